@@ -1,0 +1,69 @@
+# Needs only make and Python 3.11 or newer; all else goes into .venv/.
+
+PYTHON ?=
+WORKERS ?= 2
+
+# Demo data unless the environment or .env says otherwise.
+run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo 1)
+
+# Operator's commands must not start a second scheduler.
+FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test lint format clean
+
+run: .venv/.runtime
+	@$(FLASK) db upgrade
+	@if [ "$$DEMO" = 1 ]; then $(FLASK) demo seed; fi
+	@exec .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app
+
+# pytest comes last, so that its summary is the last line. A missing browser
+# stops nothing here: the browser tests fail and say so.
+test: lint
+	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: .venv/.dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+format: .venv/.dev
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+clean:
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+.venv/.runtime: requirements.txt | .venv/bin/pip
+	@echo "Installing what Ballast needs"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/pip
+	@echo "Installing what Ballast and its tests need"
+	@$(PIP) -r requirements-dev.txt
+	@touch .venv/.runtime $@
+
+# A name on the PATH proves nothing (version managers leave dead ones there), so
+# each is started. Debian ships Python without ensurepip: then the system's own
+# pip fills the environment, or apt brings the missing part.
+.venv/bin/pip:
+	@for python in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "Ballast needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi; \
+	echo "Creating .venv with $$("$$python" --version)"; \
+	"$$python" -m venv .venv >/dev/null 2>&1 && exit; \
+	"$$python" -m venv --without-pip .venv && \
+	    "$$python" -m pip --python .venv/bin/python install --quiet pip 2>/dev/null && exit; \
+	package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	[ "$$(id -u)" = 0 ] && root= || root="sudo -n"; \
+	$$root apt-get -qq update && $$root apt-get -qq install --no-install-recommends "$$package" && \
+	    "$$python" -m venv --clear .venv && exit; \
+	echo "Ballast could not create .venv: install pip for $$python, or the package $$package" >&2; \
+	exit 1

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Prints the path of a Chromium that starts, installing one if it must; tells on
+# stderr what it does. Exits 1 when none can be had: the browser tests then fail.
+set -u
+
+# --version loads every shared library, so a browser that lacks one is passed over.
+starts() {
+    [ -n "$1" ] && command -v "$1" >/dev/null && "$1" --version >/dev/null 2>&1
+}
+
+on_the_path() {
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        if starts "$name"; then command -v "$name"; return; fi
+    done
+    return 1
+}
+
+playwrights_own() {
+    path=$(.venv/bin/python -c '
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)')
+    starts "$path" && echo "$path"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+from_apt() {
+    export DEBIAN_FRONTEND=noninteractive
+    command -v apt-get >/dev/null &&
+        as_root apt-get -qq update >&2 &&
+        # Chromium draws no text without a font, and starts only with libatomic.
+        as_root apt-get -qq install --no-install-recommends chromium fonts-inter libatomic1 >&2
+}
+
+cd "$(dirname "$0")/../.." || exit 1
+
+if [ -n "${CHROMIUM:-}" ]; then
+    if starts "$CHROMIUM"; then command -v "$CHROMIUM"; exit; fi
+    echo "CHROMIUM: '$CHROMIUM' does not start" >&2
+    exit 1
+fi
+
+on_the_path && exit
+playwrights_own && exit
+echo "No Chromium here: installing one for the browser tests" >&2
+.venv/bin/playwright install chromium >&2 && playwrights_own && exit
+from_apt && on_the_path && exit
+echo "No Chromium could be installed: set CHROMIUM to the path of one" >&2
+exit 1

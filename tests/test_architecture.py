@@ -1,0 +1,111 @@
+"""The rules of the house that import-linter cannot see."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WEBAPP = ROOT / "webapp"
+
+CLOCKS = {
+    ("datetime", "now"),
+    ("datetime", "today"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    ("func", "current_timestamp"),
+    ("func", "now"),
+    ("time", "time"),
+    ("time", "time_ns"),
+}
+
+WITHOUT_FLASK = """
+import importlib, sys
+
+class NoFlask:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0].startswith("flask"):
+            raise ModuleNotFoundError(f"{name}: this room works with Flask absent")
+
+sys.meta_path.insert(0, NoFlask())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def commits(tree):
+    """Lines that call `.commit()` on anything."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "commit"
+        ):
+            yield node.lineno
+
+
+def clock_readings(tree):
+    """Lines that name a wall clock, called or passed on; durations are no wall clock."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if tuple(ast.unparse(node).split(".")[-2:]) in CLOCKS:
+                yield node.lineno
+        elif isinstance(node, ast.ImportFrom) and any(
+            (node.module, alias.name) in CLOCKS for alias in node.names
+        ):
+            yield node.lineno
+
+
+def found(rule, allowed):
+    return [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in [*WEBAPP.rglob("*.py"), *ROOT.glob("wsgi.py")]
+        if not path.relative_to(WEBAPP.parent).as_posix().startswith(allowed)
+        for line in rule(ast.parse(path.read_text()))
+    ]
+
+
+def test_only_actions_commit():
+    assert found(commits, allowed="webapp/actions/") == []
+
+
+def test_only_the_clock_reads_the_wall_clock():
+    assert found(clock_readings, allowed="webapp/clock.py") == []
+
+
+@pytest.mark.parametrize("room", ["actions", "domain", "ports", "reads"])
+def test_the_room_imports_with_flask_absent(room):
+    files = [*WEBAPP.glob(f"{room}.py"), *WEBAPP.glob(f"{room}/**/*.py")]
+    names = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+    ]
+
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FLASK, *names], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "broken"),
+    [
+        (commits, "session.commit()", True),
+        (commits, "self.db.session().commit()", True),
+        (commits, "commit = 1", False),
+        (clock_readings, "datetime.now(UTC)", True),
+        (clock_readings, "dt.datetime.utcnow()", True),
+        (clock_readings, "field(default_factory=date.today)", True),
+        (clock_readings, "time.time()", True),
+        (clock_readings, "from time import time", True),
+        (clock_readings, "server_default=func.now()", True),
+        (clock_readings, "time.monotonic()", False),
+        (clock_readings, "time.perf_counter()", False),
+        (clock_readings, "clock.now()", False),
+    ],
+)
+def test_the_rules_have_teeth(rule, line, broken):
+    assert bool(list(rule(ast.parse(line)))) is broken

@@ -1,0 +1,196 @@
+"""What an operator may set, and the one line that answers a bad value."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from webapp.settings import ROOT, BadSetting, Settings
+
+
+def settings(**environ):
+    return Settings.from_environment(environ)
+
+
+def test_an_empty_environment_gives_a_sandbox_on_this_host():
+    given = settings()
+
+    assert given.home == ROOT / "instance"
+    assert given.database_url == f"sqlite:///{ROOT}/instance/ballast.db"
+    assert given.address == "127.0.0.1:8000"
+    assert (given.run_jobs, given.demo) == (True, False)
+    assert (given.card_processor, given.paypal_processor) == ("sandbox", "sandbox")
+    assert given.automatic_payments == "on"
+    assert (given.payment_min, given.payment_max) == (30_000_000, 10_000_000_000)
+    assert (given.mail_server, given.mail_port, given.mail_use_tls) == ("", 25, False)
+    assert given.mail_sender == "ballast@localhost"
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "value"),
+    [
+        ({"BALLAST_HOME": "/srv/b"}, "home", Path("/srv/b")),
+        ({"BALLAST_HOME": "/srv/b"}, "database_url", "sqlite:////srv/b/ballast.db"),
+        ({"BALLAST_HOME": "here"}, "home", Path.cwd() / "here"),
+        ({"DATABASE_URL": "sqlite:///x.db"}, "database_url", "sqlite:///x.db"),
+        (
+            {"DATABASE_URL": "postgresql+psycopg://u:p@h/d"},
+            "database_url",
+            "postgresql+psycopg://u:p@h/d",
+        ),
+        ({"DATABASE_URL": "postgres://u:p@h/d"}, "database_url", "postgresql+psycopg://u:p@h/d"),
+        ({"DATABASE_URL": "postgresql://h/d"}, "database_url", "postgresql+psycopg://h/d"),
+        ({"SECRET_KEY": "given"}, "secret_key", "given"),
+        ({"HOST": "0.0.0.0", "PORT": "80"}, "address", "0.0.0.0:80"),
+        ({"HOST": "::1"}, "address", "[::1]:8000"),
+        ({"PORT": "65535"}, "port", 65535),
+        ({"PORT": ""}, "port", 8000),
+        ({"PORT": " 8001 "}, "port", 8001),
+        ({"RUN_JOBS": "0"}, "run_jobs", False),
+        ({"DEMO": "1"}, "demo", True),
+        ({"CARD_PROCESSOR": "sandbox"}, "card_processor", "sandbox"),
+        ({"AUTOMATIC_PAYMENTS": "off"}, "automatic_payments", "off"),
+        ({"AUTOMATIC_PAYMENTS": "dry-run"}, "automatic_payments", "dry-run"),
+        ({"PAYMENT_MIN": "5"}, "payment_min", 5_000_000),
+        ({"PAYMENT_MIN": "0.01"}, "payment_min", 10_000),
+        ({"PAYMENT_MIN": "10000"}, "payment_min", 10_000_000_000),
+        ({"PAYMENT_MAX": "999999999.99"}, "payment_max", 999_999_999_990_000),
+        ({"MAIL_SERVER": "mail.example.com"}, "mail_server", "mail.example.com"),
+        ({"MAIL_PORT": "2525"}, "mail_port", 2525),
+        ({"MAIL_USE_TLS": "1"}, "mail_port", 587),
+        ({"MAIL_USE_TLS": "1", "MAIL_PORT": "25"}, "mail_port", 25),
+        ({"MAIL_USERNAME": "u", "MAIL_PASSWORD": "p"}, "mail_password", "p"),
+        ({"MAIL_SENDER": "Ballast <b@example.com>"}, "mail_sender", "Ballast <b@example.com>"),
+    ],
+)
+def test_a_good_value_is_taken(environ, field, value):
+    assert getattr(settings(**environ), field) == value
+
+
+PORT = "use a whole number from 1 to 65535"
+AMOUNT = "use an amount such as 30.00"
+DATABASE = "use sqlite:///… or postgresql+psycopg://…"
+HOST = "use a host name or an address, without a port"
+MAILBOX = "use an address such as Ballast <billing@example.com>"
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({"PORT": "0"}, f"PORT: got '0'; {PORT}"),
+        ({"PORT": "65536"}, f"PORT: got '65536'; {PORT}"),
+        ({"PORT": "-1"}, f"PORT: got '-1'; {PORT}"),
+        ({"PORT": "8_000"}, f"PORT: got '8_000'; {PORT}"),
+        ({"PORT": "http"}, f"PORT: got 'http'; {PORT}"),
+        ({"PORT": "80\n90"}, f"PORT: got '80\\n90'; {PORT}"),
+        ({"MAIL_PORT": "smtp"}, f"MAIL_PORT: got 'smtp'; {PORT}"),
+        ({"HOST": "127.0.0.1:80"}, f"HOST: got '127.0.0.1:80'; {HOST}"),
+        ({"MAIL_SERVER": "smtp://x"}, f"MAIL_SERVER: got 'smtp://x'; {HOST}"),
+        ({"RUN_JOBS": "yes"}, "RUN_JOBS: got 'yes'; use 0 or 1"),
+        ({"DEMO": "true"}, "DEMO: got 'true'; use 0 or 1"),
+        ({"MAIL_USE_TLS": "2"}, "MAIL_USE_TLS: got '2'; use 0 or 1"),
+        (
+            {"CARD_PROCESSOR": "stripe"},
+            "CARD_PROCESSOR: 'stripe' is not available in this version; use sandbox",
+        ),
+        (
+            {"PAYPAL_PROCESSOR": "paypal"},
+            "PAYPAL_PROCESSOR: 'paypal' is not available in this version; use sandbox",
+        ),
+        ({"CARD_PROCESSOR": "paypal"}, "CARD_PROCESSOR: got 'paypal'; use sandbox"),
+        (
+            {"AUTOMATIC_PAYMENTS": "dry"},
+            "AUTOMATIC_PAYMENTS: got 'dry'; use on or off or dry-run",
+        ),
+        ({"PAYMENT_MIN": "1.234"}, f"PAYMENT_MIN: got '1.234'; {AMOUNT}"),
+        ({"PAYMENT_MIN": "-5"}, f"PAYMENT_MIN: got '-5'; {AMOUNT}"),
+        ({"PAYMENT_MIN": "1e3"}, f"PAYMENT_MIN: got '1e3'; {AMOUNT}"),
+        ({"PAYMENT_MAX": "10,000.00"}, f"PAYMENT_MAX: got '10,000.00'; {AMOUNT}"),
+        ({"PAYMENT_MAX": "٣٠"}, f"PAYMENT_MAX: got '٣٠'; {AMOUNT}"),
+        ({"PAYMENT_MIN": "0.00"}, "PAYMENT_MIN: got '0'; use an amount above zero"),
+        (
+            {"PAYMENT_MIN": "50", "PAYMENT_MAX": "49.99"},
+            "PAYMENT_MIN: 50.00 is more than PAYMENT_MAX, 49.99; use at most that",
+        ),
+        (
+            {"MAIL_USERNAME": "u"},
+            "MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too",
+        ),
+        (
+            {"MAIL_PASSWORD": "hush"},
+            "MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too",
+        ),
+        ({"MAIL_SENDER": "Ballast"}, f"MAIL_SENDER: got 'Ballast'; {MAILBOX}"),
+        ({"MAIL_SENDER": "a@b\nBcc: c@d"}, f"MAIL_SENDER: got 'a@b\\nBcc: c@d'; {MAILBOX}"),
+        ({"DATABASE_URL": "mysql://u:hush@h/d"}, f"DATABASE_URL: got mysql://; {DATABASE}"),
+        ({"DATABASE_URL": "hush"}, f"DATABASE_URL: got something else; {DATABASE}"),
+        ({"DATABASE_URL": "sqlite://"}, f"DATABASE_URL: got sqlite://; {DATABASE}"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line_that_names_it(environ, line):
+    with pytest.raises(BadSetting) as refused:
+        settings(**environ)
+
+    assert str(refused.value) == line
+    assert "hush" not in line
+
+
+def test_secrets_do_not_show_in_a_printed_settings_object():
+    given = settings(
+        SECRET_KEY="hush",
+        DATABASE_URL="postgresql://u:hush@h/d",
+        MAIL_USERNAME="u",
+        MAIL_PASSWORD="hush",
+    )
+
+    assert "hush" not in repr(given)
+
+
+def test_the_home_folder_and_its_key_are_made_once_and_for_the_owner_alone(tmp_path):
+    given = settings(BALLAST_HOME=str(tmp_path / "new" / "home"))
+    assert not given.home.exists()
+
+    first, second = given.ensure_home(), given.ensure_home()
+
+    assert len(first.secret_key) >= 32
+    assert first == second
+    assert stat.S_IMODE(given.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((given.home / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in given.home.iterdir()] == ["secret_key"]
+
+
+def test_a_key_from_the_environment_is_kept_in_no_file(tmp_path):
+    given = settings(BALLAST_HOME=str(tmp_path), SECRET_KEY="given").ensure_home()
+
+    assert given.secret_key == "given"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_used_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(BadSetting, match=r"^BALLAST_HOME: cannot use '.*/file' \(File exists\); "):
+        settings(BALLAST_HOME=str(file)).ensure_home()
+
+
+def test_an_empty_key_file_is_refused_not_used(tmp_path):
+    (tmp_path / "secret_key").touch()
+
+    with pytest.raises(BadSetting, match=r"^SECRET_KEY: '.*secret_key' is empty; remove it"):
+        settings(BALLAST_HOME=str(tmp_path)).ensure_home()
+
+
+def test_the_example_file_lists_every_variable_that_is_read_and_no_other():
+    listed = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    read = []
+
+    class Recorder(dict):
+        def get(self, name, default=None):
+            read.append(name)
+            return super().get(name, default)
+
+    Settings.from_environment(Recorder())
+
+    assert sorted(listed) == sorted(read)

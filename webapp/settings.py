@@ -1,0 +1,268 @@
+"""Everything that an installation can set, read once from the environment.
+
+A bad value stops the start with one line that names it. `.env.example` lists
+every variable for the operator; this file is what makes that list true.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from email.utils import parseaddr
+from enum import StrEnum
+from pathlib import Path
+from typing import Self, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MICROS = 1_000_000
+"""Money is a whole number of micros: a million to one unit of the currency."""
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class BadSetting(Exception):
+    """A variable holds what it may not; the text is one line for the operator.
+
+    It never repeats a secret.
+    """
+
+
+class CardProcessor(StrEnum):
+    """Who charges cards."""
+
+    SANDBOX = "sandbox"
+
+
+class PayPalProcessor(StrEnum):
+    """Who charges PayPal agreements."""
+
+    SANDBOX = "sandbox"
+
+
+class AutomaticPayments(StrEnum):
+    """Whether this installation charges unasked; `dry-run` only says what it would do."""
+
+    ON = "on"
+    OFF = "off"
+    DRY_RUN = "dry-run"
+
+
+# Known to the field and not built yet: a better answer than "not allowed".
+COMING = {"CARD_PROCESSOR": "stripe", "PAYPAL_PROCESSOR": "paypal"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One installation's settings; all money in micros."""
+
+    home: Path
+    database_url: str = field(repr=False)
+    secret_key: str = field(default="", repr=False)
+    """Empty until `ensure_home` has filled it, where SECRET_KEY is not set."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = ""
+    """Where people reach Ballast, for links in mails; empty: where it listens."""
+    run_jobs: bool = True
+    demo: bool = False
+
+    card_processor: CardProcessor = CardProcessor.SANDBOX
+    paypal_processor: PayPalProcessor = PayPalProcessor.SANDBOX
+    automatic_payments: AutomaticPayments = AutomaticPayments.ON
+    payment_min: int = 30 * MICROS
+    payment_max: int = 10_000 * MICROS
+
+    mail_server: str = ""
+    """Empty: nothing is sent, mails stay in the outbox."""
+
+    mail_port: int = 25
+    mail_username: str = ""
+    mail_password: str = field(default="", repr=False)
+    mail_use_tls: bool = False
+    mail_sender: str = "ballast@localhost"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings, touching nothing.
+
+        A variable that is empty counts as one that is not set.
+
+        Raises:
+            BadSetting: on the first value that cannot be used.
+        """
+        env = _Environment(environ)
+        home = env.folder("BALLAST_HOME", ROOT / "instance")
+        mail_use_tls = env.flag("MAIL_USE_TLS", cls.mail_use_tls)
+        settings = cls(
+            home=home,
+            database_url=env.database("DATABASE_URL", f"sqlite:///{home / 'ballast.db'}"),
+            secret_key=env.text("SECRET_KEY"),
+            host=env.host("HOST", cls.host),
+            port=env.port("PORT", cls.port),
+            public_url=env.url("PUBLIC_URL", cls.public_url),
+            run_jobs=env.flag("RUN_JOBS", cls.run_jobs),
+            demo=env.flag("DEMO", cls.demo),
+            card_processor=env.word("CARD_PROCESSOR", cls.card_processor),
+            paypal_processor=env.word("PAYPAL_PROCESSOR", cls.paypal_processor),
+            automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
+            payment_min=env.money("PAYMENT_MIN", cls.payment_min),
+            payment_max=env.money("PAYMENT_MAX", cls.payment_max),
+            mail_server=env.host("MAIL_SERVER", cls.mail_server),
+            # 587 is where servers expect mail under TLS from a client (RFC 6409).
+            mail_port=env.port("MAIL_PORT", 587 if mail_use_tls else cls.mail_port),
+            mail_username=env.text("MAIL_USERNAME"),
+            mail_password=env.text("MAIL_PASSWORD"),
+            mail_use_tls=mail_use_tls,
+            mail_sender=env.mailbox("MAIL_SENDER", cls.mail_sender),
+        )
+        settings._check_pairs()
+        return settings
+
+    @property
+    def address(self) -> str:
+        """Where to listen, as `host:port`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url or f"http://{self.address}"
+
+    def ensure_home(self) -> Self:
+        """Make the home folder, and the secret key where none was given.
+
+        Safe to call again, and from two processes at once: all get the same key.
+
+        Returns:
+            The settings with `secret_key` filled.
+
+        Raises:
+            BadSetting: when the folder cannot be used.
+        """
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return replace(self, secret_key=self.secret_key or _kept_key(self.home / "secret_key"))
+        except OSError as error:
+            raise BadSetting(
+                f"BALLAST_HOME: cannot use '{self.home}' ({error.strerror}); "
+                "use a folder that can be written"
+            ) from error
+
+    def _check_pairs(self) -> None:
+        if self.payment_min == 0:
+            raise BadSetting("PAYMENT_MIN: got '0'; use an amount above zero")
+        if self.payment_min > self.payment_max:
+            raise BadSetting(
+                f"PAYMENT_MIN: {_decimal(self.payment_min)} is more than "
+                f"PAYMENT_MAX, {_decimal(self.payment_max)}; use at most that"
+            )
+        if self.mail_username and not self.mail_password:
+            raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
+        if self.mail_password and not self.mail_username:
+            raise BadSetting("MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too")
+
+
+class _Environment:
+    """One reader for each kind of value; each refuses in one line, by name."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        raw = self.text(name)
+        if raw not in ("", "0", "1"):
+            raise _refused(name, raw, "use 0 or 1")
+        return raw == "1" if raw else default
+
+    def word(self, name: str, default: Word) -> Word:
+        raw = self.text(name, default)
+        words = {word.value: word for word in type(default)}
+        if raw in words:
+            return words[raw]
+        allowed = " or ".join(words)
+        if raw == COMING.get(name):
+            raise BadSetting(f"{name}: '{raw}' is not available in this version; use {allowed}")
+        raise _refused(name, raw, f"use {allowed}")
+
+    def port(self, name: str, default: int) -> int:
+        raw = self.text(name, str(default))
+        # Not int() alone: it also takes '8_000', '+80' and other scripts' digits.
+        if re.fullmatch(r"[0-9]{1,5}", raw) and 1 <= int(raw) <= 65_535:
+            return int(raw)
+        raise _refused(name, raw, "use a whole number from 1 to 65535")
+
+    def money(self, name: str, default: int) -> int:
+        raw = self.text(name)
+        if not raw:
+            return default
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", raw):
+            raise _refused(name, raw, "use an amount such as 30.00")
+        return int(Decimal(raw) * MICROS)
+
+    def folder(self, name: str, default: Path) -> Path:
+        return Path(self.text(name, str(default))).expanduser().absolute()
+
+    def host(self, name: str, default: str) -> str:
+        raw = self.text(name, default)
+        if re.fullmatch(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", raw):
+            return raw
+        raise _refused(name, raw, "use a host name or an address, without a port")
+
+    def url(self, name: str, default: str) -> str:
+        raw = self.text(name, default)
+        if re.fullmatch(r"(https?://[A-Za-z0-9._:\[\]-]+(/[^\s?#]*)?)?", raw):
+            return raw.rstrip("/")
+        raise _refused(name, raw, "use an address such as https://billing.example.com")
+
+    def mailbox(self, name: str, default: str) -> str:
+        raw = self.text(name, default)
+        local, at, domain = parseaddr(raw)[1].rpartition("@")
+        if local and at and domain and raw.isprintable():
+            return raw
+        raise _refused(name, raw, "use an address such as Ballast <billing@example.com>")
+
+    def database(self, name: str, default: str) -> str:
+        raw = self.text(name, default)
+        # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
+        for prefix in ("postgres://", "postgresql://"):
+            if raw.startswith(prefix):
+                raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
+        if raw.startswith(("sqlite:///", "postgresql+psycopg://")):
+            return raw
+        # The value may hold a password: say no more of it than its scheme.
+        scheme, found, _ = raw.partition("://")
+        got = scheme + found if found and scheme.isprintable() else "something else"
+        raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+
+
+def _refused(name: str, raw: str, use: str) -> BadSetting:
+    return BadSetting(f"{name}: got {raw!r}; {use}")
+
+
+def _decimal(micros: int) -> str:
+    return f"{Decimal(micros) / MICROS:.2f}"
+
+
+def _kept_key(path: Path) -> str:
+    """Read the key file; make it first if it is not there."""
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        fresh.touch(mode=0o600, exist_ok=False)
+        fresh.write_text(secrets.token_urlsafe(48))
+        # A link appears whole or not at all, and never replaces the key of
+        # another process that came first.
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    key = path.read_text().strip()
+    if not key:
+        raise BadSetting(f"SECRET_KEY: '{path}' is empty; remove it, or set SECRET_KEY")
+    return key
