@@ -1,0 +1,21 @@
+"""The one place where the wall clock is read.
+
+Everything else is handed `now`. In the sandbox a stored offset moves the clock for web and
+jobs alike, so that 48 hours can pass in a click.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+def no_offset() -> timedelta:
+    return timedelta(0)
+
+
+class Clock:
+    def __init__(self, offset: Callable[[], timedelta] = no_offset) -> None:
+        self._offset = offset
+
+    def now(self) -> datetime:
+        """The present instant, aware and in UTC."""
+        return datetime.now(UTC) + self._offset()

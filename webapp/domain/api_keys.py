@@ -1,0 +1,39 @@
+"""Keys by which machines speak for an account. Shown once, stored hashed."""
+
+from datetime import datetime
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain.base import Base
+
+PREFIX = "bk_"
+
+
+def hash_key(key: str) -> str:
+    # A key has 256 random bits: a slow hash would protect nothing and cost every request.
+    return sha256(key.encode()).hexdigest()
+
+
+class ApiKey(Base):
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(12))
+    """The first characters, by which a person recognises the key."""
+    created_at: Mapped[datetime]
+
+    @classmethod
+    def issue(cls, account_id: int, now: datetime) -> tuple["ApiKey", str]:
+        """A new key's record, and the key itself, which is stored nowhere."""
+        key = PREFIX + token_urlsafe(32)
+        record = cls(account_id=account_id, key_hash=hash_key(key), hint=key[:8], created_at=now)
+        return record, key
+
+    @staticmethod
+    def find(session: Session, key: str) -> "ApiKey | None":
+        return session.scalar(select(ApiKey).where(ApiKey.key_hash == hash_key(key)))

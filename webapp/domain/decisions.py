@@ -1,0 +1,97 @@
+"""The timeline (E1): what the system did, or did not do, and why."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain.base import Base
+
+
+class Code(StrEnum):
+    """Machine codes of the timeline's lines. Stable: others may search for them."""
+
+    # A look at an account, and its answer.
+    ABOVE_THRESHOLD = "above_threshold"
+    REFILL_OFF = "refill_off"
+    WAITING = "waiting_for_outcome"
+    NO_METHOD = "no_method_with_auto_charge"
+    PRIMARY_OFF = "primary_auto_charge_off"
+    ALL_SUSPENDED = "all_suspended"
+    ALL_FAILED = "all_methods_failed"
+    CAP_REACHED = "cap_reached"
+    PAUSED = "paused"
+    SETTINGS_OUT_OF_BOUNDS = "settings_out_of_bounds"
+    SWITCHED_OFF = "automatic_payments_off"
+    DRY_RUN = "dry_run"
+    CHARGING = "charging"
+    # What became of a payment.
+    CHARGED = "charged"
+    DECLINED = "declined"
+    # What happened to a method.
+    SUSPENSION_ENDED = "suspension_ended"
+    RESTORED = "restored"
+    WITHDRAWN_TOO_LATE = "withdrawn_after_start"
+    # What happened to the account.
+    RESUMED = "resumed"
+    NOTIFIED = "notified"
+
+
+class Decision(Base):
+    __tablename__ = "decision"
+    __table_args__ = (Index("ix_decision_account_id_id", "account_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    code: Mapped[Code] = mapped_column(String(40))
+    sentence: Mapped[str] = mapped_column(String(500))
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
+    times: Mapped[int] = mapped_column(default=1)
+    """How often the same answer was given in a row."""
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+def latest(session: Session, account_id: int) -> Decision | None:
+    return session.scalar(
+        select(Decision)
+        .where(Decision.account_id == account_id)
+        .order_by(Decision.id.desc())
+        .limit(1)
+    )
+
+
+def note(
+    session: Session,
+    account_id: int,
+    code: Code,
+    sentence: str,
+    now: datetime,
+    *,
+    attempt_id: int | None = None,
+    top_up_id: int | None = None,
+) -> None:
+    """Write a line; the same answer given again is folded into the line that stands."""
+    last = latest(session, account_id)
+    if (
+        last is not None
+        and (last.code, last.sentence, last.attempt_id) == (code, sentence, attempt_id)
+        and attempt_id is None
+    ):
+        last.times += 1
+        last.last_at = now
+        return
+    session.add(
+        Decision(
+            account_id=account_id,
+            code=code,
+            sentence=sentence,
+            attempt_id=attempt_id,
+            top_up_id=top_up_id,
+            first_at=now,
+            last_at=now,
+        )
+    )
+    session.flush()

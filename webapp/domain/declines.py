@@ -1,0 +1,110 @@
+"""Declines in plain words (F2): what happened, and what the person can do.
+
+The codes are the field's own (the processors' public decline-code pages); which of them forbid
+another automatic attempt follows the card networks' retry rules.
+"""
+
+from dataclasses import dataclass
+
+from webapp.ports import DeclineClass
+
+
+@dataclass(frozen=True)
+class Reason:
+    sentence: str
+    """As it stands on a row: "Insufficient funds"."""
+    advice: str
+    """What to do about it."""
+
+
+BANK = Reason("Declined by the bank", "Call your bank, or use another method.")
+CALL_BANK = Reason("Declined by the bank", "Call your bank; it will tell you why.")
+FUNDS = Reason("Insufficient funds", "Top up the account behind it, or use another method.")
+LIMIT = Reason("Over the card’s limit", "Ask your bank about its limit, or use another method.")
+BANK_DOWN = Reason("The bank could not be reached", "Retry later, or use another method.")
+EXPIRED = Reason("The card has expired", "Add the renewed card.")
+CODE = Reason("Wrong security code", "Add the card again with its security code.")
+EXPIRY = Reason("Wrong expiry date", "Add the card again with its expiry date.")
+NUMBER = Reason("Invalid card", "Add the card again, or use another one.")
+AUTHENTICATION = Reason("Authentication failed", "Retry, and confirm the payment with your bank.")
+CURRENCY = Reason("The card cannot pay in this currency", "Use another method.")
+UNSUPPORTED = Reason("The card does not allow this payment", "Use another method.")
+REVOKED = Reason("You told the bank to stop these payments", "Retry, or use another method.")
+
+REASONS = {
+    "insufficient_funds": FUNDS,
+    "card_velocity_exceeded": LIMIT,
+    "withdrawal_count_limit_exceeded": LIMIT,
+    "processing_error": BANK_DOWN,
+    "issuer_not_available": BANK_DOWN,
+    "try_again_later": BANK_DOWN,
+    "reenter_transaction": BANK_DOWN,
+    "call_issuer": CALL_BANK,
+    "authentication_required": AUTHENTICATION,
+    "expired_card": EXPIRED,
+    "incorrect_cvc": CODE,
+    "invalid_cvc": CODE,
+    "invalid_expiry_month": EXPIRY,
+    "invalid_expiry_year": EXPIRY,
+    "incorrect_number": NUMBER,
+    "invalid_number": NUMBER,
+    "invalid_account": NUMBER,
+    "new_account_information_available": NUMBER,
+    # F12: the customer reads that the bank declined and should be called; a thief who holds the
+    # card learns nothing. The operator sees the code.
+    "lost_card": CALL_BANK,
+    "stolen_card": CALL_BANK,
+    "pickup_card": CALL_BANK,
+    "restricted_card": CALL_BANK,
+    "fraudulent": CALL_BANK,
+    "merchant_blacklist": CALL_BANK,
+    "security_violation": CALL_BANK,
+    "highest_risk_level": CALL_BANK,
+    "revocation_of_authorization": REVOKED,
+    "revocation_of_all_authorizations": REVOKED,
+    "stop_payment_order": REVOKED,
+    "transaction_not_allowed": UNSUPPORTED,
+    "card_not_supported": UNSUPPORTED,
+    "currency_not_supported": CURRENCY,
+}
+
+_CUSTOMER = {
+    "authentication_required",
+    "expired_card",
+    "incorrect_cvc",
+    "invalid_cvc",
+    "invalid_expiry_month",
+    "invalid_expiry_year",
+}
+_HARD = {
+    "incorrect_number",
+    "invalid_number",
+    "invalid_account",
+    "new_account_information_available",
+    "lost_card",
+    "stolen_card",
+    "pickup_card",
+    "restricted_card",
+    "fraudulent",
+    "merchant_blacklist",
+    "security_violation",
+    "revocation_of_authorization",
+    "revocation_of_all_authorizations",
+    "stop_payment_order",
+    "transaction_not_allowed",
+    "card_not_supported",
+    "currency_not_supported",
+    "highest_risk_level",
+}
+
+
+def reason(code: str | None) -> Reason:
+    """Plain words for a decline code; an unknown code is the bank's decline."""
+    return REASONS.get(code or "", BANK)
+
+
+def class_of(code: str) -> DeclineClass:
+    """An unknown code is soft: it suspends, and time may mend it."""
+    if code in _HARD:
+        return DeclineClass.HARD
+    return DeclineClass.CUSTOMER if code in _CUSTOMER else DeclineClass.SOFT

@@ -1,0 +1,45 @@
+"""What an action answers when it does not do what was asked. Nothing was changed."""
+
+
+class Refusal(Exception):
+    """A plain sentence for the person, and a stable code for the machine."""
+
+    code = "refused"
+
+    def __init__(self, sentence: str, *, code: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        if code is not None:
+            self.code = code
+
+
+class NotFound(Refusal):
+    """No such record for this account; another account's record is no different."""
+
+    code = "not_found"
+
+    def __init__(self, what: str = "It") -> None:
+        super().__init__(f"{what} was not found.")
+
+
+class Invalid(Refusal):
+    """Input that cannot be accepted: an error for each bad field."""
+
+    code = "invalid"
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        count = len(fields)
+        super().__init__("1 field to fix" if count == 1 else f"{count} fields to fix")
+        self.fields = fields
+
+
+class Stale(Refusal):
+    """Someone else changed it meanwhile; the answer carries the fresh state."""
+
+    code = "stale"
+
+
+class Conflict(Refusal):
+    """It clashes with what is already there or under way."""
+
+    code = "conflict"

@@ -1,0 +1,102 @@
+"""The append-only ledger. The account's balance is its sum at every moment (L2).
+
+The rows form a chain: each carries the balance after it. Triggers in the database refuse a row
+that does not continue the chain, a change or removal of any row, and an account's balance that
+is not the chain's end (see the first migration). So no code, ours or a person's at a database
+prompt, can move a balance without leaving a row.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain.accounts import Account
+from webapp.domain.base import Base
+
+
+class EntryKind(StrEnum):
+    USAGE = "usage"
+    PAYMENT = "payment"
+    ADJUSTMENT = "adjustment"
+
+
+class LedgerEntry(Base):
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        # L2: every credit names the attempt it comes from…
+        CheckConstraint("amount < 0 OR attempt_id IS NOT NULL", name="credit_names_its_attempt"),
+        CheckConstraint("kind <> 'usage' OR amount < 0", name="usage_is_a_debit"),
+        # …uniquely.
+        Index("uq_ledger_entry_attempt_id", "attempt_id", unique=True),
+        # L12: references of usage are unique per account.
+        Index("uq_ledger_entry_account_id_reference", "account_id", "reference", unique=True),
+        Index("ix_ledger_entry_account_id_id", "account_id", "id"),
+        Index("ix_ledger_entry_account_id_posted_at", "account_id", "posted_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[EntryKind] = mapped_column(String(20))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    """Micros; below zero for a debit."""
+    balance_after: Mapped[int] = mapped_column(BigInteger)
+    reference: Mapped[str | None] = mapped_column(String(120))
+    """The meter's own reference of usage; empty for what Ballast posts itself."""
+    description: Mapped[str] = mapped_column(String(500), default="")
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    occurred_at: Mapped[datetime]
+    """When it happened, as the meter says."""
+    posted_at: Mapped[datetime]
+
+
+def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -> None:
+    """Post entries to a locked account and move its balance by their sum, in this transaction."""
+    balance = account.balance
+    rows = []
+    for entry in entries:
+        balance += entry.amount
+        rows.append(
+            {
+                "account_id": account.id,
+                "kind": entry.kind,
+                "amount": entry.amount,
+                "balance_after": balance,
+                "reference": entry.reference,
+                "description": entry.description or "",
+                "attempt_id": entry.attempt_id,
+                "occurred_at": entry.occurred_at,
+                "posted_at": entry.posted_at,
+            }
+        )
+    if not rows:
+        return
+    session.flush()
+    session.execute(insert(LedgerEntry), rows)
+    moved = balance - account.balance
+    session.execute(
+        update(Account).where(Account.id == account.id).values(balance=Account.balance + moved)
+    )
+    session.refresh(account, ["balance"])
+
+
+def sum_of(session: Session, account_id: int) -> int:
+    total = session.scalar(
+        select(func.coalesce(func.sum(LedgerEntry.amount), 0)).where(
+            LedgerEntry.account_id == account_id
+        )
+    )
+    return int(total or 0)

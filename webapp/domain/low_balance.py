@@ -1,0 +1,166 @@
+"""Low-balance settings, and the notification that moves no money (T1, N1–N5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, overload
+
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from webapp.domain.base import Base
+from webapp.domain.policy import Policy
+
+MAIL_INTERVAL = timedelta(hours=1)
+"""N5: never more than one mail an hour."""
+
+Show = Callable[[int], str]
+"""How an amount is shown to this account's people."""
+
+
+@overload
+def falls_below(balance: int, threshold: int) -> bool: ...
+@overload
+def falls_below(
+    balance: InstrumentedAttribute[int], threshold: InstrumentedAttribute[int | None]
+) -> ColumnElement[bool]: ...
+def falls_below(balance: Any, threshold: Any) -> Any:
+    """T3, N2: strictly below; at the threshold nothing happens. Of amounts, or of columns."""
+    return balance < threshold
+
+
+class RefillMode(StrEnum):
+    ADD = "add"
+    """Charge the refill amount, or the whole multiple of it that is needed."""
+    TARGET = "target"
+    """Charge what brings the balance up to the target."""
+
+
+class LowBalanceSettings(Base):
+    """One row per account. Amounts in micros; an empty limit is no limit."""
+
+    __tablename__ = "low_balance_settings"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    refill_on: Mapped[bool] = mapped_column(default=False)
+    refill_mode: Mapped[RefillMode] = mapped_column(String(10), default=RefillMode.ADD)
+    threshold: Mapped[int | None] = mapped_column(BigInteger)
+    refill_amount: Mapped[int | None] = mapped_column(BigInteger)
+    target: Mapped[int | None] = mapped_column(BigInteger)
+    day_limit: Mapped[int | None] = mapped_column(BigInteger)
+    month_limit: Mapped[int | None] = mapped_column(BigInteger)
+
+    notification_on: Mapped[bool] = mapped_column(default=False)
+    notification_threshold: Mapped[int | None] = mapped_column(BigInteger)
+    armed: Mapped[bool] = mapped_column(default=True)
+    """The next fall below the notification threshold is a crossing (N2)."""
+    notified_at: Mapped[datetime | None]
+
+    version: Mapped[int] = mapped_column(default=0)
+    """Grows with each Apply, so that a stale form is seen as such."""
+    applied_at: Mapped[datetime | None]
+    applied_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+    @classmethod
+    def of(cls, session: Session, account_id: int) -> "LowBalanceSettings":
+        """The account's settings; every account has them, off by default (T1)."""
+        found = session.get(cls, account_id)
+        if found is None:
+            raise LookupError(f"account {account_id} has no low-balance settings")
+        return found
+
+    def chosen(self) -> "Choice":
+        return Choice(
+            refill_on=self.refill_on,
+            refill_mode=RefillMode(self.refill_mode),
+            threshold=self.threshold,
+            refill_amount=self.refill_amount,
+            target=self.target,
+            day_limit=self.day_limit,
+            month_limit=self.month_limit,
+            notification_on=self.notification_on,
+            notification_threshold=self.notification_threshold,
+        )
+
+    def apply(self, choice: "Choice", user_id: int | None, now: datetime) -> None:
+        notification = (self.notification_on, self.notification_threshold)
+        for name in Choice.__dataclass_fields__:
+            setattr(self, name, getattr(choice, name))
+        if (self.notification_on, self.notification_threshold) != notification:
+            self.armed = True
+        self.version += 1
+        self.applied_at = now
+        self.applied_by_id = user_id
+
+    def is_below_refill(self, balance: int) -> bool:
+        return (
+            self.refill_on and self.threshold is not None and falls_below(balance, self.threshold)
+        )
+
+    def owes_notification(self, balance: int, now: datetime) -> bool:
+        """Note where the balance stands; True if a mail is now due (N2, N5).
+
+        A crossing within the hour after a mail stays armed: it is told at the first look after
+        that hour, if it still holds.
+        """
+        if not self.notification_on or self.notification_threshold is None:
+            return False
+        if not falls_below(balance, self.notification_threshold):
+            self.armed = True
+            return False
+        if not self.armed:
+            return False
+        if self.notified_at is not None and now - self.notified_at < MAIL_INTERVAL:
+            return False
+        self.armed = False
+        self.notified_at = now
+        return True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person asks for with Apply Changes. Amounts in micros."""
+
+    refill_on: bool = False
+    refill_mode: RefillMode = RefillMode.ADD
+    threshold: int | None = None
+    refill_amount: int | None = None
+    target: int | None = None
+    day_limit: int | None = None
+    month_limit: int | None = None
+    notification_on: bool = False
+    notification_threshold: int | None = None
+
+    def faults(self, policy: Policy, show: Show) -> dict[str, str]:
+        """An error for each bad field; empty if all can be applied together.
+
+        What belongs to a switch that is off is kept but not required.
+        """
+        faults: dict[str, str] = {}
+        if self.refill_on:
+            if self.threshold is None:
+                faults["threshold"] = "Enter an amount"
+            if self.refill_mode is RefillMode.ADD:
+                faults |= _bounds("refill_amount", self.refill_amount, policy, show)
+            elif self.target is None:
+                faults["target"] = "Enter an amount"
+            elif self.threshold is not None and self.target < self.threshold:
+                faults["target"] = f"At least the threshold, {show(self.threshold)}"
+            for field in ("day_limit", "month_limit"):
+                limit = getattr(self, field)
+                if limit is not None and limit < policy.payment_min:
+                    faults[field] = f"At least {show(policy.payment_min)}, or empty for no limit"
+        if self.notification_on and self.notification_threshold is None:
+            faults["notification_threshold"] = "Enter an amount"
+        return faults
+
+
+def _bounds(field: str, amount: int | None, policy: Policy, show: Show) -> dict[str, str]:
+    if amount is None:
+        return {field: "Enter an amount"}
+    if amount < policy.payment_min:
+        return {field: f"At least {show(policy.payment_min)}"}
+    if amount > policy.payment_max:
+        return {field: f"At most {show(policy.payment_max)}"}
+    return {}

@@ -1,0 +1,86 @@
+"""Amounts are integers in micros: millionths of the currency's unit (L1).
+
+Telephony rates have four to six decimals, so usage may have six; payments, thresholds and limits
+are whole cents. A balance is compared exactly and shown rounded down to the cent.
+"""
+
+from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
+from re import compile as pattern
+
+from babel.numbers import format_currency, get_currency_symbol
+
+MICROS = 1_000_000
+CENT = MICROS // 100
+
+USAGE_PLACES = 6
+PAYMENT_PLACES = 2
+
+# Far above any sane amount and far below where a sum of them would leave 64 bits.
+LARGEST = 1_000_000_000 * MICROS
+
+_DECIMAL = pattern(r"(?a:(\d{1,15})(?:\.(\d{1,15}))?)")
+
+
+class BadAmount(ValueError):
+    """The text is no amount; str() is a sentence for the person who wrote it."""
+
+
+def parse(text: object, places: int = PAYMENT_PLACES) -> int:
+    """The micros of a decimal string such as "12.34", above zero, with at most `places` decimals.
+
+    Raises `BadAmount`.
+    """
+    if not isinstance(text, str):
+        raise BadAmount('An amount is a decimal string, such as "12.34"')
+    text = text.strip()
+    if not text:
+        raise BadAmount("Enter an amount")
+    if text.startswith(("-", "−")) and _DECIMAL.fullmatch(text[1:]):
+        raise BadAmount("Must be above zero")
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise BadAmount("Enter an amount such as 50.00")
+    units, fraction = match[1], match[2] or ""
+    if len(fraction) > places:
+        raise BadAmount(f"At most {places} decimals")
+    micros = int(units) * MICROS + int(fraction.ljust(USAGE_PLACES, "0") or "0")
+    if micros == 0:
+        raise BadAmount("Must be above zero")
+    if micros > LARGEST:
+        raise BadAmount("That amount is too large")
+    return micros
+
+
+def cents_up(micros: int) -> int:
+    """Rounded up to the whole cent, as a charge must be."""
+    return -(-micros // CENT) * CENT
+
+
+def cents_down(micros: int) -> int:
+    return micros // CENT * CENT
+
+
+def decimal_text(micros: int, places: int = USAGE_PLACES) -> str:
+    """The exact decimal string: at least two decimals, at most `places`."""
+    sign = "-" if micros < 0 else ""
+    units, fraction = divmod(abs(micros), MICROS)
+    digits = f"{fraction:06d}"[:places].rstrip("0").ljust(PAYMENT_PLACES, "0")
+    return f"{sign}{units}.{digits}"
+
+
+def field_text(micros: int | None) -> str:
+    """As it stands in a form's field."""
+    return "" if micros is None else decimal_text(micros, PAYMENT_PLACES)
+
+
+@lru_cache(maxsize=4096)
+def show(micros: int, currency: str, locale: str = "en_US") -> str:
+    """For people: rounded down to the cent, in the locale's format, with a true minus sign."""
+    cents = Decimal(micros // CENT).scaleb(-PAYMENT_PLACES).quantize(Decimal("0.01"), ROUND_FLOOR)
+    return format_currency(cents, currency, locale=locale).replace("-", "−")
+
+
+@lru_cache(maxsize=64)
+def symbol(currency: str, locale: str = "en_US") -> str:
+    return get_currency_symbol(currency, locale=locale)

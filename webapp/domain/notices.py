@@ -1,0 +1,122 @@
+"""The outbox: mails that are owed. A change and the mail it owes are rows of one transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from secrets import token_hex
+
+from sqlalchemy import JSON, ForeignKey, Index, String, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain.accounts import Account
+from webapp.domain.base import Base
+
+CLAIM = timedelta(minutes=2)
+"""A sender that has died is believed dead after this time; longer than any SMTP time-out."""
+
+BACK_OFF = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+)
+"""Between tries; the last step is repeated."""
+
+GIVE_UP = timedelta(days=3)
+
+
+class NoticeKind(StrEnum):
+    """Each has its templates in `templates/email/<kind>/`."""
+
+    LOW_BALANCE = "low_balance"
+    RECEIPT = "receipt"
+    METHOD_SUSPENDED = "method_suspended"
+    ALL_FAILED = "all_failed"
+    LIMIT_REACHED = "limit_reached"
+    PAUSED = "paused"
+    STILL_UNKNOWN = "still_unknown"
+
+
+class NoticeState(StrEnum):
+    OWED = "owed"
+    SENT = "sent"
+    KEPT = "kept"
+    """There is no mail server: it is read in the outbox."""
+    FAILED = "failed"
+
+
+class Notice(Base):
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("uq_notice_dedupe_key", "dedupe_key", unique=True),
+        Index(
+            "ix_notice_next_try_at",
+            "next_try_at",
+            sqlite_where=text("state = 'owed'"),
+            postgresql_where=text("state = 'owed'"),
+        ),
+        Index("ix_notice_account_id_id", "account_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[NoticeKind] = mapped_column(String(30))
+    recipients: Mapped[list[str]] = mapped_column(JSON)
+    facts: Mapped[dict[str, object]] = mapped_column(JSON)
+    """What its templates say, frozen as it was when it happened."""
+    dedupe_key: Mapped[str] = mapped_column(String(120))
+    """What it is about; the database holds one mail for it."""
+    message_id: Mapped[str] = mapped_column(String(120))
+    state: Mapped[NoticeState] = mapped_column(String(10), default=NoticeState.OWED)
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+    def record_sent(self, now: datetime) -> None:
+        self.state, self.sent_at, self.next_try_at = NoticeState.SENT, now, None
+
+    def record_kept(self, now: datetime) -> None:
+        self.state, self.sent_at, self.next_try_at = NoticeState.KEPT, now, None
+
+    def record_refused(self, error: str, now: datetime) -> None:
+        """Plan another try, with growing pauses, until `GIVE_UP`."""
+        self.last_error = error[:500]
+        pause = BACK_OFF[min(self.tries, len(BACK_OFF)) - 1]
+        if now + pause > self.created_at + GIVE_UP:
+            self.state, self.next_try_at = NoticeState.FAILED, None
+        else:
+            self.next_try_at = now + pause
+
+
+def owe(
+    session: Session,
+    account: Account,
+    kind: NoticeKind,
+    about: str,
+    facts: Mapping[str, object],
+    now: datetime,
+    *,
+    attempt_id: int | None = None,
+) -> bool:
+    """Owe the account's billing addresses a mail, once for what it is `about`."""
+    key = f"{kind}:{account.id}:{about}"
+    if session.scalar(select(Notice.id).where(Notice.dedupe_key == key)) is not None:
+        return False
+    session.add(
+        Notice(
+            account_id=account.id,
+            kind=kind,
+            recipients=list(account.billing_emails),
+            facts={"account_name": account.name, **facts},
+            dedupe_key=key,
+            message_id=f"{token_hex(16)}@ballast",
+            attempt_id=attempt_id,
+            next_try_at=now,
+            created_at=now,
+        )
+    )
+    return True

@@ -1,0 +1,315 @@
+"""Cards and PayPal agreements: their order, the consent to charge them, and their standing."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain.base import Base
+from webapp.domain.errors import NotFound, Stale
+from webapp.domain.moments import local
+from webapp.ports import DeclineClass, SavedCard
+
+SUSPENSION = timedelta(hours=48)
+"""F1: how long a failure keeps a method out of automatic billing."""
+
+DECLINES_IN_A_ROW = 5
+"""T16: after so many automatic declines without a success a method rests."""
+
+EXPIRY_BADGE = timedelta(days=60)
+"""How long before its expiry the row begins to count the days."""
+
+BRANDS = {
+    "visa": "Visa",
+    "mastercard": "Mastercard",
+    "amex": "American Express",
+    "discover": "Discover",
+    "diners": "Diners Club",
+    "jcb": "JCB",
+    "unionpay": "UnionPay",
+    "maestro": "Maestro",
+}
+
+
+class MethodKind(StrEnum):
+    CARD = "card"
+    PAYPAL = "paypal"
+
+
+class Standing(StrEnum):
+    """Whether a method may be charged without asking, and if not, why not."""
+
+    READY = "ready"
+    AUTO_CHARGE_OFF = "auto_charge_off"
+    EXPIRED = "expired"
+    BARRED = "barred"
+    """A decline that the networks forbid repeating (F3)."""
+    RESTED = "rested"
+    """Too many automatic declines in a row (T16)."""
+    SUSPENDED = "suspended"
+
+
+class PaymentMethod(Base):
+    __tablename__ = "payment_method"
+    __table_args__ = (
+        CheckConstraint("position <> 0", name="position_is_not_zero"),
+        Index(
+            "uq_payment_method_account_id_position",
+            "account_id",
+            "position",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        # M8: one listed card per fingerprint.
+        Index(
+            "uq_payment_method_account_id_fingerprint",
+            "account_id",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        # Partial, so that the job that records ended suspensions reads only those there are.
+        Index(
+            "ix_payment_method_suspended_until",
+            "suspended_until",
+            sqlite_where=text("suspended_until IS NOT NULL"),
+            postgresql_where=text("suspended_until IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    kind: Mapped[MethodKind] = mapped_column(String(10), default=MethodKind.CARD)
+    processor: Mapped[str] = mapped_column(String(20))
+    processor_reference: Mapped[str] = mapped_column(String(120))
+    fingerprint: Mapped[str] = mapped_column(String(120))
+    position: Mapped[int]
+    """1 is the primary (M2). Below zero only inside a reordering transaction."""
+    auto_charge: Mapped[bool] = mapped_column(default=False)
+    """The customer's consent (M3). Only the customer changes it."""
+    auto_charge_changed_at: Mapped[datetime | None]
+
+    brand: Mapped[str] = mapped_column(String(20), default="")
+    last4: Mapped[str] = mapped_column(String(4), default="")
+    exp_month: Mapped[int | None]
+    exp_year: Mapped[int | None]
+    cardholder: Mapped[str] = mapped_column(String(120), default="")
+    address_country: Mapped[str] = mapped_column(String(2), default="")
+    address_line: Mapped[str] = mapped_column(String(200), default="")
+    address_city: Mapped[str] = mapped_column(String(120), default="")
+    address_postcode: Mapped[str] = mapped_column(String(20), default="")
+    payer_email: Mapped[str] = mapped_column(String(254), default="")
+
+    failed_at: Mapped[datetime | None]
+    """The processor's own time of the last decline (F8)."""
+    failure_code: Mapped[str | None] = mapped_column(String(60))
+    suspended_until: Mapped[datetime | None]
+    barred_at: Mapped[datetime | None]
+    declines_in_a_row: Mapped[int] = mapped_column(default=0)
+    """Automatic ones since the last success (T16)."""
+
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    """The processor has forgotten it; repeated until that is done (M13)."""
+
+    @property
+    def label(self) -> str:
+        if self.kind == MethodKind.PAYPAL:
+            return f"PayPal {self.payer_email}"
+        return f"{BRANDS.get(self.brand, 'Card')} •••• {self.last4}"
+
+    @property
+    def short_label(self) -> str:
+        """Where room is scarce: American Express is Amex."""
+        return self.label.replace("American Express", "Amex")
+
+    @property
+    def expiry(self) -> str:
+        """ "08/28"."""
+        if self.exp_month is None or self.exp_year is None:
+            return ""
+        return f"{self.exp_month:02d}/{self.exp_year % 100:02d}"
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the expiry month has ended everywhere on earth (P4): noon UTC on the next 1st."""
+        if self.exp_month is None or self.exp_year is None:
+            return None
+        year, month = divmod(self.exp_year * 12 + self.exp_month, 12)
+        return datetime(year, month + 1, 1, 12, tzinfo=UTC)
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
+
+    def days_left(self, now: datetime, time_zone: str) -> int | None:
+        """Whole days until the last day of its expiry month, in the account's time zone."""
+        if self.exp_month is None or self.exp_year is None:
+            return None
+        last = date(self.exp_year, self.exp_month, monthrange(self.exp_year, self.exp_month)[1])
+        return (last - local(now, time_zone).date()).days
+
+    def is_suspended(self, now: datetime) -> bool:
+        """The truth is computed from the stored time; the job only records it (F1)."""
+        return self.suspended_until is not None and now < self.suspended_until
+
+    @property
+    def is_barred(self) -> bool:
+        return self.barred_at is not None
+
+    @property
+    def is_rested(self) -> bool:
+        return self.declines_in_a_row >= DECLINES_IN_A_ROW
+
+    def standing(self, now: datetime) -> Standing:
+        if not self.auto_charge:
+            return Standing.AUTO_CHARGE_OFF
+        return self.obstacle(now) or Standing.READY
+
+    def obstacle(self, now: datetime) -> Standing | None:
+        """What, apart from missing consent, keeps it out of automatic billing."""
+        if self.is_expired(now):
+            return Standing.EXPIRED
+        if self.is_barred:
+            return Standing.BARRED
+        if self.is_rested:
+            return Standing.RESTED
+        if self.is_suspended(now):
+            return Standing.SUSPENDED
+        return None
+
+    def is_chargeable(self, now: datetime) -> bool:
+        return self.standing(now) is Standing.READY
+
+    # What may happen to a method. Each verb is safe to call twice.
+
+    def consent(self, on: bool, now: datetime) -> None:
+        if self.auto_charge != on:
+            self.auto_charge = on
+            self.auto_charge_changed_at = now
+
+    def suspend(
+        self, code: str, decline_class: DeclineClass, failed_at: datetime, *, automatic: bool
+    ) -> bool:
+        """Keep out of automatic billing after a decline. True if it was not suspended before.
+
+        The 48 hours run from the processor's time of the decline, however late it is learned;
+        an older failure that is learned later shortens nothing.
+        """
+        was_out = self.obstacle(failed_at) in (
+            Standing.SUSPENDED,
+            Standing.BARRED,
+            Standing.RESTED,
+        )
+        if self.failed_at is None or failed_at >= self.failed_at:
+            self.failed_at = failed_at
+            self.failure_code = code
+            self.suspended_until = failed_at + SUSPENSION
+        if decline_class is DeclineClass.HARD and self.barred_at is None:
+            self.barred_at = failed_at
+        if automatic:
+            self.declines_in_a_row += 1
+        return not was_out
+
+    def heal(self, started_at: datetime) -> bool:
+        """A success with it restores it, if the payment was not started before the failure (F8).
+
+        True if that ended a suspension or a bar.
+        """
+        if self.failed_at is not None and started_at < self.failed_at:
+            return False
+        was_out = self.suspended_until is not None or self.is_barred or self.is_rested
+        self.suspended_until = None
+        self.barred_at = None
+        self.declines_in_a_row = 0
+        return was_out
+
+    def record_suspension_ended(self, now: datetime) -> bool:
+        if self.suspended_until is None or self.is_suspended(now):
+            return False
+        self.suspended_until = None
+        return True
+
+    def refresh(self, card: SavedCard) -> None:
+        """The same card was added again (M8): take over what may have changed. No bar is lifted."""
+        self.processor_reference = card.reference
+        self.brand, self.last4 = card.brand, card.last4
+        self.exp_month, self.exp_year = card.exp_month, card.exp_year
+        self.cardholder = card.cardholder
+        self.address_country, self.address_line = card.address_country, card.address_line
+        self.address_city, self.address_postcode = card.address_city, card.address_postcode
+
+    def remove(self, now: datetime) -> None:
+        """Off the list; the row stays, so that history stays readable (M10)."""
+        if self.removed_at is None:
+            self.removed_at = now
+
+
+def listed(session: Session, account_id: int) -> list[PaymentMethod]:
+    """The customer's list, in the customer's order (M2)."""
+    return list(
+        session.scalars(
+            select(PaymentMethod)
+            .where(PaymentMethod.account_id == account_id, PaymentMethod.removed_at.is_(None))
+            .order_by(PaymentMethod.position)
+        )
+    )
+
+
+def find(session: Session, account_id: int, method_id: int) -> PaymentMethod:
+    """Finding it is the permission check: another account's method is not found."""
+    method = session.scalar(
+        select(PaymentMethod).where(
+            PaymentMethod.id == method_id,
+            PaymentMethod.account_id == account_id,
+            PaymentMethod.removed_at.is_(None),
+        )
+    )
+    if method is None:
+        raise NotFound("That payment method")
+    return method
+
+
+def last_position(session: Session, account_id: int) -> int:
+    return (
+        session.scalar(
+            select(func.max(PaymentMethod.position)).where(
+                PaymentMethod.account_id == account_id, PaymentMethod.removed_at.is_(None)
+            )
+        )
+        or 0
+    )
+
+
+def reorder(
+    session: Session, methods: Sequence[PaymentMethod], order: Sequence[int], seen: Sequence[int]
+) -> bool:
+    """Put the listed methods into a new order. True if that changed it.
+
+    Raises `Stale` when the list is no longer the one the person saw (M5).
+    """
+    current = [method.id for method in methods]
+    if list(seen) != current or sorted(order) != sorted(current):
+        raise Stale("The list has changed meanwhile. Here is how it stands now; nothing was moved.")
+    if list(order) == current:
+        return False
+    place(session, {method.id: method for method in methods}, order)
+    return True
+
+
+def place(session: Session, by_id: dict[int, PaymentMethod], order: Sequence[int]) -> None:
+    """Number the methods 1, 2, 3… in this order.
+
+    Two passes, because the database lets no two listed methods share a position at any moment.
+    """
+    for position, method_id in enumerate(order, start=1):
+        by_id[method_id].position = -position
+    session.flush()
+    for position, method_id in enumerate(order, start=1):
+        by_id[method_id].position = position
+    session.flush()

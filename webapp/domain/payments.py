@@ -1,0 +1,337 @@
+"""Payments, and the attempts they are made of.
+
+A payment is the wish to move an amount once. An attempt is one call to a processor for it, with
+one method and one idempotency key; it is written and committed before the call (L3). The database
+allows a payment one attempt that has or may have taken money, so no payment can be charged to two
+methods, and a method one open attempt, so a double click cannot charge twice.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from secrets import token_hex
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    exists,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from webapp.domain.base import Base
+from webapp.domain.errors import NotFound
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.ports import ChargeRequest
+
+CHECKS = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+)
+"""L10: when an unknown outcome is asked about, counted from the start; then hourly."""
+
+HOURLY = timedelta(hours=1)
+NOT_KNOWN_BELIEVED = timedelta(minutes=30)
+"""L10: a processor may learn of a request late; only then is "not known" believed."""
+
+KEY_LIFETIME = timedelta(hours=23)
+"""L10: processors honour an idempotency key for a day; an hour is left as a margin."""
+
+TELL_CUSTOMER = timedelta(hours=1)
+
+
+class PaymentKind(StrEnum):
+    AUTOMATIC = "automatic"
+    INSTANT = "instant"
+    AUTO_CHARGE = "auto_charge"
+    RETRY = "retry"
+    ADJUSTMENT = "adjustment"
+
+
+KIND_NAMES = {
+    PaymentKind.AUTOMATIC: "Automatic refill",
+    PaymentKind.INSTANT: "Add Funds",
+    PaymentKind.AUTO_CHARGE: "Add Funds by auto-charge",
+    PaymentKind.RETRY: "Retry",
+    PaymentKind.ADJUSTMENT: "Adjustment",
+}
+
+
+class PaymentState(StrEnum):
+    OPEN = "open"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+class AttemptState(StrEnum):
+    STARTED = "started"
+    """Written; the call is under way, or a crash has cut it off."""
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    """The processor refused to look (L8): tried again under the same key."""
+    PAID = "paid"
+    DECLINED = "declined"
+
+
+OPEN_STATES = (AttemptState.STARTED, AttemptState.UNKNOWN, AttemptState.REFUSED)
+"""What may still take money."""
+
+LIVE_STATES = (*OPEN_STATES, AttemptState.PAID)
+"""What has taken money or may have: it counts towards the limits (T10)."""
+
+_OPEN = "state IN ('started', 'unknown', 'refused')"
+_LIVE = "state IN ('started', 'unknown', 'refused', 'paid')"
+
+
+class Payment(Base):
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        # One payment per top-up, and one per pressed button however often it is pressed.
+        Index("uq_payment_top_up_id", "top_up_id", unique=True),
+        Index("uq_payment_account_id_request_key", "account_id", "request_key", unique=True),
+        Index("ix_payment_account_id_id", "account_id", "id"),
+        Index(
+            "ix_payment_open",
+            "account_id",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[PaymentKind] = mapped_column(String(20))
+    state: Mapped[PaymentState] = mapped_column(String(10), default=PaymentState.OPEN)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
+    requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    request_key: Mapped[str | None] = mapped_column(String(64))
+    """Made with the form; a form sent twice finds its payment here."""
+    note: Mapped[str] = mapped_column(String(500), default="")
+    """An adjustment's reason."""
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+    attempts: Mapped[list["Attempt"]] = relationship(
+        back_populates="payment", order_by="Attempt.id"
+    )
+
+    @property
+    def is_automatic(self) -> bool:
+        """Nobody is there: the chain of T6 and T7, off-session, under the limits."""
+        return self.kind == PaymentKind.AUTOMATIC
+
+    @property
+    def reference(self) -> str:
+        """What a person quotes when asking about it."""
+        return f"P-{self.id:06d}"
+
+    @property
+    def tried_method_ids(self) -> frozenset[int]:
+        return frozenset(a.method_id for a in self.attempts if a.method_id is not None)
+
+    def settle(self, state: PaymentState, now: datetime) -> None:
+        if self.state == PaymentState.OPEN:
+            self.state = state
+            self.settled_at = now
+
+    @staticmethod
+    def by_request_key(session: Session, account_id: int, key: str) -> "Payment | None":
+        return session.scalar(
+            select(Payment).where(Payment.account_id == account_id, Payment.request_key == key)
+        )
+
+
+class Attempt(Base):
+    __tablename__ = "attempt"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        Index("uq_attempt_key", "key", unique=True),
+        Index(
+            "uq_attempt_live_per_payment",
+            "payment_id",
+            unique=True,
+            sqlite_where=text(_LIVE),
+            postgresql_where=text(_LIVE),
+        ),
+        Index(
+            "uq_attempt_open_per_method",
+            "method_id",
+            unique=True,
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+        Index(
+            "ix_attempt_next_check_at",
+            "next_check_at",
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+        Index("ix_attempt_payment_id", "payment_id"),
+        Index("ix_attempt_account_id_started_at", "account_id", "started_at"),
+        Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
+        Index("ix_attempt_method_id_id", "method_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
+    """Empty for what no processor took, such as an operator's adjustment."""
+    retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), index=True)
+    """The failed attempt that the customer repeats (F4)."""
+    processor: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(String(64))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    customer_present: Mapped[bool] = mapped_column(default=False)
+    automatic: Mapped[bool] = mapped_column(default=False)
+    """Of an automatic payment: counts towards limits and the burst breaker."""
+    settings_version: Mapped[int | None]
+    """The low-balance settings that caused it (E2)."""
+    state: Mapped[AttemptState] = mapped_column(String(10), default=AttemptState.STARTED)
+    decline_code: Mapped[str | None] = mapped_column(String(60))
+    decline_class: Mapped[str | None] = mapped_column(String(10))
+    suspended_method: Mapped[bool] = mapped_column(default=False)
+    """This decline is the one that took the method out of use (F11)."""
+    processor_reference: Mapped[str | None] = mapped_column(String(120))
+    trouble: Mapped[str | None] = mapped_column(String(500))
+    """For the operator: why it is still open (L8, L9)."""
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]
+    """The processor's own time of the decline (F8)."""
+    checks: Mapped[int] = mapped_column(default=0)
+    next_check_at: Mapped[datetime | None]
+    customer_told: Mapped[bool] = mapped_column(default=False)
+
+    payment: Mapped[Payment] = relationship(back_populates="attempts")
+    method: Mapped[PaymentMethod | None] = relationship()
+
+    @classmethod
+    def start(
+        cls,
+        payment: Payment,
+        method: PaymentMethod,
+        now: datetime,
+        *,
+        settings_version: int | None = None,
+        retry_of: "Attempt | None" = None,
+    ) -> "Attempt":
+        """The row that must be committed before the processor is called."""
+        return cls(
+            payment=payment,
+            account_id=payment.account_id,
+            method=method,
+            processor=method.processor,
+            key=f"attempt-{token_hex(16)}",
+            amount=payment.amount,
+            currency=payment.currency,
+            customer_present=payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY),
+            automatic=payment.is_automatic,
+            settings_version=settings_version,
+            retry_of_id=retry_of.id if retry_of else None,
+            started_at=now,
+            next_check_at=now + CHECKS[0],
+        )
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    def request(self) -> ChargeRequest:
+        if self.method is None:
+            raise ValueError(f"attempt {self.id} has no method to charge")
+        return ChargeRequest(
+            key=self.key,
+            amount=self.amount,
+            currency=self.currency,
+            method_reference=self.method.processor_reference,
+            customer_present=self.customer_present,
+        )
+
+    def plan_next_check(self, now: datetime) -> None:
+        """L10: 10 s, 1, 5 and 15 min after the start, then hourly."""
+        self.checks += 1
+        due = self.started_at + CHECKS[self.checks] if self.checks < len(CHECKS) else now + HOURLY
+        self.next_check_at = max(due, now + CHECKS[0])
+
+    def may_be_repeated(self, now: datetime) -> bool:
+        """ "Not known" is believed, and the key is still honoured (L10)."""
+        return NOT_KNOWN_BELIEVED <= now - self.started_at < KEY_LIFETIME
+
+    def owes_word_to_customer(self, now: datetime) -> bool:
+        return not self.customer_told and now - self.started_at >= TELL_CUSTOMER
+
+
+def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
+    """Finding it is the permission check. Raises `NotFound`."""
+    attempt = session.scalar(
+        select(Attempt).where(Attempt.id == attempt_id, Attempt.account_id == account_id)
+    )
+    if attempt is None:
+        raise NotFound("That payment")
+    return attempt
+
+
+def open_attempts(session: Session, account_id: int) -> list[Attempt]:
+    return list(
+        session.scalars(
+            select(Attempt)
+            .where(Attempt.account_id == account_id, Attempt.state.in_(OPEN_STATES))
+            .order_by(Attempt.id)
+        )
+    )
+
+
+def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
+    return session.scalar(
+        select(Attempt).where(Attempt.method_id == method_id, Attempt.state.in_(OPEN_STATES))
+    )
+
+
+def automatic_amount_since(session: Session, account_id: int, since: datetime) -> int:
+    """Micros that automatic payments have taken, or may have, since then (T10)."""
+    total = session.scalar(
+        select(func.coalesce(func.sum(Attempt.amount), 0)).where(
+            Attempt.account_id == account_id,
+            Attempt.started_at >= since,
+            Attempt.automatic,
+            Attempt.state.in_(LIVE_STATES),
+        )
+    )
+    return int(total or 0)
+
+
+def automatic_count_since(session: Session, account_id: int, since: datetime) -> int:
+    count = session.scalar(
+        select(func.count()).where(
+            Attempt.account_id == account_id,
+            Attempt.started_at > since,
+            Attempt.automatic,
+            Attempt.state.in_(LIVE_STATES),
+        )
+    )
+    return int(count or 0)
+
+
+def manual_payment_is_open(session: Session, account_id: int) -> bool:
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    Payment.account_id == account_id,
+                    Payment.state == PaymentState.OPEN,
+                    Payment.kind != PaymentKind.AUTOMATIC,
+                )
+            )
+        )
+    )

@@ -1,0 +1,267 @@
+"""Automatic top-ups: the record of a need, and the pure planner that answers it.
+
+The same planner decides what is charged and what the screen says will be charged (T13), so the
+sentence cannot lie.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, exists, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.domain import moments, payment_methods, payments
+from webapp.domain.accounts import Account
+from webapp.domain.base import Base
+from webapp.domain.decisions import Code
+from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode, falls_below
+from webapp.domain.money import cents_down, cents_up
+from webapp.domain.payment_methods import PaymentMethod, Standing
+from webapp.domain.payments import Attempt, Payment, PaymentKind, PaymentState
+from webapp.domain.policy import Automatic, Policy
+
+BURST = 3
+BURST_WINDOW = timedelta(minutes=10)
+"""T10: more than so many automatic top-ups in this time pauses them until a person resumes."""
+
+
+class TopUpState(StrEnum):
+    OPEN = "open"
+    PAID = "paid"
+    EXHAUSTED = "exhausted"
+    """Every method has failed (T11). What comes later is a new top-up."""
+    DROPPED = "dropped"
+    """No longer needed, or no longer allowed, before money was taken."""
+
+
+class TopUp(Base):
+    __tablename__ = "top_up"
+    __table_args__ = (
+        # T8: one open top-up per account, whoever opens it and wherever.
+        Index(
+            "uq_top_up_open_per_account",
+            "account_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    state: Mapped[TopUpState] = mapped_column(String(10), default=TopUpState.OPEN)
+    cause: Mapped[str] = mapped_column(String(60))
+    """What made us look: "usage", "settings applied"…"""
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    def close(self, state: TopUpState, now: datetime) -> None:
+        if self.state == TopUpState.OPEN:
+            self.state = state
+            self.closed_at = now
+
+
+def open_top_up(session: Session, account_id: int) -> TopUp | None:
+    return session.scalar(
+        select(TopUp).where(TopUp.account_id == account_id, TopUp.state == TopUpState.OPEN)
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    kind: str
+    """ "top_up" or "payment" (Add Funds by auto-charge)."""
+    id: int
+
+
+def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
+    """What is open and waits for no processor's answer: a charge of it can be started."""
+    waiting = exists().where(
+        Attempt.account_id == TopUp.account_id, Attempt.state.in_(payments.OPEN_STATES)
+    )
+    top_ups = session.scalars(
+        select(TopUp.id).where(TopUp.state == TopUpState.OPEN, ~waiting).limit(limit)
+    )
+    asked = exists().where(
+        Attempt.payment_id == Payment.id, Attempt.state.in_(payments.OPEN_STATES)
+    )
+    chains = session.scalars(
+        select(Payment.id)
+        .where(Payment.state == PaymentState.OPEN, Payment.kind == PaymentKind.AUTO_CHARGE, ~asked)
+        .limit(limit)
+    )
+    return [Waiting("top_up", it) for it in top_ups] + [Waiting("payment", it) for it in chains]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All the planner may know. Amounts in micros."""
+
+    now: datetime
+    time_zone: str
+    balance: int
+    choice: Choice
+    methods: tuple[PaymentMethod, ...]
+    """The customer's list, in the customer's order."""
+    policy: Policy
+    paused: bool = False
+    spent_today: int = 0
+    spent_this_month: int = 0
+    recent_top_ups: int = 0
+    """Within the burst window."""
+    open_attempt: Attempt | None = None
+    manual_open: bool = False
+    """A payment that a person asked for may still succeed (T15)."""
+    tried: frozenset[int] = frozenset()
+    """Methods that this top-up has tried: each at most once (T7)."""
+
+    @property
+    def is_below(self) -> bool:
+        return self.choice.threshold is not None and falls_below(
+            self.balance, self.choice.threshold
+        )
+
+    def just_below(self) -> "Situation":
+        """The same, at the moment the balance will have fallen below the threshold."""
+        if self.is_below or self.choice.threshold is None:
+            return self
+        return replace(self, balance=self.choice.threshold - 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen, or why nothing is."""
+
+    code: Code
+    amount: int = 0
+    """Micros, whole cents."""
+    methods: tuple[PaymentMethod, ...] = ()
+    """Whom to charge, in order; the next only after a conclusive decline (T7)."""
+    until: datetime | None = None
+    """When the obstacle ends by itself."""
+    limit: str = ""
+    """Which limit cut or stopped it: "day", "month" or "payment_max"."""
+
+    @property
+    def charges(self) -> bool:
+        return self.code is Code.CHARGING
+
+
+def gather(
+    session: Session,
+    account: Account,
+    now: datetime,
+    policy: Policy,
+    *,
+    tried: frozenset[int] = frozenset(),
+) -> Situation:
+    """Read the situation; under the account's lock this is the last look (T14)."""
+    settings = LowBalanceSettings.of(session, account.id)
+    zone = account.time_zone
+    window = now - BURST_WINDOW
+    if account.resumed_at is not None:
+        window = max(window, account.resumed_at)
+    open_attempts = payments.open_attempts(session, account.id)
+    return Situation(
+        now=now,
+        time_zone=zone,
+        balance=account.balance,
+        choice=settings.chosen(),
+        methods=tuple(payment_methods.listed(session, account.id)),
+        policy=policy,
+        paused=account.paused_at is not None,
+        spent_today=payments.automatic_amount_since(
+            session, account.id, moments.start_of_day(now, zone)
+        ),
+        spent_this_month=payments.automatic_amount_since(
+            session, account.id, moments.start_of_month(now, zone)
+        ),
+        recent_top_ups=payments.automatic_count_since(session, account.id, window),
+        open_attempt=open_attempts[0] if open_attempts else None,
+        manual_open=payments.manual_payment_is_open(session, account.id),
+        tried=tried,
+    )
+
+
+def plan(at: Situation) -> Plan:
+    """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
+    if not at.choice.refill_on:
+        return Plan(Code.REFILL_OFF)
+    if not at.is_below:
+        return Plan(Code.ABOVE_THRESHOLD)
+    if at.policy.automatic is Automatic.OFF:
+        return Plan(Code.SWITCHED_OFF)
+    if at.open_attempt is not None or at.manual_open:
+        return Plan(Code.WAITING)
+    if at.paused or at.recent_top_ups > BURST:
+        return Plan(Code.PAUSED)
+    if at.choice.faults(at.policy, str):
+        return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
+
+    consented = [method for method in at.methods if method.auto_charge]
+    if not consented:
+        return Plan(Code.NO_METHOD)
+    if not at.methods[0].auto_charge:
+        return Plan(Code.PRIMARY_OFF)
+    methods = chargeable(at)
+    if not methods:
+        code = Code.ALL_FAILED if at.tried else Code.ALL_SUSPENDED
+        return Plan(code, until=next_lift(at))
+
+    amount, limit, until = amount_to_charge(at)
+    if amount < at.policy.payment_min:
+        return Plan(Code.CAP_REACHED, until=until, limit=limit)
+    dry = at.policy.automatic is Automatic.DRY_RUN
+    return Plan(Code.DRY_RUN if dry else Code.CHARGING, amount, methods, limit=limit)
+
+
+def chargeable(at: Situation) -> tuple[PaymentMethod, ...]:
+    """T6: who stands in line, the suspended, expired and barred passed over."""
+    return tuple(
+        method
+        for method in at.methods
+        if method.is_chargeable(at.now) and method.id not in at.tried
+    )
+
+
+def next_lift(at: Situation) -> datetime | None:
+    """When the first suspension ends that keeps a method with auto-charge out."""
+    ends = [
+        method.suspended_until
+        for method in at.methods
+        if method.suspended_until is not None and method.standing(at.now) is Standing.SUSPENDED
+    ]
+    return min(ends, default=None)
+
+
+def amount_to_charge(at: Situation) -> tuple[int, str, datetime | None]:
+    """T9: micros, what cut it (if anything), and when that limit's window has passed."""
+    amount = uncut_amount(at)
+    limit, until = "", None
+    if amount > at.policy.payment_max:
+        amount, limit = at.policy.payment_max, "payment_max"
+    day_room = _room(at.choice.day_limit, at.spent_today)
+    if day_room is not None and amount > day_room:
+        amount, limit = day_room, "day"
+        until = moments.start_of_next_day(at.now, at.time_zone)
+    month_room = _room(at.choice.month_limit, at.spent_this_month)
+    if month_room is not None and amount > month_room:
+        amount, limit = month_room, "month"
+        until = moments.start_of_next_month(at.now, at.time_zone)
+    return amount, limit, until
+
+
+def uncut_amount(at: Situation) -> int:
+    """What the settings ask for, before any limit."""
+    choice = at.choice
+    if choice.refill_mode is RefillMode.TARGET:
+        return max(cents_up((choice.target or 0) - at.balance), at.policy.payment_min)
+    refill, threshold = choice.refill_amount or 0, choice.threshold or 0
+    still_missing = threshold - (at.balance + refill)
+    further = -(-still_missing // refill) if still_missing > 0 else 0
+    return refill * (1 + further)
+
+
+def _room(limit: int | None, spent: int) -> int | None:
+    return None if limit is None else cents_down(max(0, limit - spent))

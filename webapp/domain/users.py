@@ -1,0 +1,76 @@
+"""People, and what they may do in which account (P1, P3)."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from webapp.domain.accounts import Account
+from webapp.domain.base import Base
+
+
+class Right(StrEnum):
+    BILLING = "billing"
+    """Payment methods, funds, low-balance settings, documents."""
+    TECHNICAL = "technical"
+    """API keys and webhooks."""
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    COMMERCIAL = "commercial"
+    BILLING = "billing"
+    TECHNICAL = "technical"
+
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.OWNER: frozenset(Right),
+    Role.ADMIN: frozenset(Right),
+    Role.COMMERCIAL: frozenset({Right.BILLING}),
+    Role.BILLING: frozenset({Right.BILLING}),
+    Role.TECHNICAL: frozenset({Right.TECHNICAL}),
+}
+
+
+class User(Base):
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """Stored in lower case: people do not mean two addresses by two spellings."""
+    name: Mapped[str] = mapped_column(String(120))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+    memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
+
+    @staticmethod
+    def by_email(session: Session, email: str) -> "User | None":
+        return session.scalar(select(User).where(User.email == email.strip().lower()))
+
+    @property
+    def initials(self) -> str:
+        words = self.name.split()
+        return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper() if words else "?"
+
+    def roles_in(self, account_id: int) -> set[Role]:
+        return {m.role for m in self.memberships if m.account_id == account_id}
+
+    def may(self, right: Right, account_id: int) -> bool:
+        """Rights are the union of a person's roles in that account."""
+        return any(right in RIGHTS[role] for role in self.roles_in(account_id))
+
+
+class Membership(Base):
+    """One role of one person in one account."""
+
+    __tablename__ = "membership"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True, index=True)
+    role: Mapped[Role] = mapped_column(String(20), primary_key=True)
+
+    user: Mapped[User] = relationship(back_populates="memberships")
+    account: Mapped[Account] = relationship()

@@ -1,0 +1,161 @@
+"""What we ask of outsiders, and the closed set of answers they may give.
+
+Amounts are integers in millionths of the currency's unit (see `webapp.domain.money`).
+Instants are aware datetimes in UTC. A processor never raises for what can happen to a payment:
+its own exceptions stop at its file and become one of these answers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class DeclineClass(StrEnum):
+    """What a decline means for the next automatic attempt with the same method."""
+
+    SOFT = "soft"
+    CUSTOMER = "customer"
+    HARD = "hard"
+
+
+@dataclass(frozen=True)
+class Paid:
+    """Money was taken. Settling checks `amount` and `currency` against what was asked (L9)."""
+
+    reference: str
+    amount: int
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Declined:
+    """Conclusive: no money was taken. `at` is the processor's own time of the decline (F8)."""
+
+    code: str
+    decline_class: DeclineClass
+    at: datetime
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class NeedsCustomer:
+    """The bank wants the customer present. No money was taken and none will be by itself."""
+
+    reference: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Timeout, dropped connection, 5xx: money may or may not have been taken."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RefusedToLook:
+    """The processor rejected our key, our request or our rate before looking at it (L8)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotKnown:
+    """Answer to `ask` only: the processor has no record under this key."""
+
+
+Answer = Paid | Declined | NeedsCustomer | Unknown | RefusedToLook
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """One charge. Repeating it under the same `key` never takes money twice."""
+
+    key: str
+    amount: int
+    currency: str
+    method_reference: str
+    customer_present: bool
+
+
+@dataclass(frozen=True)
+class SavedCard:
+    """What may be kept of a card (M7)."""
+
+    reference: str
+    fingerprint: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    cardholder: str
+    address_country: str
+    address_line: str
+    address_city: str
+    address_postcode: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The bank vouched for the method without taking money."""
+
+    at: datetime
+
+
+class Processor(Protocol):
+    """Whoever moves the money: each adapter passes the tests in `tests/processors/contract.py`."""
+
+    name: str
+
+    def save_card(self, token: str) -> SavedCard | Declined | Unknown | RefusedToLook:
+        """Turn a capture form's single-use token into a chargeable reference."""
+        ...
+
+    def charge(self, request: ChargeRequest) -> Answer: ...
+
+    def ask(self, key: str) -> Answer | NotKnown:
+        """What became of the charge with this key?"""
+        ...
+
+    def verify(
+        self, key: str, method_reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook:
+        """Ask the bank whether the method would be accepted, for no amount."""
+        ...
+
+    def revoke(self, method_reference: str) -> bool:
+        """Forget the method there. True when it is gone, also if it already was."""
+        ...
+
+
+Processors = Mapping[str, Processor]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A rendered mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class MailRefused(Exception):
+    """The mail server could not be reached or did not accept the mail; worth another try."""
+
+
+class Mailer(Protocol):
+    delivers: bool
+    """False where no mail server is set: mails then stay in the outbox, to be read there."""
+
+    def render(self, kind: str, facts: Mapping[str, object]) -> Letter: ...
+
+    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+        """Hand over to the mail server; `message_id` is stable over repeats.
+
+        Raises `MailRefused`.
+        """
+        ...
