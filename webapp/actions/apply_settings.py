@@ -1,0 +1,72 @@
+"""Apply Changes: the low-balance settings are saved together or not at all (T1, T2, N5)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import audit, payment_methods
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Invalid, Stale
+from webapp.domain.low_balance import Choice, LowBalanceSettings
+from webapp.domain.policy import Policy
+
+NEEDS_METHOD = "Needs a payment method with auto-charge on"
+
+
+def apply_settings(
+    session: Session,
+    account_id: int,
+    choice: Choice,
+    seen_version: int,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+) -> LowBalanceSettings:
+    """Save what was chosen on a form that showed `seen_version`.
+
+    `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
+
+    Raises `Invalid` with an error for each bad field, or `Stale` when someone else has applied
+    other settings meanwhile.
+    """
+    account = Account.locked(session, account_id)
+    settings = LowBalanceSettings.of(session, account_id)
+    faults = choice.faults(policy, account.show) | dict(unreadable)
+    if choice.refill_on and not settings.refill_on and not _has_consent(session, account_id):
+        faults["refill_on"] = NEEDS_METHOD
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    before = settings.chosen()
+    if choice == before:
+        session.rollback()
+        return settings
+    if seen_version != settings.version:
+        session.rollback()
+        raise Stale(
+            "Someone else has changed these settings meanwhile. "
+            "Nothing of yours was saved; here is how they stand now."
+        )
+    settings.apply(choice, actor.user_id, now)
+    changed = {
+        name: [getattr(before, name), value]
+        for name, value in asdict(choice).items()
+        if getattr(before, name) != value
+    }
+    audit.record(
+        session, account_id, actor, "settings", now, version=settings.version, changed=changed
+    )
+    look(session, account, "settings applied", now, policy)
+    session.commit()
+    return settings
+
+
+def _has_consent(session: Session, account_id: int) -> bool:
+    return any(method.auto_charge for method in payment_methods.listed(session, account_id))

@@ -1,0 +1,96 @@
+"""A new account with its owner, its key and its opening balance."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import available_timezones
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import adjustments, audit, passwords
+from webapp.domain.accounts import Account
+from webapp.domain.api_keys import ApiKey
+from webapp.domain.audit import Actor
+from webapp.domain.base import begin_writing
+from webapp.domain.errors import Invalid
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.users import Membership, Role, User
+
+PASSWORD_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    account_id: int
+    user_id: int
+    api_key: str
+    """Shown this once."""
+
+
+def create_account(
+    session: Session,
+    *,
+    name: str,
+    owner_name: str,
+    email: str,
+    password: str,
+    balance: int,
+    actor: Actor,
+    now: datetime,
+    currency: str = "USD",
+    time_zone: str = "UTC",
+) -> NewAccount:
+    """`balance` in micros. Raises `Invalid` with an error for each bad field."""
+    begin_writing(session)
+    email = email.strip().lower()
+    faults = _faults(session, name, email, password, time_zone)
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    account = Account(
+        name=name.strip(),
+        currency=currency,
+        time_zone=time_zone,
+        billing_emails=[email],
+        balance=0,
+        created_at=now,
+    )
+    user = User(
+        email=email,
+        name=owner_name.strip() or name.strip(),
+        password_hash=passwords.hash_password(password),
+        created_at=now,
+    )
+    session.add_all([account, user])
+    session.flush()
+    record, key = ApiKey.issue(account.id, now)
+    session.add_all(
+        [
+            Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),
+            LowBalanceSettings(account_id=account.id),
+            record,
+        ]
+    )
+    if balance:
+        adjustments.post(session, account, balance, "Opening balance", now)
+    audit.record(session, account.id, actor, "account_created", now)
+    created = NewAccount(account.id, user.id, key)
+    session.commit()
+    return created
+
+
+def _faults(
+    session: Session, name: str, email: str, password: str, time_zone: str
+) -> dict[str, str]:
+    faults = {}
+    if not name.strip():
+        faults["name"] = "Enter a name"
+    local, at, domain = email.partition("@")
+    if not (local and at and domain) or any(c.isspace() for c in email) or len(email) > 254:
+        faults["email"] = "Enter an e-mail address such as ana@example.com"
+    elif User.by_email(session, email) is not None:
+        faults["email"] = "There is already a person with this e-mail address"
+    if len(password) < PASSWORD_LENGTH:
+        faults["password"] = f"At least {PASSWORD_LENGTH} characters"
+    if time_zone not in available_timezones():
+        faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
+    return faults

@@ -1,0 +1,35 @@
+"""Record suspensions that have ended, and look at the accounts again (F1, F6)."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import decisions
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.policy import Policy
+
+
+def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
+    """How many were recorded. The truth never waits for this: it is computed from stored times."""
+    due = session.execute(
+        select(PaymentMethod.id, PaymentMethod.account_id).where(
+            PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None)
+        )
+    ).all()
+    return sum(_lift(session, account_id, method_id, now, policy) for method_id, account_id in due)
+
+
+def _lift(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:
+    account = Account.locked(session, account_id)
+    method = session.get_one(PaymentMethod, method_id, populate_existing=True)
+    ended = method.record_suspension_ended(now)
+    if ended and not (method.is_barred or method.is_rested):
+        line = f"The suspension of {method.label} has ended. It can be charged again."
+        decisions.note(session, account_id, Code.SUSPENSION_ENDED, line, now)
+        look(session, account, "suspension ended", now, policy)
+    session.commit()
+    return ended

@@ -1,0 +1,120 @@
+"""Looking at an account: does its balance call for a top-up, or for a word to its people?
+
+Called inside the transaction of whatever may have changed the answer (T4), on a locked account.
+It opens the top-up but charges nothing; the worker does that right after the commit.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import decisions, moments, notices, top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
+from webapp.domain.explanations import (
+    limit_name,
+    plain,
+    timeline_line,
+    what_happens_next,
+)
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.notices import NoticeKind
+from webapp.domain.policy import Policy
+from webapp.domain.top_ups import Plan, Situation, TopUp
+
+
+def look(
+    session: Session,
+    account: Account,
+    cause: str,
+    now: datetime,
+    policy: Policy,
+    *,
+    routine: bool = False,
+) -> TopUp | None:
+    """Open a top-up if the planner would charge now, else leave a line that says why not.
+
+    A `routine` look follows from no one's wish (the sweep, a settled payment): it only tells what
+    is news.
+    """
+    session.flush()
+    notify_if_low(session, account, now, policy)
+    at = top_ups.gather(session, account, now, policy)
+    answer = top_ups.plan(at)
+    if answer.code is Code.REFILL_OFF:
+        return None
+    if answer.charges:
+        return open_top_up(session, account, cause, now)
+    if answer.code in (Code.ABOVE_THRESHOLD, Code.WAITING) and routine:
+        return None
+    tell(session, account, at, answer, routine=routine)
+    return None
+
+
+def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
+    """T8: the one that is open already, or a new one."""
+    top_up = top_ups.open_top_up(session, account.id)
+    if top_up is None:
+        top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
+        session.add(top_up)
+        session.flush()
+    return top_up
+
+
+def tell(
+    session: Session,
+    account: Account,
+    at: Situation,
+    answer: Plan,
+    *,
+    top_up: TopUp | None = None,
+    routine: bool = False,
+) -> None:
+    """Why nothing is charged: a line on the timeline, and a mail where people must act (T10)."""
+    line = timeline_line(at, answer, account.show)
+    last = decisions.latest(session, account.id) if routine else None
+    if last is None or (last.code, last.sentence) != (answer.code, line):
+        top_up_id = top_up.id if top_up else None
+        decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
+    if answer.code is Code.PAUSED and account.paused_at is None:
+        account.pause(at.now)
+        about = at.now.isoformat()
+        notices.owe(session, account, NoticeKind.PAUSED, about, {"sentence": line}, at.now)
+    if answer.code is Code.CAP_REACHED and answer.until is not None:
+        until = moments.when(answer.until, at.time_zone, at.now)
+        facts = {
+            "sentence": line,
+            "limit": limit_name(at, answer, account.show).removeprefix("your limit of "),
+            "until": until,
+        }
+        about = f"{answer.limit}:{answer.until.isoformat()}"
+        notices.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
+
+
+def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:
+    """N2: one mail per fall below the notification threshold; it moves no money."""
+    settings = LowBalanceSettings.of(session, account.id)
+    if not settings.owes_notification(account.balance, now):
+        return
+    threshold = account.show(settings.notification_threshold or 0)
+    balance = account.show(account.balance)
+    facts = {
+        "balance": balance,
+        "threshold": threshold,
+        "at": moments.when(now, account.time_zone, now),
+        "what_next": what_next(session, account, now, policy),
+    }
+    if notices.owe(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
+        decisions.note(
+            session,
+            account.id,
+            Code.NOTIFIED,
+            f"Low balance notification: {balance} is below {threshold}. An email goes out.",
+            now,
+        )
+
+
+def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
+    """T13's sentence as plain text, for a mail."""
+    at = top_ups.gather(session, account, now, policy)
+    return plain(what_happens_next(at, account.show))

@@ -1,0 +1,37 @@
+"""The customer puts the methods into another order (M2, M5)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import audit, payment_methods
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.policy import Policy
+
+
+def reorder_methods(
+    session: Session,
+    account_id: int,
+    order: Sequence[int],
+    seen: Sequence[int],
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> list[PaymentMethod]:
+    """Take over the wished order, if the list still is what the person saw.
+
+    Raises `Stale`: someone else changed the list meanwhile, and nothing was moved.
+    """
+    account = Account.locked(session, account_id)
+    methods = payment_methods.listed(session, account_id)
+    if payment_methods.reorder(session, methods, order, seen):
+        methods = payment_methods.listed(session, account_id)
+        labels = [method.label for method in methods]
+        audit.record(session, account_id, actor, "order", now, order=labels)
+        look(session, account, "methods reordered", now, policy)
+    session.commit()
+    return methods

@@ -1,0 +1,55 @@
+"""Restore without paying: the bank vouches for a method, and it is back in use (F4)."""
+
+from secrets import token_hex
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.clock import Clock
+from webapp.domain import audit, decisions, payment_methods
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.decisions import Code
+from webapp.domain.declines import reason
+from webapp.domain.errors import Refusal
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.policy import Policy
+from webapp.ports import Declined, Processors, Verified
+
+
+def restore_method(
+    session: Session,
+    account_id: int,
+    method_id: int,
+    actor: Actor,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+) -> PaymentMethod:
+    """Verify for no amount. Raises `NotFound`, or `Refusal` when the bank does not vouch for it."""
+    started_at = clock.now()
+    method = payment_methods.find(session, account_id, method_id)
+    processor, reference, label = (
+        processors[method.processor],
+        method.processor_reference,
+        method.label,
+    )
+    session.rollback()  # no transaction is open during the call
+    answer = processor.verify(f"verify-{token_hex(16)}", reference)
+    if isinstance(answer, Declined):
+        why = reason(answer.code)
+        sentence = f"{label} was not restored. {why.sentence}. {why.advice}"
+        raise Refusal(sentence, code="not_restored")
+    if not isinstance(answer, Verified):
+        sentence = f"The bank did not answer. {label} stays as it is; try again in a moment."
+        raise Refusal(sentence, code="no_answer")
+    now = clock.now()
+    account = Account.locked(session, account_id)
+    method = payment_methods.find(session, account_id, method_id)
+    if method.heal(started_at):
+        audit.record(session, account_id, actor, "method_restored", now, method=method.label)
+        line = f"{method.label} was verified with the bank and is back in use."
+        decisions.note(session, account_id, Code.RESTORED, line, now)
+        look(session, account, "method restored", now, policy)
+    session.commit()
+    return method

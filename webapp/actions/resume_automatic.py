@@ -1,0 +1,26 @@
+"""A person resumes automatic payments after the burst breaker paused them (T10)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import audit, decisions
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.decisions import Code
+from webapp.domain.policy import Policy
+
+
+def resume_automatic(
+    session: Session, account_id: int, actor: Actor, now: datetime, policy: Policy
+) -> None:
+    """Start an empty window; resuming what is not paused changes nothing."""
+    account = Account.locked(session, account_id)
+    if account.paused_at is not None:
+        account.resume(now)
+        audit.record(session, account_id, actor, "resumed", now)
+        line = f"{actor.name} resumed automatic payments."
+        decisions.note(session, account_id, Code.RESUMED, line, now)
+        look(session, account, "resumed", now, policy)
+    session.commit()

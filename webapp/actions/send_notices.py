@@ -1,0 +1,66 @@
+"""Send the mails that are owed: claim, hand over, record (F11, L6, N2)."""
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from webapp.clock import Clock
+from webapp.domain.base import begin_writing
+from webapp.domain.notices import CLAIM, Notice, NoticeState
+from webapp.ports import Mailer, MailRefused
+
+
+def send_notices(session: Session, mailer: Mailer, clock: Clock, limit: int = 100) -> int:
+    """Send what is due. How many went out, or were kept where no mail server is set.
+
+    A crash between sending and recording sends again, under the same Message-ID.
+    """
+    due = session.scalars(
+        select(Notice.id)
+        .where(Notice.state == NoticeState.OWED, Notice.next_try_at <= clock.now())
+        .order_by(Notice.next_try_at)
+        .limit(limit)
+    ).all()
+    session.rollback()
+    return sum(_send(session, notice_id, mailer, clock) for notice_id in due)
+
+
+def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> bool:
+    if not _claim(session, notice_id, clock):
+        return False
+    notice = session.get_one(Notice, notice_id)
+    kind, facts = notice.kind, dict(notice.facts)
+    recipients, message_id = list(notice.recipients), notice.message_id
+    session.rollback()  # no transaction is open while the mail server is waited for
+    refused = ""
+    if mailer.delivers and recipients:
+        try:
+            mailer.send(mailer.render(kind, facts), recipients, message_id)
+        except MailRefused as refusal:
+            refused = str(refusal) or "refused"
+    begin_writing(session)
+    notice = session.get_one(Notice, notice_id)
+    if refused:
+        notice.record_refused(refused, clock.now())
+    elif mailer.delivers and recipients:
+        notice.record_sent(clock.now())
+    else:
+        notice.record_kept(clock.now())
+    session.commit()
+    return not refused
+
+
+def _claim(session: Session, notice_id: int, clock: Clock) -> bool:
+    """By guarded update: a second sender, or a second process, finds no row."""
+    now = clock.now()
+    begin_writing(session)
+    claimed = session.connection().execute(
+        update(Notice)
+        .where(
+            Notice.id == notice_id,
+            Notice.state == NoticeState.OWED,
+            Notice.next_try_at <= now,
+        )
+        .values(next_try_at=now + CLAIM, tries=Notice.tries + 1)
+    )
+    session.commit()
+    return claimed.rowcount == 1

@@ -1,0 +1,108 @@
+"""Carry an open top-up through its methods, one after the other (T5–T9, T11, T14)."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.charge import charge
+from webapp.actions.look import tell
+from webapp.actions.settle import fail_payment
+from webapp.clock import Clock
+from webapp.domain import decisions, top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.payments import Attempt, Payment, PaymentKind
+from webapp.domain.policy import Policy
+from webapp.domain.top_ups import Plan, Situation, TopUp, TopUpState
+from webapp.ports import Processors
+
+
+def top_up(
+    session: Session, top_up_id: int, processors: Processors, clock: Clock, policy: Policy
+) -> None:
+    """Charge until one method has paid, all have failed, or an outcome is unknown.
+
+    Safe to run twice at once and after a crash: each attempt is claimed under the account's lock,
+    and an open attempt ends the loop.
+    """
+    while (attempt_id := start_attempt(session, top_up_id, clock.now(), policy)) is not None:
+        charge(session, attempt_id, processors, clock, policy)
+
+
+def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Policy) -> int | None:
+    """The last look (T14): read everything again under the lock, and write the attempt.
+
+    None if nothing is to be charged now; the top-up then is closed, or waits for an answer.
+    """
+    account_id = session.get_one(TopUp, top_up_id).account_id
+    account = Account.locked(session, account_id)
+    top_up = session.get_one(TopUp, top_up_id, populate_existing=True)
+    if top_up.state != TopUpState.OPEN:
+        session.rollback()
+        return None
+    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
+    tried = payment.tried_method_ids if payment else frozenset()
+    at = top_ups.gather(session, account, now, policy, tried=tried)
+    plan = top_ups.plan(at)
+    if not plan.charges:
+        _rest(session, account, top_up, payment, at, plan)
+        session.commit()
+        return None
+    attempt = _write_attempt(session, account, top_up, payment, at, plan)
+    session.commit()
+    return attempt.id
+
+
+def _write_attempt(
+    session: Session,
+    account: Account,
+    top_up: TopUp,
+    payment: Payment | None,
+    at: Situation,
+    plan: Plan,
+) -> Attempt:
+    if payment is None:
+        payment = Payment(
+            account_id=account.id,
+            kind=PaymentKind.AUTOMATIC,
+            currency=account.currency,
+            top_up_id=top_up.id,
+            created_at=at.now,
+        )
+        session.add(payment)
+    payment.amount = plan.amount
+    method = plan.methods[0]
+    settings = LowBalanceSettings.of(session, account.id)
+    attempt = Attempt.start(payment, method, at.now, settings_version=settings.version)
+    session.add(attempt)
+    session.flush()
+    line = (
+        f"Charging {account.show(plan.amount)} to {method.label}: the balance "
+        f"{account.show(at.balance)} is below {account.show(at.choice.threshold or 0)}."
+    )
+    if at.tried:
+        line = f"Charging {account.show(plan.amount)} to {method.label}, the next in line."
+    decisions.note(
+        session, account.id, Code.CHARGING, line, at.now, attempt_id=attempt.id, top_up_id=top_up.id
+    )
+    return attempt
+
+
+def _rest(
+    session: Session,
+    account: Account,
+    top_up: TopUp,
+    payment: Payment | None,
+    at: Situation,
+    plan: Plan,
+) -> None:
+    """Nothing is charged now: wait for an answer, or close and say why."""
+    if plan.code is Code.WAITING:
+        return
+    tell(session, account, at, plan, top_up=top_up)
+    all_failed = plan.code is Code.ALL_FAILED
+    top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, at.now)
+    if payment is not None:
+        fail_payment(session, account, payment, at.now, at.policy, all_failed=all_failed)
