@@ -1,0 +1,91 @@
+"""The pretend processor's books as a whole, and the clock that the sandbox moves."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from webapp.processors.sandbox.answers import LONGEST, AnswerKind, AnswerQueue, NextAnswer
+from webapp.processors.sandbox.charges import Charge, ChargeBook
+from webapp.processors.sandbox.store import Store
+from webapp.processors.sandbox.vault import Vault
+
+FARTHEST = timedelta(days=20 * 366)
+"""How far ahead the clock may go: past any card's expiry, and well before dates run out."""
+
+
+class SandboxBooks:
+    """Safe to share between threads, and to open from several processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._store = Store(path)
+        self.vault = Vault(self._store)
+        self.queue = AnswerQueue(self._store)
+        self.book = ChargeBook(self._store)
+
+    def clock_offset(self) -> timedelta:
+        """How far the product's clock is ahead of the wall clock. Cheap: read at every `now`."""
+        return timedelta(microseconds=int(self._store.setting("clock_offset", 0)))
+
+    def advance_clock(self, by: timedelta) -> timedelta:
+        """Move the product's clock ahead for every process; gives the new offset.
+
+        Raises:
+            ValueError: back in time, or farther than `FARTHEST` in all.
+        """
+        with self._store.writing():
+            offset = self.clock_offset() + by
+            if by < timedelta(0) or offset > FARTHEST:
+                raise ValueError(f"the clock cannot be moved by {by} to {offset} ahead")
+            self._keep("clock_offset", offset // timedelta(microseconds=1))
+        return offset
+
+    @property
+    def latency(self) -> float:
+        """Seconds that every call takes; kept in whole milliseconds."""
+        return int(self._store.setting("latency", 0)) / 1000
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        with self._store.writing():
+            self._keep("latency", round(min(max(seconds, 0.0), LONGEST) * 1000))
+
+    def next_answers(self) -> list[NextAnswer]:
+        """Oldest first, as they will be used."""
+        return self.queue.listed()
+
+    def queue_answer(
+        self,
+        kind: AnswerKind,
+        *,
+        decline_code: str = "",
+        seconds: float = 0.0,
+        last4: str = "",
+    ) -> None:
+        """How one of the next charges is answered: the next with that card, or the next at all."""
+        self.queue.put(NextAnswer(AnswerKind(kind), decline_code, seconds, last4))
+
+    def clear_answers(self) -> None:
+        self.queue.clear()
+
+    def charges(
+        self,
+        count: int = 20,
+        *,
+        keys: Sequence[str] | None = None,
+        card_references: Sequence[str] = (),
+    ) -> list[Charge]:
+        """The newest first; given `keys`, only those under them or with these cards."""
+        if keys is None:
+            return self.book.last(count)
+        return self.book.last_of(count, keys, card_references)
+
+    def paid_charges(self) -> list[tuple[str, int, str]]:
+        """Key, micros and currency of every charge that took money, oldest first (L13)."""
+        return self.book.paid()
+
+    def close(self) -> None:
+        """Close this thread's connection; the next use opens another."""
+        self._store.close()
+
+    def _keep(self, name: str, value: int) -> None:
+        self._store.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))

@@ -1,0 +1,166 @@
+"""The file that the pretend processor keeps its books in: SQLite, apart from the product's own.
+
+Each thread has its own connection, and a writer takes its lock first, so threads and processes
+may share the file.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+BUSY = 15.0
+"""Seconds to wait for another writer."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS setting (
+    name TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS token (
+    id TEXT PRIMARY KEY,
+    behaviour TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    exp_month INTEGER NOT NULL,
+    exp_year INTEGER NOT NULL,
+    cardholder TEXT NOT NULL,
+    address_country TEXT NOT NULL,
+    address_line TEXT NOT NULL,
+    address_city TEXT NOT NULL,
+    address_postcode TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS card (
+    id TEXT PRIMARY KEY,
+    behaviour TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    exp_month INTEGER NOT NULL,
+    exp_year INTEGER NOT NULL,
+    cardholder TEXT NOT NULL,
+    address_country TEXT NOT NULL,
+    address_line TEXT NOT NULL,
+    address_city TEXT NOT NULL,
+    address_postcode TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    revoked_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS charge (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    request TEXT NOT NULL,
+    reference TEXT NOT NULL UNIQUE,
+    card_reference TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    customer_present INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('paid', 'declined', 'needs_customer')),
+    decline_code TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS verification (
+    key TEXT PRIMARY KEY,
+    card_reference TEXT NOT NULL,
+    decline_code TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS answer (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    decline_code TEXT NOT NULL DEFAULT '',
+    seconds REAL NOT NULL DEFAULT 0,
+    last4 TEXT NOT NULL DEFAULT ''
+);
+"""
+
+
+class Store:
+    """Opens `path`, making the folder, the file and its tables where they are absent."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._threads = threading.local()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self.writing() as db:
+            for statement in SCHEMA.split(";\n"):
+                db.execute(statement)
+            # Fingerprints of card numbers are made under a secret, so that a copy of the
+            # product's own database says nothing about the numbers.
+            db.execute(
+                "INSERT OR IGNORE INTO setting VALUES ('fingerprint_secret', ?)", (token_hex(32),)
+            )
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """This thread's connection; each statement outside `writing` stands for itself."""
+        connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
+        if connection is None:
+            connection = self._threads.connection = self._open()
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it, or nothing."""
+        db = self.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+
+    def setting(self, name: str, default: int | str) -> int | str:
+        row = self.db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def close(self) -> None:
+        """Close this thread's connection; the next use opens another."""
+        self.db.close()
+        del self._threads.connection
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
+        db.row_factory = sqlite3.Row
+        _write_ahead(db)
+        # A charge that was answered stays booked after a power cut.
+        db.execute("PRAGMA synchronous = FULL")
+        return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Readers go on while one writes. Only the first connection ever has to ask for it.
+
+    SQLite does not wait for its lock here, whatever the time-out.
+    """
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def written(instant: datetime) -> str:
+    """As an instant stands in the file: UTC, in an order that text can be sorted by."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def read(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,148 @@
+"""Saved cards, and the single-use tokens that stand for a card until it is saved (M7).
+
+The number and the security code end here: of the number a keyed fingerprint is kept, of the code
+nothing.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_hex
+from sqlite3 import Connection, Row
+
+from webapp.ports import SavedCard
+from webapp.processors.sandbox.cards import (
+    BEHAVIOURS,
+    Adding,
+    Behaviour,
+    behaviour_name,
+    brand_of,
+    has_expired,
+)
+from webapp.processors.sandbox.store import Store, read, written
+
+TOKEN_LIFE = timedelta(minutes=30)
+
+_KEPT = (
+    "behaviour",
+    "fingerprint",
+    "brand",
+    "last4",
+    "exp_month",
+    "exp_year",
+    "cardholder",
+    "address_country",
+    "address_line",
+    "address_city",
+    "address_postcode",
+)
+"""What a token and a card hold alike."""
+
+
+@dataclass(frozen=True)
+class CardDetails:
+    """A card as a person wrote it, checked. It lives as long as the request that brought it."""
+
+    number: str = field(repr=False)
+    exp_month: int
+    exp_year: int
+    cardholder: str
+    address_country: str
+    address_line: str
+    address_city: str
+    address_postcode: str
+
+
+@dataclass(frozen=True)
+class VaultCard:
+    """A saved card, as the bank behind it behaves."""
+
+    card: SavedCard
+    behaviour: Behaviour
+    revoked: bool
+
+    def has_expired(self, now: datetime) -> bool:
+        return has_expired(self.card.exp_month, self.card.exp_year, now)
+
+
+class Vault:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._secret = str(store.setting("fingerprint_secret", "")).encode()
+
+    def issue_token(self, details: CardDetails, now: datetime) -> str:
+        """A token that `save` takes once, within `TOKEN_LIFE`."""
+        token = f"tok_{token_hex(16)}"
+        with self._store.writing() as db:
+            db.execute("DELETE FROM token WHERE created_at < ?", (written(now - TOKEN_LIFE),))
+            _insert(db, "token", token, self._kept(details), now)
+        return token
+
+    def save(self, token: str, now: datetime) -> VaultCard | None:
+        """Spend a token. None where it is not known, was used or is too old.
+
+        A card whose adding does not succeed is not saved (M6): it comes back without reference.
+        """
+        reference = f"card_{token_hex(12)}"
+        with self._store.writing() as db:
+            row = db.execute("SELECT * FROM token WHERE id = ?", (token,)).fetchone()
+            db.execute("DELETE FROM token WHERE id = ?", (token,))
+            if row is None or now - read(row["created_at"]) > TOKEN_LIFE:
+                return None
+            if BEHAVIOURS[row["behaviour"]].adding is not Adding.SUCCEEDS:
+                return _card(row, "", revoked=False)
+            _insert(db, "card", reference, [row[name] for name in _KEPT], now)
+        return _card(row, reference, revoked=False)
+
+    def keep(self, details: CardDetails, now: datetime) -> str:
+        """Save a card past its adding, as if its challenge had succeeded; gives its reference."""
+        reference = f"card_{token_hex(12)}"
+        with self._store.writing() as db:
+            _insert(db, "card", reference, self._kept(details), now)
+        return reference
+
+    def card(self, reference: str) -> VaultCard | None:
+        row = self._store.db.execute("SELECT * FROM card WHERE id = ?", (reference,)).fetchone()
+        return None if row is None else _card(row, reference, revoked=row["revoked_at"] is not None)
+
+    def revoke(self, reference: str, now: datetime) -> None:
+        with self._store.writing() as db:
+            db.execute(
+                "UPDATE card SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+                (written(now), reference),
+            )
+
+    def _kept(self, details: CardDetails) -> tuple[str | int, ...]:
+        number = details.number
+        return (
+            behaviour_name(number),
+            hmac.new(self._secret, number.encode(), sha256).hexdigest(),
+            brand_of(number) or "",
+            number[-4:],
+            details.exp_month,
+            details.exp_year,
+            details.cardholder,
+            details.address_country,
+            details.address_line,
+            details.address_city,
+            details.address_postcode,
+        )
+
+
+def _insert(db: Connection, table: str, id_: str, kept: Sequence[str | int], now: datetime) -> None:
+    columns = ", ".join(("id", *_KEPT, "created_at"))
+    marks = ", ".join("?" * (len(_KEPT) + 2))
+    db.execute(
+        f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608  names of our own
+        (id_, *kept, written(now)),
+    )
+
+
+def _card(row: Row, reference: str, *, revoked: bool) -> VaultCard:
+    saved = SavedCard(
+        reference=reference,
+        **{name: row[name] for name in SavedCard.__dataclass_fields__ if name != "reference"},
+    )
+    return VaultCard(saved, BEHAVIOURS[row["behaviour"]], revoked)
