@@ -1,0 +1,154 @@
+"""Renders the mails of `templates/email/` and hands them to the mail server."""
+
+import logging
+import re
+import smtplib
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from email.charset import QP, Charset
+from email.utils import formataddr, parseaddr
+from pathlib import Path
+
+from flask import Flask
+from flask_mail import Mail, Message
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from webapp.ports import Letter, MailRefused
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 10.0
+"""Seconds for each answer of the mail server."""
+
+# Quoted-printable: a line may be no longer than 998 bytes, and a long sentence is one line.
+UTF8 = Charset("utf-8")
+UTF8.body_encoding = QP
+
+# The local part as HTML's own e-mail field has it: no quotes, no spaces, nothing that ends a line.
+_ADDRESS = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[\w.-]+")
+
+
+class OutboxMailer:
+    """For an installation without a mail server: renders, and sends nothing."""
+
+    delivers = False
+
+    def __init__(self, templates: Path, public_url: str) -> None:
+        """`templates` is the folder that holds `email/`; links in mails start with `public_url`."""
+        self._env = Environment(
+            loader=FileSystemLoader(templates / "email"),
+            autoescape=select_autoescape(enabled_extensions=("html",)),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.globals["public_url"] = public_url.rstrip("/")
+
+    def render(self, kind: str, facts: Mapping[str, object]) -> Letter:
+        """The mail that says these facts.
+
+        Raises:
+            jinja2.TemplateNotFound: there is no such kind.
+            jinja2.UndefinedError: its templates name a fact that is not given.
+        """
+        subject, text, html = (
+            self._env.get_template(f"{kind}/{part}").render(facts)
+            for part in ("subject.txt", "body.txt", "body.html")
+        )
+        # One line, whatever a fact holds: a second one would be a header of its own.
+        return Letter(subject=" ".join(subject.split()), text=text, html=html)
+
+    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+        raise RuntimeError("no mail server is set: this mail is kept in the outbox")
+
+
+class SmtpMailer(OutboxMailer):
+    """Hands each mail to one server, in a connection of its own."""
+
+    delivers = True
+
+    def __init__(
+        self,
+        templates: Path,
+        public_url: str,
+        *,
+        server: str,
+        port: int,
+        sender: str,
+        username: str = "",
+        password: str = "",
+        use_tls: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """`sender` is an address, named Ballast unless it brings its own name.
+
+        `use_tls` means STARTTLS with a certificate that is valid for `server`.
+        """
+        super().__init__(templates, public_url)
+        self._server, self._port, self._timeout = server, port, timeout
+        self._username, self._password, self._use_tls = username, password, use_tls
+        name, self._sender = parseaddr(sender)
+        self._from = formataddr((name or "Ballast", self._sender))
+        # Flask-Mail composes inside an application only, and the worker's thread is in none.
+        self._composer = Flask("ballast-mail")
+        Mail(self._composer)
+
+    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+        """Hand over to the mail server; `message_id` is stable over repeats.
+
+        Raises:
+            MailRefused: for an address that is none, and for whatever goes wrong on the way.
+        """
+        addresses = [_checked(recipient) for recipient in recipients]
+        if not addresses:
+            raise MailRefused("The mail has no recipient")
+        mail = self._compose(letter, addresses, message_id)
+        try:
+            refused = self._hand_over(mail, addresses)
+        # A name or a password with letters that SMTP cannot carry is a UnicodeError.
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            raise MailRefused(str(error) or type(error).__name__) from error
+        for code, answer in refused.values():
+            # Not to be tried again: the others have the mail.
+            log.warning("Mail %s: one recipient refused: %d %r", message_id, code, answer)
+
+    def _compose(self, letter: Letter, addresses: list[str], message_id: str) -> bytes:
+        message = Message(
+            letter.subject,
+            recipients=list(addresses),
+            body=letter.text,
+            html=letter.html,
+            sender=self._from,
+            charset=UTF8,  # type: ignore[arg-type]
+            extra_headers={"Auto-Submitted": "auto-generated"},  # no out-of-office answers
+        )
+        message.msgId = f"<{message_id}>"
+        with self._composer.app_context():
+            return message.as_bytes()
+
+    def _hand_over(self, mail: bytes, addresses: list[str]) -> dict[str, tuple[int, bytes]]:
+        """Returns who was refused, where at least one recipient was accepted."""
+        # Flask-Mail's own connection waits for ever, and takes a failed good-bye for a failed mail.
+        smtp = smtplib.SMTP(self._server, self._port, timeout=self._timeout)
+        try:
+            if self._use_tls:
+                smtp.starttls(context=ssl.create_default_context())
+            if self._username:
+                smtp.login(self._username, self._password)
+            return smtp.sendmail(self._sender, addresses, mail)
+        finally:
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.quit()
+            smtp.close()
+
+
+def _checked(address: str) -> str:
+    """Raises `MailRefused` for what is no address; an international domain goes as ASCII."""
+    if not _ADDRESS.fullmatch(address):
+        raise MailRefused(f"{address!r} is not an address")
+    local, _, domain = address.partition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError as error:
+        raise MailRefused(f"{address!r} is not an address") from error

@@ -1,0 +1,176 @@
+"""The balance over the last 30 days: a step line, the threshold, a ring for each refill."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil, floor
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money
+from webapp.domain.accounts import Account
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.low_balance import Choice
+
+DAYS = 30
+"""Calendar days, today included."""
+
+POINTS = 240
+"""More would not be seen at this size."""
+
+MOST_STEPS = 3.2
+
+
+@dataclass(frozen=True)
+class ChartPoint:
+    x: float
+    """0 at the left edge, 1 now."""
+    y: float
+    """The balance in units of the currency; for drawing only."""
+
+
+@dataclass(frozen=True)
+class BalanceChart:
+    points: tuple[ChartPoint, ...]
+    """The step line's corners, oldest first; the last is now. Empty without history."""
+    refills: tuple[ChartPoint, ...]
+    """A ring where each refill has lifted the balance."""
+    threshold: float | None
+    top: float
+    """The highest grid line, in units; 0 is the lowest unless the balance went below."""
+    bottom: float
+    grid: tuple[tuple[float, str], ...]
+    """Grid lines: value in units and its label, "$150"."""
+    labels: tuple[str, str, str]
+    """Below the axis: "24 Oct", "8 Nov", "Today"."""
+    legend_refills: str
+    """ "3 refills, $300.00"; empty if none."""
+    legend_threshold: str
+    """ "Threshold $50.00"; empty if refill is off."""
+    summary: str
+    """The text alternative, with the figures."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One entry of the ledger, as far as the chart cares."""
+
+    at: datetime
+    balance: int
+    amount: int
+    is_refill: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The stretch of time that the chart shows."""
+
+    start: datetime
+    end: datetime
+
+    def point(self, at: datetime, balance: int) -> ChartPoint:
+        return ChartPoint(
+            round((at - self.start) / (self.end - self.start), 4),
+            round(balance / money.MICROS, 2),
+        )
+
+
+def read_chart(session: Session, account: Account, choice: Choice, now: datetime) -> BalanceChart:
+    zone = account.time_zone
+    frame = Frame(moments.start_of_day(now - timedelta(days=DAYS - 1), zone), now)
+    opening = _opening(session, account.id, frame.start)
+    movements = _movements(session, account.id, frame.start)
+    refills = [movement for movement in movements if movement.is_refill]
+    threshold = choice.threshold if choice.refill_on else None
+    balances = [movement.balance for movement in movements]
+    if opening is not None:
+        balances.insert(0, opening)
+    bottom, top, step = _scale([*balances, account.balance, threshold or 0])
+    total = account.show(sum(refill.amount for refill in refills))
+    count = f"{len(refills)} refill{'s' if len(refills) != 1 else ''}"
+    return BalanceChart(
+        points=_steps(frame, opening, movements, account.balance) if balances else (),
+        refills=tuple(frame.point(refill.at, refill.balance) for refill in refills),
+        threshold=threshold / money.MICROS if threshold is not None else None,
+        top=top,
+        bottom=bottom,
+        grid=_grid(account, bottom, top, step),
+        labels=(
+            moments.day(frame.start, zone, now),
+            moments.day(frame.start + (now - frame.start) / 2, zone, now),
+            "Today",
+        ),
+        legend_refills=f"{count}, {total}" if refills else "",
+        legend_threshold=f"Threshold {account.show(threshold)}" if threshold is not None else "",
+        summary=_summary(account, balances, count, total, threshold),
+    )
+
+
+def _opening(session: Session, account_id: int, start: datetime) -> int | None:
+    return session.scalar(
+        select(LedgerEntry.balance_after)
+        .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at < start)
+        .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
+        .limit(1)
+    )
+
+
+def _movements(session: Session, account_id: int, start: datetime) -> list[Movement]:
+    rows = session.execute(
+        select(
+            LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, LedgerEntry.kind
+        )
+        .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at >= start)
+        .order_by(LedgerEntry.posted_at, LedgerEntry.id)
+    )
+    return [
+        Movement(at, balance, amount, kind == EntryKind.PAYMENT)
+        for at, balance, amount, kind in rows
+    ]
+
+
+def _steps(
+    frame: Frame, opening: int | None, movements: list[Movement], balance: int
+) -> tuple[ChartPoint, ...]:
+    """The balances, thinned where many fall on one pixel; every refill keeps its two corners."""
+    points = [frame.point(frame.start, opening or 0)]
+    for movement in movements:
+        point = frame.point(movement.at, movement.balance)
+        crowded = len(points) > 1 and point.x - points[-1].x < 1 / POINTS
+        if crowded and not movement.is_refill and points[-1].y >= point.y:
+            points[-1] = ChartPoint(points[-1].x, point.y)
+        else:
+            points.append(point)
+    return (*points, frame.point(frame.end, balance))
+
+
+def _scale(balances: list[int]) -> tuple[float, float, float]:
+    """Bottom, top and distance of the grid lines, in units: at most four steps of 1, 2 or 5."""
+    high = max([*balances, 100 * money.MICROS]) / money.MICROS
+    low = min([*balances, 0]) / money.MICROS
+    step = 1.0
+    while (high - low) / step > MOST_STEPS:
+        # 1, 2, 5, 10, 20, 50 …
+        step *= 2.5 if str(step)[0] == "2" else 2
+    return step * floor(low / step), step * ceil(high / step), step
+
+
+def _grid(
+    account: Account, bottom: float, top: float, step: float
+) -> tuple[tuple[float, str], ...]:
+    symbol = money.symbol(account.currency, account.locale)
+    values = [bottom + step * line for line in range(round((top - bottom) / step) + 1)]
+    return tuple((v, f"{'−' if v < 0 else ''}{symbol}{abs(v):,.0f}") for v in values)
+
+
+def _summary(
+    account: Account, balances: list[int], count: str, total: str, threshold: int | None
+) -> str:
+    now = account.show(account.balance)
+    if not balances:
+        return f"No history yet. The balance is {now}."
+    text = (
+        f"Balance over the last {DAYS} days: between {account.show(min(balances))} and "
+        f"{account.show(max(balances))}, now {now}. {count}, {total} in all."
+    )
+    return text + (f" The threshold is {account.show(threshold)}." if threshold is not None else "")

@@ -1,0 +1,102 @@
+"""The last failed payments, each with Retry or with how it was covered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments
+from webapp.domain.accounts import Account
+from webapp.domain.declines import reason
+from webapp.domain.payment_methods import MethodKind
+from webapp.domain.payments import (
+    KIND_NAMES,
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+)
+from webapp.domain.users import User
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class FailedPayment:
+    attempt_id: int
+    amount: str
+    method: str
+    brand: str
+    reason: str
+    """ "Insufficient funds"."""
+    detail: str
+    """ "Today, 10:02 · Add Funds by Ana Ruiz", "Thu 5 Nov, 03:17 · Automatic refill"."""
+    paid_by: str
+    """ "Paid by Mastercard •••• 4444" instead of Retry, where another method covered it."""
+    can_retry: bool
+
+
+def read_failed_payments(
+    session: Session, account: Account, now: datetime, limit: int = SHOWN
+) -> tuple[FailedPayment, ...]:
+    attempts = session.scalars(
+        select(Attempt)
+        .where(Attempt.account_id == account.id, Attempt.state == AttemptState.DECLINED)
+        .order_by(Attempt.id.desc())
+        .limit(limit)
+    ).all()
+    return tuple(_failed(session, account, attempt, now) for attempt in attempts)
+
+
+def _failed(session: Session, account: Account, attempt: Attempt, now: datetime) -> FailedPayment:
+    method = attempt.method
+    covered_by = covering_method(session, attempt)
+    paid_by = f"Paid by {covered_by}" if covered_by else ""
+    when = moments.since(attempt.declined_at or attempt.started_at, account.time_zone, now)
+    return FailedPayment(
+        attempt_id=attempt.id,
+        amount=account.show(attempt.amount),
+        method=method.label if method else "",
+        brand=_brand(attempt),
+        reason=reason(attempt.decline_code).sentence,
+        detail=f"{when} · {asked_by(session, attempt.payment)}",
+        paid_by=paid_by,
+        can_retry=not paid_by and method is not None and method.removed_at is None,
+    )
+
+
+def _brand(attempt: Attempt) -> str:
+    if attempt.method is None:
+        return ""
+    return "paypal" if attempt.method.kind == MethodKind.PAYPAL else attempt.method.brand
+
+
+def asked_by(session: Session, payment: Payment) -> str:
+    """ "Automatic refill", "Add funds by Ana Ruiz"."""
+    name = KIND_NAMES[PaymentKind(payment.kind)]
+    user = session.get(User, payment.requested_by_id) if payment.requested_by_id else None
+    return f"{name} by {user.name}" if user else name
+
+
+def covering_method(session: Session, failed: Attempt) -> str:
+    """The method that paid instead: later in the same payment, or by a Retry. Else empty."""
+    paid = session.scalar(
+        select(Attempt)
+        .where(
+            Attempt.state == AttemptState.PAID,
+            or_(Attempt.payment_id == failed.payment_id, Attempt.retry_of_id == failed.id),
+        )
+        .limit(1)
+    )
+    return paid.method.label if paid is not None and paid.method is not None else ""
+
+
+def last_failure(session: Session, method_id: int) -> int | None:
+    """The failed attempt that Retry on a suspended row repeats (F4)."""
+    return session.scalar(
+        select(Attempt.id)
+        .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    )

@@ -1,0 +1,138 @@
+"""The Low Balance Settings panel, as saved or as someone is filling it in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money
+from webapp.domain.accounts import Account
+from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.domain.top_ups import Situation
+
+
+@dataclass(frozen=True)
+class SettingsPanel:
+    refill_on: bool
+    refill_mode: str
+    """ "add" or "target"."""
+    threshold: str
+    """Field text, "50.00"; so are the other amounts."""
+    refill_amount: str
+    target: str
+    day_limit: str
+    month_limit: str
+    notification_on: bool
+    notification_threshold: str
+    symbol: str
+    """ "$", before each field."""
+    version: int
+    """Sent back on Apply, so that a stale form is seen (hidden field `seen`)."""
+    saved: str
+    """ "Last saved 12 Nov", or empty if never."""
+    limits: str
+    """The closed More options line: "Limit $300.00 a day", or "No limits"."""
+    used: str
+    """ "$100.00 of $300.00 used today.", or empty without a limit."""
+    hint: str
+    """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
+    notification_hint: str
+    """Beside the notification field: "Email only, no charge." or N4's advice."""
+    can_turn_on: bool
+    """T2: some method has auto-charge on."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """By field name: refill_on, threshold, refill_amount, target, day_limit, month_limit,
+    notification_threshold."""
+    applied: bool = False
+    """Just saved: "Changes applied" for 6 s."""
+    refused: str = ""
+    """ "1 field to fix", or why nothing was saved."""
+
+
+def read_settings(session: Session, account: Account, at: Situation) -> SettingsPanel:
+    settings = LowBalanceSettings.of(session, account.id)
+    return SettingsPanel(
+        refill_on=settings.refill_on,
+        refill_mode=settings.refill_mode,
+        threshold=money.field_text(settings.threshold),
+        refill_amount=money.field_text(settings.refill_amount),
+        target=money.field_text(settings.target),
+        day_limit=money.field_text(settings.day_limit),
+        month_limit=money.field_text(settings.month_limit),
+        notification_on=settings.notification_on,
+        notification_threshold=money.field_text(settings.notification_threshold),
+        symbol=money.symbol(account.currency, account.locale),
+        version=settings.version,
+        saved=_saved(account, settings, at.now),
+        limits=_limits(account, settings),
+        used=_used(account, settings, at),
+        hint=_hint(account, settings),
+        notification_hint=_notification_hint(settings),
+        can_turn_on=any(method.auto_charge for method in at.methods),
+    )
+
+
+def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -> SettingsPanel:
+    """The panel with what the person typed, so that a refusal loses nothing."""
+    texts = (
+        "threshold",
+        "refill_amount",
+        "target",
+        "day_limit",
+        "month_limit",
+        "notification_threshold",
+    )
+    typed: dict[str, object] = {name: form.get(name, getattr(panel, name)) for name in texts}
+    typed["refill_on"] = form.get("refill_on") == "1"
+    typed["notification_on"] = form.get("notification_on") == "1"
+    typed["refill_mode"] = (
+        RefillMode.TARGET.value if form.get("refill_mode") == "target" else RefillMode.ADD.value
+    )
+    return replace(panel, **{**typed, **changes})  # type: ignore[arg-type]
+
+
+def _saved(account: Account, settings: LowBalanceSettings, now: datetime) -> str:
+    if settings.applied_at is None:
+        return ""
+    day = moments.day(settings.applied_at, account.time_zone, now)
+    today = moments.day(now, account.time_zone, now)
+    if day == today:
+        day = f"today, {moments.clock_time(settings.applied_at, account.time_zone)}"
+    return f"Last saved {day}"
+
+
+def _limits(account: Account, settings: LowBalanceSettings) -> str:
+    parts = []
+    if settings.day_limit is not None:
+        parts.append(f"{account.show(settings.day_limit)} a day")
+    if settings.month_limit is not None:
+        parts.append(f"{account.show(settings.month_limit)} a month")
+    return f"Limit {', '.join(parts)}" if parts else "No limits"
+
+
+def _used(account: Account, settings: LowBalanceSettings, at: Situation) -> str:
+    parts = []
+    if settings.day_limit is not None:
+        spent, limit = account.show(at.spent_today), account.show(settings.day_limit)
+        parts.append(f"{spent} of {limit} used today.")
+    if settings.month_limit is not None:
+        spent, limit = account.show(at.spent_this_month), account.show(settings.month_limit)
+        parts.append(f"{spent} of {limit} used this month.")
+    return " ".join(parts)
+
+
+def _hint(account: Account, settings: LowBalanceSettings) -> str:
+    recommended = 50 * money.MICROS
+    if settings.threshold is not None and settings.threshold >= recommended:
+        return "We charge when the balance falls below the threshold."
+    advice = f"We recommend {account.show(recommended)} or more."
+    return f"We charge when the balance falls below the threshold. {advice}"
+
+
+def _notification_hint(settings: LowBalanceSettings) -> str:
+    """N4: allowed, with advice."""
+    pair = (settings.notification_threshold, settings.threshold)
+    if settings.refill_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
+        return "You will usually be refilled before this fires."
+    return "Email only, no charge."

@@ -1,0 +1,43 @@
+"""Figures that an operator watches. All are read from partial indexes: cheap at any size."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.payments import OPEN_STATES, Attempt
+from webapp.domain.top_ups import TopUp, TopUpState
+
+
+def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]]:
+    """Name → what it means, and its value."""
+    oldest = session.scalar(
+        select(func.min(Attempt.started_at)).where(Attempt.state.in_(OPEN_STATES))
+    )
+    return {
+        "open_top_ups": (
+            "Top-ups that are under way",
+            _count(session, TopUp.state == TopUpState.OPEN),
+        ),
+        "open_attempts": (
+            "Attempts without an outcome",
+            _count(session, Attempt.state.in_(OPEN_STATES)),
+        ),
+        "oldest_open_attempt_seconds": (
+            "Age of the oldest attempt without an outcome",
+            (now - oldest).total_seconds() if oldest else 0.0,
+        ),
+        "owed_mails": (
+            "Mails that are owed and not yet sent",
+            _count(session, Notice.state == NoticeState.OWED),
+        ),
+        "failed_mails": (
+            "Mails that were given up",
+            _count(session, Notice.state == NoticeState.FAILED),
+        ),
+    }
+
+
+def _count(session: Session, condition) -> float:  # type: ignore[no-untyped-def]
+    return float(session.scalar(select(func.count()).where(condition)) or 0)

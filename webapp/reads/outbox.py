@@ -1,0 +1,62 @@
+"""The mails that an account was owed, as the outbox shows them."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments
+from webapp.domain.accounts import Account
+from webapp.domain.errors import NotFound
+from webapp.domain.notices import Notice, NoticeState
+from webapp.ports import Letter, Mailer
+
+STATES = {
+    NoticeState.OWED: "Waiting",
+    NoticeState.SENT: "Sent",
+    NoticeState.KEPT: "Kept here",
+    NoticeState.FAILED: "Given up",
+}
+
+
+@dataclass(frozen=True)
+class MailRow:
+    id: int
+    letter: Letter
+    recipients: str
+    at: str
+    state: str
+    trouble: str
+    """What the mail server last said, if it refused."""
+
+
+def last(session: Session, account: Account, mailer: Mailer, count: int) -> list[MailRow]:
+    """The newest first."""
+    notices = session.scalars(
+        select(Notice)
+        .where(Notice.account_id == account.id)
+        .order_by(Notice.id.desc())
+        .limit(count)
+    )
+    return [_row(notice, account, mailer) for notice in notices]
+
+
+def find(session: Session, account: Account, mailer: Mailer, notice_id: int) -> MailRow:
+    """Raises `NotFound`, also for another account's mail."""
+    notice = session.scalar(
+        select(Notice).where(Notice.id == notice_id, Notice.account_id == account.id)
+    )
+    if notice is None:
+        raise NotFound("That mail")
+    return _row(notice, account, mailer)
+
+
+def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
+    return MailRow(
+        id=notice.id,
+        letter=mailer.render(notice.kind, notice.facts),
+        recipients=", ".join(notice.recipients),
+        at=moments.when(notice.created_at, account.time_zone, notice.created_at),
+        state=STATES[notice.state],
+        trouble=notice.last_error,
+    )

@@ -1,0 +1,84 @@
+"""The ledger with its running balance, newest first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money
+from webapp.domain.accounts import Account
+from webapp.domain.ledger import EntryKind, LedgerEntry
+
+PAGE = 100
+
+KINDS = {
+    EntryKind.USAGE: "Usage",
+    EntryKind.PAYMENT: "Payment",
+    EntryKind.ADJUSTMENT: "Adjustment",
+}
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    time: str
+    kind: str
+    description: str
+    reference: str
+    amount: str
+    """Exact, with its sign: "−0.0423", "+100.00"."""
+    is_credit: bool
+    balance: str
+    """After it; rounded down to the cent."""
+
+
+@dataclass(frozen=True)
+class StatementDay:
+    name: str
+    lines: tuple[StatementLine, ...]
+
+
+@dataclass(frozen=True)
+class StatementScreen:
+    balance: str
+    currency: str
+    days: tuple[StatementDay, ...]
+    older: int | None
+    newer: bool
+
+
+def read_statement(
+    session: Session, account_id: int, now: datetime, *, before: int | None = None
+) -> StatementScreen:
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    query = select(LedgerEntry).where(LedgerEntry.account_id == account_id)
+    if before is not None:
+        query = query.where(LedgerEntry.id < before)
+    found = session.scalars(query.order_by(LedgerEntry.id.desc()).limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    days = groupby(shown, lambda entry: moments.weekday_and_day(entry.posted_at, zone, now))
+    return StatementScreen(
+        balance=account.show(account.balance),
+        currency=account.currency,
+        days=tuple(
+            StatementDay(name, tuple(_line(account, entry) for entry in entries))
+            for name, entries in days
+        ),
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
+def _line(account: Account, entry: LedgerEntry) -> StatementLine:
+    sign = "+" if entry.amount > 0 else "−"
+    return StatementLine(
+        time=moments.clock_time(entry.posted_at, account.time_zone),
+        kind=KINDS[EntryKind(entry.kind)],
+        description=entry.description,
+        reference=entry.reference or "",
+        amount=f"{sign}{money.decimal_text(abs(entry.amount))}",
+        is_credit=entry.amount > 0,
+        balance=account.show(entry.balance_after),
+    )

@@ -1,0 +1,205 @@
+"""What happens next: the planner's sentence, and the chain it would walk (T13)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
+from webapp.domain.explanations import Words, what_happens_next
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.payment_methods import MethodKind, PaymentMethod, Standing
+from webapp.domain.top_ups import Plan, Situation
+
+PACE = timedelta(days=7)
+"""The forecast needs so many days of usage, or is omitted."""
+
+
+@dataclass(frozen=True)
+class ChainStep:
+    kind: str
+    """ "balance", "method", "mail" or "placeholder" (the card that is not there yet)."""
+    label: str
+    """ "Balance", "Visa •••• 4242", "Email to owners"."""
+    detail: str
+    """ "Below $50.00", "Charge $100.00", "If declined", "Skipped until 24 Nov"."""
+    brand: str
+    """Of a method; else empty."""
+    state: str
+    """ "will" (ink), "skipped" (grey), "active" (being charged now) or "idle" (dashed outline)."""
+    arrow: str
+    """From here to the next step: "solid" (will happen), "dashed" (if declined), "broken" (crossed)
+    or empty on the last step."""
+
+
+@dataclass(frozen=True)
+class NextPanel:
+    sentence: tuple[Words, ...]
+    """Runs of text; the strong ones in ink and bold."""
+    aside: str
+    """ "Around Mon 23 Nov, at this week’s pace", "Since 14:05", or empty."""
+    steps: tuple[ChainStep, ...]
+
+
+def read_next(session: Session, account: Account, at: Situation, plan: Plan) -> NextPanel:
+    """`plan` is the planner's answer to `at.just_below()`."""
+    return NextPanel(
+        sentence=what_happens_next(at, account.show),
+        aside=_aside(session, account, at, plan),
+        steps=_chain(account, at, plan),
+    )
+
+
+def _aside(session: Session, account: Account, at: Situation, plan: Plan) -> str:
+    if plan.code is Code.WAITING and at.open_attempt is not None:
+        return f"Since {moments.clock_time(at.open_attempt.started_at, at.time_zone)}"
+    if plan.code is not Code.CHARGING or at.is_below:
+        return ""
+    reached = threshold_reached_at(session, account, at)
+    if reached is None:
+        return ""
+    return f"Around {moments.weekday_and_day(reached, at.time_zone, at.now)}, at this week’s pace"
+
+
+def threshold_reached_at(session: Session, account: Account, at: Situation) -> datetime | None:
+    """When the balance reaches the threshold at the last seven days' pace."""
+    first = session.scalar(
+        select(LedgerEntry.posted_at)
+        .where(LedgerEntry.account_id == account.id, LedgerEntry.kind == EntryKind.USAGE)
+        .order_by(LedgerEntry.id)
+        .limit(1)
+    )
+    if first is None or at.now - first < PACE or at.choice.threshold is None:
+        return None
+    used = session.scalar(
+        select(func.coalesce(-func.sum(LedgerEntry.amount), 0)).where(
+            LedgerEntry.account_id == account.id,
+            LedgerEntry.kind == EntryKind.USAGE,
+            LedgerEntry.posted_at >= at.now - PACE,
+        )
+    )
+    if not used:
+        return None
+    left = at.balance - at.choice.threshold
+    days = left * PACE.days / int(used)
+    return at.now + timedelta(days=days) if days < 365 else None
+
+
+def _chain(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+    match plan.code:
+        case Code.REFILL_OFF:
+            return _without_refill(account, at)
+        case Code.CHARGING | Code.DRY_RUN:
+            return _charging(account, at, plan)
+        case Code.WAITING:
+            return _waiting(account, at)
+    return _broken(account, at, plan)
+
+
+def _balance_step(account: Account, at: Situation, arrow: str) -> ChainStep:
+    threshold = account.show(at.choice.threshold or 0)
+    detail = (
+        f"{account.show(at.balance)}, below {threshold}" if at.is_below else f"Below {threshold}"
+    )
+    return ChainStep("balance", "Balance", detail, "", "will", arrow)
+
+
+def _method_step(method: PaymentMethod, detail: str, state: str, arrow: str) -> ChainStep:
+    brand = "paypal" if method.kind == MethodKind.PAYPAL else method.brand
+    return ChainStep("method", method.short_label, detail, brand, state, arrow)
+
+
+def _mail_step(detail: str) -> ChainStep:
+    return ChainStep("mail", "Email to owners", detail, "", "will", "")
+
+
+def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
+    if not at.methods:
+        return (
+            ChainStep("balance", "Balance", "Below your threshold", "", "idle", "dashed"),
+            ChainStep(
+                "placeholder", "Your first card", "Charge the refill amount", "", "idle", "dashed"
+            ),
+            ChainStep("mail", "Email to owners", "If it is declined", "", "idle", ""),
+        )
+    if not at.choice.notification_on or at.choice.notification_threshold is None:
+        return ()
+    below = f"Below {account.show(at.choice.notification_threshold)}"
+    return (
+        ChainStep("balance", "Balance", below, "", "will", "solid"),
+        _mail_step("No charge"),
+    )
+
+
+def _charging(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+    steps = [_balance_step(account, at, "solid")]
+    charged = False
+    for method in at.methods:
+        if not method.auto_charge:
+            continue
+        if method not in plan.methods:
+            steps.append(_method_step(method, _why_skipped(method, at), "skipped", "dashed"))
+            continue
+        detail = "If declined" if charged else _charge_detail(account, at, plan)
+        steps.append(_method_step(method, detail, "will", "dashed"))
+        charged = True
+    last = "If declined" if len(plan.methods) == 1 else "If all are declined"
+    return (*steps, _mail_step(last))
+
+
+def _charge_detail(account: Account, at: Situation, plan: Plan) -> str:
+    if at.choice.refill_mode == "target" and not at.is_below:
+        return f"Up to {account.show(at.choice.target or 0)}"
+    return f"Charge {account.show(plan.amount)}"
+
+
+def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
+    attempt = at.open_attempt
+    steps = [_balance_step(account, at, "solid")]
+    fallback = False
+    for method in at.methods:
+        if attempt is not None and method.id == attempt.method_id:
+            steps.append(_method_step(method, "Waiting for the bank", "active", "dashed"))
+            fallback = attempt.automatic
+        elif fallback and method.is_chargeable(at.now):
+            steps.append(_method_step(method, "If declined", "will", "dashed"))
+    return (*steps, _mail_step("If all are declined"))
+
+
+def _broken(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+    """Nothing will be charged: the first arrow is crossed, the methods are grey."""
+    shown = [m for m in at.methods if m.auto_charge or m is at.methods[0]]
+    steps = [_balance_step(account, at, "broken" if shown else "")]
+    for index, method in enumerate(shown):
+        detail = _why_not(method, index, at, plan)
+        arrow = "dashed" if index < len(shown) - 1 else ""
+        steps.append(_method_step(method, detail, "skipped", arrow))
+    return tuple(steps)
+
+
+def _why_not(method: PaymentMethod, index: int, at: Situation, plan: Plan) -> str:
+    if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
+        return "Not tried" if method.auto_charge else "Auto-charge is off"
+    if method.standing(at.now) is not Standing.READY:
+        return _why_skipped(method, at)
+    if index:
+        return "If declined"
+    if plan.code is Code.PAUSED:
+        return "When resumed"
+    if plan.code is Code.CAP_REACHED and plan.until is not None:
+        return f"From {moments.when(plan.until, at.time_zone, at.now)}"
+    return "Not charged"
+
+
+def _why_skipped(method: PaymentMethod, at: Situation) -> str:
+    match method.standing(at.now):
+        case Standing.SUSPENDED if method.suspended_until is not None:
+            return f"Skipped until {moments.day(method.suspended_until, at.time_zone, at.now)}"
+        case Standing.EXPIRED:
+            return "Skipped, expired"
+        case Standing.AUTO_CHARGE_OFF:
+            return "Auto-charge is off"
+    return "Out of use"
