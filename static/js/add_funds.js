@@ -1,0 +1,65 @@
+/* Add Funds: tabs, quick amounts, and the balance after the payment as it is typed. */
+
+const dialog = () => document.querySelector("[data-add-funds]");
+
+// Money does not do sums in floating point: amounts are whole cents, the balance whole millionths.
+const cents = (words) => {
+  const match = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(words.replaceAll(",", "").trim());
+  return match && Number(match[1]) * 100 + Number((match[2] ?? "").padEnd(2, "0"));
+};
+
+const written = (amount, symbol) => {
+  const size = Math.abs(amount);
+  const units = Math.trunc(size / 100).toLocaleString("en");
+  return `${amount < 0 ? "−" : ""}${symbol}${units}.${String(size % 100).padStart(2, "0")}`;
+};
+
+const show = () => {
+  const form = dialog();
+  if (!form) return;
+  const { balance, symbol } = form.dataset;
+  const amount = cents(form.amount.value);
+  form.querySelector("[data-after]").textContent =
+    amount === null ? "…" : written(Math.floor(balance / 10_000) + amount, symbol);
+  for (const quick of form.querySelectorAll(".quick-amount"))
+    quick.ariaPressed = String(cents(quick.value) === amount);
+};
+
+const choose = (tab) => {
+  const form = dialog();
+  form.kind.value = tab.dataset.kind;
+  for (const other of form.querySelectorAll("[role=tab]")) {
+    const chosen = other === tab;
+    other.ariaSelected = String(chosen);
+    other.tabIndex = chosen ? 0 : -1;
+    document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
+  }
+  tab.focus();
+};
+
+document.addEventListener("input", ({ target }) => target.form === dialog() && show());
+
+document.addEventListener("click", (event) => {
+  const quick = event.target.closest(".quick-amount");
+  if (quick) {
+    quick.form.amount.value = quick.value;
+    show();
+  }
+  const tab = event.target.closest("[data-add-funds] [role=tab]");
+  if (tab) {
+    event.preventDefault();
+    choose(tab);
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!event.target.matches("[data-add-funds] [role=tab]")) return;
+  const tabs = [...dialog().querySelectorAll("[role=tab]")];
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step) choose(tabs.at((tabs.indexOf(event.target) + step) % tabs.length));
+  if (event.key === " ") choose(event.target);
+  if (step || event.key === " ") event.preventDefault();
+});
+
+document.addEventListener("htmx:afterSwap", show);
+show();

@@ -1,0 +1,15 @@
+/* Buttons. A link that stands for a button also answers the space bar. While an answer is awaited the
+   pressed button says so; it is not disabled, which would lose the focus: hx-sync on its form drops a
+   second press. */
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("a[role=button], a[role=menuitem]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
+const pressed = ({ target, detail }) =>
+  detail.requestConfig?.triggeringEvent?.submitter ?? (target.matches(".button") ? target : null);
+
+document.addEventListener("htmx:beforeRequest", (event) => pressed(event)?.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:afterRequest", (event) => pressed(event)?.removeAttribute("aria-busy"));

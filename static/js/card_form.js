@@ -1,0 +1,94 @@
+/* The card form. What is typed goes to the card processor alone; the application only ever sees the
+   token that comes back. */
+
+/* global htmx */
+
+import { brandOf, checksOut, digits, inGroups } from "./card_number.js";
+
+/* Regroups as typed and keeps the caret behind the same digit. */
+const regroup = (field, written) => {
+  const before = digits(field.value.slice(0, field.selectionStart)).length;
+  const atEnd = field.selectionStart === field.value.length;
+  field.value = written;
+  let caret = 0;
+  for (let seen = 0; seen < before && caret < written.length; caret += 1) seen += /\d/.test(written[caret]);
+  if (!atEnd) field.setSelectionRange(caret, caret);
+};
+
+const typed = {
+  number: (field) => {
+    const number = digits(field.value).slice(0, 19);
+    const [name, , , code, groups] = brandOf(number);
+    regroup(field, inGroups(number, groups));
+    field.form.security_code.maxLength = code;
+    for (const mark of field.form.querySelectorAll("[data-brand]")) mark.hidden = mark.dataset.brand !== (name ?? "");
+  },
+  expiry: (field) => {
+    const all = digits(field.value).replace(/^([2-9])/, "0$1").slice(0, 4);
+    const erasing = field.value.length < (field.dataset.was ?? "").length;
+    regroup(field, all.length > 2 || (all.length === 2 && !erasing) ? `${all.slice(0, 2)} / ${all.slice(2)}` : all);
+    field.dataset.was = field.value;
+  },
+  security_code: (field) => (field.value = digits(field.value)),
+};
+
+const say = (form, name, words) => {
+  const field = form.querySelector(`[data-field="${name}"]`);
+  if (!field) return (form.querySelector("[data-form-error]").textContent = words);
+  field.classList.toggle("invalid", Boolean(words));
+  field.querySelector("input, select").toggleAttribute("aria-invalid", Boolean(words));
+  if (words) field.querySelector("input, select").ariaInvalid = "true";
+  field.querySelector(".field-error").textContent = words;
+};
+
+const sayAll = (form, errors) => {
+  for (const { dataset } of form.querySelectorAll("[data-field]")) say(form, dataset.field, errors[dataset.field] ?? "");
+  say(form, "form", errors.form ?? "");
+  form.querySelector("[aria-invalid=true]")?.focus();
+};
+
+const mistakes = (form) => {
+  const number = digits(form.number.value);
+  const [, , lengths, code] = brandOf(number);
+  const errors = {};
+  if (lengths ? !lengths.includes(number.length) : number.length < 12) errors.number = "Enter the whole card number";
+  else if (!checksOut(number)) errors.number = "Check the card number: a digit is wrong";
+  if (!/^(0[1-9]|1[0-2])\d\d$/.test(digits(form.expiry.value))) errors.expiry = "Month and year, as on the card";
+  if (form.security_code.value.length !== code) errors.security_code = `${code} digits`;
+  if (!form.cardholder.value.trim()) errors.cardholder = "Enter the name on the card";
+  return errors;
+};
+
+document.addEventListener("input", ({ target }) => {
+  if (!target.form?.matches("[data-card-form]")) return;
+  typed[target.name]?.(target);
+  say(target.form, target.name, "");
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("[data-card-form]")) return;
+  event.preventDefault();
+  const button = event.submitter ?? form.querySelector("[type=submit]");
+  if (button.ariaBusy === "true") return;
+  const errors = mistakes(form);
+  sayAll(form, errors);
+  if (Object.keys(errors).length) return;
+
+  button.ariaBusy = "true";
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
+    const said = await answer.json();
+    if (answer.status === 201) {
+      const hidden = document.getElementById("card-token");
+      hidden.token.value = said.token;
+      htmx.trigger(hidden, "submit");
+    } else {
+      sayAll(form, said.errors ?? { form: "The card could not be checked. Try again." });
+      button.removeAttribute("aria-busy");
+    }
+  } catch {
+    sayAll(form, { form: "The card processor did not answer. Nothing was saved; try again." });
+    button.removeAttribute("aria-busy");
+  }
+});

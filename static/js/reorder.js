@@ -1,0 +1,92 @@
+/* The order of the methods: by dragging, and by the arrow keys on a handle. Every way ends in the one
+   form #order, whose answer is the true list; until then numbers and star stay as they were. */
+
+/* global Sortable, htmx */
+
+import { aroundSwap } from "./parts.js";
+
+const methods = () => document.getElementById("methods");
+const rows = () => [...document.querySelectorAll(".method")];
+const order = () => rows().map((row) => row.dataset.id).join(",");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+let sortable;
+let dragging = false;
+let cancelled = false;
+let begun; // the order when the row was lifted
+let tops; // where the rows stood before an answer
+
+const post = () => {
+  const drop = document.getElementById("drop");
+  drop.value = order();
+  sortable.option("disabled", true);
+  drop.click();
+};
+
+const attach = () => {
+  const list = methods()?.querySelector("ol");
+  if (!list || Sortable.get(list)) return;
+  sortable = new Sortable(list, {
+    handle: ".handle",
+    animation: still.matches ? 0 : 160,
+    // The browser's own dragging knows neither touch nor our lifted row.
+    forceFallback: true,
+    fallbackOnBody: true,
+    fallbackTolerance: 3,
+    delay: 250,
+    delayOnTouchOnly: true,
+    fallbackClass: "lifted",
+    ghostClass: "gap",
+    dataIdAttr: "data-id",
+    onStart: () => {
+      dragging = true;
+      cancelled = false;
+      begun = sortable.toArray();
+    },
+    onUpdate: () => cancelled || post(),
+    onEnd: () => {
+      dragging = false;
+      if (!cancelled) return;
+      sortable.sort(begun, true);
+      // What was held back while the row was in the air.
+      htmx.trigger("#refresher", "account-changed");
+    },
+  });
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && dragging) {
+    cancelled = true;
+    document.dispatchEvent(new PointerEvent("pointerup", { bubbles: true }));
+  }
+  const way = { ArrowUp: "up", ArrowDown: "down" }[event.key];
+  if (!way || !event.target.matches(".handle")) return;
+  event.preventDefault();
+  event.target.closest(".method").querySelector(`.move[data-way=${way}]`).click();
+});
+
+const remember = () => {
+  if (dragging) return false;
+  tops = new Map(rows().map((row) => [row.id, row.getBoundingClientRect().top]));
+};
+
+const glide = () => {
+  attach();
+  for (const row of still.matches ? [] : rows()) {
+    const way = (tops.get(row.id) ?? NaN) - row.getBoundingClientRect().top;
+    if (way) row.animate({ translate: [`0 ${way}px`, "none"] }, { duration: 160, easing: "ease-out" });
+  }
+};
+
+aroundSwap("methods", remember, glide);
+
+document.addEventListener("htmx:afterRequest", ({ target }) => {
+  if (target.id === "order") sortable?.option("disabled", false);
+});
+
+// The flash is told by the answer; without its class it can be told again.
+document.addEventListener("animationend", ({ target, animationName }) => {
+  if (animationName === "flash") target.closest(".method").classList.remove("just-moved");
+});
+
+attach();

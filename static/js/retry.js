@@ -1,0 +1,23 @@
+/* Retry: while the bank is asked the dialog is away and the row says "Retrying"; the answer brings the
+   row's new state. */
+
+/* global htmx */
+
+const isRetry = (form, detail) => form.dataset.retrying && detail.requestConfig.path === form.getAttribute("action");
+
+document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
+  if (!isRetry(form, detail)) return;
+  const button = document.querySelector(`#method-${form.dataset.retrying} .method-status .button`);
+  button?.classList.add("retrying");
+  if (button) button.lastChild.textContent = "Retrying";
+  form.closest("dialog").close();
+});
+
+// The form itself may be gone by then.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const form = detail.requestConfig.elt;
+  if (!isRetry(form, detail)) return;
+  // Without an answer the row must not stay at "Retrying": ask how things stand.
+  if (!detail.successful) htmx.trigger("#refresher", "account-changed");
+  if (document.activeElement === document.body) document.getElementById(`switch-${form.dataset.retrying}`)?.focus();
+});

@@ -1,0 +1,29 @@
+/* Auto-charge: the switch shows what was asked for at once and says that it is being saved; what holds
+   is what the server answers. Without an answer it goes back. */
+
+const before = new WeakMap();
+
+document.addEventListener("htmx:beforeRequest", ({ target: form }) => {
+  if (!form.matches(".method-switch")) return;
+  const button = form.querySelector("[role=switch]");
+  const state = form.closest(".method").querySelector(".state");
+  before.set(form, { checked: button.ariaChecked, state: state?.cloneNode(true) });
+  button.ariaChecked = String(button.ariaChecked !== "true");
+  button.ariaBusy = "true";
+  if (state) {
+    state.className = "state plain";
+    state.textContent = "Saving";
+  }
+});
+
+const goBack = ({ target: form }) => {
+  const was = before.get(form);
+  if (!was) return;
+  const button = form.querySelector("[role=switch]");
+  button.ariaChecked = was.checked;
+  button.removeAttribute("aria-busy");
+  if (was.state) form.closest(".method").querySelector(".state").replaceWith(was.state);
+};
+
+document.addEventListener("htmx:sendError", goBack);
+document.addEventListener("htmx:responseError", goBack);
