@@ -1,0 +1,71 @@
+"""What went wrong, as a machine is told: problem details (RFC 9457). No stack trace leaves here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.extensions import db
+
+MEDIA_TYPE = "application/problem+json"
+OUR_FAULT = "Something went wrong on our side. Send it again: what was posted is not posted twice."
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    detail: str
+    """A plain sentence."""
+    code: str
+    """Stable, for the machine."""
+    members: Mapping[str, object] = field(default_factory=dict)
+    """What else this kind of problem tells."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+
+def of(error: Exception) -> Problem:
+    """The problem that an exception means to whoever sent the request."""
+    if isinstance(error, Invalid):
+        return Problem(422, error.sentence, error.code, {"errors": error.fields})
+    if isinstance(error, Refusal):
+        return Problem(404 if isinstance(error, NotFound) else 409, error.sentence, error.code)
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+        code = HTTPStatus(error.code).name.lower()
+        return Problem(error.code, error.description or "", code, headers=headers)
+    current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
+    return Problem(500, OUR_FAULT, "internal_error")
+
+
+def render(problem: Problem) -> Response:
+    response = jsonify(
+        {
+            **problem.members,
+            "type": "about:blank",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "code": problem.code,
+        }
+    )
+    response.status_code, response.mimetype = problem.status, MEDIA_TYPE
+    response.headers.update(problem.headers)
+    return response
+
+
+def tell(error: Exception) -> ResponseReturnValue:
+    """Nothing of what the request began is kept."""
+    db.session.rollback()
+    return render(of(error))
+
+
+def init_blueprint(blueprint: Blueprint) -> None:
+    blueprint.register_error_handler(Exception, tell)

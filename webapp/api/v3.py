@@ -1,0 +1,22 @@
+"""The balance in the shape that the public DIDWW client libraries read (API v3)."""
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from webapp.api import authentication, elsewhere, json_api
+from webapp.domain.money import decimal_text
+from webapp.extensions import csrf
+
+blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
+csrf.exempt(blueprint)
+json_api.init_blueprint(blueprint)
+elsewhere.init_blueprint(blueprint)
+
+
+@blueprint.get("/balance")
+def balance() -> ResponseReturnValue:
+    account = authentication.by_api_key_header()
+    prepaid = decimal_text(account.balance)
+    # Accounts are prepaid: there is no credit beside what was paid in.
+    attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}
+    return json_api.document("balances", account.id, attributes)

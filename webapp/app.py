@@ -1,0 +1,134 @@
+"""The factory: joins the rooms. What a way in needs of the outside is given to it here."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import Flask
+from whitenoise import WhiteNoise
+
+from webapp import cli
+from webapp.api import v1, v3
+from webapp.clock import Clock
+from webapp.domain.policy import Automatic, Policy
+from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune_sqlite
+from webapp.mailer import OutboxMailer, SmtpMailer
+from webapp.ports import Mailer, Processors
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.settings import ROOT, CardProcessor, Settings
+from webapp.web import (
+    access,
+    activity,
+    balance,
+    errors,
+    funds,
+    headers,
+    low_balance,
+    payment_methods,
+    payments,
+    probes,
+    sandbox,
+    session,
+    statement,
+)
+
+LARGEST_BODY = 2 * 1024 * 1024
+
+
+def do_nothing() -> None:
+    """No worker is listening in this process; another one polls."""
+
+
+def create_app(
+    settings: Settings, *, mailer: Mailer | None = None, wake: Callable[[], None] = do_nothing
+) -> Flask:
+    app = Flask(
+        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 20, "max_overflow": 20},
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
+        WTF_CSRF_CHECK_DEFAULT=True,
+    )
+    app.extensions["ballast"] = build_parts(settings, mailer, wake)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    login_manager.init_app(app)
+    with app.app_context():
+        tune_sqlite(db.engine)
+    register_pages(app)
+    app.register_blueprint(v1.blueprint)
+    app.register_blueprint(v3.blueprint)
+    cli.register(app)
+    app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(ROOT / "static"), prefix="static/")  # type: ignore[method-assign]
+    return app
+
+
+def build_parts(settings: Settings, mailer: Mailer | None, wake: Callable[[], None]) -> Parts:
+    """The outside world, as the settings say. Without a sandbox processor no sandbox exists."""
+    policy = Policy(
+        payment_min=settings.payment_min,
+        payment_max=settings.payment_max,
+        automatic=Automatic(settings.automatic_payments.value),
+    )
+    clock, processors, books = Clock(), dict[str, SandboxProcessor](), None
+    if settings.card_processor is CardProcessor.SANDBOX:
+        books = SandboxBooks(settings.home / "sandbox.db")
+        clock = Clock(books.clock_offset)
+        processors["sandbox"] = SandboxProcessor(books, clock)
+    ready: Processors = processors
+    return Parts(
+        settings=settings,
+        policy=policy,
+        clock=clock,
+        processors=ready,
+        card_processor=settings.card_processor.value,
+        mailer=mailer or build_mailer(settings),
+        wake=wake,
+        sandbox=books,
+    )
+
+
+def build_mailer(settings: Settings) -> Mailer:
+    templates = ROOT / "templates"
+    if not settings.mail_server:
+        return OutboxMailer(templates, settings.base_url)
+    return SmtpMailer(
+        templates,
+        settings.base_url,
+        server=settings.mail_server,
+        port=settings.mail_port,
+        sender=settings.mail_sender,
+        username=settings.mail_username,
+        password=settings.mail_password,
+        use_tls=settings.mail_use_tls,
+    )
+
+
+def register_pages(app: Flask) -> None:
+    access.init_app(app)
+    errors.init_app(app)
+    headers.init_app(app)
+    pages = [
+        session,
+        payment_methods,
+        low_balance,
+        payments,
+        funds,
+        balance,
+        activity,
+        statement,
+        probes,
+    ]
+    for page in pages:
+        app.register_blueprint(page.blueprint)
+    if app.extensions["ballast"].sandbox is not None:
+        app.register_blueprint(sandbox.blueprint)

@@ -1,0 +1,94 @@
+"""`flask accounts`: make accounts and look at them."""
+
+from dataclasses import asdict
+
+import click
+
+from webapp.actions.create_account import create_account
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.domain import money
+from webapp.domain.audit import COMMAND_LINE
+from webapp.extensions import db, parts
+from webapp.reads.accounts import read_account, read_accounts
+
+commands = Commands("accounts", help="Make customers' accounts and look at them.")
+
+ANY_ID = click.IntRange(1, 2**31 - 1)
+
+
+class Amount(click.ParamType):
+    """Micros of a decimal string with at most two decimals, zero included."""
+
+    name = "amount"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if text in ("0", "0.0", "0.00"):
+            return 0
+        try:
+            return money.parse(text)
+        except money.BadAmount as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+@commands.command()
+@click.option("--name", required=True, help="The customer's company.")
+@click.option("--email", required=True, help="The owner's e-mail address, for sign-in and bills.")
+@click.option("--password", help="The owner's password. Asked for when it is left out.")
+@click.option("--balance", type=Amount(), default=0, metavar="100.00", help="Opening balance.")
+@click.option("--owner", default="", help="The owner's name. The company's when left out.")
+@click.option("--time-zone", default="UTC", show_default=True, help="For its dates: Europe/Dublin.")
+@as_json
+def create(
+    name: str,
+    email: str,
+    password: str | None,
+    balance: int,
+    owner: str,
+    time_zone: str,
+    as_json: bool,
+) -> None:
+    """Make an account with its owner and an API key, which is shown this once."""
+    if password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    made = create_account(
+        db.session(),
+        name=name,
+        owner_name=owner,
+        email=email,
+        password=password or "",
+        balance=balance,
+        actor=COMMAND_LINE,
+        now=parts().clock.now(),
+        time_zone=time_zone,
+    )
+    record = {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
+    print_json(record) if as_json else print_record(record)
+
+
+@commands.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List all accounts with their balances."""
+    rows = read_accounts(db.session())
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    for row in rows:
+        click.echo(f"{row.id:>6}  {row.balance:>16} {row.currency}  {row.name} ({row.owner})")
+    if not rows:
+        click.echo("There is no account yet.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@as_json
+def show(account: int, as_json: bool) -> None:
+    """Show one ACCOUNT: its balance, its methods, and what happens next."""
+    it = parts()
+    card = asdict(read_account(db.session(), account, it.clock.now(), it.policy))
+    print_json(card) if as_json else print_record(card)

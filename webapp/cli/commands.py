@@ -1,0 +1,51 @@
+"""What every group of commands shares: how a fault and a record are printed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from webapp.domain.errors import Invalid, Refusal
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+
+
+class Commands(AppGroup):
+    """A group whose expected faults are one line on the error stream, and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Invalid as invalid:
+            raise click.ClickException(in_words(invalid)) from invalid
+        except Refusal as refusal:
+            raise click.ClickException(refusal.sentence) from refusal
+        except (OperationalError, ProgrammingError) as error:
+            fault = " ".join(str(error.orig).split())
+            raise click.ClickException(
+                f"The database cannot be used: {fault}. "
+                "If it is new or an older one, run: flask --app wsgi db upgrade"
+            ) from error
+
+
+def in_words(invalid: Invalid) -> str:
+    """ "amount: Must be above zero; reference: Enter a reference"."""
+    return "; ".join(f"{field}: {sentence}" for field, sentence in invalid.fields.items())
+
+
+def print_json(value: object) -> None:
+    """Instants as text in UTC."""
+    click.echo(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def print_record(record: Mapping[str, object]) -> None:
+    """A line for each field, the names in one column."""
+    width = max(map(len, record)) + 2
+    for name, value in record.items():
+        lines = value if isinstance(value, tuple) else (value,)
+        for label, line in zip([name, *[""] * len(lines)], lines or ("–",), strict=False):
+            text = "–" if line in (None, "") else line
+            click.echo(f"{label.replace('_', ' '):<{width}}{text}")

@@ -1,0 +1,51 @@
+"""`flask demo`: an account with 60 days of history, to look around in."""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+
+import click
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.create_account import NewAccount
+from webapp.cli.commands import Commands, as_json, print_json
+from webapp.cli.demo_story import DAYS, EMAIL, PASSWORD, Story
+from webapp.domain.accounts import Account
+from webapp.extensions import Parts, db, parts
+from webapp.mailer import OutboxMailer
+from webapp.settings import ROOT
+
+commands = Commands("demo", help="Data to look around in.")
+
+
+@commands.command()
+@as_json
+def seed(as_json: bool) -> None:
+    """Make the demo account, if the database has no account yet; else do nothing.
+
+    Needs the sandbox processor. Its mails are kept in the outbox and never sent.
+    """
+    made = make(db.engine, parts())
+    if as_json:
+        print_json({"seeded": made is not None, **(asdict(made) if made else {})})
+    elif made is None:
+        click.echo("There are accounts already: no demo data was made.")
+    else:
+        click.echo(f"Made the demo account Harbour Voice with {DAYS} days of history.")
+        click.echo(f"Sign in as {EMAIL} with the password {PASSWORD}")
+        click.echo(f"Its API key, shown only now: {made.api_key}")
+
+
+def make(engine: Engine, it: Parts) -> NewAccount | None:
+    """The account that was made, or None where there is one already."""
+    if it.sandbox is None:
+        raise click.ClickException("Demo data needs the sandbox: set CARD_PROCESSOR=sandbox")
+    keeper = OutboxMailer(ROOT / "templates", it.settings.base_url)
+    with ExitStack() as stack:
+        # One transaction around them all: what the actions commit are steps within it.
+        connection = stack.enter_context(engine.connect().execution_options(writes=True))
+        stack.enter_context(connection.begin())
+        session = stack.enter_context(Session(connection, join_transaction_mode="create_savepoint"))
+        if session.scalar(select(Account.id).limit(1)) is not None:
+            return None
+        return Story(session, it.sandbox, keeper, it.clock.now()).tell()

@@ -1,0 +1,157 @@
+"""`flask usage`: post metered usage from a file."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from sqlalchemy.orm import Session
+
+from webapp.actions.post_usage import post_usage
+from webapp.cli import usage_file
+from webapp.cli.commands import Commands, as_json, in_words, print_json
+from webapp.cli.usage_file import Line
+from webapp.domain import usage
+from webapp.domain.accounts import Account
+from webapp.domain.errors import Invalid
+from webapp.domain.usage import Usage, Verdict
+from webapp.extensions import Parts, db, parts
+
+commands = Commands("usage", help="Post metered usage.")
+
+BATCH = 1_000
+"""Lines of one account that are posted in one transaction."""
+
+WAITING = 20_000
+"""Lines of all accounts that are held in memory before what waits is posted."""
+
+
+class BadFile(click.ClickException):
+    """The file as a whole cannot be used; nothing was posted."""
+
+    exit_code = 2
+
+
+@commands.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+@click.pass_context
+def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Post usage from the CSV FILE: account,amount,reference,occurred_at,description.
+
+    Bad lines are told by number and reason, and the others are posted; exit code 1 then. The
+    reference is the idempotency key, so the same file can be imported again safely.
+    """
+    run = Import(db.session(), parts())
+    with file.open("rb") as stream, progress(stream, file) as advance:
+        try:
+            for line in usage_file.read(stream):
+                run.take(line)
+                advance()
+        except usage_file.BadHeader as bad:
+            raise BadFile(str(bad)) from bad
+        run.post_all()
+    counts = asdict(run.counts)
+    print_json(counts) if as_json else click.echo(run.counts.sentence)
+    ctx.exit(1 if run.counts.bad else 0)
+
+
+@dataclass
+class Counts:
+    posted: int = 0
+    duplicate: int = 0
+    bad: int = 0
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.posted:,} posted, {self.duplicate:,} already there, {self.bad:,} bad."
+
+
+@dataclass
+class Import:
+    """Collects lines by account and posts them in batches."""
+
+    session: Session
+    it: Parts
+    counts: Counts = field(default_factory=Counts)
+    waiting: dict[int, list[tuple[int, Usage]]] = field(default_factory=dict)
+    held: int = 0
+    """Lines in `waiting`."""
+    currencies: dict[int, str | None] = field(default_factory=dict)
+    """By account; None where there is no such account."""
+
+    def take(self, line: Line) -> None:
+        try:
+            account_id, record = self._read(line)
+        except Invalid as invalid:
+            self._tell_bad(line.number, line.fault or in_words(invalid))
+            return
+        batch = self.waiting.setdefault(account_id, [])
+        batch.append((line.number, record))
+        self.held += 1
+        if len(batch) >= BATCH:
+            self._post(account_id)
+        elif self.held >= WAITING:
+            self.post_all()
+
+    def post_all(self) -> None:
+        for account_id in list(self.waiting):
+            self._post(account_id)
+
+    def _read(self, line: Line) -> tuple[int, Usage]:
+        """Raises `Invalid`."""
+        if line.fault:
+            raise Invalid({"line": line.fault})
+        record = dict(line.fields)
+        text = record.pop("account").strip()
+        account_id = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        currency = self._currency(account_id)
+        if currency is None:
+            raise Invalid({"account": f"There is no account {text!r}"})
+        return account_id, usage.parse(record, currency, self.it.clock.now())
+
+    def _currency(self, account_id: int) -> str | None:
+        if account_id not in self.currencies:
+            account = self.session.get(Account, account_id)
+            self.currencies[account_id] = account.currency if account else None
+        return self.currencies[account_id]
+
+    def _post(self, account_id: int) -> None:
+        batch = self.waiting.pop(account_id)
+        self.held -= len(batch)
+        records = [record for _, record in batch]
+        now, policy = self.it.clock.now(), self.it.policy
+        receipt = post_usage(self.session, account_id, records, now, policy)
+        self.it.wake()
+        found = Counter(receipt.verdicts)
+        self.counts.posted += found[Verdict.POSTED]
+        self.counts.duplicate += found[Verdict.DUPLICATE]
+        for (number, record), verdict in zip(batch, receipt.verdicts, strict=True):
+            if verdict is Verdict.CONFLICT:
+                reason = f"{record.reference} was posted before with another amount"
+                self._tell_bad(number, f"reference: {reason}")
+
+    def _tell_bad(self, number: int, reason: str) -> None:
+        self.counts.bad += 1
+        click.echo(f"line {number}: {reason}", err=True)
+
+
+@contextmanager
+def progress(stream: BinaryIO, file: Path) -> Iterator[Callable[[], None]]:
+    """A bar on the error stream; the function it gives moves the bar to where the file is read."""
+    size, label = file.stat().st_size, f"Posting {file.name}"
+    with click.progressbar(length=size, label=label, file=sys.stderr) as bar:
+        at = 0
+
+        def advance() -> None:
+            nonlocal at
+            if stream.tell() > at:
+                bar.update(stream.tell() - at)
+                at = stream.tell()
+
+        yield advance

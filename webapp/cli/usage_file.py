@@ -1,0 +1,66 @@
+"""A CSV file of usage, line by line. A bad line is told by number and reason, and stops nothing."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+COLUMNS = ("account", "amount", "reference", "occurred_at", "description")
+REQUIRED = ("account", "amount", "reference")
+
+
+class BadHeader(Exception):
+    """The file is none of ours; str() says why."""
+
+
+@dataclass(frozen=True)
+class Line:
+    number: int
+    """Of its first line in the file, from 1."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """By column."""
+    fault: str = ""
+    """Why it cannot be read; empty if it can."""
+
+
+def read(stream: BinaryIO) -> Iterator[Line]:
+    """The lines after the header, as they are read. Raises `BadHeader` at the first."""
+    # What is no UTF-8 comes through as surrogates, so that one bad byte costs one line.
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.reader(text, strict=True)
+    columns = _columns(rows)
+    while True:
+        number = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Line(number, fault=f"This is not CSV: {error}")
+            continue
+        if row:
+            yield _line(number, columns, row)
+
+
+def _columns(rows: Iterator[list[str]]) -> Sequence[str]:
+    wanted = f"the first line must be {','.join(COLUMNS)}"
+    try:
+        columns = [name.strip().lower() for name in next(rows)]
+    except (StopIteration, csv.Error):
+        raise BadHeader(f"The file has no header; {wanted}") from None
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise BadHeader(f"The header has no {' and no '.join(missing)}; {wanted}")
+    unknown = [name for name in columns if name not in COLUMNS]
+    if unknown or len(set(columns)) < len(columns):
+        raise BadHeader(f"The header has a column that is unknown or stands twice; {wanted}")
+    return columns
+
+
+def _line(number: int, columns: Sequence[str], row: list[str]) -> Line:
+    if len(row) != len(columns):
+        return Line(number, fault=f"Has {len(row)} fields, not {len(columns)}")
+    if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
+        return Line(number, fault="Is not UTF-8")
+    return Line(number, dict(zip(columns, row, strict=True)))

@@ -1,0 +1,82 @@
+"""Flask's own objects, and the parts the factory was given.
+
+Handlers take from here what they pass on to actions and reads; nothing below this room does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from webapp.clock import Clock
+from webapp.domain.base import Base
+from webapp.domain.policy import Policy
+from webapp.ports import Mailer, Processors
+from webapp.settings import Settings
+
+if TYPE_CHECKING:
+    from webapp.processors.sandbox.books import SandboxBooks
+
+db = SQLAlchemy(metadata=Base.metadata)
+migrate = Migrate()
+csrf = CSRFProtect()
+login_manager = LoginManager()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the application is made of, apart from Flask."""
+
+    settings: Settings
+    policy: Policy
+    clock: Clock
+    processors: Processors
+    card_processor: str
+    """The name of the one that new cards are saved with."""
+    mailer: Mailer
+    wake: Callable[[], None]
+    """Tell the worker that something is due now; never blocks."""
+    sandbox: "SandboxBooks | None" = None
+    """The pretend processor's books, where one is configured."""
+
+
+def parts(app: Flask | None = None) -> Parts:
+    return cast(Parts, (app or current_app).extensions["ballast"])
+
+
+def tune_sqlite(engine: Engine) -> None:
+    """Make SQLite keep its promises under many threads; does nothing to another database.
+
+    WAL lets readers go on while one writes; a writer takes its lock at the start (see
+    `domain.base.begin_writing`) and waits for it instead of failing.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        # The driver's own habit of starting transactions late is off: we say when.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a debit that was answered survives a power cut
+            "foreign_keys = ON",
+            "busy_timeout = 15000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

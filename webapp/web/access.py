@@ -1,0 +1,61 @@
+"""Who is asking, and whether they may.
+
+`permit` is the first beat of every handler. Finding a record within the person's own account is
+the other half of the check: another account's record is not found.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, abort, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import UserMixin, current_user
+
+from webapp.domain.audit import Actor
+from webapp.domain.users import Right, User
+from webapp.extensions import db, login_manager
+
+
+@dataclass(frozen=True)
+class Person(UserMixin):
+    """The signed-in person, in the account they are working for."""
+
+    id: int
+    name: str
+    account_id: int
+    rights: frozenset[Right]
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.id, self.name, request.remote_addr or "")
+
+
+def init_app(app: Flask) -> None:
+    login_manager.user_loader(load_person)
+    login_manager.unauthorized_handler(ask_to_sign_in)
+
+
+def load_person(user_id: str) -> Person | None:
+    user = db.session.get(User, int(user_id))
+    if user is None or not user.memberships:
+        return None
+    account_id = min(membership.account_id for membership in user.memberships)
+    rights = frozenset(right for right in Right if user.may(right, account_id))
+    return Person(user.id, user.name, account_id, rights)
+
+
+def permit(right: Right) -> Person:
+    """The signed-in person, if they have the right; else sign-in or 403."""
+    if not current_user.is_authenticated:
+        abort(make_response(ask_to_sign_in()))
+    if right not in current_user.rights:
+        abort(403)
+    return cast(Person, current_user)
+
+
+def ask_to_sign_in() -> ResponseReturnValue:
+    """To the sign-in page and back; a fragment's request moves the whole page there."""
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    if request.headers.get("HX-Request") == "true":
+        return "", 401, {"HX-Redirect": url_for("session.sign_in")}
+    return redirect(url_for("session.sign_in", next=back), 303)

@@ -1,0 +1,23 @@
+"""Activity: what the system did, or did not do, and why (E1)."""
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.activity import read_activity
+from webapp.web.access import permit
+from webapp.web.responses import show
+
+blueprint = Blueprint("activity", __name__)
+
+
+@blueprint.get("/billing/activity")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    before = request.args.get("before", type=int)
+    screen = read_activity(
+        db.session(), person.account_id, it.clock.now(), it.policy, before=before
+    )
+    return show(person, "activity/index.html", "activity", screen=screen)

@@ -1,0 +1,55 @@
+"""What a person sees when something cannot be done. No page shows a stack trace."""
+
+from flask import Flask, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp.domain.errors import NotFound, Refusal
+from webapp.extensions import db
+
+WORDS = {
+    400: ("That request made no sense", "Go back, reload the page and try again."),
+    403: ("You may not do that", "Ask the owner of this account for the right to."),
+    404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
+    405: ("That cannot be done here", "Go back to the page you came from."),
+    413: ("That is too large", "Send less at once."),
+    429: ("That was too often", "Wait a moment and try again."),
+    500: ("Something went wrong on our side", "Nothing was half done. Try again in a moment."),
+}
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(CSRFError, out_of_date)
+    app.register_error_handler(HTTPException, explain)
+    app.register_error_handler(Refusal, refuse)
+    app.register_error_handler(Exception, fail)
+
+
+def refuse(refusal: Refusal) -> ResponseReturnValue:
+    """A refusal that its page had no better place for."""
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        return page(404, *WORDS[404])
+    return page(422, "That was not done", refusal.sentence)
+
+
+def out_of_date(error: CSRFError) -> ResponseReturnValue:
+    return page(400, "This page is out of date", "Reload it and send it again. Nothing was done.")
+
+
+def explain(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    return page(error.code, *WORDS.get(error.code, WORDS[400]))
+
+
+def fail(error: Exception) -> ResponseReturnValue:
+    """The log has the trace; the person has a sentence."""
+    current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
+    db.session.rollback()
+    return page(500, *WORDS[500])
+
+
+def page(code: int, title: str, text: str) -> ResponseReturnValue:
+    return render_template("errors/error.html", code=code, title=title, text=text), code

@@ -1,0 +1,76 @@
+"""Reading what a form has sent."""
+
+from flask import abort, request
+from werkzeug.datastructures import MultiDict
+
+from webapp.domain import money
+from webapp.domain.low_balance import Choice, RefillMode
+
+LONGEST_LIST = 1000
+LONGEST_NUMBER = 9
+
+
+def wished(name: str = "on") -> bool:
+    """A switch's wished state: "1" or "0"."""
+    value = request.form.get(name)
+    if value not in ("0", "1"):
+        abort(400)
+    return value == "1"
+
+
+def ids(name: str) -> list[int]:
+    """Ids joined by commas."""
+    listed = request.form.get(name, "").split(",")
+    if len(listed) > LONGEST_LIST or not all(is_whole(text) for text in listed):
+        abort(400)
+    return [int(text) for text in listed]
+
+
+def whole_number(name: str) -> int:
+    value = request.form.get(name, "")
+    if not is_whole(value):
+        abort(400)
+    return int(value)
+
+
+def is_whole(text: str) -> bool:
+    """Short enough for every database's integers, and no other script's digits."""
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+
+
+def request_key() -> str:
+    """Made with the form; a form sent twice is known by it."""
+    key = request.form.get("request_key", "")
+    if not 16 <= len(key) <= 64 or not key.isascii() or not key.isalnum():
+        abort(400)
+    return key
+
+
+def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int | None:
+    """Micros, or None with an error beside the field. Empty is None without one."""
+    text = form.get(name, "")
+    if not text.strip():
+        return None
+    try:
+        return money.parse(text)
+    except money.BadAmount as fault:
+        errors[name] = str(fault)
+        return None
+
+
+def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
+    """The low-balance settings as chosen, and an error for each field that is no amount."""
+    errors: dict[str, str] = {}
+    target = form.get("refill_mode") == RefillMode.TARGET
+    chosen = Choice(
+        refill_on=form.get("refill_on") == "1",
+        refill_mode=RefillMode.TARGET if target else RefillMode.ADD,
+        threshold=amount(form, "threshold", errors),
+        refill_amount=amount(form, "refill_amount", errors),
+        target=amount(form, "target", errors),
+        day_limit=amount(form, "day_limit", errors),
+        month_limit=amount(form, "month_limit", errors),
+        notification_on=form.get("notification_on") == "1",
+        notification_threshold=amount(form, "notification_threshold", errors),
+    )
+    return chosen, errors

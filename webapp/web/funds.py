@@ -1,0 +1,98 @@
+"""Add Funds: Instant payment with one method, or Auto-charge by the chain."""
+
+from secrets import token_hex
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.pay import pay_by_auto_charge, pay_now
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.payments import Payment, PaymentKind
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.dialogs import read_funds
+from webapp.reads.payments import read_outcome
+from webapp.web import forms
+from webapp.web.access import Person, permit
+from webapp.web.payments import said, under_row
+from webapp.web.responses import show, wants_fragment
+from webapp.web.screen import changed, fields_of, status_of
+
+blueprint = Blueprint("funds", __name__)
+
+
+@blueprint.get("/billing/funds/new")
+def new() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
+    return dialog(person, token_hex(16), kind, request.args.get("method", type=int), "100.00")
+
+
+@blueprint.post("/billing/funds")
+def create() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key = forms.request_key()
+    try:
+        payment = pay(person, key)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return back(person, key, refusal)
+    it = parts()
+    it.wake()
+    outcome = read_outcome(db.session(), payment.id, it.clock.now())
+    return changed(person, "funds", said(outcome), messages=under_row(outcome))
+
+
+def pay(person: Person, key: str) -> Payment:
+    """Raises `Refusal` with an error beside each bad field."""
+    errors: dict[str, str] = {}
+    amount = forms.amount(request.form, "amount", errors)
+    by_chain = request.form.get("kind") == PaymentKind.AUTO_CHARGE
+    method_id = request.form.get("method", type=int)
+    if amount is None:
+        errors.setdefault("amount", "Enter an amount")
+    if method_id is None and not by_chain:
+        errors["method"] = "Choose a payment method"
+    if errors or amount is None:
+        raise Invalid(errors)
+    it, session = parts(), db.session()
+    around = (key, person.actor, it.processors, it.clock, it.policy)
+    if by_chain or method_id is None:
+        return pay_by_auto_charge(session, person.account_id, amount, *around)
+    return pay_now(session, person.account_id, method_id, amount, *around)
+
+
+def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
+    """The form again, with what was typed and an error beside each bad field."""
+    db.session.rollback()
+    form = request.form
+    kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
+    errors = fields_of(refusal) or {"form": refusal.sentence}
+    amount = form.get("amount", "")
+    page = dialog(person, key, kind, form.get("method", type=int), amount, errors)
+    return page, status_of(refusal)
+
+
+def dialog(
+    person: Person,
+    key: str,
+    kind: str,
+    method_id: int | None,
+    amount: str,
+    errors: dict[str, str] | None = None,
+) -> str:
+    it = parts()
+    read = read_funds(
+        db.session(),
+        person.account_id,
+        it.clock.now(),
+        it.policy,
+        key,
+        kind=kind,
+        method_id=method_id,
+        amount=amount,
+        errors=errors,
+    )
+    part = "_add_funds_dialog" if wants_fragment() else "add_funds"
+    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=read)

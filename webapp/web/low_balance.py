@@ -1,0 +1,73 @@
+"""Low Balance Settings: Apply Changes."""
+
+from dataclasses import replace
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.apply_settings import apply_settings
+from webapp.domain.errors import Refusal, Stale
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.low_balance_settings import as_typed
+from webapp.reads.message import Message
+from webapp.reads.payment_methods import PaymentMethodsScreen
+from webapp.web import forms
+from webapp.web.access import Person, permit
+from webapp.web.responses import go_to, show, wants_fragment
+from webapp.web.screen import fields_of, read, status_of
+
+blueprint = Blueprint("low_balance", __name__)
+
+APPLIED = Message("Changes applied")
+
+
+@blueprint.post("/billing/low-balance-settings")
+def apply() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    choice, errors = forms.choice(request.form)
+    seen = forms.whole_number("seen")
+    it = parts()
+    try:
+        apply_settings(
+            db.session(),
+            person.account_id,
+            choice,
+            seen,
+            person.actor,
+            it.clock.now(),
+            it.policy,
+            unreadable=errors,
+        )
+    except Refusal as refusal:
+        return refused(person, refusal)
+    it.wake()
+    if not wants_fragment():
+        return go_to("payment_methods.index", APPLIED)
+    screen = read(person)
+    screen = replace(screen, settings=replace(screen.settings, applied=True))
+    return page(person, screen, APPLIED)
+
+
+def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
+    """What was typed stays, beside its errors; a stale form shows what stands now instead."""
+    screen = read(person)
+    if isinstance(refusal, Stale):
+        settings = replace(screen.settings, refused=refusal.sentence)
+    else:
+        settings = as_typed(
+            screen.settings, request.form, errors=fields_of(refusal), refused=refusal.sentence
+        )
+    message = Message(refusal.sentence, "bad")
+    return page(person, replace(screen, settings=settings), message), status_of(refusal)
+
+
+def page(person: Person, screen: PaymentMethodsScreen, message: Message) -> str:
+    template = "after_apply" if wants_fragment() else "index"
+    return show(
+        person,
+        f"payment_methods/{template}.html",
+        "payment_methods",
+        screen=screen,
+        message=message,
+    )

@@ -1,0 +1,198 @@
+"""The main screen and what is done to the list of methods."""
+
+from secrets import token_urlsafe
+
+from flask import Blueprint, abort, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.add_card import add_card
+from webapp.actions.remove_method import remove_method
+from webapp.actions.reorder_methods import reorder_methods
+from webapp.actions.restore_method import restore_method
+from webapp.actions.resume_automatic import resume_automatic
+from webapp.actions.set_auto_charge import set_auto_charge as set_consent
+from webapp.domain.errors import Refusal
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.processors.sandbox import countries
+from webapp.reads.dialogs import read_removal
+from webapp.reads.message import Message
+from webapp.reads.payment_methods import RowMessage
+from webapp.web import forms
+from webapp.web.access import permit
+from webapp.web.responses import go_to, say, show, wants_fragment
+from webapp.web.screen import changed, read, refused
+
+blueprint = Blueprint("payment_methods", __name__)
+
+DEFAULT_COUNTRY = "US"
+
+
+@blueprint.get("/billing/payment-methods")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return show(person, "payment_methods/index.html", "payment_methods", screen=read(person))
+
+
+@blueprint.get("/payments/payment-methods")
+def moved() -> ResponseReturnValue:
+    return redirect(url_for("payment_methods.index"), 301)
+
+
+@blueprint.get("/billing/payment-methods/refresh")
+def refresh() -> ResponseReturnValue:
+    """The parts that may have changed, for a page that learned that something has."""
+    person = permit(Right.BILLING)
+    template = "payment_methods/after_refresh.html"
+    return show(person, template, "payment_methods", screen=read(person))
+
+
+@blueprint.post("/billing/payment-methods/order")
+def reorder() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    order, seen = forms.ids("order"), forms.ids("seen")
+    it = parts()
+    try:
+        methods = reorder_methods(
+            db.session(), person.account_id, order, seen, person.actor, it.clock.now(), it.policy
+        )
+    except Refusal as refusal:
+        return refused(person, "reorder", refusal)
+    it.wake()
+    moved = _most_moved(order, seen)
+    place = order.index(moved)
+    text = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
+    if place == 0 or seen.index(moved) == 0:
+        text = f"Order saved. {methods[0].label} is now primary. {text}"
+    back = {"undo_order": _joined(seen), "undo_seen": _joined(order)} if order != seen else {}
+    return changed(person, "reorder", Message(text, **back), fresh=moved)
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
+def set_auto_charge(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    on = forms.wished()
+    it = parts()
+    method = set_consent(
+        db.session(), person.account_id, method_id, on, person.actor, it.clock.now(), it.policy
+    )
+    it.wake()
+    text = f"Auto-charge for {method.label} is {'on' if on else 'off'}."
+    return changed(person, "auto_charge", Message(text))
+
+
+@blueprint.get("/billing/payment-methods/cards/new")
+def new_card() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    session["card_state"] = state = token_urlsafe(24)
+    part = "_card_dialog" if wants_fragment() else "new_card"
+    form = {
+        "countries": list(countries.names().items()),
+        "country": DEFAULT_COUNTRY,
+        "capture_url": url_for("sandbox.capture"),
+        "return_to": url_for("payment_methods.card_captured"),
+        "state": state,
+    }
+    return show(person, f"payment_methods/{part}.html", "payment_methods", **form)
+
+
+@blueprint.get("/billing/payment-methods/cards/captured")
+def card_captured() -> ResponseReturnValue:
+    """Back from the capture form without JavaScript. `state` proves that this person went there."""
+    return _add(request.args)
+
+
+@blueprint.post("/billing/payment-methods")
+def create() -> ResponseReturnValue:
+    return _add(request.form)
+
+
+@blueprint.get("/billing/payment-methods/<int:method_id>/removal")
+def removal(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    dialog = read_removal(db.session(), person.account_id, method_id, it.clock.now(), it.policy)
+    part = "_remove_dialog" if wants_fragment() else "removal"
+    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/removal")
+def remove(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    try:
+        method = remove_method(
+            db.session(), person.account_id, method_id, person.actor, it.clock.now(), it.policy
+        )
+    except Refusal as refusal:
+        return refused(person, "remove", refusal, method_id=method_id)
+    it.wake()
+    return changed(person, "remove", Message(f"{method.label} was removed."))
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/restorations")
+def restore(method_id: int) -> ResponseReturnValue:
+    """Restore without paying (F4)."""
+    person = permit(Right.BILLING)
+    it = parts()
+    try:
+        method = restore_method(
+            db.session(),
+            person.account_id,
+            method_id,
+            person.actor,
+            it.processors,
+            it.clock,
+            it.policy,
+        )
+    except Refusal as refusal:
+        return refused(person, "retry", refusal, method_id=method_id)
+    it.wake()
+    said = RowMessage("Verified with the bank. This method is back in use.", "ok")
+    return changed(
+        person, "retry", Message(f"{method.label} is back in use."), messages={method_id: said}
+    )
+
+
+@blueprint.post("/billing/automatic-payments/resumptions")
+def resume() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    resume_automatic(db.session(), person.account_id, person.actor, it.clock.now(), it.policy)
+    it.wake()
+    return changed(person, "auto_charge", Message("Automatic payments go on."))
+
+
+def _add(form) -> ResponseReturnValue:
+    """A token arrives once, for the person who asked for the form."""
+    person = permit(Right.BILLING)
+    if not form.get("state") or form["state"] != session.pop("card_state", None):
+        abort(400)
+    it = parts()
+    try:
+        method = add_card(
+            db.session(),
+            person.account_id,
+            form.get("token", ""),
+            person.actor,
+            it.processors[it.card_processor],
+            it.clock,
+            it.policy,
+        )
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    it.wake()
+    message = Message(f"{method.label} is saved.")
+    if wants_fragment():
+        return changed(person, "add", message, fresh=method.id)
+    say(message)
+    return go_to("payment_methods.index")
+
+
+def _most_moved(order: list[int], seen: list[int]) -> int:
+    """The row a person has moved: the one that is farthest from where it stood."""
+    return max(order, key=lambda moved: abs(order.index(moved) - seen.index(moved)))
+
+
+def _joined(ids: list[int]) -> str:
+    return ",".join(str(one) for one in ids)

@@ -1,0 +1,161 @@
+"""What the sandbox page shows, in words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import declines, moments, money
+from webapp.domain.accounts import Account
+from webapp.domain.payment_methods import BRANDS, MethodKind, PaymentMethod, listed
+from webapp.domain.payments import Attempt
+from webapp.ports import DeclineClass, Mailer
+from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.charges import Charge, Status
+from webapp.reads import outbox
+from webapp.reads.outbox import MailRow
+
+CHARGES_SHOWN = 20
+MAILS_SHOWN = 5
+
+KINDS = {
+    AnswerKind.DECLINE: "Decline",
+    AnswerKind.AUTHENTICATION_REQUIRED: "Ask for the customer",
+    AnswerKind.SLOW: "Answer slowly",
+    AnswerKind.TIMEOUT_AFTER_CHARGE: "Charge, then lose the answer",
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: "Lose the request",
+    AnswerKind.SERVER_ERROR: "Fail with a server error",
+    AnswerKind.REFUSE_TO_LOOK: "Refuse to look",
+}
+
+# One reason for each way the product can react; many codes share a sentence for the customer.
+DECLINES = {
+    "insufficient_funds": "Insufficient funds",
+    "generic_decline": "Declined without a reason",
+    "call_issuer": "Call the bank",
+    "card_velocity_exceeded": "Over the card’s limit",
+    "processing_error": "Bank out of reach",
+    "authentication_required": "Authentication failed",
+    "expired_card": "Expired card",
+    "incorrect_cvc": "Wrong security code",
+    "lost_card": "Lost card",
+    "stolen_card": "Stolen card",
+    "fraudulent": "Suspected fraud",
+    "invalid_account": "Closed account",
+    "stop_payment_order": "Stopped by the cardholder",
+    "transaction_not_allowed": "Payment not allowed",
+}
+
+STATUSES = {Status.PAID: "Paid", Status.DECLINED: "Declined", Status.NEEDS_CUSTOMER: "Not paid"}
+TONES = {Status.PAID: "ok", Status.DECLINED: "bad", Status.NEEDS_CUSTOMER: "warn"}
+
+
+@dataclass(frozen=True)
+class ChargeRow:
+    at: str
+    amount: str
+    card: str
+    status: str
+    tone: str
+    detail: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class SandboxScreen:
+    now: str
+    """ "Tue 24 Nov, 10:02 CET": the product's present time, in the account's time zone."""
+    ahead: str
+    """How far that is ahead of the wall clock; empty while it is not."""
+    usage_key: str
+    """Made with the page: the same form sent twice is the same usage."""
+    symbol: str
+    kinds: list[tuple[str, str]]
+    reasons: list[tuple[str, str]]
+    cards: list[tuple[str, str]]
+    queue: list[str]
+    mails: list[MailRow]
+    charges: list[ChargeRow]
+
+
+def read_screen(
+    session: Session, account_id: int, books: SandboxBooks, mailer: Mailer, now: datetime
+) -> SandboxScreen:
+    account = session.get_one(Account, account_id)
+    methods = [m for m in listed(session, account_id) if m.kind == MethodKind.CARD]
+    return SandboxScreen(
+        now=f"{moments.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
+        ahead=in_words(books.clock_offset()),
+        usage_key=token_hex(8),
+        symbol=money.symbol(account.currency, account.locale),
+        kinds=[(str(kind), words) for kind, words in KINDS.items()],
+        reasons=[(code, _reason(code)) for code in DECLINES],
+        cards=[("", "The next card, whichever it is"), *((m.last4, m.label) for m in methods)],
+        queue=[_queued(answer) for answer in books.next_answers()],
+        mails=outbox.last(session, account, mailer, MAILS_SHOWN),
+        charges=[_charge(c, account, now) for c in _charges(session, account_id, books)],
+    )
+
+
+def in_words(offset: timedelta) -> str:
+    """ "2 days 3 hours"; empty for nothing."""
+    minutes = offset // timedelta(minutes=1)
+    parts = (
+        (minutes // 1440, "day"),
+        (minutes // 60 % 24, "hour"),
+        (minutes % 60, "minute"),
+    )
+    return " ".join(f"{n} {unit}{'s' * (n != 1)}" for n, unit in parts if n)
+
+
+def _zone(now: datetime, time_zone: str) -> str:
+    return moments.local(now, time_zone).strftime("%Z")
+
+
+def _reason(code: str) -> str:
+    bars = declines.class_of(code) is DeclineClass.HARD
+    return f"{DECLINES[code]} (never to be repeated)" if bars else DECLINES[code]
+
+
+def _queued(answer: NextAnswer) -> str:
+    words = KINDS[answer.kind]
+    if answer.kind is AnswerKind.DECLINE:
+        words += f": {DECLINES.get(answer.decline_code, 'declined').lower()}"
+    if answer.seconds:
+        words += f", after {answer.seconds:g} s"
+    return words + (f", for the card •••• {answer.last4}" if answer.last4 else "")
+
+
+def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Charge]:
+    """This account's, known by its cards and by its attempts: the books know no accounts (P1)."""
+    references = session.scalars(
+        select(PaymentMethod.processor_reference).where(PaymentMethod.account_id == account_id)
+    ).all()
+    keys = session.scalars(
+        select(Attempt.key)
+        .where(Attempt.account_id == account_id)
+        .order_by(Attempt.id.desc())
+        .limit(CHARGES_SHOWN)
+    ).all()
+    return books.charges(CHARGES_SHOWN, keys=keys, card_references=references)
+
+
+def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
+    present = "Customer present" if charge.customer_present else "Automatic"
+    why = {
+        Status.PAID: "",
+        Status.DECLINED: declines.reason(charge.decline_code).sentence,
+        Status.NEEDS_CUSTOMER: "The bank wants the customer",
+    }[charge.status]
+    return ChargeRow(
+        at=moments.since(charge.created_at, account.time_zone, now),
+        amount=money.show(charge.amount, charge.currency, account.locale),
+        card=f"{BRANDS.get(charge.brand, 'Card')} •••• {charge.last4}" if charge.last4 else "",
+        status=STATUSES[charge.status],
+        tone=TONES[charge.status],
+        detail=f"{present} · {why}" if why else present,
+        reference=charge.reference,
+    )

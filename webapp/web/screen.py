@@ -1,0 +1,72 @@
+"""The main screen after something was done: its changed parts, or the whole page again."""
+
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal, Stale
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.payment_methods import PaymentMethodsScreen, RowMessage, read_screen
+from webapp.web.access import Person
+from webapp.web.responses import go_to, show, wants_fragment
+
+
+def read(
+    person: Person,
+    *,
+    messages: dict[int, RowMessage] | None = None,
+    fresh: int | None = None,
+) -> PaymentMethodsScreen:
+    it = parts()
+    return read_screen(
+        db.session(),
+        person.account_id,
+        it.clock.now(),
+        it.policy,
+        messages=messages,
+        fresh=fresh,
+    )
+
+
+def changed(
+    person: Person,
+    change: str,
+    message: Message,
+    *,
+    messages: dict[int, RowMessage] | None = None,
+    fresh: int | None = None,
+) -> ResponseReturnValue:
+    """What was asked is done. Without JavaScript a redirect, so that a reload repeats nothing."""
+    if not wants_fragment():
+        return go_to("payment_methods.index", message)
+    screen = read(person, messages=messages, fresh=fresh)
+    template = f"payment_methods/after_{change}.html"
+    return show(person, template, "payment_methods", screen=screen, message=message)
+
+
+def refused(
+    person: Person, change: str, refusal: Refusal, *, method_id: int | None = None
+) -> ResponseReturnValue:
+    """Nothing was done: the fresh state, and why. Raises what belongs on another page."""
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        raise refusal
+    said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
+    template = f"after_{change}" if wants_fragment() else "index"
+    page = show(
+        person,
+        f"payment_methods/{template}.html",
+        "payment_methods",
+        screen=read(person, messages=said),
+        message=Message(refusal.sentence, "bad"),
+    )
+    return page, status_of(refusal)
+
+
+def status_of(refusal: Refusal) -> int:
+    if isinstance(refusal, (Stale, Conflict)):
+        return 409
+    return 404 if isinstance(refusal, NotFound) else 422
+
+
+def fields_of(refusal: Refusal) -> dict[str, str]:
+    return refusal.fields if isinstance(refusal, Invalid) else {}

@@ -1,0 +1,41 @@
+"""Settings + adapters → the application; starts the jobs when asked to."""
+
+import atexit
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+from dotenv import load_dotenv
+from flask import Flask
+
+from webapp.app import create_app
+from webapp.jobs import schedule
+from webapp.settings import BadSetting, Settings
+from webapp.worker import Worker
+
+load_dotenv(Path(__file__).parent / ".env")
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+try:
+    settings = Settings.from_environment(os.environ).ensure_home()
+except BadSetting as error:
+    sys.exit(str(error))
+
+
+def serve() -> Flask:
+    """The application with its worker and its scheduler in this process."""
+    worker = Worker()
+    app = create_app(settings, wake=worker.wake)
+    worker.start(app)
+    scheduler = schedule(app)
+    atexit.register(worker.stop)
+    atexit.register(scheduler.shutdown)
+    return app
+
+
+# An operator's command imports this file too, and must not start a second scheduler.
+is_command = click.get_current_context(silent=True) is not None
+app = serve() if settings.run_jobs and not is_command else create_app(settings)
