@@ -1,0 +1,131 @@
+"""The balance under both interfaces, and what is not there."""
+
+import pytest
+
+PROBLEM = "application/problem+json"
+JSON_API = "application/vnd.api+json"
+
+
+@pytest.fixture
+def machine(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def bearer(world):
+    return {"Authorization": f"Bearer {world.created.api_key}"}
+
+
+@pytest.fixture
+def api_key(world):
+    return {"Api-Key": world.created.api_key}
+
+
+# /api/v1
+
+
+def test_the_balance_is_an_exact_decimal_string(machine, bearer, world):
+    world.use("0.123456")
+    answer = machine.get("/api/v1/balance", headers=bearer)
+
+    assert answer.status_code == 200
+    assert answer.json == {"balance": "99.876544", "currency": "USD"}
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_a_balance_below_zero_is_told_as_such(machine, bearer, world):
+    world.use("100.50")
+    assert machine.get("/api/v1/balance", headers=bearer).json["balance"] == "-0.50"
+
+
+def test_without_a_key_the_balance_is_not_told(machine, api_key):
+    for headers in ({}, api_key):
+        answer = machine.get("/api/v1/balance", headers=headers)
+        assert (answer.status_code, answer.mimetype) == (401, PROBLEM)
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Ballast API"'
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/usage/", "/api/v1/usage/1", "/api/v1/a/b"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_an_unknown_address_is_a_problem_and_no_page(machine, path, method):
+    answer = machine.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (404, PROBLEM)
+    assert answer.json["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        ("/api/v1/usage", "GET", {"POST"}),
+        ("/api/v1/usage", "DELETE", {"POST"}),
+        ("/api/v1/usage", "BREW", {"POST"}),
+        ("/api/v1/balance", "POST", {"GET", "HEAD"}),
+        ("/api/v1/balance", "PATCH", {"GET", "HEAD"}),
+    ],
+)
+def test_another_method_is_told_which_are_taken(machine, path, method, allowed):
+    answer = machine.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (405, PROBLEM)
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_head_is_answered_like_get(machine, bearer):
+    assert machine.head("/api/v1/balance", headers=bearer).status_code == 200
+
+
+# /v3
+
+
+def test_v3_answers_in_the_shape_of_the_public_clients(machine, api_key, world):
+    world.use("0.5")
+    answer = machine.get("/v3/balance", headers={**api_key, "Accept": JSON_API})
+
+    assert (answer.status_code, answer.mimetype) == (200, JSON_API)
+    assert answer.json == {
+        "data": {
+            "id": str(world.account_id),
+            "type": "balances",
+            "attributes": {"balance": "99.50", "credit": "0.00", "total_balance": "99.50"},
+        }
+    }
+
+
+@pytest.mark.parametrize("headers", [{}, {"Api-Key": ""}, {"Api-Key": "bk_wrong"}])
+def test_v3_without_a_known_key_is_a_json_api_error(machine, headers):
+    answer = machine.get("/v3/balance", headers=headers)
+
+    assert (answer.status_code, answer.mimetype) == (401, JSON_API)
+    [error] = answer.json["errors"]
+    assert (error["status"], error["title"]) == ("401", "Unauthorized")
+    assert error["detail"]
+    assert answer.headers["WWW-Authenticate"]
+
+
+def test_v3_takes_no_bearer(machine, bearer):
+    assert machine.get("/v3/balance", headers=bearer).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/v3", "GET", 404),
+        ("/v3/dids", "GET", 404),
+        ("/v3/balance/1", "GET", 404),
+        ("/v3/balance", "POST", 405),
+    ],
+)
+def test_v3_has_json_api_errors_for_what_is_not_there(machine, path, method, status):
+    answer = machine.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, JSON_API)
+    assert answer.json["errors"][0]["status"] == str(status)
+
+
+def test_v3_tells_no_trace_of_a_fault_of_ours(machine, api_key, monkeypatch):
+    monkeypatch.setattr("webapp.api.v3.decimal_text", lambda micros: 1 / 0)
+    answer = machine.get("/v3/balance", headers=api_key)
+
+    assert (answer.status_code, answer.mimetype) == (500, JSON_API)
+    assert "division" not in answer.text

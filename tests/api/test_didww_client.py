@@ -1,0 +1,49 @@
+"""The public DIDWW client library itself, against a running server."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from didww.client import DidwwClient
+from didww.exceptions import DidwwApiError
+from werkzeug.serving import make_server
+
+
+@pytest.fixture
+def address(app):
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_client_reads_the_balance(address, world):
+    world.use("36.6")
+    client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
+
+    balance = client.balance().find().data
+
+    assert balance.id == str(world.account_id)
+    assert balance.type == "balances"
+    assert balance.balance == "63.40"
+    assert balance.credit == "0.00"
+    assert Decimal(balance.total_balance) == Decimal(balance.balance) + Decimal(balance.credit)
+
+
+def test_the_client_understands_that_its_key_is_wrong(address):
+    client = DidwwClient(api_key="bk_wrong", base_url=f"{address}/v3")
+
+    with pytest.raises(DidwwApiError, match="This API key is not known") as refused:
+        client.balance().find()
+    assert refused.value.status_code == 401
+
+
+def test_the_client_understands_what_is_not_there(address, world):
+    client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
+
+    with pytest.raises(DidwwApiError, match="no such address") as refused:
+        client.regions().list()
+    assert refused.value.status_code == 404

@@ -1,0 +1,378 @@
+"""`POST /api/v1/usage`: what a meter may send, and what it is told (L1, L12)."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+
+from webapp.api.usage import LARGEST_BATCH
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.top_ups import TopUp
+from webapp.extensions import parts
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def meter(app, world):
+    """A machine without cookies."""
+    client = app.test_client()
+
+    def post(body, **more):
+        headers = {"Authorization": f"Bearer {world.created.api_key}"}
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return client.post(
+            "/api/v1/usage",
+            **{"data": data, "headers": headers, "content_type": "application/json", **more},
+        )
+
+    return post
+
+
+def record(amount="12.34", reference="call-981", **more):
+    return {"amount": amount, "reference": reference, **more}
+
+
+def entries(session):
+    session.rollback()
+    query = select(func.count()).select_from(LedgerEntry)
+    return session.scalar(query.where(LedgerEntry.reference.is_not(None)))
+
+
+# One record
+
+
+def test_a_record_is_posted_and_the_new_balance_told(meter, world):
+    answer = meter(record(description="Ireland mobile", occurred_at="2026-11-22T09:59:00Z"))
+
+    assert answer.status_code == 201
+    assert answer.json == {
+        "balance": "87.66",
+        "currency": "USD",
+        "index": 0,
+        "reference": "call-981",
+        "status": "posted",
+        "records": [{"index": 0, "reference": "call-981", "status": "posted"}],
+    }
+    assert world.balance == "87.66"
+
+
+def test_usage_has_up_to_six_decimals_and_is_counted_exactly(meter):
+    assert meter(record("0.000001")).json["balance"] == "99.999999"
+
+
+def test_usage_is_not_refused_for_lack_of_balance(meter):
+    assert meter(record("250.00")).json["balance"] == "-150.00"
+
+
+def test_l12_the_same_record_again_is_a_duplicate_and_debits_nothing(meter, session):
+    meter(record())
+    again = meter(record(description="told otherwise"))
+
+    assert again.status_code == 201
+    assert again.json["status"] == "duplicate"
+    assert again.json["balance"] == "87.66"
+    assert entries(session) == 1
+
+
+def test_l12_the_same_reference_with_another_amount_is_a_conflict(meter, world):
+    meter(record())
+    answer = meter(record("12.35"))
+
+    assert (answer.status_code, answer.mimetype) == (409, PROBLEM)
+    assert answer.json["title"] == "Conflict"
+    assert answer.json["status"] == 409
+    assert answer.json["code"] == "conflict"
+    assert "call-981" in answer.json["detail"]
+    assert world.balance == "87.66"
+
+
+def test_an_equal_amount_written_otherwise_is_the_same_amount(meter):
+    meter(record("12.340"))
+    assert meter(record("12.34")).json["status"] == "duplicate"
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        (record(amount=12.34), "amount"),
+        (record(amount=12), "amount"),
+        (record(amount=True), "amount"),
+        (record(amount=None), "amount"),
+        (record(amount=["1"]), "amount"),
+        (record(amount="0"), "amount"),
+        (record(amount="-1.00"), "amount"),
+        (record(amount="1e3"), "amount"),
+        (record(amount="1,50"), "amount"),
+        (record(amount="0.0000001"), "amount"),
+        (record(amount="NaN"), "amount"),
+        (record(amount="Infinity"), "amount"),
+        (record(amount="١٢"), "amount"),
+        (record(amount="1" * 15), "amount"),
+        (record(amount="9" * 5000), "amount"),
+        (record(amount="1\x00"), "amount"),
+        (record(amount="\ud800"), "amount"),
+        (record(reference=""), "reference"),
+        (record(reference="   "), "reference"),
+        (record(reference=981), "reference"),
+        (record(reference="a\x00b"), "reference"),
+        (record(reference="\ud800"), "reference"),
+        (record(reference="r" * 121), "reference"),
+        (record(description="d" * 501), "description"),
+        (record(description={"text": "d"}), "description"),
+        (record(description="a\u0000b"), "description"),
+        (record(occurred_at="yesterday"), "occurred_at"),
+        (record(occurred_at="2026-11-22T10:00:00"), "occurred_at"),
+        (record(occurred_at="2026-11-24T10:00:00Z"), "occurred_at"),
+        (record(occurred_at="1999-12-31T00:00:00Z"), "occurred_at"),
+        (record(occurred_at="0001-01-01T00:00:00+14:00"), "occurred_at"),
+        (record(occurred_at="9999-12-31T23:59:59-14:00"), "occurred_at"),
+        (record(occurred_at=1_790_000_000), "occurred_at"),
+        (record(occurred_at="２０２６-11-22T10:00:00Z"), "occurred_at"),
+        (record(occurred_at="\ud800"), "occurred_at"),
+        (record(currency="EUR"), "currency"),
+        (record(currency=[]), "currency"),
+        (record(account=7), "account"),
+        (record(**{"\ud800": 1}), "\ud800"),
+        ([record()], "record"),
+        ("call-981", "record"),
+        (None, "record"),
+    ],
+)
+def test_what_cannot_be_a_record_is_told_by_field(meter, session, sent, field):
+    answer = meter(sent)
+
+    assert (answer.status_code, answer.mimetype) == (422, PROBLEM)
+    assert list(answer.json["errors"]) == [field]
+    assert answer.json["errors"][field]
+    assert entries(session) == 0
+
+
+def test_every_bad_field_is_told_at_once(meter):
+    answer = meter({"amount": 1, "occurred_at": "now", "colour": "red"})
+    assert set(answer.json["errors"]) == {"amount", "reference", "occurred_at", "colour"}
+
+
+# Batches
+
+
+def test_l12_each_record_of_a_batch_is_judged_by_itself(meter, world):
+    meter(record("1.00", "old"))
+    answer = meter(
+        {
+            "records": [
+                record("2.00", "new"),
+                record("1.00", "old"),
+                record("1.50", "old"),
+                record(3.5, "number"),
+                record("2.00", "new"),
+                record("9.00", "new"),
+                "no record",
+            ]
+        }
+    )
+
+    assert answer.status_code == 201
+    assert answer.json["balance"] == "97.00"
+    assert [(r["index"], r["reference"], r["status"]) for r in answer.json["records"]] == [
+        (0, "new", "posted"),
+        (1, "old", "duplicate"),
+        (2, "old", "conflict"),
+        (3, "number", "invalid"),
+        (4, "new", "duplicate"),
+        (5, "new", "conflict"),
+        (6, None, "invalid"),
+    ]
+    assert list(answer.json["records"][3]["errors"]) == ["amount"]
+    assert world.balance == "97.00"
+
+
+def test_l12_a_refused_record_claims_nothing(meter):
+    refused = meter({"records": [record("0.0000001"), record("1.00", "other")]})
+    assert [r["status"] for r in refused.json["records"]] == ["invalid", "posted"]
+    assert meter(record("2.00")).json["status"] == "posted"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ([record("1.00", "old")], 201),
+        ([record("2.00", "old")], 409),
+        ([record("2.00", "old"), record("1.00", "old")], 409),
+        ([record("2.00", "old"), record(1, "bad")], 409),
+        ([record("2.00", "old"), record("1.00", "new")], 201),
+        ([record(1, "bad")], 422),
+        ([record(1, "bad"), record("1.00", "old")], 422),
+        ([record(1, "bad"), record("1.00", "new")], 201),
+    ],
+)
+def test_l12_409_and_422_only_where_nothing_was_posted(meter, sent, status):
+    meter(record("1.00", "old"))
+    answer = meter({"records": sent})
+
+    assert answer.status_code == status
+    assert len(answer.json["records"]) == len(sent)
+    assert "balance" in answer.json
+    if status != 201:
+        assert (answer.mimetype, answer.json["status"]) == (PROBLEM, status)
+
+
+def test_a_full_batch_is_posted_in_one_request(meter, world):
+    sent = [record("0.000100", f"call-{n}") for n in range(LARGEST_BATCH)]
+    answer = meter({"records": sent})
+
+    assert answer.status_code == 201
+    assert {r["status"] for r in answer.json["records"]} == {"posted"}
+    assert world.balance == "99.90"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"records": []}, "records"),
+        ({"records": [record()] * (LARGEST_BATCH + 1)}, "records"),
+        ({"records": {"0": record()}}, "records"),
+        ({"records": None}, "records"),
+        ({"records": [record()], "amount": "1.00"}, "amount"),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_as_a_whole(meter, session, body, field):
+    answer = meter(body)
+
+    assert (answer.status_code, answer.mimetype) == (422, PROBLEM)
+    assert list(answer.json["errors"]) == [field]
+    assert entries(session) == 0
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"amount=1",
+        b'{"amount": NaN, "reference": "a"}',
+        b'{"amount": Infinity}',
+        b'{"amount": "1.00", "amount": "2.00", "reference": "a"}',
+        b'{"reference": "\xff"}',
+        "\ufeff{}".encode(),
+        json.dumps(record()).encode("utf-16"),
+        b"[" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    ],
+)
+def test_what_is_not_json_is_a_bad_request(meter, body):
+    answer = meter(body)
+    assert (answer.status_code, answer.mimetype) == (400, PROBLEM)
+    assert answer.json["detail"]
+
+
+@pytest.mark.parametrize("number", ["1" * 100_000, "1e999999", "-0", "1" * 30 + ".5"])
+def test_a_number_of_any_size_is_refused_as_an_amount(meter, number):
+    answer = meter(f'{{"amount": {number}, "reference": "a"}}')
+    assert answer.status_code == 422
+    assert "decimal string" in answer.json["errors"]["amount"]
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/xml", "multipart/x"])
+def test_another_media_type_is_refused(meter, content_type):
+    answer = meter(record(), content_type=content_type)
+    assert (answer.status_code, answer.mimetype) == (415, PROBLEM)
+    assert "application/json" in answer.json["detail"]
+
+
+def test_a_charset_beside_the_media_type_is_no_matter(meter):
+    answer = meter(record(), content_type="application/json; charset=utf-8")
+    assert answer.status_code == 201
+
+
+def test_a_body_that_is_too_large_is_refused(meter):
+    answer = meter(b" " * 3_000_000)
+    assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer bk_wrong",
+        "Bearer bk_\xe9",
+        "Bearer a=b",
+        "Basic b3duZXI6cGFzc3dvcmQ=",
+        "Basic \xff",
+    ],
+)
+def test_without_a_known_key_nothing_is_said(meter, session, authorization):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = meter(record(), headers=headers)
+
+    assert (answer.status_code, answer.mimetype) == (401, PROBLEM)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert entries(session) == 0
+
+
+def test_the_scheme_may_be_written_in_any_case(meter, world):
+    headers = {"Authorization": f"bEARER {world.created.api_key}"}
+    assert meter(record(), headers=headers).status_code == 201
+
+
+def test_a_key_speaks_for_its_own_account_only(meter, world):
+    other = world.account(balance="10.00")
+    meter(record())
+    answer = meter(record("1.00"), headers={"Authorization": f"Bearer {other.api_key}"})
+
+    assert answer.json["balance"] == "9.00"  # the same reference, and no conflict
+    assert world.balance == "87.66"
+
+
+def test_a_signed_in_browser_is_no_machine(client):
+    answer = client.post("/api/v1/usage", json=record())
+    assert answer.status_code == 401
+
+
+def test_no_form_token_is_asked_for(app, meter):
+    app.config["WTF_CSRF_ENABLED"] = True
+    assert meter(record()).status_code == 201
+
+
+# What follows
+
+
+def test_t4_the_debit_that_falls_below_the_threshold_opens_the_top_up(app, meter, world, session):
+    woken = []
+    app.extensions["ballast"] = replace(parts(), wake=lambda: woken.append(True))
+    world.cards("4242424242424242")
+    world.refill("50.00", "100.00")
+
+    meter(record("50.00"))
+    assert session.scalar(select(func.count()).select_from(TopUp)) == 0
+    meter(record("0.000001", "last"))
+    assert session.scalar(select(func.count()).select_from(TopUp)) == 1
+    assert woken
+
+    world.work()
+    assert world.balance == "149.999999"
+
+
+# Our faults
+
+
+def test_a_fault_of_ours_is_told_without_its_trace(meter, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("secret of the house")
+
+    monkeypatch.setattr("webapp.api.v1.post_usage", broken)
+    answer = meter(record())
+
+    assert (answer.status_code, answer.mimetype) == (500, PROBLEM)
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text

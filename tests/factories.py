@@ -1,0 +1,282 @@
+"""A small world for tests: a real database with its triggers, the sandbox, a clock that moves.
+
+Nothing here is a double: what the tests ask goes through the product's own actions.
+"""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from secrets import token_hex
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.add_card import add_card
+from webapp.actions.apply_settings import apply_settings
+from webapp.actions.create_account import create_account
+from webapp.actions.pay import pay_by_auto_charge, pay_now, retry
+from webapp.actions.post_usage import post_usage
+from webapp.actions.set_auto_charge import set_auto_charge
+from webapp.clock import Clock
+from webapp.domain import ledger, money
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.decisions import Decision
+from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
+from webapp.domain.notices import Notice
+from webapp.domain.payment_methods import PaymentMethod, listed
+from webapp.domain.payments import Attempt
+from webapp.domain.policy import Policy
+from webapp.domain.usage import Usage
+from webapp.jobs import JOBS
+from webapp.processors.sandbox.form import token_for
+
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PASSWORD = "correct-horse-battery"
+
+VISA = "4242424242424242"
+MASTERCARD = "5555555555554444"
+AMEX = "378282246310005"
+DISCOVER = "6011111111111117"
+DECLINING = "4000000000000341"
+"""Saved without a murmur, declined whenever it is charged."""
+
+
+class MovableClock(Clock):
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+
+def micros(text: str | int | None) -> int | None:
+    """ "50.00" → 50,000,000; below zero too."""
+    if text is None:
+        return None
+    text = str(text)
+    return -money.parse(text[1:], 6) if text.startswith("-") else money.parse(text, 6)
+
+
+class World:
+    """One account and what happens to it."""
+
+    def __init__(self, app, session: Session) -> None:
+        self.app = app
+        self.session = session
+        self.parts = app.extensions["ballast"]
+        self.clock: MovableClock = self.parts.clock
+        self.books = self.parts.sandbox
+        self.policy: Policy = self.parts.policy
+        self.references = count(1)
+        self.created = self.account()
+        self.account_id = self.created.account_id
+        self.owner = Actor(self.created.user_id, "Ana Ruiz", "127.0.0.1")
+
+    # Making things
+
+    def account(self, balance="100.00", email=None, name="Harbour Voice"):
+        return create_account(
+            self.session,
+            name=name,
+            owner_name="Ana Ruiz",
+            email=email or f"owner-{token_hex(4)}@example.com",
+            password=PASSWORD,
+            balance=micros(balance) or 0,
+            actor=Actor(name="Test"),
+            now=self.clock.now(),
+        )
+
+    def card(self, number=VISA, *, expiry="12/34", auto_charge=None, account_id=None):
+        """Add a card as the capture form does. `auto_charge` then sets the consent."""
+        account_id = account_id or self.account_id
+        form = {
+            "number": number,
+            "expiry": expiry,
+            "security_code": "1234" if number == AMEX else "123",
+            "cardholder": "Ana Ruiz",
+            "country": "IE",
+            "line": "12 Harbour Road",
+            "city": "Dublin",
+            "postcode": "D18 A4R6",
+        }
+        token = token_for(self.books, form, self.clock.now())
+        method = add_card(
+            self.session,
+            account_id,
+            token,
+            self.owner,
+            self.parts.processors["sandbox"],
+            self.clock,
+            self.policy,
+        )
+        if auto_charge is not None:
+            self.consent(method, auto_charge, account_id=account_id)
+        return method
+
+    def cards(self, *numbers):
+        """Several cards in this order, all with auto-charge on."""
+        return [self.card(number, auto_charge=True) for number in numbers]
+
+    # Doing things
+
+    def consent(self, method, on, account_id=None):
+        return set_auto_charge(
+            self.session,
+            account_id or self.account_id,
+            method.id,
+            on,
+            self.owner,
+            self.clock.now(),
+            self.policy,
+        )
+
+    def apply(self, **chosen):
+        """Apply settings over those that stand; amounts as text."""
+        settings = LowBalanceSettings.of(self.session, self.account_id)
+        standing = {name: getattr(settings, name) for name in Choice.__dataclass_fields__}
+        for name, value in chosen.items():
+            is_amount = isinstance(value, str) and name != "refill_mode"
+            standing[name] = micros(value) if is_amount else value
+        standing["refill_mode"] = RefillMode(standing["refill_mode"])
+        return apply_settings(
+            self.session,
+            self.account_id,
+            Choice(**standing),
+            settings.version,
+            self.owner,
+            self.clock.now(),
+            self.policy,
+        )
+
+    def refill(self, threshold="50.00", amount="100.00", **more):
+        return self.apply(refill_on=True, threshold=threshold, refill_amount=amount, **more)
+
+    def use(self, amount, reference=None):
+        usage = Usage(
+            micros(amount), reference or f"call-{next(self.references)}", self.clock.now()
+        )
+        return post_usage(self.session, self.account_id, [usage], self.clock.now(), self.policy)
+
+    def pay(self, method, amount="100.00", key=None):
+        return pay_now(
+            self.session,
+            self.account_id,
+            method.id,
+            micros(amount),
+            key or token_hex(16),
+            self.owner,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+        )
+
+    def pay_by_chain(self, amount="100.00", key=None):
+        return pay_by_auto_charge(
+            self.session,
+            self.account_id,
+            micros(amount),
+            key or token_hex(16),
+            self.owner,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+        )
+
+    def retry(self, attempt, key=None):
+        return retry(
+            self.session,
+            self.account_id,
+            attempt.id,
+            key or token_hex(16),
+            self.owner,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+        )
+
+    def run(self, *names):
+        """Run these jobs of the timetable, or all of them, once."""
+        for job in JOBS:
+            if not names or job.name in names:
+                job.run(self.session, self.parts)
+                self.session.rollback()
+
+    def work(self):
+        """What the worker does within a second: carry on what is open, send what is owed."""
+        self.run("top up", "send notices")
+
+    def pass_time(self, **span):
+        """Let time pass, and every job come round."""
+        self.clock.advance(**span)
+        self.run()
+
+    def next_answer(self, kind, **told):
+        self.books.queue_answer(kind, **told)
+
+    # Looking
+
+    @property
+    def balance(self) -> str:
+        self.session.rollback()
+        account = self.session.get_one(Account, self.account_id)
+        assert account.balance == ledger.sum_of(self.session, self.account_id)
+        return money.decimal_text(account.balance)
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        self.session.rollback()
+        query = select(Attempt).where(
+            Attempt.account_id == self.account_id, Attempt.method_id.is_not(None)
+        )
+        return list(self.session.scalars(query.order_by(Attempt.id)))
+
+    @property
+    def tries(self) -> list[tuple[str, str, str]]:
+        """Every attempt as (last four, amount, state)."""
+        return [
+            (a.method.last4, money.decimal_text(a.amount, 2), str(a.state)) for a in self.attempts
+        ]
+
+    @property
+    def charges(self) -> list[tuple[str, str]]:
+        """What the processor itself has taken: (key's attempt last four, amount)."""
+        mine = {a.key: a.method.last4 for a in self.attempts}
+        return [
+            (mine[key], money.decimal_text(amount, 2))
+            for key, amount, _ in self.books.paid_charges()
+            if key in mine
+        ]
+
+    @property
+    def mails(self) -> list[str]:
+        return [str(n.kind) for n in self.notices]
+
+    @property
+    def notices(self) -> list[Notice]:
+        self.session.rollback()
+        query = select(Notice).where(Notice.account_id == self.account_id)
+        return list(self.session.scalars(query.order_by(Notice.id)))
+
+    def mails_of(self, kind) -> list[Notice]:
+        return [notice for notice in self.notices if notice.kind == kind]
+
+    @property
+    def timeline(self) -> list[str]:
+        return [str(d.code) for d in self.decisions]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        self.session.rollback()
+        query = select(Decision).where(Decision.account_id == self.account_id)
+        return list(self.session.scalars(query.order_by(Decision.id)))
+
+    @property
+    def methods(self) -> list[PaymentMethod]:
+        self.session.rollback()
+        return listed(self.session, self.account_id)
+
+    def method(self, last4) -> PaymentMethod:
+        return next(m for m in self.methods if m.last4 == last4)

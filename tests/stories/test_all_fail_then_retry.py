@@ -1,0 +1,198 @@
+"""All methods fail → one mail; then a Retry succeeds → caught up."""
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from webapp.actions.restore_method import restore_method
+from webapp.domain.errors import Conflict, NotFound, Refusal
+from webapp.domain.payment_methods import Standing
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def failed(world):
+    """Both methods were declined; the balance stands at 40, below 50."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    for _ in range(2):
+        world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    return world
+
+
+def test_one_mail_says_that_all_failed(failed):
+    """T11, F11: one for each method that became suspended, one that all have failed."""
+    assert failed.mails.count("method_suspended") == 2
+    (mail,) = failed.mails_of("all_failed")
+    assert [f["method"] for f in mail.facts["failures"]] == [
+        "Visa •••• 4242",
+        "Mastercard •••• 4444",
+    ]
+    assert failed.timeline[-1] == "all_methods_failed"
+
+    failed.use("1.00")
+    failed.work()
+    failed.run()
+    assert len(failed.tries) == 2, "the top-up waits"
+    assert len(failed.mails_of("all_failed")) == 1
+
+
+def test_a_retry_catches_up(failed):
+    """F4: it credits once and restores the method at once; the top-up is looked at again (T4)."""
+    failed.retry(failed.attempts[0])
+    failed.work()
+
+    assert failed.balance == "140.00"
+    assert failed.method("4242").standing(failed.clock.now()) is Standing.READY
+    assert failed.method("4444").standing(failed.clock.now()) is Standing.SUSPENDED
+    assert failed.tries[-1] == ("4242", "100.00", "paid")
+    failed.use("100.00")
+    failed.work()
+    assert failed.tries[-1] == ("4242", "100.00", "paid"), "back in automatic use"
+
+
+def test_armed_again_by_a_success(failed):
+    """F11: another failure of all, after a success, is told again."""
+    failed.retry(failed.attempts[0])
+    failed.next_answer("decline", decline_code="insufficient_funds")
+    failed.use("100.00")
+    failed.work()
+    assert len(failed.mails_of("all_failed")) == 2
+
+
+def test_a_declined_retry_starts_48_hours_anew(failed):
+    """F4."""
+    failed.clock.advance(hours=10)
+    failed.next_answer("decline", decline_code="insufficient_funds")
+    payment = failed.retry(failed.attempts[0])
+    visa = failed.method("4242")
+    assert payment.state == "failed"
+    assert (visa.suspended_until - failed.clock.now()).total_seconds() == 48 * 3600
+    assert failed.mails.count("method_suspended") == 2, "it was suspended already"
+
+
+def test_a_double_click_charges_once(failed):
+    """F4: the same form sent twice finds its payment."""
+    first = failed.retry(failed.attempts[0], key="a" * 32)
+    second = failed.retry(failed.attempts[0], key="a" * 32)
+    assert first.id == second.id
+    assert failed.charges == [("4242", "100.00")]
+
+
+def test_a_payment_that_was_retried_is_not_retried_again(failed):
+    """F4."""
+    failed.retry(failed.attempts[0])
+    with pytest.raises(Conflict, match="has been retried with success"):
+        failed.retry(failed.attempts[0])
+    assert failed.charges == [("4242", "100.00")]
+
+
+def test_at_most_one_open_payment_per_method(failed):
+    """F4: while the bank has not answered, a second Retry is refused."""
+    failed.next_answer("timeout_after_charge")
+    failed.retry(failed.attempts[0])
+    with pytest.raises(Conflict, match="under way"):
+        failed.retry(failed.attempts[0])
+    assert len(failed.charges) == 1
+
+
+def test_only_ones_own_failed_payment(failed):
+    """P1: another account's is not found."""
+    other = failed.account()
+    mine, failed.account_id = failed.attempts[0], other.account_id
+    with pytest.raises(NotFound):
+        failed.retry(mine)
+
+
+def test_a_manual_payment_with_a_suspended_method_ends_its_suspension(failed):
+    """F5."""
+    failed.pay(failed.method("4444"), "30.00")
+    assert failed.method("4444").standing(failed.clock.now()) is Standing.READY
+    failed.work()
+    assert failed.balance == "70.00", "back above the threshold: nothing more is charged"
+
+
+def test_a_failed_manual_payment_suspends(world):
+    """F1: automatic or manual alike."""
+    (visa,) = world.cards(VISA)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(visa, "30.00")
+    assert world.method("4242").standing(world.clock.now()) is Standing.SUSPENDED
+    (mail,) = world.mails_of("method_suspended")
+    assert mail.facts["instead"] == "Nothing was charged instead."
+
+
+def test_only_a_payment_started_after_the_failure_heals(world):
+    """F8: an older payment whose success is learned late does not restore the method."""
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.next_answer("timeout_after_charge")
+    world.pay(visa, "30.00")
+    late = world.attempts[0]
+    world.clock.advance(minutes=5)
+    from webapp.ports import DeclineClass
+
+    world.session.rollback()
+    world.method("4242").suspend(
+        "do_not_honor", DeclineClass.SOFT, world.clock.now(), automatic=True
+    )
+    world.session.commit()
+    world.pass_time(minutes=1)
+    world.session.refresh(late)
+    assert late.state == "paid"
+    assert world.method("4242").standing(world.clock.now()) is Standing.SUSPENDED
+
+
+def test_restore_without_paying(failed):
+    """F4: verified for no amount; then the waiting top-up goes on with it."""
+    restore(failed, "4242")
+    assert failed.method("4242").standing(failed.clock.now()) is Standing.READY
+    failed.work()
+    assert failed.tries[-1] == ("4242", "100.00", "paid")
+
+
+def test_restore_is_refused_when_the_bank_does_not_vouch(world):
+    """F4: nothing changes, and the reason is said."""
+    from tests.factories import DECLINING
+
+    world.cards(DECLINING)
+    world.refill()
+    world.use("60.00")
+    world.work()
+    before = world.method("0341").suspended_until
+    with pytest.raises(Refusal, match="was not restored"):
+        restore(world, "0341")
+    assert world.method("0341").suspended_until == before
+
+
+def test_add_funds_by_the_chain(world):
+    """L4: the chain of T6 and T7, for an amount that a person names."""
+    world.cards(VISA, MASTERCARD)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    payment = world.pay_by_chain("75.00")
+    assert payment.state == "paid"
+    assert world.tries == [("4242", "75.00", "declined"), ("4444", "75.00", "paid")]
+    (mail,) = world.mails_of("method_suspended")
+    assert mail.facts["instead"] == "Mastercard •••• 4444 was charged $75.00 instead."
+
+
+def test_add_funds_by_the_chain_needs_consent(world):
+    """L4, T5."""
+    (visa, _) = world.cards(VISA, MASTERCARD)
+    world.consent(visa, False)
+    with pytest.raises(Conflict):
+        world.pay_by_chain("75.00")
+    assert world.tries == []
+
+
+def restore(world, last4):
+    return restore_method(
+        world.session,
+        world.account_id,
+        world.method(last4).id,
+        world.owner,
+        world.parts.processors,
+        world.clock,
+        world.policy,
+    )

@@ -1,0 +1,168 @@
+"""How much is charged, and what cuts it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from webapp.domain.policy import Automatic
+
+pytestmark = pytest.mark.story
+
+
+def test_a_deep_deficit_is_one_charge_of_whole_multiples(world):
+    """T9: the smallest whole multiple of the refill amount that reaches the threshold."""
+    world.cards(VISA)
+    world.refill(threshold="50.00", amount="100.00")
+    world.use("612.34")
+    world.work()
+    assert world.tries == [("4242", "600.00", "paid")]
+    assert world.balance == "87.66"
+
+
+def test_exactly_at_the_threshold_is_enough(world):
+    """T9, T3: a balance at the threshold is not below it."""
+    world.cards(VISA)
+    world.refill(threshold="50.00", amount="100.00")
+    world.use("150.00")  # −50: one refill leads to exactly 50
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+def test_a_charge_is_cut_at_the_largest_payment(world):
+    """T9: and the rest is charged by the next look."""
+    world.cards(VISA)
+    world.refill(threshold="50.00", amount="9000.00")
+    world.use("15000.00")
+    world.work()
+    assert world.tries[0] == ("4242", "10000.00", "paid")
+
+
+def test_bring_the_balance_up_to_a_target(world):
+    """T9: the gap in whole cents, rounded up."""
+    world.cards(VISA)
+    world.apply(refill_on=True, refill_mode="target", threshold="50.00", target="150.00")
+    world.use("60.004567")
+    world.work()
+    assert world.tries == [("4242", "110.01", "paid")]
+    assert world.balance == "150.005433"
+
+
+def test_a_small_gap_is_charged_as_the_smallest_payment(world):
+    """T9: at least PAYMENT_MIN."""
+    world.cards(VISA)
+    world.apply(refill_on=True, refill_mode="target", threshold="50.00", target="50.00")
+    world.use("51.00")
+    world.work()
+    assert world.tries == [("4242", "30.00", "paid")]
+
+
+def test_the_limit_per_day_in_the_accounts_time_zone(world):
+    """T10: cut at the limit, then refused once with a line and a mail, then again tomorrow."""
+    world.cards(VISA)
+    world.refill(day_limit="150.00")
+    world.use("60.00")
+    world.work()
+    world.use("100.00")
+    world.work()
+    assert [amount for _, amount, _ in world.tries] == ["100.00", "50.00"]
+    world.use("100.00")
+    world.use("10.00")
+    world.work()
+    assert len(world.tries) == 2
+    assert world.timeline[-1] == "cap_reached"
+    assert len(world.mails_of("limit_reached")) == 1
+    assert "$150.00 a day" in world.decisions[-1].sentence
+
+    world.clock.at = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
+    world.run()
+    assert len(world.tries) == 2
+    world.clock.at = datetime(2026, 11, 23, 0, 0, 0, tzinfo=UTC)
+    world.run("sweep", "top up")
+    assert len(world.tries) == 3
+
+
+def test_what_a_person_pays_by_hand_neither_counts_nor_is_stopped(world):
+    """T10."""
+    (visa,) = world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.pay(visa, "500.00")
+    world.use("560.00")
+    world.work()
+    assert world.tries[-1] == ("4242", "100.00", "paid")
+    world.pay(visa, "500.00")
+    assert world.tries[-1] == ("4242", "500.00", "paid")
+
+
+def test_money_with_an_unknown_outcome_counts(world):
+    """T10: it may have been taken."""
+    world.cards(VISA, MASTERCARD)
+    world.refill(day_limit="100.00")
+    world.next_answer("timeout_after_charge")
+    world.use("60.00")
+    world.work()
+    world.pass_time(seconds=10)
+    world.use("100.00")
+    world.work()
+    assert len(world.tries) == 1
+    assert world.timeline[-1] == "cap_reached"
+
+
+def test_declined_money_does_not_count(world):
+    """T10: only money that was or may have been taken."""
+    world.cards(VISA, MASTERCARD)
+    world.refill(day_limit="100.00")
+    world.next_answer("decline", decline_code="do_not_honor")
+    world.use("60.00")
+    world.work()
+    assert world.tries[-1] == ("4444", "100.00", "paid")
+
+
+def test_the_burst_breaker(world):
+    """T10: more than 3 in 10 minutes pause until a person resumes; Resume starts afresh."""
+    from webapp.actions.resume_automatic import resume_automatic
+
+    world.cards(VISA)
+    world.refill()
+    for _ in range(6):
+        world.use("100.00")
+        world.work()
+        world.clock.advance(minutes=1)
+    assert len(world.tries) == 4
+    assert world.timeline[-1] == "paused"
+    assert len(world.mails_of("paused")) == 1
+    world.pass_time(hours=5)
+    assert len(world.tries) == 4
+
+    resume_automatic(world.session, world.account_id, world.owner, world.clock.now(), world.policy)
+    world.work()
+    assert len(world.tries) == 5
+
+
+@pytest.mark.parametrize(
+    ("switch", "code"),
+    [(Automatic.OFF, "automatic_payments_off"), (Automatic.DRY_RUN, "dry_run")],
+)
+def test_the_installations_switch(world, switch, code):
+    """T10: off charges nothing; a dry run explains everything and charges nothing."""
+    world.policy = replace(world.policy, automatic=switch)
+    world.parts = replace(world.parts, policy=world.policy)
+    world.cards(VISA)
+    world.refill()
+    world.use("60.00")
+    world.work()
+    assert world.tries == []
+    assert world.timeline[-1] == code
+
+
+def test_a_changed_installation_limit_is_never_silent(world):
+    """T9: settings are checked again at the moment of charging."""
+    world.cards(VISA)
+    world.refill(amount="30.00")
+    world.policy = replace(world.policy, payment_min=60_000_000)
+    world.parts = replace(world.parts, policy=world.policy)
+    world.use("60.00")
+    world.work()
+    assert world.tries == []
+    assert world.timeline[-1] == "settings_out_of_bounds"

@@ -1,0 +1,98 @@
+"""The low balance notification: it moves no money, and says the same thing once."""
+
+import pytest
+
+from tests.factories import VISA
+
+pytestmark = pytest.mark.story
+
+
+def test_one_debit_crossing_both_thresholds(world):
+    """N2: one mail and one top-up, although the top-up refills at once."""
+    world.cards(VISA)
+    world.refill(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    world.work()
+
+    (mail,) = world.mails_of("low_balance")
+    assert mail.facts["balance"] == "$40.00"
+    assert mail.facts["threshold"] == "$75.00"
+    assert "we charge $100.00 to Visa •••• 4242" in mail.facts["what_next"]
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+def test_500_small_debits_over_one_line(world):
+    """N2: one mail per downward crossing."""
+    world.apply(notification_on=True, notification_threshold="75.00")
+    for _ in range(500):
+        world.use("0.123456")
+    assert world.balance == "38.272"
+    assert len(world.mails_of("low_balance")) == 1
+
+
+def test_armed_again_by_being_back_at_the_threshold(world):
+    """N2, N5: back at or above it, then one more crossing, an hour later."""
+    (visa,) = world.cards(VISA)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("30.00")
+    world.pay(visa, "30.00")
+    world.clock.advance(hours=1)
+    world.use("30.00")
+    assert len(world.mails_of("low_balance")) == 2
+
+
+def test_never_more_than_one_an_hour(world):
+    """N5: a crossing within the hour is told after it, if it still holds."""
+    (visa,) = world.cards(VISA)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("30.00")
+    world.pay(visa, "30.00")
+    world.clock.advance(minutes=59)
+    world.use("30.00")
+    assert len(world.mails_of("low_balance")) == 1
+    world.clock.advance(minutes=1)
+    world.use("0.01")
+    assert len(world.mails_of("low_balance")) == 2
+
+
+def test_switched_on_while_already_below(world):
+    """N5: one mail; saved unchanged: none."""
+    world.use("60.00")
+    world.apply(notification_on=True, notification_threshold="75.00")
+    assert len(world.mails_of("low_balance")) == 1
+    world.clock.advance(hours=2)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    assert len(world.mails_of("low_balance")) == 1
+
+
+def test_a_changed_threshold_arms_it_again(world):
+    """N2."""
+    world.use("60.00")
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.clock.advance(hours=2)
+    world.apply(notification_threshold="80.00")
+    assert len(world.mails_of("low_balance")) == 2
+
+
+def test_independent_of_top_up(world):
+    """N1: with refill off nothing is charged, and the mail says so."""
+    world.cards(VISA)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    world.work()
+    (mail,) = world.mails_of("low_balance")
+    assert mail.facts["what_next"].startswith("Nothing is charged automatically")
+    assert world.tries == []
+
+
+def test_it_goes_to_all_billing_addresses(world):
+    """N3: several are allowed."""
+    from webapp.domain.accounts import Account
+
+    account = world.session.get(Account, world.account_id)
+    account.billing_emails = ["a@example.com", "b@example.com"]
+    world.session.commit()
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    (mail,) = world.mails_of("low_balance")
+    assert mail.recipients == ["a@example.com", "b@example.com"]

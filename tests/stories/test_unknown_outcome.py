@@ -1,0 +1,161 @@
+"""Nobody knows whether money was taken: nothing else is charged until the processor was asked."""
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def covered(world):
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    return world
+
+
+def test_no_second_method_is_charged(covered):
+    """T7, L3: the charge was booked and its answer lost; the ledger gets it once, when asked."""
+    covered.next_answer("timeout_after_charge")
+    covered.use("60.00")
+    covered.work()
+    covered.run("sweep", "top up")
+
+    assert covered.tries == [("4242", "100.00", "unknown")]
+    assert covered.balance == "40.00"
+    assert covered.charges == [("4242", "100.00")]
+
+    covered.pass_time(seconds=10)
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.balance == "140.00"
+    covered.pass_time(hours=2)
+    assert covered.balance == "140.00"
+    assert covered.mails.count("receipt") == 1
+
+
+@pytest.mark.parametrize("trouble", ["timeout_before_charge", "server_error"])
+def test_not_known_is_believed_only_after_half_an_hour(covered, trouble):
+    """L10: then the same request is repeated under the same key, and only that."""
+    covered.next_answer(trouble)
+    covered.use("60.00")
+    covered.work()
+    key = covered.attempts[0].key
+
+    for minutes in (0.2, 1, 5, 15, 8):
+        covered.pass_time(minutes=minutes)
+        assert covered.tries == [("4242", "100.00", "unknown")]
+    covered.pass_time(hours=1)
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.attempts[0].key == key
+    assert covered.charges == [("4242", "100.00")]
+    assert covered.balance == "140.00"
+
+
+def test_the_customer_is_told_after_an_hour(covered):
+    """L10."""
+    covered.next_answer("timeout_before_charge")
+    covered.next_answer("timeout_before_charge")
+    covered.use("60.00")
+    covered.work()
+    covered.pass_time(minutes=20)
+    assert not covered.mails_of("still_unknown")
+    covered.next_answer("timeout_before_charge")
+    covered.next_answer("timeout_before_charge")
+    covered.pass_time(minutes=50)
+    covered.pass_time(hours=1)
+    assert len(covered.mails_of("still_unknown")) == 1
+
+
+def test_after_23_hours_only_the_operator_decides(covered):
+    """L10: the key is too old to be repeated safely."""
+    covered.next_answer("timeout_before_charge")
+    covered.use("60.00")
+    covered.work()
+    covered.clock.advance(hours=23)
+    covered.run("reconcile", "sweep", "top up")
+    covered.pass_time(hours=2)
+
+    assert covered.tries == [("4242", "100.00", "unknown")]
+    assert covered.charges == []
+    assert "An operator must decide" in covered.attempts[0].trouble
+
+
+def test_a_crash_after_the_attempt_was_written(covered):
+    """L3: the attempt is there, the processor was never called; it is found, asked and repeated."""
+    from webapp.actions.top_up import start_attempt
+    from webapp.domain.top_ups import open_top_up
+
+    covered.use("60.00")
+    top_up = open_top_up(covered.session, covered.account_id)
+    start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+
+    covered.run("top up", "sweep")
+    assert covered.tries == [("4242", "100.00", "started")]
+    covered.pass_time(minutes=31)
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.balance == "140.00"
+
+
+def test_a_crash_between_charge_and_settlement(covered):
+    """L3: the processor has taken the money and we never wrote it down."""
+    from webapp.actions.top_up import start_attempt
+    from webapp.domain.top_ups import open_top_up
+
+    covered.use("60.00")
+    top_up = open_top_up(covered.session, covered.account_id)
+    start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+    covered.parts.processors["sandbox"].charge(covered.attempts[0].request())
+
+    covered.pass_time(seconds=10)
+    assert covered.balance == "140.00"
+    assert covered.charges == [("4242", "100.00")]
+
+
+def test_refused_to_look_waits_and_tries_the_same_key_again(covered):
+    """L8: no suspension and no fallback."""
+    covered.next_answer("refuse_to_look")
+    covered.use("60.00")
+    covered.work()
+    assert covered.tries == [("4242", "100.00", "refused")]
+    covered.run("top up", "sweep")
+    covered.pass_time(seconds=10)
+
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.method("4242").failed_at is None
+
+
+def test_evidence_that_does_not_match_credits_nothing(covered):
+    """L9: it stays open and goes before the operator."""
+    from webapp.actions.settle import settle
+    from webapp.actions.top_up import start_attempt
+    from webapp.domain.top_ups import open_top_up
+    from webapp.ports import Paid
+
+    covered.use("60.00")
+    top_up = open_top_up(covered.session, covered.account_id)
+    attempt_id = start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+    evidence = Paid("ch_other", 1_000_000, "USD", covered.clock.now())
+    settle(covered.session, attempt_id, evidence, covered.clock.now(), covered.policy)
+
+    assert covered.balance == "40.00"
+    assert covered.attempts[0].is_open
+    assert "ch_other" in covered.attempts[0].trouble
+
+
+def test_a_second_answer_changes_no_row(covered):
+    """L3: settled twice, credited once; a late decline does not undo a payment."""
+    from webapp.actions.settle import settle
+    from webapp.ports import DeclineClass, Declined, Paid
+
+    covered.use("60.00")
+    covered.work()
+    paid = covered.attempts[0]
+    now = covered.clock.now()
+    again = Paid(paid.processor_reference, paid.amount, paid.currency, now)
+    late = Declined("do_not_honor", DeclineClass.SOFT, now)
+
+    assert not settle(covered.session, paid.id, again, now, covered.policy)
+    assert not settle(covered.session, paid.id, late, now, covered.policy)
+    assert covered.balance == "140.00"
+    assert covered.method("4242").failed_at is None
+    assert covered.mails.count("receipt") == 1
