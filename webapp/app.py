@@ -54,8 +54,9 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        # A poll that crosses a redirect would bring back the cookie as it was before.
+        SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
-        WTF_CSRF_CHECK_DEFAULT=True,
     )
     app.extensions["ballast"] = build_parts(settings, mailer, wake)
     db.init_app(app)

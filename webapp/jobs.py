@@ -41,7 +41,7 @@ def _go_on(session: Session, it: Parts) -> int:
 JOBS = (
     Job(
         "lift suspensions",
-        20,
+        5,
         lambda session, it: lift_suspensions(session, it.clock.now(), it.policy),
         "suspensions ended",
     ),

@@ -92,3 +92,14 @@ document.addEventListener("submit", async (event) => {
     button.removeAttribute("aria-busy");
   }
 });
+
+// The bank refuses the card behind the token: what was typed stays, with the reason.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (requestConfig.elt.id !== "card-token" || xhr.status !== 422) return;
+  event.detail.shouldSwap = false;
+  const form = document.querySelector("[data-card-form]");
+  const answer = new DOMParser().parseFromString(xhr.response, "text/html");
+  sayAll(form, { form: answer.querySelector(".message").textContent.trim() });
+  form.querySelector("[aria-busy]").removeAttribute("aria-busy");
+});

@@ -22,7 +22,11 @@ const say = (words) => {
   region.replaceChildren(message);
 };
 
-new MutationObserver(() => region.firstElementChild && plan()).observe(region, { childList: true });
+new MutationObserver(() => region.firstElementChild && plan()).observe(region, {
+  childList: true,
+  characterData: true,
+  subtree: true,
+});
 if (region.firstElementChild) plan();
 
 // No answer is not a refusal: what was asked may or may not have happened.

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.charge import charge
+from webapp.actions.failure_mails import fail_payment
 from webapp.actions.look import look
-from webapp.actions.settle import fail_payment
 from webapp.clock import Clock
 from webapp.domain import audit, payment_methods, payments, top_ups
 from webapp.domain.accounts import Account

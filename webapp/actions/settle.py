@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look, what_next
+from webapp.actions.failure_mails import owe_suspension_mails
+from webapp.actions.look import look
 from webapp.domain import decisions, ledger, moments, notices
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
@@ -67,39 +68,9 @@ def settle(
         return False
     if not attempt.is_open and not _goes_on(attempt.payment):
         look(session, account, "payment settled", now, policy, routine=True)
-        _owe_suspension_mails(session, account, attempt.payment, now)
+        owe_suspension_mails(session, account, attempt.payment, now)
     session.commit()
     return True
-
-
-def fail_payment(
-    session: Session,
-    account: Account,
-    payment: Payment,
-    now: datetime,
-    policy: Policy,
-    *,
-    all_failed: bool,
-) -> None:
-    """A chain ends without success. T11, F11: when all have failed one mail says so."""
-    payment.settle(PaymentState.FAILED, now)
-    _owe_suspension_mails(session, account, payment, now)
-    if not all_failed or account.all_failed_mailed:
-        return
-    account.all_failed_mailed = True  # armed again by a success
-    facts = {
-        "balance": account.show(account.balance),
-        "amount": account.show(payment.amount),
-        "failures": [
-            {
-                "method": attempt.method.label if attempt.method else "",
-                "reason": reason(attempt.decline_code).sentence,
-            }
-            for attempt in payment.attempts
-        ],
-        "what_next": what_next(session, account, now, policy),
-    }
-    notices.owe(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
 
 
 def _claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:
@@ -213,7 +184,7 @@ def _still_open(
             "yet. Nothing else is charged until the bank answers."
         )
         _note(session, attempt, Code.WAITING, line, now)
-    _owe_suspension_mails(session, account, attempt.payment, now)
+    owe_suspension_mails(session, account, attempt.payment, now)
     return True
 
 
@@ -238,47 +209,6 @@ def _standing(account: Account, method: PaymentMethod, now: datetime) -> str:
         return "Its 48 hours have already passed."
     until = moments.when(method.suspended_until, account.time_zone, now)
     return f"It is suspended until {until}."
-
-
-def _owe_suspension_mails(
-    session: Session, account: Account, payment: Payment, now: datetime
-) -> None:
-    """F11: one for each method that this payment took out of use; it says what was charged instead.
-
-    Owed when the payment's chain has come to rest, for only then is that known.
-    """
-    session.flush()
-    session.refresh(payment, ["attempts"])
-    for attempt in payment.attempts:
-        method = attempt.method
-        if not attempt.suspended_method or method is None:
-            continue
-        why = reason(attempt.decline_code)
-        lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
-        until = method.suspended_until if lifts else None
-        facts = {
-            "method": method.label,
-            "amount": account.show(attempt.amount),
-            "reason": why.sentence,
-            "advice": why.advice,
-            "at": moments.when(attempt.declined_at or now, account.time_zone, now),
-            "until": moments.when(until, account.time_zone, now) if until else "",
-            "instead": _instead(account, payment),
-        }
-        about = f"attempt {attempt.id}"
-        kind = NoticeKind.METHOD_SUSPENDED
-        notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
-
-
-def _instead(account: Account, payment: Payment) -> str:
-    for attempt in payment.attempts:
-        if attempt.method is None or attempt.state == AttemptState.DECLINED:
-            continue
-        amount, label = account.show(attempt.amount), attempt.method.label
-        if attempt.state == AttemptState.PAID:
-            return f"{label} was charged {amount} instead."
-        return f"We are waiting for the bank’s answer on {amount} to {label}."
-    return "Nothing was charged instead."
 
 
 def _note(session: Session, attempt: Attempt, code: Code, line: str, now: datetime) -> None:

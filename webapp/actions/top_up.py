@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.charge import charge
+from webapp.actions.failure_mails import fail_payment
 from webapp.actions.look import tell
-from webapp.actions.settle import fail_payment
 from webapp.clock import Clock
 from webapp.domain import decisions, top_ups
 from webapp.domain.accounts import Account

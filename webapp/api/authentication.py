@@ -13,15 +13,15 @@ REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
 def by_bearer() -> Account:
     """`Authorization: Bearer KEY` (RFC 6750). Raises `Unauthorized`."""
-    authorization = request.authorization
-    key = authorization.token if authorization and authorization.type == "bearer" else None
-    if not key:
+    # Werkzeug's own reading of this header fails on a Basic one that is no ASCII.
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized(
             "Send your API key as Authorization: Bearer KEY.",
             www_authenticate=WWWAuthenticate("bearer", REALM),
         )
     wrong = WWWAuthenticate("bearer", {**REALM, "error": "invalid_token"})
-    return _account_of(key, wrong)
+    return _account_of(key.strip(), wrong)
 
 
 def by_api_key_header() -> Account:

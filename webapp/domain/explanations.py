@@ -142,7 +142,7 @@ def _charging(at: Situation, plan: Plan, show: Show) -> Sentence:
 
 def _amount(at: Situation, plan: Plan, show: Show) -> Sentence:
     choice = at.choice
-    if choice.refill_mode is RefillMode.TARGET and not at.is_below:
+    if choice.refill_mode is RefillMode.TARGET and not at.is_below and not plan.limit:
         # How far it will have fallen is not known before it has.
         return sentence(
             "what brings it up to ",
@@ -200,7 +200,11 @@ def _all_out_of_use(at: Situation, plan: Plan) -> Sentence:
             "Nothing can be charged: every method with auto-charge is out of use. "
             "Retry or replace one, or add funds."
         )
-    again = next(method for method in at.methods if method.suspended_until == plan.until)
+    again = next(
+        method
+        for method in at.methods
+        if method.suspended_until == plan.until and method.standing(at.now) is Standing.SUSPENDED
+    )
     return sentence(
         f"Nothing can be charged until {moments.when(plan.until, at.time_zone, at.now)}. "
         "Then we try ",

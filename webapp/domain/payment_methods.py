@@ -125,6 +125,11 @@ class PaymentMethod(Base):
         return f"{BRANDS.get(self.brand, 'Card')} •••• {self.last4}"
 
     @property
+    def chip(self) -> str:
+        """The brand whose mark stands before its name, such as "visa"."""
+        return "paypal" if self.kind == MethodKind.PAYPAL else self.brand
+
+    @property
     def short_label(self) -> str:
         """Where room is scarce: American Express is Amex."""
         return self.label.replace("American Express", "Amex")

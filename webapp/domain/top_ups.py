@@ -246,8 +246,9 @@ def amount_to_charge(at: Situation) -> tuple[int, str, datetime | None]:
         amount, limit = day_room, "day"
         until = moments.start_of_next_day(at.now, at.time_zone)
     month_room = _room(at.choice.month_limit, at.spent_this_month)
-    if month_room is not None and amount > month_room:
-        amount, limit = month_room, "month"
+    # Where both are used up, the month's still stands in the way tomorrow.
+    if month_room is not None and (amount > month_room or month_room < at.policy.payment_min):
+        amount, limit = min(amount, month_room), "month"
         until = moments.start_of_next_month(at.now, at.time_zone)
     return amount, limit, until
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
-from webapp.domain.payment_methods import MethodKind
 from webapp.domain.payments import (
     KIND_NAMES,
     Attempt,
@@ -58,18 +57,12 @@ def _failed(session: Session, account: Account, attempt: Attempt, now: datetime)
         attempt_id=attempt.id,
         amount=account.show(attempt.amount),
         method=method.label if method else "",
-        brand=_brand(attempt),
+        brand=method.chip if method else "",
         reason=reason(attempt.decline_code).sentence,
         detail=f"{when} · {asked_by(session, attempt.payment)}",
         paid_by=paid_by,
         can_retry=not paid_by and method is not None and method.removed_at is None,
     )
-
-
-def _brand(attempt: Attempt) -> str:
-    if attempt.method is None:
-        return ""
-    return "paypal" if attempt.method.kind == MethodKind.PAYPAL else attempt.method.brand
 
 
 def asked_by(session: Session, payment: Payment) -> str:

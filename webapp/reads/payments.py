@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
-from webapp.domain.payment_methods import MethodKind, PaymentMethod
 from webapp.domain.payments import (
     OPEN_STATES,
     Attempt,
@@ -132,7 +131,7 @@ def _row(session: Session, account: Account, attempt: Attempt, now: datetime) ->
         reference=attempt.payment.reference,
         kind=asked_by(session, attempt.payment),
         method=method.label if method else attempt.payment.note,
-        brand=_brand(method),
+        brand=method.chip if method else "",
         amount=account.show(attempt.amount),
         state=state,
         tone=tone,
@@ -140,12 +139,6 @@ def _row(session: Session, account: Account, attempt: Attempt, now: datetime) ->
         paid_by=f"Paid by {covered}" if covered else "",
         can_retry=failed and not covered and method is not None and method.removed_at is None,
     )
-
-
-def _brand(method: PaymentMethod | None) -> str:
-    if method is None:
-        return ""
-    return "paypal" if method.kind == MethodKind.PAYPAL else method.brand
 
 
 def _state(attempt: Attempt) -> tuple[str, str]:

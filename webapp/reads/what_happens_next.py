@@ -11,7 +11,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.payment_methods import MethodKind, PaymentMethod, Standing
+from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.top_ups import Plan, Situation
 
 PACE = timedelta(days=7)
@@ -108,8 +108,7 @@ def _balance_step(account: Account, at: Situation, arrow: str) -> ChainStep:
 
 
 def _method_step(method: PaymentMethod, detail: str, state: str, arrow: str) -> ChainStep:
-    brand = "paypal" if method.kind == MethodKind.PAYPAL else method.brand
-    return ChainStep("method", method.short_label, detail, brand, state, arrow)
+    return ChainStep("method", method.short_label, detail, method.chip, state, arrow)
 
 
 def _mail_step(detail: str) -> ChainStep:

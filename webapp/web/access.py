@@ -7,13 +7,16 @@ the other half of the check: another account's record is not found.
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, abort, make_response, redirect, request, url_for
+from flask import Flask, abort, current_app, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from webapp.domain.audit import Actor
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager
+
+STATE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,23 @@ def permit(right: Right) -> Person:
     if right not in current_user.rights:
         abort(403)
     return cast(Person, current_user)
+
+
+def sign_state(person: Person) -> str:
+    """Goes with a person to the processor's form and comes back with its token."""
+    return _states().dumps(person.id)
+
+
+def is_own_state(person: Person, state: str) -> bool:
+    try:
+        return bool(_states().loads(state, max_age=STATE_SECONDS) == person.id)
+    except BadData:
+        return False
+
+
+def _states() -> URLSafeTimedSerializer:
+    # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="capture form")
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.dialogs import read_funds
+from webapp.reads.funds_dialog import read_funds
 from webapp.reads.payments import read_outcome
 from webapp.web import forms
 from webapp.web.access import Person, permit

@@ -1,8 +1,6 @@
 """The main screen and what is done to the list of methods."""
 
-from secrets import token_urlsafe
-
-from flask import Blueprint, abort, redirect, request, session, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.add_card import add_card
@@ -12,14 +10,15 @@ from webapp.actions.restore_method import restore_method
 from webapp.actions.resume_automatic import resume_automatic
 from webapp.actions.set_auto_charge import set_auto_charge as set_consent
 from webapp.domain.errors import Refusal
+from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.processors.sandbox import countries
-from webapp.reads.dialogs import read_removal
 from webapp.reads.message import Message
-from webapp.reads.payment_methods import RowMessage
+from webapp.reads.method_rows import RowMessage
+from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms
-from webapp.web.access import permit
+from webapp.web.access import is_own_state, permit, sign_state
 from webapp.web.responses import go_to, say, show, wants_fragment
 from webapp.web.screen import changed, read, refused
 
@@ -60,12 +59,7 @@ def reorder() -> ResponseReturnValue:
         return refused(person, "reorder", refusal)
     it.wake()
     moved = _most_moved(order, seen)
-    place = order.index(moved)
-    text = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
-    if place == 0 or seen.index(moved) == 0:
-        text = f"Order saved. {methods[0].label} is now primary. {text}"
-    back = {"undo_order": _joined(seen), "undo_seen": _joined(order)} if order != seen else {}
-    return changed(person, "reorder", Message(text, **back), fresh=moved)
+    return changed(person, "reorder", _order_saved(methods, seen, moved), fresh=moved)
 
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
@@ -84,14 +78,13 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/cards/new")
 def new_card() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    session["card_state"] = state = token_urlsafe(24)
     part = "_card_dialog" if wants_fragment() else "new_card"
     form = {
         "countries": list(countries.names().items()),
         "country": DEFAULT_COUNTRY,
         "capture_url": url_for("sandbox.capture"),
         "return_to": url_for("payment_methods.card_captured"),
-        "state": state,
+        "state": sign_state(person),
     }
     return show(person, f"payment_methods/{part}.html", "payment_methods", **form)
 
@@ -164,9 +157,9 @@ def resume() -> ResponseReturnValue:
 
 
 def _add(form) -> ResponseReturnValue:
-    """A token arrives once, for the person who asked for the form."""
+    """The processor takes a token once; the state proves that this person asked for the form."""
     person = permit(Right.BILLING)
-    if not form.get("state") or form["state"] != session.pop("card_state", None):
+    if not is_own_state(person, form.get("state", "")):
         abort(400)
     it = parts()
     try:
@@ -187,6 +180,20 @@ def _add(form) -> ResponseReturnValue:
         return changed(person, "add", message, fresh=method.id)
     say(message)
     return go_to("payment_methods.index")
+
+
+def _order_saved(methods: list[PaymentMethod], seen: list[int], moved: int) -> Message:
+    order = [method.id for method in methods]
+    place = order.index(moved)
+    said = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
+    primary = f"Order saved. {methods[0].label} is now primary."
+    is_news = order[0] != seen[0]
+    return Message(
+        text=primary if is_news else said,
+        heard=said if is_news else "",
+        undo_order=_joined(seen) if order != seen else "",
+        undo_seen=_joined(order),
+    )
 
 
 def _most_moved(order: list[int], seen: list[int]) -> int:

@@ -10,10 +10,10 @@ from webapp.domain.errors import Refusal
 from webapp.domain.payments import PaymentState
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.dialogs import read_retry
 from webapp.reads.message import Message
-from webapp.reads.payment_methods import RowMessage
+from webapp.reads.method_rows import RowMessage
 from webapp.reads.payments import Outcome, read_outcome, read_payments
+from webapp.reads.retry_dialog import read_retry
 from webapp.web import forms
 from webapp.web.access import permit
 from webapp.web.responses import show, wants_fragment

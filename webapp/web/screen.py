@@ -5,7 +5,8 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal, Stale
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
-from webapp.reads.payment_methods import PaymentMethodsScreen, RowMessage, read_screen
+from webapp.reads.method_rows import RowMessage
+from webapp.reads.payment_methods import PaymentMethodsScreen, read_screen
 from webapp.web.access import Person
 from webapp.web.responses import go_to, show, wants_fragment
 

@@ -1,49 +1,17 @@
-"""What the dialogs show. Every dialog that takes money shows the balance before and after."""
+"""Add Funds: with one method, or by the chain that is shown before confirming (L4)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money, payment_methods, payments, top_ups
+from webapp.domain import money, top_ups
 from webapp.domain.accounts import Account
-from webapp.domain.decisions import Code
-from webapp.domain.declines import reason
-from webapp.domain.errors import NotFound
 from webapp.domain.explanations import out_of_use
-from webapp.domain.payment_methods import MethodKind, PaymentMethod, Standing
-from webapp.domain.payments import AttemptState
+from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
 
 PRESETS = (50, 100, 250, 500)
-
-
-@dataclass(frozen=True)
-class RetryDialog:
-    attempt_id: int
-    method_id: int
-    amount: str
-    """ "$250.00": the title asks "Retry $250.00?"."""
-    method: str
-    brand: str
-    declined: str
-    """ "Declined today, 10:02 · Insufficient funds"."""
-    advice: str
-    consequence: str
-    """What success and failure will change."""
-    balance_before: str
-    balance_after: str
-    can_restore: bool
-    """Offer Restore without paying: the method is out of use."""
-    request_key: str
-
-
-@dataclass(frozen=True)
-class RemovalDialog:
-    method_id: int
-    method: str
-    consequence: str
-    """ "Mastercard •••• 4444 becomes primary, and automatic refills continue with it. Past…"."""
 
 
 @dataclass(frozen=True)
@@ -88,44 +56,6 @@ class FundsDialog:
     errors: dict[str, str]
 
 
-def read_retry(
-    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
-) -> RetryDialog:
-    """Raises `NotFound`, also for what is not a failed payment of a listed method."""
-    account = session.get_one(Account, account_id)
-    failed = payments.find_attempt(session, account_id, attempt_id)
-    method = failed.method
-    if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
-        raise NotFound("That failed payment")
-    why = reason(failed.decline_code)
-    when = moments.since(failed.declined_at or failed.started_at, account.time_zone, now)
-    out = method.obstacle(now)
-    return RetryDialog(
-        attempt_id=failed.id,
-        method_id=method.id,
-        amount=account.show(failed.amount),
-        method=method.label,
-        brand=_brand(method),
-        declined=f"Declined {moments.within(when)} · {why.sentence}",
-        advice=why.advice,
-        consequence=_retry_consequence(out),
-        balance_before=account.show(account.balance),
-        balance_after=account.show(account.balance + failed.amount),
-        can_restore=out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED),
-        request_key=request_key,
-    )
-
-
-def read_removal(
-    session: Session, account_id: int, method_id: int, now: datetime, policy: Policy
-) -> RemovalDialog:
-    """What removing will change (M10). Raises `NotFound`."""
-    account = session.get_one(Account, account_id)
-    method = payment_methods.find(session, account_id, method_id)
-    at = top_ups.gather(session, account, now, policy)
-    return RemovalDialog(method.id, method.label, _removal_consequence(method, at, account))
-
-
 def read_funds(
     session: Session,
     account_id: int,
@@ -168,40 +98,6 @@ def read_funds(
     )
 
 
-def _brand(method: PaymentMethod) -> str:
-    return "paypal" if method.kind == MethodKind.PAYPAL else method.brand
-
-
-def _retry_consequence(out: Standing | None) -> str:
-    if out is Standing.EXPIRED:
-        return "The card has expired, so automatic payments stay without it even if this succeeds."
-    if out is None:
-        return "If it is declined, this method is suspended for 48 hours."
-    return (
-        "If the payment succeeds, this method is back in use at once. "
-        "If it is declined, the 48 hours start over."
-    )
-
-
-def _removal_consequence(method: PaymentMethod, at: top_ups.Situation, account: Account) -> str:
-    rest = tuple(m for m in at.methods if m.id != method.id)
-    parts = []
-    if at.methods[0].id == method.id and rest:
-        parts.append(f"{rest[0].label} becomes primary")
-    after = top_ups.plan(replace(at, methods=rest).just_below())
-    before = top_ups.plan(at.just_below())
-    if before.charges and not after.charges:
-        stop = "automatic payments stop"
-        if after.code is Code.PRIMARY_OFF:
-            stop += ", because its auto-charge is off"
-        parts.append(stop)
-    elif before.charges and parts and after.methods[0] is rest[0]:
-        parts.append("automatic refills continue with it")
-    text = ", and ".join(parts)
-    text = f"{text[0].upper()}{text[1:]}. " if text else ""
-    return f"{text}Past payments stay readable."
-
-
 def _funds_method(method: PaymentMethod, at: top_ups.Situation, chosen: int | None) -> FundsMethod:
     note = ""
     match method.obstacle(at.now):
@@ -214,7 +110,7 @@ def _funds_method(method: PaymentMethod, at: top_ups.Situation, chosen: int | No
     return FundsMethod(
         id=method.id,
         name=method.label,
-        brand=_brand(method),
+        brand=method.chip,
         note=note,
         is_primary=method is at.methods[0],
         chosen=method.id == chosen,
@@ -227,7 +123,7 @@ def _chain(at: top_ups.Situation) -> tuple[FundsMethod, ...]:
         FundsMethod(
             id=method.id,
             name=method.label,
-            brand=_brand(method),
+            brand=method.chip,
             note="" if method in chargeable else _passed_over(method, at),
             is_primary=method is at.methods[0],
             chosen=False,

@@ -1,0 +1,199 @@
+"""The real application in a process of its own, with worker and scheduler, and a real Chromium.
+
+Each file has one server on a fresh, migrated home; each test has an account of its own in it. What
+the tests arrange and check beside the browser goes through the product's own actions, in this
+process, on the same home.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask.sessions import SecureCookieSessionInterface
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.browser.screen import MAIN
+from tests.conftest import settings_in
+from tests.factories import World
+from webapp.app import create_app
+from webapp.extensions import db
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20_000
+"""Milliseconds: a slow machine makes a test slow, not red."""
+
+expect.set_options(timeout=PATIENCE)
+
+# Chromium itself notes every answer that is not 2xx: a refusal, which the page shows, is none of
+# our errors. Neither is what a test does to the network.
+NOISE = re.compile(
+    r"Failed to load resource: (the server responded with a status of (409|422|500)|net::ERR_)"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    home: Path
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not path:
+        pytest.fail("No Chromium: set CHROMIUM to the path of one, as `make test` does")
+    # Without a sandbox: as root, which is what a container has, Chromium would not start.
+    return {"executable_path": path, "args": ["--no-sandbox"]}
+
+
+@pytest.fixture(scope="module")
+def home(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("served") / "home"
+    return shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    """The application as `make run` serves it; ended by its handle."""
+    port, log = free_port(), home.with_name("server.log")
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+        "BALLAST_HOME": str(home),
+        "SECRET_KEY": "test",
+        "RUN_JOBS": "1",
+        "DEMO": "0",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app"]
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=stream, stderr=stream)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, process, log)
+        yield Server(url, home, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    assert " ERROR " not in said, said
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    pytest.fail(f"The server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def app(server: Server) -> Iterator:
+    """The same home, seen from this process; the jobs run in the server's."""
+    app = create_app(settings_in(server.home))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def world(app) -> Iterator[World]:
+    """The test's own account: 100.00, and no method yet."""
+    with app.app_context():
+        world = World(app, db.session())
+        yield world
+        db.session.rollback()
+        world.books.clear_answers()
+        db.session.remove()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the browser's console says: errors, and violations of the security policy."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_signed_out(server: Server, browser: Browser, complaints: list[str]) -> Iterator[Open]:
+    """A fresh browser window with nobody signed in; keywords are Playwright's for the context."""
+    contexts: list[BrowserContext] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not NOISE.match(message.text):
+            complaints.append(f"{message.page.url if message.page else ''}: {message.text}")
+
+    def open_(**options) -> Page:
+        options = {"viewport": {"width": 1440, "height": 960}, **options}
+        context = browser.new_context(base_url=server.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        context.on("console", note)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        return context.new_page()
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(app, world: World, server: Server, open_signed_out: Open) -> Open:
+    """A fresh window in which the account's owner is signed in, at `path`."""
+
+    def open_(path: str | None = MAIN, **options) -> Page:
+        page = open_signed_out(**options)
+        cookie = {"name": "session", "value": cookie_of(app, world), "url": server.url}
+        page.context.add_cookies([cookie])
+        if path:
+            page.goto(path)
+        return page
+
+    return open_
+
+
+def cookie_of(app, world: World) -> str:
+    """As signing in sets it; test_session.py goes through the form."""
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    # Not fresh from the start: what is found changed would be sent again with the first answer.
+    session = {"_user_id": str(world.created.user_id), "_fresh": False, "_permanent": True}
+    return str(serializer.dumps(session))

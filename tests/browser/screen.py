@@ -1,0 +1,121 @@
+"""The main screen by the names that people and assistive technology know it by."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.factories import World
+
+MAIN = "/billing/payment-methods"
+
+VISA_NAME = "Visa •••• 4242"
+MASTERCARD_NAME = "Mastercard •••• 4444"
+AMEX_NAME = "American Express •••• 0005"
+DISCOVER_NAME = "Discover •••• 1117"
+FOUR = [VISA_NAME, MASTERCARD_NAME, AMEX_NAME, DISCOVER_NAME]
+
+
+def methods(page: Page) -> Locator:
+    return page.get_by_role("list", name="Payment methods")
+
+
+def rows(page: Page) -> Locator:
+    return methods(page).get_by_role("listitem")
+
+
+def row(page: Page, name: str) -> Locator:
+    return rows(page).filter(has=page.get_by_role("button", name=f"Reorder {name}"))
+
+
+def switch(page: Page, name: str) -> Locator:
+    return page.get_by_role("switch", name=f"Auto-charge for {name}")
+
+
+def handle(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=f"Reorder {name}")
+
+
+def expect_order(page: Page, *names: str) -> None:
+    """The rows as they stand, with their numbers, and the star on the first alone."""
+    expect(rows(page)).to_contain_text(list(names))
+    expect_primary(page, names[0])
+
+
+def expect_primary(page: Page, name: str) -> None:
+    expect(methods(page).get_by_role("img", name="Primary")).to_have_count(1)
+    expect(row(page, name).get_by_role("img", name="Primary")).to_be_visible()
+
+
+def said(page: Page, words: str) -> Locator:
+    """What the polite live region says."""
+    return page.locator("[aria-live=polite]").get_by_text(words)
+
+
+def settings(page: Page) -> Locator:
+    return page.get_by_role("region", name="Low Balance Settings")
+
+
+def refill(page: Page) -> Locator:
+    return page.get_by_role("switch", name="Automatically refill when threshold is reached")
+
+
+def notification(page: Page) -> Locator:
+    return page.get_by_role("switch", name="Low balance notification")
+
+
+def field(page: Page, name: str) -> Locator:
+    return settings(page).get_by_label(name, exact=True)
+
+
+def apply(page: Page) -> Locator:
+    return page.get_by_role("button", name="Apply Changes")
+
+
+def dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def press(page: Page, name: str) -> None:
+    """Press what is a button for everyone, be it one or a link in its dress."""
+    dialog(page).get_by_role("button", name=name, exact=True).click()
+
+
+def more(page: Page, name: str, item: str) -> None:
+    """Choose in a row's menu."""
+    page.get_by_role("button", name=f"More actions for {name}").click()
+    page.get_by_role("menuitem", name=item).click()
+
+
+def balance(page: Page) -> Locator:
+    return page.get_by_role("banner").get_by_role("link", name="Balance")
+
+
+def post_usage(url: str, world: World, amount: str) -> dict:
+    """A debit, as a meter posts it."""
+    body = {"amount": amount, "reference": f"call-{next(world.references)}"}
+    request = urllib.request.Request(
+        f"{url}/api/v1/usage",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {world.created.api_key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 201
+        return json.load(answer)
+
+
+def until(page: Page, holds: Callable[[], object]) -> None:
+    """For what only this process can see; the page lives on meanwhile."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold"
+        page.wait_for_timeout(50)
+
+
+def middle(place: Locator) -> tuple[float, float]:
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

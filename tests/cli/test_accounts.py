@@ -1,0 +1,133 @@
+"""`flask accounts`."""
+
+import json
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.factories import VISA
+from webapp.domain.accounts import Account
+from webapp.domain.audit import AuditEntry
+from webapp.domain.passwords import is_right
+from webapp.domain.users import User
+
+CREATE = "accounts create --name 'Pier Telecom' --email ana@pier.example"
+
+
+def test_an_account_is_made_with_its_owner_and_key(flask, app, session):
+    made = flask(f"{CREATE} --password correct-horse --balance 100.00 --json")
+
+    assert made.exit_code == 0
+    record = json.loads(made.output)
+    assert set(record) == {"account", "user", "api_key"}
+    account = session.get_one(Account, record["account"])
+    assert (account.name, account.balance, account.time_zone) == (
+        "Pier Telecom",
+        100_000_000,
+        "UTC",
+    )
+    user = session.get_one(User, record["user"])
+    assert is_right("correct-horse", user.password_hash)
+    answer = app.test_client().get(
+        "/api/v1/balance", headers={"Authorization": f"Bearer {record['api_key']}"}
+    )
+    assert answer.json["balance"] == "100.00"
+
+
+def test_without_json_it_is_told_in_lines(flask):
+    made = flask(f"{CREATE} --password correct-horse")
+    assert made.exit_code == 0
+    assert "api key" in made.output
+    assert "bk_" in made.output
+
+
+def test_owner_and_time_zone_can_be_given(flask, session):
+    line = f"{CREATE} --password correct-horse --owner 'Ana Ruiz' --time-zone Europe/Dublin --json"
+    record = json.loads(flask(line).output)
+    assert session.get_one(User, record["user"]).name == "Ana Ruiz"
+    assert session.get_one(Account, record["account"]).time_zone == "Europe/Dublin"
+
+
+@pytest.mark.parametrize("balance", ["", "--balance 0", "--balance 0.00"])
+def test_the_balance_may_be_nothing(flask, session, balance):
+    record = json.loads(flask(f"{CREATE} --password correct-horse {balance} --json").output)
+    assert session.get_one(Account, record["account"]).balance == 0
+
+
+def test_the_password_is_asked_for_twice_and_not_shown(flask):
+    made = flask(f"{CREATE} --json", input="correct-horse\ncorrect-horse\n")
+    assert made.exit_code == 0
+    assert json.loads(made.stdout)["account"]
+    assert "correct-horse" not in made.output
+
+
+def test_what_was_done_stands_in_the_audit_log(flask, session):
+    account = json.loads(flask(f"{CREATE} --password correct-horse --json").output)["account"]
+    entry = session.scalar(select(AuditEntry).where(AuditEntry.account_id == account))
+    assert (entry.what, entry.actor_name) == ("account_created", "Command line")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--password short", "password: At least 10 characters"),
+        ("--password correct-horse --email nobody", "email: Enter an e-mail address"),
+        ("--password correct-horse --time-zone Mars/Base", "time_zone: Must be a time zone"),
+    ],
+)
+def test_a_fault_is_one_line_and_makes_nothing(flask, session, options, told):
+    before = session.scalar(select(func.count(Account.id)))
+    failed = flask(f"{CREATE} {options}")
+
+    assert failed.exit_code == 1
+    assert failed.stdout == ""
+    assert failed.stderr.count("\n") == 1
+    assert told in failed.stderr
+    assert session.scalar(select(func.count(Account.id))) == before
+
+
+def test_an_address_is_taken_once(flask):
+    flask(f"{CREATE} --password correct-horse")
+    again = flask(f"{CREATE} --password correct-horse")
+    assert (again.exit_code, "already" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("balance", ["ten", "-5.00", "1.234", "1e3", "99999999999"])
+def test_an_amount_that_is_none_is_refused(flask, balance):
+    failed = flask(f"{CREATE} --password correct-horse --balance={balance}")
+    assert failed.exit_code == 2
+    assert "--balance" in failed.stderr
+    assert "Traceback" not in failed.output
+
+
+def test_accounts_are_listed(flask, world):
+    world.use("0.000001")
+    listed = json.loads(flask("accounts list --json").output)
+
+    assert [(row["id"], row["balance"]) for row in listed] == [(world.account_id, "99.999999")]
+    assert listed[0]["owner"].endswith("@example.com")
+    assert "99.999999 USD  Harbour Voice" in flask("accounts list").output
+
+
+def test_an_installation_without_accounts_says_so(flask):
+    assert flask("accounts list").output == "There is no account yet.\n"
+    assert json.loads(flask("accounts list --json").output) == []
+
+
+def test_an_account_is_shown_with_what_happens_next(flask, world):
+    world.card(VISA)
+    world.refill("50.00", "100.00")
+    shown = json.loads(flask(f"accounts show {world.account_id} --json").output)
+
+    assert shown["methods"] == ["Visa •••• 4242: ready"]
+    assert shown["what_next"] == (
+        "When your balance falls below $50.00 we charge $100.00 to Visa •••• 4242."
+    )
+    assert "Visa •••• 4242: ready" in flask(f"accounts show {world.account_id}").output
+
+
+@pytest.mark.parametrize(("wanted", "code"), [("999", 1), ("0", 2), ("one", 2), ("9" * 30, 2)])
+def test_an_account_that_is_not_there(flask, wanted, code):
+    failed = flask(f"accounts show {wanted}")
+    assert failed.exit_code == code
+    assert "Traceback" not in failed.output

@@ -1,0 +1,36 @@
+"""What all commands share."""
+
+import pytest
+from sqlalchemy import text
+
+COMMANDS = [
+    "accounts create",
+    "accounts list",
+    "accounts show",
+    "demo seed",
+    "jobs run",
+    "jobs start",
+    "ledger check",
+    "usage import",
+]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "accounts", "demo", "jobs", "ledger", "usage"])
+def test_every_command_has_help(flask, command):
+    told = flask(f"{command} --help")
+    assert told.exit_code == 0
+    assert told.output.startswith("Usage:")
+    assert len(told.output.splitlines()) > 4
+
+
+def test_a_database_that_was_never_migrated_is_told_in_one_line(flask, session):
+    session.execute(text("DROP TABLE audit_entry"))
+    session.execute(text("DROP TABLE top_up"))
+    session.commit()
+    failed = flask("ledger check")
+    assert failed.exit_code == 0  # it needs neither
+
+    failed = flask("jobs run")
+    assert failed.exit_code == 1
+    assert failed.stderr.count("\n") == 1
+    assert "flask --app wsgi db upgrade" in failed.stderr

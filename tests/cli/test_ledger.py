@@ -1,0 +1,38 @@
+"""`flask ledger check`. What it finds is tested in tests/reads/test_ledger_check.py."""
+
+import json
+
+from sqlalchemy import text
+
+
+def tamper(session):
+    session.execute(text("DROP TRIGGER account_balance_is_the_chains_end"))
+    session.execute(text("UPDATE account SET balance = balance + 1"))
+    session.commit()
+
+
+def test_books_that_agree(flask, world):
+    world.pay(world.card())
+    checked = flask("ledger check")
+    assert checked.exit_code == 0
+    assert checked.output == (
+        "1 accounts, 2 ledger entries, 2 payments, 1 sandbox charges: the books agree.\n"
+    )
+
+
+def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
+    tamper(session)
+    checked = flask("ledger check")
+    assert checked.exit_code == 1
+    assert "balance_is_not_the_sum: Account" in checked.output
+    assert checked.output.endswith("2 differences.\n")
+
+
+def test_as_json(flask, world, session):
+    assert json.loads(flask("ledger check --json").output)["agrees"] is True
+    tamper(session)
+    checked = flask("ledger check --json")
+    assert checked.exit_code == 1
+    told = json.loads(checked.output)
+    assert told["agrees"] is False
+    assert told["differences"][0]["account_id"] == world.account_id

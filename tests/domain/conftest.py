@@ -1,0 +1,7 @@
+"""Properties are tried on the same examples each time: what fails here fails everywhere."""
+
+from hypothesis import settings
+
+settings.register_profile("ballast", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=3000)
+settings.load_profile("ballast")

@@ -1,0 +1,85 @@
+"""The mails of failure (F11): one for each method taken out of use, one when all have failed.
+
+Called inside the transaction in which a payment's chain comes to rest, for only then is it known
+what was charged instead.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import what_next
+from webapp.domain import moments, notices
+from webapp.domain.accounts import Account
+from webapp.domain.declines import reason
+from webapp.domain.notices import NoticeKind
+from webapp.domain.payments import AttemptState, Payment, PaymentState
+from webapp.domain.policy import Policy
+
+
+def owe_suspension_mails(
+    session: Session, account: Account, payment: Payment, now: datetime
+) -> None:
+    """One for each method that this payment took out of use."""
+    session.flush()
+    session.refresh(payment, ["attempts"])
+    for attempt in payment.attempts:
+        method = attempt.method
+        if not attempt.suspended_method or method is None:
+            continue
+        why = reason(attempt.decline_code)
+        lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
+        until = method.suspended_until if lifts else None
+        facts = {
+            "method": method.label,
+            "amount": account.show(attempt.amount),
+            "reason": why.sentence,
+            "advice": why.advice,
+            "at": moments.when(attempt.declined_at or now, account.time_zone, now),
+            "until": moments.when(until, account.time_zone, now) if until else "",
+            "instead": _instead(account, payment),
+        }
+        about = f"attempt {attempt.id}"
+        kind = NoticeKind.METHOD_SUSPENDED
+        notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+
+
+def _instead(account: Account, payment: Payment) -> str:
+    for attempt in payment.attempts:
+        if attempt.method is None or attempt.state == AttemptState.DECLINED:
+            continue
+        amount, label = account.show(attempt.amount), attempt.method.label
+        if attempt.state == AttemptState.PAID:
+            return f"{label} was charged {amount} instead."
+        return f"We are waiting for the bank’s answer on {amount} to {label}."
+    return "Nothing was charged instead."
+
+
+def fail_payment(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    now: datetime,
+    policy: Policy,
+    *,
+    all_failed: bool,
+) -> None:
+    """A chain ends without success. T11, F11: when all have failed one mail says so."""
+    payment.settle(PaymentState.FAILED, now)
+    owe_suspension_mails(session, account, payment, now)
+    if not all_failed or account.all_failed_mailed:
+        return
+    account.all_failed_mailed = True  # armed again by a success
+    facts = {
+        "balance": account.show(account.balance),
+        "amount": account.show(payment.amount),
+        "failures": [
+            {
+                "method": attempt.method.label if attempt.method else "",
+                "reason": reason(attempt.decline_code).sentence,
+            }
+            for attempt in payment.attempts
+        ],
+        "what_next": what_next(session, account, now, policy),
+    }
+    notices.owe(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)

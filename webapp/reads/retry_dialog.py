@@ -1,0 +1,72 @@
+"""Retry asks first, and says what it adds to the balance (F4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, payments
+from webapp.domain.accounts import Account
+from webapp.domain.declines import reason
+from webapp.domain.errors import NotFound
+from webapp.domain.payment_methods import Standing
+from webapp.domain.payments import AttemptState
+
+
+@dataclass(frozen=True)
+class RetryDialog:
+    attempt_id: int
+    method_id: int
+    amount: str
+    """ "$250.00": the title asks "Retry $250.00?"."""
+    method: str
+    brand: str
+    declined: str
+    """ "Declined today, 10:02 · Insufficient funds"."""
+    advice: str
+    consequence: str
+    """What success and failure will change."""
+    balance_before: str
+    balance_after: str
+    can_restore: bool
+    """Offer Restore without paying: the method is out of use."""
+    request_key: str
+
+
+def read_retry(
+    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
+) -> RetryDialog:
+    """Raises `NotFound`, also for what is not a failed payment of a listed method."""
+    account = session.get_one(Account, account_id)
+    failed = payments.find_attempt(session, account_id, attempt_id)
+    method = failed.method
+    if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
+        raise NotFound("That failed payment")
+    why = reason(failed.decline_code)
+    when = moments.since(failed.declined_at or failed.started_at, account.time_zone, now)
+    out = method.obstacle(now)
+    return RetryDialog(
+        attempt_id=failed.id,
+        method_id=method.id,
+        amount=account.show(failed.amount),
+        method=method.label,
+        brand=method.chip,
+        declined=f"Declined {moments.within(when)} · {why.sentence}",
+        advice=why.advice,
+        consequence=_retry_consequence(out),
+        balance_before=account.show(account.balance),
+        balance_after=account.show(account.balance + failed.amount),
+        can_restore=out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED),
+        request_key=request_key,
+    )
+
+
+def _retry_consequence(out: Standing | None) -> str:
+    if out is Standing.EXPIRED:
+        return "The card has expired, so automatic payments stay without it even if this succeeds."
+    if out is None:
+        return "If it is declined, this method is suspended for 48 hours."
+    return (
+        "If the payment succeeds, this method is back in use at once. "
+        "If it is declined, the 48 hours start over."
+    )
