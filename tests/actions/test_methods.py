@@ -9,6 +9,7 @@ from webapp.actions.reorder_methods import reorder_methods
 from webapp.domain.audit import AuditEntry
 from webapp.domain.errors import Conflict, NotFound, Refusal, Stale
 from webapp.domain.payment_methods import PaymentMethod, Standing
+from webapp.processors.sandbox.form import read_card
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 LOST = "4000000000009987"
@@ -118,11 +119,36 @@ def test_a_card_that_was_removed_and_added_again_is_charged_m10(world):
     assert payment.state == "paid"
 
 
+def add(world, token):
+    return add_card(
+        world.session,
+        world.account_id,
+        token,
+        world.owner,
+        world.parts.processors["sandbox"],
+        world.clock,
+        world.policy,
+    )
+
+
 @pytest.mark.parametrize("number", [LOST, CHALLENGED])
 def test_a_card_that_the_bank_refuses_leaves_nothing_m6(world, number):
     """M6: no method, no payment, no suspension, and a plain reason."""
+    card = read_card(
+        {
+            "number": number,
+            "expiry": "12/34",
+            "security_code": "123",
+            "cardholder": "Ana Ruiz",
+            "country": "IE",
+            "line": "12 Harbour Road",
+            "city": "Dublin",
+            "postcode": "D18 A4R6",
+        },
+        START,
+    )
     with pytest.raises(Refusal) as refused:
-        world.card(number)
+        add(world, world.books.vault.issue_token(card, START))
     assert "_" not in refused.value.sentence
     assert world.methods == []
     assert world.attempts == []
@@ -131,15 +157,7 @@ def test_a_card_that_the_bank_refuses_leaves_nothing_m6(world, number):
 @pytest.mark.parametrize("token", ["", "tok_unknown", "x" * 5000, "a\x00b"])
 def test_a_token_that_is_none_saves_nothing_m6(world, token):
     with pytest.raises(Refusal):
-        add_card(
-            world.session,
-            world.account_id,
-            token,
-            world.owner,
-            world.parts.processors["sandbox"],
-            world.clock,
-            world.policy,
-        )
+        add(world, token)
     assert world.methods == []
 
 

@@ -90,6 +90,8 @@ def server(home: Path) -> Iterator[Server]:
     try:
         wait_until_ready(url, process, log)
         yield Server(url, home, log)
+        said = log.read_text()
+        assert " ERROR " not in said, said
     finally:
         process.terminate()
         try:
@@ -97,9 +99,6 @@ def server(home: Path) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    said = log.read_text()
-    assert "Traceback" not in said, said
-    assert " ERROR " not in said, said
 
 
 def free_port() -> int:

@@ -5,9 +5,10 @@ import time
 import urllib.request
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.factories import World
+from webapp.domain.payment_methods import PaymentMethod
 
 MAIN = "/billing/payment-methods"
 
@@ -112,6 +113,30 @@ def until(page: Page, holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not come to hold"
         page.wait_for_timeout(50)
+
+
+class Held:
+    """Requests to addresses that match `pattern` wait here until they are let go."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.page, self.pattern = page, pattern
+        self.routes: list[Route] = []
+        page.route(pattern, self.routes.append)
+
+    def arrived(self) -> None:
+        until(self.page, lambda: self.routes)
+
+    def let_go(self) -> None:
+        self.arrived()
+        self.page.unroute(self.pattern)
+        for route in self.routes:
+            route.continue_()
+
+
+def suspend(world: World, method: PaymentMethod, amount: str = "250.00") -> None:
+    """The person's own payment is declined: F1."""
+    world.next_answer("decline", decline_code="insufficient_funds", last4=method.last4)
+    world.pay(method, amount)
 
 
 def middle(place: Locator) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 
 def tamper(session):
-    session.execute(text("DROP TRIGGER account_balance_is_the_chains_end"))
+    session.execute(text("DROP TRIGGER account_balance_is_the_ledgers"))
     session.execute(text("UPDATE account SET balance = balance + 1"))
     session.commit()
 

@@ -30,9 +30,9 @@ def faults(result):
 
 
 def test_usage_is_posted_and_counted(load, world):
-    id = world.account_id
-    file = HEADER + line(id, "0.000123", "a", "2026-11-22T09:00:00Z", '"Ireland, mobile"')
-    done = load(file + line(id, "2.00", "b"))
+    account = world.account_id
+    file = HEADER + line(account, "0.000123", "a", "2026-11-22T09:00:00Z", '"Ireland, mobile"')
+    done = load(file + line(account, "2.00", "b"))
 
     assert done.exit_code == 0
     assert done.stdout == "2 posted, 0 already there, 0 bad.\n"
@@ -50,20 +50,20 @@ def test_the_same_file_can_be_imported_again(load, world):
 
 
 def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
-    id = world.account_id
+    account = world.account_id
     done = load(
         HEADER
-        + line(id, "1.00", "good-1")  # 2
-        + line(id, "1.0000001", "too-fine")
+        + line(account, "1.00", "good-1")  # 2
+        + line(account, "1.0000001", "too-fine")
         + line(999, "1.00", "nobody")
         + line("x", "1.00", "no-number")
-        + f"{id},1.00\n"
-        + line(id, "1.00", "")
+        + f"{account},1.00\n"
+        + line(account, "1.00", "")
         + "\n"  # 8: an empty line is no fault
-        + line(id, "2.00", "good-1")
-        + line(id, "1.00", "late", "tomorrow")
-        + f'{id},1.00,"two\nlines",,\n'  # 11 and 12
-        + line(id, "1.00", "good-2")
+        + line(account, "2.00", "good-1")
+        + line(account, "1.00", "late", "tomorrow")
+        + f'{account},1.00,"two\nlines",,\n'  # 11 and 12
+        + line(account, "1.00", "good-2")
     )
 
     assert done.exit_code == 1
@@ -80,8 +80,8 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
 
 
 def test_a_byte_that_is_no_utf_8_costs_its_line_only(load, world):
-    id = str(world.account_id).encode()
-    rows = [b"%s,1.00,a,,caf\xe9\n" % id, b"%s,1.00,b,,caf\xc3\xa9\n" % id]
+    account = str(world.account_id).encode()
+    rows = [b"%s,1.00,a,,caf\xe9\n" % account, b"%s,1.00,b,,caf\xc3\xa9\n" % account]
     done = load(HEADER.encode() + b"".join(rows))
 
     assert faults(done) == ["line 2: Is not UTF-8"]
@@ -97,8 +97,8 @@ def test_control_characters_are_refused(load, world, cell):
 
 
 def test_a_missing_quote_is_told_and_the_rest_is_read_on(load, world):
-    id = world.account_id
-    done = load(HEADER + f'{id},1.00,"a"b,,\n' + line(id, "1.00", "c"))
+    account = world.account_id
+    done = load(HEADER + f'{account},1.00,"a"b,,\n' + line(account, "1.00", "c"))
     assert [fault.split(":")[0] for fault in faults(done)] == ["line 2"]
     assert world.balance == "99.00"
 

@@ -1,11 +1,12 @@
 """How much is charged, and what cuts it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.factories import MASTERCARD, VISA
+from tests.factories import MASTERCARD, START, VISA
+from webapp.domain.accounts import Account
 from webapp.domain.policy import Automatic
 
 pytestmark = pytest.mark.story
@@ -131,6 +132,7 @@ def test_the_burst_breaker(world):
         world.clock.advance(minutes=1)
     assert len(world.tries) == 4
     assert world.timeline[-1] == "paused"
+    assert world.session.get(Account, world.account_id).paused_at == START + timedelta(minutes=3)
     assert len(world.mails_of("paused")) == 1
     world.pass_time(hours=5)
     assert len(world.tries) == 4

@@ -46,6 +46,8 @@ def add_card(
         audit.record(session, account_id, actor, "card_refreshed", now, method=method.label)
     else:
         method = _join(session, account_id, answer, processor.name, now)
+        if (removed := _removed(session, account_id, answer.fingerprint)) is not None:
+            method.take_over_failures(removed)
         audit.record(session, account_id, actor, "card_added", now, method=method.label)
     session.flush()
     look(session, account, "method added", now, policy)
@@ -60,6 +62,20 @@ def _known(session: Session, account_id: int, fingerprint: str) -> PaymentMethod
             PaymentMethod.fingerprint == fingerprint,
             PaymentMethod.removed_at.is_(None),
         )
+    )
+
+
+def _removed(session: Session, account_id: int, fingerprint: str) -> PaymentMethod | None:
+    """The same card as it was when it was last removed: removing it lifts no bar either (M12)."""
+    return session.scalar(
+        select(PaymentMethod)
+        .where(
+            PaymentMethod.account_id == account_id,
+            PaymentMethod.fingerprint == fingerprint,
+            PaymentMethod.removed_at.is_not(None),
+        )
+        .order_by(PaymentMethod.id.desc())
+        .limit(1)
     )
 
 

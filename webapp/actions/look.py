@@ -4,6 +4,7 @@ Called inside the transaction of whatever may have changed the answer (T4), on a
 It opens the top-up but charges nothing; the worker does that right after the commit.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -40,6 +41,10 @@ def look(
     session.flush()
     notify_if_low(session, account, now, policy)
     at = top_ups.gather(session, account, now, policy)
+    if at.is_bursting and at.choice.refill_on:
+        account.pause(now)
+        tell(session, account, replace(at, paused=True), Plan(Code.PAUSED), routine=routine)
+        return None
     answer = top_ups.plan(at)
     if answer.code is Code.REFILL_OFF:
         return None
@@ -76,9 +81,8 @@ def tell(
     if last is None or (last.code, last.sentence) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
         decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
-    if answer.code is Code.PAUSED and account.paused_at is None:
-        account.pause(at.now)
-        about = at.now.isoformat()
+    if answer.code is Code.PAUSED and account.paused_at is not None:
+        about = account.paused_at.isoformat()
         notices.owe(session, account, NoticeKind.PAUSED, about, {"sentence": line}, at.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         until = moments.when(answer.until, at.time_zone, at.now)

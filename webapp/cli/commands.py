@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import click
@@ -38,7 +39,7 @@ def in_words(invalid: Invalid) -> str:
 
 def print_json(value: object) -> None:
     """Instants as text in UTC."""
-    click.echo(json.dumps(value, default=str, ensure_ascii=False))
+    click.echo(json.dumps(value, default=_instant, ensure_ascii=False))
 
 
 def print_record(record: Mapping[str, object]) -> None:
@@ -48,4 +49,12 @@ def print_record(record: Mapping[str, object]) -> None:
         lines = value if isinstance(value, tuple) else (value,)
         for label, line in zip([name, *[""] * len(lines)], lines or ("–",), strict=False):
             text = "–" if line in (None, "") else line
+            if isinstance(text, datetime):
+                text = f"{text:%Y-%m-%d %H:%M} UTC"
             click.echo(f"{label.replace('_', ' '):<{width}}{text}")
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    raise TypeError(f"{value!r} has no place in JSON")

@@ -249,6 +249,12 @@ class PaymentMethod(Base):
         self.address_country, self.address_line = card.address_country, card.address_line
         self.address_city, self.address_postcode = card.address_city, card.address_postcode
 
+    def take_over_failures(self, removed: "PaymentMethod") -> None:
+        """What this card's removed row knew: the networks' ban is on the card (F3, M12)."""
+        self.failed_at, self.failure_code = removed.failed_at, removed.failure_code
+        self.suspended_until, self.barred_at = removed.suspended_until, removed.barred_at
+        self.declines_in_a_row = removed.declines_in_a_row
+
     def remove(self, now: datetime) -> None:
         """Off the list; the row stays, so that history stays readable (M10)."""
         if self.removed_at is None:

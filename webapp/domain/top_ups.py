@@ -122,6 +122,10 @@ class Situation:
             self.balance, self.choice.threshold
         )
 
+    @property
+    def is_bursting(self) -> bool:
+        return not self.paused and self.recent_top_ups > BURST
+
     def just_below(self) -> "Situation":
         """The same, at the moment the balance will have fallen below the threshold."""
         if self.is_below or self.choice.threshold is None:
@@ -194,7 +198,7 @@ def plan(at: Situation) -> Plan:
         return Plan(Code.SWITCHED_OFF)
     if at.open_attempt is not None or at.manual_open:
         return Plan(Code.WAITING)
-    if at.paused or at.recent_top_ups > BURST:
+    if at.paused or at.is_bursting:
         return Plan(Code.PAUSED)
     if at.choice.faults(at.policy, str):
         return Plan(Code.SETTINGS_OUT_OF_BOUNDS)

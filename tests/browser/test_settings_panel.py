@@ -1,0 +1,259 @@
+"""Low Balance Settings: nothing is saved before Apply Changes, and then all of it or nothing."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    Held,
+    apply,
+    field,
+    notification,
+    refill,
+    settings,
+    switch,
+    VISA_NAME,
+)
+from tests.factories import MASTERCARD, VISA, micros
+from webapp.domain.low_balance import LowBalanceSettings
+
+
+def stored(world):
+    world.session.rollback()
+    return LowBalanceSettings.of(world.session, world.account_id)
+
+
+def looks_primary(button):
+    """It is the one that is filled with the accent: its words are light on it."""
+    return button.evaluate("it => getComputedStyle(it).backgroundColor")
+
+
+def test_what_is_good_is_applied_and_told(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    refill(page).click()
+    field(page, "Threshold amount").fill("40")
+    field(page, "Refill amount").fill("120.50")
+    notification(page).click()
+    field(page, "Notification threshold").fill("1,000")
+    assert not stored(world).refill_on, "nothing is saved before it is pressed"
+
+    apply(page).click()
+    expect(page.get_by_role("status").filter(has_text="Changes applied")).to_be_visible()
+    expect(field(page, "Threshold amount")).to_have_value("40.00")
+    expect(field(page, "Notification threshold")).to_have_value(re.compile("1,?000.00"))
+    expect(page.get_by_role("region", name="What happens next")).to_contain_text(
+        f"When your balance falls below $40.00 we charge $120.50 to {VISA_NAME}"
+    )
+    kept = stored(world)
+    assert (kept.refill_on, kept.threshold, kept.refill_amount) == (
+        True,
+        micros("40"),
+        micros("120.50"),
+    )
+    assert (kept.notification_on, kept.notification_threshold) == (True, micros("1000"))
+    # It makes room for the time after a few seconds.
+    expect(settings(page)).to_contain_text("Last saved today")
+
+    page.reload()
+    expect(refill(page)).to_be_checked()
+    expect(field(page, "Refill amount")).to_have_value("120.50")
+
+
+def test_what_is_bad_is_told_beside_each_field_and_nothing_is_saved(open_page, world):
+    """T1."""
+    world.cards(VISA)
+    page = open_page()
+    refill(page).click()
+    field(page, "Threshold amount").fill("fifty")
+    field(page, "Refill amount").fill("29.99")
+    notification(page).click()
+    field(page, "Notification threshold").fill("")
+    apply(page).click()
+
+    expect(field(page, "Refill amount")).to_have_accessible_description(
+        re.compile(r"At least \$30\.00")
+    )
+    for name in ("Threshold amount", "Refill amount", "Notification threshold"):
+        expect(field(page, name)).to_have_attribute("aria-invalid", "true")
+    expect(settings(page)).to_contain_text("3 fields to fix")
+    expect(field(page, "Threshold amount")).to_have_value("fifty")
+    kept = stored(world)
+    assert not kept.refill_on
+    assert not kept.notification_on
+
+    field(page, "Threshold amount").fill("20")
+    field(page, "Refill amount").fill("30")
+    field(page, "Notification threshold").fill("60.5")
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    expect(field(page, "Refill amount")).not_to_have_attribute("aria-invalid", "true")
+    assert stored(world).refill_amount == micros("30")
+
+
+def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(open_page, world):
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    discard = page.get_by_role("button", name="Discard")
+    plain = looks_primary(apply(page))
+    expect(discard).to_have_count(0)
+
+    field(page, "Threshold amount").fill("75")
+    expect(discard).to_be_visible()
+    expect(apply(page)).not_to_have_css("background-color", plain)
+
+    field(page, "Threshold amount").fill("50.00")  # as it was: nothing differs
+    expect(discard).to_have_count(0)
+    expect(apply(page)).to_have_css("background-color", plain)
+
+    field(page, "Threshold amount").fill("75")
+    notification(page).click()
+    discard.click()
+    expect(field(page, "Threshold amount")).to_have_value("50.00")
+    expect(notification(page)).not_to_be_checked()
+    expect(discard).to_have_count(0)
+    expect(apply(page)).to_be_focused()
+    assert stored(world).threshold == micros("50")
+
+
+def test_a_group_that_is_off_hides_its_fields_and_keeps_their_values(open_page, world):
+    world.cards(VISA)
+    world.refill(notification_on=True, notification_threshold="80.00")
+    page = open_page()
+    refill(page).click()
+    expect(field(page, "Threshold amount")).to_be_hidden()
+    expect(field(page, "Refill amount")).to_be_hidden()
+    expect(field(page, "Notification threshold")).to_be_visible()
+    notification(page).click()
+    expect(field(page, "Notification threshold")).to_be_hidden()
+
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    kept = stored(world)
+    assert (kept.refill_on, kept.threshold) == (False, micros("50"))
+
+    page.reload()
+    expect(refill(page)).not_to_be_checked()
+    refill(page).click()
+    expect(field(page, "Threshold amount")).to_have_value("50.00")
+    expect(field(page, "Threshold amount")).to_be_visible()
+
+
+def test_refill_needs_a_method_with_auto_charge(open_page, world):
+    """T2."""
+    world.card(VISA, auto_charge=False)
+    page = open_page()
+    refill(page).click()
+    field(page, "Threshold amount").fill("50")
+    field(page, "Refill amount").fill("100")
+    apply(page).click()
+
+    expect(settings(page)).to_contain_text("Needs a payment method with auto-charge on")
+    expect(refill(page)).to_be_checked()
+    assert not stored(world).refill_on
+
+    switch(page, VISA_NAME).click()
+    expect(switch(page, VISA_NAME)).to_be_checked()
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    assert stored(world).refill_on
+
+
+def test_another_persons_apply_is_shown_and_not_overwritten(open_page, world):
+    world.cards(VISA)
+    world.refill()
+    page, other = open_page(), open_page()
+    field(page, "Threshold amount").fill("60")
+    held = Held(page, "**/low-balance-settings")
+    apply(page).click()
+    held.arrived()
+
+    field(other, "Threshold amount").fill("45")
+    apply(other).click()
+    expect(other.get_by_text("Changes applied")).to_be_visible()
+
+    held.let_go()
+    expect(settings(page)).to_contain_text("Someone else has changed these settings meanwhile.")
+    expect(field(page, "Threshold amount")).to_have_value("45.00")
+    assert stored(world).threshold == micros("45")
+
+    field(page, "Threshold amount").fill("60")
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    assert stored(world).threshold == micros("60")
+
+
+def test_without_an_answer_what_was_typed_stays(open_page, world):
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    page.route("**/low-balance-settings", lambda route: route.abort())
+    field(page, "Threshold amount").fill("60")
+    apply(page).click()
+    expect(page.get_by_text("The server did not answer.")).to_be_visible()
+    expect(field(page, "Threshold amount")).to_have_value("60")
+    expect(settings(page).get_by_text("Saving")).to_have_count(0)
+    assert stored(world).threshold == micros("50")
+
+    page.unroute("**/low-balance-settings")
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    assert stored(world).threshold == micros("60")
+
+
+def test_a_press_meanwhile_applies_once(open_page, world):
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    field(page, "Threshold amount").fill("60")
+    held = Held(page, "**/low-balance-settings")
+    apply(page).click()
+    held.arrived()
+    apply(page).click()
+    expect(apply(page)).to_have_attribute("aria-busy", "true")
+    held.let_go()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    assert len(held.routes) == 1
+
+
+def test_more_options_name_the_limits_in_force(open_page, world):
+    """T10."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    page = open_page()
+    options = settings(page).get_by_text("More options")
+    expect(settings(page)).to_contain_text("No limits")
+    options.click()
+    field(page, "Limit per day").fill("10")
+    apply(page).click()
+    expect(field(page, "Limit per day")).to_have_accessible_description(
+        re.compile(r"At least \$30\.00, or empty for no limit")
+    )
+    expect(field(page, "Limit per day")).to_be_visible()
+
+    field(page, "Limit per day").fill("300")
+    apply(page).click()
+    expect(settings(page)).to_contain_text("Limit $300.00 a day")
+
+
+def test_bring_up_to_a_target_instead(open_page, world):
+    """T9."""
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    settings(page).get_by_text("More options").click()
+    page.get_by_role("radio", name="Bring up to").check(force=True)
+    expect(field(page, "Refill amount")).to_be_hidden()
+    field(page, "Target balance").fill("40")
+    apply(page).click()
+    expect(field(page, "Target balance")).to_have_accessible_description(
+        re.compile(r"At least the threshold, \$50\.00")
+    )
+    assert stored(world).refill_mode == "add"
+
+    field(page, "Target balance").fill("200")
+    apply(page).click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
+    expect(page.get_by_role("region", name="What happens next")).to_contain_text("$200.00")
+    assert stored(world).refill_mode == "target"
