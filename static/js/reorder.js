@@ -84,6 +84,15 @@ document.addEventListener("htmx:afterRequest", ({ target }) => {
   if (target.id === "order") sortable?.option("disabled", false);
 });
 
+// Without an answer a dropped row goes back to where it was.
+const goBack = ({ target }) => {
+  if (target.id === "order" && begun) sortable.sort(begun, true);
+  begun = null;
+};
+
+document.addEventListener("htmx:sendError", goBack);
+document.addEventListener("htmx:responseError", goBack);
+
 // The flash is told by the answer; without its class it can be told again.
 document.addEventListener("animationend", ({ target, animationName }) => {
   if (animationName === "flash") target.closest(".method").classList.remove("just-moved");

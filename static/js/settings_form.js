@@ -42,10 +42,15 @@ document.addEventListener("htmx:beforeRequest", ({ target }) => {
   const outcome = target.querySelector(".outcome");
   outcome.className = "outcome hint";
   outcome.textContent = "Saving";
+  target.querySelector("[data-discard]").hidden = true;
 });
 
 document.addEventListener("htmx:afterRequest", ({ target }) => {
-  if (target === form()) sending = false;
+  if (target !== form()) return;
+  sending = false;
+  const outcome = target.querySelector(".outcome");
+  if (outcome.textContent === "Saving") outcome.textContent = "Not answered";
+  show();
 });
 
 aroundSwap(

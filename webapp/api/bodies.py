@@ -3,7 +3,7 @@
 import json
 
 from flask import request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 MEDIA_TYPE = "application/json"
 
@@ -15,9 +15,13 @@ def read_json() -> object:
     """
     if request.mimetype != MEDIA_TYPE:
         raise UnsupportedMediaType(f"Send JSON, with Content-Type: {MEDIA_TYPE}.")
+    body = request.get_data()
+    # Werkzeug cuts a chunked body off at the limit without a word.
+    if len(body) >= (request.max_content_length or len(body) + 1):
+        raise RequestEntityTooLarge("Send less at once.")
     try:
         return json.loads(
-            request.get_data().decode("utf-8"),
+            body.decode("utf-8"),
             # Numbers are accepted nowhere (L1), and an integer of a million digits is slow to make.
             parse_int=float,
             parse_constant=_refuse,

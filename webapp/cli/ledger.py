@@ -31,9 +31,9 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def print_check(found: LedgerCheck) -> None:
     for difference in found.differences:
         click.echo(f"{difference.code}: {difference.sentence}")
-    count = len(found.differences)
     click.echo(
-        f"{found.accounts:,} accounts, {found.entries:,} ledger entries, "
-        f"{found.payments:,} payments, {found.charges:,} sandbox charges: "
-        + ("the books agree." if found.agrees else f"{count:,} differences.")
+        f"Accounts: {found.accounts:,}. Ledger entries: {found.entries:,}. "
+        f"Payments: {found.payments:,}. Sandbox charges: {found.charges:,}."
     )
+    count = len(found.differences)
+    click.echo("The books agree." if found.agrees else f"Differences: {count:,}.")

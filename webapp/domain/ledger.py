@@ -25,6 +25,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.errors import Refusal
+
+FARTHEST = 2**62
+"""Micros from zero, either way: the database's integers end at twice that."""
 
 
 class EntryKind(StrEnum):
@@ -64,7 +68,10 @@ class LedgerEntry(Base):
 
 
 def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -> None:
-    """Post entries to a locked account and move its balance by their sum, in this transaction."""
+    """Post entries to a locked account and move its balance by their sum, in this transaction.
+
+    Raises `Refusal` where that would lead farther from zero than can be counted.
+    """
     balance = account.balance
     rows = []
     for entry in entries:
@@ -84,6 +91,8 @@ def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -
         )
     if not rows:
         return
+    if abs(balance) > FARTHEST:
+        raise Refusal("That is more than a balance can hold.", code="balance_out_of_range")
     session.flush()
     session.execute(insert(LedgerEntry), rows)
     moved = balance - account.balance

@@ -11,12 +11,14 @@ from flask import Flask, abort, current_app, make_response, redirect, request, u
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.routing import IntegerConverter, Map
 
 from webapp.domain.audit import Actor
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager
 
 STATE_SECONDS = 3600
+LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,15 @@ class Person(UserMixin):
         return Actor(self.id, self.name, request.remote_addr or "")
 
 
+class RecordId(IntegerConverter):
+    """An id in a path; one that is too large for the database is not found, as any other."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=LARGEST_ID)
+
+
 def init_app(app: Flask) -> None:
+    app.url_map.converters["int"] = RecordId
     login_manager.user_loader(load_person)
     login_manager.unauthorized_handler(ask_to_sign_in)
 

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.activity import read_activity
+from webapp.web import forms
 from webapp.web.access import permit
 from webapp.web.responses import show
 
@@ -16,7 +17,7 @@ blueprint = Blueprint("activity", __name__)
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=forms.record_id)
     screen = read_activity(
         db.session(), person.account_id, it.clock.now(), it.policy, before=before
     )

@@ -38,6 +38,13 @@ def is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
+def record_id(text: str) -> int:
+    """For `type=`: what can be no record's id is as if it was not sent."""
+    if not is_whole(text):
+        raise ValueError(text)
+    return int(text)
+
+
 def request_key() -> str:
     """Made with the form; a form sent twice is known by it."""
     key = request.form.get("request_key", "")

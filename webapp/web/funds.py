@@ -25,7 +25,7 @@ blueprint = Blueprint("funds", __name__)
 def new() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
-    return dialog(person, token_hex(16), kind, request.args.get("method", type=int), "100.00")
+    return dialog(person, token_hex(16), kind, request.args.get("method", type=forms.record_id), "100.00")
 
 
 @blueprint.post("/billing/funds")
@@ -49,7 +49,7 @@ def pay(person: Person, key: str) -> Payment:
     errors: dict[str, str] = {}
     amount = forms.amount(request.form, "amount", errors)
     by_chain = request.form.get("kind") == PaymentKind.AUTO_CHARGE
-    method_id = request.form.get("method", type=int)
+    method_id = request.form.get("method", type=forms.record_id)
     if amount is None:
         errors.setdefault("amount", "Enter an amount")
     if method_id is None and not by_chain:
@@ -70,7 +70,7 @@ def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
     kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
     errors = fields_of(refusal) or {"form": refusal.sentence}
     amount = form.get("amount", "")
-    page = dialog(person, key, kind, form.get("method", type=int), amount, errors)
+    page = dialog(person, key, kind, form.get("method", type=forms.record_id), amount, errors)
     return page, status_of(refusal)
 
 

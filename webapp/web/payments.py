@@ -25,7 +25,7 @@ blueprint = Blueprint("payments", __name__)
 @blueprint.get("/billing/payments")
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=forms.record_id)
     now = parts().clock.now()
     screen = read_payments(db.session(), person.account_id, now, before=before)
     return show(person, "payments/index.html", "payments", screen=screen)
