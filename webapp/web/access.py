@@ -38,8 +38,8 @@ class Person(UserMixin):
 class RecordId(IntegerConverter):
     """An id in a path; one that is too large for the database is not found, as any other."""
 
-    def __init__(self, map: Map) -> None:
-        super().__init__(map, max=LARGEST_ID)
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_ID)
 
 
 def init_app(app: Flask) -> None:

@@ -25,7 +25,8 @@ blueprint = Blueprint("funds", __name__)
 def new() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
-    return dialog(person, token_hex(16), kind, request.args.get("method", type=forms.record_id), "100.00")
+    method_id = request.args.get("method", type=forms.record_id)
+    return dialog(person, token_hex(16), kind, method_id, "100.00")
 
 
 @blueprint.post("/billing/funds")

@@ -1,5 +1,8 @@
 """The main screen after something was done: its changed parts, or the whole page again."""
 
+from urllib.parse import urlsplit
+
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal, Stale
@@ -8,7 +11,7 @@ from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_methods import PaymentMethodsScreen, read_screen
 from webapp.web.access import Person
-from webapp.web.responses import go_to, show, wants_fragment
+from webapp.web.responses import go_to, say, show, wants_fragment
 
 
 def read(
@@ -39,9 +42,21 @@ def changed(
     """What was asked is done. Without JavaScript a redirect, so that a reload repeats nothing."""
     if not wants_fragment():
         return go_to("payment_methods.index", message)
+    if (elsewhere := page_behind()) is not None:
+        say(message)
+        return "", 204, {"HX-Redirect": elsewhere}
     screen = read(person, messages=messages, fresh=fresh)
     template = f"payment_methods/after_{change}.html"
     return show(person, template, "payment_methods", screen=screen, message=message)
+
+
+def page_behind() -> str | None:
+    """Where to lead a dialog's answer that was not opened on the main screen; else None."""
+    here = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    main, payments = url_for("payment_methods.index"), url_for("payments.index")
+    if here in (main, ""):
+        return None
+    return payments if here == payments else main
 
 
 def refused(
@@ -51,6 +66,9 @@ def refused(
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
+    if wants_fragment() and (elsewhere := page_behind()) is not None:
+        say(Message(refusal.sentence, "bad"))
+        return "", 204, {"HX-Redirect": elsewhere}
     said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
     template = f"after_{change}" if wants_fragment() else "index"
     page = show(

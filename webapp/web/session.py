@@ -12,7 +12,7 @@ from webapp.web.access import load_person
 
 blueprint = Blueprint("session", __name__)
 
-WRONG = "That e-mail address and password do not belong together."
+WRONG = "That email and password do not belong together."
 
 
 @blueprint.get("/")
