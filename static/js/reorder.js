@@ -16,9 +16,10 @@ let cancelled = false;
 let begun; // the order when the row was lifted
 let tops; // where the rows stood before an answer
 
-const post = () => {
+const post = ({ item }) => {
   const drop = document.getElementById("drop");
   drop.value = order();
+  drop.formAction = `${drop.form.getAttribute("action")}?moved=${item.dataset.id}`;
   sortable.option("disabled", true);
   drop.click();
 };
@@ -43,7 +44,7 @@ const attach = () => {
       cancelled = false;
       begun = sortable.toArray();
     },
-    onUpdate: () => cancelled || post(),
+    onUpdate: (event) => cancelled || post(event),
     onEnd: () => {
       dragging = false;
       if (!cancelled) return;

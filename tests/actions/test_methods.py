@@ -163,7 +163,7 @@ def test_a_token_that_is_none_saves_nothing_m6(world, token):
 
 def test_a_new_card_lets_the_top_up_go_on_t4(world):
     """T4, T11."""
-    (visa,) = world.cards(VISA)
+    world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="stolen_card")
     world.use("60.00")

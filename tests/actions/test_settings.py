@@ -202,9 +202,7 @@ def test_bad_is_told_before_stale_t1(world):
 
 def test_an_unknown_account_p1(world):
     with pytest.raises(NotFound):
-        apply_settings(
-            world.session, 999, GOOD, 0, world.owner, world.clock.now(), world.policy
-        )
+        apply_settings(world.session, 999, GOOD, 0, world.owner, world.clock.now(), world.policy)
 
 
 def test_applying_looks_at_once_t4(world):
@@ -246,9 +244,7 @@ def test_advice_for_a_notification_that_hardly_fires_n4(world, notification, adv
 def test_no_advice_while_refill_is_off_n4(world):
     apply(
         world,
-        Choice(
-            threshold=micros("50"), notification_on=True, notification_threshold=micros("10")
-        ),
+        Choice(threshold=micros("50"), notification_on=True, notification_threshold=micros("10")),
     )
     assert "refilled" not in panel(world).notification_hint
 

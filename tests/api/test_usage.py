@@ -1,5 +1,6 @@
 """`POST /api/v1/usage`: what a meter may send, and what it is told (L1, L12)."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -154,6 +155,15 @@ def test_every_bad_field_is_told_at_once(meter):
     assert set(answer.json["errors"]) == {"amount", "reference", "occurred_at", "colour"}
 
 
+def test_a_balance_beyond_what_can_be_counted_is_refused(meter, world, monkeypatch):
+    monkeypatch.setattr("webapp.domain.ledger.FARTHEST", 1_000_000_000)
+    answer = meter(record("1100.000001"))
+
+    assert (answer.status_code, answer.json["code"]) == (409, "balance_out_of_range")
+    assert world.balance == "100.00"
+    assert meter(record("1100.00")).status_code == 201
+
+
 # Batches
 
 
@@ -292,6 +302,18 @@ def test_a_charset_beside_the_media_type_is_no_matter(meter):
 
 def test_a_body_that_is_too_large_is_refused(meter):
     answer = meter(b" " * 3_000_000)
+    assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
+
+
+def test_so_is_one_that_does_not_tell_its_length(meter):
+    """Valid JSON that would fill the limit to the byte."""
+    body = json.dumps(record()).encode().ljust(3_000_000)
+    answer = meter(
+        b"",
+        data=None,
+        input_stream=io.BytesIO(body),
+        environ_overrides={"wsgi.input_terminated": True},
+    )
     assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
 
 

@@ -34,10 +34,12 @@ PATIENCE = 20_000
 
 expect.set_options(timeout=PATIENCE)
 
-# Chromium itself notes every answer that is not 2xx: a refusal, which the page shows, is none of
-# our errors. Neither is what a test does to the network.
+# Chromium and htmx note each answer that is not 2xx. A refusal is none of our errors, and the page
+# shows it; neither is what a test does to the network. A fault of the server stands in its log.
 NOISE = re.compile(
-    r"Failed to load resource: (the server responded with a status of (409|422|500)|net::ERR_)"
+    r"Failed to load resource: (the server responded with a status of (4(01|09|22)|500)|net::ERR_)"
+    r"|Failed to load resource: .* 404 .*/billing/nowhere"
+    r"|Response Status Error Code (401|500)|htmx:(afterRequest|sendError)"
 )
 
 
@@ -157,8 +159,9 @@ def open_signed_out(server: Server, browser: Browser, complaints: list[str]) -> 
     contexts: list[BrowserContext] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not NOISE.match(message.text):
-            complaints.append(f"{message.page.url if message.page else ''}: {message.text}")
+        words = f"{message.text} ({message.location['url']})"
+        if message.type in ("error", "warning") and not NOISE.match(words):
+            complaints.append(words)
 
     def open_(**options) -> Page:
         options = {"viewport": {"width": 1440, "height": 960}, **options}

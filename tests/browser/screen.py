@@ -28,7 +28,7 @@ def rows(page: Page) -> Locator:
 
 
 def row(page: Page, name: str) -> Locator:
-    return rows(page).filter(has=page.get_by_role("button", name=f"Reorder {name}"))
+    return rows(page).filter(has=switch(page, name))
 
 
 def switch(page: Page, name: str) -> Locator:
@@ -119,16 +119,22 @@ class Held:
     """Requests to addresses that match `pattern` wait here until they are let go."""
 
     def __init__(self, page: Page, pattern: str) -> None:
-        self.page, self.pattern = page, pattern
+        self.page = page
         self.routes: list[Route] = []
-        page.route(pattern, self.routes.append)
+        self.is_open = False
+        page.route(pattern, self._take)
+
+    def _take(self, route: Route) -> None:
+        self.routes.append(route)
+        if self.is_open:
+            route.continue_()
 
     def arrived(self) -> None:
         until(self.page, lambda: self.routes)
 
     def let_go(self) -> None:
         self.arrived()
-        self.page.unroute(self.pattern)
+        self.is_open = True
         for route in self.routes:
             route.continue_()
 
@@ -137,6 +143,11 @@ def suspend(world: World, method: PaymentMethod, amount: str = "250.00") -> None
     """The person's own payment is declined: F1."""
     world.next_answer("decline", decline_code="insufficient_funds", last4=method.last4)
     world.pay(method, amount)
+
+
+def click_anyway(page: Page, place: Locator) -> None:
+    """As an impatient person does, whether it takes the press or not."""
+    page.mouse.click(*middle(place))
 
 
 def middle(place: Locator) -> tuple[float, float]:

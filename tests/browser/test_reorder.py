@@ -20,7 +20,7 @@ from tests.browser.screen import (
 )
 from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 
-POSTS = "**/order"
+POSTS = "**/order*"
 MASTERCARD_FIRST = [MASTERCARD_NAME, VISA_NAME, AMEX_NAME, DISCOVER_NAME]
 
 
@@ -70,6 +70,7 @@ def test_undo_brings_the_old_order_back(open_page, world):
     expect(rows(page).last).to_contain_text(VISA_NAME)
     page.mouse.up()
     expect_order(page, MASTERCARD_NAME, AMEX_NAME, DISCOVER_NAME, VISA_NAME)
+    expect(said(page, f"{VISA_NAME} moved to position 4 of 4")).to_have_count(1)
     assert order_of(world) == [MASTERCARD_NAME, AMEX_NAME, DISCOVER_NAME, VISA_NAME]
 
     page.get_by_role("button", name="Undo").click()
@@ -124,9 +125,7 @@ def test_a_finger_that_does_not_rest_moves_nothing(open_page, world):
     page = open_page(has_touch=True, viewport={"width": 820, "height": 600})
     finger = page.context.new_cdp_session(page)
     x, y = middle(handle(page, AMEX_NAME))
-    finger.send(
-        "Input.synthesizeScrollGesture", {"x": x, "y": y, "yDistance": -120, "speed": 2000}
-    )
+    finger.send("Input.synthesizeScrollGesture", {"x": x, "y": y, "yDistance": -120, "speed": 2000})
     expect_order(page, *FOUR)
     assert order_of(world) == FOUR
 
@@ -209,6 +208,7 @@ def test_by_the_buttons_and_the_focus_stays(open_page, world):
 
     page.get_by_role("button", name=f"Move {VISA_NAME} down").press("Enter")
     expect_order(page, AMEX_NAME, MASTERCARD_NAME, VISA_NAME, DISCOVER_NAME)
+    expect(said(page, f"{VISA_NAME} moved to position 3 of 4")).to_have_count(1)
 
 
 def test_the_buttons_show_under_the_mouse(open_page):

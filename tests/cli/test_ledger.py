@@ -16,7 +16,7 @@ def test_books_that_agree(flask, world):
     checked = flask("ledger check")
     assert checked.exit_code == 0
     assert checked.output == (
-        "1 accounts, 2 ledger entries, 2 payments, 1 sandbox charges: the books agree.\n"
+        "Accounts: 1. Ledger entries: 2. Payments: 2. Sandbox charges: 1.\nThe books agree.\n"
     )
 
 
@@ -25,7 +25,7 @@ def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
     checked = flask("ledger check")
     assert checked.exit_code == 1
     assert "balance_is_not_the_sum: Account" in checked.output
-    assert checked.output.endswith("2 differences.\n")
+    assert checked.output.endswith("Differences: 2.\n")
 
 
 def test_as_json(flask, world, session):

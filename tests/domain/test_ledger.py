@@ -138,9 +138,7 @@ def test_accounts_have_chains_of_their_own_l2(books):
 
 
 MOVES = st.lists(
-    st.lists(
-        st.tuples(st.booleans(), st.integers(1, 5_000_000_000)), min_size=1, max_size=5
-    ),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 5_000_000_000)), min_size=1, max_size=5),
     max_size=6,
 )
 

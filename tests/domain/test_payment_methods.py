@@ -40,7 +40,7 @@ def test_48_hours_to_the_second_f1():
     """F1, F8: from the processor's own time of the decline."""
     visa = card()
     visa.suspend("insufficient_funds", SOFT, START, automatic=True)
-    assert SUSPENSION == timedelta(hours=48)
+    assert timedelta(hours=48) == SUSPENSION
     assert visa.standing(START + timedelta(hours=47, minutes=59, seconds=59)) is Standing.SUSPENDED
     assert visa.standing(START + timedelta(hours=48)) is Standing.READY
     assert visa.is_chargeable(START + timedelta(hours=48))

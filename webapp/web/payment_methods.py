@@ -58,7 +58,7 @@ def reorder() -> ResponseReturnValue:
     except Refusal as refusal:
         return refused(person, "reorder", refusal)
     it.wake()
-    moved = _most_moved(order, seen)
+    moved = _moved(order, seen)
     return changed(person, "reorder", _order_saved(methods, seen, moved), fresh=moved)
 
 
@@ -196,8 +196,11 @@ def _order_saved(methods: list[PaymentMethod], seen: list[int], moved: int) -> M
     )
 
 
-def _most_moved(order: list[int], seen: list[int]) -> int:
-    """The row a person has moved: the one that is farthest from where it stood."""
+def _moved(order: list[int], seen: list[int]) -> int:
+    """The row a person has moved: as they say, or else the one farthest from where it stood."""
+    told = request.args.get("moved", type=int)
+    if told in order:
+        return told
     return max(order, key=lambda moved: abs(order.index(moved) - seen.index(moved)))
 
 

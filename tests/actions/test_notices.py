@@ -1,0 +1,237 @@
+"""The outbox: what is owed is sent once, later if it must be, and never forgotten silently."""
+
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from threading import Barrier, Thread
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import event
+
+from tests.factories import START, VISA
+from webapp.actions.send_notices import send_notices
+from webapp.domain.notices import BACK_OFF, GIVE_UP, Notice, NoticeState
+from webapp.extensions import db
+from webapp.mailer import SmtpMailer
+from webapp.settings import ROOT
+
+
+class Inbox:
+    """What a real mail server has accepted."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        self.mails.append((envelope.rcpt_tos, mail))
+        return "250 OK"
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def mailer(port):
+    return SmtpMailer(
+        ROOT / "templates",
+        "http://127.0.0.1:8000",
+        server="127.0.0.1",
+        port=port,
+        sender="billing@example.com",
+        timeout=5,
+    )
+
+
+@pytest.fixture
+def inbox(port):
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    yield inbox
+    server.stop()
+
+
+@pytest.fixture
+def owing(world):
+    """One receipt is owed."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    assert [n.kind for n in world.notices] == ["receipt"]
+    return world
+
+
+def send(world, mailer):
+    done = send_notices(world.session, mailer, world.clock)
+    world.session.rollback()
+    return done
+
+
+def test_sent_once_l6(owing, mailer, inbox):
+    """L6: with the receipt's facts, to the billing address."""
+    assert send(owing, mailer) == 1
+    assert send(owing, mailer) == 0
+    (notice,) = owing.notices
+    assert (notice.state, notice.tries, notice.sent_at) == (NoticeState.SENT, 1, START)
+    ((recipients, mail),) = inbox.mails
+    assert recipients == notice.recipients
+    assert "$30.00" in mail["Subject"]
+    body = mail.get_body(("plain",)).get_content()
+    for fact in ("$30.00", "Visa •••• 4242", "$130.00", notice.facts["reference"]):
+        assert fact in body
+
+
+def test_to_all_billing_addresses_n3(world, mailer, inbox):
+    """N3: several are allowed, in one mail each names the account."""
+    from webapp.domain.accounts import Account
+
+    account = world.session.get(Account, world.account_id)
+    account.billing_emails = ["a@example.com", "b@example.com"]
+    world.session.commit()
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    send(world, mailer)
+    ((recipients, mail),) = inbox.mails
+    assert sorted(recipients) == ["a@example.com", "b@example.com"]
+    body = mail.get_body(("plain",)).get_content()
+    for fact in ("Harbour Voice", "$40.00", "$75.00", "/billing/payment-methods"):
+        assert fact in body
+
+
+def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
+    """F11: two processes at the same moment; the database decides."""
+    both_found_it = Barrier(2, timeout=10)
+
+    def after(connection, cursor, statement, *_):
+        if "ORDER BY notice.next_try_at" in statement:
+            both_found_it.wait()
+
+    def sender():
+        with owing.app.app_context():
+            send_notices(db.session(), mailer, owing.clock)
+
+    event.listen(db.engine, "after_cursor_execute", after)
+    threads = [Thread(target=sender) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    event.remove(db.engine, "after_cursor_execute", after)
+    assert not both_found_it.broken
+    assert len(inbox.mails) == 1
+    assert owing.notices[0].tries == 1
+
+
+def test_a_dead_server_is_tried_again_with_growing_pauses_f11(owing, mailer):
+    """F11: each try a line for the operator, and not one too early."""
+    for count, pause in enumerate([*BACK_OFF, BACK_OFF[-1]], start=1):
+        assert send(owing, mailer) == 0
+        (notice,) = owing.notices
+        assert (notice.state, notice.tries) == (NoticeState.OWED, count)
+        assert notice.next_try_at == owing.clock.now() + pause
+        assert notice.last_error
+        owing.clock.advance(seconds=pause.total_seconds() - 1)
+        send(owing, mailer)
+        assert owing.notices[0].tries == count, "not yet"
+        owing.clock.advance(seconds=1)
+
+
+def test_sent_when_the_server_is_back_f11(owing, mailer, port):
+    """F11: under the same Message-ID, so that a repeat is seen as one."""
+    send(owing, mailer)
+    promised = owing.notices[0].message_id
+    owing.clock.advance(seconds=BACK_OFF[0].total_seconds())
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        assert send(owing, mailer) == 1
+    finally:
+        server.stop()
+    ((_, mail),) = inbox.mails
+    assert mail["Message-ID"] == f"<{promised}>"
+    assert owing.notices[0].state == NoticeState.SENT
+
+
+def test_a_crash_after_sending_repeats_the_same_message_f11(owing, mailer, inbox):
+    """F11: sent, and never recorded; two minutes later it goes out again under the same id."""
+    send(owing, mailer)
+    owing.session.query(Notice).update(
+        {"state": NoticeState.OWED, "next_try_at": START + timedelta(minutes=2)}
+    )
+    owing.session.commit()
+    assert send(owing, mailer) == 0, "still claimed by the one that has died"
+    owing.clock.advance(minutes=2)
+    assert send(owing, mailer) == 1
+    assert len({mail["Message-ID"] for _, mail in inbox.mails}) == 1
+
+
+def test_given_up_after_three_days_f11(owing, mailer):
+    """F11: the operator sees it as failed, with what the server last said."""
+    while owing.notices[0].state == NoticeState.OWED:
+        assert owing.clock.now() <= START + GIVE_UP
+        send(owing, mailer)
+        owing.clock.at = owing.notices[0].next_try_at or owing.clock.at
+    (notice,) = owing.notices
+    assert notice.state == NoticeState.FAILED
+    assert notice.last_error
+    assert timedelta(days=2, hours=20) < owing.clock.now() - START <= GIVE_UP
+    owing.clock.advance(days=30)
+    assert send(owing, mailer) == 0
+    assert owing.notices[0].tries == notice.tries
+
+
+def test_kept_without_a_server_f11(owing):
+    """F11: read in the outbox, sent nowhere."""
+    assert send(owing, owing.parts.mailer) == 1
+    assert owing.notices[0].state == NoticeState.KEPT
+    assert send(owing, owing.parts.mailer) == 0
+
+
+def test_one_bad_address_keeps_no_other_mail_back_f11(owing, mailer, inbox):
+    owing.pay(owing.method("4242"), "31.00")
+    first = owing.notices[0]
+    first.recipients = ["not an address"]
+    owing.session.commit()
+    assert send(owing, mailer) == 1
+    assert [n.state for n in owing.notices] == [NoticeState.OWED, NoticeState.SENT]
+    assert len(inbox.mails) == 1
+
+
+def test_nobody_to_write_to_is_kept_n3(owing, mailer, inbox):
+    """N3: an account without a billing address loses no mail; it is kept."""
+    owing.notices[0].recipients = []
+    owing.session.commit()
+    send(owing, mailer)
+    assert owing.notices[0].state == NoticeState.KEPT
+    assert inbox.mails == []
+
+
+def test_the_same_matter_is_told_once_f11(owing):
+    """F11, N2: the database holds one mail for what it is about."""
+    from sqlalchemy.exc import IntegrityError
+
+    (notice,) = owing.notices
+    columns = {c.name: getattr(notice, c.name) for c in Notice.__table__.columns}
+    owing.session.add(Notice(**{**columns, "id": None, "message_id": "other@ballast"}))
+    with pytest.raises(IntegrityError):
+        owing.session.flush()
+    owing.session.rollback()
+
+
+def test_the_change_and_its_mail_are_one_transaction_l6(world):
+    """L6, L3: nothing is owed for what was rolled back."""
+    (visa,) = world.cards(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(visa, "30.00")
+    assert world.mails == []
+    world.parts = replace(world.parts)
+    world.pass_time(seconds=10)
+    assert world.mails == ["receipt"]
+    assert world.balance == "130.00"

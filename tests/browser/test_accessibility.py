@@ -1,0 +1,203 @@
+"""What axe finds, and what people who see, move or hear otherwise rely on."""
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    MAIN,
+    MASTERCARD_NAME,
+    VISA_NAME,
+    apply,
+    dialog,
+    field,
+    handle,
+    methods,
+    more,
+    notification,
+    refill,
+    row,
+    suspend,
+    switch,
+)
+from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
+
+axe = Axe()
+THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
+
+
+def expect_no_violations(page, where):
+    # Shades are judged when they have arrived.
+    page.evaluate("Promise.all(document.getAnimations().map((it) => it.finished.catch(() => 0)))")
+    found = [
+        {
+            "rule": violation["id"],
+            "help": violation["help"],
+            "at": [f"{node['target']} {node['html'][:160]}" for node in violation["nodes"][:4]],
+            "why": violation["nodes"][0]["failureSummary"],
+        }
+        for violation in axe.run(page, options={"preload": False, "iframes": False}).response[
+            "violations"
+        ]
+    ]
+    assert not found, f"{where}: {json.dumps(found, indent=1, ensure_ascii=False)}"
+
+
+@pytest.fixture
+def open_calm(open_page):
+    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
+    return lambda path=MAIN, theme="light", **options: open_page(
+        path, color_scheme=theme, reduced_motion="reduce", bypass_csp=True, **options
+    )
+
+
+@pytest.fixture
+def full(world):
+    """Every kind of row, a failed payment, and a mail."""
+    visa, _, _ = world.cards(VISA, MASTERCARD, AMEX)
+    world.card(DISCOVER)
+    world.refill(notification_on=True, notification_threshold="120.00", day_limit="500.00")
+    suspend(world, visa)
+    world.use("60.00")
+    return world
+
+
+@THEMES
+def test_axe_on_every_page(open_calm, full, theme):
+    page = open_calm(theme=theme)
+    expect_no_violations(page, MAIN)
+    for path in (
+        "/billing/payments",
+        "/billing/statement",
+        "/billing/activity",
+        "/sandbox",
+        "/sandbox/outbox",
+        "/billing/nowhere",
+    ):
+        page.goto(path)
+        expect_no_violations(page, path)
+    page.goto("/sandbox/outbox")
+    page.get_by_role("main").get_by_role("listitem").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="As plain text")).to_be_visible()
+    expect_no_violations(page, "a mail")
+
+
+@THEMES
+def test_axe_on_every_dialog_and_menu(open_calm, full, theme):
+    page = open_calm(theme=theme)
+
+    def check(where):
+        expect(dialog(page)).to_be_visible()
+        expect_no_violations(page, where)
+        page.keyboard.press("Escape")
+        expect(dialog(page)).to_have_count(0)
+
+    page.get_by_role("main").get_by_role("button", name="Add Funds").click()
+    page.get_by_role("dialog").get_by_label("Amount", exact=True).fill("1")
+    page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("dialog")).to_contain_text("At least $30.00")
+    expect_no_violations(page, "Add Funds, Instant payment, refused")
+    page.get_by_role("tab", name="Auto-charge").click()
+    check("Add Funds, Auto-charge")
+    page.get_by_role("button", name="Add Payment Method").click()
+    expect_no_violations(page, "the menu Add Payment Method")
+    page.get_by_role("menuitem", name="Credit Card").click()
+    page.get_by_role("dialog").get_by_label("Card number").fill("4242")
+    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
+    check("Add a credit card, refused")
+    row(page, VISA_NAME).get_by_role("button", name="Retry").click()
+    check("Retry")
+    page.get_by_role("button", name=f"More actions for {MASTERCARD_NAME}").click()
+    expect_no_violations(page, "a row's menu")
+    page.get_by_role("menuitem", name="Remove").click()
+    check("Remove")
+    page.get_by_role("button", name="Ana Ruiz").click()
+    expect_no_violations(page, "the person's menu")
+
+
+@THEMES
+def test_axe_on_the_empty_and_the_warned_screen_and_refused_settings(open_calm, world, theme):
+    page = open_calm(theme=theme)
+    expect(page.get_by_role("heading", name="Set up automatic payments")).to_be_visible()
+    expect_no_violations(page, "without a method")
+
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.consent(world.method("4242"), False)
+    page.reload()
+    expect(page.get_by_text("Automatic payments are paused")).to_be_visible()
+    notification(page).click()
+    field(page, "Threshold amount").fill("x")
+    apply(page).click()
+    expect(page.get_by_text("2 fields to fix")).to_be_visible()
+    expect_no_violations(page, "with a warning and refused settings")
+
+
+@THEMES
+def test_axe_signed_out_and_on_a_phone(open_signed_out, open_calm, full, theme):
+    out = open_signed_out(color_scheme=theme, bypass_csp=True)
+    out.goto("/sign-in")
+    expect_no_violations(out, "sign-in")
+    out.get_by_label("Email").fill("ana@example.com")
+    out.get_by_label("Password").fill("wrong")
+    out.get_by_role("button", name="Sign in").click()
+    expect(out.get_by_role("alert")).to_be_visible()
+    expect_no_violations(out, "sign-in, refused")
+
+    phone = open_calm(theme=theme, viewport={"width": 390, "height": 844})
+    expect_no_violations(phone, "a phone")
+    phone.get_by_role("button", name="Open menu").click()
+    expect(phone.get_by_role("navigation", name="Menu")).to_be_visible()
+    expect_no_violations(phone, "a phone's drawer")
+
+
+def test_forced_colours_leave_switches_a_border(open_page, full):
+    page = open_page(forced_colors="active")
+    for place in (switch(page, VISA_NAME), refill(page), notification(page)):
+        track = place.evaluate(
+            """(it) => {
+              const track = it.matches("input") ? it : it.querySelector(".track");
+              const style = getComputedStyle(track);
+              return [style.borderTopStyle, parseFloat(style.borderTopWidth)];
+            }"""
+        )
+        assert track[0] == "solid"
+        assert track[1] >= 1
+    # On and off do not look the same.
+    on, off = (
+        methods(page).get_by_role("switch", checked=is_on).first.screenshot()
+        for is_on in (True, False)
+    )
+    assert on != off
+
+
+def moving(page):
+    """What is animated now: everything but a change of shade."""
+    return page.evaluate(
+        """() => document.getAnimations()
+             .map((it) => it.transitionProperty ?? it.animationName ?? "a script's")
+             .filter((it) => !/color|fill|stroke|shadow|opacity|outline/.test(it))"""
+    )
+
+
+def test_reduced_motion_leaves_no_travel(open_page, full):
+    page = open_page(reduced_motion="reduce")
+    place = switch(page, MASTERCARD_NAME)
+    durations = place.locator(".track").evaluate(
+        """(it) => [getComputedStyle(it), getComputedStyle(it, "::before"),
+                    getComputedStyle(it, "::after")]
+             .map((style) => [style.transitionProperty, style.transitionDuration])"""
+    )
+    for properties, times in durations:
+        if any(word in properties for word in ("transform", "translate", "left", "all")):
+            assert set(times.split(", ")) <= {"0s", "0.01ms", "1e-05s"}, (properties, times)
+
+    page.route("**/order*", lambda route: route.abort())
+    handle(page, MASTERCARD_NAME).press("ArrowUp")
+    assert moving(page) == []
+    page.unroute("**/order*")
+    more(page, MASTERCARD_NAME, "Remove")
+    expect(dialog(page)).to_be_visible()
+    assert moving(page) == []

@@ -1,0 +1,188 @@
+"""Add Funds: Instant payment and Auto-charge (L4)."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    AMEX_NAME,
+    MASTERCARD_NAME,
+    VISA_NAME,
+    balance,
+    dialog,
+    more,
+    press,
+    row,
+    said,
+    suspend,
+)
+from tests.factories import AMEX, MASTERCARD, VISA
+
+
+def open_dialog(page):
+    page.get_by_role("main").get_by_role("button", name="Add Funds").click()
+    found = page.get_by_role("dialog", name="Add Funds")
+    expect(found).to_be_visible()
+    return found
+
+
+def amount(page):
+    return dialog(page).get_by_label("Amount", exact=True)
+
+
+def after(page, words):
+    expect(dialog(page).get_by_text("Balance after this payment").locator("..")).to_contain_text(
+        re.compile(words)
+    )
+
+
+def test_an_instant_payment_with_the_chosen_method(open_page, world):
+    world.cards(VISA, MASTERCARD)
+    page = open_page()
+    funds = open_dialog(page)
+    expect(funds.get_by_role("tab", name="Instant payment")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(amount(page)).to_be_focused()
+    after(page, r"\$100\.00\s*\$200\.00")
+    amount(page).fill("75.5")
+    after(page, r"\$100\.00\s*\$175\.50")
+    funds.get_by_role("button", name="$250", exact=True).click()
+    after(page, r"\$100\.00\s*\$350\.00")
+    funds.get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME))).check(force=True)
+    press(page, "Confirm")
+
+    expect(funds).to_have_count(0)
+    expect(balance(page)).to_contain_text("$350.00")
+    expect(row(page, MASTERCARD_NAME)).to_contain_text("$250.00 paid.")
+    expect(said(page, f"$250.00 paid with {MASTERCARD_NAME}.")).to_be_visible()
+    assert world.charges == [("4444", "250.00")]
+
+
+def test_a_bad_amount_is_told_beside_the_field(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    open_dialog(page)
+    for typed, told in [
+        ("5", r"At least \$30\.00"),
+        ("100000", r"At most \$10,000\.00"),
+        ("ten", "Enter an amount"),
+        ("", "Enter an amount"),
+    ]:
+        amount(page).fill(typed)
+        press(page, "Confirm")
+        expect(amount(page)).to_have_accessible_description(re.compile(told))
+        expect(amount(page)).to_have_attribute("aria-invalid", "true")
+        expect(amount(page)).to_have_value(typed)
+    assert world.charges == []
+
+    amount(page).fill("30")
+    press(page, "Confirm")
+    expect(balance(page)).to_contain_text("$130.00")
+
+
+def test_a_decline_suspends_the_method_and_falls_back_to_none(open_page, world):
+    """L4, F1."""
+    world.cards(VISA, MASTERCARD)
+    world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
+    page = open_page()
+    open_dialog(page)
+    press(page, "Confirm")
+
+    expect(said(page, f"{VISA_NAME} was declined: Insufficient funds.")).to_be_visible()
+    expect(row(page, VISA_NAME)).to_contain_text("Suspended until")
+    expect(row(page, VISA_NAME).get_by_role("button", name="Retry")).to_be_visible()
+    assert world.tries == [("4242", "100.00", "declined")]
+
+
+def test_auto_charge_goes_down_the_chain(open_page, world):
+    """L4, T7."""
+    world.cards(VISA, MASTERCARD)
+    world.card(AMEX)
+    world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
+    page = open_page()
+    funds = open_dialog(page)
+    funds.get_by_role("tab", name="Auto-charge").click()
+    expect(funds.get_by_role("tab", name="Auto-charge")).to_be_focused()
+    chain = funds.get_by_role("list", name="Charged in order").get_by_role("listitem")
+    expect(chain).to_contain_text([VISA_NAME, MASTERCARD_NAME])
+    expect(funds).to_contain_text(f"{AMEX_NAME} is not used: its auto-charge is off.")
+    press(page, "Confirm")
+
+    expect(balance(page)).to_contain_text("$200.00")
+    expect(row(page, VISA_NAME)).to_contain_text("Suspended until")
+    expect(page.get_by_role("region", name="Recent failed payments")).to_contain_text(
+        f"Paid by {MASTERCARD_NAME}"
+    )
+    assert world.charges == [("4444", "100.00")]
+
+
+def test_the_tabs_answer_the_arrow_keys(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    funds = open_dialog(page)
+    instant = funds.get_by_role("tab", name="Instant payment")
+    chain = funds.get_by_role("tab", name="Auto-charge")
+    instant.focus()
+    page.keyboard.press("ArrowRight")
+    expect(chain).to_be_focused()
+    expect(chain).to_have_attribute("aria-selected", "true")
+    expect(funds.get_by_role("tabpanel")).to_contain_text("Charged in order")
+    page.keyboard.press("ArrowRight")
+    expect(instant).to_be_focused()
+    expect(funds.get_by_role("tabpanel")).to_contain_text("Pay with")
+
+
+def test_auto_charge_says_why_it_cannot(open_page, world):
+    world.card(VISA, auto_charge=False)
+    page = open_page()
+    funds = open_dialog(page)
+    funds.get_by_role("tab", name="Auto-charge").click()
+    expect(funds).to_contain_text("No payment method has auto-charge on.")
+    press(page, "Confirm")
+    expect(funds.get_by_role("alert")).to_contain_text("No payment method with auto-charge on")
+    assert world.attempts == []
+
+
+def test_from_a_row_that_method_is_chosen_and_a_payment_restores_it(open_page, world):
+    """F5."""
+    _, mastercard = world.cards(VISA, MASTERCARD)
+    suspend(world, mastercard)
+    page = open_page()
+    more(page, MASTERCARD_NAME, "Add Funds")
+    chosen = dialog(page).get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME)))
+    expect(chosen).to_be_checked()
+    expect(dialog(page)).to_contain_text("Suspended. Paying with it restores it.")
+    press(page, "Confirm")
+    expect(row(page, MASTERCARD_NAME)).not_to_contain_text("Suspended until")
+    expect(balance(page)).to_contain_text("$200.00")
+
+
+def test_a_double_click_charges_once(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    open_dialog(page)
+    dialog(page).get_by_role("button", name="Confirm").dblclick()
+    expect(balance(page)).to_contain_text("$200.00")
+    assert world.charges == [("4242", "100.00")]
+
+
+def test_without_an_answer_the_form_stays_and_is_safe_to_send_again(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    funds = open_dialog(page)
+    page.route("**/billing/funds", lambda route: route.abort())
+    press(page, "Confirm")
+    expect(page.get_by_text("The server did not answer.")).to_have_count(1)
+    expect(funds).to_be_visible()
+    page.unroute("**/billing/funds")
+    press(page, "Confirm")
+    expect(balance(page)).to_contain_text("$200.00")
+    assert world.charges == [("4242", "100.00")]
+
+
+def test_without_any_method_it_says_so(open_page, world):
+    page = open_page()
+    funds = open_dialog(page)
+    press(page, "Confirm")
+    expect(funds).to_contain_text("Choose a payment method")

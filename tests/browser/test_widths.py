@@ -1,0 +1,169 @@
+"""From 320 to 1920 pixels: nothing sticks out, and nothing is out of reach."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    MAIN,
+    MASTERCARD_NAME,
+    VISA_NAME,
+    dialog,
+    expect_order,
+    handle,
+    more,
+    row,
+    suspend,
+    switch,
+)
+from tests.factories import AMEX, MASTERCARD, VISA
+
+PAGES = [
+    MAIN,
+    "/billing/payments",
+    "/billing/statement",
+    "/billing/activity",
+    "/billing/funds/new",
+    "/billing/payment-methods/cards/new",
+    "/sandbox",
+    "/sandbox/outbox",
+    "/billing/nowhere",
+]
+PHONE = {"width": 390, "height": 844}
+
+
+def sticks_out(page):
+    """What reaches past the right edge, unless it is in a box that scrolls or cuts by itself."""
+    return page.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= width) return [];
+          return [...document.querySelectorAll("body *")]
+            .filter((it) => it.checkVisibility() && it.getBoundingClientRect().right > width + 0.5)
+            .map((it) => it.outerHTML.slice(0, 120))
+            .slice(0, 5)
+            .concat(`the page is ${document.documentElement.scrollWidth} wide`);
+        }"""
+    )
+
+
+@pytest.fixture(autouse=True)
+def full(world):
+    """As much on each page as there may be."""
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.card(AMEX)
+    suspend(world, visa)
+    world.refill("1000.00", "500.00", day_limit="2000.00", month_limit="20000.00")
+    world.use("1234.567891")
+    return visa
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1100, 1920])
+def test_no_page_scrolls_sideways(open_page, width):
+    page = open_page(None, viewport={"width": width, "height": 900})
+    found = {}
+    for path in PAGES:
+        page.goto(path)
+        if out := sticks_out(page):
+            found[path] = out
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_no_dialog_sticks_out_of_a_phone(open_page, width):
+    page = open_page(viewport={"width": width, "height": 700}, reduced_motion="reduce")
+
+    def fits():
+        expect(dialog(page)).to_be_visible()
+        box = dialog(page).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 700
+        inside = dialog(page).evaluate("it => it.scrollWidth <= it.clientWidth")
+        assert inside, "nothing in it scrolls sideways"
+        page.keyboard.press("Escape")
+        expect(dialog(page)).to_have_count(0)
+
+    page.get_by_role("main").get_by_role("button", name="Add Funds").click()
+    fits()
+    page.get_by_role("button", name="Add Payment Method").click()
+    page.get_by_role("menuitem", name="Credit Card").click()
+    fits()
+    row(page, VISA_NAME).get_by_role("button", name="Retry").click()
+    fits()
+    more(page, VISA_NAME, "Remove")
+    fits()
+
+
+def test_the_menu_is_a_drawer_on_a_phone(open_page):
+    page = open_page(viewport=PHONE)
+    menu = page.get_by_role("navigation", name="Menu")
+    expect(menu).to_be_hidden()
+    page.get_by_role("button", name="Open menu").click()
+    expect(menu).to_be_visible()
+    page.get_by_role("button", name="Close menu").click()
+    expect(menu).to_be_hidden()
+
+    page.get_by_role("button", name="Open menu").click()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(page.get_by_role("button", name="Open menu")).to_be_focused()
+
+    page.get_by_role("button", name="Open menu").click()
+    menu.get_by_role("link", name="Activity").click()
+    expect(page.get_by_role("heading", name="Activity", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [768, 1440])
+def test_from_a_tablet_on_the_menu_stands_beside(open_page, width):
+    page = open_page(viewport={"width": width, "height": 900})
+    menu = page.get_by_role("navigation", name="Menu")
+    for name in ("Payment Methods", "Payments", "Statement", "Activity"):
+        expect(menu.get_by_role("link", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Open menu")).to_be_hidden()
+    expect(menu.get_by_role("link", name="Payment Methods")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
+def test_on_a_phone_moving_is_in_the_rows_menu_under_the_same_names(open_page):
+    page = open_page(viewport=PHONE)
+    page.get_by_role("button", name=f"More actions for {MASTERCARD_NAME}").click()
+    up = page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} up")
+    expect(page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} down")).to_be_visible()
+    up.click()
+    expect_order(page, MASTERCARD_NAME, VISA_NAME, "American Express •••• 0005")
+    # Moving is often done twice in a row.
+    expect(up).to_be_visible()
+    expect(up).to_be_focused()
+    page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} down").click()
+    expect_order(page, VISA_NAME, MASTERCARD_NAME, "American Express •••• 0005")
+    page.keyboard.press("Escape")
+    expect(up).to_be_hidden()
+
+
+def test_on_a_phone_everything_is_big_enough_for_a_finger(open_page):
+    """36 pixels on phones; a switch is as high as its label."""
+    page = open_page(viewport=PHONE, has_touch=True)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("main button, main a[role=button], header button")]
+             .filter((it) => it.checkVisibility({ visibilityProperty: true }))
+             .map((it) => [it.getBoundingClientRect(), it.ariaLabel ?? it.textContent.trim()])
+             .filter(([box]) => box.width > 1 && (box.height < 35.5 || box.width < 24))
+             .map(([box, name]) => `${name}: ${box.width} × ${box.height}`)"""
+    )
+    assert small == []
+
+
+def test_on_a_phone_the_switch_has_its_word_and_the_handle_is_there(open_page):
+    page = open_page(viewport=PHONE)
+    expect(handle(page, VISA_NAME)).to_be_visible()
+    expect(row(page, VISA_NAME).get_by_text("Auto-charge", exact=True)).to_be_visible()
+    switch(page, MASTERCARD_NAME).click()
+    expect(switch(page, MASTERCARD_NAME)).not_to_be_checked()
+
+
+def test_twice_as_large_text_still_fits(open_page):
+    """200 % zoom of a 1280 window is what 640 pixels show."""
+    page = open_page(viewport={"width": 640, "height": 480}, device_scale_factor=2)
+    assert sticks_out(page) == []

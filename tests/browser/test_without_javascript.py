@@ -1,0 +1,198 @@
+"""Everything that matters works in a browser without JavaScript."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    MAIN,
+    MASTERCARD_NAME,
+    VISA_NAME,
+    apply,
+    balance,
+    expect_order,
+    field,
+    more,
+    refill,
+    row,
+    rows,
+    settings,
+    suspend,
+    switch,
+)
+from tests.factories import MASTERCARD, PASSWORD, VISA
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.users import User
+
+
+@pytest.fixture
+def open_plain(open_page):
+    return lambda path=MAIN, **options: open_page(path, java_script_enabled=False, **options)
+
+
+def main_button(page, name):
+    return page.get_by_role("main").get_by_role("button", name=name, exact=True)
+
+
+def message(page, words):
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+
+def test_signing_in_and_out(open_signed_out, world):
+    page = open_signed_out(java_script_enabled=False)
+    page.goto(MAIN)
+    page.get_by_label("Email").fill(world.session.get_one(User, world.created.user_id).email)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(MAIN)
+    page.get_by_role("button", name="Ana Ruiz").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_switch_and_the_move_buttons(open_plain, world):
+    """M5."""
+    world.cards(VISA, MASTERCARD)
+    page = open_plain()
+    switch(page, VISA_NAME).click()
+    message(page, f"Auto-charge for {VISA_NAME} is off.")
+    expect(switch(page, VISA_NAME)).not_to_be_checked()
+    assert not world.method("4242").auto_charge
+
+    row(page, MASTERCARD_NAME).hover()
+    page.get_by_role("button", name=f"Move {MASTERCARD_NAME} up").click()
+    expect_order(page, MASTERCARD_NAME, VISA_NAME)
+    page.get_by_role("button", name=f"Move {MASTERCARD_NAME} down").press("Enter")
+    expect_order(page, VISA_NAME, MASTERCARD_NAME)
+
+
+def test_the_settings_with_an_error_and_without(open_plain, world):
+    world.cards(VISA)
+    page = open_plain()
+    refill(page).click(force=True)
+    expect(refill(page)).to_be_checked()
+    field(page, "Threshold amount").fill("50")
+    field(page, "Refill amount").fill("1")
+    apply(page).click()
+    expect(field(page, "Refill amount")).to_have_accessible_description(
+        re.compile(r"At least \$30\.00")
+    )
+    expect(field(page, "Threshold amount")).to_have_value("50")
+    world.session.rollback()
+    assert not LowBalanceSettings.of(world.session, world.account_id).refill_on
+
+    field(page, "Refill amount").fill("100")
+    apply(page).click()
+    message(page, "Changes applied")
+    expect(field(page, "Refill amount")).to_have_value("100.00")
+    expect(settings(page)).to_contain_text("Last saved today")
+
+
+def test_retry_and_restore(open_plain, world):
+    visa, _ = world.cards(VISA, MASTERCARD)
+    suspend(world, visa)
+    page = open_plain()
+    row(page, VISA_NAME).get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("heading", name="Retry $250.00?")).to_be_visible()
+    main_button(page, "Cancel").click()
+    expect(page).to_have_url(MAIN)
+    assert world.charges == []
+
+    row(page, VISA_NAME).get_by_role("button", name="Retry").click()
+    main_button(page, "Retry").click()
+    message(page, "$250.00 paid with")
+    expect(balance(page)).to_contain_text("$350.00")
+    expect(row(page, VISA_NAME)).not_to_contain_text("Suspended")
+
+    page.reload()  # repeats nothing
+    assert world.charges == [("4242", "250.00")]
+
+    suspend(world, world.method("4242"), "40.00")
+    page.reload()
+    row(page, VISA_NAME).get_by_role("button", name="Retry").click()
+    main_button(page, "Restore without paying").click()
+    message(page, f"{VISA_NAME} is back in use.")
+    expect(row(page, VISA_NAME)).not_to_contain_text("Suspended")
+
+
+def test_a_card_through_the_processors_page_and_back(open_plain, world):
+    """M7."""
+    page = open_plain()
+    main_button(page, "Add Credit Card").click()
+    for name, words in [
+        ("Card number", "4242 4242 4242 4241"),
+        ("Expiry date", "12/34"),
+        ("Security code", "123"),
+        ("Cardholder name", "Ana Ruiz"),
+        ("Address", "12 Harbour Road"),
+        ("City", "Dublin"),
+        ("Postal code", "D18 A4R6"),
+    ]:
+        page.get_by_label(name, exact=True).fill(words)
+    page.get_by_label("Country").select_option("Ireland")
+    main_button(page, "Submit").click()
+
+    number = page.get_by_label("Card number")
+    expect(number).to_have_attribute("aria-invalid", "true")
+    expect(number).to_have_value("")  # M7: not even back to who typed it
+    expect(page.get_by_label("Cardholder name")).to_have_value("Ana Ruiz")
+    number.fill(VISA)
+    page.get_by_label("Security code").fill("123")
+    main_button(page, "Submit").click()
+
+    expect(page).to_have_url(MAIN)
+    message(page, f"{VISA_NAME} is saved.")
+    expect(rows(page)).to_have_count(1)
+    assert "4242424242424242" not in page.url + page.content()
+
+
+def test_removing(open_plain, world):
+    world.cards(VISA, MASTERCARD)
+    page = open_plain()
+    more(page, VISA_NAME, "Remove")
+    expect(page.get_by_role("heading", name=f"Remove {VISA_NAME}?")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text(f"{MASTERCARD_NAME} becomes primary.")
+    main_button(page, "Remove").click()
+    message(page, f"{VISA_NAME} was removed.")
+    expect_order(page, MASTERCARD_NAME)
+
+
+def test_adding_funds_both_ways(open_plain, world):
+    world.cards(VISA, MASTERCARD)
+    page = open_plain()
+    main_button(page, "Add Funds").click()
+    page.get_by_label("Amount", exact=True).fill("5")
+    main_button(page, "Confirm").click()
+    expect(page.get_by_label("Amount", exact=True)).to_have_accessible_description(
+        re.compile(r"At least \$30\.00")
+    )
+    page.get_by_label("Amount", exact=True).fill("40")
+    page.get_by_role("radio", name=re.compile(re.escape(MASTERCARD_NAME))).check(force=True)
+    main_button(page, "Confirm").click()
+    message(page, f"$40.00 paid with {MASTERCARD_NAME}.")
+    expect(balance(page)).to_contain_text("$140.00")
+
+    main_button(page, "Add Funds").click()
+    page.get_by_role("tab", name="Auto-charge").click()
+    expect(page.get_by_role("list", name="Charged in order")).to_be_visible()
+    main_button(page, "Confirm").click()
+    message(page, f"$100.00 paid with {VISA_NAME}.")
+    assert world.charges == [("4444", "40.00"), ("4242", "100.00")]
+
+
+def test_the_figures_of_the_chart_are_there_in_words(open_plain, world):
+    world.cards(VISA)
+    page = open_plain()
+    expect(page.get_by_text(re.compile("Balance over the last 30 days"))).to_be_visible()
+
+
+def test_a_narrow_menu_opens(open_plain, world):
+    world.cards(VISA, MASTERCARD)
+    page = open_plain(viewport={"width": 390, "height": 844})
+    page.get_by_role("button", name="Open menu").click()
+    page.get_by_role("link", name="Statement").click()
+    expect(page.get_by_role("heading", name="Statement", level=1)).to_be_visible()

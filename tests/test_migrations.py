@@ -1,0 +1,96 @@
+"""The migrations go up, down and up again, and end where the models are."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import CheckConstraint, inspect, text
+
+from tests.conftest import settings_in
+from tests.factories import VISA, World
+from webapp.app import create_app
+from webapp.domain.base import Base
+from webapp.extensions import db
+from webapp.settings import ROOT
+
+GUARDS = {
+    "ledger_entry_continues_the_chain",
+    "ledger_entry_is_never_changed",
+    "ledger_entry_is_never_removed",
+    "account_balance_is_the_ledgers",
+    "account_opens_at_zero",
+}
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """An application whose database is empty."""
+    app = create_app(settings_in(tmp_path / "bare"))
+    app.config["WTF_CSRF_ENABLED"] = False
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+def tables():
+    return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+def triggers():
+    with db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
+        return set(rows.scalars())
+
+
+def test_up_down_and_up_again(bare):
+    """L2: and the ledger's guards come and go with their tables."""
+    upgrade()
+    assert tables() == set(Base.metadata.tables)
+    assert triggers() >= GUARDS
+    downgrade(revision="base")
+    assert tables() == set()
+    assert triggers() == set()
+    upgrade()
+    assert tables() == set(Base.metadata.tables)
+    assert triggers() >= GUARDS
+
+
+def test_one_step_at_a_time(bare):
+    """Each revision by itself, there and back."""
+    steps = len(list((ROOT / "migrations" / "versions").glob("*.py")))
+    assert steps
+    for _ in range(steps):
+        upgrade(revision="+1")
+        downgrade(revision="-1")
+        upgrade(revision="+1")
+    assert tables() == set(Base.metadata.tables)
+
+
+def test_the_models_are_what_the_migrations_made(bare):
+    """`alembic check` would find nothing to do: tables, columns, types, indexes and keys."""
+    upgrade()
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_checks_are_what_the_models_say(bare):
+    """Alembic compares no check constraints; the database is asked."""
+    upgrade()
+    found = inspect(db.engine)
+    for table in Base.metadata.tables.values():
+        wished = {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
+        there = {c["name"] for c in found.get_check_constraints(table.name)}
+        assert there == wished, table.name
+
+
+def test_a_migrated_database_is_ready_to_be_used(bare):
+    """L2, L3: an account, a card and a payment on it."""
+    upgrade()
+    world = World(bare, db.session())
+    world.clock = world.parts.clock
+    payment = world.pay(world.card(VISA), "30.00")
+    assert payment.state == "paid"
+    assert world.balance == "130.00"
+    assert bare.test_client().get("/readyz").status_code == 200

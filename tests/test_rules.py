@@ -1,0 +1,50 @@
+"""Every rule of the product is named by a test that would fail without it."""
+
+import ast
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+
+RULES = [
+    *["L1", "L2", "L3", "L4", "L6", "L8", "L9", "L10", "L12", "L13"],
+    *["M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M12"],
+    *[f"T{number}" for number in range(1, 17)],
+    *["N1", "N2", "N3", "N4", "N5"],
+    *["F1", "F2", "F3", "F4", "F5", "F6", "F8", "F11", "F12"],
+    *["E1", "P1", "P2", "P4"],
+]
+# Not built yet, and asked for here when they are: L5, L7, L11 (wires, refunds), M11 (PayPal for
+# some accounts), M13 (what changes at the processor; revocations are tested with M10), F7, F9,
+# F10 (challenges and their links), P3 (several accounts of one person).
+
+NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")
+
+
+def told(path):
+    """The names and docstrings of a file's tests, and the file's own docstring for its tests."""
+    tree = ast.parse(path.read_text())
+    yield ast.get_docstring(tree) or ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield f"{node.name.replace('_', ' ').upper()} {ast.get_docstring(node) or ''}"
+
+
+def ranges(text):
+    """ "T5–T9" names T6, T7 and T8 as well."""
+    for letter, first, last in re.findall(r"([LMTNFEP])(\d+)–[LMTNFEP]?(\d+)", text):
+        yield from (f"{letter}{number}" for number in range(int(first), int(last) + 1))
+
+
+def test_every_rule_is_named():
+    named = set()
+    for path in TESTS.rglob("test_*.py"):
+        for text in told(path):
+            named |= {letter + number for letter, number in NAMED.findall(text)}
+            named |= set(ranges(text))
+    missing = [rule for rule in RULES if rule not in named]
+    assert not missing, f"no test names {', '.join(missing)}"
+
+
+def test_no_rule_is_asked_for_twice():
+    assert len(RULES) == len(set(RULES))
