@@ -46,6 +46,15 @@ class NeedsCustomer:
 
     reference: str
     at: datetime
+    address: str = ""
+    """Where the bank asks the customer; empty where nobody is there to be asked."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The challenge was given up before the customer answered it. No money was taken (F9)."""
+
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class NotKnown:
     """Answer to `ask` only: the processor has no record under this key."""
 
 
-Answer = Paid | Declined | NeedsCustomer | Unknown | RefusedToLook
+Answer = Paid | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class ChargeRequest:
     currency: str
     method_reference: str
     customer_present: bool
+    return_to: str = ""
+    """Where a challenge sends the customer back to."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,19 @@ class SavedCard:
 
 
 @dataclass(frozen=True)
+class SavedAgreement:
+    """What is kept of a PayPal agreement; the fingerprint is the payer's own id there."""
+
+    reference: str
+    fingerprint: str
+    payer_email: str
+
+
+Saved = SavedCard | SavedAgreement
+SavingAnswer = Saved | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook
+
+
+@dataclass(frozen=True)
 class Verified:
     """The bank vouched for the method without taking money."""
 
@@ -110,14 +134,33 @@ class Processor(Protocol):
 
     name: str
 
-    def save_card(self, token: str) -> SavedCard | Declined | Unknown | RefusedToLook:
-        """Turn a capture form's single-use token into a chargeable reference."""
+    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+        """Turn a capture form's single-use token into a chargeable reference.
+
+        `NeedsCustomer` where the bank asks first (M6): `saving` then tells how that ended.
+        """
+        ...
+
+    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+        """Begin an agreement that the customer gives on the processor's own pages."""
+        ...
+
+    def saving(self, reference: str) -> SavingAnswer:
+        """How did the challenge or the agreement with this reference end?"""
+        ...
+
+    def cancel_saving(self, reference: str) -> SavingAnswer:
+        """Give it up; answers how it had ended if that came first."""
         ...
 
     def charge(self, request: ChargeRequest) -> Answer: ...
 
     def ask(self, key: str) -> Answer | NotKnown:
         """What became of the charge with this key?"""
+        ...
+
+    def cancel(self, key: str) -> Answer | NotKnown:
+        """Give up an open challenge; answers the outcome if that came first."""
         ...
 
     def verify(
@@ -158,4 +201,18 @@ class Mailer(Protocol):
 
         Raises `MailRefused`.
         """
+        ...
+
+
+class ProofFiles(Protocol):
+    """Keeps proofs of payment where nothing serves or runs them."""
+
+    def keep(self, account_id: int, content: bytes) -> str:
+        """Write a new file; returns the name to ask for it by."""
+        ...
+
+    def read(self, account_id: int, name: str) -> bytes: ...
+
+    def discard(self, account_id: int, name: str) -> None:
+        """Also where it is not there."""
         ...

@@ -1,7 +1,8 @@
 """What every processor must answer, whoever moves the money.
 
-An adapter is put behind these questions by a test class that inherits `ProcessorContract` and
-gives a `harness` fixture: the adapter, and hands on whatever stands on the other side of the wire.
+An adapter is put behind these questions by a test class that inherits `CardContract` or
+`AgreementContract` and gives a `harness` fixture: the adapter, and hands on whatever stands on the
+other side of the wire.
 """
 
 import threading
@@ -14,19 +15,23 @@ from uuid import uuid4
 from webapp.domain import declines
 from webapp.domain.money import MICROS
 from webapp.ports import (
+    Cancelled,
     ChargeRequest,
+    DeclineClass,
     Declined,
     NeedsCustomer,
     NotKnown,
     Paid,
     Processor,
     RefusedToLook,
+    SavedAgreement,
     SavedCard,
     Unknown,
     Verified,
 )
 
 HUNDRED = 100 * MICROS
+BACK = "/billing/payment-methods/back"
 
 
 class Harness(Protocol):
@@ -38,17 +43,23 @@ class Harness(Protocol):
     def move_clock(self, by: timedelta) -> None:
         """Move the processor's time ahead."""
 
-    def token(self) -> str:
-        """What the capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
-
     def paying(self) -> str:
-        """The reference of a saved card that pays."""
+        """The reference of a saved method that pays."""
 
     def declining(self) -> str:
-        """The reference of a saved card whose bank declines with `generic_decline`."""
+        """The reference of a saved method whose bank declines with `generic_decline`."""
 
     def wants_customer(self) -> str:
-        """The reference of a saved card whose bank wants the customer at every charge."""
+        """The reference of a saved method whose bank wants the customer at every charge.
+
+        Once they have confirmed, it pays.
+        """
+
+    def confirm(self, address: str) -> None:
+        """The customer completes the challenge at this address, or finds that it has ended."""
+
+    def fail(self, address: str) -> None:
+        """The customer fails it, or finds that it has ended."""
 
     def lose_next_answer(self) -> None:
         """The next charge is made, but its answer never comes back."""
@@ -63,6 +74,25 @@ class Harness(Protocol):
         """Key, micros and currency of all the money that was really taken."""
 
 
+class CardHarness(Harness, Protocol):
+    def token(self) -> str:
+        """What the capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
+
+    def challenged_token(self) -> str:
+        """What it gives for a card whose bank asks first, when it is saved; then it pays."""
+
+
+class AgreementHarness(Harness, Protocol):
+    def agree(self, address: str, email: str) -> None:
+        """The payer signs in and agrees at this address, or finds that it has ended."""
+
+    def turn_down(self, address: str) -> None:
+        """The payer turns back without agreeing."""
+
+    def take_back(self, reference: str) -> None:
+        """The payer cancels the agreement later, on the processor's own pages."""
+
+
 def wish(reference: str, **other) -> ChargeRequest:
     wanted = {
         "key": f"attempt-{uuid4().hex}",
@@ -75,38 +105,6 @@ def wish(reference: str, **other) -> ChargeRequest:
 
 
 class ProcessorContract:
-    # Saving
-
-    def test_a_token_becomes_a_card_of_which_only_the_permitted_is_kept(self, harness):
-        """M7"""
-        card = harness.processor.save_card(harness.token())
-
-        assert isinstance(card, SavedCard)
-        assert (card.brand, card.last4) == ("visa", "4242")
-        assert card.reference
-        assert card.fingerprint
-        assert "4242424242424242" not in repr(card)
-
-    def test_a_saved_card_can_be_charged(self, harness):
-        card = harness.processor.save_card(harness.token())
-
-        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
-
-    def test_the_same_card_has_the_same_fingerprint(self, harness):
-        """M8"""
-        first, again = (harness.processor.save_card(harness.token()) for _ in range(2))
-
-        assert first.fingerprint == again.fingerprint
-
-    def test_a_token_is_good_for_one_card(self, harness):
-        token = harness.token()
-        harness.processor.save_card(token)
-
-        assert isinstance(harness.processor.save_card(token), RefusedToLook)
-
-    def test_a_made_up_token_is_refused(self, harness):
-        assert isinstance(harness.processor.save_card("tok_made_up"), RefusedToLook)
-
     # Charging
 
     def test_a_charge_takes_exactly_what_was_asked_for(self, harness):
@@ -204,6 +202,130 @@ class ProcessorContract:
         assert answer.reference
         assert harness.processor.ask(request.key) == answer
         assert list(harness.taken()) == []
+
+    # A challenge while charging
+
+    def test_a_customer_who_is_there_is_asked_and_then_pays_once(self, harness):
+        """F4, L3"""
+        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+
+        asked = harness.processor.charge(request)
+
+        assert isinstance(asked, NeedsCustomer)
+        assert asked.address
+        assert harness.processor.ask(request.key) == asked
+        assert harness.processor.charge(request) == asked
+        assert list(harness.taken()) == []
+
+        harness.move_clock(timedelta(minutes=2))
+        harness.confirm(asked.address)
+        harness.confirm(asked.address)
+
+        paid = harness.processor.ask(request.key)
+        assert isinstance(paid, Paid)
+        assert (paid.amount, paid.currency) == (HUNDRED, "USD")
+        assert harness.processor.charge(request) == paid
+        assert list(harness.taken()) == [(request.key, HUNDRED, "USD")]
+
+    def test_a_failed_challenge_is_a_decline_of_its_own_time(self, harness):
+        """F8, F9"""
+        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        asked = harness.processor.charge(request)
+        harness.move_clock(timedelta(minutes=2))
+        before = harness.now()
+
+        harness.fail(asked.address)
+        harness.confirm(asked.address)
+
+        answer = harness.processor.ask(request.key)
+        assert isinstance(answer, Declined)
+        assert answer.code == "authentication_required"
+        assert answer.decline_class is DeclineClass.CUSTOMER
+        assert before.replace(microsecond=0) <= answer.at <= harness.now()
+        assert harness.processor.charge(request) == answer
+        assert list(harness.taken()) == []
+
+    def test_a_challenge_that_was_given_up_takes_nothing(self, harness):
+        """F9"""
+        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        asked = harness.processor.charge(request)
+
+        given_up = harness.processor.cancel(request.key)
+        harness.confirm(asked.address)
+
+        assert isinstance(given_up, Cancelled)
+        assert harness.processor.cancel(request.key) == given_up
+        assert harness.processor.ask(request.key) == given_up
+        assert harness.processor.charge(request) == given_up
+        assert list(harness.taken()) == []
+
+    def test_giving_up_finds_that_the_customer_was_first(self, harness):
+        """F9: both ways, the customer's answer stands."""
+        reference = harness.wants_customer()
+        paid, failed = (wish(reference, customer_present=True, return_to=BACK) for _ in range(2))
+        harness.confirm(harness.processor.charge(paid).address)
+        harness.fail(harness.processor.charge(failed).address)
+
+        assert isinstance(harness.processor.cancel(paid.key), Paid)
+        assert isinstance(harness.processor.cancel(failed.key), Declined)
+        assert len(harness.taken()) == 1
+
+    def test_giving_up_what_needed_no_challenge_changes_nothing(self, harness):
+        paid, declined = wish(harness.paying()), wish(harness.declining())
+        harness.processor.charge(paid)
+        harness.processor.charge(declined)
+
+        assert isinstance(harness.processor.cancel(paid.key), Paid)
+        assert isinstance(harness.processor.cancel(declined.key), Declined)
+        assert isinstance(harness.processor.cancel("attempt-never-made"), NotKnown)
+        assert len(harness.taken()) == 1
+
+    def test_confirming_and_giving_up_at_once_agree_on_one(self, harness):
+        """F9, L3"""
+        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        asked, start = harness.processor.charge(request), threading.Barrier(4)
+
+        def at_once(do, told):
+            start.wait()
+            do(told)
+
+        with ThreadPoolExecutor(4) as pool:
+            doing = [
+                pool.submit(at_once, do, told)
+                for do, told in (
+                    (harness.confirm, asked.address),
+                    (harness.processor.cancel, request.key),
+                )
+                * 2
+            ]
+            for future in doing:
+                future.result()
+
+        answer = harness.processor.ask(request.key)
+        assert isinstance(answer, Paid | Cancelled)
+        assert len(harness.taken()) == isinstance(answer, Paid)
+
+    def test_a_method_revoked_meanwhile_is_not_charged(self, harness):
+        """M10"""
+        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        asked = harness.processor.charge(request)
+
+        harness.processor.revoke(request.method_reference)
+        harness.confirm(asked.address)
+
+        assert not isinstance(harness.processor.ask(request.key), Paid)
+        assert list(harness.taken()) == []
+
+    def test_another_way_back_is_no_other_request(self, harness):
+        """L3: the same payment, sent again from another page."""
+        reference = harness.paying()
+        first = wish(reference, customer_present=True, return_to=BACK)
+
+        paid = harness.processor.charge(first)
+
+        again = wish(reference, key=first.key, customer_present=True, return_to="/elsewhere")
+        assert harness.processor.charge(again) == paid
+        assert len(harness.taken()) == 1
 
     # Not knowing
 
@@ -317,3 +439,179 @@ class ProcessorContract:
 
         assert isinstance(answer, Declined)
         assert list(harness.taken()) == []
+
+
+class CardContract(ProcessorContract):
+    def test_a_token_becomes_a_card_of_which_only_the_permitted_is_kept(self, harness):
+        """M7"""
+        card = harness.processor.save_card(harness.token(), BACK)
+
+        assert isinstance(card, SavedCard)
+        assert (card.brand, card.last4) == ("visa", "4242")
+        assert card.reference
+        assert card.fingerprint
+        assert "4242424242424242" not in repr(card)
+
+    def test_a_saved_card_can_be_charged(self, harness):
+        card = harness.processor.save_card(harness.token(), BACK)
+
+        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+
+    def test_the_same_card_has_the_same_fingerprint(self, harness):
+        """M8"""
+        first, again = (harness.processor.save_card(harness.token(), BACK) for _ in range(2))
+
+        assert first.fingerprint == again.fingerprint
+
+    def test_a_token_is_good_for_one_card(self, harness):
+        token = harness.token()
+        harness.processor.save_card(token, BACK)
+
+        assert isinstance(harness.processor.save_card(token, BACK), RefusedToLook)
+
+    def test_a_made_up_token_is_refused(self, harness):
+        assert isinstance(harness.processor.save_card("tok_made_up", BACK), RefusedToLook)
+
+    def test_a_challenged_card_is_saved_once_the_customer_has_confirmed(self, harness):
+        """M6, M7"""
+        processor = harness.processor
+
+        asked = processor.save_card(harness.challenged_token(), BACK)
+
+        assert isinstance(asked, NeedsCustomer)
+        assert asked.reference
+        assert asked.address
+        assert processor.saving(asked.reference) == asked
+
+        harness.confirm(asked.address)
+        harness.confirm(asked.address)
+
+        card = processor.saving(asked.reference)
+        assert isinstance(card, SavedCard)
+        assert processor.saving(asked.reference) == card
+        assert isinstance(processor.charge(wish(card.reference)), Paid)
+
+    def test_a_failed_challenge_saves_nothing(self, harness):
+        """M6"""
+        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+
+        harness.fail(asked.address)
+        harness.confirm(asked.address)
+
+        answer = harness.processor.saving(asked.reference)
+        assert isinstance(answer, Declined)
+        assert answer.code == "authentication_required"
+        assert harness.processor.saving(asked.reference) == answer
+        assert harness.processor.cancel_saving(asked.reference) == answer
+
+    def test_an_abandoned_challenge_saves_nothing(self, harness):
+        """M6, F9"""
+        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+        harness.move_clock(timedelta(minutes=20))
+
+        given_up = harness.processor.cancel_saving(asked.reference)
+        harness.confirm(asked.address)
+
+        assert isinstance(given_up, Cancelled)
+        assert harness.processor.saving(asked.reference) == given_up
+        assert harness.processor.cancel_saving(asked.reference) == given_up
+
+    def test_giving_up_finds_that_the_card_was_saved_before(self, harness):
+        """F9"""
+        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+        harness.confirm(asked.address)
+
+        card = harness.processor.cancel_saving(asked.reference)
+
+        assert isinstance(card, SavedCard)
+        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+
+    def test_nothing_is_saved_under_a_made_up_reference(self, harness):
+        assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.cancel_saving("ask_made_up"), RefusedToLook)
+
+    def test_cards_are_not_linked(self, harness):
+        assert isinstance(harness.processor.link(BACK), RefusedToLook)
+
+
+class AgreementContract(ProcessorContract):
+    def test_an_agreement_is_saved_once_the_payer_has_given_it(self, harness):
+        """M1"""
+        processor = harness.processor
+
+        asked = processor.link(BACK)
+
+        assert isinstance(asked, NeedsCustomer)
+        assert asked.reference
+        assert asked.address
+        assert processor.saving(asked.reference) == asked
+
+        harness.agree(asked.address, "ana@example.com")
+        harness.agree(asked.address, "somebody.else@example.com")
+
+        agreement = processor.saving(asked.reference)
+        assert isinstance(agreement, SavedAgreement)
+        assert agreement.payer_email == "ana@example.com"
+        assert processor.saving(asked.reference) == agreement
+        assert isinstance(processor.charge(wish(agreement.reference)), Paid)
+
+    def test_the_same_payer_has_the_same_fingerprint(self, harness):
+        """M8"""
+        found = []
+        for email in ("ana@example.com", "Ana@Example.com", "ben@example.com"):
+            asked = harness.processor.link(BACK)
+            harness.agree(asked.address, email)
+            found.append(harness.processor.saving(asked.reference))
+
+        first, again, other = (agreement.fingerprint for agreement in found)
+        assert first == again != other
+        assert len({agreement.reference for agreement in found}) == 3
+
+    def test_an_agreement_that_was_turned_down_is_none(self, harness):
+        """F9"""
+        asked = harness.processor.link(BACK)
+
+        harness.turn_down(asked.address)
+        harness.agree(asked.address, "ana@example.com")
+
+        answer = harness.processor.saving(asked.reference)
+        assert isinstance(answer, Cancelled)
+        assert harness.processor.saving(asked.reference) == answer
+
+    def test_an_abandoned_link_is_given_up(self, harness):
+        """F9"""
+        asked = harness.processor.link(BACK)
+        harness.move_clock(timedelta(minutes=20))
+
+        given_up = harness.processor.cancel_saving(asked.reference)
+        harness.agree(asked.address, "ana@example.com")
+
+        assert isinstance(given_up, Cancelled)
+        assert harness.processor.saving(asked.reference) == given_up
+
+    def test_giving_up_finds_that_the_payer_has_agreed_before(self, harness):
+        """F9"""
+        asked = harness.processor.link(BACK)
+        harness.agree(asked.address, "ana@example.com")
+
+        assert isinstance(harness.processor.cancel_saving(asked.reference), SavedAgreement)
+
+    def test_an_agreement_that_the_payer_took_back_is_not_charged_again(self, harness):
+        """M13, F3: the payer's own word, so never to be tried again unasked."""
+        reference = harness.paying()
+        harness.take_back(reference)
+
+        answer = harness.processor.charge(wish(reference))
+
+        assert isinstance(answer, Declined)
+        assert answer.decline_class is DeclineClass.HARD
+        assert isinstance(harness.processor.verify("verify-5", reference), Declined)
+        assert harness.processor.revoke(reference) is True
+        assert list(harness.taken()) == []
+
+    def test_nothing_is_saved_under_a_made_up_reference(self, harness):
+        assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.cancel_saving("ask_made_up"), RefusedToLook)
+
+    def test_cards_are_not_taken(self, harness):
+        assert isinstance(harness.processor.save_card("tok_any", BACK), RefusedToLook)

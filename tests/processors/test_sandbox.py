@@ -1,19 +1,21 @@
-"""The sandbox processor behind the contract, and every pretend card by its number."""
+"""Both sandbox processors behind the contract, and every pretend card by its number."""
 
 import csv
 import dataclasses
 import multiprocessing
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.processors.contract import HUNDRED, ProcessorContract, wish
+from tests.processors.contract import BACK, HUNDRED, AgreementContract, CardContract, wish
 from webapp.clock import Clock
 from webapp.domain import declines
 from webapp.domain.money import MICROS
 from webapp.ports import (
+    Cancelled,
     Declined,
     NeedsCustomer,
     NotKnown,
@@ -25,15 +27,20 @@ from webapp.ports import (
 )
 from webapp.processors.sandbox.answers import LONGEST, AnswerKind
 from webapp.processors.sandbox.books import FARTHEST, SandboxBooks
+from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Status
-from webapp.processors.sandbox.form import CHALLENGE, CardRefused, read_card, token_for
+from webapp.processors.sandbox.form import CardRefused, read_card, token_for
+from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "data" / "test_cards.csv"
 
 VISA = "4242424242424242"
 DECLINES_WHEN_CHARGED = "4000000000000341"
+CHALLENGED_ONCE = "4000002500003155"
 WANTS_CUSTOMER = "4000002760003184"
+DECLINES_AFTER_CHALLENGE = "4000008260003178"
+FUNDS = "insufficient_funds"
 
 FORM = {
     "number": "4242 4242 4242 4242",
@@ -58,11 +65,13 @@ class MovableClock(Clock):
 class Sandbox:
     """The harness of the contract: the sandbox itself stands on the other side of the wire."""
 
+    adapter = SandboxProcessor
+
     def __init__(self, path):
         self.clock = MovableClock(datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC))
         self.books = SandboxBooks(path)
         self.slept = []
-        self.processor = SandboxProcessor(self.books, self.clock, self.slept.append)
+        self.processor = self.adapter(self.books, self.clock, self.slept.append)
 
     def now(self):
         return self.clock.now()
@@ -72,6 +81,9 @@ class Sandbox:
 
     def token(self, **fields):
         return token_for(self.books, FORM | fields, self.now())
+
+    def challenged_token(self):
+        return self.token(number=CHALLENGED_ONCE)
 
     def card(self, number, **fields):
         """A saved card of any number, as if its challenge had succeeded."""
@@ -87,6 +99,12 @@ class Sandbox:
     def wants_customer(self):
         return self.card(WANTS_CUSTOMER)
 
+    def confirm(self, address):
+        self.books.desk.complete(id_in(address), self.now())
+
+    def fail(self, address):
+        self.books.desk.fail(id_in(address), self.now())
+
     def lose_next_answer(self):
         self.books.queue_answer(AnswerKind.TIMEOUT_AFTER_CHARGE)
 
@@ -100,6 +118,39 @@ class Sandbox:
         return self.books.paid_charges()
 
 
+class PayPal(Sandbox):
+    """The same for PayPal."""
+
+    adapter = SandboxPayPal
+
+    def agreement(self, email):
+        asked = self.processor.link(BACK)
+        self.agree(asked.address, email)
+        return self.processor.saving(asked.reference).reference
+
+    def paying(self):
+        return self.agreement("ana@example.com")
+
+    def declining(self):
+        return self.agreement("declined@example.com")
+
+    def wants_customer(self):
+        return self.agreement("confirm@example.com")
+
+    def agree(self, address, email):
+        self.books.desk.agree(id_in(address), email, self.now())
+
+    def turn_down(self, address):
+        self.books.desk.cancel(id_in(address), self.now())
+
+    def take_back(self, reference):
+        self.books.agreements.cancel(reference, self.now())
+
+
+def id_in(address):
+    return address.rpartition("/")[2]
+
+
 def code_for(number):
     return "1234" if number.startswith("37") else "123"
 
@@ -109,23 +160,35 @@ def harness(tmp_path):
     return Sandbox(tmp_path / "sandbox.db")
 
 
-class TestSandbox(ProcessorContract):
+class TestSandbox(CardContract):
     pass
 
 
-# Every pretend card. Adding: saved, challenge or refused; charging: paid, wants (the customer),
-# or the decline code.
+class TestSandboxPayPal(AgreementContract):
+    @pytest.fixture
+    def harness(self, tmp_path):
+        return PayPal(tmp_path / "sandbox.db")
+
+
+# Every pretend card. Adding: saved, challenge or refused; charging: paid, wants (the customer, who
+# is not there), the decline code, or what comes after a challenge.
 CARDS = [
     # number, brand, adding, charged automatically, charged with the customer present
     ("4242424242424242", "visa", "saved", "paid", "paid"),
     ("5555555555554444", "mastercard", "saved", "paid", "paid"),
     ("378282246310005", "amex", "saved", "paid", "paid"),
     ("6011111111111117", "discover", "saved", "paid", "paid"),
-    ("4000002500003155", "visa", "challenge", "paid", "paid"),
-    ("4000002760003184", "visa", "challenge", "wants", "wants"),
-    ("4000008260003178", "visa", "challenge", "insufficient_funds", "wants"),
+    (CHALLENGED_ONCE, "visa", "challenge", "paid", "paid"),
+    (WANTS_CUSTOMER, "visa", "challenge", "wants", "challenge: paid"),
+    (
+        "4000008260003178",
+        "visa",
+        "challenge",
+        "insufficient_funds",
+        "challenge: insufficient_funds",
+    ),
     ("4000000000000341", "visa", "saved", "generic_decline", "generic_decline"),
-    ("4000000000009995", "visa", "insufficient_funds", "insufficient_funds", "insufficient_funds"),
+    ("4000000000009995", "visa", FUNDS, FUNDS, FUNDS),
     ("4000000000000002", "visa", "generic_decline", "generic_decline", "generic_decline"),
     ("4000000000009987", "visa", "lost_card", "lost_card", "lost_card"),
     ("4000000000009979", "visa", "stolen_card", "stolen_card", "stolen_card"),
@@ -141,33 +204,47 @@ def outcome(answer):
     match answer:
         case Paid():
             return "paid"
-        case NeedsCustomer():
-            return "wants"
+        case NeedsCustomer(address=address):
+            return "challenge" if address else "wants"
         case Declined(code=code, decline_class=decline_class):
             assert decline_class is declines.class_of(code)
             return code
     raise AssertionError(answer)
 
 
+def charged(harness, request):
+    """The outcome; where the customer is asked, after they have confirmed."""
+    answer = harness.processor.charge(request)
+    if outcome(answer) != "challenge":
+        return outcome(answer)
+    harness.confirm(answer.address)
+    return f"challenge: {outcome(harness.processor.ask(request.key))}"
+
+
 @pytest.mark.parametrize(("number", "brand", "adding", "automatic", "present"), CARDS)
 class TestEachCard:
     def test_adding(self, harness, number, brand, adding, automatic, present):
-        """M6, F2, F12: saved, or refused with a plain sentence and no card."""
+        """M6, F2, F12: saved, at once or once confirmed; or refused with a plain sentence."""
         fields = FORM | {"number": number, "security_code": code_for(number)}
-        if adding == "saved":
-            card = harness.processor.save_card(token_for(harness.books, fields, harness.now()))
-            assert (card.brand, card.last4) == (brand, number[-4:])
-            return
-
-        with pytest.raises(CardRefused) as refused:
-            token_for(harness.books, fields, harness.now())
-
-        sentence = refused.value.errors["form"]
-        if adding == "challenge":
-            assert sentence == CHALLENGE
-        else:
+        if adding not in ("saved", "challenge"):
+            with pytest.raises(CardRefused) as refused:
+                token_for(harness.books, fields, harness.now())
+            sentence = refused.value.errors["form"]
             assert declines.reason(adding).sentence in sentence
             assert adding not in sentence
+            return
+
+        token = token_for(harness.books, fields, harness.now())
+        card = harness.processor.save_card(token, BACK)
+
+        assert isinstance(card, NeedsCustomer) == (adding == "challenge")
+        if adding == "challenge":
+            harness.confirm(card.address)
+            card = harness.processor.saving(card.reference)
+        assert (card.brand, card.last4) == (brand, number[-4:])
+        # Saved by this way, it behaves as the row says.
+        assert charged(harness, wish(card.reference)) == automatic
+        assert charged(harness, wish(card.reference, customer_present=True)) == present
 
     def test_a_token_of_such_a_card(self, harness, number, brand, adding, automatic, present):
         """M6: not even behind the form's back does a challenged or refused card get saved."""
@@ -175,27 +252,38 @@ class TestEachCard:
             FORM | {"number": number, "security_code": code_for(number)}, harness.now()
         )
         answer = harness.processor.save_card(
-            harness.books.vault.issue_token(details, harness.now())
+            harness.books.vault.issue_token(details, harness.now()), BACK
         )
 
-        assert isinstance(answer, SavedCard if adding == "saved" else Declined)
+        expected = {"saved": SavedCard, "challenge": NeedsCustomer}.get(adding, Declined)
+        assert isinstance(answer, expected)
 
     def test_charging(self, harness, number, brand, adding, automatic, present):
         """F2, F7"""
         reference = harness.card(number)
 
-        unasked = harness.processor.charge(wish(reference))
-        asked = harness.processor.charge(wish(reference, customer_present=True))
+        assert charged(harness, wish(reference)) == automatic
+        assert charged(harness, wish(reference, customer_present=True)) == present
 
-        assert outcome(unasked) == automatic
-        assert outcome(asked) == present
+    def test_failing_every_challenge(self, harness, number, brand, adding, automatic, present):
+        """F9"""
+        request = wish(harness.card(number), customer_present=True)
+        answer = harness.processor.charge(request)
+        if not present.startswith("challenge"):
+            assert not isinstance(answer, NeedsCustomer)
+            return
+
+        harness.fail(answer.address)
+
+        assert outcome(harness.processor.ask(request.key)) == "authentication_required"
 
     def test_verifying(self, harness, number, brand, adding, automatic, present):
-        """F4: as it would answer with the customer present."""
+        """F4: nobody can be asked here, so a card that wants to ask is not verified."""
         answer = harness.processor.verify("verify", harness.card(number))
 
-        expected = {"paid": None, "wants": "authentication_required"}.get(present, present)
-        if expected is None:
+        asks = present.startswith("challenge")
+        expected = "authentication_required" if asks else present
+        if expected == "paid":
             assert isinstance(answer, Verified)
         else:
             assert answer.code == expected
@@ -205,8 +293,6 @@ def test_the_facts_above_are_those_of_the_reference():
     """The published table, where it is at hand."""
     if not REFERENCE.exists():
         pytest.skip("the reference data (test_cards.csv) is not on this machine")
-    names = {"succeeds": "paid", "succeeds once set up": "paid"}
-
     with REFERENCE.open() as file:
         rows = list(csv.DictReader(file))
 
@@ -217,17 +303,111 @@ def test_the_facts_above_are_those_of_the_reference():
         brand, adding, automatic, present = BY_NUMBER[row["number"]]
         code = row["decline_code"]
         assert brand == {"american express": "amex"}.get(row["brand"].lower(), row["brand"].lower())
-        assert row["adding"].startswith(
-            {"saved": "succeeds without challenge", "challenge": "3-D Secure challenge"}.get(
-                adding, "refused"
-            )
-        )
-        assert automatic in (names.get(row["charge_automatic"], code), "wants")
-        assert (automatic == "wants") == ("authentication_required" in row["charge_automatic"])
-        challenged = "challenge" in row["charge_customer_present"]
-        assert present == (
-            "wants" if challenged else names.get(row["charge_customer_present"], code)
-        )
+        said = {
+            "succeeds without challenge": "saved",
+            "succeeds without challenge (4-digit security code)": "saved",
+            "3-D Secure challenge": "challenge",
+            "refused": code,
+        }
+        assert adding == said[row["adding"]]
+        said = {
+            "succeeds": "paid",
+            "succeeds once set up": "paid",
+            "declined": code,
+            "declined (authentication_required)": "wants",
+            "declined (insufficient_funds)": "insufficient_funds",
+        }
+        assert automatic == said[row["charge_automatic"]]
+        said = {
+            "succeeds": "paid",
+            "declined": code,
+            "3-D Secure challenge on every payment": "challenge: paid",
+            "declined after the challenge": f"challenge: {code}",
+        }
+        assert present == said[row["charge_customer_present"]]
+
+
+# Challenges
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=15), timedelta(hours=2)])
+def test_a_challenge_cannot_be_answered_after_15_minutes(harness, age):
+    """F9: not even to fail it; it waits to be given up."""
+    saving = harness.processor.save_card(harness.challenged_token(), BACK)
+    request = wish(harness.wants_customer(), customer_present=True)
+    paying = harness.processor.charge(request)
+    harness.move_clock(age)
+
+    for asked in (saving, paying):
+        harness.confirm(asked.address)
+        harness.fail(asked.address)
+
+    assert harness.processor.saving(saving.reference) == saving
+    assert harness.processor.ask(request.key) == paying
+    assert isinstance(harness.processor.cancel_saving(saving.reference), Cancelled)
+    assert isinstance(harness.processor.cancel(request.key), Cancelled)
+    assert harness.taken() == []
+
+
+def test_a_challenge_can_be_answered_until_15_minutes_have_passed(harness):
+    """F9"""
+    saving = harness.processor.save_card(harness.challenged_token(), BACK)
+    harness.move_clock(timedelta(minutes=14, seconds=59))
+
+    harness.confirm(saving.address)
+
+    assert isinstance(harness.processor.saving(saving.reference), SavedCard)
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_nothing_stays_of_a_card_that_was_not_confirmed(harness, end):
+    """M6"""
+    asked = harness.processor.save_card(harness.challenged_token(), BACK)
+    subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
+    assert harness.books.vault.held(subject).card.last4 == "3155"
+    assert outcome(harness.processor.charge(wish(subject))) == "invalid_account"
+
+    getattr(harness.books.desk, end)(asked.reference, harness.now())
+
+    assert harness.books.vault.held(subject) is None
+    assert harness.books.vault.card(subject) is None
+
+
+@pytest.mark.parametrize(
+    "return_to", ["//evil.test/", "/\\evil.test", "https://evil.test/", "back"]
+)
+def test_nobody_is_sent_to_another_host(harness, return_to):
+    """L8: such a request is not looked at, and the token stays good."""
+    token = harness.challenged_token()
+    request = wish(harness.wants_customer(), customer_present=True, return_to=return_to)
+
+    assert isinstance(harness.processor.save_card(token, return_to), RefusedToLook)
+    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+    paypal = SandboxPayPal(harness.books, harness.clock)
+    assert isinstance(paypal.link(return_to), RefusedToLook)
+    assert isinstance(harness.processor.save_card(token, BACK), NeedsCustomer)
+
+
+def test_a_challenge_is_told_by_the_adapter_that_began_it(harness):
+    paypal = SandboxPayPal(harness.books, harness.clock)
+    asked = harness.processor.save_card(harness.challenged_token(), BACK)
+    linking = paypal.link(BACK)
+
+    assert isinstance(paypal.saving(asked.reference), RefusedToLook)
+    assert isinstance(paypal.cancel_saving(asked.reference), RefusedToLook)
+    assert isinstance(harness.processor.saving(linking.reference), RefusedToLook)
+    assert harness.processor.saving(asked.reference) == asked
+
+
+def test_a_lost_answer_leads_to_the_challenge_all_the_same(harness):
+    """L10"""
+    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+    harness.lose_next_answer()
+
+    assert isinstance(harness.processor.charge(request), Unknown)
+
+    assert outcome(harness.processor.ask(request.key)) == "challenge"
 
 
 # The card form
@@ -296,7 +476,7 @@ def test_a_bad_field_has_its_own_sentence(harness, fields, field):
     ],
 )
 def test_what_people_write_is_understood(harness, fields):
-    assert isinstance(harness.processor.save_card(harness.token(**fields)), SavedCard)
+    assert isinstance(harness.processor.save_card(harness.token(**fields), BACK), SavedCard)
 
 
 def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
@@ -311,7 +491,7 @@ def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
 
 def test_nothing_of_the_number_or_the_code_is_kept(harness, tmp_path):
     """M7"""
-    harness.processor.save_card(harness.token(security_code="987"))
+    harness.processor.save_card(harness.token(security_code="987"), BACK)
     harness.processor.charge(wish(harness.paying()))
     details = read_card(FORM, harness.now())
     harness.books.close()
@@ -326,7 +506,7 @@ def test_fingerprints_of_two_installations_differ(harness, tmp_path):
     """M7: they are made under a secret of the books."""
     other = Sandbox(tmp_path / "other.db")
 
-    prints = {s.processor.save_card(s.token()).fingerprint for s in (harness, other)}
+    prints = {s.processor.save_card(s.token(), BACK).fingerprint for s in (harness, other)}
 
     assert len(prints) == 2
 
@@ -335,9 +515,9 @@ def test_a_token_is_too_old_after_half_an_hour(harness):
     young, old = harness.token(), harness.token()
 
     harness.move_clock(timedelta(minutes=30))
-    assert isinstance(harness.processor.save_card(young), SavedCard)
+    assert isinstance(harness.processor.save_card(young, BACK), SavedCard)
     harness.move_clock(timedelta(seconds=1))
-    assert isinstance(harness.processor.save_card(old), RefusedToLook)
+    assert isinstance(harness.processor.save_card(old, BACK), RefusedToLook)
 
 
 def test_an_expired_card_is_declined(harness):
@@ -420,16 +600,18 @@ def test_a_server_error_books_nothing(harness):
     assert isinstance(harness.processor.ask(request.key), NotKnown)
 
 
-def test_authentication_required_wants_whoever_is_not_there(harness):
-    """F7: with the customer present it has been asked for, and has failed."""
-    reference = harness.paying()
+@pytest.mark.parametrize(
+    ("number", "then"),
+    [(VISA, "paid"), (DECLINES_WHEN_CHARGED, "generic_decline"), (WANTS_CUSTOMER, "paid")],
+)
+def test_authentication_required_asks_whoever_is_there(harness, number, then):
+    """F7: and nobody where nobody is."""
+    reference = harness.card(number)
     for _ in range(2):
         harness.books.queue_answer(AnswerKind.AUTHENTICATION_REQUIRED)
 
-    unasked = harness.processor.charge(wish(reference))
-    asked = harness.processor.charge(wish(reference, customer_present=True))
-
-    assert (outcome(unasked), outcome(asked)) == ("wants", "authentication_required")
+    assert charged(harness, wish(reference)) == "wants"
+    assert charged(harness, wish(reference, customer_present=True)) == f"challenge: {then}"
 
 
 def test_a_slow_answer_takes_its_time_and_then_is_as_usual(harness):
@@ -457,8 +639,12 @@ def test_latency_is_taken_by_every_call(harness):
     harness.processor.ask(request.key)
     harness.processor.verify("verify", request.method_reference)
     harness.processor.revoke(request.method_reference)
+    harness.processor.cancel(request.key)
+    harness.processor.save_card("tok_made_up", BACK)
+    harness.processor.saving("ask_made_up")
+    harness.processor.cancel_saving("ask_made_up")
 
-    assert harness.slept == [0.25] * 5
+    assert harness.slept == [0.25] * 9
 
 
 def test_a_repeat_that_overtakes_a_slow_answer_is_the_one_charge(harness):
@@ -486,7 +672,93 @@ def test_a_repeat_that_overtakes_a_slow_answer_is_the_one_charge(harness):
     assert len(harness.taken()) == 1
 
 
+# PayPal
+
+
+@pytest.fixture
+def paypal(tmp_path):
+    return PayPal(tmp_path / "paypal.db")
+
+
+def test_why_an_agreement_is_declined(paypal):
+    """M13: taken back by the payer, revoked by us, or never given."""
+    taken_back, revoked = paypal.paying(), paypal.paying()
+    paypal.take_back(taken_back)
+    paypal.processor.revoke(revoked)
+
+    charges = [
+        paypal.processor.charge(wish(reference))
+        for reference in (taken_back, revoked, paypal.card(VISA))
+    ]
+
+    assert [outcome(charge) for charge in charges] == [
+        "revocation_of_authorization",
+        "invalid_account",
+        "invalid_account",
+    ]
+
+
+def test_a_next_answer_may_wait_for_a_payer(paypal):
+    paypal.books.queue_answer(
+        AnswerKind.DECLINE, decline_code="insufficient_funds", last4="ana@example.com"
+    )
+
+    assert outcome(paypal.processor.charge(wish(paypal.agreement("ben@example.com")))) == "paid"
+    ana = paypal.paying()
+    assert outcome(paypal.processor.charge(wish(ana))) == "insufficient_funds"
+    assert outcome(paypal.processor.charge(wish(ana))) == "paid"
+
+
+@pytest.mark.parametrize("email", ["confirm@example.com", "Confirm@example.com"])
+def test_some_payers_are_asked_every_time(paypal, email):
+    reference = paypal.agreement(email)
+
+    assert charged(paypal, wish(reference)) == "wants"
+    assert charged(paypal, wish(reference, customer_present=True)) == "challenge: paid"
+
+
+def test_an_agreement_is_not_given_after_15_minutes(paypal):
+    """F9"""
+    asked = paypal.processor.link(BACK)
+    paypal.move_clock(timedelta(minutes=15))
+
+    paypal.agree(asked.address, "ana@example.com")
+
+    assert paypal.processor.saving(asked.reference) == asked
+
+
 # The books
+
+
+def test_books_of_an_earlier_version_open(harness, tmp_path):
+    """Their charges and cards stay; what was added since is there."""
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            """
+            CREATE TABLE charge (
+                id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, request TEXT NOT NULL,
+                reference TEXT NOT NULL UNIQUE, card_reference TEXT NOT NULL,
+                amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL,
+                customer_present INTEGER NOT NULL,
+                status TEXT NOT NULL CHECK (status IN ('paid', 'declined', 'needs_customer')),
+                decline_code TEXT NOT NULL DEFAULT '', created_at TEXT NOT NULL
+            );
+            INSERT INTO charge VALUES
+                (1, 'a', 'x', 'ch_1', 'card_1', 100000000, 'USD', 0, 'paid', '',
+                 '2026-11-01T10:00:00.000000+00:00'),
+                (2, 'b', 'x', 'ch_2', 'card_1', 100000000, 'USD', 1, 'needs_customer',
+                 'authentication_required', '2026-11-01T11:00:00.000000+00:00');
+            """
+        )
+
+    old = Sandbox(path)
+
+    assert old.taken() == [("a", HUNDRED, "USD")]
+    assert outcome(old.processor.ask("b")) == "wants"
+    request = wish(old.wants_customer(), customer_present=True)
+    assert charged(old, request) == "challenge: paid"
+    assert len(old.taken()) == 2
 
 
 def test_the_page_and_the_check_read_the_books(harness):
@@ -500,7 +772,7 @@ def test_the_page_and_the_check_read_the_books(harness):
     assert (newest.key, newest.status, newest.last4) == (declined.key, Status.DECLINED, "0341")
     assert (newest.customer_present, newest.decline_code) == (True, "generic_decline")
     assert (oldest.status, oldest.amount, oldest.brand) == (Status.PAID, HUNDRED, "visa")
-    assert oldest.created_at == harness.now()
+    assert oldest.at == harness.now()
     assert harness.books.paid_charges() == [(paid.key, HUNDRED, "USD")]
     assert len(harness.books.charges(1)) == 1
 

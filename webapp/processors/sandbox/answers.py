@@ -24,7 +24,10 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True)
 class NextAnswer:
-    """`last4` binds it to one card; empty, it is for whichever is charged next."""
+    """`last4` binds it to one card, a payer's e-mail there to one PayPal agreement.
+
+    Empty, it is for whichever is charged next.
+    """
 
     kind: AnswerKind
     decline_code: str = ""
@@ -57,7 +60,7 @@ class AnswerQueue:
             db.execute("DELETE FROM answer")
 
     def take(self, last4: str) -> NextAnswer | None:
-        """The oldest answer for this card, which is thereby used."""
+        """The oldest answer for this card or payer, which is thereby used."""
         # Nearly always there is none: then no charge waits for a writer's lock here.
         if self._store.db.execute("SELECT 1 FROM answer LIMIT 1").fetchone() is None:
             return None

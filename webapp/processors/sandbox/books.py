@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from webapp.processors.sandbox.agreements import Agreements
 from webapp.processors.sandbox.answers import LONGEST, AnswerKind, AnswerQueue, NextAnswer
 from webapp.processors.sandbox.charges import Charge, ChargeBook
+from webapp.processors.sandbox.desk import Desk
 from webapp.processors.sandbox.store import Store
 from webapp.processors.sandbox.vault import Vault
 
@@ -19,6 +21,8 @@ class SandboxBooks:
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
         self.vault = Vault(self._store)
+        self.agreements = Agreements(self._store)
+        self.desk = Desk(self._store, self.agreements)
         self.queue = AnswerQueue(self._store)
         self.book = ChargeBook(self._store)
 
@@ -61,7 +65,7 @@ class SandboxBooks:
         seconds: float = 0.0,
         last4: str = "",
     ) -> None:
-        """How one of the next charges is answered: the next with that card, or the next at all."""
+        """How one of the next charges is answered: the next with that card or payer, or any."""
         self.queue.put(NextAnswer(AnswerKind(kind), decline_code, seconds, last4))
 
     def clear_answers(self) -> None:
@@ -72,12 +76,12 @@ class SandboxBooks:
         count: int = 20,
         *,
         keys: Sequence[str] | None = None,
-        card_references: Sequence[str] = (),
+        method_references: Sequence[str] = (),
     ) -> list[Charge]:
-        """The newest first; given `keys`, only those under them or with these cards."""
+        """The newest first; given `keys`, only those under them or with these methods."""
         if keys is None:
             return self.book.last(count)
-        return self.book.last_of(count, keys, card_references)
+        return self.book.last_of(count, keys, method_references)
 
     def paid_charges(self) -> list[tuple[str, int, str]]:
         """Key, micros and currency of every charge that took money, oldest first (L13)."""

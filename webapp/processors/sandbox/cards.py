@@ -35,6 +35,8 @@ class Behaviour:
     automatic: Charging = Charging.PAYS
     present: Charging = Charging.PAYS
     code: str = ""
+    confirmed: Charging = Charging.PAYS
+    """And once the customer who was wanted has confirmed."""
 
     def charging(self, *, customer_present: bool) -> Charging:
         return self.present if customer_present else self.automatic
@@ -55,7 +57,11 @@ BEHAVIOURS = {
         "authentication_required",
     ),
     "declines_after_challenge": Behaviour(
-        Adding.CHALLENGE, Charging.DECLINES, Charging.WANTS_CUSTOMER, "insufficient_funds"
+        Adding.CHALLENGE,
+        Charging.DECLINES,
+        Charging.WANTS_CUSTOMER,
+        "insufficient_funds",
+        confirmed=Charging.DECLINES,
     ),
     "declines_when_charged": Behaviour(
         Adding.SUCCEEDS, Charging.DECLINES, Charging.DECLINES, "generic_decline"

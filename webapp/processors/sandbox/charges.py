@@ -10,7 +10,16 @@ from secrets import token_hex
 from sqlite3 import Connection, Row
 
 from webapp.domain import declines
-from webapp.ports import Answer, ChargeRequest, Declined, NeedsCustomer, Paid, RefusedToLook
+from webapp.ports import (
+    Answer,
+    Cancelled,
+    ChargeRequest,
+    Declined,
+    NeedsCustomer,
+    Paid,
+    RefusedToLook,
+)
+from webapp.processors.sandbox.challenges import ChallengeKind, address_of, begin
 from webapp.processors.sandbox.store import Store, read, written
 
 OTHER_REQUEST = RefusedToLook("This idempotency key was used for another request")
@@ -20,6 +29,8 @@ class Status(StrEnum):
     PAID = "paid"
     DECLINED = "declined"
     NEEDS_CUSTOMER = "needs_customer"
+    CANCELLED = "cancelled"
+    """Its challenge was given up."""
 
 
 @dataclass(frozen=True)
@@ -28,31 +39,44 @@ class Outcome:
 
     status: Status
     decline_code: str = ""
+    confirmed_code: str = ""
+    """What it declines with even once the customer has confirmed; empty: then it pays."""
 
 
 @dataclass(frozen=True)
 class Charge:
-    """One row of the books. `amount` in micros; `brand` and `last4` empty for an unknown card."""
+    """One row of the books. `amount` in micros.
+
+    `brand` and `last4` are a card's, `payer_email` an agreement's; all are empty for neither.
+    """
 
     key: str
     request: str
     reference: str
-    card_reference: str
+    method_reference: str
     brand: str
     last4: str
+    payer_email: str
     amount: int
     currency: str
     customer_present: bool
     status: Status
     decline_code: str
-    created_at: datetime
+    at: datetime
+    """Of the answer that stands: the bank's first, or the end of its challenge (F8)."""
+    challenge_id: str
+    """Empty where nobody was asked."""
 
     def answer(self) -> Answer:
         if self.status is Status.PAID:
-            return Paid(self.reference, self.amount, self.currency, self.created_at)
+            return Paid(self.reference, self.amount, self.currency, self.at)
         if self.status is Status.NEEDS_CUSTOMER:
-            return NeedsCustomer(self.reference, self.created_at)
-        return declined(self.decline_code, self.created_at, self.reference)
+            asked = self.challenge_id
+            address = address_of(ChallengeKind.CHARGE, asked) if asked else ""
+            return NeedsCustomer(self.reference, self.at, address)
+        if self.status is Status.CANCELLED:
+            return Cancelled(self.at)
+        return declined(self.decline_code, self.at, self.reference)
 
     def answer_to(self, request: ChargeRequest) -> Answer:
         """The recorded answer, if this is what was asked under the key then."""
@@ -64,37 +88,38 @@ class ChargeBook:
         self._store = store
 
     def find(self, key: str) -> Charge | None:
-        row = self._store.db.execute(f"{_SELECT} WHERE charge.key = ?", (key,)).fetchone()
+        row = self._store.db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
         return None if row is None else _charge(row)
 
     def last(self, count: int) -> list[Charge]:
         """The newest first."""
-        rows = self._store.db.execute(f"{_SELECT} ORDER BY charge.id DESC LIMIT ?", (count,))
+        rows = self._store.db.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (count,))
         return [_charge(row) for row in rows]
 
     def last_of(
-        self, count: int, keys: Sequence[str], card_references: Sequence[str]
+        self, count: int, keys: Sequence[str], method_references: Sequence[str]
     ) -> list[Charge]:
-        """As `last`, of those under these keys or with these cards."""
+        """As `last`, of those under these keys or with these methods."""
         rows = self._store.db.execute(
-            f"{_SELECT} WHERE charge.key IN (SELECT value FROM json_each(?)) "  # noqa: S608
-            "OR charge.card_reference IN (SELECT value FROM json_each(?)) "
-            "ORDER BY charge.id DESC LIMIT ?",
-            (json.dumps(list(keys)), json.dumps(list(card_references)), count),
+            f"{_SELECT} WHERE key IN (SELECT value FROM json_each(?)) "  # noqa: S608
+            "OR card_reference IN (SELECT value FROM json_each(?)) "
+            "ORDER BY id DESC LIMIT ?",
+            (json.dumps(list(keys)), json.dumps(list(method_references)), count),
         )
         return [_charge(row) for row in rows]
 
     def paid(self) -> list[tuple[str, int, str]]:
         """Key, micros and currency of every charge that took money, oldest first."""
-        rows = self._store.db.execute(
-            "SELECT key, amount, currency FROM charge WHERE status = 'paid' ORDER BY id"
-        )
+        rows = self._store.db.execute(f"{_SELECT} WHERE status = 'paid' ORDER BY id")
         return [(row["key"], row["amount"], row["currency"]) for row in rows]
 
     def book(self, request: ChargeRequest, outcome: Outcome, now: datetime) -> Charge:
-        """Book the outcome, unless one is already booked under this key; gives what is booked."""
+        """Book the outcome, unless one is already booked under this key; gives what is booked.
+
+        Where the bank wants a customer who is present, it asks them.
+        """
         with self._store.writing() as db:
-            db.execute(
+            booked = db.execute(
                 "INSERT INTO charge (key, request, reference, card_reference, amount, currency, "
                 "customer_present, status, decline_code, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -111,16 +136,20 @@ class ChargeBook:
                     written(now),
                 ),
             )
+            wanted = outcome.status is Status.NEEDS_CUSTOMER and request.customer_present
+            if booked.rowcount == 1 and wanted:
+                kind, code = ChallengeKind.CHARGE, outcome.confirmed_code
+                begin(db, kind, request.key, request.return_to, now, decline_code=code)
             return _charge(_row_of(db, request.key))
 
     def book_verification(
-        self, key: str, card_reference: str, decline_code: str, now: datetime
+        self, key: str, method_reference: str, decline_code: str, now: datetime
     ) -> tuple[str, str, datetime]:
-        """As `book`; gives the booked card reference, decline code and time."""
+        """As `book`; gives the booked method's reference, decline code and time."""
         with self._store.writing() as db:
             db.execute(
                 "INSERT INTO verification VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, card_reference, decline_code, written(now)),
+                (key, method_reference, decline_code, written(now)),
             )
             row = db.execute("SELECT * FROM verification WHERE key = ?", (key,)).fetchone()
         return row["card_reference"], row["decline_code"], read(row["created_at"])
@@ -141,14 +170,36 @@ def request_print(request: ChargeRequest) -> str:
     return sha256(repr(parts).encode()).hexdigest()
 
 
-_SELECT = (
-    "SELECT charge.*, coalesce(card.brand, '') AS brand, coalesce(card.last4, '') AS last4 "
-    "FROM charge LEFT JOIN card ON card.id = charge.card_reference"
-)
+# `card_reference` is the method's, whatever its kind.
+_SELECT = """
+SELECT * FROM (
+    SELECT charge.id, key, request, reference, card_reference, amount, currency, customer_present,
+        coalesce(brand, '') AS brand,
+        coalesce(last4, '') AS last4,
+        coalesce(payer_email, '') AS payer_email,
+        coalesce(challenge.id, '') AS challenge_id,
+        CASE challenge.state
+            WHEN 'completed' THEN
+                CASE challenge.decline_code WHEN '' THEN 'paid' ELSE 'declined' END
+            WHEN 'failed' THEN 'declined'
+            WHEN 'cancelled' THEN 'cancelled'
+            ELSE status
+        END AS status,
+        CASE challenge.state
+            WHEN 'completed' THEN challenge.decline_code
+            WHEN 'cancelled' THEN ''
+            ELSE charge.decline_code
+        END AS decline_code,
+        coalesce(ended_at, charge.created_at) AS at
+    FROM charge
+    LEFT JOIN card ON card.id = card_reference
+    LEFT JOIN agreement ON agreement.id = card_reference
+    LEFT JOIN challenge ON kind = 'charge' AND subject = key
+)"""
 
 
 def _row_of(db: Connection, key: str) -> Row:
-    row: Row = db.execute(f"{_SELECT} WHERE charge.key = ?", (key,)).fetchone()
+    row: Row = db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
     return row
 
 
@@ -157,13 +208,15 @@ def _charge(row: Row) -> Charge:
         key=row["key"],
         request=row["request"],
         reference=row["reference"],
-        card_reference=row["card_reference"],
+        method_reference=row["card_reference"],
         brand=row["brand"],
         last4=row["last4"],
+        payer_email=row["payer_email"],
         amount=row["amount"],
         currency=row["currency"],
         customer_present=bool(row["customer_present"]),
         status=Status(row["status"]),
         decline_code=row["decline_code"],
-        created_at=read(row["created_at"]),
+        at=read(row["at"]),
+        challenge_id=row["challenge_id"],
     )

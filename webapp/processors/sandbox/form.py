@@ -23,10 +23,6 @@ from webapp.processors.sandbox.cards import (
 )
 from webapp.processors.sandbox.vault import CardDetails
 
-CHALLENGE = (
-    "This card asks for 3-D Secure, which arrives with a later version of Ballast. "
-    "Use another card for now."
-)
 NOT_HERE = "Leave the card number out of this field"
 
 KEPT_FIELDS = ("expiry", "cardholder", "country", "line", "city", "postcode")
@@ -56,8 +52,6 @@ def token_for(books: SandboxBooks, fields: Mapping[str, str], now: datetime) -> 
     """
     details = read_card(fields, now)
     behaviour = BEHAVIOURS[behaviour_name(details.number)]
-    if behaviour.adding is Adding.CHALLENGE:
-        raise CardRefused({"form": CHALLENGE})
     if behaviour.adding is Adding.REFUSED:
         reason = declines.reason(behaviour.code)
         raise CardRefused({"form": f"{reason.sentence}. {reason.advice}"})

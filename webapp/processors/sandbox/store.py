@@ -16,45 +16,64 @@ from secrets import token_hex
 BUSY = 15.0
 """Seconds to wait for another writer."""
 
-SCHEMA = """
+_CARD = """
+    id TEXT PRIMARY KEY,
+    behaviour TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    exp_month INTEGER NOT NULL,
+    exp_year INTEGER NOT NULL,
+    cardholder TEXT NOT NULL,
+    address_country TEXT NOT NULL,
+    address_line TEXT NOT NULL,
+    address_city TEXT NOT NULL,
+    address_postcode TEXT NOT NULL,
+    created_at TEXT NOT NULL"""
+
+# Tables only ever join those of older books; none changes its columns.
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS setting (
     name TEXT PRIMARY KEY,
     value NOT NULL
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS token (
-    id TEXT PRIMARY KEY,
-    behaviour TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    brand TEXT NOT NULL,
-    last4 TEXT NOT NULL,
-    exp_month INTEGER NOT NULL,
-    exp_year INTEGER NOT NULL,
-    cardholder TEXT NOT NULL,
-    address_country TEXT NOT NULL,
-    address_line TEXT NOT NULL,
-    address_city TEXT NOT NULL,
-    address_postcode TEXT NOT NULL,
-    created_at TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS token ({_CARD}
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS card (
-    id TEXT PRIMARY KEY,
-    behaviour TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    brand TEXT NOT NULL,
-    last4 TEXT NOT NULL,
-    exp_month INTEGER NOT NULL,
-    exp_year INTEGER NOT NULL,
-    cardholder TEXT NOT NULL,
-    address_country TEXT NOT NULL,
-    address_line TEXT NOT NULL,
-    address_city TEXT NOT NULL,
-    address_postcode TEXT NOT NULL,
-    created_at TEXT NOT NULL,
+-- Cards whose challenge is still open: no charge finds them here.
+CREATE TABLE IF NOT EXISTS held_card ({_CARD}
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS card ({_CARD},
     revoked_at TEXT
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS agreement (
+    id TEXT PRIMARY KEY,
+    payer_id TEXT NOT NULL,
+    payer_email TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    cancelled_at TEXT, -- by the payer
+    revoked_at TEXT -- by the merchant
+) WITHOUT ROWID;
+
+-- `subject` is what waits for the answer: a held card, an agreement to be, the key of a charge.
+-- `decline_code` is what the bank says even to a customer who has confirmed; empty: it agrees.
+CREATE TABLE IF NOT EXISTS challenge (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('card', 'agreement', 'charge')),
+    subject TEXT NOT NULL,
+    decline_code TEXT NOT NULL DEFAULT '',
+    return_to TEXT NOT NULL DEFAULT '',
+    state TEXT NOT NULL DEFAULT 'open'
+        CHECK (state IN ('open', 'completed', 'failed', 'cancelled')),
+    created_at TEXT NOT NULL,
+    ended_at TEXT,
+    UNIQUE (kind, subject)
+) WITHOUT ROWID;
+
+-- As the bank first answered; what came of a challenge stands in `challenge`.
 CREATE TABLE IF NOT EXISTS charge (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,

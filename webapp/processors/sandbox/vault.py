@@ -21,6 +21,7 @@ from webapp.processors.sandbox.cards import (
     brand_of,
     has_expired,
 )
+from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, begin
 from webapp.processors.sandbox.store import Store, read, written
 
 TOKEN_LIFE = timedelta(minutes=30)
@@ -80,10 +81,11 @@ class Vault:
             _insert(db, "token", token, self._kept(details), now)
         return token
 
-    def save(self, token: str, now: datetime) -> VaultCard | None:
+    def save(self, token: str, return_to: str, now: datetime) -> VaultCard | Challenge | None:
         """Spend a token. None where it is not known, was used or is too old.
 
-        A card whose adding does not succeed is not saved (M6): it comes back without reference.
+        A card whose bank asks first is held until its challenge is completed (M6). One that its
+        bank refuses is not saved: it comes back without a reference.
         """
         reference = f"card_{token_hex(12)}"
         with self._store.writing() as db:
@@ -91,9 +93,14 @@ class Vault:
             db.execute("DELETE FROM token WHERE id = ?", (token,))
             if row is None or now - read(row["created_at"]) > TOKEN_LIFE:
                 return None
-            if BEHAVIOURS[row["behaviour"]].adding is not Adding.SUCCEEDS:
+            kept = [row[name] for name in _KEPT]
+            adding = BEHAVIOURS[row["behaviour"]].adding
+            if adding is Adding.CHALLENGE:
+                _insert(db, "held_card", reference, kept, now)
+                return begin(db, ChallengeKind.CARD, reference, return_to, now)
+            if adding is Adding.REFUSED:
                 return _card(row, "", revoked=False)
-            _insert(db, "card", reference, [row[name] for name in _KEPT], now)
+            _insert(db, "card", reference, kept, now)
         return _card(row, reference, revoked=False)
 
     def keep(self, details: CardDetails, now: datetime) -> str:
@@ -106,6 +113,12 @@ class Vault:
     def card(self, reference: str) -> VaultCard | None:
         row = self._store.db.execute("SELECT * FROM card WHERE id = ?", (reference,)).fetchone()
         return None if row is None else _card(row, reference, revoked=row["revoked_at"] is not None)
+
+    def held(self, reference: str) -> VaultCard | None:
+        """A card whose challenge is open."""
+        db = self._store.db
+        row = db.execute("SELECT * FROM held_card WHERE id = ?", (reference,)).fetchone()
+        return None if row is None else _card(row, reference, revoked=False)
 
     def revoke(self, reference: str, now: datetime) -> None:
         with self._store.writing() as db:
@@ -129,6 +142,25 @@ class Vault:
             details.address_city,
             details.address_postcode,
         )
+
+
+# Within the transaction that ends the card's challenge:
+
+
+def admit(db: Connection, reference: str, now: datetime) -> None:
+    """Save a held card."""
+    columns = ", ".join(_KEPT)
+    db.execute(
+        f"INSERT INTO card (id, {columns}, created_at) "  # noqa: S608  names of our own
+        f"SELECT id, {columns}, ? FROM held_card WHERE id = ?",
+        (written(now), reference),
+    )
+    dismiss(db, reference)
+
+
+def dismiss(db: Connection, reference: str) -> None:
+    """Forget a held card: nothing of it stays (M6)."""
+    db.execute("DELETE FROM held_card WHERE id = ?", (reference,))
 
 
 def _insert(db: Connection, table: str, id_: str, kept: Sequence[str | int], now: datetime) -> None:

@@ -1,0 +1,178 @@
+"""What the pretend card processor and the pretend PayPal do alike, behind one port."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from webapp.clock import Clock
+from webapp.domain import money
+from webapp.ports import (
+    Answer,
+    Cancelled,
+    ChargeRequest,
+    Declined,
+    NotKnown,
+    RefusedToLook,
+    Saved,
+    SavingAnswer,
+    Unknown,
+    Verified,
+)
+from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.cards import Behaviour, Charging
+from webapp.processors.sandbox.challenges import (
+    Challenge,
+    ChallengeKind,
+    ChallengeState,
+    leads_here,
+)
+from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, Status, declined
+
+# What comes back instead of the bank's answer; nothing is booked, so nothing is known later.
+UNHEARD: dict[AnswerKind, Unknown | RefusedToLook] = {
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: Unknown("The connection timed out"),
+    AnswerKind.SERVER_ERROR: Unknown("The processor answered 500"),
+    AnswerKind.REFUSE_TO_LOOK: RefusedToLook("Too many requests; try again later"),
+}
+ANSWER_LOST = Unknown("The processor did not answer in time")
+
+AS_USUAL = NextAnswer(AnswerKind.SLOW)
+
+BAD_RETURN = RefusedToLook("The address to return to must be a path on this host")
+
+
+class PretendProcessor(ABC):
+    """Behind `webapp.ports.Processor`. Its time is the product's, which the sandbox moves."""
+
+    saves: ChallengeKind
+    """What its `saving` tells about."""
+
+    def __init__(
+        self, books: SandboxBooks, clock: Clock, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._books = books
+        self._clock = clock
+        self._sleep = sleep
+
+    def saving(self, reference: str) -> SavingAnswer:
+        self._take(self._books.latency)
+        return self._ended(self._books.desk.find(reference, {self.saves}))
+
+    def cancel_saving(self, reference: str) -> SavingAnswer:
+        self._take(self._books.latency)
+        desk = self._books.desk
+        if desk.find(reference, {self.saves}) is None:
+            return self._ended(None)
+        return self._ended(desk.cancel(reference, self._clock.now()))
+
+    def charge(self, request: ChargeRequest) -> Answer:
+        objection = _objection(request)
+        if objection is not None:
+            return objection
+        recorded = self._books.book.find(request.key)
+        if recorded is not None:
+            self._take(self._books.latency)
+            return recorded.answer_to(request)
+        told = self._books.queue.take(self._bound_to(request.method_reference)) or AS_USUAL
+        self._take(self._books.latency + told.seconds)
+        if told.kind in UNHEARD:
+            return UNHEARD[told.kind]
+        # The same key may have been booked while this answer took its time: that one stands.
+        charge = self._books.book.book(request, self._outcome(request, told), self._clock.now())
+        if told.kind is AnswerKind.TIMEOUT_AFTER_CHARGE:
+            return ANSWER_LOST
+        return charge.answer_to(request)
+
+    def ask(self, key: str) -> Answer | NotKnown:
+        self._take(self._books.latency)
+        recorded = self._books.book.find(key)
+        return NotKnown() if recorded is None else recorded.answer()
+
+    def cancel(self, key: str) -> Answer | NotKnown:
+        self._take(self._books.latency)
+        recorded = self._books.book.find(key)
+        if recorded is not None and recorded.challenge_id:
+            self._books.desk.cancel(recorded.challenge_id, self._clock.now())
+            recorded = self._books.book.find(key)
+        return NotKnown() if recorded is None else recorded.answer()
+
+    def verify(
+        self, key: str, method_reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook:
+        self._take(self._books.latency)
+        outcome = self._bank(method_reference, customer_present=True)
+        booked_reference, code, at = self._books.book.book_verification(
+            key, method_reference, outcome.decline_code, self._clock.now()
+        )
+        if booked_reference != method_reference:
+            return OTHER_REQUEST
+        return declined(code, at) if code else Verified(at)
+
+    # What an agreement and a card do not share
+
+    @abstractmethod
+    def _saved(self, reference: str) -> Saved:
+        """What was saved under it once its challenge was completed."""
+
+    @abstractmethod
+    def _bound_to(self, method_reference: str) -> str:
+        """What the queue of next answers knows the method by."""
+
+    @abstractmethod
+    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
+        """What the bank behind the method says; a decline code unless it would pay."""
+
+    def _ended(self, challenge: Challenge | None) -> SavingAnswer:
+        if challenge is None:
+            return RefusedToLook("Nothing is being saved under this reference")
+        if challenge.state is ChallengeState.OPEN:
+            return challenge.asks()
+        if challenge.state is ChallengeState.COMPLETED:
+            return self._saved(challenge.subject)
+        if challenge.state is ChallengeState.CANCELLED:
+            return Cancelled(challenge.at)
+        return declined("authentication_required", challenge.at, challenge.id)
+
+    def _outcome(self, request: ChargeRequest, told: NextAnswer) -> Outcome:
+        if told.kind is AnswerKind.DECLINE:
+            return Outcome(Status.DECLINED, told.decline_code or "generic_decline")
+        reference = request.method_reference
+        if told.kind is AnswerKind.AUTHENTICATION_REQUIRED:
+            said = self._bank(reference, customer_present=True)
+            refused = said.status is Status.DECLINED
+            code = said.decline_code if refused else said.confirmed_code
+            return Outcome(Status.NEEDS_CUSTOMER, "authentication_required", code)
+        return self._bank(reference, customer_present=request.customer_present)
+
+    def _take(self, seconds: float) -> None:
+        if seconds > 0:
+            self._sleep(min(seconds, LONGEST))
+
+
+def outcome_of(behaviour: Behaviour, *, customer_present: bool) -> Outcome:
+    charging = behaviour.charging(customer_present=customer_present)
+    if charging is Charging.PAYS:
+        return Outcome(Status.PAID)
+    if charging is Charging.DECLINES:
+        return Outcome(Status.DECLINED, behaviour.code)
+    code = "" if behaviour.confirmed is Charging.PAYS else behaviour.code
+    return Outcome(Status.NEEDS_CUSTOMER, "authentication_required", code)
+
+
+def is_way_back(return_to: str) -> bool:
+    """Nobody needs to be sent back; who is, stays on this host."""
+    return not return_to or leads_here(return_to)
+
+
+def _objection(request: ChargeRequest) -> RefusedToLook | None:
+    """What is wrong with the request itself, or nothing."""
+    if not request.key:
+        return RefusedToLook("The idempotency key is missing")
+    if request.amount <= 0 or request.amount % money.CENT:
+        return RefusedToLook("The amount must be whole cents above zero")
+    if not (
+        request.currency.isascii() and request.currency.isalpha() and len(request.currency) == 3
+    ):
+        return RefusedToLook("The currency must be three letters")
+    return None if is_way_back(request.return_to) else BAD_RETURN

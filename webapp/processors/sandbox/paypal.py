@@ -1,0 +1,45 @@
+"""The pretend PayPal: agreements that its customers give and take back on its own pages."""
+
+from webapp.ports import NeedsCustomer, RefusedToLook, SavedAgreement, SavingAnswer, Unknown
+from webapp.processors.sandbox.base import BAD_RETURN, PretendProcessor, is_way_back, outcome_of
+from webapp.processors.sandbox.challenges import ChallengeKind
+from webapp.processors.sandbox.charges import Outcome, Status
+
+
+class SandboxPayPal(PretendProcessor):
+    """Implements `webapp.ports.Processor`."""
+
+    name = "sandbox_paypal"
+    saves = ChallengeKind.AGREEMENT
+
+    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+        return RefusedToLook("PayPal takes no cards here")
+
+    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+        self._take(self._books.latency)
+        if not is_way_back(return_to):
+            return BAD_RETURN
+        return self._books.agreements.propose(return_to, self._clock.now()).asks()
+
+    def revoke(self, method_reference: str) -> bool:
+        self._take(self._books.latency)
+        self._books.agreements.revoke(method_reference, self._clock.now())
+        return True
+
+    def _saved(self, reference: str) -> SavedAgreement:
+        agreement = self._books.agreements.find(reference)
+        if agreement is None:
+            raise LookupError(f"no agreement {reference} behind its completed challenge")
+        return agreement.saved
+
+    def _bound_to(self, method_reference: str) -> str:
+        agreement = self._books.agreements.find(method_reference)
+        return agreement.saved.payer_email if agreement else ""
+
+    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
+        agreement = self._books.agreements.find(method_reference)
+        if agreement is None or agreement.revoked:
+            return Outcome(Status.DECLINED, "invalid_account")
+        if agreement.cancelled:
+            return Outcome(Status.DECLINED, "revocation_of_authorization")
+        return outcome_of(agreement.behaviour, customer_present=customer_present)
