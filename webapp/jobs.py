@@ -8,13 +8,17 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from webapp.actions.each import each
+from webapp.actions.finish_setup import expire_setups
 from webapp.actions.go_on import go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.reconcile import reconcile
-from webapp.actions.remove_method import revoke_removed
+from webapp.actions.revoke_methods import revoke_methods
 from webapp.actions.send_notices import send_notices
-from webapp.actions.sweep import sweep
+from webapp.actions.sweep import sweep, sweep_notifications
+from webapp.actions.warn_of_expiry import warn_of_expiry
 from webapp.domain import top_ups
+from webapp.domain.top_ups import Waiting
 from webapp.extensions import Parts, db, parts
 
 log = logging.getLogger(__name__)
@@ -33,9 +37,12 @@ class Job:
 def _go_on(session: Session, it: Parts) -> int:
     ready = top_ups.ready_to_go_on(session)
     session.rollback()
-    for waiting in ready:
+
+    def carry_on(waiting: Waiting) -> bool:
         go_on(session, waiting, it.processors, it.clock, it.policy)
-    return len(ready)
+        return True
+
+    return each(session, ready, carry_on)
 
 
 JOBS = (
@@ -52,16 +59,34 @@ JOBS = (
         "unknown outcomes settled",
     ),
     Job(
+        "give up setups",
+        30,
+        lambda session, it: expire_setups(session, it.processors, it.clock, it.policy),
+        "setups given up",
+    ),
+    Job(
+        "warn of expiry",
+        600,
+        lambda session, it: warn_of_expiry(session, it.clock.now(), it.policy),
+        "notices owed",
+    ),
+    Job(
         "sweep",
         60,
         lambda session, it: sweep(session, it.clock.now(), it.policy),
         "top-ups opened",
     ),
+    Job(
+        "sweep notifications",
+        60,
+        lambda session, it: sweep_notifications(session, it.clock.now(), it.policy),
+        "notifications told",
+    ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(
-        "revoke removed methods",
+        "revoke methods",
         300,
-        lambda session, it: revoke_removed(session, it.processors, it.clock),
+        lambda session, it: revoke_methods(session, it.processors, it.clock),
         "methods revoked",
     ),
     Job(

@@ -189,11 +189,11 @@ def upgrade() -> None:
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failure_code", sa.String(length=60), nullable=True),
         sa.Column("suspended_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("healed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("barred_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("declines_in_a_row", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("position <> 0", name=op.f("ck_payment_method_position_is_not_zero")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["account.id"], name=op.f("fk_payment_method_account_id_account")
@@ -296,6 +296,7 @@ def upgrade() -> None:
         sa.Column("retry_of_id", sa.Integer(), nullable=True),
         sa.Column("processor", sa.String(length=20), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("method_reference", sa.String(length=120), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("customer_present", sa.Boolean(), nullable=False),
@@ -307,6 +308,8 @@ def upgrade() -> None:
         sa.Column("suspended_method", sa.Boolean(), nullable=False),
         sa.Column("processor_reference", sa.String(length=120), nullable=True),
         sa.Column("trouble", sa.String(length=500), nullable=True),
+        sa.Column("mismatch", sa.Text(), nullable=True),
+        sa.Column("needs_operator", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("declined_at", sa.DateTime(timezone=True), nullable=True),
@@ -339,6 +342,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('started', 'unknown', 'refused')"),
     )
     op.create_index("ix_attempt_payment_id", "attempt", ["payment_id"])
+    op.create_index(
+        "ix_attempt_needs_operator",
+        "attempt",
+        ["id"],
+        sqlite_where=sa.text("needs_operator"),
+        postgresql_where=sa.text("needs_operator"),
+    )
     op.create_index("ix_attempt_retry_of_id", "attempt", ["retry_of_id"])
     op.create_index("uq_attempt_key", "attempt", ["key"], unique=True)
     op.create_index(
@@ -363,7 +373,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
-        sa.Column("sentence", sa.String(length=500), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
         sa.Column("top_up_id", sa.Integer(), nullable=True),
         sa.Column("times", sa.Integer(), nullable=False),
@@ -427,9 +437,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=30), nullable=False),
-        sa.Column("recipients", sa.JSON(), nullable=False),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
-        sa.Column("dedupe_key", sa.String(length=120), nullable=False),
+        sa.Column("about", sa.String(length=80), nullable=False),
         sa.Column("message_id", sa.String(length=120), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
@@ -454,7 +464,12 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'owed'"),
         postgresql_where=sa.text("state = 'owed'"),
     )
-    op.create_index("uq_notice_dedupe_key", "notice", ["dedupe_key"], unique=True)
+    op.create_index(
+        "uq_notice_account_id_kind_about_recipient",
+        "notice",
+        ["account_id", "kind", "about", "recipient"],
+        unique=True,
+    )
 
     for name, event, condition, words in GUARDS:
         guard(name, event, condition, words)

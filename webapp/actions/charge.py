@@ -10,10 +10,17 @@ from webapp.ports import Processors
 
 
 def charge(
-    session: Session, attempt_id: int, processors: Processors, clock: Clock, policy: Policy
+    session: Session,
+    attempt_id: int,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    *,
+    return_to: str = "",
 ) -> None:
+    """`return_to` is where a challenge sends the customer back to."""
     attempt = session.get_one(Attempt, attempt_id)
-    request, processor = attempt.request(), processors[attempt.processor]
+    request, processor = attempt.request(return_to), processors[attempt.processor]
     session.rollback()  # no transaction is open during the call
     answer = processor.charge(request)
     settle(session, attempt_id, answer, clock.now(), policy)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
+from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import Membership, Role, User
@@ -84,13 +85,20 @@ def _faults(
     faults = {}
     if not name.strip():
         faults["name"] = "Enter a name"
-    local, at, domain = email.partition("@")
-    if not (local and at and domain) or any(c.isspace() for c in email) or len(email) > 254:
+    if not is_address(email):
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = "There is already a person with this e-mail address"
     if len(password) < PASSWORD_LENGTH:
         faults["password"] = f"At least {PASSWORD_LENGTH} characters"
-    if time_zone not in available_timezones():
+    if not _is_time_zone(time_zone):
         faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
     return faults
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

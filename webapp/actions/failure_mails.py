@@ -13,7 +13,15 @@ from webapp.domain import moments, notices
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import AttemptState, Payment, PaymentState
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.payments import (
+    AUTHENTICATION_REQUIRED,
+    RESUMABLE,
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentState,
+)
 from webapp.domain.policy import Policy
 
 
@@ -30,18 +38,43 @@ def owe_suspension_mails(
         why = reason(attempt.decline_code)
         lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
         until = method.suspended_until if lifts else None
+        if _wants_customer(attempt) and payment.state != PaymentState.PAID:
+            _owe_link(session, account, attempt, method, now)
+            continue
         facts = {
             "method": method.label,
             "amount": account.show(attempt.amount),
             "reason": why.sentence,
             "advice": why.advice,
-            "at": moments.when(attempt.declined_at or now, account.time_zone, now),
-            "until": moments.when(until, account.time_zone, now) if until else "",
+            "at": moments.mailed(attempt.declined_at or now, account.time_zone, now),
+            "until": moments.mailed(until, account.time_zone, now) if until else "",
             "instead": _instead(account, payment),
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.METHOD_SUSPENDED
         notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+
+
+def _wants_customer(attempt: Attempt) -> bool:
+    return attempt.automatic and attempt.decline_code == AUTHENTICATION_REQUIRED
+
+
+def _owe_link(
+    session: Session, account: Account, attempt: Attempt, method: PaymentMethod, now: datetime
+) -> None:
+    """F7: the mail whose link, signed by the mailer, resumes it with the customer present."""
+    declined_at = attempt.declined_at or now
+    facts = {
+        "method": method.label,
+        "amount": account.show(attempt.amount),
+        "at": moments.mailed(declined_at, account.time_zone, now),
+        "until": moments.mailed(declined_at + RESUMABLE, account.time_zone, now),
+        "instead": _instead(account, attempt.payment),
+        "attempt_id": attempt.id,
+    }
+    about = f"attempt {attempt.id}"
+    kind = NoticeKind.AUTHENTICATION_REQUIRED
+    notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
 
 
 def _instead(account: Account, payment: Payment) -> str:

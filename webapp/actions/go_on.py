@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.pay import go_on_by_auto_charge
+from webapp.actions.pay_by_auto_charge import go_on_by_auto_charge
 from webapp.actions.top_up import top_up
 from webapp.clock import Clock
 from webapp.domain.policy import Policy

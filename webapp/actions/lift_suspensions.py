@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.actions.each import each
 from webapp.actions.look import look
 from webapp.domain import decisions
 from webapp.domain.accounts import Account
@@ -20,7 +21,12 @@ def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
             PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None)
         )
     ).all()
-    return sum(_lift(session, account_id, method_id, now, policy) for method_id, account_id in due)
+
+    def lift(method: tuple[int, int]) -> bool:
+        method_id, account_id = method
+        return _lift(session, account_id, method_id, now, policy)
+
+    return each(session, [(row.id, row.account_id) for row in due], lift)
 
 
 def _lift(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:

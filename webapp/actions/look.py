@@ -42,18 +42,25 @@ def look(
     notify_if_low(session, account, now, policy)
     at = top_ups.gather(session, account, now, policy)
     if at.is_bursting and at.choice.refill_on:
-        account.pause(now)
-        tell(session, account, replace(at, paused=True), Plan(Code.PAUSED), routine=routine)
+        pause(session, account, at)
         return None
     answer = top_ups.plan(at)
-    if answer.code is Code.REFILL_OFF:
+    if not at.choice.refill_on:
         return None
     if answer.charges:
         return open_top_up(session, account, cause, now)
-    if answer.code in (Code.ABOVE_THRESHOLD, Code.WAITING) and routine:
+    if answer.code is Code.WAITING and (routine or not at.is_below):
+        return None
+    if answer.code is Code.ABOVE_THRESHOLD and routine:
         return None
     tell(session, account, at, answer, routine=routine)
     return None
+
+
+def pause(session: Session, account: Account, at: Situation) -> None:
+    """T10: after a burst automatic payments wait for a person."""
+    account.pause(at.now)
+    tell(session, account, replace(at, paused=True), Plan(Code.PAUSED))
 
 
 def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
@@ -85,7 +92,7 @@ def tell(
         about = account.paused_at.isoformat()
         notices.owe(session, account, NoticeKind.PAUSED, about, {"sentence": line}, at.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        until = moments.when(answer.until, at.time_zone, at.now)
+        until = moments.mailed(answer.until, at.time_zone, at.now)
         facts = {
             "sentence": line,
             "limit": limit_name(at, answer, account.show).removeprefix("your limit of "),
@@ -105,7 +112,7 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
     facts = {
         "balance": balance,
         "threshold": threshold,
-        "at": moments.when(now, account.time_zone, now),
+        "at": moments.mailed(now, account.time_zone, now),
         "what_next": what_next(session, account, now, policy),
     }
     if notices.owe(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):

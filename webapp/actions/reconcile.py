@@ -1,18 +1,37 @@
 """Ask processors about attempts whose outcome is not known, and settle them (L8, L10)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.actions.each import each
+from webapp.actions.inquiries import ask, cancel
 from webapp.actions.settle import settle
 from webapp.clock import Clock
-from webapp.domain import moments, notices
+from webapp.domain import decisions, moments, notices, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import KEY_LIFETIME, OPEN_STATES, Attempt, AttemptState
+from webapp.domain.payments import (
+    KEY_LIFETIME,
+    NOT_KNOWN_BELIEVED,
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.policy import Policy
-from webapp.ports import Answer, ChargeRequest, NotKnown, Processor, Processors
+from webapp.ports import (
+    Answer,
+    Cancelled,
+    ChargeRequest,
+    NeedsCustomer,
+    NotKnown,
+    Processor,
+    Processors,
+    RefusedToLook,
+    Unknown,
+)
 
 TOO_OLD = "Not known to the processor, and too old to repeat safely. An operator must decide."
 
@@ -25,39 +44,66 @@ def reconcile(session: Session, processors: Processors, clock: Clock, policy: Po
         )
     ).all()
     session.rollback()
-    return sum(_ask(session, attempt_id, processors, clock, policy) for attempt_id in due)
+
+    def follow_up(attempt_id: int) -> bool:
+        return _follow_up(session, attempt_id, processors, clock, policy)
+
+    return each(session, due, follow_up)
 
 
-def _ask(
+def _follow_up(
     session: Session, attempt_id: int, processors: Processors, clock: Clock, policy: Policy
 ) -> bool:
     now = clock.now()
     if not _claim(session, attempt_id, now):
         return False
     attempt = session.get_one(Attempt, attempt_id)
-    processor, request = processors[attempt.processor], attempt.request()
-    refused = attempt.state == AttemptState.REFUSED
-    age, repeatable = now - attempt.started_at, attempt.may_be_repeated(now)
+    processor, request, state = processors[attempt.processor], attempt.request(), attempt.state
+    age, wanted = now - attempt.started_at, _still_wanted(session, attempt, now, policy)
     session.rollback()  # no transaction is open during the call
-    if refused and age < KEY_LIFETIME:
-        answer: Answer | NotKnown = processor.charge(request)  # L8: again, under the same key
+    answer: Answer | NotKnown
+    if state == AttemptState.CHALLENGED:
+        answer = cancel(processor, request.key)  # F9: it was left open
+    elif state == AttemptState.REFUSED:
+        # L8: nothing has run. The same key again, if it still is to be charged at all (T14).
+        if wanted and age < KEY_LIFETIME:
+            _restart(session, attempt_id)
+            answer = processor.charge(request)
+        else:
+            answer = Cancelled(now)
     else:
-        answer = _ask_and_repeat(processor, request, repeatable)
-    if not isinstance(answer, NotKnown):
-        return settle(session, attempt_id, answer, clock.now(), policy)
-    if age >= KEY_LIFETIME:
-        _leave_to_operator(session, attempt_id)
-    return False
+        answer = _ask_and_repeat(processor, request, now, age, wanted)
+    if isinstance(answer, NotKnown):
+        if age >= KEY_LIFETIME:
+            _leave_to_operator(session, attempt_id, now)
+        return False
+    settle(session, attempt_id, answer, clock.now(), policy)
+    return not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
 
 
 def _ask_and_repeat(
-    processor: Processor, request: ChargeRequest, repeatable: bool
+    processor: Processor, request: ChargeRequest, now: datetime, age: timedelta, wanted: bool
 ) -> Answer | NotKnown:
-    """ "Not known" is believed only after half an hour; then the same request is made again."""
-    answer = processor.ask(request.key)
-    if isinstance(answer, NotKnown) and repeatable:
-        return processor.charge(request)
-    return answer
+    """ "Not known" is believed only after half an hour; then the same request is made again.
+
+    Unless it is not wanted any more: nothing has run, so it is given up (T14).
+    """
+    answer = ask(processor, request.key)
+    if not isinstance(answer, NotKnown) or not NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME:
+        return answer
+    return processor.charge(request) if wanted else Cancelled(now)
+
+
+def _still_wanted(session: Session, attempt: Attempt, now: datetime, policy: Policy) -> bool:
+    """Whether an automatic charge would be made now, just so (T14). A person's own is wanted."""
+    if not attempt.automatic:
+        return True
+    account = session.get_one(Account, attempt.account_id)
+    tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
+    at = top_ups.gather(session, account, now, policy, tried=tried)
+    plan = top_ups.plan(top_ups.without(at, attempt))
+    just_so = (attempt.method_id, attempt.amount)
+    return plan.charges and (plan.methods[0].id, plan.amount) == just_so
 
 
 def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
@@ -73,7 +119,7 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
         facts = {
             "amount": account.show(attempt.amount),
             "method": attempt.method.label if attempt.method else "",
-            "since": moments.when(attempt.started_at, account.time_zone, now),
+            "since": moments.mailed(attempt.started_at, account.time_zone, now),
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN
@@ -82,11 +128,26 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
     return True
 
 
-def _leave_to_operator(session: Session, attempt_id: int) -> None:
+def _restart(session: Session, attempt_id: int) -> None:
+    """From here on it may have run: a crash must not leave it as refused."""
     Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    session.execute(
-        update(Attempt)
-        .where(Attempt.id == attempt_id, Attempt.state.in_(OPEN_STATES))
-        .values(trouble=TOO_OLD)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    if attempt.state == AttemptState.REFUSED:
+        attempt.state = AttemptState.STARTED
+    session.commit()
+
+
+def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: said once, and listed for the operator until it is decided."""
+    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    if not attempt.is_open or attempt.needs_operator:
+        session.rollback()
+        return
+    attempt.trouble, attempt.needs_operator = TOO_OLD, True
+    line = (
+        f"The outcome of {account.show(attempt.amount)} could not be learned for 23 hours. Your "
+        "provider decides; nothing else is charged until then."
     )
+    decisions.note(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
     session.commit()

@@ -1,14 +1,11 @@
 """The customer removes a method (M10), and the processor forgets it (M13)."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.actions.challenges import conclude_challenge_with
 from webapp.actions.look import look
 from webapp.clock import Clock
-from webapp.domain import audit, payment_methods, payments
+from webapp.domain import audit, payment_methods, payments, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict
@@ -22,13 +19,16 @@ def remove_method(
     account_id: int,
     method_id: int,
     actor: Actor,
-    now: datetime,
+    processors: Processors,
+    clock: Clock,
     policy: Policy,
 ) -> PaymentMethod:
-    """Take it off the list at once; `revoke_removed` then tells the processor.
+    """Take it off the list at once; `revoke_methods` then tells the processor.
 
     Raises `NotFound`, or `Conflict` while a payment with it is open.
     """
+    conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
+    now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
     if payments.open_attempt_with(session, method_id) is not None:
@@ -37,6 +37,7 @@ def remove_method(
             code="payment_open",
         )
     method.remove(now)
+    revocations.ask(session, account_id, method.processor, method.processor_reference, now)
     session.flush()
     rest = payment_methods.listed(session, account_id)
     payment_methods.place(session, {m.id: m for m in rest}, [m.id for m in rest])
@@ -44,22 +45,3 @@ def remove_method(
     look(session, account, "method removed", now, policy)
     session.commit()
     return method
-
-
-def revoke_removed(session: Session, processors: Processors, clock: Clock) -> int:
-    """Tell processors of removed methods until each is forgotten there. How many now are."""
-    waiting: Sequence[PaymentMethod] = session.scalars(
-        select(PaymentMethod).where(
-            PaymentMethod.removed_at.is_not(None), PaymentMethod.revoked_at.is_(None)
-        )
-    ).all()
-    due = [(m.id, m.account_id, m.processor, m.processor_reference) for m in waiting]
-    session.rollback()
-    done = 0
-    for method_id, account_id, processor, reference in due:
-        if processors[processor].revoke(reference):
-            Account.locked(session, account_id)
-            session.get_one(PaymentMethod, method_id).revoked_at = clock.now()
-            session.commit()
-            done += 1
-    return done

@@ -12,9 +12,11 @@ from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.errors import Refusal
-from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
 from webapp.ports import Declined, Processors, Verified
+
+NEEDS_PAYMENT = (Standing.BARRED, Standing.RESTED)
 
 
 def restore_method(
@@ -29,6 +31,10 @@ def restore_method(
     """Verify for no amount. Raises `NotFound`, or `Refusal` when the bank does not vouch for it."""
     started_at = clock.now()
     method = payment_methods.find(session, account_id, method_id)
+    if method.is_barred or method.is_rested:
+        # F3, T16: only the customer's own payment brings such a method back.
+        sentence = f"{method.label} comes back only by a payment with it, or by replacing it."
+        raise Refusal(sentence, code="needs_payment")
     processor, reference, label = (
         processors[method.processor],
         method.processor_reference,
@@ -46,7 +52,12 @@ def restore_method(
     now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
-    if method.heal(started_at):
+    healed = not (method.is_barred or method.is_rested) and method.heal(started_at)
+    if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, Standing.SUSPENDED):
+        session.rollback()
+        sentence = f"A payment with {label} has failed meanwhile, so it stays suspended."
+        raise Refusal(sentence, code="failed_meanwhile")
+    if healed:
         audit.record(session, account_id, actor, "method_restored", now, method=method.label)
         line = f"{method.label} was verified with the bank and is back in use."
         decisions.note(session, account_id, Code.RESTORED, line, now)

@@ -1,12 +1,17 @@
 """Send the mails that are owed: claim, hand over, record (F11, L6, N2)."""
 
+import logging
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from webapp.actions.each import each
 from webapp.clock import Clock
 from webapp.domain.base import begin_writing
 from webapp.domain.notices import CLAIM, Notice, NoticeState
 from webapp.ports import Mailer, MailRefused
+
+log = logging.getLogger(__name__)
 
 
 def send_notices(session: Session, mailer: Mailer, clock: Clock, limit: int = 100) -> int:
@@ -21,7 +26,11 @@ def send_notices(session: Session, mailer: Mailer, clock: Clock, limit: int = 10
         .limit(limit)
     ).all()
     session.rollback()
-    return sum(_send(session, notice_id, mailer, clock) for notice_id in due)
+
+    def send(notice_id: int) -> bool:
+        return _send(session, notice_id, mailer, clock)
+
+    return each(session, due, send)
 
 
 def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> bool:
@@ -29,19 +38,22 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
         return False
     notice = session.get_one(Notice, notice_id)
     kind, facts = notice.kind, dict(notice.facts)
-    recipients, message_id = list(notice.recipients), notice.message_id
+    recipient, message_id = notice.recipient, notice.message_id
     session.rollback()  # no transaction is open while the mail server is waited for
     refused = ""
-    if mailer.delivers and recipients:
+    if mailer.delivers and recipient:
         try:
-            mailer.send(mailer.render(kind, facts), recipients, message_id)
+            mailer.send(mailer.render(kind, facts), [recipient], message_id)
         except MailRefused as refusal:
             refused = str(refusal) or "refused"
+        except Exception as fault:  # a template's fault must not keep the other mails
+            log.exception("notice %s could not be sent", notice_id)
+            refused = f"{type(fault).__name__}: {fault}"
     begin_writing(session)
     notice = session.get_one(Notice, notice_id)
     if refused:
         notice.record_refused(refused, clock.now())
-    elif mailer.delivers and recipients:
+    elif mailer.delivers and recipient:
         notice.record_sent(clock.now())
     else:
         notice.record_kept(clock.now())

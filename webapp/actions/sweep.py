@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.each import each
+from webapp.actions.look import look, notify_if_low
 from webapp.domain.accounts import Account
-from webapp.domain.low_balance import LowBalanceSettings, falls_below
+from webapp.domain.low_balance import MAIL_INTERVAL, LowBalanceSettings, falls_below
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import TopUp, TopUpState
 
@@ -24,9 +25,32 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
             ~has_open,
         )
     ).all()
-    opened = 0
-    for account_id in due:
+
+    def look_at(account_id: int) -> bool:
         account = Account.locked(session, account_id)
-        opened += look(session, account, "sweep", now, policy, routine=True) is not None
+        opened = look(session, account, "sweep", now, policy, routine=True) is not None
         session.commit()
-    return opened
+        return opened
+
+    return each(session, due, look_at)
+
+
+def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
+    """N5: tell what fell due within an hour after another mail, if it still holds."""
+    waiting = session.scalars(
+        select(Account.id)
+        .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
+        .where(
+            LowBalanceSettings.notification_on,
+            LowBalanceSettings.armed,
+            LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,
+            falls_below(Account.balance, LowBalanceSettings.notification_threshold),
+        )
+    ).all()
+
+    def tell(account_id: int) -> bool:
+        notify_if_low(session, Account.locked(session, account_id), now, policy)
+        session.commit()
+        return True
+
+    return each(session, waiting, tell)

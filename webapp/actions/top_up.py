@@ -39,10 +39,10 @@ def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Polic
     account_id = session.get_one(TopUp, top_up_id).account_id
     account = Account.locked(session, account_id)
     top_up = session.get_one(TopUp, top_up_id, populate_existing=True)
-    if top_up.state != TopUpState.OPEN:
+    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
+    if top_up.state != TopUpState.OPEN or (payment is not None and payment.has_open_attempt):
         session.rollback()
         return None
-    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
     tried = payment.tried_method_ids if payment else frozenset()
     at = top_ups.gather(session, account, now, policy, tried=tried)
     plan = top_ups.plan(at)

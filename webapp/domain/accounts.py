@@ -22,6 +22,8 @@ class Account(Base):
     """Where notices go (N3); several are allowed."""
     balance: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros. Always the ledger's sum: the database refuses any other value (L2)."""
+    paypal_allowed: Mapped[bool] = mapped_column(default=False)
+    """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
     """Automatic payments wait for a person to resume them (T10)."""
     resumed_at: Mapped[datetime | None]

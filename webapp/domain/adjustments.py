@@ -1,7 +1,8 @@
-"""Money that an operator puts on an account or takes off, with a reason.
+"""Money that moves without a processor: what an operator puts on an account or takes off, with a
+reason, and what has come by wire.
 
-A credit names a payment like any other (L2), so an adjustment is a payment that was paid the
-moment it was written, by no processor.
+A credit names a payment like any other (L2), so each of them is a payment that was paid the moment
+it was written.
 """
 
 from datetime import datetime
@@ -19,21 +20,35 @@ BY_HAND = "operator"
 
 def post(session: Session, account: Account, amount: int, reason: str, now: datetime) -> Payment:
     """Credit (or, below zero, debit) a locked account by `amount` micros."""
-    payment = Payment(
-        account_id=account.id,
-        kind=PaymentKind.ADJUSTMENT,
-        state=PaymentState.PAID,
-        amount=amount,
-        currency=account.currency,
-        note=reason,
-        created_at=now,
-        settled_at=now,
-    )
+    payment = Payment(kind=PaymentKind.ADJUSTMENT, note=reason)
+    key = f"adjustment-{token_hex(16)}"
+    return book(session, account, payment, EntryKind.ADJUSTMENT, amount, reason, key, now)
+
+
+def book(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    entry_kind: EntryKind,
+    amount: int,
+    description: str,
+    key: str,
+    now: datetime,
+) -> Payment:
+    """Let a new payment be paid at once: its attempt, and the entry that names it.
+
+    `key` says what the money is for; the database takes each key once, so nothing is booked twice.
+    """
+    payment.account_id = account.id
+    payment.state = PaymentState.PAID
+    payment.amount = amount
+    payment.currency = account.currency
+    payment.created_at = payment.settled_at = now
     attempt = Attempt(
         payment=payment,
         account_id=account.id,
         processor=BY_HAND,
-        key=f"adjustment-{token_hex(16)}",
+        key=key,
         amount=amount,
         currency=account.currency,
         state=AttemptState.PAID,
@@ -43,9 +58,9 @@ def post(session: Session, account: Account, amount: int, reason: str, now: date
     session.add_all([payment, attempt])
     session.flush()
     entry = LedgerEntry(
-        kind=EntryKind.ADJUSTMENT,
+        kind=entry_kind,
         amount=amount,
-        description=reason,
+        description=description,
         attempt_id=attempt.id,
         occurred_at=now,
         posted_at=now,

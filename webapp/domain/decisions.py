@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -27,8 +27,12 @@ class Code(StrEnum):
     DRY_RUN = "dry_run"
     CHARGING = "charging"
     # What became of a payment.
+    MISMATCH = "evidence_does_not_match"
+    OPERATOR = "operator_must_decide"
+    CHAIN_ENDED = "chain_ended"
     CHARGED = "charged"
     DECLINED = "declined"
+    ABANDONED = "abandoned"
     # What happened to a method.
     SUSPENSION_ENDED = "suspension_ended"
     RESTORED = "restored"
@@ -45,7 +49,7 @@ class Decision(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     code: Mapped[Code] = mapped_column(String(40))
-    sentence: Mapped[str] = mapped_column(String(500))
+    sentence: Mapped[str] = mapped_column(Text)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
     top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
     times: Mapped[int] = mapped_column(default=1)
@@ -77,8 +81,9 @@ def note(
     last = latest(session, account_id)
     if (
         last is not None
-        and (last.code, last.sentence, last.attempt_id) == (code, sentence, attempt_id)
         and attempt_id is None
+        and (last.code, last.sentence) == (code, sentence)
+        and (last.attempt_id, last.top_up_id) == (None, top_up_id)
     ):
         last.times += 1
         last.last_at = now

@@ -29,7 +29,7 @@ NUMBER = Reason("Invalid card", "Add the card again, or use another one.")
 AUTHENTICATION = Reason("Authentication failed", "Retry, and confirm the payment with your bank.")
 CURRENCY = Reason("The card cannot pay in this currency", "Use another method.")
 UNSUPPORTED = Reason("The card does not allow this payment", "Use another method.")
-REVOKED = Reason("You told the bank to stop these payments", "Retry, or use another method.")
+REVOKED = Reason("These payments were stopped", "Retry, or add the method again.")
 
 REASONS = {
     "insufficient_funds": FUNDS,

@@ -6,6 +6,7 @@ from webapp.domain import moments, top_ups
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import RefillMode, Show
 from webapp.domain.payment_methods import PaymentMethod, Standing
+from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation, uncut_amount
 
 
@@ -87,6 +88,8 @@ def timeline_line(at: Situation, plan: Plan, show: Show) -> str:
         return f"Nothing to do: the balance is not below {show(threshold)}."
     if plan.code is Code.REFILL_OFF:
         return "Nothing to do: automatic refill is off."
+    if plan.code is Code.CAP_REACHED:
+        return plain(_limit_reached(at, plan, show, lasting=True))
     return plain(what_happens_next(at, show))
 
 
@@ -114,7 +117,10 @@ def _refill_off(at: Situation, show: Show) -> Sentence:
             strong(show(at.choice.notification_threshold)),
             ".",
         )
-    return sentence("Nothing is charged automatically.")
+    return sentence(
+        "Nothing is charged automatically. Turn on automatic refill to have your balance kept "
+        "above a threshold."
+    )
 
 
 def _charging(at: Situation, plan: Plan, show: Show) -> Sentence:
@@ -185,6 +191,14 @@ def _waiting(at: Situation, show: Show) -> Sentence:
     attempt = at.open_attempt
     if attempt is None or attempt.method is None:
         return sentence("A payment is under way. Nothing else is charged until it is settled.")
+    if attempt.state == AttemptState.CHALLENGED:
+        return sentence(
+            "Your bank is asking you to confirm ",
+            strong(show(attempt.amount)),
+            " to ",
+            strong(attempt.method.label),
+            ". Nothing else is charged until that has ended.",
+        )
     return sentence(
         "We are charging ",
         strong(show(attempt.amount)),
@@ -213,14 +227,15 @@ def _all_out_of_use(at: Situation, plan: Plan) -> Sentence:
     )
 
 
-def _limit_reached(at: Situation, plan: Plan, show: Show) -> Sentence:
+def _limit_reached(at: Situation, plan: Plan, show: Show, *, lasting: bool = False) -> Sentence:
+    """`lasting`: it will be read on other days, when "tomorrow" is another day."""
     if plan.limit == "month":
         limit, span, period = at.choice.month_limit or 0, "this month", "a month"
     else:
         limit, span, period = at.choice.day_limit or 0, "today", "a day"
     again = (
         "tomorrow, 00:00"
-        if plan.limit == "day" or plan.until is None
+        if (plan.limit == "day" and not lasting) or plan.until is None
         else moments.when(plan.until, at.time_zone, at.now)
     )
     return sentence(

@@ -36,6 +36,11 @@ def when(instant: datetime, time_zone: str, now: datetime) -> str:
     return f"{weekday_and_day(instant, time_zone, now)}, {clock_time(instant, time_zone)}"
 
 
+def mailed(instant: datetime, time_zone: str, now: datetime) -> str:
+    """As `when`, with the zone's name: a mail is read anywhere."""
+    return f"{when(instant, time_zone, now)} {local(instant, time_zone).tzname()}"
+
+
 def since(instant: datetime, time_zone: str, now: datetime) -> str:
     """ "Today, 10:02" or as `when`: for what has happened."""
     if local(instant, time_zone).date() == local(now, time_zone).date():
@@ -49,7 +54,7 @@ def within(moment: str) -> str:
 
 
 def start_of_day(now: datetime, time_zone: str) -> datetime:
-    return local(now, time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return local(now, time_zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def start_of_next_day(now: datetime, time_zone: str) -> datetime:

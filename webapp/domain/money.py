@@ -19,7 +19,7 @@ PAYMENT_PLACES = 2
 # Far above any sane amount and far below where a sum of them would leave 64 bits.
 LARGEST = 1_000_000_000 * MICROS
 
-_DECIMAL = pattern(r"(?a:(\d{1,15})(?:\.(\d{1,15}))?)")
+_DECIMAL = pattern(r"(?a:(\d{1,40})(?:\.(\d{1,40}))?)")
 
 
 class BadAmount(ValueError):

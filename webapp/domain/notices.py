@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
 
-from sqlalchemy import JSON, ForeignKey, Index, String, select, text
+from sqlalchemy import JSON, ForeignKey, Index, String, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 
-CLAIM = timedelta(minutes=2)
-"""A sender that has died is believed dead after this time; longer than any SMTP time-out."""
+CLAIM = timedelta(minutes=5)
+"""A sender that has died is believed dead after this time: longer than the dozen answers of a mail
+server, each within the mailer's time-out."""
 
 BACK_OFF = (
     timedelta(seconds=10),
@@ -36,6 +37,13 @@ class NoticeKind(StrEnum):
     LIMIT_REACHED = "limit_reached"
     PAUSED = "paused"
     STILL_UNKNOWN = "still_unknown"
+    WIRE_REQUESTED = "wire_requested"
+    WIRE_PROOF = "wire_proof"
+    WIRE_COMPLETED = "wire_completed"
+    WIRE_REJECTED = "wire_rejected"
+    WIRE_CANCELLED = "wire_cancelled"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    CARD_EXPIRING = "card_expiring"
 
 
 class NoticeState(StrEnum):
@@ -49,7 +57,15 @@ class NoticeState(StrEnum):
 class Notice(Base):
     __tablename__ = "notice"
     __table_args__ = (
-        Index("uq_notice_dedupe_key", "dedupe_key", unique=True),
+        # No mail twice: one for each thing it is about, and each address.
+        Index(
+            "uq_notice_account_id_kind_about_recipient",
+            "account_id",
+            "kind",
+            "about",
+            "recipient",
+            unique=True,
+        ),
         Index(
             "ix_notice_next_try_at",
             "next_try_at",
@@ -62,11 +78,12 @@ class Notice(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     kind: Mapped[NoticeKind] = mapped_column(String(30))
-    recipients: Mapped[list[str]] = mapped_column(JSON)
+    recipient: Mapped[str] = mapped_column(String(254))
+    """One address a row, so that a bad one keeps no other from its mail; empty without any."""
     facts: Mapped[dict[str, object]] = mapped_column(JSON)
     """What its templates say, frozen as it was when it happened."""
-    dedupe_key: Mapped[str] = mapped_column(String(120))
-    """What it is about; the database holds one mail for it."""
+    about: Mapped[str] = mapped_column(String(80))
+    """What it is about, such as "attempt 12": told once to each address."""
     message_id: Mapped[str] = mapped_column(String(120))
     state: Mapped[NoticeState] = mapped_column(String(10), default=NoticeState.OWED)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
@@ -92,6 +109,14 @@ class Notice(Base):
             self.next_try_at = now + pause
 
 
+def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> bool:
+    """Whether this was, or will be, told already."""
+    told = exists().where(
+        Notice.account_id == account_id, Notice.kind == kind, Notice.about == about
+    )
+    return bool(session.scalar(select(told)))
+
+
 def owe(
     session: Session,
     account: Account,
@@ -102,21 +127,22 @@ def owe(
     *,
     attempt_id: int | None = None,
 ) -> bool:
-    """Owe the account's billing addresses a mail, once for what it is `about`."""
-    key = f"{kind}:{account.id}:{about}"
-    if session.scalar(select(Notice.id).where(Notice.dedupe_key == key)) is not None:
+    """Owe each of the account's billing addresses a mail, once for what it is `about` (N3)."""
+    if is_owed(session, account.id, kind, about):
         return False
-    session.add(
-        Notice(
-            account_id=account.id,
-            kind=kind,
-            recipients=list(account.billing_emails),
-            facts={"account_name": account.name, **facts},
-            dedupe_key=key,
-            message_id=f"{token_hex(16)}@ballast",
-            attempt_id=attempt_id,
-            next_try_at=now,
-            created_at=now,
+    for recipient in account.billing_emails or [""]:
+        session.add(
+            Notice(
+                account_id=account.id,
+                kind=kind,
+                recipient=recipient,
+                facts={"account_name": account.name, **facts},
+                about=about,
+                message_id=f"{token_hex(16)}@ballast",
+                attempt_id=attempt_id,
+                next_try_at=now,
+                created_at=now,
+            )
         )
-    )
+    session.flush()
     return True

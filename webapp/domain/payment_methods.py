@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.domain.base import Base
 from webapp.domain.errors import NotFound, Stale
 from webapp.domain.moments import local
-from webapp.ports import DeclineClass, SavedCard
+from webapp.ports import DeclineClass, Saved, SavedAgreement
 
 SUSPENSION = timedelta(hours=48)
 """F1: how long a failure keeps a method out of automatic billing."""
@@ -109,14 +109,14 @@ class PaymentMethod(Base):
     """The processor's own time of the last decline (F8)."""
     failure_code: Mapped[str | None] = mapped_column(String(60))
     suspended_until: Mapped[datetime | None]
+    healed_at: Mapped[datetime | None]
+    """When the success that last restored it was started: an older failure is news no more."""
     barred_at: Mapped[datetime | None]
     declines_in_a_row: Mapped[int] = mapped_column(default=0)
     """Automatic ones since the last success (T16)."""
 
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-    """The processor has forgotten it; repeated until that is done (M13)."""
 
     @property
     def label(self) -> str:
@@ -204,8 +204,11 @@ class PaymentMethod(Base):
         """Keep out of automatic billing after a decline. True if it was not suspended before.
 
         The 48 hours run from the processor's time of the decline, however late it is learned;
-        an older failure that is learned later shortens nothing.
+        an older failure that is learned later shortens nothing, and one from before the success
+        that healed it suspends nothing.
         """
+        if self.healed_at is not None and failed_at < self.healed_at:
+            return False
         was_out = self.obstacle(failed_at) in (
             Standing.SUSPENDED,
             Standing.BARRED,
@@ -229,6 +232,7 @@ class PaymentMethod(Base):
         if self.failed_at is not None and started_at < self.failed_at:
             return False
         was_out = self.suspended_until is not None or self.is_barred or self.is_rested
+        self.healed_at = started_at
         self.suspended_until = None
         self.barred_at = None
         self.declines_in_a_row = 0
@@ -240,9 +244,13 @@ class PaymentMethod(Base):
         self.suspended_until = None
         return True
 
-    def refresh(self, card: SavedCard) -> None:
-        """The same card was added again (M8): take over what may have changed. No bar is lifted."""
-        self.processor_reference = card.reference
+    def refresh(self, saved: Saved) -> None:
+        """The same was added again (M8): take over what may have changed. No bar is lifted."""
+        self.processor_reference = saved.reference
+        if isinstance(saved, SavedAgreement):
+            self.payer_email = saved.payer_email
+            return
+        card = saved
         self.brand, self.last4 = card.brand, card.last4
         self.exp_month, self.exp_year = card.exp_month, card.exp_year
         self.cardholder = card.cardholder
@@ -254,6 +262,7 @@ class PaymentMethod(Base):
         self.failed_at, self.failure_code = removed.failed_at, removed.failure_code
         self.suspended_until, self.barred_at = removed.suspended_until, removed.barred_at
         self.declines_in_a_row = removed.declines_in_a_row
+        self.healed_at = removed.healed_at
 
     def remove(self, now: datetime) -> None:
         """Off the list; the row stays, so that history stays readable (M10)."""

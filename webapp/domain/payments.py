@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Text,
     exists,
     func,
     select,
@@ -45,6 +46,18 @@ KEY_LIFETIME = timedelta(hours=23)
 
 TELL_CUSTOMER = timedelta(hours=1)
 
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""The bank wants the customer present: the decline that a mail's link can resume (F7)."""
+
+RESUMABLE = timedelta(hours=48)
+"""F10: how long that link lives."""
+
+CHAIN_LIFE = timedelta(minutes=15)
+"""How long a person's chain goes on to its next method; after that nobody expects a charge."""
+
+CHALLENGE_LIFE = timedelta(minutes=15)
+"""F9: a challenge left open for so long is cancelled at the processor."""
+
 
 class PaymentKind(StrEnum):
     AUTOMATIC = "automatic"
@@ -52,14 +65,16 @@ class PaymentKind(StrEnum):
     AUTO_CHARGE = "auto_charge"
     RETRY = "retry"
     ADJUSTMENT = "adjustment"
+    WIRE = "wire"
 
 
 KIND_NAMES = {
     PaymentKind.AUTOMATIC: "Automatic refill",
     PaymentKind.INSTANT: "Add Funds",
-    PaymentKind.AUTO_CHARGE: "Add Funds by auto-charge",
+    PaymentKind.AUTO_CHARGE: "Add Funds, auto-charge",
     PaymentKind.RETRY: "Retry",
     PaymentKind.ADJUSTMENT: "Adjustment",
+    PaymentKind.WIRE: "Wire transfer",
 }
 
 
@@ -67,6 +82,8 @@ class PaymentState(StrEnum):
     OPEN = "open"
     PAID = "paid"
     FAILED = "failed"
+    ABANDONED = "abandoned"
+    """The customer left the bank's challenge unanswered (F9)."""
 
 
 class AttemptState(StrEnum):
@@ -75,18 +92,26 @@ class AttemptState(StrEnum):
     UNKNOWN = "unknown"
     REFUSED = "refused"
     """The processor refused to look (L8): tried again under the same key."""
+    CHALLENGED = "challenged"
+    """The bank is asking the customer, who is there."""
     PAID = "paid"
     DECLINED = "declined"
+    ABANDONED = "abandoned"
 
 
-OPEN_STATES = (AttemptState.STARTED, AttemptState.UNKNOWN, AttemptState.REFUSED)
+OPEN_STATES = (
+    AttemptState.STARTED,
+    AttemptState.UNKNOWN,
+    AttemptState.REFUSED,
+    AttemptState.CHALLENGED,
+)
 """What may still take money."""
 
 LIVE_STATES = (*OPEN_STATES, AttemptState.PAID)
 """What has taken money or may have: it counts towards the limits (T10)."""
 
-_OPEN = "state IN ('started', 'unknown', 'refused')"
-_LIVE = "state IN ('started', 'unknown', 'refused', 'paid')"
+_OPEN = "state IN ('started', 'unknown', 'refused', 'challenged')"
+_LIVE = "state IN ('started', 'unknown', 'refused', 'challenged', 'paid')"
 
 
 class Payment(Base):
@@ -135,11 +160,16 @@ class Payment(Base):
         return f"P-{self.id:06d}"
 
     @property
+    def has_open_attempt(self) -> bool:
+        return any(attempt.is_open for attempt in self.attempts)
+
+    @property
     def tried_method_ids(self) -> frozenset[int]:
         return frozenset(a.method_id for a in self.attempts if a.method_id is not None)
 
     def settle(self, state: PaymentState, now: datetime) -> None:
-        if self.state == PaymentState.OPEN:
+        """Money that arrives after all counts, whatever was thought before."""
+        if self.state == PaymentState.OPEN or state == PaymentState.PAID:
             self.state = state
             self.settled_at = now
 
@@ -176,6 +206,12 @@ class Attempt(Base):
             postgresql_where=text(_OPEN),
         ),
         Index("ix_attempt_payment_id", "payment_id"),
+        Index(
+            "ix_attempt_needs_operator",
+            "id",
+            sqlite_where=text("needs_operator"),
+            postgresql_where=text("needs_operator"),
+        ),
         Index("ix_attempt_account_id_started_at", "account_id", "started_at"),
         Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
         Index("ix_attempt_method_id_id", "method_id", "id"),
@@ -189,6 +225,8 @@ class Attempt(Base):
     retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), index=True)
     """The failed attempt that the customer repeats (F4)."""
     processor: Mapped[str] = mapped_column(String(20))
+    method_reference: Mapped[str] = mapped_column(String(120), default="")
+    """The processor's, as it was: repeating the request must not depend on later changes."""
     key: Mapped[str] = mapped_column(String(64))
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
@@ -204,7 +242,10 @@ class Attempt(Base):
     """This decline is the one that took the method out of use (F11)."""
     processor_reference: Mapped[str | None] = mapped_column(String(120))
     trouble: Mapped[str | None] = mapped_column(String(500))
-    """For the operator: why it is still open (L8, L9)."""
+    """Why it is still open (L8, L10)."""
+    mismatch: Mapped[str | None] = mapped_column(Text)
+    """Evidence of a payment that does not match what was asked (L9); never overwritten."""
+    needs_operator: Mapped[bool] = mapped_column(default=False)
     started_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]
@@ -232,41 +273,44 @@ class Attempt(Base):
             account_id=payment.account_id,
             method=method,
             processor=method.processor,
+            method_reference=method.processor_reference,
             key=f"attempt-{token_hex(16)}",
             amount=payment.amount,
             currency=payment.currency,
             customer_present=payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY),
             automatic=payment.is_automatic,
             settings_version=settings_version,
-            retry_of_id=retry_of.id if retry_of else None,
+            retry_of_id=retry_of.root_id if retry_of else None,
             started_at=now,
             next_check_at=now + CHECKS[0],
         )
 
     @property
+    def root_id(self) -> int:
+        """The failure that all Retries after it are about."""
+        return self.retry_of_id or self.id
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 
-    def request(self) -> ChargeRequest:
-        if self.method is None:
-            raise ValueError(f"attempt {self.id} has no method to charge")
+    def request(self, return_to: str = "") -> ChargeRequest:
         return ChargeRequest(
             key=self.key,
             amount=self.amount,
             currency=self.currency,
-            method_reference=self.method.processor_reference,
+            method_reference=self.method_reference,
             customer_present=self.customer_present,
+            return_to=return_to,
         )
 
     def plan_next_check(self, now: datetime) -> None:
         """L10: 10 s, 1, 5 and 15 min after the start, then hourly."""
         self.checks += 1
         due = self.started_at + CHECKS[self.checks] if self.checks < len(CHECKS) else now + HOURLY
+        if not self.customer_told:
+            due = min(due, self.started_at + TELL_CUSTOMER)
         self.next_check_at = max(due, now + CHECKS[0])
-
-    def may_be_repeated(self, now: datetime) -> bool:
-        """ "Not known" is believed, and the key is still honoured (L10)."""
-        return NOT_KNOWN_BELIEVED <= now - self.started_at < KEY_LIFETIME
 
     def owes_word_to_customer(self, now: datetime) -> bool:
         return not self.customer_told and now - self.started_at >= TELL_CUSTOMER
@@ -335,3 +379,35 @@ def manual_payment_is_open(session: Session, account_id: int) -> bool:
             )
         )
     )
+
+
+def is_retried(session: Session, failed: Attempt) -> bool:
+    """A Retry of it was begun; one that was given up does not count."""
+    retries = exists().where(
+        Attempt.retry_of_id == failed.root_id, Attempt.state != AttemptState.ABANDONED
+    )
+    return bool(session.scalar(select(retries)))
+
+
+def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
+    """The Retry of this failure, or of the failure it repeated, that has succeeded."""
+    return session.scalar(
+        select(Attempt)
+        .where(Attempt.retry_of_id == failed.root_id, Attempt.state == AttemptState.PAID)
+        .limit(1)
+    )
+
+
+def covering(session: Session, failed: Attempt) -> Attempt | None:
+    """What was paid instead: by the next method of the same payment, or by a Retry."""
+    fallback = session.scalar(
+        select(Attempt)
+        .where(Attempt.payment_id == failed.payment_id, Attempt.state == AttemptState.PAID)
+        .limit(1)
+    )
+    return fallback or paid_retry_of(session, failed)
+
+
+def awaiting_operator(session: Session) -> list[Attempt]:
+    """What only an operator can settle (L9, L10), the oldest first."""
+    return list(session.scalars(select(Attempt).where(Attempt.needs_operator).order_by(Attempt.id)))

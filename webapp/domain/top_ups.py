@@ -68,6 +68,25 @@ def open_top_up(session: Session, account_id: int) -> TopUp | None:
     )
 
 
+def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
+    """F10: why a mail's link can no longer resume this payment; empty while it can."""
+    if not attempt.automatic or attempt.decline_code != payments.AUTHENTICATION_REQUIRED:
+        return "This link belongs to no payment that waits for you."
+    declined_at = attempt.declined_at or attempt.started_at
+    if now >= declined_at + payments.RESUMABLE:
+        return "This link has ended: it worked for 48 hours."
+    if payments.is_retried(session, attempt):
+        return "This link has been used."
+    paid_since = exists().where(
+        TopUp.account_id == attempt.account_id,
+        TopUp.state == TopUpState.PAID,
+        TopUp.closed_at >= declined_at,
+    )
+    if session.scalar(select(paid_since)):
+        return "This payment is no longer needed: another one has refilled the balance."
+    return ""
+
+
 @dataclass(frozen=True)
 class Waiting:
     kind: str
@@ -92,6 +111,16 @@ def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
         .limit(limit)
     )
     return [Waiting("top_up", it) for it in top_ups] + [Waiting("payment", it) for it in chains]
+
+
+def is_burst(recent_top_ups: int) -> bool:
+    return recent_top_ups > BURST
+
+
+def burst_since(account: Account, at: datetime) -> datetime:
+    """Where the window begins that ends at this instant; Resume starts an empty one (T10)."""
+    since = at - BURST_WINDOW
+    return since if account.resumed_at is None else max(since, account.resumed_at)
 
 
 @dataclass(frozen=True)
@@ -122,9 +151,13 @@ class Situation:
             self.balance, self.choice.threshold
         )
 
+    def at_rest(self) -> "Situation":
+        """The same, when what is under way will have ended without an effect."""
+        return replace(self, open_attempt=None, manual_open=False)
+
     @property
     def is_bursting(self) -> bool:
-        return not self.paused and self.recent_top_ups > BURST
+        return not self.paused and is_burst(self.recent_top_ups)
 
     def just_below(self) -> "Situation":
         """The same, at the moment the balance will have fallen below the threshold."""
@@ -163,9 +196,6 @@ def gather(
     """Read the situation; under the account's lock this is the last look (T14)."""
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
-    window = now - BURST_WINDOW
-    if account.resumed_at is not None:
-        window = max(window, account.resumed_at)
     open_attempts = payments.open_attempts(session, account.id)
     return Situation(
         now=now,
@@ -181,23 +211,37 @@ def gather(
         spent_this_month=payments.automatic_amount_since(
             session, account.id, moments.start_of_month(now, zone)
         ),
-        recent_top_ups=payments.automatic_count_since(session, account.id, window),
+        recent_top_ups=payments.automatic_count_since(
+            session, account.id, burst_since(account, now)
+        ),
         open_attempt=open_attempts[0] if open_attempts else None,
         manual_open=payments.manual_payment_is_open(session, account.id),
         tried=tried,
     )
 
 
+def without(at: Situation, attempt: Attempt) -> Situation:
+    """The same, if this open attempt of a top-up had never been made."""
+    amount = attempt.amount
+    return replace(
+        at,
+        open_attempt=None,
+        spent_today=max(0, at.spent_today - amount),
+        spent_this_month=max(0, at.spent_this_month - amount),
+        recent_top_ups=max(0, at.recent_top_ups - 1),
+    )
+
+
 def plan(at: Situation) -> Plan:
     """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
+    if at.open_attempt is not None or at.manual_open:
+        return Plan(Code.WAITING)  # first of all: money may be on its way
     if not at.choice.refill_on:
         return Plan(Code.REFILL_OFF)
     if not at.is_below:
         return Plan(Code.ABOVE_THRESHOLD)
     if at.policy.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
-    if at.open_attempt is not None or at.manual_open:
-        return Plan(Code.WAITING)
     if at.paused or at.is_bursting:
         return Plan(Code.PAUSED)
     if at.choice.faults(at.policy, str):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.emails import is_address
 
 
 class Right(StrEnum):
@@ -48,7 +49,10 @@ class User(Base):
 
     @staticmethod
     def by_email(session: Session, email: str) -> "User | None":
-        return session.scalar(select(User).where(User.email == email.strip().lower()))
+        email = email.strip().lower()
+        return (
+            session.scalar(select(User).where(User.email == email)) if is_address(email) else None
+        )
 
     @property
     def initials(self) -> str:

@@ -1,0 +1,126 @@
+"""A person adds a card or links PayPal (M6, M11).
+
+Where the bank or PayPal asks the customer first, only a setup is kept; `finish_setup` lists the
+method when that has succeeded.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.join_list import join_list
+from webapp.clock import Clock
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.declines import reason
+from webapp.domain.errors import Refusal
+from webapp.domain.method_setups import MethodSetup, SetupState
+from webapp.domain.payment_methods import MethodKind, PaymentMethod
+from webapp.domain.policy import Policy
+from webapp.ports import (
+    Declined,
+    NeedsCustomer,
+    Processor,
+    Saved,
+    SavedAgreement,
+    SavedCard,
+    SavingAnswer,
+)
+
+NOT_SAVED = "It could not be saved just now. Nothing was kept; please send it again."
+NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
+NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please try again."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The customer is asked at this address before the method is listed."""
+
+    setup_id: int
+    address: str
+
+
+def add_card(
+    session: Session,
+    account_id: int,
+    token: str,
+    actor: Actor,
+    processor: Processor,
+    clock: Clock,
+    policy: Policy,
+    *,
+    return_to: str = "",
+    consent: bool = False,
+) -> PaymentMethod | Asked:
+    """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason."""
+    session.rollback()  # no transaction is open during the call
+    answer = processor.save_card(token, return_to)
+    if isinstance(answer, NeedsCustomer):
+        kind = MethodKind.CARD
+        return _ask(session, account_id, kind, processor, answer, consent, actor, clock.now())
+    saved = saved_or_refuse(answer)
+    account = Account.locked(session, account_id)
+    method = join_list(session, account, saved, processor.name, consent, actor, clock.now(), policy)
+    session.commit()
+    return method
+
+
+def link_paypal(
+    session: Session,
+    account_id: int,
+    actor: Actor,
+    processor: Processor,
+    clock: Clock,
+    *,
+    return_to: str,
+    consent: bool = False,
+) -> Asked:
+    """Begin a PayPal agreement. Raises `Refusal` where the operator has not allowed it (M11)."""
+    if not session.get_one(Account, account_id).paypal_allowed:
+        raise Refusal(NOT_OFFERED, code="paypal_not_offered")
+    session.rollback()  # no transaction is open during the call
+    answer = processor.link(return_to)
+    if not isinstance(answer, NeedsCustomer):
+        raise Refusal(NOT_REACHED, code="not_saved")
+    kind = MethodKind.PAYPAL
+    return _ask(session, account_id, kind, processor, answer, consent, actor, clock.now())
+
+
+def saved_or_refuse(answer: SavingAnswer) -> Saved:
+    """What was saved. Raises `Refusal` in plain words for every other answer."""
+    if isinstance(answer, Declined):
+        why = reason(answer.code)
+        raise Refusal(f"{why.sentence}. {why.advice}", code="card_declined")
+    if not isinstance(answer, (SavedCard, SavedAgreement)):
+        raise Refusal(NOT_SAVED, code="not_saved")
+    return answer
+
+
+def _ask(
+    session: Session,
+    account_id: int,
+    kind: MethodKind,
+    processor: Processor,
+    answer: NeedsCustomer,
+    consent: bool,
+    actor: Actor,
+    now: datetime,
+) -> Asked:
+    """Keep enough to learn how it ended, and to give it up in time (F9)."""
+    Account.locked(session, account_id)
+    setup = MethodSetup(
+        account_id=account_id,
+        user_id=actor.user_id,
+        kind=kind,
+        processor=processor.name,
+        reference=answer.reference,
+        consent=consent,
+        state=SetupState.OPEN,
+        started_at=now,
+    )
+    session.add(setup)
+    session.flush()
+    asked = Asked(setup.id, answer.address)
+    session.commit()
+    return asked

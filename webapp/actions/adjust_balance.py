@@ -1,0 +1,35 @@
+"""An operator puts money on an account or takes it off, with a reason (P2)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import adjustments, audit
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Invalid
+from webapp.domain.payments import Payment
+from webapp.domain.policy import Policy
+
+
+def adjust_balance(
+    session: Session,
+    account_id: int,
+    amount: int,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> Payment:
+    """`amount` in micros, below zero to take off. Raises `NotFound`, or `Invalid`."""
+    if not reason.strip():
+        raise Invalid({"reason": "Say why; it stands on the statement"})
+    if amount == 0:
+        raise Invalid({"amount": "Must not be zero"})
+    account = Account.locked(session, account_id)
+    payment = adjustments.post(session, account, amount, reason.strip(), now)
+    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason.strip())
+    look(session, account, "balance adjusted", now, policy)
+    session.commit()
+    return payment

@@ -1,0 +1,20 @@
+"""The operator offers PayPal to an account, or no longer does (M11)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import audit
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+
+
+def allow_paypal(
+    session: Session, account_id: int, allowed: bool, actor: Actor, now: datetime
+) -> None:
+    """Agreements that were given stay as they are. Raises `NotFound`."""
+    account = Account.locked(session, account_id)
+    if account.paypal_allowed != allowed:
+        account.paypal_allowed = allowed
+        audit.record(session, account_id, actor, "paypal_allowed", now, allowed=allowed)
+    session.commit()

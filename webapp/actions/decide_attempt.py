@@ -1,0 +1,53 @@
+"""An operator decides about an attempt that the processor leaves open (L9, L10)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.settle import settle
+from webapp.domain import audit, payments
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Conflict, Invalid, NotFound
+from webapp.domain.payments import Attempt
+from webapp.domain.policy import Policy
+from webapp.ports import Cancelled, Paid
+
+
+def decide_attempt(
+    session: Session,
+    attempt_id: int,
+    paid: bool,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Settle it as paid in full, or as not charged, by what the processor's own books say.
+
+    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that does not wait for it.
+    """
+    if not reason.strip():
+        raise Invalid({"reason": "Say what the processor's books show"})
+    found = session.get(Attempt, attempt_id)
+    if found is None:
+        raise NotFound("That attempt")
+    if not found.needs_operator:
+        raise Conflict("This attempt does not wait for a decision.", code="not_waiting")
+    if found.is_open:
+        reference = found.processor_reference or "decided by an operator"
+        answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
+        if not settle(session, attempt_id, answer, now, policy):
+            raise Conflict("This attempt was settled meanwhile.", code="not_open")
+    elif paid:
+        raise Conflict(
+            "This attempt was settled as not paid. Credit the money by an adjustment, then decide "
+            "it as not paid.",
+            code="settled_as_not_paid",
+        )
+    account = Account.locked(session, found.account_id)
+    attempt = payments.find_attempt(session, account.id, attempt_id)
+    attempt.needs_operator = False
+    details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
+    audit.record(session, account.id, actor, "attempt_decided", now, **details)
+    session.commit()

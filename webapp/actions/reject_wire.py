@@ -1,0 +1,45 @@
+"""The operator ends a wire request without a credit, and says why (L5)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import audit, money, notices, wires
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Invalid, NotFound
+from webapp.domain.notices import NoticeKind
+from webapp.domain.wires import REASON_LENGTH, WireRequest, WireState
+
+
+def reject_wire(session: Session, wire_id: int, reason: str, actor: Actor, now: datetime) -> bool:
+    """`reason` is read by the customer. False if it had been rejected before.
+
+    Raises `NotFound`, `Invalid`, or `Conflict` where it has ended in another way.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "Say why; the customer reads it"})
+    if len(reason) > REASON_LENGTH or not reason.isprintable():
+        raise Invalid({"reason": f"At most {REASON_LENGTH} characters, without control characters"})
+    wire = session.get(WireRequest, wire_id)
+    if wire is None:
+        raise NotFound(f"Wire transfer {wire_id}")
+    account = Account.locked(session, wire.account_id)
+    wire = wires.find(session, account.id, wire_id)
+    if wire.state == WireState.REJECTED:
+        session.rollback()
+        return False
+    wire.insist_on_open()
+    wire.reject(session, reason, now)
+    details = {"wire": wire.reference, "reason": reason}
+    audit.record(session, account.id, actor, "wire_rejected", now, **details)
+    facts = {
+        "request_id": str(wire.id),
+        "reference": wire.reference,
+        "amount": money.show(wire.amount, wire.currency, account.locale),
+        "reason": reason,
+    }
+    notices.owe(session, account, NoticeKind.WIRE_REJECTED, f"wire {wire.id}", facts, now)
+    session.commit()
+    return True

@@ -1,0 +1,30 @@
+"""Tell processors to forget what was removed or replaced, until each has (M10, M13)."""
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.each import each
+from webapp.clock import Clock
+from webapp.domain import revocations
+from webapp.domain.accounts import Account
+from webapp.domain.revocations import Revocation
+from webapp.ports import Processors
+
+
+def revoke_methods(session: Session, processors: Processors, clock: Clock) -> int:
+    """How many are forgotten now."""
+    due = [revocation.id for revocation in revocations.due(session)]
+    session.rollback()
+
+    def revoke(revocation_id: int) -> bool:
+        revocation = session.get_one(Revocation, revocation_id)
+        account_id, reference = revocation.account_id, revocation.reference
+        processor = processors[revocation.processor]
+        session.rollback()  # no transaction is open during the call
+        if not processor.revoke(reference):
+            return False
+        Account.locked(session, account_id)
+        session.get_one(Revocation, revocation_id).done_at = clock.now()
+        session.commit()
+        return True
+
+    return each(session, due, revoke)

@@ -1,0 +1,126 @@
+"""An attempt was paid: credit it once, or put what does not match before the operator (L9)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.attempts import claim, note_about
+from webapp.actions.look import pause
+from webapp.domain import ledger, moments, notices, payments, top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.notices import NoticeKind
+from webapp.domain.payments import KIND_NAMES, Attempt, AttemptState, PaymentState
+from webapp.domain.policy import Policy
+from webapp.domain.top_ups import TopUp, TopUpState
+from webapp.ports import Answer, Paid
+
+
+def matches(attempt: Attempt, answer: Paid) -> bool:
+    return (answer.amount, answer.currency) == (attempt.amount, attempt.currency)
+
+
+def paid(
+    session: Session,
+    account: Account,
+    attempt: Attempt,
+    answer: Paid,
+    now: datetime,
+    policy: Policy,
+) -> bool:
+    if not claim(
+        session,
+        attempt,
+        AttemptState.PAID,
+        answered_at=now,
+        processor_reference=answer.reference,
+        trouble=None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment, method = attempt.payment, attempt.method
+    label = method.label if method else "operator"
+    entry = LedgerEntry(
+        kind=EntryKind.PAYMENT,
+        amount=attempt.amount,
+        description=f"{KIND_NAMES[payment.kind]}, {label}",
+        attempt_id=attempt.id,
+        occurred_at=answer.at,
+        posted_at=now,
+    )
+    ledger.append(session, account, [entry])
+    payment.settle(PaymentState.PAID, now)
+    account.all_failed_mailed = False
+    if payment.top_up_id is not None:
+        session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, now)
+    amount = account.show(attempt.amount)
+    line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
+    note_about(session, attempt, Code.CHARGED, line, now)
+    if method is not None and method.heal(attempt.started_at):
+        note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
+    _pause_after_burst(session, account, attempt, now, policy)
+    facts = {
+        "amount": amount,
+        "method": label,
+        "reference": payment.reference,
+        "balance_after": account.show(account.balance),
+        "at": moments.mailed(now, account.time_zone, now),
+        "kind": KIND_NAMES[payment.kind],
+    }
+    about = f"attempt {attempt.id}"
+    notices.owe(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
+    return True
+
+
+def _pause_after_burst(
+    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
+) -> None:
+    """T10: judged by when the refill was started, however late its outcome is learned."""
+    if not attempt.automatic or account.paused_at is not None:
+        return
+    since = top_ups.burst_since(account, attempt.started_at)
+    if top_ups.is_burst(payments.automatic_count_since(session, account.id, since)):
+        pause(session, account, top_ups.gather(session, account, now, policy))
+
+
+def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
+    """L9: evidence that does not match credits nothing and goes before the operator."""
+    mismatch = (
+        f"The processor says {answer.amount} {answer.currency} (micros) was paid, "
+        f"reference {answer.reference}; we asked for {attempt.amount} {attempt.currency}."
+    )
+    if attempt.mismatch:
+        return claim(
+            session, attempt, AttemptState.UNKNOWN
+        )  # it was said; what was seen first stays
+    if not claim(session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True):
+        return False
+    line = (
+        "The processor's evidence of this payment does not match what was asked. Nothing was "
+        "credited; your provider is asked."
+    )
+    note_about(session, attempt, Code.MISMATCH, line, now)
+    return True
+
+
+def keep_late_evidence(
+    session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
+) -> None:
+    """L9: money for an attempt that was settled as not paid goes before the operator."""
+    if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
+        session.rollback()
+        return
+    label = attempt.method.label if attempt.method else "the method"
+    attempt.mismatch = (
+        f"Settled as {attempt.state}; then the processor said {answer.amount} {answer.currency} "
+        f"(micros) was paid at {answer.at.isoformat()}, reference {answer.reference}."
+    )
+    attempt.needs_operator = True
+    line = (
+        f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
+        "settled as not paid. Nothing was credited; your provider is asked."
+    )
+    note_about(session, attempt, Code.MISMATCH, line, now)
+    session.commit()
