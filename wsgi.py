@@ -1,6 +1,5 @@
 """Settings + adapters → the application; starts the jobs when asked to."""
 
-import atexit
 import logging
 import os
 import sys
@@ -31,8 +30,14 @@ def serve() -> Flask:
     app = create_app(settings, wake=worker.wake)
     worker.start(app)
     scheduler = schedule(app)
-    atexit.register(worker.stop)
-    atexit.register(scheduler.shutdown)
+
+    def stop_jobs() -> None:
+        scheduler.shutdown()
+        worker.stop()
+
+    # For the server to call (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
+    # closed the worker's threads.
+    app.extensions["stop_jobs"] = stop_jobs
     return app
 
 

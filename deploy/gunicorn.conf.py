@@ -26,6 +26,13 @@ threads = 16
 control_socket_disable = True
 
 
+def worker_exit(server, worker):
+    """Finish what is under way before the process goes."""
+    stop = worker.wsgi.extensions.get("stop_jobs") if hasattr(worker, "wsgi") else None
+    if stop:
+        stop()
+
+
 def when_ready(server):
     """Tell the person at the terminal where to go, once it is true."""
     print(f"\n  Ballast serves http://{bind}", flush=True)  # noqa: T201

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from flask import Flask
 from whitenoise import WhiteNoise
@@ -9,17 +10,22 @@ from whitenoise import WhiteNoise
 from webapp import cli
 from webapp.api import v1, v3
 from webapp.clock import Clock
+from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune_sqlite
 from webapp.mailer import OutboxMailer, SmtpMailer
-from webapp.ports import Mailer, Processors
+from webapp.ports import Mailer
+from webapp.processors.sandbox.bank import PRETEND
 from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
-from webapp.settings import ROOT, CardProcessor, Settings
+from webapp.proof_files import ProofFolder
+from webapp.settings import ROOT, Settings
 from webapp.web import (
     access,
     activity,
     balance,
+    challenges,
     errors,
     funds,
     headers,
@@ -30,6 +36,7 @@ from webapp.web import (
     sandbox,
     session,
     statement,
+    wires,
 )
 
 LARGEST_BODY = 2 * 1024 * 1024
@@ -74,37 +81,53 @@ def create_app(
 
 
 def build_parts(settings: Settings, mailer: Mailer | None, wake: Callable[[], None]) -> Parts:
-    """The outside world, as the settings say. Without a sandbox processor no sandbox exists."""
+    """The outside world, as the settings say: so far the sandbox is the only processor."""
     policy = Policy(
         payment_min=settings.payment_min,
         payment_max=settings.payment_max,
         automatic=Automatic(settings.automatic_payments.value),
     )
-    clock, processors, books = Clock(), dict[str, SandboxProcessor](), None
-    if settings.card_processor is CardProcessor.SANDBOX:
-        books = SandboxBooks(settings.home / "sandbox.db")
-        clock = Clock(books.clock_offset)
-        processors["sandbox"] = SandboxProcessor(books, clock)
-    ready: Processors = processors
+    books = SandboxBooks(settings.home / "sandbox.db")
+    clock = Clock(books.clock_offset)
+    cards, paypal = SandboxProcessor(books, clock), SandboxPayPal(books, clock)
     return Parts(
         settings=settings,
         policy=policy,
         clock=clock,
-        processors=ready,
-        card_processor=settings.card_processor.value,
+        processors={cards.name: cards, paypal.name: paypal},
+        card_processor=cards.name,
+        paypal_processor=paypal.name,
         mailer=mailer or build_mailer(settings),
+        proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
         sandbox=books,
+        bank=build_bank(settings) or PRETEND,
+    )
+
+
+def build_bank(settings: Settings) -> BankDetails | None:
+    if not settings.wire_beneficiary:
+        return None
+    return BankDetails(
+        beneficiary=settings.wire_beneficiary,
+        address=settings.wire_address,
+        bank=settings.wire_bank,
+        iban=settings.wire_iban,
+        bic=settings.wire_bic,
+        account=settings.wire_account,
+        routing=settings.wire_routing,
     )
 
 
 def build_mailer(settings: Settings) -> Mailer:
     templates = ROOT / "templates"
+    sign = partial(access.resume_token, settings.secret_key)
     if not settings.mail_server:
-        return OutboxMailer(templates, settings.base_url)
+        return OutboxMailer(templates, settings.base_url, sign)
     return SmtpMailer(
         templates,
         settings.base_url,
+        sign,
         server=settings.mail_server,
         port=settings.mail_port,
         sender=settings.mail_sender,
@@ -124,9 +147,11 @@ def register_pages(app: Flask) -> None:
         low_balance,
         payments,
         funds,
+        challenges,
         balance,
         activity,
         statement,
+        wires,
         probes,
     ]
     for page in pages:

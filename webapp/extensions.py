@@ -18,9 +18,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.clock import Clock
+from webapp.domain.bank import BankDetails
 from webapp.domain.base import Base
 from webapp.domain.policy import Policy
-from webapp.ports import Mailer, Processors
+from webapp.ports import Mailer, Processors, ProofFiles
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ class Parts:
     processors: Processors
     card_processor: str
     """The name of the one that new cards are saved with."""
+    paypal_processor: str
     mailer: Mailer
+    proofs: ProofFiles
     wake: Callable[[], None]
     """Tell the worker that something is due now; never blocks."""
     sandbox: "SandboxBooks | None" = None
     """The pretend processor's books, where one is configured."""
+    bank: BankDetails | None = None
+    """Where wire transfers go; None: they are not offered."""
 
 
 def parts(app: Flask | None = None) -> Parts:

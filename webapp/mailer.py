@@ -1,10 +1,9 @@
 """Renders the mails of `templates/email/` and hands them to the mail server."""
 
 import logging
-import re
 import smtplib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from email.charset import QP, Charset
 from email.utils import formataddr, parseaddr
@@ -14,6 +13,7 @@ from flask import Flask
 from flask_mail import Mail, Message
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from webapp.domain.emails import is_address
 from webapp.ports import Letter, MailRefused
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,9 @@ TIMEOUT = 10.0
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
 
-# The local part as HTML's own e-mail field has it: no quotes, no spaces, nothing that ends a line.
-_ADDRESS = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[\w.-]+")
+
+Sign = Callable[[int], str]
+"""An attempt's id → the token that a link to it carries."""
 
 
 class OutboxMailer:
@@ -34,8 +35,11 @@ class OutboxMailer:
 
     delivers = False
 
-    def __init__(self, templates: Path, public_url: str) -> None:
-        """`templates` is the folder that holds `email/`; links in mails start with `public_url`."""
+    def __init__(self, templates: Path, public_url: str, sign: Sign) -> None:
+        """`templates` is the folder that holds `email/`; links in mails start with `public_url`.
+
+        `sign` makes the token of a link that resumes a payment (F7).
+        """
         self._env = Environment(
             loader=FileSystemLoader(templates / "email"),
             autoescape=select_autoescape(enabled_extensions=("html",)),
@@ -44,6 +48,7 @@ class OutboxMailer:
             lstrip_blocks=True,
         )
         self._env.globals["public_url"] = public_url.rstrip("/")
+        self._env.globals["resume_token"] = sign
 
     def render(self, kind: str, facts: Mapping[str, object]) -> Letter:
         """The mail that says these facts.
@@ -72,6 +77,7 @@ class SmtpMailer(OutboxMailer):
         self,
         templates: Path,
         public_url: str,
+        sign: Sign,
         *,
         server: str,
         port: int,
@@ -85,7 +91,7 @@ class SmtpMailer(OutboxMailer):
 
         `use_tls` means STARTTLS with a certificate that is valid for `server`.
         """
-        super().__init__(templates, public_url)
+        super().__init__(templates, public_url, sign)
         self._server, self._port, self._timeout = server, port, timeout
         self._username, self._password, self._use_tls = username, password, use_tls
         name, self._sender = parseaddr(sender)
@@ -145,7 +151,7 @@ class SmtpMailer(OutboxMailer):
 
 def _checked(address: str) -> str:
     """Raises `MailRefused` for what is no address; an international domain goes as ASCII."""
-    if not _ADDRESS.fullmatch(address):
+    if not is_address(address):
         raise MailRefused(f"{address!r} is not an address")
     local, _, domain = address.partition("@")
     try:

@@ -23,6 +23,9 @@ MICROS = 1_000_000
 
 Word = TypeVar("Word", bound=StrEnum)
 
+LINE_LENGTH = 140
+"""What banks have room for, too."""
+
 
 class BadSetting(Exception):
     """A variable holds what it may not; the text is one line for the operator.
@@ -77,6 +80,16 @@ class Settings:
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
 
+    wire_beneficiary: str = ""
+    """Who receives wire transfers; empty: outside the sandbox they are not offered."""
+
+    wire_address: str = ""
+    wire_bank: str = ""
+    wire_iban: str = ""
+    wire_bic: str = ""
+    wire_account: str = ""
+    wire_routing: str = ""
+
     mail_server: str = ""
     """Empty: nothing is sent, mails stay in the outbox."""
 
@@ -112,6 +125,13 @@ class Settings:
             automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
             payment_min=env.money("PAYMENT_MIN", cls.payment_min),
             payment_max=env.money("PAYMENT_MAX", cls.payment_max),
+            wire_beneficiary=env.line("WIRE_BENEFICIARY"),
+            wire_address=env.line("WIRE_ADDRESS"),
+            wire_bank=env.line("WIRE_BANK"),
+            wire_iban=env.iban("WIRE_IBAN"),
+            wire_bic=env.bic("WIRE_BIC"),
+            wire_account=env.account_number("WIRE_ACCOUNT"),
+            wire_routing=env.routing("WIRE_ROUTING"),
             mail_server=env.host("MAIL_SERVER", cls.mail_server),
             # 587 is where servers expect mail under TLS from a client (RFC 6409).
             mail_port=env.port("MAIL_PORT", 587 if mail_use_tls else cls.mail_port),
@@ -121,6 +141,7 @@ class Settings:
             mail_sender=env.mailbox("MAIL_SENDER", cls.mail_sender),
         )
         settings._check_pairs()
+        settings._check_wires()
         return settings
 
     @property
@@ -165,6 +186,19 @@ class Settings:
             raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
         if self.mail_password and not self.mail_username:
             raise BadSetting("MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too")
+
+    def _check_wires(self) -> None:
+        others = (self.wire_address, self.wire_bank, self.wire_iban, self.wire_bic)
+        if self.wire_account and not self.wire_routing:
+            raise BadSetting("WIRE_ROUTING: not set; set it, or leave WIRE_ACCOUNT out too")
+        if self.wire_routing and not self.wire_account:
+            raise BadSetting("WIRE_ACCOUNT: not set; set it, or leave WIRE_ROUTING out too")
+        if (any(others) or self.wire_account) and not self.wire_beneficiary:
+            raise BadSetting(
+                "WIRE_BENEFICIARY: not set; set it, or leave the other WIRE_ variables out too"
+            )
+        if self.wire_beneficiary and not (self.wire_iban or self.wire_account):
+            raise BadSetting("WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING")
 
 
 class _Environment:
@@ -229,6 +263,38 @@ class _Environment:
             return raw
         raise _refused(name, raw, "use an address such as Ballast <billing@example.com>")
 
+    def line(self, name: str) -> str:
+        raw = self.text(name)
+        if raw.isprintable() and len(raw) <= LINE_LENGTH:
+            return raw
+        raise _refused(name, raw, f"use one line of at most {LINE_LENGTH} characters")
+
+    def iban(self, name: str) -> str:
+        """In groups of four, as people read it. A mistyped one would send their money elsewhere."""
+        raw = self.text(name)
+        iban = raw.replace(" ", "").upper()
+        if not iban or _is_iban(iban):
+            return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
+        raise _refused(name, raw, "use an IBAN whose check digits are right")
+
+    def bic(self, name: str) -> str:
+        raw = self.text(name)
+        if re.fullmatch(r"([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?", raw):
+            return raw
+        raise _refused(name, raw, "use a BIC such as AIBKIE2D or AIBKIE2DXXX")
+
+    def account_number(self, name: str) -> str:
+        raw = self.text(name)
+        if re.fullmatch(r"([0-9A-Za-z -]{4,34})?", raw):
+            return raw
+        raise _refused(name, raw, "use an account number of 4 to 34 digits and letters")
+
+    def routing(self, name: str) -> str:
+        raw = self.text(name)
+        if not raw or _is_routing_number(raw):
+            return raw
+        raise _refused(name, raw, "use a routing number of nine digits whose check digit is right")
+
     def database(self, name: str, default: str) -> str:
         raw = self.text(name, default)
         # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
@@ -245,6 +311,22 @@ class _Environment:
 
 def _refused(name: str, raw: str, use: str) -> BadSetting:
     return BadSetting(f"{name}: got {raw!r}; {use}")
+
+
+def _is_iban(text: str) -> bool:
+    """ISO 13616: letters count from ten, and the number leaves 1 modulo 97."""
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
+        return False
+    turned = text[4:] + text[:4]
+    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
+
+
+def _is_routing_number(text: str) -> bool:
+    """ABA: weights 3, 7, 1."""
+    if not re.fullmatch(r"[0-9]{9}", text):
+        return False
+    weighted = (int(digit) * weight for digit, weight in zip(text, (3, 7, 1) * 3, strict=True))
+    return sum(weighted) % 10 == 0
 
 
 def _decimal(micros: int) -> str:

@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from webapp.cli import accounts, demo, jobs, ledger, usage
+from webapp.cli import accounts, attempts, demo, jobs, ledger, usage, wires
 
 
 def register(app: Flask) -> None:
-    for room in (accounts, demo, jobs, ledger, usage):
+    for room in (accounts, attempts, demo, jobs, ledger, usage, wires):
         app.cli.add_command(room.commands)

@@ -4,6 +4,8 @@ from dataclasses import asdict
 
 import click
 
+from webapp.actions.adjust_balance import adjust_balance
+from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.create_account import create_account
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.domain import money
@@ -92,3 +94,28 @@ def show(account: int, as_json: bool) -> None:
     it = parts()
     card = asdict(read_account(db.session(), account, it.clock.now(), it.policy))
     print_json(card) if as_json else print_record(card)
+
+
+@commands.command("paypal")
+@click.argument("account", type=ANY_ID)
+@click.argument("state", type=click.Choice(["on", "off"]))
+def paypal(account: int, state: str) -> None:
+    """Offer PayPal to ACCOUNT, or no longer. Agreements that were given stay."""
+    now = parts().clock.now()
+    allow_paypal(db.session(), account, state == "on", COMMAND_LINE, now)
+    click.echo(f"PayPal is {state} for account {account}.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("amount", type=Amount(), metavar="AMOUNT")
+@click.option("--debit", is_flag=True, help="Take it off instead of putting it on.")
+@click.option("--reason", required=True, help="It stands on the statement and in the audit log.")
+def adjust(account: int, amount: int, debit: bool, reason: str) -> None:
+    """Put AMOUNT on the balance of ACCOUNT, or take it off."""
+    it = parts()
+    signed = -amount if debit else amount
+    payment = adjust_balance(
+        db.session(), account, signed, reason, COMMAND_LINE, it.clock.now(), it.policy
+    )
+    click.echo(f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}.")

@@ -40,7 +40,7 @@ def make(engine: Engine, it: Parts) -> NewAccount | None:
     """The account that was made, or None where there is one already."""
     if it.sandbox is None:
         raise click.ClickException("Demo data needs the sandbox: set CARD_PROCESSOR=sandbox")
-    keeper = OutboxMailer(ROOT / "templates", it.settings.base_url)
+    keeper = OutboxMailer(ROOT / "templates", it.settings.base_url, str)
     with ExitStack() as stack:
         # One transaction around them all: what the actions commit are steps within it.
         connection = stack.enter_context(engine.connect().execution_options(writes=True))

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.add_card import add_card
+from webapp.actions.add_method import Asked, add_card, link_paypal
+from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.apply_settings import apply_settings
 from webapp.actions.create_account import NewAccount, create_account
+from webapp.actions.finish_setup import finish_setup
 from webapp.actions.go_on import go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.pay import pay_now
@@ -33,9 +35,11 @@ from webapp.domain.money import MICROS
 from webapp.domain.payment_methods import SUSPENSION
 from webapp.domain.policy import Policy
 from webapp.mailer import OutboxMailer
+from webapp.ports import Processors
 from webapp.processors.sandbox import form
 from webapp.processors.sandbox.answers import AnswerKind
 from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 EMAIL, PASSWORD = "owner@demo.test", "keep-it-afloat"
@@ -90,8 +94,10 @@ class Story:
 
     def __post_init__(self) -> None:
         self.clock = StoryClock(self.now)
-        self.processor = SandboxProcessor(self.books, self.clock, sleep=lambda seconds: None)
-        self.processors = {self.processor.name: self.processor}
+        cards = SandboxProcessor(self.books, self.clock, sleep=lambda seconds: None)
+        paypal = SandboxPayPal(self.books, self.clock, sleep=lambda seconds: None)
+        self.card_processor, self.paypal_processor = cards, paypal
+        self.processors: Processors = {cards.name: cards, paypal.name: paypal}
         self.policy = Policy()  # an installation's own bounds may be too tight for this story
         self.random = Random(SEED)  # noqa: S311 - the same demo for everyone, and no secret
         self.cards: dict[str, int] = {}
@@ -118,14 +124,14 @@ class Story:
 
     def _events(self) -> Iterable[Event]:
         declined = self._ago(*next(refill for refill in REFILLS if refill[0] == DECLINED))
-        visa, mastercard, amex, discover = self._cards()
+        visa, mastercard, amex = self._cards()
         return [
             (self._ago(DAYS, 9, 36), lambda: self._add(visa)),
             (self._ago(DAYS, 9, 41), lambda: self._pay("4242", FIRST_PAYMENT)),
             (self._ago(DAYS, 9, 44), lambda: self._apply(SETTINGS)),
             (self._ago(DAYS - 1, 14, 12), lambda: self._add(mastercard, consent=True)),
             (self._ago(DAYS - 6, 10, 20), lambda: self._add(amex, consent=True)),
-            (self._ago(38, 16, 52), lambda: self._add(discover)),
+            (self._ago(38, 16, 52), self._link_paypal),
             *[(reading.at, lambda r=reading: self._meter(r)) for reading in self._readings()],
             (
                 declined - timedelta(seconds=1),
@@ -167,8 +173,24 @@ class Story:
                 "security_code": "271",
             },
             {"number": "378282246310005", "expiry": f"03/{year + 3}", "security_code": "1618"},
-            {"number": "6011111111111117", "expiry": f"11/{year + 1}", "security_code": "141"},
         ]
+
+    def _link_paypal(self) -> None:
+        account_id = self.account.account_id
+        allow_paypal(self.session, account_id, True, COMMAND_LINE, self.clock.at)
+        around = (self.ana, self.paypal_processor, self.clock)
+        asked = link_paypal(self.session, account_id, *around, return_to="/")
+        challenge = asked.address.rpartition("/")[2]
+        self.books.desk.agree(challenge, "ana@example.com", self.clock.at)
+        finish_setup(
+            self.session,
+            account_id,
+            asked.setup_id,
+            self.ana,
+            self.processors,
+            self.clock,
+            self.policy,
+        )
 
     def _soon_to_expire(self) -> date:
         """The first end of a month that is at least 29 days away, so at most 59."""
@@ -193,10 +215,12 @@ class Story:
             self.account.account_id,
             token,
             self.ana,
-            self.processor,
+            self.card_processor,
             self.clock,
             self.policy,
         )
+        if isinstance(added, Asked):
+            raise RuntimeError("the demo's cards are saved without a challenge")
         self.cards[added.last4] = added.id
         if consent:
             set_auto_charge(

@@ -1,0 +1,50 @@
+"""`flask attempts`: what only an operator can settle."""
+
+import click
+
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.cli.commands import Commands, as_json, print_json
+from webapp.domain import payments
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.money import decimal_text
+from webapp.extensions import db, parts
+
+commands = Commands("attempts", help="Charges whose outcome only an operator can tell.")
+
+
+@commands.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List the charges that wait for a decision, with what is known of each."""
+    waiting = [
+        {
+            "attempt": attempt.id,
+            "account": attempt.account_id,
+            "processor": attempt.processor,
+            "key": attempt.key,
+            "amount": decimal_text(attempt.amount),
+            "currency": attempt.currency,
+            "state": attempt.state,
+            "started_at": attempt.started_at,
+            "why": attempt.mismatch or attempt.trouble or "",
+        }
+        for attempt in payments.awaiting_operator(db.session())
+    ]
+    if as_json:
+        print_json(waiting)
+        return
+    for row in waiting:
+        click.echo("{attempt:>6}  {amount:>12} {currency}  account {account}: {why}".format(**row))
+    if not waiting:
+        click.echo("Nothing waits for a decision.")
+
+
+@commands.command()
+@click.argument("attempt", type=click.IntRange(1, 2**31 - 1))
+@click.option("--paid/--not-paid", required=True, help="What the processor's own books show.")
+@click.option("--reason", required=True, help="How you know; it stands in the audit log.")
+def decide(attempt: int, paid: bool, reason: str) -> None:
+    """Settle ATTEMPT as paid in full, or as not charged."""
+    it = parts()
+    decide_attempt(db.session(), attempt, paid, reason, COMMAND_LINE, it.clock.now(), it.policy)
+    click.echo(f"Attempt {attempt} is settled as {'paid' if paid else 'not charged'}.")

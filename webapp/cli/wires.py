@@ -1,0 +1,169 @@
+"""`flask wires`: wire transfers that customers have asked for, and how each ends."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from webapp.actions.complete_wire import complete_wire
+from webapp.actions.reject_wire import reject_wire
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.domain import money
+from webapp.domain import wires as domain
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.wires import WireState
+from webapp.extensions import db, parts
+from webapp.reads.wires import (
+    read_numbered_proof,
+    read_record,
+    read_records,
+    wire_called,
+)
+
+commands = Commands("wires", help="Wire transfers: look at requests, complete or reject them.")
+
+WIRE = click.argument("wire", metavar="ID")
+
+
+class PaymentAmount(click.ParamType):
+    """Micros of a decimal string above zero, with at most two decimals."""
+
+    name = "amount"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return money.parse(str(value))
+        except money.BadAmount as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+class Rate(click.ParamType):
+    """An exact decimal above zero."""
+
+    name = "rate"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        try:
+            return domain.parse_rate(str(value))
+        except money.BadAmount as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+@commands.command("list")
+@click.option("--state", type=click.Choice([str(state) for state in WireState]), help="Only these.")
+@as_json
+def list_(state: str | None, as_json: bool) -> None:
+    """List requests, the oldest first."""
+    records = read_records(db.session(), WireState(state) if state else None)
+    if as_json:
+        print_json([asdict(record) for record in records])
+        return
+    for record in records:
+        click.echo(
+            f"{record.id:>6}  {record.reference}  {record.amount:>12} {record.currency}  "
+            f"{domain.STATE_NAMES[WireState(record.state)]:<14}  "
+            f"{record.requested_at:%Y-%m-%d}  {record.account_name}"
+        )
+    if not records:
+        click.echo("There is no such wire transfer.")
+
+
+@commands.command()
+@WIRE
+@as_json
+def show(wire: str, as_json: bool) -> None:
+    """Show one request. ID is its number or its reference, however it is typed."""
+    tell(wire, as_json)
+
+
+@commands.command()
+@WIRE
+@click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="A new file.")
+@click.option("--number", type=click.IntRange(min=1), help="Which one; the last when left out.")
+def proof(wire: str, file: Path, number: int | None) -> None:
+    """Write a request's proof of payment to a file, which must not exist yet."""
+    found = wire_called(db.session(), wire)
+    stored = read_numbered_proof(found, number)
+    content = parts().proofs.read(found.account_id, stored.file)
+    try:
+        with file.open("xb") as stream:
+            stream.write(content)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
+    click.echo(f"Wrote {stored.download_name} to {file}")
+
+
+@commands.command()
+@WIRE
+@click.option(
+    "--amount",
+    type=PaymentAmount(),
+    required=True,
+    metavar="975.78",
+    help="What is booked, in the account's currency.",
+)
+@click.option(
+    "--received",
+    type=PaymentAmount(),
+    metavar="900.00",
+    help="What has arrived, where the wire is in another currency.",
+)
+@click.option(
+    "--rate",
+    type=Rate(),
+    metavar="1.0842",
+    help="The account's currency for one unit of the wire's, where they differ.",
+)
+@as_json
+def complete(
+    wire: str, amount: int, received: int | None, rate: Decimal | None, as_json: bool
+) -> None:
+    """Credit a wire that has arrived, once. Saying the same again changes nothing."""
+    it = parts()
+    credited = complete_wire(
+        db.session(),
+        wire_called(db.session(), wire).id,
+        amount,
+        COMMAND_LINE,
+        it.clock.now(),
+        it.policy,
+        received=received,
+        rate=rate,
+    )
+    it.wake()
+    tell(wire, as_json, changed=credited)
+
+
+@commands.command()
+@WIRE
+@click.option("--reason", required=True, help="The customer reads it.")
+@as_json
+def reject(wire: str, reason: str, as_json: bool) -> None:
+    """End a request without a credit."""
+    it = parts()
+    wire_id = wire_called(db.session(), wire).id
+    rejected = reject_wire(db.session(), wire_id, reason, COMMAND_LINE, it.clock.now())
+    it.wake()
+    tell(wire, as_json, changed=rejected)
+
+
+def tell(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
+    record = asdict(read_record(db.session(), wire_called(db.session(), wire)))
+    if changed is not None:
+        record["changed"] = changed
+    if as_json:
+        print_json(record)
+        return
+    if changed is False:
+        click.echo("That was done before; nothing was changed.", err=True)
+    record.pop("changed", None)
+    print_record(record)
