@@ -12,4 +12,7 @@ const pressed = ({ target, detail }) =>
   detail.requestConfig?.triggeringEvent?.submitter ?? (target.matches(".button") ? target : null);
 
 document.addEventListener("htmx:beforeRequest", (event) => pressed(event)?.setAttribute("aria-busy", "true"));
-document.addEventListener("htmx:afterRequest", (event) => pressed(event)?.removeAttribute("aria-busy"));
+// Where the bank asks first, the answer has not come yet.
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.target.id !== "bank") pressed(event)?.removeAttribute("aria-busy");
+});

@@ -5,6 +5,14 @@
 
 import { brandOf, checksOut, digits, inGroups } from "./card_number.js";
 
+// Countries that have no postal codes.
+const WITHOUT_POSTCODES = new Set(
+  (
+    "AE AG AO AW BF BI BJ BO BQ BS BW BZ CD CF CG CI CK CM CW DJ DM ER FJ GA GD GH GM GQ GY HK HM JM " +
+    "KI KM KN KP LC ML MO MR MW NR NU PA QA RW SB SC SL SR ST SX SY TD TF TG TK TL TO TV UG VU WS YE ZW"
+  ).split(" "),
+);
+
 /* Regroups as typed and keeps the caret behind the same digit. */
 const regroup = (field, written) => {
   const before = digits(field.value.slice(0, field.selectionStart)).length;
@@ -34,7 +42,7 @@ const typed = {
 
 const say = (form, name, words) => {
   const field = form.querySelector(`[data-field="${name}"]`);
-  if (!field) return (form.querySelector("[data-form-error]").textContent = words);
+  if (!field) return (document.getElementById("card-refusal").textContent = words);
   field.classList.toggle("invalid", Boolean(words));
   field.querySelector("input, select").toggleAttribute("aria-invalid", Boolean(words));
   if (words) field.querySelector("input, select").ariaInvalid = "true";
@@ -44,7 +52,7 @@ const say = (form, name, words) => {
 const sayAll = (form, errors) => {
   for (const { dataset } of form.querySelectorAll("[data-field]")) say(form, dataset.field, errors[dataset.field] ?? "");
   say(form, "form", errors.form ?? "");
-  form.querySelector("[aria-invalid=true]")?.focus();
+  form.querySelector("[aria-invalid=true], #card-refusal:not(:empty)")?.focus();
 };
 
 const mistakes = (form) => {

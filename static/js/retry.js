@@ -3,6 +3,8 @@
 
 /* global htmx */
 
+import { focusRow } from "./focus.js";
+
 const isRetry = (form, detail) => form.dataset.retrying && detail.requestConfig.path === form.getAttribute("action");
 
 document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
@@ -19,5 +21,5 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!isRetry(form, detail)) return;
   // Without an answer the row must not stay at "Retrying": ask how things stand.
   if (!detail.successful) htmx.trigger("#refresher", "account-changed");
-  if (document.activeElement === document.body) document.getElementById(`switch-${form.dataset.retrying}`)?.focus();
+  if (document.activeElement === document.body) focusRow(form.dataset.retrying);
 });

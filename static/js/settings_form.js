@@ -58,6 +58,7 @@ aroundSwap(
   () => sending || !(dirty() || brief()),
   () => {
     show();
+    if (sending) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
     const words = brief();
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice
+from webapp.domain.payments import Attempt
 
 DAYS = 30
 """Calendar days, today included."""
@@ -118,29 +119,30 @@ def _opening(session: Session, account_id: int, start: datetime) -> int | None:
 def _movements(session: Session, account_id: int, start: datetime) -> list[Movement]:
     rows = session.execute(
         select(
-            LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, LedgerEntry.kind
+            LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic
         )
+        .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
         .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at >= start)
         .order_by(LedgerEntry.posted_at, LedgerEntry.id)
     )
     return [
-        Movement(at, balance, amount, kind == EntryKind.PAYMENT)
-        for at, balance, amount, kind in rows
+        Movement(at, balance, amount, bool(automatic)) for at, balance, amount, automatic in rows
     ]
 
 
 def _steps(
     frame: Frame, opening: int | None, movements: list[Movement], balance: int
 ) -> tuple[ChartPoint, ...]:
-    """The balances, thinned where many fall on one pixel; every refill keeps its two corners."""
-    points = [frame.point(frame.start, opening or 0)]
+    """The balances, thinned where many fall on one pixel; every credit keeps its two corners."""
+    points, after_credit = [frame.point(frame.start, opening or 0)], True
     for movement in movements:
         point = frame.point(movement.at, movement.balance)
-        crowded = len(points) > 1 and point.x - points[-1].x < 1 / POINTS
-        if crowded and not movement.is_refill and points[-1].y >= point.y:
+        crowded = point.x - points[-1].x < 1 / POINTS and not after_credit
+        if crowded and movement.amount < 0:
             points[-1] = ChartPoint(points[-1].x, point.y)
         else:
             points.append(point)
+        after_credit = movement.amount > 0
     return (*points, frame.point(frame.end, balance))
 
 

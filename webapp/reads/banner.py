@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
-from webapp.domain.top_ups import Plan, Situation
+from webapp.domain.top_ups import Situation
 from webapp.reads.method_rows import joined_ids
 
 
@@ -24,17 +24,18 @@ class PausedBanner:
     """The burst breaker has paused them: offer Resume (T10)."""
 
 
-def read_banner(account: Account, at: Situation, plan: Plan) -> PausedBanner | None:
+def read_banner(account: Account, at: Situation) -> PausedBanner | None:
+    """None while automatic payments go their way, or are not wished."""
     title = "Automatic payments are paused"
+    plan = top_ups.plan(at.at_rest().just_below())
     if plan.code is Code.PAUSED:
         text = (
             "There were more than 3 refills in 10 minutes. "
             "Check your usage, then resume automatic payments."
         )
         return PausedBanner(title, text, None, "", "", resume=True)
-    if not at.methods or plan.code not in (Code.PRIMARY_OFF, Code.NO_METHOD):
+    if plan.code not in (Code.PRIMARY_OFF, Code.NO_METHOD):
         return None
-    primary = at.methods[0]
     balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
     if at.is_below:
         state = (
@@ -42,6 +43,9 @@ def read_banner(account: Account, at: Situation, plan: Plan) -> PausedBanner | N
         )
     else:
         state = f"Nothing will be charged when your balance of {balance} falls below {threshold}."
+    if not at.methods:
+        return PausedBanner(title, f"No payment method is saved. {state}", None, "", "")
+    primary = at.methods[0]
     if plan.code is Code.NO_METHOD:
         text = f"No payment method has auto-charge on. {state}"
         return PausedBanner(title, text, primary.id, "", "")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments
+from webapp.domain import moments, payments
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
 from webapp.domain.payments import (
@@ -73,15 +73,8 @@ def asked_by(session: Session, payment: Payment) -> str:
 
 
 def covering_method(session: Session, failed: Attempt) -> str:
-    """The method that paid instead: later in the same payment, or by a Retry. Else empty."""
-    paid = session.scalar(
-        select(Attempt)
-        .where(
-            Attempt.state == AttemptState.PAID,
-            or_(Attempt.payment_id == failed.payment_id, Attempt.retry_of_id == failed.id),
-        )
-        .limit(1)
-    )
+    """The method that paid instead; else empty."""
+    paid = payments.covering(session, failed)
     return paid.method.label if paid is not None and paid.method is not None else ""
 
 

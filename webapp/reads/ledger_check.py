@@ -5,6 +5,7 @@ pretend processor's books against both.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -12,13 +13,14 @@ from sqlalchemy.orm import Session, aliased
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.money import decimal_text
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentState
+from webapp.domain.money import CENT, decimal_text
+from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.wires import WireRequest, WireState
 
 PaidCharges = Callable[[], Sequence[tuple[str, int, str]]]
 """Key, micros and currency of each charge that took money, as the sandbox's books have it."""
 
-SANDBOX = "sandbox"
+SANDBOXES = ("sandbox", "sandbox_paypal")
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,11 @@ def check_ledger(session: Session, paid_charges: PaidCharges | None) -> LedgerCh
         *_entries(session),
         *_paid_attempts(session),
         *_payments(session),
+        *_wires(session),
     ]
     charges = 0
     if paid_charges is not None:
-        ours = session.scalars(select(Attempt).where(Attempt.processor == SANDBOX))
+        ours = session.scalars(select(Attempt).where(Attempt.processor.in_(SANDBOXES)))
         attempts = {attempt.key: attempt for attempt in ours}
         charges = sum(key in attempts for key, _, _ in before)
         differences += _uncredited(attempts, before)
@@ -224,6 +227,39 @@ def _payments(session: Session) -> Iterator[Difference]:
         )
 
 
+def _wires(session: Session) -> Iterator[Difference]:
+    """A wire's payment and its completed request name each other, and agree on the amount (L11)."""
+    rows = session.execute(
+        select(Payment, WireRequest)
+        .outerjoin(WireRequest, WireRequest.payment_id == Payment.id)
+        .where(or_(Payment.kind == PaymentKind.WIRE, WireRequest.id.is_not(None)))
+    )
+    for payment, wire in rows:
+        if wire is None:
+            sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no request's."
+            yield Difference("wire_payment_without_request", payment.account_id, sentence)
+        elif fault := _wire_fault(payment, wire):
+            sentence = f"{wire.reference} and its payment {payment.id} {fault}."
+            yield Difference("wire_and_payment_differ", payment.account_id, sentence)
+    unpaid = select(WireRequest).where(
+        WireRequest.state == WireState.COMPLETED, WireRequest.payment_id.is_(None)
+    )
+    for wire in session.scalars(unpaid):
+        sentence = f"{wire.reference} is completed, but names no payment."
+        yield Difference("wire_without_payment", wire.account_id, sentence)
+
+
+def _wire_fault(payment: Payment, wire: WireRequest) -> str:
+    if (wire.account_id, payment.kind) != (payment.account_id, PaymentKind.WIRE):
+        return "are of different accounts or kinds"
+    if wire.state != WireState.COMPLETED or payment.state != PaymentState.PAID:
+        return f"are {wire.state} and {payment.state}"
+    due = Decimal(wire.received or 0) * Decimal(wire.rate or 1)
+    if abs(due - payment.amount) > (CENT if wire.rate else 0):
+        return f"have {decimal_text(int(due))} and {decimal_text(payment.amount)}"
+    return ""
+
+
 def _uncredited(
     attempts: dict[str, Attempt], charges: Sequence[tuple[str, int, str]]
 ) -> Iterator[Difference]:
@@ -231,7 +267,11 @@ def _uncredited(
     times = Counter(key for key, _, _ in charges)
     for key, amount, currency in charges:
         attempt = attempts.get(key)
-        if attempt is None or attempt.is_open:
+        if attempt is None:
+            sentence = f"The sandbox took {decimal_text(amount)} {currency} for no attempt of ours."
+            yield Difference("charged_without_attempt", None, sentence)
+            continue
+        if attempt.is_open:
             continue
         what = f"The sandbox took {decimal_text(amount)} {currency} for attempt {attempt.id}"
         if times[key] > 1:

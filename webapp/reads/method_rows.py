@@ -9,6 +9,7 @@ from webapp.domain import moments
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
+from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation
 from webapp.reads.failed_payments import last_failure
 
@@ -118,7 +119,11 @@ def read_rows(
 
 
 def _is_open(at: Situation, method: PaymentMethod) -> bool:
-    return at.open_attempt is not None and at.open_attempt.method_id == method.id
+    """With the processor; a challenge that the customer walked away from does not hinder Retry."""
+    attempt = at.open_attempt
+    if attempt is None or attempt.state == AttemptState.CHALLENGED:
+        return False
+    return attempt.method_id == method.id
 
 
 def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:

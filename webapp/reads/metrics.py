@@ -6,8 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.notices import Notice, NoticeState
-from webapp.domain.payments import OPEN_STATES, Attempt
+from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups import TopUp, TopUpState
+from webapp.domain.wires import WireRequest, WireState
 
 
 def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]]:
@@ -28,9 +29,21 @@ def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]
             "Age of the oldest attempt without an outcome",
             (now - oldest).total_seconds() if oldest else 0.0,
         ),
+        "refused_attempts": (
+            "Attempts that a processor refused to look at",
+            _count(session, Attempt.state == AttemptState.REFUSED),
+        ),
+        "attempts_for_operator": (
+            "Attempts that an operator must decide",
+            _count(session, Attempt.needs_operator),
+        ),
         "owed_mails": (
             "Mails that are owed and not yet sent",
             _count(session, Notice.state == NoticeState.OWED),
+        ),
+        "wires_to_confirm": (
+            "Wire transfers with a proof of payment, neither completed nor rejected",
+            _count(session, WireRequest.state == WireState.PROOF_UPLOADED),
         ),
         "failed_mails": (
             "Mails that were given up",

@@ -23,7 +23,8 @@ STATES = {
 class MailRow:
     id: int
     letter: Letter
-    recipients: str
+    recipient: str
+    """Empty where the account has no billing address."""
     at: str
     state: str
     trouble: str
@@ -55,7 +56,7 @@ def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
     return MailRow(
         id=notice.id,
         letter=mailer.render(notice.kind, notice.facts),
-        recipients=", ".join(notice.recipients),
+        recipient=notice.recipient,
         at=moments.when(notice.created_at, account.time_zone, notice.created_at),
         state=STATES[notice.state],
         trouble=notice.last_error,

@@ -71,7 +71,7 @@ def read_screen(
     return PaymentMethodsScreen(
         methods=read_rows(session, at, plan, messages or {}, fresh),
         seen=joined_ids(at.methods),
-        banner=read_banner(account, at, plan),
+        banner=read_banner(account, at),
         getting_started=None if at.methods else _getting_started(at),
         next=read_next(session, account, at, plan),
         failed=read_failed_payments(session, account, now),

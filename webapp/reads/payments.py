@@ -76,6 +76,8 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
     amount = account.show(payment.amount)
     if payment.state == PaymentState.PAID:
         sentence = f"{amount} paid with {label}. Your balance is {account.show(account.balance)}."
+    elif payment.state == PaymentState.ABANDONED:
+        sentence = _given_up(last, amount, label)
     elif payment.state == PaymentState.FAILED:
         sentence = _declined(last, label, account, now)
     else:
@@ -93,11 +95,19 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
     )
 
 
+def _given_up(last: Attempt | None, amount: str, label: str) -> str:
+    if last is not None and last.trouble:
+        return f"{amount} to {label} could not be sent. Nothing was charged; try again in a moment."
+    return f"{amount} to {label} was not confirmed with the bank. Nothing was charged."
+
+
 def _declined(last: Attempt | None, label: str, account: Account, now: datetime) -> str:
     why = reason(last.decline_code if last else None)
     method = last.method if last else None
     until = ""
-    if method is not None and method.suspended_until is not None and method.is_suspended(now):
+    if method is not None and (method.is_barred or method.is_rested):
+        until = " It is out of use until you retry or replace it."
+    elif method is not None and method.suspended_until is not None and method.is_suspended(now):
         moment = moments.when(method.suspended_until, account.time_zone, now)
         until = f" It is suspended from automatic payments until {moment}."
     return f"{label} was declined: {why.sentence}. Nothing was charged.{until}"
@@ -144,4 +154,6 @@ def _row(session: Session, account: Account, attempt: Attempt, now: datetime) ->
 def _state(attempt: Attempt) -> tuple[str, str]:
     if attempt.state in OPEN_STATES:
         return "Waiting for the bank", "warn"
+    if attempt.state == AttemptState.ABANDONED:
+        return "Abandoned", "off"
     return ("Paid", "ok") if attempt.state == AttemptState.PAID else ("Declined", "bad")

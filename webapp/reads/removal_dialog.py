@@ -11,6 +11,8 @@ from webapp.domain.decisions import Code
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
 
+NO_CONSENT = (Code.NO_METHOD, Code.PRIMARY_OFF)
+
 
 @dataclass(frozen=True)
 class RemovalDialog:
@@ -35,14 +37,14 @@ def _removal_consequence(method: PaymentMethod, at: top_ups.Situation, account: 
     parts = []
     if at.methods[0].id == method.id and rest:
         parts.append(f"{rest[0].label} becomes primary")
-    after = top_ups.plan(replace(at, methods=rest).just_below())
-    before = top_ups.plan(at.just_below())
-    if before.charges and not after.charges:
+    at = at.at_rest().just_below()
+    after, before = top_ups.plan(replace(at, methods=rest)), top_ups.plan(at)
+    if after.code in NO_CONSENT and before.code not in (*NO_CONSENT, Code.REFILL_OFF):
         stop = "automatic payments stop"
         if after.code is Code.PRIMARY_OFF:
             stop += ", because its auto-charge is off"
         parts.append(stop)
-    elif before.charges and parts and after.methods[0] is rest[0]:
+    elif after.charges and parts and after.methods[0] is rest[0]:
         parts.append("automatic refills continue with it")
     text = ", and ".join(parts)
     text = f"{text[0].upper()}{text[1:]}. " if text else ""

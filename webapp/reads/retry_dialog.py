@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, payments
+from webapp.domain import moments, payments, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
-from webapp.domain.errors import NotFound
+from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.payment_methods import Standing
 from webapp.domain.payments import AttemptState
 
@@ -56,7 +56,7 @@ def read_retry(
         consequence=_retry_consequence(out),
         balance_before=account.show(account.balance),
         balance_after=account.show(account.balance + failed.amount),
-        can_restore=out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED),
+        can_restore=out is Standing.SUSPENDED,
         request_key=request_key,
     )
 
@@ -66,7 +66,33 @@ def _retry_consequence(out: Standing | None) -> str:
         return "The card has expired, so automatic payments stay without it even if this succeeds."
     if out is None:
         return "If it is declined, this method is suspended for 48 hours."
+    otherwise = "the 48 hours start over" if out is Standing.SUSPENDED else "it stays out of use"
     return (
         "If the payment succeeds, this method is back in use at once. "
-        "If it is declined, the 48 hours start over."
+        f"If it is declined, {otherwise}."
     )
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """The page behind a mail's link (F7): the same question, or why it is no longer asked (F10)."""
+
+    retry: RetryDialog | None
+    ended: str
+    """Why the link has ended; empty while it can be used."""
+
+    def check(self, *, already_asked: bool) -> None:
+        """Raises `Conflict` if the link has ended; a form sent twice still finds its payment."""
+        if self.ended and not already_asked:
+            raise Conflict(self.ended, code="link_ended")
+
+
+def read_authentication(
+    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
+) -> Authentication:
+    """Raises `NotFound` for another account's payment."""
+    attempt = payments.find_attempt(session, account_id, attempt_id)
+    ended = top_ups.why_not_resumable(session, attempt, now)
+    if ended:
+        return Authentication(None, ended)
+    return Authentication(read_retry(session, account_id, attempt_id, request_key, now), "")

@@ -12,6 +12,7 @@ from webapp.domain.decisions import Code
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod, Standing
+from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation
 
 PACE = timedelta(days=7)
@@ -157,13 +158,22 @@ def _charge_detail(account: Account, at: Situation, plan: Plan) -> str:
 
 def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
     attempt = at.open_attempt
-    steps = [_balance_step(account, at, "solid")]
-    fallback = False
+    if attempt is None or attempt.method is None:
+        return ()
+    asked = attempt.state == AttemptState.CHALLENGED
+    words = "Waiting for you" if asked else "Waiting for the bank"
+    if not attempt.automatic:
+        paid = f"{account.show(attempt.amount)} to add"
+        return (
+            _method_step(attempt.method, words, "active", "dashed"),
+            ChainStep("balance", "Balance", paid, "", "will", ""),
+        )
+    steps, passed = [_balance_step(account, at, "solid")], False
     for method in at.methods:
-        if attempt is not None and method.id == attempt.method_id:
-            steps.append(_method_step(method, "Waiting for the bank", "active", "dashed"))
-            fallback = attempt.automatic
-        elif fallback and method.is_chargeable(at.now):
+        if method.id == attempt.method_id:
+            steps.append(_method_step(method, words, "active", "dashed"))
+            passed = True
+        elif passed and method.is_chargeable(at.now):
             steps.append(_method_step(method, "If declined", "will", "dashed"))
     return (*steps, _mail_step("If all are declined"))
 
@@ -172,19 +182,20 @@ def _broken(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...
     """Nothing will be charged: the first arrow is crossed, the methods are grey."""
     shown = [m for m in at.methods if m.auto_charge or m is at.methods[0]]
     steps = [_balance_step(account, at, "broken" if shown else "")]
+    first = next((m for m in shown if m.is_chargeable(at.now)), None)
     for index, method in enumerate(shown):
-        detail = _why_not(method, index, at, plan)
+        detail = _why_not(method, at, plan, is_first=method is first)
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
     return tuple(steps)
 
 
-def _why_not(method: PaymentMethod, index: int, at: Situation, plan: Plan) -> str:
+def _why_not(method: PaymentMethod, at: Situation, plan: Plan, *, is_first: bool) -> str:
     if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
         return "Not tried" if method.auto_charge else "Auto-charge is off"
     if method.standing(at.now) is not Standing.READY:
         return _why_skipped(method, at)
-    if index:
+    if not is_first:
         return "If declined"
     if plan.code is Code.PAUSED:
         return "When resumed"

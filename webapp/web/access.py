@@ -10,7 +10,7 @@ from typing import cast
 from flask import Flask, abort, current_app, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 from werkzeug.routing import IntegerConverter, Map
 
 from webapp.domain.audit import Actor
@@ -64,6 +64,20 @@ def permit(right: Right) -> Person:
     if right not in current_user.rights:
         abort(403)
     return cast(Person, current_user)
+
+
+def resume_token(secret_key: str, attempt_id: int) -> str:
+    """Goes out with a mail: proves that the link to this payment is ours (F7)."""
+    return URLSafeSerializer(secret_key, salt="resume a payment").dumps(attempt_id)
+
+
+def attempt_in(token: str) -> int:
+    """The attempt that a mail's link names; 404 for a token that is not ours."""
+    try:
+        signed = URLSafeSerializer(current_app.secret_key or "", salt="resume a payment")
+        return int(signed.loads(token))
+    except BadData:
+        abort(404)
 
 
 def sign_state(person: Person) -> str:

@@ -1,5 +1,7 @@
 """Reading what a form has sent."""
 
+from re import compile as pattern
+
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
@@ -7,6 +9,8 @@ from webapp.domain import money
 from webapp.domain.low_balance import Choice, RefillMode
 
 LONGEST_LIST = 1000
+GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+"""As people copy it from a bill: "1,000.00"."""
 LONGEST_NUMBER = 9
 
 
@@ -58,6 +62,8 @@ def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int 
     text = form.get(name, "")
     if not text.strip():
         return None
+    if GROUPED.fullmatch(text.strip()):
+        text = text.replace(",", "")
     try:
         return money.parse(text)
     except money.BadAmount as fault:

@@ -5,18 +5,19 @@ from secrets import token_hex
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.pay import pay_by_auto_charge, pay_now
+from webapp.actions.pay import pay_now
+from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
+from webapp.actions.payment_requests import FORM_USED
 from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.funds_dialog import read_funds
-from webapp.reads.payments import read_outcome
 from webapp.web import forms
 from webapp.web.access import Person, permit
-from webapp.web.payments import said, under_row
+from webapp.web.payments import back_from_bank, concluded_or_asked
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import changed, fields_of, status_of
+from webapp.web.screen import fields_of, status_of
 
 blueprint = Blueprint("funds", __name__)
 
@@ -39,10 +40,7 @@ def create() -> ResponseReturnValue:
         raise
     except Refusal as refusal:
         return back(person, key, refusal)
-    it = parts()
-    it.wake()
-    outcome = read_outcome(db.session(), payment.id, it.clock.now())
-    return changed(person, "funds", said(outcome), messages=under_row(outcome))
+    return concluded_or_asked(person, "funds", payment)
 
 
 def pay(person: Person, key: str) -> Payment:
@@ -61,7 +59,8 @@ def pay(person: Person, key: str) -> Payment:
     around = (key, person.actor, it.processors, it.clock, it.policy)
     if by_chain or method_id is None:
         return pay_by_auto_charge(session, person.account_id, amount, *around)
-    return pay_now(session, person.account_id, method_id, amount, *around)
+    return_to = back_from_bank(key)
+    return pay_now(session, person.account_id, method_id, amount, *around, return_to=return_to)
 
 
 def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
@@ -71,6 +70,8 @@ def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
     kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
     errors = fields_of(refusal) or {"form": refusal.sentence}
     amount = form.get("amount", "")
+    if refusal.code == FORM_USED:
+        key = token_hex(16)  # what is chosen now is another payment
     page = dialog(person, key, kind, form.get("method", type=forms.record_id), amount, errors)
     return page, status_of(refusal)
 

@@ -2,8 +2,9 @@
 
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
-from webapp.actions.add_card import add_card
+from webapp.actions.add_method import Asked, add_card, link_paypal
 from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
 from webapp.actions.restore_method import restore_method
@@ -14,13 +15,14 @@ from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.processors.sandbox import countries
+from webapp.reads.consent_offer import read_consent_offer, read_paypal
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms
-from webapp.web.access import is_own_state, permit, sign_state
-from webapp.web.responses import go_to, say, show, wants_fragment
-from webapp.web.screen import changed, read, refused
+from webapp.web.access import Person, is_own_state, permit, sign_state
+from webapp.web.responses import show, wants_fragment
+from webapp.web.screen import ask_in_frame, changed, read, refused
 
 blueprint = Blueprint("payment_methods", __name__)
 
@@ -78,14 +80,17 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/cards/new")
 def new_card() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    part = "_card_dialog" if wants_fragment() else "new_card"
+    it = parts()
+    offer = read_consent_offer(db.session(), person.account_id, it.clock.now(), it.policy)
     form = {
         "countries": list(countries.names().items()),
         "country": DEFAULT_COUNTRY,
         "capture_url": url_for("sandbox.capture"),
         "return_to": url_for("payment_methods.card_captured"),
         "state": sign_state(person),
+        "offer": offer,
     }
+    part = "_card_dialog" if wants_fragment() else "new_card"
     return show(person, f"payment_methods/{part}.html", "payment_methods", **form)
 
 
@@ -98,6 +103,38 @@ def card_captured() -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods")
 def create() -> ResponseReturnValue:
     return _add(request.form)
+
+
+@blueprint.get("/billing/payment-methods/paypal/new")
+def new_paypal() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    dialog = read_paypal(db.session(), person.account_id, it.clock.now(), it.policy)
+    part = "_paypal_dialog" if wants_fragment() else "paypal"
+    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+
+
+@blueprint.post("/billing/payment-methods/paypal")
+def link() -> ResponseReturnValue:
+    """To PayPal and back; with scripts or without, it takes the whole page."""
+    person = permit(Right.BILLING)
+    it = parts()
+    processor = it.processors[it.paypal_processor]
+    return_to = url_for("challenges.setup_returned")
+    consent = request.form.get("consent") == "1"
+    try:
+        asked = link_paypal(
+            db.session(),
+            person.account_id,
+            person.actor,
+            processor,
+            it.clock,
+            return_to=return_to,
+            consent=consent,
+        )
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    return redirect(asked.address, 303)
 
 
 @blueprint.get("/billing/payment-methods/<int:method_id>/removal")
@@ -115,7 +152,13 @@ def remove(method_id: int) -> ResponseReturnValue:
     it = parts()
     try:
         method = remove_method(
-            db.session(), person.account_id, method_id, person.actor, it.clock.now(), it.policy
+            db.session(),
+            person.account_id,
+            method_id,
+            person.actor,
+            it.processors,
+            it.clock,
+            it.policy,
         )
     except Refusal as refusal:
         return refused(person, "remove", refusal, method_id=method_id)
@@ -156,30 +199,37 @@ def resume() -> ResponseReturnValue:
     return changed(person, "auto_charge", Message("Automatic payments go on."))
 
 
-def _add(form) -> ResponseReturnValue:
+def _add(form: MultiDict[str, str]) -> ResponseReturnValue:
     """The processor takes a token once; the state proves that this person asked for the form."""
     person = permit(Right.BILLING)
     if not is_own_state(person, form.get("state", "")):
         abort(400)
     it = parts()
+    processor = it.processors[it.card_processor]
+    around = (person.actor, processor, it.clock, it.policy)
+    over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
-        method = add_card(
+        added = add_card(
             db.session(),
             person.account_id,
             form.get("token", ""),
-            person.actor,
-            it.processors[it.card_processor],
-            it.clock,
-            it.policy,
+            *around,
+            return_to=url_for(over),
+            consent=form.get("consent") == "1",
         )
     except Refusal as refusal:
         return refused(person, "add", refusal)
     it.wake()
-    message = Message(f"{method.label} is saved.")
-    if wants_fragment():
-        return changed(person, "add", message, fresh=method.id)
-    say(message)
-    return go_to("payment_methods.index")
+    if isinstance(added, Asked):
+        return _ask(person, added)
+    return changed(person, "add", Message(f"{added.label} is saved."), fresh=added.id)
+
+
+def _ask(person: Person, asked: Asked) -> ResponseReturnValue:
+    if not wants_fragment():
+        return redirect(asked.address, 303)
+    conclusion = url_for("challenges.conclude_setup", setup_id=asked.setup_id)
+    return ask_in_frame(person, asked.address, conclusion)
 
 
 def _order_saved(methods: list[PaymentMethod], seen: list[int], moved: int) -> Message:

@@ -2,24 +2,27 @@
 
 from secrets import token_hex
 
-from flask import Blueprint, request
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.actions.challenges import challenge_address
 from webapp.actions.pay import retry as retry_payment
 from webapp.domain.errors import Refusal
-from webapp.domain.payments import PaymentState
+from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.payments import Outcome, read_outcome, read_payments
-from webapp.reads.retry_dialog import read_retry
+from webapp.reads.retry_dialog import read_authentication, read_retry
 from webapp.web import forms
-from webapp.web.access import permit
+from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import changed, refused
+from webapp.web.screen import ask_in_frame, changed, refused
 
 blueprint = Blueprint("payments", __name__)
+
+NOT_PAID = (PaymentState.FAILED, PaymentState.ABANDONED)
 
 
 @blueprint.get("/billing/payments")
@@ -44,27 +47,76 @@ def retry_dialog(attempt_id: int) -> ResponseReturnValue:
 def retry(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     key = forms.request_key()
-    it = parts()
     try:
-        payment = retry_payment(
-            db.session(),
-            person.account_id,
-            attempt_id,
-            key,
-            person.actor,
-            it.processors,
-            it.clock,
-            it.policy,
-        )
+        payment = _retry(person, attempt_id, key)
     except Refusal as refusal:
         return refused(person, "retry", refusal)
+    return concluded_or_asked(person, "retry", payment)
+
+
+@blueprint.get("/billing/authentications/<token>")
+def authentication(token: str) -> ResponseReturnValue:
+    """F7: a mail's link. It shows the present balance and asks again (F10)."""
+    person = permit(Right.BILLING)
+    now = parts().clock.now()
+    dialog = read_authentication(
+        db.session(), person.account_id, attempt_in(token), token_hex(16), now
+    )
+    context = {"dialog": dialog, "token": token}
+    return show(person, "payment_methods/authentication.html", "payment_methods", **context)
+
+
+@blueprint.post("/billing/authentications/<token>")
+def authenticate(token: str) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key, attempt_id = forms.request_key(), attempt_in(token)
+    try:
+        read_authentication(
+            db.session(), person.account_id, attempt_id, key, parts().clock.now()
+        ).check(already_asked=asked_before(person, key))
+        payment = _retry(person, attempt_id, key)
+    except Refusal as refusal:
+        return refused(person, "retry", refusal)
+    return concluded_or_asked(person, "retry", payment)
+
+
+def _retry(person: Person, attempt_id: int, key: str) -> Payment:
+    it = parts()
+    around = (person.actor, it.processors, it.clock, it.policy)
+    return_to = back_from_bank(key)
+    return retry_payment(
+        db.session(), person.account_id, attempt_id, key, *around, return_to=return_to
+    )
+
+
+def asked_before(person: Person, key: str) -> bool:
+    return Payment.by_request_key(db.session(), person.account_id, key) is not None
+
+
+def back_from_bank(key: str) -> str:
+    """Where a challenge leads: out of its frame, or back to us on the whole page."""
+    if wants_fragment():
+        return url_for("challenges.over")
+    return url_for("challenges.payment_returned", key=key)
+
+
+def concluded_or_asked(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
+    """What became of it; or the bank's own window, where the bank asks the customer first."""
+    it = parts()
     it.wake()
-    outcome = read_outcome(db.session(), payment.id, it.clock.now())
-    return changed(person, "retry", said(outcome), messages=under_row(outcome))
+    payment_id = payment.id
+    attempt_id = payment.attempts[-1].id if payment.attempts else 0
+    if address := challenge_address(db.session(), payment, it.processors):
+        if not wants_fragment():
+            return redirect(address, 303)
+        conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
+        return ask_in_frame(person, address, conclusion)
+    outcome = read_outcome(db.session(), payment_id, it.clock.now())
+    return changed(person, change, said(outcome), messages=under_row(outcome))
 
 
 def said(outcome: Outcome) -> Message:
-    return Message(outcome.sentence, "bad" if outcome.state == PaymentState.FAILED else "ok")
+    return Message(outcome.sentence, "bad" if outcome.state in NOT_PAID else "ok")
 
 
 def under_row(outcome: Outcome) -> dict[int, RowMessage]:

@@ -1,5 +1,7 @@
 """A page or a fragment: the same partials, whole or in part."""
 
+from urllib.parse import urlsplit
+
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -11,6 +13,21 @@ from webapp.web.access import Person
 
 def wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true"
+
+
+def is_on_main_screen() -> bool:
+    """Only that page has the parts that an answer to a script replaces."""
+    return _page_behind() in ("", url_for("payment_methods.index"))
+
+
+def way_back() -> str:
+    """The endpoint to lead back to: the list of payments, if a dialog was opened there."""
+    from_payments = _page_behind() == url_for("payments.index")
+    return "payments.index" if from_payments else "payment_methods.index"
+
+
+def _page_behind() -> str:
+    return urlsplit(request.headers.get("HX-Current-URL", "")).path
 
 
 def show(person: Person, template: str, page: str, **context: object) -> str:
@@ -36,7 +53,9 @@ def said() -> Message | None:
 
 
 def go_to(endpoint: str, message: Message | None = None) -> ResponseReturnValue:
-    """Post, then redirect: a reload repeats nothing."""
+    """Post, then redirect: a reload repeats nothing. A fragment's request moves the whole page."""
     if message is not None:
         say(message)
+    if wants_fragment():
+        return "", {"HX-Redirect": url_for(endpoint)}
     return redirect(url_for(endpoint), 303)

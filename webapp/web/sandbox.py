@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions import post_usage as usage_action
 from webapp.domain import money, usage
 from webapp.domain.accounts import Account
+from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid
 from webapp.domain.usage import Usage, Verdict
 from webapp.domain.users import Right
@@ -21,13 +22,15 @@ from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads import outbox as mails
 from webapp.reads.message import Message
-from webapp.web import sandbox_cards
+from webapp.web import sandbox_bank, sandbox_cards
 from webapp.web.access import Person, permit
 from webapp.web.responses import go_to, show
-from webapp.web.sandbox_screen import DECLINES, KINDS, in_words, read_screen
+from webapp.web.sandbox_screen import DECLINES, KINDS, in_words, own_agreements, read_screen
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 blueprint.add_url_rule("/cards", "capture", sandbox_cards.capture, methods=["POST"])
+for path, view in (("challenges", sandbox_bank.challenge), ("paypal", sandbox_bank.agreement)):
+    blueprint.add_url_rule(f"/{path}/<challenge_id>", path, view, methods=["GET", "POST"])
 
 LONGEST_ADVANCE = 8784
 """Hours: a leap year in one click."""
@@ -90,6 +93,19 @@ def clear_answers() -> ResponseReturnValue:
     permit(Right.BILLING)
     books().clear_answers()
     return go_to("sandbox.index", Message("The queue is empty."))
+
+
+@blueprint.post("/agreements/<reference>/cancellation")
+def cancel_agreement(reference: str) -> ResponseReturnValue:
+    """The payer's own doing, on PayPal's side: the product is not told (M13)."""
+    person = permit(Right.BILLING)
+    own = own_agreements(db.session(), person.account_id, books())
+    agreement = next((one for one in own if one.saved.reference == reference), None)
+    if agreement is None:
+        abort(404)
+    books().agreements.cancel(reference, parts().clock.now())
+    payer = agreement.saved.payer_email
+    return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))
 
 
 @blueprint.get("/outbox")
@@ -169,8 +185,8 @@ def _answer() -> NextAnswer:
         errors["decline_code"] = "Choose a reason"
     if seconds is None or seconds > LONGEST:
         errors["seconds"] = f"Enter seconds, at most {LONGEST:g}"
-    if last4 and not re.fullmatch(r"\d{4}", last4, re.ASCII):
-        errors["last4"] = "Choose a card"
+    if last4 and not re.fullmatch(r"\d{4}", last4, re.ASCII) and not is_address(last4):
+        errors["last4"] = "Choose a method"
     if errors or seconds is None:
         raise Invalid(errors)
     return NextAnswer(AnswerKind(kind), code if kind == AnswerKind.DECLINE else "", seconds, last4)

@@ -4,7 +4,6 @@ It knows no session and no account, and gives a token for a card, as a real proc
 (M7). What a person wrote comes back to them, except the number and the security code.
 """
 
-import re
 from urllib.parse import urlencode
 
 from flask import (
@@ -21,17 +20,15 @@ from flask.typing import ResponseReturnValue
 from webapp.extensions import csrf, parts
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.cards import holds_a_number
+from webapp.processors.sandbox.challenges import leads_here
 from webapp.processors.sandbox.form import KEPT_FIELDS, CardRefused, token_for
-
-# One slash and no backslash: a browser takes "//host" and "/\host" for another host.
-_PATH_HERE = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
 @csrf.exempt
 def capture() -> ResponseReturnValue:
     """A token for the card in the form, as JSON or by the way of a redirect."""
     by_script = request.accept_mimetypes.best == "application/json"
-    if not by_script and not _PATH_HERE.fullmatch(request.form.get("return_to", "")):
+    if not by_script and not leads_here(request.form.get("return_to", "")):
         abort(400)
     books = parts().sandbox
     if books is None:

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.emails import is_address
 from webapp.domain.payment_methods import BRANDS, MethodKind, PaymentMethod, listed
 from webapp.domain.payments import Attempt
 from webapp.ports import DeclineClass, Mailer
+from webapp.processors.sandbox.agreements import Agreement
 from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.charges import Charge, Status
@@ -49,8 +51,18 @@ DECLINES = {
     "transaction_not_allowed": "Payment not allowed",
 }
 
-STATUSES = {Status.PAID: "Paid", Status.DECLINED: "Declined", Status.NEEDS_CUSTOMER: "Not paid"}
-TONES = {Status.PAID: "ok", Status.DECLINED: "bad", Status.NEEDS_CUSTOMER: "warn"}
+STATUSES = {
+    Status.PAID: "Paid",
+    Status.DECLINED: "Declined",
+    Status.NEEDS_CUSTOMER: "Not paid",
+    Status.CANCELLED: "Given up",
+}
+TONES = {
+    Status.PAID: "ok",
+    Status.DECLINED: "bad",
+    Status.NEEDS_CUSTOMER: "warn",
+    Status.CANCELLED: "",
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +70,19 @@ class ChargeRow:
     at: str
     amount: str
     card: str
+    """ "Visa •••• 4242" or "PayPal ana@example.com"; empty for neither."""
     status: str
     tone: str
     detail: str
     reference: str
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    reference: str
+    payer: str
+    state: str
+    """Empty while it stands."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +96,18 @@ class SandboxScreen:
     symbol: str
     kinds: list[tuple[str, str]]
     reasons: list[tuple[str, str]]
-    cards: list[tuple[str, str]]
+    methods: list[tuple[str, str]]
     queue: list[str]
     mails: list[MailRow]
     charges: list[ChargeRow]
+    agreements: list[AgreementRow]
 
 
 def read_screen(
     session: Session, account_id: int, books: SandboxBooks, mailer: Mailer, now: datetime
 ) -> SandboxScreen:
     account = session.get_one(Account, account_id)
-    methods = [m for m in listed(session, account_id) if m.kind == MethodKind.CARD]
+    methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
         now=f"{moments.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
         ahead=in_words(books.clock_offset()),
@@ -93,11 +115,22 @@ def read_screen(
         symbol=money.symbol(account.currency, account.locale),
         kinds=[(str(kind), words) for kind, words in KINDS.items()],
         reasons=[(code, _reason(code)) for code in DECLINES],
-        cards=[("", "The next card, whichever it is"), *((m.last4, m.label) for m in methods)],
+        methods=[("", "The next method, whichever it is"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
         mails=outbox.last(session, account, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in _charges(session, account_id, books)],
+        agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
     )
+
+
+def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> list[Agreement]:
+    """Behind this account's methods: the books know no accounts (P1)."""
+    references = session.scalars(
+        select(PaymentMethod.processor_reference).where(
+            PaymentMethod.account_id == account_id, PaymentMethod.kind == MethodKind.PAYPAL
+        )
+    ).all()
+    return books.agreements.among(references)
 
 
 def in_words(offset: timedelta) -> str:
@@ -126,11 +159,25 @@ def _queued(answer: NextAnswer) -> str:
         words += f": {DECLINES.get(answer.decline_code, 'declined').lower()}"
     if answer.seconds:
         words += f", after {answer.seconds:g} s"
-    return words + (f", for the card •••• {answer.last4}" if answer.last4 else "")
+    if not answer.last4:
+        return words
+    payer = is_address(answer.last4)
+    return f"{words}, for {'PayPal' if payer else 'the card ••••'} {answer.last4}"
+
+
+def _bound_to(method: PaymentMethod) -> str:
+    """What the queue of next answers knows it by."""
+    return method.payer_email if method.kind == MethodKind.PAYPAL else method.last4
+
+
+def _agreement(agreement: Agreement) -> AgreementRow:
+    cancelled = "Cancelled by the payer" if agreement.cancelled else ""
+    state = "Ended by Ballast" if agreement.revoked else cancelled
+    return AgreementRow(agreement.saved.reference, agreement.saved.payer_email, state)
 
 
 def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Charge]:
-    """This account's, known by its cards and by its attempts: the books know no accounts (P1)."""
+    """This account's, known by its methods and by its attempts: the books know no accounts (P1)."""
     references = session.scalars(
         select(PaymentMethod.processor_reference).where(PaymentMethod.account_id == account_id)
     ).all()
@@ -140,7 +187,13 @@ def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Cha
         .order_by(Attempt.id.desc())
         .limit(CHARGES_SHOWN)
     ).all()
-    return books.charges(CHARGES_SHOWN, keys=keys, card_references=references)
+    return books.charges(CHARGES_SHOWN, keys=keys, method_references=references)
+
+
+def _charged(charge: Charge) -> str:
+    if charge.payer_email:
+        return f"PayPal {charge.payer_email}"
+    return f"{BRANDS.get(charge.brand, 'Card')} •••• {charge.last4}" if charge.last4 else ""
 
 
 def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
@@ -149,11 +202,12 @@ def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
         Status.PAID: "",
         Status.DECLINED: declines.reason(charge.decline_code).sentence,
         Status.NEEDS_CUSTOMER: "The bank wants the customer",
+        Status.CANCELLED: "The bank’s question was left open",
     }[charge.status]
     return ChargeRow(
-        at=moments.since(charge.created_at, account.time_zone, now),
+        at=moments.since(charge.at, account.time_zone, now),
         amount=money.show(charge.amount, charge.currency, account.locale),
-        card=f"{BRANDS.get(charge.brand, 'Card')} •••• {charge.last4}" if charge.last4 else "",
+        card=_charged(charge),
         status=STATUSES[charge.status],
         tone=TONES[charge.status],
         detail=f"{present} · {why}" if why else present,

@@ -1,8 +1,5 @@
 """The main screen after something was done: its changed parts, or the whole page again."""
 
-from urllib.parse import urlsplit
-
-from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal, Stale
@@ -11,7 +8,13 @@ from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_methods import PaymentMethodsScreen, read_screen
 from webapp.web.access import Person
-from webapp.web.responses import go_to, say, show, wants_fragment
+from webapp.web.responses import (
+    go_to,
+    is_on_main_screen,
+    show,
+    wants_fragment,
+    way_back,
+)
 
 
 def read(
@@ -39,24 +42,20 @@ def changed(
     messages: dict[int, RowMessage] | None = None,
     fresh: int | None = None,
 ) -> ResponseReturnValue:
-    """What was asked is done. Without JavaScript a redirect, so that a reload repeats nothing."""
-    if not wants_fragment():
-        return go_to("payment_methods.index", message)
-    if (elsewhere := page_behind()) is not None:
-        say(message)
-        return "", 204, {"HX-Redirect": elsewhere}
+    """What was asked is done: the parts, or a redirect, so that a reload repeats nothing."""
+    if not wants_fragment() or not is_on_main_screen():
+        return go_to(way_back(), message)
     screen = read(person, messages=messages, fresh=fresh)
     template = f"payment_methods/after_{change}.html"
     return show(person, template, "payment_methods", screen=screen, message=message)
 
 
-def page_behind() -> str | None:
-    """Where to lead a dialog's answer that was not opened on the main screen; else None."""
-    here = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    main, payments = url_for("payment_methods.index"), url_for("payments.index")
-    if here in (main, ""):
-        return None
-    return payments if here == payments else main
+def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseReturnValue:
+    """The bank's own window above our dialog; `conclusion` is asked when it is over or closed."""
+    template = "payment_methods/after_asked.html"
+    context = {"address": address, "conclusion": conclusion, "message": None}
+    page = show(person, template, "payment_methods", **context)
+    return page, {"HX-Retarget": "#bank"}
 
 
 def refused(
@@ -66,9 +65,8 @@ def refused(
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
-    if wants_fragment() and (elsewhere := page_behind()) is not None:
-        say(Message(refusal.sentence, "bad"))
-        return "", 204, {"HX-Redirect": elsewhere}
+    if wants_fragment() and not is_on_main_screen():
+        return go_to(way_back(), Message(refusal.sentence, "bad"))
     said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
     template = f"after_{change}" if wants_fragment() else "index"
     page = show(

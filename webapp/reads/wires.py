@@ -1,0 +1,395 @@
+"""Wire transfers: the tab, one request, and the operator's list (L5, L11)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money, proofs, wires
+from webapp.domain.accounts import Account
+from webapp.domain.bank import BankDetails
+from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.policy import Policy
+from webapp.domain.proofs import ProofKind
+from webapp.domain.users import User
+from webapp.domain.wires import (
+    CURRENCIES,
+    OPEN_STATES,
+    STATE_NAMES,
+    WireProof,
+    WireRequest,
+    WireState,
+)
+
+PAGE = 50
+
+DEFAULT_AMOUNT = "1000.00"
+
+TONES = {
+    WireState.PROOF_UPLOADED: "warn",
+    WireState.COMPLETED: "ok",
+    WireState.REJECTED: "bad",
+}
+
+MATCHED_BY = "Write it in the payment details. It is how we match the transfer."
+USUALLY = "Usually 1 to 3 business days"
+PRETEND = "Sandbox: no bank knows these details"
+
+COPIED = ("Payment reference", "Beneficiary", "IBAN", "BIC", "Account number", "Routing number")
+
+
+@dataclass(frozen=True)
+class WireLine:
+    name: str
+    value: str
+    copy: str = ""
+    """What the copy button takes; empty where there is none."""
+    hint: str = ""
+    is_key: bool = False
+    """The one that must not be forgotten."""
+
+    @property
+    def spoken(self) -> str:
+        """Within a sentence: "payment reference", but "IBAN"."""
+        return self.name if self.name.isupper() else f"{self.name[0].lower()}{self.name[1:]}"
+
+
+@dataclass(frozen=True)
+class WireFile:
+    id: int
+    name: str
+    detail: str
+    """ "320 KB · Today, 09:12"."""
+
+
+@dataclass(frozen=True)
+class WireCard:
+    """One request, open or ended."""
+
+    id: int
+    reference: str
+    title: str
+    """ "Send $1,000.00 to this account"."""
+    state: str
+    tone: str
+    is_open: bool
+    can_be_proved: bool
+    lines: tuple[WireLine, ...]
+    hint: str
+    """Beside the buttons."""
+    history: tuple[tuple[str, str], ...]
+    """What happened, and when: ("Requested", "Today, 09:12 · Ana Ruiz")."""
+    proofs: tuple[WireFile, ...]
+
+
+@dataclass(frozen=True)
+class WireRow:
+    id: int
+    amount: str
+    reference: str
+    detail: str
+    """ "Today, 09:12 · Ana Ruiz"."""
+    state: str
+    """ "Completed Wed 14 Oct"."""
+    tone: str
+
+
+@dataclass(frozen=True)
+class WireForm:
+    amount: str
+    """Field text."""
+    currency: str
+    currencies: tuple[tuple[str, str], ...]
+    bounds: str
+    request_key: str
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True)
+class WiresScreen:
+    offered: bool
+    card: WireCard | None
+    """The newest open request."""
+    rows: tuple[WireRow, ...]
+    older: int | None
+    newer: bool
+    form: WireForm
+
+
+@dataclass(frozen=True)
+class StoredProof:
+    """What is needed to hand a proof back."""
+
+    file: str
+    download_name: str
+    """Ours, from the reference and the content: nothing of it was chosen by who uploaded."""
+    mime_type: str
+
+
+@dataclass(frozen=True)
+class WireRecord:
+    """For the operator's command line; amounts are exact decimal strings."""
+
+    id: int
+    reference: str
+    account: int
+    account_name: str
+    state: str
+    amount: str
+    currency: str
+    requested_by: str
+    requested_at: datetime
+    proofs: tuple[str, ...]
+    """ "1: transfer.pdf, pdf, 320 KB"."""
+    received: str
+    """In the wire's currency."""
+    rate: str
+    credited: str
+    """In the account's currency."""
+    account_currency: str
+    payment: str
+    reason: str
+    closed_at: datetime | None
+
+
+def read_wires(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    bank: BankDetails | None,
+    request_key: str,
+    *,
+    before: int | None = None,
+    amount: str = DEFAULT_AMOUNT,
+    currency: str = "",
+    errors: dict[str, str] | None = None,
+) -> WiresScreen:
+    """The newest first; `before` is the id that the page before this one ended with."""
+    account = session.get_one(Account, account_id)
+    query = select(WireRequest).where(WireRequest.account_id == account_id)
+    if before is not None:
+        query = query.where(WireRequest.id < before)
+    found = session.scalars(query.order_by(WireRequest.id.desc()).limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    newest_open = session.scalar(
+        select(WireRequest)
+        .where(WireRequest.account_id == account_id, WireRequest.state.in_(OPEN_STATES))
+        .order_by(WireRequest.id.desc())
+        .limit(1)
+    )
+    first = newest_open if before is None else None
+    return WiresScreen(
+        offered=bank is not None,
+        card=_card(session, account, first, bank, now) if first is not None else None,
+        rows=tuple(_row(session, account, wire, now) for wire in shown),
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+        form=_form(account, policy, request_key, amount, currency, errors or {}),
+    )
+
+
+def read_wire(
+    session: Session, account_id: int, wire_id: int, bank: BankDetails | None, now: datetime
+) -> WireCard:
+    """Raises `NotFound`."""
+    wire = wires.find(session, account_id, wire_id)
+    return _card(session, session.get_one(Account, account_id), wire, bank, now)
+
+
+def read_proof(session: Session, account_id: int, wire_id: int, proof_id: int) -> StoredProof:
+    """Raises `NotFound`, also for another account's."""
+    wire = wires.find(session, account_id, wire_id)
+    for number, proof in enumerate(wire.proofs, start=1):
+        if proof.id == proof_id:
+            return _stored(wire, number, proof)
+    raise NotFound("That proof")
+
+
+def _form(
+    account: Account,
+    policy: Policy,
+    request_key: str,
+    amount: str,
+    currency: str,
+    errors: dict[str, str],
+) -> WireForm:
+    own = account.currency if account.currency in CURRENCIES else CURRENCIES[0]
+    others = " or ".join(unit for unit in CURRENCIES if unit != own)
+    low, high = (
+        money.show(micros, own, account.locale)
+        for micros in (policy.payment_min, policy.payment_max)
+    )
+    return WireForm(
+        amount=amount,
+        currency=currency if currency in CURRENCIES else own,
+        currencies=tuple((unit, unit) for unit in CURRENCIES),
+        bounds=f"{low} to {high}, or as much in {others}",
+        request_key=request_key,
+        errors=errors,
+    )
+
+
+def _card(
+    session: Session,
+    account: Account,
+    wire: WireRequest,
+    bank: BankDetails | None,
+    now: datetime,
+) -> WireCard:
+    amount = money.show(wire.amount, wire.currency, account.locale)
+    state = STATE_NAMES[WireState(wire.state)]
+    payable = wire.is_open and bank is not None
+    lines = _bank_lines(wire, amount, bank) if bank and wire.is_open else _outcome(account, wire)
+    hint = (PRETEND if bank and bank.pretend else USUALLY) if payable else ""
+    return WireCard(
+        id=wire.id,
+        reference=wire.reference,
+        title=f"Send {amount} to this account" if payable else f"Wire transfer of {amount}",
+        state=state,
+        tone=TONES.get(WireState(wire.state), ""),
+        is_open=wire.is_open,
+        can_be_proved=wire.is_open and len(wire.proofs) < wires.PROOFS,
+        lines=tuple(lines),
+        hint=hint,
+        history=tuple(_history(session, account, wire, now)),
+        proofs=tuple(
+            WireFile(
+                proof.id,
+                proof.name,
+                f"{proofs.size_text(proof.size)} · "
+                f"{moments.since(proof.uploaded_at, account.time_zone, now)}",
+            )
+            for proof in wire.proofs
+        ),
+    )
+
+
+def _bank_lines(wire: WireRequest, amount: str, bank: BankDetails) -> list[WireLine]:
+    lines = [WireLine("Payment reference", wire.reference, wire.reference, MATCHED_BY, is_key=True)]
+    for name, value in bank.lines(wire.currency):
+        # Bank forms take numbers without the spaces that people read them by.
+        typed = value.replace(" ", "") if name != "Beneficiary" else value
+        lines.append(WireLine(name, value, typed if name in COPIED else ""))
+    return lines
+
+
+def _outcome(account: Account, wire: WireRequest) -> list[WireLine]:
+    lines = [WireLine("Payment reference", wire.reference, wire.reference)]
+    if wire.payment is not None and wire.received is not None:
+        lines.append(WireLine("Received", money.show(wire.received, wire.currency, account.locale)))
+        if wire.rate:
+            lines.append(WireLine("Rate", wires.rate_in_words(wire, account.currency)))
+        lines += [
+            WireLine("Added to your balance", account.show(wire.payment.amount)),
+            WireLine("Payment", wire.payment.reference),
+        ]
+    if wire.reason:
+        lines.append(WireLine("Reason", wire.reason))
+    return lines
+
+
+def _history(
+    session: Session, account: Account, wire: WireRequest, now: datetime
+) -> list[tuple[str, str]]:
+    steps = [("Requested", _asked(session, account, wire, now))]
+    if wire.proved_at is not None:
+        uploaded = moments.since(wire.proved_at, account.time_zone, now)
+        steps.append((STATE_NAMES[WireState.PROOF_UPLOADED], uploaded))
+    if wire.closed_at is not None:
+        ended = moments.since(wire.closed_at, account.time_zone, now)
+        steps.append((STATE_NAMES[WireState(wire.state)], ended))
+    return steps
+
+
+def _row(session: Session, account: Account, wire: WireRequest, now: datetime) -> WireRow:
+    state = STATE_NAMES[WireState(wire.state)]
+    if wire.closed_at is not None:
+        state = f"{state} {moments.weekday_and_day(wire.closed_at, account.time_zone, now)}"
+    return WireRow(
+        id=wire.id,
+        amount=money.show(wire.amount, wire.currency, account.locale),
+        reference=wire.reference,
+        detail=_asked(session, account, wire, now),
+        state=state,
+        tone=TONES.get(WireState(wire.state), ""),
+    )
+
+
+def _asked(session: Session, account: Account, wire: WireRequest, now: datetime) -> str:
+    when = moments.since(wire.created_at, account.time_zone, now)
+    user = session.get(User, wire.requested_by_id) if wire.requested_by_id else None
+    return f"{when} · {user.name}" if user else when
+
+
+def _stored(wire: WireRequest, number: int, proof: WireProof) -> StoredProof:
+    kind = ProofKind(proof.kind)
+    name = f"{wire.reference}-proof-{number}.{kind.ending}"
+    return StoredProof(proof.file, name, kind.mime_type)
+
+
+# For the operator
+
+
+def wire_called(session: Session, name: str) -> WireRequest:
+    """By its number, or by its reference however it is typed. Raises `Refusal`."""
+    if name.isascii() and name.isdigit() and len(name) <= 9:
+        wire = session.get(WireRequest, int(name))
+    else:
+        reference = wires.read_reference(name)
+        if reference is None:
+            raise Refusal(f"{name} is no reference of a wire transfer, or mistyped. Compare it.")
+        wire = session.scalar(select(WireRequest).where(WireRequest.reference == reference))
+    if wire is None:
+        raise NotFound(f"Wire transfer {name}")
+    return wire
+
+
+def read_records(session: Session, state: WireState | None) -> list[WireRecord]:
+    """The oldest first: that is the order in which they are worked off."""
+    query = select(WireRequest, Account).join(Account, Account.id == WireRequest.account_id)
+    if state is not None:
+        query = query.where(WireRequest.state == state)
+    rows = session.execute(query.order_by(WireRequest.id))
+    return [_record(session, account, wire) for wire, account in rows]
+
+
+def read_record(session: Session, wire: WireRequest) -> WireRecord:
+    return _record(session, session.get_one(Account, wire.account_id), wire)
+
+
+def read_numbered_proof(wire: WireRequest, number: int | None) -> StoredProof:
+    """The last one where no number is given. Raises `NotFound`."""
+    if not wire.proofs:
+        raise NotFound(f"A proof for {wire.reference}")
+    number = len(wire.proofs) if number is None else number
+    if number > len(wire.proofs):
+        raise NotFound(f"Proof {number} for {wire.reference}")
+    return _stored(wire, number, wire.proofs[number - 1])
+
+
+def _record(session: Session, account: Account, wire: WireRequest) -> WireRecord:
+    user = session.get(User, wire.requested_by_id) if wire.requested_by_id else None
+    return WireRecord(
+        id=wire.id,
+        reference=wire.reference,
+        account=account.id,
+        account_name=account.name,
+        state=wire.state,
+        amount=money.decimal_text(wire.amount),
+        currency=wire.currency,
+        requested_by=user.name if user else "",
+        requested_at=wire.created_at,
+        proofs=tuple(
+            f"{number}: {proof.name}, {proof.kind}, {proofs.size_text(proof.size)}"
+            for number, proof in enumerate(wire.proofs, start=1)
+        ),
+        received="" if wire.received is None else money.decimal_text(wire.received),
+        rate=wire.rate or "",
+        credited=money.decimal_text(wire.payment.amount) if wire.payment else "",
+        account_currency=account.currency,
+        payment=wire.payment.reference if wire.payment else "",
+        reason=wire.reason,
+        closed_at=wire.closed_at,
+    )

@@ -1,0 +1,112 @@
+"""Back from the bank or from PayPal: conclude what the customer was asked (M6, M11, F4, F9).
+
+With scripts the bank asks in a frame above our dialog, and the frame ends on `over`, which tells
+the page around it. Without them the bank takes the whole page and leads back to `returned`.
+"""
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.challenges import conclude_challenge
+from webapp.actions.finish_setup import finish_setup, give_up_setup
+from webapp.domain import method_setups
+from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.payments import Payment
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.payments import read_outcome
+from webapp.web import forms, headers
+from webapp.web.access import Person, permit
+from webapp.web.payments import said, under_row
+from webapp.web.responses import go_to, show, wants_fragment
+from webapp.web.screen import changed, status_of
+
+blueprint = Blueprint("challenges", __name__)
+
+STILL_OPEN = Message("The confirmation is still open.", "bad")
+
+
+@blueprint.get("/challenge-over")
+def over() -> Response:
+    """The frame's last page: it knows nobody, and tells the page around it that it is over."""
+    response = make_response(render_template("challenges/over.html"))
+    response.headers["Content-Security-Policy"] = headers.framed_by_us()
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@blueprint.get("/billing/payment-methods/returned")
+def setup_returned() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    setup = method_setups.latest_open(db.session(), person.account_id, person.id)
+    if setup is None:
+        return go_to("payment_methods.index")
+    return _finish(person, setup.id)
+
+
+@blueprint.post("/billing/payment-methods/setups/<int:setup_id>/conclusion")
+def conclude_setup(setup_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    if forms.wished("give_up"):
+        it = parts()
+        around = (person.actor, it.processors, it.clock, it.policy)
+        give_up_setup(db.session(), person.account_id, setup_id, *around)
+    return _finish(person, setup_id)
+
+
+@blueprint.get("/billing/payments/returned")
+def payment_returned() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key = request.args.get("key", "")
+    payment = Payment.by_request_key(db.session(), person.account_id, key)
+    if payment is None or not payment.attempts:
+        raise NotFound("That payment")
+    return _conclude(person, payment.attempts[-1].id, give_up=False)
+
+
+@blueprint.post("/billing/attempts/<int:attempt_id>/conclusion")
+def conclude_payment(attempt_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return _conclude(person, attempt_id, give_up=forms.wished("give_up"))
+
+
+def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
+    it = parts()
+    around = (person.actor, it.processors, it.clock, it.policy)
+    try:
+        method = finish_setup(db.session(), person.account_id, setup_id, *around)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _not_saved(person, refusal)
+    it.wake()
+    return _saved(person, method)
+
+
+def _saved(person: Person, method: PaymentMethod | None) -> ResponseReturnValue:
+    if method is None:
+        return changed(person, "add", STILL_OPEN)
+    return changed(person, "add", Message(f"{method.label} is saved."), fresh=method.id)
+
+
+def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
+    """The form stays as it was filled in, says why, and can be sent again."""
+    if not wants_fragment():
+        return go_to("payment_methods.index", Message(refusal.sentence, "bad"))
+    page = show(
+        person, "payment_methods/after_no_setup.html", "payment_methods", refusal=refusal.sentence
+    )
+    return page, status_of(refusal)
+
+
+def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseReturnValue:
+    it = parts()
+    around = (it.processors, it.clock, it.policy)
+    payment = conclude_challenge(
+        db.session(), person.account_id, attempt_id, *around, give_up=give_up
+    )
+    it.wake()
+    outcome = read_outcome(db.session(), payment.id, it.clock.now())
+    return changed(person, "funds", said(outcome), messages=under_row(outcome))

@@ -1,0 +1,254 @@
+"""Wire transfers: the tab, a request with its bank details, proofs, and cancelling (L5)."""
+
+from io import BytesIO
+from secrets import token_hex
+
+from flask import Blueprint, redirect, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webapp.actions.add_proof import add_proof
+from webapp.actions.cancel_wire import cancel_wire
+from webapp.actions.request_wire import request_wire
+from webapp.domain import money, proofs
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.wires import (
+    DEFAULT_AMOUNT,
+    WireCard,
+    WiresScreen,
+    read_proof,
+    read_wire,
+    read_wires,
+)
+from webapp.web import errors, forms
+from webapp.web.access import Person, permit
+from webapp.web.responses import say, show, wants_fragment
+from webapp.web.screen import fields_of, status_of
+
+blueprint = Blueprint("wires", __name__, url_prefix="/billing/wire-transfers")
+
+# The largest proof, what surrounds it in a form, and some more, so that a file which is a little
+# too large is told so beside its field.
+LARGEST_UPLOAD = proofs.LARGEST + 6 * 1024 * 1024
+
+TOO_LARGE = "At most 10 MB"
+
+WIRE = "/<int:wire_id>"
+
+# Whatever the file claims to be, nothing in it may do anything.
+PROOF_POLICY = "default-src 'none'; sandbox"
+
+
+@blueprint.url_value_preprocessor
+def take_a_larger_body(endpoint: str | None, values: dict | None) -> None:
+    """Before the form is read for its token; only from people who may upload."""
+    if endpoint == "wires.upload" and may_upload():
+        request.max_content_length = LARGEST_UPLOAD
+
+
+@blueprint.errorhandler(413)
+def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    """Raised before the handler: so what it would have checked is checked here."""
+    if request.endpoint != "wires.upload" or not may_upload():
+        return errors.explain(error)
+    wire_id = (request.view_args or {})["wire_id"]
+    try:
+        return refuse_proof(permit(Right.BILLING), wire_id, Invalid({"proof": TOO_LARGE}))
+    except Refusal as refusal:
+        return errors.refuse(refusal)
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    screen = read(person, before=request.args.get("before", type=forms.record_id))
+    return show(person, "wires/index.html", "payment_methods", screen=screen)
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    screen = read(person)
+    return show(person, "wires/new.html", "payment_methods", screen=screen)
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key = forms.request_key()
+    it = parts()
+    try:
+        wire = request_wire(
+            db.session(),
+            person.account_id,
+            amount_in_form(),
+            request.form.get("currency", ""),
+            key,
+            person.actor,
+            it.clock.now(),
+            it.policy,
+            it.bank,
+        )
+    except Refusal as refusal:
+        return refuse_request(person, key, refusal)
+    it.wake()
+    return to_details(wire.id, f"{wire.reference} is ready. Write it in the payment details.")
+
+
+@blueprint.get(WIRE)
+def details(wire_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return show(person, "wires/details.html", "payment_methods", card=card(person, wire_id))
+
+
+@blueprint.get(f"{WIRE}/proofs/new")
+def new_proof(wire_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return dialog(person, wire_id, "proof")
+
+
+@blueprint.post(f"{WIRE}/proofs")
+def upload(wire_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    file = request.files.get("proof")
+    it = parts()
+    try:
+        if file is None or not (file.filename or file.stream.read(1)):
+            raise Invalid({"proof": "Choose a file"})
+        file.stream.seek(0)
+        add_proof(
+            db.session(),
+            person.account_id,
+            wire_id,
+            file.filename or "",
+            file.stream.read(proofs.LARGEST + 1),
+            person.actor,
+            it.clock.now(),
+            it.proofs,
+        )
+    except Refusal as refusal:
+        return refuse_proof(person, wire_id, refusal)
+    it.wake()
+    return to_details(wire_id, "Thank you. We look for your transfer at our bank.")
+
+
+@blueprint.get(f"{WIRE}/proofs/<int:proof_id>")
+def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
+    """A download and never a page, whatever the file is."""
+    person = permit(Right.BILLING)
+    stored = read_proof(db.session(), person.account_id, wire_id, proof_id)
+    answer = send_file(
+        BytesIO(parts().proofs.read(person.account_id, stored.file)),
+        mimetype=stored.mime_type,
+        as_attachment=True,
+        download_name=stored.download_name,
+    )
+    answer.headers["Content-Security-Policy"] = PROOF_POLICY
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.get(f"{WIRE}/cancellation")
+def cancellation(wire_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return dialog(person, wire_id, "cancel")
+
+
+@blueprint.post(f"{WIRE}/cancellation")
+def cancel(wire_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    try:
+        wire = cancel_wire(db.session(), person.account_id, wire_id, person.actor, it.clock.now())
+    except Refusal as refusal:
+        return refused(person, wire_id, "cancel", refusal, error=refusal.sentence)
+    it.wake()
+    return to_details(wire.id, f"{wire.reference} is cancelled.")
+
+
+def may_upload() -> bool:
+    return bool(current_user.is_authenticated and Right.BILLING in current_user.rights)
+
+
+def read(
+    person: Person,
+    key: str = "",
+    *,
+    before: int | None = None,
+    amount: str = DEFAULT_AMOUNT,
+    currency: str = "",
+    errors: dict[str, str] | None = None,
+) -> WiresScreen:
+    it = parts()
+    return read_wires(
+        db.session(),
+        person.account_id,
+        it.clock.now(),
+        it.policy,
+        it.bank,
+        key or token_hex(16),
+        before=before,
+        amount=amount,
+        currency=currency,
+        errors=errors,
+    )
+
+
+def card(person: Person, wire_id: int) -> WireCard:
+    it = parts()
+    return read_wire(db.session(), person.account_id, wire_id, it.bank, it.clock.now())
+
+
+def amount_in_form() -> int:
+    try:
+        return money.parse(request.form.get("amount", ""))
+    except money.BadAmount as fault:
+        raise Invalid({"amount": str(fault)}) from fault
+
+
+def refuse_request(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
+    """The tab again, with what was typed and an error beside each bad field."""
+    db.session.rollback()
+    screen = read(
+        person,
+        key,
+        amount=request.form.get("amount", ""),
+        currency=request.form.get("currency", ""),
+        errors=fields_of(refusal) or {"form": refusal.sentence},
+    )
+    page = show(person, "wires/index.html", "payment_methods", screen=screen)
+    return page, status_of(refusal)
+
+
+def refuse_proof(person: Person, wire_id: int, refusal: Refusal) -> ResponseReturnValue:
+    error = fields_of(refusal).get("proof", refusal.sentence)
+    return refused(person, wire_id, "proof", refusal, error=error)
+
+
+def refused(
+    person: Person, wire_id: int, name: str, refusal: Refusal, **said: str
+) -> ResponseReturnValue:
+    """The dialog again with the reason; raises what belongs on another page."""
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        raise refusal
+    return dialog(person, wire_id, name, **said), status_of(refusal)
+
+
+def dialog(person: Person, wire_id: int, name: str, **said: str) -> str:
+    template = f"_{name}_dialog" if wants_fragment() else name
+    found = card(person, wire_id)
+    return show(person, f"wires/{template}.html", "payment_methods", card=found, **said)
+
+
+def to_details(wire_id: int, words: str) -> ResponseReturnValue:
+    """Post, then redirect; a dialog's request moves the whole page."""
+    say(Message(words))
+    there = url_for("wires.details", wire_id=wire_id)
+    if wants_fragment():
+        return "", 200, {"HX-Redirect": there}
+    return redirect(there, 303)
