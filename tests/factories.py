@@ -10,11 +10,15 @@ from secrets import token_hex
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.add_card import add_card
+from webapp.actions.add_method import Asked, add_card, link_paypal
 from webapp.actions.apply_settings import apply_settings
+from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.create_account import create_account
-from webapp.actions.pay import pay_by_auto_charge, pay_now, retry
+from webapp.actions.finish_setup import finish_setup
+from webapp.actions.pay import pay_now, retry
+from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.post_usage import post_usage
+from webapp.actions.remove_method import remove_method
 from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.clock import Clock
 from webapp.domain import ledger, money
@@ -37,6 +41,9 @@ VISA = "4242424242424242"
 MASTERCARD = "5555555555554444"
 AMEX = "378282246310005"
 DISCOVER = "6011111111111117"
+CHALLENGED_ONCE = "4000002500003155"
+CHALLENGED_ALWAYS = "4000002760003184"
+CHALLENGED_THEN_DECLINED = "4000008260003178"
 DECLINING = "4000000000000341"
 """Saved without a murmur, declined whenever it is charged."""
 
@@ -58,6 +65,19 @@ def micros(text: str | int | None) -> int | None:
         return None
     text = str(text)
     return -money.parse(text[1:], 6) if text.startswith("-") else money.parse(text, 6)
+
+
+def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
+    return {
+        "number": number,
+        "expiry": expiry,
+        "security_code": "1234" if number == AMEX else "123",
+        "cardholder": "Ana Ruiz",
+        "country": "IE",
+        "line": "12 Harbour Road",
+        "city": "Dublin",
+        "postcode": "D18 A4R6",
+    }
 
 
 class World:
@@ -89,21 +109,16 @@ class World:
             now=self.clock.now(),
         )
 
-    def card(self, number=VISA, *, expiry="12/34", auto_charge=None, account_id=None):
-        """Add a card as the capture form does. `auto_charge` then sets the consent."""
+    def card(
+        self, number=VISA, *, expiry="12/34", auto_charge=None, account_id=None, consent=False
+    ):
+        """Add a card as the capture form does; the bank's challenge is completed if there is one.
+
+        `auto_charge` then sets the consent.
+        """
         account_id = account_id or self.account_id
-        form = {
-            "number": number,
-            "expiry": expiry,
-            "security_code": "1234" if number == AMEX else "123",
-            "cardholder": "Ana Ruiz",
-            "country": "IE",
-            "line": "12 Harbour Road",
-            "city": "Dublin",
-            "postcode": "D18 A4R6",
-        }
-        token = token_for(self.books, form, self.clock.now())
-        method = add_card(
+        token = token_for(self.books, card_form(number, expiry), self.clock.now())
+        added = add_card(
             self.session,
             account_id,
             token,
@@ -111,10 +126,68 @@ class World:
             self.parts.processors["sandbox"],
             self.clock,
             self.policy,
+            consent=consent,
         )
+        if isinstance(added, Asked):
+            self.bank(added.address)
+            added = self.finish(added)
+        method = added
         if auto_charge is not None:
             self.consent(method, auto_charge, account_id=account_id)
         return method
+
+    def bank(self, address, how="complete"):
+        """Answer what the bank asks at this address: complete, fail or cancel."""
+        challenge = address.rstrip("/").rpartition("/")[2]
+        getattr(self.books.desk, how)(challenge, self.clock.now())
+
+    def begin_card(self, number):
+        """Send the form of a card whose bank asks first."""
+        return add_card(
+            self.session,
+            self.account_id,
+            token_for(self.books, card_form(number), self.clock.now()),
+            self.owner,
+            self.parts.processors["sandbox"],
+            self.clock,
+            self.policy,
+        )
+
+    def begin_paypal(self):
+        return link_paypal(
+            self.session,
+            self.account_id,
+            self.owner,
+            self.parts.processors["sandbox_paypal"],
+            self.clock,
+            return_to="/",
+        )
+
+    def finish(self, asked):
+        return finish_setup(
+            self.session,
+            self.account_id,
+            asked.setup_id,
+            self.owner,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+        )
+
+    def conclude(self, payment, give_up=False):
+        """The customer is back from the bank."""
+        return conclude_challenge(
+            self.session,
+            self.account_id,
+            payment.attempts[-1].id,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+            give_up=give_up,
+        )
+
+    def address_of(self, payment):
+        return challenge_address(self.session, payment, self.parts.processors)
 
     def cards(self, *numbers):
         """Several cards in this order, all with auto-charge on."""
@@ -159,6 +232,20 @@ class World:
             micros(amount), reference or f"call-{next(self.references)}", self.clock.now()
         )
         return post_usage(self.session, self.account_id, [usage], self.clock.now(), self.policy)
+
+    def remove(self, method, session=None):
+        return self.remove_by_id(method.id, session)
+
+    def remove_by_id(self, method_id, session=None):
+        return remove_method(
+            session or self.session,
+            self.account_id,
+            method_id,
+            self.owner,
+            self.parts.processors,
+            self.clock,
+            self.policy,
+        )
 
     def pay(self, method, amount="100.00", key=None):
         return pay_now(

@@ -7,7 +7,6 @@ import pytest
 
 from tests.factories import MASTERCARD, VISA
 from webapp import jobs
-from webapp.actions.remove_method import remove_method
 from webapp.extensions import db
 
 
@@ -23,8 +22,7 @@ def full(world):
     world.next_answer("timeout_after_charge")
     world.pay(visa, "40.00")  # an outcome to be asked about
     world.clock.advance(minutes=1)
-    around = (world.owner, world.clock.now(), world.policy)
-    remove_method(world.session, world.account_id, spare.id, *around)
+    world.remove(spare)
     world.use("100.00")
     return world
 
@@ -40,7 +38,7 @@ def test_each_job_on_a_full_database(full):
     done = jobs.run_due(full.app)
     assert done["lift suspensions"] == 1
     assert done["reconcile"] == 1
-    assert done["revoke removed methods"] == 1
+    assert done["revoke methods"] == 1
     assert done["send notices"] >= 2
     assert full.balance in ("40.00", "140.00")
     for _ in range(2):

@@ -8,6 +8,8 @@ import pytest
 
 from webapp.settings import ROOT, BadSetting, Settings
 
+IBAN = "IE29 AIBK 9311 5212 3456 78"
+
 
 def settings(**environ):
     return Settings.from_environment(environ)
@@ -25,6 +27,7 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
     assert (given.payment_min, given.payment_max) == (30_000_000, 10_000_000_000)
     assert (given.mail_server, given.mail_port, given.mail_use_tls) == ("", 25, False)
     assert given.mail_sender == "ballast@localhost"
+    assert given.wire_beneficiary == ""
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,25 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ({"PAYMENT_MIN": "0.01"}, "payment_min", 10_000),
         ({"PAYMENT_MIN": "10000"}, "payment_min", 10_000_000_000),
         ({"PAYMENT_MAX": "999999999.99"}, "payment_max", 999_999_999_990_000),
+        (
+            {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": "ie29aibk93115212345678"},
+            "wire_iban",
+            "IE29 AIBK 9311 5212 3456 78",
+        ),
+        (
+            {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": IBAN, "WIRE_BIC": "AIBKIE2D"},
+            "wire_bic",
+            "AIBKIE2D",
+        ),
+        (
+            {
+                "WIRE_BENEFICIARY": "Pier Ltd",
+                "WIRE_ACCOUNT": "0012 3456 78",
+                "WIRE_ROUTING": "021000021",
+            },
+            "wire_routing",
+            "021000021",
+        ),
         ({"MAIL_SERVER": "mail.example.com"}, "mail_server", "mail.example.com"),
         ({"MAIL_PORT": "2525"}, "mail_port", 2525),
         ({"MAIL_USE_TLS": "1"}, "mail_port", 587),
@@ -72,6 +94,7 @@ PORT = "use a whole number from 1 to 65535"
 AMOUNT = "use an amount such as 30.00"
 DATABASE = "use sqlite:///… or postgresql+psycopg://…"
 HOST = "use a host name or an address, without a port"
+BENEFICIARY = "set it, or leave the other WIRE_ variables out too"
 MAILBOX = "use an address such as Ballast <billing@example.com>"
 
 
@@ -120,6 +143,43 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         (
             {"MAIL_PASSWORD": "hush"},
             "MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too",
+        ),
+        ({"WIRE_IBAN": IBAN}, f"WIRE_BENEFICIARY: not set; {BENEFICIARY}"),
+        ({"WIRE_BANK": "Pier Bank"}, f"WIRE_BENEFICIARY: not set; {BENEFICIARY}"),
+        (
+            {"WIRE_BENEFICIARY": "Pier Ltd"},
+            "WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING",
+        ),
+        (
+            {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_ACCOUNT": "12345678"},
+            "WIRE_ROUTING: not set; set it, or leave WIRE_ACCOUNT out too",
+        ),
+        (
+            {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": IBAN, "WIRE_ROUTING": "021000021"},
+            "WIRE_ACCOUNT: not set; set it, or leave WIRE_ROUTING out too",
+        ),
+        (
+            {"WIRE_IBAN": "IE29 AIBK 9311 5212 3456 87"},
+            (
+                "WIRE_IBAN: got 'IE29 AIBK 9311 5212 3456 87'; "
+                "use an IBAN whose check digits are right"
+            ),
+        ),
+        ({"WIRE_BIC": "AIB"}, "WIRE_BIC: got 'AIB'; use a BIC such as AIBKIE2D or AIBKIE2DXXX"),
+        (
+            {"WIRE_ROUTING": "021000022"},
+            (
+                "WIRE_ROUTING: got '021000022'; "
+                "use a routing number of nine digits whose check digit is right"
+            ),
+        ),
+        (
+            {"WIRE_ACCOUNT": "1"},
+            "WIRE_ACCOUNT: got '1'; use an account number of 4 to 34 digits and letters",
+        ),
+        (
+            {"WIRE_BENEFICIARY": "Pier\nLtd"},
+            "WIRE_BENEFICIARY: got 'Pier\\nLtd'; use one line of at most 140 characters",
         ),
         ({"MAIL_SENDER": "Ballast"}, f"MAIL_SENDER: got 'Ballast'; {MAILBOX}"),
         ({"MAIL_SENDER": "a@b\nBcc: c@d"}, f"MAIL_SENDER: got 'a@b\\nBcc: c@d'; {MAILBOX}"),

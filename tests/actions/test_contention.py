@@ -11,10 +11,10 @@ from sqlalchemy import event
 
 from tests.factories import AMEX, MASTERCARD, START, VISA, micros
 from webapp.actions.apply_settings import apply_settings
-from webapp.actions.pay import pay_by_auto_charge, pay_now, retry
+from webapp.actions.pay import pay_now, retry
+from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.post_usage import post_usage
 from webapp.actions.reconcile import reconcile
-from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
 from webapp.actions.send_notices import send_notices
 from webapp.actions.set_auto_charge import set_auto_charge
@@ -174,7 +174,7 @@ def test_reorder_against_remove_m5(world):
         world,
         *[order(ids[::-1])] * 3,
         *[order([ids[1], ids[0], ids[2]])] * 3,
-        lambda s: remove_method(s, world.account_id, ids[0], *around) and None,
+        lambda s: world.remove_by_id(ids[0], s) and None,
     )
     assert all(t is None or isinstance(t, Stale) for t in told)
     assert {m.id for m in world.methods} == set(ids[1:])
@@ -184,10 +184,7 @@ def test_reorder_against_remove_m5(world):
 def test_one_of_eight_removals_removes_m10(world):
     (visa,) = world.cards(VISA)
     visa_id = visa.id
-    around = (world.owner, START, world.policy)
-    told = at_once(
-        world, *[lambda s: remove_method(s, world.account_id, visa_id, *around).id] * MANY
-    )
+    told = at_once(world, *[lambda s: world.remove_by_id(visa_id, s).id] * MANY)
     assert [t for t in told if not isinstance(t, Refusal)] == [visa_id]
     assert {t.code for t in told if isinstance(t, Refusal)} == {"not_found"}
 
@@ -206,7 +203,7 @@ def test_withdrawing_against_a_top_up_t14(world, deed):
         if deed == "consent":
             set_auto_charge(session, world.account_id, visa_id, False, *around)
         elif deed == "removal":
-            remove_method(session, world.account_id, visa_id, *around)
+            world.remove_by_id(visa_id, session)
         else:
             apply_settings(session, world.account_id, Choice(), 1, *around)
 

@@ -84,7 +84,7 @@ class TestTheStory:
             ("Visa •••• 4242", "08/28", "ready"),
             ("Mastercard •••• 4444", "12/26", "ready"),
             ("American Express •••• 0005", "03/29", "suspended"),
-            ("Discover •••• 1117", "11/27", "auto_charge_off"),
+            ("PayPal ana@example.com", "", "auto_charge_off"),
         ]
         amex = methods[2]
         assert amex.auto_charge

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import START
-from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
 from webapp.domain import payment_methods
 from webapp.domain.errors import NotFound, Stale
@@ -289,9 +288,7 @@ def test_the_first_method_starts_with_auto_charge_m4(world):
 def test_the_first_one_again_m4(world):
     """M4: an account whose last method was removed has none."""
     visa = world.card(NUMBERS[0])
-    remove_method(
-        world.session, world.account_id, visa.id, world.owner, world.clock.now(), world.policy
-    )
+    world.remove(visa)
     assert world.card(NUMBERS[1]).auto_charge
 
 
@@ -350,7 +347,7 @@ def test_any_sequence_leaves_positions_from_one_to_n_m5(world, steps):
             ids += [] if added in ids else [added]
         elif step == "remove" and ids:
             gone = ids.pop(choice % len(ids))
-            remove_method(world.session, world.account_id, gone, *around)
+            world.remove(world.session.get(PaymentMethod, gone))
         elif step == "reorder" and ids:
             reorder_methods(world.session, world.account_id, shuffled, ids, *around)
             ids = shuffled

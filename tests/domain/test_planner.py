@@ -175,7 +175,7 @@ def test_only_strictly_below_the_threshold_t3(at):
 def test_the_threshold_itself_is_not_below_it_t3(at, more):
     """T3."""
     on = replace(at.choice, refill_on=True)
-    at = replace(at, choice=on, balance=on.threshold + more)
+    at = replace(at, choice=on, balance=on.threshold + more, open_attempt=None, manual_open=False)
     assert (plan(at).code is Code.ABOVE_THRESHOLD) == (more >= 0)
 
 

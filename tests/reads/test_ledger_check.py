@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from tests import wires
 from webapp.domain import adjustments
 from webapp.domain.accounts import Account
 from webapp.ports import ChargeRequest
@@ -187,11 +188,12 @@ def test_a_charge_whose_attempt_is_still_open_is_no_difference(check, world):
     assert check() == []
 
 
-def test_a_charge_that_nobody_asked_for_here_is_no_business_of_ours(check, world, paid):
+def test_a_charge_that_we_never_wrote(check, world, paid):
+    """L9, L13: money was taken, and no attempt of ours asked for it."""
     card = world.method("4242")
     request = ChargeRequest("another-shop", 1_000_000, "USD", card.processor_reference, True)
     world.parts.processors["sandbox"].charge(request)
-    assert check() == []
+    assert check() == ["charged_without_attempt"]
 
 
 def test_a_charge_that_was_booked_twice(check, world, paid):
@@ -232,3 +234,39 @@ def test_each_difference_is_a_sentence_with_the_amounts(session, world, paid, ta
     assert first.sentence == (
         f"Account {world.account_id} has 187.664322, but its ledger sums to 187.654322."
     )
+
+
+# Wire transfers
+
+
+@pytest.fixture
+def wired(world):
+    wire = wires.ask(world, "900.00", "EUR")
+    wires.complete(world, wire, "975.78", received="900.00", rate="1.0842")
+    wires.complete(world, wires.ask(world, "500.00"), "500.00")
+    return wires.again(world, wire)
+
+
+def test_wires_that_agree(check, wired):
+    """L13"""
+    assert check() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE wire_request SET rate = '1.2' WHERE id = :id", "wire_and_payment_differ"),
+        ("UPDATE wire_request SET received = received + 20000", "wire_and_payment_differ"),
+        ("UPDATE wire_request SET state = 'cancelled' WHERE id = :id", "wire_and_payment_differ"),
+        ("UPDATE payment SET kind = 'adjustment' WHERE kind = 'wire'", "wire_and_payment_differ"),
+        ("DELETE FROM wire_request WHERE id = :id", "wire_payment_without_request"),
+        (
+            "UPDATE wire_request SET state = 'completed', payment_id = NULL WHERE id = :id",
+            "wire_without_payment",
+        ),
+    ],
+)
+def test_a_wire_that_does_not_fit_its_payment(check, wired, tamper, statement, code):
+    """L13"""
+    tamper(statement, **({"id": wired.id} if ":id" in statement else {}))
+    assert code in check()

@@ -139,7 +139,9 @@ def test_evidence_that_does_not_match_credits_nothing(covered):
 
     assert covered.balance == "40.00"
     assert covered.attempts[0].is_open
-    assert "ch_other" in covered.attempts[0].trouble
+    assert "ch_other" in covered.attempts[0].mismatch
+    assert covered.attempts[0].needs_operator
+    assert covered.timeline[-1] == "evidence_does_not_match"
 
 
 def test_a_second_answer_changes_no_row(covered):

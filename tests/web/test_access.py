@@ -15,6 +15,7 @@ PAGES = [
     "/billing/payment-methods",
     "/billing/payment-methods/refresh",
     "/billing/payment-methods/cards/new",
+    "/billing/payment-methods/paypal/new",
     "/billing/payments",
     "/billing/funds/new",
     "/billing/balance",
@@ -35,12 +36,23 @@ DEEDS = {
     "/billing/low-balance-settings": {"seen": "1", "threshold": "60", "refill_amount": "90"},
     "/billing/automatic-payments/resumptions": {},
     "/billing/payment-methods": {"state": "forged", "token": "tok_x"},
+    "/billing/attempts/{attempt}/conclusion": {"give_up": "0"},
 }
 ELSEWHERE = {
     # Asked in tests of their own.
-    "session", "sandbox", "probes", "static", "api_v1", "api_v3",
+    "session", "sandbox", "probes", "static", "api_v1", "api_v3", "wires",
 }  # fmt: skip
 CAPTURED = "/billing/payment-methods/cards/captured"
+CHALLENGES = {
+    # Asked in tests/web/test_challenges.py.
+    ("GET", "/challenge-over"),
+    ("GET", "/billing/payment-methods/returned"),
+    ("GET", "/billing/payments/returned"),
+    ("GET", "/billing/authentications/<token>"),
+    ("POST", "/billing/authentications/<token>"),
+    ("POST", "/billing/payment-methods/paypal"),
+    ("POST", "/billing/payment-methods/setups/<int:setup_id>/conclusion"),
+}
 
 
 @pytest.fixture
@@ -69,6 +81,7 @@ def test_every_address_is_asked_below(app):
     """P1: an address that is added and not asked fails here."""
     asked = {("GET", path) for path in [*PAGES, *ABOUT_ONE, CAPTURED]}
     asked |= {("POST", path) for path in DEEDS} | {("GET", "/payments/payment-methods")}
+    asked |= CHALLENGES
     named = {"method_id": "method", "attempt_id": "attempt"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.split(".")[0] in ELSEWHERE:

@@ -8,7 +8,10 @@ from html import unescape
 import pytest
 
 from tests.factories import DECLINING, MASTERCARD, VISA
+from webapp.domain.money import MICROS
+from webapp.domain.payment_methods import MethodKind, PaymentMethod
 from webapp.domain.users import Membership, Role
+from webapp.ports import ChargeRequest
 from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
 from webapp.web.sandbox_screen import DECLINES, in_words
 
@@ -26,6 +29,7 @@ CARD = {
 }
 LOST = "4000000000009987"
 CHALLENGED = "4000002500003155"
+BACK = "/billing/payment-methods/returned"
 
 
 def words(answer):
@@ -58,6 +62,7 @@ EVERYTHING = [
     ("post", "/sandbox/clock"),
     ("post", "/sandbox/answers"),
     ("post", "/sandbox/answers/removal"),
+    ("post", "/sandbox/agreements/agr_1/cancellation"),
 ]
 
 
@@ -79,9 +84,7 @@ def test_who_sees_no_billing_sees_no_sandbox(client, session, method, path):
     assert getattr(client, method)(path).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "path", ["/sandbox/usage", "/sandbox/clock", "/sandbox/answers", "/sandbox/answers/removal"]
-)
+@pytest.mark.parametrize("path", [path for method, path in EVERYTHING if method == "post"])
 def test_what_changes_anything_asks_for_the_forms_own_token(app, client, path):
     app.config["WTF_CSRF_ENABLED"] = True
 
@@ -291,6 +294,89 @@ def test_another_accounts_charges_are_not_shown(client, world):
     assert "4444" not in page.text
 
 
+def test_every_status_is_told_in_words(client, world):
+    """F9"""
+    processor = world.parts.processors["sandbox"]
+    reference = world.card().processor_reference
+    for key in ("left", "given-up"):
+        world.next_answer(AnswerKind.AUTHENTICATION_REQUIRED)
+        processor.charge(ChargeRequest(key, 77 * MICROS, "USD", reference, customer_present=True))
+    processor.cancel("given-up")
+
+    shown = region(client.get("/sandbox"), "Charges")
+
+    assert "Given up Customer present · The bank’s question was left open" in shown
+    assert "Not paid Customer present · The bank wants the customer" in shown
+
+
+# PayPal agreements
+
+
+@pytest.fixture
+def agreement(world, session):
+    """A method of the account's: the agreement that ana@example.com has given."""
+    processor = world.parts.processors["sandbox_paypal"]
+    asked = processor.link(BACK)
+    world.books.desk.agree(asked.reference, "ana@example.com", world.clock.now())
+    saved = processor.saving(asked.reference)
+    method = PaymentMethod(
+        account_id=world.account_id,
+        kind=MethodKind.PAYPAL,
+        position=1,
+        processor="sandbox_paypal",
+        processor_reference=saved.reference,
+        fingerprint=saved.fingerprint,
+        payer_email=saved.payer_email,
+        created_at=world.clock.now(),
+    )
+    session.add(method)
+    session.commit()
+    return saved
+
+
+def test_the_payer_cancels_the_agreement_there(client, world, agreement):
+    """M13: the product is not told; the next payment is declined."""
+    assert "Cancel agreement" in region(client.get("/sandbox"), "PayPal agreements")
+
+    done = client.post(
+        f"/sandbox/agreements/{agreement.reference}/cancellation", follow_redirects=True
+    )
+
+    assert "The agreement of ana@example.com is cancelled." in words(done)
+    shown = region(done, "PayPal agreements")
+    assert "Cancelled by the payer" in shown
+    assert "Cancel agreement" not in shown
+    answer = world.parts.processors["sandbox_paypal"].charge(
+        ChargeRequest("later", 77 * MICROS, "USD", agreement.reference, customer_present=False)
+    )
+    assert answer.code == "revocation_of_authorization"
+    shown = region(client.get("/sandbox"), "Charges")
+    assert "PayPal ana@example.com" in shown
+    assert "Declined Automatic" in shown
+
+
+def test_an_answer_can_wait_for_a_payer(client, world, agreement):
+    client.post("/sandbox/answers", data={"kind": "slow", "last4": "ana@example.com"})
+
+    shown = region(client.get("/sandbox"), "Next answers")
+    assert "Answer slowly, for PayPal ana@example.com" in shown
+
+
+def test_another_accounts_agreement_is_not_found(app, world, agreement):
+    """P1"""
+    other = world.account()
+    stranger = app.test_client()
+    with stranger.session_transaction() as cookie:
+        cookie["_user_id"] = str(other.user_id)
+        cookie["_fresh"] = True
+
+    path = f"/sandbox/agreements/{agreement.reference}/cancellation"
+
+    assert stranger.post(path).status_code == 404
+    assert "ana@example.com" not in stranger.get("/sandbox").text
+    assert world.books.agreements.find(agreement.reference).stands
+
+
 # Outbox
 
 
@@ -359,7 +445,7 @@ def test_a_script_gets_a_token(anyone, world):
 
     assert answer.status_code == 201
     assert answer.json["token"].startswith("tok_")
-    assert world.parts.processors["sandbox"].save_card(answer.json["token"]).last4 == "4242"
+    assert world.parts.processors["sandbox"].save_card(answer.json["token"], BACK).last4 == "4242"
 
 
 def test_a_script_gets_a_sentence_for_each_field(anyone):
@@ -371,12 +457,18 @@ def test_a_script_gets_a_sentence_for_each_field(anyone):
     }  # fmt: skip
 
 
+def test_a_challenged_card_gets_its_token(anyone):
+    """M6: the bank asks when the card is saved."""
+    answer = anyone.post("/sandbox/cards", data=CARD | {"number": CHALLENGED}, headers=JSON)
+
+    assert answer.status_code == 201
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
         (LOST, "Declined by the bank. Call your bank; it will tell you why."),
         ("4000000000009995", "Insufficient funds."),
-        (CHALLENGED, "This card asks for 3-D Secure"),
     ],
 )
 def test_a_refused_card_is_told_in_plain_words(anyone, number, sentence):

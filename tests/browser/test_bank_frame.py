@@ -1,0 +1,63 @@
+"""The pretend bank in a frame without an origin, as our dialog shows it, and no console errors."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import until
+from tests.factories import CHALLENGED_ONCE, card_form
+from webapp.ports import Declined, SavedCard
+from webapp.processors.sandbox.form import token_for
+
+FRAME = '<iframe src="{}" width="392" height="336" sandbox="allow-forms allow-scripts" autofocus>'
+
+
+@pytest.fixture
+def framed(world, open_signed_out):
+    """The bank asking in a tiny page of ours: its frame, the page and the reference."""
+
+    def open_(theme="light"):
+        cards = world.parts.processors["sandbox"]
+        token = token_for(world.books, card_form(CHALLENGED_ONCE), world.parts.clock.now())
+        asked = cards.save_card(token, "/challenge-over")
+        page = open_signed_out(color_scheme="null")
+        icon = '<link rel="icon" href="/static/favicon.svg">'
+        scheme = f'<!doctype html><title>Tiny</title><meta name="color-scheme" content="{theme}">'
+        html = scheme + icon + FRAME.format(asked.address)
+        page.route("**/tiny", lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto("/tiny")
+        return page.frame_locator("iframe"), page, lambda: cards.saving(asked.reference)
+
+    return open_
+
+
+@pytest.mark.parametrize(
+    ("button", "ends"), [("Complete authentication", SavedCard), ("Fail authentication", Declined)]
+)
+def test_the_answer_is_given_in_the_frame(framed, button, ends):
+    """M6"""
+    bank, page, saving = framed()
+
+    bank.get_by_role("button", name=button).click()
+
+    expect(bank.get_by_text("You can close this window")).to_be_visible()
+    assert isinstance(saving(), ends)
+    assert page.context.cookies() == []
+
+
+def test_the_frame_takes_the_focus_to_its_first_button(framed):
+    bank, page, saving = framed()
+    expect(bank.get_by_role("button", name="Complete authentication")).to_be_focused()
+
+    page.keyboard.press("Enter")
+
+    until(page, lambda: isinstance(saving(), SavedCard))
+
+
+@pytest.mark.parametrize(("theme", "ground"), [("light", "255, 255, 255"), ("dark", "18, 22, 28")])
+def test_the_frame_has_the_theme_of_the_page_and_nothing_to_scroll(framed, theme, ground):
+    bank, _, _ = framed(theme)
+    expect(bank.get_by_role("button", name="Fail authentication")).to_be_in_viewport(ratio=1)
+    expect(bank.locator("body")).to_have_css("background-color", f"rgb({ground})")
+
+    assert bank.locator("html").evaluate("e => e.scrollHeight <= innerHeight")
+    expect(bank.get_by_text("Sandbox Bank")).to_be_hidden()

@@ -1,0 +1,142 @@
+"""A processor that is too busy to answer, and answers that cross (L8, L9, F9, T14)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.actions.settle import settle
+from webapp.actions.top_up import start_attempt
+from webapp.domain.errors import Conflict
+from webapp.domain.payment_methods import Standing
+from webapp.domain.top_ups import open_top_up
+from webapp.ports import DeclineClass, Declined, RefusedToLook
+from webapp.processors.sandbox.processor import SandboxProcessor
+
+pytestmark = pytest.mark.story
+
+
+class Busy(SandboxProcessor):
+    """Charges as ever, and has no time for questions."""
+
+    def ask(self, key):
+        return RefusedToLook("Too many requests; try again later")
+
+    def cancel(self, key):
+        return RefusedToLook("Too many requests; try again later")
+
+
+@pytest.fixture
+def busy(world):
+    """Switch the processor to being busy, and back."""
+    at_ease = world.parts.processors["sandbox"]
+
+    def switch(on):
+        other = Busy(world.books, world.clock, sleep=lambda seconds: None)
+        world.parts.processors["sandbox"] = other if on else at_ease
+
+    return switch
+
+
+def test_a_confirmed_challenge_survives_a_busy_processor(world, busy):
+    """L3, F9: its refusal to answer says nothing about the charge."""
+    card = world.card(CHALLENGED_ALWAYS)
+    payment = world.pay(card, "50.00")
+    world.bank(world.address_of(payment))
+    busy(True)
+    assert world.conclude(payment).state == "open"
+    world.pass_time(minutes=16)
+    assert world.balance == "100.00"
+    busy(False)
+    assert world.conclude(payment).state == "paid"
+    assert world.balance == "150.00"
+    world.pass_time(hours=1)
+    assert world.charges == [("3184", "50.00")]
+    assert world.balance == "150.00"
+
+
+def test_a_smaller_limit_while_the_processor_refused_to_look(world):
+    """T10, T14: the old amount is not charged; a new look charges what is allowed."""
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("refuse_to_look")
+    world.use("60.00")
+    world.work()
+    world.refill(amount="40.00", day_limit="40.00")
+    world.pass_time(seconds=10)
+    world.work()
+    assert world.charges == [("4242", "40.00")]
+
+
+def test_a_payment_that_was_confirmed_after_all_is_not_made_twice(world):
+    """L4, F9: walked away, confirmed, and back in the form: told, not charged again."""
+    card = world.card(CHALLENGED_ALWAYS)
+    payment = world.pay(card, "50.00")
+    world.bank(world.address_of(payment))
+    with pytest.raises(Conflict, match="has just succeeded"):
+        world.pay(card, "50.00")
+    assert world.balance == "150.00"
+    assert world.charges == [("3184", "50.00")]
+
+
+def test_bad_input_gives_up_no_challenge(world):
+    """F9: the amount is looked at first."""
+    card = world.card(CHALLENGED_ALWAYS)
+    world.pay(card, "50.00")
+    with pytest.raises(Exception, match="field to fix"):
+        world.pay(card, "0.01")
+    assert world.tries == [("3184", "50.00", "challenged")]
+
+
+def test_a_processor_whose_clock_is_behind_still_suspends(world):
+    """F1, F8, T16: a decline is never older than its own attempt."""
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.pay(visa, "30.00")
+    world.clock.advance(minutes=1)
+    world.use("90.00")
+    waiting = open_top_up(world.session, world.account_id)
+    now = world.clock.now()
+    attempt_id = start_attempt(world.session, waiting.id, now, world.policy)
+    behind = Declined("do_not_honor", DeclineClass.SOFT, datetime(2026, 11, 22, 9, tzinfo=UTC))
+    settle(world.session, attempt_id, behind, now, world.policy)
+    assert world.method("4242").standing(now) is Standing.SUSPENDED
+    assert world.method("4242").declines_in_a_row == 1
+
+
+def test_only_what_waits_for_it_can_be_decided(world):
+    """L10: not a call that is under way, nor a customer who is being asked."""
+    card = world.card(CHALLENGED_ALWAYS)
+    world.pay(card, "50.00")
+    with pytest.raises(Conflict, match="does not wait"):
+        decide_attempt(
+            world.session,
+            world.attempts[0].id,
+            False,
+            "A guess",
+            world.owner,
+            world.clock.now(),
+            world.policy,
+        )
+
+
+def test_refused_for_a_person_says_so(world):
+    """L8, F2: it could not be sent, which is no matter of the bank's."""
+    from webapp.reads.payments import read_outcome
+
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.next_answer("refuse_to_look")
+    payment = world.pay(visa, "50.00")
+    outcome = read_outcome(world.session, payment.id, world.clock.now())
+    assert "could not be sent" in outcome.sentence
+
+
+@pytest.mark.parametrize(("expiry", "due"), [("02/27", (1, 29)), ("04/27", (3, 31))])
+def test_expiry_notices_of_short_months(world, expiry, due):
+    """M9: thirty days before, whatever the month's length."""
+    world.card(VISA, expiry=expiry)
+    month, day = due
+    world.clock.at = datetime(2027, month, day, 9, tzinfo=UTC)
+    world.run("warn of expiry")
+    assert [notice.facts["days"] for notice in world.mails_of("card_expiring")] == [30]

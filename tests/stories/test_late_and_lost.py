@@ -1,0 +1,244 @@
+"""Answers that come late, twice or not at all, while people and jobs go on."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from webapp.actions.charge import charge
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.actions.payment_requests import FORM_USED
+from webapp.actions.restore_method import restore_method
+from webapp.actions.settle import settle
+from webapp.actions.top_up import start_attempt, top_up
+from webapp.domain.errors import Conflict, Refusal
+from webapp.domain.payments import Payment
+from webapp.domain.top_ups import open_top_up
+from webapp.ports import DeclineClass, Declined, Paid
+from webapp.reads.ledger_check import check_ledger
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def covered(world):
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    return world
+
+
+def test_refill_switched_off_while_the_outcome_is_unknown(covered):
+    """L3, T7: the payment stays open, and is paid when the processor was asked."""
+    covered.next_answer("timeout_after_charge")
+    covered.use("60.00")
+    waiting = open_top_up(covered.session, covered.account_id)
+    attempt_id = start_attempt(covered.session, waiting.id, covered.clock.now(), covered.policy)
+    covered.apply(refill_on=False)
+    charge(covered.session, attempt_id, covered.parts.processors, covered.clock, covered.policy)
+    top_up(covered.session, waiting.id, covered.parts.processors, covered.clock, covered.policy)
+    assert covered.session.get(Payment, covered.attempts[0].payment_id).state == "open"
+
+    covered.pass_time(seconds=10)
+    assert covered.session.get(Payment, covered.attempts[0].payment_id).state == "paid"
+    assert covered.balance == "140.00"
+    assert differences(covered) == ()
+
+
+def test_a_chain_does_not_wake_up_hours_later(world):
+    """L4, T7: nobody expects the next method to be charged when the first is declined at last."""
+    _, mastercard = world.cards(VISA, MASTERCARD)
+    for _ in range(2):
+        world.next_answer("timeout_before_charge")
+    world.pay_by_chain("100.00")
+    world.pay(mastercard, "100.00")
+    world.pass_time(minutes=20)
+    world.next_answer("decline", decline_code="do_not_honor")
+    world.pass_time(hours=2)
+    world.pass_time(hours=2)
+    assert [last4 for last4, _, state in world.tries if state == "paid"].count("4444") <= 1
+    assert "chain_ended" in world.timeline
+
+
+def test_a_retry_of_a_retry_pays_once(covered):
+    """F4: all Retries are about the first failure."""
+    visa = covered.method("4242")
+    for _ in range(2):
+        covered.next_answer("decline", decline_code="insufficient_funds")
+    covered.pay(visa, "50.00")
+    covered.retry(covered.attempts[0])
+    covered.retry(covered.attempts[1])
+    assert covered.charges == [("4242", "50.00")]
+    for failed in covered.attempts[:2]:
+        with pytest.raises(Conflict, match="has been retried"):
+            covered.retry(failed)
+
+
+def test_consent_withdrawn_while_the_processor_refused_to_look(covered):
+    """L8, T14: nothing has run, so nothing runs; the timeline says so."""
+    covered.next_answer("refuse_to_look")
+    covered.use("60.00")
+    covered.work()
+    covered.consent(covered.method("4242"), False)
+    covered.pass_time(seconds=10)
+    assert covered.charges == []
+    assert covered.tries == [("4242", "100.00", "abandoned")]
+    assert "abandoned" in covered.timeline
+    assert covered.timeline[-1] == "primary_auto_charge_off"
+
+
+def test_a_persons_payment_that_was_refused_is_not_tried_later(covered):
+    """L8: they are told at once, and press again or not."""
+    visa = covered.method("4242")
+    covered.next_answer("refuse_to_look")
+    assert covered.pay(visa, "50.00").state == "abandoned"
+    covered.pass_time(hours=1)
+    assert covered.charges == []
+
+
+def test_money_after_a_decline_goes_before_the_operator(covered):
+    """L9: nothing is credited by itself, and nothing is dropped."""
+    covered.next_answer("decline", decline_code="do_not_honor")
+    covered.use("60.00")
+    covered.work()
+    declined = covered.attempts[0]
+    now = covered.clock.now()
+    late = Paid("ch_late", declined.amount, "USD", now)
+    assert not settle(covered.session, declined.id, late, now, covered.policy)
+    assert covered.balance == "140.00"
+    assert "ch_late" in covered.attempts[0].mismatch
+    assert covered.attempts[0].needs_operator
+    assert covered.timeline[-1] == "evidence_does_not_match"
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_the_operator_decides(covered, paid):
+    """L10: after 23 hours, with a reason; then the account goes its way."""
+    covered.next_answer("timeout_before_charge")
+    covered.use("60.00")
+    covered.work()
+    covered.clock.advance(hours=23)
+    covered.run("reconcile")
+    (attempt,) = covered.attempts
+    assert attempt.needs_operator
+    decide_attempt(
+        covered.session,
+        attempt.id,
+        paid,
+        "Seen in the processor's books",
+        covered.owner,
+        covered.clock.now(),
+        covered.policy,
+    )
+    covered.work()
+    if paid:
+        assert covered.balance == "140.00"
+    else:
+        assert [state for *_, state in covered.tries] == ["abandoned", "paid"]
+    assert not covered.attempts[0].needs_operator
+
+
+def test_a_crossing_within_the_hour_is_told_after_it(world):
+    """N5: by the sweep, also when nothing else happens and refill is off."""
+    (visa,) = world.cards(VISA)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("30.00")
+    world.pay(visa, "30.00")
+    world.clock.advance(minutes=10)
+    world.use("30.00")
+    world.pass_time(minutes=40)
+    assert len(world.mails_of("low_balance")) == 1
+    world.pass_time(minutes=11)
+    assert len(world.mails_of("low_balance")) == 2
+    world.pass_time(hours=5)
+    assert len(world.mails_of("low_balance")) == 2
+
+
+def test_a_processor_whose_clock_is_ahead(covered):
+    """F8: neither lengthens a suspension nor keeps a later success from healing it."""
+    covered.use("60.00")
+    waiting = open_top_up(covered.session, covered.account_id)
+    now = covered.clock.now()
+    attempt_id = start_attempt(covered.session, waiting.id, now, covered.policy)
+    ahead = Declined("do_not_honor", DeclineClass.SOFT, now + timedelta(seconds=90))
+    settle(covered.session, attempt_id, ahead, now, covered.policy)
+    assert covered.method("4242").suspended_until == now + timedelta(hours=48)
+    covered.clock.advance(seconds=60)
+    covered.retry(covered.attempts[0])
+    assert covered.method("4242").is_chargeable(covered.clock.now())
+
+
+def test_an_old_failure_suspends_nothing_that_has_healed_since(covered):
+    """F8: the decline is learned after a later payment has succeeded."""
+    visa = covered.method("4242")
+    covered.use("60.00")
+    waiting = open_top_up(covered.session, covered.account_id)
+    started = covered.clock.now()
+    attempt_id = start_attempt(covered.session, waiting.id, started, covered.policy)
+    visa = covered.method("4242")
+    covered.clock.advance(minutes=1)
+    visa.heal(covered.clock.now())
+    covered.session.commit()
+    late = Declined("do_not_honor", DeclineClass.SOFT, started)
+    settle(covered.session, attempt_id, late, covered.clock.now(), covered.policy)
+    assert covered.method("4242").is_chargeable(covered.clock.now())
+
+
+def test_restoring_without_paying_lifts_no_ban(covered):
+    """F3, T16: what the networks forbid comes back by a payment only."""
+    covered.next_answer("decline", decline_code="stolen_card")
+    covered.use("60.00")
+    covered.work()
+    with pytest.raises(Refusal, match="only by a payment"):
+        restore_method(
+            covered.session,
+            covered.account_id,
+            covered.method("4242").id,
+            covered.owner,
+            covered.parts.processors,
+            covered.clock,
+            covered.policy,
+        )
+    assert covered.method("4242").is_barred
+
+
+def test_a_burst_whose_last_outcome_is_learned_late(world):
+    """T10: judged by when the refills were started."""
+    world.cards(VISA)
+    world.refill()
+    for turn in range(4):
+        if turn == 3:
+            world.next_answer("timeout_after_charge")
+        world.use("100.00")
+        world.work()
+        world.clock.advance(seconds=30)
+    world.clock.advance(minutes=11)
+    world.run("reconcile")
+    world.use("100.00")
+    world.work()
+    assert len(world.charges) == 4
+    assert world.timeline[-1] == "paused"
+
+
+def test_a_refreshed_card_leaves_no_old_reference_chargeable(world):
+    """M8, M10: the reference that was replaced is revoked at the processor."""
+    first = world.card(VISA).processor_reference
+    second = world.card(VISA).processor_reference
+    assert first != second
+    world.run("revoke methods")
+    assert world.books.vault.card(first).revoked
+    assert not world.books.vault.card(second).revoked
+
+
+def test_a_form_that_is_used_for_another_payment(world):
+    """L4: going back, choosing otherwise and confirming is not answered with the old outcome."""
+    visa, mastercard = world.cards(VISA, MASTERCARD)
+    world.pay(visa, "50.00", key="k" * 32)
+    for method, amount in ((visa, "60.00"), (mastercard, "50.00")):
+        with pytest.raises(Conflict) as refusal:
+            world.pay(method, amount, key="k" * 32)
+        assert refusal.value.code == FORM_USED
+    assert len(world.charges) == 1
+
+
+def differences(world):
+    return check_ledger(world.session, world.books.paid_charges).differences

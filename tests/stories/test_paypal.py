@@ -1,0 +1,76 @@
+"""PayPal: offered where the operator allows it, listed when the agreement was given (M11)."""
+
+import pytest
+
+from tests.factories import VISA
+from webapp.domain.accounts import Account
+from webapp.domain.errors import Refusal
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def allowed(world):
+    world.session.get(Account, world.account_id).paypal_allowed = True
+    world.session.commit()
+    return world
+
+
+def agree(world, email="ana@example.com"):
+    asked = world.begin_paypal()
+    challenge = asked.address.rstrip("/").rpartition("/")[2]
+    world.books.desk.agree(challenge, email, world.clock.now())
+    return world.finish(asked)
+
+
+def test_only_where_the_operator_allows_it(world):
+    """M11."""
+    with pytest.raises(Refusal, match="Ask your provider"):
+        world.begin_paypal()
+
+
+def test_an_agreement_is_listed_with_the_payers_email(allowed):
+    """M1, M4: a method like any other; the first has auto-charge on."""
+    method = agree(allowed)
+    assert method.label == "PayPal ana@example.com"
+    assert method.auto_charge
+    allowed.refill()
+    allowed.use("60.00")
+    allowed.work()
+    assert allowed.balance == "140.00"
+
+
+def test_a_cancelled_agreement_leaves_nothing(allowed):
+    """M6."""
+    asked = allowed.begin_paypal()
+    allowed.bank(asked.address, "cancel")
+    with pytest.raises(Refusal, match="Nothing was saved"):
+        allowed.finish(asked)
+    assert allowed.methods == []
+
+
+def test_the_same_payer_twice_is_recognised(allowed):
+    """M8."""
+    first, second = agree(allowed), agree(allowed)
+    assert first.id == second.id
+    assert len(allowed.methods) == 1
+
+
+def test_consent_is_offered_where_nothing_is_chargeable(world):
+    """M12: unticked it changes nothing; ticked it is charged at once where the balance is low."""
+    world.card(VISA)
+    world.refill()
+    world.next_answer("decline", decline_code="stolen_card")
+    world.use("60.00")
+    world.work()
+    from webapp.reads.consent_offer import read_consent_offer
+
+    offer = read_consent_offer(world.session, world.account_id, world.clock.now(), world.policy)
+    assert offer.consequence == (
+        "Your balance is $40.00, below $50.00: $100.00 would be charged to it at once."
+    )
+    from tests.factories import MASTERCARD
+
+    world.card(MASTERCARD, consent=True)
+    world.work()
+    assert world.tries[-1] == ("4444", "100.00", "paid")

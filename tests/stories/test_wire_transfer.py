@@ -1,0 +1,126 @@
+"""Wire transfers, from the request to the money (L5, L11)."""
+
+import pytest
+
+from tests import wires
+from tests.factories import VISA
+from webapp.reads.ledger_check import check_ledger
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture(autouse=True)
+def books_that_prove(world):
+    """L13: whatever the story, the books agree at its end."""
+    yield
+    assert check_ledger(world.session, world.books.paid_charges).differences == ()
+
+
+def rendered(world):
+    return [world.parts.mailer.render(notice.kind, notice.facts) for notice in world.notices]
+
+
+def test_from_request_to_receipt(world):
+    """L5, L6"""
+    wire = wires.ask(world, "1000.00")
+    assert (wire.state, world.balance) == ("new", "100.00")
+
+    world.clock.advance(hours=3)
+    wires.prove(world, wire)
+    assert (wires.again(world, wire).state, world.balance) == ("proof_uploaded", "100.00")
+
+    world.clock.advance(days=2)
+    assert wires.complete(world, wire) is True
+    assert (wires.again(world, wire).state, world.balance) == ("completed", "1100.00")
+
+    assert world.mails == ["wire_requested", "wire_proof", "wire_completed"]
+    asked, _, receipt = rendered(world)
+    assert "IE00 SNBX 0000 1234 5678 90" in asked.text
+    assert wire.reference in asked.subject
+    assert receipt.subject == "Receipt: $1,000.00 paid by wire transfer"
+    assert "New balance: $1,100.00" in receipt.text
+    assert "Payment: P-" in receipt.text
+    assert wires.audited(world)[-3:] == ["wire_requested", "wire_proof_added", "wire_completed"]
+
+
+def test_euros_are_booked_as_they_were_converted(world):
+    """L11: both amounts and the rate are shown."""
+    wire = wires.ask(world, "900.00", "EUR")
+    wires.complete(world, wire, "975.78", received="900.00", rate="1.0842")
+
+    assert world.balance == "1075.78"
+    (receipt,) = [world.parts.mailer.render(n.kind, n.facts) for n in world.notices[-1:]]
+    for words in ("€900.00", "1 EUR = 1.0842 USD", "$975.78"):
+        assert words in receipt.text
+    payment = wires.again(world, wire).payment
+    assert payment.note == f"{wire.reference}, €900.00 at 1.0842"
+    assert (payment.currency, payment.amount) == ("USD", 975_780_000)
+
+
+def test_less_has_arrived_than_was_asked_for(world):
+    """L11: what was booked counts, not what was asked for."""
+    wire = wires.ask(world, "1000.00")
+    wires.complete(world, wire, "985.00")
+    assert world.balance == "1085.00"
+
+
+def test_a_rejected_one_credits_nothing_and_says_why(world):
+    wire = wires.ask(world)
+    wires.prove(world, wire)
+    wires.reject(world, wire, "The transfer was called back by your bank.")
+
+    assert world.balance == "100.00"
+    assert world.mails[-1] == "wire_rejected"
+    assert "The transfer was called back by your bank." in rendered(world)[-1].text
+
+
+def test_a_cancelled_one_credits_nothing(world):
+    wire = wires.ask(world)
+    wires.cancel(world, wire)
+
+    assert world.balance == "100.00"
+    assert world.mails == ["wire_requested", "wire_cancelled"]
+    assert "Cancelled by: Ana Ruiz" in rendered(world)[-1].text
+
+
+def test_a_wire_ends_the_need_for_a_refill(world):
+    """T4, T14: the balance is looked at again; no card is charged."""
+    world.cards(VISA)
+    world.refill("50.00", "100.00")
+    wire = wires.ask(world)
+    world.use("60.00")
+    wires.complete(world, wire)
+    world.work()
+
+    assert world.tries == []
+    assert world.balance == "1040.00"
+
+
+def test_a_wire_that_is_not_enough_leaves_the_refill_to_do_its_work(world):
+    """T3, T4"""
+    wire = wires.ask(world, "30.00")
+    world.use("150.00")
+    world.cards(VISA)
+    world.refill("50.00", "100.00")
+    wires.complete(world, wire, "30.00")
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+def test_a_wire_heals_no_method(world):
+    """F5: only the customer's own payment with it does."""
+    card = world.card(VISA, auto_charge=True)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(card)
+    wires.complete(world, wires.ask(world))
+    assert world.method("4242").is_suspended(world.clock.now())
+
+
+def test_a_wire_counts_towards_no_limit(world):
+    """T10: limits are for automatic payments."""
+    world.cards(VISA)
+    world.refill("50.00", "100.00", day_limit="100.00")
+    wires.complete(world, wires.ask(world))
+    world.use("1060.00")
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]

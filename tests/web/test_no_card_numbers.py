@@ -1,0 +1,50 @@
+"""Card numbers and security codes are kept nowhere: not in files, logs, mails or addresses (M7)."""
+
+import logging
+import sqlite3
+from contextlib import closing
+
+from tests.factories import AMEX, CHALLENGED_ALWAYS, DECLINING, VISA, card_form
+
+SECRET_CODE = "9173"
+REFUSED = "4000000000009995"
+
+
+def test_nothing_holds_a_number_or_a_code(client, world, home, caplog):
+    """M7: after capturing, refusing, charging and failing, every file is searched, byte by byte."""
+    caplog.set_level(logging.DEBUG)
+    answers = []
+    for number in (VISA, AMEX, DECLINING, REFUSED, CHALLENGED_ALWAYS, "4242424242424241"):
+        form = {**card_form(number), "security_code": SECRET_CODE[: 4 if number == AMEX else 3]}
+        wrong = {**form, "cardholder": number}  # the browser filled the wrong field
+        asks_json = {"Accept": "application/json"}
+        answers += [
+            client.post("/sandbox/cards", data=form),
+            client.post("/sandbox/cards", data=form, headers=asks_json),
+            client.post("/sandbox/cards", data=wrong),
+        ]
+    world.cards(VISA, DECLINING)
+    world.refill()
+    world.use("60.00")
+    world.work()
+
+    said = [answer.text + (answer.location or "") for answer in answers]
+    said += [world.parts.mailer.render(n.kind, n.facts).text for n in world.notices]
+    said.append(caplog.text)
+    secrets = [*{VISA, AMEX, DECLINING, REFUSED, CHALLENGED_ALWAYS}, "4242 4242 4242 4242"]
+    for text in said:
+        assert not any(secret in text for secret in secrets)
+    for file in home.rglob("*"):
+        if file.is_file():
+            kept = file.read_bytes()
+            assert not any(secret.encode() in kept for secret in secrets), file
+    for database in home.glob("*.db"):
+        # Three or four digits turn up in any random key, so only a whole value would be a code.
+        assert not {SECRET_CODE, SECRET_CODE[:3]} & values_in(database)
+
+
+def values_in(database):
+    with closing(sqlite3.connect(database)) as books:
+        tables = books.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        rows = (row for (name,) in tables for row in books.execute(f'SELECT * FROM "{name}"'))
+        return {str(value) for row in rows for value in row}

@@ -1,0 +1,86 @@
+"""Wire transfers in tests, through the product's own actions."""
+
+from secrets import token_hex
+
+from sqlalchemy import select
+
+from tests.factories import World, micros
+from webapp.actions.add_proof import add_proof
+from webapp.actions.cancel_wire import cancel_wire
+from webapp.actions.complete_wire import complete_wire
+from webapp.actions.reject_wire import reject_wire
+from webapp.actions.request_wire import request_wire
+from webapp.domain.audit import Actor, AuditEntry
+from webapp.domain.wires import WireRequest, parse_rate
+
+PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9"
+HTML = b"<!doctype html><script>alert(1)</script>"
+
+OPERATOR = Actor(name="Operator")
+
+
+def ask(world: World, amount="1000.00", currency="USD", key=None) -> WireRequest:
+    return request_wire(
+        world.session,
+        world.account_id,
+        micros(amount),
+        currency,
+        key or token_hex(16),
+        world.owner,
+        world.clock.now(),
+        world.policy,
+        world.parts.bank,
+    )
+
+
+def prove(world: World, wire: WireRequest, content=PDF, name="transfer.pdf") -> WireRequest:
+    return add_proof(
+        world.session,
+        world.account_id,
+        wire.id,
+        name,
+        content,
+        world.owner,
+        world.clock.now(),
+        world.parts.proofs,
+    )
+
+
+def complete(world: World, wire: WireRequest, amount="1000.00", received=None, rate=None) -> bool:
+    return complete_wire(
+        world.session,
+        wire.id,
+        micros(amount),
+        OPERATOR,
+        world.clock.now(),
+        world.policy,
+        received=micros(received),
+        rate=parse_rate(rate) if rate else None,
+    )
+
+
+def reject(world: World, wire: WireRequest, reason="Called back by your bank") -> bool:
+    return reject_wire(world.session, wire.id, reason, OPERATOR, world.clock.now())
+
+
+def cancel(world: World, wire: WireRequest) -> WireRequest:
+    return cancel_wire(world.session, world.account_id, wire.id, world.owner, world.clock.now())
+
+
+def again(world: World, wire: WireRequest) -> WireRequest:
+    """As it stands in the database."""
+    wire_id = wire.id
+    world.session.rollback()
+    return world.session.get_one(WireRequest, wire_id, populate_existing=True)
+
+
+def proof_files(world: World) -> list:
+    return [path for path in (world.parts.settings.home / "proofs").rglob("*") if path.is_file()]
+
+
+def audited(world: World) -> list[str]:
+    world.session.rollback()
+    query = select(AuditEntry.what).where(AuditEntry.account_id == world.account_id)
+    return list(world.session.scalars(query.order_by(AuditEntry.id)))
