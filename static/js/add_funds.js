@@ -23,6 +23,21 @@ const show = () => {
     amount === null ? "…" : written(Math.floor(balance / 10_000) + amount, symbol);
   for (const quick of form.querySelectorAll(".quick-amount"))
     quick.ariaPressed = String(cents(quick.value) === amount);
+  // A chain that cannot be charged is nothing to confirm.
+  const barred = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
+  form.querySelector(".before-after").hidden = barred;
+  form.querySelector("[type=submit]").disabled = barred;
+};
+
+// What was wrong with the amount is taken back as soon as it is within bounds; the server judges anew.
+const forgive = (field) => {
+  const amount = cents(field.value);
+  const [least, most] = field.form.querySelector("[data-bounds]").textContent.match(/\d[\d,.]*/g).map(cents);
+  if (amount === null || amount < least || amount > most) return;
+  const place = field.closest(".field");
+  place.classList.remove("invalid");
+  place.querySelector(".field-error").textContent = "";
+  field.removeAttribute("aria-invalid");
 };
 
 const choose = (tab) => {
@@ -34,16 +49,22 @@ const choose = (tab) => {
     other.tabIndex = chosen ? 0 : -1;
     document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
   }
+  show();
   tab.focus();
 };
 
-document.addEventListener("input", ({ target }) => target.form === dialog() && show());
+document.addEventListener("input", ({ target }) => {
+  if (!dialog() || target.form !== dialog()) return;
+  show();
+  if (target.name === "amount") forgive(target);
+});
 
 document.addEventListener("click", (event) => {
   const quick = event.target.closest(".quick-amount");
   if (quick) {
     quick.form.amount.value = quick.value;
     show();
+    forgive(quick.form.amount);
   }
   const tab = event.target.closest("[data-add-funds] [role=tab]");
   if (tab) {

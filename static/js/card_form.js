@@ -5,6 +5,13 @@
 
 import { brandOf, checksOut, digits, inGroups } from "./card_number.js";
 
+const REQUIRED = {
+  cardholder: "Enter the name on the card",
+  line: "Enter the street and number",
+  city: "Enter the town or city",
+  postcode: "Enter the postal code",
+};
+
 // Countries that have no postal codes.
 const WITHOUT_POSTCODES = new Set(
   (
@@ -55,15 +62,21 @@ const sayAll = (form, errors) => {
   form.querySelector("[aria-invalid=true], #card-refusal:not(:empty)")?.focus();
 };
 
+// Only when the month has ended everywhere on earth.
+const hasExpired = (month, year) => Date.now() >= Date.UTC(year, month, 1, 12);
+
 const mistakes = (form) => {
   const number = digits(form.number.value);
   const [, , lengths, code] = brandOf(number);
   const errors = {};
   if (lengths ? !lengths.includes(number.length) : number.length < 12) errors.number = "Enter the whole card number";
   else if (!checksOut(number)) errors.number = "Check the card number: a digit is wrong";
-  if (!/^(0[1-9]|1[0-2])\d\d$/.test(digits(form.expiry.value))) errors.expiry = "Month and year, as on the card";
+  const expiry = /^(0[1-9]|1[0-2])(\d\d)$/.exec(digits(form.expiry.value));
+  if (!expiry) errors.expiry = "Month and year, as on the card";
+  else if (hasExpired(Number(expiry[1]), 2000 + Number(expiry[2]))) errors.expiry = "This card has expired";
   if (form.security_code.value.length !== code) errors.security_code = `${code} digits`;
-  if (!form.cardholder.value.trim()) errors.cardholder = "Enter the name on the card";
+  for (const [name, words] of Object.entries(REQUIRED)) if (!form[name].value.trim()) errors[name] = words;
+  if (WITHOUT_POSTCODES.has(form.country.value)) delete errors.postcode;
   return errors;
 };
 
@@ -71,6 +84,7 @@ document.addEventListener("input", ({ target }) => {
   if (!target.form?.matches("[data-card-form]")) return;
   typed[target.name]?.(target);
   say(target.form, target.name, "");
+  if (target.name === "country") say(target.form, "postcode", "");
 });
 
 document.addEventListener("submit", async (event) => {

@@ -1,20 +1,27 @@
 /* The page refreshes its parts when the account has changed. What a person does meanwhile overtakes
    that: an answer that was begun before it would bring back how things stood. */
 
-/* global htmx */
-
 let deeds = 0; // under way; each brings the fresh parts itself
+let overtaken = false;
+
+const isDeed = ({ detail }) => detail.requestConfig.verb !== "get";
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.target.id === "refresher" && deeds) event.preventDefault();
+  if (event.target.id !== "refresher") return;
+  if (deeds) event.preventDefault();
+  else overtaken = false;
 });
 
-document.addEventListener("htmx:beforeSend", ({ detail }) => {
-  if (detail.requestConfig.verb === "get") return;
+document.addEventListener("htmx:beforeSend", (event) => {
+  if (!isDeed(event)) return;
   deeds += 1;
-  if (document.getElementById("refresher")) htmx.trigger("#refresher", "htmx:abort");
+  overtaken = true;
 });
 
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (detail.requestConfig.verb !== "get") deeds -= 1;
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (isDeed(event)) deeds -= 1;
+});
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig.elt.id === "refresher" && overtaken) detail.shouldSwap = false;
 });

@@ -51,6 +51,8 @@ document.addEventListener("htmx:afterRequest", ({ target }) => {
   const outcome = target.querySelector(".outcome");
   if (outcome.textContent === "Saving") outcome.textContent = "Not answered";
   show();
+  // To the first thing to fix; only a switch with a mistake is described.
+  if ("refused" in target.dataset) target.querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
 });
 
 aroundSwap(
@@ -58,7 +60,6 @@ aroundSwap(
   () => sending || !(dirty() || brief()),
   () => {
     show();
-    if (sending) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
     const words = brief();
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },

@@ -1,6 +1,7 @@
 """Adding a card: what is typed goes to the card processor, and never to the application (M7)."""
 
 import re
+from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
@@ -20,10 +21,12 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import AMEX, MASTERCARD, VISA
+from webapp.processors.sandbox import countries
 
 INSUFFICIENT_FUNDS = "4000000000009995"
 BAD_LUHN = "4242424242424241"
 CAPTURE = "/sandbox/cards"
+SCRIPTS = Path(__file__).parents[2] / "static/js"
 
 
 def open_form(page):
@@ -114,17 +117,53 @@ def test_a_mistyped_number_is_told_beside_it_and_sent_nowhere(open_page, world):
     assert world.methods == []
 
 
+def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
+    page = open_page()
+    open_form(page)
+    fill(page)
+    sent = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    card_field(page, "Expiry date").fill("0120")
+    for name in ("Cardholder name", "Address", "City", "Postal code"):
+        card_field(page, name).fill(" ")
+    press(page, "Submit")
+    for name, told in [
+        ("Expiry date", "This card has expired"),
+        ("Cardholder name", "Enter the name on the card"),
+        ("Address", "Enter the street and number"),
+        ("City", "Enter the town or city"),
+        ("Postal code", "Enter the postal code"),
+    ]:
+        expect(card_field(page, name)).to_have_accessible_description(re.compile(told))
+    expect(card_field(page, "Expiry date")).to_be_focused()
+    assert sent == []
+
+    # Not every country has postal codes.
+    card_field(page, "Country").select_option("Hong Kong SAR China")
+    expect(card_field(page, "Postal code")).not_to_have_attribute("aria-invalid", "true")
+    card_field(page, "Expiry date").fill("1234")
+    for name in ("Cardholder name", "Address", "City"):
+        card_field(page, name).fill("Central")
+    press(page, "Submit")
+    expect(row(page, VISA_NAME)).to_be_visible()
+
+
+def test_script_and_processor_agree_on_the_countries_without_postal_codes():
+    script = (SCRIPTS / "card_form.js").read_text()
+    listed = script.partition("WITHOUT_POSTCODES = new Set(")[2].partition(");")[0]
+    without = {code for code in countries.names() if not countries.postcode_error(code, "")}
+    assert set(re.findall(r"\b[A-Z]{2}\b", listed)) == without
+
+
 def test_what_the_processor_finds_is_told_beside_its_field(open_page, world):
     page = open_page()
     open_form(page)
     fill(page)
-    card_field(page, "Expiry date").fill("0120")
-    card_field(page, "City").fill("")
+    card_field(page, "Postal code").fill("10115")
     press(page, "Submit")
-    expect(card_field(page, "Expiry date")).to_have_accessible_description(
-        re.compile("This card has expired")
+    expect(card_field(page, "Postal code")).to_have_accessible_description(
+        re.compile("Enter a postal code such as D02 AF30")
     )
-    expect(card_field(page, "City")).to_have_attribute("aria-invalid", "true")
     expect(card_field(page, "Card number")).to_have_value("4242 4242 4242 4242")
     assert world.methods == []
 

@@ -76,7 +76,11 @@ def test_a_bad_amount_is_told_beside_the_field(open_page, world):
         expect(amount(page)).to_have_value(typed)
     assert world.charges == []
 
+    amount(page).fill("29")
+    expect(amount(page)).to_have_attribute("aria-invalid", "true")
     amount(page).fill("30")
+    expect(amount(page)).not_to_have_attribute("aria-invalid", "true")
+    expect(dialog(page).get_by_text("Enter an amount")).to_have_count(0)
     press(page, "Confirm")
     expect(balance(page)).to_contain_text("$130.00")
 
@@ -139,8 +143,13 @@ def test_auto_charge_says_why_it_cannot(open_page, world):
     funds = open_dialog(page)
     funds.get_by_role("tab", name="Auto-charge").click()
     expect(funds).to_contain_text("No payment method has auto-charge on.")
-    press(page, "Confirm")
-    expect(funds.get_by_role("alert")).to_contain_text("No payment method with auto-charge on")
+    expect(funds.get_by_role("button", name="Confirm")).to_be_disabled()
+    expect(funds.get_by_text("Balance after this payment")).to_be_hidden()
+    amount(page).press("Enter")
+
+    funds.get_by_role("tab", name="Instant payment").click()
+    expect(funds.get_by_role("button", name="Confirm")).to_be_enabled()
+    after(page, r"\$100\.00\s*\$200\.00")
     assert world.attempts == []
 
 

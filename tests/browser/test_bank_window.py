@@ -67,12 +67,24 @@ def test_a_refused_card_stays_in_the_form_and_is_sent_again(asked, world):
 @pytest.mark.parametrize("key", ["Enter", "Escape"])
 def test_closing_the_window_gives_up(asked, world, key):
     """M6."""
+    # The frame takes the focus when it has come; a key pressed before would be lost.
+    expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
     window(asked).get_by_role("button", name="Close").focus()
     asked.keyboard.press(key)
 
     expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
     expect(window(asked)).to_have_count(0)
     expect(submit(asked)).not_to_have_attribute("aria-busy", "true")
+    assert world.methods == []
+
+
+def test_escape_in_the_banks_own_page_gives_up(asked, world):
+    """M6."""
+    expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
+    asked.keyboard.press("Escape")
+
+    expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
+    expect(window(asked)).to_have_count(0)
     assert world.methods == []
 
 

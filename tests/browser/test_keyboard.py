@@ -19,6 +19,7 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA
+from webapp.domain.accounts import Account
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import User
 
@@ -172,7 +173,60 @@ def test_after_removing_the_focus_is_somewhere_sensible(open_page, world):
     expect(dialog(page).get_by_role("button", name="Remove")).to_be_focused()
     page.keyboard.press("Enter")
     expect_order(page, MASTERCARD_NAME)
-    expect(page.get_by_role("main")).to_be_focused()
+    expect(switch(page, MASTERCARD_NAME)).to_be_focused()
+
+
+def test_after_the_last_method_is_removed_it_is_where_one_is_added(open_page, world):
+    world.cards(VISA)
+    page = open_page()
+    page.get_by_role("button", name=f"More actions for {VISA_NAME}").press("Enter")
+    expect(page.get_by_role("menuitem", name="Add Funds")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(dialog(page).get_by_role("button", name="Remove")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Add Credit Card")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("where", "way"),
+    [
+        ("Saved methods", "Retry"),
+        ("Saved methods", "Restore without paying"),
+        ("Recent failed payments", "Retry"),
+    ],
+)
+def test_after_a_retry_the_focus_is_on_its_row(open_page, world, where, way):
+    _, mastercard = world.cards(VISA, MASTERCARD)
+    suspend(world, mastercard)
+    page = open_page()
+    page.get_by_role("region", name=where).get_by_role("button", name="Retry").press("Enter")
+    dialog(page).get_by_role("button", name=way, exact=True).press("Enter")
+    expect(row(page, MASTERCARD_NAME)).to_contain_text("This method is back in use.")
+    expect(switch(page, MASTERCARD_NAME)).to_be_focused()
+
+
+def test_a_banner_that_goes_away_leaves_the_focus_in_the_first_row(open_page, world):
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.consent(visa, False)
+    page = open_page()
+    page.get_by_role("button", name="Turn on auto-charge").press("Enter")
+    expect(page.get_by_text("Automatic payments are paused")).to_have_count(0)
+    expect(switch(page, VISA_NAME)).to_be_focused()
+    expect(switch(page, VISA_NAME)).to_be_checked()
+
+
+def test_resuming_leaves_the_focus_in_the_first_row(open_page, world):
+    """T10."""
+    world.cards(VISA)
+    world.refill()
+    world.session.get_one(Account, world.account_id).pause(world.parts.clock.now())
+    world.session.commit()
+    page = open_page()
+    page.get_by_role("button", name="Resume automatic payments").press("Enter")
+    expect(page.get_by_role("button", name="Resume automatic payments")).to_have_count(0)
+    expect(switch(page, VISA_NAME)).to_be_focused()
 
 
 def test_the_add_menu_and_the_card_form(open_page, world):

@@ -78,6 +78,7 @@ def test_what_is_bad_is_told_beside_each_field_and_nothing_is_saved(open_page, w
     for name in ("Threshold amount", "Refill amount", "Notification threshold"):
         expect(field(page, name)).to_have_attribute("aria-invalid", "true")
     expect(settings(page)).to_contain_text("3 fields to fix")
+    expect(field(page, "Threshold amount")).to_be_focused()
     expect(field(page, "Threshold amount")).to_have_value("fifty")
     kept = stored(world)
     assert not kept.refill_on
@@ -100,8 +101,10 @@ def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(
     plain = looks_primary(apply(page))
     expect(discard).to_have_count(0)
 
+    height = settings(page).bounding_box()["height"]
     field(page, "Threshold amount").fill("75")
     expect(discard).to_be_visible()
+    assert settings(page).bounding_box()["height"] == height
     expect(apply(page)).not_to_have_css("background-color", plain)
 
     field(page, "Threshold amount").fill("50.00")  # as it was: nothing differs
@@ -152,6 +155,7 @@ def test_refill_needs_a_method_with_auto_charge(open_page, world):
 
     expect(settings(page)).to_contain_text("Needs a payment method with auto-charge on")
     expect(refill(page)).to_be_checked()
+    expect(refill(page)).to_be_focused()
     assert not stored(world).refill_on
 
     switch(page, VISA_NAME).click()
@@ -159,6 +163,18 @@ def test_refill_needs_a_method_with_auto_charge(open_page, world):
     apply(page).click()
     expect(page.get_by_text("Changes applied")).to_be_visible()
     assert stored(world).refill_on
+
+
+def test_without_any_method_the_refusal_leads_to_the_card_form(open_page):
+    """T2."""
+    page = open_page()
+    refill(page).click()
+    field(page, "Threshold amount").fill("50")
+    field(page, "Refill amount").fill("100")
+    apply(page).click()
+    expect(refill(page)).to_be_focused()
+    settings(page).get_by_role("link", name="Add a credit card").click()
+    expect(page.get_by_role("dialog", name="Add a credit card")).to_be_visible()
 
 
 def test_another_persons_apply_is_shown_and_not_overwritten(open_page, world):

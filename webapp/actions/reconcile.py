@@ -77,8 +77,8 @@ def _follow_up(
         if age >= KEY_LIFETIME:
             _leave_to_operator(session, attempt_id, now)
         return False
-    settle(session, attempt_id, answer, clock.now(), policy)
-    return not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
+    took_effect = settle(session, attempt_id, answer, clock.now(), policy)
+    return took_effect and not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
 
 
 def _ask_and_repeat(
