@@ -81,3 +81,12 @@ def test_it_is_dead_at_once_where_the_next_method_paid(world):
     assert not world.mails_of("authentication_required"), "no link that is dead on arrival"
     (mail,) = world.mails_of("method_suspended")
     assert mail.facts["instead"] == "Mastercard •••• 4444 was charged $100.00 instead."
+
+
+def test_it_dies_when_a_person_has_filled_the_balance(declined):
+    """F10: whoever paid, what the top-up was for is done; too little leaves the link alive."""
+    mastercard = declined.card(MASTERCARD)
+    declined.pay(mastercard, "500.00")
+    assert "no longer needed" in ended(declined)
+    declined.use("520.00")
+    assert ended(declined) == "", "low again: the payment is needed again"

@@ -408,6 +408,16 @@ def covering(session: Session, failed: Attempt) -> Attempt | None:
     return fallback or paid_retry_of(session, failed)
 
 
+def paid_since(session: Session, account_id: int, instant: datetime) -> bool:
+    """Whether any payment, by machine or by hand, has succeeded since then."""
+    paid = exists().where(
+        Attempt.account_id == account_id,
+        Attempt.state == AttemptState.PAID,
+        Attempt.answered_at >= instant,
+    )
+    return bool(session.scalar(select(paid)))
+
+
 def awaiting_operator(session: Session) -> list[Attempt]:
     """What only an operator can settle (L9, L10), the oldest first."""
     return list(session.scalars(select(Attempt).where(Attempt.needs_operator).order_by(Attempt.id)))

@@ -77,14 +77,16 @@ def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
         return "This link has ended: it worked for 48 hours."
     if payments.is_retried(session, attempt):
         return "This link has been used."
-    paid_since = exists().where(
-        TopUp.account_id == attempt.account_id,
-        TopUp.state == TopUpState.PAID,
-        TopUp.closed_at >= declined_at,
-    )
-    if session.scalar(select(paid_since)):
+    if payments.paid_since(session, attempt.account_id, declined_at) and not _is_low(
+        session, attempt.account_id
+    ):
         return "This payment is no longer needed: another one has refilled the balance."
     return ""
+
+
+def _is_low(session: Session, account_id: int) -> bool:
+    balance = session.get_one(Account, account_id).balance
+    return LowBalanceSettings.of(session, account_id).is_below_refill(balance)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""What axe finds in the bank's window, PayPal, consent, a mail's link and wire transfers."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import wires
+from tests.browser.screen import MAIN, dialog, press, suspend, until
+from tests.browser.test_accessibility import THEMES, expect_no_violations
+from tests.browser.test_add_card import open_form
+from tests.browser.test_bank_window import window
+from tests.browser.test_challenges import begin
+from tests.browser.test_paypal import choose
+from tests.factories import CHALLENGED_ALWAYS, VISA
+from webapp.actions.allow_paypal import allow_paypal
+from webapp.domain.audit import Actor
+from webapp.web.access import resume_token
+
+TAB = "/billing/wire-transfers"
+
+
+@pytest.fixture
+def open_calm(open_page):
+    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
+    return lambda path=MAIN, theme="light", **options: open_page(
+        path, color_scheme=theme, reduced_motion="reduce", bypass_csp=True, **options
+    )
+
+
+def expect_no_violations_while_busy(page, where):
+    """What turns for as long as the bank asks would be waited for without an end."""
+    page.evaluate(
+        """document.getAnimations()
+             .filter((it) => it.effect.getComputedTiming().endTime === Infinity)
+             .forEach((it) => it.cancel())"""
+    )
+    expect_no_violations(page, where)
+
+
+@THEMES
+def test_axe_on_the_banks_window_and_its_page(open_calm, world, theme):
+    world.card(CHALLENGED_ALWAYS)
+    page = open_calm(theme=theme)
+    begin(page, "funds")
+    expect_no_violations_while_busy(page, "the bank's window")
+    address = window(page).locator("iframe").get_attribute("src")
+    page.goto(address)
+    expect(page.get_by_role("button", name="Complete authentication")).to_be_visible()
+    expect_no_violations(page, "the bank's own page")
+
+
+@THEMES
+def test_axe_on_paypal(open_calm, world, theme):
+    page = open_calm(theme=theme)
+    choose(page)
+    expect_no_violations(page, "PayPal, not allowed")
+
+    operator = Actor(name="Operator")
+    allow_paypal(world.session, world.account_id, True, operator, world.clock.now())
+    visa = world.card(VISA, auto_charge=True)
+    world.refill()
+    world.consent(visa, False)
+    page.goto(MAIN)
+    choose(page)
+    expect(dialog(page).get_by_role("checkbox")).to_be_visible()
+    expect_no_violations(page, "PayPal, allowed, with consent")
+    press(page, "Continue to PayPal")
+    expect(page.get_by_role("button", name="Agree")).to_be_visible()
+    expect_no_violations(page, "PayPal's own page")
+    page.get_by_role("button", name="Agree").click()
+    expect(page.get_by_text("Enter an e-mail address")).to_be_visible()
+    expect_no_violations(page, "PayPal's own page, refused")
+
+
+@THEMES
+def test_axe_on_consent_in_the_card_dialog(open_calm, world, theme):
+    visa = world.card(VISA)
+    world.refill()
+    suspend(world, visa)
+    world.use("60.00")
+    page = open_calm(theme=theme)
+    open_form(page)
+    box = dialog(page).get_by_role("checkbox", name="Use it for automatic payments")
+    expect(box).to_have_accessible_description(re.compile("would be charged to it at once"))
+    expect_no_violations(page, "consent in the card dialog")
+
+
+@THEMES
+def test_axe_on_the_page_behind_a_mails_link(open_calm, app, world, theme):
+    world.card(CHALLENGED_ALWAYS)
+    world.refill()
+    page = open_calm(None, theme=theme)
+    world.use("60.00")
+    world.run("top up")
+    until(page, lambda: world.mails_of("authentication_required"))
+    attempt = world.attempts[0]
+    link = f"/billing/authentications/{resume_token(app.config['SECRET_KEY'], attempt.id)}"
+    page.goto(link)
+    expect(page.get_by_role("button", name="Confirm payment")).to_be_visible()
+    expect_no_violations(page, "a payment to confirm")
+
+    page.get_by_role("button", name="Confirm payment").click()
+    expect(window(page)).to_be_visible()
+    expect_no_violations_while_busy(page, "the bank's window above that page")
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Nothing to confirm")).to_be_visible()
+    expect_no_violations(page, "a link that has been used")
+
+
+@THEMES
+def test_axe_on_wire_transfers(open_calm, world, theme):
+    page = open_calm(TAB, theme=theme)
+    expect_no_violations(page, "no wire transfer yet")
+    wire = wires.ask(world)
+    proven = wires.ask(world, "450.00", "EUR")
+    wires.prove(world, proven)
+    cancelled = wires.ask(world, "70.00")
+    wires.cancel(world, cancelled)
+    for path in (TAB, f"{TAB}/new", f"{TAB}/{wire.id}", f"{TAB}/{proven.id}"):
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect_no_violations(page, path)
+    page.goto(f"{TAB}/{cancelled.id}")
+    expect_no_violations(page, "a cancelled one")
+
+    page.goto(f"{TAB}/{wire.id}")
+    page.get_by_role("button", name="Upload proof of payment").click()
+    expect(dialog(page)).to_be_visible()
+    expect_no_violations(page, "the proof dialog")
+    press(page, "Upload")
+    expect(dialog(page).get_by_text("Choose a file")).to_be_visible()
+    expect_no_violations(page, "the proof dialog, refused")
+    page.keyboard.press("Escape")
+    expect(dialog(page)).to_have_count(0)
+    page.get_by_role("button", name="Cancel request").click()
+    expect(dialog(page)).to_be_visible()
+    expect_no_violations(page, "cancelling a request")

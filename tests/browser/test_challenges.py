@@ -1,0 +1,249 @@
+"""Add Funds and Retry while the bank asks: every way out of its window (F1, F4, F9, L4)."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    MAIN,
+    balance,
+    dialog,
+    press,
+    row,
+    said,
+    switch,
+)
+from tests.browser.test_add_funds import amount, open_dialog
+from tests.browser.test_bank_window import ALWAYS_NAME, answer, bank, window
+from tests.browser.test_keyboard import tab_to
+from tests.browser.test_widths import PHONE, sticks_out
+from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_THEN_DECLINED
+from webapp.domain.payment_methods import Standing
+
+AT_BANK = re.compile("/sandbox/challenges/")
+WAYS = pytest.mark.parametrize("way", ["funds", "retry"])
+
+
+@pytest.fixture
+def card(world):
+    return world.card(CHALLENGED_ALWAYS)
+
+
+@pytest.fixture
+def suspended(world, card):
+    """The person's own payment was not confirmed."""
+    payment = world.pay(card)
+    world.bank(world.address_of(payment), "fail")
+    world.conclude(payment)
+    return card
+
+
+def standing(world):
+    return world.method("3184").standing(world.clock.now())
+
+
+def retry_button(page):
+    return row(page, ALWAYS_NAME).get_by_role("button", name="Retry")
+
+
+def begin(page, way):
+    """As far as the button that pays."""
+    if way == "funds":
+        open_dialog(page)
+        amount(page).fill("100")
+        press(page, "Confirm")
+    else:
+        retry_button(page).click()
+        press(page, "Retry")
+    expect(window(page)).to_be_visible()
+
+
+def arrange(request, way):
+    request.getfixturevalue("card" if way == "funds" else "suspended")
+
+
+@pytest.fixture
+def asked(request, open_page, world):
+    """The bank asks about 100.00, by one way or the other."""
+
+    def open_(way, **options):
+        arrange(request, way)
+        page = open_page(**options)
+        begin(page, way)
+        assert world.charges == []
+        return page
+
+    return open_
+
+
+def expect_paid(page, world):
+    expect(said(page, f"$100.00 paid with {ALWAYS_NAME}.")).to_be_visible()
+    expect(balance(page)).to_contain_text("$200.00")
+    expect(row(page, ALWAYS_NAME)).not_to_contain_text("Suspended until")
+    expect(dialog(page)).to_have_count(0)
+    assert world.balance == "200.00"
+    assert world.charges == [("3184", "100.00")]
+    assert standing(world) is Standing.READY
+
+
+@WAYS
+def test_completed_it_is_paid(asked, world, way):
+    page = asked(way)
+    expect(bank(page).get_by_text("$100.00").first).to_be_visible()
+    answer(page, "Complete authentication")
+    expect_paid(page, world)
+
+
+@WAYS
+def test_failed_it_suspends(asked, world, way):
+    """F1"""
+    page = asked(way)
+    answer(page, "Fail authentication")
+    expect(said(page, f"{ALWAYS_NAME} was declined:")).to_be_visible()
+    expect(window(page)).to_have_count(0)
+    expect(row(page, ALWAYS_NAME)).to_contain_text("Suspended until")
+    expect(retry_button(page)).to_be_visible()
+    expect(balance(page)).to_contain_text("$100.00")
+    assert world.charges == []
+    assert standing(world) is Standing.SUSPENDED
+
+
+@pytest.mark.parametrize("key", ["click", "Escape"])
+@WAYS
+def test_closed_it_is_told_as_not_confirmed(asked, world, way, key):
+    """F9: no decline, so it suspends nothing and lengthens no suspension."""
+    page = asked(way)
+    before = world.method("3184").suspended_until
+    if key == "click":
+        window(page).get_by_role("button", name="Close").click()
+    else:
+        expect(bank(page).get_by_role("button", name="Complete authentication")).to_be_focused()
+        page.keyboard.press(key)
+    words = f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank. Nothing was charged."
+    expect(said(page, words)).to_be_visible()
+    expect(window(page)).to_have_count(0)
+    assert world.method("3184").suspended_until == before
+    assert world.tries[-1] == ("3184", "100.00", "abandoned")
+    assert world.charges == []
+    if way == "funds":
+        assert standing(world) is Standing.READY
+    else:
+        expect(retry_button(page)).to_be_visible()
+
+    begin(page, way)
+    answer(page, "Complete authentication")
+    expect_paid(page, world)
+
+
+@WAYS
+def test_reloaded_in_the_middle_it_is_offered_again(asked, world, way):
+    """F9: the one that was left is given up, and paid once."""
+    page = asked(way)
+    page.reload()
+    expect(window(page)).to_have_count(0)
+    expect(dialog(page)).to_have_count(0)
+    expect(row(page, ALWAYS_NAME)).to_be_visible()
+    begin(page, way)
+    answer(page, "Complete authentication")
+    expect_paid(page, world)
+    assert [state for *_, state in world.tries][-2:] == ["abandoned", "paid"]
+
+
+def test_confirmed_but_without_funds_it_suspends(open_page, world):
+    """F2"""
+    world.card(CHALLENGED_THEN_DECLINED)
+    page = open_page()
+    begin(page, "funds")
+    answer(page, "Complete authentication")
+    expect(said(page, "was declined: Insufficient funds.")).to_be_visible()
+    expect(row(page, "Visa •••• 3178")).to_contain_text("Suspended until")
+    assert world.charges == []
+
+
+@WAYS
+def test_without_a_mouse(request, open_page, world, way):
+    arrange(request, way)
+    page = open_page()
+    if way == "funds":
+        opener = page.get_by_role("main").get_by_role("button", name="Add Funds")
+        tab_to(page, opener)
+        page.keyboard.press("Enter")
+        expect(amount(page)).to_be_focused()
+    else:
+        opener = retry_button(page)
+        tab_to(page, opener)
+        page.keyboard.press("Enter")
+        expect(dialog(page).get_by_role("button", name="Retry", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(bank(page).get_by_role("button", name="Complete authentication")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(bank(page).get_by_role("button", name="Fail authentication")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect_paid(page, world)
+    # Retry is gone, and the row has the focus instead.
+    expect(opener if way == "funds" else switch(page, ALWAYS_NAME)).to_be_focused()
+
+
+@WAYS
+def test_on_a_phone(asked, world, way):
+    page = asked(way, viewport=PHONE, has_touch=True)
+    expect(window(page).get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
+    for name in ("Complete authentication", "Fail authentication"):
+        expect(bank(page).get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    box = window(page).bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
+    assert sticks_out(page) == []
+    bank(page).get_by_role("button", name="Complete authentication").tap()
+    expect_paid(page, world)
+
+
+def begin_plain(page, way):
+    main = page.get_by_role("main")
+    if way == "funds":
+        main.get_by_role("button", name="Add Funds", exact=True).click()
+        page.get_by_label("Amount", exact=True).fill("100")
+        main.get_by_role("button", name="Confirm", exact=True).click()
+    else:
+        retry_button(page).click()
+        main.get_by_role("button", name="Retry", exact=True).click()
+    expect(page).to_have_url(AT_BANK)
+
+
+@pytest.mark.parametrize(
+    ("word", "ends", "taken"),
+    [
+        ("Complete authentication", f"$100.00 paid with {ALWAYS_NAME}.", [("3184", "100.00")]),
+        ("Fail authentication", f"{ALWAYS_NAME} was declined:", []),
+    ],
+    ids=["complete", "fail"],
+)
+@WAYS
+def test_without_scripts_the_bank_has_the_whole_page(
+    request, open_page, world, way, word, ends, taken
+):
+    arrange(request, way)
+    page = open_page(java_script_enabled=False)
+    begin_plain(page, way)
+    page.get_by_role("button", name=word).click()
+    expect(page).to_have_url(MAIN)
+    expect(page.get_by_role("status").filter(has_text=ends)).to_be_visible()
+    expect(balance(page)).to_contain_text("$200.00" if taken else "$100.00")
+    expect(retry_button(page)).to_have_count(0 if taken else 1)
+    page.reload()  # repeats nothing
+    assert world.charges == taken
+
+
+@WAYS
+def test_left_at_the_bank_without_scripts_it_is_offered_again(request, open_page, world, way):
+    """F9"""
+    arrange(request, way)
+    page = open_page(java_script_enabled=False)
+    begin_plain(page, way)
+    page.goto(MAIN)
+    begin_plain(page, way)
+    page.get_by_role("button", name="Complete authentication").click()
+    expect(page.get_by_role("status").filter(has_text="$100.00 paid with")).to_be_visible()
+    assert world.charges == [("3184", "100.00")]

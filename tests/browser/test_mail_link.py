@@ -1,0 +1,174 @@
+"""The mail about an automatic payment that wants its customer, and where it leads (F7, F10)."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import (
+    MAIN,
+    balance,
+    field,
+    post_usage,
+    row,
+    rows,
+    until,
+)
+from tests.browser.test_bank_window import ALWAYS_NAME, answer, window
+from tests.browser.test_session import email_of, sign_in
+from tests.browser.test_widths import PHONE, sticks_out
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD
+from webapp.web.access import resume_token
+
+PAID = f"$100.00 paid with {ALWAYS_NAME}."
+
+
+@pytest.fixture
+def link(app, world, server, open_signed_out):
+    """The balance fell to 40, and the only card wants its customer."""
+    world.card(CHALLENGED_ALWAYS)
+    world.refill()
+    post_usage(server.url, world, "60.00")
+    until(open_signed_out(), lambda: world.mails_of("authentication_required"))
+    token = resume_token(app.config["SECRET_KEY"], world.attempts[0].id)
+    return f"/billing/authentications/{token}"
+
+
+@pytest.fixture
+def arrived(link, world, open_signed_out):
+    """Opened by somebody who is signed out, who then signs in."""
+
+    def open_(**options):
+        page = open_signed_out(**options)
+        page.goto(link)
+        expect(page).to_have_url(re.compile("/sign-in"))
+        sign_in(page, email_of(world), PASSWORD)
+        expect(page).to_have_url(link)
+        return page
+
+    return open_
+
+
+def confirm(page):
+    page.get_by_role("main").get_by_role("button", name="Confirm payment").click()
+
+
+def expect_told(page, words):
+    expect(page).to_have_url(MAIN)
+    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+
+
+def expect_used(page, link):
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Nothing to confirm")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("This link has been used.")
+    expect(page.get_by_role("button", name="Confirm payment")).to_have_count(0)
+
+
+def test_the_mail_in_the_outbox_has_the_link(open_page, link):
+    """F7"""
+    page = open_page("/sandbox/outbox")
+    page.get_by_role("main").get_by_role("link", name="Confirm $100.00 with your bank").click()
+    expect(page.get_by_role("heading", name="As plain text")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text(link)
+
+
+@pytest.mark.parametrize("screen", [{}, {"viewport": PHONE}], ids=["desktop", "phone"])
+def test_confirmed_and_paid_and_then_used(arrived, link, world, screen):
+    """F7, F10, F4"""
+    page = arrived(**screen)
+    main = page.get_by_role("main")
+    expect(page.get_by_role("heading", name="Confirm the payment of $100.00?")).to_be_visible()
+    expect(main).to_contain_text(ALWAYS_NAME)
+    expect(main).to_contain_text(re.compile(r"\$40\.00\s*\$140\.00"))
+    assert len(world.attempts) == 1, "it only asks"
+    assert sticks_out(page) == []
+
+    confirm(page)
+    expect(window(page)).to_be_visible()
+    assert world.charges == []
+    answer(page, "Complete authentication")
+
+    expect_told(page, PAID)
+    expect(balance(page)).to_contain_text("$140.00")
+    expect(row(page, ALWAYS_NAME)).not_to_contain_text("Suspended until")
+    assert world.balance == "140.00"
+    assert world.charges == [("3184", "100.00")]
+    expect_used(page, link)
+
+
+def test_it_shows_the_balance_of_now(arrived, server, world):
+    """F7, F10"""
+    page = arrived()
+    post_usage(server.url, world, "15.00")
+    page.reload()
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"\$25\.00\s*\$125\.00"))
+
+
+def test_refused_at_the_bank_it_suspends(arrived, link, world):
+    """F1, F7"""
+    page = arrived()
+    confirm(page)
+    answer(page, "Fail authentication")
+
+    expect_told(page, f"{ALWAYS_NAME} was declined:")
+    expect(row(page, ALWAYS_NAME)).to_contain_text("Suspended until")
+    expect(row(page, ALWAYS_NAME).get_by_role("button", name="Retry")).to_be_visible()
+    expect(balance(page)).to_contain_text("$40.00")
+    assert world.balance == "40.00"
+    assert world.charges == []
+
+
+def test_the_window_closed_it_can_be_opened_again(arrived, link, world):
+    """F9, F10: what was walked away from has not used the link."""
+    page = arrived()
+    confirm(page)
+    window(page).get_by_role("button", name="Close").click()
+    expect_told(page, f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank.")
+    assert world.charges == []
+
+    page.goto(link)
+    confirm(page)
+    answer(page, "Complete authentication")
+    expect_told(page, PAID)
+    assert world.charges == [("3184", "100.00")]
+
+
+def test_another_payment_came_first(arrived, link, server, world):
+    """F10: the page was open meanwhile; pressing it then charges nothing."""
+    page = arrived()
+    world.card(MASTERCARD, auto_charge=True)
+    post_usage(server.url, world, "1.00")
+    until(page, lambda: world.charges == [("4444", "100.00")])
+    confirm(page)
+    expect(page.get_by_role("status").filter(has_text="no longer needed")).to_be_visible()
+    page.goto(link)
+    expect(page.get_by_role("main")).to_contain_text("no longer needed")
+    assert world.charges == [("4444", "100.00")]
+
+
+def test_cancelled_it_charges_nothing_and_stays(arrived, link, world):
+    page = arrived()
+    page.get_by_role("main").get_by_role("button", name="Cancel").click()
+    expect(page).to_have_url(MAIN)
+    page.goto(link)
+    expect(page.get_by_role("button", name="Confirm payment")).to_be_visible()
+    assert len(world.attempts) == 1
+
+
+def test_an_altered_link_is_none(open_page, link):
+    page = open_page()
+    assert page.request.get(f"{link}x").status == 404
+
+
+def test_all_of_it_without_scripts(arrived, link, world):
+    page = arrived(java_script_enabled=False)
+    confirm(page)
+    expect(page).to_have_url(re.compile("/sandbox/challenges/"))
+    page.get_by_role("button", name="Complete authentication").click()
+    expect_told(page, PAID)
+    expect(balance(page)).to_contain_text("$140.00")
+    expect_used(page, link)
+    page.get_by_role("main").get_by_role("button", name="Go to Payment Methods").click()
+    expect(rows(page)).to_have_count(1)
+    expect(field(page, "Refill amount")).to_be_visible()

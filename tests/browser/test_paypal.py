@@ -1,0 +1,176 @@
+"""Linking PayPal: asked in a dialog, agreed to on PayPal's own page, and back (M11, M6)."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import MAIN, VISA_NAME, dialog, press, row, rows, said, switch
+from tests.browser.test_widths import PHONE, sticks_out
+from tests.factories import VISA
+from webapp.actions.allow_paypal import allow_paypal
+from webapp.domain.audit import Actor
+
+EMAIL = "ana@example.com"
+NAME = f"PayPal {EMAIL}"
+NOT_GIVEN = "PayPal was not linked: the agreement was not given. Nothing was saved."
+AT_PAYPAL = re.compile("/sandbox/paypal/")
+SCREENS = pytest.mark.parametrize(
+    "screen", [{}, {"viewport": PHONE, "has_touch": True}], ids=["desktop", "phone"]
+)
+
+
+@pytest.fixture
+def allowed(world):
+    operator = Actor(name="Operator")
+    allow_paypal(world.session, world.account_id, True, operator, world.clock.now())
+    return world
+
+
+def choose(page):
+    page.get_by_role("button", name="Add Payment Method").click()
+    page.get_by_role("menuitem", name="PayPal").click()
+    expect(page.get_by_role("dialog", name="Link PayPal")).to_be_visible()
+
+
+def go_to_paypal(page):
+    choose(page)
+    press(page, "Continue to PayPal")
+    expect(page).to_have_url(AT_PAYPAL)
+
+
+def agree(page, email=EMAIL):
+    page.get_by_label("Email").fill(email)
+    page.get_by_role("button", name="Agree").click()
+
+
+@SCREENS
+def test_an_agreement_is_listed_with_the_payers_address(open_page, allowed, screen):
+    """M11, M4"""
+    page = open_page(**screen)
+    choose(page)
+    expect(dialog(page)).to_contain_text("Nothing is charged now.")
+    assert sticks_out(page) == []
+    press(page, "Continue to PayPal")
+
+    expect(page).to_have_url(AT_PAYPAL)
+    expect(page.get_by_role("heading", name="Agree to automatic payments")).to_be_visible()
+    expect(page.get_by_label("Email")).to_be_focused()
+    assert sticks_out(page) == []
+    agree(page)
+
+    expect(page).to_have_url(MAIN)
+    expect(said(page, f"{NAME} is saved.")).to_be_visible()
+    expect(row(page, NAME).get_by_role("img", name="Primary")).to_be_visible()
+    expect(switch(page, NAME)).to_be_checked()
+    assert sticks_out(page) == []
+
+    page.reload()
+    expect(rows(page)).to_have_count(1)
+    assert [method.label for method in allowed.methods] == [NAME]
+    assert allowed.charges == []
+
+
+def test_a_bad_address_is_told_on_paypals_page(open_page, allowed):
+    page = open_page()
+    go_to_paypal(page)
+    agree(page, "ana")
+    expect(page.get_by_label("Email")).to_have_accessible_description(
+        re.compile("Enter an e-mail address")
+    )
+    expect(page.get_by_label("Email")).to_have_value("ana")
+    assert allowed.methods == []
+    agree(page)
+    expect(row(page, NAME)).to_be_visible()
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "none"])
+def test_turning_back_at_paypal_leaves_nothing_and_says_so(open_page, allowed, has_scripts):
+    """M6"""
+    allowed.cards(VISA)
+    page = open_page(java_script_enabled=has_scripts)
+    if has_scripts:
+        go_to_paypal(page)
+    else:
+        page.goto("/billing/payment-methods/paypal/new")
+        page.get_by_role("button", name="Continue to PayPal").click()
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page).to_have_url(MAIN)
+    expect(page.get_by_text(NOT_GIVEN).first).to_be_visible()
+    expect(rows(page)).to_have_count(1)
+    assert [method.label for method in allowed.methods] == [VISA_NAME]
+
+
+def test_turning_back_in_the_dialog_asks_nobody(open_page, allowed):
+    page = open_page()
+    choose(page)
+    press(page, "Cancel")
+    expect(dialog(page)).to_have_count(0)
+    expect(page).to_have_url(MAIN)
+    assert allowed.methods == []
+
+
+def test_the_same_payer_twice_is_one_row(open_page, allowed):
+    """M8"""
+    page = open_page()
+    for _ in range(2):
+        go_to_paypal(page)
+        agree(page)
+        expect(page).to_have_url(MAIN)
+        expect(row(page, NAME)).to_be_visible()
+    expect(rows(page)).to_have_count(1)
+    assert len(allowed.methods) == 1
+
+
+def test_consent_is_asked_where_nothing_can_be_charged(open_page, allowed):
+    """M12: not ticked by itself; ticked, auto-charge is on."""
+    visa = allowed.card(VISA, auto_charge=True)
+    allowed.refill()
+    allowed.consent(visa, False)
+    page = open_page()
+    choose(page)
+    box = dialog(page).get_by_role("checkbox", name="Use it for automatic payments")
+    expect(box).not_to_be_checked()
+    expect(box).to_have_accessible_description(re.compile(re.escape(VISA_NAME)))
+    box.check()
+    press(page, "Continue to PayPal")
+    agree(page)
+    expect(switch(page, NAME)).to_be_checked()
+    expect(switch(page, VISA_NAME)).not_to_be_checked()
+
+
+@SCREENS
+def test_where_it_is_not_allowed_the_entry_says_how_to_ask(open_page, world, screen):
+    """M11"""
+    page = open_page(**screen)
+    choose(page)
+    expect(dialog(page)).to_contain_text("Ask your provider to allow it.")
+    expect(dialog(page).get_by_role("button", name="Continue to PayPal")).to_have_count(0)
+    assert sticks_out(page) == []
+    # The head has a cross of the same name.
+    dialog(page).get_by_role("button", name="Close", exact=True).last.click()
+    expect(dialog(page)).to_have_count(0)
+
+
+@SCREENS
+def test_all_of_it_without_scripts(open_page, allowed, screen):
+    page = open_page(java_script_enabled=False, **screen)
+    page.get_by_role("button", name="Add Payment Method").click()
+    page.get_by_role("menuitem", name="PayPal").click()
+    expect(page.get_by_role("heading", name="Link PayPal")).to_be_visible()
+    page.get_by_role("button", name="Continue to PayPal").click()
+    expect(page).to_have_url(AT_PAYPAL)
+    agree(page)
+
+    expect(page).to_have_url(MAIN)
+    expect(page.get_by_role("status").filter(has_text=f"{NAME} is saved.")).to_be_visible()
+    expect(row(page, NAME)).to_be_visible()
+
+
+def test_not_allowed_without_scripts(open_page, world):
+    page = open_page("/billing/payment-methods/paypal/new", java_script_enabled=False)
+    expect(page.get_by_role("main")).to_contain_text("Ask your provider to allow it.")
+    expect(page.get_by_role("button", name="Continue to PayPal")).to_have_count(0)
+    page.get_by_role("main").get_by_role("button", name="Close").last.click()
+    expect(page).to_have_url(MAIN)
