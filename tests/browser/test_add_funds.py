@@ -63,10 +63,11 @@ def test_a_bad_amount_is_told_beside_the_field(open_page, world):
     world.cards(VISA)
     page = open_page()
     open_dialog(page)
+    # Each answer differs from the one before, so that none is taken for the last one's.
     for typed, told in [
         ("5", r"At least \$30\.00"),
-        ("100000", r"At most \$10,000\.00"),
         ("ten", "Enter an amount"),
+        ("100000", r"At most \$10,000\.00"),
         ("", "Enter an amount"),
     ]:
         amount(page).fill(typed)

@@ -85,7 +85,9 @@ def test_escape_puts_the_row_back(open_page, world):
     drag(page, MASTERCARD_NAME, VISA_NAME)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
 
-    page.keyboard.press("Escape")
+    # What was held back while the row was in the air is asked for now.
+    with page.expect_response("**/billing/payment-methods/refresh"):
+        page.keyboard.press("Escape")
     expect_order(page, *FOUR)
     page.mouse.up()
     expect_order(page, *FOUR)
