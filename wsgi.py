@@ -9,9 +9,10 @@ import click
 from dotenv import load_dotenv
 from flask import Flask
 
-from webapp.app import create_app
+from webapp.app import STATIC, create_app
 from webapp.jobs import schedule
 from webapp.settings import BadSetting, Settings
+from webapp.web.static_files import publish
 from webapp.worker import Worker
 
 load_dotenv(Path(__file__).parent / ".env")
@@ -24,10 +25,10 @@ except BadSetting as error:
     sys.exit(str(error))
 
 
-def serve() -> Flask:
+def serve(published: Path) -> Flask:
     """The application with its worker and its scheduler in this process."""
     worker = Worker()
-    app = create_app(settings, wake=worker.wake)
+    app = create_app(settings, wake=worker.wake, static=published)
     worker.start(app)
     scheduler = schedule(app)
 
@@ -41,6 +42,10 @@ def serve() -> Flask:
     return app
 
 
-# An operator's command imports this file too, and must not start a second scheduler.
-is_command = click.get_current_context(silent=True) is not None
-app = serve() if settings.run_jobs and not is_command else create_app(settings)
+# An operator's command imports this file too: it serves no pages, and must not start a second
+# scheduler.
+if click.get_current_context(silent=True) is not None:
+    app = create_app(settings)
+else:
+    published = publish(STATIC, settings.home / "static")
+    app = serve(published) if settings.run_jobs else create_app(settings, static=published)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from flask import Flask
-from whitenoise import WhiteNoise
 
 from webapp import cli
 from webapp.api import v1, v3
@@ -24,21 +24,26 @@ from webapp.settings import ROOT, Settings
 from webapp.web import (
     access,
     activity,
+    addresses,
     balance,
     challenges,
+    compression,
     errors,
     funds,
     headers,
     low_balance,
     payment_methods,
     payments,
+    pictures,
     probes,
     sandbox,
     session,
     statement,
+    static_files,
     wires,
 )
 
+STATIC = ROOT / "static"
 LARGEST_BODY = 2 * 1024 * 1024
 
 
@@ -47,10 +52,18 @@ def do_nothing() -> None:
 
 
 def create_app(
-    settings: Settings, *, mailer: Mailer | None = None, wake: Callable[[], None] = do_nothing
+    settings: Settings,
+    *,
+    mailer: Mailer | None = None,
+    wake: Callable[[], None] = do_nothing,
+    static: Path = STATIC,
 ) -> Flask:
+    """`static`: where `STATIC` has been published, if it has."""
     app = Flask(
-        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+        __name__,
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(static),
+        static_url_path=f"/static/{static_files.digest_of(STATIC)}",
     )
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -76,7 +89,7 @@ def create_app(
     app.register_blueprint(v1.blueprint)
     app.register_blueprint(v3.blueprint)
     cli.register(app)
-    app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(ROOT / "static"), prefix="static/")  # type: ignore[method-assign]
+    static_files.serve(app, static)
     return app
 
 
@@ -139,7 +152,10 @@ def build_mailer(settings: Settings) -> Mailer:
 
 def register_pages(app: Flask) -> None:
     access.init_app(app)
+    addresses.init_app(app)
+    pictures.init_app(app)
     errors.init_app(app)
+    compression.init_app(app)
     headers.init_app(app)
     pages = [
         session,

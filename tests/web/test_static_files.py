@@ -1,0 +1,65 @@
+"""Files that never change are asked for once: compressed, in one piece, under a digest."""
+
+import gzip
+import re
+
+import pytest
+
+from tests.conftest import settings_in
+from webapp.app import STATIC, create_app
+from webapp.web.static_files import digest_of, in_one_piece, publish
+
+
+@pytest.fixture
+def published(tmp_path):
+    return publish(STATIC, tmp_path / "shelf")
+
+
+def address_in(page: str, file: str) -> str:
+    found = re.search(rf'"(/static/[0-9a-f]{{10}}/{file})"', page)
+    assert found, f"{file} is not on the page"
+    return found[1]
+
+
+def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published):
+    client = create_app(settings_in(home), static=published).test_client()
+    address = address_in(client.get("/sign-in").text, "css/app.css")
+    answer = client.get(address, headers={"Accept-Encoding": "gzip"})
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.data).decode() == in_one_piece(STATIC / "css/app.css")
+
+
+def test_without_publishing_the_same_addresses_serve_the_files_as_they_are(app, client):
+    address = address_in(client.get("/billing/payment-methods").text, "js/theme.js")
+    assert client.get(address).data == (STATIC / "js/theme.js").read_bytes()
+
+
+def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(published):
+    sheet = (published / "css/app.css").read_text()
+    assert "@import" not in sheet
+    assert sheet.index("@layer stronger, pico;") < sheet.index("@layer pico {")
+    for part in (STATIC / "css/components").glob("*.css"):
+        assert part.read_text().strip() in sheet, part.name
+
+
+def test_sheets_of_other_folders_name_no_file(published):
+    """`in_one_piece` moves them to another folder, where a relative path leads elsewhere."""
+    for sheet in STATIC.glob("css/*/*.css"):
+        assert "url(" not in sheet.read_text(), sheet.name
+
+
+def test_publishing_twice_does_it_once(published, tmp_path):
+    before = (published / "css/app.css").stat()
+    assert publish(STATIC, tmp_path / "shelf") == published
+    assert (published / "css/app.css").stat() == before
+    assert [it.name for it in published.parent.iterdir()] == [digest_of(STATIC)]
+
+
+def test_another_content_has_another_address(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.js").write_text("1")
+    before = digest_of(tmp_path / "a")
+    digest_of.cache_clear()
+    (tmp_path / "a/x.js").write_text("2")
+    assert digest_of(tmp_path / "a") != before
