@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import g
 from flask_migrate import upgrade
+from hypothesis import settings as hypothesis_settings
 
 from tests.factories import MovableClock, World
 from webapp.app import create_app
@@ -17,6 +18,10 @@ from webapp.extensions import db
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
+
+# Speed is measured in `make bench`, never in a test.
+hypothesis_settings.register_profile("ballast", deadline=None)
+hypothesis_settings.load_profile("ballast")
 
 
 def settings_in(home: Path, **more: str) -> Settings:

@@ -15,6 +15,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.clock import Clock
@@ -56,6 +57,25 @@ class Parts:
 
 def parts(app: Flask | None = None) -> Parts:
     return cast(Parts, (app or current_app).extensions["ballast"])
+
+
+def keep_what_is_read() -> None:
+    """Hold each record until its transaction ends, so that it is read once and not once a reader.
+
+    A session forgets what nobody refers to (SQLAlchemy, "Session Referencing Behavior"), and our
+    screen objects copy what they show.
+    """
+
+    @event.listens_for(db.session, "loaded_as_persistent")
+    def keep(session: Session, record: object) -> None:
+        session.info.setdefault("kept", []).append(record)
+
+    @event.listens_for(db.session, "after_transaction_end")
+    def let_go(session: Session, transaction: SessionTransaction) -> None:
+        session.info.pop("kept", None)
+
+
+keep_what_is_read()
 
 
 def tune_sqlite(engine: Engine) -> None:

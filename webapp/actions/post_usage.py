@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
@@ -68,6 +68,8 @@ def _entry(usage: Usage, now: datetime) -> LedgerEntry:
 
 def _look_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:
     """A debit that leaves the balance at or above the threshold could not lead to a charge."""
+    if not account.is_low:
+        return False
     settings = LowBalanceSettings.of(session, account.id)
     if not settings.is_below_refill(account.balance):
         notify_if_low(session, account, now, policy)
@@ -75,12 +77,14 @@ def _look_if_low(session: Session, account: Account, now: datetime, policy: Poli
     return look(session, account, "usage", now, policy) is not None
 
 
+_POSTED = select(LedgerEntry.reference, LedgerEntry.amount).where(
+    LedgerEntry.account_id == bindparam("account_id"),
+    LedgerEntry.reference.in_(bindparam("references", expanding=True)),
+)
+
+
 def _amounts_by_reference(
     session: Session, account_id: int, references: Sequence[str]
 ) -> dict[str, int]:
-    rows = session.execute(
-        select(LedgerEntry.reference, LedgerEntry.amount).where(
-            LedgerEntry.account_id == account_id, LedgerEntry.reference.in_(references)
-        )
-    )
+    rows = session.execute(_POSTED, {"account_id": account_id, "references": references})
     return {reference: amount for reference, amount in rows if reference is not None}

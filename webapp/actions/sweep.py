@@ -20,6 +20,7 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
         select(Account.id)
         .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
         .where(
+            falls_below(Account.balance, Account.attention_below),
             LowBalanceSettings.refill_on,
             falls_below(Account.balance, LowBalanceSettings.threshold),
             ~has_open,
@@ -41,6 +42,7 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         select(Account.id)
         .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
         .where(
+            falls_below(Account.balance, Account.attention_below),
             LowBalanceSettings.notification_on,
             LowBalanceSettings.armed,
             LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,

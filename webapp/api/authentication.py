@@ -34,7 +34,7 @@ def by_api_key_header() -> Account:
 
 
 def _account_of(key: str, challenge: WWWAuthenticate) -> Account:
-    found = ApiKey.find(db.session(), key)
-    if found is None:
+    account = ApiKey.account_of(db.session(), key)
+    if account is None:
         raise Unauthorized("This API key is not known.", www_authenticate=challenge)
-    return db.session.get_one(Account, found.account_id)
+    return account

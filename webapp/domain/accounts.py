@@ -2,16 +2,25 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import JSON, BigInteger, Index, String, bindparam, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain import money
 from webapp.domain.base import Base, begin_writing
 from webapp.domain.errors import NotFound
+from webapp.domain.low_balance import LowBalanceSettings, falls_below
 
 
 class Account(Base):
     __tablename__ = "account"
+    __table_args__ = (
+        Index(
+            "ix_account_is_low",
+            "id",
+            sqlite_where=text("balance < attention_below"),
+            postgresql_where=text("balance < attention_below"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
@@ -22,6 +31,9 @@ class Account(Base):
     """Where notices go (N3); several are allowed."""
     balance: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros. Always the ledger's sum: the database refuses any other value (L2)."""
+    attention_below: Mapped[int | None] = mapped_column(BigInteger)
+    """Micros: below it the settings ask for a refill or a notification. Kept by the database, from
+    the settings; with it the few accounts that are low are found among a million."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
@@ -34,6 +46,13 @@ class Account(Base):
     """Grows with every change an open page should show."""
     created_at: Mapped[datetime]
 
+    settings: Mapped["LowBalanceSettings"] = relationship(viewonly=True)
+
+    @property
+    def is_low(self) -> bool:
+        """Below a threshold that is switched on: there is something to look at."""
+        return self.attention_below is not None and falls_below(self.balance, self.attention_below)
+
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":
         """The account, its row locked in a fresh write transaction: the first line of an action.
@@ -41,13 +60,9 @@ class Account(Base):
         Raises `NotFound`.
         """
         begin_writing(session)
-        account = session.scalar(
-            select(cls).where(cls.id == account_id).with_for_update(),
-            execution_options={"populate_existing": True},
-        )
+        account = session.scalar(_LOCK, {"account_id": account_id})
         if account is None:
             raise NotFound("The account")
-        account.revision += 1
         return account
 
     def show(self, micros: int) -> str:
@@ -62,3 +77,13 @@ class Account(Base):
         if self.paused_at is not None:
             self.paused_at = None
             self.resumed_at = now
+
+
+# The change that every action makes also takes the lock, on either database.
+_LOCK = (
+    update(Account)
+    .where(Account.id == bindparam("account_id"))
+    .values(revision=Account.revision + 1)
+    .returning(Account)
+    .execution_options(populate_existing=True, synchronize_session=False)
+)

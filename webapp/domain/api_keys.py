@@ -4,9 +4,10 @@ from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 
-from sqlalchemy import ForeignKey, String, select
+from sqlalchemy import ForeignKey, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 
 PREFIX = "bk_"
@@ -35,5 +36,13 @@ class ApiKey(Base):
         return record, key
 
     @staticmethod
-    def find(session: Session, key: str) -> "ApiKey | None":
-        return session.scalar(select(ApiKey).where(ApiKey.key_hash == hash_key(key)))
+    def account_of(session: Session, key: str) -> Account | None:
+        """For whom this key speaks; None for a key that is not known."""
+        return session.scalar(_ACCOUNT_OF, {"key_hash": hash_key(key)})
+
+
+_ACCOUNT_OF = (
+    select(Account)
+    .join(ApiKey, ApiKey.account_id == Account.id)
+    .where(ApiKey.key_hash == bindparam("key_hash"))
+)

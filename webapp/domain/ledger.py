@@ -16,12 +16,15 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    bindparam,
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
@@ -50,6 +53,13 @@ class LedgerEntry(Base):
         Index("uq_ledger_entry_account_id_reference", "account_id", "reference", unique=True),
         Index("ix_ledger_entry_account_id_id", "account_id", "id"),
         Index("ix_ledger_entry_account_id_posted_at", "account_id", "posted_at"),
+        Index(
+            "ix_ledger_entry_credits",
+            "account_id",
+            "posted_at",
+            sqlite_where=text("amount > 0"),
+            postgresql_where=text("amount > 0"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -93,13 +103,20 @@ def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -
         return
     if abs(balance) > FARTHEST:
         raise Refusal("That is more than a balance can hold.", code="balance_out_of_range")
-    session.flush()
-    session.execute(insert(LedgerEntry), rows)
-    moved = balance - account.balance
-    session.execute(
-        update(Account).where(Account.id == account.id).values(balance=Account.balance + moved)
-    )
-    session.refresh(account, ["balance"])
+    if session.new:
+        session.flush()  # the attempts that the entries name
+    session.connection().execute(_INSERT, rows)
+    move = {"account_id": account.id, "by": balance - account.balance}
+    set_committed_value(account, "balance", session.connection().scalar(_MOVE, move))
+
+
+_INSERT = insert(LedgerEntry.__table__)  # type: ignore[arg-type]
+_MOVE = (
+    update(Account.__table__)  # type: ignore[arg-type]
+    .where(Account.id == bindparam("account_id"))
+    .values(balance=Account.balance + bindparam("by"))
+    .returning(Account.balance)
+)
 
 
 def sum_of(session: Session, account_id: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -270,15 +270,16 @@ class PaymentMethod(Base):
             self.removed_at = now
 
 
+_LISTED = (
+    select(PaymentMethod)
+    .where(PaymentMethod.account_id == bindparam("account_id"), PaymentMethod.removed_at.is_(None))
+    .order_by(PaymentMethod.position)
+)
+
+
 def listed(session: Session, account_id: int) -> list[PaymentMethod]:
     """The customer's list, in the customer's order (M2)."""
-    return list(
-        session.scalars(
-            select(PaymentMethod)
-            .where(PaymentMethod.account_id == account_id, PaymentMethod.removed_at.is_(None))
-            .order_by(PaymentMethod.position)
-        )
-    )
+    return list(session.scalars(_LISTED, {"account_id": account_id}))
 
 
 def find(session: Session, account_id: int, method_id: int) -> PaymentMethod:

@@ -6,6 +6,7 @@ allows a payment one attempt that has or may have taken money, so no payment can
 methods, and a method one open attempt, so a double click cannot charge twice.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
@@ -17,6 +18,8 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    bindparam,
+    case,
     exists,
     func,
     select,
@@ -326,14 +329,15 @@ def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
     return attempt
 
 
+_OPEN_OF_ACCOUNT = (
+    select(Attempt)
+    .where(Attempt.account_id == bindparam("account_id"), Attempt.state.in_(OPEN_STATES))
+    .order_by(Attempt.id)
+)
+
+
 def open_attempts(session: Session, account_id: int) -> list[Attempt]:
-    return list(
-        session.scalars(
-            select(Attempt)
-            .where(Attempt.account_id == account_id, Attempt.state.in_(OPEN_STATES))
-            .order_by(Attempt.id)
-        )
-    )
+    return list(session.scalars(_OPEN_OF_ACCOUNT, {"account_id": account_id}))
 
 
 def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
@@ -342,43 +346,48 @@ def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
     )
 
 
-def automatic_amount_since(session: Session, account_id: int, since: datetime) -> int:
-    """Micros that automatic payments have taken, or may have, since then (T10)."""
-    total = session.scalar(
-        select(func.coalesce(func.sum(Attempt.amount), 0)).where(
-            Attempt.account_id == account_id,
-            Attempt.started_at >= since,
-            Attempt.automatic,
-            Attempt.state.in_(LIVE_STATES),
-        )
-    )
-    return int(total or 0)
+@dataclass(frozen=True)
+class Spending:
+    """What automatic payments have taken, or may have (T10), and whether a person's is open."""
+
+    today: int
+    """Micros."""
+    this_month: int
+    recent: int
+    """How many, within the burst window."""
+    manual_open: bool
+
+
+_AUTOMATIC_AND_LIVE = (
+    Attempt.account_id == bindparam("account_id"),
+    Attempt.automatic,
+    Attempt.state.in_(LIVE_STATES),
+)
+_SPENDING = select(
+    func.sum(case((Attempt.started_at >= bindparam("day"), Attempt.amount), else_=0)),
+    func.sum(case((Attempt.started_at >= bindparam("month"), Attempt.amount), else_=0)),
+    func.sum(case((Attempt.started_at > bindparam("burst"), 1), else_=0)),
+    exists().where(
+        Payment.account_id == bindparam("account_id"),
+        Payment.state == PaymentState.OPEN,
+        Payment.kind != PaymentKind.AUTOMATIC,
+    ),
+).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
+_COUNT = select(func.count()).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at > bindparam("since"))
+
+
+def spending(
+    session: Session, account_id: int, *, day: datetime, month: datetime, burst: datetime
+) -> Spending:
+    """Since the starts of the day, the month and the burst window."""
+    since = {"day": day, "month": month, "burst": burst, "earliest": min(month, burst)}
+    row = session.execute(_SPENDING, {"account_id": account_id, **since}).one()
+    return Spending(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), bool(row[3]))
 
 
 def automatic_count_since(session: Session, account_id: int, since: datetime) -> int:
-    count = session.scalar(
-        select(func.count()).where(
-            Attempt.account_id == account_id,
-            Attempt.started_at > since,
-            Attempt.automatic,
-            Attempt.state.in_(LIVE_STATES),
-        )
-    )
+    count = session.scalar(_COUNT, {"account_id": account_id, "since": since})
     return int(count or 0)
-
-
-def manual_payment_is_open(session: Session, account_id: int) -> bool:
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    Payment.account_id == account_id,
-                    Payment.state == PaymentState.OPEN,
-                    Payment.kind != PaymentKind.AUTOMATIC,
-                )
-            )
-        )
-    )
 
 
 def is_retried(session: Session, failed: Attempt) -> bool:

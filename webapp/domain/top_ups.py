@@ -199,6 +199,13 @@ def gather(
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
     open_attempts = payments.open_attempts(session, account.id)
+    spending = payments.spending(
+        session,
+        account.id,
+        day=moments.start_of_day(now, zone),
+        month=moments.start_of_month(now, zone),
+        burst=burst_since(account, now),
+    )
     return Situation(
         now=now,
         time_zone=zone,
@@ -207,17 +214,11 @@ def gather(
         methods=tuple(payment_methods.listed(session, account.id)),
         policy=policy,
         paused=account.paused_at is not None,
-        spent_today=payments.automatic_amount_since(
-            session, account.id, moments.start_of_day(now, zone)
-        ),
-        spent_this_month=payments.automatic_amount_since(
-            session, account.id, moments.start_of_month(now, zone)
-        ),
-        recent_top_ups=payments.automatic_count_since(
-            session, account.id, burst_since(account, now)
-        ),
+        spent_today=spending.today,
+        spent_this_month=spending.this_month,
+        recent_top_ups=spending.recent,
         open_attempt=open_attempts[0] if open_attempts else None,
-        manual_open=payments.manual_payment_is_open(session, account.id),
+        manual_open=spending.manual_open,
         tried=tried,
     )
 

@@ -4,14 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, floor
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
-from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice
-from webapp.domain.payments import Attempt
+from webapp.reads.balance_history import BalanceHistory
 
 DAYS = 30
 """Calendar days, today included."""
@@ -53,16 +49,6 @@ class BalanceChart:
 
 
 @dataclass(frozen=True)
-class Movement:
-    """One entry of the ledger, as far as the chart cares."""
-
-    at: datetime
-    balance: int
-    amount: int
-    is_refill: bool
-
-
-@dataclass(frozen=True)
 class Frame:
     """The stretch of time that the chart shows."""
 
@@ -76,21 +62,22 @@ class Frame:
         )
 
 
-def read_chart(session: Session, account: Account, choice: Choice, now: datetime) -> BalanceChart:
-    zone = account.time_zone
-    frame = Frame(moments.start_of_day(now - timedelta(days=DAYS - 1), zone), now)
-    opening = _opening(session, account.id, frame.start)
-    movements = _movements(session, account.id, frame.start)
-    refills = [movement for movement in movements if movement.is_refill]
+def chart_start(account: Account, now: datetime) -> datetime:
+    return moments.start_of_day(now - timedelta(days=DAYS - 1), account.time_zone)
+
+
+def draw_chart(
+    account: Account, history: BalanceHistory, choice: Choice, now: datetime
+) -> BalanceChart:
+    """`history` begins at `chart_start`."""
+    zone, frame = account.time_zone, Frame(history.start, now)
+    refills, balances = history.refills, history.extremes
     threshold = choice.threshold if choice.refill_on else None
-    balances = [movement.balance for movement in movements]
-    if opening is not None:
-        balances.insert(0, opening)
     bottom, top, step = _scale([*balances, account.balance, threshold or 0])
-    total = account.show(sum(refill.amount for refill in refills))
+    total = account.show(sum(refill.credit for refill in refills))
     count = f"{len(refills)} refill{'s' if len(refills) != 1 else ''}"
     return BalanceChart(
-        points=_steps(frame, opening, movements, account.balance) if balances else (),
+        points=_steps(frame, history, account.balance) if balances else (),
         refills=tuple(frame.point(refill.at, refill.balance) for refill in refills),
         threshold=threshold / money.MICROS if threshold is not None else None,
         top=top,
@@ -107,42 +94,17 @@ def read_chart(session: Session, account: Account, choice: Choice, now: datetime
     )
 
 
-def _opening(session: Session, account_id: int, start: datetime) -> int | None:
-    return session.scalar(
-        select(LedgerEntry.balance_after)
-        .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at < start)
-        .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
-        .limit(1)
-    )
-
-
-def _movements(session: Session, account_id: int, start: datetime) -> list[Movement]:
-    rows = session.execute(
-        select(
-            LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic
-        )
-        .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
-        .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at >= start)
-        .order_by(LedgerEntry.posted_at, LedgerEntry.id)
-    )
-    return [
-        Movement(at, balance, amount, bool(automatic)) for at, balance, amount, automatic in rows
-    ]
-
-
-def _steps(
-    frame: Frame, opening: int | None, movements: list[Movement], balance: int
-) -> tuple[ChartPoint, ...]:
+def _steps(frame: Frame, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
     """The balances, thinned where many fall on one pixel; every credit keeps its two corners."""
-    points, after_credit = [frame.point(frame.start, opening or 0)], True
-    for movement in movements:
+    points, after_credit = [frame.point(frame.start, history.opening or 0)], True
+    for movement in history.movements:
         point = frame.point(movement.at, movement.balance)
         crowded = point.x - points[-1].x < 1 / POINTS and not after_credit
-        if crowded and movement.amount < 0:
+        if crowded and not movement.credit:
             points[-1] = ChartPoint(points[-1].x, point.y)
         else:
             points.append(point)
-        after_credit = movement.amount > 0
+        after_credit = movement.credit > 0
     return (*points, frame.point(frame.end, balance))
 
 

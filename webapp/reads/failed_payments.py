@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments, payments
@@ -36,15 +36,18 @@ class FailedPayment:
     can_retry: bool
 
 
+_DECLINED = (
+    select(Attempt)
+    .where(Attempt.account_id == bindparam("account_id"), Attempt.state == AttemptState.DECLINED)
+    .order_by(Attempt.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
 def read_failed_payments(
     session: Session, account: Account, now: datetime, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
-    attempts = session.scalars(
-        select(Attempt)
-        .where(Attempt.account_id == account.id, Attempt.state == AttemptState.DECLINED)
-        .order_by(Attempt.id.desc())
-        .limit(limit)
-    ).all()
+    attempts = session.scalars(_DECLINED, {"account_id": account.id, "limit": limit}).all()
     return tuple(_failed(session, account, attempt, now) for attempt in attempts)
 
 

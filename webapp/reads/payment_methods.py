@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import Situation
-from webapp.reads.balance_chart import BalanceChart, read_chart
+from webapp.reads.balance_chart import POINTS, BalanceChart, chart_start, draw_chart
+from webapp.reads.balance_history import read_history
+from webapp.reads.balance_pill import BalancePill, draw_balance
 from webapp.reads.banner import PausedBanner, read_banner
 from webapp.reads.failed_payments import FailedPayment, read_failed_payments
 from webapp.reads.low_balance_settings import SettingsPanel, read_settings
@@ -51,6 +54,7 @@ class PaymentMethodsScreen:
     failed: tuple[FailedPayment, ...]
     settings: SettingsPanel
     chart: BalanceChart
+    balance: BalancePill
     revision: int
 
 
@@ -68,15 +72,18 @@ def read_screen(
     at = top_ups.gather(session, account, now, policy)
     forecast = at.just_below()
     plan = top_ups.plan(forecast)
+    settings = LowBalanceSettings.of(session, account_id)
+    history = read_history(session, account, chart_start(account, now), now, POINTS)
     return PaymentMethodsScreen(
         methods=read_rows(session, at, plan, messages or {}, fresh),
         seen=joined_ids(at.methods),
         banner=read_banner(account, at),
         getting_started=None if at.methods else _getting_started(at),
-        next=read_next(session, account, at, plan),
+        next=read_next(session, account, at, plan, history),
         failed=read_failed_payments(session, account, now),
         settings=read_settings(session, account, at),
-        chart=read_chart(session, account, at.choice, now),
+        chart=draw_chart(account, history, at.choice, now),
+        balance=draw_balance(account, settings, history, now),
         revision=account.revision,
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
@@ -14,6 +14,7 @@ from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation
+from webapp.reads.balance_history import BalanceHistory
 
 PACE = timedelta(days=7)
 """The forecast needs so many days of usage, or is omitted."""
@@ -45,48 +46,56 @@ class NextPanel:
     steps: tuple[ChainStep, ...]
 
 
-def read_next(session: Session, account: Account, at: Situation, plan: Plan) -> NextPanel:
-    """`plan` is the planner's answer to `at.just_below()`."""
+def read_next(
+    session: Session, account: Account, at: Situation, plan: Plan, history: BalanceHistory
+) -> NextPanel:
+    """`plan` is the planner's answer to `at.just_below()`; `history` reaches back over `PACE`."""
     return NextPanel(
         sentence=what_happens_next(at, account.show),
-        aside=_aside(session, account, at, plan),
+        aside=_aside(session, account, at, plan, history),
         steps=_chain(account, at, plan),
     )
 
 
-def _aside(session: Session, account: Account, at: Situation, plan: Plan) -> str:
+def _aside(
+    session: Session, account: Account, at: Situation, plan: Plan, history: BalanceHistory
+) -> str:
     if plan.code is Code.WAITING and at.open_attempt is not None:
         return f"Since {moments.clock_time(at.open_attempt.started_at, at.time_zone)}"
     if plan.code is not Code.CHARGING or at.is_below:
         return ""
-    reached = threshold_reached_at(session, account, at)
+    reached = threshold_reached_at(session, account, at, history)
     if reached is None:
         return ""
     return f"Around {moments.weekday_and_day(reached, at.time_zone, at.now)}, at this week’s pace"
 
 
-def threshold_reached_at(session: Session, account: Account, at: Situation) -> datetime | None:
+def threshold_reached_at(
+    session: Session, account: Account, at: Situation, history: BalanceHistory
+) -> datetime | None:
     """When the balance reaches the threshold at the last seven days' pace."""
+    began = at.now - PACE
+    if at.choice.threshold is None or not (
+        history.falls_before(began) or _was_used_by(session, account, began)
+    ):
+        return None
+    used = history.used_since(began)
+    if not used:
+        return None
+    left = at.balance - at.choice.threshold
+    days = left * PACE.days / used
+    return at.now + timedelta(days=days) if days < 365 else None
+
+
+def _was_used_by(session: Session, account: Account, instant: datetime) -> bool:
+    """Also where that was before the history begins."""
     first = session.scalar(
         select(LedgerEntry.posted_at)
         .where(LedgerEntry.account_id == account.id, LedgerEntry.kind == EntryKind.USAGE)
         .order_by(LedgerEntry.id)
         .limit(1)
     )
-    if first is None or at.now - first < PACE or at.choice.threshold is None:
-        return None
-    used = session.scalar(
-        select(func.coalesce(-func.sum(LedgerEntry.amount), 0)).where(
-            LedgerEntry.account_id == account.id,
-            LedgerEntry.kind == EntryKind.USAGE,
-            LedgerEntry.posted_at >= at.now - PACE,
-        )
-    )
-    if not used:
-        return None
-    left = at.balance - at.choice.threshold
-    days = left * PACE.days / int(used)
-    return at.now + timedelta(days=days) if days < 365 else None
+    return first is not None and first <= instant
 
 
 def _chain(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:

@@ -49,7 +49,7 @@ def init_app(app: Flask) -> None:
 
 
 def load_person(user_id: str) -> Person | None:
-    user = db.session.get(User, int(user_id))
+    user = User.signed_in(db.session(), int(user_id))
     if user is None or not user.memberships:
         return None
     account_id = min(membership.account_id for membership in user.memberships)

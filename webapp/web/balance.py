@@ -1,13 +1,13 @@
 """The balance in the header, polled by open pages."""
 
-from flask import Blueprint, make_response, request
+from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.accounts import Account
 from webapp.domain.users import Right
-from webapp.extensions import db
+from webapp.extensions import db, parts
+from webapp.reads.balance_pill import read_balance
 from webapp.web.access import permit
-from webapp.web.responses import show
 
 blueprint = Blueprint("balance", __name__)
 
@@ -21,6 +21,7 @@ def show_balance() -> ResponseReturnValue:
     revision = db.session.get_one(Account, person.account_id).revision
     if request.args.get("seen", type=int) == revision:
         return UNCHANGED
-    response = make_response(show(person, "_balance.html", "", message=None))
+    balance = read_balance(db.session(), person.account_id, parts().clock.now())
+    response = make_response(render_template("_balance.html", balance=balance))
     response.headers["HX-Trigger"] = "account-changed"
     return response

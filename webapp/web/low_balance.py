@@ -14,8 +14,8 @@ from webapp.reads.message import Message
 from webapp.reads.payment_methods import PaymentMethodsScreen
 from webapp.web import forms
 from webapp.web.access import Person, permit
-from webapp.web.responses import go_to, show, wants_fragment
-from webapp.web.screen import fields_of, read, status_of
+from webapp.web.responses import go_to, wants_fragment
+from webapp.web.screen import fields_of, read, render, status_of
 
 blueprint = Blueprint("low_balance", __name__)
 
@@ -64,10 +64,4 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
 
 def page(person: Person, screen: PaymentMethodsScreen, message: Message) -> str:
     template = "after_apply" if wants_fragment() else "index"
-    return show(
-        person,
-        f"payment_methods/{template}.html",
-        "payment_methods",
-        screen=screen,
-        message=message,
-    )
+    return render(person, template, screen, message=message)

@@ -22,7 +22,7 @@ from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms
 from webapp.web.access import Person, is_own_state, permit, sign_state
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, changed, read, refused
+from webapp.web.screen import ask_in_frame, changed, read, refused, render
 
 blueprint = Blueprint("payment_methods", __name__)
 
@@ -32,7 +32,7 @@ DEFAULT_COUNTRY = "US"
 @blueprint.get("/billing/payment-methods")
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    return show(person, "payment_methods/index.html", "payment_methods", screen=read(person))
+    return render(person, "index", read(person))
 
 
 @blueprint.get("/payments/payment-methods")
@@ -44,8 +44,7 @@ def moved() -> ResponseReturnValue:
 def refresh() -> ResponseReturnValue:
     """The parts that may have changed, for a page that learned that something has."""
     person = permit(Right.BILLING)
-    template = "payment_methods/after_refresh.html"
-    return show(person, template, "payment_methods", screen=read(person))
+    return render(person, "after_refresh", read(person))
 
 
 @blueprint.post("/billing/payment-methods/order")

@@ -5,7 +5,9 @@ from urllib.parse import urlsplit
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.users import Right
 from webapp.extensions import db, parts
+from webapp.reads.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_shell
 from webapp.web.access import Person
@@ -31,14 +33,23 @@ def _page_behind() -> str:
 
 
 def show(person: Person, template: str, page: str, **context: object) -> str:
-    """Render with the shell around it; `page` is the menu's current entry."""
-    it = parts()
-    now = it.clock.now()
-    shell = read_shell(
-        db.session(), person.account_id, person.id, now, sandbox=it.sandbox is not None
-    )
+    """Render a page with the shell around it; `page` is the menu's current entry.
+
+    A part, whose template is `_part` or `after_<change>`, stands in a page that has its shell.
+    """
     context.setdefault("message", said())
-    return render_template(template, shell=shell, balance=shell.balance, page=page, **context)
+    if not template.rpartition("/")[2].startswith(("_", "after_")):
+        context = _around(person, **context)
+    return render_template(template, page=page, **context)
+
+
+def _around(person: Person, **context: object) -> dict[str, object]:
+    it, session = parts(), db.session()
+    sandbox = it.sandbox is not None
+    context["shell"] = read_shell(session, person.account_id, person.id, sandbox=sandbox)
+    if "balance" not in context and Right.BILLING in person.rights:
+        context["balance"] = read_balance(session, person.account_id, it.clock.now())
+    return context
 
 
 def say(message: Message) -> None:

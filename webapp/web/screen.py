@@ -34,6 +34,18 @@ def read(
     )
 
 
+def render(person: Person, template: str, screen: PaymentMethodsScreen, **context: object) -> str:
+    """The main screen, whole or in parts."""
+    return show(
+        person,
+        f"payment_methods/{template}.html",
+        "payment_methods",
+        screen=screen,
+        balance=screen.balance,
+        **context,
+    )
+
+
 def changed(
     person: Person,
     change: str,
@@ -46,8 +58,7 @@ def changed(
     if not wants_fragment() or not is_on_main_screen():
         return go_to(way_back(), message)
     screen = read(person, messages=messages, fresh=fresh)
-    template = f"payment_methods/after_{change}.html"
-    return show(person, template, "payment_methods", screen=screen, message=message)
+    return render(person, f"after_{change}", screen, message=message)
 
 
 def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseReturnValue:
@@ -69,14 +80,8 @@ def refused(
         return go_to(way_back(), Message(refusal.sentence, "bad"))
     said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
     template = f"after_{change}" if wants_fragment() else "index"
-    page = show(
-        person,
-        f"payment_methods/{template}.html",
-        "payment_methods",
-        screen=read(person, messages=said),
-        message=Message(refusal.sentence, "bad"),
-    )
-    return page, status_of(refusal)
+    screen, message = read(person, messages=said), Message(refusal.sentence, "bad")
+    return render(person, template, screen, message=message), status_of(refusal)
 
 
 def status_of(refusal: Refusal) -> int:

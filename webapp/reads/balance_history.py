@@ -1,0 +1,142 @@
+"""How the balance moved over a span of time, at a bounded cost however many entries there are.
+
+Few entries are read as they are. Of many, the balance is looked up at evenly spaced instants, and
+every credit is kept: between two credits a balance only falls, so its extremes stay exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, column, exists, select, values
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts import Account
+from webapp.domain.base import UtcDateTime
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payments import Attempt
+
+FEW = 400
+"""Entries; twice as many as any picture of ours can tell apart."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The balance that was reached at an instant. Micros."""
+
+    at: datetime
+    balance: int
+    credit: int = 0
+    """What came in with it; 0 where it went down."""
+    is_refill: bool = False
+
+
+@dataclass(frozen=True)
+class BalanceHistory:
+    start: datetime
+    opening: int | None
+    """Before the first movement; None where there was nothing before the start."""
+    movements: tuple[Movement, ...]
+    """The oldest first."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.opening is None and not self.movements
+
+    @property
+    def refills(self) -> list[Movement]:
+        return [movement for movement in self.movements if movement.is_refill]
+
+    @property
+    def extremes(self) -> list[int]:
+        """Micros; the lowest and the highest balance are among them."""
+        reached = [
+            balance for it in self.movements for balance in (it.balance - it.credit, it.balance)
+        ]
+        return reached if self.opening is None else [self.opening, *reached]
+
+    def at(self, instants: Sequence[datetime]) -> list[int]:
+        """The balance at each of these ascending instants, in micros."""
+        balances, balance, position = [], self.opening or 0, 0
+        for instant in instants:
+            while position < len(self.movements) and self.movements[position].at <= instant:
+                balance = self.movements[position].balance
+                position += 1
+            balances.append(balance)
+        return balances
+
+    def falls_before(self, instant: datetime) -> bool:
+        return any(it.at <= instant and not it.credit for it in self.movements)
+
+    def used_since(self, instant: datetime) -> int:
+        """Micros debited since then, if that is within this history."""
+        after = [movement for movement in self.movements if movement.at > instant]
+        if not after:
+            return 0
+        return self.at([instant])[0] + sum(it.credit for it in after) - after[-1].balance
+
+
+_ENTRIES = (
+    select(LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic)
+    .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
+    .where(
+        LedgerEntry.account_id == bindparam("account_id"),
+        LedgerEntry.posted_at >= bindparam("start"),
+    )
+    .order_by(LedgerEntry.posted_at, LedgerEntry.id)
+    .limit(FEW + 1)
+)
+
+
+def read_history(
+    session: Session, account: Account, start: datetime, now: datetime, points: int
+) -> BalanceHistory:
+    """From `start` to now; thinned to so many points where there are too many to read."""
+    rows = session.execute(_ENTRIES, {"account_id": account.id, "start": start}).all()
+    opening = rows[0].balance_after - rows[0].amount if rows else account.balance
+    if opening == 0 and not _has_entries_before(session, account.id, start):
+        return BalanceHistory(start, None, tuple(_movement(*row) for row in rows))
+    movements = tuple(_movement(*row) for row in rows)
+    if len(rows) > FEW:
+        movements = _thinned(session, account.id, start, now, points)
+    return BalanceHistory(start, opening, movements)
+
+
+def _movement(at: datetime, balance: int, amount: int, automatic: bool | None) -> Movement:
+    return Movement(at, balance, max(amount, 0), bool(automatic))
+
+
+def _has_entries_before(session: Session, account_id: int, start: datetime) -> bool:
+    earlier = exists().where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at < start)
+    return bool(session.scalar(select(earlier)))
+
+
+def _thinned(
+    session: Session, account_id: int, start: datetime, now: datetime, points: int
+) -> tuple[Movement, ...]:
+    instants = [start + (now - start) * step / points for step in range(1, points + 1)]
+    instant = values(column("at", UtcDateTime), name="instant").data([(it,) for it in instants])
+    reached = (
+        select(LedgerEntry.balance_after)
+        .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at <= instant.c.at)
+        .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    samples = session.execute(select(instant.c.at, reached))
+    credits_ = session.execute(
+        select(
+            LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic
+        )
+        .join(Attempt, Attempt.id == LedgerEntry.attempt_id)
+        .where(
+            LedgerEntry.account_id == account_id,
+            LedgerEntry.posted_at >= start,
+            LedgerEntry.amount > 0,
+        )
+        .order_by(LedgerEntry.posted_at.desc())
+        .limit(FEW)
+    )
+    movements = [Movement(at, balance) for at, balance in samples if balance is not None]
+    movements += [_movement(*row) for row in credits_]
+    return tuple(sorted(movements, key=lambda movement: movement.at))
