@@ -5,6 +5,7 @@ Handlers take from here what they pass on to actions and reads; nothing below th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
@@ -59,6 +60,10 @@ def parts(app: Flask | None = None) -> Parts:
     return cast(Parts, (app or current_app).extensions["ballast"])
 
 
+BUSY = 15
+"""Seconds that a writer waits for the one before it."""
+
+
 def keep_what_is_read() -> None:
     """Hold each record until its transaction ends, so that it is read once and not once a reader.
 
@@ -96,12 +101,24 @@ def tune_sqlite(engine: Engine) -> None:
             "journal_mode = WAL",
             "synchronous = FULL",  # a debit that was answered survives a power cut
             "foreign_keys = ON",
-            "busy_timeout = 15000",
+            f"busy_timeout = {BUSY * 1000}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    # SQLite lets its waiters sleep and guess; here the next writer goes on at once, in turn.
+    turn = Lock()
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if turn.acquire(timeout=BUSY):
+            connection.info["turn"] = turn
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def give_up_the_turn(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if (turn := record.info.pop("turn", None)) is not None:
+            turn.release()

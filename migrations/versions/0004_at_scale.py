@@ -44,6 +44,16 @@ def upgrade() -> None:
         sqlite_where=sa.text(IS_LOW),
         postgresql_where=sa.text(IS_LOW),
     )
+    # Usage names no attempt: a million empty entries in an index help nobody.
+    op.drop_index("uq_ledger_entry_attempt_id", "ledger_entry")
+    op.create_index(
+        "uq_ledger_entry_attempt_id",
+        "ledger_entry",
+        ["attempt_id"],
+        unique=True,
+        sqlite_where=sa.text("attempt_id IS NOT NULL"),
+        postgresql_where=sa.text("attempt_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_ledger_entry_credits",
         "ledger_entry",
@@ -69,5 +79,7 @@ def downgrade() -> None:
     if not on_sqlite:
         op.execute("DROP FUNCTION keep_attention()")
     op.drop_index("ix_ledger_entry_credits", "ledger_entry")
+    op.drop_index("uq_ledger_entry_attempt_id", "ledger_entry")
+    op.create_index("uq_ledger_entry_attempt_id", "ledger_entry", ["attempt_id"], unique=True)
     op.drop_index("ix_account_is_low", "account")
     op.drop_column("account", "attention_below")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from tests.factories import VISA
 from webapp.domain import adjustments, ledger
 from webapp.domain.accounts import Account
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
 
 ROW = """INSERT INTO ledger_entry
     (account_id, kind, amount, balance_after, reference, description, attempt_id,
@@ -152,7 +152,7 @@ def test_the_balance_is_the_ledgers_sum_at_every_moment_l2(world, moves):
         account = Account.locked(world.session, world.account_id)
         debits = [amount for credit, amount in batch if not credit]
         entries = [
-            LedgerEntry(
+            Entry(
                 kind=EntryKind.USAGE,
                 amount=-amount,
                 occurred_at=world.clock.now(),

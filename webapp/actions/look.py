@@ -40,6 +40,8 @@ def look(
     """
     session.flush()
     notify_if_low(session, account, now, policy)
+    if routine and not account.is_low:
+        return None
     at = top_ups.gather(session, account, now, policy)
     if at.is_bursting and at.choice.refill_on:
         pause(session, account, at)

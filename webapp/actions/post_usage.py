@@ -1,6 +1,6 @@
 """Usage arrives: debit it once, and look at the thresholds in the same transaction (T4, L12)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from webapp.actions.look import look, notify_if_low
 from webapp.domain import ledger
 from webapp.domain.accounts import Account
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.base import begin_writing
+from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage, Verdict
@@ -29,8 +30,37 @@ def post_usage(
     session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
 ) -> UsageReceipt:
     """Debit each record by itself. Usage is never refused for lack of balance (L1)."""
-    account = Account.locked(session, account_id)
-    claimed = _amounts_by_reference(session, account_id, [usage.reference for usage in usages])
+    receipt = _post(session, Account.locked(session, account_id), usages, now, policy)
+    if Verdict.POSTED in receipt.verdicts:
+        session.commit()
+    else:
+        session.rollback()
+    return receipt
+
+
+def post_usage_of_many(
+    session: Session,
+    usages: Mapping[int, Sequence[Usage]],
+    now: datetime,
+    policy: Policy,
+) -> dict[int, UsageReceipt]:
+    """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
+    begin_writing(session)
+    receipts = {
+        # Always in the same order, so that two of us cannot wait for each other.
+        account_id: _post(
+            session, Account.lock(session, account_id), usages[account_id], now, policy
+        )
+        for account_id in sorted(usages)
+    }
+    session.commit()
+    return receipts
+
+
+def _post(
+    session: Session, account: Account, usages: Sequence[Usage], now: datetime, policy: Policy
+) -> UsageReceipt:
+    claimed = _amounts_by_reference(session, account.id, [usage.reference for usage in usages])
     verdicts, entries = [], []
     for usage in usages:
         verdict = _judge(usage, claimed)
@@ -38,14 +68,9 @@ def post_usage(
         if verdict is Verdict.POSTED:
             claimed[usage.reference] = -usage.amount
             entries.append(_entry(usage, now))
-    if not entries:
-        session.rollback()
-        return UsageReceipt(account.balance, tuple(verdicts), opened_top_up=False)
     ledger.append(session, account, entries)
-    opened = _look_if_low(session, account, now, policy)
-    balance = account.balance
-    session.commit()
-    return UsageReceipt(balance, tuple(verdicts), opened)
+    opened = bool(entries) and _look_if_low(session, account, now, policy)
+    return UsageReceipt(account.balance, tuple(verdicts), opened)
 
 
 def _judge(usage: Usage, claimed: dict[str, int]) -> Verdict:
@@ -55,8 +80,8 @@ def _judge(usage: Usage, claimed: dict[str, int]) -> Verdict:
     return Verdict.DUPLICATE if same else Verdict.CONFLICT
 
 
-def _entry(usage: Usage, now: datetime) -> LedgerEntry:
-    return LedgerEntry(
+def _entry(usage: Usage, now: datetime) -> Entry:
+    return Entry(
         kind=EntryKind.USAGE,
         amount=-usage.amount,
         reference=usage.reference,

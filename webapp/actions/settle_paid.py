@@ -9,7 +9,7 @@ from webapp.actions.look import pause
 from webapp.domain import ledger, moments, notices, payments, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.notices import NoticeKind
 from webapp.domain.payments import KIND_NAMES, Attempt, AttemptState, PaymentState
 from webapp.domain.policy import Policy
@@ -42,7 +42,7 @@ def paid(
         return False
     payment, method = attempt.payment, attempt.method
     label = method.label if method else "operator"
-    entry = LedgerEntry(
+    entry = Entry(
         kind=EntryKind.PAYMENT,
         amount=attempt.amount,
         description=f"{KIND_NAMES[payment.kind]}, {label}",

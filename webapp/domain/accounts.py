@@ -60,6 +60,14 @@ class Account(Base):
         Raises `NotFound`.
         """
         begin_writing(session)
+        return cls.lock(session, account_id)
+
+    @staticmethod
+    def lock(session: Session, account_id: int) -> "Account":
+        """The account, its row locked in the write transaction that is under way.
+
+        Who locks several does it in the order of their ids. Raises `NotFound`.
+        """
         account = session.scalar(_LOCK, {"account_id": account_id})
         if account is None:
             raise NotFound("The account")

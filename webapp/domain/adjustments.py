@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import ledger
 from webapp.domain.accounts import Account
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
 
 BY_HAND = "operator"
@@ -57,7 +57,7 @@ def book(
     )
     session.add_all([payment, attempt])
     session.flush()
-    entry = LedgerEntry(
+    entry = Entry(
         kind=entry_kind,
         amount=amount,
         description=description,

@@ -7,6 +7,7 @@ prompt, can move a balance without leaving a row.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,7 +49,13 @@ class LedgerEntry(Base):
         CheckConstraint("amount < 0 OR attempt_id IS NOT NULL", name="credit_names_its_attempt"),
         CheckConstraint("kind <> 'usage' OR amount < 0", name="usage_is_a_debit"),
         # …uniquely.
-        Index("uq_ledger_entry_attempt_id", "attempt_id", unique=True),
+        Index(
+            "uq_ledger_entry_attempt_id",
+            "attempt_id",
+            unique=True,
+            sqlite_where=text("attempt_id IS NOT NULL"),
+            postgresql_where=text("attempt_id IS NOT NULL"),
+        ),
         # L12: references of usage are unique per account.
         Index("uq_ledger_entry_account_id_reference", "account_id", "reference", unique=True),
         Index("ix_ledger_entry_account_id_id", "account_id", "id"),
@@ -77,7 +84,21 @@ class LedgerEntry(Base):
     posted_at: Mapped[datetime]
 
 
-def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -> None:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be posted; the ledger itself adds where that leads."""
+
+    kind: EntryKind
+    amount: int
+    """Micros; below zero for a debit."""
+    occurred_at: datetime
+    posted_at: datetime
+    description: str = ""
+    reference: str | None = None
+    attempt_id: int | None = None
+
+
+def append(session: Session, account: Account, entries: Sequence[Entry]) -> None:
     """Post entries to a locked account and move its balance by their sum, in this transaction.
 
     Raises `Refusal` where that would lead farther from zero than can be counted.
@@ -93,7 +114,7 @@ def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -
                 "amount": entry.amount,
                 "balance_after": balance,
                 "reference": entry.reference,
-                "description": entry.description or "",
+                "description": entry.description,
                 "attempt_id": entry.attempt_id,
                 "occurred_at": entry.occurred_at,
                 "posted_at": entry.posted_at,
@@ -105,9 +126,10 @@ def append(session: Session, account: Account, entries: Sequence[LedgerEntry]) -
         raise Refusal("That is more than a balance can hold.", code="balance_out_of_range")
     if session.new:
         session.flush()  # the attempts that the entries name
-    session.connection().execute(_INSERT, rows)
+    connection = session.connection()
+    connection.execute(_INSERT, rows)
     move = {"account_id": account.id, "by": balance - account.balance}
-    set_committed_value(account, "balance", session.connection().scalar(_MOVE, move))
+    set_committed_value(account, "balance", connection.scalar(_MOVE, move))
 
 
 _INSERT = insert(LedgerEntry.__table__)  # type: ignore[arg-type]

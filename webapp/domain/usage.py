@@ -1,5 +1,6 @@
 """One record of metered usage, as a meter sends it (L1, L12)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ DESCRIPTION_LENGTH = 500
 CLOCK_SKEW = timedelta(days=1)
 """How far ahead of us a meter's clock may be."""
 
+_CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
 _FIELDS = {"amount", "reference", "description", "occurred_at", "currency"}
 
 
@@ -25,7 +27,7 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     amount: int
     """Micros, above zero."""
@@ -71,7 +73,7 @@ def _text(value: object, field: str, length: int, faults: dict[str, str]) -> str
     if len(value) > length:
         faults[field] = f"At most {length} characters"
     # A NUL ends a text in PostgreSQL, and the others have no business in a statement.
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
+    if _CONTROL.search(value):
         faults[field] = "Must not contain control characters"
     return value
 
