@@ -69,13 +69,13 @@ def browser_type_launch_args() -> dict:
     return {"executable_path": path, "args": ["--no-sandbox"]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def home(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("served") / "home"
     return shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(home: Path) -> Iterator[Server]:
     """The application as `make run` serves it; ended by its handle."""
     port, log = free_port(), home.with_name("server.log")
@@ -125,7 +125,7 @@ def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail(f"The server did not start:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def app(server: Server) -> Iterator:
     """The same home, seen from this process; the jobs run in the server's."""
     app = create_app(settings_in(server.home))
