@@ -19,8 +19,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(icon=icon, star=star, brand=brand)
 
 
-def icon(name: str, size: int = 18) -> Markup:
-    return _icon(request.root_path, name, size)
+def icon(name: str, size: int = 18, more: str = "") -> Markup:
+    """`more` is a further class."""
+    return _icon(request.root_path, name, size, more)
 
 
 def star(label: str) -> Markup:
@@ -37,10 +38,11 @@ def brand(key: str) -> Markup:
 
 
 @lru_cache(maxsize=512)
-def _icon(mount_point: str, name: str, size: int) -> Markup:
+def _icon(mount_point: str, name: str, size: int, more: str = "") -> Markup:
+    classes = " ".join(filter(None, ("icon", "" if size == 18 else f"icon-{size}", more)))
     return Markup(
-        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
-    ).format("" if size == 18 else f" icon-{size}", url_for("static", filename=SPRITE), name)
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
+    ).format(classes, url_for("static", filename=SPRITE), name)
 
 
 @lru_cache(maxsize=64)
