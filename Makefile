@@ -10,7 +10,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint format clean
+.PHONY: run test bench bench-short lint format clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -21,6 +21,11 @@ run: .venv/.runtime
 # stops nothing here: the browser tests fail and say so.
 test: lint
 	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# ARGS names figures: make bench ARGS="page toggle".
+bench bench-short: .venv/.dev
+	@CHROMIUM="$$(tests/browser/install.sh)" \
+	    .venv/bin/python -m benchmarks $(if $(filter bench-short,$@),--short) $(ARGS)
 
 lint: .venv/.dev
 	.venv/bin/ruff check

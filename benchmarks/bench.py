@@ -1,0 +1,163 @@
+"""What every figure is given: sizes, places to measure in, and the load."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TypeVar
+
+import requests
+
+from benchmarks import copies, customers, homes
+from benchmarks.load import Generator, Load, Plan
+from benchmarks.servers import BALLAST, BARE, Server
+from webapp.cli import demo
+from webapp.cli.demo_story import EMAIL, PASSWORD
+from webapp.domain.payment_methods import listed
+from webapp.extensions import db
+
+Ours = TypeVar("Ours")
+Bound = TypeVar("Bound")
+
+CONNECTIONS = 8
+"""At once, on both sides; the server has 16 threads."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    name: str
+    rounds: int
+    seconds: float
+    """Of load in each round."""
+    warm_up: float
+    accounts: int
+    """Of the large installation; each has ten ledger entries."""
+    few: int
+    """Accounts of the small one that its page is compared with,"""
+    fewer_due: int
+    """and its sweep."""
+    due: int
+    """Accounts that a sweep finds."""
+    debits: int
+    """Whose way to the processor is timed."""
+    at_once: int
+    """Accounts due at once."""
+    at_once_rounds: int
+    lines: int
+    """Of the file that is imported."""
+    import_rounds: int
+
+
+FULL = Sizes(
+    name="full",
+    rounds=5,
+    seconds=4,
+    warm_up=1,
+    accounts=1_000_000,
+    few=1_000,
+    fewer_due=10_000,
+    due=100,
+    debits=300,
+    at_once=2_000,
+    at_once_rounds=1,
+    lines=1_000_000,
+    import_rounds=1,
+)
+SHORT = Sizes(
+    name="short",
+    rounds=3,
+    seconds=1,
+    warm_up=0.5,
+    accounts=100_000,
+    few=1_000,
+    fewer_due=10_000,
+    due=20,
+    debits=60,
+    at_once=200,
+    at_once_rounds=1,
+    lines=50_000,
+    import_rounds=1,
+)
+
+
+class Bench:
+    """One run. What several figures share is made when the first of them asks for it."""
+
+    def __init__(self, sizes: Sizes, folder: Path, generator: Generator) -> None:
+        self.sizes = sizes
+        self.folder = folder
+        self.memory: dict[str, int] = {}
+        """Bytes that each installation held when it was stopped."""
+        self._generator = generator
+        self._crowds: dict[int, Path] = {}
+        self._shared = ExitStack()
+
+    def close(self) -> None:
+        self._shared.close()
+
+    @cached_property
+    def house(self) -> "House":
+        """The default installation: the demo account, here with ten methods, and all jobs."""
+        home = homes.new_home(self.folder)
+        with homes.application(home) as it:
+            account = demo.make(db.engine, it)
+            if account is None:
+                raise RuntimeError("the demo account was expected in a fresh home")
+            have = len(listed(db.session(), account.account_id))
+            customers.add_cards(it, account.account_id, customers.METHODS - have)
+            methods = tuple(method.id for method in listed(db.session(), account.account_id))
+        server = self._shared.enter_context(self.serving(home, "default installation"))
+        browser = customers.sign_in(server.url, EMAIL, PASSWORD)
+        return House(home, server, browser, account.account_id, methods)
+
+    @cached_property
+    def bare(self) -> Server:
+        """The bare Flask views."""
+        home = Path(mkdtemp(prefix="bare-", dir=self.folder))
+        server = Server(BARE, home)
+        self._shared.callback(server.stop)
+        return server
+
+    @contextmanager
+    def serving(self, home: Path, name: str) -> Iterator[Server]:
+        server = Server(BALLAST, home)
+        try:
+            yield server
+            self.memory[name] = server.memory
+        finally:
+            server.stop()
+
+    def crowd(self, accounts: int) -> Path:
+        """A home with that many accounts, each with a card and ten ledger entries."""
+        if accounts not in self._crowds:
+            home = homes.new_home(self.folder)
+            with homes.application(home) as it:
+                customers.sign_up(it)
+            copies.multiply(home, accounts)
+            self._crowds[accounts] = home
+        return self._crowds[accounts]
+
+    def drive(self, server: Server, requests: Sequence[Sequence[bytes]], expect: int = 200) -> Load:
+        """One round of load; each row of requests is one connection."""
+        plan = Plan(server.port, requests, expect, self.sizes.seconds, self.sizes.warm_up)
+        return self._generator.drive(plan)
+
+
+@dataclass(frozen=True)
+class House:
+    home: Path
+    server: Server
+    browser: requests.Session
+    """Signed in to the demo account."""
+    account_id: int
+    methods: tuple[int, ...]
+
+
+def alternate(
+    rounds: int, ours: Callable[[], Ours], bound: Callable[[], Bound]
+) -> tuple[list[Ours], list[Bound]]:
+    """Ours, bound, ours, bound…: a machine that slows down slows both."""
+    pairs = [(ours(), bound()) for _ in range(rounds)]
+    return [mine for mine, _ in pairs], [least for _, least in pairs]

@@ -1,0 +1,146 @@
+"""Customers, made by the product's own actions and signed in by its own form."""
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from itertools import count
+from pathlib import Path
+
+import requests
+from sqlalchemy import func, select
+
+from benchmarks import homes
+from webapp.actions.add_method import Asked, add_card
+from webapp.actions.apply_settings import apply_settings
+from webapp.actions.create_account import create_account
+from webapp.actions.post_usage import post_usage
+from webapp.actions.set_auto_charge import set_auto_charge
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.low_balance import Choice, LowBalanceSettings
+from webapp.domain.money import MICROS
+from webapp.domain.usage import Usage
+from webapp.domain.users import Membership, User
+from webapp.extensions import Parts, db
+from webapp.processors.sandbox.cards import passes_luhn
+from webapp.processors.sandbox.form import token_for
+
+PASSWORD = "a-bench-for-ballast"
+PAGE = "/billing/payment-methods"
+METHODS = 10
+
+SETTINGS = Choice(
+    refill_on=True,
+    threshold=50 * MICROS,
+    refill_amount=100 * MICROS,
+    notification_on=True,
+    notification_threshold=60 * MICROS,
+)
+
+
+@dataclass(frozen=True)
+class Customer:
+    account_id: int
+    email: str
+    api_key: str
+
+
+def sign_up(it: Parts, *, balance: int = 100 * MICROS, cards: int = 1) -> Customer:
+    """With settings that refill below 50.00, and nine records of usage of 0.50 each."""
+    session, now = db.session(), it.clock.now()
+    email = f"owner-{next(_numbers)}@example.com"
+    made = create_account(
+        session,
+        name="Harbour Voice",
+        owner_name="Ana Ruiz",
+        email=email,
+        password=PASSWORD,
+        balance=balance,
+        actor=COMMAND_LINE,
+        now=now,
+    )
+    add_cards(it, made.account_id, cards)
+    version = LowBalanceSettings.of(session, made.account_id).version
+    apply_settings(session, made.account_id, SETTINGS, version, COMMAND_LINE, now, it.policy)
+    for _ in range(9):
+        debit(it, made.account_id, MICROS // 2)
+    return Customer(made.account_id, email, made.api_key)
+
+
+def owner_of(account_id: int) -> Customer:
+    """One of the crowd, who shares the first customer's password."""
+    query = select(User.email).join(Membership).where(Membership.account_id == account_id)
+    return Customer(account_id, db.session.execute(query).scalar_one(), api_key="")
+
+
+def add_cards(it: Parts, account_id: int, cards: int) -> list[int]:
+    """Their ids. All with auto-charge on."""
+    session, processor = db.session(), it.processors[it.card_processor]
+    ids = []
+    for _ in range(cards):
+        token = token_for(homes.sandbox(it), _form(), it.clock.now())
+        around = (COMMAND_LINE, processor, it.clock, it.policy)
+        card = add_card(session, account_id, token, *around)
+        if isinstance(card, Asked):
+            raise RuntimeError("these cards are saved without a challenge")
+        ids.append(card.id)
+        now = it.clock.now()
+        set_auto_charge(session, account_id, card.id, True, COMMAND_LINE, now, it.policy)
+    return ids
+
+
+def debit(it: Parts, account_id: int, amount: int) -> None:
+    now = it.clock.now()
+    usage = Usage(amount, f"call-{next(_numbers)}", now, "Outbound calls, Ireland mobile")
+    post_usage(db.session(), account_id, [usage], now, it.policy)
+
+
+def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:
+    """A browser that is signed in; fails unless it then sees the main screen with its methods."""
+    browser = requests.Session()
+    form = browser.get(f"{url}/sign-in")
+    told = {"csrf_token": csrf_token(form.text), "email": email, "password": password}
+    page = browser.post(f"{url}/sign-in", told)
+    page.raise_for_status()
+    if 'aria-label="Payment methods"' not in page.text:
+        raise RuntimeError(f"the main screen was expected at {page.url}:\n{page.text[:2000]}")
+    return browser
+
+
+def prove_posted(home: Path, customer: Customer, run: str, answered: int) -> None:
+    """Everything that was answered stands in the ledger, once."""
+    with homes.application(home):
+        found = db.session.scalar(
+            select(func.count()).where(
+                LedgerEntry.account_id == customer.account_id,
+                LedgerEntry.reference.startswith(run),
+            )
+        )
+    if found != answered:
+        raise RuntimeError(f"{answered} records were answered, the ledger has {found}")
+
+
+def csrf_token(page: str) -> str:
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    if found is None:
+        raise RuntimeError(f"a form was expected:\n{page[:2000]}")
+    return unescape(found[1])
+
+
+def _form() -> dict[str, str]:
+    """A Visa that nobody has added before; it behaves like 4242."""
+    body = f"42424242{next(_numbers):07d}"
+    number = next(body + digit for digit in "0123456789" if passes_luhn(body + digit))
+    return {
+        "number": number,
+        "expiry": "12/34",
+        "security_code": "123",
+        "cardholder": "Ana Ruiz",
+        "country": "IE",
+        "line": "12 Harbour Road",
+        "city": "Dublin",
+        "postcode": "D18 A4R6",
+    }
+
+
+_numbers = count(1)

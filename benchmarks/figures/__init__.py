@@ -1,0 +1,36 @@
+"""One experiment a file: prepare, measure ours and the bound in turn, prove, tell."""
+
+from collections.abc import Callable
+
+from benchmarks.bench import Bench
+from benchmarks.figures import (
+    crowd_page,
+    due_at_once,
+    first_load,
+    heavy_page,
+    memory,
+    page,
+    pickup,
+    sweep,
+    toggle,
+    usage_batch,
+    usage_import,
+    usage_single,
+)
+from benchmarks.rows import Row
+
+FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
+    "page": page.measure,
+    "toggle": toggle.measure,
+    "crowd-page": crowd_page.measure,
+    "sweep": sweep.measure,
+    "usage-single": usage_single.measure,
+    "usage-batch": usage_batch.measure,
+    "pickup": pickup.measure,
+    "due-at-once": due_at_once.measure,
+    "usage-import": usage_import.measure,
+    "heavy-page": heavy_page.measure,
+    "memory": memory.measure,
+    "first-load": first_load.measure,
+}
+"""By name, in the order in which they run: memory after what the default installation served."""

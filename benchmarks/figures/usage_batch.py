@@ -1,0 +1,77 @@
+"""A meter that posts 1,000 records at once."""
+
+import json
+import time
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+from tempfile import mkdtemp
+
+from benchmarks import customers, homes, http, sqlite
+from benchmarks.bench import Bench, alternate
+from benchmarks.load import MARK, told
+from benchmarks.rows import Row, at_least
+from webapp.domain.money import MICROS
+
+BATCH = 1_000
+
+
+def measure(bench: Bench) -> list[Row]:
+    house = bench.house
+    with homes.application(house.home) as it:
+        customer = customers.sign_up(it, balance=1_000_000 * MICROS)
+        now = it.clock.now()
+    run = token_hex(4)
+    records = [
+        {
+            "amount": "0.021500",
+            "reference": f"{run}-{MARK.decode()}-{index}",
+            "description": "Outbound calls, Ireland mobile",
+            "occurred_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for index in range(BATCH)
+    ]
+    body = json.dumps({"records": records}).encode()
+    post = http.post_json(house.server, "/api/v1/usage", body, customer.api_key)
+    bare = BareLedger(bench.folder, house.home, bench.sizes.seconds)
+    ours, bound = alternate(
+        bench.sizes.rounds,
+        # One connection: the bound, too, takes one batch after the other.
+        lambda: bench.drive(house.server, [[post]], expect=201),
+        bare.records_per_second,
+    )
+    answered = sum(load.answered for load in ours)
+    customers.prove_posted(house.home, customer, run, answered * BATCH)
+    return [
+        Row(
+            figure="Usage, 1,000 records per request",
+            unit="records/s",
+            ours=tuple(load.per_second * BATCH for load in ours),
+            bound=tuple(bound),
+            bound_is="bare executemany of the same rows, one transaction",
+            aim=at_least(1 / 3, "1/3"),
+            details=told(ours),
+        )
+    ]
+
+
+class BareLedger:
+    """The ledger's own table and indexes, in a file by itself, without triggers."""
+
+    def __init__(self, folder: Path, like: Path, seconds: float) -> None:
+        home = Path(mkdtemp(prefix="ledger-", dir=folder))
+        self._database = sqlite.bare_ledger(home / "ledger.db", like / "ballast.db")
+        self._seconds = seconds
+        self._batches = count()
+
+    def records_per_second(self) -> float:
+        begin = time.perf_counter()
+        posted = 0
+        while (taken := time.perf_counter() - begin) < self._seconds:
+            batch = next(self._batches)
+            rows = [sqlite.ledger_row(1, 21_500, f"{batch:012d}-{n}") for n in range(BATCH)]
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(sqlite.INSERT, rows)
+            self._database.execute("COMMIT")
+            posted += BATCH
+        return posted / taken

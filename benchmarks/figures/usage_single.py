@@ -1,0 +1,44 @@
+"""A meter that posts each record by itself; what was answered is on the disk."""
+
+import json
+from secrets import token_hex
+
+from benchmarks import customers, homes, http
+from benchmarks.bench import CONNECTIONS, Bench, alternate
+from benchmarks.load import MARK, rates, told
+from benchmarks.rows import Row, at_least
+from webapp.domain.money import MICROS
+
+
+def measure(bench: Bench) -> list[Row]:
+    house, bare = bench.house, bench.bare
+    with homes.application(house.home) as it:
+        customer = customers.sign_up(it, balance=1_000_000 * MICROS)
+    run = token_hex(4)
+    record = json.dumps(
+        {
+            "amount": "0.021500",
+            "reference": f"{run}-{MARK.decode()}",
+            "description": "Outbound calls, Ireland mobile",
+            "occurred_at": f"{it.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        }
+    ).encode()
+    post = http.post_json(house.server, "/api/v1/usage", record, customer.api_key)
+    least = http.post_json(bare, "/usage", record, customer.api_key)
+    ours, bound = alternate(
+        bench.sizes.rounds,
+        lambda: bench.drive(house.server, [[post]] * CONNECTIONS, expect=201),
+        lambda: bench.drive(bare, [[least]] * CONNECTIONS, expect=201),
+    )
+    customers.prove_posted(house.home, customer, run, sum(load.answered for load in ours))
+    return [
+        Row(
+            figure="Usage, one record per request, durable",
+            unit="records/s",
+            ours=rates(ours),
+            bound=rates(bound),
+            bound_is="bare SQLite commit through bare Flask",
+            aim=at_least(1 / 2, "1/2"),
+            details=told(ours, bound),
+        )
+    ]

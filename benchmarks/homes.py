@@ -1,0 +1,75 @@
+"""Homes to measure in: a migrated database, and the application over it in this process."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from flask import Flask
+from flask_migrate import upgrade
+
+from benchmarks.servers import environment
+from webapp.app import create_app
+from webapp.extensions import Parts, db, parts
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.reads.ledger_check import check_ledger
+from webapp.settings import Settings
+
+
+@contextmanager
+def application(home: Path, **more: str) -> Iterator[Parts]:
+    """Within it, `db.session()` is the home's; `more` are settings by their variable."""
+    app = _create(home, **more)
+    with app.app_context():
+        try:
+            yield parts(app)
+        finally:
+            close(app)
+
+
+def new_home(folder: Path) -> Path:
+    home = Path(mkdtemp(prefix="home-", dir=folder))
+    return copy_home(_migrated(folder), home)
+
+
+def copy_home(source: Path, home: Path) -> Path:
+    """Only while nobody has it open."""
+    return shutil.copytree(source, home, dirs_exist_ok=True)
+
+
+def sandbox(it: Parts) -> SandboxBooks:
+    """The pretend processor's books: a default installation has them."""
+    if it.sandbox is None:
+        raise RuntimeError("a default installation charges in the sandbox")
+    return it.sandbox
+
+
+def prove(home: Path) -> None:
+    """Speed that breaks the books is none. Raises unless they agree."""
+    with application(home) as it:
+        found = check_ledger(db.session(), sandbox(it).paid_charges)
+        if not found.agrees:
+            raise RuntimeError(f"the books do not agree: {found.differences[:5]}")
+
+
+@cache
+def _migrated(folder: Path) -> Path:
+    home = folder / "migrated"
+    app = _create(home)
+    with app.app_context():
+        upgrade()
+        close(app)
+    return home
+
+
+def close(app: Flask) -> None:
+    """Let go of the home's files, so that they can be copied."""
+    db.session.remove()
+    db.engine.dispose()
+    sandbox(parts(app)).close()
+
+
+def _create(home: Path, **more: str) -> Flask:
+    return create_app(Settings.from_environment(environment(home, **more)).ensure_home())

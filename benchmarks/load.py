@@ -1,0 +1,165 @@
+"""The load: a few keep-alive connections, each sending its next request when it has its answer.
+
+It runs in a process of its own and does as little as it can, so that the server is what is
+measured; `Load.busy` tells how much of a core it took. Any other answer than the expected one ends
+the run.
+"""
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import count, cycle
+from multiprocessing import get_context
+
+from benchmarks.rows import Rounds
+
+MARK = b"#serial-here#"
+"""In a request: each time it is sent, another number of the same length."""
+
+PATIENCE = 30.0
+"""Seconds to wait for one answer."""
+
+_serials = count(1)
+
+
+class Unexpected(Exception):
+    """The server answered something else, or nothing at all."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    port: int
+    requests: Sequence[Sequence[bytes]]
+    """One row for each connection: what it sends, over and over."""
+    expect: int
+    """The status of every answer."""
+    seconds: float
+    warm_up: float
+
+
+@dataclass(frozen=True)
+class Load:
+    per_second: float
+    answered: int
+    """With those of the warm-up, and those that were under way when the time was over."""
+    p50: float
+    """Seconds."""
+    p99: float
+    busy: float
+    """How much of one core the generator took: near 1 it would measure itself."""
+
+
+class Generator:
+    def __enter__(self) -> "Generator":
+        # Spawned: a fork would bring along the parent's threads' locks and its memory.
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def drive(self, plan: Plan) -> Load:
+        return self._pool.submit(drive, plan).result()
+
+
+def drive(plan: Plan) -> Load:
+    with selectors.DefaultSelector() as selector:
+        for requests in plan.requests:
+            caller = Caller(plan.port, requests)
+            selector.register(caller.socket, selectors.EVENT_READ, caller)
+            caller.send()
+        begin = time.perf_counter() + plan.warm_up
+        end, started_busy = begin + plan.seconds, time.process_time()
+        answered, waits = 0, []
+        while selector.get_map():
+            ready = selector.select(PATIENCE)
+            if not ready:
+                raise Unexpected(f"no answer within {PATIENCE:.0f} s")
+            for key, _ in ready:
+                caller = key.data
+                if not caller.receive(plan.expect):
+                    continue
+                now = time.perf_counter()
+                answered += 1
+                if begin <= now < end:
+                    waits.append(now - caller.sent_at)
+                if now < end:
+                    caller.send()
+                else:
+                    selector.unregister(caller.socket)
+                    caller.socket.close()
+        busy = (time.process_time() - started_busy) / (time.perf_counter() - begin + plan.warm_up)
+    waits.sort()
+    if not waits:
+        raise Unexpected("no answer within the measured time")
+    p50, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
+    return Load(len(waits) / plan.seconds, answered, p50, p99, busy)
+
+
+class Caller:
+    """One connection."""
+
+    def __init__(self, port: int, requests: Sequence[bytes]) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._requests: Iterator[bytes] = cycle(requests)
+        self._got = bytearray()
+        self.sent_at = 0.0
+
+    def send(self) -> None:
+        request = next(self._requests)
+        if MARK in request:
+            request = request.replace(MARK, b"%0*d" % (len(MARK), next(_serials)))
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self, expect: int) -> bool:
+        """Whether the answer is whole. Raises `Unexpected` for any other than the expected."""
+        arrived = self.socket.recv(262_144)
+        if not arrived:
+            raise Unexpected(f"the connection was closed after {bytes(self._got[:200])!r}")
+        self._got += arrived
+        head, found, body = bytes(self._got).partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return False
+        if int(head.split(b" ", 2)[1]) != expect:
+            raise Unexpected(f"{head.decode('latin-1')}\n\n{body[:2000].decode(errors='replace')}")
+        self._got.clear()
+        return True
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise Unexpected(f"an answer without its length: {head.decode('latin-1')}")
+
+
+def rates(loads: Sequence[Load]) -> Rounds:
+    """Requests a second."""
+    return tuple(load.per_second for load in loads)
+
+
+def milliseconds(loads: Sequence[Load]) -> Rounds:
+    """Of the server, for one request."""
+    return tuple(1000 / load.per_second for load in loads)
+
+
+def told(ours: Sequence[Load], bound: Sequence[Load] = ()) -> dict[str, object]:
+    """For the JSON: milliseconds, and how busy the generator was."""
+    return {
+        side: [
+            {
+                "p50_ms": round(load.p50 * 1000, 2),
+                "p99_ms": round(load.p99 * 1000, 2),
+                "generator_busy": round(load.busy, 2),
+            }
+            for load in loads
+        ]
+        for side, loads in (("ours", ours), ("bound", bound))
+        if loads
+    }

@@ -1,0 +1,105 @@
+"""Servers as `make run` starts them: gunicorn with the installation's own configuration."""
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from webapp.settings import ROOT
+
+BALLAST, BARE = "wsgi:app", "benchmarks.bare:app"
+START = 60.0
+"""Seconds until it must answer."""
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """A default installation in this home. What is named here no .env of this checkout changes."""
+    return {
+        "PATH": os.environ["PATH"],
+        "BALLAST_HOME": str(home),
+        "SECRET_KEY": _SECRET,
+        "DATABASE_URL": "",
+        "CARD_PROCESSOR": "sandbox",
+        "PAYPAL_PROCESSOR": "sandbox",
+        "AUTOMATIC_PAYMENTS": "on",
+        "MAIL_SERVER": "",
+        "PUBLIC_URL": "",
+        "RUN_JOBS": "1",
+        "DEMO": "0",
+        **more,
+    }
+
+
+class Server:
+    """Serving from the moment it is made until `stop`."""
+
+    def __init__(self, app: str, home: Path) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = home / f"{app.partition(':')[0]}.log"
+        command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", app]
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment(home, HOST="127.0.0.1", PORT=str(self.port)),
+                stdout=log,
+                stderr=log,
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """Raises where the server has logged an error: what it served fast it served wrong."""
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        said = self._log.read_text()
+        if re.search(r"\bERROR\b|Traceback", said):
+            raise RuntimeError(f"the server complained:\n{said[-4000:]}")
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all its processes, what they share counted once (PSS)."""
+        return sum(_pss(pid) for pid in _family(self._process.pid))
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.url, timeout=5):
+                    return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.05)
+        self._process.kill()
+        raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _pss(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+_SECRET = secrets.token_hex()
