@@ -53,7 +53,7 @@ class Sizes:
 FULL = Sizes(
     name="full",
     rounds=5,
-    seconds=4,
+    seconds=3,
     warm_up=1,
     accounts=1_000_000,
     few=1_000,

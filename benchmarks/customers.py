@@ -108,7 +108,7 @@ def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:
 
 
 def prove_posted(home: Path, customer: Customer, run: str, answered: int) -> None:
-    """Everything that was answered stands in the ledger, once."""
+    """Everything that was answered stands in the ledger, once, and the books agree."""
     with homes.application(home):
         found = db.session.scalar(
             select(func.count()).where(
@@ -118,6 +118,7 @@ def prove_posted(home: Path, customer: Customer, run: str, answered: int) -> Non
         )
     if found != answered:
         raise RuntimeError(f"{answered} records were answered, the ledger has {found}")
+    homes.prove(home)
 
 
 def csrf_token(page: str) -> str:

@@ -29,6 +29,7 @@ def measure(bench: Bench) -> list[Row]:
     many = Crowd(bench.crowd(sizes.accounts), sizes.accounts, sizes.due)
     fewer = Crowd(bench.crowd(sizes.fewer_due), sizes.fewer_due, sizes.due)
     times = [(many.sweep(), fewer.sweep(), many.sweep_by_sql()) for _ in range(sizes.rounds)]
+    homes.prove(bench.crowd(sizes.fewer_due))
     ours, among_fewer, by_sql = zip(*times, strict=True)
     what = f"Sweep that finds {sizes.due} due among"
     return [
