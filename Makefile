@@ -17,9 +17,10 @@ run: .venv/.runtime
 	@if [ "$$DEMO" = 1 ]; then $(FLASK) demo seed; fi
 	@exec .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app
 
-# pytest comes last, so that its summary is the last line. A missing browser
-# stops nothing here: the browser tests fail and say so.
+# pytest comes last, so that its summary is the last line. A missing browser or
+# PostgreSQL stops nothing here: the summary says what failed or was not tried.
 test: lint
+	@tests/postgres/install.sh || true
 	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # ARGS names figures: make bench ARGS="page toggle".

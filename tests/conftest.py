@@ -1,4 +1,8 @@
-"""A fresh, migrated database for every test, made by copying one that was migrated once."""
+"""A fresh, migrated database for every test.
+
+A test that reaches the database runs twice: on SQLite, and on PostgreSQL where it can be had. One
+that is about one of them alone says so: `@on_sqlite`, `@on_postgres`.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -10,8 +14,10 @@ from argon2 import PasswordHasher
 from flask import g
 from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import Engine
 
 from tests.factories import MovableClock, World
+from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
 from webapp.domain import passwords
 from webapp.extensions import db
@@ -23,10 +29,37 @@ from webapp.settings import Settings
 hypothesis_settings.register_profile("ballast", deadline=None)
 hypothesis_settings.load_profile("ballast")
 
+SQLITE = pytest.param("sqlite", id="sqlite")
+POSTGRES = pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)
+
+on_sqlite = pytest.mark.parametrize("database", [SQLITE], indirect=True)
+on_postgres = pytest.mark.parametrize("database", [POSTGRES], indirect=True)
+
+
+NOT_TRIED = "not tried on PostgreSQL"
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Where there is no server, a count in the last line and not a line for each test."""
+    not_tried = report.skipped and NOT_TRIED in str(report.longrepr)
+    return (NOT_TRIED, "s", "SKIPPED") if not_tried else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports(NOT_TRIED)[:1]:
+        _, _, reason = report.longrepr
+        terminalreporter.write_line(reason)
+
 
 def settings_in(home: Path, **more: str) -> Settings:
     environ = {"BALLAST_HOME": str(home), "SECRET_KEY": "test", "RUN_JOBS": "0", **more}
     return Settings.from_environment(environ).ensure_home()
+
+
+def migrate(settings: Settings) -> None:
+    with create_app(settings).app_context():
+        upgrade()
+        db.engine.dispose()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,11 +75,34 @@ def quick_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("migrated")
-    app = create_app(settings_in(home))
-    with app.app_context():
-        upgrade()
-        db.engine.dispose()
+    migrate(settings_in(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    try:
+        with serve() as server:
+            yield server
+    except NoServer as reason:
+        pytest.skip(f"{NOT_TRIED}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def kept(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDatabase]:
+    home = tmp_path_factory.mktemp("kept")
+    kept = KeptDatabase(postgres, lambda url: migrate(settings_in(home, DATABASE_URL=url)))
+    yield kept
+    kept.close()
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[dict[str, Engine]]:
+    """Those of databases that are kept: a statement is compiled once for each engine."""
+    engines: dict[str, Engine] = {}
+    yield engines
+    for engine in engines.values():
+        engine.dispose()
 
 
 @pytest.fixture
@@ -54,6 +110,28 @@ def home(migrated: Path, tmp_path: Path) -> Path:
     home = tmp_path / "home"
     shutil.copytree(migrated, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
     return home
+
+
+@pytest.fixture(params=[SQLITE, POSTGRES])
+def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
+    """The address of the test's own database, as DATABASE_URL takes it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{home / 'ballast.db'}"
+        return
+    (home / "ballast.db").unlink()  # nothing may fall back on it
+    kept = request.getfixturevalue("kept")
+    yield kept.url
+    kept.empty()
+
+
+@pytest.fixture(params=[SQLITE, POSTGRES])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of one without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -68,8 +146,14 @@ def environ() -> dict[str, str]:
 
 
 @pytest.fixture
-def app(home: Path, clock: MovableClock, environ: dict[str, str]):
-    app = create_app(settings_in(home, **environ))
+def app(
+    home: Path,
+    database: str,
+    clock: MovableClock,
+    environ: dict[str, str],
+    engines: dict[str, Engine],
+):
+    app = create_app(settings_in(home, DATABASE_URL=database, **environ))
     app.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_session.py asks for it
     parts = app.extensions["ballast"]
     cards = SandboxProcessor(parts.sandbox, clock, sleep=lambda seconds: None)
@@ -79,9 +163,12 @@ def app(home: Path, clock: MovableClock, environ: dict[str, str]):
     # The context that tests hold would keep one request's person for the next request.
     app.before_request(lambda: g.pop("_login_user", None) and None)
     with app.app_context():
+        if db.engine.dialect.name == "postgresql":
+            db.engines[None] = engines.setdefault(database, db.engine)
         yield app
         db.session.remove()
-        db.engine.dispose()
+        if database not in engines:
+            db.engine.dispose()
 
 
 @pytest.fixture

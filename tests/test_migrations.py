@@ -23,9 +23,9 @@ GUARDS = {
 
 
 @pytest.fixture
-def bare(tmp_path):
+def bare(empty_database, tmp_path):
     """An application whose database is empty."""
-    app = create_app(settings_in(tmp_path / "bare"))
+    app = create_app(settings_in(tmp_path / "bare", DATABASE_URL=empty_database))
     app.config["WTF_CSRF_ENABLED"] = False
     with app.app_context():
         yield app
@@ -38,9 +38,12 @@ def tables():
 
 
 def triggers():
+    names = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+    }
     with db.engine.connect() as connection:
-        rows = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
-        return set(rows.scalars())
+        return set(connection.scalars(text(names[db.engine.dialect.name])))
 
 
 def test_up_down_and_up_again(bare):

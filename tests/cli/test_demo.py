@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from tests.conftest import on_sqlite
 from tests.factories import MovableClock
 from webapp.app import create_app
 from webapp.cli import demo_calls
@@ -51,6 +52,7 @@ def seeded(migrated, tmp_path_factory):
     return home
 
 
+@on_sqlite  # on the other the whole of it is made below
 class TestTheStory:
     @pytest.fixture
     def home(self, seeded, tmp_path):

@@ -31,11 +31,16 @@ def test_as_json(flask, world):
     assert world.balance == "140.00"
 
 
-def test_a_process_of_its_own_charges_what_another_has_opened(world, home):
+def test_a_process_of_its_own_charges_what_another_has_opened(world, home, database):
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "start"],
         cwd=ROOT,
-        env={**os.environ, "BALLAST_HOME": str(home), "RUN_JOBS": "0"},
+        env={
+            **os.environ,
+            "BALLAST_HOME": str(home),
+            "DATABASE_URL": database,
+            "RUN_JOBS": "0",
+        },
         stderr=subprocess.PIPE,
         text=True,
     )

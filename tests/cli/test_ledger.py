@@ -2,13 +2,7 @@
 
 import json
 
-from sqlalchemy import text
-
-
-def tamper(session):
-    session.execute(text("DROP TRIGGER account_balance_is_the_ledgers"))
-    session.execute(text("UPDATE account SET balance = balance + 1"))
-    session.commit()
+from tests.tampering import tamper
 
 
 def test_books_that_agree(flask, world):
@@ -21,7 +15,7 @@ def test_books_that_agree(flask, world):
 
 
 def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
-    tamper(session)
+    tamper(session, "UPDATE account SET balance = balance + 1")
     checked = flask("ledger check")
     assert checked.exit_code == 1
     assert "balance_is_not_the_sum: Account" in checked.output
@@ -30,7 +24,7 @@ def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
 
 def test_as_json(flask, world, session):
     assert json.loads(flask("ledger check --json").output)["agrees"] is True
-    tamper(session)
+    tamper(session, "UPDATE account SET balance = balance + 1")
     checked = flask("ledger check --json")
     assert checked.exit_code == 1
     told = json.loads(checked.output)

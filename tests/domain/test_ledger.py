@@ -82,11 +82,11 @@ def test_what_stands_is_never_changed_l2(books, statement, words):
     [
         ({"after": 118_999_999}, "continue its account's chain"),
         ({"after": 120_000_000}, "continue its account's chain"),
-        ({"kind": "payment", "amount": 0, "after": 120_000_000}, "CHECK constraint"),
+        ({"kind": "payment", "amount": 0, "after": 120_000_000}, "(?i)check constraint"),
         ({"kind": "payment", "amount": 1_000_000, "after": 121_000_000}, "credit_names_its"),
         ({"kind": "adjustment", "amount": 1_000_000, "after": 121_000_000}, "credit_names_its"),
         ({"reference": "metered-1"}, "reference"),
-        ({"account": 999, "after": -1_000_000}, "FOREIGN KEY"),
+        ({"account": 999, "after": -1_000_000}, "(?i)foreign key"),
     ],
 )
 def test_a_row_that_breaks_the_books_is_refused_l2(books, told, words):
@@ -111,7 +111,7 @@ def test_a_payment_is_credited_once_l2(books):
 
 
 def test_a_credit_of_no_attempt_of_ours_is_refused_l2(books):
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+    with pytest.raises(IntegrityError, match="(?i)foreign key"):
         row(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=999)
 
 

@@ -1,9 +1,10 @@
 """L13: the books are broken in every way, and the check finds each."""
 
-import pytest
-from sqlalchemy import text
+from functools import partial
 
-from tests import wires
+import pytest
+
+from tests import tampering, wires
 from webapp.domain import adjustments
 from webapp.domain.accounts import Account
 from webapp.ports import ChargeRequest
@@ -23,18 +24,7 @@ def check(session, world):
 
 @pytest.fixture
 def tamper(session, world):
-    """Write past the database's guards, as no code of ours can."""
-
-    def write(statement, **values):
-        session.rollback()
-        guards = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))
-        for guard in guards.all():
-            session.execute(text(f"DROP TRIGGER {guard}"))
-        session.execute(text("PRAGMA ignore_check_constraints = ON"))
-        session.execute(text(statement), values)
-        session.commit()
-
-    return write
+    return partial(tampering.tamper, session)
 
 
 @pytest.fixture

@@ -234,9 +234,9 @@ def test_alive_ready_and_metrics(app, world):
     assert "Harbour" not in answer.text
 
 
-def test_not_ready_without_its_tables(tmp_path):
+def test_not_ready_without_its_tables(empty_database, tmp_path):
     """Alive all the same: a restart would not help."""
-    bare = create_app(settings_in(tmp_path / "bare"))
+    bare = create_app(settings_in(tmp_path / "bare", DATABASE_URL=empty_database))
     visitor = bare.test_client()
     assert visitor.get("/healthz").status_code == 200
     assert visitor.get("/readyz").status_code == 503

@@ -39,9 +39,9 @@ TOO_OLD = "Not known to the processor, and too old to repeat safely. An operator
 def reconcile(session: Session, processors: Processors, clock: Clock, policy: Policy) -> int:
     """Ask about every attempt that is due by L10's timetable. How many were settled."""
     due = session.scalars(
-        select(Attempt.id).where(
-            Attempt.state.in_(OPEN_STATES), Attempt.next_check_at <= clock.now()
-        )
+        select(Attempt.id)
+        .where(Attempt.state.in_(OPEN_STATES), Attempt.next_check_at <= clock.now())
+        .order_by(Attempt.next_check_at, Attempt.id)
     ).all()
     session.rollback()
 

@@ -1,0 +1,150 @@
+"""A throw-away PostgreSQL server, and databases on it for tests."""
+
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from os import geteuid
+from pathlib import Path
+
+import psycopg
+
+HERE = Path(__file__).parent
+USER = "ballast"
+
+PATIENCE = 60
+"""Seconds for the server to come up; it takes well under one."""
+
+
+class NoServer(Exception):
+    """PostgreSQL cannot be had here; str() says why."""
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count(1)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of an empty one; it is dropped at the end."""
+        name = f"test_{next(self._numbers)}"
+        with self.connect() as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+            yield self.url(name)
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, name: str) -> str:
+        """As DATABASE_URL takes it."""
+        return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
+
+    def connect(self, name: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(host=str(self._folder), user=USER, dbname=name, autocommit=True)
+
+
+class KeptDatabase:
+    """One that has its tables, for one test after the other.
+
+    Emptying it takes a tenth of the time that copying one takes, and its connections stay open.
+    """
+
+    def __init__(self, server: Server, migrate: Callable[[str], None]) -> None:
+        self.url = server.url("kept")
+        self._server = server
+        with server.connect() as admin:
+            admin.execute("CREATE DATABASE migrated")
+        migrate(server.url("migrated"))
+        self._make()
+
+    def empty(self) -> None:
+        """As it was at first. A test that has changed its tables has it made anew."""
+        if self._shape() == self._shape_at_first:
+            self._connection.execute(self._emptying)
+        else:
+            self._connection.close()
+            self._make()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _make(self) -> None:
+        with self._server.connect() as admin:
+            admin.execute("DROP DATABASE IF EXISTS kept WITH (FORCE)")
+            admin.execute("CREATE DATABASE kept TEMPLATE migrated")
+        self._connection = self._server.connect("kept")
+        self._emptying = self._deletes()
+        self._shape_at_first = self._shape()
+
+    def _shape(self) -> list[tuple[int, ...]]:
+        """Enough to see that tables, indexes, constraints or triggers have come or gone."""
+        catalogs = ("pg_class", "pg_constraint", "pg_trigger")
+        counts = ", ".join(f"(SELECT count(*) FROM {catalog})" for catalog in catalogs)
+        return self._connection.execute(f"SELECT {counts}").fetchall()
+
+    def _deletes(self) -> str:
+        tables = self._connection.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        return "; ".join(
+            [
+                "SET lock_timeout = '10s'",  # some test has left a transaction open
+                "SET session_replication_role = replica",  # no trigger guards the ledger
+                *(f"DELETE FROM {table}" for (table,) in tables),
+                "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'",
+            ]
+        )
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """A server until the block, or the process, ends. Raises `NoServer`."""
+    found = subprocess.run([HERE / "find.sh"], capture_output=True, text=True)
+    if found.returncode:
+        raise NoServer("it is not installed")
+    # Not pytest's own folder: no other user may enter that, and a socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="ballast-postgres-"))
+    # As text: the server's user may not be allowed to read this checkout.
+    script = (HERE / "serve.sh").read_text()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["sh", "-c", script, "serve.sh", found.stdout.strip(), folder],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for the tests
+            **_not_as_root(folder),
+        )
+    try:
+        server = Server(folder)
+        _wait_for(server, process, folder / "log")
+        yield server
+    finally:
+        process.communicate()  # closes its input
+        shutil.rmtree(folder, ignore_errors=True)  # something is left where it did not start
+
+
+def _not_as_root(folder: Path) -> dict[str, object]:
+    """PostgreSQL refuses to run as root: then it is the package's user, or nobody."""
+    if geteuid() != 0:
+        return {}
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    user = users.get("postgres") or users["nobody"]
+    shutil.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _wait_for(server: Server, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            server.connect().close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.02)
+    said = log.read_text().strip().splitlines()
+    raise NoServer(said[-1] if said else "it does not start")
