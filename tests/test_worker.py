@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tests.factories import MASTERCARD, START, VISA, micros
 from webapp.actions.post_usage import post_usage
 from webapp.domain.usage import Usage
-from webapp.extensions import tune_sqlite
+from webapp.extensions import tune
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.worker import Worker
 
@@ -53,7 +53,7 @@ def rewire(world, **more):
 def debit_by_another_process(world, amount):
     """Another connection on the same file, which knows no worker to wake."""
     engine = create_engine(world.app.config["SQLALCHEMY_DATABASE_URI"])
-    tune_sqlite(engine)
+    tune(engine)
     with Session(engine) as session:
         usage = Usage(micros(amount), "elsewhere-1", START)
         post_usage(session, world.account_id, [usage], START, world.policy)

@@ -12,7 +12,7 @@ from webapp.api import v1, v3
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
-from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune_sqlite
+from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
 from webapp.mailer import OutboxMailer, SmtpMailer
 from webapp.ports import Mailer
 from webapp.processors.sandbox.bank import PRETEND
@@ -68,7 +68,12 @@ def create_app(
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 20, "max_overflow": 20},
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": 20,
+            "max_overflow": 20,
+            # A server that was started again has closed its connections; a file has none to close.
+            "pool_pre_ping": not settings.database_url.startswith("sqlite"),
+        },
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -84,7 +89,7 @@ def create_app(
     csrf.init_app(app)
     login_manager.init_app(app)
     with app.app_context():
-        tune_sqlite(db.engine)
+        tune(db.engine)
     register_pages(app)
     app.register_blueprint(v1.blueprint)
     app.register_blueprint(v3.blueprint)

@@ -27,7 +27,12 @@ from webapp.ports import Mailer, Processors, ProofFiles
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
+    import psycopg
+
     from webapp.processors.sandbox.books import SandboxBooks
+
+PATIENCE = 15
+"""Seconds that a writer waits for the one before it."""
 
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
@@ -60,10 +65,6 @@ def parts(app: Flask | None = None) -> Parts:
     return cast(Parts, (app or current_app).extensions["ballast"])
 
 
-BUSY = 15
-"""Seconds that a writer waits for the one before it."""
-
-
 def keep_what_is_read() -> None:
     """Hold each record until its transaction ends, so that it is read once and not once a reader.
 
@@ -83,25 +84,26 @@ def keep_what_is_read() -> None:
 keep_what_is_read()
 
 
-def tune_sqlite(engine: Engine) -> None:
-    """Make SQLite keep its promises under many threads; does nothing to another database.
+def tune(engine: Engine) -> None:
+    """Make the database keep its promises under many threads.
 
-    WAL lets readers go on while one writes; a writer takes its lock at the start (see
-    `domain.base.begin_writing`) and waits for it instead of failing.
+    Who reads sees one state of it, whatever is written meanwhile; who writes has said so at the
+    start (see `domain.base.begin_writing`), waits for who came before, and sees what they wrote.
     """
-    if engine.dialect.name != "sqlite":
-        return
+    tune_sqlite(engine) if engine.dialect.name == "sqlite" else tune_postgres(engine)
 
+
+def tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         # The driver's own habit of starting transactions late is off: we say when.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode = WAL",
+            "journal_mode = WAL",  # readers go on while one writes
             "synchronous = FULL",  # a debit that was answered survives a power cut
             "foreign_keys = ON",
-            f"busy_timeout = {BUSY * 1000}",
+            f"busy_timeout = {PATIENCE * 1000}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -114,7 +116,7 @@ def tune_sqlite(engine: Engine) -> None:
         if not connection.get_execution_options().get("writes"):
             connection.exec_driver_sql("BEGIN")
             return
-        if turn.acquire(timeout=BUSY):
+        if turn.acquire(timeout=PATIENCE):
             connection.info["turn"] = turn
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -122,3 +124,29 @@ def tune_sqlite(engine: Engine) -> None:
     def give_up_the_turn(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
         if (turn := record.info.pop("turn", None)) is not None:
             turn.release()
+
+
+def tune_postgres(engine: Engine) -> None:
+    from psycopg import IsolationLevel  # where it is not used it takes no memory
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: "psycopg.Connection", record: ConnectionPoolEntry) -> None:
+        connection.autocommit = True
+        for setting in (
+            f"lock_timeout = '{PATIENCE}s'",
+            # What a host has locked that was cut off is free after a minute, not after two hours.
+            "tcp_keepalives_idle = 30",
+            "tcp_keepalives_interval = 10",
+            "tcp_keepalives_count = 3",
+        ):
+            connection.execute(f"SET {setting}")
+        connection.autocommit = False
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        driver = cast("psycopg.Connection", connection.connection.driver_connection)
+        # It opens the transaction with this level at the first statement.
+        driver.isolation_level = (
+            IsolationLevel.READ_COMMITTED if writes else IsolationLevel.REPEATABLE_READ
+        )

@@ -111,7 +111,7 @@ def test_a_payment_is_credited_once_l2(books):
 
 
 def test_a_credit_of_no_attempt_of_ours_is_refused_l2(books):
-    with pytest.raises(IntegrityError, match="(?i)foreign key"):
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         row(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=999)
 
 

@@ -57,7 +57,7 @@ class Account(Base):
     def locked(cls, session: Session, account_id: int) -> "Account":
         """The account, its row locked in a fresh write transaction: the first line of an action.
 
-        Raises `NotFound`.
+        One account's writers take turns by it. Raises `NotFound`.
         """
         begin_writing(session)
         return cls.lock(session, account_id)
@@ -66,7 +66,8 @@ class Account(Base):
     def lock(session: Session, account_id: int) -> "Account":
         """The account, its row locked in the write transaction that is under way.
 
-        Who locks several does it in the order of their ids. Raises `NotFound`.
+        Who locks several does it in the order of their ids, so that none can deadlock. Raises
+        `NotFound`.
         """
         account = session.scalar(_LOCK, {"account_id": account_id})
         if account is None:
@@ -87,7 +88,8 @@ class Account(Base):
             self.resumed_at = now
 
 
-# The change that every action makes also takes the lock, on either database.
+# The change that every action makes also takes the lock, on either database. What only names the
+# account, such as a line of the audit log, need not wait for it.
 _LOCK = (
     update(Account)
     .where(Account.id == bindparam("account_id"))
