@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.each import each
 from webapp.actions.finish_setup import expire_setups
-from webapp.actions.go_on import go_on
+from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.reconcile import reconcile
 from webapp.actions.revoke_methods import revoke_methods
@@ -42,7 +42,7 @@ def _go_on(session: Session, it: Parts) -> int:
         go_on(session, waiting, it.processors, it.clock, it.policy)
         return True
 
-    return each(session, ready, carry_on)
+    return each(session, ready, carry_on, GOING_ON)
 
 
 JOBS = (

@@ -10,9 +10,10 @@ from threading import Event, Lock, Thread
 
 from flask import Flask
 
-from webapp.actions.go_on import go_on
+from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.send_notices import send_notices
 from webapp.domain import top_ups
+from webapp.domain.claims import claim
 from webapp.domain.top_ups import Waiting
 from webapp.extensions import db, parts
 
@@ -77,10 +78,12 @@ class Worker:
 
     def _go_on(self, app: Flask, item: Waiting) -> None:
         try:
-            with app.app_context():
-                it = parts()
-                go_on(db.session(), item, it.processors, it.clock, it.policy)
-            self.wake()
+            with app.app_context(), claim(db.session(), GOING_ON, item) as mine:
+                if mine:
+                    it = parts()
+                    go_on(db.session(), item, it.processors, it.clock, it.policy)
+            if mine:
+                self.wake()
         except Exception:  # the attempt stays open and reconciliation asks about it
             log.exception("%s %s could not go on", item.kind, item.id)
         finally:

@@ -6,18 +6,24 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from webapp.domain.claims import claim
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
 
-def each(session: Session, items: Iterable[Item], do: Callable[[Item], object]) -> int:
-    """For how many of them it was done. A failure is logged, undone and passed by."""
+def each(session: Session, items: Iterable[Item], do: Callable[[Item], object], what: str) -> int:
+    """For how many of them it was done. A failure is logged, undone and passed by.
+
+    So is what another process has in hand. `what` they are tells them from the items of other work.
+    """
     done = 0
     for item in items:
         try:
-            done += bool(do(item))
+            with claim(session, what, item) as mine:
+                done += mine and bool(do(item))
         except Exception:
             session.rollback()
-            log.exception("%s failed for %s", getattr(do, "__name__", "a job"), item)
+            log.exception("%s failed for %s", what, item)
     return done

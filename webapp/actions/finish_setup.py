@@ -89,7 +89,7 @@ def expire_setups(session: Session, processors: Processors, clock: Clock, policy
         give_up_setup(session, setup.account_id, setup_id, actor, processors, clock, policy)
         return True
 
-    return each(session, due, give_up)
+    return each(session, due, give_up, "setup")
 
 
 def _who_began(session: Session, setup: MethodSetup) -> Actor:

@@ -9,6 +9,9 @@ from webapp.domain.policy import Policy
 from webapp.domain.top_ups import Waiting
 from webapp.ports import Processors
 
+GOING_ON = "going on with"
+"""As what it is claimed."""
+
 
 def go_on(
     session: Session, waiting: Waiting, processors: Processors, clock: Clock, policy: Policy

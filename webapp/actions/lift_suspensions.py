@@ -26,7 +26,7 @@ def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
         method_id, account_id = method
         return _lift(session, account_id, method_id, now, policy)
 
-    return each(session, [(row.id, row.account_id) for row in due], lift)
+    return each(session, [(row.id, row.account_id) for row in due], lift, "suspension")
 
 
 def _lift(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:

@@ -48,7 +48,7 @@ def reconcile(session: Session, processors: Processors, clock: Clock, policy: Po
     def follow_up(attempt_id: int) -> bool:
         return _follow_up(session, attempt_id, processors, clock, policy)
 
-    return each(session, due, follow_up)
+    return each(session, due, follow_up, "attempt")
 
 
 def _follow_up(

@@ -27,4 +27,4 @@ def revoke_methods(session: Session, processors: Processors, clock: Clock) -> in
         session.commit()
         return True
 
-    return each(session, due, revoke)
+    return each(session, due, revoke, "revocation")

@@ -30,7 +30,7 @@ def send_notices(session: Session, mailer: Mailer, clock: Clock, limit: int = 10
     def send(notice_id: int) -> bool:
         return _send(session, notice_id, mailer, clock)
 
-    return each(session, due, send)
+    return each(session, due, send, "notice")
 
 
 def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> bool:

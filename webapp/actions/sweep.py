@@ -33,7 +33,7 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
         session.commit()
         return opened
 
-    return each(session, due, look_at)
+    return each(session, due, look_at, "account below the threshold")
 
 
 def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
@@ -55,4 +55,4 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         session.commit()
         return True
 
-    return each(session, waiting, tell)
+    return each(session, waiting, tell, "account to notify")

@@ -38,7 +38,7 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
         method_id, account_id = method
         return _warn(session, account_id, method_id, now, policy)
 
-    return each(session, [(row.id, row.account_id) for row in due], warn)
+    return each(session, [(row.id, row.account_id) for row in due], warn, "expiry")
 
 
 def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
