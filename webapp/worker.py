@@ -1,7 +1,8 @@
 """Starts what has just come due, within a second and without waiting for the sweep (T4).
 
-A handler wakes it after its commit. What another process has committed it finds by itself: it
-looks every half second, at three partial indexes that are nearly always empty.
+A handler wakes it after its commit, and on PostgreSQL another process's commit does. What else
+there is it finds by itself: it looks every half second, at three partial indexes that are nearly
+always empty.
 """
 
 import logging
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 
 from flask import Flask
+from sqlalchemy import Engine
 
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.send_notices import send_notices
@@ -41,6 +43,15 @@ class Worker:
     def start(self, app: Flask) -> None:
         self._thread = Thread(target=self._run, args=(app,), name="worker", daemon=True)
         self._thread.start()
+        with app.app_context():
+            self._listen(db.engine)
+
+    def _listen(self, engine: Engine) -> None:
+        if engine.dialect.name == "postgresql":
+            from webapp.listener import listen  # its driver takes no memory where it is not used
+
+            args = (engine, self.wake, self._stopped)
+            Thread(target=listen, args=args, name="listener", daemon=True).start()
 
     def stop(self) -> None:
         """Finish what is under way and take nothing new."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import decisions, moments, notices, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.base import announce
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import (
     limit_name,
@@ -72,6 +73,7 @@ def open_top_up(session: Session, account: Account, cause: str, now: datetime) -
         top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
         session.add(top_up)
         session.flush()
+        announce(session)
     return top_up
 
 
