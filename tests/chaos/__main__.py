@@ -1,0 +1,16 @@
+"""Kill the product's processes under traffic, over and over, and compare the books (L3, T7, L12).
+
+    python -m tests.chaos --kills 500 --database sqlite|postgres [--seed N] [--json FILE]
+
+The real web server and schedulers run on one installation in a temporary folder, against the
+sandbox's own books and a mail server, both with bad answers. Clients post usage, press buttons and
+come back from their bank; there are no incoming webhooks yet, so a challenge from which somebody
+returns ten times at once is the nearest to one that arrives ten times. Processes die by SIGKILL at
+each step between the rows and at random moments. At the end nothing may differ; exit code 1 if
+something does.
+"""
+
+if __name__ == "__main__":  # a forked process reads this file too, and needs none of it
+    from tests.chaos.command import main
+
+    main()

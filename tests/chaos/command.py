@@ -1,0 +1,36 @@
+"""The command line of the run."""
+
+import json
+import secrets
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+
+from tests.chaos import report
+from tests.chaos.run import run
+
+
+def main() -> None:
+    options = ArgumentParser(prog="python -m tests.chaos")
+    options.add_argument("--kills", type=int, default=500)
+    options.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    options.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    given = options.parse_args()
+    command = (
+        f"python -m tests.chaos --kills {given.kills} --seed {given.seed} "
+        f"--database {given.database}"
+    )
+    started_at = time.monotonic()
+
+    def tell(words: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - started_at:7.1f} s  {words}\n")
+        sys.stderr.flush()
+
+    tell(command)
+    outcome = run(given.kills, given.seed, given.database, tell)
+    sys.stdout.writelines(f"{line}\n" for line in report.told(outcome, command))
+    if given.json:
+        given.json.write_text(json.dumps(report.as_json(outcome, command), indent=1))
+    sys.exit(1 if outcome.differences else 0)

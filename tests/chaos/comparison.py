@@ -1,0 +1,80 @@
+"""The books after a run, compared line by line."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tests.chaos import money, traces
+from tests.chaos.found import BY_HAND, Found
+from tests.chaos.installation import Account, Installation
+from tests.chaos.journal import Journal
+from tests.chaos.mail_server import Received
+
+
+@dataclass(frozen=True)
+class Difference:
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    charges: int
+    credits: int
+    declines: int
+    top_ups: int
+    retries: int
+    wires: int
+    debits: int
+    mails: int
+    copies: int
+    """Mails that arrived once more, under the same Message-ID."""
+    orphans: int
+
+
+def is_at_rest(installation: Installation) -> bool:
+    return not list(traces.left_over(Found(installation)))
+
+
+def differences(
+    installation: Installation,
+    journal: Journal,
+    accounts: Sequence[Account],
+    received: Sequence[Received],
+) -> list[Difference]:
+    found = Found(installation)
+    compared: dict[str, Iterable[str]] = {
+        "left over": traces.left_over(found),
+        "charge": money.charges(found),
+        "credit": money.credited(found),
+        "charged twice": money.charged_twice(found, journal),
+        "debit": money.debits(found, journal),
+        "by hand": money.by_hand(found, journal, accounts),
+        "balance": money.balances(found, journal, accounts),
+        "mail": traces.mails(found, received),
+        "mail due": traces.mails_due(found),
+        "list": traces.lists(found),
+        "proof": traces.proofs(found),
+        "audit": traces.audit(found, journal),
+        "log": traces.logs(found),
+        "seen": journal.faults,
+    }
+    return [Difference(kind, words) for kind, told in compared.items() for words in told]
+
+
+def figures(installation: Installation, received: Sequence[Received]) -> Figures:
+    found = Found(installation)
+    by_processor = [a for a in found.attempts.values() if a.processor != BY_HAND]
+    ids = Counter(mail.message_id for mail in received)
+    return Figures(
+        charges=len(found.charges),
+        credits=sum(len(found.entries[attempt.id]) for attempt in by_processor),
+        declines=found.count("attempt WHERE state = 'declined'"),
+        top_ups=found.count("top_up"),
+        retries=found.count("payment WHERE kind = 'retry'"),
+        wires=found.count("wire_request WHERE state = 'completed'"),
+        debits=sum(len(entries) for entries in found.usage.values()),
+        mails=len(ids),
+        copies=ids.total() - len(ids),
+        orphans=traces.orphans(found),
+    )

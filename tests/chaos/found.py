@@ -1,0 +1,129 @@
+"""What stands in the tables after a run: the product's, and the pretend processor's own.
+
+Read with plain SQL. The comparisons that follow share no line with the product, nor with
+`flask ledger check`.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+
+from tests.chaos.installation import Installation
+
+BY_HAND = "operator"
+"""In the place of a processor, for what the provider's staff has posted."""
+
+ATTEMPTS = """
+SELECT a.id, a.payment_id, a.account_id, a.processor, a.key, a.amount, a.currency,
+    p.top_up_id, p.request_key, a.retry_of_id, p.note
+FROM attempt a JOIN payment p ON p.id = a.payment_id
+"""
+
+CHARGES = """
+SELECT charge.key, charge.amount, charge.currency,
+    CASE challenge.state
+        WHEN 'completed' THEN challenge.decline_code = ''
+        WHEN 'open' THEN 0 WHEN 'failed' THEN 0 WHEN 'cancelled' THEN 0
+        ELSE charge.status = 'paid'
+    END AS took_money
+FROM charge LEFT JOIN challenge ON challenge.kind = 'charge' AND challenge.subject = charge.key
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    id: int
+    payment_id: int
+    account_id: int
+    processor: str
+    key: str
+    amount: int
+    currency: str
+    top_up_id: int | None
+    request_key: str | None
+    retry_of_id: int | None
+    """The failure that it repeats."""
+    note: str
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Money that the pretend processor has taken."""
+
+    key: str
+    amount: int
+    currency: str
+
+
+Posted = list[tuple[int, int]]
+"""Account and micros of ledger entries."""
+
+
+class Found:
+    def __init__(self, installation: Installation) -> None:
+        self._database = installation.database
+        self._books = installation.home / "sandbox.db"
+        self.home, self.logs = installation.home, installation.logs
+
+    def rows(self, sql: str) -> Sequence[tuple]:
+        return self._database.rows(sql)
+
+    def count(self, what: str) -> int:
+        return self.rows(f"SELECT count(*) FROM {what}")[0][0]
+
+    def in_books(self, sql: str) -> Sequence[tuple]:
+        with closing(sqlite3.connect(self._books, timeout=30)) as books:
+            return books.execute(sql).fetchall()
+
+    @cached_property
+    def charges(self) -> list[Charge]:
+        return [Charge(*charge) for *charge, took_money in self.in_books(CHARGES) if took_money]
+
+    @cached_property
+    def attempts(self) -> dict[str, Attempt]:
+        """By their key."""
+        attempts = (Attempt(*row) for row in self.rows(ATTEMPTS))
+        return {attempt.key: attempt for attempt in attempts}
+
+    @cached_property
+    def entries(self) -> dict[int, Posted]:
+        """Of the ledger, by the attempt that they name."""
+        entries: dict[int, Posted] = defaultdict(list)
+        for attempt_id, account_id, amount in self.rows(
+            "SELECT attempt_id, account_id, amount FROM ledger_entry WHERE attempt_id IS NOT NULL"
+        ):
+            entries[attempt_id].append((account_id, amount))
+        return entries
+
+    @cached_property
+    def usage(self) -> dict[str, Posted]:
+        """By its reference."""
+        usage: dict[str, Posted] = defaultdict(list)
+        for reference, account_id, amount in self.rows(
+            "SELECT reference, account_id, amount FROM ledger_entry WHERE kind = 'usage'"
+        ):
+            usage[reference].append((account_id, -amount))
+        return usage
+
+    @cached_property
+    def by_hand(self) -> dict[str, Posted]:
+        """By the words that it was posted with."""
+        posted: dict[str, Posted] = defaultdict(list)
+        for attempt in self.attempts.values():
+            if attempt.processor == BY_HAND:
+                posted[attempt.note] += self.entries[attempt.id]
+        return posted
+
+    @cached_property
+    def wires(self) -> dict[int, tuple[str, str]]:
+        """Reference and state."""
+        rows = self.rows("SELECT id, reference, state FROM wire_request")
+        return {number: (reference, state) for number, reference, state in rows}
+
+    def audited(self, what: str) -> list[dict]:
+        rows = self.rows(f"SELECT details FROM audit_entry WHERE what = '{what}'")
+        return [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]

@@ -1,0 +1,128 @@
+"""One installation of Ballast in a temporary folder, with its accounts."""
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.chaos.databases import Database
+from tests.chaos.processes import FLASK, Life
+from webapp.processors.sandbox.books import SandboxBooks
+
+PASSWORD = "keep-it-afloat-at-sea"
+
+
+@dataclass(frozen=True)
+class Account:
+    id: int
+    name: str
+    email: str
+    api_key: str
+    opening: int
+    """Micros."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command has answered; None for one that was killed before its end."""
+
+    code: int | None
+    text: str
+
+    @property
+    def json(self) -> object:
+        """The last line that is JSON; the others are the log's."""
+        lines = [line for line in self.text.splitlines() if line[:1] in ("{", "[")]
+        return json.loads(lines[-1])
+
+
+class Installation:
+    def __init__(self, folder: Path, database: Database, mail_port: int) -> None:
+        self.folder, self.database = folder, database
+        self.home = folder / "home"
+        self.logs, self.traces = folder / "logs", folder / "traces"
+        for made in (self.logs, self.traces):
+            made.mkdir()
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "BALLAST_HOME": str(self.home),
+            "DATABASE_URL": database.url,
+            "SECRET_KEY": secrets.token_hex(32),
+            "RUN_JOBS": "0",
+            "DEMO": "0",
+            "MAIL_SERVER": "127.0.0.1",
+            "MAIL_PORT": str(mail_port),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.command("db", "upgrade")
+        self.books = SandboxBooks(self.home / "sandbox.db")
+
+    def start(
+        self,
+        command: Sequence[str],
+        name: str,
+        armed: Mapping[str, int] | None = None,
+        **environ: str,
+    ) -> Life:
+        trace = self.traces / f"{name}-{secrets.token_hex(6)}" if armed is not None else None
+        environ = {**self.environ, **environ}
+        return Life(command, environ, self.logs / f"{name}.log", armed=armed, trace=trace)
+
+    def command(self, *words: str, armed: Mapping[str, int] | None = None) -> Said:
+        """Run one of the operator's commands to its end, whatever that is."""
+        life = self.start_command(*words, armed=armed)
+        return self.end_command(life)
+
+    def start_command(self, *words: str, armed: Mapping[str, int] | None = None) -> Life:
+        name = f"command-{'-'.join(words[:2])}-{secrets.token_hex(6)}"
+        return self.start([*FLASK, *words], name, armed)
+
+    def end_command(self, life: Life) -> Said:
+        code = life.wait(120)
+        return Said(code if code >= 0 else None, life.log.read_text())
+
+    def account(self, name: str, opening: str = "100.00") -> Account:
+        email = f"{name}@chaos.test"
+        who = ("--name", name, "--email", email, "--password", PASSWORD)
+        made = self.command("accounts", "create", *who, "--balance", opening, "--json").json
+        self.command("accounts", "paypal", str(made["account"]), "on")
+        return Account(made["account"], name, email, made["api_key"], micros(opening))
+
+    @property
+    def now(self) -> datetime:
+        """The product's: the wall clock and what the sandbox has added to it."""
+        return datetime.now(UTC) + self.books.clock_offset()
+
+    def advance_clock(self, by: timedelta) -> None:
+        self.books.advance_clock(by)
+
+
+def micros(text: str) -> int:
+    """Of a decimal with at most six places."""
+    whole, _, rest = text.partition(".")
+    return int(whole) * 1_000_000 + int(rest.ljust(6, "0")[:6] or 0)
+
+
+def wait_until_free(port: int) -> None:
+    """What was killed may hold it for a moment more."""
+    end = time.monotonic() + 10
+    while True:
+        with socket.socket() as held, suppress(OSError):
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", port))
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"port {port} stays taken")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]

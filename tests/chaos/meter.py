@@ -1,0 +1,70 @@
+"""A meter: it posts usage by the account's key, each record until it was answered 201 (L12)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+from tests.chaos.client import Client
+from tests.chaos.installation import Account
+from tests.chaos.journal import Debit, Journal
+
+Record = dict[str, str]
+
+
+class Meter:
+    def __init__(self, account: Account, client: Client, journal: Journal, random: Random) -> None:
+        self._account, self._client = account, client
+        self._journal, self._random = journal, random
+        self._number = 0
+
+    def act(self) -> None:
+        """One record, many, or what was posted before; now and then from two machines at once."""
+        deed = self._random.choices(
+            (self._post, self._post_twice_at_once, self._post_again), (20, 3, 3)
+        )[0]
+        deed([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
+
+    def _post(self, records: list[Record]) -> None:
+        self._journal.did("usage")
+        self._send(self._client, records)
+
+    def _post_twice_at_once(self, records: list[Record]) -> None:
+        self._journal.did("usage twice at once")
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(self._send, self._client.twin(), records) for _ in range(2)]
+        for one in both:
+            one.result()
+
+    def _post_again(self, records: list[Record]) -> None:
+        self._journal.did("usage again")
+        mine = [
+            (reference, debit)
+            for reference, debit in list(self._journal.debits.items())
+            if debit.account_id == self._account.id and debit.answered
+        ]
+        old = self._random.sample(mine, min(len(mine), 3))
+        again = [{"reference": ref, "amount": _decimal(debit.amount)} for ref, debit in old]
+        self._send(self._client, again + records)
+
+    def _new(self) -> Record:
+        self._number += 1
+        reference = f"{self._account.name}-{self._number}"
+        # Mostly small, sometimes a deep fall; up to six decimals.
+        amount = self._random.choice((1, 10, 100, 3000)) * self._random.randrange(1, 20_000)
+        self._journal.debits[reference] = Debit(self._account.id, amount)
+        return {"reference": reference, "amount": _decimal(amount)}
+
+    def _send(self, client: Client, records: list[Record]) -> None:
+        known = {r["reference"] for r in records if self._journal.debits[r["reference"]].answered}
+        body = records[0] if len(records) == 1 else {"records": records}
+        answer = client.post("/api/v1/usage", json=body)
+        if answer.status_code != 201:
+            self._journal.fault(f"usage was answered {answer.status_code}: {answer.text[:300]}")
+            return
+        for told in answer.json()["records"]:
+            if told["status"] == "posted" and told["reference"] in known:
+                self._journal.fault(f"usage {told['reference']} was posted a second time")
+            self._journal.debits[told["reference"]].answered = True
+
+
+def _decimal(amount: int) -> str:
+    return f"{amount // 1_000_000}.{amount % 1_000_000:06d}"

@@ -1,0 +1,105 @@
+"""What else goes wrong: the processor's bad answers, the mail server's moods, and passing time."""
+
+import time
+from datetime import timedelta
+from random import Random
+
+from tests.chaos.installation import Installation
+from tests.chaos.mail_server import MailServer, Mood
+from webapp.processors.sandbox.answers import AnswerKind
+
+ANSWERS = {
+    AnswerKind.DECLINE: 6,
+    AnswerKind.SLOW: 3,
+    AnswerKind.TIMEOUT_AFTER_CHARGE: 4,
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: 4,
+    AnswerKind.SERVER_ERROR: 2,
+    AnswerKind.REFUSE_TO_LOOK: 4,
+    AnswerKind.AUTHENTICATION_REQUIRED: 3,
+}
+
+DECLINES = ("insufficient_funds", "insufficient_funds", "generic_decline", "stolen_card")
+
+LATENCY = 0.2
+"""Seconds that every call of the processor takes."""
+
+SLOW = 0.6
+"""Seconds more, at most."""
+
+WHILE_RUNNING = (timedelta(seconds=11), timedelta(seconds=61), timedelta(minutes=5))
+
+BETWEEN_OUTAGES = timedelta(minutes=25)
+"""The clock may not outrun a call that is under way: a real one ends long before the half hour
+after which "not known" is believed (L10)."""
+
+OUTAGES = (
+    timedelta(seconds=0),
+    timedelta(minutes=31),
+    timedelta(hours=2),
+    timedelta(hours=24),
+    timedelta(hours=49),
+)
+"""How long the host was down; no call is under way then."""
+
+OLDEST_OWED = "SELECT min(created_at) FROM notice WHERE state = 'owed'"
+
+OLDEST_MAIL = timedelta(hours=68)
+"""A mail that nobody has taken for three days is given up, which no outage of ours is to cause."""
+
+
+class Mischief:
+    def __init__(self, installation: Installation, mails: MailServer, random: Random) -> None:
+        self._installation, self._mails, self._random = installation, mails, random
+        installation.books.latency = LATENCY
+        self._passed = timedelta(0)
+        """Since the last outage."""
+        self._next = dict.fromkeys(("answer", "mood", "clock", "outage"), time.monotonic())
+        self._plan("outage", 8)
+
+    @property
+    def wants_an_outage(self) -> bool:
+        return time.monotonic() > self._next["outage"]
+
+    def plan_outage(self) -> timedelta:
+        """How long it is to last."""
+        self._plan("outage", 12)
+        self._passed = timedelta(0)
+        wished = self._random.choice(OUTAGES)
+        oldest = self._installation.database.instant(OLDEST_OWED)
+        age = self._installation.now - oldest if oldest else timedelta(0)
+        return max(min(wished, OLDEST_MAIL - age), timedelta(0))
+
+    def act(self) -> None:
+        now = time.monotonic()
+        if now > self._next["answer"]:
+            self._plan("answer", 0.5)
+            self._queue_an_answer()
+        if now > self._next["mood"]:
+            self._plan("mood", 2)
+            self._mails.be(self._random.choices(list(Mood), (7, 1, 1, 1))[0])
+        if now > self._next["clock"]:
+            self._plan("clock", 2)
+            self._let_time_pass()
+
+    def end(self) -> None:
+        self._mails.be(Mood.UP)
+        self._installation.books.clear_answers()
+        self._installation.books.latency = 0
+
+    def _queue_an_answer(self) -> None:
+        books = self._installation.books
+        if len(books.next_answers()) > 2:
+            return
+        kind = self._random.choices(list(ANSWERS), list(ANSWERS.values()))[0]
+        seconds = self._random.uniform(0, SLOW) if kind is AnswerKind.SLOW else 0.0
+        books.queue_answer(kind, decline_code=self._random.choice(DECLINES), seconds=seconds)
+
+    def _let_time_pass(self) -> None:
+        step = self._random.choice(WHILE_RUNNING)
+        if self._passed + step <= BETWEEN_OUTAGES:
+            self._passed += step
+            self._installation.advance_clock(step)
+
+    def _plan(self, what: str, seconds: float) -> None:
+        """The next one, so many seconds from now on average."""
+        self._next[what] = time.monotonic() + self._random.uniform(0.5, 1.5) * seconds

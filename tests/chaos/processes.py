@@ -1,0 +1,136 @@
+"""The product's processes: gunicorn, `flask jobs start` and the operator's commands.
+
+Each is forked from a server that has imported everything, which saves the second that an import
+takes, and then runs the very entry point of its command, in a process group of its own.
+"""
+
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from webapp.settings import ROOT
+
+IMPORTED = (
+    "alembic",
+    "flask.cli",
+    "flask_migrate",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+    "tests.chaos.processes",
+    "tests.chaos.tripwires",
+    "webapp.app",
+    "webapp.jobs",
+    "webapp.worker",
+)
+
+WEB = ("gunicorn", "--config", "deploy/gunicorn.conf.py", "tests.chaos.wsgi:app")
+FLASK = ("flask", "--app", "tests.chaos.wsgi")
+
+PR_SET_PDEATHSIG = 1
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(list(IMPORTED))
+# Looking after children is not made for threads.
+_one_at_a_time = Lock()
+
+
+class Life:
+    """One process from its start to its end."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        armed: Mapping[str, int] | None = None,
+        trace: Path | None = None,
+    ) -> None:
+        """`armed` are the steps that kill it, each when it has come by so many times."""
+        self.log, self.trace = log, trace
+        environ = dict(environ)
+        if trace is not None:
+            environ["CHAOS"] = json.dumps({"armed": dict(armed or {}), "trace": str(trace)})
+        self._process = _forks.Process(target=_run, args=(tuple(command), environ, str(log)))
+        with _one_at_a_time:
+            self._process.start()
+        self.started_at = time.monotonic()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; below zero: the signal that ended it."""
+        with _one_at_a_time:
+            return self._process.exitcode
+
+    @property
+    def was_killed(self) -> bool:
+        return self.exit_code == -signal.SIGKILL
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, now."""
+        pid = self._process.pid or 0
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has no group of its own yet, or has ended
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to finish what is under way, and to end."""
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid or 0, signal.SIGTERM)
+
+    def wait(self, seconds: float = 30.0) -> int:
+        end = time.monotonic() + seconds
+        while (code := self.exit_code) is None:
+            if time.monotonic() > end:
+                raise TimeoutError(f"a process has not ended within {seconds:g} s")
+            time.sleep(0.005)
+        return code
+
+    @property
+    def passed(self) -> list[str]:
+        """The steps it has come by."""
+        return self._noted("passed")
+
+    @property
+    def killed_at(self) -> str:
+        """The step that has killed it; empty where the kill came from outside."""
+        return "".join(self._noted("killed"))
+
+    def _noted(self, what: str) -> list[str]:
+        if self.trace is None or not self.trace.exists():
+            return []
+        lines = self.trace.read_text().splitlines()
+        return [line.removeprefix(f"{what} ") for line in lines if line.startswith(f"{what} ")]
+
+
+def _run(command: tuple[str, ...], environ: dict[str, str], log: str) -> None:
+    """In the new process."""
+    os.setsid()
+    # Where the run itself is killed, nothing of it stays behind.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(ROOT)
+    sys.argv = list(command)
+    if command[0] == "gunicorn":
+        from gunicorn.app.wsgiapp import run
+    else:
+        from flask.cli import main as run
+    sys.exit(run())

@@ -1,0 +1,93 @@
+"""What a run has found, as a table for people and as JSON for machines."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from tests.chaos.run import Outcome
+from tests.chaos.steps import place_of
+from tests.chaos.tally import ALL_AT_ONCE, RANDOM_MOMENT
+
+SHOWN = 40
+"""Differences that are told in full; there may be thousands, of one cause."""
+
+
+def told(outcome: Outcome, command: str) -> Iterator[str]:
+    """Line by line."""
+    yield from _steps(outcome)
+    yield ""
+    yield from _books(outcome)
+    yield ""
+    tally = outcome.tally
+    yield from _listed("Steps that were never reached", tally.never_reached)
+    yield from _listed("Steps that were reached, and where none was killed", tally.never_killed)
+    yield ""
+    for difference in outcome.differences[:SHOWN]:
+        yield f"DIFFERENCE, {difference.kind}: {difference.words}"
+    yield (
+        f"{tally.count} kills in {outcome.seconds:.0f} s "
+        f"({60 * tally.count / outcome.seconds:.0f} a minute). "
+        f"Differences: {len(outcome.differences) or 'none'}."
+    )
+    yield f"Again: {command}"
+
+
+def as_json(outcome: Outcome, command: str) -> dict[str, object]:
+    return {
+        "command": command,
+        "seconds": round(outcome.seconds, 1),
+        "kills": outcome.tally.count,
+        "kills_at": dict(outcome.tally.kills),
+        "never_reached": outcome.tally.never_reached,
+        "never_killed": outcome.tally.never_killed,
+        **asdict(outcome.figures),
+        "deeds": dict(outcome.journal.deeds),
+        "answers": dict(outcome.journal.answers),
+        "lost": outcome.journal.lost,
+        "differences": [asdict(difference) for difference in outcome.differences],
+    }
+
+
+def _steps(outcome: Outcome) -> Iterator[str]:
+    """A line for each seam: processes that came by, and kills before and after it."""
+    kills, lives = outcome.tally.kills, outcome.tally.lives
+    seams = sorted({_seam(step) for step in lives})
+    yield f"{'step':<58}{'came by':>9}{'before':>9}{'after':>9}"
+    for place, what in seams:
+        before, after = (f"{place}: {when} {what}" for when in ("before", "after"))
+        name = f"{place}, {what}"
+        yield f"{name:<58}{lives[before]:>9}{kills[before]:>9}{kills[after]:>9}"
+    for how in (RANDOM_MOMENT, ALL_AT_ONCE):
+        yield f"{how:<67}{kills[how]:>9}"
+
+
+def _listed(title: str, steps: list[str]) -> Iterator[str]:
+    yield f"{title}: {len(steps) or 'none'}"
+    yield from (f"  {step}" for step in steps)
+
+
+def _seam(step: str) -> tuple[str, str]:
+    return place_of(step), step.rpartition(" ")[2]
+
+
+def _books(outcome: Outcome) -> Iterator[str]:
+    figures, journal = outcome.figures, outcome.journal
+    told_201 = sum(debit.answered for debit in journal.debits.values())
+    errors = sum(n for code, n in journal.answers.items() if code.startswith("5"))
+    lines = {
+        "charges taken by the processor": figures.charges,
+        "credits of them in the ledger": figures.credits,
+        "declines": figures.declines,
+        "top-ups": figures.top_ups,
+        "Retries": figures.retries,
+        "wires completed": figures.wires,
+        "debits that were answered": told_201,
+        "debits in the ledger": figures.debits,
+        "mails that arrived": figures.mails,
+        "… once more, under the same Message-ID": figures.copies,
+        "requests that were answered": journal.answers.total(),
+        "… whose connection was lost": journal.lost,
+        "… with an error page": errors,
+        "cards at the processor that a kill has left in no list": figures.orphans,
+        "differences": len(outcome.differences),
+    }
+    yield from (f"{name:<58}{count:>9,}" for name, count in lines.items())

@@ -1,0 +1,146 @@
+"""The provider's staff at the command line. A command that was killed is repeated, as people do."""
+
+import sqlite3
+from contextlib import closing
+from random import Random
+from threading import Event
+
+from tests.chaos.client import Over
+from tests.chaos.installation import Account, Installation, Said
+from tests.chaos.journal import ByHand, Debit, Journal
+from tests.chaos.tally import Tally
+
+ARMED = 40
+"""Steps: a command comes by few."""
+
+
+class Staff:
+    def __init__(
+        self,
+        installation: Installation,
+        accounts: list[Account],
+        journal: Journal,
+        tally: Tally,
+        random: Random,
+        over: Event,
+    ) -> None:
+        self._installation, self._accounts = installation, accounts
+        self._journal, self._tally = journal, tally
+        self._random, self._over = random, over
+        self._number = 0
+
+    def act(self) -> None:
+        deeds = {
+            self._wires: 5,
+            self._adjust: 3,
+            self.decide: 3,
+            self._paypal: 1,
+            self._import: 2,
+            self._new_account: 1,
+            self.check_books: 2,
+        }
+        self._random.choices(list(deeds), list(deeds.values()))[0]()
+
+    def decide(self) -> None:
+        """L10: by what the processor's own books show."""
+        for waiting in self._command("attempts", "list", "--json").json:
+            verdict = "--paid" if self._was_charged(waiting["key"]) else "--not-paid"
+            self._journal.decided.add(waiting["attempt"])
+            decide = ("attempts", "decide", str(waiting["attempt"]), verdict)
+            self._command(*decide, "--reason", "as the processor's books show")
+
+    def check_books(self) -> None:
+        """L13: it agrees at any moment, also while payments are made."""
+        said = self._command("ledger", "check")
+        if said.code != 0:
+            self._journal.fault(f"ledger check, meanwhile: {said.text[-500:]}")
+
+    def _wires(self) -> None:
+        wires = self._command("wires", "list", "--json").json
+        for wire in [wire for wire in wires if wire["state"] in ("new", "proof_uploaded")][:3]:
+            if self._random.random() < 0.2:
+                self._command("wires", "reject", str(wire["id"]), "--reason", "nothing has come")
+            else:
+                self._complete(wire["id"])
+
+    def _complete(self, wire_id: int) -> None:
+        """By two of them at once."""
+        account_id = self._one(f"SELECT account_id FROM wire_request WHERE id = {wire_id}")
+        credit = self._journal.wires.setdefault(wire_id, ByHand(int(account_id), 250_000_000))
+        words = ("wires", "complete", str(wire_id), "--amount", "250.00")
+        other = self._installation.start_command(*words, armed=self._tally.arm(ARMED))
+        credit.answered |= self._command(*words).code == 0
+        credit.answered |= self._ended(self._installation.end_command(other), other).code == 0
+
+    def _adjust(self) -> None:
+        self._number += 1
+        reason = f"adjustment {self._number}"
+        account = self._random.choice(self._accounts)
+        amount = self._random.choice((5_000_000, -3_000_000))
+        given = self._journal.adjustments[reason] = ByHand(account.id, amount)
+        words = ["accounts", "adjust", str(account.id), f"{abs(amount) // 1_000_000}.00"]
+        words += ["--reason", reason, *(["--debit"] if amount < 0 else [])]
+        while not given.answered:
+            given.answered = self._once(*words).code == 0
+            # No key protects a second one: whoever saw no answer looks before asking again.
+            posted = self._one(f"SELECT count(*) FROM payment WHERE note = '{reason}'")
+            given.answered |= bool(posted)
+
+    def _paypal(self) -> None:
+        self._command("accounts", "paypal", str(self._random.choice(self._accounts).id), "on")
+
+    def _import(self) -> None:
+        """L12: the same file until it was read to its end."""
+        self._number += 1
+        lines = ["account,amount,reference"]
+        for number in range(self._random.randrange(1, 40)):
+            account = self._random.choice(self._accounts)
+            reference = f"file-{self._number}-{number}"
+            self._journal.debits[reference] = Debit(account.id, 20_000)
+            lines.append(f"{account.id},0.02,{reference}")
+        file = self._installation.folder / f"usage-{self._number}.csv"
+        file.write_text("\n".join(lines))
+        said = self._command("usage", "import", str(file))
+        if said.code != 0:
+            self._journal.fault(f"usage import: {said.text[-500:]}")
+        for line in lines[1:]:
+            self._journal.debits[line.rpartition(",")[2]].answered = True
+
+    def _new_account(self) -> None:
+        self._number += 1
+        name = f"late-{self._number}"
+        words = ("accounts", "create", "--name", name, "--email", f"{name}@chaos.test")
+        self._command(*words, "--password", "keep-it-afloat-too", "--balance", "7.00")
+        if self._one(f"SELECT count(*) FROM account WHERE name = '{name}'") != 1:
+            self._journal.fault(f"account {name} is not there once")
+        account_id = self._one(f"SELECT id FROM account WHERE name = '{name}'")
+        self._accounts.append(Account(int(account_id), name, "", "", 7_000_000))
+
+    def _command(self, *words: str) -> Said:
+        """Until it comes to its end."""
+        while (said := self._once(*words)).code is None:
+            if self._over.is_set():
+                raise Over
+        return said
+
+    def _once(self, *words: str) -> Said:
+        self._journal.did(f"{words[0]} {words[1]}")
+        life = self._installation.start_command(*words, armed=self._arm())
+        return self._ended(self._installation.end_command(life), life)
+
+    def _arm(self) -> dict[str, int]:
+        return self._tally.arm(ARMED) if not self._over.is_set() else {}
+
+    def _ended(self, said: Said, life: object) -> Said:
+        record = self._tally.record if said.code is None else self._tally.record_survival
+        record(life)
+        return said
+
+    def _one(self, sql: str) -> object:
+        return self._installation.database.one(sql)
+
+    def _was_charged(self, key: str) -> bool:
+        books = sqlite3.connect(self._installation.home / "sandbox.db", timeout=30)
+        with closing(books):
+            found = books.execute("SELECT status FROM charge WHERE key = ?", (key,)).fetchone()
+        return found == ("paid",)

@@ -1,0 +1,76 @@
+"""Which steps there are, read from the source: no list to keep."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from webapp.settings import ROOT
+
+ACTIONS = ROOT / "webapp" / "actions"
+BOOKS = ROOT / "webapp" / "processors" / "sandbox"
+
+CALLS = (
+    "ask",
+    "cancel",
+    "cancel_saving",
+    "charge",
+    "link",
+    "revoke",
+    "save_card",
+    "saving",
+    "verify",
+)
+"""Of a processor."""
+
+SEND = "send"
+"""Of the mailer."""
+
+NOT_IN_TRAFFIC = {
+    "settle_paid.keep_late_evidence": "only after an operator has decided wrongly",
+    "books: answers.put": "the run itself tells the sandbox how to misbehave",
+    "books: answers.clear": "the same",
+    "books: books.advance_clock": "the run itself moves the clock",
+    "books: books.latency": "a switch for tests",
+    "books: vault.keep": "the demo's",
+}
+
+
+def at_books(place: str) -> str:
+    return f"books: {place}"
+
+
+def all_steps() -> set[str]:
+    """Every step that the traffic can come by."""
+    found = {step for path in ACTIONS.glob("*.py") for step in _in_action(path)}
+    found |= {step for path in BOOKS.glob("*.py") for step in _in_books(path)}
+    return {step for step in found if place_of(step) not in NOT_IN_TRAFFIC}
+
+
+def place_of(step: str) -> str:
+    return step.rpartition(": ")[0]
+
+
+def _in_action(path: Path) -> Iterator[str]:
+    for function, node in _calls(ast.parse(path.read_text())):
+        if not isinstance(node.func, ast.Attribute):
+            continue
+        owner, name = ast.unparse(node.func.value), node.func.attr
+        is_call = (owner, name) == ("mailer", SEND) or (owner == "processor" and name in CALLS)
+        if (owner, name) == ("session", "commit") or is_call:
+            yield from (f"{path.stem}.{function}: {when} {name}" for when in ("before", "after"))
+
+
+def _in_books(path: Path) -> Iterator[str]:
+    for function, node in _calls(ast.parse(path.read_text())):
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "writing":
+            place = at_books(f"{path.stem}.{function}")
+            yield from (f"{place}: {when} commit" for when in ("before", "after"))
+
+
+def _calls(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.Call]]:
+    """Every call, with the name of the innermost function that holds it."""
+    for node in ast.iter_child_nodes(tree):
+        inner = node.name if isinstance(node, ast.FunctionDef) else function
+        if isinstance(node, ast.Call):
+            yield inner, node
+        yield from _calls(node, inner)

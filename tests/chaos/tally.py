@@ -1,0 +1,72 @@
+"""Where processes were killed, where they came by, and where the next ones are to be killed."""
+
+from collections import Counter
+from random import Random
+from threading import Lock
+
+from tests.chaos.processes import Life
+from tests.chaos.steps import all_steps
+
+KEEN = 5
+"""Times as often processes are to die where money, usage or a mail is between two rows."""
+
+BETWEEN = (
+    "books: charges.book",
+    "charge.",
+    "pay.",
+    "pay_by_auto_charge.",
+    "post_usage.",
+    "reconcile.",
+    "send_notices.",
+    "settle.",
+    "top_up.",
+)
+
+RANDOM_MOMENT = "at a random moment"
+ALL_AT_ONCE = "all at once"
+
+
+class Tally:
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._steps = all_steps()
+        self._lock = Lock()
+        self.kills: Counter[str] = Counter()
+        self.lives: Counter[str] = Counter()
+        """How many processes have come by a step."""
+
+    @property
+    def count(self) -> int:
+        return self.kills.total()
+
+    @property
+    def never_reached(self) -> list[str]:
+        return sorted(self._steps - self.lives.keys())
+
+    @property
+    def never_killed(self) -> list[str]:
+        return sorted(step for step in self._steps & self.lives.keys() if not self.kills[step])
+
+    def arm(self, count: int) -> dict[str, int]:
+        """Steps for a new process, rather those where few have died, and at which coming-by."""
+        with self._lock:
+            armed = {}
+            steps = sorted(self._steps)
+            weights = [self._weight(step) for step in steps]
+            for step in self._random.choices(steps, weights, k=count):
+                armed[step] = self._random.randint(1, 3) if self.kills[step] else 1
+            return armed
+
+    def _weight(self, step: str) -> float:
+        kills = self.kills[step] / (KEEN if step.startswith(BETWEEN) else 1)
+        return 1 / (1 + kills) ** 2
+
+    def record(self, life: Life, how: str = RANDOM_MOMENT) -> None:
+        """It has ended by a kill: at a step, or from outside in this way."""
+        with self._lock:
+            self.lives.update(life.passed)
+            self.kills[life.killed_at or how] += 1
+
+    def record_survival(self, life: Life) -> None:
+        with self._lock:
+            self.lives.update(life.passed)

@@ -1,0 +1,108 @@
+"""Comparing what money leaves behind: mails, lists, proofs, the audit log, the servers' logs."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.found import Found
+from tests.chaos.journal import Journal
+from tests.chaos.mail_server import Received
+
+AT_REST = {
+    "an attempt is open": (
+        "SELECT id FROM attempt WHERE state IN ('started', 'unknown', 'refused', 'challenged')"
+    ),
+    "an attempt waits for an operator": "SELECT id FROM attempt WHERE needs_operator",
+    "a payment is open": "SELECT id FROM payment WHERE state = 'open'",
+    "a top-up is open": "SELECT id FROM top_up WHERE state = 'open'",
+    "a method is being set up": "SELECT id FROM method_setup WHERE state = 'open'",
+    "a mail is owed": "SELECT id FROM notice WHERE state = 'owed'",
+    "a reference is to be revoked": "SELECT id FROM revocation WHERE done_at IS NULL",
+}
+"""What may not be left over."""
+
+IN_A_LOG = re.compile(r"database is locked|[Dd]eadlock|Traceback|\b(ERROR|CRITICAL)\b")
+
+WIRE_MAILS = {"new": "wire_requested", "proof_uploaded": "wire_proof"}
+
+
+def left_over(found: Found) -> Iterator[str]:
+    for words, sql in AT_REST.items():
+        yield from (f"{words}: {row[0]}" for row in found.rows(sql))
+
+
+def mails(found: Found, received: Sequence[Received]) -> Iterator[str]:
+    """Each that is owed has arrived at least once, under the Message-ID of its row."""
+    arrived = Counter(received)
+    for number, message_id, recipient, state in found.rows(
+        "SELECT id, message_id, recipient, state FROM notice"
+    ):
+        copies = arrived.pop(Received(message_id, recipient), 0)
+        if state != "sent" or not copies:
+            yield f"notice {number} is {state}, and arrived {copies} times"
+    yield from (f"{mail} belongs to no notice" for mail in arrived)
+
+
+def mails_due(found: Found) -> Iterator[str]:
+    """L6, F11, L5: a receipt for each charge, a word about each suspension and about each wire."""
+    owed = {(kind, about) for kind, about in found.rows("SELECT kind, about FROM notice")}
+    paid = [found.attempts[c.key].id for c in found.charges if c.key in found.attempts]
+    due = {("receipt", f"attempt {attempt_id}") for attempt_id in paid}
+    for number, (_, state) in found.wires.items():
+        due.add(("wire_requested", f"wire {number}"))
+        due.add((WIRE_MAILS.get(state, f"wire_{state}"), f"wire {number}"))
+    yield from (f"no mail {kind} about {about}" for kind, about in due - owed)
+    told = {
+        about for kind, about in owed if kind in ("method_suspended", "authentication_required")
+    }
+    for (attempt_id,) in found.rows("SELECT id FROM attempt WHERE suspended_method"):
+        if f"attempt {attempt_id}" not in told:
+            yield f"no mail says that attempt {attempt_id} has suspended its method"
+
+
+def lists(found: Found) -> Iterator[str]:
+    """Positions without a gap; the listed stand at the processor, the removed do not."""
+    cards = [*found.in_books("SELECT id, revoked_at FROM card")]
+    cards += found.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
+    stands = {reference: ended_at is None for reference, ended_at in cards}
+    places = defaultdict(list)
+    for account_id, place, reference, removed_at in found.rows(
+        "SELECT account_id, position, processor_reference, removed_at FROM payment_method"
+    ):
+        if removed_at is None:
+            places[account_id].append(place)
+        if stands.get(reference) != (removed_at is None):
+            yield f"{reference} of account {account_id} is not at the processor as in the list"
+    for account_id, taken in places.items():
+        if sorted(taken) != list(range(1, len(taken) + 1)):
+            yield f"the list of account {account_id} has the positions {sorted(taken)}"
+
+
+def orphans(found: Found) -> int:
+    """Cards that were saved at the processor by a request that a kill has cut off: in no list."""
+    known = {row[0] for row in found.rows("SELECT processor_reference FROM payment_method")}
+    known |= {row[0] for row in found.rows("SELECT reference FROM revocation")}
+    return len({row[0] for row in found.in_books("SELECT id FROM card")} - known)
+
+
+def proofs(found: Found) -> Iterator[str]:
+    """L5: the file behind each row is there, whole."""
+    for file, size in found.rows("SELECT file, size FROM wire_proof"):
+        sizes = [path.stat().st_size for path in found.home.rglob(file)]
+        if sizes != [size]:
+            yield f"proof {file} has {sizes} bytes, not {size}"
+
+
+def audit(found: Found, journal: Journal) -> Iterator[str]:
+    """P2: who has decided about an attempt, whatever was killed just then."""
+    recorded = {int(details["attempt"]) for details in found.audited("attempt_decided")}
+    for attempt_id in journal.decided - recorded:
+        yield f"nobody is recorded to have decided attempt {attempt_id}"
+
+
+def logs(found: Found) -> Iterator[str]:
+    """The first trouble of each process: a kill leaves none."""
+    for path in sorted(found.logs.iterdir()):
+        text = path.read_text(errors="replace")
+        if trouble := IN_A_LOG.search(text):
+            yield f"{path.name}: {text[max(0, trouble.start() - 200) : trouble.end() + 2000]}"
