@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event, select
 
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.charge import charge
@@ -11,9 +12,11 @@ from webapp.actions.payment_requests import FORM_USED
 from webapp.actions.restore_method import restore_method
 from webapp.actions.settle import settle
 from webapp.actions.top_up import start_attempt, top_up
+from webapp.domain.audit import AuditEntry
 from webapp.domain.errors import Conflict, Refusal
 from webapp.domain.payments import Payment
 from webapp.domain.top_ups import open_top_up
+from webapp.extensions import db
 from webapp.ports import DeclineClass, Declined, Paid
 from webapp.reads.ledger_check import check_ledger
 
@@ -113,28 +116,43 @@ def test_money_after_a_decline_goes_before_the_operator(covered):
 @pytest.mark.parametrize("paid", [True, False])
 def test_the_operator_decides(covered, paid):
     """L10: after 23 hours, with a reason; then the account goes its way."""
-    covered.next_answer("timeout_before_charge")
-    covered.use("60.00")
-    covered.work()
-    covered.clock.advance(hours=23)
-    covered.run("reconcile")
-    (attempt,) = covered.attempts
-    assert attempt.needs_operator
-    decide_attempt(
-        covered.session,
-        attempt.id,
-        paid,
-        "Seen in the processor's books",
-        covered.owner,
-        covered.clock.now(),
-        covered.policy,
-    )
+    left_to_operator(covered)
+    decide(covered, paid)
     covered.work()
     if paid:
         assert covered.balance == "140.00"
     else:
         assert [state for *_, state in covered.tries] == ["abandoned", "paid"]
     assert not covered.attempts[0].needs_operator
+
+
+def test_a_decision_and_who_made_it_are_one_transaction_p2(covered):
+    """P2, L3: no crash between the two leaves a decision that nobody has made."""
+    left_to_operator(covered)
+    commits = []
+    event.listen(db.engine, "commit", commits.append)
+    decide(covered, True)
+    assert len(commits) == 1
+    (entry,) = covered.session.scalars(
+        select(AuditEntry).where(AuditEntry.what == "attempt_decided")
+    )
+    assert entry.details["attempt"] == covered.attempts[0].id
+
+
+def left_to_operator(world):
+    world.next_answer("timeout_before_charge")
+    world.use("60.00")
+    world.work()
+    world.clock.advance(hours=23)
+    world.run("reconcile")
+    (attempt,) = world.attempts
+    assert attempt.needs_operator
+
+
+def decide(world, paid):
+    attempt_id = world.attempts[0].id
+    around = (world.owner, world.clock.now(), world.policy)
+    decide_attempt(world.session, attempt_id, paid, "Seen in the processor's books", *around)
 
 
 def test_a_crossing_within_the_hour_is_told_after_it(world):

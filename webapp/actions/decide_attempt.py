@@ -34,20 +34,25 @@ def decide_attempt(
         raise NotFound("That attempt")
     if not found.needs_operator:
         raise Conflict("This attempt does not wait for a decision.", code="not_waiting")
+    account_id = found.account_id
+    details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
+
+    def record() -> None:
+        audit.record(session, account_id, actor, "attempt_decided", now, **details)
+
     if found.is_open:
         reference = found.processor_reference or "decided by an operator"
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
-        if not settle(session, attempt_id, answer, now, policy):
+        if not settle(session, attempt_id, answer, now, policy, record=record):
             raise Conflict("This attempt was settled meanwhile.", code="not_open")
-    elif paid:
+        return
+    if paid:
         raise Conflict(
             "This attempt was settled as not paid. Credit the money by an adjustment, then decide "
             "it as not paid.",
             code="settled_as_not_paid",
         )
-    account = Account.locked(session, found.account_id)
-    attempt = payments.find_attempt(session, account.id, attempt_id)
-    attempt.needs_operator = False
-    details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
-    audit.record(session, account.id, actor, "attempt_decided", now, **details)
+    Account.locked(session, account_id)
+    payments.find_attempt(session, account_id, attempt_id).needs_operator = False
+    record()
     session.commit()

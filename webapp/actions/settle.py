@@ -5,6 +5,7 @@ the first of them through; the second changes no row.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -39,9 +40,18 @@ NOT_SENT = "could not be sent"
 
 
 def settle(
-    session: Session, attempt_id: int, answer: Answer, now: datetime, policy: Policy
+    session: Session,
+    attempt_id: int,
+    answer: Answer,
+    now: datetime,
+    policy: Policy,
+    *,
+    record: Callable[[], None] | None = None,
 ) -> bool:
-    """Let the answer take effect in one transaction. False if another had settled it before."""
+    """Let the answer take effect in one transaction. False if another had settled it before.
+
+    `record` writes what else belongs to that transaction, such as who has decided.
+    """
     account_id = session.get_one(Attempt, attempt_id).account_id
     account = Account.locked(session, account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
@@ -77,6 +87,8 @@ def settle(
     if not attempt.is_open and not _goes_on(attempt.payment):
         look(session, account, "payment settled", now, policy, routine=True)
         owe_suspension_mails(session, account, attempt.payment, now)
+    if record is not None:
+        record()
     session.commit()
     return True
 
