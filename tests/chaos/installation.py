@@ -91,7 +91,6 @@ class Installation:
         email = f"{name}@chaos.test"
         who = ("--name", name, "--email", email, "--password", PASSWORD)
         made = self.command("accounts", "create", *who, "--balance", opening, "--json").json
-        self.command("accounts", "paypal", str(made["account"]), "on")
         return Account(made["account"], name, email, made["api_key"], micros(opening))
 
     @property

@@ -15,7 +15,7 @@ ANSWERS = {
     AnswerKind.TIMEOUT_BEFORE_CHARGE: 4,
     AnswerKind.SERVER_ERROR: 2,
     AnswerKind.REFUSE_TO_LOOK: 4,
-    AnswerKind.AUTHENTICATION_REQUIRED: 3,
+    AnswerKind.AUTHENTICATION_REQUIRED: 8,
 }
 
 DECLINES = ("insufficient_funds", "insufficient_funds", "generic_decline", "stolen_card")

@@ -128,6 +128,9 @@ def _run(command: tuple[str, ...], environ: dict[str, str], log: str) -> None:
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(ROOT)
+    import faulthandler
+
+    faulthandler.enable()  # DEBUG
     sys.argv = list(command)
     if command[0] == "gunicorn":
         from gunicorn.app.wsgiapp import run

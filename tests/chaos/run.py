@@ -63,6 +63,12 @@ class Run:
         with ThreadPoolExecutor(ACCOUNTS) as pool:
             names = [f"harbour-{number}" for number in range(ACCOUNTS)]
             self._accounts = list(pool.map(self._installation.account, names))
+            ids = [str(account.id) for account in self._accounts]
+            list(
+                pool.map(
+                    lambda id_: self._installation.command("accounts", "paypal", id_, "on"), ids
+                )
+            )
         tell("the installation is there, with its accounts")
         around = (self._installation, self._journal, self._tally, self._random("servers"))
         self._servers = servers(kind, *around)

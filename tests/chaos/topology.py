@@ -9,11 +9,11 @@ from tests.chaos.journal import Journal
 from tests.chaos.processes import FLASK, WEB, Life
 from tests.chaos.tally import Tally
 
-ARMED = 6
+ARMED = 5
 """Steps in each life."""
 
-SECONDS_BETWEEN = 2.5
-ANSWERS_BETWEEN = 20
+SECONDS_BETWEEN = 4
+ANSWERS_BETWEEN = 40
 """Between two kills from outside, on average: whichever comes first, for on a slow machine little
 happens in a second, and on a fast one much."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.domain import adjustments, audit, passwords
@@ -17,6 +18,8 @@ from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import Membership, Role, User
 
 PASSWORD_LENGTH = 10
+
+TAKEN = "There is already a person with this e-mail address"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,13 @@ def create_account(
         password_hash=passwords.hash_password(password),
         created_at=now,
     )
-    session.add_all([account, user])
+    session.add(user)
+    try:
+        session.flush()
+    except IntegrityError:  # where no lock keeps two from asking at once, the second ends here
+        session.rollback()
+        raise Invalid({"email": TAKEN}) from None
+    session.add(account)
     session.flush()
     record, key = ApiKey.issue(account.id, now)
     session.add_all(
@@ -88,7 +97,7 @@ def _faults(
     if not is_address(email):
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:
-        faults["email"] = "There is already a person with this e-mail address"
+        faults["email"] = TAKEN
     if len(password) < PASSWORD_LENGTH:
         faults["password"] = f"At least {PASSWORD_LENGTH} characters"
     if not _is_time_zone(time_zone):
