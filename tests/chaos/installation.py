@@ -84,8 +84,8 @@ class Installation:
         return self.start([*FLASK, *words], name, armed)
 
     def end_command(self, life: Life) -> Said:
-        code = life.wait(120)
-        return Said(code if code >= 0 else None, life.log.read_text())
+        code = life.wait()
+        return Said(None if life.was_killed else code, life.log.read_text())
 
     def account(self, name: str, opening: str = "100.00") -> Account:
         email = f"{name}@chaos.test"

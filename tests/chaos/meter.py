@@ -49,7 +49,7 @@ class Meter:
         self._number += 1
         reference = f"{self._account.name}-{self._number}"
         # Mostly small, sometimes a deep fall; up to six decimals.
-        amount = self._random.choice((1, 10, 100, 3000)) * self._random.randrange(1, 20_000)
+        amount = self._random.choice((1, 100, 1000, 3000)) * self._random.randrange(1, 20_000)
         self._journal.debits[reference] = Debit(self._account.id, amount)
         return {"reference": reference, "amount": _decimal(amount)}
 

@@ -9,18 +9,18 @@ from tests.chaos.mail_server import MailServer, Mood
 from webapp.processors.sandbox.answers import AnswerKind
 
 ANSWERS = {
-    AnswerKind.DECLINE: 6,
+    AnswerKind.DECLINE: 5,
     AnswerKind.SLOW: 3,
-    AnswerKind.TIMEOUT_AFTER_CHARGE: 4,
-    AnswerKind.TIMEOUT_BEFORE_CHARGE: 4,
-    AnswerKind.SERVER_ERROR: 2,
-    AnswerKind.REFUSE_TO_LOOK: 4,
-    AnswerKind.AUTHENTICATION_REQUIRED: 8,
+    AnswerKind.TIMEOUT_AFTER_CHARGE: 5,
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: 2,
+    AnswerKind.SERVER_ERROR: 1,
+    AnswerKind.REFUSE_TO_LOOK: 3,
+    AnswerKind.AUTHENTICATION_REQUIRED: 5,
 }
 
 DECLINES = ("insufficient_funds", "insufficient_funds", "generic_decline", "stolen_card")
 
-LATENCY = 0.2
+LATENCY = 0.1
 """Seconds that every call of the processor takes."""
 
 SLOW = 0.6
@@ -32,13 +32,13 @@ BETWEEN_OUTAGES = timedelta(minutes=25)
 """The clock may not outrun a call that is under way: a real one ends long before the half hour
 after which "not known" is believed (L10)."""
 
-OUTAGES = (
-    timedelta(seconds=0),
-    timedelta(minutes=31),
-    timedelta(hours=2),
-    timedelta(hours=24),
-    timedelta(hours=49),
-)
+OUTAGES = {
+    timedelta(0): 2,
+    timedelta(minutes=31): 4,
+    timedelta(hours=2): 2,
+    timedelta(hours=24): 1,
+    timedelta(hours=49): 3,
+}
 """How long the host was down; no call is under way then."""
 
 OLDEST_OWED = "SELECT min(created_at) FROM notice WHERE state = 'owed'"
@@ -53,18 +53,12 @@ class Mischief:
         installation.books.latency = LATENCY
         self._passed = timedelta(0)
         """Since the last outage."""
-        self._next = dict.fromkeys(("answer", "mood", "clock", "outage"), time.monotonic())
-        self._plan("outage", 8)
-
-    @property
-    def wants_an_outage(self) -> bool:
-        return time.monotonic() > self._next["outage"]
+        self._next = dict.fromkeys(("answer", "mood", "clock"), time.monotonic())
 
     def plan_outage(self) -> timedelta:
         """How long it is to last."""
-        self._plan("outage", 12)
         self._passed = timedelta(0)
-        wished = self._random.choice(OUTAGES)
+        wished = self._random.choices(list(OUTAGES), list(OUTAGES.values()))[0]
         oldest = self._installation.database.instant(OLDEST_OWED)
         age = self._installation.now - oldest if oldest else timedelta(0)
         return max(min(wished, OLDEST_MAIL - age), timedelta(0))
@@ -72,7 +66,7 @@ class Mischief:
     def act(self) -> None:
         now = time.monotonic()
         if now > self._next["answer"]:
-            self._plan("answer", 0.5)
+            self._plan("answer", 1)
             self._queue_an_answer()
         if now > self._next["mood"]:
             self._plan("mood", 2)

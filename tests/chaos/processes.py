@@ -5,6 +5,7 @@ takes, and then runs the very entry point of its command, in a process group of 
 """
 
 import ctypes
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -79,12 +80,7 @@ class Life:
 
     def kill(self) -> None:
         """SIGKILL to the whole group, now."""
-        pid = self._process.pid or 0
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has no group of its own yet, or has ended
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.wait()
 
     def terminate(self) -> None:
@@ -92,13 +88,23 @@ class Life:
         with suppress(ProcessLookupError):
             os.kill(self._process.pid or 0, signal.SIGTERM)
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
+        """Its exit code. Who does not end in time is aborted, and leaves its stacks in the log."""
         end = time.monotonic() + seconds
         while (code := self.exit_code) is None:
             if time.monotonic() > end:
-                raise TimeoutError(f"a process has not ended within {seconds:g} s")
+                self._signal(signal.SIGABRT)
+                end += seconds
             time.sleep(0.005)
         return code
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._process.pid or 0
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # it has no group of its own yet, or has ended
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     @property
     def passed(self) -> list[str]:
@@ -128,9 +134,7 @@ def _run(command: tuple[str, ...], environ: dict[str, str], log: str) -> None:
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(ROOT)
-    import faulthandler
-
-    faulthandler.enable()  # DEBUG
+    faulthandler.enable()
     sys.argv = list(command)
     if command[0] == "gunicorn":
         from gunicorn.app.wsgiapp import run

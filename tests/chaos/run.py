@@ -25,10 +25,15 @@ from tests.chaos.staff import Staff
 from tests.chaos.tally import ALL_AT_ONCE, Tally
 from tests.chaos.topology import Server, servers
 
-ACCOUNTS = 4
+ACCOUNTS = 6
 
-PACE = {"person": 0.15, "meter": 0.1, "staff": 2.0}
+PACE = {"person": 0.1, "meter": 0.4, "staff": 2.0}
 """Seconds between two deeds of one of them, on average."""
+
+OUTAGE_EVERY = 8
+"""Kills."""
+
+TOLD_EVERY = 25
 
 PATIENCE = 5.0
 """Seconds that a kill may take, on average, before the run gives up."""
@@ -169,18 +174,19 @@ class Run:
         self._kill_all()
         self._start_all(armed=True)
         gives_up_at = time.monotonic() + 30 + self._kills * PATIENCE
-        told = 0
+        next_outage, next_told = OUTAGE_EVERY, TOLD_EVERY
         while self._tally.count < self._kills:
             for server in self._servers:
                 self._look_after(server)
-            if self._mischief.wants_an_outage:
+            if self._tally.count >= next_outage:
+                next_outage = self._tally.count + OUTAGE_EVERY
                 lasts = self._mischief.plan_outage()
                 self._kill_all()
                 self._installation.advance_clock(lasts)
                 self._start_all(armed=True)
             self._mischief.act()
-            if self._tally.count // 25 > told:
-                told = self._tally.count // 25
+            if self._tally.count >= next_told:
+                next_told += TOLD_EVERY
                 self._tell(f"{self._tally.count} kills")
             if time.monotonic() > gives_up_at:
                 self._journal.fault(f"only {self._tally.count} kills came about in the time")
@@ -221,7 +227,7 @@ class Run:
         for server in self._servers:
             server.life.terminate()
         for server in self._servers:
-            code = server.life.wait(60)
+            code = server.life.wait()
             self._tally.record_survival(server.life)
             if code != 0:
                 self._journal.fault(f"{server.name} was asked to end, and ended with {code}")

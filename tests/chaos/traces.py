@@ -21,7 +21,9 @@ AT_REST = {
 }
 """What may not be left over."""
 
-IN_A_LOG = re.compile(r"database is locked|[Dd]eadlock|Traceback|\b(ERROR|CRITICAL)\b")
+IN_A_LOG = re.compile(
+    r"database is locked|[Dd]eadlock|Traceback|Fatal Python error|\b(ERROR|CRITICAL)\b"
+)
 
 WIRE_MAILS = {"new": "wire_requested", "proof_uploaded": "wire_proof"}
 
