@@ -3,6 +3,11 @@
 PYTHON ?=
 WORKERS ?= 2
 
+# Of a chaos run; the seed of an earlier one repeats its choices.
+KILLS ?= 500
+SEED ?=
+DATABASE ?= sqlite
+
 # Demo data unless the environment or .env says otherwise.
 run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo 1)
 
@@ -10,7 +15,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test bench bench-short lint format clean
+.PHONY: run test chaos bench bench-short lint format clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -22,6 +27,10 @@ run: .venv/.runtime
 test: lint
 	@tests/postgres/install.sh || true
 	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# Kills the real processes under traffic, and compares the books. It ends by itself.
+chaos: .venv/.dev
+	.venv/bin/python -m tests.chaos --kills $(KILLS) --database $(DATABASE) $(if $(SEED),--seed $(SEED))
 
 # ARGS names figures: make bench ARGS="page toggle".
 bench bench-short: .venv/.dev

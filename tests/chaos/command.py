@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.run import run
+from tests.postgres.server import NoServer
 
 
 def main() -> None:
@@ -29,7 +30,10 @@ def main() -> None:
         sys.stderr.flush()
 
     tell(command)
-    outcome = run(given.kills, given.seed, given.database, tell)
+    try:
+        outcome = run(given.kills, given.seed, given.database, tell)
+    except NoServer as reason:
+        sys.exit(f"No PostgreSQL here: {reason}")
     sys.stdout.writelines(f"{line}\n" for line in report.told(outcome, command))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(outcome, command), indent=1))

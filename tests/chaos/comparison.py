@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.chaos import money, traces
 from tests.chaos.found import BY_HAND, Found
-from tests.chaos.installation import Account, Installation
+from tests.chaos.installation import Account
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import Received
 
@@ -32,17 +32,9 @@ class Figures:
     orphans: int
 
 
-def is_at_rest(installation: Installation) -> bool:
-    return not list(traces.left_over(Found(installation)))
-
-
 def differences(
-    installation: Installation,
-    journal: Journal,
-    accounts: Sequence[Account],
-    received: Sequence[Received],
+    found: Found, journal: Journal, accounts: Sequence[Account], received: Sequence[Received]
 ) -> list[Difference]:
-    found = Found(installation)
     compared: dict[str, Iterable[str]] = {
         "left over": traces.left_over(found),
         "charge": money.charges(found),
@@ -62,8 +54,7 @@ def differences(
     return [Difference(kind, words) for kind, told in compared.items() for words in told]
 
 
-def figures(installation: Installation, received: Sequence[Received]) -> Figures:
-    found = Found(installation)
+def figures(found: Found, received: Sequence[Received]) -> Figures:
     by_processor = [a for a in found.attempts.values() if a.processor != BY_HAND]
     ids = Counter(mail.message_id for mail in received)
     return Figures(

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-from tests.chaos.installation import Installation
+from tests.chaos.databases import Database
 
 BY_HAND = "operator"
 """In the place of a processor, for what the provider's staff has posted."""
@@ -64,10 +65,11 @@ Posted = list[tuple[int, int]]
 
 
 class Found:
-    def __init__(self, installation: Installation) -> None:
-        self._database = installation.database
-        self._books = installation.home / "sandbox.db"
-        self.home, self.logs = installation.home, installation.logs
+    """Read when it is first asked for, and then as it was."""
+
+    def __init__(self, database: Database, home: Path, logs: Path) -> None:
+        self._database, self._books = database, home / "sandbox.db"
+        self.home, self.logs = home, logs
 
     def rows(self, sql: str) -> Sequence[tuple]:
         return self._database.rows(sql)

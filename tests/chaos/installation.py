@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.chaos.databases import Database
+from tests.chaos.found import Found
 from tests.chaos.processes import FLASK, Life
 from webapp.processors.sandbox.books import SandboxBooks
 
@@ -92,6 +93,11 @@ class Installation:
         who = ("--name", name, "--email", email, "--password", PASSWORD)
         made = self.command("accounts", "create", *who, "--balance", opening, "--json").json
         return Account(made["account"], name, email, made["api_key"], micros(opening))
+
+    @property
+    def found(self) -> Found:
+        """What stands in its tables now."""
+        return Found(self.database, self.home, self.logs)
 
     @property
     def now(self) -> datetime:

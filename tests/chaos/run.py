@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from tests.chaos.client import Client
-from tests.chaos.comparison import Difference, Figures, differences, figures, is_at_rest
+from tests.chaos.comparison import Difference, Figures, differences, figures
 from tests.chaos.databases import Database, database
 from tests.chaos.installation import Account, Installation, free_port
 from tests.chaos.journal import Journal
@@ -24,6 +24,7 @@ from tests.chaos.person import Person
 from tests.chaos.staff import Staff
 from tests.chaos.tally import ALL_AT_ONCE, Tally
 from tests.chaos.topology import Server, servers
+from tests.chaos.traces import is_at_rest
 
 ACCOUNTS = 6
 
@@ -240,7 +241,7 @@ class Run:
             for _ in range(2):
                 self._installation.command("jobs", "run")
             self._staff.decide()
-            if is_at_rest(self._installation):
+            if is_at_rest(self._installation.found):
                 return
             self._installation.advance_clock(step)
 
@@ -248,10 +249,9 @@ class Run:
         check = self._installation.command("ledger", "check")
         if check.code != 0:
             self._journal.fault(check.text)
-        received = self._mails.received
-        around = (self._installation, self._journal, self._accounts, received)
-        counted = figures(self._installation, received)
-        return Outcome(self._tally, self._journal, counted, differences(*around), seconds)
+        found, received = self._installation.found, self._mails.received
+        compared = differences(found, self._journal, self._accounts, received)
+        return Outcome(self._tally, self._journal, figures(found, received), compared, seconds)
 
 
 def run(kills: int, seed: int, kind: str, tell: Callable[[str], None]) -> Outcome:

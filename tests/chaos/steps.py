@@ -41,9 +41,13 @@ def at_books(place: str) -> str:
 
 def all_steps() -> set[str]:
     """Every step that the traffic can come by."""
+    return {step for step in in_source() if place_of(step) not in NOT_IN_TRAFFIC}
+
+
+def in_source() -> set[str]:
     found = {step for path in ACTIONS.glob("*.py") for step in _in_action(path)}
     found |= {step for path in BOOKS.glob("*.py") for step in _in_books(path)}
-    return {step for step in found if place_of(step) not in NOT_IN_TRAFFIC}
+    return found
 
 
 def place_of(step: str) -> str:

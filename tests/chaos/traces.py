@@ -33,6 +33,10 @@ def left_over(found: Found) -> Iterator[str]:
         yield from (f"{words}: {row[0]}" for row in found.rows(sql))
 
 
+def is_at_rest(found: Found) -> bool:
+    return not list(left_over(found))
+
+
 def mails(found: Found, received: Sequence[Received]) -> Iterator[str]:
     """Each that is owed has arrived at least once, under the Message-ID of its row."""
     arrived = Counter(received)

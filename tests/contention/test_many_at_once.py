@@ -18,13 +18,14 @@ import pytest
 
 from tests.chaos.browser import MAIN, Browser, bank_of
 from tests.chaos.client import Client
-from tests.chaos.comparison import differences, is_at_rest
+from tests.chaos.comparison import differences
 from tests.chaos.databases import database
 from tests.chaos.found import Found
 from tests.chaos.installation import Account, Installation, free_port
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.processes import FLASK, WEB
+from tests.chaos.traces import is_at_rest
 from tests.postgres import server
 
 MANY = 8
@@ -49,7 +50,7 @@ class House:
 
     @property
     def found(self) -> Found:
-        return Found(self.installation)
+        return self.installation.found
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def house(request, tmp_path_factory) -> Iterator[House]:
         house = House(installation, journal, [], [f"http://127.0.0.1:{port}" for port in ports])
         yield house
         end = time.monotonic() + PATIENCE
-        while not is_at_rest(installation) and time.monotonic() < end:
+        while not is_at_rest(installation.found) and time.monotonic() < end:
             time.sleep(0.1)
-        assert differences(installation, journal, house.accounts, mails.received) == []
+        assert differences(installation.found, journal, house.accounts, mails.received) == []
         assert installation.command("ledger", "check").code == 0
 
 
