@@ -49,6 +49,12 @@ class Journal:
         with self._lock:
             self.deeds[deed] += 1
 
+    def answered_of(self, account_id: int) -> list[tuple[str, Debit]]:
+        """Debits of an account, by their reference."""
+        debits = self.debits.copy()  # others go on adding to it
+        mine = debits.items()
+        return [(ref, one) for ref, one in mine if one.answered and one.account_id == account_id]
+
     def was_told(self, status: int) -> None:
         with self._lock:
             self.answers[str(status)] += 1

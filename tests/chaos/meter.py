@@ -1,5 +1,6 @@
 """A meter: it posts usage by the account's key, each record until it was answered 201 (L12)."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -8,6 +9,13 @@ from tests.chaos.installation import Account
 from tests.chaos.journal import Debit, Journal
 
 Record = dict[str, str]
+
+STORM = 6
+STORMY = 80_000_000
+"""Micros: more than most refills add."""
+
+BREATH = 0.8
+"""Seconds: enough to be refilled in."""
 
 
 class Meter:
@@ -18,9 +26,8 @@ class Meter:
 
     def act(self) -> None:
         """One record, many, or what was posted before; now and then from two machines at once."""
-        deed = self._random.choices(
-            (self._post, self._post_twice_at_once, self._post_again), (20, 3, 3)
-        )[0]
+        deeds = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
+        deed = self._random.choices(deeds, (20, 3, 3, 1))[0]
         deed([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
 
     def _post(self, records: list[Record]) -> None:
@@ -36,20 +43,24 @@ class Meter:
 
     def _post_again(self, records: list[Record]) -> None:
         self._journal.did("usage again")
-        mine = [
-            (reference, debit)
-            for reference, debit in list(self._journal.debits.items())
-            if debit.account_id == self._account.id and debit.answered
-        ]
+        mine = self._journal.answered_of(self._account.id)
         old = self._random.sample(mine, min(len(mine), 3))
         again = [{"reference": ref, "amount": _decimal(debit.amount)} for ref, debit in old]
         self._send(self._client, again + records)
 
-    def _new(self) -> Record:
+    def _post_a_storm(self, records: list[Record]) -> None:
+        """T10: one refill after the other, until the burst breaker stops them."""
+        self._post(records)
+        for _ in range(STORM):
+            self._post([self._new(STORMY)])
+            time.sleep(BREATH)
+
+    def _new(self, amount: int = 0) -> Record:
+        """Mostly small, sometimes a deep fall; up to six decimals."""
         self._number += 1
         reference = f"{self._account.name}-{self._number}"
-        # Mostly small, sometimes a deep fall; up to six decimals.
-        amount = self._random.choice((1, 100, 1000, 3000)) * self._random.randrange(1, 20_000)
+        scale = self._random.choice((1, 100, 1000, 3000))
+        amount = amount or scale * self._random.randrange(1, 20_000)
         self._journal.debits[reference] = Debit(self._account.id, amount)
         return {"reference": reference, "amount": _decimal(amount)}
 

@@ -14,7 +14,7 @@ ANSWERS = {
     AnswerKind.TIMEOUT_AFTER_CHARGE: 5,
     AnswerKind.TIMEOUT_BEFORE_CHARGE: 2,
     AnswerKind.SERVER_ERROR: 1,
-    AnswerKind.REFUSE_TO_LOOK: 3,
+    AnswerKind.REFUSE_TO_LOOK: 5,
     AnswerKind.AUTHENTICATION_REQUIRED: 5,
 }
 
@@ -26,14 +26,18 @@ LATENCY = 0.1
 SLOW = 0.6
 """Seconds more, at most."""
 
-WHILE_RUNNING = (timedelta(seconds=11), timedelta(seconds=61), timedelta(minutes=5))
+WHILE_RUNNING = {
+    timedelta(seconds=11): 6,
+    timedelta(seconds=61): 3,
+    timedelta(minutes=5): 1,
+}
 
 BETWEEN_OUTAGES = timedelta(minutes=25)
 """The clock may not outrun a call that is under way: a real one ends long before the half hour
 after which "not known" is believed (L10)."""
 
 OUTAGES = {
-    timedelta(0): 2,
+    timedelta(0): 5,
     timedelta(minutes=31): 4,
     timedelta(hours=2): 2,
     timedelta(hours=24): 1,
@@ -89,7 +93,7 @@ class Mischief:
         books.queue_answer(kind, decline_code=self._random.choice(DECLINES), seconds=seconds)
 
     def _let_time_pass(self) -> None:
-        step = self._random.choice(WHILE_RUNNING)
+        step = self._random.choices(list(WHILE_RUNNING), list(WHILE_RUNNING.values()))[0]
         if self._passed + step <= BETWEEN_OUTAGES:
             self._passed += step
             self._installation.advance_clock(step)

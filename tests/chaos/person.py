@@ -121,8 +121,8 @@ class Person:
             target=choose(("80.00", "150.00")),
             day_limit=choose(("", "", "", "900.00")),
             month_limit=choose(("", "", "9000.00")),
-            notification_on=choose(("1", "")),
-            notification_threshold=choose(("25.00", "55.00", "70.00")),
+            notification_on="1" if self._is_likely(0.8) else "",
+            notification_threshold=choose(("25.00", "70.00", "120.00")),
         )
 
     # Payments

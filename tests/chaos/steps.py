@@ -27,6 +27,7 @@ SEND = "send"
 
 NOT_IN_TRAFFIC = {
     "settle_paid.keep_late_evidence": "only after an operator has decided wrongly",
+    "decide_attempt.decide_attempt": "about such late evidence; other decisions commit in `settle`",
     "books: answers.put": "the run itself tells the sandbox how to misbehave",
     "books: answers.clear": "the same",
     "books: books.advance_clock": "the run itself moves the clock",
