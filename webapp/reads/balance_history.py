@@ -93,13 +93,12 @@ def read_history(
 ) -> BalanceHistory:
     """From `start` to now; thinned to so many points where there are too many to read."""
     rows = session.execute(_ENTRIES, {"account_id": account.id, "start": start}).all()
-    opening = rows[0].balance_after - rows[0].amount if rows else account.balance
-    if opening == 0 and not _has_entries_before(session, account.id, start):
-        return BalanceHistory(start, None, tuple(_movement(*row) for row in rows))
     movements = tuple(_movement(*row) for row in rows)
     if len(rows) > FEW:
         movements = _thinned(session, account.id, start, now, points)
-    return BalanceHistory(start, opening, movements)
+    opening = rows[0].balance_after - rows[0].amount if rows else account.balance
+    begins = opening == 0 and not _has_entries_before(session, account.id, start)
+    return BalanceHistory(start, None if begins else opening, movements)
 
 
 def _movement(at: datetime, balance: int, amount: int, automatic: bool | None) -> Movement:
@@ -115,7 +114,7 @@ def _thinned(
     session: Session, account_id: int, start: datetime, now: datetime, points: int
 ) -> tuple[Movement, ...]:
     instants = [start + (now - start) * step / points for step in range(1, points + 1)]
-    instant = values(column("at", UtcDateTime), name="instant").data([(it,) for it in instants])
+    instant = values(column("at", UtcDateTime)).data([(it,) for it in instants]).cte("instant")
     reached = (
         select(LedgerEntry.balance_after)
         .where(LedgerEntry.account_id == account_id, LedgerEntry.posted_at <= instant.c.at)
@@ -137,6 +136,7 @@ def _thinned(
         .order_by(LedgerEntry.posted_at.desc())
         .limit(FEW)
     )
-    movements = [Movement(at, balance) for at, balance in samples if balance is not None]
-    movements += [_movement(*row) for row in credits_]
+    movements = [_movement(*row) for row in credits_]
+    # After the credits, because a sample tells where its whole instant has led.
+    movements += [Movement(at, balance) for at, balance in samples if balance is not None]
     return tuple(sorted(movements, key=lambda movement: movement.at))
