@@ -9,7 +9,7 @@ import requests
 
 from tests.chaos.journal import Journal
 
-TIMEOUT = (2.0, 20.0)
+TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and to wait for the answer."""
 
 PAUSE = 0.05

@@ -35,7 +35,7 @@ class MailServer:
         self.received: list[Received] = []
         self._links: dict[str, list[str]] = defaultdict(list)
         self._mood = Mood.DOWN
-        self._port = port
+        self.port = port
         self._controller: Controller | None = None
         self._lock = Lock()
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -45,7 +45,7 @@ class MailServer:
         if mood is Mood.DOWN:
             self.stop()
         elif self._controller is None:
-            self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
+            self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
             self._controller.start()
 
     def stop(self) -> None:

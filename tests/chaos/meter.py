@@ -14,8 +14,8 @@ STORM = 6
 STORMY = 80_000_000
 """Micros: more than most refills add."""
 
-BREATH = 0.8
-"""Seconds: enough to be refilled in."""
+BREATH = 3.0
+"""Seconds, at most, to be refilled in."""
 
 
 class Meter:
@@ -27,7 +27,7 @@ class Meter:
     def act(self) -> None:
         """One record, many, or what was posted before; now and then from two machines at once."""
         deeds = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
-        deed = self._random.choices(deeds, (20, 3, 3, 1))[0]
+        deed = self._random.choices(deeds, (20, 3, 3, 2))[0]
         deed([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
 
     def _post(self, records: list[Record]) -> None:
@@ -52,8 +52,15 @@ class Meter:
         """T10: one refill after the other, until the burst breaker stops them."""
         self._post(records)
         for _ in range(STORM):
+            before = self._balance
             self._post([self._new(STORMY)])
-            time.sleep(BREATH)
+            end = time.monotonic() + BREATH
+            while self._balance < before and time.monotonic() < end:
+                time.sleep(0.1)
+
+    @property
+    def _balance(self) -> float:
+        return float(self._client.get("/api/v1/balance").json()["balance"])
 
     def _new(self, amount: int = 0) -> Record:
         """Mostly small, sometimes a deep fall; up to six decimals."""

@@ -14,7 +14,7 @@ ANSWERS = {
     AnswerKind.TIMEOUT_AFTER_CHARGE: 5,
     AnswerKind.TIMEOUT_BEFORE_CHARGE: 2,
     AnswerKind.SERVER_ERROR: 1,
-    AnswerKind.REFUSE_TO_LOOK: 5,
+    AnswerKind.REFUSE_TO_LOOK: 8,
     AnswerKind.AUTHENTICATION_REQUIRED: 5,
 }
 
@@ -37,7 +37,7 @@ BETWEEN_OUTAGES = timedelta(minutes=25)
 after which "not known" is believed (L10)."""
 
 OUTAGES = {
-    timedelta(0): 5,
+    timedelta(0): 3,
     timedelta(minutes=31): 4,
     timedelta(hours=2): 2,
     timedelta(hours=24): 1,

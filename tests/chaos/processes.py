@@ -66,7 +66,6 @@ class Life:
         self._process = _forks.Process(target=_run, args=(tuple(command), environ, str(log)))
         with _one_at_a_time:
             self._process.start()
-        self.started_at = time.monotonic()
 
     @property
     def exit_code(self) -> int | None:
@@ -85,8 +84,9 @@ class Life:
 
     def terminate(self) -> None:
         """Ask it to finish what is under way, and to end."""
-        with suppress(ProcessLookupError):
-            os.kill(self._process.pid or 0, signal.SIGTERM)
+        if self._process.pid is not None and self.exit_code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
 
     def wait(self, seconds: float = 60.0) -> int:
         """Its exit code. Who does not end in time is aborted, and leaves its stacks in the log."""
@@ -99,10 +99,13 @@ class Life:
         return code
 
     def _signal(self, number: signal.Signals) -> None:
-        pid = self._process.pid or 0
+        """To the whole group; to nobody once it has ended, for its number may be another's then."""
+        pid = self._process.pid
+        if pid is None or self.exit_code is not None:
+            return
         try:
             os.killpg(pid, number)
-        except ProcessLookupError:  # it has no group of its own yet, or has ended
+        except ProcessLookupError:  # it has no group of its own yet, or has just ended
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 

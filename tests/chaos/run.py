@@ -1,10 +1,9 @@
-"""One run: an installation under traffic whose processes are killed, and what is left of it."""
+"""One run: an installation under traffic whose servers are killed, and what is left of it."""
 
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,24 +11,20 @@ from random import Random
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from tests.chaos.client import Client
 from tests.chaos.comparison import Difference, Figures, differences, figures
 from tests.chaos.databases import Database, database
-from tests.chaos.installation import Account, Installation, free_port
+from tests.chaos.fleet import Fleet
+from tests.chaos.installation import Installation, free_port
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import MailServer, Mood
-from tests.chaos.meter import Meter
 from tests.chaos.mischief import Mischief
-from tests.chaos.person import Person
 from tests.chaos.staff import Staff
-from tests.chaos.tally import ALL_AT_ONCE, Tally
-from tests.chaos.topology import Server, servers
+from tests.chaos.tally import Tally
 from tests.chaos.traces import is_at_rest
+from tests.chaos.traffic import Traffic
 
-ACCOUNTS = 6
-
-PACE = {"person": 0.1, "meter": 0.4, "staff": 2.0}
-"""Seconds between two deeds of one of them, on average."""
+FEWEST, MOST = 3, 6
+"""Accounts: a short run has no time for many."""
 
 OUTAGE_EVERY = 8
 """Kills."""
@@ -44,6 +39,8 @@ LADDER = tuple(
 )
 """How the clock is moved until all is at rest: L10's timetable, and the pauses between mails."""
 
+Tell = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -55,191 +52,95 @@ class Outcome:
     """Of the killing alone."""
 
 
+def run(kills: int, seed: int, kind: str, tell: Tell) -> Outcome:
+    # What ends is a process and never the machine, so the files may as well lie in memory.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ballast-", dir=memory)))
+        base = stack.enter_context(database(kind, folder))
+        return Run(kills, seed, kind, folder, base, stack, tell).go()
+
+
 class Run:
     def __init__(
-        self, kills: int, seed: int, kind: str, folder: Path, database_: Database, tell: Callable
+        self,
+        kills: int,
+        seed: int,
+        kind: str,
+        folder: Path,
+        base: Database,
+        stack: ExitStack,
+        tell: Tell,
     ) -> None:
+        """What has to be ended is put on the `stack`."""
         self._kills, self._seed, self._tell = kills, seed, tell
-        self._journal, self._tally = Journal(), Tally(self._random("tally"))
-        self._leaving, self._over = Event(), Event()
-        mail_port = free_port()
-        self._mails = MailServer(mail_port)
+        self._journal, self._tally = Journal(), Tally(self._seeded("tally"))
+        self._over = Event()
+        self._mails = MailServer(free_port())
+        stack.callback(self._mails.stop)
         self._mails.be(Mood.UP)
-        self._installation = Installation(folder, database_, mail_port)
-        with ThreadPoolExecutor(ACCOUNTS) as pool:
-            names = [f"harbour-{number}" for number in range(ACCOUNTS)]
+        self._installation = Installation(folder, base, self._mails.port)
+        stack.callback(self._installation.books.close)
+        names = [f"harbour-{number}" for number in range(min(MOST, max(FEWEST, kills // 25)))]
+        with ThreadPoolExecutor(len(names)) as pool:
             self._accounts = list(pool.map(self._installation.account, names))
-            ids = [str(account.id) for account in self._accounts]
-            list(
-                pool.map(
-                    lambda id_: self._installation.command("accounts", "paypal", id_, "on"), ids
-                )
-            )
-        tell("the installation is there, with its accounts")
-        around = (self._installation, self._journal, self._tally, self._random("servers"))
-        self._servers = servers(kind, *around)
-        self._mischief = Mischief(self._installation, self._mails, self._random("mischief"))
-        around = (self._journal, self._tally, self._random("staff"), self._over)
+        around = (self._installation, self._journal, self._tally, self._seeded("fleet"))
+        self._fleet = Fleet(kind, *around)
+        stack.callback(self._fleet.kill)
+        self._mischief = Mischief(self._installation, self._mails, self._seeded("mischief"))
+        around = (self._journal, self._tally, self._seeded("staff"), self._over)
         self._staff = Staff(self._installation, self._accounts, *around)
 
     def go(self) -> Outcome:
-        people, meters = self._people(), self._meters()
-        self._start_all(armed=False)
-        with ThreadPoolExecutor(ACCOUNTS) as pool:
-            list(pool.map(Person.move_in, people))
+        around = (self._staff, self._mails, self._journal, self._seeded, self._over)
+        traffic = Traffic(self._accounts, self._fleet.addresses, self._installation, *around)
+        self._fleet.start(armed=False)
+        traffic.move_in()
         self._tell("people have moved in; now the kills")
         started_at = time.monotonic()
-        with self._traffic(people, meters):
+        with traffic.flowing():
             self._kill()
             seconds = time.monotonic() - started_at
             self._tell("no more kills; the traffic comes to its end")
-            self._kill_all()
-            self._start_all(armed=False)
-        self._stop()
+            self._fleet.kill()
+            self._fleet.start(armed=False)
+        self._fleet.stop()
         self._tell("everybody is gone; the clock moves until all is at rest")
         self._settle()
         return self._compared(seconds)
 
-    def close(self) -> None:
-        self._over.set()
-        self._leaving.set()
-        for server in self._servers:
-            if server.life is not None:
-                server.life.kill()
-        self._mails.stop()
-        self._installation.books.close()
-
-    # Who is there
-
-    def _people(self) -> list[Person]:
-        return [
-            Person(
-                account,
-                self._client(f"person {account.name}"),
-                self._journal,
-                self._random(f"person {account.name} acts"),
-                self._mails,
-                lambda: self._installation.now,
-            )
-            for account in self._accounts
-        ]
-
-    def _meters(self) -> list[Meter]:
-        return [
-            Meter(
-                account,
-                self._client(f"meter {account.name}", account),
-                self._journal,
-                self._random(f"meter {account.name} acts"),
-            )
-            for account in self._accounts
-        ]
-
-    def _client(self, name: str, account: Account | None = None) -> Client:
-        key = {"Authorization": f"Bearer {account.api_key}"} if account else {}
-        addresses = [server.address for server in self._servers if server.port]
-        return Client(addresses, self._journal, self._random(name), self._over, key)
-
-    def _random(self, name: str) -> Random:
+    def _seeded(self, name: str) -> Random:
+        """Everybody makes their own choices, whatever the others do meanwhile."""
         return Random(f"{self._seed} {name}")
 
-    @contextmanager
-    def _traffic(self, people: list[Person], meters: list[Meter]) -> Iterator[None]:
-        """Everybody acts until the body ends, and then comes to the end of their last deed."""
-        acts = [(person.act, "person") for person in people]
-        acts += [(meter.act, "meter") for meter in meters]
-        acts.append((self._staff.act, "staff"))
-        with ThreadPoolExecutor(len(acts)) as pool:
-            busy = [
-                pool.submit(self._keep_at_it, act, PACE[who], self._random(f"{who} {n}"))
-                for n, (act, who) in enumerate(acts)
-            ]
-            try:
-                yield
-            finally:
-                self._leaving.set()
-                wait(busy, 60)
-                self._over.set()
-        for fault in [one.exception() for one in busy]:
-            if fault is not None:
-                self._journal.fault("".join(traceback.format_exception(fault)))
-
-    def _keep_at_it(self, act: Callable[[], None], pace: float, random: Random) -> None:
-        while not self._leaving.is_set():
-            act()
-            self._leaving.wait(random.uniform(0, 2 * pace))
-
-    # The kills
-
     def _kill(self) -> None:
-        self._kill_all()
-        self._start_all(armed=True)
         gives_up_at = time.monotonic() + 30 + self._kills * PATIENCE
-        next_outage, next_told = OUTAGE_EVERY, TOLD_EVERY
+        next_outage, next_told = 0, TOLD_EVERY
         while self._tally.count < self._kills:
-            for server in self._servers:
-                self._look_after(server)
             if self._tally.count >= next_outage:
+                self._have_an_outage()
                 next_outage = self._tally.count + OUTAGE_EVERY
-                lasts = self._mischief.plan_outage()
-                self._kill_all()
-                self._installation.advance_clock(lasts)
-                self._start_all(armed=True)
+            self._fleet.look_after()
             self._mischief.act()
             if self._tally.count >= next_told:
-                next_told += TOLD_EVERY
                 self._tell(f"{self._tally.count} kills")
+                next_told += TOLD_EVERY
             if time.monotonic() > gives_up_at:
                 self._journal.fault(f"only {self._tally.count} kills came about in the time")
                 return
             time.sleep(0.01)
 
-    def _look_after(self, server: Server) -> None:
-        life = server.life
-        if life.exit_code is None and server.is_due:
-            life.kill()
-        if life.exit_code is None:
-            return
-        if life.was_killed:
-            self._tally.record(life)
-        else:
-            self._journal.fault(f"{server.name} ended by itself, with {life.exit_code}")
-        server.start(armed=True)
-
-    def _kill_all(self) -> None:
-        """The host goes down: one kill, whatever has been running."""
-        lives = [server.life for server in self._servers if server.life is not None]
-        for life in lives:
-            life.kill()
-        for number, life in enumerate(lives):
-            if number == 0 or life.killed_at:
-                self._tally.record(life, ALL_AT_ONCE)
-            else:
-                self._tally.record_survival(life)
-
-    def _start_all(self, *, armed: bool) -> None:
-        for server in self._servers:
-            server.start(armed=armed)
-
-    # The end
-
-    def _stop(self) -> None:
-        """Graceful: each finishes what is under way."""
-        for server in self._servers:
-            server.life.terminate()
-        for server in self._servers:
-            code = server.life.wait()
-            self._tally.record_survival(server.life)
-            if code != 0:
-                self._journal.fault(f"{server.name} was asked to end, and ended with {code}")
+    def _have_an_outage(self) -> None:
+        lasts = self._mischief.plan_outage()
+        self._fleet.kill()
+        self._installation.advance_clock(lasts)
+        self._fleet.start(armed=True)
 
     def _settle(self) -> None:
         """Nothing else runs, so that no call is under way while the clock jumps."""
-        self._over.set()
         self._mischief.end()
         for step in LADDER:
-            for _ in range(2):
-                self._installation.command("jobs", "run")
+            self._installation.command("jobs", "run")
             self._staff.decide()
             if is_at_rest(self._installation.found):
                 return
@@ -252,14 +153,3 @@ class Run:
         found, received = self._installation.found, self._mails.received
         compared = differences(found, self._journal, self._accounts, received)
         return Outcome(self._tally, self._journal, figures(found, received), compared, seconds)
-
-
-def run(kills: int, seed: int, kind: str, tell: Callable[[str], None]) -> Outcome:
-    # What ends is a process and never the machine, so the files may as well lie in memory.
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="ballast-", dir=memory)))
-        base = stack.enter_context(database(kind, folder))
-        one = Run(kills, seed, kind, folder, base, tell)
-        stack.callback(one.close)
-        return one.go()

@@ -34,7 +34,7 @@ class Staff:
             self._wires: 5,
             self._adjust: 3,
             self.decide: 3,
-            self._paypal: 1,
+            self._paypal: 2,
             self._import: 2,
             self._new_account: 1,
             self.check_books: 2,

@@ -10,6 +10,9 @@ from tests.chaos.steps import all_steps
 KEEN = 5
 """Times as often processes are to die where money, usage or a mail is between two rows."""
 
+RARE = 6
+"""Times as likely is a step to be armed that is come by, and where none has died."""
+
 BETWEEN = (
     "books: charges.book",
     "charge.",
@@ -58,6 +61,8 @@ class Tally:
             return armed
 
     def _weight(self, step: str) -> float:
+        if self.lives[step] and not self.kills[step]:
+            return RARE
         kills = self.kills[step] / (KEEN if step.startswith(BETWEEN) else 1)
         return 1 / (1 + kills) ** 2
 

@@ -1,0 +1,116 @@
+"""The servers that a run keeps alive, each through its many lives."""
+
+import time
+from collections.abc import Sequence
+from random import Random
+
+from tests.chaos.installation import Installation, free_port, wait_until_free
+from tests.chaos.journal import Journal
+from tests.chaos.processes import FLASK, WEB, Life
+from tests.chaos.tally import ALL_AT_ONCE, Tally
+
+ARMED = 5
+"""Steps in each life."""
+
+SECONDS_BETWEEN = 4
+ANSWERS_BETWEEN = 40
+"""Between two kills from outside, on average: whichever comes first, for on a slow machine little
+happens in a second, and on a fast one much."""
+
+WEBS = {"sqlite": 1, "postgres": 3}
+"""One host on SQLite; on PostgreSQL several web processes share the work."""
+
+SCHEDULERS = 2
+
+
+class Server:
+    """A web process, where it has a port, or a scheduler."""
+
+    def __init__(self, name: str, port: int = 0) -> None:
+        self.name, self.port = name, port
+        self.life: Life | None = None
+        self.last_second, self.last_answer = 0.0, 0.0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Fleet:
+    def __init__(
+        self,
+        kind: str,
+        installation: Installation,
+        journal: Journal,
+        tally: Tally,
+        random: Random,
+    ) -> None:
+        self._installation, self._journal = installation, journal
+        self._tally, self._random = tally, random
+        webs = [Server(f"web-{number}", free_port()) for number in range(WEBS[kind])]
+        self._servers = [*webs, *(Server(f"jobs-{number}") for number in range(SCHEDULERS))]
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        return [server.address for server in self._servers if server.port]
+
+    def start(self, *, armed: bool) -> None:
+        for server in self._servers:
+            self._start(server, armed=armed)
+
+    def look_after(self) -> None:
+        """Kill whose time has come, and start again who has died."""
+        for server in self._servers:
+            life = server.life
+            if life.exit_code is None and self._is_due(server):
+                life.kill()
+            if life.exit_code is None:
+                continue
+            if life.was_killed:
+                self._tally.record(life)
+            else:
+                self._journal.fault(f"{server.name} ended by itself, with {life.exit_code}")
+            self._start(server, armed=True)
+
+    def kill(self) -> None:
+        """The host goes down: one kill, whatever has been running."""
+        lives = [server.life for server in self._servers if server.life is not None]
+        for life in lives:
+            life.kill()
+        for number, life in enumerate(lives):
+            if number == 0 or life.killed_at:
+                self._tally.record(life, ALL_AT_ONCE)
+            else:
+                self._tally.record_survival(life)
+
+    def stop(self) -> None:
+        """Graceful: each finishes what is under way."""
+        for server in self._servers:
+            server.life.terminate()
+        for server in self._servers:
+            code = server.life.wait()
+            self._tally.record_survival(server.life)
+            if code != 0:
+                self._journal.fault(f"{server.name} was asked to end, and ended with {code}")
+
+    def _start(self, server: Server, *, armed: bool) -> None:
+        environ = {}
+        if server.port:
+            wait_until_free(server.port)
+            # A web process may bring its own worker and scheduler along.
+            environ = {"PORT": str(server.port), "RUN_JOBS": self._random.choice("001")}
+        command = WEB if server.port else (*FLASK, "jobs", "start")
+        steps = self._tally.arm(ARMED) if armed else {}
+        server.life = self._installation.start(command, server.name, steps, **environ)
+        share = len(self._servers)
+        seconds, answers = SECONDS_BETWEEN * share, ANSWERS_BETWEEN * share
+        server.last_second = time.monotonic() + self._random.expovariate(1 / seconds)
+        server.last_answer = self._answers + self._random.expovariate(1 / answers)
+
+    def _is_due(self, server: Server) -> bool:
+        """Its time to be killed from outside, if it came by no armed step."""
+        return time.monotonic() > server.last_second or self._answers > server.last_answer
+
+    @property
+    def _answers(self) -> int:
+        return self._journal.answers.total()
