@@ -40,6 +40,8 @@ class Said:
     def json(self) -> object:
         """The last line that is JSON; the others are the log's."""
         lines = [line for line in self.text.splitlines() if line[:1] in ("{", "[")]
+        if self.code != 0 or not lines:
+            raise ValueError(f"a command has failed:\n{self.text}")
         return json.loads(lines[-1])
 
 
@@ -61,7 +63,8 @@ class Installation:
             "MAIL_PORT": str(mail_port),
             "PYTHONUNBUFFERED": "1",
         }
-        self.command("db", "upgrade")
+        if (said := self.command("db", "upgrade")).code != 0:
+            raise ValueError(f"the tables cannot be made:\n{said.text}")
         self.books = SandboxBooks(self.home / "sandbox.db")
 
     def start(

@@ -1,13 +1,12 @@
 """The provider's staff at the command line. A command that was killed is repeated, as people do."""
 
-import sqlite3
-from contextlib import closing
 from random import Random
 from threading import Event
 
 from tests.chaos.client import Over
 from tests.chaos.installation import Account, Installation, Said
 from tests.chaos.journal import ByHand, Debit, Journal
+from tests.chaos.processes import Life
 from tests.chaos.tally import Tally
 
 ARMED = 40
@@ -44,7 +43,8 @@ class Staff:
     def decide(self) -> None:
         """L10: by what the processor's own books show."""
         for waiting in self._command("attempts", "list", "--json").json:
-            verdict = "--paid" if self._was_charged(waiting["key"]) else "--not-paid"
+            charged = {charge.key for charge in self._installation.found.charges}
+            verdict = "--paid" if waiting["key"] in charged else "--not-paid"
             self._journal.decided.add(waiting["attempt"])
             decide = ("attempts", "decide", str(waiting["attempt"]), verdict)
             self._command(*decide, "--reason", "as the processor's books show")
@@ -80,7 +80,7 @@ class Staff:
         given = self._journal.adjustments[reason] = ByHand(account.id, amount)
         words = ["accounts", "adjust", str(account.id), f"{abs(amount) // 1_000_000}.00"]
         words += ["--reason", reason, *(["--debit"] if amount < 0 else [])]
-        while not given.answered:
+        while not given.answered and not self._over.is_set():
             given.answered = self._once(*words).code == 0
             # No key protects a second one: whoever saw no answer looks before asking again.
             posted = self._one(f"SELECT count(*) FROM payment WHERE note = '{reason}'")
@@ -131,16 +131,10 @@ class Staff:
     def _arm(self) -> dict[str, int]:
         return self._tally.arm(ARMED) if not self._over.is_set() else {}
 
-    def _ended(self, said: Said, life: object) -> Said:
+    def _ended(self, said: Said, life: Life) -> Said:
         record = self._tally.record if said.code is None else self._tally.record_survival
         record(life)
         return said
 
     def _one(self, sql: str) -> object:
         return self._installation.database.one(sql)
-
-    def _was_charged(self, key: str) -> bool:
-        books = sqlite3.connect(self._installation.home / "sandbox.db", timeout=30)
-        with closing(books):
-            found = books.execute("SELECT status FROM charge WHERE key = ?", (key,)).fetchone()
-        return found == ("paid",)
