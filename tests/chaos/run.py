@@ -35,7 +35,8 @@ PATIENCE = 5.0
 """Seconds that a kill may take, on average, before the run gives up."""
 
 LADDER = tuple(
-    timedelta(seconds=seconds) for seconds in (11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 6)
+    timedelta(seconds=seconds)
+    for seconds in (11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 12)
 )
 """How the clock is moved until all is at rest: L10's timetable, and the pauses between mails."""
 
