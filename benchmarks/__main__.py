@@ -59,6 +59,9 @@ def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], list[str]]:
                     log.exception("%s could not be measured", name)
                     failed.append(name)
                 print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    except Exception:
+        log.exception("the default installation did not end well")
+        failed.append("default installation")
     finally:
         shutil.rmtree(folder)
     return rows, failed
