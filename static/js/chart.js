@@ -22,7 +22,8 @@ const draw = (plot) => {
   const y = (units) => TOP + ((chart.top - units) / (chart.top - chart.bottom || 1)) * (height - TOP - BOTTOM);
   // Crisp lines lie on half pixels.
   const level = (units, name) => shape("line", { x1: LEFT, x2: width - RIGHT / 2, y1: Math.round(y(units)) + 0.5, y2: Math.round(y(units)) + 0.5, class: name });
-  const points = chart.points.length ? chart.points : [{ x: 0, y: 0 }, { x: 1, y: 0 }];
+  // Each is how far along, and how high.
+  const points = chart.points.length ? chart.points : [[0, 0], [1, 0]];
   const now = points.at(-1);
   const [first, middle, last] = chart.labels;
   const day = (share, anchor, words) => shape("text", { x: x(share), y: height - 4, "text-anchor": anchor }, words);
@@ -34,9 +35,9 @@ const draw = (plot) => {
     ...(chart.points.length ? [day(0.5, "middle", middle)] : []),
     day(1, "end", last),
     ...(chart.threshold === null ? [] : [level(chart.threshold, "chart-threshold")]),
-    shape("path", { class: "chart-line", d: `M${x(points[0].x)} ${y(points[0].y)}` + points.map((point) => `H${x(point.x)}V${y(point.y)}`).join("") }),
-    ...chart.refills.map((refill) => shape("circle", { class: "chart-refill", cx: x(refill.x), cy: y(refill.y), r: 3.5 })),
-    shape("circle", { class: "chart-now", cx: x(now.x), cy: y(now.y), r: 3.5 }),
+    shape("path", { class: "chart-line", d: `M${x(points[0][0])} ${y(points[0][1])}` + points.map(([along, high]) => `H${x(along)}V${y(high)}`).join("") }),
+    ...chart.refills.map(([along, high]) => shape("circle", { class: "chart-refill", cx: x(along), cy: y(high), r: 3.5 })),
+    shape("circle", { class: "chart-now", cx: x(now[0]), cy: y(now[1]), r: 3.5 }),
   );
   plot.replaceChildren(drawing);
 };

@@ -12,18 +12,14 @@ from webapp.reads.balance_history import BalanceHistory
 DAYS = 30
 """Calendar days, today included."""
 
-POINTS = 240
-"""More would not be seen at this size."""
+POINTS = 160
+"""One every other pixel; more would not be seen."""
 
 MOST_STEPS = 3.2
 
 
-@dataclass(frozen=True)
-class ChartPoint:
-    x: float
-    """0 at the left edge, 1 now."""
-    y: float
-    """The balance in units of the currency; for drawing only."""
+ChartPoint = tuple[float, float]
+"""From 0 at the left edge to 1 now; the balance in units of the currency, for drawing only."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,12 @@ class BalanceChart:
     summary: str
     """The text alternative, with the figures."""
 
+    @property
+    def drawing(self) -> dict[str, object]:
+        """What the script draws, as JSON takes it."""
+        names = ("points", "refills", "threshold", "top", "bottom", "grid", "labels")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -56,10 +58,8 @@ class Frame:
     end: datetime
 
     def point(self, at: datetime, balance: int) -> ChartPoint:
-        return ChartPoint(
-            round((at - self.start) / (self.end - self.start), 4),
-            round(balance / money.MICROS, 2),
-        )
+        share = (at - self.start) / (self.end - self.start)
+        return round(share, 4), round(balance / money.MICROS, 2)
 
 
 def chart_start(account: Account, now: datetime) -> datetime:
@@ -99,9 +99,9 @@ def _steps(frame: Frame, history: BalanceHistory, balance: int) -> tuple[ChartPo
     points, after_credit = [frame.point(frame.start, history.opening or 0)], True
     for movement in history.movements:
         point = frame.point(movement.at, movement.balance)
-        crowded = point.x - points[-1].x < 1 / POINTS and not after_credit
+        crowded = point[0] - points[-1][0] < 1 / POINTS and not after_credit
         if crowded and not movement.credit:
-            points[-1] = ChartPoint(points[-1].x, point.y)
+            points[-1] = points[-1][0], point[1]
         else:
             points.append(point)
         after_credit = movement.credit > 0
