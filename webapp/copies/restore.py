@@ -1,0 +1,89 @@
+"""Restore a backup into an empty installation, whichever database it has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from webapp.copies.archive import BOOKS, KEY, Manifest, proof_name
+from webapp.copies.opened import OpenedBackup, insist_on_agreement, opened
+from webapp.copies.rows import Watch, copy_rows, insist_on_empty
+from webapp.copies.schema import bring_up
+from webapp.copies.snapshot import view, writing
+from webapp.domain.errors import Conflict
+from webapp.domain.policy import Automatic
+from webapp.extensions import Parts
+from webapp.reads.holdings import Holdings, read_holdings, read_processors
+from webapp.reads.ledger_check import SANDBOXES
+from webapp.settings import Settings
+
+
+@dataclass(frozen=True)
+class Restored:
+    manifest: Manifest
+    holdings: Holdings
+
+
+def check(file: Path, it: Parts) -> Restored:
+    """Open a backup and prove it. Raises `Refusal` where it does not prove."""
+    with opened(file, it.settings.home) as copy, view(copy.engine) as database:
+        return Restored(copy.manifest, read_holdings(database))
+
+
+def restore(file: Path, engine: Engine, it: Parts, watch: Watch) -> Restored:
+    """Raises `Refusal` where the backup does not prove, and `Conflict` where data is present.
+
+    The database comes last and in one transaction, so what was cut short can be started again:
+    files and pretend books without it count for nothing.
+    """
+    with view(engine) as here:
+        insist_on_empty(here)
+    with opened(file, it.settings.home) as copy, view(copy.engine) as source:
+        _insist_on_processors(read_processors(source), copy.manifest.made_at, it)
+        bring_up(engine)
+        _put_back_files(copy, it)
+        with writing(engine) as target:
+            insist_on_empty(target)
+            copy_rows(source, target, watch)
+        restored = Restored(copy.manifest, read_holdings(source))
+    insist_on_agreement(engine, it.sandbox, "What was restored does not prove")
+    return restored
+
+
+def _insist_on_processors(named: frozenset[str], made_at: str, it: Parts) -> None:
+    """Those who are to charge the methods are there, and do not start to by themselves.
+
+    The books of a real processor have gone on since the backup. Balances that have been refilled
+    meanwhile are low again here, and the customer's card would be charged a second time.
+    """
+    if strange := ", ".join(sorted(named - it.processors.keys())):
+        raise Conflict(
+            f"The backup has methods that are charged by {strange}, and this installation has no "
+            "such processor: set CARD_PROCESSOR and PAYPAL_PROCESSOR as they were."
+        )
+    real = ", ".join(sorted(named - set(SANDBOXES)))
+    if real and it.policy.automatic is Automatic.ON:
+        raise Conflict(
+            f"Since {made_at} {real} may have charged what this backup does not know, and would "
+            "charge it again. Set AUTOMATIC_PAYMENTS=off, restore, and set it to on when you have "
+            "compared: see docs/backup.md."
+        )
+
+
+def _put_back_files(copy: OpenedBackup, it: Parts) -> None:
+    for account_id, name in copy.manifest.proofs:
+        content = (copy.folder / proof_name(account_id, name)).read_bytes()
+        it.proofs.put_back(account_id, name, content)
+    if copy.books and it.sandbox:
+        it.sandbox.replace_by(copy.folder / BOOKS)
+    if KEY in copy.manifest.files and it.settings.keeps_its_key:
+        _replace_key(copy.folder / KEY, it.settings)
+
+
+def _replace_key(key: Path, settings: Settings) -> None:
+    """With the key, sessions and the links in mails go on working."""
+    fresh = settings.key_file.with_name(f"{KEY}.restored")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(key.read_bytes())
+    fresh.replace(settings.key_file)
