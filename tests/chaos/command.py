@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import signal
 import sys
 import time
 from argparse import ArgumentParser
@@ -23,6 +24,8 @@ def main() -> None:
         f"python -m tests.chaos --kills {given.kills} --seed {given.seed} "
         f"--database {given.database}"
     )
+    # Whoever ends the run leaves none of its processes and files behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     started_at = time.monotonic()
 
     def tell(words: str) -> None:

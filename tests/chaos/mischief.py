@@ -14,7 +14,7 @@ ANSWERS = {
     AnswerKind.TIMEOUT_AFTER_CHARGE: 5,
     AnswerKind.TIMEOUT_BEFORE_CHARGE: 2,
     AnswerKind.SERVER_ERROR: 1,
-    AnswerKind.REFUSE_TO_LOOK: 8,
+    AnswerKind.REFUSE_TO_LOOK: 12,
     AnswerKind.AUTHENTICATION_REQUIRED: 5,
 }
 
@@ -47,8 +47,11 @@ OUTAGES = {
 
 OLDEST_OWED = "SELECT min(created_at) FROM notice WHERE state = 'owed'"
 
-OLDEST_MAIL = timedelta(hours=68)
+OLDEST_MAIL = timedelta(hours=60)
 """A mail that nobody has taken for three days is given up, which no outage of ours is to cause."""
+
+OLD_MAIL = timedelta(hours=40)
+"""From this age on the mail server has no bad hours until it is gone."""
 
 
 class Mischief:
@@ -57,6 +60,7 @@ class Mischief:
         installation.books.latency = LATENCY
         self._passed = timedelta(0)
         """Since the last outage."""
+        self._is_mail_old = False
         self._next = dict.fromkeys(("answer", "mood", "clock"), time.monotonic())
 
     def plan_outage(self) -> timedelta:
@@ -65,7 +69,9 @@ class Mischief:
         wished = self._random.choices(list(OUTAGES), list(OUTAGES.values()))[0]
         oldest = self._installation.database.instant(OLDEST_OWED)
         age = self._installation.now - oldest if oldest else timedelta(0)
-        return max(min(wished, OLDEST_MAIL - age), timedelta(0))
+        lasts = max(min(wished, OLDEST_MAIL - age), timedelta(0))
+        self._is_mail_old = oldest is not None and age + lasts > OLD_MAIL
+        return lasts
 
     def act(self) -> None:
         now = time.monotonic()
@@ -74,7 +80,8 @@ class Mischief:
             self._queue_an_answer()
         if now > self._next["mood"]:
             self._plan("mood", 2)
-            self._mails.be(self._random.choices(list(Mood), (7, 1, 1, 1))[0])
+            mood = self._random.choices(list(Mood), (7, 1, 1, 1))[0]
+            self._mails.be(Mood.UP if self._is_mail_old else mood)
         if now > self._next["clock"]:
             self._plan("clock", 2)
             self._let_time_pass()

@@ -65,11 +65,12 @@ class Person:
             self._confirm_by_mail: 4,
             self._wire: 5,
             self._read: 8,
-            self._sign_in_again: 1,
+            self._resume: 2,
+            self._sign_in_again: 2,
         }
         screen = self._browser.look()
         if screen.paused and self._is_likely(0.7):
-            self._press("/billing/automatic-payments/resumptions")
+            self._resume(screen)
             return
         self._random.choices(list(deeds), list(deeds.values()))[0](screen)
 
@@ -98,7 +99,7 @@ class Person:
             self._journal.did("add a card")
             number = self._random.choice(PAYING + AWKWARD)
             # Some expire within the run: its clock passes months.
-            expiry = self._now().strftime("%m/%y") if self._is_likely(0.1) else "12/49"
+            expiry = self._now().strftime("%m/%y") if self._is_likely(0.25) else "12/49"
             consent = self._is_likely(0.8)
             self._go_to_bank(self._browser.add_card(number, consent=consent, expiry=expiry))
 
@@ -108,6 +109,10 @@ class Person:
             self._go_to_bank(asked, "agree", "cancel", email=self._random.choice(PAYERS))
 
     # Settings
+
+    def _resume(self, screen: Screen) -> None:
+        """Also from a window that does not know yet that somebody else has."""
+        self._press("/billing/automatic-payments/resumptions")
 
     def _apply(self, screen: Screen) -> None:
         choose = self._random.choice

@@ -10,8 +10,8 @@ from tests.chaos.steps import all_steps
 KEEN = 5
 """Times as often processes are to die where money, usage or a mail is between two rows."""
 
-RARE = 6
-"""Times as likely is a step to be armed that is come by, and where none has died."""
+LATE = 150
+"""From so many kills on every process dies at what was come by and where none has died yet."""
 
 BETWEEN = (
     "books: charges.book",
@@ -58,11 +58,9 @@ class Tally:
             weights = [self._weight(step) for step in steps]
             for step in self._random.choices(steps, weights, k=count):
                 armed[step] = self._random.randint(1, 3) if self.kills[step] else 1
-            return armed
+            return armed | (dict.fromkeys(self.never_killed, 1) if self.count > LATE else {})
 
     def _weight(self, step: str) -> float:
-        if self.lives[step] and not self.kills[step]:
-            return RARE
         kills = self.kills[step] / (KEEN if step.startswith(BETWEEN) else 1)
         return 1 / (1 + kills) ** 2
 

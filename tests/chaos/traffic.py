@@ -67,6 +67,9 @@ class Traffic:
             ]
             try:
                 yield
+            except BaseException:
+                self._over.set()  # nobody is answered any more
+                raise
             finally:
                 leaving.set()
                 wait(busy, LAST_DEED)

@@ -15,18 +15,25 @@ from random import Random
 from threading import Event
 
 import pytest
+from flask import Flask
 
 from tests.chaos.browser import MAIN, Browser, bank_of
 from tests.chaos.client import Client
 from tests.chaos.comparison import differences
 from tests.chaos.databases import database
 from tests.chaos.found import Found
-from tests.chaos.installation import Account, Installation, free_port
+from tests.chaos.installation import PASSWORD, Account, Installation, free_port
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.processes import FLASK, WEB
 from tests.chaos.traces import is_at_rest
+from tests.factories import START
 from tests.postgres import server
+from webapp.actions.create_account import create_account
+from webapp.app import create_app
+from webapp.domain.audit import Actor
+from webapp.extensions import db
+from webapp.settings import Settings
 
 MANY = 8
 PATIENCE = 20.0
@@ -44,6 +51,18 @@ class House:
     journal: Journal
     accounts: list[Account]
     addresses: list[str]
+    app: Flask
+    """In this process, on the same tables: quicker than a command for each account."""
+
+    def account(self) -> Account:
+        name = f"harbour-{next(NUMBERS)}"
+        who = {"name": name, "owner_name": "Ana Ruiz", "email": f"{name}@chaos.test"}
+        more = {"password": PASSWORD, "balance": 100_000_000, "actor": Actor(), "now": START}
+        with self.app.app_context():
+            made = create_account(db.session(), **who, **more)
+        account = Account(made.account_id, name, who["email"], made.api_key, 100_000_000)
+        self.accounts.append(account)
+        return account
 
     def client(self, **headers: str) -> Client:
         return Client(self.addresses, self.journal, Random(1), Event(), headers)
@@ -137,8 +156,12 @@ def house(request, tmp_path_factory) -> Iterator[House]:
         for life in lives:
             stack.callback(life.kill)
         journal = Journal()
-        house = House(installation, journal, [], [f"http://127.0.0.1:{port}" for port in ports])
+        app = create_app(Settings.from_environment(installation.environ).ensure_home())
+        addresses = [f"http://127.0.0.1:{port}" for port in ports]
+        house = House(installation, journal, [], addresses, app)
         yield house
+        with app.app_context():
+            db.engine.dispose()
         end = time.monotonic() + PATIENCE
         while not is_at_rest(installation.found) and time.monotonic() < end:
             time.sleep(0.1)
@@ -149,8 +172,7 @@ def house(request, tmp_path_factory) -> Iterator[House]:
 @pytest.fixture
 def harbour(house) -> Harbour:
     """A fresh account with 100.00."""
-    account = house.installation.account(f"harbour-{next(NUMBERS)}")
-    house.accounts.append(account)
+    account = house.account()
     owner = Browser(house.client())
     owner.sign_in(account.email)
     return Harbour(house, account, owner, house.client(Authorization=f"Bearer {account.api_key}"))

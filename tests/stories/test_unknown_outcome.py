@@ -1,8 +1,11 @@
 """Nobody knows whether money was taken: nothing else is charged until the processor was asked."""
 
 import pytest
+from sqlalchemy.orm import Session
 
 from tests.factories import MASTERCARD, VISA
+from webapp.actions.reconcile import reconcile
+from webapp.extensions import db
 
 pytestmark = pytest.mark.story
 
@@ -49,6 +52,38 @@ def test_not_known_is_believed_only_after_half_an_hour(covered, trouble):
     assert covered.attempts[0].key == key
     assert covered.charges == [("4242", "100.00")]
     assert covered.balance == "140.00"
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_repeat_under_way_is_not_overtaken(world, by_hand):
+    """L10, L3: nobody believes "not known" while another scheduler's repeat is on its way.
+
+    After half an hour without a scheduler two come back. One repeats the request, and the processor
+    takes its time; what the other one would hear meanwhile says nothing about that charge.
+    """
+    world.card(VISA)
+    world.refill()
+    world.next_answer("timeout_before_charge")
+    if by_hand:
+        world.pay(world.method("4242"), "100.00")
+    else:
+        world.use("60.00")
+        world.work()
+    world.clock.advance(minutes=31)
+    world.next_answer("slow", seconds=30)
+    world.next_answer("refuse_to_look")
+
+    def think(seconds):
+        if seconds == 30:
+            world.clock.advance(seconds=seconds)
+            world.apply(refill_on=False)  # nor is it given up as not wanted any more
+            with Session(db.engine) as other:
+                reconcile(other, world.parts.processors, world.clock, world.policy)
+
+    world.parts.processors["sandbox"]._sleep = think
+    world.run("reconcile")
+    assert world.tries == [("4242", "100.00", "paid")]
+    assert world.charges == [("4242", "100.00")]
 
 
 def test_the_customer_is_told_after_an_hour(covered):

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    and_,
     bindparam,
     case,
     exists,
@@ -41,6 +42,7 @@ CHECKS = (
 """L10: when an unknown outcome is asked about, counted from the start; then hourly."""
 
 HOURLY = timedelta(hours=1)
+
 NOT_KNOWN_BELIEVED = timedelta(minutes=30)
 """L10: a processor may learn of a request late; only then is "not known" believed."""
 
@@ -60,6 +62,11 @@ CHAIN_LIFE = timedelta(minutes=15)
 
 CHALLENGE_LIFE = timedelta(minutes=15)
 """F9: a challenge left open for so long is cancelled at the processor."""
+
+
+NOTE_LENGTH = 500
+
+TROUBLE_LENGTH = 500
 
 
 class PaymentKind(StrEnum):
@@ -143,7 +150,7 @@ class Payment(Base):
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     request_key: Mapped[str | None] = mapped_column(String(64))
     """Made with the form; a form sent twice finds its payment here."""
-    note: Mapped[str] = mapped_column(String(500), default="")
+    note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="")
     """An adjustment's reason."""
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
@@ -244,7 +251,7 @@ class Attempt(Base):
     suspended_method: Mapped[bool] = mapped_column(default=False)
     """This decline is the one that took the method out of use (F11)."""
     processor_reference: Mapped[str | None] = mapped_column(String(120))
-    trouble: Mapped[str | None] = mapped_column(String(500))
+    trouble: Mapped[str | None] = mapped_column(String(TROUBLE_LENGTH))
     """Why it is still open (L8, L10)."""
     mismatch: Mapped[str | None] = mapped_column(Text)
     """Evidence of a payment that does not match what was asked (L9); never overwritten."""
@@ -254,6 +261,7 @@ class Attempt(Base):
     declined_at: Mapped[datetime | None]
     """The processor's own time of the decline (F8)."""
     checks: Mapped[int] = mapped_column(default=0)
+    """How many of L10's first checks lie behind it."""
     next_check_at: Mapped[datetime | None]
     customer_told: Mapped[bool] = mapped_column(default=False)
 
@@ -271,6 +279,7 @@ class Attempt(Base):
         retry_of: "Attempt | None" = None,
     ) -> "Attempt":
         """The row that must be committed before the processor is called."""
+        method.heed_clock(now, now)
         return cls(
             payment=payment,
             account_id=payment.account_id,
@@ -308,12 +317,29 @@ class Attempt(Base):
         )
 
     def plan_next_check(self, now: datetime) -> None:
-        """L10: 10 s, 1, 5 and 15 min after the start, then hourly."""
-        self.checks += 1
-        due = self.started_at + CHECKS[self.checks] if self.checks < len(CHECKS) else now + HOURLY
-        if not self.customer_told:
-            due = min(due, self.started_at + TELL_CUSTOMER)
+        """L10: 10 s, 1, 5 and 15 min after the start, then hourly.
+
+        Checks that were missed are not made up for: from the half hour on each may repeat the
+        request, and nobody else may believe "not known" while that is on its way.
+        """
+        # After the clock was set back it would first have to wait for its own start.
+        self.started_at = min(self.started_at, now)
+        self.checks = sum(self.started_at + step <= now for step in CHECKS)
+        if self.checks < len(CHECKS):
+            due = self.started_at + CHECKS[self.checks]
+        else:
+            due = now + HOURLY
+            if now - self.started_at < NOT_KNOWN_BELIEVED:
+                due = min(due, self.started_at + TELL_CUSTOMER)
         self.next_check_at = max(due, now + CHECKS[0])
+
+    def grants_time(self, now: datetime) -> bool:
+        """F9: whom the bank asks keeps a quarter of an hour, also when the clock is set back."""
+        asked = self.state == AttemptState.CHALLENGED
+        if not asked or self.next_check_at is None or self.next_check_at <= now:
+            return False
+        self.next_check_at = now + CHALLENGE_LIFE
+        return True
 
     def owes_word_to_customer(self, now: datetime) -> bool:
         return not self.customer_told and now - self.started_at >= TELL_CUSTOMER
@@ -366,27 +392,49 @@ _AUTOMATIC_AND_LIVE = (
 _SPENDING = select(
     func.sum(case((Attempt.started_at >= bindparam("day"), Attempt.amount), else_=0)),
     func.sum(case((Attempt.started_at >= bindparam("month"), Attempt.amount), else_=0)),
-    func.sum(case((Attempt.started_at > bindparam("burst"), 1), else_=0)),
+    func.sum(
+        case(
+            (
+                and_(
+                    Attempt.started_at > bindparam("since"), Attempt.started_at < bindparam("until")
+                ),
+                1,
+            ),
+            else_=0,
+        )
+    ),
     exists().where(
         Payment.account_id == bindparam("account_id"),
         Payment.state == PaymentState.OPEN,
         Payment.kind != PaymentKind.AUTOMATIC,
     ),
 ).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
-_COUNT = select(func.count()).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at > bindparam("since"))
+_COUNT = select(func.count()).where(
+    *_AUTOMATIC_AND_LIVE,
+    Attempt.started_at > bindparam("since"),
+    Attempt.started_at < bindparam("until"),
+)
 
 
 def spending(
-    session: Session, account_id: int, *, day: datetime, month: datetime, burst: datetime
+    session: Session,
+    account_id: int,
+    *,
+    day: datetime,
+    month: datetime,
+    burst: tuple[datetime, datetime],
 ) -> Spending:
-    """Since the starts of the day, the month and the burst window."""
-    since = {"day": day, "month": month, "burst": burst, "earliest": min(month, burst)}
-    row = session.execute(_SPENDING, {"account_id": account_id, **since}).one()
+    """Since the starts of the day and of the month, and within the burst window."""
+    since, until = burst
+    bounds = {"day": day, "month": month, "since": since, "until": until}
+    bounds["earliest"] = min(month, since)
+    row = session.execute(_SPENDING, {"account_id": account_id, **bounds}).one()
     return Spending(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), bool(row[3]))
 
 
-def automatic_count_since(session: Session, account_id: int, since: datetime) -> int:
-    count = session.scalar(_COUNT, {"account_id": account_id, "since": since})
+def automatic_count(session: Session, account_id: int, window: tuple[datetime, datetime]) -> int:
+    since, until = window
+    count = session.scalar(_COUNT, {"account_id": account_id, "since": since, "until": until})
     return int(count or 0)
 
 
