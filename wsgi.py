@@ -10,14 +10,15 @@ from dotenv import load_dotenv
 from flask import Flask
 
 from webapp.app import STATIC, create_app
-from webapp.jobs import schedule
+from webapp.background import Background
+from webapp.copies.moved import word_left_at
 from webapp.settings import BadSetting, Settings
 from webapp.web.static_files import publish
-from webapp.worker import Worker
 
 load_dotenv(Path(__file__).parent / ".env")
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-logging.getLogger("apscheduler").setLevel(logging.WARNING)
+# It warns each time that a job is still at its last run: every few seconds while a processor hangs.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 try:
     settings = Settings.from_environment(os.environ).ensure_home()
@@ -27,18 +28,14 @@ except BadSetting as error:
 
 def serve(published: Path) -> Flask:
     """The application with its worker and its scheduler in this process."""
-    worker = Worker()
-    app = create_app(settings, wake=worker.wake, static=published)
-    worker.start(app)
-    scheduler = schedule(app)
-
-    def stop_jobs() -> None:
-        scheduler.shutdown()
-        worker.stop()
-
-    # For the server to call (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
+    background = Background()
+    app = create_app(
+        settings, wake=background.worker.wake, shift=background.shift, static=published
+    )
+    background.start(app)
+    # For the server to stop (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
     # closed the worker's threads.
-    app.extensions["stop_jobs"] = stop_jobs
+    app.extensions["background"] = background
     return app
 
 
@@ -46,6 +43,8 @@ def serve(published: Path) -> Flask:
 # scheduler.
 if click.get_current_context(silent=True) is not None:
     app = create_app(settings)
+elif word := word_left_at(settings.database_url):
+    sys.exit(f"DATABASE_URL: {word}")
 else:
     published = publish(STATIC, settings.home / "static")
     app = serve(published) if settings.run_jobs else create_app(settings, static=published)

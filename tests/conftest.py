@@ -4,6 +4,7 @@ A test that reaches the database runs twice: on SQLite, and on PostgreSQL where 
 that is about one of them alone says so: `@on_sqlite`, `@on_postgres`.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,6 @@ from argon2 import PasswordHasher
 from flask import g
 from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import Engine
 
 from tests.factories import MovableClock, World
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
@@ -26,8 +26,8 @@ from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
 
 # Speed is measured in `make bench`, never in a test.
-hypothesis_settings.register_profile("ballast", deadline=None)
-hypothesis_settings.load_profile("ballast")
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 SQLITE = pytest.param("sqlite", id="sqlite")
 POSTGRES = pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)
@@ -37,6 +37,24 @@ on_postgres = pytest.mark.parametrize("database", [POSTGRES], indirect=True)
 
 
 NOT_TRIED = "not tried on PostgreSQL"
+
+WHERE_DATABASES_DIFFER = ("actions", "api", "contention", "domain", "postgres", "stories")
+"""Folders whose tests run on PostgreSQL too in `make test`; POSTGRES=all is for every one."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("POSTGRES") == "all":
+        return
+    here = Path(__file__).parent
+    left = [
+        item
+        for item in items
+        if item.get_closest_marker("postgres")
+        and "[postgres" in item.name
+        and item.path.relative_to(here).parts[0] not in WHERE_DATABASES_DIFFER
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -96,15 +114,6 @@ def kept(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     kept.close()
 
 
-@pytest.fixture(scope="session")
-def engines() -> Iterator[dict[str, Engine]]:
-    """Those of databases that are kept: a statement is compiled once for each engine."""
-    engines: dict[str, Engine] = {}
-    yield engines
-    for engine in engines.values():
-        engine.dispose()
-
-
 @pytest.fixture
 def home(migrated: Path, tmp_path: Path) -> Path:
     home = tmp_path / "home"
@@ -147,11 +156,11 @@ def environ() -> dict[str, str]:
 
 @pytest.fixture
 def app(
+    request: pytest.FixtureRequest,
     home: Path,
     database: str,
     clock: MovableClock,
     environ: dict[str, str],
-    engines: dict[str, Engine],
 ):
     app = create_app(settings_in(home, DATABASE_URL=database, **environ))
     app.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_session.py asks for it
@@ -163,17 +172,20 @@ def app(
     # The context that tests hold would keep one request's person for the next request.
     app.before_request(lambda: g.pop("_login_user", None) and None)
     with app.app_context():
-        if db.engine.dialect.name == "postgresql":
-            db.engines[None] = engines.setdefault(database, db.engine)
+        on_postgres = db.engine.dialect.name == "postgresql"
+        if on_postgres:
+            db.engines[None] = request.getfixturevalue("kept").engine_like(db.engine)
         yield app
         db.session.remove()
-        if database not in engines:
+        if not on_postgres:
             db.engine.dispose()
 
 
 @pytest.fixture
 def session(app):
-    return db.session()
+    session = db.session()
+    yield session
+    session.close()  # who has removed it from its registry may have used it again
 
 
 @pytest.fixture

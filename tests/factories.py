@@ -117,17 +117,7 @@ class World:
         `auto_charge` then sets the consent.
         """
         account_id = account_id or self.account_id
-        token = token_for(self.books, card_form(number, expiry), self.clock.now())
-        added = add_card(
-            self.session,
-            account_id,
-            token,
-            self.owner,
-            self.parts.processors["sandbox"],
-            self.clock,
-            self.policy,
-            consent=consent,
-        )
+        added = self.begin_card(number, expiry, consent, account_id)
         if isinstance(added, Asked):
             self.bank(added.address)
             added = self.finish(added)
@@ -141,16 +131,17 @@ class World:
         challenge = address.rstrip("/").rpartition("/")[2]
         getattr(self.books.desk, how)(challenge, self.clock.now())
 
-    def begin_card(self, number):
-        """Send the form of a card whose bank asks first."""
+    def begin_card(self, number, expiry="12/34", consent=False, account_id=None):
+        """Send the form of a card; its bank may ask first."""
         return add_card(
             self.session,
-            self.account_id,
-            token_for(self.books, card_form(number), self.clock.now()),
+            account_id or self.account_id,
+            token_for(self.books, card_form(number, expiry), self.clock.now()),
             self.owner,
             self.parts.processors["sandbox"],
             self.clock,
             self.policy,
+            consent=consent,
         )
 
     def begin_paypal(self):

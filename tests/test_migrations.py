@@ -1,12 +1,16 @@
 """The migrations go up, down and up again, and end where the models are."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import CheckConstraint, inspect, text
 
-from tests.conftest import settings_in
+from tests.conftest import POSTGRES, settings_in
 from tests.factories import VISA, World
 from webapp.app import create_app
 from webapp.domain.base import Base
@@ -67,6 +71,21 @@ def test_one_step_at_a_time(bare):
         upgrade(revision="+1")
         downgrade(revision="-1")
         upgrade(revision="+1")
+    assert tables() == set(Base.metadata.tables)
+
+
+@pytest.mark.parametrize("empty_database", [POSTGRES], indirect=True)
+def test_two_at_once_migrate_once(bare, empty_database, tmp_path):
+    """Two hosts that start at the same time: the second waits, and finds it done."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    environ = {
+        **os.environ,
+        "BALLAST_HOME": str(tmp_path / "hosts"),
+        "DATABASE_URL": empty_database,
+        "RUN_JOBS": "0",
+    }
+    hosts = [subprocess.Popen(command, cwd=ROOT, env=environ) for _ in range(2)]
+    assert [host.wait(60) for host in hosts] == [0, 0]
     assert tables() == set(Base.metadata.tables)
 
 

@@ -5,10 +5,13 @@ from dataclasses import replace
 from threading import Event
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
+import webapp.worker
+from tests.conftest import on_postgres
 from tests.factories import MASTERCARD, START, VISA, micros
+from webapp import listener
 from webapp.actions.post_usage import post_usage
 from webapp.domain.usage import Usage
 from webapp.extensions import tune
@@ -69,6 +72,39 @@ def test_a_debit_from_elsewhere_is_charged_although_nobody_woke_it(world, start)
     wait_until(lambda: world.balance == "140.00")
     wait_until(lambda: [str(n.state) for n in world.notices] == ["kept"])
     assert world.tries == [("4242", "100.00", "paid")]
+
+
+@pytest.fixture
+def hears_only(monkeypatch):
+    """Nobody looks: what is found was announced."""
+    monkeypatch.setattr(webapp.worker, "POLL", 60.0)
+
+
+@on_postgres
+def test_a_debit_from_elsewhere_is_heard_at_once_t4(world, start, hears_only):
+    """T4: another process's commit wakes this worker."""
+    world.cards(VISA)
+    world.refill()
+    start()
+    listens = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'")
+    wait_until(lambda: world.session.scalar(listens))
+    debit_by_another_process(world, "60.00")
+    wait_until(lambda: world.balance == "140.00")
+
+
+@on_postgres
+def test_it_hears_again_after_its_connection_was_lost_t4(world, start, hears_only, monkeypatch):
+    """T4: and what was announced meanwhile is found."""
+    monkeypatch.setattr(listener, "AWAY", 0.2)
+    world.cards(VISA)
+    world.refill()
+    start()
+    ends = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'"
+    )
+    wait_until(lambda: world.session.scalar(ends))
+    debit_by_another_process(world, "60.00")
+    wait_until(lambda: world.balance == "140.00")
 
 
 def test_the_chain_goes_on_at_once(world, start):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import cli
+from webapp import cli, guard
 from webapp.api import v1, v3
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
@@ -21,6 +21,7 @@ from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.proof_files import ProofFolder
 from webapp.settings import ROOT, Settings
+from webapp.shift import Shift
 from webapp.web import (
     access,
     activity,
@@ -57,6 +58,7 @@ def create_app(
     mailer: Mailer | None = None,
     wake: Callable[[], None] = do_nothing,
     static: Path = STATIC,
+    shift: Shift | None = None,
 ) -> Flask:
     """`static`: where `STATIC` has been published, if it has."""
     app = Flask(
@@ -68,12 +70,7 @@ def create_app(
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={
-            "pool_size": 20,
-            "max_overflow": 20,
-            # A server that was started again has closed its connections; a file has none to close.
-            "pool_pre_ping": not settings.database_url.startswith("sqlite"),
-        },
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -83,13 +80,14 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
     )
-    app.extensions["ballast"] = build_parts(settings, mailer, wake)
+    app.extensions["ballast"] = build_parts(settings, mailer, wake, shift)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
     login_manager.init_app(app)
     with app.app_context():
         tune(db.engine)
+    guard.init_app(app)
     register_pages(app)
     app.register_blueprint(v1.blueprint)
     app.register_blueprint(v3.blueprint)
@@ -98,7 +96,22 @@ def create_app(
     return app
 
 
-def build_parts(settings: Settings, mailer: Mailer | None, wake: Callable[[], None]) -> Parts:
+def engine_options(database_url: str) -> dict[str, object]:
+    options: dict[str, object] = {"pool_size": 20, "max_overflow": 20}
+    if database_url.startswith("postgresql"):
+        # A server that was started again has closed its connections; a file has none to close.
+        options["pool_pre_ping"] = True
+        # By itself it waits for minutes for a host that is gone, and people and probes with it.
+        options["connect_args"] = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+    return options
+
+
+def build_parts(
+    settings: Settings,
+    mailer: Mailer | None,
+    wake: Callable[[], None],
+    shift: Shift | None = None,
+) -> Parts:
     """The outside world, as the settings say: so far the sandbox is the only processor."""
     policy = Policy(
         payment_min=settings.payment_min,
@@ -118,6 +131,7 @@ def build_parts(settings: Settings, mailer: Mailer | None, wake: Callable[[], No
         mailer=mailer or build_mailer(settings),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
+        shift=shift,
         sandbox=books,
         bank=build_bank(settings) or PRETEND,
     )

@@ -4,7 +4,7 @@ Handlers take from here what they pass on to actions and reads; nothing below th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
@@ -19,12 +19,15 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from webapp.actions.each import Going, always
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.domain.base import Base
 from webapp.domain.policy import Policy
+from webapp.domain.schema import Gate
 from webapp.ports import Mailer, Processors, ProofFiles
 from webapp.settings import Settings
+from webapp.shift import Shift
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,6 +58,11 @@ class Parts:
     proofs: ProofFiles
     wake: Callable[[], None]
     """Tell the worker that something is due now; never blocks."""
+    shift: Shift | None = None
+    """What this process runs beside its requests; None: nothing."""
+    going: Going = always
+    """For jobs: False once their process is to end."""
+    schema: Gate = field(default_factory=Gate)
     sandbox: "SandboxBooks | None" = None
     """The pretend processor's books, where one is configured."""
     bank: BankDetails | None = None
@@ -116,7 +124,10 @@ def tune_sqlite(engine: Engine) -> None:
         if not connection.get_execution_options().get("writes"):
             connection.exec_driver_sql("BEGIN")
             return
-        if turn.acquire(timeout=PATIENCE):
+        # Who keeps the connection keeps the turn, for all that it writes. A detached one is never
+        # given back.
+        waits = "turn" not in connection.info and not connection.connection.is_detached
+        if waits and turn.acquire(timeout=PATIENCE):
             connection.info["turn"] = turn
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -1,14 +1,15 @@
 """The timetable: what runs by the clock. Each job is a single call to an action."""
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from webapp.actions.each import each
+from webapp.actions.each import Going, always, each
 from webapp.actions.finish_setup import expire_setups
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
@@ -17,11 +18,16 @@ from webapp.actions.revoke_methods import revoke_methods
 from webapp.actions.send_notices import send_notices
 from webapp.actions.sweep import sweep, sweep_notifications
 from webapp.actions.warn_of_expiry import warn_of_expiry
+from webapp.clock import Clock
 from webapp.domain import top_ups
 from webapp.domain.top_ups import Waiting
 from webapp.extensions import Parts, db, parts
+from webapp.shift import Shift
 
-log = logging.getLogger(__name__)
+SCHEDULER = "the scheduler"
+
+SLACK = timedelta(seconds=1)
+"""What a run may lie farther ahead than its interval: reading the clock twice takes time."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,10 @@ def _go_on(session: Session, it: Parts) -> int:
     session.rollback()
 
     def carry_on(waiting: Waiting) -> bool:
-        go_on(session, waiting, it.processors, it.clock, it.policy)
+        go_on(session, waiting, it.processors, it.clock, it.policy, it.going)
         return True
 
-    return each(session, ready, carry_on, GOING_ON)
+    return each(session, ready, carry_on, GOING_ON, it.going)
 
 
 JOBS = (
@@ -55,13 +61,13 @@ JOBS = (
     Job(
         "reconcile",
         5,
-        lambda session, it: reconcile(session, it.processors, it.clock, it.policy),
+        lambda session, it: reconcile(session, it.processors, it.clock, it.policy, it.going),
         "unknown outcomes settled",
     ),
     Job(
         "give up setups",
         30,
-        lambda session, it: expire_setups(session, it.processors, it.clock, it.policy),
+        lambda session, it: expire_setups(session, it.processors, it.clock, it.policy, it.going),
         "setups given up",
     ),
     Job(
@@ -86,22 +92,24 @@ JOBS = (
     Job(
         "revoke methods",
         300,
-        lambda session, it: revoke_methods(session, it.processors, it.clock),
+        lambda session, it: revoke_methods(session, it.processors, it.clock, it.going),
         "methods revoked",
     ),
     Job(
         "send notices",
         30,
-        lambda session, it: send_notices(session, it.mailer, it.clock),
+        lambda session, it: send_notices(session, it.mailer, it.clock, it.going),
         "mails handled",
     ),
 )
 """In the order in which one run makes the next one's work."""
 
 
-def run_job(app: Flask, job: Job) -> int:
+def run_job(app: Flask, job: Job, going: Going = always) -> int:
     with app.app_context():
-        return job.run(db.session(), parts())
+        it = replace(parts(), going=going)
+        it.schema.check(db.session())
+        return job.run(db.session(), it)
 
 
 def run_due(app: Flask) -> dict[str, int]:
@@ -109,19 +117,35 @@ def run_due(app: Flask) -> dict[str, int]:
     return {job.name: run_job(app, job) for job in JOBS}
 
 
-def schedule(app: Flask) -> BackgroundScheduler:
+def schedule(app: Flask, shift: Shift | None = None) -> BackgroundScheduler:
     """A started scheduler. Two of them do no harm: the database decides who does what."""
+    shift = shift or Shift()
     scheduler = BackgroundScheduler(timezone="UTC")
     for job in JOBS:
         scheduler.add_job(
-            run_job,
+            _keep_to_it,
             "interval",
-            (app, job),
+            (app, job, shift),
             seconds=job.seconds,
             id=job.name,
             max_instances=1,
             coalesce=True,
             misfire_grace_time=None,
         )
+    shift.come_round(SCHEDULER)
     scheduler.start()
     return scheduler
+
+
+def keep_pace(scheduler: BackgroundScheduler) -> None:
+    """To be called every second or so: a clock that is set back would put every run off as far."""
+    now = Clock().now()
+    for job in scheduler.get_jobs():
+        pace: timedelta = job.trigger.interval
+        if job.next_run_time is not None and job.next_run_time > now + pace + SLACK:
+            job.modify(next_run_time=now)
+
+
+def _keep_to_it(app: Flask, job: Job, shift: Shift) -> None:
+    shift.come_round(SCHEDULER)
+    shift.run(job.name, partial(run_job, app, job, shift.going))

@@ -5,12 +5,13 @@ later at most.
 """
 
 import logging
+import time
 from collections.abc import Callable
-from threading import Event
 
 import psycopg
 from sqlalchemy import Engine
 
+from webapp.actions.each import Going
 from webapp.domain.base import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -22,21 +23,21 @@ AWAY = 5.0
 """Seconds until a lost connection is tried again."""
 
 
-def listen(engine: Engine, wake: Callable[[], None], stopped: Event) -> None:
-    """Call `wake` at each announcement, until `stopped`; a thread of its own."""
-    while not stopped.is_set():
+def listen(engine: Engine, wake: Callable[[], None], going: Going) -> None:
+    """Call `wake` at each announcement, while `going`; a thread of its own."""
+    while going():
         try:
-            _hear(engine, wake, stopped)
+            _hear(engine, wake, going)
         except psycopg.Error as error:
             log.warning("announcements cannot be heard: %s", error)
-            stopped.wait(AWAY)
+            time.sleep(AWAY)
 
 
-def _hear(engine: Engine, wake: Callable[[], None], stopped: Event) -> None:
+def _hear(engine: Engine, wake: Callable[[], None], going: Going) -> None:
     args, options = engine.dialect.create_connect_args(engine.url)
     with psycopg.connect(*args, **options, autocommit=True) as connection:
         connection.execute(f"LISTEN {CHANNEL}")
         wake()  # for what was announced before
-        while not stopped.is_set():
+        while going():
             for _ in connection.notifies(timeout=PAUSE, stop_after=1):
                 wake()

@@ -14,7 +14,7 @@ from flask_mail import Mail, Message
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from webapp.domain.emails import is_address
-from webapp.ports import Letter, MailRefused
+from webapp.ports import Letter, MailRefused, MailServerAway
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,12 @@ TIMEOUT = 10.0
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
 
+
+ABOUT_THIS_MAIL = (
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+)
 
 Sign = Callable[[int], str]
 """An attempt's id → the token that a link to it carries."""
@@ -104,7 +110,8 @@ class SmtpMailer(OutboxMailer):
         """Hand over to the mail server; `message_id` is stable over repeats.
 
         Raises:
-            MailRefused: for an address that is none, and for whatever goes wrong on the way.
+            MailRefused: for an address that is none, and for what the server does not accept.
+            MailServerAway: for whatever else goes wrong on the way.
         """
         addresses = [_checked(recipient) for recipient in recipients]
         if not addresses:
@@ -112,9 +119,12 @@ class SmtpMailer(OutboxMailer):
         mail = self._compose(letter, addresses, message_id)
         try:
             refused = self._hand_over(mail, addresses)
+        except ABOUT_THIS_MAIL as error:
+            raise MailRefused(str(error)) from error
         # A name or a password with letters that SMTP cannot carry is a UnicodeError.
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            raise MailRefused(str(error) or type(error).__name__) from error
+            why = str(error) or type(error).__name__
+            raise MailServerAway(f"The mail server cannot be used: {why}") from error
         for code, answer in refused.values():
             # Not to be tried again: the others have the mail.
             log.warning("Mail %s: one recipient refused: %d %r", message_id, code, answer)

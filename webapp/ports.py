@@ -187,7 +187,14 @@ class Letter:
 
 
 class MailRefused(Exception):
-    """The mail server could not be reached or did not accept the mail; worth another try."""
+    """The mail server did not accept the mail; worth another try."""
+
+
+class MailServerAway(MailRefused):
+    """It could not be reached, or broke off: that says nothing about this mail, and is so for all.
+
+    str() is a line for the operator.
+    """
 
 
 class Mailer(Protocol):
@@ -199,7 +206,7 @@ class Mailer(Protocol):
     def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
         """Hand over to the mail server; `message_id` is stable over repeats.
 
-        Raises `MailRefused`.
+        Raises `MailRefused`; `MailServerAway` where the next mail would fare no better.
         """
         ...
 
@@ -209,6 +216,10 @@ class ProofFiles(Protocol):
 
     def keep(self, account_id: int, content: bytes) -> str:
         """Write a new file; returns the name to ask for it by."""
+        ...
+
+    def put_back(self, account_id: int, name: str, content: bytes) -> None:
+        """Write a file that a backup has kept, under the name it had."""
         ...
 
     def read(self, account_id: int, name: str) -> bytes: ...

@@ -19,11 +19,15 @@ class ProofFolder:
 
     def keep(self, account_id: int, content: bytes) -> str:
         """Write a new file, readable by nobody else. Returns its random name."""
-        folder = self._folder / str(account_id)
-        for made in (self._folder, folder):
-            made.mkdir(mode=0o700, exist_ok=True)
         name = token_hex(16)
-        path = folder / name
+        self.put_back(account_id, name, content)
+        return name
+
+    def put_back(self, account_id: int, name: str, content: bytes) -> None:
+        path = self._path(account_id, name)
+        for made in (self._folder, path.parent):
+            made.mkdir(mode=0o700, exist_ok=True)
+        path.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         try:
             with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
@@ -33,7 +37,6 @@ class ProofFolder:
         except OSError:
             path.unlink(missing_ok=True)
             raise
-        return name
 
     def read(self, account_id: int, name: str) -> bytes:
         """Raises `NotFound` where the file has gone, as after a restore without the folder."""

@@ -154,6 +154,16 @@ class Settings:
     def base_url(self) -> str:
         return self.public_url or f"http://{self.address}"
 
+    @property
+    def key_file(self) -> Path:
+        """Where the secret key is kept, unless SECRET_KEY is set."""
+        return self.home / "secret_key"
+
+    @property
+    def keeps_its_key(self) -> bool:
+        """The key in use is the one in that file."""
+        return self.key_file.exists() and self.key_file.read_text().strip() == self.secret_key
+
     def ensure_home(self) -> Self:
         """Make the home folder, and the secret key where none was given.
 
@@ -167,7 +177,7 @@ class Settings:
         """
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return replace(self, secret_key=self.secret_key or _kept_key(self.home / "secret_key"))
+            return replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
         except OSError as error:
             raise BadSetting(
                 f"BALLAST_HOME: cannot use '{self.home}' ({error.strerror}); "
@@ -296,17 +306,25 @@ class _Environment:
         raise _refused(name, raw, "use a routing number of nine digits whose check digit is right")
 
     def database(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
-        for prefix in ("postgres://", "postgresql://"):
-            if raw.startswith(prefix):
-                raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
-        if raw.startswith(("sqlite:///", "postgresql+psycopg://")):
-            return raw
-        # The value may hold a password: say no more of it than its scheme.
-        scheme, found, _ = raw.partition("://")
-        got = scheme + found if found and scheme.isprintable() else "something else"
-        raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+        return database_url(name, self.text(name, default))
+
+
+def database_url(name: str, raw: str) -> str:
+    """The address of a database, as SQLAlchemy takes it.
+
+    Raises:
+        BadSetting: for one that Ballast does not work with, by this name.
+    """
+    # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
+    for prefix in ("postgres://", "postgresql://"):
+        if raw.startswith(prefix):
+            raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
+    if raw.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return raw
+    # The value may hold a password: say no more of it than its scheme.
+    scheme, found, _ = raw.partition("://")
+    got = scheme + found if found and scheme.isprintable() else "something else"
+    raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
 
 
 def _refused(name: str, raw: str, use: str) -> BadSetting:

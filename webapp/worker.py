@@ -5,8 +5,10 @@ there is it finds by itself: it looks every half second, at three partial indexe
 always empty.
 """
 
-import logging
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event, Lock, Thread
 
 from flask import Flask
@@ -18,31 +20,44 @@ from webapp.domain import top_ups
 from webapp.domain.claims import claim
 from webapp.domain.top_ups import Waiting
 from webapp.extensions import db, parts
-
-log = logging.getLogger(__name__)
+from webapp.reads.writable import check_writable
+from webapp.shift import Shift, Task
 
 POLL = 0.5
 THREADS = 8
 """How many accounts are charged at once; each mostly waits for the processor."""
 
+REST = 15.0
+"""Seconds after which what could not go on is tried again."""
+
+MAILS = "send notices"
+"""As the job is called: both meet the same trouble."""
+
+
+def nothing_else() -> None:
+    """Nobody else wants to be called each round."""
+
 
 class Worker:
-    def __init__(self) -> None:
+    def __init__(
+        self, shift: Shift | None = None, each_round: Callable[[], None] = nothing_else
+    ) -> None:
+        self._shift = shift or Shift()
+        self._each_round = each_round
         self._due = Event()
-        self._stopped = Event()
         self._lock = Lock()
-        self._under_way: set[Waiting] = set()
-        self._mailing = False
+        self._under_way: set[Waiting | str] = set()
+        self._rests: dict[Waiting | str, float] = {}
+        """Until when, by the monotonic clock."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="charge")
         self._post = ThreadPoolExecutor(1, thread_name_prefix="mail")
-        self._thread: Thread | None = None
 
     def wake(self) -> None:
         self._due.set()
 
     def start(self, app: Flask) -> None:
-        self._thread = Thread(target=self._run, args=(app,), name="worker", daemon=True)
-        self._thread.start()
+        self._shift.come_round("the worker")
+        Thread(target=self._run, args=(app,), name="worker", daemon=True).start()
         with app.app_context():
             self._listen(db.engine)
 
@@ -50,64 +65,65 @@ class Worker:
         if engine.dialect.name == "postgresql":
             from webapp.listener import listen  # its driver takes no memory where it is not used
 
-            args = (engine, self.wake, self._stopped)
+            args = (engine, self.wake, self._shift.going)
             Thread(target=listen, args=args, name="listener", daemon=True).start()
 
-    def stop(self) -> None:
-        """Finish what is under way and take nothing new."""
-        self._stopped.set()
+    def stop(self, within: float = 30.0) -> list[str]:
+        """Take nothing new, and finish what is under way. What is not, so many seconds later."""
+        left = self._shift.end(within)
         self._due.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._pool.shutdown(wait=True)
-        self._post.shutdown(wait=True)
+        for pool in (self._pool, self._post):
+            pool.shutdown(wait=False, cancel_futures=True)
+        return left
 
     def _run(self, app: Flask) -> None:
-        while not self._stopped.is_set():
+        while self._shift.going():
+            self._shift.come_round("the worker")
             self._due.wait(POLL)
             self._due.clear()
-            try:
-                self._hand_out(app)
-            except Exception:  # the worker must outlive a locked or absent database
-                log.exception("the worker could not look for what is due")
+            self._shift.run("keeping pace", self._each_round)
+            self._shift.run("looking for what is due", lambda: self._hand_out(app))
 
     def _hand_out(self, app: Flask) -> None:
         with app.app_context():
+            parts().schema.check(db.session())
+            if self._shift.has_outage:
+                check_writable(db.engine)
+                self._shift.outage_is_over()
+                self._rests.clear()
             ready = top_ups.ready_to_go_on(db.session())
             db.session.remove()
         for item in ready:
-            with self._lock:
-                if item in self._under_way:
-                    continue
-                self._under_way.add(item)
-            self._pool.submit(self._go_on, app, item)
+            self._submit(self._pool, item, item.kind, partial(self._go_on, app, item))
+        self._submit(self._post, MAILS, MAILS, partial(self._mail, app))
+
+    def _submit(self, pool: ThreadPoolExecutor, item: Waiting | str, task: str, do: Task) -> None:
+        """Unless it is under way, or has just come to nothing."""
         with self._lock:
-            if self._mailing:
+            if item in self._under_way or time.monotonic() < self._rests.get(item, 0.0):
                 return
-            self._mailing = True
-        self._post.submit(self._mail, app)
+            self._under_way.add(item)
+        pool.submit(self._do, item, task, do)
+
+    def _do(self, item: Waiting | str, task: str, do: Task) -> None:
+        well = self._shift.run(task, do)
+        with self._lock:
+            self._under_way.discard(item)
+            self._rests.pop(item, None)
+            if not well:
+                self._rests[item] = time.monotonic() + REST
 
     def _go_on(self, app: Flask, item: Waiting) -> None:
-        try:
-            with app.app_context(), claim(db.session(), GOING_ON, item) as mine:
-                if mine:
-                    it = parts()
-                    go_on(db.session(), item, it.processors, it.clock, it.policy)
+        """Should it fail, its attempt stays open and reconciliation asks about it."""
+        with app.app_context(), claim(db.session(), GOING_ON, item) as mine:
             if mine:
-                self.wake()
-        except Exception:  # the attempt stays open and reconciliation asks about it
-            log.exception("%s %s could not go on", item.kind, item.id)
-        finally:
-            with self._lock:
-                self._under_way.discard(item)
-
-    def _mail(self, app: Flask) -> None:
-        try:
-            with app.app_context():
                 it = parts()
-                send_notices(db.session(), it.mailer, it.clock)
-        except Exception:  # the claim runs out and the notice is sent again
-            log.exception("mails could not be sent")
-        finally:
-            with self._lock:
-                self._mailing = False
+                go_on(db.session(), item, it.processors, it.clock, it.policy, self._shift.going)
+        if mine:
+            self.wake()
+
+    def _mail(self, app: Flask) -> int:
+        """Should it fail, the claim runs out and the notice is sent again."""
+        with app.app_context():
+            it = parts()
+            return send_notices(db.session(), it.mailer, it.clock, self._shift.going)

@@ -20,7 +20,24 @@ const say = (words) => {
   message.role = "status";
   message.textContent = words;
   region.replaceChildren(message);
+  sayInDialog(words);
 };
+
+// Whoever has a dialog open neither sees nor hears what is said behind it.
+const sayInDialog = (words) => {
+  const place = document.querySelector("dialog[open] .dialog-body");
+  if (!place) return;
+  const note = place.querySelector("[data-outage]") ?? document.createElement("p");
+  note.className = "note bad";
+  note.role = "alert";
+  note.dataset.outage = "";
+  note.textContent = words;
+  place.prepend(note);
+};
+
+// An outage brings its own message, in the parts that any answer may bring.
+const toldBy = ({ response }) =>
+  new DOMParser().parseFromString(response, "text/html").querySelector("#messages .message")?.textContent.trim();
 
 new MutationObserver(() => region.firstElementChild && plan()).observe(region, {
   childList: true,
@@ -33,6 +50,7 @@ if (region.firstElementChild) plan();
 document.addEventListener("htmx:sendError", ({ target }) => {
   if (target.id !== "balance") say("The server did not answer. Reload the page to see where things stand.");
 });
-document.addEventListener("htmx:responseError", ({ target }) => {
-  if (target.id !== "balance") say("Something went wrong on our side. Reload the page to see where things stand.");
+document.addEventListener("htmx:responseError", ({ target, detail }) => {
+  if (target.id === "balance") return;
+  say(toldBy(detail.xhr) ?? "Something went wrong on our side. Reload the page to see where things stand.");
 });

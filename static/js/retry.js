@@ -5,13 +5,17 @@
 
 import { focusRow } from "./focus.js";
 
+const name = (form, words) => {
+  const button = document.querySelector(`#method-${form.dataset.retrying} .method-status .button`);
+  button?.classList.toggle("retrying", words === "Retrying");
+  if (button) button.lastChild.textContent = words;
+};
+
 const isRetry = (form, detail) => form.dataset.retrying && detail.requestConfig.path === form.getAttribute("action");
 
 document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
   if (!isRetry(form, detail)) return;
-  const button = document.querySelector(`#method-${form.dataset.retrying} .method-status .button`);
-  button?.classList.add("retrying");
-  if (button) button.lastChild.textContent = "Retrying";
+  name(form, "Retrying");
   form.closest("dialog").close();
 });
 
@@ -19,7 +23,10 @@ document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const form = detail.requestConfig.elt;
   if (!isRetry(form, detail)) return;
-  // Without an answer the row must not stay at "Retrying": ask how things stand.
-  if (!detail.successful) htmx.trigger("#refresher", "account-changed");
+  // Without an answer the row must not stay at "Retrying": ask how things stand, which may fail as well.
+  if (!detail.successful) {
+    name(form, "Retry");
+    htmx.trigger("#refresher", "account-changed");
+  }
   if (document.activeElement === document.body) focusRow(form.dataset.retrying);
 });

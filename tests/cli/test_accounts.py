@@ -73,6 +73,7 @@ def test_what_was_done_stands_in_the_audit_log(flask, session):
         ("--password short", "password: At least 10 characters"),
         ("--password correct-horse --email nobody", "email: Enter an e-mail address"),
         ("--password correct-horse --time-zone Mars/Base", "time_zone: Must be a time zone"),
+        (f"--password correct-horse --owner {'A' * 121}", "owner_name: At most 120 characters"),
     ],
 )
 def test_a_fault_is_one_line_and_makes_nothing(flask, session, options, told):
@@ -124,6 +125,15 @@ def test_an_account_is_shown_with_what_happens_next(flask, world):
         "When your balance falls below $50.00 we charge $100.00 to Visa •••• 4242."
     )
     assert "Visa •••• 4242: ready" in flask(f"accounts show {world.account_id}").output
+
+
+def test_an_adjustments_reason_fits_the_statement_p2(flask, world):
+    """P2: the longest is kept whole, one that is longer is refused in a line."""
+    refused = flask(f"accounts adjust {world.account_id} 1.00 --reason {'w' * 501}")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert "At most 500 characters" in refused.stderr
+    assert flask(f"accounts adjust {world.account_id} 1.00 --reason {'w' * 500}").exit_code == 0
+    assert world.balance == "101.00"
 
 
 @pytest.mark.parametrize(("wanted", "code"), [("999", 1), ("0", 2), ("one", 2), ("9" * 30, 2)])

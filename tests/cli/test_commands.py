@@ -7,10 +7,13 @@ COMMANDS = [
     "accounts create",
     "accounts list",
     "accounts show",
+    "backup",
     "demo seed",
     "jobs run",
     "jobs start",
     "ledger check",
+    "move-to",
+    "restore",
     "usage import",
 ]
 

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
-from tests.conftest import on_sqlite
+from tests.conftest import on_postgres, on_sqlite
 from tests.factories import MovableClock
 from webapp.app import create_app
 from webapp.cli import demo_calls
@@ -163,11 +164,21 @@ class TestTheStory:
         assert session.scalar(select(func.count(LedgerEntry.id))) == entries
 
 
+@on_sqlite
 def test_an_empty_database_is_seeded(flask, app, session):
     made = json.loads(flask("demo seed --json").output)
     assert made["seeded"] is True
     answer = app.test_client().get("/v3/balance", headers={"Api-Key": made["api_key"]})
     assert answer.json["data"]["attributes"]["balance"].startswith("63.40")
+
+
+@on_postgres
+def test_two_who_seed_at_once_make_it_once(app):
+    """On SQLite the second waits for the first, and finds its account."""
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(app.test_cli_runner().invoke, args=["demo", "seed"]) for _ in range(2)]
+        assert [run.result().exit_code for run in runs] == [0, 0]
+    assert db.session.scalar(select(func.count(Account.id))) == 1
 
 
 def test_a_customers_database_is_left_alone(flask, world, session):
@@ -181,6 +192,7 @@ def test_a_story_that_breaks_off_leaves_nothing(flask, session, monkeypatch):
     assert session.scalar(select(func.count(Account.id))) == 0
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "now",
     [

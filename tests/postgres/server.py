@@ -12,9 +12,12 @@ from os import geteuid
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import Engine
 
 HERE = Path(__file__).parent
 USER = "ballast"
+KEEPER = "the tests themselves"
+"""By which a test that ends connections knows whose it must not."""
 
 PATIENCE = 60
 """Seconds for the server to come up; it takes well under one."""
@@ -43,7 +46,13 @@ class Server:
         return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
 
     def connect(self, name: str = "postgres") -> psycopg.Connection:
-        return psycopg.connect(host=str(self._folder), user=USER, dbname=name, autocommit=True)
+        return psycopg.connect(
+            host=str(self._folder),
+            user=USER,
+            dbname=name,
+            application_name=KEEPER,
+            autocommit=True,
+        )
 
 
 class KeptDatabase:
@@ -58,7 +67,13 @@ class KeptDatabase:
         with server.connect() as admin:
             admin.execute("CREATE DATABASE migrated")
         migrate(server.url("migrated"))
+        self._engine: Engine | None = None
         self._make()
+
+    def engine_like(self, engine: Engine) -> Engine:
+        """The first that came: a statement is compiled once for each engine."""
+        self._engine = self._engine or engine
+        return self._engine
 
     def empty(self) -> None:
         """As it was at first. A test that has changed its tables has it made anew."""
@@ -70,6 +85,8 @@ class KeptDatabase:
 
     def close(self) -> None:
         self._connection.close()
+        if self._engine is not None:
+            self._engine.dispose()
 
     def _make(self) -> None:
         with self._server.connect() as admin:

@@ -433,6 +433,7 @@ def test_a_lost_answer_leads_to_the_challenge_all_the_same(harness):
         ({"number": "378282246310005", "security_code": "123"}, "security_code"),
         ({"cardholder": "  "}, "cardholder"),
         ({"cardholder": "A" * 121}, "cardholder"),
+        ({"cardholder": "Ana\0Horvat"}, "cardholder"),
         ({"country": ""}, "country"),
         ({"country": "ZZ"}, "country"),
         ({"line": ""}, "line"),

@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import adjustments, audit
+from webapp.domain import adjustments, audit, texts
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid
-from webapp.domain.payments import Payment
+from webapp.domain.payments import NOTE_LENGTH, Payment
 from webapp.domain.policy import Policy
 
 
@@ -23,13 +23,16 @@ def adjust_balance(
     policy: Policy,
 ) -> Payment:
     """`amount` in micros, below zero to take off. Raises `NotFound`, or `Invalid`."""
-    if not reason.strip():
+    reason = " ".join(reason.split())
+    if not reason:
         raise Invalid({"reason": "Say why; it stands on the statement"})
+    if fault := texts.fault(reason, NOTE_LENGTH):
+        raise Invalid({"reason": fault})
     if amount == 0:
         raise Invalid({"amount": "Must not be zero"})
     account = Account.locked(session, account_id)
-    payment = adjustments.post(session, account, amount, reason.strip(), now)
-    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason.strip())
+    payment = adjustments.post(session, account, amount, reason, now)
+    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
     look(session, account, "balance adjusted", now, policy)
     session.commit()
     return payment

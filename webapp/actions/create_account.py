@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.domain import adjustments, audit, passwords
+from webapp.domain import adjustments, audit, passwords, texts
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey
 from webapp.domain.audit import Actor
@@ -15,6 +15,7 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid
 from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Membership, Role, User
 
 PASSWORD_LENGTH = 10
@@ -46,7 +47,7 @@ def create_account(
     """`balance` in micros. Raises `Invalid` with an error for each bad field."""
     begin_writing(session)
     email = email.strip().lower()
-    faults = _faults(session, name, email, password, time_zone)
+    faults = _faults(session, name, owner_name, email, password, time_zone)
     if faults:
         session.rollback()
         raise Invalid(faults)
@@ -89,11 +90,14 @@ def create_account(
 
 
 def _faults(
-    session: Session, name: str, email: str, password: str, time_zone: str
+    session: Session, name: str, owner_name: str, email: str, password: str, time_zone: str
 ) -> dict[str, str]:
     faults = {}
     if not name.strip():
         faults["name"] = "Enter a name"
+    for field, text in (("name", name), ("owner_name", owner_name)):
+        if fault := texts.fault(text.strip(), NAME_LENGTH):
+            faults[field] = fault
     if not is_address(email):
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:

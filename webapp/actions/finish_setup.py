@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.add_method import saved_or_refuse
-from webapp.actions.each import each
+from webapp.actions.each import Going, always, each
 from webapp.actions.join_list import join_list
 from webapp.clock import Clock
 from webapp.domain import audit, method_setups, payment_methods
@@ -78,7 +78,13 @@ def give_up_setup(
         session.rollback()  # an answer that ends nothing is asked for again by the next run
 
 
-def expire_setups(session: Session, processors: Processors, clock: Clock, policy: Policy) -> int:
+def expire_setups(
+    session: Session,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> int:
     """F9: give up what has been open for 15 minutes. How many were due."""
     due = [setup.id for setup in method_setups.overdue(session, clock.now())]
     session.rollback()
@@ -89,7 +95,7 @@ def expire_setups(session: Session, processors: Processors, clock: Clock, policy
         give_up_setup(session, setup.account_id, setup_id, actor, processors, clock, policy)
         return True
 
-    return each(session, due, give_up, "setup")
+    return each(session, due, give_up, "setup", going)
 
 
 def _who_began(session: Session, setup: MethodSetup) -> Actor:

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.each import Going, always
 from webapp.actions.pay_by_auto_charge import go_on_by_auto_charge
 from webapp.actions.top_up import top_up
 from webapp.clock import Clock
@@ -14,7 +15,12 @@ GOING_ON = "going on with"
 
 
 def go_on(
-    session: Session, waiting: Waiting, processors: Processors, clock: Clock, policy: Policy
+    session: Session,
+    waiting: Waiting,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
 ) -> None:
     carry_on = top_up if waiting.kind == "top_up" else go_on_by_auto_charge
-    carry_on(session, waiting.id, processors, clock, policy)
+    carry_on(session, waiting.id, processors, clock, policy, going)

@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.each import each
+from webapp.actions.each import Going, always, each
 from webapp.actions.inquiries import ask, cancel
 from webapp.actions.settle import settle
 from webapp.clock import Clock
-from webapp.domain import decisions, moments, notices, top_ups
+from webapp.domain import checks, decisions, moments, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.notices import NoticeKind
 from webapp.domain.payments import (
     KEY_LIFETIME,
     NOT_KNOWN_BELIEVED,
-    OPEN_STATES,
     Attempt,
     AttemptState,
 )
@@ -36,11 +35,17 @@ from webapp.ports import (
 TOO_OLD = "Not known to the processor, and too old to repeat safely. An operator must decide."
 
 
-def reconcile(session: Session, processors: Processors, clock: Clock, policy: Policy) -> int:
+def reconcile(
+    session: Session,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> int:
     """Ask about every attempt that is due by L10's timetable. How many were settled."""
     due = session.scalars(
         select(Attempt.id)
-        .where(Attempt.state.in_(OPEN_STATES), Attempt.next_check_at <= clock.now())
+        .where(checks.due(clock.now()))
         .order_by(Attempt.next_check_at, Attempt.id)
     ).all()
     session.rollback()
@@ -48,7 +53,7 @@ def reconcile(session: Session, processors: Processors, clock: Clock, policy: Po
     def follow_up(attempt_id: int) -> bool:
         return _follow_up(session, attempt_id, processors, clock, policy)
 
-    return each(session, due, follow_up, "attempt")
+    return each(session, due, follow_up, "attempt", going)
 
 
 def _follow_up(
@@ -109,9 +114,15 @@ def _still_wanted(session: Session, attempt: Attempt, now: datetime, policy: Pol
 def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
     """Plan the next check, which also keeps a second scheduler from asking the same."""
     account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    if not attempt.is_open or attempt.next_check_at is None or attempt.next_check_at > now:
+    attempt = session.scalar(
+        select(Attempt).where(Attempt.id == attempt_id, checks.due(now)),
+        execution_options={"populate_existing": True},
+    )
+    if attempt is None:
         session.rollback()
+        return False
+    if attempt.grants_time(now):
+        session.commit()
         return False
     attempt.plan_next_check(now)
     if attempt.owes_word_to_customer(now):

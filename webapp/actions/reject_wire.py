@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, money, notices, wires
+from webapp.domain import audit, money, notices, texts, wires
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid, NotFound
@@ -20,8 +20,8 @@ def reject_wire(session: Session, wire_id: int, reason: str, actor: Actor, now: 
     reason = " ".join(reason.split())
     if not reason:
         raise Invalid({"reason": "Say why; the customer reads it"})
-    if len(reason) > REASON_LENGTH or not reason.isprintable():
-        raise Invalid({"reason": f"At most {REASON_LENGTH} characters, without control characters"})
+    if fault := texts.fault(reason, REASON_LENGTH):
+        raise Invalid({"reason": fault})
     wire = session.get(WireRequest, wire_id)
     if wire is None:
         raise NotFound(f"Wire transfer {wire_id}")

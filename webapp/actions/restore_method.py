@@ -52,6 +52,7 @@ def restore_method(
     now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
+    method.heed_clock(started_at, now)
     healed = not (method.is_barred or method.is_rested) and method.heal(started_at)
     if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, Standing.SUSPENDED):
         session.rollback()

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.each import each
+from webapp.actions.each import Going, always, each
 from webapp.clock import Clock
 from webapp.domain import revocations
 from webapp.domain.accounts import Account
@@ -10,13 +10,17 @@ from webapp.domain.revocations import Revocation
 from webapp.ports import Processors
 
 
-def revoke_methods(session: Session, processors: Processors, clock: Clock) -> int:
+def revoke_methods(
+    session: Session, processors: Processors, clock: Clock, going: Going = always
+) -> int:
     """How many are forgotten now."""
     due = [revocation.id for revocation in revocations.due(session)]
     session.rollback()
 
     def revoke(revocation_id: int) -> bool:
         revocation = session.get_one(Revocation, revocation_id)
+        if revocation.done_at is not None:
+            return False  # meanwhile, by another process
         account_id, reference = revocation.account_id, revocation.reference
         processor = processors[revocation.processor]
         session.rollback()  # no transaction is open during the call
@@ -27,4 +31,4 @@ def revoke_methods(session: Session, processors: Processors, clock: Clock) -> in
         session.commit()
         return True
 
-    return each(session, due, revoke, "revocation")
+    return each(session, due, revoke, "revocation", going)

@@ -5,32 +5,33 @@ import logging
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.actions.each import each
+from webapp.actions.each import Going, always, each
 from webapp.clock import Clock
+from webapp.domain import notices
 from webapp.domain.base import begin_writing
-from webapp.domain.notices import CLAIM, Notice, NoticeState
-from webapp.ports import Mailer, MailRefused
+from webapp.domain.notices import CLAIM, Notice
+from webapp.ports import Mailer, MailRefused, MailServerAway
 
 log = logging.getLogger(__name__)
 
 
-def send_notices(session: Session, mailer: Mailer, clock: Clock, limit: int = 100) -> int:
+def send_notices(
+    session: Session, mailer: Mailer, clock: Clock, going: Going = always, limit: int = 100
+) -> int:
     """Send what is due. How many went out, or were kept where no mail server is set.
 
-    A crash between sending and recording sends again, under the same Message-ID.
+    A crash between sending and recording sends again, under the same Message-ID. Raises
+    `MailServerAway` at the first mail that it is away for: the others are left for the next round.
     """
     due = session.scalars(
-        select(Notice.id)
-        .where(Notice.state == NoticeState.OWED, Notice.next_try_at <= clock.now())
-        .order_by(Notice.next_try_at)
-        .limit(limit)
+        select(Notice.id).where(notices.due(clock.now())).order_by(Notice.next_try_at).limit(limit)
     ).all()
     session.rollback()
 
     def send(notice_id: int) -> bool:
         return _send(session, notice_id, mailer, clock)
 
-    return each(session, due, send, "notice")
+    return each(session, due, send, "notice", going)
 
 
 def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> bool:
@@ -40,25 +41,22 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     kind, facts = notice.kind, dict(notice.facts)
     recipient, message_id = notice.recipient, notice.message_id
     session.rollback()  # no transaction is open while the mail server is waited for
-    refused = ""
-    if mailer.delivers and recipient:
+    goes_out = mailer.delivers and bool(recipient)
+    refusal: MailRefused | None = None
+    if goes_out:
         try:
             mailer.send(mailer.render(kind, facts), [recipient], message_id)
-        except MailRefused as refusal:
-            refused = str(refusal) or "refused"
+        except MailRefused as refused:
+            refusal = refused
         except Exception as fault:  # a template's fault must not keep the other mails
             log.exception("notice %s could not be sent", notice_id)
-            refused = f"{type(fault).__name__}: {fault}"
+            refusal = MailRefused(f"{type(fault).__name__}: {fault}")
     begin_writing(session)
-    notice = session.get_one(Notice, notice_id)
-    if refused:
-        notice.record_refused(refused, clock.now())
-    elif mailer.delivers and recipient:
-        notice.record_sent(clock.now())
-    else:
-        notice.record_kept(clock.now())
+    session.get_one(Notice, notice_id).record(refusal, clock.now(), kept=not goes_out)
     session.commit()
-    return not refused
+    if isinstance(refusal, MailServerAway):
+        raise refusal
+    return refusal is None
 
 
 def _claim(session: Session, notice_id: int, clock: Clock) -> bool:
@@ -67,11 +65,7 @@ def _claim(session: Session, notice_id: int, clock: Clock) -> bool:
     begin_writing(session)
     claimed = session.connection().execute(
         update(Notice)
-        .where(
-            Notice.id == notice_id,
-            Notice.state == NoticeState.OWED,
-            Notice.next_try_at <= now,
-        )
+        .where(Notice.id == notice_id, notices.due(now))
         .values(next_try_at=now + CLAIM, tries=Notice.tries + 1)
     )
     session.commit()

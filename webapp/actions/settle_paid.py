@@ -80,8 +80,8 @@ def _pause_after_burst(
     """T10: judged by when the refill was started, however late its outcome is learned."""
     if not attempt.automatic or account.paused_at is not None:
         return
-    since = top_ups.burst_since(account, attempt.started_at)
-    if top_ups.is_burst(payments.automatic_count_since(session, account.id, since)):
+    window = top_ups.burst_window(account, attempt.started_at)
+    if top_ups.is_burst(payments.automatic_count(session, account.id, window)):
         pause(session, account, top_ups.gather(session, account, now, policy))
 
 

@@ -13,6 +13,7 @@ from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.payments import (
     CHALLENGE_LIFE,
+    TROUBLE_LENGTH,
     Attempt,
     AttemptState,
     PaymentKind,
@@ -69,7 +70,7 @@ def abandoned(
     attempt: Attempt,
     now: datetime,
     what: str,
-    trouble: str | None = None,
+    trouble: str = "",
 ) -> bool:
     """F9: no money was taken and none was declined, so there is no suspension."""
     if not claim(
@@ -77,7 +78,7 @@ def abandoned(
         attempt,
         AttemptState.ABANDONED,
         answered_at=now,
-        trouble=trouble,
+        trouble=trouble[:TROUBLE_LENGTH] or None,
         needs_operator=False,
         next_check_at=None,
     ):
@@ -104,7 +105,7 @@ def still_open(
     if attempt.state == AttemptState.CHALLENGED:
         state = AttemptState.CHALLENGED  # the customer is still being asked
     news = attempt.state != state
-    if not claim(session, attempt, state, trouble=trouble[:500]):
+    if not claim(session, attempt, state, trouble=trouble[:TROUBLE_LENGTH]):
         return False
     if news and attempt.method is not None:
         line = (

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.each import each
@@ -45,7 +45,10 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
             falls_below(Account.balance, Account.attention_below),
             LowBalanceSettings.notification_on,
             LowBalanceSettings.armed,
-            LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,
+            or_(
+                LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,
+                LowBalanceSettings.notified_at >= now + MAIL_INTERVAL,
+            ),
             falls_below(Account.balance, LowBalanceSettings.notification_threshold),
         )
     ).all()

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.charge import charge
+from webapp.actions.each import Going, always
 from webapp.actions.failure_mails import fail_payment
 from webapp.actions.look import tell
 from webapp.clock import Clock
@@ -20,14 +21,22 @@ from webapp.ports import Processors
 
 
 def top_up(
-    session: Session, top_up_id: int, processors: Processors, clock: Clock, policy: Policy
+    session: Session,
+    top_up_id: int,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
 ) -> None:
     """Charge until one method has paid, all have failed, or an outcome is unknown.
 
     Safe to run twice at once and after a crash: each attempt is claimed under the account's lock,
-    and an open attempt ends the loop.
+    and an open attempt ends the loop. So the next process carries on what this one leaves.
     """
-    while (attempt_id := start_attempt(session, top_up_id, clock.now(), policy)) is not None:
+    while going():
+        attempt_id = start_attempt(session, top_up_id, clock.now(), policy)
+        if attempt_id is None:
+            return
         charge(session, attempt_id, processors, clock, policy)
 
 

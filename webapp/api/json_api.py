@@ -16,8 +16,8 @@ def document(kind: str, number: int, attributes: Mapping[str, str]) -> Response:
 
 
 def tell(error: Exception) -> ResponseReturnValue:
-    db.session.rollback()
     problem = problems.of(error)
+    db.session.rollback()
     told = {
         "status": str(problem.status),
         "code": problem.code,

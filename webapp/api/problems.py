@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from webapp import guard
 from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.extensions import db
 
@@ -41,6 +42,9 @@ def of(error: Exception) -> Problem:
         headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
         code = HTTPStatus(error.code).name.lower()
         return Problem(error.code, error.description or "", code, headers=headers)
+    if (outage := guard.outage(error)) is not None:
+        headers = {"Retry-After": str(outage.retry_after)}
+        return Problem(503, outage.detail, outage.code, headers=headers)
     current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
     return Problem(500, OUR_FAULT, "internal_error")
 
@@ -63,8 +67,9 @@ def render(problem: Problem) -> Response:
 
 def tell(error: Exception) -> ResponseReturnValue:
     """Nothing of what the request began is kept."""
+    problem = of(error)
     db.session.rollback()
-    return render(of(error))
+    return render(problem)
 
 
 def init_blueprint(blueprint: Blueprint) -> None:

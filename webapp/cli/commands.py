@@ -1,21 +1,26 @@
 """What every group of commands shares: how a fault and a record are printed."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
+from webapp.copies.moved import word_in
 from webapp.domain.errors import Invalid, Refusal
+from webapp.domain.schema import UPGRADE, OtherVersion
+from webapp.ports import MailServerAway
+from webapp.shift import sentence_of
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
 
 
-class Commands(AppGroup):
-    """A group whose expected faults are one line on the error stream, and exit code 1."""
+class Command(click.Command):
+    """Its expected faults are one line on the error stream, and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -24,12 +29,28 @@ class Commands(AppGroup):
             raise click.ClickException(in_words(invalid)) from invalid
         except Refusal as refusal:
             raise click.ClickException(refusal.sentence) from refusal
-        except (OperationalError, ProgrammingError) as error:
-            fault = " ".join(str(error.orig).split())
-            raise click.ClickException(
-                f"The database cannot be used: {fault}. "
-                "If it is new or an older one, run: flask --app wsgi db upgrade"
-            ) from error
+        except IntegrityError as error:
+            if not (word := word_in(str(error.orig))):
+                raise
+            raise click.ClickException(word) from error
+        except (DBAPIError, sqlite3.Error, OSError, OtherVersion, MailServerAway) as error:
+            sentence = sentence_of(error) or _unasked(error)
+            if not sentence:
+                raise
+            raise click.ClickException(f"{sentence}.") from error
+
+
+def _unasked(error: Exception) -> str:
+    """A database that does not know what it is asked for; empty for any other error."""
+    if not isinstance(error, (OperationalError, ProgrammingError)):
+        return ""
+    fault = " ".join(str(error.orig).split())
+    hint = f"If it is new or an older one, run: {UPGRADE}"
+    return f"The database cannot be used: {fault}. {hint}"
+
+
+class Commands(Command, AppGroup):
+    """A group of such commands."""
 
 
 def in_words(invalid: Invalid) -> str:

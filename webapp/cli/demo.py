@@ -11,6 +11,7 @@ from webapp.actions.create_account import NewAccount
 from webapp.cli.commands import Commands, as_json, print_json
 from webapp.cli.demo_story import DAYS, EMAIL, PASSWORD, Story
 from webapp.domain.accounts import Account
+from webapp.domain.claims import claim
 from webapp.extensions import Parts, db, parts
 from webapp.mailer import OutboxMailer
 from webapp.settings import ROOT
@@ -46,6 +47,7 @@ def make(engine: Engine, it: Parts) -> NewAccount | None:
         connection = stack.enter_context(engine.connect().execution_options(writes=True))
         stack.enter_context(connection.begin())
         session = stack.enter_context(Session(connection, join_transaction_mode="create_savepoint"))
-        if session.scalar(select(Account.id).limit(1)) is not None:
+        mine = stack.enter_context(claim(session, "seeding", "the demo"))
+        if not mine or session.scalar(select(Account.id).limit(1)) is not None:
             return None
         return Story(session, it.sandbox, keeper, it.clock.now()).tell()

@@ -9,6 +9,7 @@ from webapp.domain import money
 from webapp.domain.base import Base, begin_writing
 from webapp.domain.errors import NotFound
 from webapp.domain.low_balance import LowBalanceSettings, falls_below
+from webapp.domain.texts import NAME_LENGTH
 
 
 class Account(Base):
@@ -23,7 +24,7 @@ class Account(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     currency: Mapped[str] = mapped_column(String(3), default="USD")
     locale: Mapped[str] = mapped_column(String(20), default="en_US")
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")

@@ -111,7 +111,8 @@ class LowBalanceSettings(Base):
             return False
         if not self.armed:
             return False
-        if self.notified_at is not None and now - self.notified_at < MAIL_INTERVAL:
+        # Farther ahead than the interval, it comes from a clock that was set back since.
+        if self.notified_at is not None and abs(now - self.notified_at) < MAIL_INTERVAL:
             return False
         self.armed = False
         self.notified_at = now

@@ -5,11 +5,23 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
 
-from sqlalchemy import JSON, ForeignKey, Index, String, exists, select, text
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    and_,
+    exists,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.ports import MailRefused, MailServerAway
 
 CLAIM = timedelta(minutes=5)
 """A sender that has died is believed dead after this time: longer than the dozen answers of a mail
@@ -23,6 +35,9 @@ BACK_OFF = (
     timedelta(hours=2),
 )
 """Between tries; the last step is repeated."""
+
+REST = timedelta(minutes=1)
+"""Before a mail is tried again that the mail server has not even looked at."""
 
 GIVE_UP = timedelta(days=3)
 
@@ -93,20 +108,38 @@ class Notice(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 
-    def record_sent(self, now: datetime) -> None:
-        self.state, self.sent_at, self.next_try_at = NoticeState.SENT, now, None
-
-    def record_kept(self, now: datetime) -> None:
-        self.state, self.sent_at, self.next_try_at = NoticeState.KEPT, now, None
-
-    def record_refused(self, error: str, now: datetime) -> None:
-        """Plan another try, with growing pauses, until `GIVE_UP`."""
-        self.last_error = error[:500]
-        pause = BACK_OFF[min(self.tries, len(BACK_OFF)) - 1]
+    def record(self, refusal: MailRefused | None, now: datetime, *, kept: bool) -> None:
+        """How a try has ended. A refused mail is tried again, until `GIVE_UP`."""
+        if refusal is None:
+            self.state = NoticeState.KEPT if kept else NoticeState.SENT
+            self.sent_at, self.next_try_at = now, None
+            return
+        if isinstance(refusal, MailServerAway):
+            self.tries -= 1  # it was none of this mail: the pauses do not grow
+            pause = REST
+        else:
+            pause = BACK_OFF[min(self.tries, len(BACK_OFF)) - 1]
+        self.last_error = (str(refusal) or "refused")[:500]
         if now + pause > self.created_at + GIVE_UP:
             self.state, self.next_try_at = NoticeState.FAILED, None
         else:
             self.next_try_at = now + pause
+
+
+def due(now: datetime) -> ColumnElement[bool]:
+    """Whose time has come. A clock that is set back may not keep a mail waiting for as long.
+
+    One that was never tried is due from the start, and none is put off for longer than the last
+    step and a claim.
+    """
+    return and_(
+        Notice.state == NoticeState.OWED,
+        or_(
+            Notice.next_try_at <= now,
+            Notice.next_try_at == Notice.created_at,
+            Notice.next_try_at > now + BACK_OFF[-1] + CLAIM,
+        ),
+    )
 
 
 def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> bool:

@@ -198,6 +198,15 @@ class PaymentMethod(Base):
             self.auto_charge = on
             self.auto_charge_changed_at = now
 
+    def heed_clock(self, begins_at: datetime, now: datetime) -> None:
+        """Something begins with it. What is stamped ahead of now came before that, by a clock that
+        was set back since; the 48 hours stay as they were promised (F1, F8).
+        """
+        if self.failed_at is not None and self.failed_at > now:
+            self.failed_at = begins_at
+        if self.healed_at is not None and self.healed_at > now:
+            self.healed_at = begins_at
+
     def suspend(
         self, code: str, decline_class: DeclineClass, failed_at: datetime, *, automatic: bool
     ) -> bool:
@@ -209,11 +218,7 @@ class PaymentMethod(Base):
         """
         if self.healed_at is not None and failed_at < self.healed_at:
             return False
-        was_out = self.obstacle(failed_at) in (
-            Standing.SUSPENDED,
-            Standing.BARRED,
-            Standing.RESTED,
-        )
+        was_out = self.is_suspended(failed_at) or self.is_barred or self.is_rested
         if self.failed_at is None or failed_at >= self.failed_at:
             self.failed_at = failed_at
             self.failure_code = code

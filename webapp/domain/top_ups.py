@@ -119,10 +119,17 @@ def is_burst(recent_top_ups: int) -> bool:
     return recent_top_ups > BURST
 
 
-def burst_since(account: Account, at: datetime) -> datetime:
-    """Where the window begins that ends at this instant; Resume starts an empty one (T10)."""
-    since = at - BURST_WINDOW
-    return since if account.resumed_at is None else max(since, account.resumed_at)
+def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
+    """What counts towards the breaker at this instant; Resume starts an empty one (T10).
+
+    Farther ahead than its own length lies what was stamped by a clock set back since. It would
+    stop refills, or a Resume there would hide them, for as long as that was.
+    """
+    since, until = at - BURST_WINDOW, at + BURST_WINDOW
+    resumed_at = account.resumed_at
+    if resumed_at is not None and since < resumed_at < until:
+        since = resumed_at
+    return since, until
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,7 @@ def gather(
         account.id,
         day=moments.start_of_day(now, zone),
         month=moments.start_of_month(now, zone),
-        burst=burst_since(account, now),
+        burst=burst_window(account, now),
     )
     return Situation(
         now=now,

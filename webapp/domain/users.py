@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.emails import is_address
+from webapp.domain.texts import NAME_LENGTH
 
 
 class Right(StrEnum):
@@ -41,7 +42,7 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     """Stored in lower case: people do not mean two addresses by two spellings."""
-    name: Mapped[str] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
 

@@ -9,7 +9,7 @@ from webapp.domain import moments
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
-from webapp.domain.payments import AttemptState
+from webapp.domain.payments import AttemptState, open_attempt_with
 from webapp.domain.top_ups import Plan, Situation
 from webapp.reads.failed_payments import last_failure
 
@@ -112,18 +112,16 @@ def read_rows(
                 order_down=_moved(at.methods, index, index + 1),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
-                is_retrying=bool(trouble) and _is_open(at, method),
+                is_retrying=bool(trouble) and _is_open(session, method),
             )
         )
     return tuple(rows)
 
 
-def _is_open(at: Situation, method: PaymentMethod) -> bool:
+def _is_open(session: Session, method: PaymentMethod) -> bool:
     """With the processor; a challenge that the customer walked away from does not hinder Retry."""
-    attempt = at.open_attempt
-    if attempt is None or attempt.state == AttemptState.CHALLENGED:
-        return False
-    return attempt.method_id == method.id
+    attempt = open_attempt_with(session, method.id)
+    return attempt is not None and attempt.state != AttemptState.CHALLENGED
 
 
 def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from webapp.domain.notices import Notice, NoticeState
 from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.wires import WireRequest, WireState
+from webapp.reads.backlog import read_backlog
 
 
 def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]]:
@@ -16,6 +17,7 @@ def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]
     oldest = session.scalar(
         select(func.min(Attempt.started_at)).where(Attempt.state.in_(OPEN_STATES))
     )
+    backlog = read_backlog(session, now)
     return {
         "open_top_ups": (
             "Top-ups that are under way",
@@ -48,6 +50,22 @@ def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]
         "failed_mails": (
             "Mails that were given up",
             _count(session, Notice.state == NoticeState.FAILED),
+        ),
+        "unheard_attempts": (
+            "Attempts whose processor has not told the outcome for a minute or more",
+            float(backlog.unheard.count),
+        ),
+        "uncharged_top_ups": (
+            "Top-ups that no worker has taken up within two minutes",
+            float(backlog.uncharged.count),
+        ),
+        "unsent_mails": (
+            "Mails that are owed for more than five minutes",
+            float(backlog.unsent.count),
+        ),
+        "clock_behind_seconds": (
+            "How far the clock is behind the newest row",
+            backlog.clock_behind,
         ),
     }
 

@@ -83,7 +83,7 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
     else:
         sentence = (
             f"The bank has not answered yet about {amount} to {label}. "
-            "We keep asking; nothing is charged twice."
+            "You need not do anything: we keep asking, and nothing is charged twice."
         )
     return Outcome(
         state=PaymentState(payment.state),

@@ -1,12 +1,16 @@
 """What a person sees when something cannot be done. No page shows a stack trace."""
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from webapp import guard
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db
+from webapp.reads.message import Message
+from webapp.reads.outage import Outage
+from webapp.web.responses import wants_fragment
 
 WORDS = {
     400: ("That request made no sense", "Go back, reload the page and try again."),
@@ -46,10 +50,29 @@ def explain(error: HTTPException) -> ResponseReturnValue:
 
 def fail(error: Exception) -> ResponseReturnValue:
     """The log has the trace; the person has a sentence."""
+    outage = guard.outage(error)
+    if outage is not None:
+        db.session.rollback()
+        return told(outage)
     current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
     db.session.rollback()
     return page(500, *WORDS[500])
 
 
-def page(code: int, title: str, text: str) -> ResponseReturnValue:
-    return render_template("errors/error.html", code=code, title=title, text=text), code
+def told(outage: Outage) -> ResponseReturnValue:
+    """A page, or the message that a script says wherever the person is (static/js/messages.js)."""
+    headers = {"Retry-After": str(outage.retry_after)}
+    if wants_fragment():
+        message = Message(f"{outage.title}. {outage.text}", "bad")
+        return render("_messages.html", message=message), 503, headers
+    body, code = page(503, outage.title, outage.text)
+    return body, code, headers
+
+
+def page(code: int, title: str, text: str) -> tuple[str, int]:
+    return render("errors/error.html", code=code, title=title, text=text), code
+
+
+def render(template: str, **context: object) -> str:
+    """Flask's own `render_template` would ask the database who is signed in."""
+    return current_app.jinja_env.get_template(template).render(context)

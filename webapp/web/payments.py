@@ -22,8 +22,6 @@ from webapp.web.screen import ask_in_frame, changed, refused
 
 blueprint = Blueprint("payments", __name__)
 
-NOT_PAID = (PaymentState.FAILED, PaymentState.ABANDONED)
-
 
 @blueprint.get("/billing/payments")
 def index() -> ResponseReturnValue:
@@ -116,7 +114,8 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
 
 
 def said(outcome: Outcome) -> Message:
-    return Message(outcome.sentence, "bad" if outcome.state in NOT_PAID else "ok")
+    """What is not known yet is no success."""
+    return Message(outcome.sentence, "ok" if outcome.state == PaymentState.PAID else "bad")
 
 
 def under_row(outcome: Outcome) -> dict[int, RowMessage]:

@@ -1,15 +1,18 @@
 """For machines that watch: alive, ready, and metrics."""
 
-from flask import Blueprint, Response
+from dataclasses import asdict
+
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.extensions import db, parts
+from webapp.extensions import Parts, db, parts
 from webapp.reads.metrics import read_metrics
+from webapp.reads.readiness import Readiness, read_readiness
 
 blueprint = Blueprint("probes", __name__)
+
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 @blueprint.get("/healthz")
@@ -19,17 +22,34 @@ def alive() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Whether the database answers and has its tables."""
-    try:
-        db.session.execute(text("SELECT 1 FROM account LIMIT 1"))
-    except SQLAlchemyError:
-        return "the database does not answer\n", 503, {"Content-Type": "text/plain"}
-    return "ready\n", {"Content-Type": "text/plain"}
+    """200, or 503 with one line for each trouble; warnings are told with either."""
+    it = parts()
+    found = read_readiness(db.session(), it.clock, stopped(it))
+    status = 200 if found.is_ready else 503
+    if request.accept_mimetypes.best == "application/json":
+        return jsonify({"ready": found.is_ready, **asdict(found)}), status
+    return as_text(found), status, TEXT
+
+
+def as_text(found: Readiness) -> str:
+    lines = [line.sentence for line in found.troubles] or ["ready"]
+    return "\n".join([*lines, *(f"warning: {line.sentence}" for line in found.warnings), ""])
+
+
+def stopped(it: Parts) -> list[str]:
+    """What this process is set to run beside its requests, and does not."""
+    if it.shift is not None:
+        return it.shift.silent()
+    return ["the worker", "the scheduler"] if it.settings.run_jobs else []
 
 
 @blueprint.get("/metrics")
 def metrics() -> ResponseReturnValue:
+    it = parts()
+    found = read_readiness(db.session(), it.clock, stopped(it))
+    figures = read_metrics(db.session(), it.clock.now()) if found.is_readable else {}
+    figures["ready"] = ("1 where /readyz says so", float(found.is_ready))
     registry = CollectorRegistry()
-    for name, (meaning, value) in read_metrics(db.session(), parts().clock.now()).items():
+    for name, (meaning, value) in figures.items():
         Gauge(f"ballast_{name}", meaning, registry=registry).set(value)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,8 +1,11 @@
 """What the pretend card processor and the pretend PayPal do alike, behind one port."""
 
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from webapp.clock import Clock
 from webapp.domain import money
@@ -39,6 +42,31 @@ ANSWER_LOST = Unknown("The processor did not answer in time")
 
 AS_USUAL = NextAnswer(AnswerKind.SLOW)
 
+Asked = ParamSpec("Asked")
+Heard = TypeVar("Heard")
+Otherwise = TypeVar("Otherwise")
+
+
+def or_else(
+    otherwise: Otherwise,
+) -> Callable[[Callable[Asked, Heard]], Callable[Asked, Heard | Otherwise]]:
+    """What is answered when the books cannot be used, as on a full disk: no exception leaves."""
+
+    def wrap(call: Callable[Asked, Heard]) -> Callable[Asked, Heard | Otherwise]:
+        @wraps(call)
+        def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Otherwise:
+            try:
+                return call(*args, **kwargs)
+            except sqlite3.Error:
+                return otherwise
+
+        return answer
+
+    return wrap
+
+
+DOWN = Unknown("The processor cannot use its books")
+
 BAD_RETURN = RefusedToLook("The address to return to must be a path on this host")
 
 
@@ -55,10 +83,12 @@ class PretendProcessor(ABC):
         self._clock = clock
         self._sleep = sleep
 
+    @or_else(DOWN)
     def saving(self, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
         return self._ended(self._books.desk.find(reference, {self.saves}))
 
+    @or_else(DOWN)
     def cancel_saving(self, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
         desk = self._books.desk
@@ -66,6 +96,7 @@ class PretendProcessor(ABC):
             return self._ended(None)
         return self._ended(desk.cancel(reference, self._clock.now()))
 
+    @or_else(DOWN)
     def charge(self, request: ChargeRequest) -> Answer:
         objection = _objection(request)
         if objection is not None:
@@ -84,11 +115,13 @@ class PretendProcessor(ABC):
             return ANSWER_LOST
         return charge.answer_to(request)
 
+    @or_else(DOWN)
     def ask(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
         recorded = self._books.book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
+    @or_else(DOWN)
     def cancel(self, key: str) -> Answer | NotKnown:
         self._take(self._books.latency)
         recorded = self._books.book.find(key)
@@ -97,6 +130,7 @@ class PretendProcessor(ABC):
             recorded = self._books.book.find(key)
         return NotKnown() if recorded is None else recorded.answer()
 
+    @or_else(DOWN)
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RefusedToLook:

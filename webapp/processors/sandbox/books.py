@@ -1,8 +1,10 @@
 """The pretend processor's books as a whole, and the clock that the sandbox moves."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
+from sqlite3 import Connection
 
 from webapp.processors.sandbox.agreements import Agreements
 from webapp.processors.sandbox.answers import LONGEST, AnswerKind, AnswerQueue, NextAnswer
@@ -86,6 +88,14 @@ class SandboxBooks:
     def paid_charges(self) -> list[tuple[str, int, str]]:
         """Key, micros and currency of every charge that took money, oldest first (L13)."""
         return self.book.paid()
+
+    def view(self) -> AbstractContextManager[Connection]:
+        """The whole books as they are now, however they go on: to copy them from."""
+        return self._store.view()
+
+    def replace_by(self, copy: Path) -> None:
+        """Become what a copy holds: for an installation that is restored."""
+        self._store.replace_by(copy)
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""

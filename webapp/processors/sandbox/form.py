@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from webapp.domain import declines
+from webapp.domain import declines, texts
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.cards import (
@@ -141,4 +141,4 @@ def _code_error(code: str, brand: str | None) -> str | None:
 def _text_error(name: str, given: Mapping[str, str], missing: str) -> str | None:
     if not given[name]:
         return missing
-    return "Shorten this a little" if len(given[name]) > _LONGEST[name] else None
+    return texts.fault(given[name], _LONGEST[name]) or None

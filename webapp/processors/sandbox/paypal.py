@@ -1,7 +1,14 @@
 """The pretend PayPal: agreements that its customers give and take back on its own pages."""
 
 from webapp.ports import NeedsCustomer, RefusedToLook, SavedAgreement, SavingAnswer, Unknown
-from webapp.processors.sandbox.base import BAD_RETURN, PretendProcessor, is_way_back, outcome_of
+from webapp.processors.sandbox.base import (
+    BAD_RETURN,
+    DOWN,
+    PretendProcessor,
+    is_way_back,
+    or_else,
+    outcome_of,
+)
 from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Outcome, Status
 
@@ -15,12 +22,14 @@ class SandboxPayPal(PretendProcessor):
     def save_card(self, token: str, return_to: str) -> SavingAnswer:
         return RefusedToLook("PayPal takes no cards here")
 
+    @or_else(DOWN)
     def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN
         return self._books.agreements.propose(return_to, self._clock.now()).asks()
 
+    @or_else(False)
     def revoke(self, method_reference: str) -> bool:
         self._take(self._books.latency)
         self._books.agreements.revoke(method_reference, self._clock.now())

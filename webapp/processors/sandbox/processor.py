@@ -1,7 +1,14 @@
 """The pretend card processor."""
 
 from webapp.ports import NeedsCustomer, RefusedToLook, SavedCard, SavingAnswer, Unknown
-from webapp.processors.sandbox.base import BAD_RETURN, PretendProcessor, is_way_back, outcome_of
+from webapp.processors.sandbox.base import (
+    BAD_RETURN,
+    DOWN,
+    PretendProcessor,
+    is_way_back,
+    or_else,
+    outcome_of,
+)
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind
 from webapp.processors.sandbox.charges import Outcome, Status, declined
 
@@ -12,6 +19,7 @@ class SandboxProcessor(PretendProcessor):
     name = "sandbox"
     saves = ChallengeKind.CARD
 
+    @or_else(DOWN)
     def save_card(self, token: str, return_to: str) -> SavingAnswer:
         self._take(self._books.latency)
         if not is_way_back(return_to):
@@ -28,6 +36,7 @@ class SandboxProcessor(PretendProcessor):
     def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         return RefusedToLook("Cards come from the card form")
 
+    @or_else(False)
     def revoke(self, method_reference: str) -> bool:
         self._take(self._books.latency)
         self._books.vault.revoke(method_reference, self._clock.now())

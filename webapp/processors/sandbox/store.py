@@ -4,11 +4,12 @@ Each thread has its own connection, and a writer takes its lock first, so thread
 may share the file.
 """
 
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -105,45 +106,55 @@ CREATE TABLE IF NOT EXISTS answer (
 """
 
 
+TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
+
+
 class Store:
-    """Opens `path`, making the folder, the file and its tables where they are absent."""
+    """Opens `path`, making the folder, the file and its tables where they are absent.
+
+    Not before it is used: a full disk must not keep the product from starting and telling of it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._threads = threading.local()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self.writing() as db:
-            for statement in SCHEMA.split(";\n"):
-                db.execute(statement)
-            # Fingerprints of card numbers are made under a secret, so that a copy of the
-            # product's own database says nothing about the numbers.
-            db.execute(
-                "INSERT OR IGNORE INTO setting VALUES ('fingerprint_secret', ?)", (token_hex(32),)
-            )
+        self._has_tables = False
 
     @property
     def db(self) -> sqlite3.Connection:
         """This thread's connection; each statement outside `writing` stands for itself."""
         connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
         if connection is None:
-            connection = self._threads.connection = self._open()
+            connection = self._open()
+            if not self._has_tables:
+                _make_tables(connection)
+                self._has_tables = True
+            self._threads.connection = connection
         return connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it, or nothing."""
         db = self.db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with _transaction(db):
             yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
 
     def setting(self, name: str, default: int | str) -> int | str:
         row = self.db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return default if row is None else row[0]
+
+    @contextmanager
+    def view(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own that goes on seeing the file as it is now: to copy it from."""
+        with closing(self._open()) as db:
+            db.execute("BEGIN")
+            db.execute("SELECT 1 FROM setting").fetchone()
+            yield db
+
+    def replace_by(self, copy: Path) -> None:
+        """Take over all that a copy holds, also for those who have the file open."""
+        with closing(sqlite3.connect(copy)) as source:
+            source.backup(self.db)
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""
@@ -151,12 +162,39 @@ class Store:
         del self._threads.connection
 
     def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
         db.row_factory = sqlite3.Row
         _write_ahead(db)
         # A charge that was answered stays booked after a power cut.
         db.execute("PRAGMA synchronous = FULL")
         return db
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk has ended it already
+            db.execute("ROLLBACK")
+        raise
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    there = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    if {row["name"] for row in there} >= TABLES:
+        return  # books that can only be read are read
+    with _transaction(db):
+        for statement in SCHEMA.split(";\n"):
+            db.execute(statement)
+        # Fingerprints of card numbers are made under a secret, so that a copy of the
+        # product's own database says nothing about the numbers.
+        db.execute(
+            "INSERT OR IGNORE INTO setting VALUES ('fingerprint_secret', ?)", (token_hex(32),)
+        )
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:

@@ -1,0 +1,89 @@
+"""Whole installations for the tests of copies: one with a past, and empty ones beside it."""
+
+import shlex
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from tests import wires
+from tests.conftest import settings_in
+from tests.factories import (
+    AMEX,
+    CHALLENGED_ONCE,
+    DISCOVER,
+    MASTERCARD,
+    VISA,
+    MovableClock,
+    World,
+)
+from webapp.actions.allow_paypal import allow_paypal
+from webapp.app import create_app
+from webapp.copies.rows import tables
+from webapp.copies.snapshot import view
+from webapp.extensions import db, parts
+from webapp.processors.sandbox.paypal import SandboxPayPal
+from webapp.processors.sandbox.processor import SandboxProcessor
+
+
+class Installation:
+    """Another one on this machine, with a home and an environment of its own."""
+
+    def __init__(self, home, **environ):
+        self.home = home
+        self.app = create_app(settings_in(home, **environ))
+        it, clock = self.app.extensions["ballast"], MovableClock()
+        both = [kind(it.sandbox, clock) for kind in (SandboxProcessor, SandboxPayPal)]
+        self.wire(clock=clock, processors={one.name: one for one in both})
+
+    def wire(self, **changed):
+        self.app.extensions["ballast"] = replace(self.app.extensions["ballast"], **changed)
+
+    def flask(self, line):
+        with self.app.app_context():
+            return self.app.test_cli_runner().invoke(args=shlex.split(line))
+
+    def ask(self, do):
+        """What a function answers that looks at the present installation."""
+        with self.app.app_context():
+            return do()
+
+    def close(self):
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+            parts().sandbox.close()
+
+
+def rows():
+    """Everything in the present installation's database, as Python's own values, by table."""
+    db.session.remove()
+    with view(db.engine) as connection:
+        in_order = {
+            table.name: select(table).order_by(*table.primary_key.columns) for table in tables()
+        }
+        return {name: connection.execute(query).all() for name, query in in_order.items()}
+
+
+def live(world: World):
+    """A past that leaves rows in every table, and something open in most."""
+    world.cards(VISA, MASTERCARD)
+    world.refill("50.00", "100.00", day_limit="500.00")
+    world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
+    world.use("60.123456")
+    world.work()  # declined, and paid by the next
+    world.retry(world.attempts[0])
+    world.remove(world.card(DISCOVER))  # to be revoked
+    world.begin_card(CHALLENGED_ONCE)
+    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    asked = world.begin_paypal()
+    world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    world.finish(asked)
+    wires.prove(world, wires.ask(world, "900.00", "EUR"), wires.PNG)
+    wires.complete(world, wires.prove(world, wires.ask(world, "1000.00")))
+    world.next_answer("timeout_after_charge")
+    world.pay(world.card(AMEX), "30.00")  # its outcome is not known yet
+    world.account(balance="-3.50", name="Łódź ☎ & Søn")
+    world.books.advance_clock(timedelta(hours=1))
+    empty = [name for name, found in rows().items() if not found]
+    assert not empty, "this past leaves tables out"

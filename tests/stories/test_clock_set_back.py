@@ -1,0 +1,250 @@
+"""The clock is set back, by a time server or a restored machine, while everything is under way."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, START, VISA, micros
+from webapp.actions.restore_method import restore_method
+from webapp.actions.resume_automatic import resume_automatic
+from webapp.domain.accounts import Account
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payment_methods import Standing
+from webapp.reads.ledger_check import check_ledger
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def covered(world):
+    """Two methods in line; an hour has passed since they were added."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.clock.advance(hours=2)
+    return world
+
+
+@pytest.fixture(autouse=True)
+def books_agree(world):
+    """L2, L13: whatever the clock did."""
+    yield
+    world.session.rollback()
+    assert check_ledger(world.session, world.books.paid_charges).differences == ()
+
+
+def set_back(world, **span):
+    world.clock.advance(**{unit: -length for unit, length in span.items()})
+
+
+def decline(world, last4="4242"):
+    world.next_answer("decline", decline_code="insufficient_funds", last4=last4)
+
+
+def test_a_suspension_ends_when_it_was_promised(covered):
+    """F1: never shorter than 48 hours; the stored time stands."""
+    decline(covered)
+    covered.pay(covered.method("4242"), "30.00")
+    promised = covered.clock.now() + timedelta(hours=48)
+    set_back(covered, hours=1)
+    covered.run()
+    visa = covered.method("4242")
+    assert visa.suspended_until == promised
+    assert visa.standing(promised - timedelta(seconds=1)) is Standing.SUSPENDED
+    assert visa.standing(promised) is Standing.READY
+
+
+def test_a_retry_after_the_failure_restores_at_once(covered):
+    """F4, F8: it was started after the failure, although the clock shows an earlier hour."""
+    decline(covered)
+    covered.pay(covered.method("4242"), "30.00")
+    set_back(covered, hours=1)
+    covered.retry(covered.attempts[0])
+    assert covered.method("4242").standing(covered.clock.now()) is Standing.READY
+    assert "restored" in covered.timeline
+
+
+def test_restoring_without_paying_works_too(covered):
+    """F4: nothing has failed meanwhile."""
+    decline(covered)
+    covered.pay(covered.method("4242"), "30.00")
+    set_back(covered, hours=1)
+    around = (covered.owner, covered.parts.processors, covered.clock, covered.policy)
+    restore_method(covered.session, covered.account_id, covered.method("4242").id, *around)
+    assert covered.method("4242").standing(covered.clock.now()) is Standing.READY
+
+
+def test_a_decline_after_a_success_suspends(covered):
+    """F1: the success was before it, although the clock shows a later hour for it."""
+    covered.pay(covered.method("4242"), "30.00")
+    set_back(covered, hours=1)
+    decline(covered)
+    covered.pay(covered.method("4242"), "30.00")
+    now = covered.clock.now()
+    assert covered.method("4242").suspended_until == now + timedelta(hours=48)
+
+
+@pytest.mark.parametrize("back", [{"minutes": 2}, {"hours": 1}, {"days": 3}])
+def test_a_lost_answer_is_asked_about_in_time(covered, back):
+    """L10: the refill does not wait for as long as the clock went back."""
+    covered.next_answer("timeout_after_charge")
+    covered.use("60.00")
+    covered.work()
+    set_back(covered, **back)
+    covered.pass_time(seconds=30)
+    assert covered.balance == "140.00"
+    assert covered.charges == [("4242", "100.00")]
+
+
+def test_what_waits_for_its_hourly_check_waits_for_no_more_than_that(covered):
+    """L10: planned by a clock that was ahead."""
+    for _ in range(7):
+        covered.next_answer("timeout_before_charge")
+    covered.use("60.00")
+    covered.work()
+    for _ in range(4):
+        covered.pass_time(minutes=29)
+    set_back(covered, days=2)
+    covered.books.clear_answers()
+    covered.pass_time(seconds=5)
+    covered.pass_time(hours=1)
+    assert covered.balance == "140.00"
+
+
+def test_it_is_asked_by_the_timetable_and_no_oftener(covered):
+    """L10: a jump is no reason to knock at the processor's door every five seconds."""
+    covered.next_answer("server_error")
+    covered.use("60.00")
+    covered.work()
+    set_back(covered, hours=1)
+    for _ in range(60):
+        covered.clock.advance(seconds=5)
+        covered.run("reconcile")
+    assert covered.attempts[0].checks <= 4, "in five minutes"
+
+
+def test_not_known_is_not_believed_sooner(covered):
+    """L10: half an hour by the clock that goes; then the same request under the same key."""
+    covered.next_answer("timeout_before_charge")
+    covered.use("60.00")
+    covered.work()
+    key = covered.attempts[0].key
+    set_back(covered, hours=1)
+    for minutes in (1, 5, 15, 8):
+        covered.pass_time(minutes=minutes)
+        assert covered.tries == [("4242", "100.00", "unknown")]
+    covered.pass_time(hours=1)
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.attempts[0].key == key
+    assert covered.charges == [("4242", "100.00")]
+
+
+def test_whom_the_bank_asks_keeps_a_quarter_of_an_hour(covered):
+    """F9: neither cut short nor left open for ever."""
+    card = covered.card(CHALLENGED_ALWAYS)
+    first, second = covered.pay(card, "30.00"), None
+    set_back(covered, hours=1)
+    covered.pass_time(minutes=14)
+    assert first.attempts[-1].state == "challenged"
+    covered.bank(covered.address_of(first))
+    assert covered.conclude(first).state == "paid"
+    second = covered.pay(card, "40.00")
+    set_back(covered, hours=1)
+    covered.run()
+    covered.pass_time(minutes=15)
+    covered.session.refresh(second)
+    assert second.state == "abandoned"
+
+
+def test_a_mail_goes_out_at_once(covered):
+    """L6: what is owed does not wait until the old hour comes again."""
+    covered.pay(covered.method("4242"), "30.00")
+    set_back(covered, hours=1)
+    covered.run("send notices")
+    assert {str(notice.state) for notice in covered.notices} == {"kept"}
+
+
+def test_a_low_balance_is_told_within_two_hours(world):
+    """N5: never more than one an hour, and not none for the days that the clock went back."""
+    visa = world.card(VISA)
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("30.00")
+    world.pay(visa, "30.00")
+    set_back(world, minutes=30)
+    world.use("30.00")
+    assert len(world.mails_of("low_balance")) == 1
+    set_back(world, days=3)
+    world.run("sweep notifications")
+    assert len(world.mails_of("low_balance")) == 2
+
+
+def test_the_burst_breaker_goes_on_counting(covered):
+    """T10: neither stopped by refills of an hour that is still to come, nor blind for an hour."""
+    for _ in range(3):
+        covered.use("100.00")
+        covered.work()
+    set_back(covered, hours=1)
+    for _ in range(3):
+        covered.use("100.00")
+        covered.work()
+    assert len(covered.charges) == 6
+    covered.use("100.00")
+    covered.work()
+    assert covered.timeline[-1] == "paused"
+    covered.use("100.00")
+    covered.work()
+    assert len(covered.charges) == 7
+
+
+def test_a_resume_of_a_later_hour_hides_no_burst(covered):
+    """T10: Resume starts an empty window, not one that lasts until its hour comes again."""
+    around = (covered.owner, covered.clock.now(), covered.policy)
+    covered.session.get_one(Account, covered.account_id).pause(covered.clock.now())
+    covered.session.commit()
+    resume_automatic(covered.session, covered.account_id, *around)
+    set_back(covered, hours=1)
+    for _ in range(6):
+        covered.use("100.00")
+        covered.work()
+    assert len(covered.charges) == 4
+    assert covered.timeline[-1] == "paused"
+
+
+def test_a_day_limit_is_kept_when_midnight_comes_twice(world):
+    """T10: what was taken on the day to come counts as well."""
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.clock.at = datetime.combine(START.date(), datetime.min.time(), START.tzinfo)
+    world.clock.advance(days=1, minutes=10)
+    world.use("60.00")
+    world.work()
+    set_back(world, hours=1)
+    world.use("100.00")
+    world.work()
+    world.pass_time(minutes=55)
+    world.work()
+    taken = sum(micros(amount) for _, amount in world.charges)
+    assert taken == micros("100.00")
+    assert "cap_reached" in world.timeline
+
+
+def test_an_old_chain_does_not_come_to_life(covered):
+    """L4: what a person began an hour from now is not gone on with."""
+    covered.next_answer("timeout_before_charge")
+    covered.pay_by_chain("100.00")
+    set_back(covered, hours=1)
+    decline(covered)
+    for minutes in (1, 31, 31):
+        covered.pass_time(minutes=minutes)
+    assert [state for *_, state in covered.tries] == ["declined"]
+    assert "chain_ended" in covered.timeline
+
+
+def test_the_ledger_keeps_the_order_in_which_it_was_written(covered):
+    """L2: a row is after another one by its place in the chain, not by its time."""
+    covered.use("10.00")
+    set_back(covered, hours=1)
+    covered.use("20.00")
+    rows = select(func.count()).select_from(LedgerEntry)
+    assert covered.session.scalar(rows) == 3
+    assert covered.balance == "70.00"

@@ -1,0 +1,187 @@
+"""A mail server that is away, hangs, or comes back after hours."""
+
+import asyncio
+import logging
+import socket
+import time
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from tests.factories import VISA
+from tests.surroundings.conftest import free_port, wait_until
+from webapp.actions.send_notices import send_notices
+from webapp.domain.notices import GIVE_UP
+from webapp.mailer import SmtpMailer
+from webapp.ports import MailServerAway
+from webapp.settings import ROOT
+from webapp.worker import Worker
+
+
+class Inbox:
+    """What a real mail server has accepted, by Message-ID; it is slow for one recipient."""
+
+    def __init__(self, slow="", seconds=3.0):
+        self.ids, self.slow, self.seconds = [], slow, seconds
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if address == self.slow:
+            await asyncio.sleep(self.seconds)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        lines = envelope.content.decode().splitlines()
+        self.ids += [line for line in lines if line.lower().startswith("message-id:")]
+        return "250 OK"
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def mailer(port):
+    return SmtpMailer(
+        ROOT / "templates",
+        "http://127.0.0.1:8000",
+        str,
+        server="127.0.0.1",
+        port=port,
+        sender="billing@example.com",
+        timeout=1,
+    )
+
+
+@contextmanager
+def mail_server(port, *slow):
+    inbox = Inbox(*slow)
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        yield inbox
+    finally:
+        server.stop()
+
+
+@contextmanager
+def hanging_server(port):
+    """It takes the line and never says a word."""
+    with closing(socket.create_server(("127.0.0.1", port), backlog=64)):
+        yield
+
+
+@pytest.fixture
+def owing(world):
+    """Eight receipts are owed."""
+    visa = world.card(VISA)
+    for _ in range(8):
+        world.pay(visa, "30.00")
+    return world
+
+
+@pytest.fixture
+def working(owing, mailer):
+    """A worker that sends by that server; stopped at the end."""
+    app = owing.app
+    app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    owing.session.rollback()
+    worker = Worker()
+    worker.start(app)
+    yield worker
+    worker.stop()
+
+
+def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
+    """F11, L6: at once when it is back, whatever happened in between."""
+    for _ in range(20):
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+        owing.clock.advance(minutes=15)
+    assert {str(notice.state) for notice in owing.notices} == {"owed"}
+    assert "Connection refused" in owing.notices[0].last_error
+    with mail_server(port) as inbox:
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        owing.clock.advance(days=1)
+        assert send_notices(owing.session, mailer, owing.clock) == 0
+    assert len(inbox.ids) == len(set(inbox.ids)) == 8
+    assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
+
+
+def test_one_is_tried_for_all(owing, mailer):
+    """A server that is away is asked once a round, not once a mail."""
+    with pytest.raises(MailServerAway):
+        send_notices(owing.session, mailer, owing.clock)
+    assert sum(bool(notice.last_error) for notice in owing.notices) == 1
+
+
+def test_a_mail_that_makes_the_server_hang_keeps_no_other_waiting(owing, mailer, port):
+    """It goes to the end of the queue."""
+    first = owing.notices[0]
+    first.recipient = "tarpit@example.com"
+    owing.session.commit()
+    with mail_server(port, "tarpit@example.com") as inbox:
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+        assert send_notices(owing.session, mailer, owing.clock) == 7
+        assert len(inbox.ids) == 7
+
+
+def test_it_is_not_tried_for_ever(owing, mailer):
+    """A mail of last week helps nobody; the operator sees those that were given up."""
+    owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
+    for _ in range(8):
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+    assert {str(notice.state) for notice in owing.notices} == {"failed"}
+
+
+def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
+    """T4: charges start within a second all the same; the log has one line."""
+    with hanging_server(port):
+        owing.refill()
+        wait_until(lambda: "The mail server cannot be used" in caplog.text)
+        began = time.monotonic()
+        owing.use("300.00")
+        working.wake()
+        wait_until(lambda: owing.tries[-1] == ("4242", "100.00", "paid"))
+        assert time.monotonic() - began < 5
+    assert [r.levelno for r in caplog.records].count(logging.ERROR) == 1
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
+    """L3: the mail under way ends with its time-out, and no other is begun."""
+    with hanging_server(port):
+        wait_until(lambda: "send notices" in working._shift._under_way.elements())
+        began = time.monotonic()
+        assert working.stop(within=20) == []
+        assert time.monotonic() - began < 10
+    assert {str(notice.state) for notice in owing.notices} == {"owed"}
+
+
+def test_the_mail_that_is_being_sent_is_finished(owing, mailer, port):
+    """F11: and no other is begun."""
+    owing.app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    recipient = owing.notices[0].recipient
+    owing.session.rollback()
+    worker = Worker()
+    with mail_server(port, recipient, 0.6) as inbox:
+        worker.start(owing.app)
+        wait_until(lambda: any(notice.tries for notice in owing.notices))
+        assert worker.stop(within=20) == []
+        assert len(inbox.ids) == 1
+    assert sorted(str(notice.state) for notice in owing.notices) == [*["owed"] * 7, "sent"]
+    assert not any(notice.last_error for notice in owing.notices)
+
+
+def test_readiness_warns_of_mails_that_are_stuck(owing, client):
+    """Traffic is served all the same."""
+    assert client.get("/readyz").text == "ready\n"
+    owing.clock.advance(hours=3)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.text == "ready\nwarning: Not sent yet: 8 mails, the oldest for 3 h\n"
+    assert "ballast_unsent_mails 8.0" in client.get("/metrics").text

@@ -1,0 +1,41 @@
+"""What stands around every request: whether it may begin, and what an outage made of it.
+
+Pages and the machine interface word an outage in their own ways; what became of the request is
+found out here.
+"""
+
+from flask import Flask, current_app, request
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from webapp.extensions import db, parts
+from webapp.reads.outage import Outage, outage_of
+from webapp.shift import sentence_of
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(begin)
+
+
+def begin() -> None:
+    """Raises `OtherVersion` where the tables are not this code's; probes are to tell of that."""
+    if request.blueprint == "probes":
+        return
+    session = db.session()
+    session.info["committed"] = False
+    parts().schema.check(session)
+
+
+def outage(error: Exception) -> Outage | None:
+    """What to tell whoever sent the present request; None for an error that is ours."""
+    reading = request.method in ("GET", "HEAD", "OPTIONS")
+    committed = db.session().info.get("committed", False)
+    found = outage_of(error, reading=reading, committed=committed)
+    if found is not None:
+        current_app.logger.error("%s %s: %s.", request.method, request.path, sentence_of(error))
+    return found
+
+
+@event.listens_for(db.session, "after_commit")
+def note_commit(session: Session) -> None:
+    session.info["committed"] = True
