@@ -22,6 +22,7 @@ run: .venv/.runtime
 	@if [ "$$DEMO" = 1 ]; then $(FLASK) demo seed; fi
 	@exec .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app
 
+# POSTGRES=all runs every test on PostgreSQL too, not only those where it differs.
 # pytest comes last, so that its summary is the last line. A missing browser or
 # PostgreSQL stops nothing here: the summary says what failed or was not tried.
 test: lint

@@ -144,8 +144,8 @@ def test_what_is_on_can_be_changed_without_a_method_t2(world):
 def test_bounds_t9(world, chosen, field, words):
     """T9, T10: a target below the threshold, and limits that no payment could fit into."""
     world.cards(VISA)
-    mode = RefillMode(chosen.pop("refill_mode", "add"))
-    amounts = {name: micros(text) for name, text in chosen.items()}
+    mode = RefillMode(chosen.get("refill_mode", "add"))
+    amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
     with pytest.raises(Invalid) as refused:
         apply(world, replace(GOOD, refill_mode=mode, **amounts))
     assert refused.value.fields == {field: words}
@@ -163,8 +163,8 @@ def test_bounds_t9(world, chosen, field, words):
 )
 def test_the_bounds_themselves_are_allowed_t9(world, chosen):
     world.cards(VISA)
-    mode = RefillMode(chosen.pop("refill_mode", "add"))
-    amounts = {name: micros(text) for name, text in chosen.items()}
+    mode = RefillMode(chosen.get("refill_mode", "add"))
+    amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
     apply(world, replace(GOOD, refill_mode=mode, **amounts))
     assert settings(world).refill_on
 
