@@ -2,14 +2,12 @@
 
 import shlex
 import shutil
-from secrets import token_hex
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import make_url
 
 from tests.cli.installations import Installation, live
 from tests.factories import World
-from tests.throwaway_postgres import bin_folder, serve
 from webapp.extensions import db
 
 
@@ -66,20 +64,8 @@ def install(tmp_path):
         installation.close()
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    if bin_folder() is None:
-        pytest.skip("there is no PostgreSQL server on this machine")
-    with serve() as url:
-        yield create_engine(url, isolation_level="AUTOCOMMIT")
-
-
 @pytest.fixture
-def postgres_url(postgres_server):
-    """A database of its own, empty; to be used in tests marked `postgres`."""
-    name = f"test_{token_hex(6)}"
-    with postgres_server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_server.url.set(database=name).render_as_string()
-    with postgres_server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+def postgres_url(postgres):
+    """The address of an empty database; for tests that are marked `postgres`."""
+    with postgres.database() as url:
+        yield make_url(url).render_as_string()  # as it is told

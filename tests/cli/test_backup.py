@@ -2,15 +2,17 @@
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import tarfile
+from contextlib import closing
 
 import pytest
-from sqlalchemy import text
 
 from tests import wires
+from tests.tampering import tamper
 from webapp.settings import ROOT
 
 
@@ -98,29 +100,27 @@ def test_a_proof_that_was_lost_is_told_and_does_not_stand_in_the_way(flask, worl
 
 def test_books_that_do_not_agree_leave_no_file(flask, world, session, folder):
     """L13: whoever restored it would have them too."""
-    session.execute(text("DROP TRIGGER account_balance_is_the_ledgers"))
-    session.execute(text("UPDATE account SET balance = balance + 1"))
-    session.commit()
+    tamper(session, "UPDATE account SET balance = balance + 1")
     failed = flask(f"backup {folder / 'b.tar.gz'}")
 
     assert (failed.exit_code, failed.stdout) == (1, "")
-    assert "b.tar.gz does not prove. Account 1 has" in failed.stderr
+    assert "its ledger" in failed.stderr
     assert files_in(folder) == []
 
 
-def test_tables_of_another_version_are_not_backed_up(flask, session, folder):
-    session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    session.commit()
-    failed = flask(f"backup {folder}")
+def test_tables_of_another_version_are_not_backed_up(old, folder):
+    with closing(sqlite3.connect(old.home / "ballast.db")) as file, file:
+        file.execute("UPDATE alembic_version SET version_num = '0001'")
+    failed = old.flask(f"backup {folder}")
     assert failed.exit_code == 1
     assert "revision 0001" in failed.stderr
     assert "flask --app wsgi db upgrade" in failed.stderr
 
 
 @pytest.fixture
-def traffic(app, home):
+def traffic(database, home):
     """Another process that debits and charges without a pause; gives a line for each round."""
-    environ = {**os.environ, "DATABASE_URL": app.config["SQLALCHEMY_DATABASE_URI"]}
+    environ = {**os.environ, "DATABASE_URL": database}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.traffic", home],
         cwd=ROOT,
@@ -140,14 +140,15 @@ def test_debits_and_charges_go_on_meanwhile(flask, traffic, folder):
     """L3: each backup holds one moment, in which every credit has its charge and none lacks one."""
     entries = []
     for number in range(3):
-        traffic.stdout.readline()  # a round has just ended, and another begins
+        traffic.stdout.readline()  # it has begun, and goes on
         made = flask(f"backup {folder / str(number)} --json")
         assert made.exit_code == 0, made.output
         entries.append(json.loads(made.stdout)["ledger_entries"])
-    rounds = [traffic.stdout.readline() for _ in range(3)]
+    assert all(traffic.stdout.readline() for _ in range(5)), "the other process has failed"
     traffic.stdin.close()
 
-    assert entries == sorted(set(entries)), "nothing was written meanwhile"
-    assert all(rounds), "the other process has failed"
     assert traffic.wait(30) == 0
-    assert flask("ledger check").exit_code == 0
+    after = json.loads(flask("ledger check --json").stdout)
+    assert after["agrees"]
+    assert [*entries, after["entries"]] == sorted([*entries, after["entries"]])
+    assert entries[0] < after["entries"]

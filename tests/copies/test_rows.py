@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
+from tests.tampering import tamper
 from webapp.copies.rows import copy_rows, insist_on_empty
 from webapp.copies.schema import bring_up
 from webapp.copies.snapshot import open_sqlite, view, writing
@@ -44,21 +45,17 @@ def is_empty(engine):
     return True
 
 
-def test_an_entry_that_breaks_the_chain_is_not_taken(source, target):
+def test_an_entry_that_breaks_the_chain_is_not_taken(source, target, session):
     """L2: the target's own guards prove the ledger on its way."""
-    with writing(source) as connection:
-        connection.execute(text("DROP TRIGGER ledger_entry_is_never_changed"))
-        connection.execute(text("UPDATE ledger_entry SET amount = amount - 1 WHERE id = 2"))
+    tamper(session, "UPDATE ledger_entry SET amount = amount - 1 WHERE id = 2")
     with pytest.raises(Refusal, match="ledger_entry is not taken: a ledger entry must continue"):
         copy(source, target)
     assert is_empty(target)
 
 
-def test_a_balance_that_is_not_its_ledgers_is_not_taken(source, target):
+def test_a_balance_that_is_not_its_ledgers_is_not_taken(source, target, session):
     """L2"""
-    with writing(source) as connection:
-        connection.execute(text("DROP TRIGGER account_balance_is_the_ledgers"))
-        connection.execute(text("UPDATE account SET balance = balance + 1"))
+    tamper(session, "UPDATE account SET balance = balance + 1")
     with pytest.raises(Refusal, match="account is not taken: a balance must be the end"):
         copy(source, target)
     assert is_empty(target)

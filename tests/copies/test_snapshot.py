@@ -1,13 +1,16 @@
 """What a copy sees of an installation that goes on."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from secrets import token_hex
 from threading import Thread
 
 from sqlalchemy.orm import Session
 
 from webapp.actions.pay import pay_now
+from webapp.copies.back_up import _copy_databases
 from webapp.copies.opened import insist_on_agreement
-from webapp.copies.snapshot import copy_pages, file_of, one_moment, open_sqlite
+from webapp.copies.snapshot import open_sqlite
 from webapp.extensions import db
 from webapp.processors.sandbox.books import SandboxBooks
 
@@ -48,10 +51,9 @@ def test_no_charge_slips_in_between_the_views(world, tmp_path):
 
     books = SlowBooks(world.parts.settings.home / "sandbox.db")
     books.await_first(Thread(target=pay))
-    with one_moment(engine, books) as (database, pretend):
-        books.payment.join()
-        copy_pages(file_of(database), tmp_path / "ballast.db")
-        copy_pages(pretend, tmp_path / "sandbox.db")
+    it = replace(world.parts, sandbox=books)
+    _copy_databases(engine, it, tmp_path, lambda total: nullcontext(lambda rows: None))
+    books.payment.join()
     copied = SandboxBooks(tmp_path / "sandbox.db")
     insist_on_agreement(open_sqlite(tmp_path / "ballast.db"), copied, "The copies do not fit")
 

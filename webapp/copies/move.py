@@ -13,7 +13,7 @@ from webapp.copies.rows import Watch, copy_rows, insist_on_empty, tables
 from webapp.copies.schema import bring_up, insist_on_ours
 from webapp.copies.snapshot import file_of, view, writing
 from webapp.domain.errors import Conflict
-from webapp.extensions import Parts
+from webapp.extensions import Parts, tune
 from webapp.reads.holdings import Holdings, read_holdings
 
 
@@ -33,6 +33,7 @@ def move_to(url: str, engine: Engine, it: Parts, watch: Watch) -> Moved:
     then stays in use.
     """
     target = create_engine(url)
+    tune(target)
     to = target.url.render_as_string(hide_password=True)
     if engine.dialect.name != "sqlite" or target.dialect.name != "postgresql":
         raise Conflict(

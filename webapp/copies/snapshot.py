@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 from webapp.copies.schema import revision
 from webapp.domain.errors import Refusal
 from webapp.domain.payments import Attempt
-from webapp.extensions import tune_sqlite
+from webapp.extensions import tune
 from webapp.processors.sandbox.books import SandboxBooks
 
 
@@ -39,13 +39,10 @@ def one_moment(
 
 @contextmanager
 def view(engine: Engine) -> Iterator[Connection]:
-    """One view of a database for all that is read from it; SQLite gives a transaction no other."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            revision(connection)  # a view begins with the first thing that is read
-            yield connection
+    """One view of a database for all that is read from it, as `extensions.tune` has it."""
+    with engine.connect() as connection, connection.begin():
+        revision(connection)  # a view begins with the first thing that is read
+        yield connection
 
 
 @contextmanager
@@ -65,7 +62,7 @@ def _attempts_standing_still(engine: Engine) -> Iterator[None]:
 
 def open_sqlite(file: Path) -> Engine:
     engine = create_engine(URL.create("sqlite", database=str(file)))
-    tune_sqlite(engine)
+    tune(engine)
     return engine
 
 
