@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.tampering import tamper
+from webapp.copies.migrate import bring_up
 from webapp.copies.rows import copy_rows, insist_on_empty
-from webapp.copies.schema import bring_up
 from webapp.copies.snapshot import open_sqlite, view, writing
 from webapp.domain.errors import Refusal
 from webapp.extensions import db

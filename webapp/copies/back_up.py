@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine
 
 from webapp.copies.archive import BOOKS, DATABASE, KEY, Manifest, Packer, packing, proof_name
+from webapp.copies.migrate import bring_up
 from webapp.copies.moved import word_left
 from webapp.copies.opened import opened
 from webapp.copies.rows import Watch, copy_rows
-from webapp.copies.schema import bring_up, insist_on_ours
 from webapp.copies.snapshot import copy_pages, file_of, one_moment, open_sqlite, view, writing
+from webapp.domain import schema
 from webapp.domain.errors import Conflict, NotFound, Refusal
 from webapp.domain.proofs import digest
 from webapp.extensions import Parts
@@ -36,8 +37,8 @@ class Backup:
 def back_up(wanted: Path, engine: Engine, it: Parts, watch: Watch) -> Backup:
     """Write a new file, or into a folder one that is named by the time.
 
-    Raises `Conflict` where the file is there already, and `Refusal` where the copy does not prove:
-    then nothing is left.
+    Raises `Conflict` where the file is there already, `OtherVersion` where the database is to be
+    migrated first, and `Refusal` where the copy does not prove: then nothing is left.
     """
     now = it.clock.now()
     file = wanted / f"ballast-{now:%Y%m%d-%H%M%S}.tar.gz" if wanted.is_dir() else wanted
@@ -80,7 +81,7 @@ def _copy_databases(
     engine: Engine, it: Parts, into: Path, watch: Watch
 ) -> tuple[Holdings, Sequence[NamedProof]]:
     with one_moment(engine, it.sandbox) as (database, books):
-        insist_on_ours(database)
+        schema.check_in(database)
         if engine.dialect.name == "sqlite":
             if word := word_left(file_of(database)):
                 raise Conflict(word)  # else a nightly backup would go on copying what is old

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, create_engine
 
+from webapp.copies.migrate import bring_up
 from webapp.copies.moved import leave_word, word_left
 from webapp.copies.opened import insist_on_agreement
 from webapp.copies.rows import Watch, copy_rows, insist_on_empty, tables
-from webapp.copies.schema import bring_up, insist_on_ours
 from webapp.copies.snapshot import file_of, view, writing
+from webapp.domain import schema
 from webapp.domain.errors import Conflict
 from webapp.extensions import Parts, tune
 from webapp.reads.holdings import Holdings, read_holdings
@@ -43,7 +44,7 @@ def move_to(url: str, engine: Engine, it: Parts, watch: Watch) -> Moved:
     with _alone_with(engine) as source:
         if word := word_left(file_of(source)):
             raise Conflict(word)
-        insist_on_ours(source)
+        schema.check_in(source)
         with view(target) as there:
             insist_on_empty(there)
         insist_on_agreement(source, it.sandbox, "The books must agree before they are moved")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from webapp.copies.archive import BOOKS, DATABASE, Manifest, unpack
-from webapp.copies.schema import bring_up
+from webapp.copies.migrate import bring_up
 from webapp.copies.snapshot import open_sqlite
 from webapp.domain.errors import Refusal
 from webapp.processors.sandbox.books import SandboxBooks

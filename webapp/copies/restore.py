@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from webapp.copies.archive import BOOKS, KEY, Manifest, proof_name
+from webapp.copies.migrate import bring_up
 from webapp.copies.opened import OpenedBackup, insist_on_agreement, opened
 from webapp.copies.rows import Watch, copy_rows, insist_on_empty
-from webapp.copies.schema import bring_up
 from webapp.copies.snapshot import view, writing
 from webapp.domain.errors import Conflict
 from webapp.domain.policy import Automatic

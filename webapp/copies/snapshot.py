@@ -8,9 +8,9 @@ from typing import cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
-from webapp.copies.schema import revision
 from webapp.domain.errors import Refusal
 from webapp.domain.payments import Attempt
+from webapp.domain.schema import found_in
 from webapp.extensions import tune
 from webapp.processors.sandbox.books import SandboxBooks
 
@@ -41,7 +41,7 @@ def one_moment(
 def view(engine: Engine) -> Iterator[Connection]:
     """One view of a database for all that is read from it, as `extensions.tune` has it."""
     with engine.connect() as connection, connection.begin():
-        revision(connection)  # a view begins with the first thing that is read
+        found_in(connection)  # a view begins with the first thing that is read
         yield connection
 
 

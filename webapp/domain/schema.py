@@ -8,7 +8,7 @@ import time
 from functools import cache
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from webapp.settings import ROOT
@@ -32,7 +32,12 @@ def versions() -> tuple[str, ...]:
 
 def check(session: Session) -> None:
     """Raises `OtherVersion`."""
-    found, wanted = found_in(session), versions()[0]
+    check_in(session.connection())
+
+
+def check_in(connection: Connection) -> None:
+    """Raises `OtherVersion`."""
+    found, wanted = found_in(connection), versions()[0]
     if found == wanted:
         return
     if not found:
@@ -48,12 +53,11 @@ def check(session: Session) -> None:
     )
 
 
-def found_in(session: Session) -> str:
+def found_in(connection: Connection) -> str:
     """Empty where there are no tables at all."""
-    connection = session.connection()
     if not connection.dialect.has_table(connection, "alembic_version"):
         return ""
-    return session.scalar(text("SELECT version_num FROM alembic_version")) or ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 class Gate:
