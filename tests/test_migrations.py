@@ -23,6 +23,8 @@ GUARDS = {
     "ledger_entry_is_never_removed",
     "account_balance_is_the_ledgers",
     "account_opens_at_zero",
+    "audit_entry_is_never_changed",
+    "audit_entry_is_never_removed",
 }
 
 

@@ -26,6 +26,7 @@ from webapp.web import (
     access,
     activity,
     addresses,
+    audit_log,
     balance,
     challenges,
     compression,
@@ -187,6 +188,7 @@ def register_pages(app: Flask) -> None:
         activity,
         statement,
         wires,
+        audit_log,
         probes,
     ]
     for page in pages:

@@ -197,6 +197,7 @@ def test_the_order_is_audited_m2(world):
     reorder(world, [mastercard, visa])
     reorder(world, [mastercard, visa])
     ((*_, details),) = audits(world, "order")
+    assert details["before"] == ["Visa •••• 4242", "Mastercard •••• 4444"]
     assert details["order"] == ["Mastercard •••• 4444", "Visa •••• 4242"]
 
 

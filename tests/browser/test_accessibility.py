@@ -72,6 +72,7 @@ def test_axe_on_every_page(open_calm, full, theme):
         "/billing/payments",
         "/billing/statement",
         "/billing/activity",
+        "/settings/audit-log",
         "/sandbox",
         "/sandbox/outbox",
         "/billing/nowhere",

@@ -41,6 +41,7 @@ DEEDS = {
 ELSEWHERE = {
     # Asked in tests of their own.
     "session", "sandbox", "probes", "static", "api_v1", "api_v3", "wires",
+    "audit_log",
 }  # fmt: skip
 CAPTURED = "/billing/payment-methods/cards/captured"
 CHALLENGES = {

@@ -28,10 +28,11 @@ def reorder_methods(
     """
     account = Account.locked(session, account_id)
     methods = payment_methods.listed(session, account_id)
+    before = [method.label for method in methods]
     if payment_methods.reorder(session, methods, order, seen):
         methods = payment_methods.listed(session, account_id)
         labels = [method.label for method in methods]
-        audit.record(session, account_id, actor, "order", now, order=labels)
+        audit.record(session, account_id, actor, "order", now, before=before, order=labels)
         look(session, account, "methods reordered", now, policy)
     session.commit()
     return methods

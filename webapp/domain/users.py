@@ -17,6 +17,8 @@ class Right(StrEnum):
     """Payment methods, funds, low-balance settings, documents."""
     TECHNICAL = "technical"
     """API keys and webhooks."""
+    AUDIT = "audit"
+    """Read who changed what (P2)."""
 
 
 class Role(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
-from webapp.domain.users import Role, User
+from webapp.domain.users import Right, Role, User
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Shell:
     user_email: str
     user_role: str
     """ "Owner"."""
+    rights: frozenset[Right]
+    """What the menu may show."""
     sandbox: bool
 
 
@@ -29,5 +31,6 @@ def read_shell(session: Session, account_id: int, user_id: int, *, sandbox: bool
         user_initials=user.initials,
         user_email=user.email,
         user_role=", ".join(role.value.capitalize() for role in Role if role in roles),
+        rights=frozenset(right for right in Right if user.may(right, account_id)),
         sandbox=sandbox,
     )

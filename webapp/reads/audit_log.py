@@ -1,0 +1,188 @@
+"""Who changed what, when and from where, newest first (P2)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments
+from webapp.domain.accounts import Account
+from webapp.domain.audit import AuditEntry
+from webapp.domain.users import Membership, User
+from webapp.reads import audit_words
+
+PAGE = 50
+BATCH = 500
+"""Lines of a file that are in memory at once."""
+
+OTHERS = "others"
+"""The filter's word for everybody who is not, or no longer, of this account."""
+
+HEADER = ("When (UTC)", "Who", "From", "What", "Details", "Code")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """As asked for; empty: all."""
+
+    who: str = ""
+    """A person's id, or `OTHERS`."""
+    group: str = ""
+    since: date | None = None
+    until: date | None = None
+    """Both days included, in the account's time zone."""
+
+    @property
+    def are_set(self) -> bool:
+        return self != Filters()
+
+    def query(self) -> dict[str, str]:
+        """As they stand in an address."""
+        asked = {
+            "who": self.who,
+            "what": self.group,
+            "since": self.since.isoformat() if self.since else "",
+            "until": self.until.isoformat() if self.until else "",
+        }
+        return {name: value for name, value in asked.items() if value}
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    time: str
+    who: str
+    initials: str
+    is_person: bool
+    address: str
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class AuditDay:
+    name: str
+    lines: tuple[AuditLine, ...]
+
+
+@dataclass(frozen=True)
+class AuditScreen:
+    days: tuple[AuditDay, ...]
+    filters: Filters
+    errors: dict[str, str]
+    people: tuple[tuple[str, str], ...]
+    """Choices of the filter: value and words."""
+    groups: tuple[tuple[str, str], ...]
+    time_zone: str
+    older: int | None
+    newer: bool
+
+
+def read_audit_log(
+    session: Session,
+    account_id: int,
+    filters: Filters,
+    now: datetime,
+    *,
+    before: int | None = None,
+    errors: dict[str, str] | None = None,
+) -> AuditScreen:
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    query = _query(account, filters)
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    found = session.execute(query.limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    days = groupby(shown, lambda entry: moments.weekday_and_day(entry.at, zone, now))
+    return AuditScreen(
+        days=tuple(
+            AuditDay(name, tuple(_line(account, entry) for entry in entries))
+            for name, entries in days
+        ),
+        filters=filters,
+        errors=errors or {},
+        people=(("", "Everybody"), *_people(session, account_id), (OTHERS, "Others")),
+        groups=(("", "Everything"), *((name, name) for name in audit_words.groups())),
+        time_zone=zone,
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
+def read_audit_rows(
+    session: Session, account_id: int, filters: Filters
+) -> Iterator[tuple[str, ...]]:
+    """The whole log as rows of a file, however long it is."""
+    account = session.get_one(Account, account_id)
+    yield HEADER
+    found = session.execute(_query(account, filters), execution_options={"yield_per": BATCH})
+    for entry in found:
+        yield (
+            entry.at.strftime("%Y-%m-%d %H:%M:%S"),
+            entry.actor_name,
+            entry.address,
+            audit_words.title(entry.what),
+            audit_words.sentence(entry.what, entry.details, account),
+            entry.what,
+        )
+
+
+def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
+    # Columns and no records: a file of a million lines must not be held in memory.
+    query = select(
+        AuditEntry.id,
+        AuditEntry.at,
+        AuditEntry.actor_name,
+        AuditEntry.user_id,
+        AuditEntry.address,
+        AuditEntry.what,
+        AuditEntry.details,
+    ).where(AuditEntry.account_id == account.id)
+    if filters.who == OTHERS:
+        belongs = select(Membership.user_id).where(Membership.account_id == account.id)
+        nobody, stranger = AuditEntry.user_id.is_(None), AuditEntry.user_id.not_in(belongs)
+        query = query.where(or_(nobody, stranger))
+    elif filters.who:
+        query = query.where(AuditEntry.user_id == int(filters.who))
+    if filters.group:
+        query = query.where(AuditEntry.what.in_(audit_words.whats(filters.group)))
+    if filters.since:
+        query = query.where(AuditEntry.at >= _midnight(filters.since, account))
+    if filters.until:
+        query = query.where(AuditEntry.at < _midnight(filters.until + timedelta(days=1), account))
+    return query.order_by(AuditEntry.id.desc())
+
+
+def _midnight(day: date, account: Account) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(account.time_zone))
+
+
+def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
+    """Who belongs to the account now."""
+    query = (
+        select(User.id, User.name, User.email)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.account_id == account_id)
+        .distinct()
+        .order_by(User.name, User.id)
+    )
+    for user_id, name, email in session.execute(query):
+        yield str(user_id), f"{name} ({email})"
+
+
+def _line(account: Account, entry: Row[Any]) -> AuditLine:
+    words = entry.actor_name.split()
+    return AuditLine(
+        time=moments.clock_time(entry.at, account.time_zone),
+        who=entry.actor_name,
+        initials="".join(word[0] for word in (words[:1] + words[1:][-1:])).upper(),
+        is_person=entry.user_id is not None,
+        address=entry.address,
+        title=audit_words.title(entry.what),
+        sentence=audit_words.sentence(entry.what, entry.details, account),
+    )

@@ -1,0 +1,187 @@
+"""What a line of the audit log says: one plain sentence for each kind of change (P2).
+
+A kind that is added to the code gets its sentence here, and a test insists on it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.domain import money
+from webapp.domain.accounts import Account
+from webapp.domain.low_balance import RefillMode
+from webapp.domain.payments import KIND_NAMES, PaymentKind
+
+Details = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of change is filed and told."""
+
+    group: str
+    """What the filter calls it."""
+    title: str
+    sentence: Callable[[Details, Account], str]
+
+
+def fixed(sentence: str) -> Callable[[Details, Account], str]:
+    """For a change with nothing to name but what its template names: "{method} was removed"."""
+    return lambda details, account: sentence.format_map(_Lenient(details))
+
+
+class _Lenient(dict[str, Any]):
+    """Lines stand for ever, so older ones may lack what a newer sentence names."""
+
+    def __missing__(self, name: str) -> str:
+        return "not noted"
+
+
+def on_off(value: object) -> str:
+    return "on" if value else "off"
+
+
+def _amount(details: Details, account: Account, name: str = "amount", currency: str = "") -> str:
+    value = details.get(name)
+    if not isinstance(value, int):
+        return "an amount"
+    return money.show(value, currency or account.currency, account.locale)
+
+
+def _auto_charge(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"{details.get('method')}: from {on_off(not on)} to {on_off(on)}."
+
+
+def _order(details: Details, account: Account) -> str:
+    after = ", ".join(details.get("order", ()))
+    before = ", ".join(details.get("before", ()))
+    return f"From {before} to {after}." if before else f"Now {after}."
+
+
+SETTINGS = {
+    "refill_on": "automatic refill",
+    "refill_mode": "how much is refilled",
+    "threshold": "threshold",
+    "refill_amount": "refill amount",
+    "target": "target",
+    "day_limit": "limit per day",
+    "month_limit": "limit per month",
+    "notification_on": "low balance notification",
+    "notification_threshold": "notification threshold",
+}
+MODES = {RefillMode.ADD: "the refill amount", RefillMode.TARGET: "up to the target"}
+
+
+def _settings(details: Details, account: Account) -> str:
+    changed: Mapping[str, Any] = details.get("changed", {})
+    told = [
+        f"{words} from {_setting(name, changed[name][0], account)} "
+        f"to {_setting(name, changed[name][1], account)}"
+        for name, words in SETTINGS.items()
+        if name in changed
+    ]
+    return _sentence("; ".join(told)) if told else "Nothing that is shown has changed."
+
+
+def _setting(name: str, value: Any, account: Account) -> str:
+    if name.endswith("_on"):
+        return on_off(value)
+    if name == "refill_mode":
+        return MODES.get(value, str(value))
+    return "none" if value is None else account.show(value)
+
+
+def _payment(details: Details, account: Account) -> str:
+    kind = details.get("kind", "")
+    known = kind in set(PaymentKind)
+    words = KIND_NAMES.get(PaymentKind(kind), kind) if known else "Payment"
+    return f"{words} of {_amount(details, account)}, {details.get('payment')}."
+
+
+def _wire_requested(details: Details, account: Account) -> str:
+    amount = _amount(details, account, currency=details.get("currency", ""))
+    return f"{details.get('wire')} for {amount}."
+
+
+def _wire_completed(details: Details, account: Account) -> str:
+    credited = _amount(details, account)
+    rate = f" at {details['rate']}" if details.get("rate") else ""
+    return f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
+
+
+def _adjusted(details: Details, account: Account) -> str:
+    amount = details.get("amount", 0)
+    done = "put on" if amount > 0 else "taken off"
+    shown = account.show(abs(amount))
+    return f"{shown} {done} the balance. Reason: {details.get('reason')}"
+
+
+def _decided(details: Details, account: Account) -> str:
+    outcome = "paid" if details.get("paid") else "not charged"
+    return f"Attempt {details.get('attempt')} is {outcome}. Reason: {details.get('reason')}"
+
+
+def _paypal(details: Details, account: Account) -> str:
+    on = bool(details.get("allowed"))
+    return f"Offered to this account: from {on_off(not on)} to {on_off(on)}.{_reason(details)}"
+
+
+def _reason(details: Details) -> str:
+    return f" Reason: {details['reason']}" if details.get("reason") else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+SIGN_IN = "Signing in"
+METHODS = "Payment methods"
+PAYMENTS = "Payments"
+WIRES = "Wire transfers"
+LOW_BALANCE = "Low Balance Settings"
+ACCOUNT = "Account"
+OPERATOR = "Your provider"
+
+KINDS: dict[str, Kind] = {
+    "signed_in": Kind(SIGN_IN, "Signed in", fixed("With the right password.")),
+    "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
+    "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
+    "method_added": Kind(METHODS, "Method added", fixed("{method}.")),
+    "method_refreshed": Kind(METHODS, "Method added again", fixed("{method} was refreshed.")),
+    "method_removed": Kind(METHODS, "Method removed", fixed("{method}.")),
+    "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without a payment.")),
+    "auto_charge": Kind(METHODS, "Auto-charge", _auto_charge),
+    "order": Kind(METHODS, "Order changed", _order),
+    "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
+    "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", fixed("From paused to running.")),
+    "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
+    "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),
+    "wire_proof_added": Kind(WIRES, "Proof uploaded", fixed("{file} for {wire}.")),
+    "wire_cancelled": Kind(WIRES, "Wire transfer cancelled", fixed("{wire}.")),
+    "wire_completed": Kind(WIRES, "Wire transfer completed", _wire_completed),
+    "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
+    "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
+    "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
+    "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),
+}
+
+
+def groups() -> tuple[str, ...]:
+    """In the order in which the filter offers them."""
+    return tuple(dict.fromkeys(kind.group for kind in KINDS.values()))
+
+
+def whats(group: str) -> tuple[str, ...]:
+    return tuple(what for what, kind in KINDS.items() if kind.group == group)
+
+
+def title(what: str) -> str:
+    """Of a kind that only another version knows, its code in words."""
+    kind = KINDS.get(what)
+    return kind.title if kind else what.replace("_", " ").capitalize()
+
+
+def sentence(what: str, details: Details, account: Account) -> str:
+    kind = KINDS.get(what)
+    return kind.sentence(details, account) if kind else ""
