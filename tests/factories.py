@@ -14,6 +14,7 @@ from webapp.actions.add_method import Asked, add_card, link_paypal
 from webapp.actions.apply_settings import apply_settings
 from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.create_account import create_account
+from webapp.actions.create_key import create_key
 from webapp.actions.finish_setup import finish_setup
 from webapp.actions.pay import pay_now, retry
 from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
@@ -23,6 +24,7 @@ from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.clock import Clock
 from webapp.domain import ledger, money
 from webapp.domain.accounts import Account
+from webapp.domain.api_keys import ALL, KeyChoice
 from webapp.domain.audit import Actor
 from webapp.domain.decisions import Decision
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
@@ -31,6 +33,7 @@ from webapp.domain.payment_methods import PaymentMethod, listed
 from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
+from webapp.domain.users import Right
 from webapp.jobs import JOBS
 from webapp.processors.sandbox.form import token_for
 
@@ -183,6 +186,18 @@ class World:
     def cards(self, *numbers):
         """Several cards in this order, all with auto-charge on."""
         return [self.card(number, auto_charge=True) for number in numbers]
+
+    def key(self, *scopes, name="Meter", networks=(), lasts=None, account_id=None, rights=None):
+        """A new API key; all scopes unless told."""
+        choice = KeyChoice(name, scopes or ALL, tuple(networks), lasts)
+        return create_key(
+            self.session,
+            account_id or self.account_id,
+            choice,
+            frozenset(Right) if rights is None else rights,
+            self.owner,
+            self.clock.now(),
+        )
 
     # Doing things
 

@@ -28,6 +28,9 @@ SEND = "send"
 NOT_IN_TRAFFIC = {
     "settle_paid.keep_late_evidence": "only after an operator has decided wrongly",
     "decide_attempt.decide_attempt": "about such late evidence; other decisions commit in `settle`",
+    "create_key.create_key": "people make keys, and no money moves",
+    "rotate_key.rotate_key": "the same",
+    "revoke_key.revoke_key": "the same",
     "books: answers.put": "the run itself tells the sandbox how to misbehave",
     "books: answers.clear": "the same",
     "books: books.advance_clock": "the run itself moves the clock",

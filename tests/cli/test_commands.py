@@ -11,6 +11,10 @@ COMMANDS = [
     "demo seed",
     "jobs run",
     "jobs start",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "keys rotate",
     "ledger check",
     "move-to",
     "restore",
@@ -18,7 +22,9 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "accounts", "demo", "jobs", "ledger", "usage"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "accounts", "demo", "jobs", "keys", "ledger", "usage"]
+)
 def test_every_command_has_help(flask, command):
     told = flask(f"{command} --help")
     assert told.exit_code == 0

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.domain import adjustments, audit, passwords, texts
+from webapp.domain import adjustments, api_keys, audit, passwords, texts
 from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ApiKey
+from webapp.domain.api_keys import ApiKey, KeyChoice
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
@@ -73,7 +73,7 @@ def create_account(
         raise Invalid({"email": TAKEN}) from None
     session.add(account)
     session.flush()
-    record, key = ApiKey.issue(account.id, now)
+    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), now)
     session.add_all(
         [
             Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),

@@ -1,18 +1,45 @@
-"""Which account a key speaks for. The first beat of every handler of the machine interface."""
+"""Who is asking, and whether they may: the first beat of every handler of the machine interface."""
+
+from dataclasses import dataclass
 
 from flask import request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from webapp.actions.note_key_use import note_key_use
 from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ApiKey
-from webapp.extensions import db
+from webapp.domain.api_keys import ApiKey, KeyState, Scope
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Denied
+from webapp.extensions import db, parts
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
 
-def by_bearer() -> Account:
-    """`Authorization: Bearer KEY` (RFC 6750). Raises `Unauthorized`."""
+@dataclass(frozen=True)
+class Machine:
+    """Whoever holds a key, and the account that it speaks for."""
+
+    account: Account
+    key_id: int
+    key_name: str
+    scopes: frozenset[str]
+
+    @property
+    def account_id(self) -> int:
+        return self.account.id
+
+    @property
+    def actor(self) -> Actor:
+        """For the audit log."""
+        return Actor(name=f"API key {self.key_name}"[:120], address=request.remote_addr or "")
+
+
+def permit(scope: Scope) -> Machine:
+    """Who sent `Authorization: Bearer KEY` (RFC 6750), if that key has the scope.
+
+    Raises `Unauthorized` or `Denied`.
+    """
     # Werkzeug's own reading of this header fails on a Basic one that is no ASCII.
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
@@ -21,20 +48,34 @@ def by_bearer() -> Account:
             www_authenticate=WWWAuthenticate("bearer", REALM),
         )
     wrong = WWWAuthenticate("bearer", {**REALM, "error": "invalid_token"})
-    return _account_of(key.strip(), wrong)
+    return _admit(key.strip(), scope, wrong)
 
 
-def by_api_key_header() -> Account:
-    """`Api-Key: KEY`. Raises `Unauthorized`."""
+def permit_by_header(scope: Scope) -> Machine:
+    """The same for `Api-Key: KEY`."""
     challenge = WWWAuthenticate("api-key", REALM)
     key = request.headers.get("Api-Key", "").strip()
     if not key:
         raise Unauthorized("Send your API key as Api-Key: KEY.", www_authenticate=challenge)
-    return _account_of(key, challenge)
+    return _admit(key, scope, challenge)
 
 
-def _account_of(key: str, challenge: WWWAuthenticate) -> Account:
-    account = ApiKey.account_of(db.session(), key)
-    if account is None:
+def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
+    session, now, address = db.session(), parts().clock.now(), request.remote_addr or ""
+    found = ApiKey.by_key(session, key)
+    if found is None:
         raise Unauthorized("This API key is not known.", www_authenticate=challenge)
-    return account
+    record, account = found
+    if not record.works(now):
+        ended = KeyState.REVOKED if record.revoked_at else KeyState.EXPIRED
+        sentence = f"This API key is {ended}: it does not work any more."
+        raise Unauthorized(sentence, www_authenticate=challenge)
+    if not record.allows_from(address):
+        sentence = f"This API key is not allowed from {address}."
+        raise Denied(sentence, code="address_not_allowed")
+    if scope not in record.scopes:
+        raise Denied(f"This API key has no scope {scope}.", code="insufficient_scope")
+    machine = Machine(account, record.id, record.name, frozenset(record.scopes))
+    if record.use_is_news(now):
+        note_key_use(session, record.id, address, now)
+    return machine

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.post_usage import post_usage
 from webapp.api import authentication, bodies, elsewhere, problems, usage
+from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import csrf, db, parts
 
@@ -16,7 +17,7 @@ elsewhere.init_blueprint(blueprint)
 
 @blueprint.post("/usage")
 def receive_usage() -> ResponseReturnValue:
-    it, account = parts(), authentication.by_bearer()
+    it, account = parts(), authentication.permit(Scope.USAGE_WRITE).account
     account_id, currency, now = account.id, account.currency, it.clock.now()
     batch = usage.read(bodies.read_json(), currency, now)
     receipt = post_usage(db.session(), account_id, batch.usages, now, it.policy)
@@ -26,5 +27,5 @@ def receive_usage() -> ResponseReturnValue:
 
 @blueprint.get("/balance")
 def balance() -> ResponseReturnValue:
-    account = authentication.by_bearer()
+    account = authentication.permit(Scope.BALANCE_READ).account
     return jsonify({"balance": decimal_text(account.balance), "currency": account.currency})

@@ -4,6 +4,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from webapp.api import authentication, elsewhere, json_api
+from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import csrf
 
@@ -15,7 +16,7 @@ elsewhere.init_blueprint(blueprint)
 
 @blueprint.get("/balance")
 def balance() -> ResponseReturnValue:
-    account = authentication.by_api_key_header()
+    account = authentication.permit_by_header(Scope.BALANCE_READ).account
     prepaid = decimal_text(account.balance)
     # Accounts are prepaid: there is no credit beside what was paid in.
     attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}

@@ -22,6 +22,12 @@ class NotFound(Refusal):
         super().__init__(f"{what} was not found.")
 
 
+class Denied(Refusal):
+    """Whoever asks may not do this."""
+
+    code = "forbidden"
+
+
 class Invalid(Refusal):
     """Input that cannot be accepted: an error for each bad field."""
 

@@ -127,6 +127,24 @@ def _paypal(details: Details, account: Account) -> str:
     return f"Offered to this account: from {on_off(not on)} to {on_off(on)}.{_reason(details)}"
 
 
+def _key_created(details: Details, account: Account) -> str:
+    scopes = ", ".join(details.get("scopes", ())) or "what was asked"
+    networks = ", ".join(details.get("networks", ()))
+    return f"{_key(details)} for {scopes}{f', only from {networks}' if networks else ''}."
+
+
+def _key_rotated(details: Details, account: Account) -> str:
+    return f"{_key(details)} takes the place of {details.get('replaces')}…"
+
+
+def _key_revoked(details: Details, account: Account) -> str:
+    return f"{_key(details)} does not work any more."
+
+
+def _key(details: Details) -> str:
+    return f"{details.get('name')} ({details.get('key')}…)"
+
+
 def _reason(details: Details) -> str:
     return f" Reason: {details['reason']}" if details.get("reason") else ""
 
@@ -142,6 +160,7 @@ WIRES = "Wire transfers"
 LOW_BALANCE = "Low Balance Settings"
 ACCOUNT = "Account"
 OPERATOR = "Your provider"
+MACHINES = "API keys and webhooks"
 
 KINDS: dict[str, Kind] = {
     "signed_in": Kind(SIGN_IN, "Signed in", fixed("With the right password.")),
@@ -161,6 +180,9 @@ KINDS: dict[str, Kind] = {
     "wire_cancelled": Kind(WIRES, "Wire transfer cancelled", fixed("{wire}.")),
     "wire_completed": Kind(WIRES, "Wire transfer completed", _wire_completed),
     "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
+    "api_key_created": Kind(MACHINES, "API key created", _key_created),
+    "api_key_rotated": Kind(MACHINES, "API key rotated", _key_rotated),
+    "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
     "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
     "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
     "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),

@@ -1,0 +1,25 @@
+"""A key stops working, at once and for good."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import api_keys, audit
+from webapp.domain.accounts import Account
+from webapp.domain.api_keys import ApiKey
+from webapp.domain.audit import Actor
+
+
+def revoke_key(
+    session: Session, account_id: int, key_id: int, actor: Actor, now: datetime
+) -> ApiKey:
+    """Doing so twice changes nothing. Raises `NotFound`."""
+    Account.locked(session, account_id)
+    key = api_keys.find(session, account_id, key_id)
+    if key.revoked_at is None:
+        key.revoke(now)
+        audit.record(
+            session, account_id, actor, "api_key_revoked", now, key=key.hint, name=key.name
+        )
+    session.commit()
+    return key

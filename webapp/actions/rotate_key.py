@@ -1,0 +1,55 @@
+"""A new key takes the place of another; for a while both work, so that nothing stands still."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.create_key import NewKey
+from webapp.domain import api_keys, audit
+from webapp.domain.accounts import Account
+from webapp.domain.api_keys import OF_BILLING
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Conflict, Denied, Refusal
+from webapp.domain.users import Right
+
+LONGEST_OVERLAP = timedelta(days=7)
+
+
+def rotate_key(
+    session: Session,
+    account_id: int,
+    key_id: int,
+    overlap: timedelta,
+    rights: Collection[Right],
+    actor: Actor,
+    now: datetime,
+) -> NewKey:
+    """Raises `NotFound`, `Denied`, or `Conflict` where it has ended or was rotated before."""
+    Account.locked(session, account_id)
+    old = api_keys.find(session, account_id, key_id)
+    if not timedelta() <= overlap <= LONGEST_OVERLAP:
+        raise Refusal(f"The two can work together for up to {LONGEST_OVERLAP.days} days.")
+    if not old.works(now):
+        raise Conflict("This key does not work any more. Create a new one instead.")
+    if api_keys.successors(session, [old]):
+        raise Conflict("Another key has taken its place already.")
+    if OF_BILLING.intersection(old.scopes) and Right.BILLING not in rights:
+        raise Denied("Only people who see billing can rotate a key that does.")
+    record, key = old.succeed(overlap, now)
+    session.add(record)
+    session.flush()
+    made = NewKey(record.id, record.name, key)
+    audit.record(
+        session,
+        account_id,
+        actor,
+        "api_key_rotated",
+        now,
+        key=record.hint,
+        name=record.name,
+        replaces=old.hint,
+        both_until=(now + overlap).isoformat(),
+    )
+    session.commit()
+    return made

@@ -1,0 +1,160 @@
+"""The keys of an account, as their people read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import api_keys, moments
+from webapp.domain.accounts import Account
+from webapp.domain.api_keys import ApiKey, KeyState, Scope
+
+SCOPES = {
+    Scope.USAGE_WRITE: "Post usage, and hold amounts for calls in progress",
+    Scope.BALANCE_READ: "Read the balance",
+    Scope.BILLING_READ: "Read payment methods, payments, settings and the statement",
+    Scope.BILLING_WRITE: "Add funds, and change payment methods and settings",
+}
+"""In plain words, for whoever hands them out."""
+
+MOST_ENDED = 20
+"""Of those that do not work any more: the audit log has the others."""
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    id: int
+    name: str
+    hint: str
+    """ "bk_4fTx2"."""
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    state: KeyState
+    standing: str
+    """ "Works until Tue 24 Nov, 10:02", or empty for one that simply works."""
+    used: str
+    """ "Last used today, 10:02, from 203.0.113.7"."""
+    created: str
+
+    @property
+    def works(self) -> bool:
+        return self.state in (KeyState.ACTIVE, KeyState.ENDING)
+
+    @property
+    def can_rotate(self) -> bool:
+        return self.state is KeyState.ACTIVE
+
+
+@dataclass(frozen=True)
+class KeysScreen:
+    working: tuple[KeyRow, ...]
+    ended: tuple[KeyRow, ...]
+
+
+@dataclass(frozen=True)
+class KeyRecord:
+    """For the operator's command line and other programs."""
+
+    id: int
+    account: int
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    state: KeyState
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    last_used_from: str
+
+
+def read_keys(session: Session, account_id: int, now: datetime) -> KeysScreen:
+    account = session.get_one(Account, account_id)
+    keys = _newest_first(session, account_id)
+    replaced = api_keys.successors(session, keys)
+    rows = [_row(key, key.id in replaced, account.time_zone, now) for key in keys]
+    ended = [row for row in rows if not row.works]
+    return KeysScreen(tuple(row for row in rows if row.works), tuple(ended[:MOST_ENDED]))
+
+
+def read_key(session: Session, account_id: int, key_id: int, now: datetime) -> KeyRow:
+    """Raises `NotFound`."""
+    account = session.get_one(Account, account_id)
+    key = api_keys.find(session, account_id, key_id)
+    replaced = bool(api_keys.successors(session, [key]))
+    return _row(key, replaced, account.time_zone, now)
+
+
+def read_key_records(session: Session, account_id: int, now: datetime) -> Sequence[KeyRecord]:
+    keys = _newest_first(session, account_id)
+    replaced = api_keys.successors(session, keys)
+    return [
+        KeyRecord(
+            id=key.id,
+            account=account_id,
+            name=key.name,
+            prefix=key.hint,
+            scopes=tuple(key.scopes),
+            networks=tuple(key.networks),
+            state=_state(key, key.id in replaced, now),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+            last_used_from=key.last_used_from,
+        )
+        for key in keys
+    ]
+
+
+def _newest_first(session: Session, account_id: int) -> Sequence[ApiKey]:
+    mine = select(ApiKey).where(ApiKey.account_id == account_id)
+    return session.scalars(mine.order_by(ApiKey.id.desc())).all()
+
+
+def _state(key: ApiKey, replaced: bool, now: datetime) -> KeyState:
+    if key.revoked_at is not None:
+        return KeyState.REVOKED
+    if not key.works(now):
+        return KeyState.EXPIRED
+    return KeyState.ENDING if replaced else KeyState.ACTIVE
+
+
+def _row(key: ApiKey, replaced: bool, time_zone: str, now: datetime) -> KeyRow:
+    state = _state(key, replaced, now)
+    return KeyRow(
+        id=key.id,
+        name=key.name,
+        hint=key.hint,
+        scopes=tuple(key.scopes),
+        networks=tuple(key.networks),
+        state=state,
+        standing=_standing(key, state, time_zone, now),
+        used=_used(key, time_zone, now),
+        created=f"Created {moments.day(key.created_at, time_zone, now)}",
+    )
+
+
+def _standing(key: ApiKey, state: KeyState, time_zone: str, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"Revoked {_then(key.revoked_at, time_zone, now)}"
+    if key.expires_at is None:
+        return ""
+    if state is KeyState.EXPIRED:
+        return f"Expired {_then(key.expires_at, time_zone, now)}"
+    until = moments.when(key.expires_at, time_zone, now)
+    return f"Replaced, works until {until}" if state is KeyState.ENDING else f"Expires {until}"
+
+
+def _used(key: ApiKey, time_zone: str, now: datetime) -> str:
+    if key.last_used_at is None:
+        return "Never used"
+    when = _then(key.last_used_at, time_zone, now)
+    return f"Last used {when}" + (f", from {key.last_used_from}" if key.last_used_from else "")
+
+
+def _then(instant: datetime, time_zone: str, now: datetime) -> str:
+    return moments.within(moments.since(instant, time_zone, now))
