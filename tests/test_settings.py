@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webapp.settings import ROOT, BadSetting, Settings
+from webapp.settings import ROOT, SECRET_KEYS, BadSetting, Settings
 
 IBAN = "IE29 AIBK 9311 5212 3456 78"
 
@@ -78,6 +78,9 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
             "wire_routing",
             "021000021",
         ),
+        ({"STRIPE_SECRET_KEY": "rk_test_1"}, "stripe_secret_key", "rk_test_1"),
+        ({"STRIPE_API_BASE": "http://[::1]:1/"}, "stripe_api_base", "http://[::1]:1"),
+        ({"PAYPAL_API_BASE": "https://a.example"}, "paypal_api_base", "https://a.example"),
         ({"MAIL_SERVER": "mail.example.com"}, "mail_server", "mail.example.com"),
         ({"MAIL_PORT": "2525"}, "mail_port", 2525),
         ({"MAIL_USE_TLS": "1"}, "mail_port", 587),
@@ -95,6 +98,7 @@ AMOUNT = "use an amount such as 30.00"
 DATABASE = "use sqlite:///… or postgresql+psycopg://…"
 HOST = "use a host name or an address, without a port"
 BENEFICIARY = "set it, or leave the other WIRE_ variables out too"
+ADDRESS = "use an address such as https://billing.example.com"
 MAILBOX = "use an address such as Ballast <billing@example.com>"
 
 
@@ -125,6 +129,18 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         (
             {"AUTOMATIC_PAYMENTS": "dry"},
             "AUTOMATIC_PAYMENTS: got 'dry'; use on or off or dry-run",
+        ),
+        (
+            {"STRIPE_SECRET_KEY": "pk_test_1"},
+            f"STRIPE_SECRET_KEY: not such a key; use {SECRET_KEYS}",
+        ),
+        (
+            {"STRIPE_WEBHOOK_SECRET": "whsec_1 2"},
+            "STRIPE_WEBHOOK_SECRET: not such a key; use whsec_…",
+        ),
+        (
+            {"STRIPE_JS_URL": "js.stripe.com"},
+            f"STRIPE_JS_URL: got 'js.stripe.com'; {ADDRESS}",
         ),
         ({"PAYMENT_MIN": "1.234"}, f"PAYMENT_MIN: got '1.234'; {AMOUNT}"),
         ({"PAYMENT_MIN": "-5"}, f"PAYMENT_MIN: got '-5'; {AMOUNT}"),

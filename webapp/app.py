@@ -9,16 +9,12 @@ from flask import Flask
 
 from webapp import cli, guard
 from webapp.api import v1, v3
-from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
 from webapp.mailer import OutboxMailer, SmtpMailer
 from webapp.ports import Mailer
-from webapp.processors.sandbox.bank import PRETEND
-from webapp.processors.sandbox.books import SandboxBooks
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.chosen import choose
 from webapp.proof_files import ProofFolder
 from webapp.settings import ROOT, Settings
 from webapp.shift import Shift
@@ -113,28 +109,26 @@ def build_parts(
     wake: Callable[[], None],
     shift: Shift | None = None,
 ) -> Parts:
-    """The outside world, as the settings say: so far the sandbox is the only processor."""
+    """The outside world, as the settings say."""
     policy = Policy(
         payment_min=settings.payment_min,
         payment_max=settings.payment_max,
         automatic=Automatic(settings.automatic_payments.value),
     )
-    books = SandboxBooks(settings.home / "sandbox.db")
-    clock = Clock(books.clock_offset)
-    cards, paypal = SandboxProcessor(books, clock), SandboxPayPal(books, clock)
+    chosen = choose(settings)
     return Parts(
         settings=settings,
         policy=policy,
-        clock=clock,
-        processors={cards.name: cards, paypal.name: paypal},
-        card_processor=cards.name,
-        paypal_processor=paypal.name,
+        clock=chosen.clock,
+        processors=chosen.processors,
+        card_processor=chosen.cards.name,
+        paypal_processor=chosen.paypal.name if chosen.paypal else "",
         mailer=mailer or build_mailer(settings),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
         shift=shift,
-        sandbox=books,
-        bank=build_bank(settings) or PRETEND,
+        sandbox=chosen.sandbox,
+        bank=build_bank(settings) or chosen.bank,
     )
 
 

@@ -54,6 +54,7 @@ class Parts:
     card_processor: str
     """The name of the one that new cards are saved with."""
     paypal_processor: str
+    """As for agreements; empty: PayPal is not offered."""
     mailer: Mailer
     proofs: ProofFiles
     wake: Callable[[], None]

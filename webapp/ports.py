@@ -6,7 +6,7 @@ its own exceptions stop at its file and become one of these answers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -47,7 +47,10 @@ class NeedsCustomer:
     reference: str
     at: datetime
     address: str = ""
-    """Where the bank asks the customer; empty where nobody is there to be asked."""
+    """Where the bank asks the customer; empty where nobody is there to be asked.
+
+    For a processor that asks by a script on our page (`Front.question`) it is what that is told.
+    """
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,43 @@ class Verified:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Front:
+    """What our own pages must hold, so that a processor can take a card and ask its customer there.
+
+    Templates are named from `templates/`, scripts from `static/js/` without their ending.
+    """
+
+    form: str = ""
+    """The template of its card form; empty where it takes no cards."""
+    question: str = ""
+    """The template in which its script asks the customer; empty: the bank has a page of its own."""
+    scripts: tuple[str, ...] = ()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the content security policy is opened for: directive → hosts."""
+    token: str = "token"
+    """What the way back from its form calls the token."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose card is to be saved."""
+
+    account_id: int
+    name: str
+    references: tuple[str, ...]
+    """Of the methods that this processor has saved for them before, the newest first."""
+
+
 class Processor(Protocol):
     """Whoever moves the money: each adapter passes the tests in `tests/processors/contract.py`."""
 
     name: str
+    front: Front
+
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+        """Make the capture form ready for one card; answers what its template is told."""
+        ...
 
     def save_card(self, token: str, return_to: str) -> SavingAnswer:
         """Turn a capture form's single-use token into a chargeable reference.

@@ -23,6 +23,8 @@ MICROS = 1_000_000
 
 Word = TypeVar("Word", bound=StrEnum)
 
+SECRET_KEYS = "sk_test_… or sk_live_… or rk_test_… or rk_live_…"
+
 LINE_LENGTH = 140
 """What banks have room for, too."""
 
@@ -75,7 +77,18 @@ class Settings:
     demo: bool = False
 
     card_processor: CardProcessor = CardProcessor.SANDBOX
-    paypal_processor: PayPalProcessor = PayPalProcessor.SANDBOX
+    paypal_processor: PayPalProcessor | None = PayPalProcessor.SANDBOX
+    """None: PayPal is not offered."""
+
+    stripe_secret_key: str = field(default="", repr=False)
+    stripe_publishable_key: str = ""
+    stripe_webhook_secret: str = field(default="", repr=False)
+    stripe_api_base: str = "https://api.stripe.com"
+    stripe_js_url: str = "https://js.stripe.com/endive/stripe.js"
+    paypal_client_id: str = ""
+    paypal_client_secret: str = field(default="", repr=False)
+    paypal_webhook_id: str = ""
+    paypal_api_base: str = "https://api-m.paypal.com"
     automatic_payments: AutomaticPayments = AutomaticPayments.ON
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
@@ -121,7 +134,16 @@ class Settings:
             run_jobs=env.flag("RUN_JOBS", cls.run_jobs),
             demo=env.flag("DEMO", cls.demo),
             card_processor=env.word("CARD_PROCESSOR", cls.card_processor),
-            paypal_processor=env.word("PAYPAL_PROCESSOR", cls.paypal_processor),
+            paypal_processor=env.word("PAYPAL_PROCESSOR", PayPalProcessor.SANDBOX),
+            stripe_secret_key=env.key("STRIPE_SECRET_KEY", SECRET_KEYS),
+            stripe_publishable_key=env.key("STRIPE_PUBLISHABLE_KEY", "pk_test_… or pk_live_…"),
+            stripe_webhook_secret=env.key("STRIPE_WEBHOOK_SECRET", "whsec_…"),
+            stripe_api_base=env.url("STRIPE_API_BASE", cls.stripe_api_base),
+            stripe_js_url=env.url("STRIPE_JS_URL", cls.stripe_js_url),
+            paypal_client_id=env.text("PAYPAL_CLIENT_ID"),
+            paypal_client_secret=env.text("PAYPAL_CLIENT_SECRET"),
+            paypal_webhook_id=env.text("PAYPAL_WEBHOOK_ID"),
+            paypal_api_base=env.url("PAYPAL_API_BASE", cls.paypal_api_base),
             automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
             payment_min=env.money("PAYMENT_MIN", cls.payment_min),
             payment_max=env.money("PAYMENT_MAX", cls.payment_max),
@@ -265,6 +287,14 @@ class _Environment:
         if re.fullmatch(r"(https?://[A-Za-z0-9._:\[\]-]+(/[^\s?#]*)?)?", raw):
             return raw.rstrip("/")
         raise _refused(name, raw, "use an address such as https://billing.example.com")
+
+    def key(self, name: str, use: str) -> str:
+        """A processor's key, which tells by its beginning what it is. It is never repeated."""
+        raw = self.text(name)
+        starts = tuple(word.removesuffix("…") for word in use.split(" or "))
+        if not raw or (raw.startswith(starts) and re.fullmatch(r"[A-Za-z0-9_]+", raw)):
+            return raw
+        raise BadSetting(f"{name}: not such a key; use {use}")
 
     def mailbox(self, name: str, default: str) -> str:
         raw = self.text(name, default)

@@ -41,8 +41,11 @@ def read_consent_offer(
     return ConsentOffer(_consequence(account, at))
 
 
-def read_paypal(session: Session, account_id: int, now: datetime, policy: Policy) -> PayPalDialog:
-    allowed = session.get_one(Account, account_id).paypal_allowed
+def read_paypal(
+    session: Session, account_id: int, now: datetime, policy: Policy, *, offered: bool
+) -> PayPalDialog:
+    """`offered`: this installation has somebody who charges agreements."""
+    allowed = offered and session.get_one(Account, account_id).paypal_allowed
     offer = read_consent_offer(session, account_id, now, policy)
     return PayPalDialog(allowed, "" if allowed else NOT_OFFERED, offer)
 

@@ -1,12 +1,31 @@
 """The walls around every answer: what a browser may do with it."""
 
-from flask import Flask, Response, request
+from collections.abc import Iterable
+
+from flask import Flask, Response, g, request
+
+from webapp.extensions import parts
+from webapp.ports import Front
 
 # Pico draws its form icons with data: addresses.
 POLICY = (
     "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'; object-src 'none'"
 )
+
+
+def opened_for(fronts: Iterable[Front]) -> str:
+    """Beside our own host, exactly what the forms and questions of processors are made of."""
+    policy = dict(rule.split(" ", 1) for rule in POLICY.split("; "))
+    for front in fronts:
+        for directive, hosts in front.sources.items():
+            policy[directive] = " ".join([policy.get(directive, "'self'"), *hosts])
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+
+
+def open_for_processors() -> None:
+    """For the page that is being answered: a card form or a bank's question may open on it."""
+    g.holds_front = True
 
 
 def framed_by_us() -> str:
@@ -19,6 +38,9 @@ def init_app(app: Flask) -> None:
 
 
 def wall(response: Response) -> Response:
+    if g.get("holds_front"):
+        fronts = [processor.front for processor in parts().processors.values()]
+        response.headers.setdefault("Content-Security-Policy", opened_for(fronts))
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")

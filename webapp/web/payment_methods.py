@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from webapp.actions.add_method import Asked, add_card, link_paypal
+from webapp.actions.open_card_form import open_card_form
 from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
 from webapp.actions.restore_method import restore_method
@@ -14,7 +15,6 @@ from webapp.domain.errors import Refusal
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.processors.sandbox import countries
 from webapp.reads.consent_offer import read_consent_offer, read_paypal
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
@@ -25,8 +25,6 @@ from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, read, refused, render
 
 blueprint = Blueprint("payment_methods", __name__)
-
-DEFAULT_COUNTRY = "US"
 
 
 @blueprint.get("/billing/payment-methods")
@@ -80,23 +78,27 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 def new_card() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
-    offer = read_consent_offer(db.session(), person.account_id, it.clock.now(), it.policy)
-    form = {
-        "countries": list(countries.names().items()),
-        "country": DEFAULT_COUNTRY,
-        "capture_url": url_for("sandbox.capture"),
+    processor = it.processors[it.card_processor]
+    try:
+        form = open_card_form(db.session(), person.account_id, processor)
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    context = {
+        **form,
+        "form": processor.front.form,
         "return_to": url_for("payment_methods.card_captured"),
         "state": sign_state(person),
-        "offer": offer,
+        "offer": read_consent_offer(db.session(), person.account_id, it.clock.now(), it.policy),
     }
-    part = "_card_dialog" if wants_fragment() else "new_card"
-    return show(person, f"payment_methods/{part}.html", "payment_methods", **form)
+    page = processor.front.form if wants_fragment() else "payment_methods/new_card.html"
+    return show(person, page, "payment_methods", **context)
 
 
 @blueprint.get("/billing/payment-methods/cards/captured")
 def card_captured() -> ResponseReturnValue:
-    """Back from the capture form without JavaScript. `state` proves that this person went there."""
-    return _add(request.args)
+    """Back from the capture form by a redirect. `state` proves that this person went there."""
+    it = parts()
+    return _add(request.args, it.processors[it.card_processor].front.token)
 
 
 @blueprint.post("/billing/payment-methods")
@@ -108,7 +110,10 @@ def create() -> ResponseReturnValue:
 def new_paypal() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
-    dialog = read_paypal(db.session(), person.account_id, it.clock.now(), it.policy)
+    offered = bool(it.paypal_processor)
+    dialog = read_paypal(
+        db.session(), person.account_id, it.clock.now(), it.policy, offered=offered
+    )
     part = "_paypal_dialog" if wants_fragment() else "paypal"
     return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
 
@@ -118,7 +123,7 @@ def link() -> ResponseReturnValue:
     """To PayPal and back; with scripts or without, it takes the whole page."""
     person = permit(Right.BILLING)
     it = parts()
-    processor = it.processors[it.paypal_processor]
+    processor = it.processors.get(it.paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
     consent = request.form.get("consent") == "1"
     try:
@@ -198,7 +203,7 @@ def resume() -> ResponseReturnValue:
     return changed(person, "auto_charge", Message("Automatic payments go on."))
 
 
-def _add(form: MultiDict[str, str]) -> ResponseReturnValue:
+def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
     """The processor takes a token once; the state proves that this person asked for the form."""
     person = permit(Right.BILLING)
     if not is_own_state(person, form.get("state", "")):
@@ -211,7 +216,7 @@ def _add(form: MultiDict[str, str]) -> ResponseReturnValue:
         added = add_card(
             db.session(),
             person.account_id,
-            form.get("token", ""),
+            form.get(token, ""),
             *around,
             return_to=url_for(over),
             consent=form.get("consent") == "1",

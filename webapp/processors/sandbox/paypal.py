@@ -1,6 +1,16 @@
 """The pretend PayPal: agreements that its customers give and take back on its own pages."""
 
-from webapp.ports import NeedsCustomer, RefusedToLook, SavedAgreement, SavingAnswer, Unknown
+from collections.abc import Mapping
+
+from webapp.ports import (
+    Front,
+    Holder,
+    NeedsCustomer,
+    RefusedToLook,
+    SavedAgreement,
+    SavingAnswer,
+    Unknown,
+)
 from webapp.processors.sandbox.base import (
     BAD_RETURN,
     DOWN,
@@ -12,15 +22,21 @@ from webapp.processors.sandbox.base import (
 from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Outcome, Status
 
+NO_CARDS = RefusedToLook("PayPal takes no cards here")
+
 
 class SandboxPayPal(PretendProcessor):
     """Implements `webapp.ports.Processor`."""
 
     name = "sandbox_paypal"
+    front = Front()
     saves = ChallengeKind.AGREEMENT
 
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+        return NO_CARDS
+
     def save_card(self, token: str, return_to: str) -> SavingAnswer:
-        return RefusedToLook("PayPal takes no cards here")
+        return NO_CARDS
 
     @or_else(DOWN)
     def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:

@@ -1,6 +1,17 @@
 """The pretend card processor."""
 
-from webapp.ports import NeedsCustomer, RefusedToLook, SavedCard, SavingAnswer, Unknown
+from collections.abc import Mapping
+
+from webapp.ports import (
+    Front,
+    Holder,
+    NeedsCustomer,
+    RefusedToLook,
+    SavedCard,
+    SavingAnswer,
+    Unknown,
+)
+from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.base import (
     BAD_RETURN,
     DOWN,
@@ -12,12 +23,18 @@ from webapp.processors.sandbox.base import (
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind
 from webapp.processors.sandbox.charges import Outcome, Status, declined
 
+DEFAULT_COUNTRY = "US"
+
 
 class SandboxProcessor(PretendProcessor):
     """Implements `webapp.ports.Processor`."""
 
     name = "sandbox"
+    front = Front(form="sandbox/_card_dialog.html", scripts=("card_form",))
     saves = ChallengeKind.CARD
+
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+        return {"countries": list(countries.names().items()), "country": DEFAULT_COUNTRY}
 
     @or_else(DOWN)
     def save_card(self, token: str, return_to: str) -> SavingAnswer:

@@ -1,0 +1,61 @@
+"""Who moves the money in this installation, as its settings say."""
+
+from dataclasses import dataclass
+
+from webapp.clock import Clock
+from webapp.domain.bank import BankDetails
+from webapp.ports import Processor, Processors
+from webapp.processors.sandbox.bank import PRETEND
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.paypal import SandboxPayPal
+from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.settings import CardProcessor, PayPalProcessor, Settings
+
+
+@dataclass(frozen=True)
+class Chosen:
+    cards: Processor
+    paypal: Processor | None
+    """None: PayPal is not offered."""
+    clock: Clock
+    sandbox: SandboxBooks | None
+    """The pretend processors' books, where one of them is chosen; then they move the clock."""
+
+    @property
+    def processors(self) -> Processors:
+        return {one.name: one for one in (self.cards, self.paypal) if one is not None}
+
+    @property
+    def bank(self) -> BankDetails | None:
+        """Where wires go if the operator has named no account."""
+        return PRETEND if self.sandbox else None
+
+
+def choose(settings: Settings) -> Chosen:
+    """Each real processor is one branch of `_cards` or `_paypal`."""
+    pretends = (
+        settings.card_processor is CardProcessor.SANDBOX,
+        settings.paypal_processor is PayPalProcessor.SANDBOX,
+    )
+    books = SandboxBooks(settings.home / "sandbox.db")
+    clock = Clock(books.clock_offset) if any(pretends) else Clock()
+    return Chosen(
+        cards=_cards(settings, clock, books),
+        paypal=_paypal(settings, clock, books),
+        clock=clock,
+        sandbox=books if any(pretends) else None,
+    )
+
+
+def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
+    match settings.card_processor:
+        case CardProcessor.SANDBOX:
+            return SandboxProcessor(books, clock)
+
+
+def _paypal(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor | None:
+    match settings.paypal_processor:
+        case PayPalProcessor.SANDBOX:
+            return SandboxPayPal(books, clock)
+        case None:
+            return None
