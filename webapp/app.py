@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import cli, guard
-from webapp.api import v1, v3
+from webapp import api, cli, guard
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
@@ -86,8 +85,7 @@ def create_app(
         tune(db.engine)
     guard.init_app(app)
     register_pages(app)
-    app.register_blueprint(v1.blueprint)
-    app.register_blueprint(v3.blueprint)
+    api.register(app)
     cli.register(app)
     static_files.serve(app, static)
     return app

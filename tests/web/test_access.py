@@ -40,7 +40,7 @@ DEEDS = {
 }
 ELSEWHERE = {
     # Asked in tests of their own.
-    "session", "sandbox", "probes", "static", "api_v1", "api_v3", "wires",
+    "session", "sandbox", "probes", "static", "api_v1_meter", "api_v3", "api_reference", "wires",
     "audit_log",
 }  # fmt: skip
 CAPTURED = "/billing/payment-methods/cards/captured"

@@ -15,10 +15,7 @@ def read_json() -> object:
     """
     if request.mimetype != MEDIA_TYPE:
         raise UnsupportedMediaType(f"Send JSON, with Content-Type: {MEDIA_TYPE}.")
-    body = request.get_data()
-    # Werkzeug cuts a chunked body off at the limit without a word.
-    if len(body) >= (request.max_content_length or len(body) + 1):
-        raise RequestEntityTooLarge("Send less at once.")
+    body = _read()
     try:
         return json.loads(
             body.decode("utf-8"),
@@ -30,6 +27,22 @@ def read_json() -> object:
     # Nested a thousand deep is no record of ours either.
     except (ValueError, RecursionError) as fault:
         raise BadRequest(f"The body is not valid JSON in UTF-8: {_words(fault)}.") from None
+
+
+def read_text() -> str:
+    """The body as text. Raises `BadRequest` or `RequestEntityTooLarge`."""
+    try:
+        return _read().decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise BadRequest(f"The body is not UTF-8: {fault}.") from None
+
+
+def _read() -> bytes:
+    body = request.get_data()
+    # Werkzeug cuts a chunked body off at the limit without a word.
+    if len(body) >= (request.max_content_length or len(body) + 1):
+        raise RequestEntityTooLarge("Send less at once.")
+    return body
 
 
 def _refuse(constant: str) -> None:

@@ -32,6 +32,22 @@ class Problem:
         return HTTPStatus(self.status).phrase
 
 
+@dataclass(frozen=True)
+class ProblemDetails:
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    """The status in words."""
+    status: int
+    detail: str
+    """A sentence for people; it may be worded anew."""
+    code: str
+    """For programs. Stable; new ones may be added."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """Of `invalid`: what is wrong, by field."""
+
+
 def of(error: Exception) -> Problem:
     """The problem that an exception means to whoever sent the request."""
     if isinstance(error, Invalid):

@@ -1,21 +1,90 @@
 """A batch of usage records: each is judged by itself, and the answer says how (L12)."""
 
+import csv
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 
 from flask import Response, jsonify
+from werkzeug.exceptions import BadRequest
 
 from webapp.actions.post_usage import UsageReceipt
 from webapp.api import problems
-from webapp.api.problems import Problem
+from webapp.api.kinds import DESCRIPTION, MICROS, REFERENCE, Many, Money
+from webapp.api.problems import Problem, ProblemDetails
 from webapp.domain import usage
 from webapp.domain.errors import Invalid
 from webapp.domain.money import decimal_text
 from webapp.domain.usage import Usage, Verdict
 
 LARGEST_BATCH = 1_000
+COLUMNS = ("amount", "reference", "occurred_at", "description", "currency")
+
+ONE = {"amount": "12.34", "reference": "call-981", "description": "Ireland mobile"}
+OTHER = {"amount": "0.0215", "reference": "call-982", "occurred_at": "2026-11-22T10:00:00Z"}
+EXAMPLES: Mapping[str, object] = {"one": ONE, "several": {"records": [ONE, OTHER]}}
+CSV_EXAMPLE = "amount,reference,description\n12.34,call-981,Ireland mobile\n0.0215,call-982,\n"
 ONLY_RECORDS = "Send either one record, or records and nothing else"
+
+
+@dataclass(frozen=True)
+class UsageRecord:
+    """Something that was used and is to be paid. Read by `webapp.domain.usage`."""
+
+    amount: Annotated[str, MICROS]
+    """Above zero, with at most six decimals."""
+    reference: Annotated[str, REFERENCE]
+    """Yours. The same usage sent again under it is not debited again."""
+    description: Annotated[str, DESCRIPTION] | None = None
+    """For the statement."""
+    occurred_at: datetime | None = None
+    """Neither in the future nor before the year 2000; now, when left out."""
+    currency: str | None = None
+    """Only to be sure: a currency other than the account's is refused."""
+
+
+@dataclass(frozen=True)
+class UsageRecords:
+    """Up to 1,000 records at once. Each is judged by itself."""
+
+    records: Annotated[tuple[UsageRecord, ...], Many(1, LARGEST_BATCH)]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of one record."""
+
+    index: int
+    """Its place among those that were sent, from 0."""
+    reference: str | None
+    status: Verdict
+    """`duplicate`: it had been posted before. `conflict`: with another amount. Only what is
+    `posted` has moved the balance."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """Of an invalid one: what is wrong, by field."""
+
+
+@dataclass(frozen=True)
+class UsageAnswer:
+    balance: Money
+    """After it."""
+    currency: str
+    records: tuple[Judgement, ...]
+    index: int = 0
+    """This and what follows: of a single record."""
+    reference: str = ""
+    status: Verdict = Verdict.POSTED
+
+
+@dataclass(frozen=True)
+class UsageProblem(ProblemDetails):
+    """Nothing was posted."""
+
+    balance: Money = ""
+    currency: str = ""
+    records: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +107,28 @@ def read(body: object, currency: str, now: datetime) -> Batch:
         except Invalid as invalid:
             faults[index] = invalid.fields
     return Batch(tuple(raw), single, tuple(usages), faults)
+
+
+def of_csv(text: str) -> object:
+    """The lines of a CSV body as records; raises `BadRequest` for what is none."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:
+        raise BadRequest(f"The body is no CSV: {error}.") from None
+    columns = [name.strip().lower() for name in rows[0]] if rows else []
+    if not {"amount", "reference"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(
+        columns
+    ):
+        wanted = ",".join(COLUMNS)
+        raise BadRequest(f"The first line must name columns of {wanted}; the first two must be.")
+    return {"records": [_cells(columns, row) for row in rows[1:]]}
+
+
+def _cells(columns: list[str], row: list[str]) -> object:
+    """By column; an empty cell is one that was not sent. Where their number is wrong: no record."""
+    if len(row) != len(columns):
+        return row
+    return {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
 
 
 def answer(batch: Batch, receipt: UsageReceipt, currency: str) -> Response:

@@ -1,31 +1,65 @@
 """The machine interface by which a meter posts usage and reads the balance."""
 
-from flask import Blueprint, jsonify
+from dataclasses import dataclass
+
+from flask import request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.post_usage import post_usage
-from webapp.api import authentication, bodies, elsewhere, problems, usage
+from webapp.actions.post_usage import post_usage as post
+from webapp.api import bodies, elsewhere, usage
+from webapp.api.answers import answer
+from webapp.api.authentication import permit
+from webapp.api.kinds import Money
+from webapp.api.nouns import noun
+from webapp.api.operations import CSV, Group, Link, operation
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
-from webapp.extensions import csrf, db, parts
+from webapp.extensions import db, parts
 
-blueprint = Blueprint("api_v1", __name__, url_prefix="/api/v1")
-csrf.exempt(blueprint)  # a key in a header cannot be sent along by a browser unasked
-problems.init_blueprint(blueprint)
+blueprint = noun("meter")
 elsewhere.init_blueprint(blueprint)
 
 
+@dataclass(frozen=True)
+class Balance:
+    """What is left of what was paid in."""
+
+    balance: Money
+    """Exact; it may be below zero."""
+    currency: str
+
+
 @blueprint.post("/usage")
-def receive_usage() -> ResponseReturnValue:
-    it, account = parts(), authentication.permit(Scope.USAGE_WRITE).account
+@operation(
+    "Post usage",
+    Group.USAGE,
+    Scope.USAGE_WRITE,
+    status=201,
+    answer=usage.UsageAnswer,
+    body=usage.UsageRecord | usage.UsageRecords,
+    csv=usage.CSV_EXAMPLE,
+    examples=usage.EXAMPLES,
+    problem=usage.UsageProblem,
+    problems=("conflict", "balance_out_of_range"),
+    links={"balance": Link("read_balance")},
+)
+def post_usage() -> ResponseReturnValue:
+    """One record, up to 1,000, or as many lines of CSV; each is judged by itself.
+
+    201 if anything was posted or all of it had been before; 409 or 422 only where nothing was
+    posted. Usage is never refused for lack of balance.
+    """
+    it, account = parts(), permit(Scope.USAGE_WRITE).account
     account_id, currency, now = account.id, account.currency, it.clock.now()
-    batch = usage.read(bodies.read_json(), currency, now)
-    receipt = post_usage(db.session(), account_id, batch.usages, now, it.policy)
+    sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
+    batch = usage.read(sent, currency, now)
+    receipt = post(db.session(), account_id, batch.usages, now, it.policy)
     it.wake()
     return usage.answer(batch, receipt, currency)
 
 
 @blueprint.get("/balance")
-def balance() -> ResponseReturnValue:
-    account = authentication.permit(Scope.BALANCE_READ).account
-    return jsonify({"balance": decimal_text(account.balance), "currency": account.currency})
+@operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance, has_etag=True)
+def read_balance() -> ResponseReturnValue:
+    account = permit(Scope.BALANCE_READ).account
+    return answer(Balance(decimal_text(account.balance), account.currency))

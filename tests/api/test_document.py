@@ -1,0 +1,86 @@
+"""The OpenAPI document and its page: made from what the endpoints say of themselves."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+from jsonschema_rs import Draft202012Validator, meta
+
+from webapp.api.codes import CODES
+from webapp.api.document import endpoints
+from webapp.api.operations import operation_of
+
+
+@pytest.fixture
+def spec(client):
+    return client.get("/api/v1/openapi.json").json
+
+
+def test_every_endpoint_describes_itself(app):
+    silent = [
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api_v1")
+        and not rule.endpoint.endswith("nowhere")
+        and operation_of(app.view_functions[rule.endpoint]) is None
+    ]
+    assert silent == []
+
+
+def test_each_operation_has_a_name_of_its_own(app):
+    names = [endpoint.name for endpoint in endpoints(app)]
+    assert len(names) == len(set(names))
+
+
+def test_every_schema_is_one(spec):
+    for name, schema in spec["components"]["schemas"].items():
+        assert meta.is_valid(schema), name
+        Draft202012Validator({**schema, "components": spec["components"]})
+
+
+def test_every_field_of_a_problem_code_is_told(app, spec):
+    for methods in spec["paths"].values():
+        for said in methods.values():
+            for status, told in said["responses"].items():
+                for code in told.get("x-codes", []):
+                    assert CODES[code].status == int(status)
+                    assert f"`{code}`" in told["description"]
+
+
+def test_the_document_needs_no_key_and_is_asked_for_again_by_its_etag(app, spec):
+    machine = app.test_client()
+    answer = machine.get("/api/v1/openapi.json")
+    assert (answer.status_code, answer.json["openapi"]) == (200, "3.1.0")
+
+    again = machine.get("/api/v1/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_the_page_tells_every_operation_and_every_code(app, spec):
+    page = app.test_client().get("/api/docs")
+    text = unescape(page.text)
+
+    assert page.status_code == 200
+    assert not re.search(r"https?://(?!127\.0\.0\.1)[^\s\"<]+", page.text)
+    for path, methods in spec["paths"].items():
+        assert path in text
+        for said in methods.values():
+            assert f'id="{said["operationId"]}"' in text
+            assert said["summary"] in text
+            for told in said["responses"].values():
+                for code in told.get("x-codes", []):
+                    assert f'id="problem-{code}"' in text
+
+
+def test_examples_are_what_their_schema_takes(spec):
+    for methods in spec["paths"].values():
+        for said in methods.values():
+            for media, of in said.get("requestBody", {}).get("content", {}).items():
+                assert of["examples"], said["operationId"]
+                schema = {**of["schema"], "components": spec["components"]}
+                for example in of["examples"].values():
+                    assert Draft202012Validator(schema).is_valid(example["value"]), (
+                        media,
+                        json.dumps(example),
+                    )

@@ -1,0 +1,212 @@
+"""The document for programs, and the same as a page for people."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
+
+from webapp.api import document
+from webapp.api.codes import CODES, Code
+from webapp.api.operations import JSON
+from webapp.extensions import parts
+
+blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
+
+Json = Mapping[str, Any]
+
+
+@blueprint.get("/v1/openapi.json", endpoint="openapi")
+def openapi() -> ResponseReturnValue:
+    response = Response(_written(), mimetype=JSON)
+    response.add_etag(weak=True)
+    response.headers["Cache-Control"] = "no-cache"
+    return response.make_conditional(request)
+
+
+@blueprint.get("/docs", endpoint="page")
+def page() -> ResponseReturnValue:
+    spec = _document()
+    return render_template(
+        "api_reference/index.html",
+        title=spec["info"]["title"],
+        version=spec["info"]["version"],
+        about=[_prose(text) for text in spec["info"]["description"].split("\n\n")],
+        groups=list(_groups(spec)),
+        codes=_codes(spec),
+    )
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    name: str
+    type: str
+    required: bool
+    words: Markup
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    status: str
+    words: Markup
+    codes: tuple[tuple[str, Code], ...]
+    fields: tuple[FieldRow, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One operation, as the page shows it."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    words: Markup
+    scope: str
+    parameters: tuple[FieldRow, ...]
+    body: tuple[FieldRow, ...]
+    example: str
+    """A command that can be pasted."""
+    answers: tuple[AnswerRow, ...]
+    problems: tuple[AnswerRow, ...]
+
+
+def _document() -> dict[str, Any]:
+    return cast(dict[str, Any], json.loads(_written()))
+
+
+def _written() -> str:
+    return _dumped(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+@cache
+def _dumped(app: Any) -> str:
+    spec = document.build(app, parts(app).settings.base_url)
+    return json.dumps(spec, indent=1, ensure_ascii=False)
+
+
+def _groups(spec: Json) -> Iterator[tuple[str, list[Entry]]]:
+    for tag in spec["tags"]:
+        yield (
+            tag["name"],
+            [
+                _entry(spec, method.upper(), path, said)
+                for path, methods in spec["paths"].items()
+                for method, said in methods.items()
+                if tag["name"] in said["tags"]
+            ],
+        )
+
+
+def _codes(spec: Json) -> list[tuple[str, int, Markup]]:
+    """All that some operation may answer."""
+    told = {
+        code
+        for methods in spec["paths"].values()
+        for said in methods.values()
+        for answer in said["responses"].values()
+        for code in answer.get("x-codes", [])
+    }
+    return [(n, code.status, _prose(code.meaning)) for n, code in CODES.items() if n in told]
+
+
+def _entry(spec: Json, method: str, path: str, said: Json) -> Entry:
+    content = said.get("requestBody", {}).get("content", {})
+    sent = content.get(JSON, {})
+    answers = [_answer(spec, status, told) for status, told in said["responses"].items()]
+    return Entry(
+        name=said["operationId"],
+        method=method,
+        path=path,
+        summary=said["summary"],
+        words=_prose(said.get("description", "")),
+        scope=said["security"][0]["key"][0],
+        parameters=tuple(
+            _row(spec, it["name"], it["schema"], it.get("required", False), it.get("description"))
+            for it in said.get("parameters", [])
+        ),
+        body=tuple(_fields(spec, sent.get("schema", {}))),
+        example=_example(spec, method, path, said, content),
+        answers=tuple(it for it in answers if it.status < "4"),
+        problems=tuple(it for it in answers if it.status >= "4"),
+    )
+
+
+def _answer(spec: Json, status: str, told: Json) -> AnswerRow:
+    codes = told.get("x-codes", [])
+    shape = told.get("content", {}).get(JSON, {}).get("schema", {})
+    return AnswerRow(
+        status=status,
+        words=_prose("" if codes else told["description"]),
+        codes=tuple((code, CODES[code]) for code in codes),
+        fields=tuple(_fields(spec, shape)),
+    )
+
+
+def _fields(spec: Json, schema: Json) -> Iterator[FieldRow]:
+    """Of an object; of one that may look in two ways, the fields of either."""
+    if "oneOf" in schema:
+        for one in schema["oneOf"]:
+            yield from _fields(spec, one)
+        return
+    shape = _resolved(spec, schema)
+    for name, of in shape.get("properties", {}).items():
+        yield _row(spec, name, of, name in shape.get("required", ()), of.get("description"))
+
+
+def _row(spec: Json, name: str, schema: Json, required: bool, words: str | None) -> FieldRow:
+    return FieldRow(name, _type(spec, schema), required, _prose(words or ""))
+
+
+def _type(spec: Json, schema: Json) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_type(spec, one) for one in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if schema.get("type") == "array":
+        return f"list of {_type(spec, schema['items'])}"
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    name = " or ".join("instant" if schema.get("format") and t == "string" else t for t in types)
+    return f"{name} of {schema['maxLength']} at most" if "maxLength" in schema else name
+
+
+def _resolved(spec: Json, schema: Json) -> Json:
+    ref = schema.get("$ref", "")
+    return spec["components"]["schemas"][ref.rpartition("/")[2]] if ref else schema
+
+
+def _example(spec: Json, method: str, path: str, said: Json, content: Json) -> str:
+    named = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
+    address = spec["servers"][0]["url"] + named
+    lines = [f"curl {address}" if method == "GET" else f"curl -X {method} {address}"]
+    lines.append('-H "Authorization: Bearer $KEY"')
+    lines += [
+        f"-H '{it['name']}: {it['schema']['examples'][0]}'"
+        for it in said.get("parameters", [])
+        if it["in"] == "header" and it.get("required")
+    ]
+    examples = content.get(JSON, {}).get("examples", {})
+    if examples:
+        value = next(iter(examples.values()))["value"]
+        lines.append(f'-H "Content-Type: {JSON}"')
+        lines.append(f"-d '{json.dumps(value, ensure_ascii=False)}'")
+    return " \\\n  ".join(lines)
+
+
+def _prose(text: str) -> Markup:
+    """The two marks that our own words use: `code` and **strong**."""
+    pieces = []
+    for at, piece in enumerate(text.strip().split("`")):
+        if at % 2:
+            pieces.append(Markup("<code>{}</code>").format(piece))
+            continue
+        for under, run in enumerate(piece.split("**")):
+            pieces.append(Markup("<strong>{}</strong>").format(run) if under % 2 else escape(run))
+    return Markup("").join(pieces)
