@@ -25,7 +25,7 @@ from webapp.clock import Clock
 from webapp.domain import ledger, money
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ALL, KeyChoice
-from webapp.domain.audit import Actor
+from webapp.domain.audit import Actor, AuditEntry
 from webapp.domain.decisions import Decision
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.notices import Notice
@@ -352,6 +352,13 @@ class World:
         self.session.rollback()
         query = select(Notice).where(Notice.account_id == self.account_id)
         return list(self.session.scalars(query.order_by(Notice.id)))
+
+    @property
+    def audits(self) -> list[tuple[str, dict]]:
+        """What stands in the account's audit log, with its details."""
+        self.session.rollback()
+        query = select(AuditEntry).where(AuditEntry.account_id == self.account_id)
+        return [(e.what, e.details) for e in self.session.scalars(query.order_by(AuditEntry.id))]
 
     def mails_of(self, kind) -> list[Notice]:
         return [notice for notice in self.notices if notice.kind == kind]

@@ -12,10 +12,10 @@ RULES = [
     *[f"T{number}" for number in range(1, 17)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],
-    *["E1", "P1", "P2", "P4"],
+    *["E1", "P1", "P2", "P3", "P4"],
 ]
-# Not built yet, and asked for here when they are: L7 (refunds and disputes), P3 (a person with
-# several accounts). Of M13 only the repeated revocation is built, of L6 the mail and not the PDF.
+# Not built yet, and asked for here when it is: L7 (refunds and disputes). Of M13 only the repeated
+# revocation is built, of L6 the mail and not the PDF.
 
 NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")
 

@@ -19,6 +19,7 @@ from webapp.settings import ROOT, Settings
 from webapp.shift import Shift
 from webapp.web import (
     access,
+    accounts,
     activity,
     addresses,
     audit_log,
@@ -33,6 +34,7 @@ from webapp.web import (
     payments,
     pictures,
     probes,
+    profile,
     sandbox,
     session,
     statement,
@@ -171,6 +173,8 @@ def register_pages(app: Flask) -> None:
     headers.init_app(app)
     pages = [
         session,
+        accounts,
+        profile,
         payment_methods,
         low_balance,
         payments,

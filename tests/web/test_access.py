@@ -42,6 +42,7 @@ ELSEWHERE = {
     # Asked in tests of their own.
     "session", "sandbox", "probes", "static", "api_v1_meter", "api_v3", "api_reference", "wires",
     "audit_log",
+    "accounts", "profile",
 }  # fmt: skip
 CAPTURED = "/billing/payment-methods/cards/captured"
 CHALLENGES = {

@@ -16,9 +16,9 @@ def sign_in(session: Session, email: str, password: str, address: str, now: date
     right = passwords.is_right(password, user.password_hash if user else None)
     user_id = user.id if user else None
     actor = Actor(user_id, user.name if user else "Unknown person", address)
-    accounts = [m.account_id for m in user.memberships] if user else []
+    accounts = [account.id for account in user.accounts] if user else []
     begin_writing(session)
     what = "signed_in" if right else "sign_in_refused"
-    audit.record(session, accounts[0] if accounts else None, actor, what, now)
+    audit.record_in_each(session, accounts, actor, what, now)
     session.commit()
     return user_id if right else None

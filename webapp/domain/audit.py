@@ -1,5 +1,6 @@
 """Who changed what, when and from where (P2)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,3 +57,17 @@ def record(
             at=now,
         )
     )
+
+
+def record_in_each(
+    session: Session,
+    account_ids: Iterable[int],
+    actor: Actor,
+    what: str,
+    now: datetime,
+    **details: object,
+) -> None:
+    """What is about a person stands in the log of each account of theirs; without any, once."""
+    theirs: list[int | None] = [*account_ids]
+    for account_id in theirs or [None]:
+        record(session, account_id, actor, what, now, **details)

@@ -17,8 +17,12 @@ class Right(StrEnum):
     """Payment methods, funds, low-balance settings, documents."""
     TECHNICAL = "technical"
     """API keys and webhooks."""
+    USERS = "users"
+    """Who belongs to the account, and in which roles."""
     AUDIT = "audit"
     """Read who changed what (P2)."""
+    OWNERSHIP = "ownership"
+    """Handing the account over."""
 
 
 class Role(StrEnum):
@@ -31,7 +35,7 @@ class Role(StrEnum):
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),
-    Role.ADMIN: frozenset(Right),
+    Role.ADMIN: frozenset(Right) - {Right.OWNERSHIP},
     Role.COMMERCIAL: frozenset({Right.BILLING}),
     Role.BILLING: frozenset({Right.BILLING}),
     Role.TECHNICAL: frozenset({Right.TECHNICAL}),
@@ -70,9 +74,18 @@ class User(Base):
     def roles_in(self, account_id: int) -> set[Role]:
         return {m.role for m in self.memberships if m.account_id == account_id}
 
+    @property
+    def accounts(self) -> list[Account]:
+        """Those they belong to, by name (P3)."""
+        accounts = {m.account_id: m.account for m in self.memberships}
+        return sorted(accounts.values(), key=lambda account: (account.name.lower(), account.id))
+
+    def rights_in(self, account_id: int) -> frozenset[Right]:
+        """The union of what their roles in that account allow (P1)."""
+        return frozenset().union(*(RIGHTS[role] for role in self.roles_in(account_id)))
+
     def may(self, right: Right, account_id: int) -> bool:
-        """Rights are the union of a person's roles in that account."""
-        return any(right in RIGHTS[role] for role in self.roles_in(account_id))
+        return right in self.rights_in(account_id)
 
 
 class Membership(Base):

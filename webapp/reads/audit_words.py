@@ -154,6 +154,7 @@ def _sentence(text: str) -> str:
 
 
 SIGN_IN = "Signing in"
+PEOPLE = "People"
 METHODS = "Payment methods"
 PAYMENTS = "Payments"
 WIRES = "Wire transfers"
@@ -165,6 +166,7 @@ MACHINES = "API keys and webhooks"
 KINDS: dict[str, Kind] = {
     "signed_in": Kind(SIGN_IN, "Signed in", fixed("With the right password.")),
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
+    "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
     "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
     "method_added": Kind(METHODS, "Method added", fixed("{method}.")),
     "method_refreshed": Kind(METHODS, "Method added again", fixed("{method} was refreshed.")),

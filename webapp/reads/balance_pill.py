@@ -25,6 +25,7 @@ class BalancePill:
     """Heights 0–100 over the last seven days, oldest first; empty without history."""
     revision: int
     """The account's, at the moment of reading."""
+    account_id: int
 
 
 def read_balance(session: Session, account_id: int, now: datetime) -> BalancePill:
@@ -48,6 +49,7 @@ def draw_balance(
         word=word,
         spark=_spark(history, now),
         revision=account.revision,
+        account_id=account.id,
     )
 
 

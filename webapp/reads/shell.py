@@ -5,32 +5,45 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
-from webapp.domain.users import Right, Role, User
+from webapp.domain.users import Role, User
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An account that the person may work for."""
+
+    id: int
+    name: str
+    is_current: bool
 
 
 @dataclass(frozen=True)
 class Shell:
     account_name: str
+    accounts: tuple[Choice, ...]
+    """By name; one alone leaves nothing to choose (P3)."""
     user_name: str
     user_initials: str
     user_email: str
     user_role: str
     """ "Owner"."""
-    rights: frozenset[Right]
-    """What the menu may show."""
     sandbox: bool
 
 
 def read_shell(session: Session, account_id: int, user_id: int, *, sandbox: bool) -> Shell:
     account = session.get_one(Account, account_id)
     user = session.get_one(User, user_id)
-    roles = user.roles_in(account_id)
     return Shell(
         account_name=account.name,
+        accounts=tuple(Choice(a.id, a.name, a is account) for a in user.accounts),
         user_name=user.name,
         user_initials=user.initials,
         user_email=user.email,
-        user_role=", ".join(role.value.capitalize() for role in Role if role in roles),
-        rights=frozenset(right for right in Right if user.may(right, account_id)),
+        user_role=in_words(user.roles_in(account_id)),
         sandbox=sandbox,
     )
+
+
+def in_words(roles: set[Role]) -> str:
+    """ "Commercial, Billing": in the order of their weight."""
+    return ", ".join(role.value.capitalize() for role in Role if role in roles)

@@ -7,7 +7,7 @@ the other half of the check: another account's record is not found.
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, abort, current_app, make_response, redirect, request, url_for
+from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
@@ -20,6 +20,9 @@ from webapp.extensions import db, login_manager
 STATE_SECONDS = 3600
 LARGEST_ID = 2**31 - 1
 
+ACCOUNT = "account"
+"""In the session: the id of the account that the person works for."""
+
 
 @dataclass(frozen=True)
 class Person(UserMixin):
@@ -29,6 +32,9 @@ class Person(UserMixin):
     name: str
     account_id: int
     rights: frozenset[Right]
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
 
     @property
     def actor(self) -> Actor:
@@ -50,20 +56,43 @@ def init_app(app: Flask) -> None:
 
 def load_person(user_id: str) -> Person | None:
     user = User.signed_in(db.session(), int(user_id))
-    if user is None or not user.memberships:
+    return None if user is None else person_of(user, session.get(ACCOUNT))
+
+
+def person_of(user: User, account_id: int | None) -> Person | None:
+    """In that account, if they still belong to it; else in their first one (P3)."""
+    theirs = {membership.account_id for membership in user.memberships}
+    if not theirs:
         return None
-    account_id = min(membership.account_id for membership in user.memberships)
-    rights = frozenset(right for right in Right if user.may(right, account_id))
-    return Person(user.id, user.name, account_id, rights)
+    if account_id not in theirs:
+        account_id = min(theirs)
+    return Person(user.id, user.name, account_id, user.rights_in(account_id))
+
+
+def signed_in() -> Person:
+    """The signed-in person, whatever their rights; else sign-in."""
+    if not current_user.is_authenticated:
+        abort(make_response(ask_to_sign_in()))
+    return cast(Person, current_user)
 
 
 def permit(right: Right) -> Person:
     """The signed-in person, if they have the right; else sign-in or 403."""
-    if not current_user.is_authenticated:
-        abort(make_response(ask_to_sign_in()))
-    if right not in current_user.rights:
+    person = signed_in()
+    if not person.may(right):
         abort(403)
-    return cast(Person, current_user)
+    return person
+
+
+def work_for(account_id: int) -> None:
+    """From now on this session is about that account. 404 for one they do not belong to (P3)."""
+    user = User.signed_in(db.session(), signed_in().id)
+    if user is None or not user.roles_in(account_id):
+        abort(404)
+    session[ACCOUNT] = account_id
+    # Forms that other windows still show are about the account before: they are out of date.
+    session.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
+    g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
 
 
 def resume_token(secret_key: str, attempt_id: int) -> str:

@@ -18,6 +18,9 @@ UNCHANGED = "", 204
 def show_balance() -> ResponseReturnValue:
     """Nothing new costs one row; news brings the pill and tells the page to refresh its parts."""
     person = permit(Right.BILLING)
+    if request.args.get("account", person.account_id, type=int) != person.account_id:
+        # In another window the person went to another account: this page is of the one before.
+        return "", 204, {"HX-Refresh": "true"}
     revision = db.session.get_one(Account, person.account_id).revision
     if request.args.get("seen", type=int) == revision:
         return UNCHANGED

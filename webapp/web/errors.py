@@ -39,7 +39,10 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
 
 
 def out_of_date(error: CSRFError) -> ResponseReturnValue:
-    return page(400, "This page is out of date", "Reload it and send it again. Nothing was done.")
+    title, text = "This page is out of date", "Reload it and send it again. Nothing was done."
+    if wants_fragment():
+        return render("_messages.html", message=Message(f"{title}. {text}", "bad")), 400
+    return page(400, title, text)
 
 
 def explain(error: HTTPException) -> ResponseReturnValue:

@@ -12,6 +12,7 @@ from webapp.reads.message import Message
 from webapp.reads.shell import read_shell
 from webapp.web.access import Person
 from webapp.web.headers import open_for_processors
+from webapp.web.menu import menu_of
 
 
 def wants_fragment() -> bool:
@@ -46,12 +47,13 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
 
 def _around(person: Person, **context: object) -> dict[str, object]:
     it, session = parts(), db.session()
-    sandbox = it.sandbox is not None
-    if Right.BILLING in person.rights:
+    sandbox = it.sandbox is not None and person.may(Right.BILLING)
+    if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = it.processors[it.card_processor].front
     context["shell"] = read_shell(session, person.account_id, person.id, sandbox=sandbox)
-    if "balance" not in context and Right.BILLING in person.rights:
+    context["menu"] = menu_of(person)
+    if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, it.clock.now())
     return context
 

@@ -1,0 +1,56 @@
+"""Going from one account to another in the header (P3)."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import balance
+from tests.browser.test_accessibility import expect_no_violations
+from webapp.domain.users import Membership, Role
+
+
+@pytest.fixture
+def other(world):
+    other = world.account(name="Northline Telecom", balance="7.00")
+    world.session.add(
+        Membership(user_id=world.created.user_id, account_id=other.account_id, role=Role.COMMERCIAL)
+    )
+    world.session.commit()
+    return other
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_by_keyboard_with_and_without_scripts_p3(open_page, other, scripts):
+    """P3: the menu opens by a key, says where one is, and leads to the other account."""
+    page = open_page(java_script_enabled=scripts)
+    button = page.get_by_role("button", name="Account Harbour Voice")
+    button.focus()
+    page.keyboard.press("Enter")
+    here = page.locator("#accounts").get_by_role("button", name="Harbour Voice")
+    expect(here).to_have_attribute("aria-current", "true")
+    page.locator("#accounts").get_by_role("button", name="Northline Telecom").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Account Northline Telecom")).to_be_visible()
+    expect(balance(page)).to_contain_text("$7.00")
+
+
+def test_an_open_page_follows_p3(open_page, other):
+    """P3: a second window does not mix the two accounts; it is loaded again."""
+    left_open = open_page()
+    second = left_open.context.new_page()
+    second.goto("/settings/profile")
+    second.get_by_role("button", name="Go to Northline Telecom").click()
+    expect(balance(second)).to_contain_text("$7.00")
+    expect(left_open.get_by_role("button", name="Account Northline Telecom")).to_be_visible()
+    expect(balance(left_open)).to_contain_text("$7.00")
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_nothing_for_axe_to_find_p3(open_page, other, width, theme):
+    page = open_page(
+        "/settings/profile",
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,
+        bypass_csp=True,
+    )
+    page.locator("button.account").click()
+    expect_no_violations(page, f"profile, {width} wide")

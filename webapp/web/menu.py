@@ -1,0 +1,67 @@
+"""The left menu: every page that stands in it, and the right that opens it.
+
+A page is added here by one line; who has not the right does not see it.
+"""
+
+from dataclasses import dataclass
+
+from webapp.domain.users import Right
+from webapp.web.access import Person
+
+
+@dataclass(frozen=True)
+class Entry:
+    page: str
+    """What the page's handlers call it, see `responses.show`."""
+    endpoint: str
+    icon: str
+    words: str
+    right: Right
+
+
+@dataclass(frozen=True)
+class Group:
+    id: str
+    words: str
+    entries: tuple[Entry, ...]
+
+
+MENU = (
+    Group(
+        "billing",
+        "Billing",
+        (
+            Entry(
+                "payment_methods",
+                "payment_methods.index",
+                "credit-card",
+                "Payment Methods",
+                Right.BILLING,
+            ),
+            Entry("payments", "payments.index", "cash-banknote", "Payments", Right.BILLING),
+            Entry("statement", "statement.index", "file-text", "Statement", Right.BILLING),
+            Entry("activity", "activity.index", "timeline", "Activity", Right.BILLING),
+        ),
+    ),
+    Group(
+        "settings",
+        "Settings",
+        (Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),),
+    ),
+)
+
+FOR_EVERYONE = "profile.index"
+
+
+def menu_of(person: Person) -> list[Group]:
+    """What their rights allow; a group without entries is left out."""
+    groups = (
+        Group(group.id, group.words, tuple(e for e in group.entries if person.may(e.right)))
+        for group in MENU
+    )
+    return [group for group in groups if group.entries]
+
+
+def first_page(person: Person) -> str:
+    """The endpoint to land on: the first one that they may see."""
+    return next((e.endpoint for g in menu_of(person) for e in g.entries), FOR_EVERYONE)

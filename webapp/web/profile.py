@@ -1,0 +1,43 @@
+"""A person's own page: everybody who is signed in has one."""
+
+from dataclasses import replace
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.change_name import change_name
+from webapp.domain.errors import Refusal
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.profile import ProfileScreen, read_profile
+from webapp.web.access import Person, signed_in
+from webapp.web.responses import go_to, show
+from webapp.web.screen import fields_of, status_of
+
+blueprint = Blueprint("profile", __name__)
+
+
+@blueprint.get("/settings/profile")
+def index() -> ResponseReturnValue:
+    person = signed_in()
+    return page(person, read(person))
+
+
+@blueprint.post("/settings/profile/name")
+def rename() -> ResponseReturnValue:
+    person = signed_in()
+    name = request.form.get("name", "")
+    try:
+        change_name(db.session(), person.id, name, person.actor, parts().clock.now())
+    except Refusal as refusal:
+        screen = replace(read(person), name=name, errors=fields_of(refusal))
+        return page(person, screen), status_of(refusal)
+    return go_to("profile.index", Message("Your name is saved."))
+
+
+def read(person: Person) -> ProfileScreen:
+    return read_profile(db.session(), person.id, person.account_id)
+
+
+def page(person: Person, screen: ProfileScreen) -> str:
+    return show(person, "profile/index.html", "profile", screen=screen)
