@@ -201,6 +201,16 @@ def test_the_order_is_audited_m2(world):
     assert details["order"] == ["Mastercard •••• 4444", "Visa •••• 4242"]
 
 
+def test_an_order_that_names_others_methods_p1(world):
+    """P1: another account's method is not found, whether it is named as wished or as seen."""
+    visa, mastercard = world.cards(VISA, MASTERCARD)
+    theirs = world.card(VISA, account_id=world.account(name="Other Ltd").account_id)
+    for order, seen in (([visa, theirs], None), ([visa, mastercard], [visa, theirs])):
+        with pytest.raises(NotFound):
+            reorder(world, order, seen)
+    assert [method.id for method in world.methods] == [visa.id, mastercard.id]
+
+
 def test_two_people_ordering_at_once_m5(world):
     """M5: the second is refused with the fresh list, and a valid order stands."""
     visa, mastercard = world.cards(VISA, MASTERCARD)

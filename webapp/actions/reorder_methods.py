@@ -24,9 +24,11 @@ def reorder_methods(
 ) -> list[PaymentMethod]:
     """Take over the wished order, if the list still is what the person saw.
 
-    Raises `Stale`: someone else changed the list meanwhile, and nothing was moved.
+    Raises `Stale`: someone else changed the list meanwhile, and nothing was moved. Raises
+    `NotFound` where a method was never this account's.
     """
     account = Account.locked(session, account_id)
+    payment_methods.insist_on_own(session, account_id, {*order, *seen})
     methods = payment_methods.listed(session, account_id)
     before = [method.label for method in methods]
     if payment_methods.reorder(session, methods, order, seen):

@@ -1,7 +1,7 @@
 """Cards and PayPal agreements: their order, the consent to charge them, and their standing."""
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
@@ -310,6 +310,15 @@ def last_position(session: Session, account_id: int) -> int:
         )
         or 0
     )
+
+
+def insist_on_own(session: Session, account_id: int, ids: Collection[int]) -> None:
+    """Raises `NotFound` unless all are, or were, this account's (P1)."""
+    own = select(func.count()).where(
+        PaymentMethod.account_id == account_id, PaymentMethod.id.in_(ids)
+    )
+    if session.scalar(own) != len(set(ids)):
+        raise NotFound("A payment method")
 
 
 def reorder(
