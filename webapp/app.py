@@ -22,6 +22,7 @@ from webapp.web import (
     accounts,
     activity,
     addresses,
+    api_keys,
     audit_log,
     balance,
     challenges,
@@ -184,6 +185,7 @@ def register_pages(app: Flask) -> None:
         activity,
         statement,
         wires,
+        api_keys,
         audit_log,
         probes,
     ]

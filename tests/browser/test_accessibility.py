@@ -73,6 +73,8 @@ def test_axe_on_every_page(open_calm, full, theme):
         "/billing/statement",
         "/billing/activity",
         "/settings/audit-log",
+        "/settings/api-keys",
+        "/settings/api-keys/new",
         "/sandbox",
         "/sandbox/outbox",
         "/billing/nowhere",

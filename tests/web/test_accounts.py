@@ -135,8 +135,8 @@ def test_who_sees_no_billing_lands_where_they_may(app, world, teammate):
     """P1: after signing in, and by the name of the product."""
     technician = teammate("technical")
     answer = technician.get("/")
-    assert (answer.status_code, answer.location) == (302, "/settings/profile")
-    page = technician.get("/settings/profile")
+    assert (answer.status_code, answer.location) == (302, "/settings/api-keys")
+    page = technician.get("/settings/api-keys")
     assert page.status_code == 200
     assert "Billing" not in page.text
     assert "Sandbox" not in page.text

@@ -17,6 +17,7 @@ from tests.conftest import on_sqlite
 from tests.factories import AMEX, CHALLENGED_ONCE, MASTERCARD, VISA
 from tests.web import matrix
 from webapp.actions.allow_paypal import allow_paypal
+from webapp.domain.api_keys import Scope
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
 from webapp.domain.notices import Notice
@@ -85,6 +86,7 @@ def records(app, held_account):
         "/sandbox/challenges/<challenge_id> challenge_id": bank.address.rpartition("/")[2],
         "/sandbox/paypal/<challenge_id> challenge_id": paypal.address.rpartition("/")[2],
         "/billing/payments/returned ?": f"key={paid.request_key}",
+        "key_id": str(world.key(Scope.USAGE_WRITE).id),
         "version": str(LowBalanceSettings.of(world.session, world.account_id).version),
         "digest": app.static_url_path.rpartition("/")[2],
         "filename": "favicon.svg",

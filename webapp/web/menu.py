@@ -46,7 +46,10 @@ MENU = (
     Group(
         "settings",
         "Settings",
-        (Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),),
+        (
+            Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
+            Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),
+        ),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from flask.typing import ResponseReturnValue
 
-from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal, Stale
+from webapp.domain.errors import Conflict, Denied, Invalid, NotFound, Refusal, Stale
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
@@ -87,6 +87,8 @@ def refused(
 def status_of(refusal: Refusal) -> int:
     if isinstance(refusal, (Stale, Conflict)):
         return 409
+    if isinstance(refusal, Denied):
+        return 403
     return 404 if isinstance(refusal, NotFound) else 422
 
 

@@ -1,0 +1,163 @@
+"""API Keys: what machines may do for this account."""
+
+from datetime import timedelta
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.create_key import NewKey, create_key
+from webapp.actions.revoke_key import revoke_key
+from webapp.actions.rotate_key import rotate_key
+from webapp.domain.api_keys import OF_BILLING, KeyChoice, Scope
+from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.users import Right
+from webapp.extensions import db, parts
+from webapp.reads.api_keys import SCOPES, read_key, read_keys
+from webapp.reads.message import Message
+from webapp.web.access import Person, permit
+from webapp.web.responses import go_to, show, wants_fragment
+from webapp.web.screen import fields_of, status_of
+
+blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
+
+KEY = "/<int:key_id>"
+
+A_METERS = [Scope.USAGE_WRITE, Scope.BALANCE_READ]
+"""What most keys are for."""
+
+LASTS = {
+    "": ("Never", None),
+    "30": ("After 30 days", timedelta(days=30)),
+    "90": ("After 90 days", timedelta(days=90)),
+    "365": ("After a year", timedelta(days=365)),
+}
+OVERLAPS = {
+    "24": ("24 hours", timedelta(hours=24)),
+    "1": ("1 hour", timedelta(hours=1)),
+    "168": ("7 days", timedelta(days=7)),
+    "0": ("Not at all: the old key ends now", timedelta()),
+}
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    screen = read_keys(db.session(), person.account_id, parts().clock.now())
+    return show(person, "api_keys/index.html", "api_keys", screen=screen)
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return creation(person)
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    choice = choice_in_form()
+    try:
+        made = create_key(
+            db.session(),
+            person.account_id,
+            choice,
+            person.rights,
+            person.actor,
+            parts().clock.now(),
+        )
+    except Refusal as refusal:
+        return creation(person, refusal), status_of(refusal)
+    return shown_once(person, made)
+
+
+@blueprint.get(f"{KEY}/rotation")
+def rotation(key_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return about(person, "rotate", key_id)
+
+
+@blueprint.post(f"{KEY}/rotation")
+def rotate(key_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
+    try:
+        made = rotate_key(
+            db.session(),
+            person.account_id,
+            key_id,
+            overlap,
+            person.rights,
+            person.actor,
+            parts().clock.now(),
+        )
+    except Refusal as refusal:
+        return refused(person, "rotate", key_id, refusal)
+    return shown_once(person, made)
+
+
+@blueprint.get(f"{KEY}/revocation")
+def revocation(key_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return about(person, "revoke", key_id)
+
+
+@blueprint.post(f"{KEY}/revocation")
+def revoke(key_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    now = parts().clock.now()
+    key = revoke_key(db.session(), person.account_id, key_id, person.actor, now)
+    return go_to("api_keys.index", Message(f"{key.name} does not work any more."))
+
+
+def choice_in_form() -> KeyChoice:
+    form = request.form
+    networks = form.get("networks", "").replace(",", " ").split()
+    _, lasts = LASTS.get(form.get("lasts", ""), LASTS[""])
+    return KeyChoice(form.get("name", ""), tuple(form.getlist("scopes")), tuple(networks), lasts)
+
+
+def scopes_for(person: Person) -> list[tuple[Scope, str]]:
+    """What this person may hand out (P1)."""
+    sees_billing = Right.BILLING in person.rights
+    return [
+        (scope, words) for scope, words in SCOPES.items() if sees_billing or scope not in OF_BILLING
+    ]
+
+
+def creation(person: Person, refusal: Refusal | None = None) -> str:
+    """The form, with what was typed and an error beside each bad field."""
+    db.session.rollback()
+    errors = fields_of(refusal) if refusal else {}
+    return dialog(
+        person,
+        "new",
+        scopes=scopes_for(person),
+        lasts=[(key, words) for key, (words, _) in LASTS.items()],
+        typed=request.form,
+        chosen=request.form.getlist("scopes") if refusal else A_METERS,
+        errors=errors,
+        refusal=refusal.sentence if refusal and not errors else "",
+    )
+
+
+def about(person: Person, name: str, key_id: int, refusal: str = "") -> str:
+    key = read_key(db.session(), person.account_id, key_id, parts().clock.now())
+    overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
+    return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
+
+
+def refused(person: Person, name: str, key_id: int, refusal: Refusal) -> ResponseReturnValue:
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        raise refusal
+    return about(person, name, key_id, refusal.sentence), status_of(refusal)
+
+
+def shown_once(person: Person, made: NewKey) -> ResponseReturnValue:
+    """No redirect: what is stored nowhere can be shown by no other answer."""
+    return dialog(person, "shown", made=made), 201
+
+
+def dialog(person: Person, name: str, **context: object) -> str:
+    template = f"_{name}_dialog" if wants_fragment() else "dialog"
+    return show(person, f"api_keys/{template}.html", "api_keys", dialog=name, **context)
