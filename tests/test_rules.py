@@ -12,7 +12,7 @@ RULES = [
     *[f"T{number}" for number in range(1, 17)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],
-    *["E1", "P1", "P2", "P3", "P4"],
+    *["E1", "E2", "P1", "P2", "P3", "P4"],
 ]
 # Not built yet, and asked for here when it is: L7 (refunds and disputes). Of M13 only the repeated
 # revocation is built, of L6 the mail and not the PDF.

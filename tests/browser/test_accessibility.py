@@ -70,6 +70,7 @@ def test_axe_on_every_page(open_calm, full, theme):
     expect_no_violations(page, MAIN)
     for path in (
         "/billing/payments",
+        f"/billing/payments/{full.attempts[0].payment_id}",
         "/billing/statement",
         "/billing/activity",
         "/settings/audit-log",

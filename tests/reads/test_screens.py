@@ -8,7 +8,7 @@ from tests.factories import AMEX, MASTERCARD, VISA, micros
 from webapp.actions.post_usage import post_usage
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.usage import Usage
-from webapp.reads import activity, payments, statement
+from webapp.reads import activity, payment_list, statement
 from webapp.reads.payment_methods import read_screen
 from webapp.reads.statement import read_statement
 
@@ -144,8 +144,10 @@ def test_the_payments_pages_lose_no_line_l4(world, monkeypatch):
     visa, _ = world.cards(VISA, MASTERCARD)
     for _ in range(6):
         world.pay(visa, "30.00")
-    monkeypatch.setattr(payments, "PAGE", 4)
-    shown = [row.attempt_id for page in pages(payments.read_payments, world) for row in page.rows]
+    monkeypatch.setattr(payment_list, "PAGE", 4)
+    shown = [
+        row.attempt_id for page in pages(payment_list.read_payments, world) for row in page.rows
+    ]
     assert shown == sorted(set(shown), reverse=True)
     assert len(shown) == 7, "with the opening balance"
 

@@ -4,10 +4,11 @@ import re
 from html import unescape
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.domain.users import Membership, Role, User
+from webapp.extensions import db
 
 TABLES = (
     "payment_method", "low_balance_settings", "top_up", "payment", "attempt", "ledger_entry",
@@ -96,3 +97,22 @@ def words(answer):
     """The answer's visible text."""
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
     return " ".join(unescape(text).split())
+
+
+@pytest.fixture
+def count_sql(app):
+    """How many statements something takes."""
+
+    def count(deed):
+        db.session.rollback()
+        db.session.expunge_all()  # a request begins with nothing in its hands
+        told = []
+        note = lambda *around: told.append(around[2])  # noqa: E731
+        event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            deed()
+        finally:
+            event.remove(db.engine, "before_cursor_execute", note)
+        return len(told)
+
+    return count

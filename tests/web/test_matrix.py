@@ -77,6 +77,7 @@ def records(app, held_account):
         "turned": ",".join(reversed(methods)),
         "seen": ",".join(methods),
         "attempt_id": str(declined.id),
+        "payment_id": str(paid.id),
         "token": resume_token(app.secret_key, declined.id),
         "setup_id": str(world.session.query(MethodSetup).filter_by(state="open").first().id),
         "wire_id": str(wire_id),

@@ -35,6 +35,7 @@ def everything(busy):
     """The addresses of pages, dialogs and fragments, also with ids in them."""
     visa, failed = busy.method("4242"), busy.attempts[0]
     more = [f"{MAIN}/{visa.id}/removal", f"/billing/attempts/{failed.id}/retry", f"{MAIN}/refresh"]
+    more += [f"/billing/payments/{failed.payment_id}"]
     mails = [f"/sandbox/outbox/{notice.id}" for notice in busy.notices]
     return [*PAGES, *more, *mails, "/billing/balance", "/sign-in", "/nowhere"]
 

@@ -47,6 +47,7 @@ def book(
     attempt = Attempt(
         payment=payment,
         account_id=account.id,
+        kind=payment.kind,
         processor=BY_HAND,
         key=key,
         amount=amount,

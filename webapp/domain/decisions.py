@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, select
+from sqlalchemy import ForeignKey, Index, String, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -44,7 +44,22 @@ class Code(StrEnum):
 
 class Decision(Base):
     __tablename__ = "decision"
-    __table_args__ = (Index("ix_decision_account_id_id", "account_id", "id"),)
+    __table_args__ = (
+        Index("ix_decision_account_id_id", "account_id", "id"),
+        # From a payment to its lines (E2).
+        Index(
+            "ix_decision_attempt_id",
+            "attempt_id",
+            sqlite_where=text("attempt_id IS NOT NULL"),
+            postgresql_where=text("attempt_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_decision_top_up_id",
+            "top_up_id",
+            sqlite_where=text("top_up_id IS NOT NULL"),
+            postgresql_where=text("top_up_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))

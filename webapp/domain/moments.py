@@ -53,6 +53,18 @@ def within(moment: str) -> str:
     return moment.replace("Today", "today", 1)
 
 
+def taken(span: timedelta) -> str:
+    """ "under 1 s", "4 s", "15 min", "3 h", "2 days": how long something took."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 2 * 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 48 * 3600 else f"{seconds // 86400} days"
+
+
 def start_of_day(now: datetime, time_zone: str) -> datetime:
     return local(now, time_zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 

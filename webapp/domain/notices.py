@@ -88,6 +88,13 @@ class Notice(Base):
             postgresql_where=text("state = 'owed'"),
         ),
         Index("ix_notice_account_id_id", "account_id", "id"),
+        # From a payment to its mails (E2).
+        Index(
+            "ix_notice_attempt_id",
+            "attempt_id",
+            sqlite_where=text("attempt_id IS NOT NULL"),
+            postgresql_where=text("attempt_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -138,6 +138,13 @@ class Payment(Base):
             sqlite_where=text("state = 'open'"),
             postgresql_where=text("state = 'open'"),
         ),
+        # Few have a note, and who searches them looks at no others.
+        Index(
+            "ix_payment_noted",
+            "account_id",
+            sqlite_where=text("note <> ''"),
+            postgresql_where=text("note <> ''"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -222,7 +229,15 @@ class Attempt(Base):
             sqlite_where=text("needs_operator"),
             postgresql_where=text("needs_operator"),
         ),
-        Index("ix_attempt_account_id_started_at", "account_id", "started_at"),
+        # The list of payments: each of its filters and orders has an index that ends as the order
+        # does, so that a page costs the same however long the list is.
+        Index("ix_attempt_account_id_started_at_id", "account_id", "started_at", "id"),
+        Index(
+            "ix_attempt_account_id_state_started_at_id", "account_id", "state", "started_at", "id"
+        ),
+        Index("ix_attempt_account_id_kind_started_at_id", "account_id", "kind", "started_at", "id"),
+        Index("ix_attempt_method_id_started_at_id", "method_id", "started_at", "id"),
+        Index("ix_attempt_account_id_amount_id", "account_id", "amount", "id"),
         Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
         Index("ix_attempt_method_id_id", "method_id", "id"),
     )
@@ -234,6 +249,8 @@ class Attempt(Base):
     """Empty for what no processor took, such as an operator's adjustment."""
     retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), index=True)
     """The failed attempt that the customer repeats (F4)."""
+    kind: Mapped[PaymentKind] = mapped_column(String(20))
+    """Its payment's, for the indexes of the list."""
     processor: Mapped[str] = mapped_column(String(20))
     method_reference: Mapped[str] = mapped_column(String(120), default="")
     """The processor's, as it was: repeating the request must not depend on later changes."""
@@ -283,6 +300,7 @@ class Attempt(Base):
         return cls(
             payment=payment,
             account_id=payment.account_id,
+            kind=payment.kind,
             method=method,
             processor=method.processor,
             method_reference=method.processor_reference,
@@ -353,6 +371,16 @@ def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
     if attempt is None:
         raise NotFound("That payment")
     return attempt
+
+
+def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
+    """Finding it is the permission check. Raises `NotFound`."""
+    payment = session.scalar(
+        select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
+    )
+    if payment is None:
+        raise NotFound("That payment")
+    return payment
 
 
 _OPEN_OF_ACCOUNT = (

@@ -1,5 +1,6 @@
 """The decision timeline (E1), with the present answer to "why no top-up?" on top."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -12,6 +13,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code, Decision
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.policy import Policy
+from webapp.reads.named_payments import Named, payments_of_attempts
 
 PAGE = 50
 
@@ -65,6 +67,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class ActivityLine:
+    id: int
     code: str
     """The machine code, for support and scripts."""
     title: str
@@ -75,6 +78,8 @@ class ActivityLine:
     """ "10:02"."""
     repeated: str
     """ "3 times, last at 10:15", or empty."""
+    payment: Named | None
+    """The payment it is about (E2)."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,11 @@ def read_activity(
     shown = found[:PAGE]
     days = groupby(shown, lambda line: _day(line.first_at, zone, now))
     at = top_ups.gather(session, account, now, policy)
+    named = payments_of_attempts(session, [line.attempt_id for line in shown])
     return ActivityScreen(
         now=what_happens_next(at, account.show),
         days=tuple(
-            ActivityDay(name, tuple(_line(line, zone, now) for line in lines))
+            ActivityDay(name, tuple(_line(line, named, zone, now) for line in lines))
             for name, lines in days
         ),
         older=shown[-1].id if len(found) > PAGE else None,
@@ -123,14 +129,16 @@ def _day(at: datetime, zone: str, now: datetime) -> str:
     return moments.weekday_and_day(at, zone, now)
 
 
-def _line(line: Decision, zone: str, now: datetime) -> ActivityLine:
+def _line(line: Decision, named: Mapping[int, Named], zone: str, now: datetime) -> ActivityLine:
     last = moments.within(moments.since(line.last_at, zone, now))
     code = Code(line.code)
     return ActivityLine(
+        id=line.id,
         code=code.value,
         title=TITLES[code],
         sentence=line.sentence,
         tone=TONES.get(code, "off"),
         time=moments.clock_time(line.first_at, zone),
         repeated=f"{line.times} times, last {last}" if line.times > 1 else "",
+        payment=named.get(line.attempt_id or 0),
     )

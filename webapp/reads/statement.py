@@ -1,5 +1,6 @@
 """The ledger with its running balance, newest first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.reads.named_payments import Named, payments_of_attempts
 
 PAGE = 100
 
@@ -22,6 +24,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class StatementLine:
+    id: int
     time: str
     kind: str
     description: str
@@ -31,6 +34,8 @@ class StatementLine:
     is_credit: bool
     balance: str
     """After it; rounded down to the cent."""
+    payment: Named | None
+    """What the money comes from (E2)."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,12 @@ def read_statement(
     found = session.scalars(query.order_by(LedgerEntry.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
     days = groupby(shown, lambda entry: moments.weekday_and_day(entry.posted_at, zone, now))
+    named = payments_of_attempts(session, [entry.attempt_id for entry in shown])
     return StatementScreen(
         balance=account.show(account.balance),
         currency=account.currency,
         days=tuple(
-            StatementDay(name, tuple(_line(account, entry) for entry in entries))
+            StatementDay(name, tuple(_line(account, entry, named) for entry in entries))
             for name, entries in days
         ),
         older=shown[-1].id if len(found) > PAGE else None,
@@ -71,9 +77,10 @@ def read_statement(
     )
 
 
-def _line(account: Account, entry: LedgerEntry) -> StatementLine:
+def _line(account: Account, entry: LedgerEntry, named: Mapping[int, Named]) -> StatementLine:
     sign = "+" if entry.amount > 0 else "−"
     return StatementLine(
+        id=entry.id,
         time=moments.clock_time(entry.posted_at, account.time_zone),
         kind=KINDS[EntryKind(entry.kind)],
         description=entry.description,
@@ -81,4 +88,5 @@ def _line(account: Account, entry: LedgerEntry) -> StatementLine:
         amount=f"{sign}{money.decimal_text(abs(entry.amount))}",
         is_credit=entry.amount > 0,
         balance=account.show(entry.balance_after),
+        payment=named.get(entry.attempt_id or 0),
     )

@@ -1,6 +1,7 @@
 """Lists as files for a spreadsheet: sent while they are read, and safe to open."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
 
@@ -8,6 +9,9 @@ from flask import Response, stream_with_context
 
 # What begins so is a formula to a spreadsheet, and worked out (OWASP, "CSV Injection").
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+AMOUNT = re.compile(r"(?a:-?\d+\.\d{2,6})")
+"""As we write them; below zero it begins like a formula and is none."""
 
 ROWS_AT_ONCE = 200
 """In one piece of the answer: a line for each would be a thousand small packets."""
@@ -21,7 +25,9 @@ def download(name: str, rows: Iterable[Iterable[str]]) -> Response:
 
 def harmless(cell: str) -> str:
     """With an apostrophe before what would be taken for a formula; spreadsheets do not show it."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULAS) else cell
+    if AMOUNT.fullmatch(cell) or not cell.lstrip(" ").startswith(FORMULAS):
+        return cell
+    return f"'{cell}"
 
 
 def _pieces(rows: Iterable[Iterable[str]]) -> Iterator[str]:

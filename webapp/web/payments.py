@@ -1,5 +1,6 @@
 """Payments: the list, and Retry."""
 
+from itertools import chain
 from secrets import token_hex
 
 from flask import Blueprint, redirect, request, url_for
@@ -8,14 +9,16 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.challenges import challenge_address
 from webapp.actions.pay import retry as retry_payment
 from webapp.domain.errors import Refusal
-from webapp.domain.payments import Payment, PaymentState
+from webapp.domain.payments import KIND_NAMES, Payment, PaymentState
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
-from webapp.reads.payments import Outcome, read_outcome, read_payments
+from webapp.reads.payment_list import COLUMNS, payment_lines, read_payments
+from webapp.reads.payment_page import read_payment
+from webapp.reads.payments import Outcome, read_outcome
 from webapp.reads.retry_dialog import read_authentication, read_retry
-from webapp.web import forms
+from webapp.web import csv_files, forms, payment_query
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, refused
@@ -28,8 +31,24 @@ def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
     now = parts().clock.now()
-    screen = read_payments(db.session(), person.account_id, now, before=before)
-    return show(person, "payments/index.html", "payments", screen=screen)
+    chosen = payment_query.filters()
+    screen = read_payments(db.session(), person.account_id, now, chosen, before=before)
+    return show(person, "payments/index.html", "payments", screen=screen, kinds=KIND_NAMES.items())
+
+
+@blueprint.get("/billing/payments.csv", endpoint="csv")
+def as_csv() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    lines = payment_lines(db.session(), person.account_id, payment_query.filters())
+    return csv_files.download("payments.csv", chain([COLUMNS], lines))
+
+
+@blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
+def one(payment_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    payment = read_payment(db.session(), person.account_id, payment_id, it.mailer, it.clock.now())
+    return show(person, "payments/payment.html", "payments", payment=payment)
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/retry")

@@ -26,7 +26,7 @@ def is_on_main_screen() -> bool:
 
 def way_back() -> str:
     """The endpoint to lead back to: the list of payments, if a dialog was opened there."""
-    from_payments = _page_behind() == url_for("payments.index")
+    from_payments = _page_behind().startswith(url_for("payments.index"))
     return "payments.index" if from_payments else "payment_methods.index"
 
 

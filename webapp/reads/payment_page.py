@@ -1,0 +1,291 @@
+"""One payment, with all that hangs on it: attempts, ledger entry, mails, decisions, cause (E2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from webapp.domain import moments, money, payments
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Code, Decision
+from webapp.domain.declines import reason
+from webapp.domain.explanations import Words
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.notices import Notice
+from webapp.domain.payments import (
+    KIND_NAMES,
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
+from webapp.domain.users import User
+from webapp.domain.wires import WireRequest
+from webapp.ports import Mailer
+from webapp.reads.activity import TITLES, TONES
+from webapp.reads.outbox import STATES as MAIL_STATES
+from webapp.reads.payment_cause import Cause, read_cause
+from webapp.reads.payment_chain import payment_chain, payment_sentence
+from webapp.reads.payment_list import state_of
+from webapp.reads.what_happens_next import ChainStep
+
+STATES = {
+    PaymentState.OPEN: ("Waiting", "warn"),
+    PaymentState.PAID: ("Paid", "ok"),
+    PaymentState.FAILED: ("Declined", "bad"),
+    PaymentState.ABANDONED: ("Abandoned", "off"),
+}
+
+WAITING = {
+    AttemptState.STARTED: "It is on its way to the processor.",
+    AttemptState.UNKNOWN: "The bank has not answered yet. We keep asking.",
+    AttemptState.REFUSED: "The processor has not looked at it yet. It is tried again.",
+    AttemptState.CHALLENGED: "The bank is asking the customer to confirm it.",
+}
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    id: int
+    method: str
+    brand: str
+    state: str
+    tone: str
+    answer: str
+    """In plain words: "Insufficient funds", and what to do about it."""
+    started: str
+    taken: str
+    """ "4 s" until the answer, or empty while there is none."""
+    can_retry: bool
+
+
+@dataclass(frozen=True)
+class EntryLine:
+    id: int
+    description: str
+    amount: str
+    balance: str
+    posted: str
+
+
+@dataclass(frozen=True)
+class MailLine:
+    id: int
+    subject: str
+    text: str
+    recipient: str
+    state: str
+    at: str
+
+
+@dataclass(frozen=True)
+class DecisionLine:
+    id: int
+    title: str
+    tone: str
+    sentence: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Another payment that this one repeats, or that repeats it."""
+
+    payment_id: int
+    reference: str
+    words: str
+    """ "Retry of", "Retried by"."""
+    state: str
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    id: int
+    reference: str
+    state: str
+    tone: str
+    amount: str
+    kind: str
+    requested_by: str
+    asked: str
+    """When it began."""
+    settled: str
+    note: str
+    sentence: tuple[Words, ...]
+    chain: tuple[ChainStep, ...]
+    attempts: tuple[AttemptLine, ...]
+    entries: tuple[EntryLine, ...]
+    mails: tuple[MailLine, ...]
+    decisions: tuple[DecisionLine, ...]
+    """The oldest first, as it went."""
+    relatives: tuple[Relative, ...]
+    cause: Cause | None
+    """The setting that made an automatic payment."""
+    wire_id: int | None
+
+
+def read_payment(
+    session: Session, account_id: int, payment_id: int, mailer: Mailer, now: datetime
+) -> PaymentPage:
+    """Raises `NotFound`, also for another account's payment."""
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    payment = payments.find_payment(session, account_id, payment_id)
+    attempts = session.scalars(
+        select(Attempt)
+        .where(Attempt.payment_id == payment.id)
+        .order_by(Attempt.id)
+        .options(joinedload(Attempt.method))
+    ).all()
+    tried = [attempt for attempt in attempts if attempt.method_id is not None]
+    asker = session.get(User, payment.requested_by_id) if payment.requested_by_id else None
+    who = asker.name if asker else ""
+    version = next((a.settings_version for a in attempts if a.settings_version), None)
+    cause = read_cause(session, account, version, now) if version else None
+    threshold = cause.choice.threshold if cause else None
+    below = f"Below {account.show(threshold)}" if threshold is not None else ""
+    state, tone = STATES[PaymentState(payment.state)]
+    covered = any(payments.covering(session, a) for a in attempts if _is_declined(a))
+    settled = moments.since(payment.settled_at, zone, now) if payment.settled_at else ""
+    ids = [attempt.id for attempt in attempts]
+    return PaymentPage(
+        id=payment.id,
+        reference=payment.reference,
+        state=state,
+        tone=tone,
+        amount=account.show(payment.amount),
+        kind=KIND_NAMES[PaymentKind(payment.kind)],
+        requested_by=who,
+        asked=moments.since(payment.created_at, zone, now),
+        settled=settled,
+        note=payment.note,
+        sentence=payment_sentence(account, payment, tried),
+        chain=payment_chain(account, payment, tried, who, below),
+        attempts=tuple(_attempt(account, a, now, covered=covered) for a in tried),
+        entries=_entries(session, account, ids, now),
+        mails=_mails(session, account, ids, mailer, now),
+        decisions=_decisions(session, account, payment, ids, now),
+        relatives=_relatives(session, attempts),
+        cause=cause,
+        wire_id=session.scalar(select(WireRequest.id).where(WireRequest.payment_id == payment.id)),
+    )
+
+
+def _is_declined(attempt: Attempt) -> bool:
+    return attempt.state == AttemptState.DECLINED
+
+
+def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool) -> AttemptLine:
+    method = attempt.method
+    state, tone = state_of(attempt)
+    listed = method is not None and method.removed_at is None
+    answered = attempt.answered_at
+    return AttemptLine(
+        id=attempt.id,
+        method=method.label if method else "",
+        brand=method.chip if method else "",
+        state=state,
+        tone=tone,
+        answer=_answer(attempt),
+        started=moments.since(attempt.started_at, account.time_zone, now),
+        taken=moments.taken(answered - attempt.started_at) if answered else "",
+        can_retry=_is_declined(attempt) and listed and not covered,
+    )
+
+
+def _answer(attempt: Attempt) -> str:
+    match attempt.state:
+        case AttemptState.PAID:
+            return "The bank has paid."
+        case AttemptState.DECLINED:
+            why = reason(attempt.decline_code)
+            return f"{why.sentence}. {why.advice}"
+        case AttemptState.ABANDONED if attempt.trouble:
+            return "It could not be sent. Nothing was charged."
+        case AttemptState.ABANDONED:
+            return "It was not confirmed with the bank. Nothing was charged."
+    return WAITING[AttemptState(attempt.state)]
+
+
+def _entries(
+    session: Session, account: Account, attempt_ids: Sequence[int], now: datetime
+) -> tuple[EntryLine, ...]:
+    entries = session.scalars(
+        select(LedgerEntry).where(LedgerEntry.attempt_id.in_(attempt_ids)).order_by(LedgerEntry.id)
+    )
+    return tuple(
+        EntryLine(
+            id=entry.id,
+            description=entry.description,
+            amount=f"{'+' if entry.amount > 0 else '−'}{money.decimal_text(abs(entry.amount))}",
+            balance=account.show(entry.balance_after),
+            posted=moments.since(entry.posted_at, account.time_zone, now),
+        )
+        for entry in entries
+    )
+
+
+def _mails(
+    session: Session,
+    account: Account,
+    attempt_ids: Sequence[int],
+    mailer: Mailer,
+    now: datetime,
+) -> tuple[MailLine, ...]:
+    notices = session.scalars(
+        select(Notice).where(Notice.attempt_id.in_(attempt_ids)).order_by(Notice.id)
+    )
+    letters = [(notice, mailer.render(notice.kind, notice.facts)) for notice in notices]
+    return tuple(
+        MailLine(
+            id=notice.id,
+            subject=letter.subject,
+            text=letter.text,
+            recipient=notice.recipient,
+            state=MAIL_STATES[notice.state],
+            at=moments.since(notice.created_at, account.time_zone, now),
+        )
+        for notice, letter in letters
+    )
+
+
+def _decisions(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    attempt_ids: Sequence[int],
+    now: datetime,
+) -> tuple[DecisionLine, ...]:
+    about: list[ColumnElement[bool]] = [Decision.attempt_id.in_(attempt_ids)]
+    if payment.top_up_id is not None:
+        about.append(Decision.top_up_id == payment.top_up_id)
+    lines = session.scalars(select(Decision).where(or_(*about)).order_by(Decision.id))
+    return tuple(
+        DecisionLine(
+            id=line.id,
+            title=TITLES[Code(line.code)],
+            tone=TONES.get(Code(line.code), "off"),
+            sentence=line.sentence,
+            at=moments.since(line.first_at, account.time_zone, now),
+        )
+        for line in lines
+    )
+
+
+def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative, ...]:
+    """A Retry names the failure it repeats, and a failure its Retries."""
+    ids = [attempt.id for attempt in attempts]
+    roots = [attempt.retry_of_id for attempt in attempts if attempt.retry_of_id]
+    both = [("Retry of", Attempt.id.in_(roots)), ("Retried by", Attempt.retry_of_id.in_(ids))]
+    found = []
+    for words, which in both:
+        for attempt in session.scalars(
+            select(Attempt).where(which).order_by(Attempt.id).options(joinedload(Attempt.payment))
+        ):
+            payment = attempt.payment
+            state = state_of(attempt)[0]
+            found.append(Relative(payment.id, payment.reference, words, state))
+    return tuple(found)
