@@ -27,6 +27,13 @@ POLL = 0.5
 THREADS = 8
 """How many accounts are charged at once; each mostly waits for the processor."""
 
+PLENTY = 2 * THREADS
+"""In hand: nothing more is looked for until there is less. A burst is read once, and not again for
+each charge that ends."""
+
+BREATH = 0.02
+"""Seconds between two rounds, however often it is woken: requests need the processor too."""
+
 REST = 15.0
 """Seconds after which what could not go on is tried again."""
 
@@ -83,6 +90,7 @@ class Worker:
             self._due.clear()
             self._shift.run("keeping pace", self._each_round)
             self._shift.run("looking for what is due", lambda: self._hand_out(app))
+            time.sleep(BREATH)
 
     def _hand_out(self, app: Flask) -> None:
         with app.app_context():
@@ -91,11 +99,15 @@ class Worker:
                 check_writable(db.engine)
                 self._shift.outage_is_over()
                 self._rests.clear()
-            ready = top_ups.ready_to_go_on(db.session())
+            ready = top_ups.ready_to_go_on(db.session()) if self._has_room() else []
             db.session.remove()
         for item in ready:
             self._submit(self._pool, item, item.kind, partial(self._go_on, app, item))
         self._submit(self._post, MAILS, MAILS, partial(self._mail, app))
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            return len(self._under_way) < PLENTY
 
     def _submit(self, pool: ThreadPoolExecutor, item: Waiting | str, task: str, do: Task) -> None:
         """Unless it is under way, or has just come to nothing."""

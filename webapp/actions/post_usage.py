@@ -1,17 +1,18 @@
 """Usage arrives: debit it once, and look at the thresholds in the same transaction (T4, L12)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
 from webapp.domain import ledger
 from webapp.domain.accounts import Account
 from webapp.domain.base import begin_writing
-from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
+from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage, Verdict
@@ -102,14 +103,23 @@ def _look_if_low(session: Session, account: Account, now: datetime, policy: Poli
     return look(session, account, "usage", now, policy) is not None
 
 
-_POSTED = select(LedgerEntry.reference, LedgerEntry.amount).where(
-    LedgerEntry.account_id == bindparam("account_id"),
-    LedgerEntry.reference.in_(bindparam("references", expanding=True)),
-)
+# All references in one parameter: a statement with a thousand of them is built anew each time.
+_POSTED = {
+    "sqlite": text(
+        "SELECT reference, amount FROM ledger_entry WHERE account_id = :account_id "
+        "AND reference IN (SELECT value FROM json_each(:references))"
+    ),
+    "postgresql": text(
+        "SELECT reference, amount FROM ledger_entry WHERE account_id = :account_id "
+        "AND reference IN (SELECT json_array_elements_text(CAST(:references AS json)))"
+    ),
+}
 
 
 def _amounts_by_reference(
     session: Session, account_id: int, references: Sequence[str]
 ) -> dict[str, int]:
-    rows = session.execute(_POSTED, {"account_id": account_id, "references": references})
-    return {reference: amount for reference, amount in rows if reference is not None}
+    connection = session.connection()
+    told = {"account_id": account_id, "references": json.dumps(references)}
+    rows = connection.execute(_POSTED[connection.dialect.name], told)
+    return {row.reference: row.amount for row in rows}

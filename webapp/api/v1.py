@@ -54,7 +54,8 @@ def post_usage() -> ResponseReturnValue:
     sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
     batch = usage.read(sent, currency, now)
     receipt = post(db.session(), account_id, batch.usages, now, it.policy)
-    it.wake()
+    if receipt.opened_top_up:
+        it.wake()
     return usage.answer(batch, receipt, currency)
 
 

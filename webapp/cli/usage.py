@@ -101,7 +101,8 @@ class Import:
         }
         now, policy = self.it.clock.now(), self.it.policy
         receipts = post_usage_of_many(self.session, usages, now, policy)
-        self.it.wake()
+        if any(receipt.opened_top_up for receipt in receipts.values()):
+            self.it.wake()
         for account_id, receipt in receipts.items():
             self._count(self.waiting[account_id], receipt)
         self.waiting, self.held = {}, 0

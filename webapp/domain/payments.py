@@ -6,6 +6,7 @@ allows a payment one attempt that has or may have taken money, so no payment can
 methods, and a method one open attempt, so a double click cannot charge twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,10 +24,11 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    or_,
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from webapp.domain.base import Base
 from webapp.domain.errors import NotFound
@@ -483,14 +485,24 @@ def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
     )
 
 
-def covering(session: Session, failed: Attempt) -> Attempt | None:
-    """What was paid instead: by the next method of the same payment, or by a Retry."""
-    fallback = session.scalar(
+def covering(session: Session, failed: Sequence[Attempt]) -> dict[int, Attempt]:
+    """What was paid instead of each, by its id: with its payment's next method, or by a Retry."""
+    paid = session.scalars(
         select(Attempt)
-        .where(Attempt.payment_id == failed.payment_id, Attempt.state == AttemptState.PAID)
-        .limit(1)
-    )
-    return fallback or paid_retry_of(session, failed)
+        .where(
+            Attempt.state == AttemptState.PAID,
+            or_(
+                Attempt.payment_id.in_([it.payment_id for it in failed]),
+                Attempt.retry_of_id.in_([it.root_id for it in failed]),
+            ),
+        )
+        .options(joinedload(Attempt.method))
+        .order_by(Attempt.id.desc())
+    ).all()
+    by_retry = {it.retry_of_id: it for it in paid}
+    by_payment = {it.payment_id: it for it in paid}
+    found = {it.id: by_payment.get(it.payment_id) or by_retry.get(it.root_id) for it in failed}
+    return {failed_id: it for failed_id, it in found.items() if it is not None}
 
 
 def paid_since(session: Session, account_id: int, instant: datetime) -> bool:

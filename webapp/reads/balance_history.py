@@ -7,12 +7,13 @@ every credit is kept: between two credits a balance only falls, so its extremes 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
+from webapp.domain.base import stored
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import Attempt
 
@@ -76,15 +77,26 @@ class BalanceHistory:
         return self.at([instant])[0] + sum(it.credit for it in after) - after[-1].balance
 
 
+_WITHIN = (
+    LedgerEntry.account_id == bindparam("account_id"),
+    LedgerEntry.posted_at >= bindparam("start"),
+)
+# How many there are, counted no farther than one more than a few; and what was there before them.
+_SPAN = select(
+    select(func.count())
+    .select_from(select(LedgerEntry.id).where(*_WITHIN).limit(FEW + 1).subquery())
+    .scalar_subquery(),
+    select(LedgerEntry.balance_after - LedgerEntry.amount)
+    .where(*_WITHIN)
+    .order_by(LedgerEntry.posted_at, LedgerEntry.id)
+    .limit(1)
+    .scalar_subquery(),
+)
 _ENTRIES = (
     select(LedgerEntry.posted_at, LedgerEntry.balance_after, LedgerEntry.amount, Attempt.automatic)
     .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
-    .where(
-        LedgerEntry.account_id == bindparam("account_id"),
-        LedgerEntry.posted_at >= bindparam("start"),
-    )
+    .where(*_WITHIN)
     .order_by(LedgerEntry.posted_at, LedgerEntry.id)
-    .limit(FEW + 1)
 )
 
 
@@ -92,11 +104,14 @@ def read_history(
     session: Session, account: Account, start: datetime, now: datetime, points: int
 ) -> BalanceHistory:
     """From `start` to now; thinned to so many points where there are too many to read."""
-    rows = session.execute(_ENTRIES, {"account_id": account.id, "start": start}).all()
-    movements = tuple(_movement(*row) for row in rows)
-    if len(rows) > FEW:
+    span = {"account_id": account.id, "start": start}
+    count, opening = session.execute(_SPAN, span).one()
+    if count > FEW:
         movements = _thinned(session, account.id, start, now, points)
-    opening = rows[0].balance_after - rows[0].amount if rows else account.balance
+    else:
+        movements = tuple(_movement(*row) for row in session.execute(_ENTRIES, span))
+    if opening is None:
+        opening = account.balance
     begins = opening == 0 and not _has_entries_before(session, account.id, start)
     return BalanceHistory(start, None if begins else opening, movements)
 
@@ -121,22 +136,29 @@ _CREDITS = (
     .order_by(LedgerEntry.posted_at.desc())
     .limit(FEW)
 )
-# One parameter for all instants: a statement with a hundred of them is built anew each time.
+# One parameter for all instants and one row for all balances: each of them would cost more than the
+# look-up itself, in bookkeeping and in hand-overs between threads.
 _REACHED = """
-SELECT {number}, (
+SELECT {gather}({pair}({number}, (
     SELECT balance_after FROM ledger_entry
     WHERE account_id = :account_id AND posted_at <= {instant}
     ORDER BY posted_at DESC, id DESC LIMIT 1
-) FROM {instants}"""
+))) AS reached FROM {instants}"""
 _SAMPLES = {
-    "sqlite": text(_REACHED.format(number="key", instant="value", instants="json_each(:instants)")),
-    "postgresql": text(
-        _REACHED.format(
-            number="number - 1",
-            instant="CAST(value || '+00' AS timestamptz)",
-            instants="json_array_elements_text(CAST(:instants AS json)) "
-            "WITH ORDINALITY AS instant (value, number)",
-        )
+    "sqlite": _REACHED.format(
+        gather="json_group_array",
+        pair="json_array",
+        number="key",
+        instant="value",
+        instants="json_each(:instants)",
+    ),
+    "postgresql": _REACHED.format(
+        gather="json_agg",
+        pair="json_build_array",
+        number="number - 1",
+        instant="CAST(value || '+00' AS timestamptz)",
+        instants="json_array_elements_text(CAST(:instants AS json)) "
+        "WITH ORDINALITY AS instant (value, number)",
     ),
 }
 
@@ -146,14 +168,15 @@ def _thinned(
 ) -> tuple[Movement, ...]:
     step = (now - start) / points
     instants = [start + step * number for number in range(1, points + 1)]
-    stored = json.dumps([f"{it.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for it in instants])
     account = {"account_id": account_id}
-    samples = session.execute(
-        _SAMPLES[session.get_bind().dialect.name], account | {"instants": stored}
-    )
+    asked = account | {"instants": json.dumps([stored(it) for it in instants])}
+    query = text(_SAMPLES[session.get_bind().dialect.name]).columns(reached=JSON)
+    samples = session.scalar(query, asked)
     movements = [_movement(*row) for row in session.execute(_CREDITS, account | {"start": start})]
     # After the credits, because a sample tells where its whole instant has led.
     movements += [
-        Movement(instants[number], balance) for number, balance in samples if balance is not None
+        Movement(instants[number], balance)
+        for number, balance in samples or ()
+        if balance is not None
     ]
     return tuple(sorted(movements, key=lambda movement: movement.at))

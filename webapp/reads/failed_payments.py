@@ -1,10 +1,11 @@
 """The last failed payments, each with Retry or with how it was covered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain import moments, payments
 from webapp.domain.accounts import Account
@@ -41,6 +42,7 @@ _DECLINED = (
     .where(Attempt.account_id == bindparam("account_id"), Attempt.state == AttemptState.DECLINED)
     .order_by(Attempt.id.desc())
     .limit(bindparam("limit"))
+    .options(joinedload(Attempt.payment), joinedload(Attempt.method))
 )
 
 
@@ -48,12 +50,16 @@ def read_failed_payments(
     session: Session, account: Account, now: datetime, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
     attempts = session.scalars(_DECLINED, {"account_id": account.id, "limit": limit}).all()
-    return tuple(_failed(session, account, attempt, now) for attempt in attempts)
+    covered = covering_methods(session, attempts)
+    return tuple(
+        _failed(session, account, attempt, covered.get(attempt.id, ""), now) for attempt in attempts
+    )
 
 
-def _failed(session: Session, account: Account, attempt: Attempt, now: datetime) -> FailedPayment:
+def _failed(
+    session: Session, account: Account, attempt: Attempt, covered_by: str, now: datetime
+) -> FailedPayment:
     method = attempt.method
-    covered_by = covering_method(session, attempt)
     paid_by = f"Paid by {covered_by}" if covered_by else ""
     when = moments.since(attempt.declined_at or attempt.started_at, account.time_zone, now)
     return FailedPayment(
@@ -75,10 +81,12 @@ def asked_by(session: Session, payment: Payment) -> str:
     return f"{name} by {user.name}" if user else name
 
 
-def covering_method(session: Session, failed: Attempt) -> str:
-    """The method that paid instead; else empty."""
-    paid = payments.covering(session, failed)
-    return paid.method.label if paid is not None and paid.method is not None else ""
+def covering_methods(session: Session, failed: Sequence[Attempt]) -> dict[int, str]:
+    """The method that paid instead, by the failed attempt's id."""
+    if not failed:
+        return {}
+    covered = payments.covering(session, failed)
+    return {failed_id: paid.method.label for failed_id, paid in covered.items() if paid.method}
 
 
 def last_failure(session: Session, method_id: int) -> int | None:

@@ -112,14 +112,16 @@ def read_rows(
                 order_down=_moved(at.methods, index, index + 1),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
-                is_retrying=bool(trouble) and _is_open(session, method),
+                is_retrying=bool(trouble) and _is_open(session, method, at),
             )
         )
     return tuple(rows)
 
 
-def _is_open(session: Session, method: PaymentMethod) -> bool:
+def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
     """With the processor; a challenge that the customer walked away from does not hinder Retry."""
+    if at.open_attempt is None:
+        return False
     attempt = open_attempt_with(session, method.id)
     return attempt is not None and attempt.state != AttemptState.CHALLENGED
 

@@ -148,7 +148,7 @@ def read_payment(
     threshold = cause.choice.threshold if cause else None
     below = f"Below {account.show(threshold)}" if threshold is not None else ""
     state, tone = STATES[PaymentState(payment.state)]
-    covered = any(payments.covering(session, a) for a in attempts if _is_declined(a))
+    covered = bool(payments.covering(session, [a for a in attempts if _is_declined(a)]))
     settled = moments.since(payment.settled_at, zone, now) if payment.settled_at else ""
     ids = [attempt.id for attempt in attempts]
     return PaymentPage(
