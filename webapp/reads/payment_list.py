@@ -19,6 +19,7 @@ from webapp.domain.payments import (
     PaymentKind,
 )
 from webapp.domain.users import User
+from webapp.reads.failed_payments import covering_methods
 from webapp.reads.payment_filters import Filters, attempts
 
 PAGE = 50
@@ -126,37 +127,21 @@ class _Around:
     """What a page's rows name, asked for once and not once a row."""
 
     people: dict[int, str]
-    fallbacks: dict[int, PaymentMethod]
-    """By payment: the method that has paid it."""
-    retries: dict[int, PaymentMethod]
-    """By the failure that was repeated: the method whose Retry has succeeded."""
+    covered: dict[int, str]
+    """By failed attempt: the method that paid instead."""
 
     @classmethod
     def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Around":
         people = {a.payment.requested_by_id for a in shown} - {None}
         names = select(User.id, User.name).where(User.id.in_(people))
         failed = [a for a in shown if a.state == AttemptState.DECLINED]
-        paid = (
-            select(Attempt)
-            .where(Attempt.state == AttemptState.PAID, Attempt.method_id.is_not(None))
-            .options(joinedload(Attempt.method, innerjoin=True))
-        )
-        instead = paid.where(Attempt.payment_id.in_({a.payment_id for a in failed}))
-        again = paid.where(Attempt.retry_of_id.in_({a.root_id for a in failed}))
-        covering = session.scalars(instead).all() if failed else ()
-        retries = session.scalars(again).all() if failed else ()
         return cls(
             people={row.id: row.name for row in session.execute(names)} if people else {},
-            fallbacks={a.payment_id: a.method for a in covering if a.method},
-            retries={a.root_id: a.method for a in retries if a.method},
+            covered=covering_methods(session, failed),
         )
 
     def who(self, attempt: Attempt) -> str:
         return self.people.get(attempt.payment.requested_by_id or 0, "")
-
-    def covering(self, failed: Attempt) -> str:
-        method = self.fallbacks.get(failed.payment_id) or self.retries.get(failed.root_id)
-        return method.label if method else ""
 
 
 def _choices(session: Session, account_id: int) -> tuple[tuple[str, str], ...]:
@@ -175,7 +160,7 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
     method, who = attempt.method, around.who(attempt)
     state, tone = state_of(attempt)
     failed = attempt.state == AttemptState.DECLINED
-    covered = around.covering(attempt) if failed else ""
+    covered = around.covered.get(attempt.id, "")
     kind = KIND_NAMES[PaymentKind(attempt.kind)]
     return PaymentRow(
         attempt_id=attempt.id,
@@ -196,7 +181,7 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
 
 def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...]:
     failed = attempt.state == AttemptState.DECLINED
-    covered = around.covering(attempt) if failed else ""
+    covered = around.covered.get(attempt.id, "")
     note = f"Paid by {covered}" if covered else attempt.payment.note
     at = moments.local(attempt.started_at, account.time_zone)
     return (
