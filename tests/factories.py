@@ -16,6 +16,7 @@ from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.create_account import create_account
 from webapp.actions.create_key import create_key
 from webapp.actions.finish_setup import finish_setup
+from webapp.actions.open_hold import open_hold
 from webapp.actions.pay import pay_now, retry
 from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.post_usage import post_usage
@@ -27,6 +28,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ALL, KeyChoice
 from webapp.domain.audit import Actor, AuditEntry
 from webapp.domain.decisions import Decision
+from webapp.domain.holds import LIFE
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.notices import Notice
 from webapp.domain.payment_methods import PaymentMethod, listed
@@ -238,6 +240,16 @@ class World:
             micros(amount), reference or f"call-{next(self.references)}", self.clock.now()
         )
         return post_usage(self.session, self.account_id, [usage], self.clock.now(), self.policy)
+
+    def hold(self, amount, reference, **lasts):
+        return open_hold(
+            self.session,
+            self.account_id,
+            reference,
+            micros(amount),
+            self.clock.now(),
+            timedelta(**lasts) if lasts else LIFE,
+        )
 
     def remove(self, method, session=None):
         return self.remove_by_id(method.id, session)

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from webapp.actions.each import Going, always, each
+from webapp.actions.expire_holds import expire_holds
 from webapp.actions.finish_setup import expire_setups
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
@@ -89,6 +90,9 @@ JOBS = (
         "notifications told",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
+    Job(
+        "expire holds", 60, lambda session, it: expire_holds(session, it.clock.now()), "holds ended"
+    ),
     Job(
         "revoke methods",
         300,

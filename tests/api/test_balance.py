@@ -29,7 +29,12 @@ def test_the_balance_is_an_exact_decimal_string(machine, bearer, world):
     answer = machine.get("/api/v1/balance", headers=bearer)
 
     assert answer.status_code == 200
-    assert answer.json == {"balance": "99.876544", "currency": "USD"}
+    assert answer.json == {
+        "balance": "99.876544",
+        "currency": "USD",
+        "held": "0.00",
+        "available": "99.876544",
+    }
     assert "no-store" in answer.headers["Cache-Control"]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
-from webapp.domain import ledger
+from webapp.domain import holds, ledger
 from webapp.domain.accounts import Account
 from webapp.domain.base import begin_writing
 from webapp.domain.ledger import Entry, EntryKind
@@ -70,6 +70,9 @@ def _post(
             claimed[usage.reference] = -usage.amount
             entries.append(_entry(usage, now))
     ledger.append(session, account, entries)
+    if entries and account.open_holds:
+        posted = [usage.reference for usage in usages]
+        holds.end_with_usage(session, account, posted, now)
     opened = bool(entries) and _look_if_low(session, account, now, policy)
     return UsageReceipt(account.balance, tuple(verdicts), opened)
 

@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from webapp.api import reference, v1, v3
+from webapp.api import holds, reference, v1, v3
 
 
 def register(app: Flask) -> None:
-    for room in (v1, v3, reference):
+    for room in (v1, holds, v3, reference):
         app.register_blueprint(room.blueprint)

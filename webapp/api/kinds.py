@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from re import compile as pattern
 from typing import Annotated, Protocol
 
-from webapp.domain import money
+from webapp.domain import money, usage
 from webapp.domain.usage import DESCRIPTION_LENGTH, REFERENCE_LENGTH
 
 LARGEST_ID = 2**31 - 1
@@ -131,6 +131,21 @@ def text(longest: int, *, filled: bool) -> Mapping[str, object]:
     return {"type": "string", "maxLength": longest, "pattern": written} | (
         {"minLength": 1} if filled else {}
     )
+
+
+class Reference:
+    """Of usage and of holds: the asker's own name for it. Stripped, as usage strips it."""
+
+    schema: Mapping[str, object] = {
+        **text(REFERENCE_LENGTH, filled=True),
+        "examples": ["call-981"],
+    }
+
+    def read(self, value: object) -> str:
+        try:
+            return usage.read_reference(value)
+        except ValueError as fault:
+            raise Bad(str(fault)) from None
 
 
 REFERENCE = Told({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})

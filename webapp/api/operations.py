@@ -21,6 +21,7 @@ class Group(StrEnum):
 
     USAGE = "Usage"
     BALANCE = "Balance"
+    HOLDS = "Holds"
     METHODS = "Payment methods"
     SETTINGS = "Low balance settings"
     PAYMENTS = "Payments"

@@ -15,6 +15,7 @@ from webapp.api.operations import CSV, Group, Link, operation
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
+from webapp.reads.holds import read_standing
 
 blueprint = noun("meter")
 elsewhere.init_blueprint(blueprint)
@@ -27,6 +28,10 @@ class Balance:
     balance: Money
     """Exact; it may be below zero."""
     currency: str
+    held: Money
+    """What calls in progress are expected to cost."""
+    available: Money
+    """The balance without what is held."""
 
 
 @blueprint.post("/usage")
@@ -63,4 +68,12 @@ def post_usage() -> ResponseReturnValue:
 @operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance, has_etag=True)
 def read_balance() -> ResponseReturnValue:
     account = permit(Scope.BALANCE_READ).account
-    return answer(Balance(decimal_text(account.balance), account.currency))
+    standing = read_standing(db.session(), account, parts().clock.now())
+    return answer(
+        Balance(
+            balance=decimal_text(standing.balance),
+            currency=account.currency,
+            held=decimal_text(standing.held),
+            available=decimal_text(standing.available),
+        )
+    )

@@ -21,6 +21,7 @@ from webapp.actions.create_account import NewAccount, create_account
 from webapp.actions.finish_setup import finish_setup
 from webapp.actions.go_on import go_on
 from webapp.actions.lift_suspensions import lift_suspensions
+from webapp.actions.open_hold import open_hold
 from webapp.actions.pay import pay_now
 from webapp.actions.post_usage import post_usage
 from webapp.actions.send_notices import send_notices
@@ -61,6 +62,8 @@ REFILLS = ((51, 16, 5), (42, 11, 32), (34, 9, 48), (25, 14, 21), (17, 3, 17), (9
 DECLINED = 17
 """Days ago: the refill at which Visa was declined and Mastercard paid."""
 LIMIT_SET = (10, 15, 40)
+CALLS_IN_PROGRESS = {"demo-running-1": 4_100_000, "demo-running-2": 2_300_000}
+"""What is held for them."""
 
 ADDRESS = {
     "cardholder": "Ana Ruiz",
@@ -146,6 +149,7 @@ class Story:
                 lambda: self._apply(replace(SETTINGS, day_limit=300 * MICROS)),
             ),
             (self._this_morning(), self._declined_by_amex),
+            (self.now - timedelta(minutes=2), self._calls_in_progress),
         ]
 
     def _readings(self) -> list[Reading]:
@@ -249,6 +253,10 @@ class Story:
     def _declined_by_amex(self) -> None:
         self._next_answer("0005", "insufficient_funds")
         self._pay("0005", 250 * MICROS)
+
+    def _calls_in_progress(self) -> None:
+        for reference, amount in CALLS_IN_PROGRESS.items():
+            open_hold(self.session, self.account.account_id, reference, amount, self.clock.at)
 
     def _next_answer(self, last4: str, code: str) -> None:
         self.books.queue_answer(AnswerKind.DECLINE, decline_code=code, last4=last4)

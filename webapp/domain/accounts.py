@@ -35,6 +35,9 @@ class Account(Base):
     attention_below: Mapped[int | None] = mapped_column(BigInteger)
     """Micros: below it the settings ask for a refill or a notification. Kept by the database, from
     the settings; with it the few accounts that are low are found among a million."""
+    open_holds: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many of its holds are open, so that usage of an account without any asks for none. One
+    that has expired counts until a job has recorded it."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]

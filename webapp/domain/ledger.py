@@ -160,6 +160,14 @@ _MOVE = (
 )
 
 
+def has_reference(session: Session, account_id: int, reference: str) -> bool:
+    """Whether usage under this reference has been posted."""
+    posted = select(LedgerEntry.id).where(
+        LedgerEntry.account_id == account_id, LedgerEntry.reference == reference
+    )
+    return session.scalar(posted) is not None
+
+
 def sum_of(session: Session, account_id: int) -> int:
     total = session.scalar(
         select(func.coalesce(func.sum(LedgerEntry.amount), 0)).where(

@@ -63,6 +63,15 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
     return Usage(amount, reference, occurred_at, description)
 
 
+def read_reference(value: object) -> str:
+    """Raises `ValueError` with a sentence."""
+    faults: dict[str, str] = {}
+    reference = _text(value, "reference", REFERENCE_LENGTH, faults)
+    if faults or not reference:
+        raise ValueError(faults.get("reference", "Enter a reference"))
+    return reference
+
+
 def _text(value: object, field: str, length: int, faults: dict[str, str]) -> str:
     if value is None:
         return ""

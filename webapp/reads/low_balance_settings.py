@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money
+from webapp.domain import holds, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.holds import Held
 from webapp.domain.low_balance import LowBalanceSettings, RefillMode
 from webapp.domain.top_ups import Situation
 
@@ -67,7 +68,7 @@ def read_settings(session: Session, account: Account, at: Situation) -> Settings
         saved=_saved(account, settings, at.now),
         limits=_limits(account, settings),
         used=_used(account, settings, at),
-        hint=_hint(account, settings),
+        hint=_hint(account, settings, holds.held(session, account, at.now)),
         notification_hint=_notification_hint(settings),
         can_turn_on=any(method.auto_charge for method in at.methods),
     )
@@ -122,8 +123,20 @@ def _used(account: Account, settings: LowBalanceSettings, at: Situation) -> str:
     return " ".join(parts)
 
 
-def _hint(account: Account, settings: LowBalanceSettings) -> str:
+def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:
+    """T12: what calls in progress hold, and the advice that goes with them."""
     recommended = 50 * money.MICROS
+    if held.count:
+        calls = (
+            "1 call in progress holds"
+            if held.count == 1
+            else f"{held.count:,} calls in progress hold"
+        )
+        them = "it" if held.count == 1 else "them"
+        return (
+            f"{calls} {account.show(held.amount)}. Keep a threshold of "
+            f"{recommended // money.MICROS} {account.currency} or more to cover {them}."
+        )
     if settings.threshold is not None and settings.threshold >= recommended:
         return "We charge when the balance falls below the threshold."
     advice = f"We recommend {account.show(recommended)} or more."

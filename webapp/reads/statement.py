@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.reads.holds import read_standing
 from webapp.reads.named_payments import Named, payments_of_attempts
 
 PAGE = 100
@@ -47,6 +48,8 @@ class StatementDay:
 @dataclass(frozen=True)
 class StatementScreen:
     balance: str
+    available: str
+    """The balance without what calls in progress hold; empty where nothing is held (T12)."""
     currency: str
     days: tuple[StatementDay, ...]
     older: int | None
@@ -63,10 +66,12 @@ def read_statement(
         query = query.where(LedgerEntry.id < before)
     found = session.scalars(query.order_by(LedgerEntry.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
+    standing = read_standing(session, account, now)
     days = groupby(shown, lambda entry: moments.weekday_and_day(entry.posted_at, zone, now))
     named = payments_of_attempts(session, [entry.attempt_id for entry in shown])
     return StatementScreen(
         balance=account.show(account.balance),
+        available=account.show(standing.available) if standing.held else "",
         currency=account.currency,
         days=tuple(
             StatementDay(name, tuple(_line(account, entry, named) for entry in entries))

@@ -1,0 +1,65 @@
+"""Two calls run while the balance falls: what people see, and that only their cost counts (T12)."""
+
+from tests.factories import VISA
+from tests.web.conftest import words
+from webapp.domain.accounts import Account
+
+MAIN = "/billing/payment-methods"
+
+
+def test_what_calls_in_progress_hold_is_shown(world, client):
+    """T12: with the advice, whatever the threshold is; and it goes when they have ended."""
+    world.cards(VISA)
+    world.refill("60.00")
+    calm = words(client.get(MAIN))
+    assert "in progress" not in calm
+    world.hold("4.10", "running-1"), world.hold("2.30", "running-2")
+    told = words(client.get(MAIN))
+    assert (
+        "2 calls in progress hold $6.40. Keep a threshold of 50 USD or more to cover them." in told
+    )
+    assert "Balance now $100.00 Available $93.60" in words(client.get("/billing/statement"))
+    world.use("3.95", "running-1")
+    assert (
+        "1 call in progress holds $2.30. Keep a threshold of 50 USD or more to cover it."
+        in words(client.get(MAIN))
+    )
+    world.use("2.10", "running-2")
+    assert "in progress" not in words(client.get(MAIN))
+    assert "Available" not in words(client.get("/billing/statement"))
+
+
+def test_the_advice_stands_where_the_threshold_is_low(world, client):
+    """T12"""
+    world.cards(VISA)
+    world.refill("30.00")
+    assert "We recommend $50.00 or more." in words(client.get(MAIN))
+    world.refill("50.00")
+    assert "We recommend" not in words(client.get(MAIN))
+
+
+def test_only_the_cost_moves_the_balance_below_the_threshold(world):
+    """T12: the holds of two calls are larger than the balance; the refill comes with the cost."""
+    world.cards(VISA)
+    world.refill()
+    world.hold("80.00", "running-1"), world.hold("70.00", "running-2")
+    world.pass_time(minutes=30)
+    assert (world.balance, world.charges) == ("100.00", [])
+    world.use("48.00", "running-1")
+    world.work()
+    assert (world.balance, world.charges) == ("52.00", [])
+    world.use("3.00", "running-2")
+    world.work()
+    assert (world.balance, world.charges) == ("149.00", [("4242", "100.00")])
+
+
+def test_an_open_page_hears_of_holds(world):
+    """T12: by the account's revision, as of any change that an open page should show."""
+
+    def seen():
+        world.session.rollback()
+        return world.session.get_one(Account, world.account_id).revision
+
+    before = seen()
+    world.hold("1.00", "running-1")
+    assert seen() > before
