@@ -20,6 +20,7 @@ from webapp.actions.open_hold import open_hold
 from webapp.actions.pay import pay_now, retry
 from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.post_usage import post_usage
+from webapp.actions.receive_event import receive_event
 from webapp.actions.remove_method import remove_method
 from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.clock import Clock
@@ -29,6 +30,7 @@ from webapp.domain.api_keys import ALL, KeyChoice
 from webapp.domain.audit import Actor, AuditEntry
 from webapp.domain.decisions import Decision
 from webapp.domain.holds import LIFE
+from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.notices import Notice
 from webapp.domain.payment_methods import PaymentMethod, listed
@@ -318,6 +320,18 @@ class World:
         self.clock.advance(**span)
         self.run()
 
+    def deliver(self, times=1):
+        """Post the sandbox's events to the product, each so often; gives the receipts."""
+        receipts = []
+        for number, it in self.books.afterwards.undelivered(self.clock.now()):
+            receipts += [self.receive(it.processor, it.body, it.headers) for _ in range(times)]
+            self.books.afterwards.record_delivery(number, self.clock.now())
+        return receipts
+
+    def receive(self, processor, body, headers):
+        processor = self.parts.processors[processor]
+        return receive_event(self.session, processor, body, headers, self.clock, self.policy)
+
     def next_answer(self, kind, **told):
         self.books.queue_answer(kind, **told)
 
@@ -371,6 +385,14 @@ class World:
         self.session.rollback()
         query = select(AuditEntry).where(AuditEntry.account_id == self.account_id)
         return [(e.what, e.details) for e in self.session.scalars(query.order_by(AuditEntry.id))]
+
+    @property
+    def entries(self):
+        """The ledger as (kind, amount), without the first balance."""
+        self.session.rollback()
+        query = select(LedgerEntry).where(LedgerEntry.account_id == self.account_id)
+        rows = self.session.scalars(query.order_by(LedgerEntry.id)).all()
+        return [(str(row.kind), money.decimal_text(row.amount, 2)) for row in rows[1:]]
 
     def mails_of(self, kind) -> list[Notice]:
         return [notice for notice in self.notices if notice.kind == kind]

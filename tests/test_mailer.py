@@ -66,6 +66,15 @@ FACTS = {
         "limit": "$300.00 a day",
         "until": "Mon 23 Nov, 00:00",
     },
+    NoticeKind.TAKEN_BACK: {
+        "account_name": ACCOUNT,
+        "name": "Refund of P-000012, Visa •••• 4242",
+        "came_back": False,
+        "amount": "$40.00",
+        "balance_after": "$23.40",
+        "reference": "P-000012",
+        "at": "Sun 22 Nov, 14:05",
+    },
     NoticeKind.PAUSED: {
         "account_name": ACCOUNT,
         "sentence": "More than 3 automatic top-ups were made within 10 minutes.",
@@ -147,6 +156,7 @@ SUBJECTS = {
     NoticeKind.ALL_FAILED: "No payment method could be charged",
     NoticeKind.LIMIT_REACHED: "Automatic payments have reached your limit of $300.00 a day",
     NoticeKind.PAUSED: "Automatic payments are paused",
+    NoticeKind.TAKEN_BACK: "$40.00 went back: Refund of P-000012, Visa •••• 4242",
     NoticeKind.STILL_UNKNOWN: "A payment of $100.00 is still waiting for the bank’s answer",
     NoticeKind.AUTHENTICATION_REQUIRED: "Confirm $100.00 with your bank",
     NoticeKind.CARD_EXPIRING: "Visa •••• 4242 expires in 30 days",
@@ -189,7 +199,7 @@ class Page(HTMLParser):
 def told(facts):
     """Every string that a mail has to say; an id stands in its link, a number in the subject."""
     for name, value in facts.items():
-        if name in ("request_id", "attempt_id", "days"):
+        if name in ("request_id", "attempt_id", "days", "came_back"):
             continue
         if isinstance(value, list):
             for item in value:

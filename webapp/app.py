@@ -40,6 +40,7 @@ from webapp.web import (
     session,
     statement,
     static_files,
+    webhooks,
     wires,
 )
 
@@ -187,6 +188,7 @@ def register_pages(app: Flask) -> None:
         wires,
         api_keys,
         audit_log,
+        webhooks,
         probes,
     ]
     for page in pages:

@@ -28,6 +28,8 @@ class Paid:
     amount: int
     currency: str
     at: datetime
+    method_reference: str = ""
+    """What was charged, where the processor says it: that must match too."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Declined:
     decline_class: DeclineClass
     at: datetime
     reference: str = ""
+    again_at: datetime | None = None
+    """Before it the network advises no other try; never earlier than our own 48 hours (F1)."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,94 @@ class Verified:
     at: datetime
 
 
+class TakenBack(StrEnum):
+    """How money that was paid went back at the processor (L7)."""
+
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    REVERSAL = "reversal"
+
+
+class TakenBackState(StrEnum):
+    TAKEN = "taken"
+    """It is gone, in a dispute perhaps only for now."""
+    LOST = "lost"
+    """A dispute that was decided against us: it stays gone."""
+    RETURNED = "returned"
+    """It is here again: a dispute was won, or a refund did not reach the customer."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A charge has this outcome."""
+
+    key: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """Money of a charge was taken back, or given back again. The state is the present one."""
+
+    reference: str
+    """The refund's, dispute's or reversal's own: each counts once."""
+    key: str
+    """Of the charge."""
+    kind: TakenBack
+    state: TakenBackState
+    amount: int
+    """Micros above zero."""
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class MethodUpdated:
+    """What a saved method looks like there now, under the reference it has with us (M13)."""
+
+    saved: Saved
+
+
+@dataclass(frozen=True)
+class MethodGone:
+    """Removed there, or its agreement cancelled: it cannot be charged any more (M13)."""
+
+    method_reference: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class NotOurs:
+    """Money moved there that belongs to no charge of ours (L9)."""
+
+    reference: str
+    amount: int
+    currency: str
+    at: datetime
+    what: str
+    """One line for the operator."""
+
+
+Happening = Settled | Reversed | MethodUpdated | MethodGone | NotOurs
+
+
+@dataclass(frozen=True)
+class Event:
+    """That something has happened there; what, is asked for anew, for events come in any order."""
+
+    id: str
+    """Unique with this processor: a repeated delivery has the same."""
+    about: str
+    """What `happenings` asks for, in the processor's own words; at most 200 characters."""
+
+
+@dataclass(frozen=True)
+class Forged:
+    """Not signed by the processor, or signed too long ago."""
+
+    reason: str
+
+
 @dataclass(frozen=True)
 class Front:
     """What our own pages must hold, so that a processor can take a card and ask its customer there.
@@ -207,6 +299,19 @@ class Processor(Protocol):
 
     def revoke(self, method_reference: str) -> bool:
         """Forget the method there. True when it is gone, also if it already was."""
+        ...
+
+    def open_event(
+        self, body: bytes, headers: Mapping[str, str]
+    ) -> Event | Forged | Unknown | RefusedToLook:
+        """Whom a delivery comes from, by its signature on the raw body, and what it is about.
+
+        Names of headers are as HTTP has them, in any case.
+        """
+        ...
+
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        """How that stands now, fetched anew; empty for what is of no concern."""
         ...
 
 

@@ -9,6 +9,8 @@ COMMANDS = [
     "accounts show",
     "backup",
     "demo seed",
+    "evidence close",
+    "evidence list",
     "jobs run",
     "jobs start",
     "keys create",
@@ -23,7 +25,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, "accounts", "demo", "jobs", "keys", "ledger", "usage"]
+    "command", [*COMMANDS, "accounts", "demo", "evidence", "jobs", "keys", "ledger", "usage"]
 )
 def test_every_command_has_help(flask, command):
     told = flask(f"{command} --help")

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
+import pytest
+
 from webapp.domain import declines
 from webapp.domain.money import MICROS
 from webapp.ports import (
@@ -19,13 +21,22 @@ from webapp.ports import (
     ChargeRequest,
     DeclineClass,
     Declined,
+    Event,
+    Forged,
+    Happening,
+    MethodGone,
+    MethodUpdated,
     NeedsCustomer,
     NotKnown,
     Paid,
     Processor,
     RefusedToLook,
+    Reversed,
     SavedAgreement,
     SavedCard,
+    Settled,
+    TakenBack,
+    TakenBackState,
     Unknown,
     Verified,
 )
@@ -70,6 +81,24 @@ class Harness(Protocol):
     def refuse_next(self) -> None:
         """The next charge is turned away before it is looked at."""
 
+    def refund(self, key: str, amount: int) -> None:
+        """So many micros of a charge go back to the customer."""
+
+    def dispute(self, key: str) -> str:
+        """The cardholder or payer disputes all of a charge; gives the dispute's reference."""
+
+    def end_dispute(self, reference: str, won: bool) -> None:
+        """It is decided: `won` is for us."""
+
+    def remove_there(self, reference: str) -> None:
+        """A saved method is removed on the processor's own side."""
+
+    def deliveries(self) -> Sequence[tuple[bytes, dict[str, str]]]:
+        """Body and headers of what would be posted to our webhook since the last call."""
+
+    def delivery_of_no_concern(self) -> tuple[bytes, dict[str, str]]:
+        """One of a kind that nobody here has heard of, signed as any other."""
+
     def taken(self) -> Sequence[tuple[str, int, str]]:
         """Key, micros and currency of all the money that was really taken."""
 
@@ -77,6 +106,9 @@ class Harness(Protocol):
 class CardHarness(Harness, Protocol):
     def token(self) -> str:
         """What the capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
+
+    def renew(self, reference: str) -> None:
+        """The bank renews a saved card: it expires later."""
 
     def challenged_token(self) -> str:
         """What it gives for a card whose bank asks first, when it is saved; then it pays."""
@@ -102,6 +134,23 @@ def wish(reference: str, **other) -> ChargeRequest:
         "customer_present": False,
     }
     return ChargeRequest(**{**wanted, **other})
+
+
+def opened(harness, body, headers) -> Event:
+    event = harness.processor.open_event(body, headers)
+    assert isinstance(event, Event), event
+    return event
+
+
+def told_of(harness, body, headers) -> list[Happening]:
+    found = harness.processor.happenings(opened(harness, body, headers))
+    assert not isinstance(found, Unknown | RefusedToLook), found
+    return list(found)
+
+
+def told_by(harness) -> list[Happening]:
+    """Everything that has been posted to our webhook since the last call."""
+    return [it for each in harness.deliveries() for it in told_of(harness, *each)]
 
 
 class ProcessorContract:
@@ -403,6 +452,100 @@ class ProcessorContract:
 
         assert harness.processor.verify("verify-3", reference) == first
 
+    # Events
+
+    def test_a_refund_is_told_with_its_own_reference_and_amount(self, harness):
+        """L7: each once, by its own amount, after the payment that it takes back."""
+        request = wish(harness.paying())
+        paid = harness.processor.charge(request)
+        harness.refund(request.key, 30 * MICROS)
+        harness.refund(request.key, 20 * MICROS)
+
+        told = told_by(harness)
+
+        back = {it.reference: it for it in told if isinstance(it, Reversed)}
+        assert sorted(it.amount for it in back.values()) == [20 * MICROS, 30 * MICROS]
+        for it in back.values():
+            assert (it.key, it.currency, it.kind) == (request.key, "USD", TakenBack.REFUND)
+            assert it.state is TakenBackState.TAKEN
+            assert it.at.utcoffset() == timedelta(0)
+        assert Settled(request.key, paid) in told
+
+    @pytest.mark.parametrize("won", [True, False])
+    def test_a_dispute_is_told_and_how_it_ended(self, harness, won):
+        """L7"""
+        request = wish(harness.paying())
+        harness.processor.charge(request)
+        reference = harness.dispute(request.key)
+
+        (begun,) = [it for it in told_by(harness) if isinstance(it, Reversed)][-1:]
+        harness.end_dispute(reference, won)
+        (ended,) = [it for it in told_by(harness) if isinstance(it, Reversed)][-1:]
+
+        assert (begun.reference, begun.key) == (reference, request.key)
+        assert (begun.kind, begun.state) == (TakenBack.DISPUTE, TakenBackState.TAKEN)
+        assert begun.amount == HUNDRED
+        assert ended.reference == reference
+        assert ended.state is (TakenBackState.RETURNED if won else TakenBackState.LOST)
+
+    def test_an_old_event_tells_the_present_state(self, harness):
+        """Order is not trusted: what it is about is fetched anew."""
+        request = wish(harness.paying())
+        harness.processor.charge(request)
+        reference = harness.dispute(request.key)
+        begun = list(harness.deliveries())
+        harness.end_dispute(reference, True)
+
+        told = [it for each in begun for it in told_of(harness, *each)]
+
+        states = {it.state for it in told if isinstance(it, Reversed)}
+        assert states == {TakenBackState.RETURNED}
+
+    def test_a_method_that_is_removed_there_is_gone(self, harness):
+        """M13"""
+        reference = harness.paying()
+        harness.remove_there(reference)
+
+        told = [it for it in told_by(harness) if isinstance(it, MethodGone)]
+
+        assert {it.method_reference for it in told} == {reference}
+        assert isinstance(harness.processor.charge(wish(reference)), Declined)
+
+    def test_an_event_has_its_own_id_however_often_it_is_delivered(self, harness):
+        request = wish(harness.paying())
+        harness.processor.charge(request)
+        harness.refund(request.key, 30 * MICROS)
+        deliveries = list(harness.deliveries())
+
+        ids = [opened(harness, *each).id for each in deliveries]
+        again = [opened(harness, *each).id for each in deliveries]
+
+        assert ids == again
+        assert len(set(ids)) == len(ids) > 0
+
+    def test_a_body_that_was_touched_is_turned_away(self, harness):
+        body, headers = harness.delivery_of_no_concern()
+
+        answer = harness.processor.open_event(body.replace(b":", b": ", 1), headers)
+
+        assert isinstance(answer, Forged)
+
+    @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}])
+    def test_what_is_not_signed_is_turned_away(self, harness, headers):
+        body, _ = harness.delivery_of_no_concern()
+
+        assert isinstance(harness.processor.open_event(body, headers), Forged)
+        assert isinstance(harness.processor.open_event(b"", headers), Forged)
+
+    def test_what_was_signed_long_ago_is_turned_away(self, harness):
+        body, headers = harness.delivery_of_no_concern()
+        harness.move_clock(timedelta(hours=2))
+
+        assert isinstance(harness.processor.open_event(body, headers), Forged)
+
+    def test_a_kind_of_event_that_nobody_knows_is_of_no_concern(self, harness):
+        assert told_of(harness, *harness.delivery_of_no_concern()) == []
+
     # Forgetting
 
     def test_a_revoked_method_is_never_charged_again(self, harness):
@@ -525,6 +668,18 @@ class CardContract(ProcessorContract):
 
         assert isinstance(card, SavedCard)
         assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+
+    def test_a_card_that_its_bank_renews_is_told_with_its_new_expiry(self, harness):
+        """M13"""
+        card = harness.processor.save_card(harness.token(), BACK)
+        harness.deliveries()
+        harness.renew(card.reference)
+
+        told = [it for it in told_by(harness) if isinstance(it, MethodUpdated)]
+
+        assert {it.saved.reference for it in told} == {card.reference}
+        assert all(it.saved.exp_year > card.exp_year for it in told)
+        assert {it.saved.fingerprint for it in told} == {card.fingerprint}
 
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
         assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)

@@ -22,6 +22,7 @@ from webapp.ports import (
     Paid,
     RefusedToLook,
     SavedCard,
+    TakenBackState,
     Unknown,
     Verified,
 )
@@ -113,6 +114,33 @@ class Sandbox:
 
     def refuse_next(self):
         self.books.queue_answer(AnswerKind.REFUSE_TO_LOOK)
+
+    def refund(self, key, amount):
+        self.books.afterwards.refund(key, amount, self.now())
+
+    def dispute(self, key):
+        return self.books.afterwards.dispute(key, self.now())
+
+    def end_dispute(self, reference, won):
+        end = TakenBackState.RETURNED if won else TakenBackState.LOST
+        self.books.afterwards.close(reference, end, self.now())
+
+    def remove_there(self, reference):
+        self.books.afterwards.take_away(reference, self.now())
+
+    def renew(self, reference):
+        self.books.afterwards.renew(reference, self.now())
+
+    def deliveries(self):
+        found = self.books.afterwards.undelivered(self.now())
+        for number, _ in found:
+            self.books.afterwards.record_delivery(number, self.now())
+        return [(it.body, dict(it.headers)) for _, it in found]
+
+    def delivery_of_no_concern(self):
+        self.deliveries()
+        self.books.afterwards.tell(self.processor.name, "weather fine", self.now())
+        return self.deliveries()[0]
 
     def taken(self):
         return self.books.paid_charges()

@@ -20,6 +20,7 @@ from webapp.actions.allow_paypal import allow_paypal
 from webapp.domain.api_keys import Scope
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
+from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
 from webapp.domain.payments import AttemptState
 from webapp.web.access import resume_token
@@ -71,6 +72,7 @@ def records(app, held_account):
     methods = [str(m.id) for m in world.methods]
     agreement = next(m for m in world.methods if m.kind == "paypal")
     paid = next(a.payment for a in world.attempts if a.state == AttemptState.PAID)
+    paid_key = world.books.paid_charges()[-1][0]
     return {
         "account_id": str(world.account_id),
         "method_id": methods[0],
@@ -85,6 +87,11 @@ def records(app, held_account):
         "notice_id": str(world.session.query(Notice).first().id),
         "reference": agreement.processor_reference,
         "/sandbox/challenges/<challenge_id> challenge_id": bank.address.rpartition("/")[2],
+        "charge": paid_key,
+        "/sandbox/taken-back/<reference> reference": world.books.afterwards.refund(
+            paid_key, MICROS, world.clock.now()
+        ),
+        "name": "sandbox",
         "/sandbox/paypal/<challenge_id> challenge_id": paypal.address.rpartition("/")[2],
         "/billing/payments/returned ?": f"key={paid.request_key}",
         "key_id": str(world.key(Scope.USAGE_WRITE).id),

@@ -541,3 +541,62 @@ def test_a_captured_card_is_listed(client, world):
 
     assert done.status_code == 303
     assert [method.label for method in world.methods] == ["Visa •••• 4242"]
+
+
+def paid_key(world):
+    world.pay(world.card(VISA))
+    return world.attempts[-1].key
+
+
+def test_a_refund_on_the_page_reaches_the_ledger_l7(client, world):
+    key = paid_key(world)
+
+    form = {"charge": key, "kind": "refund", "amount": "40.00"}
+    page = client.post("/sandbox/taken-back", data=form, follow_redirects=True)
+
+    assert "The money went back." in page.text
+    assert "Refund of $40.00, Visa •••• 4242" in page.text
+    assert world.balance == "160.00"
+
+
+@pytest.mark.parametrize(("end", "balance"), [("won", "200.00"), ("lost", "100.00")])
+def test_a_dispute_on_the_page_ends_l7(client, world, end, balance):
+    client.post("/sandbox/taken-back", data={"charge": paid_key(world), "kind": "dispute"})
+    (row,) = world.books.afterwards.all()
+
+    client.post(f"/sandbox/taken-back/{row.reference}", data={"end": end})
+    client.post(f"/sandbox/taken-back/{row.reference}", data={"end": "won"})
+
+    assert world.balance == balance
+
+
+def test_more_than_is_left_does_not_go_back(client, world):
+    key = paid_key(world)
+
+    form = {"charge": key, "kind": "refund", "amount": "100.01"}
+    page = client.post("/sandbox/taken-back", data=form, follow_redirects=True)
+
+    assert "That is not left of this charge." in page.text
+    assert world.balance == "200.00"
+
+
+def test_charges_and_methods_of_others_are_not_there_p1(client, world):
+    other = world.account(email="other@example.com")
+    card = world.card(VISA, account_id=other.account_id)
+    strange = {"charge": "attempt-of-others", "kind": "refund"}
+
+    assert client.post("/sandbox/taken-back", data=strange).status_code == 404
+    assert client.post("/sandbox/taken-back/re_1", data={"end": "won"}).status_code == 404
+    changed = client.post("/sandbox/methods", data={"method": card.id, "change": "remove"})
+    assert changed.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [("remove", "No longer valid at the bank"), ("renew", "Expires 12/37")]
+)
+def test_a_method_that_changes_at_the_processor_m13(client, world, change, said):
+    card = world.card(VISA)
+
+    client.post("/sandbox/methods", data={"method": card.id, "change": change})
+
+    assert said in client.get("/billing/payment-methods").text

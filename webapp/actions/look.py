@@ -40,6 +40,8 @@ def look(
     is news.
     """
     session.flush()
+    if not routine or not account.is_low:
+        account.low_by_reversal = False  # L7: now there is another reason
     notify_if_low(session, account, now, policy)
     if routine and not account.is_low:
         return None
@@ -64,6 +66,15 @@ def pause(session: Session, account: Account, at: Situation) -> None:
     """T10: after a burst automatic payments wait for a person."""
     account.pause(at.now)
     tell(session, account, replace(at, paused=True), Plan(Code.PAUSED))
+
+
+def pause_for_dispute(
+    session: Session, account: Account, name: str, now: datetime, policy: Policy
+) -> None:
+    """L7: after a lost dispute automatic payments wait for a person."""
+    account.pause(now, by_dispute=True)
+    decisions.note(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
+    tell(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
 
 
 def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:

@@ -18,7 +18,9 @@ from webapp.ports import Answer, Paid
 
 
 def matches(attempt: Attempt, answer: Paid) -> bool:
-    return (answer.amount, answer.currency) == (attempt.amount, attempt.currency)
+    charged = answer.method_reference or attempt.method_reference
+    found = (answer.amount, answer.currency, charged)
+    return found == (attempt.amount, attempt.currency, attempt.method_reference)
 
 
 def paid(
@@ -91,6 +93,10 @@ def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) 
         f"The processor says {answer.amount} {answer.currency} (micros) was paid, "
         f"reference {answer.reference}; we asked for {attempt.amount} {attempt.currency}."
     )
+    if answer.method_reference not in ("", attempt.method_reference):
+        mismatch += (
+            f" It was paid with {answer.method_reference} and not {attempt.method_reference}."
+        )
     if attempt.mismatch:
         return claim(
             session, attempt, AttemptState.UNKNOWN

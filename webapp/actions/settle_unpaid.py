@@ -46,7 +46,11 @@ def declined(
     if method is None:
         raise ValueError(f"attempt {attempt.id} was declined without a method")
     attempt.suspended_method = method.suspend(
-        answer.code, answer.decline_class, declined_at, automatic=attempt.automatic
+        answer.code,
+        answer.decline_class,
+        declined_at,
+        automatic=attempt.automatic,
+        again_at=answer.again_at,
     )
     line = (
         f"{account.show(attempt.amount)} to {method.label} was declined: "

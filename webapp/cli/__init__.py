@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from webapp.cli import accounts, attempts, copies, demo, jobs, keys, ledger, usage, wires
+from webapp.cli import accounts, attempts, copies, demo, evidence, jobs, keys, ledger, usage, wires
 
 
 def register(app: Flask) -> None:
-    for room in (accounts, attempts, demo, jobs, keys, ledger, usage, wires):
+    for room in (accounts, attempts, demo, evidence, jobs, keys, ledger, usage, wires):
         app.cli.add_command(room.commands)
     for command in (copies.backup, copies.restore, copies.move_to):
         app.cli.add_command(command)

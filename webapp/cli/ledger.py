@@ -20,7 +20,11 @@ def check(ctx: click.Context, as_json: bool) -> None:
     It changes nothing, and may run while payments are made.
     """
     books = parts().sandbox
-    found = check_ledger(db.session(), books.paid_charges if books else None)
+    found = (
+        check_ledger(db.session(), books.paid_charges, books.afterwards.all)
+        if books
+        else check_ledger(db.session(), None)
+    )
     if as_json:
         print_json({"agrees": found.agrees, **asdict(found)})
     else:

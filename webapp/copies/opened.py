@@ -53,7 +53,11 @@ def insist_on_agreement(
 ) -> None:
     """Raises `Refusal` where `flask ledger check` would find a difference."""
     with Session(database, join_transaction_mode="create_savepoint") as session:
-        found = check_ledger(session, books.paid_charges if books else None)
+        found = (
+            check_ledger(session, books.paid_charges, books.afterwards.all)
+            if books
+            else check_ledger(session, None)
+        )
     if not found.agrees:
         more = len(found.differences) - 1
         rest = f" And {more:,} more." if more else ""

@@ -41,7 +41,11 @@ class Account(Base):
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
-    """Automatic payments wait for a person to resume them (T10)."""
+    """Automatic payments wait for a person to resume them (T10, L7)."""
+    paused_by_dispute: Mapped[bool] = mapped_column(default=False)
+    """A lost dispute has paused them, and not the burst breaker."""
+    low_by_reversal: Mapped[bool] = mapped_column(default=False)
+    """A refund or dispute took it below the threshold: that alone starts no refill (L7)."""
     resumed_at: Mapped[datetime | None]
     """The burst breaker counts from here: Resume starts an empty window (T10)."""
     all_failed_mailed: Mapped[bool] = mapped_column(default=False)
@@ -82,13 +86,15 @@ class Account(Base):
         """An amount as this account's people read it."""
         return money.show(micros, self.currency, self.locale)
 
-    def pause(self, now: datetime) -> None:
+    def pause(self, now: datetime, *, by_dispute: bool = False) -> None:
         if self.paused_at is None:
             self.paused_at = now
+            self.paused_by_dispute = by_dispute
 
     def resume(self, now: datetime) -> None:
         if self.paused_at is not None:
             self.paused_at = None
+            self.paused_by_dispute = False
             self.resumed_at = now
 
 

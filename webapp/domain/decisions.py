@@ -22,6 +22,7 @@ class Code(StrEnum):
     ALL_FAILED = "all_methods_failed"
     CAP_REACHED = "cap_reached"
     PAUSED = "paused"
+    AFTER_REVERSAL = "low_by_a_reversal"
     SETTINGS_OUT_OF_BOUNDS = "settings_out_of_bounds"
     SWITCHED_OFF = "automatic_payments_off"
     DRY_RUN = "dry_run"
@@ -33,9 +34,13 @@ class Code(StrEnum):
     CHARGED = "charged"
     DECLINED = "declined"
     ABANDONED = "abandoned"
+    TAKEN_BACK = "taken_back"
+    GIVEN_BACK = "given_back"
     # What happened to a method.
     SUSPENSION_ENDED = "suspension_ended"
     RESTORED = "restored"
+    METHOD_UPDATED = "method_updated"
+    METHOD_GONE = "method_gone"
     WITHDRAWN_TOO_LATE = "withdrawn_after_start"
     # What happened to the account.
     RESUMED = "resumed"

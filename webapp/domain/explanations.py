@@ -64,6 +64,17 @@ def what_happens_next(at: Situation, show: Show) -> Sentence:
             return _all_out_of_use(at, plan)
         case Code.CAP_REACHED:
             return _limit_reached(at, plan, show)
+        case Code.PAUSED if at.paused_by_dispute:
+            return sentence(
+                "Automatic payments are paused after a lost dispute. "
+                "Resume them when you want them to go on."
+            )
+        case Code.AFTER_REVERSAL:
+            return sentence(
+                "Nothing is charged now: a refund or dispute took your balance below ",
+                strong(show(at.choice.threshold or 0)),
+                ". The next usage starts the refill, or you add funds.",
+            )
         case Code.PAUSED:
             return sentence(
                 "Automatic payments are paused after 4 refills in 10 minutes. "
@@ -98,6 +109,8 @@ def out_of_use(method: PaymentMethod, at: Situation) -> str:
     match method.standing(at.now):
         case Standing.SUSPENDED if method.suspended_until is not None:
             return f"is skipped until {moments.when(method.suspended_until, at.time_zone, at.now)}"
+        case Standing.GONE:
+            return "is skipped, it is gone at its processor"
         case Standing.EXPIRED:
             return "is skipped, it has expired"
         case Standing.AUTO_CHARGE_OFF:

@@ -39,6 +39,9 @@ class EntryKind(StrEnum):
     USAGE = "usage"
     PAYMENT = "payment"
     ADJUSTMENT = "adjustment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    REVERSAL = "reversal"
 
 
 class LedgerEntry(Base):

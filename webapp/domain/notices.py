@@ -59,6 +59,7 @@ class NoticeKind(StrEnum):
     WIRE_CANCELLED = "wire_cancelled"
     AUTHENTICATION_REQUIRED = "authentication_required"
     CARD_EXPIRING = "card_expiring"
+    TAKEN_BACK = "taken_back"
 
 
 class NoticeState(StrEnum):

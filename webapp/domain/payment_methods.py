@@ -44,6 +44,8 @@ class Standing(StrEnum):
 
     READY = "ready"
     AUTO_CHARGE_OFF = "auto_charge_off"
+    GONE = "gone"
+    """Removed at the processor, or its agreement cancelled there (M13)."""
     EXPIRED = "expired"
     BARRED = "barred"
     """A decline that the networks forbid repeating (F3)."""
@@ -73,6 +75,7 @@ class PaymentMethod(Base):
             sqlite_where=text("removed_at IS NULL"),
             postgresql_where=text("removed_at IS NULL"),
         ),
+        Index("ix_payment_method_processor_reference", "processor", "processor_reference"),
         # Partial, so that the job that records ended suspensions reads only those there are.
         Index(
             "ix_payment_method_suspended_until",
@@ -115,6 +118,8 @@ class PaymentMethod(Base):
     declines_in_a_row: Mapped[int] = mapped_column(default=0)
     """Automatic ones since the last success (T16)."""
 
+    gone_at: Mapped[datetime | None]
+    """Since when the processor no longer has it (M13)."""
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 
@@ -164,6 +169,10 @@ class PaymentMethod(Base):
         return self.suspended_until is not None and now < self.suspended_until
 
     @property
+    def is_gone(self) -> bool:
+        return self.gone_at is not None
+
+    @property
     def is_barred(self) -> bool:
         return self.barred_at is not None
 
@@ -178,6 +187,8 @@ class PaymentMethod(Base):
 
     def obstacle(self, now: datetime) -> Standing | None:
         """What, apart from missing consent, keeps it out of automatic billing."""
+        if self.is_gone:
+            return Standing.GONE
         if self.is_expired(now):
             return Standing.EXPIRED
         if self.is_barred:
@@ -208,13 +219,19 @@ class PaymentMethod(Base):
             self.healed_at = begins_at
 
     def suspend(
-        self, code: str, decline_class: DeclineClass, failed_at: datetime, *, automatic: bool
+        self,
+        code: str,
+        decline_class: DeclineClass,
+        failed_at: datetime,
+        *,
+        automatic: bool,
+        again_at: datetime | None = None,
     ) -> bool:
         """Keep out of automatic billing after a decline. True if it was not suspended before.
 
         The 48 hours run from the processor's time of the decline, however late it is learned;
         an older failure that is learned later shortens nothing, and one from before the success
-        that healed it suspends nothing.
+        that healed it suspends nothing. `again_at` is the network's advice, where it is longer.
         """
         if self.healed_at is not None and failed_at < self.healed_at:
             return False
@@ -222,7 +239,8 @@ class PaymentMethod(Base):
         if self.failed_at is None or failed_at >= self.failed_at:
             self.failed_at = failed_at
             self.failure_code = code
-            self.suspended_until = failed_at + SUSPENSION
+            until = failed_at + SUSPENSION
+            self.suspended_until = max(until, again_at) if again_at else until
         if decline_class is DeclineClass.HARD and self.barred_at is None:
             self.barred_at = failed_at
         if automatic:
@@ -249,9 +267,20 @@ class PaymentMethod(Base):
         self.suspended_until = None
         return True
 
+    def lose(self, at: datetime) -> bool:
+        """The processor no longer has it. The consent stays as it is (M3, M13)."""
+        if self.gone_at is not None:
+            return False
+        self.gone_at = at
+        return True
+
     def refresh(self, saved: Saved) -> None:
-        """The same was added again (M8): take over what may have changed. No bar is lifted."""
+        """Added again (M8), or renewed by its bank (M13): take over what may have changed.
+
+        No bar is lifted, and the consent stays as it is.
+        """
         self.processor_reference = saved.reference
+        self.gone_at = None
         if isinstance(saved, SavedAgreement):
             self.payer_email = saved.payer_email
             return
@@ -285,6 +314,17 @@ _LISTED = (
 def listed(session: Session, account_id: int) -> list[PaymentMethod]:
     """The customer's list, in the customer's order (M2)."""
     return list(session.scalars(_LISTED, {"account_id": account_id}))
+
+
+def with_reference(session: Session, processor: str, reference: str) -> PaymentMethod | None:
+    """The listed method that the processor knows by it."""
+    return session.scalar(
+        select(PaymentMethod).where(
+            PaymentMethod.processor == processor,
+            PaymentMethod.processor_reference == reference,
+            PaymentMethod.removed_at.is_(None),
+        )
+    )
 
 
 def find(session: Session, account_id: int, method_id: int) -> PaymentMethod:

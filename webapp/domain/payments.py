@@ -78,6 +78,9 @@ class PaymentKind(StrEnum):
     RETRY = "retry"
     ADJUSTMENT = "adjustment"
     WIRE = "wire"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    REVERSAL = "reversal"
 
 
 KIND_NAMES = {
@@ -87,6 +90,9 @@ KIND_NAMES = {
     PaymentKind.RETRY: "Retry",
     PaymentKind.ADJUSTMENT: "Adjustment",
     PaymentKind.WIRE: "Wire transfer",
+    PaymentKind.REFUND: "Refund",
+    PaymentKind.DISPUTE: "Dispute",
+    PaymentKind.REVERSAL: "Reversal",
 }
 
 
@@ -509,6 +515,7 @@ def paid_since(session: Session, account_id: int, instant: datetime) -> bool:
     """Whether any payment, by machine or by hand, has succeeded since then."""
     paid = exists().where(
         Attempt.account_id == account_id,
+        Attempt.amount > 0,
         Attempt.state == AttemptState.PAID,
         Attempt.answered_at >= instant,
     )

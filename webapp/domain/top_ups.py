@@ -144,6 +144,10 @@ class Situation:
     """The customer's list, in the customer's order."""
     policy: Policy
     paused: bool = False
+    paused_by_dispute: bool = False
+    """And not by the burst breaker."""
+    low_by_reversal: bool = False
+    """A refund or dispute took the balance below the threshold, and nothing else since (L7)."""
     spent_today: int = 0
     spent_this_month: int = 0
     recent_top_ups: int = 0
@@ -221,6 +225,8 @@ def gather(
         methods=tuple(payment_methods.listed(session, account.id)),
         policy=policy,
         paused=account.paused_at is not None,
+        paused_by_dispute=account.paused_by_dispute,
+        low_by_reversal=account.low_by_reversal,
         spent_today=spending.today,
         spent_this_month=spending.this_month,
         recent_top_ups=spending.recent,
@@ -254,6 +260,8 @@ def plan(at: Situation) -> Plan:
         return Plan(Code.SWITCHED_OFF)
     if at.paused or at.is_bursting:
         return Plan(Code.PAUSED)
+    if at.low_by_reversal and at.is_below:
+        return Plan(Code.AFTER_REVERSAL)
     if at.choice.faults(at.policy, str):
         return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
 

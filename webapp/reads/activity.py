@@ -35,6 +35,11 @@ TONES = {
     Code.WAITING: "warn",
     Code.WITHDRAWN_TOO_LATE: "warn",
     Code.NOTIFIED: "accent",
+    Code.AFTER_REVERSAL: "warn",
+    Code.TAKEN_BACK: "warn",
+    Code.GIVEN_BACK: "ok",
+    Code.METHOD_UPDATED: "ok",
+    Code.METHOD_GONE: "bad",
 }
 
 TITLES = {
@@ -62,6 +67,11 @@ TITLES = {
     Code.WITHDRAWN_TOO_LATE: "Consent withdrawn meanwhile",
     Code.RESUMED: "Resumed",
     Code.NOTIFIED: "Notification",
+    Code.AFTER_REVERSAL: "Not refilled by itself",
+    Code.TAKEN_BACK: "Taken back",
+    Code.GIVEN_BACK: "Given back",
+    Code.METHOD_UPDATED: "Renewed by the bank",
+    Code.METHOD_GONE: "Gone at the processor",
 }
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from webapp.domain.accounts import Account
@@ -15,10 +16,27 @@ from webapp.domain.base import Base
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.money import CENT, decimal_text
 from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.reversals import KINDS as REVERSAL_KINDS
+from webapp.domain.reversals import Reversal
 from webapp.domain.wires import WireRequest, WireState
+from webapp.ports import TakenBackState
 
 PaidCharges = Callable[[], Sequence[tuple[str, int, str]]]
 """Key, micros and currency of each charge that took money, as the sandbox's books have it."""
+
+
+class TakenBackThere(Protocol):
+    """Money that the sandbox's books say went back."""
+
+    @property
+    def reference(self) -> str: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+
+
+TakenBackCharges = Callable[[], Sequence[TakenBackThere]]
 
 SANDBOXES = ("sandbox", "sandbox_paypal")
 
@@ -45,7 +63,11 @@ class LedgerCheck:
         return not self.differences
 
 
-def check_ledger(session: Session, paid_charges: PaidCharges | None) -> LedgerCheck:
+def check_ledger(
+    session: Session,
+    paid_charges: PaidCharges | None,
+    taken_back: TakenBackCharges | None = None,
+) -> LedgerCheck:
     """Every difference there is. `paid_charges` is None where there is no sandbox.
 
     It may run while payments are made. The sandbox's books are read before ours and again after:
@@ -60,6 +82,7 @@ def check_ledger(session: Session, paid_charges: PaidCharges | None) -> LedgerCh
         *_paid_attempts(session),
         *_payments(session),
         *_wires(session),
+        *_reversals(session),
     ]
     charges = 0
     if paid_charges is not None:
@@ -68,6 +91,8 @@ def check_ledger(session: Session, paid_charges: PaidCharges | None) -> LedgerCh
         charges = sum(key in attempts for key, _, _ in before)
         differences += _uncredited(attempts, before)
         differences += _unbooked(attempts, paid_charges())
+    if taken_back is not None:
+        differences += _other_reversals(session, taken_back())
     found = LedgerCheck(
         accounts=_count(session, Account),
         entries=_count(session, LedgerEntry),
@@ -247,6 +272,53 @@ def _wires(session: Session) -> Iterator[Difference]:
     for wire in session.scalars(unpaid):
         sentence = f"{wire.reference} is completed, but names no payment."
         yield Difference("wire_without_payment", wire.account_id, sentence)
+
+
+def _reversals(session: Session) -> Iterator[Difference]:
+    """Each has the debit and the credit that its state asks for, by its own amount (L7)."""
+    debit, credit = aliased(Payment), aliased(Payment)
+    rows = session.execute(
+        select(Reversal, debit, credit)
+        .outerjoin(debit, debit.id == Reversal.debit_id)
+        .outerjoin(credit, credit.id == Reversal.credit_id)
+    )
+    for reversal, gone, back in rows:
+        if fault := _reversal_fault(reversal, gone, back):
+            sentence = f"The {reversal.kind} {reversal.reference} {fault}."
+            yield Difference("reversal_and_ledger_differ", reversal.account_id, sentence)
+    named = union(
+        select(Reversal.debit_id).where(Reversal.debit_id.is_not(None)),
+        select(Reversal.credit_id).where(Reversal.credit_id.is_not(None)),
+    )
+    stray = select(Payment).where(
+        Payment.kind.in_(kind for kind, _ in REVERSAL_KINDS.values()), Payment.id.not_in(named)
+    )
+    for payment in session.scalars(stray):
+        sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no reversal's."
+        yield Difference("payment_without_reversal", payment.account_id, sentence)
+
+
+def _reversal_fault(reversal: Reversal, gone: Payment | None, back: Payment | None) -> str:
+    returned = reversal.state == TakenBackState.RETURNED
+    if gone is None:
+        return "" if returned and back is None else f"is {reversal.state}, but was not debited"
+    if returned != (back is not None):
+        return f"is {reversal.state}, but was {'' if back else 'not '}credited back"
+    amounts = [-gone.amount, *([back.amount] if back else [])]
+    if any(amount != reversal.amount for amount in amounts):
+        return f"of {decimal_text(reversal.amount)} was booked with another amount"
+    return ""
+
+
+def _other_reversals(session: Session, there: Sequence[TakenBackThere]) -> Iterator[Difference]:
+    """What we booked stands in the sandbox's books; what is there may not have been told yet."""
+    books = {one.reference: one for one in there}
+    ours = select(Reversal).where(Reversal.processor.in_(SANDBOXES))
+    for reversal in session.scalars(ours):
+        one = books.get(reversal.reference)
+        if one is None or one.amount != reversal.amount:
+            sentence = f"The sandbox has no {reversal.kind} {reversal.reference} of that amount."
+            yield Difference("reversal_not_in_the_books", reversal.account_id, sentence)
 
 
 def _wire_fault(payment: Payment, wire: WireRequest) -> str:

@@ -90,7 +90,7 @@ def read_rows(
     rows = []
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
-        retry = last_failure(session, method.id) if trouble else None
+        retry = last_failure(session, method.id) if trouble and not method.is_gone else None
         status, tone = _status(method, at, plan)
         rows.append(
             MethodRow(
@@ -129,6 +129,9 @@ def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
 def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:
     why = reason(method.failure_code)
     match method.obstacle(at.now):
+        case Standing.GONE:
+            where = "PayPal" if method.kind == MethodKind.PAYPAL else "the bank"
+            return f"No longer valid at {where} · Add it again", "alert-triangle"
         case Standing.SUSPENDED if method.suspended_until is not None:
             until = moments.when(method.suspended_until, at.time_zone, at.now)
             return f"Suspended until {until} · {why.sentence}", "clock"
@@ -162,7 +165,7 @@ def _badge(method: PaymentMethod, at: Situation) -> Badge | None:
 
 def _status(method: PaymentMethod, at: Situation, plan: Plan) -> tuple[str, str]:
     standing = method.standing(at.now)
-    if standing is Standing.EXPIRED or method.is_expired(at.now):
+    if method.is_gone or method.is_expired(at.now):
         return "Not charged", "bad"
     if plan.code is Code.PRIMARY_OFF:
         if method is at.methods[0]:

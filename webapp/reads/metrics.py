@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from webapp.domain.evidence import Evidence
 from webapp.domain.notices import Notice, NoticeState
 from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups import TopUp, TopUpState
@@ -38,6 +39,10 @@ def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]
         "attempts_for_operator": (
             "Attempts that an operator must decide",
             _count(session, Attempt.needs_operator),
+        ),
+        "evidence_for_operator": (
+            "Payments and refunds at processors that fit nothing here",
+            _count(session, Evidence.closed_at.is_(None)),
         ),
         "owed_mails": (
             "Mails that are owed and not yet sent",

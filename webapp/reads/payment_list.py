@@ -31,6 +31,12 @@ COLUMNS = (
     "Note",
 )  # fmt: skip
 
+TAKEN_BACK = {
+    PaymentKind.REFUND: "Refunded",
+    PaymentKind.DISPUTE: "Disputed",
+    PaymentKind.REVERSAL: "Reversed",
+}
+
 
 @dataclass(frozen=True)
 class PaymentRow:
@@ -204,4 +210,6 @@ def state_of(attempt: Attempt) -> tuple[str, str]:
         return "Waiting for the bank", "warn"
     if attempt.state == AttemptState.ABANDONED:
         return "Abandoned", "off"
+    if (said := TAKEN_BACK.get(PaymentKind(attempt.kind))) is not None:
+        return ("Given back", "ok") if attempt.amount > 0 else (said, "warn")
     return ("Paid", "ok") if attempt.state == AttemptState.PAID else ("Declined", "bad")

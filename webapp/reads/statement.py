@@ -20,6 +20,9 @@ KINDS = {
     EntryKind.USAGE: "Usage",
     EntryKind.PAYMENT: "Payment",
     EntryKind.ADJUSTMENT: "Adjustment",
+    EntryKind.REFUND: "Refund",
+    EntryKind.DISPUTE: "Dispute",
+    EntryKind.REVERSAL: "Reversal",
 }
 
 

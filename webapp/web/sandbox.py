@@ -22,7 +22,7 @@ from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads import outbox as mails
 from webapp.reads.message import Message
-from webapp.web import sandbox_bank, sandbox_cards
+from webapp.web import sandbox_afterwards, sandbox_bank, sandbox_cards
 from webapp.web.access import Person, permit
 from webapp.web.responses import go_to, show
 from webapp.web.sandbox_screen import DECLINES, KINDS, in_words, own_agreements, read_screen
@@ -31,6 +31,13 @@ blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 blueprint.add_url_rule("/cards", "capture", sandbox_cards.capture, methods=["POST"])
 for path, view in (("challenges", sandbox_bank.challenge), ("paypal", sandbox_bank.agreement)):
     blueprint.add_url_rule(f"/{path}/<challenge_id>", path, view, methods=["GET", "POST"])
+
+for path, change in (
+    ("taken-back", sandbox_afterwards.take_back),
+    ("taken-back/<reference>", sandbox_afterwards.close),
+    ("methods", sandbox_afterwards.change_method),
+):
+    blueprint.add_url_rule(f"/{path}", change.__name__, change, methods=["POST"])
 
 LONGEST_ADVANCE = 8784
 """Hours: a leap year in one click."""
@@ -97,13 +104,14 @@ def clear_answers() -> ResponseReturnValue:
 
 @blueprint.post("/agreements/<reference>/cancellation")
 def cancel_agreement(reference: str) -> ResponseReturnValue:
-    """The payer's own doing, on PayPal's side: the product is not told (M13)."""
+    """The payer's own doing, on PayPal's side; the product is told (M13)."""
     person = permit(Right.BILLING)
     own = own_agreements(db.session(), person.account_id, books())
     agreement = next((one for one in own if one.saved.reference == reference), None)
     if agreement is None:
         abort(404)
-    books().agreements.cancel(reference, parts().clock.now())
+    books().afterwards.take_away(reference, parts().clock.now())
+    sandbox_afterwards.deliver()
     payer = agreement.saved.payer_email
     return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))
 

@@ -12,7 +12,8 @@ from webapp.domain.accounts import Account
 from webapp.domain.emails import is_address
 from webapp.domain.payment_methods import BRANDS, MethodKind, PaymentMethod, listed
 from webapp.domain.payments import Attempt
-from webapp.ports import DeclineClass, Mailer
+from webapp.domain.reversals import NAMES
+from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
 from webapp.processors.sandbox.agreements import Agreement
 from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
@@ -65,6 +66,15 @@ TONES = {
 }
 
 
+DISPUTE_ENDS = (("won", "Won"), ("lost", "Lost"))
+OTHER_ENDS = (("won", "Failed"),)
+STATES = {
+    TakenBackState.TAKEN: "",
+    TakenBackState.LOST: "Lost",
+    TakenBackState.RETURNED: "Given back",
+}
+
+
 @dataclass(frozen=True)
 class ChargeRow:
     at: str
@@ -86,6 +96,16 @@ class AgreementRow:
 
 
 @dataclass(frozen=True)
+class TakenBackLine:
+    reference: str
+    words: str
+    """ "Dispute of $100.00, Visa •••• 4242"."""
+    state: str
+    ends: tuple[tuple[str, str], ...]
+    """How it may end yet, and the words on the buttons."""
+
+
+@dataclass(frozen=True)
 class SandboxScreen:
     now: str
     """ "Tue 24 Nov, 10:02 CET": the product's present time, in the account's time zone."""
@@ -101,12 +121,17 @@ class SandboxScreen:
     mails: list[MailRow]
     charges: list[ChargeRow]
     agreements: list[AgreementRow]
+    refundable: list[tuple[str, str]]
+    """Keys of charges of which something is left, and their words."""
+    taken_back: list[TakenBackLine]
+    saved: list[tuple[str, str]]
 
 
 def read_screen(
     session: Session, account_id: int, books: SandboxBooks, mailer: Mailer, now: datetime
 ) -> SandboxScreen:
     account = session.get_one(Account, account_id)
+    charges = _charges(session, account_id, books)
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
         now=f"{moments.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
@@ -118,9 +143,43 @@ def read_screen(
         methods=[("", "The next method, whichever it is"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
         mails=outbox.last(session, account, mailer, MAILS_SHOWN),
-        charges=[_charge(c, account, now) for c in _charges(session, account_id, books)],
+        charges=[_charge(c, account, now) for c in charges],
         agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
+        refundable=_refundable(charges, account, books),
+        taken_back=_taken_back(charges, account, books),
+        saved=[(str(method.id), method.label) for method in listed(session, account_id)],
     )
+
+
+def _refundable(
+    charges: list[Charge], account: Account, books: SandboxBooks
+) -> list[tuple[str, str]]:
+    left = [(charge, books.afterwards.left_of(charge.key)) for charge in charges]
+    return [
+        (charge.key, f"{money.show(rest, charge.currency, account.locale)}, {_charged(charge)}")
+        for charge, rest in left
+        if rest > 0
+    ]
+
+
+def _taken_back(
+    charges: list[Charge], account: Account, books: SandboxBooks
+) -> list[TakenBackLine]:
+    lines = []
+    for charge in charges:
+        for one in books.afterwards.of_charge(charge.key):
+            is_open = one.state is TakenBackState.TAKEN
+            ends = DISPUTE_ENDS if one.kind is TakenBack.DISPUTE else OTHER_ENDS
+            amount = money.show(one.amount, one.currency, account.locale)
+            lines.append(
+                TakenBackLine(
+                    reference=one.reference,
+                    words=f"{NAMES[one.kind]} of {amount}, {_charged(charge)}",
+                    state=STATES[one.state],
+                    ends=ends if is_open else (),
+                )
+            )
+    return lines
 
 
 def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> list[Agreement]:

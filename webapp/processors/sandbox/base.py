@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -14,10 +14,15 @@ from webapp.ports import (
     Cancelled,
     ChargeRequest,
     Declined,
+    Event,
+    Forged,
+    Happening,
     NotKnown,
     RefusedToLook,
+    Reversed,
     Saved,
     SavingAnswer,
+    Settled,
     Unknown,
     Verified,
 )
@@ -143,7 +148,43 @@ class PretendProcessor(ABC):
             return OTHER_REQUEST
         return declined(code, at) if code else Verified(at)
 
+    def open_event(
+        self, body: bytes, headers: Mapping[str, str]
+    ) -> Event | Forged | Unknown | RefusedToLook:
+        try:
+            return self._books.afterwards.open(body, headers, self._clock.now())
+        except sqlite3.Error:
+            return DOWN
+
+    @or_else(DOWN)
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        self._take(self._books.latency)
+        subject, _, reference = event.about.partition(" ")
+        if subject == "charge":
+            return self._charged(reference)
+        if subject == "taken_back":
+            return self._taken_back(reference)
+        return self._method(reference) if subject == "method" else ()
+
+    def _charged(self, key: str) -> Sequence[Happening]:
+        recorded = self._books.book.find(key)
+        return () if recorded is None else (Settled(key, recorded.answer()),)
+
+    def _taken_back(self, reference: str) -> Sequence[Happening]:
+        """Money can only go back that was paid: that is told first."""
+        row = self._books.afterwards.find(reference)
+        if row is None:
+            return ()
+        told = Reversed(
+            row.reference, row.key, row.kind, row.state, row.amount, row.currency, row.at
+        )
+        return (*self._charged(row.key), told)
+
     # What an agreement and a card do not share
+
+    @abstractmethod
+    def _method(self, reference: str) -> Sequence[Happening]:
+        """What a saved method looks like now."""
 
     @abstractmethod
     def _saved(self, reference: str) -> Saved:

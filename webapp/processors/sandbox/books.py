@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from sqlite3 import Connection
 
+from webapp.processors.sandbox.afterwards import Afterwards
 from webapp.processors.sandbox.agreements import Agreements
 from webapp.processors.sandbox.answers import LONGEST, AnswerKind, AnswerQueue, NextAnswer
 from webapp.processors.sandbox.charges import Charge, ChargeBook
@@ -27,6 +28,7 @@ class SandboxBooks:
         self.desk = Desk(self._store, self.agreements)
         self.queue = AnswerQueue(self._store)
         self.book = ChargeBook(self._store)
+        self.afterwards = Afterwards(self._store, self.book)
 
     def clock_offset(self) -> timedelta:
         """How far the product's clock is ahead of the wall clock. Cheap: read at every `now`."""

@@ -69,7 +69,7 @@ class Charge:
 
     def answer(self) -> Answer:
         if self.status is Status.PAID:
-            return Paid(self.reference, self.amount, self.currency, self.at)
+            return Paid(self.reference, self.amount, self.currency, self.at, self.method_reference)
         if self.status is Status.NEEDS_CUSTOMER:
             asked = self.challenge_id
             address = address_of(ChallengeKind.CHARGE, asked) if asked else ""

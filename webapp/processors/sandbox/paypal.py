@@ -1,10 +1,13 @@
 """The pretend PayPal: agreements that its customers give and take back on its own pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from webapp.ports import (
     Front,
+    Happening,
     Holder,
+    MethodGone,
+    MethodUpdated,
     NeedsCustomer,
     RefusedToLook,
     SavedAgreement,
@@ -50,6 +53,14 @@ class SandboxPayPal(PretendProcessor):
         self._take(self._books.latency)
         self._books.agreements.revoke(method_reference, self._clock.now())
         return True
+
+    def _method(self, reference: str) -> Sequence[Happening]:
+        agreement = self._books.agreements.find(reference)
+        if agreement is None:
+            return ()
+        if not agreement.stands:
+            return (MethodGone(reference, self._clock.now()),)
+        return (MethodUpdated(agreement.saved),)
 
     def _saved(self, reference: str) -> SavedAgreement:
         agreement = self._books.agreements.find(reference)

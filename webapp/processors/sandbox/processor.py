@@ -1,10 +1,13 @@
 """The pretend card processor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from webapp.ports import (
     Front,
+    Happening,
     Holder,
+    MethodGone,
+    MethodUpdated,
     NeedsCustomer,
     RefusedToLook,
     SavedCard,
@@ -58,6 +61,14 @@ class SandboxProcessor(PretendProcessor):
         self._take(self._books.latency)
         self._books.vault.revoke(method_reference, self._clock.now())
         return True
+
+    def _method(self, reference: str) -> Sequence[Happening]:
+        card = self._books.vault.card(reference)
+        if card is None:
+            return ()
+        if card.revoked:
+            return (MethodGone(reference, self._clock.now()),)
+        return (MethodUpdated(card.card),)
 
     def _saved(self, reference: str) -> SavedCard:
         card = self._books.vault.card(reference)

@@ -89,6 +89,26 @@ CREATE TABLE IF NOT EXISTS charge (
     created_at TEXT NOT NULL
 );
 
+-- Money of a charge that went back: refunds, disputes, reversals.
+CREATE TABLE IF NOT EXISTS taken_back (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('refund', 'dispute', 'reversal')),
+    key TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL DEFAULT 'taken' CHECK (state IN ('taken', 'lost', 'returned')),
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What the product's webhook is told.
+CREATE TABLE IF NOT EXISTS event (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    processor TEXT NOT NULL,
+    about TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    delivered_at TEXT
+);
+
 CREATE TABLE IF NOT EXISTS verification (
     key TEXT PRIMARY KEY,
     card_reference TEXT NOT NULL,
@@ -192,9 +212,8 @@ def _make_tables(db: sqlite3.Connection) -> None:
             db.execute(statement)
         # Fingerprints of card numbers are made under a secret, so that a copy of the
         # product's own database says nothing about the numbers.
-        db.execute(
-            "INSERT OR IGNORE INTO setting VALUES ('fingerprint_secret', ?)", (token_hex(32),)
-        )
+        for secret in ("fingerprint_secret", "webhook_secret"):
+            db.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (secret, token_hex(32)))
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:

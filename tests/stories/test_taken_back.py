@@ -1,0 +1,313 @@
+"""L7: refunds, disputes and reversals at the processor reach the ledger, each once."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import MASTERCARD, VISA, micros
+from webapp.actions.receive_event import Receipt
+from webapp.actions.resume_automatic import resume_automatic
+from webapp.domain import evidence
+from webapp.domain.accounts import Account
+from webapp.domain.base import begin_writing
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payments import Attempt, Payment, paid_since
+from webapp.domain.reversals import Reversal
+from webapp.ports import TakenBackState
+from webapp.reads.ledger_check import check_ledger
+from webapp.reads.payment_list import read_payments
+from webapp.reads.statement import read_statement
+
+
+def paid(world, amount="100.00"):
+    """A payment by hand; the key of its charge."""
+    method = world.methods[0] if world.methods else world.card(VISA)
+    world.pay(method, amount)
+    return world.attempts[-1].key
+
+
+def check(world):
+    books = world.books
+    return check_ledger(world.session, books.paid_charges, books.afterwards.all).differences
+
+
+def account(world):
+    world.session.rollback()
+    return world.session.get_one(Account, world.account_id)
+
+
+def test_a_refund_is_a_debit_that_names_its_payment_once(world):
+    key = paid(world)
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+
+    receipts = world.deliver(times=3)
+
+    assert receipts == [Receipt.DONE, Receipt.KNOWN, Receipt.KNOWN]
+    assert world.balance == "160.00"
+    assert world.entries == [("payment", "100.00"), ("refund", "-40.00")]
+    reversal = world.session.scalar(select(Reversal))
+    assert reversal.attempt.key == key
+    assert world.session.get(Payment, reversal.debit_id).amount == -micros("40.00")
+    assert check(world) == ()
+
+
+def test_two_refunds_of_one_payment_are_two_debits(world):
+    """By their own amount, whatever the order in which they are told."""
+    key = paid(world)
+    for amount in ("30.00", "70.00"):
+        world.books.afterwards.refund(key, micros(amount), world.clock.now())
+    first, second = world.books.afterwards.undelivered(world.clock.now())
+
+    for _, it in (second, first, second):
+        world.receive(it.processor, it.body, it.headers)
+
+    assert world.balance == "100.00"
+    assert sorted(world.entries[1:]) == [("refund", "-30.00"), ("refund", "-70.00")]
+
+
+def test_it_is_told_in_plain_words_on_the_screens_and_by_mail(world):
+    key = paid(world)
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.deliver()
+
+    now = world.clock.now()
+    line = read_statement(world.session, world.account_id, now).days[0].lines[0]
+    row = read_payments(world.session, world.account_id, now).rows[0]
+
+    said = "Refund of P-000002, Visa •••• 4242"
+    assert (line.kind, line.description, line.amount) == ("Refund", said, "−40.00")
+    assert (row.kind, row.method, row.amount, row.state) == ("Refund", said, "−$40.00", "Refunded")
+    assert world.decisions[-1].sentence == f"$40.00 went back: {said}. The balance is $160.00."
+    (mail,) = world.mails_of("taken_back")
+    assert mail.facts["balance_after"] == "$160.00"
+
+
+def test_a_refund_below_the_threshold_starts_no_refill_by_itself(world):
+    """L7: neither at once, nor by the sweep, nor when another payment is settled; usage does."""
+    world.card(VISA, auto_charge=True)
+    world.refill("50.00", "100.00")
+    key = paid(world)
+    world.use("60.00")
+    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+    world.deliver()
+    assert world.balance == "40.00"
+
+    world.pass_time(minutes=5)
+    world.pass_time(hours=1)
+
+    assert len(world.charges) == 1
+    assert world.timeline[-1] == "low_by_a_reversal"
+    assert world.timeline.count("low_by_a_reversal") == 1
+
+    world.use("1.00")
+    world.work()
+
+    assert [amount for _, amount in world.charges] == ["100.00", "100.00"]
+
+
+def test_a_refund_may_take_the_balance_below_zero(world):
+    key = paid(world, "500.00")
+    world.use("550.00")
+    world.books.afterwards.refund(key, micros("500.00"), world.clock.now())
+
+    world.deliver()
+
+    assert world.balance == "-450.00"
+
+
+def test_the_notification_is_sent_for_a_fall_by_a_refund_too(world):
+    """N2: it moves no money."""
+    key = paid(world)
+    world.apply(notification_on=True, notification_threshold="150.00")
+    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+
+    world.deliver()
+
+    assert len(world.mails_of("low_balance")) == 1
+
+
+def test_a_refund_that_did_not_arrive_is_credited_back(world):
+    key = paid(world)
+    reference = world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.deliver()
+    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+
+    world.deliver(times=2)
+
+    assert world.balance == "200.00"
+    assert world.entries[1:] == [("refund", "-40.00"), ("refund", "40.00")]
+    assert check(world) == ()
+
+
+def test_a_dispute_that_is_won_is_credited_back(world):
+    key = paid(world)
+    reference = world.books.afterwards.dispute(key, world.clock.now())
+    world.deliver()
+    assert world.balance == "100.00"
+
+    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+    world.deliver(times=2)
+
+    assert world.balance == "200.00"
+    assert account(world).paused_at is None
+    assert check(world) == ()
+
+
+def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
+    world.card(VISA, auto_charge=True)
+    world.refill("50.00", "100.00")
+    key = paid(world)
+    reference = world.books.afterwards.dispute(key, world.clock.now())
+    world.deliver()
+    assert account(world).paused_at is None
+
+    world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
+    world.deliver()
+    world.use("80.00")
+    world.work()
+
+    assert account(world).paused_at is not None
+    assert len(world.charges) == 1
+    assert "lost dispute" in world.decisions[-1].sentence
+    assert len(world.mails_of("paused")) == 1
+
+    around = (world.owner, world.clock.now(), world.policy)
+    resume_automatic(world.session, world.account_id, *around)
+    world.work()
+
+    assert len(world.charges) == 2
+    # The loss is told again, and is no news any more.
+    world.books.afterwards.tell("sandbox", f"taken_back {reference}", world.clock.now())
+    world.deliver()
+    assert account(world).paused_at is None
+
+
+def test_a_dispute_that_was_lost_before_we_heard_of_it_counts_once(world):
+    key = paid(world)
+    reference = world.books.afterwards.dispute(key, world.clock.now())
+    world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
+
+    world.deliver()
+
+    assert world.entries[1:] == [("dispute", "-100.00")]
+    assert account(world).paused_at is not None
+
+
+def test_a_dispute_that_was_won_before_we_heard_of_it_moves_nothing(world):
+    key = paid(world)
+    reference = world.books.afterwards.dispute(key, world.clock.now())
+    world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
+
+    world.deliver()
+
+    assert world.balance == "200.00"
+    assert check(world) == ()
+
+
+def test_a_reversal_is_a_debit_of_its_own_kind(world):
+    key = paid(world)
+    world.books.afterwards.reverse(key, world.clock.now())
+
+    world.deliver()
+
+    assert world.entries[1:] == [("reversal", "-100.00")]
+
+
+def test_a_refund_of_a_payment_whose_outcome_we_missed_settles_it_first(world):
+    """Events come in any order: the object is fetched anew, with what it means."""
+    card = world.card(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(card)
+    key = world.attempts[-1].key
+    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+
+    world.deliver()
+
+    assert world.entries == [("payment", "100.00"), ("refund", "-100.00")]
+
+
+def test_a_refund_of_what_was_never_credited_goes_before_the_operator(world):
+    """L9"""
+    card = world.card(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(card)
+    attempt = world.attempts[-1]
+    attempt_id = attempt.id
+    begin_writing(world.session)
+    world.session.get_one(Attempt, attempt_id).key = "attempt-of-a-backup"
+    world.session.commit()
+    key = world.books.paid_charges()[-1][0]
+    world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
+
+    world.deliver(times=2)
+
+    assert world.entries == []
+    stray, refund = evidence.waiting(world.session)
+    assert "belongs to no attempt of ours" in stray.what
+    assert "belongs to no payment of ours" in refund.what
+
+
+def test_an_outcome_that_is_told_settles_the_attempt(world):
+    """L10: nobody needs to ask."""
+    card = world.card(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(card)
+    world.books.afterwards.tell_of_charge(world.attempts[-1].key, world.clock.now())
+
+    world.deliver(times=2)
+
+    assert world.balance == "200.00"
+
+
+@pytest.mark.parametrize("harm", ["body", "signature", "late"])
+def test_what_the_processor_has_not_signed_is_turned_away(world, harm):
+    key = paid(world)
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
+    body, headers = it.body, dict(it.headers)
+    if harm == "body":
+        body = body.replace(b"taken_back", b"taken_Back")
+    if harm == "signature":
+        headers = {"Sandbox-Signature": headers["Sandbox-Signature"].replace("v1=", "v0=")}
+    if harm == "late":
+        world.clock.at += timedelta(minutes=6)
+
+    assert world.receive(it.processor, body, headers) is Receipt.FORGED
+    assert world.balance == "200.00"
+
+
+def test_an_event_of_an_unknown_kind_is_taken_and_forgotten(world):
+    world.books.afterwards.tell("sandbox", "weather is-fine", world.clock.now())
+
+    assert world.deliver(times=2) == [Receipt.DONE, Receipt.KNOWN]
+
+
+def test_a_worker_that_dies_before_the_commit_is_told_again(world):
+    """The event's id stands in the transaction of its effect."""
+    key = paid(world)
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
+    commit = world.session.commit
+    world.session.commit = lambda: (_ for _ in ()).throw(SystemExit)
+    with pytest.raises(SystemExit):
+        world.receive(it.processor, it.body, it.headers)
+    world.session.commit = commit
+    world.session.rollback()
+    assert world.balance == "200.00"
+
+    assert world.receive(it.processor, it.body, it.headers) is Receipt.DONE
+    assert world.balance == "160.00"
+    assert len(world.session.scalars(select(LedgerEntry)).all()) == 3
+
+
+def test_a_mail_link_does_not_end_because_of_a_refund(world):
+    """F10: money that went away is no payment that succeeded."""
+    world.cards(MASTERCARD)
+    key = paid(world, "500.00")
+    before = world.clock.now()
+    world.clock.advance(minutes=1)
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.deliver()
+
+    assert paid_since(world.session, world.account_id, before + timedelta(seconds=30)) is False

@@ -1,0 +1,47 @@
+"""`flask evidence`: what processors say that fits no payment of ours."""
+
+import click
+
+from webapp.actions.close_evidence import close_evidence
+from webapp.cli.commands import Commands, as_json, print_json
+from webapp.domain import evidence
+from webapp.domain.money import decimal_text
+from webapp.extensions import db, parts
+
+commands = Commands("evidence", help="What processors say that fits no payment of ours.")
+
+
+@commands.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List what waits to be looked into: payments that we never wrote, and money taken back."""
+    waiting = [
+        {
+            "evidence": one.id,
+            "processor": one.processor,
+            "reference": one.reference,
+            "amount": decimal_text(one.amount),
+            "currency": one.currency,
+            "at": one.at,
+            "what": one.what,
+        }
+        for one in evidence.waiting(db.session())
+    ]
+    if as_json:
+        print_json(waiting)
+        return
+    for row in waiting:
+        click.echo(
+            "{evidence:>6}  {amount:>12} {currency}  {processor} {reference}: {what}".format(**row)
+        )
+    if not waiting:
+        click.echo("Nothing waits to be looked into.")
+
+
+@commands.command()
+@click.argument("evidence_id", metavar="EVIDENCE", type=click.IntRange(1, 2**31 - 1))
+@click.option("--reason", required=True, help="What was found and done about it; it is kept.")
+def close(evidence_id: int, reason: str) -> None:
+    """Say that EVIDENCE has been looked into. It moves no money."""
+    close_evidence(db.session(), evidence_id, reason, parts().clock.now())
+    click.echo(f"Evidence {evidence_id} is closed.")
