@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,11 @@ def world(app, session) -> World:
     return World(app, session)
 
 
+def proved_at(now: datetime) -> int:
+    """As a session notes that its person has just given their password."""
+    return int(now.timestamp())
+
+
 @pytest.fixture
 def client(app, world):
     """A browser without JavaScript, signed in as the owner."""
@@ -200,4 +206,5 @@ def client(app, world):
     with client.session_transaction() as cookie:
         cookie["_user_id"] = str(world.created.user_id)
         cookie["_fresh"] = True
+        cookie["proved"] = proved_at(world.clock.now())
     return client

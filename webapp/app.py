@@ -36,7 +36,9 @@ from webapp.web import (
     pictures,
     probes,
     profile,
+    proof,
     sandbox,
+    second_factor,
     session,
     statement,
     static_files,
@@ -171,12 +173,14 @@ def register_pages(app: Flask) -> None:
     addresses.init_app(app)
     pictures.init_app(app)
     errors.init_app(app)
+    proof.init_app(app)
     compression.init_app(app)
     headers.init_app(app)
     pages = [
         session,
         accounts,
         profile,
+        second_factor,
         payment_methods,
         low_balance,
         payments,

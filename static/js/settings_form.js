@@ -21,6 +21,9 @@ const settle = (words) => {
 
 let sending = false;
 
+// The form itself, or the one that asks for a proof first and then sends the same again.
+const sends = (target) => target === form() || (target.matches("[data-proof]") && target.action === form().action);
+
 const show = () => {
   form()?.querySelector("[type=submit]").classList.toggle("primary", dirty());
   form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited());
@@ -37,22 +40,22 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("htmx:beforeRequest", ({ target }) => {
-  if (target !== form()) return;
+  if (!form() || !sends(target)) return;
   sending = true;
-  const outcome = target.querySelector(".outcome");
+  const outcome = form().querySelector(".outcome");
   outcome.className = "outcome hint";
   outcome.textContent = "Saving";
-  target.querySelector("[data-discard]").hidden = true;
+  form().querySelector("[data-discard]").hidden = true;
 });
 
-document.addEventListener("htmx:afterRequest", ({ target }) => {
-  if (target !== form()) return;
+document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+  if (!form() || !sends(target)) return;
   sending = false;
-  const outcome = target.querySelector(".outcome");
-  if (outcome.textContent === "Saving") outcome.textContent = "Not answered";
+  const outcome = form().querySelector(".outcome");
+  if (outcome.textContent === "Saving") outcome.textContent = detail.xhr.status === 401 ? "Not saved yet" : "Not answered";
   show();
   // To the first thing to fix; only a switch with a mistake is described.
-  if ("refused" in target.dataset) target.querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
+  if ("refused" in form().dataset) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
 });
 
 aroundSwap(

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from flask.sessions import SecureCookieSessionInterface
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser.screen import MAIN
-from tests.conftest import settings_in
+from tests.conftest import proved_at, settings_in
 from tests.factories import World
 from webapp.app import create_app
 from webapp.extensions import db
@@ -198,8 +199,18 @@ def open_page(app, world: World, server: Server, open_signed_out: Open) -> Open:
 
 def cookie_of(app, world: World) -> str:
     """As signing in sets it; test_session.py goes through the form."""
+    return session_cookie(app, world)
+
+
+def session_cookie(app, world: World, *, minutes_ago: int = 0) -> str:
+    """Of the owner, who has signed in that long ago."""
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
     # Not fresh from the start: what is found changed would be sent again with the first answer.
-    session = {"_user_id": str(world.created.user_id), "_fresh": False, "_permanent": True}
+    session = {
+        "_user_id": str(world.created.user_id),
+        "_fresh": False,
+        "_permanent": True,
+        "proved": proved_at(world.clock.now() - timedelta(minutes=minutes_ago)),
+    }
     return str(serializer.dumps(session))

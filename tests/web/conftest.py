@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 from sqlalchemy import event, text
 
+from tests.conftest import proved_at
 from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.domain.users import Membership, Role, User
 from webapp.extensions import db
@@ -44,13 +45,14 @@ def busy(world):
 
 
 @pytest.fixture
-def sign_in(app):
+def sign_in(app, clock):
     """A browser of the person with this id."""
 
     def visit(user_id):
         client = app.test_client()
         with client.session_transaction() as cookie:
             cookie["_user_id"], cookie["_fresh"] = str(user_id), True
+            cookie["proved"] = proved_at(clock.now())
         return client
 
     return visit

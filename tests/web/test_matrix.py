@@ -204,7 +204,7 @@ def test_everyone_is_answered_as_the_table_says(records, visitor, rewind):
             if not matrix.is_as_told(expected, answer.status_code, answer.location or ""):
                 got = f"{answer.status_code} {answer.location or ''}"
                 wrong.append(f"{row.method} {row.rule} as {who}: {expected} expected, got {got}")
-            if changed and expected in ("in", "no", "none") and row.rule != "/sign-out":
+            if changed and expected in ("in", "no", "none") and "/sign-out" not in row.rule:
                 wrong.append(f"{row.method} {row.rule} as {who}: refused, and yet it changed rows")
     assert not wrong, "\n" + "\n".join(wrong)
 

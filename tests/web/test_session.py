@@ -7,7 +7,7 @@ import pytest
 from tests.factories import PASSWORD
 from tests.web.conftest import words
 from webapp.domain.audit import AuditEntry
-from webapp.domain.users import User
+from webapp.domain.users import Membership, User
 
 MAIN = "/billing/payment-methods"
 
@@ -90,7 +90,36 @@ def test_the_session_is_a_new_one(visitor, email):
     sign_in(visitor, email)
     with visitor.session_transaction() as cookie:
         assert "left_by" not in cookie
-        assert cookie.permanent
+
+
+def test_remembered_only_if_one_says_so(app, email):
+    """Otherwise the browser forgets it when it is closed."""
+    for form, kept in (({}, False), ({"remember": "1"}, True)):
+        cookie = sign_in(app.test_client(), email, **form).headers["Set-Cookie"]
+        assert ("Expires=" in cookie) == kept
+
+
+def test_signing_out_everywhere(app, client, visitor, world, email):
+    """P2: every session of the person's ends, in other browsers too; nobody else's does."""
+    sign_in(visitor, email)
+    assert visitor.get(MAIN).status_code == 200
+    answer = client.post("/sign-out/everywhere", follow_redirects=True)
+    assert "You are signed out everywhere" in words(answer)
+    assert visitor.get(MAIN).status_code == 303
+    assert client.get(MAIN).status_code == 303
+    assert ("signed_out_everywhere", {}) in world.audits
+    assert sign_in(visitor, email).status_code == 303
+    assert visitor.get(MAIN).status_code == 200
+
+
+def test_who_is_in_no_account_is_told_so(visitor, world, email):
+    """P3: the right password, and nothing to see."""
+    world.session.query(Membership).delete()
+    world.session.commit()
+    answer = sign_in(visitor, email)
+    assert answer.status_code == 422
+    assert "no account here any more" in words(answer)
+    assert visitor.get(MAIN).status_code == 303
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(visitor, email):

@@ -50,6 +50,8 @@ class Account(Base):
     """The burst breaker counts from here: Resume starts an empty window (T10)."""
     all_failed_mailed: Mapped[bool] = mapped_column(default=False)
     """The mail that all methods failed has gone out; a success arms it again (F11)."""
+    second_factor_required: Mapped[bool] = mapped_column(default=False)
+    """Its people must have a second factor before they go on."""
     revision: Mapped[int] = mapped_column(default=0)
     """Grows with every change an open page should show."""
     created_at: Mapped[datetime]

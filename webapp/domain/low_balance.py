@@ -133,6 +133,14 @@ class Choice:
     notification_on: bool = False
     notification_threshold: int | None = None
 
+    def raises(self, before: "Choice") -> bool:
+        """More money may be taken than before: a limit is wider or gone, or a refill is larger."""
+        limits = ((before.day_limit, self.day_limit), (before.month_limit, self.month_limit))
+        refills = ((before.refill_amount, self.refill_amount), (before.target, self.target))
+        return any(old is not None and (new is None or new > old) for old, new in limits) or any(
+            (new or 0) > (old or 0) for old, new in refills
+        )
+
     def faults(self, policy: Policy, show: Show) -> dict[str, str]:
         """An error for each bad field; empty if all can be applied together.
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, bindparam, select
+from sqlalchemy import BigInteger, ForeignKey, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from webapp.domain.accounts import Account
@@ -51,6 +51,13 @@ class User(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
+    session_version: Mapped[int] = mapped_column(default=0)
+    """Sessions that began under an earlier one have ended."""
+    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    """Base32, shared with the person's authenticator app; empty while the second factor is off."""
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+    """The last 30 seconds whose code was used."""
+    totp_since: Mapped[datetime | None]
 
     memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
 
@@ -73,6 +80,13 @@ class User(Base):
 
     def roles_in(self, account_id: int) -> set[Role]:
         return {m.role for m in self.memberships if m.account_id == account_id}
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_secret is not None
+
+    def end_sessions(self) -> None:
+        self.session_version += 1
 
     @property
     def accounts(self) -> list[Account]:

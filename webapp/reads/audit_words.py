@@ -48,6 +48,16 @@ def _amount(details: Details, account: Account, name: str = "amount", currency: 
     return money.show(value, currency or account.currency, account.locale)
 
 
+def _signed_in(details: Details, account: Account) -> str:
+    by = details.get("by")
+    return f"With the right password and a {by}." if by else "With the right password."
+
+
+def _from_to(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"From {on_off(not on)} to {on_off(on)}."
+
+
 def _auto_charge(details: Details, account: Account) -> str:
     on = bool(details.get("on"))
     return f"{details.get('method')}: from {on_off(not on)} to {on_off(on)}."
@@ -164,8 +174,16 @@ OPERATOR = "Your provider"
 MACHINES = "API keys and webhooks"
 
 KINDS: dict[str, Kind] = {
-    "signed_in": Kind(SIGN_IN, "Signed in", fixed("With the right password.")),
+    "signed_in": Kind(SIGN_IN, "Signed in", _signed_in),
+    "password_accepted": Kind(SIGN_IN, "Password accepted", fixed("The code was asked for.")),
+    "code_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The code was wrong.")),
+    "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Neither password nor code.")),
+    "signed_out_everywhere": Kind(SIGN_IN, "Signed out everywhere", fixed("All sessions ended.")),
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
+    "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("From off to on.")),
+    "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("From on to off.")),
+    "recovery_codes": Kind(PEOPLE, "Recovery codes", fixed("New ones; the old ones are gone.")),
+    "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everybody", _from_to),
     "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
     "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
     "method_added": Kind(METHODS, "Method added", fixed("{method}.")),

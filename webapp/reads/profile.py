@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.domain import moments, second_factor
+from webapp.domain.accounts import Account
 from webapp.domain.users import User
 from webapp.reads.shell import in_words
 
@@ -23,12 +26,19 @@ class ProfileScreen:
     name: str
     email: str
     belongings: tuple[Belonging, ...]
+    second_factor: str
+    """ "On since 12 Nov", or empty while it is off."""
+    codes_left: int
+    insisted_by: str
+    """The account of theirs that asks everybody for a second factor; empty if none does."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """By field name."""
 
 
-def read_profile(session: Session, user_id: int, account_id: int) -> ProfileScreen:
+def read_profile(session: Session, user_id: int, account_id: int, now: datetime) -> ProfileScreen:
     user = session.get_one(User, user_id)
+    zone = session.get_one(Account, account_id).time_zone
+    since = moments.day(user.totp_since, zone, now) if user.totp_since else ""
     return ProfileScreen(
         name=user.name,
         email=user.email,
@@ -36,4 +46,7 @@ def read_profile(session: Session, user_id: int, account_id: int) -> ProfileScre
             Belonging(a.id, a.name, in_words(user.roles_in(a.id)), a.id == account_id)
             for a in user.accounts
         ),
+        second_factor=f"On since {since}" if since else "",
+        codes_left=second_factor.codes_left(session, user_id) if since else 0,
+        insisted_by=next((a.name for a in user.accounts if a.second_factor_required), ""),
     )

@@ -4,24 +4,35 @@
 the other half of the check: another account's record is not found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import UserMixin, current_user
+from flask_login import UserMixin, current_user, login_user
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 from werkzeug.routing import IntegerConverter, Map
 
+from webapp.actions.prove import prove as is_proved
 from webapp.domain.audit import Actor
 from webapp.domain.users import Right, User
-from webapp.extensions import db, login_manager
+from webapp.extensions import db, login_manager, parts
 
 STATE_SECONDS = 3600
 LARGEST_ID = 2**31 - 1
 
 ACCOUNT = "account"
 """In the session: the id of the account that the person works for."""
+VERSION = "version"
+"""In the session: the person's `session_version` when it began."""
+PROVED = "proved"
+"""In the session: when the person last proved that it is they, in seconds since 1970."""
+
+PROOF = "proof"
+"""The field of a form in which they prove it again."""
+PROOF_LASTS = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,12 @@ class Person(UserMixin):
 
     id: int
     name: str
+    email: str
     account_id: int
     rights: frozenset[Right]
+    has_second_factor: bool
+    owes_second_factor: bool
+    """The account asks for one, and they have not set it up yet."""
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -39,6 +54,22 @@ class Person(UserMixin):
     @property
     def actor(self) -> Actor:
         return Actor(self.id, self.name, request.remote_addr or "")
+
+
+class ProofNeeded(Exception):
+    """The last proof is too old for what is wanted; `web/proof.py` asks for another."""
+
+    def __init__(
+        self,
+        person: Person,
+        error: str = "",
+        action: str = "",
+        fields: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
+        """`action` and `fields`: what to send again, if not the present request's own form."""
+        super().__init__("the last proof is too old")
+        self.person, self.error = person, error
+        self.action, self.fields = action, fields
 
 
 class RecordId(IntegerConverter):
@@ -56,7 +87,9 @@ def init_app(app: Flask) -> None:
 
 def load_person(user_id: str) -> Person | None:
     user = User.signed_in(db.session(), int(user_id))
-    return None if user is None else person_of(user, session.get(ACCOUNT))
+    if user is None or user.session_version != session.get(VERSION, 0):
+        return None
+    return person_of(user, session.get(ACCOUNT))
 
 
 def person_of(user: User, account_id: int | None) -> Person | None:
@@ -66,27 +99,89 @@ def person_of(user: User, account_id: int | None) -> Person | None:
         return None
     if account_id not in theirs:
         account_id = min(theirs)
-    return Person(user.id, user.name, account_id, user.rights_in(account_id))
+    asked = any(
+        m.account_id == account_id and m.account.second_factor_required for m in user.memberships
+    )
+    return Person(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        account_id=account_id,
+        rights=user.rights_in(account_id),
+        has_second_factor=user.has_second_factor,
+        owes_second_factor=asked and not user.has_second_factor,
+    )
 
 
-def signed_in() -> Person:
-    """The signed-in person, whatever their rights; else sign-in."""
+def begin_session(user: User, now: datetime, *, remember: bool) -> Person | None:
+    """A new session, of somebody who has just proved who they are; None: they are in no account.
+
+    Nothing of what was known before carries over.
+    """
+    session.clear()
+    person = person_of(user, None)
+    if person is not None:
+        session.permanent = remember
+        session[VERSION] = user.session_version
+        session[PROVED] = int(now.timestamp())
+        login_user(person)
+    return person
+
+
+def signed_in(*, owing: bool = False) -> Person:
+    """The signed-in person, whatever their rights; else sign-in.
+
+    Who owes the account a second factor is led to setting it up, unless `owing`.
+    """
     if not current_user.is_authenticated:
         abort(make_response(ask_to_sign_in()))
-    return cast(Person, current_user)
+    person = cast(Person, current_user)
+    if person.owes_second_factor and not owing:
+        abort(make_response(lead_to(url_for("second_factor.new"))))
+    return person
 
 
-def permit(right: Right) -> Person:
-    """The signed-in person, if they have the right; else sign-in or 403."""
+def permit(right: Right, *, proved: bool = False) -> Person:
+    """The signed-in person, if they have the right; else sign-in or 403.
+
+    `proved`: for what needs a proof of the last 15 minutes that it is they, see `prove`.
+    """
     person = signed_in()
     if not person.may(right):
         abort(403)
+    if proved:
+        prove(person)
     return person
+
+
+def prove(
+    person: Person, action: str = "", fields: Sequence[tuple[str, str]] | None = None
+) -> None:
+    """Go on if they proved within 15 minutes that it is they, or do so with this very form.
+
+    Else they are asked for their password, or a code; then the same form comes again with the
+    answer in it. Raises `ProofNeeded`.
+    """
+    now = parts().clock.now()
+    last = datetime.fromtimestamp(session.get(PROVED, 0), UTC)
+    if abs(now - last) < PROOF_LASTS:  # later than now: by a clock that was set back since
+        return
+    proof = request.form.get(PROOF)
+    if proof is None:
+        raise ProofNeeded(person, "", action, fields)
+    if not is_proved(db.session(), person.id, proof, person.actor, now):
+        wrong = (
+            "That is neither your password nor your code"
+            if person.has_second_factor
+            else ("That is not your password")
+        )
+        raise ProofNeeded(person, wrong, action, fields)
+    session[PROVED] = int(now.timestamp())
 
 
 def work_for(account_id: int) -> None:
     """From now on this session is about that account. 404 for one they do not belong to (P3)."""
-    user = User.signed_in(db.session(), signed_in().id)
+    user = User.signed_in(db.session(), signed_in(owing=True).id)
     if user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id
@@ -130,5 +225,11 @@ def ask_to_sign_in() -> ResponseReturnValue:
     """To the sign-in page and back; a fragment's request moves the whole page there."""
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     if request.headers.get("HX-Request") == "true":
-        return "", 401, {"HX-Redirect": url_for("session.sign_in")}
-    return redirect(url_for("session.sign_in", next=back), 303)
+        return lead_to(url_for("session.sign_in"))
+    return lead_to(url_for("session.sign_in", next=back))
+
+
+def lead_to(address: str) -> ResponseReturnValue:
+    if request.headers.get("HX-Request") == "true":
+        return "", 401, {"HX-Redirect": address}
+    return redirect(address, 303)

@@ -6,14 +6,16 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.apply_settings import apply_settings
+from webapp.domain.accounts import Account
 from webapp.domain.errors import Refusal, Stale
+from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.low_balance_settings import as_typed
 from webapp.reads.message import Message
 from webapp.reads.payment_methods import PaymentMethodsScreen
 from webapp.web import forms
-from webapp.web.access import Person, permit
+from webapp.web.access import Person, permit, prove
 from webapp.web.responses import go_to, wants_fragment
 from webapp.web.screen import fields_of, read, render, status_of
 
@@ -26,6 +28,8 @@ APPLIED = Message("Changes applied")
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     choice, errors = forms.choice(request.form)
+    if not errors and takes_more(person, choice):
+        prove(person)
     seen = forms.whole_number("seen")
     it = parts()
     try:
@@ -47,6 +51,13 @@ def apply() -> ResponseReturnValue:
     screen = read(person)
     screen = replace(screen, settings=replace(screen.settings, applied=True))
     return page(person, screen, APPLIED)
+
+
+def takes_more(person: Person, choice: Choice) -> bool:
+    """More money may be taken than before, and nothing else is wrong with it."""
+    account = db.session.get_one(Account, person.account_id)
+    standing = LowBalanceSettings.of(db.session(), account.id).chosen()
+    return choice.raises(standing) and not choice.faults(parts().policy, account.show)
 
 
 def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:

@@ -20,7 +20,7 @@ from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms
-from webapp.web.access import Person, is_own_state, permit, sign_state
+from webapp.web.access import Person, is_own_state, permit, prove, sign_state
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, read, refused, render
 
@@ -121,7 +121,7 @@ def new_paypal() -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods/paypal")
 def link() -> ResponseReturnValue:
     """To PayPal and back; with scripts or without, it takes the whole page."""
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, proved=True)
     it = parts()
     processor = it.processors.get(it.paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
@@ -152,7 +152,7 @@ def removal(method_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/removal")
 def remove(method_id: int) -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, proved=True)
     it = parts()
     try:
         method = remove_method(
@@ -208,6 +208,12 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
     person = permit(Right.BILLING)
     if not is_own_state(person, form.get("state", "")):
         abort(400)
+    told = {
+        "state": form["state"],
+        "token": form.get(token, ""),
+        "consent": form.get("consent", ""),
+    }
+    prove(person, url_for("payment_methods.create"), list(told.items()))
     it = parts()
     processor = it.processors[it.card_processor]
     around = (person.actor, processor, it.clock, it.policy)

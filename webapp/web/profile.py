@@ -36,7 +36,7 @@ def rename() -> ResponseReturnValue:
 
 
 def read(person: Person) -> ProfileScreen:
-    return read_profile(db.session(), person.id, person.account_id)
+    return read_profile(db.session(), person.id, person.account_id, parts().clock.now())
 
 
 def page(person: Person, screen: ProfileScreen) -> str:

@@ -1,19 +1,31 @@
-"""Signing in and out."""
+"""Signing in, in one step or two, and out."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, logout_user
 
+from webapp.actions.end_sessions import end_sessions
+from webapp.actions.sign_in import finish_sign_in
 from webapp.actions.sign_in import sign_in as check
+from webapp.domain.users import User
 from webapp.extensions import db, parts
-from webapp.web.access import Person, load_person, signed_in
+from webapp.reads.message import Message
+from webapp.web.access import Person, begin_session, signed_in
 from webapp.web.menu import first_page
+from webapp.web.responses import said, say
 
 blueprint = Blueprint("session", __name__)
 
 WRONG = "That email and password do not belong together."
+NOWHERE = "You belong to no account here any more. Ask the owner of one to invite you."
+WRONG_CODE = "That code is not right, or it has been used"
+
+HALF = "half"
+"""In the session: who has given their password and is asked for their code."""
+HALF_LASTS = timedelta(minutes=10)
 
 
 @blueprint.get("/")
@@ -24,23 +36,44 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/sign-in")
 def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return redirect(way_on(signed_in()))
-    return render_template("session/sign_in.html", email="", error="", next=safe_next())
+        return redirect(way_on(signed_in(owing=True)))
+    return form()
 
 
 @blueprint.post("/sign-in")
 def start() -> ResponseReturnValue:
     email, password = request.form.get("email", ""), request.form.get("password", "")
+    remember = request.form.get("remember") == "1"
     now = parts().clock.now()
     user_id = check(db.session(), email, password, request.remote_addr or "", now)
-    session.clear()  # what was known before signing in does not carry over
-    person = load_person(str(user_id)) if user_id is not None else None
-    if person is None:
-        form = {"email": email, "error": WRONG, "next": safe_next()}
-        return render_template("session/sign_in.html", **form), 422
-    session.permanent = True
-    login_user(person)
-    return redirect(way_on(person), 303)
+    user = User.signed_in(db.session(), user_id) if user_id is not None else None
+    if user is None:
+        return form(email, WRONG), 422
+    if user.has_second_factor:
+        session.clear()
+        since = int(now.timestamp())
+        session[HALF] = [user.id, user.session_version, since, remember]
+        return redirect(url_for("session.code", next=safe_next() or None), 303)
+    return enter(user, remember=remember)
+
+
+@blueprint.get("/sign-in/code")
+def code() -> ResponseReturnValue:
+    if half_in() is None:
+        return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
+    return render_template("session/code.html", error="", next=safe_next())
+
+
+@blueprint.post("/sign-in/code")
+def finish() -> ResponseReturnValue:
+    user = half_in()
+    if user is None:
+        say(Message("That took too long. Sign in again.", "bad"))
+        return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
+    text, now = request.form.get("code", ""), parts().clock.now()
+    if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
+        return render_template("session/code.html", error=WRONG_CODE, next=safe_next()), 422
+    return enter(user, remember=bool(session[HALF][3]))
 
 
 @blueprint.post("/sign-out")
@@ -48,6 +81,38 @@ def sign_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
     return redirect(url_for("session.sign_in"), 303)
+
+
+@blueprint.post("/sign-out/everywhere")
+def sign_out_everywhere() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    end_sessions(db.session(), person.id, person.actor, parts().clock.now())
+    logout_user()
+    session.clear()
+    say(Message("You are signed out everywhere."))
+    return redirect(url_for("session.sign_in"), 303)
+
+
+def form(email: str = "", error: str = "") -> str:
+    context = {"email": email, "error": error, "next": safe_next(), "message": said()}
+    return render_template("session/sign_in.html", **context)
+
+
+def enter(user: User, *, remember: bool) -> ResponseReturnValue:
+    person = begin_session(user, parts().clock.now(), remember=remember)
+    if person is None:
+        return form(user.email, NOWHERE), 422
+    return redirect(way_on(person), 303)
+
+
+def half_in() -> User | None:
+    """Who gave their password within the last ten minutes, and nothing has ended that since."""
+    user_id, version, since, _ = session.get(HALF, (0, 0, 0, False))
+    user = User.signed_in(db.session(), user_id)
+    age = parts().clock.now().timestamp() - since
+    if user is None or user.session_version != version or abs(age) > HALF_LASTS.total_seconds():
+        return None
+    return user
 
 
 def way_on(person: Person) -> str:

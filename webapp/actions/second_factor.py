@@ -1,0 +1,78 @@
+"""Turn the second factor on and off, and renew its recovery codes."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import audit, second_factor
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.base import begin_writing
+from webapp.domain.errors import Conflict, Invalid, Refusal
+from webapp.domain.users import User
+
+WRONG_CODE = "That is not the code that your app shows now"
+
+
+def turn_on(
+    session: Session, user_id: int, secret: str, code: str, actor: Actor, now: datetime
+) -> list[str]:
+    """The recovery codes, shown this once. Raises `Invalid` for a wrong code, else `Conflict`."""
+    step = second_factor.step_of(secret, code, now)
+    if step is None:
+        raise Invalid({"code": WRONG_CODE})
+    user = _writing(session, user_id)
+    if user.totp_secret is not None:
+        session.rollback()
+        raise Conflict("Two-step sign-in is on already.")
+    user.totp_secret, user.totp_step, user.totp_since = secret, step, now
+    codes = second_factor.issue_recovery_codes(session, user_id, now)
+    audit.record_in_each(session, _accounts(user), actor, "second_factor_on", now)
+    session.commit()
+    return codes
+
+
+def turn_off(session: Session, user_id: int, actor: Actor, now: datetime) -> None:
+    """Raises `Refusal` where an account of theirs insists on it."""
+    user = _writing(session, user_id)
+    insisting = [account.name for account in user.accounts if account.second_factor_required]
+    if insisting:
+        session.rollback()
+        raise Refusal(f"{insisting[0]} asks everybody for two-step sign-in, so it stays on.")
+    if user.totp_secret is not None:
+        user.totp_secret = user.totp_since = None
+        second_factor.forget_recovery_codes(session, user_id)
+        audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
+    session.commit()
+
+
+def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> list[str]:
+    """Those before no longer work. Raises `Refusal` where the second factor is off."""
+    user = _writing(session, user_id)
+    if user.totp_secret is None:
+        session.rollback()
+        raise Refusal("Turn on two-step sign-in first.")
+    codes = second_factor.issue_recovery_codes(session, user_id, now)
+    audit.record_in_each(session, _accounts(user), actor, "recovery_codes", now)
+    session.commit()
+    return codes
+
+
+def require_second_factor(
+    session: Session, account_id: int, on: bool, actor: Actor, now: datetime
+) -> None:
+    """Whether everybody in the account must have one; setting it twice changes nothing."""
+    account = Account.locked(session, account_id)
+    if account.second_factor_required != on:
+        account.second_factor_required = on
+        audit.record(session, account_id, actor, "second_factor_required", now, on=on)
+    session.commit()
+
+
+def _writing(session: Session, user_id: int) -> User:
+    begin_writing(session)
+    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+
+
+def _accounts(user: User) -> list[int]:
+    return [account.id for account in user.accounts]

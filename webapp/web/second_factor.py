@@ -1,0 +1,96 @@
+"""Two-step sign-in: setting it up, its recovery codes, and turning it off."""
+
+from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from webapp.actions import second_factor as actions
+from webapp.domain import second_factor
+from webapp.domain.errors import Refusal
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.access import Person, prove, signed_in
+from webapp.web.pictures import qr_code
+from webapp.web.responses import go_to, show
+from webapp.web.screen import fields_of, status_of
+
+blueprint = Blueprint("second_factor", __name__)
+
+FORM_SECONDS = 3600
+
+
+@blueprint.get("/settings/second-factor/new")
+def new() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    if person.has_second_factor:
+        return redirect(url_for("profile.index"))
+    return set_up_page(person, second_factor.new_secret())
+
+
+@blueprint.post("/settings/second-factor")
+def create() -> ResponseReturnValue:
+    """The codes stand in this one answer and nowhere else."""
+    person = signed_in(owing=True)
+    secret = own_secret(person)
+    prove(person)
+    session, now = db.session(), parts().clock.now()
+    code = request.form.get("code", "")
+    try:
+        codes = actions.turn_on(session, person.id, secret, code, person.actor, now)
+    except Refusal as refusal:
+        if not fields_of(refusal):
+            return go_to("profile.index", Message(refusal.sentence, "bad"))
+        return set_up_page(person, secret, fields_of(refusal)["code"]), status_of(refusal)
+    return codes_page(person, codes, "Two-step sign-in is on")
+
+
+@blueprint.post("/settings/second-factor/recovery-codes")
+def renew_codes() -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    now = parts().clock.now()
+    codes = actions.renew_recovery_codes(db.session(), person.id, person.actor, now)
+    return codes_page(person, codes, "New recovery codes")
+
+
+@blueprint.post("/settings/second-factor/removal")
+def remove() -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    try:
+        actions.turn_off(db.session(), person.id, person.actor, parts().clock.now())
+    except Refusal as refusal:
+        return go_to("profile.index", Message(refusal.sentence, "bad"))
+    return go_to("profile.index", Message("Two-step sign-in is off."))
+
+
+def set_up_page(person: Person, secret: str, error: str = "") -> str:
+    address = second_factor.address(secret, person.email)
+    context = {
+        "state": forms().dumps([person.id, secret]),
+        "qr": qr_code(address),
+        "address": address,
+        "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        "required": person.owes_second_factor,
+        "error": error,
+    }
+    return show(person, "second_factor/new.html", "profile", **context)
+
+
+def codes_page(person: Person, codes: list[str], title: str) -> str:
+    return show(person, "second_factor/codes.html", "profile", codes=codes, title=title)
+
+
+def own_secret(person: Person) -> str:
+    """The secret that this person's form was made with: nobody can choose one for them."""
+    try:
+        whose, secret = forms().loads(request.form.get("state", ""), max_age=FORM_SECONDS)
+    except (BadData, ValueError):
+        abort(400)
+    if whose != person.id:
+        abort(400)
+    return str(secret)
+
+
+def forms() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="second factor")
