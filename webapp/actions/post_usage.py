@@ -31,7 +31,8 @@ def post_usage(
     session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
 ) -> UsageReceipt:
     """Debit each record by itself. Usage is never refused for lack of balance (L1)."""
-    receipt = _post(session, Account.locked(session, account_id), usages, now, policy)
+    account = Account.locked(session, account_id)
+    receipt = _post(session, {account_id: account}, {account_id: usages}, now, policy)[account_id]
     if Verdict.POSTED in receipt.verdicts:
         session.commit()
     else:
@@ -47,38 +48,46 @@ def post_usage_of_many(
 ) -> dict[int, UsageReceipt]:
     """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
     begin_writing(session)
-    receipts = {
-        # Always in the same order, so that two of us cannot wait for each other.
-        account_id: _post(
-            session, Account.lock(session, account_id), usages[account_id], now, policy
-        )
-        for account_id in sorted(usages)
-    }
+    receipts = _post(session, Account.lock_many(session, usages), usages, now, policy)
     session.commit()
     return receipts
 
 
 def _post(
-    session: Session, account: Account, usages: Sequence[Usage], now: datetime, policy: Policy
-) -> UsageReceipt:
-    claimed = _amounts_by_reference(session, account.id, [usage.reference for usage in usages])
-    verdicts, entries = [], []
-    for usage in usages:
-        verdict = _judge(usage, claimed)
-        verdicts.append(verdict)
-        if verdict is Verdict.POSTED:
-            claimed[usage.reference] = -usage.amount
-            entries.append(_entry(usage, now))
-    ledger.append(session, account, entries)
-    if entries and account.open_holds:
-        posted = [usage.reference for usage in usages]
-        holds.end_with_usage(session, account, posted, now)
-    opened = bool(entries) and _look_if_low(session, account, now, policy)
-    return UsageReceipt(account.balance, tuple(verdicts), opened)
+    session: Session,
+    accounts: Mapping[int, Account],
+    usages: Mapping[int, Sequence[Usage]],
+    now: datetime,
+    policy: Policy,
+) -> dict[int, UsageReceipt]:
+    claimed = _claimed(session, usages)
+    verdicts = {
+        account_id: tuple(_claim(usage, claimed[account_id]) for usage in sent)
+        for account_id, sent in usages.items()
+    }
+    entries = {
+        account_id: [
+            _entry(usage, now)
+            for usage, verdict in zip(sent, verdicts[account_id], strict=True)
+            if verdict is Verdict.POSTED
+        ]
+        for account_id, sent in usages.items()
+    }
+    ledger.append_to_many(session, ((accounts[it], mine) for it, mine in entries.items()))
+    receipts = {}
+    for account_id, account in accounts.items():
+        if entries[account_id] and account.open_holds:
+            posted = [usage.reference for usage in usages[account_id]]
+            holds.end_with_usage(session, account, posted, now)
+        opened = bool(entries[account_id]) and _look_if_low(session, account, now, policy)
+        receipts[account_id] = UsageReceipt(account.balance, verdicts[account_id], opened)
+    return receipts
 
 
-def _judge(usage: Usage, claimed: dict[str, int]) -> Verdict:
+def _claim(usage: Usage, claimed: dict[str, int]) -> Verdict:
+    """Judge a record, and let it have its reference if nobody had it before."""
     if usage.reference not in claimed:
+        claimed[usage.reference] = -usage.amount
         return Verdict.POSTED
     same = claimed[usage.reference] == -usage.amount
     return Verdict.DUPLICATE if same else Verdict.CONFLICT
@@ -109,20 +118,24 @@ def _look_if_low(session: Session, account: Account, now: datetime, policy: Poli
 # All references in one parameter: a statement with a thousand of them is built anew each time.
 _POSTED = {
     "sqlite": text(
-        "SELECT reference, amount FROM ledger_entry WHERE account_id = :account_id "
-        "AND reference IN (SELECT value FROM json_each(:references))"
+        "SELECT account_id, reference, amount FROM json_each(:sent) AS sent "
+        "CROSS JOIN ledger_entry ON account_id = json_extract(sent.value, '$[0]') "
+        "AND reference = json_extract(sent.value, '$[1]')"
     ),
     "postgresql": text(
-        "SELECT reference, amount FROM ledger_entry WHERE account_id = :account_id "
-        "AND reference IN (SELECT json_array_elements_text(CAST(:references AS json)))"
+        "SELECT account_id, reference, amount FROM json_array_elements(CAST(:sent AS json)) "
+        "AS sent (value) JOIN ledger_entry ON account_id = CAST(sent.value ->> 0 AS integer) "
+        "AND reference = sent.value ->> 1"
     ),
 }
 
 
-def _amounts_by_reference(
-    session: Session, account_id: int, references: Sequence[str]
-) -> dict[str, int]:
+def _claimed(session: Session, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
+    """What the ledger holds under the references that were sent: micros, by account."""
     connection = session.connection()
-    told = {"account_id": account_id, "references": json.dumps(references)}
-    rows = connection.execute(_POSTED[connection.dialect.name], told)
-    return {row.reference: row.amount for row in rows}
+    sent = [(account_id, usage.reference) for account_id, mine in usages.items() for usage in mine]
+    rows = connection.execute(_POSTED[connection.dialect.name], {"sent": json.dumps(sent)})
+    claimed: dict[int, dict[str, int]] = {account_id: {} for account_id in usages}
+    for account_id, reference, amount in rows:
+        claimed[account_id][reference] = amount
+    return claimed

@@ -83,6 +83,9 @@ class Import:
     currencies: dict[int, str | None] = field(default_factory=dict)
     """By account; None where there is no such account."""
 
+    def __post_init__(self) -> None:
+        self.now = self.it.clock.now()  # once a batch: in the sandbox a look at a file
+
     def take(self, line: Line) -> None:
         try:
             account_id, record = self._read(line)
@@ -99,8 +102,8 @@ class Import:
             account_id: [record for _, record in lines]
             for account_id, lines in self.waiting.items()
         }
-        now, policy = self.it.clock.now(), self.it.policy
-        receipts = post_usage_of_many(self.session, usages, now, policy)
+        self.now = self.it.clock.now()
+        receipts = post_usage_of_many(self.session, usages, self.now, self.it.policy)
         if any(receipt.opened_top_up for receipt in receipts.values()):
             self.it.wake()
         for account_id, receipt in receipts.items():
@@ -117,7 +120,7 @@ class Import:
         currency = self._currency(account_id)
         if currency is None:
             raise Invalid({"account": f"There is no account {text!r}"})
-        return account_id, usage.parse(record, currency, self.it.clock.now())
+        return account_id, usage.parse(record, currency, self.now)
 
     def _currency(self, account_id: int) -> str | None:
         if account_id not in self.currencies:

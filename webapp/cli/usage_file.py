@@ -2,12 +2,16 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 COLUMNS = ("account", "amount", "reference", "occurred_at", "description")
 REQUIRED = ("account", "amount", "reference")
+
+
+_SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 class BadHeader(Exception):
@@ -61,6 +65,6 @@ def _columns(rows: Iterator[list[str]]) -> Sequence[str]:
 def _line(number: int, columns: Sequence[str], row: list[str]) -> Line:
     if len(row) != len(columns):
         return Line(number, fault=f"Has {len(row)} fields, not {len(columns)}")
-    if any("\udc80" <= character <= "\udcff" for cell in row for character in cell):
+    if any(map(_SURROGATE.search, row)):
         return Line(number, fault="Is not UTF-8")
     return Line(number, dict(zip(columns, row, strict=True)))

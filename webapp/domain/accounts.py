@@ -1,8 +1,9 @@
 """A customer's prepaid account."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Index, String, bindparam, text, update
+from sqlalchemy import JSON, BigInteger, Index, String, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain import money
@@ -84,6 +85,17 @@ class Account(Base):
             raise NotFound("The account")
         return account
 
+    @staticmethod
+    def lock_many(session: Session, account_ids: Iterable[int]) -> "dict[int, Account]":
+        """The accounts by their ids, all locked. Raises `NotFound`."""
+        ids = sorted(account_ids)
+        # Where rows are locked, this locks them in order; an update takes them in its own.
+        session.execute(_IN_ORDER, {"ids": ids})
+        found = {account.id: account for account in session.scalars(_LOCK_MANY, {"ids": ids})}
+        if len(found) < len(ids):
+            raise NotFound("The account")
+        return found
+
     def show(self, micros: int) -> str:
         """An amount as this account's people read it."""
         return money.show(micros, self.currency, self.locale)
@@ -102,10 +114,17 @@ class Account(Base):
 
 # The change that every action makes also takes the lock, on either database. What only names the
 # account, such as a line of the audit log, need not wait for it.
-_LOCK = (
+_REVISE = (
     update(Account)
-    .where(Account.id == bindparam("account_id"))
     .values(revision=Account.revision + 1)
     .returning(Account)
     .execution_options(populate_existing=True, synchronize_session=False)
+)
+_LOCK = _REVISE.where(Account.id == bindparam("account_id"))
+_LOCK_MANY = _REVISE.where(Account.id.in_(bindparam("ids", expanding=True)))
+_IN_ORDER = (
+    select(Account.id)
+    .where(Account.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Account.id)
+    .with_for_update()
 )
