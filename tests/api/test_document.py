@@ -10,6 +10,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from webapp.api.codes import CODES
 from webapp.api.document import endpoints
 from webapp.api.operations import operation_of
+from webapp.domain.api_keys import ApiKey, KeyChoice, Scope
 
 
 @pytest.fixture
@@ -26,6 +27,25 @@ def test_every_endpoint_describes_itself(app):
         and operation_of(app.view_functions[rule.endpoint]) is None
     ]
     assert silent == []
+
+
+def test_a_key_needs_the_scope_that_the_operation_names_and_no_other(app, world):
+    """P1"""
+    keys = {}
+    for scope in Scope:
+        record, keys[scope] = ApiKey.issue(
+            world.account_id, KeyChoice(str(scope), (scope,)), world.clock.now()
+        )
+        world.session.add(record)
+    world.session.commit()
+    for endpoint in endpoints(app):
+        path = re.sub(r"{\w+}", "1", endpoint.path)
+        for scope, key in keys.items():
+            answer = app.test_client().open(
+                path, method=endpoint.method, headers={"Authorization": f"Bearer {key}"}
+            )
+            lacks = answer.status_code == 403 and answer.json["code"] == "insufficient_scope"
+            assert lacks is (scope != endpoint.said.scope), (endpoint.name, scope)
 
 
 def test_each_operation_has_a_name_of_its_own(app):

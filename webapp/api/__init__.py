@@ -2,9 +2,20 @@
 
 from flask import Flask
 
-from webapp.api import holds, reference, v1, v3
+from webapp.api import (
+    books,
+    holds,
+    low_balance,
+    payment_methods,
+    payments,
+    reference,
+    v1,
+    v3,
+)
+
+ROOMS = (v1, holds, payment_methods, low_balance, payments, books, v3, reference)
 
 
 def register(app: Flask) -> None:
-    for room in (v1, holds, v3, reference):
+    for room in ROOMS:
         app.register_blueprint(room.blueprint)

@@ -29,6 +29,11 @@ def read_json() -> object:
         raise BadRequest(f"The body is not valid JSON in UTF-8: {_words(fault)}.") from None
 
 
+def is_sent() -> bool:
+    """Where a body may be left out."""
+    return bool(request.content_type) or bool(request.get_data())
+
+
 def read_text() -> str:
     """The body as text. Raises `BadRequest` or `RequestEntityTooLarge`."""
     try:

@@ -32,7 +32,10 @@ settings two.
 
 **Repeating.** Usage is known by its `reference`, for good: sent again it is not debited again.
 
-**Reads** carry an `ETag`; `If-None-Match` answers 304 where nothing is new.
+**Reads** carry an `ETag`; `If-None-Match` answers 304 where nothing is new. Settings and order are
+replaced only under the `If-Match` of what you have read.
+
+**Pages.** Lists come newest first, with `next_cursor`; send it back as `cursor` until it is null.
 
 **Versions.** Within `/api/v1` fields, operations and problem codes are added and none are removed
 or renamed; ignore what you do not know. What is to go away is marked `deprecated` here and sends
@@ -105,7 +108,7 @@ def codes_of(endpoint: Endpoint) -> list[str]:
     if said.query is not None:
         codes.add("invalid")
     if endpoint.rule.arguments:
-        codes.add("not_found")
+        codes |= {"not_found", "method_not_allowed"}
     if said.if_match:
         codes |= {"stale", "precondition_required"}
     return [code for code in CODES if code in codes]
@@ -140,7 +143,7 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[dict[str, obje
         schema = dict((Whole(1) if whole else REFERENCE).schema)
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if said.query is not None:
-        for name, schema in schemas.fields(said.query).items():
+        for name, schema in schemas.parameters(said.query).items():
             words = schema.pop("description", "")
             yield {"name": name, "in": "query", "description": words, "schema": schema}
     if said.if_match:
@@ -161,7 +164,8 @@ def _body(said: Operation, schemas: Schemas) -> dict[str, object]:
         media["examples"] = {name: {"value": value} for name, value in said.examples.items()}
     content: dict[str, object] = {JSON: media}
     if said.csv:
-        content[CSV] = {"schema": {"type": "string"}, "examples": {"csv": {"value": said.csv}}}
+        lines = {"type": "string", "format": "csv"}
+        content[CSV] = {"schema": lines, "examples": {"csv": {"value": said.csv}}}
     return {"required": not said.body_is_optional, "content": content}
 
 

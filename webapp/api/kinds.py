@@ -10,9 +10,11 @@ from re import compile as pattern
 from typing import Annotated, Protocol
 
 from webapp.domain import money, usage
+from webapp.domain.money import DecimalText
 from webapp.domain.usage import DESCRIPTION_LENGTH, REFERENCE_LENGTH
 
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 999_999_999
+"""Nine digits, in paths and in forms, too."""
 
 # Whatever is a blank somewhere: Python, ECMAScript and Rust do not agree.
 _BLANK = r"\s\u0085\ufeff\u0000-\u001f"
@@ -116,10 +118,10 @@ MICROS = Amount(money.USAGE_PLACES)
 Cents = Annotated[int, CENTS]
 """Whole cents, as payments, thresholds and limits are."""
 
-Money = Annotated[
-    str, Told({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,6}$", "examples": ["63.40"]})
-]
-"""An exact decimal string in an answer, with at least two decimals."""
+DECIMAL = Told({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,6}$", "examples": ["63.40"]})
+"""`DecimalText` in an answer."""
+
+Money = DecimalText
 
 Id = Annotated[int, Whole(1)]
 
@@ -148,5 +150,6 @@ class Reference:
             raise Bad(str(fault)) from None
 
 
+CURRENCY = Told({"type": "string", "format": "currency", "examples": ["USD"]})
 REFERENCE = Told({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
 DESCRIPTION = Told(text(DESCRIPTION_LENGTH, filled=False))

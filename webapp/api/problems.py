@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from webapp import guard
-from webapp.domain.errors import Denied, Invalid, NotFound, Refusal
+from webapp.domain.errors import Denied, Invalid, NotFound, Refusal, Stale
 from webapp.extensions import db
 
 MEDIA_TYPE = "application/problem+json"
@@ -54,6 +54,8 @@ def of(error: Exception) -> Problem:
         return Problem(422, error.sentence, error.code, {"errors": error.fields})
     if isinstance(error, Denied):
         return Problem(403, error.sentence, error.code)
+    if isinstance(error, Stale):
+        return Problem(412, error.sentence, error.code)
     if isinstance(error, Refusal):
         return Problem(404 if isinstance(error, NotFound) else 409, error.sentence, error.code)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -5,7 +5,7 @@ A field is optional if it has a default; what stands under it in the code stands
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from datetime import datetime
@@ -17,8 +17,9 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 
 from werkzeug.datastructures import MultiDict
 
-from webapp.api.kinds import Bad, Instant, Kind, Many, Switch, Whole
+from webapp.api.kinds import DECIMAL, Bad, Instant, Kind, Many, Switch, Whole
 from webapp.domain.errors import Invalid
+from webapp.domain.money import DecimalText
 
 Shape = TypeVar("Shape")
 Reader = Callable[[object], object]
@@ -26,7 +27,12 @@ Reader = Callable[[object], object]
 UNKNOWN = "Unknown field"
 MISSING_FIELD = "Is missing"
 
-PLAIN: Mapping[object, Kind] = {bool: Switch(), int: Whole(), datetime: Instant()}
+PLAIN: Mapping[object, Kind] = {
+    bool: Switch(),
+    int: Whole(),
+    datetime: Instant(),
+    DecimalText: DECIMAL,
+}
 
 
 # Reading
@@ -146,12 +152,18 @@ class Schemas:
             return {"oneOf": [self.of(one) for one in get_args(hint)]}
         raise TypeError(f"{hint} has no place in the document")
 
-    def fields(self, shape: type) -> dict[str, dict[str, object]]:
+    def parameters(self, shape: type) -> dict[str, dict[str, object]]:
+        """The same of an address's parameters, which are left out and never null."""
+        with self.closed():
+            return self.fields(shape, nullable=False)
+
+    def fields(self, shape: type, *, nullable: bool = True) -> dict[str, dict[str, object]]:
         """Of each field its schema, with its words."""
         hints, words = get_type_hints(shape, include_extras=True), words_under(shape)
         told = {}
         for field in fields(shape):
-            schema = self.of(hints[field.name])
+            hint = hints[field.name]
+            schema = self.of(hint if nullable else _without_none(hint))
             if field.name in words:
                 schema["description"] = words[field.name]
             default = field.default
@@ -220,7 +232,7 @@ def _items_of(hint: Any) -> tuple[Any, Many]:
 def _kind_of(hint: Any) -> Kind | None:
     if get_origin(hint) is Annotated:
         return next((more for more in hint.__metadata__ if hasattr(more, "schema")), None)
-    return PLAIN.get(hint) if isinstance(hint, type) else None
+    return PLAIN.get(hint) if isinstance(hint, Hashable) else None
 
 
 def _without_none(hint: Any) -> Any:

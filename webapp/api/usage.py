@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from webapp.actions.post_usage import UsageReceipt
 from webapp.api import problems
-from webapp.api.kinds import DESCRIPTION, MICROS, REFERENCE, Many, Money
+from webapp.api.kinds import CURRENCY, DESCRIPTION, MICROS, REFERENCE, Many, Money
 from webapp.api.problems import Problem, ProblemDetails
 from webapp.domain import usage
 from webapp.domain.errors import Invalid
@@ -20,6 +20,7 @@ from webapp.domain.money import decimal_text
 from webapp.domain.usage import Usage, Verdict
 
 LARGEST_BATCH = 1_000
+ZERO = decimal_text(0)
 COLUMNS = ("amount", "reference", "occurred_at", "description", "currency")
 
 ONE = {"amount": "12.34", "reference": "call-981", "description": "Ireland mobile"}
@@ -41,7 +42,7 @@ class UsageRecord:
     """For the statement."""
     occurred_at: datetime | None = None
     """Neither in the future nor before the year 2000; now, when left out."""
-    currency: str | None = None
+    currency: Annotated[str, CURRENCY] | None = None
     """Only to be sure: a currency other than the account's is refused."""
 
 
@@ -82,7 +83,7 @@ class UsageAnswer:
 class UsageProblem(ProblemDetails):
     """Nothing was posted."""
 
-    balance: Money = ""
+    balance: Money = ZERO
     currency: str = ""
     records: tuple[Judgement, ...] = ()
 

@@ -7,6 +7,7 @@ are whole cents. A balance is compared exactly and shown rounded down to the cen
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from re import compile as pattern
+from typing import NewType
 
 from babel.numbers import format_currency, get_currency_symbol
 
@@ -18,6 +19,9 @@ PAYMENT_PLACES = 2
 
 # Far above any sane amount and far below where a sum of them would leave 64 bits.
 LARGEST = 1_000_000_000 * MICROS
+
+DecimalText = NewType("DecimalText", str)
+"""An exact decimal string, with at least two decimals: "-0.0423"."""
 
 _DECIMAL = pattern(r"(?a:(\d{1,40})(?:\.(\d{1,40}))?)")
 
@@ -61,12 +65,12 @@ def cents_down(micros: int) -> int:
     return micros // CENT * CENT
 
 
-def decimal_text(micros: int, places: int = USAGE_PLACES) -> str:
+def decimal_text(micros: int, places: int = USAGE_PLACES) -> DecimalText:
     """The exact decimal string: at least two decimals, at most `places`."""
     sign = "-" if micros < 0 else ""
     units, fraction = divmod(abs(micros), MICROS)
     digits = f"{fraction:06d}"[:places].rstrip("0").ljust(PAYMENT_PLACES, "0")
-    return f"{sign}{units}.{digits}"
+    return DecimalText(f"{sign}{units}.{digits}")
 
 
 def field_text(micros: int | None) -> str:

@@ -13,7 +13,7 @@ from flask import Flask, abort, current_app, g, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user, login_user
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
 from webapp.domain.audit import Actor
@@ -21,7 +21,6 @@ from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 
 STATE_SECONDS = 3600
-LARGEST_ID = 2**31 - 1
 
 ACCOUNT = "account"
 """In the session: the id of the account that the person works for."""
@@ -75,8 +74,9 @@ class ProofNeeded(Exception):
 class RecordId(IntegerConverter):
     """An id in a path; one that is too large for the database is not found, as any other."""
 
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=LARGEST_ID)
+    # Not by `max`: what a converter refuses would be taken by no other route either, such as the
+    # one that answers machines (webapp/api/elsewhere.py).
+    regex = "[0-9]{1,9}"
 
 
 def init_app(app: Flask) -> None:

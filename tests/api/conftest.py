@@ -1,0 +1,31 @@
+"""What the tests of the machine interface share: programs that hold a key."""
+
+import pytest
+
+
+class Program:
+    """A machine with a key, and no cookies."""
+
+    def __init__(self, app, key):
+        self._client = app.test_client()
+        self._key = key
+
+    def __call__(self, method, path, body=None, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"Authorization": f"Bearer {self._key}", **named}
+        sent = {} if body is None else {"json": body}
+        return self._client.open(f"/api/v1{path}", method=method, headers=named, **sent)
+
+    def get(self, path, **headers):
+        return self("GET", path, **headers)
+
+
+@pytest.fixture
+def program(app, world):
+    return Program(app, world.created.api_key)
+
+
+@pytest.fixture
+def stranger(app, world):
+    """Another account's."""
+    return Program(app, world.account(name="Other Ltd", balance="500.00").api_key)

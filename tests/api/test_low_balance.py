@@ -1,0 +1,87 @@
+"""Low Balance Settings by machine: read, and replaced as a whole under what was read."""
+
+import pytest
+
+from tests.factories import VISA
+
+PATH = "/low-balance-settings"
+WISHED = {
+    "refill_on": True,
+    "refill_mode": "add",
+    "threshold": "50.00",
+    "refill_amount": "100.00",
+    "target": None,
+    "day_limit": "300.00",
+    "month_limit": None,
+    "notification_on": True,
+    "notification_threshold": "75.00",
+}
+
+
+def replace(program, body, seen=None):
+    seen = seen or program.get(PATH).headers["ETag"]
+    return program("PUT", PATH, body, If_Match=seen)
+
+
+def test_t1_what_is_read_can_be_sent_back(program, world):
+    world.card(VISA)
+    assert program.get(PATH).json["refill_on"] is False
+
+    answer = replace(program, WISHED)
+
+    assert (answer.status_code, answer.json) == (200, WISHED)
+    read = program.get(PATH)
+    assert (read.json, read.headers["ETag"]) == (WISHED, answer.headers["ETag"])
+
+
+def test_t1_what_was_read_before_another_change_is_refused(program, world):
+    world.card(VISA)
+    seen = program.get(PATH).headers["ETag"]
+    world.refill()
+
+    answer = replace(program, WISHED, seen)
+
+    assert (answer.status_code, answer.json["code"]) == (412, "stale")
+    assert program.get(PATH).json["day_limit"] is None
+    assert (
+        replace(program, WISHED, f'"other", {program.get(PATH).headers["ETag"]}').status_code == 200
+    )
+
+
+def test_without_if_match_nothing_is_saved(program, world):
+    world.card(VISA)
+    answer = program("PUT", PATH, WISHED)
+    assert (answer.status_code, answer.json["code"]) == (428, "precondition_required")
+    assert program.get(PATH).json["refill_on"] is False
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"threshold": 50}, "threshold"),
+        ({"threshold": "50.001"}, "threshold"),
+        ({"threshold": None}, "threshold"),
+        ({"refill_amount": "5.00"}, "refill_amount"),
+        ({"refill_mode": "sometimes"}, "refill_mode"),
+        ({"refill_mode": "target", "target": "20.00"}, "target"),
+        ({"notification_on": "yes"}, "notification_on"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_t1_nothing_is_saved_and_each_bad_field_is_told(program, world, wrong, field):
+    world.card(VISA)
+    answer = replace(program, WISHED | wrong)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+    assert program.get(PATH).json["refill_on"] is False
+
+
+def test_t2_a_refill_needs_a_method_with_auto_charge(program):
+    answer = replace(program, WISHED)
+    assert list(answer.json["errors"]) == ["refill_on"]
+
+
+def test_t4_settings_that_make_a_refill_due_have_it_made_at_once(program, world):
+    world.card(VISA)
+    replace(program, WISHED | {"threshold": "150.00", "day_limit": None})
+    world.work()
+    assert program.get("/balance").json["balance"] == "200.00"

@@ -1,0 +1,158 @@
+"""Payments by machine: the list, one, Add Funds by the chain, and Retry."""
+
+import pytest
+
+from tests.factories import CHALLENGED_ALWAYS, DECLINING, MASTERCARD, VISA
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def covered(world):
+    world.cards(DECLINING, VISA)
+    return world
+
+
+def test_l4_t7_funds_are_added_by_the_chain(program, covered):
+    answer = program("POST", "/payments", {"amount": "100.00"})
+
+    assert (answer.status_code, answer.json["state"]) == (201, "paid")
+    assert [(it["method_name"], it["state"], it["reason"]) for it in answer.json["attempts"]] == [
+        ("Visa •••• 0341", "declined", "Declined by the bank"),
+        ("Visa •••• 4242", "paid", ""),
+    ]
+    assert answer.headers["Location"].endswith(f"/api/v1/payments/{answer.json['id']}")
+    assert program.get(f"/payments/{answer.json['id']}").json == answer.json
+    assert covered.balance == "200.00"
+
+
+def test_where_every_method_declines_the_payment_has_failed(program, world):
+    world.cards(DECLINING)
+    answer = program("POST", "/payments", {"amount": "100.00"})
+    assert (answer.status_code, answer.json["state"]) == (201, "failed")
+    assert world.balance == "100.00"
+
+
+def test_an_outcome_that_is_not_known_is_no_success(program, world):
+    world.cards(VISA)
+    world.next_answer("timeout_after_charge")
+
+    answer = program("POST", "/payments", {"amount": "100.00"})
+    assert (answer.status_code, answer.json["state"]) == (202, "open")
+
+    world.pass_time(seconds=11)
+    assert program.get(f"/payments/{answer.json['id']}").json["state"] == "paid"
+
+
+@pytest.mark.parametrize("amount", ["29.99", "10000.01", "100.001", "0", "-30.00", 100, None])
+def test_l4_an_amount_out_of_bounds_is_refused(program, covered, amount):
+    answer = program("POST", "/payments", {"amount": amount})
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["amount"])
+    assert covered.attempts == []
+
+
+def test_t5_nobody_is_charged_where_nobody_has_consented(program, world):
+    world.card(VISA, auto_charge=False)
+    answer = program("POST", "/payments", {"amount": "100.00"})
+    assert (answer.status_code, answer.json["code"]) == (409, "no_method_with_auto_charge")
+
+
+def test_f4_a_failed_payment_is_retried_with_the_same_method(program, world):
+    world.cards(VISA)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    failed = program("POST", "/payments", {"amount": "100.00"}).json
+
+    again = program("POST", f"/payments/{failed['id']}/retries")
+
+    assert (again.status_code, again.json["state"], again.json["kind"]) == (201, "paid", "retry")
+    assert world.balance == "200.00"
+    [method] = program.get("/payment-methods").json["payment_methods"]
+    assert method["status"] == "ready"
+    once_more = program("POST", f"/payments/{failed['id']}/retries", {})
+    assert (once_more.status_code, once_more.json["code"]) == (409, "already_paid")
+
+
+def test_f4_the_attempt_to_repeat_can_be_named(program, world):
+    world.cards(VISA, MASTERCARD)
+    for _ in range(2):
+        world.next_answer("decline", decline_code="insufficient_funds")
+    failed = program("POST", "/payments", {"amount": "100.00"}).json
+    first = failed["attempts"][0]["id"]
+
+    again = program("POST", f"/payments/{failed['id']}/retries", {"attempt": first})
+    assert again.json["attempts"][0]["method_name"] == "Visa •••• 4242"
+
+
+def test_only_a_failed_attempt_of_this_payment_is_retried(program, covered):
+    paid = program("POST", "/payments", {"amount": "100.00"}).json
+    for body in ({"attempt": paid["attempts"][1]["id"]}, {"attempt": 999}):
+        answer = program("POST", f"/payments/{paid['id']}/retries", body)
+        assert (answer.status_code, answer.json["code"]) == (409, "not_failed")
+
+
+def test_f4_where_the_bank_asks_a_person_the_answer_says_where(program, world):
+    world.cards(CHALLENGED_ALWAYS)
+    failed = program("POST", "/payments", {"amount": "100.00"}).json
+    assert failed["authentication_url"] is None
+
+    asked = program("POST", f"/payments/{failed['id']}/retries").json
+
+    assert asked["state"] == "open"
+    assert asked["attempts"][0]["state"] == "challenged"
+    assert asked["authentication_url"].startswith("http://")
+    world.bank(asked["authentication_url"])
+    world.pass_time(minutes=16)
+    assert program.get(f"/payments/{asked['id']}").json["state"] == "paid"
+
+
+def test_the_list_comes_newest_first_a_page_at_a_time(program, covered):
+    made = [program("POST", "/payments", {"amount": f"{n}0.00"}).json["id"] for n in (3, 4, 5)]
+    found, cursor = [], ""
+    for _ in range(3):
+        page = program.get(f"/payments?limit=1&kind=auto_charge{cursor}").json
+        found += [it["id"] for it in page["payments"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == list(reversed(made))
+    assert page["next_cursor"] is None
+
+
+def test_the_list_can_be_narrowed(program, covered):
+    paid = program("POST", "/payments", {"amount": "30.00"}).json
+    covered.clock.advance(hours=1)
+    covered.next_answer("decline", decline_code="do_not_honor")
+    failed = program("POST", "/payments", {"amount": "40.00"}).json
+
+    def listed(query):
+        return [it["id"] for it in program.get(f"/payments?{query}").json["payments"]]
+
+    assert listed("state=failed") == [failed["id"]]
+    assert listed("kind=auto_charge&since=2026-11-22T10:30:00Z") == [failed["id"]]
+    assert listed("kind=auto_charge&until=2026-11-22T10:30:00Z") == [paid["id"]]
+    assert listed("state=abandoned") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=ten", "limit"),
+        ("cursor=-1", "cursor"),
+        ("cursor=", "cursor"),
+        ("state=gone", "state"),
+        ("since=yesterday", "since"),
+        ("since=2026-11-22T10:00:00", "since"),
+        ("colour=red", "colour"),
+        ("limit=1&limit=2", "limit"),
+    ],
+)
+def test_what_is_no_parameter_is_told(program, query, field):
+    answer = program.get(f"/payments?{query}")
+    assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
+
+
+def test_p1_another_accounts_payment_is_not_found(program, stranger, covered):
+    paid = program("POST", "/payments", {"amount": "30.00"}).json["id"]
+    assert stranger.get(f"/payments/{paid}").status_code == 404
+    assert stranger("POST", f"/payments/{paid}/retries").status_code == 404
+    assert paid not in [it["id"] for it in stranger.get("/payments").json["payments"]]

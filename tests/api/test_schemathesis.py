@@ -1,0 +1,135 @@
+"""The whole document against the running application: every check, every phase, links included."""
+
+import json
+import threading
+from collections import Counter
+
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.engine import Status, events, from_schema
+from werkzeug.serving import make_server
+
+from tests.conftest import on_sqlite
+from tests.factories import AMEX, DECLINING, MASTERCARD, START, VISA
+
+REJECTED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428"]
+
+CONFIG = {
+    "seed": 8,
+    "continue-on-failure": True,
+    "phases": {
+        "examples": {"enabled": True},
+        "coverage": {"enabled": True},
+        "fuzzing": {"enabled": True},
+        "stateful": {"enabled": True},
+    },
+    "generation": {"deterministic": True, "max-examples": 5, "database": "none"},
+    "checks": {
+        "negative_data_rejection": {"expected-statuses": REJECTED},
+        "missing_required_header": {"expected-statuses": ["401", "428"]},
+    },
+    "operations": [
+        {
+            # L12: each record of a batch is judged by itself, and the others are posted.
+            "include-name": "POST /api/v1/usage",
+            "checks": {"negative_data_rejection": {"expected-statuses": [*REJECTED, "201"]}},
+        },
+        {
+            # What a schema cannot say: amounts within bounds, and fields that depend on others.
+            "include-name": [
+                "PATCH /api/v1/holds/{reference}",
+                "POST /api/v1/payments",
+                "PUT /api/v1/low-balance-settings",
+            ],
+            "checks": {
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "404", "409", "412", "422"]
+                }
+            },
+        },
+        {
+            "include-name": "PUT /api/v1/payment-methods/order",
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "412"]}
+            },
+        },
+    ],
+}
+
+# Usage lies neither in the future nor before the year 2000, which a format cannot say.
+PAST = st.datetimes(START.replace(year=2001, tzinfo=None), START.replace(tzinfo=None))
+LINES = st.lists(st.integers(1, 999), min_size=1, max_size=5, unique=True).map(
+    lambda numbers: "amount,reference\n" + "".join(f"0.{n:03d},line-{n}\n" for n in numbers)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_a_schema_cannot_say():
+    schemathesis.openapi.format("date-time", PAST.map(lambda it: f"{it:%Y-%m-%dT%H:%M:%SZ}"))
+    schemathesis.openapi.format("currency", st.just("USD"))
+    schemathesis.openapi.format("csv", LINES)
+
+
+@schemathesis.serializer("text/csv")
+def as_csv(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@schemathesis.check
+def codes_are_those_of_the_document(ctx, response, case):
+    """A problem's code is one that its operation tells of."""
+    if response.headers.get("content-type", [""])[0] != "application/problem+json":
+        return
+    told = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    code = json.loads(response.content)["code"]
+    if response.status_code not in (404, 405) and code not in told.get("x-codes", ()):
+        raise AssertionError(f"{response.status_code} {code} is not told of")
+
+
+@pytest.fixture
+def address(app):
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@on_sqlite
+def test_everything_the_document_says(address, world):
+    world.cards(VISA, MASTERCARD, AMEX, DECLINING)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    config = schemathesis.Config.from_dict(
+        {**CONFIG, "headers": {"Authorization": f"Bearer {world.created.api_key}"}}
+    )
+    config.projects.default.update(base_url=address)
+    document = f"{address}/api/v1/openapi.json"
+    schema = schemathesis.openapi.from_url(document, config=config)
+
+    failures, statuses = [], Counter()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            failures.append(str(getattr(event, "info", None) or event.exception))
+        if not isinstance(event, events.ScenarioFinished):
+            continue
+        for case, checks in event.recorder.checks.items():
+            answer = event.recorder.interactions[case].response
+            label = event.recorder.cases[case].value.operation.label
+            statuses[label, answer.status_code if answer else None] += 1
+            failures += [
+                f"{event.phase.value} {label}: {it.failure_info.failure}\n"
+                f"{it.failure_info.code_sample}\n{answer.content[:400] if answer else ''}"
+                for it in checks
+                if it.status == Status.FAILURE
+            ]
+
+    assert not failures, f"{len(failures)}\n" + "\n\n".join(sorted(set(failures))[:20])
+    # Which of the holds are open still depends on what was posted before.
+    for label in {label for label, _ in statuses} - {"PATCH /api/v1/holds/{reference}"}:
+        assert any(200 <= (status or 0) < 300 for name, status in statuses if name == label), label

@@ -1,0 +1,89 @@
+"""Low Balance Settings: read, and replaced as a whole."""
+
+from dataclasses import dataclass
+
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.apply_settings import apply_settings
+from webapp.api import bodies, preconditions, shapes
+from webapp.api.answers import answer
+from webapp.api.authentication import permit
+from webapp.api.kinds import Cents
+from webapp.api.nouns import noun
+from webapp.api.operations import Group, operation
+from webapp.domain.api_keys import Scope
+from webapp.domain.low_balance import Choice, RefillMode
+from webapp.extensions import db, parts
+from webapp.reads.records.settings import SettingsRecord, read_settings
+
+blueprint = noun("low_balance")
+
+EXAMPLE = {
+    "refill_on": True,
+    "refill_mode": "add",
+    "threshold": "50.00",
+    "refill_amount": "100.00",
+    "target": None,
+    "day_limit": "300.00",
+    "month_limit": None,
+    "notification_on": True,
+    "notification_threshold": "75.00",
+}
+
+
+@dataclass(frozen=True)
+class NewSettings:
+    """All of them; an amount that is left out is empty."""
+
+    refill_on: bool
+    notification_on: bool
+    refill_mode: RefillMode = RefillMode.ADD
+    threshold: Cents | None = None
+    refill_amount: Cents | None = None
+    target: Cents | None = None
+    day_limit: Cents | None = None
+    month_limit: Cents | None = None
+    notification_threshold: Cents | None = None
+
+
+@blueprint.get("/low-balance-settings")
+@operation(
+    "Read the settings", Group.SETTINGS, Scope.BILLING_READ, answer=SettingsRecord, has_etag=True
+)
+def read_low_balance_settings() -> ResponseReturnValue:
+    return _told(permit(Scope.BILLING_READ).account_id)
+
+
+@blueprint.put("/low-balance-settings")
+@operation(
+    "Replace the settings",
+    Group.SETTINGS,
+    Scope.BILLING_WRITE,
+    answer=SettingsRecord,
+    body=NewSettings,
+    examples={"refill": EXAMPLE},
+    if_match=True,
+    has_etag=True,
+)
+def replace_low_balance_settings() -> ResponseReturnValue:
+    """Saved together or not at all. If the balance is below the new threshold, it is refilled at
+    once.
+    """
+    machine, it = permit(Scope.BILLING_WRITE), parts()
+    account_id, session = machine.account_id, db.session()
+    wished = shapes.read(NewSettings, bodies.read_json())
+    _, version = read_settings(session, account_id)
+    preconditions.insist_on(_named(version))
+    actor, now = machine.actor, it.clock.now()
+    apply_settings(session, account_id, Choice(**vars(wished)), version, actor, now, it.policy)
+    it.wake()
+    return _told(account_id)
+
+
+def _told(account_id: int) -> ResponseReturnValue:
+    record, version = read_settings(db.session(), account_id)
+    return answer(record, version=_named(version))
+
+
+def _named(version: int) -> str:
+    return f"settings-{version}"

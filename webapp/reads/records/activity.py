@@ -1,0 +1,60 @@
+"""The decision timeline for programs (E1), with what would happen next (T13)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.decisions import Decision
+from webapp.domain.explanations import plain, what_happens_next
+from webapp.domain.policy import Policy
+from webapp.reads.records.pages import page_of
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """What was done, or not done, and why."""
+
+    id: int
+    code: str
+    """Stable: `charged`, `all_suspended`, `cap_reached`… New ones may be added."""
+    sentence: str
+    times: int
+    """How often the same answer was given in a row."""
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class ActivityPage:
+    """The newest first."""
+
+    next: str
+    """What happens when the balance falls below the threshold, by the planner that charges."""
+    decisions: tuple[DecisionRecord, ...]
+    next_cursor: str | None
+
+
+def read_activity(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    before: int | None,
+    limit: int,
+) -> ActivityPage:
+    account = session.get_one(Account, account_id)
+    at = top_ups.gather(session, account, now, policy)
+    query = select(Decision).where(Decision.account_id == account_id)
+    shown, cursor = page_of(session, query, Decision.id, before, limit)
+    return ActivityPage(
+        next=plain(what_happens_next(at, account.show)),
+        decisions=tuple(
+            DecisionRecord(it.id, str(it.code), it.sentence, it.times, it.first_at, it.last_at)
+            for it in shown
+        ),
+        next_cursor=cursor,
+    )

@@ -1,0 +1,84 @@
+"""Payment methods for programs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import payment_methods
+from webapp.domain.declines import reason
+from webapp.domain.payment_methods import MethodKind, PaymentMethod, Standing
+
+
+@dataclass(frozen=True)
+class MethodRecord:
+    """A card or a PayPal agreement, as it is listed."""
+
+    id: int
+    position: int
+    """1 is the primary: it is charged first."""
+    kind: MethodKind
+    name: str
+    """As people know it: `Visa •••• 4242`."""
+    brand: str
+    last4: str
+    expires: str
+    """`08/28`; empty for PayPal."""
+    auto_charge: bool
+    """The customer's consent to be charged with it unasked."""
+    status: Standing
+    """Only what is `ready` is charged unasked. `barred` and `rested` come back by a payment of the
+    customer's, `suspended` by itself."""
+    suspended_until: datetime | None
+    reason: str
+    """Why it is suspended or barred, in plain words."""
+    added_at: datetime
+
+
+@dataclass(frozen=True)
+class MethodList:
+    """In the customer's order."""
+
+    payment_methods: tuple[MethodRecord, ...]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who is charged first, and who next."""
+
+    order: tuple[int, ...]
+    """Ids of payment methods."""
+
+
+def read_methods(session: Session, account_id: int, now: datetime) -> MethodList:
+    listed = payment_methods.listed(session, account_id)
+    return MethodList(tuple(method_record(method, now) for method in listed))
+
+
+def read_method(session: Session, account_id: int, method_id: int, now: datetime) -> MethodRecord:
+    """Raises `NotFound`."""
+    return method_record(payment_methods.find(session, account_id, method_id), now)
+
+
+def read_order(session: Session, account_id: int) -> Order:
+    return Order(tuple(method.id for method in payment_methods.listed(session, account_id)))
+
+
+def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:
+    out = method.obstacle(now)
+    suspended = method.suspended_until if method.is_suspended(now) else None
+    failed = out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
+    return MethodRecord(
+        id=method.id,
+        position=method.position,
+        kind=MethodKind(method.kind),
+        name=method.label,
+        brand=method.chip,
+        last4=method.last4,
+        expires=method.expiry,
+        auto_charge=method.auto_charge,
+        status=method.standing(now),
+        suspended_until=suspended,
+        reason=reason(method.failure_code).sentence if failed else "",
+        added_at=method.created_at,
+    )

@@ -1,0 +1,25 @@
+"""Lists a page at a time, the newest first."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+Row = TypeVar("Row")
+
+
+def page_of(
+    session: Session,
+    query: "Select[Row]",
+    number: InstrumentedAttribute[int],
+    before: int | None,
+    limit: int,
+) -> tuple[Sequence[Row], str | None]:
+    """The rows, and the cursor of the page after them: the number of the last one."""
+    if before is not None:
+        query = query.where(number < before)
+    found: Sequence[Any] = session.scalars(query.order_by(number.desc()).limit(limit + 1)).all()
+    shown = found[:limit]
+    more = len(found) > limit
+    return shown, str(getattr(shown[-1], number.key)) if more else None

@@ -1,0 +1,125 @@
+"""Payments for programs, each with the attempts it is made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from webapp.domain.declines import reason
+from webapp.domain.errors import NotFound
+from webapp.domain.money import DecimalText, decimal_text
+from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.reads.records.pages import page_of
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """One request to a processor, with one method."""
+
+    id: int
+    payment_method: int | None
+    method_name: str
+    state: AttemptState
+    """`started`, `unknown`, `refused` and `challenged` may still take money."""
+    reason: str
+    """Of a decline, in plain words."""
+    started_at: datetime
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PaymentRecord:
+    """The wish to move an amount once."""
+
+    id: int
+    reference: str
+    """What people quote: `P-000012`."""
+    kind: PaymentKind
+    state: PaymentState
+    """`open`: the outcome is not known yet."""
+    amount: DecimalText
+    currency: str
+    note: str
+    """Of an adjustment: why."""
+    created_at: datetime
+    settled_at: datetime | None
+    attempts: tuple[AttemptRecord, ...]
+    """In the order in which they were made; at most one of them has taken money."""
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    """The newest first."""
+
+    payments: tuple[PaymentRecord, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class PaymentFilter:
+    state: PaymentState | None = None
+    kind: PaymentKind | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_WHOLE = selectinload(Payment.attempts).joinedload(Attempt.method)
+
+
+def read_payments(
+    session: Session, account_id: int, only: PaymentFilter, before: int | None, limit: int
+) -> PaymentPage:
+    query = select(Payment).where(Payment.account_id == account_id).options(_WHOLE)
+    if only.state is not None:
+        query = query.where(Payment.state == only.state)
+    if only.kind is not None:
+        query = query.where(Payment.kind == only.kind)
+    if only.since is not None:
+        query = query.where(Payment.created_at >= only.since)
+    if only.until is not None:
+        query = query.where(Payment.created_at < only.until)
+    shown, cursor = page_of(session, query, Payment.id, before, limit)
+    return PaymentPage(tuple(payment_record(payment) for payment in shown), cursor)
+
+
+def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
+    """Raises `NotFound`."""
+    query = select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
+    payment = session.scalar(query.options(_WHOLE))
+    if payment is None:
+        raise NotFound("That payment")
+    return payment
+
+
+def declined(payment: Payment) -> list[Attempt]:
+    """What a Retry may repeat."""
+    return [attempt for attempt in payment.attempts if attempt.state == AttemptState.DECLINED]
+
+
+def payment_record(payment: Payment) -> PaymentRecord:
+    return PaymentRecord(
+        id=payment.id,
+        reference=payment.reference,
+        kind=PaymentKind(payment.kind),
+        state=PaymentState(payment.state),
+        amount=decimal_text(payment.amount),
+        currency=payment.currency,
+        note=payment.note,
+        created_at=payment.created_at,
+        settled_at=payment.settled_at,
+        attempts=tuple(_attempt(it) for it in payment.attempts),
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptRecord:
+    declined = attempt.state == AttemptState.DECLINED
+    return AttemptRecord(
+        id=attempt.id,
+        payment_method=attempt.method_id,
+        method_name=attempt.method.label if attempt.method else "",
+        state=AttemptState(attempt.state),
+        reason=reason(attempt.decline_code).sentence if declined else "",
+        started_at=attempt.started_at,
+        answered_at=attempt.answered_at,
+    )

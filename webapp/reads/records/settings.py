@@ -1,0 +1,48 @@
+"""Low-balance settings for programs."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.domain.money import DecimalText, decimal_text
+
+
+@dataclass(frozen=True)
+class SettingsRecord:
+    """When the balance is refilled, and when its people are warned."""
+
+    refill_on: bool
+    refill_mode: RefillMode
+    """`add`: charge the refill amount. `target`: charge what brings the balance up to it."""
+    threshold: DecimalText | None
+    """A refill is due when the balance falls below it."""
+    refill_amount: DecimalText | None
+    target: DecimalText | None
+    day_limit: DecimalText | None
+    """Of automatic payments, by calendar days of the account's time zone; null: none."""
+    month_limit: DecimalText | None
+    notification_on: bool
+    """Mail only; it moves no money."""
+    notification_threshold: DecimalText | None
+
+
+def read_settings(session: Session, account_id: int) -> tuple[SettingsRecord, int]:
+    """With their version."""
+    settings = LowBalanceSettings.of(session, account_id)
+    record = SettingsRecord(
+        refill_on=settings.refill_on,
+        refill_mode=RefillMode(settings.refill_mode),
+        threshold=_text(settings.threshold),
+        refill_amount=_text(settings.refill_amount),
+        target=_text(settings.target),
+        day_limit=_text(settings.day_limit),
+        month_limit=_text(settings.month_limit),
+        notification_on=settings.notification_on,
+        notification_threshold=_text(settings.notification_threshold),
+    )
+    return record, settings.version
+
+
+def _text(micros: int | None) -> DecimalText | None:
+    return None if micros is None else decimal_text(micros)

@@ -1,0 +1,74 @@
+"""The ledger for programs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.money import DecimalText, decimal_text
+from webapp.domain.payments import Attempt
+from webapp.reads.records.pages import page_of
+
+
+@dataclass(frozen=True)
+class EntryRecord:
+    """One line of the ledger. Lines are never changed."""
+
+    id: int
+    kind: EntryKind
+    amount: DecimalText
+    """Below zero for a debit."""
+    balance_after: DecimalText
+    reference: str | None
+    """Of usage: the meter's own."""
+    description: str
+    payment: int | None
+    """The payment that a credit comes from."""
+    occurred_at: datetime
+    posted_at: datetime
+
+
+@dataclass(frozen=True)
+class StatementPage:
+    """The newest first."""
+
+    entries: tuple[EntryRecord, ...]
+    next_cursor: str | None
+
+
+def read_statement(
+    session: Session,
+    account_id: int,
+    since: datetime | None,
+    until: datetime | None,
+    before: int | None,
+    limit: int,
+) -> StatementPage:
+    query = select(LedgerEntry).where(LedgerEntry.account_id == account_id)
+    if since is not None:
+        query = query.where(LedgerEntry.posted_at >= since)
+    if until is not None:
+        query = query.where(LedgerEntry.posted_at < until)
+    shown, cursor = page_of(session, query, LedgerEntry.id, before, limit)
+    named = [entry.attempt_id for entry in shown if entry.attempt_id is not None]
+    pairs = session.execute(select(Attempt.id, Attempt.payment_id).where(Attempt.id.in_(named)))
+    payments = {attempt_id: payment_id for attempt_id, payment_id in pairs}  # noqa: C416
+    return StatementPage(
+        tuple(_entry(entry, payments.get(entry.attempt_id or 0)) for entry in shown), cursor
+    )
+
+
+def _entry(entry: LedgerEntry, payment_id: int | None) -> EntryRecord:
+    return EntryRecord(
+        id=entry.id,
+        kind=EntryKind(entry.kind),
+        amount=decimal_text(entry.amount),
+        balance_after=decimal_text(entry.balance_after),
+        reference=entry.reference,
+        description=entry.description,
+        payment=payment_id,
+        occurred_at=entry.occurred_at,
+        posted_at=entry.posted_at,
+    )
