@@ -318,6 +318,25 @@ class Processor(Protocol):
 Processors = Mapping[str, Processor]
 
 
+class CannotKeep(Exception):
+    """The notebook cannot be read or written just now."""
+
+
+class Notebook(Protocol):
+    """What an adapter must not forget between two calls; it is on disk when `keep` returns."""
+
+    def kept(self, key: str) -> str | None:
+        """Raises `CannotKeep`."""
+        ...
+
+    def keep(self, key: str, text: str) -> str:
+        """Keep it unless something is kept under this key; gives what is kept.
+
+        Raises `CannotKeep`.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Letter:
     """A rendered mail."""
