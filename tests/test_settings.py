@@ -8,6 +8,15 @@ import pytest
 
 from webapp.settings import ROOT, SECRET_KEYS, BadSetting, Settings
 
+PAYPAL_KEYS = {
+    "PAYPAL_PROCESSOR": "paypal",
+    "PAYPAL_CLIENT_ID": "id",
+    "PAYPAL_CLIENT_SECRET": "secret",
+}
+PRETEND_CARDS = (
+    "CARD_PROCESSOR: 'sandbox' would sell real balance for pretend cards; beside live PayPal use a "
+    "real one, or PAYPAL_API_BASE=https://api-m.sandbox.paypal.com"
+)
 IBAN = "IE29 AIBK 9311 5212 3456 78"
 
 
@@ -122,8 +131,24 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
             "CARD_PROCESSOR: 'stripe' is not available in this version; use sandbox",
         ),
         (
+            {"PAYPAL_PROCESSOR": "braintree"},
+            "PAYPAL_PROCESSOR: got 'braintree'; use sandbox or paypal",
+        ),
+        (
             {"PAYPAL_PROCESSOR": "paypal"},
-            "PAYPAL_PROCESSOR: 'paypal' is not available in this version; use sandbox",
+            "PAYPAL_CLIENT_ID: not set; PAYPAL_PROCESSOR=paypal needs it",
+        ),
+        (
+            {"PAYPAL_PROCESSOR": "paypal", "PAYPAL_CLIENT_ID": "id"},
+            "PAYPAL_CLIENT_SECRET: not set; PAYPAL_PROCESSOR=paypal needs it",
+        ),
+        (
+            PAYPAL_KEYS,
+            "PAYPAL_WEBHOOK_ID: not set; PAYPAL_PROCESSOR=paypal needs it",
+        ),
+        (
+            PAYPAL_KEYS | {"PAYPAL_WEBHOOK_ID": "1A"},
+            PRETEND_CARDS,
         ),
         ({"CARD_PROCESSOR": "paypal"}, "CARD_PROCESSOR: got 'paypal'; use sandbox"),
         (

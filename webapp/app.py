@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from webapp import api, cli, guard
+from webapp.actions.notebook import DatabaseNotebook
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
@@ -119,7 +120,7 @@ def build_parts(
         payment_max=settings.payment_max,
         automatic=Automatic(settings.automatic_payments.value),
     )
-    chosen = choose(settings)
+    chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine))
     return Parts(
         settings=settings,
         policy=policy,

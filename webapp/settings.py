@@ -46,6 +46,7 @@ class PayPalProcessor(StrEnum):
     """Who charges PayPal agreements."""
 
     SANDBOX = "sandbox"
+    PAYPAL = "paypal"
 
 
 class AutomaticPayments(StrEnum):
@@ -57,7 +58,10 @@ class AutomaticPayments(StrEnum):
 
 
 # Known to the field and not built yet: a better answer than "not allowed".
-COMING = {"CARD_PROCESSOR": "stripe", "PAYPAL_PROCESSOR": "paypal"}
+COMING = {"CARD_PROCESSOR": "stripe"}
+
+PAYPAL_LIVE = "https://api-m.paypal.com"
+PAYPAL_SANDBOX = "https://api-m.sandbox.paypal.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,7 @@ class Settings:
     paypal_client_id: str = ""
     paypal_client_secret: str = field(default="", repr=False)
     paypal_webhook_id: str = ""
-    paypal_api_base: str = "https://api-m.paypal.com"
+    paypal_api_base: str = PAYPAL_LIVE
     automatic_payments: AutomaticPayments = AutomaticPayments.ON
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
@@ -163,6 +167,7 @@ class Settings:
             mail_sender=env.mailbox("MAIL_SENDER", cls.mail_sender),
         )
         settings._check_pairs()
+        settings._check_paypal()
         settings._check_wires()
         return settings
 
@@ -175,6 +180,12 @@ class Settings:
     @property
     def base_url(self) -> str:
         return self.public_url or f"http://{self.address}"
+
+    @property
+    def paypal_is_live(self) -> bool:
+        """Agreements are charged with real money."""
+        is_chosen = self.paypal_processor is PayPalProcessor.PAYPAL
+        return is_chosen and self.paypal_api_base == PAYPAL_LIVE
 
     @property
     def key_file(self) -> Path:
@@ -218,6 +229,25 @@ class Settings:
             raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
         if self.mail_password and not self.mail_username:
             raise BadSetting("MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too")
+
+    def _check_paypal(self) -> None:
+        if self.paypal_processor is not PayPalProcessor.PAYPAL:
+            return
+        needed = {
+            "PAYPAL_CLIENT_ID": self.paypal_client_id,
+            "PAYPAL_CLIENT_SECRET": self.paypal_client_secret,
+        }
+        if self.paypal_is_live:
+            # Without it nobody would hear of refunds and disputes.
+            needed["PAYPAL_WEBHOOK_ID"] = self.paypal_webhook_id
+        for name, value in needed.items():
+            if not value:
+                raise BadSetting(f"{name}: not set; PAYPAL_PROCESSOR=paypal needs it")
+        if self.paypal_is_live and self.card_processor is CardProcessor.SANDBOX:
+            raise BadSetting(
+                "CARD_PROCESSOR: 'sandbox' would sell real balance for pretend cards; beside live "
+                f"PayPal use a real one, or PAYPAL_API_BASE={PAYPAL_SANDBOX}"
+            )
 
     def _check_wires(self) -> None:
         others = (self.wire_address, self.wire_bank, self.wire_iban, self.wire_bic)

@@ -437,13 +437,6 @@ class ProcessorContract:
         assert isinstance(answer, Verified)
         assert list(harness.taken()) == []
 
-    def test_a_method_that_would_be_declined_is_not_verified(self, harness):
-        """F4"""
-        answer = harness.processor.verify("verify-2", harness.declining())
-
-        assert isinstance(answer, Declined)
-        assert answer.code == "generic_decline"
-
     def test_a_verification_is_asked_for_once(self, harness):
         """F4: a double click asks the bank once."""
         reference = harness.paying()
@@ -684,6 +677,13 @@ class CardContract(ProcessorContract):
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
         assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)
         assert isinstance(harness.processor.cancel_saving("ask_made_up"), RefusedToLook)
+
+    def test_a_method_that_would_be_declined_is_not_verified(self, harness):
+        """F4: a bank can be asked for no amount. Of an agreement only its standing can be."""
+        answer = harness.processor.verify("verify-2", harness.declining())
+
+        assert isinstance(answer, Declined)
+        assert answer.code == "generic_decline"
 
     def test_cards_are_not_linked(self, harness):
         assert isinstance(harness.processor.link(BACK), RefusedToLook)

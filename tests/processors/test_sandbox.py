@@ -727,6 +727,11 @@ def test_why_an_agreement_is_declined(paypal):
     ]
 
 
+def test_an_agreement_that_would_be_declined_is_not_verified(paypal):
+    """F4"""
+    assert paypal.processor.verify("verify", paypal.declining()).code == "generic_decline"
+
+
 def test_a_next_answer_may_wait_for_a_payer(paypal):
     paypal.books.queue_answer(
         AnswerKind.DECLINE, decline_code="insufficient_funds", last4="ana@example.com"

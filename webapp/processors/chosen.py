@@ -1,10 +1,12 @@
 """Who moves the money in this installation, as its settings say."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
-from webapp.ports import Processor, Processors
+from webapp.ports import Notebook, Processor, Processors
+from webapp.processors.paypal.processor import PayPal
 from webapp.processors.sandbox.bank import PRETEND
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.paypal import SandboxPayPal
@@ -31,8 +33,8 @@ class Chosen:
         return PRETEND if self.sandbox else None
 
 
-def choose(settings: Settings) -> Chosen:
-    """Each real processor is one branch of `_cards` or `_paypal`."""
+def choose(settings: Settings, notebook: Callable[[str], Notebook]) -> Chosen:
+    """Each real processor is one branch of `_cards` or `_paypal`; `notebook` is by their name."""
     pretends = (
         settings.card_processor is CardProcessor.SANDBOX,
         settings.paypal_processor is PayPalProcessor.SANDBOX,
@@ -41,7 +43,7 @@ def choose(settings: Settings) -> Chosen:
     clock = Clock(books.clock_offset) if any(pretends) else Clock()
     return Chosen(
         cards=_cards(settings, clock, books),
-        paypal=_paypal(settings, clock, books),
+        paypal=_paypal(settings, clock, books, notebook),
         clock=clock,
         sandbox=books if any(pretends) else None,
     )
@@ -53,9 +55,20 @@ def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
             return SandboxProcessor(books, clock)
 
 
-def _paypal(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor | None:
+def _paypal(
+    settings: Settings, clock: Clock, books: SandboxBooks, notebook: Callable[[str], Notebook]
+) -> Processor | None:
     match settings.paypal_processor:
         case PayPalProcessor.SANDBOX:
             return SandboxPayPal(books, clock)
+        case PayPalProcessor.PAYPAL:
+            return PayPal(
+                notebook(PayPal.name),
+                clock,
+                base=settings.paypal_api_base,
+                client_id=settings.paypal_client_id,
+                secret=settings.paypal_client_secret,
+                base_url=settings.base_url,
+            )
         case None:
             return None

@@ -4,7 +4,7 @@ With scripts the bank asks in a frame above our dialog, and the frame ends on `o
 the page around it. Without them the bank takes the whole page and leads back to `returned`.
 """
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.challenges import conclude_challenge
@@ -30,8 +30,14 @@ STILL_OPEN = Message("The confirmation is still open.", "bad")
 
 @blueprint.get("/challenge-over")
 def over() -> Response:
-    """The frame's last page: it knows nobody, and tells the page around it that it is over."""
-    response = make_response(render_template("challenges/over.html"))
+    """The frame's last page: it knows nobody, and tells the page around it that it is over.
+
+    Where a processor took the whole page there is none around it: then it leads on.
+    """
+    key = request.args.get("key", "")
+    turned_back = request.args.get("turned_back")
+    back = url_for("challenges.payment_returned", key=key, turned_back=turned_back) if key else ""
+    response = make_response(render_template("challenges/over.html", back=back))
     response.headers["Content-Security-Policy"] = headers.framed_by_us()
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
@@ -43,6 +49,8 @@ def setup_returned() -> ResponseReturnValue:
     setup = method_setups.latest_open(db.session(), person.account_id, person.id)
     if setup is None:
         return go_to("payment_methods.index")
+    if has_turned_back():
+        _give_up(person, setup.id)
     return _finish(person, setup.id)
 
 
@@ -50,9 +58,7 @@ def setup_returned() -> ResponseReturnValue:
 def conclude_setup(setup_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     if forms.wished("give_up"):
-        it = parts()
-        around = (person.actor, it.processors, it.clock, it.policy)
-        give_up_setup(db.session(), person.account_id, setup_id, *around)
+        _give_up(person, setup_id)
     return _finish(person, setup_id)
 
 
@@ -63,13 +69,24 @@ def payment_returned() -> ResponseReturnValue:
     payment = Payment.by_request_key(db.session(), person.account_id, key)
     if payment is None or not payment.attempts:
         raise NotFound("That payment")
-    return _conclude(person, payment.attempts[-1].id, give_up=False)
+    return _conclude(person, payment.attempts[-1].id, give_up=has_turned_back())
 
 
 @blueprint.post("/billing/attempts/<int:attempt_id>/conclusion")
 def conclude_payment(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     return _conclude(person, attempt_id, give_up=forms.wished("give_up"))
+
+
+def has_turned_back() -> bool:
+    """They come from the processor's own pages, and did not agree there."""
+    return request.args.get("turned_back") == "1"
+
+
+def _give_up(person: Person, setup_id: int) -> None:
+    it = parts()
+    around = (person.actor, it.processors, it.clock, it.policy)
+    give_up_setup(db.session(), person.account_id, setup_id, *around)
 
 
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:

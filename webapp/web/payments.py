@@ -21,7 +21,7 @@ from webapp.reads.retry_dialog import read_authentication, read_retry
 from webapp.web import csv_files, forms, payment_query
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, changed, refused
+from webapp.web.screen import ask_in_frame, changed, is_elsewhere, refused
 
 blueprint = Blueprint("payments", __name__)
 
@@ -113,7 +113,7 @@ def asked_before(person: Person, key: str) -> bool:
 def back_from_bank(key: str) -> str:
     """Where a challenge leads: out of its frame, or back to us on the whole page."""
     if wants_fragment():
-        return url_for("challenges.over")
+        return url_for("challenges.over", key=key)
     return url_for("challenges.payment_returned", key=key)
 
 
@@ -126,6 +126,8 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
     if address := challenge_address(db.session(), payment, it.processors):
         if not wants_fragment():
             return redirect(address, 303)
+        if is_elsewhere(address):
+            return "", {"HX-Redirect": address}
         conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
         return ask_in_frame(person, address, conclusion)
     outcome = read_outcome(db.session(), payment_id, it.clock.now())

@@ -69,6 +69,11 @@ def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseRetur
     return page, {"HX-Retarget": "#bank"}
 
 
+def is_elsewhere(address: str) -> bool:
+    """On pages of a processor's own host, which stand in no frame of ours."""
+    return address.startswith(("https://", "http://"))
+
+
 def refused(
     person: Person, change: str, refusal: Refusal, *, method_id: int | None = None
 ) -> ResponseReturnValue:

@@ -1,0 +1,90 @@
+"""What befalls the stand-in: trouble on the wire, refunds, and the webhooks about them."""
+
+import hmac
+import json
+import zlib
+from hashlib import sha256
+
+WEBHOOK_ID = "1JE4291016473214C"
+
+
+class Desk:
+    def trouble(self, kind, where, seconds=0.0):
+        """lose_request, lose_answer, slow, or a status: befalls the next request to there."""
+        self._troubles.append((kind, where, seconds))
+
+    def captures(self):
+        return [
+            capture
+            for order in self.orders.values()
+            for capture in order["purchase_units"][0].get("payments", {}).get("captures", [])
+        ]
+
+    def end_access(self):
+        """Every access token has ended, whatever was said of how long they last."""
+        self._access.clear()
+
+    def take_back(self, reference):
+        """The payer cancels the agreement at PayPal."""
+        del self.tokens[reference]
+
+    def refund(self, capture_id, value):
+        """The merchant gives back a part, or all, at PayPal's desk."""
+        with self.lock:
+            capture = self._capture_of(capture_id)
+            money = {"currency_code": capture["amount"]["currency_code"], "value": value}
+            made = self._stamped(
+                {
+                    "id": self._id(),
+                    "status": "COMPLETED",
+                    "amount": money,
+                    "custom_id": capture["custom_id"],
+                    "invoice_id": capture["invoice_id"],
+                }
+            )
+            up = f"{self.address}/v2/payments/captures/{capture_id}"
+            made["links"] = [{"href": up, "rel": "up", "method": "GET"}]
+            self.refunds[made["id"]] = made
+            back = sum(self._value(r) for r in self.refunds.values() if up in str(r["links"]))
+            whole = back >= self._value(capture)
+            capture["status"] = "REFUNDED" if whole else "PARTIALLY_REFUNDED"
+            capture["update_time"] = self._time()
+            return made
+
+    def hold(self, capture_id, status, why="PENDING_REVIEW"):
+        """PayPal itself changes its mind about a payment."""
+        capture = self._capture_of(capture_id)
+        capture.update(status=status, update_time=self._time(), status_details={"reason": why})
+        if status == "COMPLETED":
+            del capture["status_details"]
+
+    def event(self, kind, resource, resource_type="capture", **other):
+        """A webhook as PayPal would send it: headers and the raw body."""
+        event = {
+            "id": f"WH-{self._id()}",
+            "create_time": self._time(),
+            "resource_type": resource_type,
+            "event_version": "1.0",
+            "event_type": kind,
+            "summary": "Something happened",
+            "resource": resource,
+            **other,
+        }
+        return self.sign(json.dumps(event).encode())
+
+    def sign(self, raw):
+        id_, at = f"t{self._id()}", self._time()
+        return {
+            "PAYPAL-TRANSMISSION-ID": id_,
+            "PAYPAL-TRANSMISSION-TIME": at,
+            "PAYPAL-TRANSMISSION-SIG": self._signature(id_, at, raw),
+            "PAYPAL-CERT-URL": f"{self.address}/certs/cert.pem",
+            "PAYPAL-AUTH-ALGO": "SHA256withRSA",
+        }, raw
+
+    def _signature(self, id_, at, raw):
+        signed = f"{id_}|{at}|{WEBHOOK_ID}|{zlib.crc32(raw)}".encode()
+        return f"s{hmac.new(self._secret, signed, sha256).hexdigest()}"
+
+    def _value(self, body):
+        return round(float(body["amount"]["value"]) * 100)

@@ -1,0 +1,547 @@
+"""PayPal behind the contract, over HTTP against a strict stand-in, and what is PayPal's own."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+
+from tests.processors.contract import BACK, AgreementContract, wish
+from tests.processors.paypal import documents
+from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, StandIn
+from webapp.clock import Clock
+from webapp.domain.declines import REASONS
+from webapp.domain.money import MICROS
+from webapp.ports import (
+    Cancelled,
+    CannotKeep,
+    DeclineClass,
+    Declined,
+    NeedsCustomer,
+    NotKnown,
+    Paid,
+    RefusedToLook,
+    SavedAgreement,
+    Unknown,
+    Verified,
+)
+from webapp.processors.paypal import amounts
+from webapp.processors.paypal.declines import CODES
+from webapp.processors.paypal.processor import PayPal
+
+OURS = "https://billing.example.com"
+
+
+class MovableClock(Clock):
+    def __init__(self):
+        self.time = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
+
+    def now(self):
+        return self.time
+
+
+class Notebook:
+    """As the product's, in memory."""
+
+    def __init__(self):
+        self.pages = {}
+        self.lock = threading.Lock()
+
+    def kept(self, key):
+        return self.pages.get(key)
+
+    def keep(self, key, text):
+        with self.lock:
+            return self.pages.setdefault(key, text)
+
+
+class Harness:
+    def __init__(self, stand_in, clock):
+        self.there = stand_in
+        self.clock = clock
+        self.notebook = Notebook()
+        self.processor = self.adapter()
+
+    def adapter(self, **other):
+        """One more of it, as another process would have."""
+        wanted = {
+            "base": self.there.address,
+            "client_id": CLIENT_ID,
+            "secret": SECRET,
+            "base_url": OURS,
+        }
+        return PayPal(self.notebook, self.clock, **{**wanted, **other})
+
+    def now(self):
+        return self.clock.now()
+
+    def move_clock(self, by):
+        self.clock.time += by
+
+    def agreement(self, email):
+        asked = self.processor.link(BACK)
+        self.agree(asked.address, email)
+        return self.processor.saving(asked.reference).reference
+
+    def paying(self):
+        return self.agreement("ana@example.com")
+
+    def declining(self):
+        return self.agreement("declined@example.com")
+
+    def wants_customer(self):
+        return self.agreement("confirm@example.com")
+
+    def confirm(self, address):
+        self._go(address, action="agree")
+
+    def fail(self, address):
+        self._go(address, action="fail")
+
+    def agree(self, address, email):
+        self._go(address, action="agree", email=email)
+
+    def turn_down(self, address):
+        where = self._go(address, action="cancel")
+        assert where == f"{OURS}{BACK}?turned_back=1"
+        # What our own page does when a payer comes back by that address.
+        self.processor.cancel_saving(address.rpartition("=")[2])
+
+    def take_back(self, reference):
+        self.there.take_back(reference)
+
+    def lose_next_answer(self):
+        self.there.trouble("lose_answer", "/capture")
+
+    def lose_next_request(self):
+        self.there.trouble("lose_request", "/capture")
+
+    def refuse_next(self):
+        self.there.trouble(429, "/capture")
+
+    def taken(self):
+        return [
+            (capture["custom_id"], *amounts.read(capture["amount"]))
+            for capture in self.there.captures()
+            if capture["status"] not in ("DECLINED", "FAILED", "PENDING")
+        ]
+
+    def sent(self, where):
+        """The bodies that were posted to paths that end so."""
+        asked = self.there.requests
+        return [json.loads(raw) for verb, path, raw in asked if path.endswith(where) and raw]
+
+    def _go(self, address, **form):
+        """As a browser does: read the page, press a button, be led back."""
+        assert requests.get(address, timeout=10).ok
+        answer = requests.post(address, data=form, timeout=10, allow_redirects=False)
+        return answer.headers["Location"]
+
+
+@pytest.fixture
+def harness():
+    clock = MovableClock()
+    with StandIn(clock.now) as stand_in:
+        yield Harness(stand_in, clock)
+    assert stand_in.complaints == []
+
+
+def test_requests_and_answers_are_held_against_the_published_documents():
+    if not documents.are_here():
+        pytest.skip("PayPal's OpenAPI documents are not on this machine: shapes are not checked")
+    sent = {"intent": "CAPTURE", "purchase_units": [{"amount": {"value": "1.00"}}]}
+
+    complaint = documents.complaint_about_request("POST", "/v2/checkout/orders", {}, sent)
+
+    assert "currency_code" in complaint
+
+
+class TestPayPal(AgreementContract):
+    pass
+
+
+# Charging
+
+
+def test_what_is_asked_for_is_written_exactly(harness):
+    """L1, L9: the amount, whose payment it is, and who began it."""
+    reference = harness.paying()
+    unattended = wish(reference, amount=1_234_560_000)
+    attended = wish(reference, customer_present=True, return_to=BACK)
+
+    harness.processor.charge(unattended)
+    harness.processor.charge(attended)
+
+    (first, second) = harness.sent("/v2/checkout/orders")
+    unit = first["purchase_units"][0]
+    assert unit["amount"] == {"currency_code": "USD", "value": "1234.56"}
+    assert unit["custom_id"] == unit["invoice_id"] == unattended.key
+    assert second["purchase_units"][0]["custom_id"] == attended.key
+    wallets = [body["payment_source"]["paypal"] for body in harness.sent("/capture")]
+    assert [wallet["vault_id"] for wallet in wallets] == [reference, reference]
+    stored = [wallet["stored_credential"] for wallet in wallets]
+    assert [one["payment_initiator"] for one in stored] == ["MERCHANT", "CUSTOMER"]
+    assert wallets[1]["experience_context"]["return_url"] == f"{OURS}{BACK}"
+
+
+@pytest.mark.parametrize(
+    ("micros", "currency", "value"),
+    [
+        (30 * MICROS, "USD", "30.00"),
+        (10_000, "EUR", "0.01"),
+        (9_007_199_254_740_993 * 10_000, "USD", "90071992547409.93"),
+        (5_000 * MICROS, "JPY", "5000"),
+    ],
+)
+def test_amounts_are_exact_in_both_directions(micros, currency, value):
+    """L1"""
+    assert amounts.written(micros, currency) == {"currency_code": currency, "value": value}
+    assert amounts.read({"currency_code": currency, "value": value}) == (micros, currency)
+
+
+@pytest.mark.parametrize(
+    ("micros", "currency"), [(0, "USD"), (-10_000, "USD"), (10_001, "USD"), (1_500_000, "JPY")]
+)
+def test_what_cannot_be_asked_for_exactly_is_not_asked_for(harness, micros, currency):
+    """L1, L8"""
+    request = wish(harness.paying(), amount=micros, currency=currency)
+
+    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert harness.sent("/v2/checkout/orders") == []
+
+
+@pytest.mark.parametrize("value", ["1.0000001", "one", "NaN", "Infinity", ""])
+def test_what_is_no_amount_is_not_read_as_one(value):
+    with pytest.raises(ValueError, match=r"amount|micro"):
+        amounts.read({"currency_code": "USD", "value": value})
+
+
+PAYERS_FAULT = [
+    ("INSTRUMENT_DECLINED", "generic_decline", DeclineClass.SOFT),
+    ("TRANSACTION_REFUSED", "generic_decline", DeclineClass.SOFT),
+    ("REDIRECT_PAYER_FOR_ALTERNATE_FUNDING", "insufficient_funds", DeclineClass.SOFT),
+    ("TRANSACTION_LIMIT_EXCEEDED", "card_velocity_exceeded", DeclineClass.SOFT),
+    ("PAYER_CANNOT_PAY", "transaction_not_allowed", DeclineClass.HARD),
+    ("PAYER_ACCOUNT_RESTRICTED", "restricted_card", DeclineClass.HARD),
+    ("PAYER_ACCOUNT_LOCKED_OR_CLOSED", "restricted_card", DeclineClass.HARD),
+    ("PAYEE_BLOCKED_TRANSACTION", "merchant_blacklist", DeclineClass.HARD),
+    ("AGREEMENT_ALREADY_CANCELLED", "revocation_of_authorization", DeclineClass.HARD),
+]
+
+
+@pytest.mark.parametrize(("issue", "code", "decline_class"), PAYERS_FAULT)
+def test_what_is_wrong_with_the_payer_declines(harness, issue, code, decline_class):
+    """T7, F2, F3, F8: in the field's own words, kept with PayPal's own time."""
+    request = wish(harness.agreement(f"{issue.lower()}@example.com"))
+    at = harness.now().replace(microsecond=0)
+
+    answer = harness.processor.charge(request)
+
+    assert isinstance(answer, Declined)
+    assert (answer.code, answer.decline_class, answer.at) == (code, decline_class, at)
+    harness.move_clock(timedelta(hours=30))
+    assert harness.adapter().ask(request.key) == answer
+    assert harness.adapter().charge(request) == answer
+    assert len(harness.sent("/capture")) == 1
+
+
+@pytest.mark.parametrize(
+    "issue",
+    ["TRANSACTION_RECEIVING_LIMIT_EXCEEDED", "PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING",
+     "INCOMPATIBLE_PARAMETER_VALUE"],
+)  # fmt: skip
+def test_what_is_wrong_with_us_says_nothing_about_the_payer(harness, issue):
+    """L8: no suspension; the operator reads PayPal's own word for it."""
+    request = wish(harness.agreement(f"{issue.lower()}@example.com"))
+
+    answer = harness.processor.charge(request)
+
+    assert isinstance(answer, RefusedToLook)
+    assert issue in answer.reason
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+
+
+def test_each_code_is_one_that_declines_are_explained_by():
+    """F2, F3"""
+    assert set(CODES.values()) <= set(REASONS) | {"generic_decline"}
+
+
+def test_the_issues_are_spelt_as_in_the_documents():
+    if not documents.are_here():
+        pytest.skip("PayPal's OpenAPI documents are not on this machine")
+    published = {*documents.issues("422"), *documents.issues("orders.capture-422")}
+
+    assert set(CODES) <= published
+
+
+def test_a_decline_that_leaves_no_trace_is_found_by_repeating(harness):
+    """L10: PayPal keeps no record of it, and took nothing."""
+    request = wish(harness.agreement("instrument_declined@example.com"))
+    harness.lose_next_answer()
+
+    assert isinstance(harness.processor.charge(request), Unknown)
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+    assert isinstance(harness.processor.charge(request), Declined)
+    assert isinstance(harness.processor.ask(request.key), Declined)
+
+
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=7), timedelta(hours=22)])
+def test_a_late_repeat_by_another_process_takes_nothing_twice(harness, later):
+    """L3, L10: also when PayPal has forgotten the request, as it does after six hours."""
+    request = wish(harness.paying())
+    harness.lose_next_answer()
+    harness.processor.charge(request)
+    harness.move_clock(later)
+
+    assert isinstance(harness.adapter().charge(request), Paid)
+    assert isinstance(harness.adapter().ask(request.key), Paid)
+    assert len(harness.taken()) == 1
+
+
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=7)])
+def test_even_with_its_notes_lost_nothing_is_taken_twice(harness, later):
+    """L3: as after a restore from a backup that was made in the moment of the charge."""
+    request = wish(harness.paying())
+    harness.processor.charge(request)
+    harness.notebook.pages.clear()
+    harness.move_clock(later)
+
+    answer = harness.processor.charge(request)
+
+    assert isinstance(answer, Paid if later < timedelta(hours=6) else Unknown)
+    assert len(harness.taken()) == 1
+
+
+def test_an_order_that_ran_out_took_nothing_and_is_given_up(harness):
+    """L10: under this key nothing can be taken any more."""
+    request = wish(harness.paying())
+    harness.lose_next_request()
+    harness.processor.charge(request)
+    harness.move_clock(timedelta(hours=4))
+
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+    assert isinstance(harness.processor.charge(request), Cancelled)
+    assert harness.taken() == []
+
+
+def test_a_payment_that_paypal_holds_is_not_known_until_it_decides(harness):
+    """T7, L10: neither credited nor charged to the next method meanwhile."""
+    reference = harness.agreement("pending@example.com")
+    good, bad = wish(reference), wish(reference)
+
+    for request in (good, bad):
+        assert isinstance(harness.processor.charge(request), Unknown)
+        assert isinstance(harness.processor.ask(request.key), Unknown)
+
+    first, second = harness.there.captures()
+    harness.there.hold(first["id"], "COMPLETED")
+    harness.there.hold(second["id"], "DECLINED")
+    assert isinstance(harness.processor.ask(good.key), Paid)
+    assert isinstance(harness.processor.ask(bad.key), Declined)
+
+
+def test_what_was_given_back_since_had_been_paid(harness):
+    """L7: a refund is a debit of its own."""
+    request = wish(harness.paying())
+    paid = harness.processor.charge(request)
+
+    for value in ("40.00", "60.00"):
+        harness.there.refund(paid.reference, value)
+        assert harness.processor.ask(request.key) == paid
+
+
+def test_another_payments_order_is_no_evidence(harness):
+    """L9"""
+    request, other = wish(harness.paying()), wish(harness.paying())
+    harness.processor.charge(other)
+    pages = harness.notebook.pages
+    pages[request.key] = pages[other.key].replace(other.key, request.key)
+
+    answer = harness.processor.ask(request.key)
+
+    assert isinstance(answer, Unknown)
+    assert "another payment" in answer.reason
+
+
+def test_a_payer_who_is_asked_and_not_heard_of_is_still_asked(harness):
+    """L10, F4: the answer was lost, the order tells."""
+    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+    harness.lose_next_answer()
+
+    assert isinstance(harness.processor.charge(request), Unknown)
+
+    asked = harness.processor.ask(request.key)
+    assert isinstance(asked, NeedsCustomer)
+    harness.confirm(asked.address)
+    assert isinstance(harness.processor.ask(request.key), Paid)
+
+
+def test_whoever_agreed_may_still_be_declined(harness):
+    """F9: and then PayPal is not asked again."""
+    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+    asked = harness.processor.charge(request)
+    harness.there.payers.ends["confirm@example.com"] = "instrument_declined@example.com"
+    harness.confirm(asked.address)
+
+    answer = harness.processor.ask(request.key)
+
+    assert isinstance(answer, Declined)
+    del harness.there.payers.ends["confirm@example.com"]
+    assert harness.processor.ask(request.key) == answer
+    assert harness.taken() == []
+
+
+# The wire
+
+
+@pytest.mark.parametrize("status", [409, 500, 503])
+def test_a_failing_capture_is_not_known(harness, status):
+    """T7"""
+    request = wish(harness.paying())
+    harness.there.trouble(status, "/capture")
+
+    assert isinstance(harness.processor.charge(request), Unknown)
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+    assert isinstance(harness.processor.charge(request), Paid)
+
+
+@pytest.mark.parametrize("kind", [400, 401, 429, 500, "lose_request", "lose_answer"])
+def test_where_no_order_was_opened_nothing_was_taken(harness, kind):
+    """L8: so it may be tried again at once, and the next method is not charged."""
+    request = wish(harness.paying())
+    harness.there.trouble(kind, "/v2/checkout/orders")
+    if kind == 401:
+        harness.there.trouble(kind, "/v2/checkout/orders")
+
+    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert isinstance(harness.processor.ask(request.key), NotKnown)
+    assert harness.taken() == []
+    assert isinstance(harness.processor.charge(request), Paid)
+    assert len(harness.taken()) == 1
+
+
+@pytest.mark.parametrize("kind", [401, 429, 500, "lose_answer"])
+def test_who_cannot_look_does_not_say_that_nothing_was_taken(harness, kind):
+    """T7, L10: a repeat under a key that may have been charged."""
+    request = wish(harness.paying())
+    harness.lose_next_answer()
+    harness.processor.charge(request)
+    for _ in range(2):
+        harness.there.trouble(kind, "GET /v2/checkout/orders")
+
+    assert isinstance(harness.processor.charge(request), Unknown)
+    assert len(harness.taken()) == 1
+
+
+def test_an_answer_that_takes_too_long_is_not_known(harness):
+    """T7"""
+    request = wish(harness.paying())
+    hasty = harness.adapter(timeout=(1.0, 0.2))
+    harness.there.trouble("slow", "/capture", seconds=0.6)
+
+    assert isinstance(hasty.charge(request), Unknown)
+
+
+def test_nobody_at_the_address_is_a_refusal_before_anything_was_sent(harness):
+    """L8"""
+    nobody = harness.adapter(base="http://127.0.0.1:1")
+
+    assert isinstance(nobody.charge(wish("any")), RefusedToLook)
+    assert isinstance(nobody.link(BACK), RefusedToLook)
+    assert nobody.revoke("any") is False
+
+
+def test_access_that_has_ended_is_renewed(harness):
+    reference = harness.paying()
+    harness.there.end_access()
+
+    assert isinstance(harness.processor.charge(wish(reference)), Paid)
+
+
+def test_one_access_token_serves_all_until_it_ends(harness):
+    harness.paying()
+    harness.paying()
+
+    assert len([path for _, path, _ in harness.there.requests if "oauth2" in path]) == 1
+
+
+def test_wrong_keys_are_a_refusal_that_names_them(harness):
+    """L8"""
+    stranger = harness.adapter(secret="wrong")
+
+    answer = stranger.charge(wish(harness.paying()))
+
+    assert isinstance(answer, RefusedToLook)
+    assert "PAYPAL_CLIENT_SECRET" in answer.reason
+    assert "wrong" not in answer.reason
+
+
+@pytest.mark.parametrize("page", ["kept", "keep"])
+def test_without_its_notes_nothing_is_charged(harness, page, monkeypatch):
+    """L3: a full disk; the note comes before the money."""
+    reference = harness.paying()
+
+    def full(*_):
+        raise CannotKeep("the disk is full")
+
+    monkeypatch.setattr(harness.notebook, page, full)
+
+    assert isinstance(harness.processor.charge(wish(reference)), RefusedToLook | Unknown)
+    assert harness.taken() == []
+
+
+# Agreements
+
+
+def test_what_is_kept_of_a_payer(harness):
+    """M7, M8"""
+    asked = harness.processor.link(BACK)
+    harness.agree(asked.address, "ana@example.com")
+
+    agreement = harness.processor.saving(asked.reference)
+
+    wallet = harness.there.payers.wallet("ana@example.com")
+    assert agreement.fingerprint == wallet["payer_id"]
+    assert agreement.payer_email == "ana@example.com"
+
+
+def test_an_agreement_whose_saving_was_not_heard_of_is_saved_once(harness):
+    """M8: the answer was lost; the payer agreed once."""
+    asked = harness.processor.link(BACK)
+    harness.agree(asked.address, "ana@example.com")
+    harness.there.trouble("lose_answer", "POST /v3/vault/payment-tokens")
+
+    assert isinstance(harness.processor.saving(asked.reference), Unknown)
+
+    saved = harness.processor.saving(asked.reference)
+    assert isinstance(saved, SavedAgreement)
+    harness.move_clock(timedelta(hours=5))
+    assert harness.adapter().saving(asked.reference) == saved
+    assert list(harness.there.tokens) == [saved.reference]
+
+
+def test_a_revocation_that_failed_is_not_done(harness):
+    """M13: it is repeated until it is."""
+    reference = harness.paying()
+    harness.there.trouble(500, "DELETE")
+
+    assert harness.processor.revoke(reference) is False
+    assert harness.processor.revoke(reference) is True
+    assert harness.there.tokens == {}
+
+
+@pytest.mark.parametrize("kind", [403, 429, 500, "lose_answer"])
+def test_no_answer_about_an_agreement_is_no_decline(harness, kind):
+    """F4"""
+    reference = harness.paying()
+    harness.there.trouble(kind, "GET /v3/vault/payment-tokens")
+
+    assert not isinstance(harness.processor.verify("verify", reference), Verified | Declined)
+
+
+def test_a_key_verifies_one_method(harness):
+    reference, other = harness.paying(), harness.paying()
+    harness.processor.verify("verify", reference)
+
+    assert isinstance(harness.processor.verify("verify", other), RefusedToLook)

@@ -1,0 +1,1 @@
+"""PayPal by its REST API: agreements from its vault, charged as orders."""

@@ -1,0 +1,129 @@
+"""PayPal behind the port: its exceptions stop here and become answers."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from webapp.clock import Clock
+from webapp.ports import (
+    Answer,
+    CannotKeep,
+    ChargeRequest,
+    Declined,
+    Front,
+    Holder,
+    NeedsCustomer,
+    Notebook,
+    NotKnown,
+    RefusedToLook,
+    SavingAnswer,
+    Unknown,
+    Verified,
+)
+from webapp.processors.paypal.agreements import Agreements
+from webapp.processors.paypal.charges import Charges
+from webapp.processors.paypal.client import CONNECT, READ, Client, NoAnswer, NotSent
+from webapp.processors.paypal.notes import Notes
+
+PEOPLE = {
+    "https://api-m.paypal.com": "https://www.paypal.com",
+    "https://api-m.sandbox.paypal.com": "https://www.sandbox.paypal.com",
+}
+"""Where PayPal asks its customers, by the address of its programming interface."""
+
+NO_CARDS = RefusedToLook("PayPal takes no cards here")
+
+Asked = ParamSpec("Asked")
+Heard = TypeVar("Heard")
+
+
+def answered(
+    call: Callable[Asked, Heard],
+) -> Callable[Asked, Heard | Unknown | RefusedToLook]:
+    @wraps(call)
+    def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Unknown | RefusedToLook:
+        try:
+            return call(*args, **kwargs)
+        except NotSent as error:
+            return RefusedToLook(str(error))
+        except NoAnswer as error:
+            return Unknown(str(error))
+        except CannotKeep as error:
+            return Unknown(f"What PayPal said could not be kept: {error}")
+
+    return answer
+
+
+class PayPal:
+    """Implements `webapp.ports.Processor`."""
+
+    name = "paypal"
+
+    front: Front
+
+    def __init__(
+        self,
+        notebook: Notebook,
+        clock: Clock,
+        *,
+        base: str,
+        client_id: str,
+        secret: str,
+        base_url: str,
+        timeout: tuple[float, float] = (CONNECT, READ),
+    ) -> None:
+        """`base` is PayPal's address, `base_url` ours, to which PayPal leads people back."""
+        self.front = Front(sources={"form-action": (people_of(base),)})
+        self._client = Client(base, client_id, secret, clock, timeout)
+        notes = Notes(notebook)
+        self._agreements = Agreements(self._client, notes, base_url)
+        self._charges = Charges(self._client, notes, base_url)
+
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+        return NO_CARDS
+
+    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+        return NO_CARDS
+
+    @answered
+    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+        return self._agreements.link(return_to)
+
+    @answered
+    def saving(self, reference: str) -> SavingAnswer:
+        return self._agreements.saving(reference)
+
+    @answered
+    def cancel_saving(self, reference: str) -> SavingAnswer:
+        return self._agreements.cancel_saving(reference)
+
+    @answered
+    def charge(self, request: ChargeRequest) -> Answer:
+        return self._charges.charge(request)
+
+    @answered
+    def ask(self, key: str) -> Answer | NotKnown:
+        return self._charges.ask(key)
+
+    @answered
+    def cancel(self, key: str) -> Answer | NotKnown:
+        return self._charges.cancel(key)
+
+    @answered
+    def verify(
+        self, key: str, method_reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook:
+        return self._agreements.verify(key, method_reference)
+
+    def revoke(self, method_reference: str) -> bool:
+        try:
+            return self._agreements.revoke(method_reference)
+        except NoAnswer:
+            return False
+
+
+def people_of(base: str) -> str:
+    """The host to which a form of ours may lead a browser."""
+    parts = urlsplit(base)
+    return PEOPLE.get(base, f"{parts.scheme}://{parts.netloc}")
