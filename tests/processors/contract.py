@@ -47,6 +47,8 @@ BACK = "/billing/payment-methods/back"
 
 class Harness(Protocol):
     processor: Processor
+    stale: timedelta
+    """After that a delivery is too old to be believed."""
 
     def now(self) -> datetime:
         """The processor's own time."""
@@ -532,7 +534,7 @@ class ProcessorContract:
 
     def test_what_was_signed_long_ago_is_turned_away(self, harness):
         body, headers = harness.delivery_of_no_concern()
-        harness.move_clock(timedelta(hours=2))
+        harness.move_clock(harness.stale)
 
         assert isinstance(harness.processor.open_event(body, headers), Forged)
 

@@ -9,10 +9,10 @@ import requests
 
 from tests.processors.contract import BACK, AgreementContract, wish
 from tests.processors.paypal import documents
-from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, StandIn
+from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.clock import Clock
 from webapp.domain.declines import REASONS
-from webapp.domain.money import MICROS
+from webapp.domain.money import MICROS, decimal_text
 from webapp.ports import (
     Cancelled,
     CannotKeep,
@@ -57,6 +57,8 @@ class Notebook:
 
 
 class Harness:
+    stale = timedelta(days=5)
+
     def __init__(self, stand_in, clock):
         self.there = stand_in
         self.clock = clock
@@ -70,6 +72,7 @@ class Harness:
             "client_id": CLIENT_ID,
             "secret": SECRET,
             "base_url": OURS,
+            "webhook_id": WEBHOOK_ID,
         }
         return PayPal(self.notebook, self.clock, **{**wanted, **other})
 
@@ -119,6 +122,30 @@ class Harness:
 
     def refuse_next(self):
         self.there.trouble(429, "/capture")
+
+    def refund(self, key, amount):
+        self.there.refund(self._capture(key), decimal_text(amount))
+
+    def dispute(self, key):
+        return self.there.dispute(self._capture(key))
+
+    def end_dispute(self, reference, won):
+        outcome = "RESOLVED_SELLER_FAVOUR" if won else "RESOLVED_BUYER_FAVOUR"
+        self.there.end_dispute(reference, outcome)
+
+    def remove_there(self, reference):
+        self.there.take_back(reference)
+
+    def deliveries(self):
+        return [(body, headers) for headers, body in self.there.deliveries()]
+
+    def delivery_of_no_concern(self):
+        headers, body = self.there.event("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
+        return body, headers
+
+    def _capture(self, key):
+        (found,) = [one["id"] for one in self.there.captures() if one["custom_id"] == key]
+        return found
 
     def taken(self):
         return [

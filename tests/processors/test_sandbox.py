@@ -67,6 +67,7 @@ class Sandbox:
     """The harness of the contract: the sandbox itself stands on the other side of the wire."""
 
     adapter = SandboxProcessor
+    stale = timedelta(hours=2)
 
     def __init__(self, path):
         self.clock = MovableClock(datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC))

@@ -69,6 +69,7 @@ def _paypal(
                 client_id=settings.paypal_client_id,
                 secret=settings.paypal_client_secret,
                 base_url=settings.base_url,
+                webhook_id=settings.paypal_webhook_id,
             )
         case None:
             return None

@@ -26,9 +26,11 @@ class Desk:
 
     def take_back(self, reference):
         """The payer cancels the agreement at PayPal."""
-        del self.tokens[reference]
+        with self.lock:
+            gone = self.tokens.pop(reference)
+            self.tell("VAULT.PAYMENT-TOKEN.DELETED", gone, "payment_token")
 
-    def refund(self, capture_id, value):
+    def refund(self, capture_id, value, kind="PAYMENT.CAPTURE.REFUNDED"):
         """The merchant gives back a part, or all, at PayPal's desk."""
         with self.lock:
             capture = self._capture_of(capture_id)
@@ -49,7 +51,57 @@ class Desk:
             whole = back >= self._value(capture)
             capture["status"] = "REFUNDED" if whole else "PARTIALLY_REFUNDED"
             capture["update_time"] = self._time()
+            self.tell(kind, made, "refund")
             return made
+
+    def dispute(self, capture_id, value=None):
+        """The payer disputes a payment."""
+        with self.lock:
+            capture = self._capture_of(capture_id)
+            money = capture["amount"] if value is None else {**capture["amount"], "value": value}
+            id_ = f"PP-D-{len(self.disputes) + 1:05d}"
+            made = self._stamped(
+                {
+                    "dispute_id": id_,
+                    "disputed_transactions": [{"seller_transaction_id": capture_id}],
+                    "reason": "UNAUTHORISED",
+                    "dispute_amount": money,
+                    "status": "WAITING_FOR_SELLER_RESPONSE",
+                    "dispute_life_cycle_stage": "CHARGEBACK",
+                }
+            )
+            self.disputes[id_] = made
+            self.tell("CUSTOMER.DISPUTE.CREATED", made, "dispute")
+            return id_
+
+    def end_dispute(self, id_, outcome, refunded=None):
+        """It is decided. What is lost goes back, which PayPal tells as a reversal as well."""
+        with self.lock:
+            dispute = self.disputes[id_]
+            lost = outcome in ("RESOLVED_BUYER_FAVOUR", "ACCEPTED")
+            decided = {"outcome_code": outcome}
+            if lost:
+                money = dispute["dispute_amount"]
+                decided["amount_refunded"] = {**money, "value": refunded or money["value"]}
+            dispute.update(status="RESOLVED", dispute_outcome=decided, update_time=self._time())
+            self.tell("CUSTOMER.DISPUTE.RESOLVED", dispute, "dispute")
+            if lost:
+                (disputed,) = dispute["disputed_transactions"]
+                self.reverse(disputed["seller_transaction_id"], decided["amount_refunded"]["value"])
+
+    def reverse(self, capture_id, value):
+        """PayPal itself takes money back."""
+        return self.refund(capture_id, value, "PAYMENT.CAPTURE.REVERSED")
+
+    def tell(self, kind, resource, resource_type="capture"):
+        """Post it to the merchant's webhook: it waits in the outbox."""
+        self._outbox.append(self.event(kind, resource, resource_type))
+
+    def deliveries(self):
+        """Headers and body of what was told since the last call."""
+        with self.lock:
+            told, self._outbox = self._outbox, []
+            return told
 
     def hold(self, capture_id, status, why="PENDING_REVIEW"):
         """PayPal itself changes its mind about a payment."""

@@ -67,6 +67,7 @@ class StandIn(Desk, Pages):
         self.payers = Payers()
         self._access = {}
         self._answered = {}
+        self._outbox = []
         self._pays_with = {}
         self._ways_back = {}
         self._numbers = 0
@@ -294,7 +295,8 @@ class StandIn(Desk, Pages):
         return 200, self.tokens[id_]
 
     def _delete_token(self, id_, _):
-        self.tokens.pop(id_, None)
+        if id_ in self.tokens:
+            self.take_back(id_)
         return 204, None
 
     def _wallet_of(self, vault_id):
@@ -314,6 +316,14 @@ class StandIn(Desk, Pages):
         if id_ not in self.disputes:
             raise Refused(404)
         return 200, self.disputes[id_]
+
+    def _list_disputes(self, capture_id, _):
+        found = [
+            {"dispute_id": id_, "status": dispute["status"]}
+            for id_, dispute in self.disputes.items()
+            if dispute["disputed_transactions"][0]["seller_transaction_id"] == capture_id
+        ]
+        return 200, {"items": found, "links": []}
 
     def _capture_of(self, id_):
         found = [capture for capture in self.captures() if capture["id"] == id_]
@@ -400,6 +410,11 @@ ROUTES = (
     ("DELETE", r"/v3/vault/payment-tokens/([\w-]+)", StandIn._delete_token),
     ("GET", r"/v2/payments/captures/(\w+)", StandIn._get_capture),
     ("GET", r"/v2/payments/refunds/(\w+)", StandIn._get_refund),
+    (
+        "GET",
+        r"/v1/customer/disputes\?disputed_transaction_id=(\w+)",
+        StandIn._list_disputes,
+    ),
     ("GET", r"/v1/customer/disputes/([\w-]+)", StandIn._get_dispute),
     ("POST", r"/v1/notifications/verify-webhook-signature", StandIn._verify_webhook),
     ("GET", r"/v1/notifications/webhooks/(\w+)", StandIn._get_webhook),

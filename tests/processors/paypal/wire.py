@@ -34,7 +34,7 @@ def handler_of(stand_in):
                 return self._hang_up()
             if isinstance(kind, int):
                 return self._send_json(kind, stand_in.error(kind))
-            status, body = stand_in.answer(method, url.path, self.headers, raw)
+            status, body = stand_in.answer(method, self.path, self.headers, raw)
             if kind == "lose_answer":
                 return self._hang_up()
             return self._send_json(status, body)

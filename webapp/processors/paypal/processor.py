@@ -1,6 +1,6 @@
 """PayPal behind the port: its exceptions stop here and become answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -11,7 +11,10 @@ from webapp.ports import (
     CannotKeep,
     ChargeRequest,
     Declined,
+    Event,
+    Forged,
     Front,
+    Happening,
     Holder,
     NeedsCustomer,
     Notebook,
@@ -24,6 +27,7 @@ from webapp.ports import (
 from webapp.processors.paypal.agreements import Agreements
 from webapp.processors.paypal.charges import Charges
 from webapp.processors.paypal.client import CONNECT, READ, Client, NoAnswer, NotSent
+from webapp.processors.paypal.events import Events
 from webapp.processors.paypal.notes import Notes
 
 PEOPLE = {
@@ -71,6 +75,7 @@ class PayPal:
         client_id: str,
         secret: str,
         base_url: str,
+        webhook_id: str = "",
         timeout: tuple[float, float] = (CONNECT, READ),
     ) -> None:
         """`base` is PayPal's address, `base_url` ours, to which PayPal leads people back."""
@@ -79,6 +84,7 @@ class PayPal:
         notes = Notes(notebook)
         self._agreements = Agreements(self._client, notes, base_url)
         self._charges = Charges(self._client, notes, base_url)
+        self._events = Events(self._client, self._charges, clock, webhook_id)
 
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
         return NO_CARDS
@@ -115,6 +121,16 @@ class PayPal:
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RefusedToLook:
         return self._agreements.verify(key, method_reference)
+
+    @answered
+    def open_event(
+        self, body: bytes, headers: Mapping[str, str]
+    ) -> Event | Forged | Unknown | RefusedToLook:
+        return self._events.open(body, headers)
+
+    @answered
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        return self._events.happenings(event)
 
     def revoke(self, method_reference: str) -> bool:
         try:
