@@ -32,6 +32,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "PUBLIC_URL": "",
         "RUN_JOBS": "1",
         "DEMO": "0",
+        "RATE_LIMITS": "0",
         **more,
     }
 

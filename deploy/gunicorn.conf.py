@@ -28,6 +28,8 @@ workers = 1
 threads = 16
 # For requests in flight and charges under way, each of which waits for a processor at most 30 s.
 graceful_timeout = 40
+# Whom to believe that a request came by TLS is said by TRUSTED_PROXIES alone.
+secure_scheme_headers = {}
 # Ballast has no use for gunicorn's control socket, which would open in $HOME.
 control_socket_disable = True
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webapp.settings import ROOT, SECRET_KEYS, BadSetting, Settings
+from webapp.settings import ROOT, SECRET_KEYS, SECRETS, BadSetting, Settings
 
 PAYPAL_KEYS = {
     "PAYPAL_PROCESSOR": "paypal",
@@ -57,6 +57,9 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ({"HOST": "0.0.0.0", "PORT": "80"}, "address", "0.0.0.0:80"),
         ({"HOST": "::1"}, "address", "[::1]:8000"),
         ({"PORT": "65535"}, "port", 65535),
+        ({"TRUSTED_PROXIES": "2"}, "trusted_proxies", 2),
+        ({"RATE_LIMITS": "0"}, "rate_limits", False),
+        ({"METRICS_TOKEN": "t"}, "metrics_token", "t"),
         ({"PORT": ""}, "port", 8000),
         ({"PORT": " 8001 "}, "port", 8001),
         ({"RUN_JOBS": "0"}, "run_jobs", False),
@@ -103,6 +106,7 @@ def test_a_good_value_is_taken(environ, field, value):
 
 
 PORT = "use a whole number from 1 to 65535"
+PROXIES = "use a whole number from 0 to 9"
 AMOUNT = "use an amount such as 30.00"
 DATABASE = "use sqlite:///… or postgresql+psycopg://…"
 HOST = "use a host name or an address, without a port"
@@ -116,6 +120,9 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
     [
         ({"PORT": "0"}, f"PORT: got '0'; {PORT}"),
         ({"PORT": "65536"}, f"PORT: got '65536'; {PORT}"),
+        ({"TRUSTED_PROXIES": "10"}, f"TRUSTED_PROXIES: got '10'; {PROXIES}"),
+        ({"TRUSTED_PROXIES": "*"}, f"TRUSTED_PROXIES: got '*'; {PROXIES}"),
+        ({"RATE_LIMITS": "no"}, "RATE_LIMITS: got 'no'; use 0 or 1"),
         ({"PORT": "-1"}, f"PORT: got '-1'; {PORT}"),
         ({"PORT": "8_000"}, f"PORT: got '8_000'; {PORT}"),
         ({"PORT": "http"}, f"PORT: got 'http'; {PORT}"),
@@ -281,6 +288,33 @@ def test_an_empty_key_file_is_refused_not_used(tmp_path):
 
     with pytest.raises(BadSetting, match=r"^SECRET_KEY: '.*secret_key' is empty; remove it"):
         settings(BALLAST_HOME=str(tmp_path)).ensure_home()
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_lie_in_a_file(tmp_path, name):
+    """And what a fault says of it never repeats it."""
+    good = {
+        "DATABASE_URL": "sqlite:///x.db",
+        "STRIPE_SECRET_KEY": "sk_test_1",
+        "STRIPE_WEBHOOK_SECRET": "whsec_1",
+    }.get(name, "hush")
+    file = tmp_path / "secret"
+    file.write_text(f"{good}\n")
+    file.chmod(0o600)
+    more = {"MAIL_USERNAME": "u"} if name == "MAIL_PASSWORD" else {}
+    given = settings(**{f"{name}_FILE": str(file)}, **more)
+    assert getattr(given, name.lower()) == good
+    with pytest.raises(BadSetting, match=f"^{name}_FILE: {name} is set too") as caught:
+        settings(**{f"{name}_FILE": str(file), name: good}, **more)
+    assert good not in str(caught.value)
+
+
+def test_a_secret_file_that_cannot_be_used(tmp_path):
+    (tmp_path / "empty").touch()
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for path, why in (("nowhere", "No such file"), ("empty", "is empty"), ("binary", "no text")):
+        with pytest.raises(BadSetting, match=f"^SECRET_KEY_FILE: .*{why}"):
+            settings(SECRET_KEY_FILE=str(tmp_path / path))
 
 
 def test_the_example_file_lists_every_variable_that_is_read_and_no_other():

@@ -38,11 +38,13 @@ from webapp.web import (
     probes,
     profile,
     proof,
+    proxies,
     sandbox,
     second_factor,
     session,
     statement,
     static_files,
+    throttling,
     webhooks,
     wires,
 )
@@ -78,6 +80,8 @@ def create_app(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        # Our pages send no referrer, so none may be asked for behind TLS; the token is.
+        WTF_CSRF_SSL_STRICT=False,
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
         # A poll that crosses a redirect would bring back the cookie as it was before.
         SESSION_REFRESH_EACH_REQUEST=False,
@@ -95,11 +99,17 @@ def create_app(
     api.register(app)
     cli.register(app)
     static_files.serve(app, static)
+    proxies.believe(app, settings.trusted_proxies)
     return app
 
 
 def engine_options(database_url: str) -> dict[str, object]:
-    options: dict[str, object] = {"pool_size": 20, "max_overflow": 20}
+    options: dict[str, object] = {
+        "pool_size": 20,
+        "max_overflow": 20,
+        # A log keeps what a statement was, and not whose names stood in it.
+        "hide_parameters": True,
+    }
     if database_url.startswith("postgresql"):
         # A server that was started again has closed its connections; a file has none to close.
         options["pool_pre_ping"] = True
@@ -175,6 +185,7 @@ def register_pages(app: Flask) -> None:
     pictures.init_app(app)
     errors.init_app(app)
     proof.init_app(app)
+    throttling.init_app(app)
     compression.init_app(app)
     headers.init_app(app)
     pages = [

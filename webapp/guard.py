@@ -32,8 +32,18 @@ def outage(error: Exception) -> Outage | None:
     committed = db.session().info.get("committed", False)
     found = outage_of(error, reading=reading, committed=committed)
     if found is not None:
-        current_app.logger.error("%s %s: %s.", request.method, request.path, sentence_of(error))
+        current_app.logger.error("%s %s: %s.", request.method, place(), sentence_of(error))
     return found
+
+
+def place() -> str:
+    """Where the present request went, for the log: with ids, and without what a link's token or a
+    person's text would tell there.
+    """
+    if request.url_rule is None:
+        return "an address that there is not"
+    ids = {name: n for name, n in (request.view_args or {}).items() if isinstance(n, int)}
+    return " ".join([request.url_rule.rule, *(f"{name}={n}" for name, n in ids.items())])
 
 
 @event.listens_for(db.session, "after_commit")

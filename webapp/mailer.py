@@ -125,9 +125,9 @@ class SmtpMailer(OutboxMailer):
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             why = str(error) or type(error).__name__
             raise MailServerAway(f"The mail server cannot be used: {why}") from error
-        for code, answer in refused.values():
-            # Not to be tried again: the others have the mail.
-            log.warning("Mail %s: one recipient refused: %d %r", message_id, code, answer)
+        for code, _ in refused.values():
+            # Not to be tried again: the others have the mail. What the server says names people.
+            log.warning("Mail %s: one recipient refused: %d", message_id, code)
 
     def _compose(self, letter: Letter, addresses: list[str], message_id: str) -> bytes:
         message = Message(

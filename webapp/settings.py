@@ -25,6 +25,17 @@ Word = TypeVar("Word", bound=StrEnum)
 
 SECRET_KEYS = "sk_test_… or sk_live_… or rk_test_… or rk_live_…"
 
+SECRETS = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "METRICS_TOKEN",
+    "MAIL_PASSWORD",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "PAYPAL_CLIENT_SECRET",
+)
+"""Each may lie in a file that NAME_FILE names."""
+
 LINE_LENGTH = 140
 """What banks have room for, too."""
 
@@ -79,6 +90,13 @@ class Settings:
     """Where people reach Ballast, for links in mails; empty: where it listens."""
     run_jobs: bool = True
     demo: bool = False
+
+    trusted_proxies: int = 0
+    """How many proxies in front are believed what they say of the client; 0: none."""
+    rate_limits: bool = True
+    """Off only where a load test must not be slowed down."""
+    metrics_token: str = field(default="", repr=False)
+    """Who sends it may read /metrics; empty: only who asks from this host."""
 
     card_processor: CardProcessor = CardProcessor.SANDBOX
     paypal_processor: PayPalProcessor | None = PayPalProcessor.SANDBOX
@@ -137,6 +155,9 @@ class Settings:
             public_url=env.url("PUBLIC_URL", cls.public_url),
             run_jobs=env.flag("RUN_JOBS", cls.run_jobs),
             demo=env.flag("DEMO", cls.demo),
+            trusted_proxies=env.count("TRUSTED_PROXIES", cls.trusted_proxies, most=9),
+            rate_limits=env.flag("RATE_LIMITS", cls.rate_limits),
+            metrics_token=env.text("METRICS_TOKEN"),
             card_processor=env.word("CARD_PROCESSOR", cls.card_processor),
             paypal_processor=env.word("PAYPAL_PROCESSOR", PayPalProcessor.SANDBOX),
             stripe_secret_key=env.key("STRIPE_SECRET_KEY", SECRET_KEYS),
@@ -270,7 +291,24 @@ class _Environment:
         self._environ = environ
 
     def text(self, name: str, default: str = "") -> str:
-        return self._environ.get(name, "").strip() or default
+        given = self._environ.get(name, "").strip()
+        return (self._from_file(name, given) if name in SECRETS else given) or default
+
+    def _from_file(self, name: str, given: str) -> str:
+        """A secret may lie in a file, as containers hand them out."""
+        path = self._environ.get(f"{name}_FILE", "").strip()
+        if not path:
+            return given
+        if given:
+            raise BadSetting(f"{name}_FILE: {name} is set too; leave one of them out")
+        try:
+            secret = Path(path).read_text().strip()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise BadSetting(f"{name}_FILE: cannot read '{path}' ({why})") from error
+        if not secret:
+            raise BadSetting(f"{name}_FILE: '{path}' is empty")
+        return secret
 
     def flag(self, name: str, default: bool) -> bool:
         raw = self.text(name)
@@ -294,6 +332,12 @@ class _Environment:
         if re.fullmatch(r"[0-9]{1,5}", raw) and 1 <= int(raw) <= 65_535:
             return int(raw)
         raise _refused(name, raw, "use a whole number from 1 to 65535")
+
+    def count(self, name: str, default: int, *, most: int) -> int:
+        raw = self.text(name, str(default))
+        if re.fullmatch(r"[0-9]", raw) and int(raw) <= most:
+            return int(raw)
+        raise _refused(name, raw, f"use a whole number from 0 to {most}")
 
     def money(self, name: str, default: int) -> int:
         raw = self.text(name)

@@ -59,6 +59,7 @@ class Installation:
             "SECRET_KEY": secrets.token_hex(32),
             "RUN_JOBS": "0",
             "DEMO": "0",
+            "RATE_LIMITS": "0",
             "MAIL_SERVER": "127.0.0.1",
             "MAIL_PORT": str(mail_port),
             "PYTHONUNBUFFERED": "1",

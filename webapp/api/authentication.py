@@ -6,11 +6,14 @@ from flask import request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from webapp.actions.admit import admit
 from webapp.actions.note_key_use import note_key_use
+from webapp.domain import throttle
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey, KeyState, Scope
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Denied
+from webapp.domain.throttle import Count
 from webapp.extensions import db, parts
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
@@ -64,6 +67,7 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
     session, now, address = db.session(), parts().clock.now(), request.remote_addr or ""
     found = ApiKey.by_key(session, key)
     if found is None:
+        _note_guess(address)
         raise Unauthorized("This API key is not known.", www_authenticate=challenge)
     record, account = found
     if not record.works(now):
@@ -79,3 +83,11 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
     if record.use_is_news(now):
         note_key_use(session, record.id, address, now)
     return machine
+
+
+def _note_guess(address: str) -> None:
+    """Keys cannot be guessed; whoever tries is slowed down, and told so. Raises `TooOften`."""
+    it = parts()
+    if it.settings.rate_limits:
+        counts = [Count(throttle.KEY_FROM, throttle.line_of(address))]
+        admit(db.session(), "sent too many unknown API keys", counts, it.clock.now())

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from webapp import guard
-from webapp.domain.errors import Denied, Invalid, NotFound, Refusal, Stale
+from webapp.domain.errors import Denied, Invalid, NotFound, Refusal, Stale, TooOften
 from webapp.extensions import db
 
 MEDIA_TYPE = "application/problem+json"
@@ -56,6 +56,9 @@ def of(error: Exception) -> Problem:
         return Problem(403, error.sentence, error.code)
     if isinstance(error, Stale):
         return Problem(412, error.sentence, error.code)
+    if isinstance(error, TooOften):
+        headers = {"Retry-After": str(error.seconds)}
+        return Problem(429, error.sentence, error.code, headers=headers)
     if isinstance(error, Refusal):
         return Problem(404 if isinstance(error, NotFound) else 409, error.sentence, error.code)
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
@@ -65,7 +68,7 @@ def of(error: Exception) -> Problem:
     if (outage := guard.outage(error)) is not None:
         headers = {"Retry-After": str(outage.retry_after)}
         return Problem(503, outage.detail, outage.code, headers=headers)
-    current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
+    current_app.logger.error("unhandled error at %s", guard.place(), exc_info=error)
     return Problem(500, OUR_FAULT, "internal_error")
 
 

@@ -1,5 +1,8 @@
 """What an action answers when it does not do what was asked. Nothing was changed."""
 
+from datetime import timedelta
+from math import ceil
+
 
 class Refusal(Exception):
     """A plain sentence for the person, and a stable code for the machine."""
@@ -49,3 +52,15 @@ class Conflict(Refusal):
     """It clashes with what is already there or under way."""
 
     code = "conflict"
+
+
+class TooOften(Refusal):
+    """It was tried too often; `seconds` until it may be tried again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, what: str, wait: timedelta) -> None:
+        self.seconds = ceil(wait.total_seconds())
+        minutes = ceil(self.seconds / 60)
+        again = "in a minute" if minutes < 2 else f"in {minutes} minutes"
+        super().__init__(f"You have {what}. Try again {again}.")

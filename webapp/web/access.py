@@ -17,8 +17,10 @@ from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
 from webapp.domain.audit import Actor
+from webapp.domain.errors import TooOften
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
+from webapp.web import throttling
 
 STATE_SECONDS = 3600
 
@@ -169,6 +171,10 @@ def prove(
     proof = request.form.get(PROOF)
     if proof is None:
         raise ProofNeeded(person, "", action, fields)
+    try:
+        throttling.code(person.id)
+    except TooOften as refusal:
+        raise ProofNeeded(person, refusal.sentence, action, fields) from refusal
     if not is_proved(db.session(), person.id, proof, person.actor, now):
         wrong = (
             "That is neither your password nor your code"
@@ -176,6 +182,7 @@ def prove(
             else ("That is not your password")
         )
         raise ProofNeeded(person, wrong, action, fields)
+    throttling.code_was_right(person.id)
     session[PROVED] = int(now.timestamp())
 
 

@@ -14,6 +14,7 @@ from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.api_keys import SCOPES, read_key, read_keys
 from webapp.reads.message import Message
+from webapp.web import throttling
 from webapp.web.access import Person, permit
 from webapp.web.responses import go_to, show, wants_fragment
 from webapp.web.screen import fields_of, status_of
@@ -57,6 +58,7 @@ def create() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, proved=True)
     choice = choice_in_form()
     try:
+        throttling.new_key(person)
         made = create_key(
             db.session(),
             person.account_id,
@@ -81,6 +83,7 @@ def rotate(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, proved=True)
     _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
     try:
+        throttling.new_key(person)
         made = rotate_key(
             db.session(),
             person.account_id,

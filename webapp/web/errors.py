@@ -1,12 +1,12 @@
 """What a person sees when something cannot be done. No page shows a stack trace."""
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from webapp import guard
-from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.errors import NotFound, Refusal, TooOften
 from webapp.extensions import db
 from webapp.reads.message import Message
 from webapp.reads.outage import Outage
@@ -35,6 +35,8 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
     db.session.rollback()
     if isinstance(refusal, NotFound):
         return page(404, *WORDS[404])
+    if isinstance(refusal, TooOften):
+        return page(429, WORDS[429][0], refusal.sentence)
     return page(422, "That was not done", refusal.sentence)
 
 
@@ -57,7 +59,7 @@ def fail(error: Exception) -> ResponseReturnValue:
     if outage is not None:
         db.session.rollback()
         return told(outage)
-    current_app.logger.error("unhandled error at %s", request.path, exc_info=error)
+    current_app.logger.error("unhandled error at %s", guard.place(), exc_info=error)
     db.session.rollback()
     return page(500, *WORDS[500])
 

@@ -13,6 +13,28 @@ POLICY = (
     "frame-ancestors 'none'; object-src 'none'"
 )
 
+NOT_USED = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "hid",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "serial",
+        "usb",
+    )
+)
+"""What no page of ours asks a browser for, and what nothing that got into one may ask for."""
+
+ONE_YEAR = 365 * 24 * 3600
+"""Seconds. Without subdomains: they are others' business."""
+
 
 def opened_for(fronts: Iterable[Front]) -> str:
     """Beside our own host, exactly what the forms and questions of processors are made of."""
@@ -45,7 +67,10 @@ def wall(response: Response) -> Response:
     response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    response.headers.setdefault("Permissions-Policy", NOT_USED)
+    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={ONE_YEAR}")
     if request.endpoint != "static":
         # A balance that the back button brings up again would be an old one.
         response.headers.setdefault("Cache-Control", "no-store")

@@ -19,7 +19,7 @@ from webapp.reads.consent_offer import read_consent_offer, read_paypal
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.removal_dialog import read_removal
-from webapp.web import forms
+from webapp.web import forms, throttling
 from webapp.web.access import Person, is_own_state, permit, prove, sign_state
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, read, refused, render
@@ -176,6 +176,7 @@ def restore(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
     try:
+        throttling.card(person)
         method = restore_method(
             db.session(),
             person.account_id,
@@ -219,6 +220,7 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
     around = (person.actor, processor, it.clock, it.policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
+        throttling.card(person)
         added = add_card(
             db.session(),
             person.account_id,

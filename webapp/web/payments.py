@@ -18,7 +18,7 @@ from webapp.reads.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payment_page import read_payment
 from webapp.reads.payments import Outcome, read_outcome
 from webapp.reads.retry_dialog import read_authentication, read_retry
-from webapp.web import csv_files, forms, payment_query
+from webapp.web import csv_files, forms, payment_query, throttling
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, is_elsewhere, refused
@@ -99,6 +99,8 @@ def authenticate(token: str) -> ResponseReturnValue:
 
 def _retry(person: Person, attempt_id: int, key: str) -> Payment:
     it = parts()
+    if not asked_before(person, key):  # a double click is one try
+        throttling.retry(person)
     around = (person.actor, it.processors, it.clock, it.policy)
     return_to = back_from_bank(key)
     return retry_payment(

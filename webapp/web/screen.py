@@ -2,7 +2,7 @@
 
 from flask.typing import ResponseReturnValue
 
-from webapp.domain.errors import Conflict, Denied, Invalid, NotFound, Refusal, Stale
+from webapp.domain.errors import Conflict, Denied, Invalid, NotFound, Refusal, Stale, TooOften
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
@@ -94,6 +94,8 @@ def status_of(refusal: Refusal) -> int:
         return 409
     if isinstance(refusal, Denied):
         return 403
+    if isinstance(refusal, TooOften):
+        return 429
     return 404 if isinstance(refusal, NotFound) else 422
 
 

@@ -10,9 +10,11 @@ from flask_login import current_user, logout_user
 from webapp.actions.end_sessions import end_sessions
 from webapp.actions.sign_in import finish_sign_in
 from webapp.actions.sign_in import sign_in as check
+from webapp.domain.errors import TooOften
 from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
+from webapp.web import throttling
 from webapp.web.access import Person, begin_session, signed_in
 from webapp.web.menu import first_page
 from webapp.web.responses import said, say
@@ -45,10 +47,15 @@ def start() -> ResponseReturnValue:
     email, password = request.form.get("email", ""), request.form.get("password", "")
     remember = request.form.get("remember") == "1"
     now = parts().clock.now()
+    try:
+        throttling.sign_in(email)
+    except TooOften as refusal:
+        return form(email, refusal.sentence), 429
     user_id = check(db.session(), email, password, request.remote_addr or "", now)
     user = User.signed_in(db.session(), user_id) if user_id is not None else None
     if user is None:
         return form(email, WRONG), 422
+    throttling.signed_in(email)
     if user.has_second_factor:
         session.clear()
         since = int(now.timestamp())
@@ -71,8 +78,14 @@ def finish() -> ResponseReturnValue:
         say(Message("That took too long. Sign in again.", "bad"))
         return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
     text, now = request.form.get("code", ""), parts().clock.now()
+    try:
+        throttling.code(user.id)
+    except TooOften as refusal:
+        error = refusal.sentence
+        return render_template("session/code.html", error=error, next=safe_next()), 429
     if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
         return render_template("session/code.html", error=WRONG_CODE, next=safe_next()), 422
+    throttling.code_was_right(user.id)
     return enter(user, remember=bool(session[HALF][3]))
 
 

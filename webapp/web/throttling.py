@@ -1,0 +1,103 @@
+"""What may not be tried often, at each way in that people have: who it counts for, and the answer.
+
+A refusal is told where the form is, says when to try again, and goes out as 429 with Retry-After.
+"""
+
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, g, request
+
+from webapp.actions.admit import admit
+from webapp.actions.admit import forgive as forget
+from webapp.domain import throttle
+from webapp.domain.errors import TooOften
+from webapp.domain.throttle import Count, Limit
+from webapp.extensions import db, parts
+
+if TYPE_CHECKING:
+    from webapp.web.access import Person
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(say_when)
+
+
+def say_when(response: Response) -> Response:
+    if response.status_code == 429 and (seconds := g.get("retry_after")):
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def sign_in(email: str) -> None:
+    """Raises `TooOften`; so do all below."""
+    once("tried to sign in too often", sign_in_counts(email))
+
+
+def signed_in(email: str) -> None:
+    """What was mistyped before does not count against the right person."""
+    if parts().settings.rate_limits:
+        forget(db.session(), sign_in_counts(email)[:1])
+
+
+def sign_in_counts(email: str) -> list[Count]:
+    email = email.strip().lower()
+    return [
+        Count(throttle.SIGN_IN, f"{email} {line()}"),
+        from_here(throttle.SIGN_IN_FROM),
+        Count(throttle.SIGN_IN_AS, email),
+    ]
+
+
+def code(user_id: int) -> None:
+    once("tried too often", [Count(throttle.CODE, str(user_id))])
+
+
+def code_was_right(user_id: int) -> None:
+    if parts().settings.rate_limits:
+        forget(db.session(), [Count(throttle.CODE, str(user_id))])
+
+
+def reset(email: str) -> None:
+    counts = [Count(throttle.RESET, email.strip().lower()), from_here(throttle.RESET_FROM)]
+    once("asked for a new password too often", counts)
+
+
+def invitation(person: "Person") -> None:
+    counts = [of_account(throttle.INVITATION, person), from_here(throttle.INVITATION_FROM)]
+    once("invited too many people at once", counts)
+
+
+def card(person: "Person") -> None:
+    counts = [of_account(throttle.CARD, person), from_here(throttle.CARD_FROM)]
+    once("added cards too often", counts)
+
+
+def retry(person: "Person") -> None:
+    once("retried payments too often", [of_account(throttle.RETRY, person)])
+
+
+def new_key(person: "Person") -> None:
+    once("made API keys too often", [of_account(throttle.KEY, person)])
+
+
+def of_account(limit: Limit, person: "Person") -> Count:
+    return Count(limit, str(person.account_id))
+
+
+def from_here(limit: Limit) -> Count:
+    return Count(limit, line())
+
+
+def line() -> str:
+    return throttle.line_of(request.remote_addr or "")
+
+
+def once(what: str, counts: list[Count]) -> None:
+    it = parts()
+    if not it.settings.rate_limits:
+        return
+    try:
+        admit(db.session(), what, counts, it.clock.now())
+    except TooOften as refusal:
+        g.retry_after = refusal.seconds
+        raise
