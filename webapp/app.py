@@ -9,6 +9,7 @@ from flask import Flask
 
 from webapp import api, cli, guard
 from webapp.actions.notebook import DatabaseNotebook
+from webapp.domain import links
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
@@ -28,10 +29,12 @@ from webapp.web import (
     balance,
     challenges,
     compression,
+    emails,
     errors,
     funds,
     headers,
     low_balance,
+    passwords,
     payment_methods,
     payments,
     pictures,
@@ -42,6 +45,7 @@ from webapp.web import (
     sandbox,
     second_factor,
     session,
+    sign_up,
     statement,
     static_files,
     throttling,
@@ -163,7 +167,7 @@ def build_bank(settings: Settings) -> BankDetails | None:
 
 def build_mailer(settings: Settings) -> Mailer:
     templates = ROOT / "templates"
-    sign = partial(access.resume_token, settings.secret_key)
+    sign = partial(links.sign, settings.secret_key)
     if not settings.mail_server:
         return OutboxMailer(templates, settings.base_url, sign)
     return SmtpMailer(
@@ -193,6 +197,9 @@ def register_pages(app: Flask) -> None:
         accounts,
         profile,
         second_factor,
+        sign_up,
+        emails,
+        passwords,
         payment_methods,
         low_balance,
         payments,

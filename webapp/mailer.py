@@ -32,8 +32,8 @@ ABOUT_THIS_MAIL = (
     smtplib.SMTPDataError,
 )
 
-Sign = Callable[[int], str]
-"""An attempt's id → the token that a link to it carries."""
+Sign = Callable[[str, object], str]
+"""What a link is for, and whom it is about → the token that it carries; see `domain/links.py`."""
 
 
 class OutboxMailer:
@@ -44,7 +44,7 @@ class OutboxMailer:
     def __init__(self, templates: Path, public_url: str, sign: Sign) -> None:
         """`templates` is the folder that holds `email/`; links in mails start with `public_url`.
 
-        `sign` makes the token of a link that resumes a payment (F7).
+        `sign` makes the tokens of links that only we can have written.
         """
         self._env = Environment(
             loader=FileSystemLoader(templates / "email"),
@@ -54,7 +54,7 @@ class OutboxMailer:
             lstrip_blocks=True,
         )
         self._env.globals["public_url"] = public_url.rstrip("/")
-        self._env.globals["resume_token"] = sign
+        self._env.globals["signed"] = sign
 
     def render(self, kind: str, facts: Mapping[str, object]) -> Letter:
         """The mail that says these facts.

@@ -15,10 +15,9 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid
 from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Membership, Role, User
-
-PASSWORD_LENGTH = 10
 
 TAKEN = "There is already a person with this e-mail address"
 
@@ -46,8 +45,47 @@ def create_account(
 ) -> NewAccount:
     """`balance` in micros. Raises `Invalid` with an error for each bad field."""
     begin_writing(session)
+    account, user = open_account(
+        session,
+        name=name,
+        owner_name=owner_name,
+        email=email,
+        password=password,
+        actor=actor,
+        now=now,
+        currency=currency,
+        time_zone=time_zone,
+    )
+    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), now)
+    session.add(record)
+    if balance:
+        adjustments.post(session, account, balance, "Opening balance", now)
+    created = NewAccount(account.id, user.id, key)
+    session.commit()
+    return created
+
+
+def open_account(
+    session: Session,
+    *,
+    name: str,
+    owner_name: str,
+    email: str,
+    password: str,
+    actor: Actor,
+    now: datetime,
+    currency: str = "USD",
+    time_zone: str = "UTC",
+    owner_required: bool = False,
+) -> tuple[Account, User]:
+    """An account at zero with its owner, in the write transaction that is under way.
+
+    Raises `Invalid` with an error for each bad field, and ends the transaction.
+    """
     email = email.strip().lower()
     faults = _faults(session, name, owner_name, email, password, time_zone)
+    if owner_required and not owner_name.strip():
+        faults["owner_name"] = "Enter your name"
     if faults:
         session.rollback()
         raise Invalid(faults)
@@ -73,20 +111,17 @@ def create_account(
         raise Invalid({"email": TAKEN}) from None
     session.add(account)
     session.flush()
-    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), now)
     session.add_all(
         [
             Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),
             LowBalanceSettings(account_id=account.id),
-            record,
         ]
     )
-    if balance:
-        adjustments.post(session, account, balance, "Opening balance", now)
+    if actor.user_id is None and owner_required:
+        actor = Actor(user.id, user.name, actor.address)
     audit.record(session, account.id, actor, "account_created", now)
-    created = NewAccount(account.id, user.id, key)
-    session.commit()
-    return created
+    session.flush()
+    return account, user
 
 
 def _faults(
@@ -104,12 +139,12 @@ def _faults(
         faults["email"] = TAKEN
     if len(password) < PASSWORD_LENGTH:
         faults["password"] = f"At least {PASSWORD_LENGTH} characters"
-    if not _is_time_zone(time_zone):
+    if not is_time_zone(time_zone):
         faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
     return faults
 
 
-def _is_time_zone(name: str) -> bool:
+def is_time_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -59,6 +59,10 @@ class NoticeKind(StrEnum):
     WIRE_CANCELLED = "wire_cancelled"
     AUTHENTICATION_REQUIRED = "authentication_required"
     CARD_EXPIRING = "card_expiring"
+    CONFIRM_EMAIL = "confirm_email"
+    RESET_PASSWORD = "reset_password"
+    PASSWORD_CHANGED = "password_changed"
+    EMAIL_CHANGED = "email_changed"
     TAKEN_BACK = "taken_back"
 
 
@@ -89,6 +93,7 @@ class Notice(Base):
             postgresql_where=text("state = 'owed'"),
         ),
         Index("ix_notice_account_id_id", "account_id", "id"),
+        Index("ix_notice_user_id_id", "user_id", "id"),
         # From a payment to its mails (E2).
         Index(
             "ix_notice_attempt_id",
@@ -99,7 +104,10 @@ class Notice(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    """Whose matter it is; none for what concerns a person alone."""
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    """The person whom it concerns, and nobody else in their accounts."""
     kind: Mapped[NoticeKind] = mapped_column(String(30))
     recipient: Mapped[str] = mapped_column(String(254))
     """One address a row, so that a bad one keeps no other from its mail; empty without any."""
@@ -172,18 +180,43 @@ def owe(
     if is_owed(session, account.id, kind, about):
         return False
     for recipient in account.billing_emails or [""]:
-        session.add(
-            Notice(
-                account_id=account.id,
-                kind=kind,
-                recipient=recipient,
-                facts={"account_name": account.name, **facts},
-                about=about,
-                message_id=f"{token_hex(16)}@ballast",
-                attempt_id=attempt_id,
-                next_try_at=now,
-                created_at=now,
-            )
-        )
+        notice = _new(kind, recipient, about, {"account_name": account.name, **facts}, now)
+        notice.account_id, notice.attempt_id = account.id, attempt_id
+        session.add(notice)
     session.flush()
     return True
+
+
+def owe_person(
+    session: Session,
+    user_id: int | None,
+    recipient: str,
+    kind: NoticeKind,
+    facts: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Owe a person a mail that is theirs alone, at this address; each time anew."""
+    notice = _new(kind, recipient, token_hex(8), facts, now)
+    notice.user_id = user_id
+    session.add(notice)
+    session.flush()
+
+
+def last_owed(session: Session, user_id: int, kind: NoticeKind) -> datetime | None:
+    """When the person was last owed a mail of this kind."""
+    mine = select(Notice.created_at).where(Notice.user_id == user_id, Notice.kind == kind)
+    return session.scalar(mine.order_by(Notice.id.desc()).limit(1))
+
+
+def _new(
+    kind: NoticeKind, recipient: str, about: str, facts: Mapping[str, object], now: datetime
+) -> Notice:
+    return Notice(
+        kind=kind,
+        recipient=recipient,
+        facts=dict(facts),
+        about=about,
+        message_id=f"{token_hex(16)}@ballast",
+        next_try_at=now,
+        created_at=now,
+    )

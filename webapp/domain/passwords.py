@@ -3,6 +3,9 @@
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+PASSWORD_LENGTH = 10
+"""At least; no other rule makes a password better."""
+
 _hasher = PasswordHasher()
 
 # Checked when there is no such person, so that the answer takes as long as for a wrong password.

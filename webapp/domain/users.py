@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
-from webapp.domain.emails import is_address
+from webapp.domain.emails import LENGTH, is_address
 from webapp.domain.texts import NAME_LENGTH
 
 
@@ -51,6 +51,10 @@ class User(Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
+    unconfirmed_since: Mapped[datetime | None]
+    """They signed up then, and have not opened the link that went to their address."""
+    pending_email: Mapped[str | None] = mapped_column(String(LENGTH))
+    """The address they want to change to, once its link is opened."""
     session_version: Mapped[int] = mapped_column(default=0)
     """Sessions that began under an earlier one have ended."""
     totp_secret: Mapped[str | None] = mapped_column(String(64))
@@ -84,6 +88,18 @@ class User(Base):
     @property
     def has_second_factor(self) -> bool:
         return self.totp_secret is not None
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.unconfirmed_since is None
+
+    def confirm(self) -> None:
+        self.unconfirmed_since = None
+
+    def choose_password(self, hashed: str) -> None:
+        """Whoever came in by the one before is out."""
+        self.password_hash = hashed
+        self.end_sessions()
 
     def end_sessions(self) -> None:
         self.session_version += 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
@@ -31,25 +31,29 @@ class MailRow:
     """What the mail server last said, if it refused."""
 
 
-def last(session: Session, account: Account, mailer: Mailer, count: int) -> list[MailRow]:
-    """The newest first."""
+def last(
+    session: Session, account: Account, user_id: int, mailer: Mailer, count: int
+) -> list[MailRow]:
+    """The account's, and those that are this person's alone; the newest first."""
     notices = session.scalars(
-        select(Notice)
-        .where(Notice.account_id == account.id)
-        .order_by(Notice.id.desc())
-        .limit(count)
+        select(Notice).where(_readable(account, user_id)).order_by(Notice.id.desc()).limit(count)
     )
     return [_row(notice, account, mailer) for notice in notices]
 
 
-def find(session: Session, account: Account, mailer: Mailer, notice_id: int) -> MailRow:
-    """Raises `NotFound`, also for another account's mail."""
-    notice = session.scalar(
-        select(Notice).where(Notice.id == notice_id, Notice.account_id == account.id)
-    )
+def find(
+    session: Session, account: Account, user_id: int, mailer: Mailer, notice_id: int
+) -> MailRow:
+    """Raises `NotFound`, also for another account's mail, or another person's."""
+    mine = _readable(account, user_id)
+    notice = session.scalar(select(Notice).where(Notice.id == notice_id, mine))
     if notice is None:
         raise NotFound("That mail")
     return _row(notice, account, mailer)
+
+
+def _readable(account: Account, user_id: int) -> ColumnElement[bool]:
+    return or_(Notice.account_id == account.id, Notice.user_id == user_id)
 
 
 def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:

@@ -25,12 +25,17 @@ class Belonging:
 class ProfileScreen:
     name: str
     email: str
+    is_confirmed: bool
+    pending_email: str
+    """The address whose link has not been opened yet; empty if none is waiting."""
     belongings: tuple[Belonging, ...]
     second_factor: str
     """ "On since 12 Nov", or empty while it is off."""
     codes_left: int
     insisted_by: str
     """The account of theirs that asks everybody for a second factor; empty if none does."""
+    new_email: str = ""
+    """As typed."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """By field name."""
 
@@ -42,6 +47,8 @@ def read_profile(session: Session, user_id: int, account_id: int, now: datetime)
     return ProfileScreen(
         name=user.name,
         email=user.email,
+        is_confirmed=user.is_confirmed,
+        pending_email=user.pending_email or "",
         belongings=tuple(
             Belonging(a.id, a.name, in_words(user.roles_in(a.id)), a.id == account_id)
             for a in user.accounts

@@ -27,6 +27,8 @@ class Shell:
     user_email: str
     user_role: str
     """ "Owner"."""
+    is_confirmed: bool
+    """Their e-mail address is known to be theirs."""
     sandbox: bool
 
 
@@ -40,6 +42,7 @@ def read_shell(session: Session, account_id: int, user_id: int, *, sandbox: bool
         user_initials=user.initials,
         user_email=user.email,
         user_role=in_words(user.roles_in(account_id)),
+        is_confirmed=user.is_confirmed,
         sandbox=sandbox,
     )
 

@@ -12,12 +12,13 @@ from typing import cast
 from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user, login_user
-from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
+from webapp.domain import links
 from webapp.domain.audit import Actor
-from webapp.domain.errors import TooOften
+from webapp.domain.errors import Refusal, TooOften
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
@@ -45,6 +46,8 @@ class Person(UserMixin):
     email: str
     account_id: int
     rights: frozenset[Right]
+    is_confirmed: bool
+    """Whoever holds the address has opened the link that we sent there."""
     has_second_factor: bool
     owes_second_factor: bool
     """The account asks for one, and they have not set it up yet."""
@@ -110,6 +113,7 @@ def person_of(user: User, account_id: int | None) -> Person | None:
         email=user.email,
         account_id=account_id,
         rights=user.rights_in(account_id),
+        is_confirmed=user.is_confirmed,
         has_second_factor=user.has_second_factor,
         owes_second_factor=asked and not user.has_second_factor,
     )
@@ -143,14 +147,19 @@ def signed_in(*, owing: bool = False) -> Person:
     return person
 
 
-def permit(right: Right, *, proved: bool = False) -> Person:
+def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Person:
     """The signed-in person, if they have the right; else sign-in or 403.
 
+    `confirmed`: for what brings in money, or other people: their e-mail address must be theirs.
     `proved`: for what needs a proof of the last 15 minutes that it is they, see `prove`.
     """
     person = signed_in()
     if not person.may(right):
         abort(403)
+    if confirmed and not person.is_confirmed:
+        raise Refusal(
+            f"Confirm your e-mail address first: the link is on its way to {person.email}."
+        )
     if proved:
         prove(person)
     return person
@@ -199,16 +208,13 @@ def work_for(account_id: int) -> None:
 
 def resume_token(secret_key: str, attempt_id: int) -> str:
     """Goes out with a mail: proves that the link to this payment is ours (F7)."""
-    return URLSafeSerializer(secret_key, salt="resume a payment").dumps(attempt_id)
+    return links.sign(secret_key, links.RESUME, attempt_id)
 
 
 def attempt_in(token: str) -> int:
     """The attempt that a mail's link names; 404 for a token that is not ours."""
-    try:
-        signed = URLSafeSerializer(current_app.secret_key or "", salt="resume a payment")
-        return int(signed.loads(token))
-    except BadData:
-        abort(404)
+    attempt_id = links.read(str(current_app.secret_key), links.RESUME, token)
+    return int(attempt_id) if attempt_id is not None else abort(404)
 
 
 def sign_state(person: Person) -> str:

@@ -24,7 +24,7 @@ blueprint = Blueprint("funds", __name__)
 
 @blueprint.get("/billing/funds/new")
 def new() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
     method_id = request.args.get("method", type=forms.record_id)
     return dialog(person, token_hex(16), kind, method_id, "100.00")
@@ -32,7 +32,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/billing/funds")
 def create() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     key = forms.request_key()
     try:
         payment = pay(person, key)

@@ -76,7 +76,7 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/billing/payment-methods/cards/new")
 def new_card() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     it = parts()
     processor = it.processors[it.card_processor]
     try:
@@ -108,7 +108,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/billing/payment-methods/paypal/new")
 def new_paypal() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     it = parts()
     offered = bool(it.paypal_processor)
     dialog = read_paypal(
@@ -121,7 +121,7 @@ def new_paypal() -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods/paypal")
 def link() -> ResponseReturnValue:
     """To PayPal and back; with scripts or without, it takes the whole page."""
-    person = permit(Right.BILLING, proved=True)
+    person = permit(Right.BILLING, confirmed=True, proved=True)
     it = parts()
     processor = it.processors.get(it.paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
@@ -206,7 +206,7 @@ def resume() -> ResponseReturnValue:
 
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
     """The processor takes a token once; the state proves that this person asked for the form."""
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     if not is_own_state(person, form.get("state", "")):
         abort(400)
     told = {

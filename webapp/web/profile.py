@@ -30,13 +30,19 @@ def rename() -> ResponseReturnValue:
     try:
         change_name(db.session(), person.id, name, person.actor, parts().clock.now())
     except Refusal as refusal:
-        screen = replace(read(person), name=name, errors=fields_of(refusal))
+        screen = typed(person, fields_of(refusal), name=name)
         return page(person, screen), status_of(refusal)
     return go_to("profile.index", Message("Your name is saved."))
 
 
 def read(person: Person) -> ProfileScreen:
     return read_profile(db.session(), person.id, person.account_id, parts().clock.now())
+
+
+def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:
+    """The page with what was typed, and an error beside each bad field."""
+    db.session.rollback()
+    return replace(read(person), errors=errors, **fields)  # type: ignore[arg-type]  # all texts
 
 
 def page(person: Person, screen: ProfileScreen) -> str:

@@ -120,7 +120,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 def outbox() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     account = db.session.get_one(Account, person.account_id)
-    found = mails.last(db.session(), account, parts().mailer, OUTBOX_SHOWN)
+    found = mails.last(db.session(), account, person.id, parts().mailer, OUTBOX_SHOWN)
     return show(person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
@@ -144,7 +144,9 @@ def mail_body(notice_id: int) -> ResponseReturnValue:
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with what was typed, beside its errors."""
     it = parts()
-    screen = read_screen(db.session(), person.account_id, books(), it.mailer, it.clock.now())
+    screen = read_screen(
+        db.session(), person.account_id, person.id, books(), it.mailer, it.clock.now()
+    )
     return show(
         person,
         "sandbox/index.html",
@@ -207,4 +209,4 @@ def _number(name: str, default: str = "") -> float | None:
 
 def _mail(person: Person, notice_id: int) -> mails.MailRow:
     account = db.session.get_one(Account, person.account_id)
-    return mails.find(db.session(), account, parts().mailer, notice_id)
+    return mails.find(db.session(), account, person.id, parts().mailer, notice_id)

@@ -128,7 +128,12 @@ class SandboxScreen:
 
 
 def read_screen(
-    session: Session, account_id: int, books: SandboxBooks, mailer: Mailer, now: datetime
+    session: Session,
+    account_id: int,
+    user_id: int,
+    books: SandboxBooks,
+    mailer: Mailer,
+    now: datetime,
 ) -> SandboxScreen:
     account = session.get_one(Account, account_id)
     charges = _charges(session, account_id, books)
@@ -142,7 +147,7 @@ def read_screen(
         reasons=[(code, _reason(code)) for code in DECLINES],
         methods=[("", "The next method, whichever it is"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
-        mails=outbox.last(session, account, mailer, MAILS_SHOWN),
+        mails=outbox.last(session, account, user_id, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in charges],
         agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
         refundable=_refundable(charges, account, books),

@@ -78,7 +78,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("")
 def create() -> ResponseReturnValue:
-    person = permit(Right.BILLING)
+    person = permit(Right.BILLING, confirmed=True)
     key = forms.request_key()
     it = parts()
     try:

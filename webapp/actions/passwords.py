@@ -1,0 +1,111 @@
+"""Passwords: forgotten, chosen anew, changed."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import audit, moments, notices, passwords
+from webapp.domain.audit import Actor
+from webapp.domain.base import begin_writing
+from webapp.domain.errors import Invalid, Refusal
+from webapp.domain.notices import NoticeKind
+from webapp.domain.passwords import PASSWORD_LENGTH
+from webapp.domain.users import User
+
+RESET_WITHIN = timedelta(hours=1)
+
+DEAD = "This link does not work any more. Ask for a new one."
+TOO_SHORT = f"At least {PASSWORD_LENGTH} characters"
+
+
+def forget_password(session: Session, email: str, address: str, now: datetime) -> None:
+    """Owe the person a link. It does, and takes, as much for an address that nobody has."""
+    begin_writing(session)
+    user = User.by_email(session, email)
+    trial = session.begin_nested()
+    _owe_link(session, user, now)
+    if user is None:
+        trial.rollback()
+    else:
+        trial.commit()
+    accounts = [account.id for account in user.accounts] if user else []
+    actor = Actor(user.id if user else None, user.name if user else "Unknown person", address)
+    audit.record_in_each(session, accounts, actor, "password_forgotten", now)
+    session.commit()
+
+
+def reset_password(
+    session: Session,
+    user_id: int,
+    version: int,
+    expires: int,
+    password: str,
+    address: str,
+    now: datetime,
+) -> None:
+    """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
+    _insist_on_length(password)
+    hashed = passwords.hash_password(password)
+    begin_writing(session)
+    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
+    if user is None or not is_alive(user, version, expires, now):
+        session.rollback()
+        raise Refusal(DEAD)
+    user.confirm()  # the mail has reached them
+    _choose(session, user, hashed, Actor(user.id, user.name, address), now)
+    session.commit()
+
+
+def is_alive(user: User, version: int, expires: int, now: datetime) -> bool:
+    """A link dies with the sessions of its time: so it works once."""
+    return user.session_version == version and now.timestamp() < expires
+
+
+def change_password(
+    session: Session, user_id: int, present: str, password: str, actor: Actor, now: datetime
+) -> int:
+    """All other sessions end. The version that the present one needs. Raises `Invalid`."""
+    user = session.get_one(User, user_id)
+    if not passwords.is_right(present, user.password_hash):
+        audit_refusal(session, user, actor, now)
+        raise Invalid({"present": "That is not your password"})
+    _insist_on_length(password)
+    hashed = passwords.hash_password(password)
+    begin_writing(session)
+    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    _choose(session, user, hashed, actor, now)
+    version = user.session_version
+    session.commit()
+    return version
+
+
+def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> None:
+    accounts = [account.id for account in user.accounts]
+    begin_writing(session)
+    audit.record_in_each(session, accounts, actor, "proof_refused", now)
+    session.commit()
+
+
+def _choose(session: Session, user: User, hashed: str, actor: Actor, now: datetime) -> None:
+    user.choose_password(hashed)
+    facts = {"name": user.name, "email": user.email, "at": moments.mailed(now, "UTC", now)}
+    notices.owe_person(session, user.id, user.email, NoticeKind.PASSWORD_CHANGED, facts, now)
+    accounts = [account.id for account in user.accounts]
+    audit.record_in_each(session, accounts, actor, "password_changed", now)
+
+
+def _owe_link(session: Session, user: User | None, now: datetime) -> None:
+    until = now + RESET_WITHIN
+    facts = {
+        "name": user.name if user else "",
+        "email": user.email if user else "",
+        "until": moments.mailed(until, "UTC", now),
+        "link": [user.id, user.session_version, int(until.timestamp())] if user else [],
+    }
+    user_id, recipient = (user.id, user.email) if user else (None, "")
+    notices.owe_person(session, user_id, recipient, NoticeKind.RESET_PASSWORD, facts, now)
+
+
+def _insist_on_length(password: str) -> None:
+    if len(password) < PASSWORD_LENGTH:
+        raise Invalid({"password": TOO_SHORT})

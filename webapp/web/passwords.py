@@ -1,0 +1,88 @@
+"""Passwords: forgotten, chosen anew by a mail's link, changed."""
+
+from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import logout_user
+
+from webapp.actions import passwords as actions
+from webapp.domain import links
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.users import User
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web import profile
+from webapp.web.access import PROVED, VERSION, signed_in
+from webapp.web.responses import go_to, say
+from webapp.web.screen import fields_of, status_of
+
+blueprint = Blueprint("passwords", __name__)
+
+LINK = "/reset-password/<token>"
+
+
+@blueprint.get("/forgot-password")
+def forgotten() -> ResponseReturnValue:
+    return render_template("session/forgot_password.html", asked="")
+
+
+@blueprint.post("/forgot-password")
+def ask() -> ResponseReturnValue:
+    """The same answer for everybody: nobody learns who is here."""
+    email, it = request.form.get("email", ""), parts()
+    actions.forget_password(db.session(), email, request.remote_addr or "", it.clock.now())
+    it.wake()
+    return render_template("session/forgot_password.html", asked=email.strip()[:254])
+
+
+@blueprint.get(LINK)
+def new(token: str) -> ResponseReturnValue:
+    user_id, version, expires = named(token)
+    user = db.session.get(User, user_id)
+    if user is None or not actions.is_alive(user, version, expires, parts().clock.now()):
+        raise Refusal(actions.DEAD)
+    return render_template("session/reset_password.html", token=token, error="", email=user.email)
+
+
+@blueprint.post(LINK)
+def reset(token: str) -> ResponseReturnValue:
+    user_id, version, expires = named(token)
+    password, now = request.form.get("password", ""), parts().clock.now()
+    address = request.remote_addr or ""
+    try:
+        actions.reset_password(db.session(), user_id, version, expires, password, address, now)
+    except Invalid as invalid:
+        form = {"token": token, "error": invalid.fields["password"], "email": ""}
+        return render_template("session/reset_password.html", **form), 422
+    parts().wake()
+    logout_user()
+    session.clear()
+    say(Message("Your password is changed. Sign in with it."))
+    return redirect(url_for("session.sign_in"), 303)
+
+
+@blueprint.post("/settings/profile/password")
+def change() -> ResponseReturnValue:
+    person = signed_in()
+    present, password = request.form.get("present", ""), request.form.get("password", "")
+    it = parts()
+    now = it.clock.now()
+    try:
+        version = actions.change_password(
+            db.session(), person.id, present, password, person.actor, now
+        )
+    except Refusal as refusal:
+        return profile.page(person, profile.typed(person, fields_of(refusal))), status_of(refusal)
+    session[VERSION], session[PROVED] = version, int(now.timestamp())
+    it.wake()
+    return go_to(
+        "profile.index", Message("Your password is changed. All other sessions have ended.")
+    )
+
+
+def named(token: str) -> tuple[int, int, int]:
+    """The person, the version of their sessions, and until when. Raises `NotFound`."""
+    value = links.read(str(current_app.secret_key), links.RESET, token)
+    if value is None:
+        raise NotFound("That link")
+    user_id, version, expires = value
+    return user_id, version, expires

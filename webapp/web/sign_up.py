@@ -1,0 +1,63 @@
+"""A company signs up, and its owner is in at once; what moves money waits for the e-mail's link."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.actions import sign_up as action
+from webapp.domain.errors import Invalid
+from webapp.domain.users import User
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.access import begin_session, signed_in
+from webapp.web.menu import first_page
+from webapp.web.responses import go_to
+
+blueprint = Blueprint("sign_up", __name__)
+
+FIELDS = {"name": "company", "owner_name": "name"}
+"""As the form calls what the action calls otherwise."""
+
+
+@blueprint.get("/sign-up")
+def new() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return redirect(url_for(first_page(signed_in(owing=True))))
+    return page({})
+
+
+@blueprint.post("/sign-up")
+def create() -> ResponseReturnValue:
+    it, form = parts(), request.form
+    try:
+        user_id = action.sign_up(
+            db.session(),
+            company=form.get("company", ""),
+            name=form.get("name", ""),
+            email=form.get("email", ""),
+            password=form.get("password", ""),
+            time_zone=form.get("time_zone") or "UTC",
+            address=request.remote_addr or "",
+            now=it.clock.now(),
+        )
+    except Invalid as invalid:
+        errors = {FIELDS.get(field, field): error for field, error in invalid.fields.items()}
+        return page(errors), 422
+    it.wake()
+    user = User.signed_in(db.session(), user_id)
+    if user is not None:
+        begin_session(user, it.clock.now(), remember=False)
+    return redirect(url_for("session.home"), 303)
+
+
+@blueprint.post("/settings/profile/confirmations")
+def send_again() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    it = parts()
+    action.send_confirmation_again(db.session(), person.id, it.clock.now())
+    it.wake()
+    return go_to("profile.index", Message("The link is on its way."))
+
+
+def page(errors: dict[str, str]) -> str:
+    return render_template("session/sign_up.html", errors=errors, typed=request.form)
