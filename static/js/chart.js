@@ -1,4 +1,5 @@
-/* The balance chart: a step line drawn at the width there is, so that its text never scales. */
+/* The balance chart: a step line drawn at the width there is, so that its text never scales. Pointer and
+   arrow keys move along it and read it out. */
 
 import { aroundSwap } from "./parts.js";
 
@@ -14,33 +15,121 @@ const shape = (name, attributes, words = "") => {
   return made;
 };
 
+/* Where things are: seconds along, cents up. */
+const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
+  const whole = chart.points.length ? chart.points.at(-1)[0] : 1;
+  return {
+    width,
+    height,
+    x: (seconds) => LEFT + (seconds / (whole || 1)) * (width - LEFT - RIGHT),
+    y: (cents) => TOP + ((chart.top - cents) / (chart.top - chart.bottom || 1)) * (height - TOP - BOTTOM),
+    seconds: (x) => ((x - LEFT) / (width - LEFT - RIGHT)) * whole,
+  };
+};
+
 const draw = (plot) => {
   const chart = JSON.parse(plot.dataset.chart);
-  const { clientWidth: width, clientHeight: height } = plot;
-  if (!width) return;
-  const x = (share) => LEFT + share * (width - LEFT - RIGHT);
-  const y = (units) => TOP + ((chart.top - units) / (chart.top - chart.bottom || 1)) * (height - TOP - BOTTOM);
+  if (!plot.clientWidth) return;
+  const { width, height, x, y } = scale(plot, chart);
   // Crisp lines lie on half pixels.
-  const level = (units, name) => shape("line", { x1: LEFT, x2: width - RIGHT / 2, y1: Math.round(y(units)) + 0.5, y2: Math.round(y(units)) + 0.5, class: name });
-  // Each is how far along, and how high.
+  const level = (cents, name) => shape("line", { x1: LEFT, x2: width - RIGHT / 2, y1: Math.round(y(cents)) + 0.5, y2: Math.round(y(cents)) + 0.5, class: name });
   const points = chart.points.length ? chart.points : [[0, 0], [1, 0]];
   const now = points.at(-1);
   const [first, middle, last] = chart.labels;
-  const day = (share, anchor, words) => shape("text", { x: x(share), y: height - 4, "text-anchor": anchor }, words);
+  const day = (along, anchor, words) => shape("text", { x: x(along), y: height - 4, "text-anchor": anchor }, words);
+  const cross = ([along, high]) => {
+    const [left, top] = [x(along), y(high)];
+    return shape("path", { class: "chart-failure", d: `M${left - 3} ${top - 3}l6 6m0 -6l-6 6` });
+  };
+  // What is being typed moves the line before it is saved.
+  const typed = "threshold" in plot.dataset ? JSON.parse(plot.dataset.threshold) : chart.threshold;
+  const inside = (cents) => cents !== null && cents >= chart.bottom && cents <= chart.top;
 
   const drawing = shape("svg", { width, height, "aria-hidden": "true" });
   drawing.append(
-    ...chart.grid.flatMap(([units, words]) => [level(units, "chart-grid"), shape("text", { x: 0, y: y(units) + 4 }, words)]),
+    ...chart.grid.flatMap(([cents, words]) => [level(cents, "chart-grid"), shape("text", { x: 0, y: y(cents) + 4 }, words)]),
     day(0, "start", first),
-    ...(chart.points.length ? [day(0.5, "middle", middle)] : []),
-    day(1, "end", last),
-    ...(chart.threshold === null ? [] : [level(chart.threshold, "chart-threshold")]),
+    ...(chart.points.length ? [day(now[0] / 2, "middle", middle)] : []),
+    day(now[0], "end", last),
+    ...(inside(chart.notification) && plot.closest(".wide") ? [level(chart.notification, "chart-notification")] : []),
+    ...(inside(typed) ? [level(typed, "chart-threshold")] : []),
     shape("path", { class: "chart-line", d: `M${x(points[0][0])} ${y(points[0][1])}` + points.map(([along, high]) => `H${x(along)}V${y(high)}`).join("") }),
     ...chart.refills.map(([along, high]) => shape("circle", { class: "chart-refill", cx: x(along), cy: y(high), r: 3.5 })),
+    ...chart.failures.map(cross),
     shape("circle", { class: "chart-now", cx: x(now[0]), cy: y(now[1]), r: 3.5 }),
   );
   plot.replaceChildren(drawing);
 };
+
+/* "Sun 8 Nov, 03:17": the account's time, whatever the reader's. */
+const moment = (chart, seconds) => {
+  const form = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone };
+  const parts = new Intl.DateTimeFormat("en-GB", form).formatToParts((chart.start + seconds) * 1000);
+  const part = (type) => parts.find((it) => it.type === type).value;
+  return `${part("weekday")} ${part("day")} ${part("month").slice(0, 3)}, ${part("hour")}:${part("minute")}`;
+};
+
+const amount = (chart, cents) =>
+  new Intl.NumberFormat(chart.locale, { style: "currency", currency: chart.currency }).format(cents / 100).replace("-", "−");
+
+const card = () => document.getElementById("balance-chart");
+
+const read = (index) => {
+  const plot = card().querySelector(".chart-plot");
+  const chart = JSON.parse(plot.dataset.chart);
+  const [along, high] = chart.points[index];
+  const { height, x, y } = scale(plot, chart);
+  const words = `${moment(chart, along)} · ${amount(chart, high)}`;
+  const cursor = card().querySelector(".chart-cursor");
+  cursor.value = index;
+  cursor.setAttribute("aria-valuetext", words);
+  card().querySelector(".chart-reading").textContent = words;
+  const svg = plot.querySelector("svg");
+  svg.querySelectorAll(".chart-at").forEach((it) => it.remove());
+  svg.append(
+    shape("line", { class: "chart-at", x1: x(along), x2: x(along), y1: TOP, y2: height - BOTTOM }),
+    shape("circle", { class: "chart-at", cx: x(along), cy: y(high), r: 4 }),
+  );
+};
+
+const rest = () => {
+  if (card()?.querySelector(".chart-cursor") === document.activeElement) return;
+  card()?.querySelectorAll(".chart-at").forEach((it) => it.remove());
+  const reading = card()?.querySelector(".chart-reading");
+  if (reading) reading.textContent = reading.dataset.rest;
+};
+
+/* The last point that is not after the pointer: there the balance stood. */
+const below = (plot, clientX) => {
+  const chart = JSON.parse(plot.dataset.chart);
+  if (!chart.points.length) return null;
+  const seconds = scale(plot, chart).seconds(clientX - plot.getBoundingClientRect().left);
+  return Math.max(0, chart.points.findLastIndex(([along]) => along <= seconds));
+};
+
+document.addEventListener("pointermove", ({ target, clientX }) => {
+  const plot = target.closest?.(".chart-plot");
+  if (!plot) return rest();
+  const index = below(plot, clientX);
+  if (index !== null) read(index);
+});
+document.addEventListener("pointerdown", ({ target, clientX }) => {
+  const plot = target.closest?.(".chart-plot");
+  const index = plot && below(plot, clientX);
+  if (index !== null && plot) read(index);
+});
+const isCursor = ({ target }) => target.matches?.(".chart-cursor");
+document.addEventListener("input", (event) => isCursor(event) && read(Number(event.target.value)));
+document.addEventListener("focusin", (event) => isCursor(event) && read(Number(event.target.value)));
+document.addEventListener("focusout", (event) => isCursor(event) && setTimeout(rest));
+
+/* Cents of a threshold that is being typed, or null for none. */
+document.addEventListener("threshold-typed", ({ detail }) => {
+  const plot = document.querySelector(".chart-plot");
+  if (!plot) return;
+  plot.dataset.threshold = JSON.stringify(detail);
+  draw(plot);
+});
 
 const watcher = new ResizeObserver((changes) => changes.forEach(({ target }) => draw(target)));
 
@@ -53,4 +142,6 @@ const start = () => {
 };
 
 aroundSwap("balance-chart", () => true, start);
+// On other pages it comes with the part it stands in.
+document.addEventListener("htmx:afterSwap", ({ target }) => target.contains?.(card()) && start());
 start();

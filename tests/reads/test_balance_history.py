@@ -6,7 +6,7 @@ import pytest
 
 from webapp.domain.accounts import Account
 from webapp.reads import balance_history
-from webapp.reads.balance_history import read_history
+from webapp.reads.balance_history import evenly, read_history
 
 SPAN = timedelta(days=10)
 POINTS = 40
@@ -16,7 +16,8 @@ def read(world):
     world.session.rollback()
     account = world.session.get_one(Account, world.account_id)
     now = world.clock.now()
-    return read_history(world.session, account, now - SPAN, now, POINTS)
+    start = now - SPAN
+    return read_history(world.session, account, start, evenly(start, now, POINTS))
 
 
 @pytest.fixture

@@ -1,140 +1,298 @@
-"""The balance over the last 30 days: a step line, the threshold, a ring for each refill."""
+"""The balance over 30, 90 or 365 days: a step line, both thresholds, each refill and each failure.
 
+One component: small on the main screen, wide on the statement, where a table stands beneath.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil, floor
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
 from webapp.domain.low_balance import Choice
-from webapp.reads.balance_history import BalanceHistory
+from webapp.domain.payments import Attempt, AttemptState
+from webapp.reads.balance_history import BalanceHistory, read_history
 
-DAYS = 30
+SPANS = (30, 90, 365)
 """Calendar days, today included."""
 
-POINTS = 160
-"""One every other pixel; more would not be seen."""
+SAMPLES = {30: 5, 90: 4, 365: 1}
+"""Looked up a day where there is too much to read: about one every other pixel."""
+
+MARKS = 1000
+"""Credits, and failures: the newest of a span. More would be one black band."""
 
 MOST_STEPS = 3.2
 
 
-ChartPoint = tuple[float, float]
-"""From 0 at the left edge to 1 now; the balance in units of the currency, for drawing only."""
+@dataclass(frozen=True)
+class Span:
+    """The days that are shown, in the account's time zone; the last ends now."""
+
+    days: int
+    starts: tuple[datetime, ...]
+    """Of each day, the oldest first."""
+    now: datetime
+
+    @classmethod
+    def of(cls, days: int, account: Account, now: datetime) -> "Span":
+        zone = account.time_zone
+        # From noon to noon: an hour more or less in spring and autumn skips no day.
+        noon = moments.start_of_day(now, zone) + timedelta(hours=12)
+        starts = [
+            moments.start_of_day(noon - timedelta(days=back), zone)
+            for back in range(days - 1, -1, -1)
+        ]
+        return cls(days, tuple(starts), now)
+
+    # Instants are UTC's: two of one zone would be as far apart as its clocks say.
+    @property
+    def start(self) -> datetime:
+        return self.starts[0].astimezone(UTC)
+
+    @property
+    def ends(self) -> list[datetime]:
+        """Of each day: the instant before the next begins."""
+        tick = timedelta(microseconds=1)
+        return [*(start.astimezone(UTC) - tick for start in self.starts[1:]), self.now]
+
+    @property
+    def samples(self) -> list[datetime]:
+        """Some in each day, and its end among them."""
+        a_day = SAMPLES[self.days]
+        found = []
+        for midnight, end in zip(self.starts, self.ends, strict=True):
+            start = midnight.astimezone(UTC)
+            step = (end - start) / a_day
+            found += [start + step * number for number in range(1, a_day)] + [end]
+        return found
+
+
+ChartPoint = tuple[int, int]
+"""Seconds since the start, and the balance in cents, rounded down as it is shown everywhere."""
+
+
+@dataclass(frozen=True)
+class ChartDay:
+    """A line of the table."""
+
+    name: str
+    balance: str
+    """At its end."""
+    added: str
+    failures: str
 
 
 @dataclass(frozen=True)
 class BalanceChart:
+    days: int
     points: tuple[ChartPoint, ...]
     """The step line's corners, oldest first; the last is now. Empty without history."""
     refills: tuple[ChartPoint, ...]
     """A ring where each refill has lifted the balance."""
-    threshold: float | None
-    top: float
-    """The highest grid line, in units; 0 is the lowest unless the balance went below."""
-    bottom: float
-    grid: tuple[tuple[float, str], ...]
-    """Grid lines: value in units and its label, "$150"."""
+    failures: tuple[ChartPoint, ...]
+    """A cross where a payment has failed."""
+    threshold: int | None
+    """Cents; so is the notification's."""
+    notification: int | None
+    top: int
+    """Cents of the highest grid line; 0 is the lowest unless the balance went below."""
+    bottom: int
+    grid: tuple[tuple[int, str], ...]
+    """Grid lines: cents and the label, "$150"."""
     labels: tuple[str, str, str]
     """Below the axis: "24 Oct", "8 Nov", "Today"."""
+    start: int
+    """Seconds since 1970; what it is for the reader is worked out in `zone`."""
+    zone: str
+    currency: str
+    locale: str
     legend_refills: str
     """ "3 refills, $300.00"; empty if none."""
+    legend_failures: str
     legend_threshold: str
     """ "Threshold $50.00"; empty if refill is off."""
+    legend_notification: str
     summary: str
     """The text alternative, with the figures."""
 
     @property
     def drawing(self) -> dict[str, object]:
-        """What the script draws, as JSON takes it."""
-        names = ("points", "refills", "threshold", "top", "bottom", "grid", "labels")
+        """What the script draws and reads out, as JSON takes it."""
+        names = (
+            "points", "refills", "failures", "threshold", "notification", "top", "bottom", "grid",
+            "labels", "start", "zone", "currency", "locale",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True)
-class Frame:
-    """The stretch of time that the chart shows."""
-
-    start: datetime
-    end: datetime
-
-    def point(self, at: datetime, balance: int) -> ChartPoint:
-        share = (at - self.start) / (self.end - self.start)
-        return round(share, 4), round(balance / money.MICROS, 2)
-
-
-def chart_start(account: Account, now: datetime) -> datetime:
-    return moments.start_of_day(now - timedelta(days=DAYS - 1), account.time_zone)
+def read_chart(
+    session: Session, account: Account, choice: Choice, days: int, now: datetime
+) -> tuple[BalanceChart, tuple[ChartDay, ...]]:
+    """The wide chart with its failures, and the table beneath it."""
+    span = Span.of(days, account, now)
+    history = read_history(session, account, span.start, span.samples, most_credits=MARKS)
+    failed = session.scalars(
+        select(Attempt.started_at)
+        .where(
+            Attempt.account_id == account.id,
+            Attempt.state == AttemptState.DECLINED,
+            Attempt.started_at >= span.start,
+        )
+        .order_by(Attempt.started_at.desc())
+        .limit(MARKS)
+    ).all()[::-1]
+    chart = draw_chart(account, history, choice, span, failed)
+    return chart, _table(account, history, span, failed)
 
 
 def draw_chart(
-    account: Account, history: BalanceHistory, choice: Choice, now: datetime
+    account: Account,
+    history: BalanceHistory,
+    choice: Choice,
+    span: Span,
+    failed: Sequence[datetime] = (),
 ) -> BalanceChart:
-    """`history` begins at `chart_start`."""
-    zone, frame = account.time_zone, Frame(history.start, now)
+    """`history` begins where the span does."""
+    zone, now = account.time_zone, span.now
     refills, balances = history.refills, history.extremes
     threshold = choice.threshold if choice.refill_on else None
-    bottom, top, step = _scale([*balances, account.balance, threshold or 0])
+    notification = choice.notification_threshold if choice.notification_on else None
+    bottom, top, step = _scale([*balances, account.balance, threshold or 0, notification or 0])
     total = account.show(sum(refill.credit for refill in refills))
-    count = f"{len(refills)} refill{'s' if len(refills) != 1 else ''}"
+    count = _count(len(refills), "refill")
+
+    # What has paid instead may have come within the same instant.
+    just_before = [at - timedelta(microseconds=1) for at in failed]
+
+    def point(at: datetime, balance: int) -> ChartPoint:
+        return int((at - span.start).total_seconds()), balance // money.CENT
+
     return BalanceChart(
-        points=_steps(frame, history, account.balance) if balances else (),
-        refills=tuple(frame.point(refill.at, refill.balance) for refill in refills),
-        threshold=threshold / money.MICROS if threshold is not None else None,
+        days=span.days,
+        points=_steps(span, history, account.balance) if balances else (),
+        refills=tuple(point(refill.at, refill.balance) for refill in refills),
+        failures=tuple(
+            point(at, balance) for at, balance in zip(failed, history.at(just_before), strict=True)
+        ),
+        threshold=_cents(threshold),
+        notification=_cents(notification),
         top=top,
         bottom=bottom,
         grid=_grid(account, bottom, top, step),
         labels=(
-            moments.day(frame.start, zone, now),
-            moments.day(frame.start + (now - frame.start) / 2, zone, now),
+            moments.day(span.start, zone, now),
+            moments.day(span.start + (now - span.start) / 2, zone, now),
             "Today",
         ),
+        start=int(span.start.timestamp()),
+        zone=zone,
+        currency=account.currency,
+        locale=account.locale.replace("_", "-"),
         legend_refills=f"{count}, {total}" if refills else "",
+        legend_failures=_count(len(failed), "failed payment") if failed else "",
         legend_threshold=f"Threshold {account.show(threshold)}" if threshold is not None else "",
-        summary=_summary(account, balances, count, total, threshold),
+        legend_notification=f"Notification {account.show(notification)}"
+        if notification is not None
+        else "",
+        summary=_summary(account, balances, span.days, f"{count}, {total} in all.", threshold),
     )
 
 
-def _steps(frame: Frame, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
-    """The balances, thinned where many fall on one pixel; every credit keeps its two corners."""
-    points, after_credit = [frame.point(frame.start, history.opening or 0)], True
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
+def _cents(micros: int | None) -> int | None:
+    return None if micros is None else micros // money.CENT
+
+
+def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
+    """Where many fall on one pixel the last of them; every credit keeps its two corners."""
+    buckets = span.days * SAMPLES[span.days]
+    whole = (span.now - span.start).total_seconds() or 1
+    points: list[ChartPoint] = [(0, (history.opening or 0) // money.CENT)]
+    last, fixed = 0, True
     for movement in history.movements:
-        point = frame.point(movement.at, movement.balance)
-        crowded = point[0] - points[-1][0] < 1 / POINTS and not after_credit
-        if crowded and not movement.credit:
-            points[-1] = points[-1][0], point[1]
+        seconds = (movement.at - span.start).total_seconds()
+        point, bucket = (
+            (int(seconds), movement.balance // money.CENT),
+            int(seconds / whole * buckets),
+        )
+        if bucket == last and not fixed and not movement.credit:
+            points[-1] = point
         else:
             points.append(point)
-        after_credit = movement.credit > 0
-    return (*points, frame.point(frame.end, balance))
+        last, fixed = bucket, movement.credit > 0
+    return (*points, (int(whole), balance // money.CENT))
 
 
-def _scale(balances: list[int]) -> tuple[float, float, float]:
-    """Bottom, top and distance of the grid lines, in units: at most four steps of 1, 2 or 5."""
+def _table(
+    account: Account, history: BalanceHistory, span: Span, failed: Sequence[datetime]
+) -> tuple[ChartDay, ...]:
+    """The newest day first; from the day on that has a history."""
+    if history.is_empty:
+        return ()
+    zone, rows = account.time_zone, []
+    began = span.starts[0]
+    if history.opening is None:
+        began = moments.start_of_day(history.movements[0].at, zone)
+    closing = history.at(span.ends)
+    added: dict[str, int] = {}
+    declined: dict[str, int] = {}
+    for it in history.movements:
+        day = moments.local(it.at, zone).date().isoformat()
+        added[day] = added.get(day, 0) + it.credit
+    for at in failed:
+        day = moments.local(at, zone).date().isoformat()
+        declined[day] = declined.get(day, 0) + 1
+    for start, balance in zip(span.starts, closing, strict=True):
+        if start < began:
+            continue
+        day = start.date().isoformat()
+        came, count = added.get(day, 0), declined.get(day, 0)
+        rows.append(
+            ChartDay(
+                name=moments.weekday_and_day(start, zone, span.now),
+                balance=account.show(balance),
+                added=account.show(came) if came else "",
+                failures=str(count) if count else "",
+            )
+        )
+    return tuple(reversed(rows))
+
+
+def _scale(balances: Sequence[int]) -> tuple[int, int, int]:
+    """Bottom, top and distance of the grid lines, in cents: at most four steps of 1, 2 or 5."""
     high = max([*balances, 100 * money.MICROS]) / money.MICROS
     low = min([*balances, 0]) / money.MICROS
     step = 1.0
     while (high - low) / step > MOST_STEPS:
         # 1, 2, 5, 10, 20, 50 …
         step *= 2.5 if str(step)[0] == "2" else 2
-    return step * floor(low / step), step * ceil(high / step), step
+    steps = step * floor(low / step), step * ceil(high / step), step
+    bottom, top, step = (int(units * 100) for units in steps)
+    return bottom, top, int(step)
 
 
-def _grid(
-    account: Account, bottom: float, top: float, step: float
-) -> tuple[tuple[float, str], ...]:
+def _grid(account: Account, bottom: int, top: int, step: int) -> tuple[tuple[int, str], ...]:
     symbol = money.symbol(account.currency, account.locale)
-    values = [bottom + step * line for line in range(round((top - bottom) / step) + 1)]
-    return tuple((v, f"{'−' if v < 0 else ''}{symbol}{abs(v):,.0f}") for v in values)
+    values = range(bottom, top + 1, step)
+    return tuple((v, f"{'−' if v < 0 else ''}{symbol}{abs(v) // 100:,}") for v in values)
 
 
 def _summary(
-    account: Account, balances: list[int], count: str, total: str, threshold: int | None
+    account: Account, balances: Sequence[int], days: int, refills: str, threshold: int | None
 ) -> str:
     now = account.show(account.balance)
     if not balances:
         return f"No history yet. The balance is {now}."
     text = (
-        f"Balance over the last {DAYS} days: between {account.show(min(balances))} and "
-        f"{account.show(max(balances))}, now {now}. {count}, {total} in all."
+        f"Balance over the last {days} days: between {account.show(min(balances))} and "
+        f"{account.show(max(balances))}, now {now}. {refills}"
     )
     return text + (f" The threshold is {account.show(threshold)}." if threshold is not None else "")

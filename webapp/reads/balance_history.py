@@ -100,14 +100,26 @@ _ENTRIES = (
 )
 
 
+def evenly(start: datetime, now: datetime, points: int) -> list[datetime]:
+    step = (now - start) / points
+    return [start + step * number for number in range(1, points + 1)]
+
+
 def read_history(
-    session: Session, account: Account, start: datetime, now: datetime, points: int
+    session: Session,
+    account: Account,
+    start: datetime,
+    samples: Sequence[datetime],
+    most_credits: int = FEW,
 ) -> BalanceHistory:
-    """From `start` to now; thinned to so many points where there are too many to read."""
+    """From `start` on; looked up at these `samples`, the last of them now, where it is long.
+
+    At most so many credits are then kept, the newest.
+    """
     span = {"account_id": account.id, "start": start}
     count, opening = session.execute(_SPAN, span).one()
     if count > FEW:
-        movements = _thinned(session, account.id, start, now, points)
+        movements = _thinned(session, account.id, start, samples, most_credits)
     else:
         movements = tuple(_movement(*row) for row in session.execute(_ENTRIES, span))
     if opening is None:
@@ -134,7 +146,7 @@ _CREDITS = (
         LedgerEntry.amount > 0,
     )
     .order_by(LedgerEntry.posted_at.desc())
-    .limit(FEW)
+    .limit(bindparam("credits"))
 )
 # One parameter for all instants and one row for all balances: each of them would cost more than the
 # look-up itself, in bookkeeping and in hand-overs between threads.
@@ -164,15 +176,18 @@ _SAMPLES = {
 
 
 def _thinned(
-    session: Session, account_id: int, start: datetime, now: datetime, points: int
+    session: Session,
+    account_id: int,
+    start: datetime,
+    instants: Sequence[datetime],
+    most_credits: int,
 ) -> tuple[Movement, ...]:
-    step = (now - start) / points
-    instants = [start + step * number for number in range(1, points + 1)]
     account = {"account_id": account_id}
     asked = account | {"instants": json.dumps([stored(it) for it in instants])}
     query = text(_SAMPLES[session.get_bind().dialect.name]).columns(reached=JSON)
     samples = session.scalar(query, asked)
-    movements = [_movement(*row) for row in session.execute(_CREDITS, account | {"start": start})]
+    bounds = {"start": start, "credits": most_credits}
+    movements = [_movement(*row) for row in session.execute(_CREDITS, account | bounds)]
     # After the credits, because a sample tells where its whole instant has led.
     movements += [
         Movement(instants[number], balance)

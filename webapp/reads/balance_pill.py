@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
 from webapp.domain.low_balance import LowBalanceSettings
-from webapp.reads.balance_history import BalanceHistory, read_history
+from webapp.reads.balance_history import BalanceHistory, evenly, read_history
 
 SPARK = timedelta(days=7)
 SPARK_POINTS = 24
@@ -30,7 +30,8 @@ class BalancePill:
 
 def read_balance(session: Session, account_id: int, now: datetime) -> BalancePill:
     account = session.get_one(Account, account_id)
-    history = read_history(session, account, now - SPARK, now, SPARK_POINTS)
+    start = now - SPARK
+    history = read_history(session, account, start, evenly(start, now, SPARK_POINTS))
     return draw_balance(account, LowBalanceSettings.of(session, account_id), history, now)
 
 

@@ -13,7 +13,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import Situation
-from webapp.reads.balance_chart import POINTS, BalanceChart, chart_start, draw_chart
+from webapp.reads.balance_chart import BalanceChart, Span, draw_chart
 from webapp.reads.balance_history import read_history
 from webapp.reads.balance_pill import BalancePill, draw_balance
 from webapp.reads.banner import PausedBanner, read_banner
@@ -73,7 +73,8 @@ def read_screen(
     forecast = at.just_below()
     plan = top_ups.plan(forecast)
     settings = LowBalanceSettings.of(session, account_id)
-    history = read_history(session, account, chart_start(account, now), now, POINTS)
+    span = Span.of(30, account, now)
+    history = read_history(session, account, span.start, span.samples)
     return PaymentMethodsScreen(
         methods=read_rows(session, at, plan, messages or {}, fresh),
         seen=joined_ids(at.methods),
@@ -82,7 +83,7 @@ def read_screen(
         next=read_next(session, account, at, plan, history),
         failed=read_failed_payments(session, account, now),
         settings=read_settings(session, account, at),
-        chart=draw_chart(account, history, at.choice, now),
+        chart=draw_chart(account, history, at.choice, span),
         balance=draw_balance(account, settings, history, now),
         revision=account.revision,
     )

@@ -26,6 +26,7 @@ from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
 from webapp.ports import Mailer
 from webapp.reads.activity import TITLES, TONES
+from webapp.reads.months import Month
 from webapp.reads.outbox import STATES as MAIL_STATES
 from webapp.reads.payment_cause import Cause, read_cause
 from webapp.reads.payment_chain import payment_chain, payment_sentence
@@ -65,6 +66,8 @@ class AttemptLine:
 @dataclass(frozen=True)
 class EntryLine:
     id: int
+    month: str
+    """Whose statement has it: "2026-11"."""
     description: str
     amount: str
     balance: str
@@ -219,6 +222,7 @@ def _entries(
     return tuple(
         EntryLine(
             id=entry.id,
+            month=Month.of(entry.posted_at, account.time_zone).key,
             description=entry.description,
             amount=f"{'+' if entry.amount > 0 else '−'}{money.decimal_text(abs(entry.amount))}",
             balance=account.show(entry.balance_after),

@@ -1,22 +1,58 @@
-"""Statement: the ledger with its running balance."""
+"""Statement: the balance drawn, and the ledger month by month, on the page and as a file."""
+
+from itertools import chain
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.accounts import Account
+from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.statement import read_statement
-from webapp.web import forms
-from webapp.web.access import permit
+from webapp.reads.balance_chart import SPANS, read_chart
+from webapp.reads.months import Month
+from webapp.reads.statement import COLUMNS, read_statement, statement_lines
+from webapp.web import csv_files, forms
+from webapp.web.access import Person, permit
 from webapp.web.responses import show
 
 blueprint = Blueprint("statement", __name__)
+
+ALL = "all"
 
 
 @blueprint.get("/billing/statement")
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    now = parts().clock.now()
-    screen = read_statement(db.session(), person.account_id, now, before=before)
-    return show(person, "statement/index.html", "statement", screen=screen)
+    session, now = db.session(), parts().clock.now()
+    account = session.get_one(Account, person.account_id)
+    choice = LowBalanceSettings.of(session, account.id).chosen()
+    chart, table = read_chart(session, account, choice, days_asked(), now)
+    screen = read_statement(session, account.id, now, month_asked(person), before=before)
+    return show(
+        person, "statement/index.html", "statement", screen=screen, chart=chart, table=table
+    )
+
+
+@blueprint.get("/billing/statement.csv", endpoint="csv")
+def as_csv() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    month = month_asked(person)
+    lines = statement_lines(db.session(), person.account_id, month)
+    name = f"statement-{month.key if month else ALL}.csv"
+    return csv_files.download(name, chain([COLUMNS], lines))
+
+
+def month_asked(person: Person) -> Month | None:
+    """The present one, unless another or all are asked for."""
+    asked = request.args.get("month", "")
+    if asked == ALL:
+        return None
+    zone = db.session.get_one(Account, person.account_id).time_zone
+    return Month.parse(asked) or Month.of(parts().clock.now(), zone)
+
+
+def days_asked() -> int:
+    days = request.args.get("days", type=forms.record_id)
+    return days if days in SPANS else SPANS[0]
