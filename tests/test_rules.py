@@ -15,7 +15,7 @@ RULES = [
     *["E1", "E2", "P1", "P2", "P3", "P4"],
 ]
 # Not built yet, and asked for here when it is: L7 (refunds and disputes). Of M13 only the repeated
-# revocation is built, of L6 the mail and not the PDF.
+# revocation is built.
 
 NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")
 

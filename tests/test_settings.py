@@ -93,6 +93,17 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ({"STRIPE_SECRET_KEY": "rk_test_1"}, "stripe_secret_key", "rk_test_1"),
         ({"STRIPE_API_BASE": "http://[::1]:1/"}, "stripe_api_base", "http://[::1]:1"),
         ({"PAYPAL_API_BASE": "https://a.example"}, "paypal_api_base", "https://a.example"),
+        ({"PROVIDER_NAME": "Pier Ltd"}, "provider_name", "Pier Ltd"),
+        (
+            {"PROVIDER_NAME": "P", "PROVIDER_TAX_NUMBER": "1", "PROVIDER_TAX_RATE": "7.7"},
+            "provider_tax_rate",
+            7_700,
+        ),
+        (
+            {"PROVIDER_NAME": "P", "PROVIDER_EMAIL": "b@example.com"},
+            "provider_email",
+            "b@example.com",
+        ),
         ({"MAIL_SERVER": "mail.example.com"}, "mail_server", "mail.example.com"),
         ({"MAIL_PORT": "2525"}, "mail_port", 2525),
         ({"MAIL_USE_TLS": "1"}, "mail_port", 587),
@@ -191,6 +202,25 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         (
             {"MAIL_PASSWORD": "hush"},
             "MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too",
+        ),
+        (
+            {"PROVIDER_ADDRESS": "1 Quay Street"},
+            "PROVIDER_NAME: not set; set it, or leave the other PROVIDER_ variables out too",
+        ),
+        (
+            {"PROVIDER_NAME": "P", "PROVIDER_TAX_RATE": "23"},
+            "PROVIDER_TAX_NUMBER: not set; set it, or leave PROVIDER_TAX_RATE out too",
+        ),
+        (
+            {"PROVIDER_TAX_RATE": "100"},
+            "PROVIDER_TAX_RATE: got '100'; use a percentage such as 23 or 7.7, below 100",
+        ),
+        (
+            {"PROVIDER_EMAIL": "Pier <b@example.com>"},
+            (
+                "PROVIDER_EMAIL: got 'Pier <b@example.com>'; "
+                "use an address such as billing@example.com"
+            ),
         ),
         ({"WIRE_IBAN": IBAN}, f"WIRE_BENEFICIARY: not set; {BENEFICIARY}"),
         ({"WIRE_BANK": "Pier Bank"}, f"WIRE_BENEFICIARY: not set; {BENEFICIARY}"),

@@ -12,6 +12,7 @@ from webapp.actions.notebook import DatabaseNotebook
 from webapp.domain import links
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
+from webapp.domain.provider import Provider
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
 from webapp.mailer import OutboxMailer, SmtpMailer
 from webapp.ports import Mailer
@@ -27,6 +28,7 @@ from webapp.web import (
     api_keys,
     audit_log,
     balance,
+    billing_details,
     challenges,
     compression,
     emails,
@@ -133,6 +135,7 @@ def build_parts(
         payment_min=settings.payment_min,
         payment_max=settings.payment_max,
         automatic=Automatic(settings.automatic_payments.value),
+        provider=build_provider(settings),
     )
     chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine))
     return Parts(
@@ -148,6 +151,17 @@ def build_parts(
         shift=shift,
         sandbox=chosen.sandbox,
         bank=build_bank(settings) or chosen.bank,
+    )
+
+
+def build_provider(settings: Settings) -> Provider:
+    return Provider(
+        name=settings.provider_name or Provider.name,
+        address=settings.provider_address,
+        email=settings.provider_email,
+        tax_number=settings.provider_tax_number,
+        tax_name=settings.provider_tax_name,
+        tax_rate=settings.provider_tax_rate,
     )
 
 
@@ -206,6 +220,7 @@ def register_pages(app: Flask) -> None:
         funds,
         challenges,
         balance,
+        billing_details,
         activity,
         statement,
         wires,

@@ -125,6 +125,16 @@ class Settings:
     wire_account: str = ""
     wire_routing: str = ""
 
+    provider_name: str = ""
+    """Whom receipts name; empty: Ballast."""
+
+    provider_address: str = ""
+    provider_email: str = ""
+    provider_tax_number: str = ""
+    provider_tax_name: str = "VAT"
+    provider_tax_rate: int = 0
+    """Thousandths of a percent."""
+
     mail_server: str = ""
     """Empty: nothing is sent, mails stay in the outbox."""
 
@@ -179,6 +189,12 @@ class Settings:
             wire_bic=env.bic("WIRE_BIC"),
             wire_account=env.account_number("WIRE_ACCOUNT"),
             wire_routing=env.routing("WIRE_ROUTING"),
+            provider_name=env.line("PROVIDER_NAME"),
+            provider_address=env.line("PROVIDER_ADDRESS"),
+            provider_email=env.address("PROVIDER_EMAIL"),
+            provider_tax_number=env.line("PROVIDER_TAX_NUMBER"),
+            provider_tax_name=env.line("PROVIDER_TAX_NAME") or cls.provider_tax_name,
+            provider_tax_rate=env.percent("PROVIDER_TAX_RATE"),
             mail_server=env.host("MAIL_SERVER", cls.mail_server),
             # 587 is where servers expect mail under TLS from a client (RFC 6409).
             mail_port=env.port("MAIL_PORT", 587 if mail_use_tls else cls.mail_port),
@@ -190,6 +206,7 @@ class Settings:
         settings._check_pairs()
         settings._check_paypal()
         settings._check_wires()
+        settings._check_provider()
         return settings
 
     @property
@@ -283,6 +300,17 @@ class Settings:
         if self.wire_beneficiary and not (self.wire_iban or self.wire_account):
             raise BadSetting("WIRE_IBAN: not set; set it, or WIRE_ACCOUNT and WIRE_ROUTING")
 
+    def _check_provider(self) -> None:
+        others = (self.provider_address, self.provider_email, self.provider_tax_number)
+        if (any(others) or self.provider_tax_rate) and not self.provider_name:
+            raise BadSetting(
+                "PROVIDER_NAME: not set; set it, or leave the other PROVIDER_ variables out too"
+            )
+        if self.provider_tax_rate and not self.provider_tax_number:
+            raise BadSetting(
+                "PROVIDER_TAX_NUMBER: not set; set it, or leave PROVIDER_TAX_RATE out too"
+            )
+
 
 class _Environment:
     """One reader for each kind of value; each refuses in one line, by name."""
@@ -372,8 +400,7 @@ class _Environment:
 
     def mailbox(self, name: str, default: str) -> str:
         raw = self.text(name, default)
-        local, at, domain = parseaddr(raw)[1].rpartition("@")
-        if local and at and domain and raw.isprintable():
+        if is_mailbox(raw):
             return raw
         raise _refused(name, raw, "use an address such as Ballast <billing@example.com>")
 
@@ -382,6 +409,19 @@ class _Environment:
         if raw.isprintable() and len(raw) <= LINE_LENGTH:
             return raw
         raise _refused(name, raw, f"use one line of at most {LINE_LENGTH} characters")
+
+    def address(self, name: str) -> str:
+        raw = self.text(name)
+        if not raw or (is_mailbox(raw) and parseaddr(raw)[1] == raw):
+            return raw
+        raise _refused(name, raw, "use an address such as billing@example.com")
+
+    def percent(self, name: str) -> int:
+        """Thousandths of it."""
+        raw = self.text(name)
+        if not re.fullmatch(r"([0-9]{1,2}(\.[0-9]{1,3})?)?", raw):
+            raise _refused(name, raw, "use a percentage such as 23 or 7.7, below 100")
+        return int(Decimal(raw or "0") * 1000)
 
     def iban(self, name: str) -> str:
         """In groups of four, as people read it. A mistyped one would send their money elsewhere."""
@@ -429,6 +469,11 @@ def database_url(name: str, raw: str) -> str:
     scheme, found, _ = raw.partition("://")
     got = scheme + found if found and scheme.isprintable() else "something else"
     raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+
+
+def is_mailbox(raw: str) -> bool:
+    local, at, domain = parseaddr(raw)[1].rpartition("@")
+    return bool(local and at and domain and raw.isprintable())
 
 
 def _refused(name: str, raw: str, use: str) -> BadSetting:

@@ -21,6 +21,22 @@ const settle = (words) => {
 
 let sending = false;
 
+/* What is typed is told before it is applied: the sentence comes from the server, the chart's line moves
+   at once. Cents of the threshold, or null where there is none. */
+const typedThreshold = () => {
+  const { threshold, refill_on } = form().elements;
+  const amount = /^\s*(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,2}))?\s*$/.exec(threshold.value);
+  if (!refill_on.checked || !amount) return null;
+  return Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
+};
+
+const foretell = () => {
+  const place = document.getElementById("settings-preview");
+  document.dispatchEvent(new CustomEvent("threshold-typed", { detail: typedThreshold() }));
+  if (edited()) place.dispatchEvent(new CustomEvent("settings-edited"));
+  else place.replaceChildren();
+};
+
 // The form itself, or the one that asks for a proof first and then sends the same again.
 const sends = (target) => target === form() || (target.matches("[data-proof]") && target.action === form().action);
 
@@ -29,13 +45,34 @@ const show = () => {
   form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited());
 };
 
-document.addEventListener("input", ({ target }) => target.form === form() && show());
+const change = () => {
+  show();
+  foretell();
+};
+
+document.addEventListener("input", ({ target }) => target.form && target.form === form() && change());
+
+// What was asked for before the last key, or before a Discard, is no longer news.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id === "settings-preview" && !edited()) detail.shouldSwap = false;
+});
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-fill]");
+  if (!button) return;
+  const { threshold, refill_amount, refill_mode } = form().elements;
+  threshold.value = button.dataset.threshold;
+  refill_amount.value = button.dataset.refill;
+  refill_mode.value = "add";
+  change();
+  threshold.focus();
+});
 
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-discard]") || "refused" in form().dataset) return;
   event.preventDefault();
   form().reset();
-  show();
+  change();
   form().querySelector("[type=submit]").focus();
 });
 

@@ -39,7 +39,7 @@ def audits(world):
 def panel(world):
     account = world.session.get(Account, world.account_id)
     at = top_ups.gather(world.session, account, world.clock.now(), world.policy)
-    return read_settings(world.session, account, at)
+    return read_settings(world.session, account, at, None)
 
 
 def test_off_by_default_t1(world):

@@ -16,7 +16,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def references(answer):
-    return re.findall(r"P-\d{6}", re.search(r'<section.*?id="payments".*</section>', answer.text, re.DOTALL)[0])  # fmt: skip  # noqa: E501
+    return re.findall(r">(P-\d{6})<", re.search(r'<section.*?id="payments".*</section>', answer.text, re.DOTALL)[0])  # fmt: skip  # noqa: E501
 
 
 def test_the_address_holds_the_filters(client, busy):
@@ -28,7 +28,7 @@ def test_the_address_holds_the_filters(client, busy):
     address = unescape(re.search(r'data-address="([^"]*)"', page.text)[1])
     assert address == f"{PATH}?state=declined&method={busy.method('4242').id}&sort=oldest"
     assert references(client.get(address)) == ["P-000002"]
-    assert '<form class="filters" id="filters" method="get"' in page.text
+    assert '<form class="sieve" id="filters" method="get"' in page.text
 
 
 def test_pages_keep_the_filters(client, world, monkeypatch):

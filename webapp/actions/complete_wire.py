@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import adjustments, audit, moments, money, notices, wires
+from webapp.domain import adjustments, audit, moments, money, notices, receipts, wires
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid, NotFound
@@ -63,6 +63,7 @@ def complete_wire(
     if not wire.complete(session, payment, came, rate, now):
         session.rollback()
         raise Conflict(f"{wire.reference} has just been ended by someone else.")
+    receipts.issue(session, account, payment, "Wire transfer", policy.provider, now)
     audit.record(
         session,
         account.id,

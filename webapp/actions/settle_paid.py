@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.look import pause
-from webapp.domain import ledger, moments, notices, payments, top_ups
+from webapp.domain import ledger, moments, notices, payments, receipts, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
@@ -63,7 +63,10 @@ def paid(
     if method is not None and method.heal(attempt.started_at):
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
     _pause_after_burst(session, account, attempt, now, policy)
+    receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {
+        "receipt": receipt.label,
+        "payment_id": str(payment.id),
         "amount": amount,
         "method": label,
         "reference": payment.reference,

@@ -12,6 +12,9 @@ from webapp.domain.errors import NotFound
 from webapp.domain.low_balance import LowBalanceSettings, falls_below
 from webapp.domain.texts import NAME_LENGTH
 
+ADDRESS_LENGTH = 400
+TAX_NUMBER_LENGTH = 40
+
 
 class Account(Base):
     __tablename__ = "account"
@@ -39,6 +42,13 @@ class Account(Base):
     open_holds: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many of its holds are open, so that usage of an account without any asks for none. One
     that has expired counts until a job has recorded it."""
+    billing_name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
+    """Whom receipts are made out to; the account's name where it is empty."""
+    billing_address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH), default="")
+    """Up to five lines."""
+    billing_tax_number: Mapped[str] = mapped_column(String(TAX_NUMBER_LENGTH), default="")
+    receipts: Mapped[int] = mapped_column(default=0)
+    """How many have been issued; the next one's number is one more (L6)."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
@@ -99,6 +109,14 @@ class Account(Base):
     def show(self, micros: int) -> str:
         """An amount as this account's people read it."""
         return money.show(micros, self.currency, self.locale)
+
+    def billing_details(self) -> dict[str, str]:
+        """As receipts freeze them."""
+        return {
+            "name": self.billing_name or self.name,
+            "address": self.billing_address,
+            "tax_number": self.billing_tax_number,
+        }
 
     def pause(self, now: datetime, *, by_dispute: bool = False) -> None:
         if self.paused_at is None:

@@ -65,6 +65,11 @@ def taken(span: timedelta) -> str:
     return f"{seconds // 3600} h" if seconds < 48 * 3600 else f"{seconds // 86400} days"
 
 
+def midnight(day: date, time_zone: str) -> datetime:
+    """Where that day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone))
+
+
 def start_of_day(now: datetime, time_zone: str) -> datetime:
     return local(now, time_zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webapp.domain.money import MICROS
+from webapp.domain.provider import NOBODY, Provider
 
 
 class Automatic(StrEnum):
@@ -16,8 +17,9 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """Bounds of one payment, in micros, and the installation's switch."""
+    """Bounds of one payment, in micros, the installation's switch, and who runs it."""
 
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
     automatic: Automatic = Automatic.ON
+    provider: Provider = NOBODY

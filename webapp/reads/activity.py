@@ -1,18 +1,20 @@
 """The decision timeline (E1), with the present answer to "why no top-up?" on top."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code, Decision
-from webapp.domain.explanations import Words, what_happens_next
+from webapp.domain.explanations import Words, timeline_line, what_happens_next
 from webapp.domain.policy import Policy
+from webapp.domain.top_ups import Situation
 from webapp.reads.named_payments import Named, payments_of_attempts
 
 PAGE = 50
@@ -75,6 +77,61 @@ TITLES = {
 }
 
 
+class About(StrEnum):
+    """What a person may want to see alone."""
+
+    CHARGES = "charges"
+    FAILURES = "failures"
+    NOTHING = "nothing"
+    METHODS = "methods"
+    ACCOUNT = "account"
+
+
+ABOUT_NAMES = {
+    About.CHARGES: "Charges",
+    About.FAILURES: "Failures",
+    About.NOTHING: "Nothing was charged",
+    About.METHODS: "Methods",
+    About.ACCOUNT: "Everything else",
+}
+
+ABOUT = {
+    About.CHARGES: (Code.CHARGING, Code.CHARGED, Code.DRY_RUN),
+    About.FAILURES: (
+        Code.DECLINED, Code.ALL_FAILED, Code.ABANDONED, Code.MISMATCH, Code.OPERATOR,
+        Code.CHAIN_ENDED,
+    ),
+    About.NOTHING: (
+        Code.ABOVE_THRESHOLD, Code.REFILL_OFF, Code.WAITING, Code.NO_METHOD, Code.PRIMARY_OFF,
+        Code.ALL_SUSPENDED, Code.CAP_REACHED, Code.PAUSED, Code.SETTINGS_OUT_OF_BOUNDS,
+        Code.SWITCHED_OFF, Code.AFTER_REVERSAL,
+    ),
+    About.METHODS: (
+        Code.SUSPENSION_ENDED, Code.RESTORED, Code.WITHDRAWN_TOO_LATE, Code.METHOD_UPDATED,
+        Code.METHOD_GONE,
+    ),
+    About.ACCOUNT: (Code.RESUMED, Code.NOTIFIED, Code.TAKEN_BACK, Code.GIVEN_BACK),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ActivityFilters:
+    about: About | None = None
+    first: date | None = None
+    """Of the account's days, both included; a folded line is of each day it reaches over."""
+    last: date | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As it stands in an address: only what is set."""
+        given = {
+            "about": self.about or "",
+            "from": self.first.isoformat() if self.first else "",
+            "to": self.last.isoformat() if self.last else "",
+        }
+        return {name: str(value) for name, value in given.items() if value}
+
+
 @dataclass(frozen=True)
 class ActivityLine:
     id: int
@@ -101,20 +158,34 @@ class ActivityDay:
 
 @dataclass(frozen=True)
 class ActivityScreen:
+    why: str
+    """Why there is no top-up at this moment, or that there is one: the first line on the page."""
     now: tuple[Words, ...]
-    """What happens next: the first thing on the page."""
+    """What happens next."""
+    filters: ActivityFilters
     days: tuple[ActivityDay, ...]
     """The newest first."""
     older: int | None
     newer: bool
 
+    @property
+    def query(self) -> dict[str, str]:
+        return self.filters.query
+
 
 def read_activity(
-    session: Session, account_id: int, now: datetime, policy: Policy, *, before: int | None = None
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    filters: ActivityFilters | None = None,
+    *,
+    before: int | None = None,
 ) -> ActivityScreen:
     account = session.get_one(Account, account_id)
     zone = account.time_zone
-    query = select(Decision).where(Decision.account_id == account_id)
+    filters = filters or ActivityFilters()
+    query = select(Decision).where(Decision.account_id == account_id, *_conditions(filters, zone))
     if before is not None:
         query = query.where(Decision.id < before)
     found = session.scalars(query.order_by(Decision.id.desc()).limit(PAGE + 1)).all()
@@ -123,7 +194,9 @@ def read_activity(
     at = top_ups.gather(session, account, now, policy)
     named = payments_of_attempts(session, [line.attempt_id for line in shown])
     return ActivityScreen(
+        why=_why(account, at),
         now=what_happens_next(at, account.show),
+        filters=filters,
         days=tuple(
             ActivityDay(name, tuple(_line(line, named, zone, now) for line in lines))
             for name, lines in days
@@ -131,6 +204,24 @@ def read_activity(
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
     )
+
+
+def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[bool]]:
+    if filters.about is not None:
+        yield Decision.code.in_(ABOUT[filters.about])
+    if filters.first is not None:
+        yield Decision.last_at >= moments.midnight(filters.first, zone)
+    if filters.last is not None:
+        yield Decision.first_at < moments.midnight(filters.last + timedelta(days=1), zone)
+
+
+def _why(account: Account, at: Situation) -> str:
+    """The planner's answer to this very moment, which "What happens next" looks beyond."""
+    plan = top_ups.plan(at)
+    if plan.code is Code.ABOVE_THRESHOLD:
+        balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
+        return f"The balance, {balance}, is not below the threshold, {threshold}."
+    return timeline_line(at, plan, account.show)
 
 
 def _day(at: datetime, zone: str, now: datetime) -> str:

@@ -83,6 +83,12 @@ SETTINGS = {
 MODES = {RefillMode.ADD: "the refill amount", RefillMode.TARGET: "up to the target"}
 
 
+def _billing_details(details: Details, account: Account) -> str:
+    after: Mapping[str, Any] = details.get("after", {})
+    told = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
+    return f"Receipts are made out to {', '.join(', '.join(filter(None, told)).splitlines())}."
+
+
 def _settings(details: Details, account: Account) -> str:
     changed: Mapping[str, Any] = details.get("changed", {})
     told = [
@@ -198,6 +204,7 @@ KINDS: dict[str, Kind] = {
     "auto_charge": Kind(METHODS, "Auto-charge", _auto_charge),
     "order": Kind(METHODS, "Order changed", _order),
     "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
+    "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
     "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", fixed("From paused to running.")),
     "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
     "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),

@@ -4,7 +4,7 @@ One component: small on the main screen, wide on the statement, where a table st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 
@@ -16,6 +16,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.low_balance import Choice
 from webapp.domain.payments import Attempt, AttemptState
 from webapp.reads.balance_history import BalanceHistory, read_history
+from webapp.reads.runway import pace_instants, read_pace, runway_words
 
 SPANS = (30, 90, 365)
 """Calendar days, today included."""
@@ -69,7 +70,8 @@ class Span:
             start = midnight.astimezone(UTC)
             step = (end - start) / a_day
             found += [start + step * number for number in range(1, a_day)] + [end]
-        return found
+        # How fast it is used must be known exactly.
+        return sorted({*found, *pace_instants(self.now)[:-1]})
 
 
 ChartPoint = tuple[int, int]
@@ -119,6 +121,8 @@ class BalanceChart:
     legend_notification: str
     summary: str
     """The text alternative, with the figures."""
+    runway: str = ""
+    """How long it lasts; only on the wide one."""
 
     @property
     def drawing(self) -> dict[str, object]:
@@ -133,7 +137,7 @@ class BalanceChart:
 def read_chart(
     session: Session, account: Account, choice: Choice, days: int, now: datetime
 ) -> tuple[BalanceChart, tuple[ChartDay, ...]]:
-    """The wide chart with its failures, and the table beneath it."""
+    """The wide chart with its failures and how long it lasts, and the table beneath it."""
     span = Span.of(days, account, now)
     history = read_history(session, account, span.start, span.samples, most_credits=MARKS)
     failed = session.scalars(
@@ -146,7 +150,11 @@ def read_chart(
         .order_by(Attempt.started_at.desc())
         .limit(MARKS)
     ).all()[::-1]
-    chart = draw_chart(account, history, choice, span, failed)
+    pace = read_pace(session, account, history, now)
+    chart = replace(
+        draw_chart(account, history, choice, span, failed),
+        runway=runway_words(session, account, choice, pace, now),
+    )
     return chart, _table(account, history, span, failed)
 
 

@@ -10,7 +10,17 @@ from webapp.domain import holds, moments, money
 from webapp.domain.accounts import Account
 from webapp.domain.holds import Held
 from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.domain.pace import Pace, suggestion
 from webapp.domain.top_ups import Situation
+
+
+@dataclass(frozen=True)
+class Suggested:
+    words: str
+    """ "You use about $7.20 a day, at most $12.10."."""
+    threshold: str
+    """Field text; so is the other. One click fills them in, and applies nothing."""
+    refill_amount: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class SettingsPanel:
     """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
     notification_hint: str
     """Beside the notification field: "Email only, no charge." or N4's advice."""
+    suggested: Suggested | None
+    """From the pace of the last seven days; None before there are seven."""
     can_turn_on: bool
     """T2: some method has auto-charge on."""
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +63,9 @@ class SettingsPanel:
     """ "1 field to fix", or why nothing was saved."""
 
 
-def read_settings(session: Session, account: Account, at: Situation) -> SettingsPanel:
+def read_settings(
+    session: Session, account: Account, at: Situation, pace: Pace | None
+) -> SettingsPanel:
     settings = LowBalanceSettings.of(session, account.id)
     return SettingsPanel(
         refill_on=settings.refill_on,
@@ -70,6 +84,7 @@ def read_settings(session: Session, account: Account, at: Situation) -> Settings
         used=_used(account, settings, at),
         hint=_hint(account, settings, holds.held(session, account, at.now)),
         notification_hint=_notification_hint(settings),
+        suggested=_suggested(account, at, pace),
         can_turn_on=any(method.auto_charge for method in at.methods),
     )
 
@@ -91,6 +106,20 @@ def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -
         RefillMode.TARGET.value if form.get("refill_mode") == "target" else RefillMode.ADD.value
     )
     return replace(panel, **{**typed, **changes})  # type: ignore[arg-type]
+
+
+def _suggested(account: Account, at: Situation, pace: Pace | None) -> Suggested | None:
+    if pace is None or not pace.daily:
+        return None
+    wise = suggestion(pace, at.policy)
+    return Suggested(
+        words=(
+            f"You use about {account.show(pace.daily)} a day, {account.show(pace.busiest)} on the "
+            "busiest of the last 7."
+        ),
+        threshold=money.field_text(wise.threshold),
+        refill_amount=money.field_text(wise.refill_amount),
+    )
 
 
 def _saved(account: Account, settings: LowBalanceSettings, now: datetime) -> str:

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from re import compile as pattern
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from webapp.domain import declines, money
+from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
 from webapp.domain.base import UtcDateTime
 from webapp.domain.payment_methods import PaymentMethod
@@ -108,9 +107,9 @@ def attempts(
 def _conditions(session: Session, account: Account, filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.first is not None:
-        found.append(Attempt.started_at >= _start(filters.first, account.time_zone))
-    if filters.last is not None and filters.last < date.max:
-        end = _start(filters.last + timedelta(days=1), account.time_zone)
+        found.append(Attempt.started_at >= moments.midnight(filters.first, account.time_zone))
+    if filters.last is not None:
+        end = moments.midnight(filters.last + timedelta(days=1), account.time_zone)
         found.append(Attempt.started_at < end)
     if filters.method_id is not None:
         found.append(Attempt.method_id == filters.method_id)
@@ -123,10 +122,6 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
     if filters.text:
         found.append(_mentions(session, account, filters.text))
     return found
-
-
-def _start(day: date, time_zone: str) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(time_zone))
 
 
 def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from webapp.domain.payments import (
     AttemptState,
     PaymentKind,
 )
+from webapp.domain.receipts import RECEIPTED
 from webapp.domain.users import User
 from webapp.reads.failed_payments import covering_methods
 from webapp.reads.payment_filters import Filters, attempts
@@ -61,6 +62,7 @@ class PaymentRow:
     paid_by: str
     """ "Paid by Mastercard •••• 4444": how a decline was covered."""
     can_retry: bool
+    has_receipt: bool
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
         reason=reason(attempt.decline_code).sentence if failed else "",
         paid_by=f"Paid by {covered}" if covered else "",
         can_retry=failed and not covered and method is not None and method.removed_at is None,
+        has_receipt=attempt.state == AttemptState.PAID and attempt.kind in RECEIPTED,
     )
 
 

@@ -20,6 +20,7 @@ from webapp.reads.banner import PausedBanner, read_banner
 from webapp.reads.failed_payments import FailedPayment, read_failed_payments
 from webapp.reads.low_balance_settings import SettingsPanel, read_settings
 from webapp.reads.method_rows import MethodRow, RowMessage, joined_ids, read_rows
+from webapp.reads.runway import read_pace
 from webapp.reads.what_happens_next import NextPanel, read_next
 
 
@@ -75,14 +76,15 @@ def read_screen(
     settings = LowBalanceSettings.of(session, account_id)
     span = Span.of(30, account, now)
     history = read_history(session, account, span.start, span.samples)
+    pace = read_pace(session, account, history, now)
     return PaymentMethodsScreen(
         methods=read_rows(session, at, plan, messages or {}, fresh),
         seen=joined_ids(at.methods),
         banner=read_banner(account, at),
         getting_started=None if at.methods else _getting_started(at),
-        next=read_next(session, account, at, plan, history),
+        next=read_next(account, at, plan, pace),
         failed=read_failed_payments(session, account, now),
-        settings=read_settings(session, account, at),
+        settings=read_settings(session, account, at, pace),
         chart=draw_chart(account, history, at.choice, span),
         balance=draw_balance(account, settings, history, now),
         revision=account.revision,

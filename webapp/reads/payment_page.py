@@ -1,6 +1,6 @@
 """One payment, with all that hangs on it: attempts, ledger entry, mails, decisions, cause (E2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from webapp.domain.payments import (
     PaymentKind,
     PaymentState,
 )
+from webapp.domain.reversals import Reversal
 from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
 from webapp.ports import Mailer
@@ -31,6 +32,7 @@ from webapp.reads.outbox import STATES as MAIL_STATES
 from webapp.reads.payment_cause import Cause, read_cause
 from webapp.reads.payment_chain import payment_chain, payment_sentence
 from webapp.reads.payment_list import state_of
+from webapp.reads.receipt import receipt_label
 from webapp.reads.what_happens_next import ChainStep
 
 STATES = {
@@ -95,12 +97,12 @@ class DecisionLine:
 
 @dataclass(frozen=True)
 class Relative:
-    """Another payment that this one repeats, or that repeats it."""
+    """Another payment that this one repeats or takes back, or that does so to it."""
 
     payment_id: int
     reference: str
     words: str
-    """ "Retry of", "Retried by"."""
+    """ "Retry of", "Retried by", "Taken back by"…"""
     state: str
 
 
@@ -128,6 +130,8 @@ class PaymentPage:
     cause: Cause | None
     """The setting that made an automatic payment."""
     wire_id: int | None
+    receipt: str
+    """Its number; empty where nothing was paid."""
 
 
 def read_payment(
@@ -171,9 +175,10 @@ def read_payment(
         entries=_entries(session, account, ids, now),
         mails=_mails(session, account, ids, mailer, now),
         decisions=_decisions(session, account, payment, ids, now),
-        relatives=_relatives(session, attempts),
+        relatives=(*_relatives(session, attempts), *_taken_back(session, payment, attempts)),
         cause=cause,
         wire_id=session.scalar(select(WireRequest.id).where(WireRequest.payment_id == payment.id)),
+        receipt=receipt_label(session, payment.id),
     )
 
 
@@ -293,3 +298,23 @@ def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative,
             state = state_of(attempt)[0]
             found.append(Relative(payment.id, payment.reference, words, state))
     return tuple(found)
+
+
+def _taken_back(
+    session: Session, payment: Payment, attempts: Sequence[Attempt]
+) -> Iterator[Relative]:
+    """What a processor has refunded, disputed or reversed names its payment (L7), and back."""
+    ids = [attempt.id for attempt in attempts]
+    ours = Reversal.attempt_id.in_(ids), Reversal.debit_id == payment.id
+    about = or_(*ours, Reversal.credit_id == payment.id)
+    found = select(Reversal).where(Reversal.account_id == payment.account_id, about)
+    for reversal in session.scalars(found.order_by(Reversal.id)):
+        if reversal.attempt_id in ids:
+            linked = [("Taken back by", reversal.debit_id), ("Given back by", reversal.credit_id)]
+        else:
+            linked = [("Of", session.get_one(Attempt, reversal.attempt_id).payment_id)]
+        for words, payment_id in linked:
+            if payment_id is not None:
+                other = session.get_one(Payment, payment_id)
+                kind = KIND_NAMES[PaymentKind(other.kind)]
+                yield Relative(other.id, other.reference, words, kind)

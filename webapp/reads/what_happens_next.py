@@ -3,21 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import Words, what_happens_next
-from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.pace import Pace
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation
-from webapp.reads.balance_history import BalanceHistory
-
-PACE = timedelta(days=7)
-"""The forecast needs so many days of usage, or is omitted."""
 
 
 @dataclass(frozen=True)
@@ -46,56 +39,33 @@ class NextPanel:
     steps: tuple[ChainStep, ...]
 
 
-def read_next(
-    session: Session, account: Account, at: Situation, plan: Plan, history: BalanceHistory
-) -> NextPanel:
-    """`plan` is the planner's answer to `at.just_below()`; `history` reaches back over `PACE`."""
+def read_next(account: Account, at: Situation, plan: Plan, pace: Pace | None) -> NextPanel:
+    """`plan` is the planner's answer to `at.just_below()`."""
     return NextPanel(
         sentence=what_happens_next(at, account.show),
-        aside=_aside(session, account, at, plan, history),
+        aside=_aside(at, plan, pace),
         steps=_chain(account, at, plan),
     )
 
 
-def _aside(
-    session: Session, account: Account, at: Situation, plan: Plan, history: BalanceHistory
-) -> str:
+def _aside(at: Situation, plan: Plan, pace: Pace | None) -> str:
     if plan.code is Code.WAITING and at.open_attempt is not None:
         return f"Since {moments.clock_time(at.open_attempt.started_at, at.time_zone)}"
     if plan.code is not Code.CHARGING or at.is_below:
         return ""
-    reached = threshold_reached_at(session, account, at, history)
+    reached = threshold_reached_at(at, pace)
     if reached is None:
         return ""
     return f"Around {moments.weekday_and_day(reached, at.time_zone, at.now)}, at this week’s pace"
 
 
-def threshold_reached_at(
-    session: Session, account: Account, at: Situation, history: BalanceHistory
-) -> datetime | None:
+def threshold_reached_at(at: Situation, pace: Pace | None) -> datetime | None:
     """When the balance reaches the threshold at the last seven days' pace."""
-    began = at.now - PACE
-    if at.choice.threshold is None or not (
-        history.falls_before(began) or _was_used_by(session, account, began)
-    ):
-        return None
-    used = history.used_since(began)
-    if not used:
+    if at.choice.threshold is None or pace is None or not any(pace.days):
         return None
     left = at.balance - at.choice.threshold
-    days = left * PACE.days / used
+    days = left * len(pace.days) / sum(pace.days)
     return at.now + timedelta(days=days) if days < 365 else None
-
-
-def _was_used_by(session: Session, account: Account, instant: datetime) -> bool:
-    """Also where that was before the history begins."""
-    first = session.scalar(
-        select(LedgerEntry.posted_at)
-        .where(LedgerEntry.account_id == account.id, LedgerEntry.kind == EntryKind.USAGE)
-        .order_by(LedgerEntry.id)
-        .limit(1)
-    )
-    return first is not None and first <= instant
 
 
 def _chain(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:

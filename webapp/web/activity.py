@@ -5,9 +5,10 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.activity import read_activity
+from webapp.reads.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
 from webapp.web import forms
 from webapp.web.access import permit
+from webapp.web.asked import day, word
 from webapp.web.responses import show
 
 blueprint = Blueprint("activity", __name__)
@@ -18,7 +19,9 @@ def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
     before = request.args.get("before", type=forms.record_id)
+    filters = ActivityFilters(word("about", About), day("from"), day("to"))
     screen = read_activity(
-        db.session(), person.account_id, it.clock.now(), it.policy, before=before
+        db.session(), person.account_id, it.clock.now(), it.policy, filters, before=before
     )
-    return show(person, "activity/index.html", "activity", screen=screen)
+    about = ABOUT_NAMES.items()
+    return show(person, "activity/index.html", "activity", screen=screen, about=about)

@@ -14,9 +14,10 @@ from webapp.extensions import db, parts
 from webapp.reads.low_balance_settings import as_typed
 from webapp.reads.message import Message
 from webapp.reads.payment_methods import PaymentMethodsScreen
+from webapp.reads.settings_preview import read_preview
 from webapp.web import forms
 from webapp.web.access import Person, permit, prove
-from webapp.web.responses import go_to, wants_fragment
+from webapp.web.responses import go_to, show, wants_fragment
 from webapp.web.screen import fields_of, read, render, status_of
 
 blueprint = Blueprint("low_balance", __name__)
@@ -58,6 +59,23 @@ def takes_more(person: Person, choice: Choice) -> bool:
     account = db.session.get_one(Account, person.account_id)
     standing = LowBalanceSettings.of(db.session(), account.id).chosen()
     return choice.raises(standing) and not choice.faults(parts().policy, account.show)
+
+
+@blueprint.get("/billing/low-balance-settings/preview")
+def preview() -> ResponseReturnValue:
+    """What is being typed, told before it is applied. Nothing is saved."""
+    person = permit(Right.BILLING)
+    choice, errors = forms.choice(request.args)
+    it = parts()
+    seen = read_preview(
+        db.session(),
+        person.account_id,
+        choice,
+        it.clock.now(),
+        it.policy,
+        unreadable=bool(errors),
+    )
+    return show(person, "payment_methods/_preview.html", "payment_methods", preview=seen)
 
 
 def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:

@@ -17,8 +17,9 @@ from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payment_page import read_payment
 from webapp.reads.payments import Outcome, read_outcome
+from webapp.reads.receipt import read_receipt
 from webapp.reads.retry_dialog import read_authentication, read_retry
-from webapp.web import csv_files, forms, payment_query, throttling
+from webapp.web import csv_files, forms, payment_query, pdf_files, throttling
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, changed, is_elsewhere, refused
@@ -49,6 +50,16 @@ def one(payment_id: int) -> ResponseReturnValue:
     it = parts()
     payment = read_payment(db.session(), person.account_id, payment_id, it.mailer, it.clock.now())
     return show(person, "payments/payment.html", "payments", payment=payment)
+
+
+@blueprint.get("/billing/payments/<int:payment_id>/receipt.pdf")
+def receipt(payment_id: int) -> ResponseReturnValue:
+    from webapp.documents.receipt import receipt_pdf  # its fonts take memory only where it is used
+
+    person = permit(Right.BILLING)
+    provider = parts().policy.provider
+    paper = read_receipt(db.session(), person.account_id, payment_id, provider)
+    return pdf_files.download(f"receipt-{paper.number}.pdf", receipt_pdf(paper))
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/retry")

@@ -12,7 +12,8 @@ from webapp.extensions import db, parts
 from webapp.reads.balance_chart import SPANS, read_chart
 from webapp.reads.months import Month
 from webapp.reads.statement import COLUMNS, read_statement, statement_lines
-from webapp.web import csv_files, forms
+from webapp.reads.statement_paper import read_statement_paper
+from webapp.web import csv_files, forms, pdf_files
 from webapp.web.access import Person, permit
 from webapp.web.responses import show
 
@@ -42,6 +43,19 @@ def as_csv() -> ResponseReturnValue:
     lines = statement_lines(db.session(), person.account_id, month)
     name = f"statement-{month.key if month else ALL}.csv"
     return csv_files.download(name, chain([COLUMNS], lines))
+
+
+@blueprint.get("/billing/statement.pdf", endpoint="pdf")
+def as_pdf() -> ResponseReturnValue:
+    from webapp.documents.statement import statement_pdf  # its fonts take memory only where used
+
+    person = permit(Right.BILLING)
+    it, now = parts(), parts().clock.now()
+    zone = db.session.get_one(Account, person.account_id).time_zone
+    month = month_asked(person) or Month.of(now, zone)
+    provider = it.policy.provider
+    paper = read_statement_paper(db.session(), person.account_id, month, provider, now)
+    return pdf_files.download(f"statement-{month.key}.pdf", statement_pdf(paper))
 
 
 def month_asked(person: Person) -> Month | None:

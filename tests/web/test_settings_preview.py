@@ -1,0 +1,91 @@
+"""What settings would do, told while they are typed and before they are applied (T13)."""
+
+import re
+from itertools import product
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from tests.web.conftest import words
+
+PATH = "/billing/low-balance-settings"
+STANDING = {
+    "refill_on": "1", "threshold": "50.00", "refill_amount": "100.00", "refill_mode": "add",
+    "target": "", "day_limit": "", "month_limit": "", "notification_on": "",
+    "notification_threshold": "",
+}  # fmt: skip
+
+
+def preview(client, **typed):
+    answer = client.get(f"{PATH}/preview", query_string={**STANDING, **typed})
+    assert answer.status_code == 200
+    return answer
+
+
+def sentence(answer):
+    found = re.search(r'class="(?:preview|next)-sentence">(.*?)</p>', answer.text, re.DOTALL)
+    return re.sub(r"<[^>]+>", "", found[1]) if found else None
+
+
+@pytest.fixture
+def used(world):
+    """A week of some 12.00 a day, two methods, and refill switched on."""
+    world.cards(VISA, MASTERCARD)
+    world.pay(world.method("4242"), "100.00")
+    world.refill()
+    for _ in range(8 * 4):
+        world.use("3.00")
+        world.clock.advance(hours=6)
+    return world
+
+
+def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, held):
+    """T13: the same planner, whatever is chosen; and nothing is saved meanwhile."""
+    tried = 0
+    for on, threshold, (mode, target), day in product(
+        ("1", ""), ("20.00", "90.00", "400"), (("add", ""), ("target", "500")), ("", "40.00")
+    ):
+        typed = {
+            "refill_on": on, "threshold": threshold, "refill_mode": mode, "target": target,
+            "day_limit": day,
+        }  # fmt: skip
+        before = held()
+        foretold = sentence(preview(client, **typed))
+        assert held() == before
+        used.apply(
+            refill_on=bool(on), threshold=threshold, refill_mode=mode, target=target or None,
+            day_limit=day or None,
+        )  # fmt: skip
+        told = sentence(client.get("/billing/payment-methods"))
+        assert foretold == told
+        tried += 1
+    assert tried == 24
+
+
+def test_it_warns_of_what_will_disappoint_n4(client, used):
+    """N4, T10: a refill below a day's use, a limit below the refill, a notification not heard."""
+    answer = preview(
+        client, refill_amount="30.00", day_limit="30.00", notification_on="1",
+        notification_threshold="50.00",
+    )  # fmt: skip
+    assert answer.text.count("note warn") == 1
+    assert "The notification is not above the refill threshold" in words(answer)
+    answer = preview(client, day_limit="40.00")
+    assert "The limit of $40.00 a day is below the refill amount of $100.00" in words(answer)
+    used.use("300.00")
+    assert "is less than a day’s use" in words(preview(client, refill_amount="30.00"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [{"threshold": ""}, {"threshold": "x"}, {"refill_amount": "1"}, {"day_limit": "0.5"}],
+)
+def test_what_is_not_finished_foretells_nothing(client, used, typed):
+    assert preview(client, **typed).text.strip() == ""
+
+
+def test_the_panel_suggests_from_the_pace(client, used):
+    """One click fills the fields in; the words are there without it."""
+    page = client.get("/billing/payment-methods")
+    assert 'data-fill data-threshold="50.00" data-refill="90.00"' in page.text
+    assert "You use about $11.57 a day, $12.00 on the busiest of the last 7." in words(page)

@@ -1,0 +1,49 @@
+"""What settings would do that are being typed and not applied (T13), and where they disappoint."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.explanations import Words, what_happens_next
+from webapp.domain.low_balance import Choice
+from webapp.domain.pace import disappointments
+from webapp.domain.policy import Policy
+from webapp.reads.balance_history import read_history
+from webapp.reads.runway import pace_instants, read_pace, runway_words
+
+
+@dataclass(frozen=True)
+class SettingsPreview:
+    sentence: tuple[Words, ...]
+    """The planner's, as if this choice had been applied; empty while a field is to be fixed."""
+    warnings: tuple[str, ...]
+    runway: str
+
+
+def read_preview(
+    session: Session,
+    account_id: int,
+    choice: Choice,
+    now: datetime,
+    policy: Policy,
+    *,
+    unreadable: bool,
+) -> SettingsPreview | None:
+    """None where Apply would refuse it: what is to be fixed stands beside its field then."""
+    account = session.get_one(Account, account_id)
+    if unreadable or choice.faults(policy, account.show):
+        return None
+    at = replace(top_ups.gather(session, account, now, policy), choice=choice)
+    instants = pace_instants(now)
+    history = read_history(session, account, instants[0], instants[1:])
+    pace = read_pace(session, account, history, now)
+    return SettingsPreview(
+        sentence=what_happens_next(at, account.show),
+        warnings=tuple(disappointments(choice, pace, account.show)),
+        runway=runway_words(session, account, choice, pace, now)
+        if choice.refill_on and pace and not at.is_below
+        else "",
+    )
