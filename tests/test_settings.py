@@ -70,6 +70,8 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ({"PAYMENT_MIN": "5"}, "payment_min", 5_000_000),
         ({"PAYMENT_MIN": "0.01"}, "payment_min", 10_000),
         ({"PAYMENT_MIN": "10000"}, "payment_min", 10_000_000_000),
+        ({"API_REQUESTS_PER_MINUTE": "1"}, "api_requests_per_minute", 1),
+        ({"API_USAGE_PER_MINUTE": "999999999"}, "api_usage_per_minute", 999_999_999),
         ({"PAYMENT_MAX": "999999999.99"}, "payment_max", 999_999_999_990_000),
         (
             {"WIRE_BENEFICIARY": "Pier Ltd", "WIRE_IBAN": "ie29aibk93115212345678"},
@@ -188,6 +190,10 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"PAYMENT_MIN": "1.234"}, f"PAYMENT_MIN: got '1.234'; {AMOUNT}"),
         ({"PAYMENT_MIN": "-5"}, f"PAYMENT_MIN: got '-5'; {AMOUNT}"),
         ({"PAYMENT_MIN": "1e3"}, f"PAYMENT_MIN: got '1e3'; {AMOUNT}"),
+        (
+            {"API_REQUESTS_PER_MINUTE": "0"},
+            "API_REQUESTS_PER_MINUTE: got '0'; use a whole number above zero",
+        ),
         ({"PAYMENT_MAX": "10,000.00"}, f"PAYMENT_MAX: got '10,000.00'; {AMOUNT}"),
         ({"PAYMENT_MAX": "٣٠"}, f"PAYMENT_MAX: got '٣٠'; {AMOUNT}"),
         ({"PAYMENT_MIN": "0.00"}, "PAYMENT_MIN: got '0'; use an amount above zero"),

@@ -15,6 +15,7 @@ from webapp.actions.finish_setup import expire_setups
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.reconcile import reconcile
+from webapp.actions.repeat_request import forget_answers
 from webapp.actions.revoke_methods import revoke_methods
 from webapp.actions.send_notices import send_notices
 from webapp.actions.sweep import sweep, sweep_notifications
@@ -88,6 +89,12 @@ JOBS = (
         60,
         lambda session, it: sweep_notifications(session, it.clock.now(), it.policy),
         "notifications told",
+    ),
+    Job(
+        "forget answers",
+        3600,
+        lambda session, it: forget_answers(session, it.clock.now()),
+        "answers to machines forgotten",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(

@@ -115,6 +115,12 @@ class Settings:
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
 
+    api_requests_per_minute: int = 6_000
+    """Of one API key, and each process counts for itself."""
+
+    api_usage_per_minute: int = 600_000
+    """The same of usage and holds, of which a meter sends many."""
+
     wire_beneficiary: str = ""
     """Who receives wire transfers; empty: outside the sandbox they are not offered."""
 
@@ -182,6 +188,10 @@ class Settings:
             automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
             payment_min=env.money("PAYMENT_MIN", cls.payment_min),
             payment_max=env.money("PAYMENT_MAX", cls.payment_max),
+            api_requests_per_minute=env.quota(
+                "API_REQUESTS_PER_MINUTE", cls.api_requests_per_minute
+            ),
+            api_usage_per_minute=env.quota("API_USAGE_PER_MINUTE", cls.api_usage_per_minute),
             wire_beneficiary=env.line("WIRE_BENEFICIARY"),
             wire_address=env.line("WIRE_ADDRESS"),
             wire_bank=env.line("WIRE_BANK"),
@@ -366,6 +376,12 @@ class _Environment:
         if re.fullmatch(r"[0-9]", raw) and int(raw) <= most:
             return int(raw)
         raise _refused(name, raw, f"use a whole number from 0 to {most}")
+
+    def quota(self, name: str, default: int) -> int:
+        raw = self.text(name, str(default))
+        if re.fullmatch(r"[1-9][0-9]{0,8}", raw):
+            return int(raw)
+        raise _refused(name, raw, "use a whole number above zero")
 
     def money(self, name: str, default: int) -> int:
         raw = self.text(name)

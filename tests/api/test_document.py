@@ -48,6 +48,12 @@ def test_a_key_needs_the_scope_that_the_operation_names_and_no_other(app, world)
             assert lacks is (scope != endpoint.said.scope), (endpoint.name, scope)
 
 
+def test_every_post_can_be_repeated(app):
+    posts = [endpoint for endpoint in endpoints(app) if endpoint.method == "POST"]
+    assert posts
+    assert [endpoint.name for endpoint in posts if not endpoint.repeatable] == []
+
+
 def test_each_operation_has_a_name_of_its_own(app):
     names = [endpoint.name for endpoint in endpoints(app)]
     assert len(names) == len(set(names))

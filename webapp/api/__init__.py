@@ -12,10 +12,12 @@ from webapp.api import (
     v1,
     v3,
 )
+from webapp.api.rates import RATES, Rates
 
 ROOMS = (v1, holds, payment_methods, low_balance, payments, books, v3, reference)
 
 
 def register(app: Flask) -> None:
+    app.extensions[RATES] = Rates()
     for room in ROOMS:
         app.register_blueprint(room.blueprint)

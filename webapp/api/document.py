@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule
 
-from webapp.api import problems
+from webapp.api import problems, repeatable
 from webapp.api.codes import CODES
 from webapp.api.kinds import REFERENCE, Whole
 from webapp.api.operations import CSV, JSON, Group, Operation, operation_of
@@ -30,12 +30,17 @@ settings two.
 **Problems** are `application/problem+json` (RFC 9457). `code` is stable and made for programs;
 `detail` is a sentence for people and may change.
 
-**Repeating.** Usage is known by its `reference`, for good: sent again it is not debited again.
+**Repeating.** Every POST takes an `Idempotency-Key` of your own. The same key with the same request
+brings the same answer for 24 hours and does nothing twice; with another request it is refused with
+409. A request that was refused did nothing, and its key is free again. Usage is also known by its
+`reference`, for good.
 
 **Reads** carry an `ETag`; `If-None-Match` answers 304 where nothing is new. Settings and order are
 replaced only under the `If-Match` of what you have read.
 
 **Pages.** Lists come newest first, with `next_cursor`; send it back as `cursor` until it is null.
+
+**Rates.** `RateLimit-Policy` and `RateLimit` tell how much a key may ask, and what is left.
 
 **Versions.** Within `/api/v1` fields, operations and problem codes are added and none are removed
 or renamed; ignore what you do not know. What is to go away is marked `deprecated` here and sends
@@ -51,6 +56,8 @@ class Endpoint:
     """Of its handler: the operation's id."""
     rule: Rule
     said: Operation
+    repeatable: bool
+    """It takes an `Idempotency-Key`."""
 
 
 def endpoints(app: Flask) -> Iterator[Endpoint]:
@@ -62,7 +69,8 @@ def endpoints(app: Flask) -> Iterator[Endpoint]:
             continue
         [method] = rule.methods - {"HEAD", "OPTIONS"}
         name = rule.endpoint.rpartition(".")[2]
-        found.append((order, Endpoint(method, _path(rule), name, rule, said)))
+        again = getattr(view, "is_repeatable", False)
+        found.append((order, Endpoint(method, _path(rule), name, rule, said, again)))
     groups = list(Group)
     found.sort(key=lambda it: (groups.index(it[1].said.group), it[0]))
     return (endpoint for _, endpoint in found)
@@ -101,12 +109,14 @@ def build(app: Flask, address: str) -> dict[str, Any]:
 def codes_of(endpoint: Endpoint) -> list[str]:
     """Every problem that this operation can answer with, as `CODES` has them."""
     said = endpoint.said
-    codes = {"unauthorized", "insufficient_scope", "address_not_allowed"}
+    codes = {"unauthorized", "insufficient_scope", "address_not_allowed", "too_many_requests"}
     codes |= {"internal_error", "updating", "unavailable", *said.problems}
     if said.body is not None:
         codes |= {"bad_request", "request_entity_too_large", "unsupported_media_type", "invalid"}
-    if said.query is not None:
+    if said.query is not None or endpoint.repeatable:
         codes.add("invalid")
+    if endpoint.repeatable:
+        codes |= {"idempotency_key_reused", "idempotency_in_progress"}
     if endpoint.rule.arguments:
         codes |= {"not_found", "method_not_allowed"}
     if said.if_match:
@@ -146,6 +156,13 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[dict[str, obje
         for name, schema in schemas.parameters(said.query).items():
             words = schema.pop("description", "")
             yield {"name": name, "in": "query", "description": words, "schema": schema}
+    if endpoint.repeatable:
+        yield {
+            "name": repeatable.HEADER,
+            "in": "header",
+            "description": "Of your own making, new for each thing that is to happen.",
+            "schema": {"type": "string", "pattern": f"^{repeatable.PATTERN}$"},
+        }
     if said.if_match:
         yield {
             "name": "If-Match",
@@ -205,9 +222,14 @@ def _success(endpoint: Endpoint, when: str, shape: object, schemas: Schemas) -> 
 
 
 def _headers(said: Operation) -> dict[str, object]:
-    if not said.has_etag:
-        return {}
-    return {"ETag": {"description": "Names what you have read.", "schema": {"type": "string"}}}
+    text = {"type": "string"}
+    headers: dict[str, object] = {
+        "RateLimit-Policy": {"description": "What a key may ask in how long.", "schema": text},
+        "RateLimit": {"description": "What is left, and for how long.", "schema": text},
+    }
+    if said.has_etag:
+        headers["ETag"] = {"description": "Names what you have read.", "schema": text}
+    return headers
 
 
 def _problem(status: int, codes: list[str], schema: Mapping[str, object]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from webapp.api.authentication import Machine, permit
 from webapp.api.kinds import MICROS, Money, Reference, Whole
 from webapp.api.nouns import noun
 from webapp.api.operations import Group, Link, operation
+from webapp.api.repeatable import repeatable
 from webapp.domain.api_keys import Scope
 from webapp.domain.errors import Invalid
 from webapp.domain.holds import LIFE, Hold, HoldState, find
@@ -104,6 +105,7 @@ ONE = "/holds/<path:reference>"
     problems=("conflict", "hold_over", "balance_out_of_range"),
     links=LINKS,
 )
+@repeatable
 def open_hold() -> ResponseReturnValue:
     """A hold changes no balance and triggers no payment. The same again finds it open; under the
     reference of one that is over, or of usage that has been posted, none is opened.

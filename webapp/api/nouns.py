@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from webapp.api import problems
+from webapp.api import problems, rates
 from webapp.extensions import csrf
 
 PREFIX = "/api/v1"
@@ -12,4 +12,5 @@ def noun(name: str) -> Blueprint:
     blueprint = Blueprint(f"api_v1_{name}", __name__, url_prefix=PREFIX)
     csrf.exempt(blueprint)  # a key in a header cannot be sent along by a browser unasked
     problems.init_blueprint(blueprint)
+    rates.init_blueprint(blueprint)
     return blueprint

@@ -17,6 +17,7 @@ from webapp.api.kinds import Cents, Id
 from webapp.api.nouns import noun
 from webapp.api.operations import Group, Link, operation
 from webapp.api.queries import Dated
+from webapp.api.repeatable import repeatable, request_key
 from webapp.domain.api_keys import Scope
 from webapp.domain.errors import Conflict
 from webapp.domain.payments import Payment, PaymentKind, PaymentState
@@ -103,6 +104,7 @@ def read_payment(payment_id: int) -> ResponseReturnValue:
     problems=("no_method_with_auto_charge", "form_used", "just_paid"),
     links=LINKS,
 )
+@repeatable
 def create_payment() -> ResponseReturnValue:
     """Look at `state`: `paid`, or `failed` where every method was declined. 202 where that is not
     known yet.
@@ -111,7 +113,7 @@ def create_payment() -> ResponseReturnValue:
     sent = shapes.read(NewPayment, bodies.read_json())
     around = (machine.actor, it.processors, it.clock, it.policy)
     payment = pay_by_auto_charge(
-        db.session(), machine.account_id, sent.amount, _request_key(), *around
+        db.session(), machine.account_id, sent.amount, (request_key() or token_hex(16)), *around
     )
     it.wake()
     return _made(payment)
@@ -131,13 +133,14 @@ def create_payment() -> ResponseReturnValue:
     problems=("not_failed", "already_paid", "payment_open", "form_used", "just_paid"),
     links=LINKS,
 )
+@repeatable
 def retry_payment(payment_id: int) -> ResponseReturnValue:
     """The same amount with the same method, as a payment of its own. Success restores it."""
     machine, it = permit(Scope.BILLING_WRITE), parts()
     sent = shapes.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
     session, account_id = db.session(), machine.account_id
     attempt_id = _declined(account_id, payment_id, sent.attempt)
-    key = _request_key()
+    key = request_key() or token_hex(16)
     around = (machine.actor, it.processors, it.clock, it.policy)
     return_to = url_for("challenges.payment_returned", key=key)
     payment = retry(session, account_id, attempt_id, key, *around, return_to=return_to)
@@ -152,10 +155,6 @@ def _declined(account_id: int, payment_id: int, attempt_id: int | None) -> int:
     if (attempt_id is not None and attempt_id not in declined) or not declined:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
     return attempt_id or declined[-1]
-
-
-def _request_key() -> str:
-    return token_hex(16)
 
 
 def _made(payment: Payment) -> Response:

@@ -12,6 +12,7 @@ from webapp.api.authentication import permit
 from webapp.api.kinds import Money
 from webapp.api.nouns import noun
 from webapp.api.operations import CSV, Group, Link, operation
+from webapp.api.repeatable import repeatable
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
@@ -48,6 +49,7 @@ class Balance:
     problems=("conflict", "balance_out_of_range"),
     links={"balance": Link("read_balance")},
 )
+@repeatable
 def post_usage() -> ResponseReturnValue:
     """One record, up to 1,000, or as many lines of CSV; each is judged by itself.
 

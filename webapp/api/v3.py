@@ -3,7 +3,7 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from webapp.api import authentication, elsewhere, json_api
+from webapp.api import authentication, elsewhere, json_api, rates
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import csrf
@@ -11,6 +11,7 @@ from webapp.extensions import csrf
 blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
 csrf.exempt(blueprint)
 json_api.init_blueprint(blueprint)
+rates.init_blueprint(blueprint)
 elsewhere.init_blueprint(blueprint)
 
 
