@@ -23,6 +23,7 @@ from webapp.actions.post_usage import post_usage
 from webapp.actions.receive_event import receive_event
 from webapp.actions.remove_method import remove_method
 from webapp.actions.set_auto_charge import set_auto_charge
+from webapp.actions.webhook_endpoints import add_endpoint
 from webapp.clock import Clock
 from webapp.domain import ledger, money
 from webapp.domain.accounts import Account
@@ -38,6 +39,7 @@ from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
 from webapp.domain.users import Right
+from webapp.domain.webhooks import CHOICES, EndpointChoice
 from webapp.jobs import JOBS
 from webapp.processors.sandbox.form import token_for
 
@@ -201,6 +203,18 @@ class World:
             frozenset(Right) if rights is None else rights,
             self.owner,
             self.clock.now(),
+        )
+
+    def webhook(self, url="https://hooks.example.com/in", events=CHOICES, rights=frozenset(Right)):
+        """An endpoint, and its secret."""
+        return add_endpoint(
+            self.session,
+            self.account_id,
+            EndpointChoice(url, "", tuple(events)),
+            rights,
+            self.owner,
+            self.clock.now(),
+            plain_http=True,
         )
 
     # Doing things

@@ -9,6 +9,7 @@ from flask import Flask
 
 from webapp import api, cli, guard
 from webapp.actions.notebook import DatabaseNotebook
+from webapp.courier import HttpCourier
 from webapp.domain import links
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
@@ -51,6 +52,7 @@ from webapp.web import (
     statement,
     static_files,
     throttling,
+    webhook_endpoints,
     webhooks,
     wires,
 )
@@ -146,6 +148,7 @@ def build_parts(
         card_processor=chosen.cards.name,
         paypal_processor=chosen.paypal.name if chosen.paypal else "",
         mailer=mailer or build_mailer(settings),
+        courier=HttpCourier(settings.webhook_allowed_networks),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
         shift=shift,
@@ -225,6 +228,7 @@ def register_pages(app: Flask) -> None:
         statement,
         wires,
         api_keys,
+        webhook_endpoints,
         audit_log,
         webhooks,
         probes,

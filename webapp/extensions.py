@@ -25,7 +25,7 @@ from webapp.domain.bank import BankDetails
 from webapp.domain.base import Base
 from webapp.domain.policy import Policy
 from webapp.domain.schema import Gate
-from webapp.ports import Mailer, Processors, ProofFiles
+from webapp.ports import Courier, Mailer, Processors, ProofFiles
 from webapp.settings import Settings
 from webapp.shift import Shift
 
@@ -56,6 +56,8 @@ class Parts:
     paypal_processor: str
     """As for agreements; empty: PayPal is not offered."""
     mailer: Mailer
+    courier: Courier
+    """Brings webhooks to their receivers."""
     proofs: ProofFiles
     wake: Callable[[], None]
     """Tell the worker that something is due now; never blocks."""

@@ -9,6 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from webapp.actions.deliver_webhooks import deliver_webhooks
 from webapp.actions.each import Going, always, each
 from webapp.actions.expire_holds import expire_holds
 from webapp.actions.finish_setup import expire_setups
@@ -105,6 +106,12 @@ JOBS = (
         300,
         lambda session, it: revoke_methods(session, it.processors, it.clock, it.going),
         "methods revoked",
+    ),
+    Job(
+        "deliver webhooks",
+        30,
+        lambda session, it: deliver_webhooks(session, it.courier, it.clock, it.going),
+        "webhooks delivered",
     ),
     Job(
         "send notices",

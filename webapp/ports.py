@@ -371,6 +371,23 @@ class Mailer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What came of one webhook."""
+
+    status: int | None
+    """None: there was no answer."""
+    trouble: str
+    """Why there was none, or what a refusal says."""
+    took_ms: int
+
+
+class Courier(Protocol):
+    """Brings a webhook to its receiver, within bounded time. It never raises for what that does."""
+
+    def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...
+
+
 class ProofFiles(Protocol):
     """Keeps proofs of payment where nothing serves or runs them."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from email.utils import parseaddr
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -150,6 +151,9 @@ class Settings:
     mail_use_tls: bool = False
     mail_sender: str = "ballast@localhost"
 
+    webhook_allowed_networks: tuple[str, ...] = ()
+    """Private networks that webhooks may reach, as CIDR."""
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings, touching nothing.
@@ -212,6 +216,7 @@ class Settings:
             mail_password=env.text("MAIL_PASSWORD"),
             mail_use_tls=mail_use_tls,
             mail_sender=env.mailbox("MAIL_SENDER", cls.mail_sender),
+            webhook_allowed_networks=env.networks("WEBHOOK_ALLOWED_NETWORKS"),
         )
         settings._check_pairs()
         settings._check_paypal()
@@ -390,6 +395,15 @@ class _Environment:
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", raw):
             raise _refused(name, raw, "use an amount such as 30.00")
         return int(Decimal(raw) * MICROS)
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        found = self.text(name).replace(",", " ").split()
+        for text in found:
+            try:
+                ip_network(text)
+            except ValueError:
+                raise _refused(name, text, "use networks such as 10.0.0.0/8") from None
+        return tuple(found)
 
     def folder(self, name: str, default: Path) -> Path:
         return Path(self.text(name, str(default))).expanduser().absolute()

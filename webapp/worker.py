@@ -1,7 +1,7 @@
 """Starts what has just come due, within a second and without waiting for the sweep (T4).
 
 A handler wakes it after its commit, and on PostgreSQL another process's commit does. What else
-there is it finds by itself: it looks every half second, at three partial indexes that are nearly
+there is it finds by itself: it looks every half second, at four partial indexes that are nearly
 always empty.
 """
 
@@ -14,9 +14,10 @@ from threading import Event, Lock, Thread
 from flask import Flask
 from sqlalchemy import Engine
 
+from webapp.actions.deliver_webhooks import DELIVERING, deliver_to
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.send_notices import send_notices
-from webapp.domain import top_ups
+from webapp.domain import top_ups, webhooks
 from webapp.domain.claims import claim
 from webapp.domain.top_ups import Waiting
 from webapp.extensions import db, parts
@@ -37,8 +38,12 @@ BREATH = 0.02
 REST = 15.0
 """Seconds after which what could not go on is tried again."""
 
+HOOK_THREADS = 4
+"""How many receivers of webhooks are told at once; each may take its time."""
+
+HOOKS = "deliver webhooks"
 MAILS = "send notices"
-"""As the job is called: both meet the same trouble."""
+"""As the jobs are called: both meet the same trouble."""
 
 
 def nothing_else() -> None:
@@ -58,6 +63,7 @@ class Worker:
         """Until when, by the monotonic clock."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="charge")
         self._post = ThreadPoolExecutor(1, thread_name_prefix="mail")
+        self._hooks = ThreadPoolExecutor(HOOK_THREADS, thread_name_prefix="hook")
 
     def wake(self) -> None:
         self._due.set()
@@ -79,7 +85,7 @@ class Worker:
         """Take nothing new, and finish what is under way. What is not, so many seconds later."""
         left = self._shift.end(within)
         self._due.set()
-        for pool in (self._pool, self._post):
+        for pool in (self._pool, self._post, self._hooks):
             pool.shutdown(wait=False, cancel_futures=True)
         return left
 
@@ -100,7 +106,11 @@ class Worker:
                 self._shift.outage_is_over()
                 self._rests.clear()
             ready = top_ups.ready_to_go_on(db.session()) if self._has_room() else []
+            to_tell = webhooks.with_something_due(db.session(), parts().clock.now())
             db.session.remove()
+        for endpoint_id in to_tell:
+            receiver = f"webhook {endpoint_id}"
+            self._submit(self._hooks, receiver, HOOKS, partial(self._deliver, app, endpoint_id))
         for item in ready:
             self._submit(self._pool, item, item.kind, partial(self._go_on, app, item))
         self._submit(self._post, MAILS, MAILS, partial(self._mail, app))
@@ -133,6 +143,13 @@ class Worker:
                 go_on(db.session(), item, it.processors, it.clock, it.policy, self._shift.going)
         if mine:
             self.wake()
+
+    def _deliver(self, app: Flask, endpoint_id: int) -> int:
+        """Should it fail, the claim runs out and the event is sent again, under the same id."""
+        with app.app_context(), claim(db.session(), DELIVERING, endpoint_id) as mine:
+            it = parts()
+            around = (it.courier, it.clock, self._shift.going)
+            return deliver_to(db.session(), endpoint_id, *around) if mine else 0
 
     def _mail(self, app: Flask) -> int:
         """Should it fail, the claim runs out and the notice is sent again."""

@@ -76,6 +76,8 @@ def test_axe_on_every_page(open_calm, full, theme):
         "/settings/audit-log",
         "/settings/api-keys",
         "/settings/api-keys/new",
+        "/settings/webhooks",
+        "/settings/webhooks/new",
         "/sandbox",
         "/sandbox/outbox",
         "/billing/nowhere",

@@ -17,6 +17,7 @@ from tests.conftest import on_sqlite
 from tests.factories import AMEX, CHALLENGED_ONCE, MASTERCARD, VISA
 from tests.web import matrix
 from webapp.actions.allow_paypal import allow_paypal
+from webapp.actions.webhook_endpoints import send_test
 from webapp.domain.api_keys import Scope
 from webapp.domain.base import Base
 from webapp.domain.low_balance import LowBalanceSettings
@@ -74,6 +75,8 @@ def records(app, held_account):
     agreement = next(m for m in world.methods if m.kind == "paypal")
     paid = next(a.payment for a in world.attempts if a.state == AttemptState.PAID)
     paid_key = world.books.paid_charges()[-1][0]
+    endpoint_id = world.webhook(events=["balance.low"]).endpoint_id
+    delivery_id = send_test(world.session, world.account_id, endpoint_id, world.clock.now()).id
     return {
         "account_id": str(world.account_id),
         "method_id": methods[0],
@@ -95,6 +98,8 @@ def records(app, held_account):
         "name": "sandbox",
         "/sandbox/paypal/<challenge_id> challenge_id": paypal.address.rpartition("/")[2],
         "/billing/payments/returned ?": f"key={paid.request_key}",
+        "endpoint_id": str(endpoint_id),
+        "delivery_id": str(delivery_id),
         "key_id": str(world.key(Scope.USAGE_WRITE).id),
         "version": str(LowBalanceSettings.of(world.session, world.account_id).version),
         "digest": app.static_url_path.rpartition("/")[2],

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import audit, payment_methods
+from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid, Stale
@@ -63,6 +63,7 @@ def apply_settings(
     audit.record(
         session, account_id, actor, "settings", now, version=settings.version, changed=changed
     )
+    news.settings(session, account, settings, now)
     look(session, account, "settings applied", now, policy)
     session.commit()
     return settings

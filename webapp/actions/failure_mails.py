@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import what_next
-from webapp.domain import moments, notices
+from webapp.domain import moments, news, notices
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
 from webapp.domain.notices import NoticeKind
@@ -99,6 +99,7 @@ def fail_payment(
 ) -> None:
     """A chain ends without success. T11, F11: when all have failed one mail says so."""
     payment.settle(PaymentState.FAILED, now)
+    news.payment(session, account, payment, now)
     owe_suspension_mails(session, account, payment, now)
     if not all_failed or account.all_failed_mailed:
         return

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import audit, payment_methods, revocations
+from webapp.domain import audit, news, payment_methods, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.payment_methods import MethodKind, PaymentMethod
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 from webapp.ports import Saved, SavedCard
 
 
@@ -39,6 +40,7 @@ def join_list(
     else:
         method = _join(session, account.id, saved, processor, now)
         audit.record(session, account.id, actor, "method_added", now, method=method.label)
+        news.method(session, account, EventKind.METHOD_ADDED, method, now)
     if consent:
         method.consent(True, now)
         audit.record(session, account.id, actor, "auto_charge", now, method=method.label, on=True)

@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.each import each
 from webapp.actions.look import look
-from webapp.domain import decisions
+from webapp.domain import decisions, news
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 
 
 def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
@@ -36,6 +37,7 @@ def _lift(session: Session, account_id: int, method_id: int, now: datetime, poli
     if ended and not (method.is_barred or method.is_rested):
         line = f"The suspension of {method.label} has ended. It can be charged again."
         decisions.note(session, account_id, Code.SUSPENSION_ENDED, line, now)
+        news.method(session, account, EventKind.METHOD_RESTORED, method, now)
         look(session, account, "suspension ended", now, policy)
     session.commit()
     return ended

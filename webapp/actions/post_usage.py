@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
-from webapp.domain import holds, ledger
+from webapp.domain import holds, ledger, news
 from webapp.domain.accounts import Account
 from webapp.domain.base import begin_writing
 from webapp.domain.ledger import Entry, EntryKind
@@ -79,6 +79,8 @@ def _post(
         if entries[account_id] and account.open_holds:
             posted = [usage.reference for usage in usages[account_id]]
             holds.end_with_usage(session, account, posted, now)
+        if entries[account_id]:
+            news.balance(session, account, now)
         opened = bool(entries[account_id]) and _look_if_low(session, account, now, policy)
         receipts[account_id] = UsageReceipt(account.balance, verdicts[account_id], opened)
     return receipts

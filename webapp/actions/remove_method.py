@@ -5,12 +5,13 @@ from sqlalchemy.orm import Session
 from webapp.actions.challenges import conclude_challenge_with
 from webapp.actions.look import look
 from webapp.clock import Clock
-from webapp.domain import audit, payment_methods, payments, revocations
+from webapp.domain import audit, news, payment_methods, payments, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 from webapp.ports import Processors
 
 
@@ -42,6 +43,7 @@ def remove_method(
     rest = payment_methods.listed(session, account_id)
     payment_methods.place(session, {m.id: m for m in rest}, [m.id for m in rest])
     audit.record(session, account_id, actor, "method_removed", now, method=method.label)
+    news.method(session, account, EventKind.METHOD_REMOVED, method, now)
     look(session, account, "method removed", now, policy)
     session.commit()
     return method

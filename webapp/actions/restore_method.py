@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
 from webapp.clock import Clock
-from webapp.domain import audit, decisions, payment_methods
+from webapp.domain import audit, decisions, news, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
@@ -14,6 +14,7 @@ from webapp.domain.declines import reason
 from webapp.domain.errors import Refusal
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 from webapp.ports import Declined, Processors, Verified
 
 NEEDS_PAYMENT = (Standing.BARRED, Standing.RESTED)
@@ -62,6 +63,7 @@ def restore_method(
         audit.record(session, account_id, actor, "method_restored", now, method=method.label)
         line = f"{method.label} was verified with the bank and is back in use."
         decisions.note(session, account_id, Code.RESTORED, line, now)
+        news.method(session, account, EventKind.METHOD_RESTORED, method, now)
         look(session, account, "method restored", now, policy)
     session.commit()
     return method

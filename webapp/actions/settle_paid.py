@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.look import pause
-from webapp.domain import ledger, moments, notices, payments, receipts, top_ups
+from webapp.domain import ledger, moments, news, notices, payments, receipts, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
@@ -14,6 +14,7 @@ from webapp.domain.notices import NoticeKind
 from webapp.domain.payments import KIND_NAMES, Attempt, AttemptState, PaymentState
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import TopUp, TopUpState
+from webapp.domain.webhooks import EventKind
 from webapp.ports import Answer, Paid
 
 
@@ -54,6 +55,8 @@ def paid(
     )
     ledger.append(session, account, [entry])
     payment.settle(PaymentState.PAID, now)
+    news.payment(session, account, payment, now)
+    news.balance(session, account, now)
     account.all_failed_mailed = False
     if payment.top_up_id is not None:
         session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, now)
@@ -62,6 +65,7 @@ def paid(
     note_about(session, attempt, Code.CHARGED, line, now)
     if method is not None and method.heal(attempt.started_at):
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
+        news.method(session, account, EventKind.METHOD_RESTORED, method, now)
     _pause_after_burst(session, account, attempt, now, policy)
     receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {

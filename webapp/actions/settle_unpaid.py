@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.failure_mails import owe_suspension_mails
-from webapp.domain import moments
+from webapp.domain import moments, news
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
@@ -20,6 +20,7 @@ from webapp.domain.payments import (
     PaymentState,
 )
 from webapp.domain.top_ups import TopUp, TopUpState
+from webapp.domain.webhooks import EventKind
 from webapp.ports import Declined
 
 
@@ -52,6 +53,8 @@ def declined(
         automatic=attempt.automatic,
         again_at=answer.again_at,
     )
+    if attempt.suspended_method:
+        news.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
     line = (
         f"{account.show(attempt.amount)} to {method.label} was declined: "
         f"{reason(answer.code).sentence}. {_standing(account, method, now)}"
@@ -59,6 +62,7 @@ def declined(
     note_about(session, attempt, Code.DECLINED, line, now)
     if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
         payment.settle(PaymentState.FAILED, now)
+        news.payment(session, account, payment, now)
     return True
 
 
@@ -89,6 +93,7 @@ def abandoned(
         return False
     payment = attempt.payment
     payment.settle(PaymentState.ABANDONED, now)
+    news.payment(session, account, payment, now)
     if payment.top_up_id is not None:
         session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, now)
     label = attempt.method.label if attempt.method else "the method"

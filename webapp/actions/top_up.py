@@ -10,7 +10,7 @@ from webapp.actions.each import Going, always
 from webapp.actions.failure_mails import fail_payment
 from webapp.actions.look import tell
 from webapp.clock import Clock
-from webapp.domain import decisions, top_ups
+from webapp.domain import decisions, news, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import LowBalanceSettings
@@ -113,5 +113,8 @@ def _rest(
     tell(session, account, at, plan, top_up=top_up)
     all_failed = plan.code is Code.ALL_FAILED
     top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, at.now)
+    if all_failed:
+        amount = payment.amount if payment is not None else None
+        news.top_up(session, account, top_up.id, at.now, succeeded=False, amount=amount)
     if payment is not None:
         fail_payment(session, account, payment, at.now, at.policy, all_failed=all_failed)

@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.each import each
 from webapp.actions.look import what_next
-from webapp.domain import moments, notices
+from webapp.domain import moments, news, notices
 from webapp.domain.accounts import Account
 from webapp.domain.notices import NoticeKind
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 
 STEPS = (30, 7, 0)
 """Days before the last day of the expiry month, in the account's time zone."""
@@ -75,6 +76,8 @@ def _warn(session: Session, account_id: int, method_id: int, now: datetime, poli
     owed = method.removed_at is None and notices.owe(
         session, account, KIND, _about(method, step), facts, now
     )
+    if owed:
+        news.method(session, account, EventKind.METHOD_EXPIRING, method, now)
     session.commit()
     return owed
 

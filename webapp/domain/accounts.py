@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, Index, String, bindparam, select, text, update
+from sqlalchemy import JSON, BigInteger, Index, String, bindparam, false, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain import money
@@ -49,6 +49,10 @@ class Account(Base):
     billing_tax_number: Mapped[str] = mapped_column(String(TAX_NUMBER_LENGTH), default="")
     receipts: Mapped[int] = mapped_column(default=0)
     """How many have been issued; the next one's number is one more (L6)."""
+    has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Some endpoint listens, so events are written; elsewhere nothing is asked or written."""
+    told_low: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The last that its webhooks have heard of the balance."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]

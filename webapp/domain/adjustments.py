@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import ledger
+from webapp.domain import ledger, news
 from webapp.domain.accounts import Account
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
@@ -67,4 +67,6 @@ def book(
         posted_at=now,
     )
     ledger.append(session, account, [entry])
+    news.payment(session, account, payment, now)
+    news.balance(session, account, now)
     return payment

@@ -64,6 +64,7 @@ class NoticeKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGED = "email_changed"
     TAKEN_BACK = "taken_back"
+    WEBHOOK_ENDED = "webhook_ended"
 
 
 class NoticeState(StrEnum):

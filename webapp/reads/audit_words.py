@@ -157,6 +157,24 @@ def _key_revoked(details: Details, account: Account) -> str:
     return f"{_key(details)} does not work any more."
 
 
+def _webhook_events(details: Details, account: Account) -> str:
+    events = ", ".join(details.get("events", ())) or "what was chosen"
+    before = details.get("before")
+    moved = f"From {before} to" if before and before != details.get("url") else "To"
+    return f"{moved} {details.get('url')}: {events}."
+
+
+def _webhook_switched(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"{details.get('url')}: from {on_off(not on)} to {on_off(on)}."
+
+
+def _webhook_ended(details: Details, account: Account) -> str:
+    gone = details.get("why") == "gone"
+    why = "it answered that it is gone" if gone else "it has failed for days"
+    return f"{details.get('url')} was switched off: {why}."
+
+
 def _key(details: Details) -> str:
     return f"{details.get('name')} ({details.get('key')}…)"
 
@@ -214,6 +232,12 @@ KINDS: dict[str, Kind] = {
     "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
     "api_key_created": Kind(MACHINES, "API key created", _key_created),
     "api_key_rotated": Kind(MACHINES, "API key rotated", _key_rotated),
+    "webhook_added": Kind(MACHINES, "Webhook added", _webhook_events),
+    "webhook_changed": Kind(MACHINES, "Webhook changed", _webhook_events),
+    "webhook_switched": Kind(MACHINES, "Webhook switched", _webhook_switched),
+    "webhook_removed": Kind(MACHINES, "Webhook removed", fixed("{url}.")),
+    "webhook_rotated": Kind(MACHINES, "Webhook secret rotated", fixed("{url}.")),
+    "webhook_ended": Kind(MACHINES, "Webhook switched off", _webhook_ended),
     "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
     "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
     "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),

@@ -1,0 +1,162 @@
+"""Brings webhooks to addresses that customers have chosen, and to no others that these lead to.
+
+A name is resolved once, each of its addresses is judged, and the connection goes to the one that
+was judged; so a name that answers differently a moment later leads nowhere. Redirects are not
+followed. Neither a slow nor a talkative receiver holds it up.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from threading import Timer
+from urllib.parse import SplitResult, urlsplit
+
+from webapp.ports import Reply
+
+SECONDS = 15.0
+"""For one request, from the first packet to the last."""
+
+LARGEST = 16 * 1024
+"""Bytes of an answer that are read at most; a receiver has nothing to tell us but its status."""
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+EMBEDDING = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"),
+             ip_network("2001::/32"))  # fmt: skip
+"""IPv6 that stands for some IPv4 address, which may be a private one."""
+
+PRIVATE = "The address is private. Your provider decides which of those may be reached."
+PLAIN = "Only private addresses are reached without https."
+
+
+class Refused(Exception):
+    """Nothing was sent; str() says why."""
+
+
+class HttpCourier:
+    def __init__(self, allowed: Sequence[str] = (), seconds: float = SECONDS) -> None:
+        """`allowed`: private networks that may be reached (WEBHOOK_ALLOWED_NETWORKS)."""
+        self._allowed = [ip_network(text) for text in allowed]
+        self._seconds = seconds
+
+    def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Never raises for what a receiver does."""
+        began = time.monotonic()
+        try:
+            status, said = self._post(urlsplit(url), headers, body)
+        except Refused as refused:
+            return Reply(None, str(refused), _since(began))
+        except ssl.SSLError as error:
+            return Reply(None, f"TLS failed: {error.reason or error}", _since(began))
+        except (TimeoutError, OSError, HTTPException, ValueError) as error:
+            late = time.monotonic() - began >= self._seconds
+            why = f"No answer within {self._seconds:g} seconds" if late else _words(error)
+            return Reply(None, why, _since(began))
+        return Reply(status, said, _since(began))
+
+    def _post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        host, secure = url.hostname or "", url.scheme == "https"
+        port = url.port or (443 if secure else 80)
+        address = self._judged(host, port, secure=secure)
+        kind = _Secure if secure else _Plain
+        connection = kind(host, port, timeout=self._seconds)
+        connection.goes_to = address
+        path = url.path or "/"
+        target = f"{path}?{url.query}" if url.query else path
+        # A time-out of the socket is for one packet: a drop a second would go on for ever.
+        end = Timer(self._seconds, _cut, [connection])
+        end.start()
+        try:
+            connection.request("POST", target, body, dict(headers))
+            answer = connection.getresponse()
+            return answer.status, _said(answer)
+        finally:
+            end.cancel()
+            connection.close()
+
+    def _judged(self, host: str, port: int, *, secure: bool) -> Address:
+        """The address to connect to. One that may not be reached spoils them all."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise Refused(f"There is no host {host}.") from None
+        addresses = [_unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found]
+        for address in addresses:
+            allowed = any(address in network for network in self._allowed)
+            if not allowed and not _is_public(address):
+                raise Refused(PRIVATE)
+            if not allowed and not secure:
+                raise Refused(PLAIN)
+        return addresses[0]
+
+
+class _Plain(HTTPConnection):
+    goes_to: Address
+
+    def connect(self) -> None:
+        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.timeout)
+
+
+class _Secure(HTTPSConnection):
+    goes_to: Address
+
+    def connect(self) -> None:
+        # Kept for whoever cuts it off, also while hands are shaken.
+        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.timeout)
+        context = ssl.create_default_context()
+        self.sock = self.cut_off = context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+def _connected(address: Address, port: int, timeout: float | None) -> socket.socket:
+    """To an address and no name, so there is nothing more to resolve."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    plain = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        plain.settimeout(timeout)
+        plain.connect((str(address), port))
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def _is_public(address: Address) -> bool:
+    if address.is_multicast or not address.is_global:
+        return False
+    return not any(address in network for network in EMBEDDING)
+
+
+def _unmapped(address: Address) -> Address:
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _cut(connection: _Plain | _Secure) -> None:
+    with suppress(OSError, AttributeError):
+        connection.cut_off.shutdown(socket.SHUT_RDWR)
+
+
+def _said(answer: HTTPResponse) -> str:
+    """What it says of itself where it is no success, as plain text."""
+    if 300 <= answer.status < 400:
+        return "It answers with a redirect, which is not followed."
+    begun = answer.read(LARGEST).decode("utf-8", "replace")
+    if 200 <= answer.status < 300:
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in begun).split())
+
+
+def _since(began: float) -> int:
+    return int((time.monotonic() - began) * 1000)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "The connection was refused"
+    if isinstance(error, ConnectionResetError):
+        return "The connection was cut off"
+    return getattr(error, "strerror", None) or f"No answer: {type(error).__name__}"

@@ -1,0 +1,173 @@
+"""An account's webhooks, and what became of each delivery, as its people read them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from webapp.domain import moments, webhooks
+from webapp.domain.accounts import Account
+from webapp.domain.webhooks import CHOICES, Delivery, DeliveryState, Ended, Endpoint, EventKind
+
+PAGE = 50
+
+WORDS = {
+    EventKind.BALANCE_LOW: "The balance has fallen below a threshold",
+    EventKind.BALANCE_RECOVERED: "The balance is back at or above it",
+    EventKind.TOP_UP_SUCCEEDED: "A refill was paid",
+    EventKind.TOP_UP_FAILED: "A refill failed with every method",
+    EventKind.PAYMENT_SUCCEEDED: "A payment was paid",
+    EventKind.PAYMENT_FAILED: "A payment failed",
+    EventKind.PAYMENT_ABANDONED: "A payment was given up",
+    EventKind.METHOD_SUSPENDED: "A method was suspended",
+    EventKind.METHOD_RESTORED: "A method is back in use",
+    EventKind.METHOD_EXPIRING: "A card expires soon",
+    EventKind.METHOD_ADDED: "A method was added",
+    EventKind.METHOD_REMOVED: "A method was removed",
+    EventKind.SETTINGS_CHANGED: "Low Balance Settings were applied",
+}
+
+ENDED = {
+    Ended.BY_HAND: "Switched off",
+    Ended.FAILING: "Switched off after failing for days",
+    Ended.GONE: "Switched off: it answered that it is gone",
+}
+
+
+@dataclass(frozen=True)
+class EndpointRow:
+    id: int
+    title: str
+    """Its name, or its address."""
+    url: str
+    name: str
+    events: tuple[str, ...]
+    has_all: bool
+    is_on: bool
+    state: str
+    tone: str
+    """ "ok", "warn" or "off"."""
+    hint: str
+    """ "Failing since today, 10:02", or when it was switched off."""
+    two_secrets: str
+    """ "Two secrets sign until Mon 23 Nov, 10:00", or empty."""
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    id: int
+    event: str
+    message_id: str
+    when: str
+    state: str
+    tone: str
+    detail: str
+    """ "HTTP 500 after 120 ms: boom"."""
+    can_resend: bool
+
+
+@dataclass(frozen=True)
+class EndpointScreen:
+    endpoint: EndpointRow
+    rows: tuple[DeliveryRow, ...]
+    older: int | None
+    newer: bool
+
+
+def read_endpoints(session: Session, account_id: int, now: datetime) -> tuple[EndpointRow, ...]:
+    account = session.get_one(Account, account_id)
+    return tuple(_row(one, account, now) for one in webhooks.of_account(session, account_id))
+
+
+def read_endpoint(
+    session: Session, account_id: int, endpoint_id: int, now: datetime
+) -> EndpointRow:
+    """Raises `NotFound`."""
+    endpoint = webhooks.find(session, account_id, endpoint_id)
+    return _row(endpoint, session.get_one(Account, account_id), now)
+
+
+def read_deliveries(
+    session: Session,
+    account_id: int,
+    endpoint_id: int,
+    now: datetime,
+    *,
+    before: int | None = None,
+) -> EndpointScreen:
+    """Newest first. Raises `NotFound`."""
+    account = session.get_one(Account, account_id)
+    endpoint = webhooks.find(session, account_id, endpoint_id)
+    mine = select(Delivery).where(Delivery.endpoint_id == endpoint_id)
+    if before is not None:
+        mine = mine.where(Delivery.id < before)
+    found = session.scalars(
+        mine.options(joinedload(Delivery.event)).order_by(Delivery.id.desc()).limit(PAGE + 1)
+    ).all()
+    shown = found[:PAGE]
+    return EndpointScreen(
+        endpoint=_row(endpoint, account, now),
+        rows=tuple(_delivery(one, endpoint, account, now) for one in shown),
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
+def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
+    zone = account.time_zone
+    state, tone, hint = "On", "ok", ""
+    if endpoint.ended is not None:
+        state, tone = "Off", "off" if endpoint.ended == Ended.BY_HAND else "bad"
+        hint = ENDED[Ended(endpoint.ended)]
+        if endpoint.ended_at is not None:
+            hint = f"{hint}, {moments.within(moments.since(endpoint.ended_at, zone, now))}"
+    elif endpoint.failing_since is not None:
+        since = moments.within(moments.since(endpoint.failing_since, zone, now))
+        state, tone, hint = "Failing", "warn", f"No success since {since}"
+    until = endpoint.old_secret_until
+    both = until is not None and now < until
+    return EndpointRow(
+        id=endpoint.id,
+        title=endpoint.name or endpoint.url,
+        url=endpoint.url,
+        name=endpoint.name,
+        events=tuple(endpoint.events),
+        has_all=len(endpoint.events) == len(CHOICES),
+        is_on=endpoint.is_on,
+        state=state,
+        tone=tone,
+        hint=hint,
+        two_secrets=f"Two secrets sign until {moments.when(until, zone, now)}"
+        if both and until
+        else "",
+    )
+
+
+def _delivery(one: Delivery, endpoint: Endpoint, account: Account, now: datetime) -> DeliveryRow:
+    zone = account.time_zone
+    state, tone = "Delivered", "ok"
+    if one.state == DeliveryState.FAILED:
+        state, tone = "Given up", "bad"
+    elif one.state == DeliveryState.OWED:
+        state, tone = ("Will be tried again", "warn") if one.last_try_at else ("Waiting", "off")
+    return DeliveryRow(
+        id=one.id,
+        event=str(one.event.kind),
+        message_id=one.event.message_id,
+        when=moments.since(one.event.at, zone, now),
+        state=state,
+        tone=tone,
+        detail=_detail(one, zone, now),
+        can_resend=endpoint.is_on,
+    )
+
+
+def _detail(one: Delivery, zone: str, now: datetime) -> str:
+    if one.last_try_at is None:
+        return ""
+    answer = f"HTTP {one.status} after {one.took_ms} ms" if one.status else "No answer"
+    said = f"{answer}: {one.trouble}" if one.trouble else answer
+    if one.state == DeliveryState.OWED and one.next_try_at is not None:
+        return f"{said}. Next try {moments.within(moments.since(one.next_try_at, zone, now))}"
+    return said
