@@ -1,16 +1,25 @@
 """That `make bench` can run at all. Nothing here looks at a clock."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 from sqlalchemy import func, select
 
 from benchmarks import copies, customers, homes
+from benchmarks.figures import payments_page
 from benchmarks.rows import Row, at_least, at_most
+from webapp.actions.pay import pay_now
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey, hash_key
+from webapp.domain.audit import COMMAND_LINE
 from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payment_methods import listed
+from webapp.domain.payments import PaymentKind
 from webapp.extensions import db
+from webapp.reads.payment_filters import Filters, Shown
+from webapp.reads.payment_list import read_payments
 from webapp.settings import ROOT
 
 
@@ -50,3 +59,24 @@ def test_an_aim_judges_the_ratio_of_the_medians():
 def test_an_aim_without_a_bound_judges_ours():
     assert Row("memory", "MB", ours=(149,), aim=at_most(150, "150 MB")).met
     assert Row("memory", "MB", ours=(149,), aim=None).met is None
+
+
+def test_a_payment_many_times_over_is_a_list_that_the_page_reads(tmp_path):
+    home = homes.new_home(tmp_path)
+    with homes.application(home) as it:
+        customer = customers.sign_up(it)
+        method = listed(db.session(), customer.account_id)[0]
+        homes.sandbox(it).queue_answer("decline", decline_code="insufficient_funds")
+        around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+        pay_now(db.session(), customer.account_id, method.id, 30_000_000, "k" * 16, *around)
+    with closing(sqlite3.connect(home / "ballast.db")) as database:
+        payments_page.multiply(database, 1_000)
+    homes.prove(home)
+    with homes.application(home) as it:
+        now = it.clock.now()
+        for filters, count in (
+            (Filters(kind=PaymentKind.RETRY), 50),
+            (Filters(state=Shown.ABANDONED), 1),
+        ):
+            page = read_payments(db.session(), customer.account_id, now, filters)
+            assert len(page.rows) == count

@@ -25,3 +25,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.requestConfig.elt.id === "refresher" && overtaken) detail.shouldSwap = false;
 });
+
+/* What a person has opened stays open; an answer may open it, and never closes it. */
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node, change) =>
+  !(change === "remove" && name === "open" && node.tagName === "DETAILS");

@@ -71,6 +71,7 @@ def test_axe_on_every_page(open_calm, full, theme):
     for path in (
         "/billing/payments",
         f"/billing/payments/{full.attempts[0].payment_id}",
+        "/billing/details",
         "/billing/statement",
         "/billing/activity",
         "/settings/audit-log",

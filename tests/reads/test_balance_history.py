@@ -57,21 +57,6 @@ def test_thinned_it_agrees_with_the_ledger_at_every_sample(busy, monkeypatch):
     assert thinned.at(instants) == exact.at(instants)
 
 
-def test_what_was_used_since_an_instant(busy):
-    history = read(busy)
-    since = busy.clock.now() - timedelta(days=2)
-    debits = [
-        before - after.balance
-        for before, after in zip(
-            [history.opening or 0, *(it.balance for it in history.movements)],
-            history.movements,
-            strict=False,
-        )
-        if after.at > since and not after.credit
-    ]
-    assert history.used_since(since) == sum(debits) > 0
-
-
 def test_before_the_first_entry_there_is_nothing(world):
     assert read(world).opening is None
     world.clock.advance(days=11)

@@ -69,13 +69,6 @@ class BalanceHistory:
     def falls_before(self, instant: datetime) -> bool:
         return any(it.at <= instant and not it.credit for it in self.movements)
 
-    def used_since(self, instant: datetime) -> int:
-        """Micros debited since then, if that is within this history."""
-        after = [movement for movement in self.movements if movement.at > instant]
-        if not after:
-            return 0
-        return self.at([instant])[0] + sum(it.credit for it in after) - after[-1].balance
-
 
 _WITHIN = (
     LedgerEntry.account_id == bindparam("account_id"),

@@ -25,6 +25,9 @@ SHOWN = 3
 @dataclass(frozen=True)
 class FailedPayment:
     attempt_id: int
+    payment_id: int
+    reference: str
+    """ "P-000012": leads to all that is known of it (E2)."""
     amount: str
     method: str
     brand: str
@@ -64,6 +67,8 @@ def _failed(
     when = moments.since(attempt.declined_at or attempt.started_at, account.time_zone, now)
     return FailedPayment(
         attempt_id=attempt.id,
+        payment_id=attempt.payment_id,
+        reference=attempt.payment.reference,
         amount=account.show(attempt.amount),
         method=method.label if method else "",
         brand=method.chip if method else "",

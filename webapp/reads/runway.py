@@ -25,6 +25,8 @@ def read_pace(
     """None before there are seven days of usage. `history` reaches back over them."""
     instants = pace_instants(now)
     began = instants[0]
+    if account.created_at > began:
+        return None
     if not history.falls_before(began) and not _was_used_by(session, account, began):
         return None
     balances = history.at(instants)

@@ -1,0 +1,116 @@
+"""The payments' list where an account has a million of them, and where it has a thousand.
+
+First and deep pages, and pages of each filter and order, in turn.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from benchmarks import customers, homes, http
+from benchmarks.bench import CONNECTIONS, Bench, alternate
+from benchmarks.customers import Customer
+from benchmarks.load import milliseconds, told
+from benchmarks.rows import Row, at_most
+from benchmarks.servers import Server
+from webapp.actions.pay import pay_now
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.money import MICROS
+from webapp.domain.payment_methods import listed
+from webapp.extensions import db
+from webapp.processors.sandbox.answers import AnswerKind
+
+PAGE = "/billing/payments"
+
+
+def measure(bench: Bench) -> list[Row]:
+    sizes = bench.sizes
+    many, few = (_home(bench, count) for count in (sizes.accounts, sizes.few))
+    with (
+        bench.serving(many[0], f"{sizes.accounts:,} payments") as here,
+        bench.serving(few[0], f"{sizes.few:,} payments") as there,
+    ):
+        pages, pages_there = _pages(here, *many), _pages(there, *few)
+        ours, bound = alternate(
+            sizes.rounds,
+            lambda: bench.drive(here, pages),
+            lambda: bench.drive(there, pages_there),
+        )
+    return [
+        Row(
+            figure=f"The payments page at {sizes.accounts:,} payments, each filter and order",
+            unit="ms a page",
+            ours=milliseconds(ours),
+            bound=milliseconds(bound),
+            bound_is=f"the same pages at {sizes.few:,} payments",
+            aim=at_most(1.2, "1.2 ×"),
+            details=told(ours, bound),
+        )
+    ]
+
+
+def _home(bench: Bench, payments: int) -> tuple[Path, Customer]:
+    home = homes.new_home(bench.folder)
+    with homes.application(home) as it:
+        customer = customers.sign_up(it, cards=3)
+        method = listed(db.session(), customer.account_id)[0]
+        homes.sandbox(it).queue_answer(AnswerKind.DECLINE, decline_code="insufficient_funds")
+        around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+        pay_now(db.session(), customer.account_id, method.id, 30 * MICROS, "k" * 16, *around)
+    database = sqlite3.connect(home / "ballast.db")
+    multiply(database, payments)
+    database.close()
+    return home, customer
+
+
+def multiply(database: sqlite3.Connection, payments: int) -> None:
+    """The newest payment, which was declined, so many times over: one each minute until now.
+
+    One in ten is a Retry, and one in a thousand was abandoned.
+    """
+    minute = f"strftime('%Y-%m-%d %H:%M:%S', 'now', (n - {payments}) || ' minutes') || '.000000'"
+    amount = f"{30 * MICROS} + n % 997 * 10000"
+    kind = "CASE n % 10 WHEN 0 THEN 'retry' ELSE 'automatic' END"
+    state = "CASE n % 1000 WHEN 0 THEN 'abandoned' ELSE {} END"
+    changed = {
+        "payment": {
+            "id": "first + n", "kind": kind, "state": state.format("'failed'"), "amount": amount,
+            "request_key": "NULL", "created_at": minute, "settled_at": minute,
+        },
+        "attempt": {
+            "id": "first + n", "payment_id": "(SELECT max(id) FROM payment) - :payments + n",
+            "kind": kind, "state": state.format("'declined'"), "amount": amount,
+            "key": "'copy-' || n", "started_at": minute, "answered_at": minute,
+            "declined_at": minute,
+        },
+    }  # fmt: skip
+    for table, values in changed.items():
+        names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        columns = ", ".join(names)
+        copied = ", ".join(values.get(name, f"one.{name}") for name in names)
+        database.execute(
+            "WITH RECURSIVE numbers (n) AS "
+            "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT :payments) "
+            f"INSERT INTO {table} ({columns}) SELECT {copied} FROM numbers "
+            f"CROSS JOIN (SELECT *, (SELECT max(id) FROM {table}) AS first FROM {table} "
+            "ORDER BY id DESC LIMIT 1) AS one",
+            {"payments": payments},
+        )
+    database.commit()
+
+
+def _pages(server: Server, home: Path, customer: Customer) -> list[list[bytes]]:
+    """A connection asks for one kind of page; the last for a page in the middle of the list."""
+    browser = customers.sign_in(server.url, customer.email)
+    database = sqlite3.connect(home / "ballast.db")
+    last, method = database.execute(
+        "SELECT max(id), max(method_id) FROM attempt WHERE account_id = ?", (customer.account_id,)
+    ).fetchone()
+    database.close()
+    queries = (
+        "", "?state=declined", "?state=abandoned", "?kind=retry", f"?method={method}",
+        "?sort=largest", "?sort=oldest", f"?before={last // 2}",
+    )  # fmt: skip
+    return [
+        [http.get(server, f"{PAGE}{query}", browser)]
+        for _, query in zip(range(CONNECTIONS), queries, strict=True)
+    ]
