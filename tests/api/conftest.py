@@ -1,6 +1,9 @@
 """What the tests of the machine interface share: programs that hold a key."""
 
+import threading
+
 import pytest
+from werkzeug.serving import make_server
 
 
 class Program:
@@ -29,3 +32,15 @@ def program(app, world):
 def stranger(app, world):
     """Another account's."""
     return Program(app, world.account(name="Other Ltd", balance="500.00").api_key)
+
+
+@pytest.fixture
+def address(app):
+    """Of a running server, for programs that are not ours."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

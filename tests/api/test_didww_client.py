@@ -1,23 +1,11 @@
 """The public DIDWW client library itself, against a running server."""
 
-import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from didww.client import DidwwClient
 from didww.exceptions import DidwwApiError
-from werkzeug.serving import make_server
-
-
-@pytest.fixture
-def address(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_the_client_reads_the_balance(address, world):
@@ -47,3 +35,14 @@ def test_the_client_understands_what_is_not_there(address, world):
     with pytest.raises(DidwwApiError, match="no such address") as refused:
         client.regions().list()
     assert refused.value.status_code == 404
+
+
+def test_the_client_understands_that_it_asks_too_often(app, address, world):
+    settings = replace(app.extensions["ballast"].settings, api_requests_per_minute=1)
+    app.extensions["ballast"] = replace(app.extensions["ballast"], settings=settings)
+    client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
+    client.balance().find()
+
+    with pytest.raises(DidwwApiError, match="Too many requests") as refused:
+        client.balance().find()
+    assert refused.value.status_code == 429

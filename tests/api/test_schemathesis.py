@@ -1,14 +1,12 @@
 """The whole document against the running application: every check, every phase, links included."""
 
 import json
-import threading
 from collections import Counter
 
 import pytest
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.engine import Status, events, from_schema
-from werkzeug.serving import make_server
 
 from tests.conftest import on_sqlite
 from tests.factories import AMEX, DECLINING, MASTERCARD, START, VISA
@@ -85,17 +83,6 @@ def codes_are_those_of_the_document(ctx, response, case):
     code = json.loads(response.content)["code"]
     if response.status_code not in (404, 405) and code not in told.get("x-codes", ()):
         raise AssertionError(f"{response.status_code} {code} is not told of")
-
-
-@pytest.fixture
-def address(app):
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @on_sqlite
