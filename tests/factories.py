@@ -16,6 +16,7 @@ from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.create_account import create_account
 from webapp.actions.create_key import create_key
 from webapp.actions.finish_setup import finish_setup
+from webapp.actions.invitations import invite
 from webapp.actions.open_hold import open_hold
 from webapp.actions.pay import pay_now, retry
 from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
@@ -38,7 +39,7 @@ from webapp.domain.payment_methods import PaymentMethod, listed
 from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
-from webapp.domain.users import Right
+from webapp.domain.users import Right, Role
 from webapp.domain.webhooks import CHOICES, EndpointChoice
 from webapp.jobs import JOBS
 from webapp.processors.sandbox.form import token_for
@@ -215,6 +216,16 @@ class World:
             self.owner,
             self.clock.now(),
             plain_http=True,
+        )
+
+    def invite(self, email, *roles):
+        return invite(
+            self.session,
+            self.account_id,
+            email,
+            [Role(role) for role in roles or ("billing",)],
+            self.owner,
+            self.clock.now(),
         )
 
     # Doing things

@@ -152,6 +152,26 @@ FACTS = {
         "new_email": "ana@example.org",
         "at": "Sun 22 Nov, 14:05 UTC",
     },
+    NoticeKind.WEBHOOK_ENDED: {
+        "account_name": ACCOUNT,
+        "url": "https://hooks.example.com/in",
+        "last": "500 Internal Server Error",
+        "gone": False,
+        "since": "Tue 17 Nov, 14:05 UTC",
+    },
+    NoticeKind.INVITATION: {
+        "account_name": ACCOUNT,
+        "by": "Ana Ruiz",
+        "roles": "Commercial, Technical",
+        "until": "Sun 29 Nov, 14:05 UTC",
+        "link": [4, 1],
+    },
+    NoticeKind.OWNERSHIP: {
+        "account_name": ACCOUNT,
+        "before": "Ana Ruiz",
+        "after": "Bo Lind",
+        "at": "Sun 22 Nov, 14:05 UTC",
+    },
     NoticeKind.WIRE_REJECTED: {
         "account_name": ACCOUNT,
         "request_id": "17",
@@ -189,6 +209,9 @@ SUBJECTS = {
     NoticeKind.RESET_PASSWORD: "Choose a new password",
     NoticeKind.PASSWORD_CHANGED: "Your password was changed",
     NoticeKind.EMAIL_CHANGED: "Your e-mail address was changed",
+    NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
+    NoticeKind.INVITATION: "Ana Ruiz invites you to Harbour Voice",
+    NoticeKind.OWNERSHIP: "Bo Lind is the owner of Harbour Voice now",
     NoticeKind.WIRE_REJECTED: "Your wire transfer WT-CDFG-HJKX was rejected",
     NoticeKind.WIRE_CANCELLED: "Your wire transfer WT-CDFG-HJKX is cancelled",
 }
@@ -225,7 +248,7 @@ class Page(HTMLParser):
 def told(facts):
     """Every string that a mail has to say; an id stands in its link, a number in the subject."""
     for name, value in facts.items():
-        if name in ("request_id", "attempt_id", "days", "came_back", "link"):
+        if name in ("request_id", "attempt_id", "days", "came_back", "gone", "link"):
             continue
         if isinstance(value, list):
             for item in value:

@@ -25,6 +25,7 @@ from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
 from webapp.domain.payments import AttemptState
+from webapp.domain.users import Membership, Role, User
 from webapp.web.access import resume_token
 
 # Who may do what does not depend on the database: those that ask for one are on SQLite alone.
@@ -60,6 +61,17 @@ def held_account(world):
     world.books.desk.agree(linked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.finish(linked)
     return world
+
+
+def teammate_of(world):
+    """Somebody of Harbour Voice who is not its owner."""
+    user = User(email="mate@example.com", name="Cy", password_hash="", created_at=world.clock.now())
+    world.session.add(user)
+    world.session.flush()
+    role = Membership(user_id=user.id, account_id=world.account_id, role=Role.BILLING)
+    world.session.add(role)
+    world.session.commit()
+    return user.id
 
 
 @pytest.fixture
@@ -100,6 +112,8 @@ def records(app, held_account):
         "/billing/payments/returned ?": f"key={paid.request_key}",
         "endpoint_id": str(endpoint_id),
         "delivery_id": str(delivery_id),
+        "user_id": str(teammate_of(world)),
+        "invitation_id": str(world.invite("bo@example.com").id),
         "key_id": str(world.key(Scope.USAGE_WRITE).id),
         "version": str(LowBalanceSettings.of(world.session, world.account_id).version),
         "digest": app.static_url_path.rpartition("/")[2],

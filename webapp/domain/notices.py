@@ -63,6 +63,8 @@ class NoticeKind(StrEnum):
     RESET_PASSWORD = "reset_password"
     PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGED = "email_changed"
+    INVITATION = "invitation"
+    OWNERSHIP = "ownership"
     TAKEN_BACK = "taken_back"
     WEBHOOK_ENDED = "webhook_ended"
 
@@ -195,10 +197,15 @@ def owe_person(
     kind: NoticeKind,
     facts: Mapping[str, object],
     now: datetime,
+    *,
+    account_id: int | None = None,
 ) -> None:
-    """Owe a person a mail that is theirs alone, at this address; each time anew."""
+    """Owe a person a mail that is theirs alone, at this address; each time anew.
+
+    `account_id`: it is this account's matter as well, whose people may read it in the outbox.
+    """
     notice = _new(kind, recipient, token_hex(8), facts, now)
-    notice.user_id = user_id
+    notice.user_id, notice.account_id = user_id, account_id
     session.add(notice)
     session.flush()
 

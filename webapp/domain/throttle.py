@@ -59,6 +59,10 @@ RESET = Limit("reset", 5, HOUR)
 """Mails to one address."""
 RESET_FROM = Limit("reset-from", 20, HOUR)
 
+SIGN_UP_FROM = Limit("sign-up-from", 20, HOUR)
+CONFIRMATION = Limit("confirmation", 10, HOUR)
+"""Links that one person has sent to new addresses of theirs."""
+
 INVITATION = Limit("invitation", 30, HOUR)
 INVITATION_FROM = Limit("invitation-from", 60, HOUR)
 

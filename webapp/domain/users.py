@@ -1,14 +1,16 @@
 """People, and what they may do in which account (P1, P3)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, String, bindparam, select
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy import BigInteger, ForeignKey, String, bindparam, delete, select
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.emails import LENGTH, is_address
+from webapp.domain.errors import NotFound
 from webapp.domain.texts import NAME_LENGTH
 
 
@@ -110,6 +112,9 @@ class User(Base):
         accounts = {m.account_id: m.account for m in self.memberships}
         return sorted(accounts.values(), key=lambda account: (account.name.lower(), account.id))
 
+    def owns(self, account_id: int) -> bool:
+        return Role.OWNER in self.roles_in(account_id)
+
     def rights_in(self, account_id: int) -> frozenset[Right]:
         """The union of what their roles in that account allow (P1)."""
         return frozenset().union(*(RIGHTS[role] for role in self.roles_in(account_id)))
@@ -129,6 +134,38 @@ class Membership(Base):
 
     user: Mapped[User] = relationship(back_populates="memberships")
     account: Mapped[Account] = relationship()
+
+
+def members(session: Session, account_id: int) -> list[User]:
+    """Everybody who belongs to the account, the owner first, then by name."""
+    query = (
+        select(User)
+        .where(User.memberships.any(Membership.account_id == account_id))
+        .options(selectinload(User.memberships).joinedload(Membership.account))
+    )
+    return sorted(
+        session.scalars(query).unique(),
+        key=lambda user: (not user.owns(account_id), user.name.lower(), user.id),
+    )
+
+
+def member(session: Session, account_id: int, user_id: int) -> User:
+    """Raises `NotFound` for who does not belong to the account."""
+    found = session.scalar(
+        select(User).where(
+            User.id == user_id, User.memberships.any(Membership.account_id == account_id)
+        )
+    )
+    if found is None:
+        raise NotFound("That person")
+    return found
+
+
+def set_roles(session: Session, account_id: int, user_id: int, roles: Iterable[Role]) -> None:
+    """These and no others; none takes the person out of the account."""
+    mine = (Membership.account_id == account_id, Membership.user_id == user_id)
+    session.execute(delete(Membership).where(*mine))
+    session.add_all(Membership(account_id=account_id, user_id=user_id, role=role) for role in roles)
 
 
 _SIGNED_IN = (

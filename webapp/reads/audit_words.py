@@ -3,7 +3,7 @@
 A kind that is added to the code gets its sentence here, and a test insists on it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,22 @@ def _signed_in(details: Details, account: Account) -> str:
 def _from_to(details: Details, account: Account) -> str:
     on = bool(details.get("on"))
     return f"From {on_off(not on)} to {on_off(on)}."
+
+
+def _in_roles(who: str) -> Callable[[Details, Account], str]:
+    def told(details: Details, account: Account) -> str:
+        return f"{who.format_map(_Lenient(details))}, as {_names(details.get('roles', ()))}."
+
+    return told
+
+
+def _roles(details: Details, account: Account) -> str:
+    before, after = (_names(details.get(name, ())) for name in ("before", "after"))
+    return f"{details.get('person')}: from {before} to {after}."
+
+
+def _names(roles: Sequence[str]) -> str:
+    return ", ".join(role.capitalize() for role in roles) or "no role"
 
 
 def _auto_charge(details: Details, account: Account) -> str:
@@ -213,6 +229,13 @@ KINDS: dict[str, Kind] = {
     "email_asked": Kind(PEOPLE, "E-mail address", fixed("To be changed to {email}.")),
     "email_confirmed": Kind(PEOPLE, "E-mail address", fixed("{email} is confirmed.")),
     "email_changed": Kind(PEOPLE, "E-mail address", fixed("From {before} to {after}.")),
+    "invited": Kind(PEOPLE, "Invited", _in_roles("{email}")),
+    "invited_again": Kind(PEOPLE, "Invited again", fixed("{email}.")),
+    "invitation_revoked": Kind(PEOPLE, "Invitation withdrawn", fixed("{email}.")),
+    "joined": Kind(PEOPLE, "Joined", _in_roles("By invitation")),
+    "roles": Kind(PEOPLE, "Roles changed", _roles),
+    "person_removed": Kind(PEOPLE, "Person removed", fixed("{person}, {email}.")),
+    "ownership": Kind(PEOPLE, "Handed over", fixed("From {before} to {after}.")),
     "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
     "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
     "method_added": Kind(METHODS, "Method added", fixed("{method}.")),

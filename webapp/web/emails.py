@@ -9,7 +9,7 @@ from webapp.domain import links
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
-from webapp.web import profile
+from webapp.web import profile, throttling
 from webapp.web.access import prove, signed_in
 from webapp.web.responses import go_to, say
 from webapp.web.screen import fields_of, status_of
@@ -43,9 +43,11 @@ def change() -> ResponseReturnValue:
     prove(person)
     email, it = request.form.get("email", ""), parts()
     try:
+        throttling.confirmation(person)
         ask_for_email(db.session(), person.id, email, person.actor, it.clock.now())
     except Refusal as refusal:
-        screen = profile.typed(person, fields_of(refusal), new_email=email)
+        errors = fields_of(refusal) or {"email": refusal.sentence}
+        screen = profile.typed(person, errors, new_email=email)
         return profile.page(person, screen), status_of(refusal)
     it.wake()
     sent = Message(

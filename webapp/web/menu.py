@@ -47,6 +47,7 @@ MENU = (
         "settings",
         "Settings",
         (
+            Entry("users", "users.index", "users", "Users", Right.USERS),
             Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
             Entry("webhooks", "webhook_endpoints.index", "webhook", "Webhooks", Right.TECHNICAL),
             Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),

@@ -10,7 +10,7 @@ from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
-from webapp.web import profile
+from webapp.web import profile, throttling
 from webapp.web.access import PROVED, VERSION, signed_in
 from webapp.web.responses import go_to, say
 from webapp.web.screen import fields_of, status_of
@@ -29,6 +29,7 @@ def forgotten() -> ResponseReturnValue:
 def ask() -> ResponseReturnValue:
     """The same answer for everybody: nobody learns who is here."""
     email, it = request.form.get("email", ""), parts()
+    throttling.reset(email)
     actions.forget_password(db.session(), email, request.remote_addr or "", it.clock.now())
     it.wake()
     return render_template("session/forgot_password.html", asked=email.strip()[:254])
@@ -67,11 +68,14 @@ def change() -> ResponseReturnValue:
     it = parts()
     now = it.clock.now()
     try:
+        throttling.code(person.id)
         version = actions.change_password(
             db.session(), person.id, present, password, person.actor, now
         )
     except Refusal as refusal:
-        return profile.page(person, profile.typed(person, fields_of(refusal))), status_of(refusal)
+        errors = fields_of(refusal) or {"present": refusal.sentence}
+        return profile.page(person, profile.typed(person, errors)), status_of(refusal)
+    throttling.code_was_right(person.id)
     session[VERSION], session[PROVED] = version, int(now.timestamp())
     it.wake()
     return go_to(

@@ -5,10 +5,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.actions import sign_up as action
-from webapp.domain.errors import Invalid
+from webapp.domain.errors import Invalid, TooOften
 from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
+from webapp.web import throttling
 from webapp.web.access import begin_session, signed_in
 from webapp.web.menu import first_page
 from webapp.web.responses import go_to
@@ -30,6 +31,7 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     it, form = parts(), request.form
     try:
+        throttling.sign_up()
         user_id = action.sign_up(
             db.session(),
             company=form.get("company", ""),
@@ -43,6 +45,8 @@ def create() -> ResponseReturnValue:
     except Invalid as invalid:
         errors = {FIELDS.get(field, field): error for field, error in invalid.fields.items()}
         return page(errors), 422
+    except TooOften as refusal:
+        return page({"form": refusal.sentence}), 429
     it.wake()
     user = User.signed_in(db.session(), user_id)
     if user is not None:

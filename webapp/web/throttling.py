@@ -62,6 +62,15 @@ def reset(email: str) -> None:
     once("asked for a new password too often", counts)
 
 
+def sign_up() -> None:
+    once("signed up too often", [from_here(throttle.SIGN_UP_FROM)])
+
+
+def confirmation(person: "Person") -> None:
+    counts = [Count(throttle.CONFIRMATION, str(person.id))]
+    once("changed your address too often", counts)
+
+
 def invitation(person: "Person") -> None:
     counts = [of_account(throttle.INVITATION, person), from_here(throttle.INVITATION_FROM)]
     once("invited too many people at once", counts)

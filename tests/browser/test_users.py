@@ -1,0 +1,86 @@
+"""Users, sign-up and invitations, in a browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import MAIN
+from tests.browser.test_accessibility import expect_no_violations
+from webapp.domain.notices import Notice
+from webapp.domain.users import Membership, Role, User
+
+HERE = "/settings/users"
+LOOKS = pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+
+
+def options(width, theme):
+    return {"viewport": {"width": width, "height": 900}, "color_scheme": theme, "bypass_csp": True}
+
+
+@pytest.fixture
+def mate(world):
+    user = User(
+        email=f"mate-{world.account_id}@example.com",
+        name="Bo Lind",
+        password_hash="",
+        created_at=world.clock.now(),
+    )
+    world.session.add(user)
+    world.session.flush()
+    world.session.add(Membership(user_id=user.id, account_id=world.account_id, role=Role.BILLING))
+    world.session.commit()
+    return user
+
+
+@LOOKS
+def test_roles_are_changed_in_a_dialog_by_keyboard_p1(open_page, world, mate, width, theme):
+    """P1: the menu opens by a key, the dialog takes the focus, and the list shows the new roles."""
+    world.invite("cy@example.com")
+    page = open_page(HERE, **options(width, theme))
+    expect_no_violations(page, "users")
+    page.get_by_role("button", name="More actions for Bo Lind").press("Enter")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Roles of Bo Lind")
+    expect(dialog.get_by_label("Billing")).to_be_checked()
+    expect_no_violations(page, "roles")
+    dialog.get_by_label("Technical").press("Space")
+    dialog.get_by_role("button", name="Save roles").press("Enter")
+    expect(page.get_by_text("The roles of Bo Lind are changed.")).to_be_visible()
+    expect(page.get_by_text("Billing, Technical")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_removing_asks_first_without_scripts_p1(open_page, mate):
+    page = open_page(f"{HERE}/{mate.id}/removal", java_script_enabled=False)
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("Bo Lind no longer belongs to this account.")).to_be_visible()
+    expect(page.get_by_text(mate.email)).to_have_count(0)
+
+
+@LOOKS
+def test_signing_up_and_being_invited_p3(open_signed_out, world, width, theme):
+    """P3: a company signs up, confirms its address and looks at its main screen."""
+    page = open_signed_out(**options(width, theme))
+    email = f"bo-{width}@example.com"
+    page.goto("/sign-in")
+    page.get_by_role("link", name="Create an account").click()
+    expect_no_violations(page, "sign-up")
+    page.get_by_label("Company name").fill("Quay Telecom")
+    page.get_by_label("Your name").fill("Bo Lind")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill("a-long-password")
+    page.get_by_role("button", name="Create account").click()
+    expect(page).to_have_url(MAIN)
+    expect(page.get_by_text("Confirm your e-mail address.")).to_be_visible()
+    expect_no_violations(page, "not confirmed yet")
+    world.session.rollback()
+    mail = world.session.query(Notice).filter_by(recipient=email).one()
+    text = world.parts.mailer.render(mail.kind, mail.facts).text
+    page.goto(re.search(r"https?://[^/\s]+(/confirm-email/\S+)", text)[1])
+    expect_no_violations(page, "confirming")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text(f"{email} is confirmed.")).to_be_visible()
+    expect(page.get_by_text("Confirm your e-mail address.")).to_have_count(0)
+    page.goto("/forgot-password")
+    expect_no_violations(page, "forgotten")
