@@ -17,6 +17,13 @@ PRETEND_CARDS = (
     "CARD_PROCESSOR: 'sandbox' would sell real balance for pretend cards; beside live PayPal use a "
     "real one, or PAYPAL_API_BASE=https://api-m.sandbox.paypal.com"
 )
+STRIPE = {
+    "CARD_PROCESSOR": "stripe",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
+STRIPE_LIVE = {name: value.replace("test", "live") for name, value in STRIPE.items()}
 IBAN = "IE29 AIBK 9311 5212 3456 78"
 
 
@@ -92,6 +99,12 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
             "wire_routing",
             "021000021",
         ),
+        (STRIPE, "card_processor", "stripe"),
+        (STRIPE, "paypal_processor", "sandbox"),
+        (STRIPE, "test_mode", True),
+        (STRIPE_LIVE, "paypal_processor", None),
+        (STRIPE_LIVE, "test_mode", False),
+        ({}, "test_mode", False),
         ({"STRIPE_SECRET_KEY": "rk_test_1"}, "stripe_secret_key", "rk_test_1"),
         ({"STRIPE_API_BASE": "http://[::1]:1/"}, "stripe_api_base", "http://[::1]:1"),
         ({"PAYPAL_API_BASE": "https://a.example"}, "paypal_api_base", "https://a.example"),
@@ -148,7 +161,30 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"MAIL_USE_TLS": "2"}, "MAIL_USE_TLS: got '2'; use 0 or 1"),
         (
             {"CARD_PROCESSOR": "stripe"},
-            "CARD_PROCESSOR: 'stripe' is not available in this version; use sandbox",
+            "STRIPE_SECRET_KEY: not set; CARD_PROCESSOR=stripe needs it",
+        ),
+        (
+            {**STRIPE, "STRIPE_WEBHOOK_SECRET": ""},
+            "STRIPE_WEBHOOK_SECRET: not set; CARD_PROCESSOR=stripe needs it",
+        ),
+        (
+            {**STRIPE, "STRIPE_PUBLISHABLE_KEY": "pk_live_1"},
+            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a test key; use one of that kind",
+        ),
+        (
+            {**STRIPE, "STRIPE_SECRET_KEY": "rk_live_1"},
+            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a live key; use one of that kind",
+        ),
+        (
+            {**STRIPE_LIVE, "PAYPAL_PROCESSOR": "sandbox"},
+            (
+                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for pretend agreements; "
+                "beside live cards leave it out, or use a real one"
+            ),
+        ),
+        (
+            {**STRIPE, "PAYPAL_PROCESSOR": "paypal"},
+            "PAYPAL_API_BASE: cards are in test mode; use PayPal's test one",
         ),
         (
             {"PAYPAL_PROCESSOR": "braintree"},
@@ -170,7 +206,7 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
             PAYPAL_KEYS | {"PAYPAL_WEBHOOK_ID": "1A"},
             PRETEND_CARDS,
         ),
-        ({"CARD_PROCESSOR": "paypal"}, "CARD_PROCESSOR: got 'paypal'; use sandbox"),
+        ({"CARD_PROCESSOR": "paypal"}, "CARD_PROCESSOR: got 'paypal'; use sandbox or stripe"),
         (
             {"AUTOMATIC_PAYMENTS": "dry"},
             "AUTOMATIC_PAYMENTS: got 'dry'; use on or off or dry-run",

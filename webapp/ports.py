@@ -240,6 +240,8 @@ class Front:
     """What the content security policy is opened for: directive → hosts."""
     token: str = "token"
     """What the way back from its form calls the token."""
+    told: Mapping[str, object] = field(default_factory=dict)
+    """What its templates are told besides."""
 
 
 @dataclass(frozen=True)

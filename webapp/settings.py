@@ -52,6 +52,7 @@ class CardProcessor(StrEnum):
     """Who charges cards."""
 
     SANDBOX = "sandbox"
+    STRIPE = "stripe"
 
 
 class PayPalProcessor(StrEnum):
@@ -68,9 +69,6 @@ class AutomaticPayments(StrEnum):
     OFF = "off"
     DRY_RUN = "dry-run"
 
-
-# Known to the field and not built yet: a better answer than "not allowed".
-COMING = {"CARD_PROCESSOR": "stripe"}
 
 PAYPAL_LIVE = "https://api-m.paypal.com"
 PAYPAL_SANDBOX = "https://api-m.sandbox.paypal.com"
@@ -166,6 +164,9 @@ class Settings:
         env = _Environment(environ)
         home = env.folder("BALLAST_HOME", ROOT / "instance")
         mail_use_tls = env.flag("MAIL_USE_TLS", cls.mail_use_tls)
+        cards = env.word("CARD_PROCESSOR", cls.card_processor)
+        stripe_secret_key = env.key("STRIPE_SECRET_KEY", SECRET_KEYS)
+        live_cards = cards is CardProcessor.STRIPE and "_live_" in stripe_secret_key
         settings = cls(
             home=home,
             database_url=env.database("DATABASE_URL", f"sqlite:///{home / 'ballast.db'}"),
@@ -178,9 +179,9 @@ class Settings:
             trusted_proxies=env.count("TRUSTED_PROXIES", cls.trusted_proxies, most=9),
             rate_limits=env.flag("RATE_LIMITS", cls.rate_limits),
             metrics_token=env.text("METRICS_TOKEN"),
-            card_processor=env.word("CARD_PROCESSOR", cls.card_processor),
-            paypal_processor=env.word("PAYPAL_PROCESSOR", PayPalProcessor.SANDBOX),
-            stripe_secret_key=env.key("STRIPE_SECRET_KEY", SECRET_KEYS),
+            card_processor=cards,
+            paypal_processor=env.paypal("PAYPAL_PROCESSOR", live_cards=live_cards),
+            stripe_secret_key=stripe_secret_key,
             stripe_publishable_key=env.key("STRIPE_PUBLISHABLE_KEY", "pk_test_… or pk_live_…"),
             stripe_webhook_secret=env.key("STRIPE_WEBHOOK_SECRET", "whsec_…"),
             stripe_api_base=env.url("STRIPE_API_BASE", cls.stripe_api_base),
@@ -219,6 +220,7 @@ class Settings:
             webhook_allowed_networks=env.networks("WEBHOOK_ALLOWED_NETWORKS"),
         )
         settings._check_pairs()
+        settings._check_stripe()
         settings._check_paypal()
         settings._check_wires()
         settings._check_provider()
@@ -282,6 +284,45 @@ class Settings:
             raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
         if self.mail_password and not self.mail_username:
             raise BadSetting("MAIL_USERNAME: not set; set it, or leave MAIL_PASSWORD out too")
+
+    @property
+    def stripe_is_live(self) -> bool:
+        """Cards are charged with real money."""
+        return self.card_processor is CardProcessor.STRIPE and "_live_" in self.stripe_secret_key
+
+    @property
+    def test_mode(self) -> bool:
+        """A real processor is used, and no real money moves."""
+        stripe = self.card_processor is CardProcessor.STRIPE and not self.stripe_is_live
+        paypal = self.paypal_processor is PayPalProcessor.PAYPAL and not self.paypal_is_live
+        return stripe or paypal
+
+    def _check_stripe(self) -> None:
+        if self.card_processor is not CardProcessor.STRIPE:
+            return
+        needed = {
+            "STRIPE_SECRET_KEY": self.stripe_secret_key,
+            "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,
+            # Without it nobody would hear of refunds and disputes.
+            "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
+        }
+        for name, value in needed.items():
+            if not value:
+                raise BadSetting(f"{name}: not set; CARD_PROCESSOR=stripe needs it")
+        mode = "live" if self.stripe_is_live else "test"
+        if f"_{mode}_" not in self.stripe_publishable_key:
+            raise BadSetting(
+                f"STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a {mode} key; use one of that kind"
+            )
+        if self.paypal_processor is PayPalProcessor.SANDBOX and self.stripe_is_live:
+            raise BadSetting(
+                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for pretend agreements; "
+                "beside live cards leave it out, or use a real one"
+            )
+        if self.paypal_processor is PayPalProcessor.PAYPAL and (
+            self.paypal_is_live != self.stripe_is_live
+        ):
+            raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} one")
 
     def _check_paypal(self) -> None:
         if self.paypal_processor is not PayPalProcessor.PAYPAL:
@@ -360,14 +401,19 @@ class _Environment:
         return raw == "1" if raw else default
 
     def word(self, name: str, default: Word) -> Word:
-        raw = self.text(name, default)
-        words = {word.value: word for word in type(default)}
+        return self._as_word(name, self.text(name, default), type(default))
+
+    @staticmethod
+    def _as_word(name: str, raw: str, kind: type[Word]) -> Word:
+        words = {word.value: word for word in kind}
         if raw in words:
             return words[raw]
-        allowed = " or ".join(words)
-        if raw == COMING.get(name):
-            raise BadSetting(f"{name}: '{raw}' is not available in this version; use {allowed}")
-        raise _refused(name, raw, f"use {allowed}")
+        raise _refused(name, raw, f"use {' or '.join(words)}")
+
+    def paypal(self, name: str, *, live_cards: bool) -> PayPalProcessor | None:
+        """Beside live cards nobody unless it is set: a default may not sell balance for nothing."""
+        raw = self.text(name, "" if live_cards else PayPalProcessor.SANDBOX)
+        return self._as_word(name, raw, PayPalProcessor) if raw else None
 
     def port(self, name: str, default: int) -> int:
         raw = self.text(name, str(default))

@@ -14,7 +14,21 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   dialog.querySelector("[aria-invalid=true], [role=alert]")?.focus();
 });
 
+// What a processor's script puts over the page would lie below a modal dialog, and could not be used.
+export const stepAside = () => {
+  if (!dialog.open) return;
+  dialog.close();
+  dialog.show();
+};
+
+export const comeBack = () => {
+  if (!dialog.open) return;
+  dialog.close();
+  dialog.showModal();
+};
+
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // it only stepped aside, or came back
   // A form whose answer is awaited must stay in the page to receive it.
   if (!dialog.querySelector(".htmx-request")) dialog.replaceChildren();
   // What opened it may be gone, as after Remove.

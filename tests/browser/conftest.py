@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -79,7 +80,13 @@ def home(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(home: Path) -> Iterator[Server]:
-    """The application as `make run` serves it; ended by its handle."""
+    with serve(home) as served:
+        yield served
+
+
+@contextmanager
+def serve(home: Path, **more: str) -> Iterator[Server]:
+    """The application as `make run` serves it, with these settings; ended by its handle."""
     port, log = free_port(), home.with_name("server.log")
     environ = {
         "PATH": os.environ["PATH"],
@@ -89,6 +96,7 @@ def server(home: Path) -> Iterator[Server]:
         "SECRET_KEY": "test",
         "RUN_JOBS": "1",
         "DEMO": "0",
+        **more,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app"]
     with log.open("w") as stream:

@@ -602,10 +602,13 @@ class CardContract(ProcessorContract):
         assert first.fingerprint == again.fingerprint
 
     def test_a_token_is_good_for_one_card(self, harness):
+        """The form sent twice is refused, or recognised as the same card."""
         token = harness.token()
-        harness.processor.save_card(token, BACK)
+        card = harness.processor.save_card(token, BACK)
 
-        assert isinstance(harness.processor.save_card(token, BACK), RefusedToLook)
+        again = harness.processor.save_card(token, BACK)
+
+        assert again == card or isinstance(again, RefusedToLook)
 
     def test_a_made_up_token_is_refused(self, harness):
         assert isinstance(harness.processor.save_card("tok_made_up", BACK), RefusedToLook)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.join_list import join_list
 from webapp.clock import Clock
+from webapp.domain import method_setups
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.declines import reason
@@ -109,6 +110,11 @@ def _ask(
 ) -> Asked:
     """Keep enough to learn how it ended, and to give it up in time (F9)."""
     Account.locked(session, account_id)
+    known = method_setups.with_reference(session, account_id, answer.reference)
+    if known is not None:
+        asked = Asked(known.id, answer.address)
+        session.rollback()  # the form was sent twice
+        return asked
     setup = MethodSetup(
         account_id=account_id,
         user_id=actor.user_id,

@@ -67,6 +67,14 @@ def find(session: Session, account_id: int, setup_id: int) -> MethodSetup:
     return setup
 
 
+def with_reference(session: Session, account_id: int, reference: str) -> MethodSetup | None:
+    return session.scalar(
+        select(MethodSetup).where(
+            MethodSetup.account_id == account_id, MethodSetup.reference == reference
+        )
+    )
+
+
 def latest_open(session: Session, account_id: int, user_id: int) -> MethodSetup | None:
     """What this person was being asked about: there the way back from the bank leads."""
     return session.scalar(

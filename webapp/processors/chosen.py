@@ -53,6 +53,18 @@ def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
     match settings.card_processor:
         case CardProcessor.SANDBOX:
             return SandboxProcessor(books, clock)
+        case CardProcessor.STRIPE:
+            # Its library takes memory, which an installation without it keeps.
+            from webapp.processors.stripe.processor import StripeProcessor
+
+            return StripeProcessor(
+                clock,
+                secret_key=settings.stripe_secret_key,
+                publishable_key=settings.stripe_publishable_key,
+                webhook_secret=settings.stripe_webhook_secret,
+                api_base=settings.stripe_api_base,
+                js_url=settings.stripe_js_url,
+            )
 
 
 def _paypal(

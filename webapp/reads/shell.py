@@ -30,9 +30,13 @@ class Shell:
     is_confirmed: bool
     """Their e-mail address is known to be theirs."""
     sandbox: bool
+    test_mode: bool
+    """A real processor is used with its test keys."""
 
 
-def read_shell(session: Session, account_id: int, user_id: int, *, sandbox: bool) -> Shell:
+def read_shell(
+    session: Session, account_id: int, user_id: int, *, sandbox: bool, test_mode: bool = False
+) -> Shell:
     account = session.get_one(Account, account_id)
     user = session.get_one(User, user_id)
     return Shell(
@@ -44,6 +48,7 @@ def read_shell(session: Session, account_id: int, user_id: int, *, sandbox: bool
         user_role=in_words(user.roles_in(account_id)),
         is_confirmed=user.is_confirmed,
         sandbox=sandbox,
+        test_mode=test_mode,
     )
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from webapp.extensions import parts
 from webapp.ports import Front
+
+HOLDS_FRONT = "ballast.holds_front"
+"""Of the request that is being answered."""
 
 # Pico draws its form icons with data: addresses.
 POLICY = (
@@ -47,7 +50,7 @@ def opened_for(fronts: Iterable[Front]) -> str:
 
 def open_for_processors() -> None:
     """For the page that is being answered: a card form or a bank's question may open on it."""
-    g.holds_front = True
+    request.environ[HOLDS_FRONT] = True
 
 
 def framed_by_us() -> str:
@@ -60,7 +63,7 @@ def init_app(app: Flask) -> None:
 
 
 def wall(response: Response) -> Response:
-    if g.get("holds_front"):
+    if request.environ.get(HOLDS_FRONT):
         fronts = [processor.front for processor in parts().processors.values()]
         response.headers.setdefault("Content-Security-Policy", opened_for(fronts))
     response.headers.setdefault("Content-Security-Policy", POLICY)

@@ -15,6 +15,7 @@ from webapp.domain.errors import Refusal
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
+from webapp.ports import Front
 from webapp.reads.consent_offer import read_consent_offer, read_paypal
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
@@ -22,7 +23,7 @@ from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms, throttling
 from webapp.web.access import Person, is_own_state, permit, prove, sign_state
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, changed, read, refused, render
+from webapp.web.screen import ask_in_frame, ask_on_page, changed, read, refused, render
 
 blueprint = Blueprint("payment_methods", __name__)
 
@@ -84,6 +85,7 @@ def new_card() -> ResponseReturnValue:
     except Refusal as refusal:
         return refused(person, "add", refusal)
     context = {
+        **processor.front.told,
         **form,
         "form": processor.front.form,
         "return_to": url_for("payment_methods.card_captured"),
@@ -233,14 +235,16 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
         return refused(person, "add", refusal)
     it.wake()
     if isinstance(added, Asked):
-        return _ask(person, added)
+        return _ask(person, added, processor.front)
     return changed(person, "add", Message(f"{added.label} is saved."), fresh=added.id)
 
 
-def _ask(person: Person, asked: Asked) -> ResponseReturnValue:
+def _ask(person: Person, asked: Asked, front: Front) -> ResponseReturnValue:
+    conclusion = url_for("challenges.conclude_setup", setup_id=asked.setup_id)
+    if front.question:
+        return ask_on_page(person, front, asked.address, conclusion)
     if not wants_fragment():
         return redirect(asked.address, 303)
-    conclusion = url_for("challenges.conclude_setup", setup_id=asked.setup_id)
     return ask_in_frame(person, asked.address, conclusion)
 
 

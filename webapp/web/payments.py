@@ -22,7 +22,7 @@ from webapp.reads.retry_dialog import read_authentication, read_retry
 from webapp.web import csv_files, forms, payment_query, pdf_files, throttling
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, changed, is_elsewhere, refused
+from webapp.web.screen import ask_in_frame, ask_on_page, changed, is_elsewhere, refused
 
 blueprint = Blueprint("payments", __name__)
 
@@ -137,11 +137,14 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
     payment_id = payment.id
     attempt_id = payment.attempts[-1].id if payment.attempts else 0
     if address := challenge_address(db.session(), payment, it.processors):
+        conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
+        front = it.processors[payment.attempts[-1].processor].front
+        if front.question:
+            return ask_on_page(person, front, address, conclusion)
         if not wants_fragment():
             return redirect(address, 303)
         if is_elsewhere(address):
             return "", {"HX-Redirect": address}
-        conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
         return ask_in_frame(person, address, conclusion)
     outcome = read_outcome(db.session(), payment_id, it.clock.now())
     return changed(person, change, said(outcome), messages=under_row(outcome))

@@ -51,7 +51,13 @@ def _around(person: Person, **context: object) -> dict[str, object]:
     if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = it.processors[it.card_processor].front
-    context["shell"] = read_shell(session, person.account_id, person.id, sandbox=sandbox)
+    context["shell"] = read_shell(
+        session,
+        person.account_id,
+        person.id,
+        sandbox=sandbox,
+        test_mode=it.settings.test_mode,
+    )
     context["menu"] = menu_of(person)
     if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, it.clock.now())

@@ -4,6 +4,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.errors import Conflict, Denied, Invalid, NotFound, Refusal, Stale, TooOften
 from webapp.extensions import db, parts
+from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_methods import PaymentMethodsScreen, read_screen
@@ -14,6 +15,10 @@ from webapp.web.responses import (
     show,
     wants_fragment,
     way_back,
+)
+
+NEEDS_SCRIPT = (
+    "Your bank asks you to confirm this in a window that needs JavaScript. Nothing was charged."
 )
 
 
@@ -72,6 +77,15 @@ def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseRetur
 def is_elsewhere(address: str) -> bool:
     """On pages of a processor's own host, which stand in no frame of ours."""
     return address.startswith(("https://", "http://"))
+
+
+def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> ResponseReturnValue:
+    """The processor's own script asks, above our page; it is told the address."""
+    if not wants_fragment():
+        return go_to(way_back(), Message(NEEDS_SCRIPT, "bad"))
+    context = {**front.told, "address": address, "conclusion": conclusion, "message": None}
+    page = show(person, front.question, "payment_methods", **context)
+    return page, {"HX-Retarget": "#question", "HX-Reswap": "innerHTML"}
 
 
 def refused(

@@ -1,0 +1,59 @@
+/* Stands in for Stripe's script: the same calls, a plain field instead of its frames, and the bank's
+   question as a box that it puts over the page. */
+
+(() => {
+  const origin = new URL(document.currentScript.src).origin;
+
+  const tell = async (what, body) => {
+    const answer = await fetch(`${origin}/browser/${what}`, { method: "POST", body: new URLSearchParams(body) });
+    return answer.json();
+  };
+
+  const question = (key, secret) =>
+    new Promise((answered) => {
+      const box = document.createElement("section");
+      box.setAttribute("role", "dialog");
+      box.setAttribute("aria-label", "Your bank, by Stripe");
+      Object.assign(box.style, { position: "fixed", top: "0", left: "0", zIndex: "2147483647" });
+      for (const [words, verb] of [["Complete authentication", "complete"], ["Fail authentication", "fail"]]) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = words;
+        button.addEventListener("click", async () => {
+          box.remove();
+          answered(await tell(verb, { key, secret }));
+        });
+        box.append(button);
+      }
+      document.body.append(box);
+    });
+
+  const element = (kind, typed) => ({
+    mount(place) {
+      if (kind !== "payment") return;
+      const label = document.createElement("label");
+      const field = document.createElement("input");
+      label.append("Card number", field);
+      field.addEventListener("input", () => (typed.number = field.value));
+      place.append(label);
+    },
+  });
+
+  window.Stripe = (key) => ({
+    elements({ clientSecret }) {
+      const typed = { number: "" };
+      return { create: (kind) => element(kind, typed), typed, clientSecret };
+    },
+    async confirmSetup({ elements, confirmParams, redirect }) {
+      if (redirect !== "if_required" || !confirmParams.return_url.startsWith("http")) throw new Error("Wrongly called");
+      const secret = elements.clientSecret;
+      let told = await tell("confirm", { key, secret, number: elements.typed.number });
+      if (told.intent?.status === "requires_action") told = await question(key, secret);
+      return told.error ? { error: told.error } : { setupIntent: told.intent };
+    },
+    async handleNextAction({ clientSecret }) {
+      const told = await question(key, clientSecret);
+      return told.error ? { error: told.error } : { paymentIntent: told.intent };
+    },
+  });
+})();

@@ -1,0 +1,226 @@
+"""An installation that charges through Stripe, by its pages: the form, the refill, the webhook."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.processors.stripe_stand_in import (
+    ASKS_ALWAYS,
+    DECLINES,
+    PAYS,
+    PUBLISHABLE_KEY,
+    SECRET_KEY,
+    WEBHOOK_SECRET,
+    StandIn,
+)
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.domain import evidence
+from webapp.processors.stripe.processor import StripeProcessor
+
+MAIN = "/billing/payment-methods"
+FRAGMENT = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def stand_in(clock):
+    with StandIn(clock.now) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def environ():
+    return {
+        "CARD_PROCESSOR": "stripe",
+        "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    }
+
+
+@pytest.fixture
+def app(app, clock, stand_in):
+    """The same, its Stripe being the stand-in and its clock the test's."""
+    parts = app.extensions["ballast"]
+    stripe = StripeProcessor(
+        clock,
+        secret_key=SECRET_KEY,
+        publishable_key=PUBLISHABLE_KEY,
+        webhook_secret=WEBHOOK_SECRET,
+        api_base=stand_in.base,
+        js_url=parts.settings.stripe_js_url,
+    )
+    app.extensions["ballast"] = replace(parts, processors={**parts.processors, stripe.name: stripe})
+    return app
+
+
+def add(client, stand_in, number=PAYS, *, leave_open=False):
+    """Open the form, type the card into Stripe's part of it, and send what its script answers."""
+    form = client.get(f"{MAIN}/cards/new", headers=FRAGMENT).text
+    secret = re.search(r'data-secret="([^"]+)"', form)[1]
+    state = re.search(r'name="state" value="([^"]+)"', form)[1]
+    token = stand_in.confirm_setup(secret, number, leave_open=leave_open)["id"]
+    return client.post(MAIN, data={"state": state, "token": token}, headers=FRAGMENT)
+
+
+def deliver(client, stand_in):
+    return [
+        client.post("/webhooks/stripe", data=body, headers=headers).status_code
+        for body, headers in stand_in.deliveries()
+    ]
+
+
+def test_the_page_is_opened_for_stripes_hosts_and_says_test_mode(client):
+    page = client.get(MAIN)
+
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self' https://js.stripe.com https://*.js.stripe.com" in policy
+    assert "connect-src 'self' https://api.stripe.com" in policy
+    assert "TEST MODE" in page.text
+    assert "stripe" not in client.get("/sign-in").headers["Content-Security-Policy"]
+
+
+def test_a_card_is_saved_charged_and_refunded(client, world, stand_in):
+    """T4, M4, L7: from the form to the statement."""
+    assert add(client, stand_in).status_code == 200
+    (card,) = world.methods
+    assert (card.label, card.auto_charge, card.processor) == ("Visa •••• 4242", True, "stripe")
+    world.refill("50.00", "100.00")
+    world.use("60.00")
+    world.work()
+    assert world.balance == "140.00"
+
+    stand_in.refund(world.attempts[-1].key, 2500)
+
+    # The payment's own event comes late and changes nothing; each refund is told twice.
+    assert set(deliver(client, stand_in)) == {200}
+    assert world.balance == "115.00"
+    assert [kind for kind, _ in world.entries] == ["usage", "payment", "refund"]
+
+
+def test_a_decline_suspends_and_the_next_card_pays(client, world, stand_in):
+    """F1, T7"""
+    add(client, stand_in, DECLINES)
+    add(client, stand_in)
+    world.consent(world.method("4242"), True)
+    world.refill("50.00", "100.00")
+    world.use("60.00")
+    world.work()
+
+    assert world.tries == [("0341", "100.00", "declined"), ("4242", "100.00", "paid")]
+    assert world.method("0341").is_suspended(world.clock.now())
+
+
+def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_in):
+    add(client, stand_in)
+    method = world.methods[0].processor_reference.partition("/")[2]
+    stand_in.cards[method].error = {"network_advice_code": "27"}
+    world.refill("50.00", "100.00")
+    world.use("60.00")
+    world.work()
+
+    world.clock.advance(hours=72)
+    assert world.methods[0].is_suspended(world.clock.now())
+    world.clock.advance(hours=25)
+    assert not world.methods[0].is_suspended(world.clock.now())
+
+
+def test_the_customer_is_asked_by_stripes_script_on_our_page_f4(client, world, stand_in):
+    add(client, stand_in, ASKS_ALWAYS)
+    key = "k" * 32
+    form = {"amount": "50.00", "method": world.methods[0].id, "request_key": key}
+
+    asked = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
+
+    assert asked.headers["HX-Retarget"] == "#question"
+    secret = re.search(r'data-secret="([^"]+)"', asked.text)[1]
+    conclusion = re.search(r'hx-post="([^"]+)"', asked.text)[1]
+    stand_in.complete(secret)
+    client.post(conclusion, data={"give_up": "0"}, headers=FRAGMENT)
+    assert world.balance == "150.00"
+
+
+def test_a_customer_who_closed_the_window_is_credited_by_the_event(client, world, stand_in):
+    """L3: nobody comes back to ask."""
+    add(client, stand_in, ASKS_ALWAYS)
+    form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
+    asked = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
+    stand_in.complete(re.search(r'data-secret="([^"]+)"', asked.text)[1])
+
+    deliver(client, stand_in)
+
+    assert world.balance == "150.00"
+
+
+def test_without_scripts_nothing_is_charged_and_the_page_says_why(client, world, stand_in):
+    add(client, stand_in, ASKS_ALWAYS)
+    form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
+
+    page = client.post("/billing/funds", data={**form, "kind": "instant"}, follow_redirects=True)
+
+    assert "needs JavaScript. Nothing was charged." in page.text
+    assert world.balance == "100.00"
+
+
+def test_evidence_that_does_not_match_credits_nothing_l9(client, world, stand_in):
+    """Another amount, and another card, than was asked for."""
+    add(client, stand_in)
+    for harm in ({"amount_received": 1}, {"payment_method": "pm_another"}):
+        stand_in.mischief.append("lose answer")
+        world.pay(world.methods[0], "50.00")
+        stand_in.intent_of(world.attempts[-1].key).update(harm)
+        deliver(client, stand_in)
+        attempt = world.attempts[-1]
+        assert attempt.needs_operator
+        assert attempt.mismatch
+        attempt_id = attempt.id
+        assert world.balance == "100.00"
+        world.session.rollback()
+        close(world, attempt_id)
+
+
+def close(world, attempt_id):
+    around = (world.owner, world.clock.now(), world.policy)
+    decide_attempt(world.session, attempt_id, False, "A test", *around)
+
+
+def test_a_payment_that_we_never_made_goes_before_the_operator_l9(client, world, stand_in):
+    add(client, stand_in)
+    stand_in.pay_elsewhere(world.methods[0].processor_reference.partition("/")[0])
+
+    deliver(client, stand_in)
+
+    (stray,) = evidence.waiting(world.session)
+    assert (stray.processor, stray.amount) == ("stripe", 7_000_000)
+    assert world.balance == "100.00"
+
+
+def test_what_stripe_has_not_signed_is_turned_away(client, world, stand_in):
+    body = json.dumps({"id": "evt_1", "type": "payment_intent.succeeded"})
+
+    assert client.post("/webhooks/stripe", data=body).status_code == 400
+    assert client.post("/webhooks/nobody", data=body).status_code == 404
+
+
+def test_an_event_is_asked_for_again_while_stripe_is_away(client, world, stand_in):
+    add(client, stand_in)
+    world.pay(world.methods[0], "50.00")
+    stand_in.refund(world.attempts[-1].key, 5000)
+    (body, headers), *_ = stand_in.deliveries()[-2:]
+    stand_in.is_away = True
+    assert client.post("/webhooks/stripe", data=body, headers=headers).status_code == 503
+    stand_in.is_away = False
+
+    assert client.post("/webhooks/stripe", data=body, headers=headers).status_code == 200
+    assert world.balance == "100.00"
+
+
+def test_one_form_sent_twice_saves_one_card_m8(client, world, stand_in):
+    add(client, stand_in)
+    add(client, stand_in)
+
+    assert len(world.methods) == 1
+    world.run("revoke methods")
+    owners = [o["customer"] for o in stand_in.objects.values() if o["object"] == "payment_method"]
+    assert owners.count(None) == 1

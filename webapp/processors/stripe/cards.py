@@ -1,0 +1,192 @@
+"""Cards: captured by Stripe's own form into a SetupIntent, verified, and detached."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+
+from stripe import CardError, InvalidRequestError, StripeClient, StripeError
+
+from webapp.clock import Clock
+from webapp.domain import declines
+from webapp.ports import (
+    Cancelled,
+    Declined,
+    Holder,
+    NeedsCustomer,
+    RefusedToLook,
+    SavedCard,
+    SavingAnswer,
+    Unknown,
+    Verified,
+)
+from webapp.processors.stripe import words
+from webapp.processors.stripe.client import fault, is_missing
+from webapp.processors.stripe.words import Told, id_of, instant
+
+NO_TOKEN = RefusedToLook("This card form is not known, or was not sent")
+
+ACCOUNT = "ballast_account"
+
+
+class Cards:
+    def __init__(self, client: StripeClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RefusedToLook:
+        """A SetupIntent for one card, of the account's own customer."""
+        known = [customer for customer, _ in map(words.parts_of, holder.references) if customer]
+        try:
+            try:
+                intent = self._set_up(known[0] if known else self._customer(holder), holder)
+            except InvalidRequestError as error:
+                if not known or error.param != "customer":
+                    raise
+                intent = self._set_up(self._customer(holder), holder)  # it was deleted there
+        except StripeError as error:
+            return fault(error)
+        return {"client_secret": intent["client_secret"]}
+
+    def saving(self, intent_id: str) -> SavingAnswer:
+        if not intent_id.startswith("seti_"):
+            return NO_TOKEN
+        try:
+            return self._saved(self._fetch(intent_id))
+        except StripeError as error:
+            return NO_TOKEN if is_missing(error) else fault(error)
+
+    def cancel_saving(self, intent_id: str) -> SavingAnswer:
+        if not intent_id.startswith("seti_"):
+            return NO_TOKEN
+        try:
+            if self._fetch(intent_id)["status"] == "requires_action":
+                with suppress(InvalidRequestError):  # the customer was first
+                    self._client.v1.setup_intents.cancel(
+                        intent_id, {"cancellation_reason": "abandoned"}
+                    )
+        except StripeError as error:
+            return NO_TOKEN if is_missing(error) else fault(error)
+        return self.saving(intent_id)
+
+    def verify(self, key: str, reference: str) -> Verified | Declined | Unknown | RefusedToLook:
+        """The bank is asked for no amount, as if the card was added again."""
+        customer, method = words.parts_of(reference)
+        if not customer:
+            return self._gone()
+        try:
+            made = self._client.v1.setup_intents.create(
+                {
+                    "customer": customer,
+                    "payment_method": method,
+                    "allowed_payment_method_types": ["card"],
+                    "usage": "off_session",
+                    "confirm": True,
+                },
+                {"idempotency_key": key},
+            )
+        except CardError as error:
+            told = error.error.to_dict() if error.error else {}
+            intent = told.get("setup_intent") or {}
+            at = intent.get("created")
+            when = instant(at) if at else self._clock.now()
+            return words.declined(told, {}, when, id_of(intent))
+        except InvalidRequestError as error:
+            about = error.param in ("payment_method", "customer")
+            return self._gone() if about else fault(error)
+        except StripeError as error:
+            return fault(error)
+        intent = made.to_dict()
+        at = instant(intent["created"])
+        if intent["status"] == "succeeded":
+            return Verified(at)
+        with suppress(StripeError):
+            self._client.v1.setup_intents.cancel(intent["id"])
+        code = words.AUTHENTICATION
+        return Declined(code, declines.class_of(code), at, intent["id"])
+
+    def revoke(self, reference: str) -> bool:
+        customer, method = words.parts_of(reference)
+        if not customer:
+            return True
+        try:
+            self._client.v1.payment_methods.detach(method)
+        except InvalidRequestError:
+            return True  # it is not there, or belongs to nobody any more
+        except StripeError:
+            return False
+        return True
+
+    def look_up(self, method: str) -> SavedCard | None:
+        """As it is there now; None where it belongs to no customer. Raises `StripeError`."""
+        try:
+            told = self._client.v1.payment_methods.retrieve(method).to_dict()
+        except InvalidRequestError as error:
+            if not is_missing(error):
+                raise
+            return None
+        return saved_card(told) if id_of(told.get("customer")) else None
+
+    def _fetch(self, intent_id: str) -> dict[str, Any]:
+        expanded = self._client.v1.setup_intents.retrieve(intent_id, {"expand": ["payment_method"]})
+        return expanded.to_dict()
+
+    def _saved(self, intent: Told) -> SavingAnswer:
+        at = instant(intent["created"])
+        error, method = intent.get("last_setup_error"), intent.get("payment_method")
+        match intent["status"]:
+            case "succeeded" if isinstance(method, Mapping):
+                return saved_card({**method, "customer": intent.get("customer")})
+            case "requires_action":
+                secret = str(intent.get("client_secret") or "")
+                return NeedsCustomer(intent["id"], at, secret)
+            case "canceled":
+                return Cancelled(at)
+            case "requires_payment_method" if error:
+                return words.declined(error, {}, at, intent["id"])
+        return NO_TOKEN
+
+    def _customer(self, holder: Holder) -> str:
+        """Opened twice, the form belongs to one customer: the key is the account's for a day."""
+        name = holder.name[:200]
+        own = sha256(f"{holder.account_id} {name}".encode()).hexdigest()[:32]
+        made = self._client.v1.customers.create(
+            {"name": name, "metadata": {ACCOUNT: str(holder.account_id)}},
+            {"idempotency_key": f"customer-{own}"},
+        )
+        return made.id
+
+    def _set_up(self, customer: str, holder: Holder) -> dict[str, Any]:
+        made = self._client.v1.setup_intents.create(
+            {
+                "customer": customer,
+                "allowed_payment_method_types": ["card"],
+                "usage": "off_session",
+                "metadata": {ACCOUNT: str(holder.account_id)},
+            }
+        )
+        return made.to_dict()
+
+    def _gone(self) -> Declined:
+        code = "invalid_account"
+        return Declined(code, declines.class_of(code), self._clock.now())
+
+
+def saved_card(method: Told) -> SavedCard:
+    """What may be kept of a PaymentMethod (M7), no longer than we have room for."""
+    card, billing = method["card"], method.get("billing_details") or {}
+    address = billing.get("address") or {}
+    lines = ", ".join(line for line in (address.get("line1"), address.get("line2")) if line)
+    return SavedCard(
+        reference=words.reference_of(id_of(method.get("customer")), method["id"]),
+        fingerprint=str(card.get("fingerprint") or method["id"]),
+        brand=str(card.get("brand") or "")[:20],
+        last4=str(card["last4"]),
+        exp_month=int(card["exp_month"]),
+        exp_year=int(card["exp_year"]),
+        cardholder=str(billing.get("name") or "")[:120],
+        address_country=str(address.get("country") or "")[:2],
+        address_line=lines[:200],
+        address_city=str(address.get("city") or "")[:120],
+        address_postcode=str(address.get("postal_code") or "")[:20],
+    )

@@ -1,0 +1,172 @@
+"""Events: known by Stripe's signature, and what they are about is fetched anew."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from stripe import SignatureVerificationError, StripeClient, StripeError, WebhookSignature
+
+from webapp.clock import Clock
+from webapp.ports import (
+    Event,
+    Forged,
+    Happening,
+    MethodGone,
+    MethodUpdated,
+    NotOurs,
+    RefusedToLook,
+    Reversed,
+    Settled,
+    TakenBack,
+    TakenBackState,
+    Unknown,
+)
+from webapp.processors.stripe import words
+from webapp.processors.stripe.cards import Cards
+from webapp.processors.stripe.charges import Charges
+from webapp.processors.stripe.client import fault, is_missing
+from webapp.processors.stripe.words import ATTEMPT, Told, id_of, instant
+
+SIGNATURE = "stripe-signature"
+
+TOLERANCE = timedelta(minutes=5)
+
+PAYMENTS = (
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+)
+REFUNDS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+DISPUTES = (
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+METHODS = (
+    "payment_method.automatically_updated",
+    "payment_method.updated",
+    "payment_method.detached",
+)
+FOLLOWED = (*PAYMENTS, *REFUNDS, *DISPUTES, *METHODS, "charge.refunded")
+"""What the webhook's endpoint at Stripe has to be subscribed to."""
+
+
+class Events:
+    def __init__(
+        self, client: StripeClient, clock: Clock, secret: str, charges: Charges, cards: Cards
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._secret = secret
+        self._charges = charges
+        self._cards = cards
+
+    def open(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
+        given = {name.lower(): value for name, value in headers.items()}.get(SIGNATURE, "")
+        try:
+            WebhookSignature.verify_header(body.decode(), given, self._secret)
+            stamp = next(part[2:] for part in given.split(",") if part.startswith("t="))
+            signed_at = instant(int(stamp))
+        except (SignatureVerificationError, ValueError, StopIteration) as error:
+            return Forged(f"The signature is not Stripe's: {type(error).__name__}")
+        if abs(self._clock.now() - signed_at) > TOLERANCE:
+            return Forged("It was signed too long ago")
+        told = json.loads(body)
+        subject = told["data"]["object"]
+        about = f"{told['type']} {_named(told, subject)} {told['created']}"
+        return Event(str(told["id"]), about[:200])
+
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        kind, name, created = event.about.split(" ")
+        try:
+            if kind in PAYMENTS:
+                return self._payment(name, float(created))
+            if kind in REFUNDS:
+                return self._taken_back(self._client.v1.refunds.retrieve(name).to_dict(), _refund)
+            if kind == "charge.refunded":
+                listed = self._client.v1.refunds.list({"charge": name, "limit": 100}).to_dict()
+                return [it for one in listed["data"] for it in self._taken_back(one, _refund)]
+            if kind in DISPUTES:
+                told = self._client.v1.disputes.retrieve(name).to_dict()
+                return self._taken_back(told, _dispute)
+            if kind in METHODS:
+                return self._method(name)
+        except StripeError as error:
+            return () if is_missing(error) else fault(error)
+        return ()
+
+    def _payment(self, intent_id: str, told_at: float) -> Sequence[Happening]:
+        intent = self._charges.fetch(intent_id)
+        key = (intent.get("metadata") or {}).get(ATTEMPT)
+        if key:
+            answer = self._charges.answer(intent, told_at)
+            return () if isinstance(answer, Unknown) else (Settled(key, answer),)
+        if intent["status"] != "succeeded":
+            return ()
+        currency = str(intent["currency"]).upper()
+        amount = words.micros(int(intent["amount_received"]), currency)
+        what = "It was made at Stripe, and by no attempt of ours."
+        return (NotOurs(intent_id, amount, currency, instant(intent["created"]), what),)
+
+    def _taken_back(
+        self, told: Told, read: Callable[[Told, str], Reversed | None]
+    ) -> Sequence[Happening]:
+        """The payment first: only what was paid can be taken back."""
+        intent_id = id_of(told.get("payment_intent"))
+        if not intent_id:
+            return ()
+        intent = self._charges.fetch(intent_id)
+        key = (intent.get("metadata") or {}).get(ATTEMPT)
+        found = read(told, key) if key else None
+        if not key or found is None:
+            return ()  # a payment that is not ours is told by its own event
+        return (Settled(key, self._charges.answer(intent)), found)
+
+    def _method(self, reference: str) -> Sequence[Happening]:
+        _, method = words.parts_of(reference)
+        if not method:
+            return ()
+        saved = self._cards.look_up(method)
+        if saved is None:
+            return (MethodGone(reference, self._clock.now()),)
+        return (MethodUpdated(saved),)
+
+
+def _named(told: Told, subject: Told) -> str:
+    """What to fetch: an id, or a method with the customer it belongs to, or did."""
+    if told["type"] in METHODS:
+        before = told["data"].get("previous_attributes") or {}
+        customer = id_of(subject.get("customer") or before.get("customer"))
+        return words.reference_of(customer, str(subject["id"]))
+    return str(subject.get("id") or "none")
+
+
+def _refund(told: Told, key: str) -> Reversed:
+    failed = told.get("status") in ("failed", "canceled")
+    state = TakenBackState.RETURNED if failed else TakenBackState.TAKEN
+    return _reversed(told, key, TakenBack.REFUND, state)
+
+
+def _dispute(told: Told, key: str) -> Reversed | None:
+    """None for an inquiry, which takes no money."""
+    status = str(told.get("status"))
+    if status.startswith("warning") or status == "prevented":
+        return None
+    ends = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
+    state = ends.get(status, TakenBackState.TAKEN)
+    return _reversed(told, key, TakenBack.DISPUTE, state)
+
+
+def _reversed(told: Told, key: str, kind: TakenBack, state: TakenBackState) -> Reversed:
+    currency = str(told["currency"]).upper()
+    return Reversed(
+        reference=str(told["id"]),
+        key=key,
+        kind=kind,
+        state=state,
+        amount=words.micros(int(told["amount"]), currency),
+        currency=currency,
+        at=instant(told["created"]),
+    )

@@ -1,0 +1,113 @@
+"""Stripe, behind our port."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from webapp.clock import Clock
+from webapp.ports import (
+    Answer,
+    ChargeRequest,
+    Declined,
+    Event,
+    Forged,
+    Front,
+    Happening,
+    Holder,
+    NeedsCustomer,
+    NotKnown,
+    RefusedToLook,
+    SavingAnswer,
+    Unknown,
+    Verified,
+)
+from webapp.processors.stripe.cards import Cards
+from webapp.processors.stripe.charges import Charges
+from webapp.processors.stripe.client import connect
+from webapp.processors.stripe.events import Events
+
+# Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
+SOURCES = {
+    "script-src": ("https://js.stripe.com", "https://*.js.stripe.com"),
+    "frame-src": (
+        "https://js.stripe.com",
+        "https://*.js.stripe.com",
+        "https://hooks.stripe.com",
+    ),
+    "connect-src": ("https://api.stripe.com",),
+}
+
+
+class StripeProcessor:
+    """Implements `webapp.ports.Processor`."""
+
+    name = "stripe"
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        secret_key: str,
+        publishable_key: str,
+        webhook_secret: str,
+        api_base: str,
+        js_url: str,
+    ) -> None:
+        self.client = connect(secret_key, api_base)
+        self._charges = Charges(self.client, clock)
+        self._cards = Cards(self.client, clock)
+        self._events = Events(self.client, clock, webhook_secret, self._charges, self._cards)
+        self.front = Front(
+            form="stripe/_card_dialog.html",
+            question="stripe/_question.html",
+            scripts=("stripe",),
+            sources=sources(js_url),
+            told={"publishable_key": publishable_key, "script": js_url},
+            token="setup_intent",
+        )
+
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+        return self._cards.open_form(holder)
+
+    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+        return self._cards.saving(token)
+
+    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+        return RefusedToLook("Cards come from the card form")
+
+    def saving(self, reference: str) -> SavingAnswer:
+        return self._cards.saving(reference)
+
+    def cancel_saving(self, reference: str) -> SavingAnswer:
+        return self._cards.cancel_saving(reference)
+
+    def charge(self, request: ChargeRequest) -> Answer:
+        return self._charges.charge(request)
+
+    def ask(self, key: str) -> Answer | NotKnown:
+        return self._charges.ask(key)
+
+    def cancel(self, key: str) -> Answer | NotKnown:
+        return self._charges.cancel(key)
+
+    def verify(
+        self, key: str, method_reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook:
+        return self._cards.verify(key, method_reference)
+
+    def revoke(self, method_reference: str) -> bool:
+        return self._cards.revoke(method_reference)
+
+    def open_event(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
+        return self._events.open(body, headers)
+
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        return self._events.happenings(event)
+
+
+def sources(js_url: str) -> Mapping[str, tuple[str, ...]]:
+    """Stripe's own hosts; where the script comes from elsewhere, that host alone."""
+    parts = urlsplit(js_url)
+    if parts.hostname == "js.stripe.com":
+        return SOURCES
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return dict.fromkeys(SOURCES, (origin,))
