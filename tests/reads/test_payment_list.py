@@ -76,6 +76,7 @@ def fits(attempt, filters):
         and (filters.state is None or attempt.state in shown)
         and filters.kind in (None, attempt.payment.kind)
         and (not filters.text or mentions(attempt, filters.text))
+        and filters.settings in (None, attempt.settings_version)
     )
 
 
@@ -130,6 +131,7 @@ def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch):
         *({"state": it} for it in (None, *Shown)),
         *({"kind": it} for it in (None, *PaymentKind)),
         *({"text": it} for it in TEXTS),
+        *({"settings": it} for it in (None, 1, 2)),
     ]
     found = 0
     for number, (one, other) in enumerate(product(singles, singles)):
@@ -185,8 +187,12 @@ def test_a_stranger_sees_nothing_of_it_p1(varied):
         (Filters(state=Shown.DECLINED), "ix_attempt_account_id_state_started_at_id"),
         (Filters(kind=PaymentKind.RETRY), "ix_attempt_account_id_kind_started_at_id"),
         (Filters(method_id=1), "ix_attempt_method_id_started_at_id"),
+        (Filters(settings=1), "ix_attempt_by_settings"),
         (Filters(order=Order.LARGEST), "ix_attempt_account_id_amount_id"),
         (Filters(order=Order.SMALLEST), "ix_attempt_account_id_amount_id"),
+        (Filters(order=Order.LARGEST, kind=PaymentKind.WIRE), "ix_attempt_account_id_kind_amount"),
+        (Filters(order=Order.SMALLEST, state=Shown.PAID), "ix_attempt_account_id_state_amount_id"),
+        (Filters(order=Order.LARGEST, method_id=1), "ix_attempt_method_id_amount_id"),
     ],
 )
 def test_a_page_is_read_from_an_index_in_its_order(world, filters, index):

@@ -127,6 +127,21 @@ def test_an_adjustment_says_why(world):
     assert (it.chain, it.attempts, it.mails) == ((), (), ())
 
 
+def test_what_was_taken_back_and_its_payment_know_each_other_l7(world):
+    """L7, E2: in both directions; money that went back has no receipt."""
+    paid = world.pay(world.card(VISA), "100.00").id
+    key = world.attempts[-1].key
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.deliver()
+    (refund,) = page(world, paid).relatives
+    assert (refund.words, refund.state) == ("Taken back by", "Refund")
+    it = page(world, refund.payment_id)
+    assert (it.state, it.tone, it.receipt) == ("Refunded", "warn", "")
+    (back,) = it.relatives
+    assert (back.payment_id, back.words) == (paid, "Of")
+    assert page(world, paid).receipt == f"R-{world.account_id}-000001"
+
+
 def test_links_lead_there_and_back(client, busy):
     """E2: from the list, the statement and the timeline; and from the page to each of them."""
     payment_id = busy.attempts[0].payment_id
@@ -139,6 +154,18 @@ def test_links_lead_there_and_back(client, busy):
     assert len(links) == 5
     for address, anchor in links:
         assert f'id="{anchor}"' in client.get(unescape(address)).text
+
+
+def test_from_the_setting_to_what_it_caused_e2(client, busy):
+    """E2: the way back: from the audit log's line, and from a payment to its siblings."""
+    address = "/billing/payments?settings=1"
+    assert f'href="{address}"' in client.get("/settings/audit-log").text
+    payment_id = busy.attempts[0].payment_id
+    assert f'href="{address}"' in client.get(f"/billing/payments/{payment_id}").text
+    listed = client.get(address).text
+    assert listed.count(f'href="/billing/payments/{payment_id}"') == 2, "both attempts"
+    assert 'name="settings" value="1"' in listed
+    assert "No payment matches" in words(client.get("/billing/payments?settings=2"))
 
 
 def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate):

@@ -246,6 +246,19 @@ class Attempt(Base):
         Index("ix_attempt_account_id_kind_started_at_id", "account_id", "kind", "started_at", "id"),
         Index("ix_attempt_method_id_started_at_id", "method_id", "started_at", "id"),
         Index("ix_attempt_account_id_amount_id", "account_id", "amount", "id"),
+        Index("ix_attempt_account_id_state_amount_id", "account_id", "state", "amount", "id"),
+        Index("ix_attempt_account_id_kind_amount_id", "account_id", "kind", "amount", "id"),
+        Index("ix_attempt_method_id_amount_id", "method_id", "amount", "id"),
+        # From the settings to what they have caused (E2).
+        Index(
+            "ix_attempt_by_settings",
+            "account_id",
+            "settings_version",
+            "started_at",
+            "id",
+            sqlite_where=text("settings_version IS NOT NULL"),
+            postgresql_where=text("settings_version IS NOT NULL"),
+        ),
         Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
         Index("ix_attempt_method_id_id", "method_id", "id"),
     )

@@ -61,6 +61,8 @@ class AuditLine:
     address: str
     title: str
     sentence: str
+    settings: int | None
+    """Where low-balance settings were applied, their version: it leads to what they caused (E2)."""
 
 
 @dataclass(frozen=True)
@@ -185,4 +187,5 @@ def _line(account: Account, entry: Row[Any]) -> AuditLine:
         address=entry.address,
         title=audit_words.title(entry.what),
         sentence=audit_words.sentence(entry.what, entry.details, account),
+        settings=entry.details.get("version") if entry.what == "settings" else None,
     )

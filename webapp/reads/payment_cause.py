@@ -17,6 +17,7 @@ from webapp.domain.low_balance import Choice, RefillMode
 
 @dataclass(frozen=True)
 class Cause:
+    version: int
     choice: Choice
     words: str
     """ "When the balance falls below $50.00, charge $100.00"."""
@@ -41,7 +42,7 @@ def read_cause(session: Session, account: Account, version: int, now: datetime) 
         if _version(entry) == version:
             when = moments.since(entry.at, account.time_zone, now)
             applied = f"Applied by {entry.actor_name}, {moments.within(when)}"
-    return Cause(choice, _words(choice, account), _limits(choice, account), applied)
+    return Cause(version, choice, _words(choice, account), _limits(choice, account), applied)
 
 
 def _version(entry: AuditEntry) -> int:

@@ -1,13 +1,12 @@
 """Which payments a list shows, and in which order: from an address to a query."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from re import compile as pattern
 
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
@@ -35,12 +34,12 @@ class Shown(StrEnum):
     ABANDONED = "abandoned"
 
 
-STATES: dict[Shown, Sequence[AttemptState]] = {
-    Shown.PAID: (AttemptState.PAID,),
-    Shown.DECLINED: (AttemptState.DECLINED,),
-    Shown.WAITING: OPEN_STATES,
-    Shown.ABANDONED: (AttemptState.ABANDONED,),
+STATES = {
+    Shown.PAID: AttemptState.PAID,
+    Shown.DECLINED: AttemptState.DECLINED,
+    Shown.ABANDONED: AttemptState.ABANDONED,
 }
+SELDOM = (Shown.WAITING, Shown.ABANDONED)
 
 
 class Order(StrEnum):
@@ -63,6 +62,8 @@ class Filters:
     state: Shown | None = None
     kind: PaymentKind | None = None
     text: str = ""
+    settings: int | None = None
+    """The version of the low-balance settings that caused them (E2)."""
     order: Order = Order.NEWEST
 
     @property
@@ -79,6 +80,7 @@ class Filters:
             "method": str(self.method_id or ""),
             "from": self.first.isoformat() if self.first else "",
             "to": self.last.isoformat() if self.last else "",
+            "settings": str(self.settings or ""),
             "sort": "" if self.order is Order.NEWEST else self.order.value,
         }
         return {name: str(value) for name, value in given.items() if value}
@@ -113,15 +115,27 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
         found.append(Attempt.started_at < end)
     if filters.method_id is not None:
         found.append(Attempt.method_id == filters.method_id)
-    if filters.state is not None:
-        states = STATES[filters.state]
-        one = len(states) == 1
-        found.append(Attempt.state == states[0] if one else Attempt.state.in_(states))
+    if filters.state is Shown.WAITING:
+        found.append(_few(_Few.account_id == account.id, _Few.state.in_(OPEN_STATES)))
+    elif filters.state is not None:
+        found.append(Attempt.state == STATES[filters.state])
     if filters.kind is not None:
-        found.append(Attempt.kind == filters.kind)
+        # Few are abandoned or open: it must not be the kind by which they are looked for.
+        kind = Attempt.kind + "" if filters.state in SELDOM else Attempt.kind
+        found.append(kind == filters.kind)
+    if filters.settings is not None:
+        found.append(Attempt.settings_version == filters.settings)
     if filters.text:
         found.append(_mentions(session, account, filters.text))
     return found
+
+
+_Few = aliased(Attempt)
+
+
+def _few(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What is known to be few is found first: SQLite would walk the whole list in its order."""
+    return Attempt.id.in_(select(_Few.id).where(*conditions))
 
 
 def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bool]:
@@ -130,7 +144,7 @@ def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bo
     What it can mean is looked up first, so that a text without a meaning reads no payments at all.
     """
     if reference := _REFERENCE.fullmatch(text):
-        return Attempt.payment_id == int(reference[1])
+        return _few(_Few.payment_id == int(reference[1]))
     meanings: list[ColumnElement[bool]] = []
     if methods := _methods_named(session, account, text):
         meanings.append(Attempt.method_id.in_(methods))

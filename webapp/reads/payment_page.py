@@ -31,7 +31,7 @@ from webapp.reads.months import Month
 from webapp.reads.outbox import STATES as MAIL_STATES
 from webapp.reads.payment_cause import Cause, read_cause
 from webapp.reads.payment_chain import payment_chain, payment_sentence
-from webapp.reads.payment_list import state_of
+from webapp.reads.payment_list import TAKEN_BACK, state_of
 from webapp.reads.receipt import receipt_label
 from webapp.reads.what_happens_next import ChainStep
 
@@ -155,6 +155,8 @@ def read_payment(
     threshold = cause.choice.threshold if cause else None
     below = f"Below {account.show(threshold)}" if threshold is not None else ""
     state, tone = STATES[PaymentState(payment.state)]
+    if attempts and PaymentKind(payment.kind) in TAKEN_BACK:
+        state, tone = state_of(attempts[0])
     covered = bool(payments.covering(session, [a for a in attempts if _is_declined(a)]))
     settled = moments.since(payment.settled_at, zone, now) if payment.settled_at else ""
     ids = [attempt.id for attempt in attempts]

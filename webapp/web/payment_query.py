@@ -16,5 +16,6 @@ def filters() -> Filters:
         state=word("state", Shown),
         kind=word("kind", PaymentKind),
         text=line("q", LONGEST_TEXT),
+        settings=request.args.get("settings", type=forms.record_id),
         order=word("sort", Order) or Order.NEWEST,
     )
