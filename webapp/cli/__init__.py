@@ -2,11 +2,36 @@
 
 from flask import Flask
 
-from webapp.cli import accounts, attempts, copies, demo, evidence, jobs, keys, ledger, usage, wires
+from webapp.cli import (
+    accounts,
+    attempts,
+    books,
+    copies,
+    demo,
+    evidence,
+    holds,
+    jobs,
+    keys,
+    ledger,
+    low_balance,
+    methods,
+    payments,
+    post,  # noqa: F401 it joins the group of usage
+    usage,
+    wires,
+)
+
+GROUPS = (
+    accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, payments,
+    usage, wires,
+)  # fmt: skip
+COMMANDS = (
+    books.activity, books.statement, copies.backup, copies.restore, copies.move_to,
+)  # fmt: skip
 
 
 def register(app: Flask) -> None:
-    for room in (accounts, attempts, demo, evidence, jobs, keys, ledger, usage, wires):
-        app.cli.add_command(room.commands)
-    for command in (copies.backup, copies.restore, copies.move_to):
+    for group in GROUPS:
+        app.cli.add_command(group.commands)
+    for command in COMMANDS:
         app.cli.add_command(command)

@@ -1,0 +1,171 @@
+"""What the API does an operator can do by commands, and scripts can rely on them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.factories import DECLINING, MASTERCARD, VISA
+from webapp.api.document import endpoints
+from webapp.api.operations import Group
+
+COMMANDS = {
+    "post_usage": "usage post",
+    "read_balance": "accounts show",
+    "list_holds": "holds list",
+    "read_hold": "holds show",
+    "open_hold": "holds open",
+    "change_hold": "holds change",
+    "release_hold": "holds release",
+    "list_payment_methods": "methods list",
+    "read_payment_method": "methods show",
+    "read_order": "methods order",
+    "replace_order": "methods order",
+    "remove_payment_method": "methods remove",
+    "read_low_balance_settings": "low-balance show",
+    "replace_low_balance_settings": "low-balance set",
+    "list_payments": "payments list",
+    "read_payment": "payments show",
+    "create_payment": "payments add",
+    "retry_payment": "payments retry",
+    "read_the_statement": "statement",
+    "read_the_activity": "activity",
+}
+THE_CUSTOMERS_OWN = {"set_auto_charge"}
+"""M3: only the customer changes it."""
+
+
+@pytest.fixture
+def said(flask, world):
+    """The JSON that a command prints for the account."""
+
+    def told(command, *words, code=0):
+        result = flask([*command.split(), str(world.account_id), *map(str, words), "--json"])
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    return told
+
+
+def test_each_operation_has_its_command(app, flask):
+    for endpoint in endpoints(app):
+        if endpoint.said.group == Group.WEBHOOKS or endpoint.name in THE_CUSTOMERS_OWN:
+            continue
+        told = flask(f"{COMMANDS[endpoint.name]} --help")
+        assert told.exit_code == 0, endpoint.name
+        assert "--json" in told.output
+
+
+def test_every_command_of_every_group_has_help(app):
+    def walk(command, path):
+        assert command.help, path
+        for name, part in getattr(command, "commands", {}).items():
+            if path or name not in ("run", "shell", "routes", "db"):  # Flask's own
+                walk(part, [*path, name])
+
+    walk(click.Group(commands=app.cli.commands, help="all"), [])
+
+
+def test_usage_is_posted_once(said, world):
+    assert said("usage post", "12.34", "call-981") == {"status": "posted", "balance": "87.66"}
+    assert said("usage post", "12.34", "call-981")["status"] == "duplicate"
+    assert said("usage post", "1.00", "call-981", code=1)["status"] == "conflict"
+    assert world.balance == "87.66"
+
+
+def test_t12_a_hold_is_opened_changed_and_released(said):
+    assert said("holds open", "call-7", "3.20", "--expires-in", 60)["state"] == "open"
+    assert said("holds change", "call-7", "--amount", "4.80")["amount"] == "4.80"
+    [held] = said("holds list")
+    assert held == said("holds show", "call-7")
+    assert said("holds release", "call-7")["state"] == "released"
+    assert said("holds list") == []
+
+
+def test_methods_are_listed_ordered_and_removed(said, world):
+    visa, mastercard = world.cards(VISA, MASTERCARD)
+    first, second = visa.id, mastercard.id
+    assert said("methods order", second, first) == {"order": [second, first]}
+    names = [it["name"] for it in said("methods list")["payment_methods"]]
+    assert names == ["Mastercard •••• 4444", "Visa •••• 4242"]
+    assert said("methods show", first)["position"] == 2
+    assert said("methods remove", second)["removed"] == second
+    assert said("methods order") == {"order": [first]}
+
+
+def test_t1_settings_are_changed_together_or_not_at_all(said, flask, world):
+    world.card(VISA)
+    changed = said("low-balance set", "--refill", "--threshold", "50", "--refill-amount", "100")
+    assert (changed["refill_on"], changed["threshold"]) == (True, "50.00")
+    assert said("low-balance set", "--day-limit", "300.00")["threshold"] == "50.00"
+    assert said("low-balance set", "--empty", "day-limit")["day_limit"] is None
+
+    refused = flask(f"low-balance set {world.account_id} --notification --refill-amount 5.00")
+    assert refused.exit_code == 1
+    assert "refill_amount: At least $30.00" in refused.stderr
+    assert said("low-balance show")["notification_on"] is False
+
+
+def test_payments_end_with_what_became_of_them(said, world):
+    """L4, F4: 0 paid, 1 declined, 3 not known yet."""
+    world.cards(VISA)
+    assert said("payments add", "30.00", "--key", "one")["state"] == "paid"
+    assert said("payments add", "30.00", "--key", "one")["id"] == 2
+    world.next_answer("decline", decline_code="insufficient_funds")
+    failed = said("payments add", "40.00", code=1)
+    assert said("payments retry", failed["id"])["state"] == "paid"
+    world.next_answer("timeout_after_charge")
+    unknown = said("payments add", "50.00", code=3)
+    world.pass_time(seconds=11)
+    assert said("payments show", unknown["id"])["state"] == "paid"
+    assert world.charges == [("4242", "30.00"), ("4242", "40.00"), ("4242", "50.00")]
+
+    listed = said("payments list", "--state", "failed")["payments"]
+    assert [it["id"] for it in listed] == [failed["id"]]
+
+
+def test_the_books_are_printed(said, world):
+    world.card(DECLINING)
+    world.use("12.5", "call-1")
+    assert [it["amount"] for it in said("statement")["entries"]] == ["-12.50", "100.00"]
+    assert said("activity")["next"].startswith("Nothing is charged")
+
+
+def test_people_read_them_too(flask, world):
+    world.cards(VISA)
+    world.pay_by_chain("30.00")
+    for line in ("payments list", "statement", "activity", "methods list", "holds list"):
+        told = flask(f"{line} {world.account_id}")
+        assert told.exit_code == 0, told.output
+        assert "{" not in told.output
+    assert "Visa •••• 4242, paid" in flask(f"payments show {world.account_id} 2").output
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["low-balance show", "statement", "activity", "usage post", "payments add", "holds open"],
+)
+def test_an_account_that_is_not_there_is_told(flask, line):
+    words = {"usage post": "1.00 x", "payments add": "30.00", "holds open": "x 1.00"}.get(line, "")
+    told = flask(f"{line} 999 {words}")
+    assert (told.exit_code, told.stderr.count("\n")) == (1, 1)
+    assert "was not found" in told.stderr
+
+
+def test_a_shell_completes_the_words(app):
+    environ = {
+        **os.environ,
+        "FLASK_APP": "wsgi",
+        "BALLAST_HOME": str(app.extensions["ballast"].settings.home),
+        "_FLASK_COMPLETE": "bash_complete",
+        "COMP_WORDS": "flask payments re",
+        "COMP_CWORD": "2",
+    }
+    flask = Path(sys.executable).with_name("flask")
+    root = Path(__file__).parents[2]
+    told = subprocess.run([flask], cwd=root, env=environ, capture_output=True, text=True)
+    assert told.stdout == "plain,retry\n", told.stderr

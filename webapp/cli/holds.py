@@ -1,0 +1,103 @@
+"""`flask holds`: what running calls are expected to cost (T12)."""
+
+from datetime import datetime, timedelta
+
+import click
+
+from webapp.actions.change_hold import change_hold
+from webapp.actions.open_hold import open_hold
+from webapp.actions.release_hold import release_hold
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import ACCOUNT, MICROS
+from webapp.domain.holds import LIFE, Hold, find
+from webapp.domain.money import decimal_text
+from webapp.extensions import db, parts
+from webapp.reads.holds import read_open_holds
+
+commands = Commands("holds", help="What running calls are expected to cost.")
+
+REFERENCE = click.argument("reference")
+LONGEST = int(LIFE.total_seconds())
+SECONDS = click.IntRange(1, LONGEST)
+
+
+@commands.command("list")
+@ACCOUNT
+@as_json
+def list_(account: int, as_json: bool) -> None:
+    """List what is held of ACCOUNT, the oldest first."""
+    records = [_record(hold) for hold in read_open_holds(db.session(), account, _now())]
+    if as_json:
+        print_json(records)
+        return
+    for record in records:
+        line = "{amount:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC"
+        click.echo(line.format(**record))
+    if not records:
+        click.echo("Nothing is held.")
+
+
+@commands.command()
+@ACCOUNT
+@REFERENCE
+@as_json
+def show(account: int, reference: str, as_json: bool) -> None:
+    """Show the hold of REFERENCE."""
+    _tell(find(db.session(), account, reference), as_json)
+
+
+@commands.command("open")
+@ACCOUNT
+@REFERENCE
+@click.argument("amount", type=MICROS)
+@click.option("--expires-in", type=SECONDS, default=LONGEST, show_default=True, help="Seconds.")
+@as_json
+def open_(account: int, reference: str, amount: int, expires_in: int, as_json: bool) -> None:
+    """Hold AMOUNT for REFERENCE. The same again changes nothing."""
+    lasts = timedelta(seconds=expires_in)
+    _tell(open_hold(db.session(), account, reference, amount, _now(), lasts).hold, as_json)
+
+
+@commands.command()
+@ACCOUNT
+@REFERENCE
+@click.option("--amount", type=MICROS, help="The new estimate.")
+@click.option("--expires-in", type=SECONDS, help="Seconds from now.")
+@as_json
+def change(
+    account: int, reference: str, amount: int | None, expires_in: int | None, as_json: bool
+) -> None:
+    """Change the estimate of REFERENCE, its end, or both."""
+    if amount is None and expires_in is None:
+        raise click.UsageError("Give --amount or --expires-in.")
+    lasts = timedelta(seconds=expires_in) if expires_in is not None else None
+    _tell(change_hold(db.session(), account, reference, amount, lasts, _now()), as_json)
+
+
+@commands.command()
+@ACCOUNT
+@REFERENCE
+@as_json
+def release(account: int, reference: str, as_json: bool) -> None:
+    """Let go what is held for REFERENCE: it came to nothing."""
+    _tell(release_hold(db.session(), account, reference, _now()), as_json)
+
+
+def _now() -> datetime:
+    return parts().clock.now()
+
+
+def _record(hold: Hold) -> dict[str, object]:
+    return {
+        "reference": hold.reference,
+        "amount": decimal_text(hold.amount),
+        "state": str(hold.standing(_now())),
+        "opened_at": hold.opened_at,
+        "expires_at": hold.expires_at,
+        "ended_at": hold.ended_at,
+    }
+
+
+def _tell(hold: Hold, as_json: bool) -> None:
+    record = _record(hold)
+    print_json(record) if as_json else print_record(record)

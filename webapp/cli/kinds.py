@@ -1,0 +1,57 @@
+"""Arguments that several commands take."""
+
+from datetime import UTC, datetime
+
+import click
+
+from webapp.domain import money
+
+ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+)
+CURSOR = click.option(
+    "--cursor", type=click.IntRange(1, 999_999_999), help="Go on where a page has ended."
+)
+
+
+class AmountOf(click.ParamType):
+    """Micros of a decimal string above zero."""
+
+    name = "amount"
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return money.parse(str(value), self._places)
+        except money.BadAmount as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+class Instant(click.ParamType):
+    """In UTC, unless it says otherwise."""
+
+    name = "instant"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(str(value))
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r}: use an instant such as 2026-11-22T10:00:00Z", param, ctx)
+
+
+CENTS = AmountOf(money.PAYMENT_PLACES)
+MICROS = AmountOf(money.USAGE_PLACES)
+SINCE = click.option("--since", type=Instant(), metavar="INSTANT", help="Not before it.")
+UNTIL = click.option("--until", type=Instant(), metavar="INSTANT", help="Before it.")

@@ -1,0 +1,85 @@
+"""`flask low-balance`: when a customer's balance is refilled, and when they are warned."""
+
+from dataclasses import asdict, replace
+
+import click
+
+from webapp.actions.apply_settings import apply_settings
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import ACCOUNT, CENTS
+from webapp.domain.accounts import Account
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.errors import NotFound
+from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.extensions import db, parts
+from webapp.reads.records.settings import read_settings
+
+commands = Commands("low-balance", help="When a balance is refilled, and when people are warned.")
+
+AMOUNTS = (
+    "threshold", "refill-amount", "target", "day-limit", "month-limit", "notification-threshold",
+)  # fmt: skip
+
+
+@commands.command()
+@ACCOUNT
+@as_json
+def show(account: int, as_json: bool) -> None:
+    """Show the settings of ACCOUNT."""
+    _insist(account)
+    _tell(account, as_json)
+
+
+@commands.command("set")
+@ACCOUNT
+@click.option("--refill/--no-refill", default=None, help="Whether the balance is refilled.")
+@click.option(
+    "--mode",
+    type=click.Choice([str(mode) for mode in RefillMode]),
+    help="add: charge the refill amount; target: what brings the balance up to the target.",
+)
+@click.option("--threshold", type=CENTS, metavar="50.00", help="Refill when it falls below.")
+@click.option("--refill-amount", type=CENTS, metavar="100.00")
+@click.option("--target", type=CENTS, metavar="150.00")
+@click.option("--day-limit", type=CENTS, metavar="300.00", help="Of automatic payments.")
+@click.option("--month-limit", type=CENTS, metavar="900.00", help="Of automatic payments.")
+@click.option("--notification/--no-notification", default=None, help="Whether people are warned.")
+@click.option("--notification-threshold", type=CENTS, metavar="75.00")
+@click.option("--empty", multiple=True, type=click.Choice(AMOUNTS), help="An amount to take away.")
+@as_json
+def set_(
+    account: int,
+    refill: bool | None,
+    mode: str | None,
+    notification: bool | None,
+    empty: tuple[str, ...],
+    as_json: bool,
+    **amounts: int | None,
+) -> None:
+    """Change what is given, of the settings of ACCOUNT; together, or not at all."""
+    _insist(account)
+    it, session = parts(), db.session()
+    settings = LowBalanceSettings.of(session, account)
+    changes: dict[str, object] = {name: it for name, it in amounts.items() if it is not None}
+    changes |= {name.replace("-", "_"): None for name in empty}
+    if refill is not None:
+        changes["refill_on"] = refill
+    if notification is not None:
+        changes["notification_on"] = notification
+    if mode is not None:
+        changes["refill_mode"] = RefillMode(mode)
+    choice = replace(settings.chosen(), **changes)  # type: ignore[arg-type]
+    around = (COMMAND_LINE, it.clock.now(), it.policy)
+    apply_settings(session, account, choice, settings.version, *around)
+    it.wake()
+    _tell(account, as_json)
+
+
+def _insist(account: int) -> None:
+    if db.session().get(Account, account) is None:
+        raise NotFound(f"Account {account}")
+
+
+def _tell(account: int, as_json: bool) -> None:
+    record = asdict(read_settings(db.session(), account)[0])
+    print_json(record) if as_json else print_record(record)

@@ -1,0 +1,73 @@
+"""`flask methods`: a customer's payment methods. Consent to charge them is the customer's (M3)."""
+
+from dataclasses import asdict
+
+import click
+
+from webapp.actions.remove_method import remove_method
+from webapp.actions.reorder_methods import reorder_methods
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import ACCOUNT
+from webapp.domain.audit import COMMAND_LINE
+from webapp.extensions import db, parts
+from webapp.reads.records.methods import read_method, read_methods, read_order
+
+commands = Commands("methods", help="A customer's payment methods: look, order, remove.")
+
+METHOD = click.argument("method", type=click.IntRange(1, 999_999_999))
+
+
+@commands.command("list")
+@ACCOUNT
+@as_json
+def list_(account: int, as_json: bool) -> None:
+    """List the methods of ACCOUNT in the customer's order; the first is the primary."""
+    found = read_methods(db.session(), account, parts().clock.now())
+    if as_json:
+        print_json(asdict(found))
+        return
+    for it in found.payment_methods:
+        words = it.status.replace("_", " ")
+        click.echo(f"{it.position:>3}  {it.id:>6}  {it.name:<34}  {words}")
+    if not found.payment_methods:
+        click.echo("No payment method is saved.")
+
+
+@commands.command()
+@ACCOUNT
+@METHOD
+@as_json
+def show(account: int, method: int, as_json: bool) -> None:
+    """Show one METHOD of ACCOUNT."""
+    record = asdict(read_method(db.session(), account, method, parts().clock.now()))
+    print_json(record) if as_json else print_record(record)
+
+
+@commands.command()
+@ACCOUNT
+@click.argument("ids", type=int, nargs=-1)
+@as_json
+def order(account: int, ids: tuple[int, ...], as_json: bool) -> None:
+    """Show the order of ACCOUNT, or put its methods into the order of IDS, all of them."""
+    it, session = parts(), db.session()
+    seen = read_order(session, account).order
+    if ids:
+        around = (COMMAND_LINE, it.clock.now(), it.policy)
+        reorder_methods(session, account, ids, seen, *around)
+        it.wake()
+    now = read_order(session, account)
+    print_json(asdict(now)) if as_json else click.echo(" ".join(map(str, now.order)))
+
+
+@commands.command()
+@ACCOUNT
+@METHOD
+@as_json
+def remove(account: int, method: int, as_json: bool) -> None:
+    """Take METHOD off the list of ACCOUNT, for good, and revoke it at the processor."""
+    it = parts()
+    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    removed = remove_method(db.session(), account, method, *around)
+    it.wake()
+    record = {"removed": removed.id, "name": removed.label}
+    print_json(record) if as_json else click.echo(f"{removed.label} was removed.")

@@ -1,0 +1,136 @@
+"""`flask payments`: what was charged, and charging at a customer's word.
+
+Exit codes of `add` and `retry`: 0 paid, 1 refused or declined, 3 not known yet.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+from secrets import token_hex
+
+import click
+
+from webapp.actions.pay import retry as retry_payment
+from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.errors import Conflict
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
+from webapp.extensions import db, parts
+from webapp.reads.records.payments import (
+    PaymentFilter,
+    PaymentRecord,
+    declined,
+    find_payment,
+    payment_record,
+    read_payments,
+)
+
+commands = Commands("payments", help="Payments: look, add funds, retry.")
+
+PAYMENT = click.argument("payment", type=click.IntRange(1, 999_999_999))
+KEY = click.option(
+    "--key", default="", help="Known by it, the same command again makes no second payment."
+)
+EXIT_CODES = {PaymentState.PAID: 0, PaymentState.OPEN: 3}
+
+
+@commands.command("list")
+@ACCOUNT
+@click.option("--state", type=click.Choice([str(state) for state in PaymentState]))
+@click.option("--kind", type=click.Choice([str(kind) for kind in PaymentKind]))
+@SINCE
+@UNTIL
+@LIMIT
+@CURSOR
+@as_json
+def list_(
+    account: int,
+    state: str | None,
+    kind: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    cursor: int | None,
+    as_json: bool,
+) -> None:
+    """List the payments of ACCOUNT, the newest first."""
+    only = PaymentFilter(
+        PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
+    )
+    page = read_payments(db.session(), account, only, cursor, limit)
+    if as_json:
+        print_json(asdict(page))
+        return
+    for it in page.payments:
+        click.echo(
+            f"{it.id:>6}  {it.created_at:%Y-%m-%d %H:%M}  {it.amount:>12} {it.currency}  "
+            f"{it.state:<9}  {it.kind}"
+        )
+    click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "That is all.")
+
+
+@commands.command()
+@ACCOUNT
+@PAYMENT
+@as_json
+def show(account: int, payment: int, as_json: bool) -> None:
+    """Show one PAYMENT of ACCOUNT, with its attempts."""
+    _print(payment_record(find_payment(db.session(), account, payment)), as_json)
+
+
+@commands.command()
+@ACCOUNT
+@click.argument("amount", type=CENTS)
+@KEY
+@as_json
+@click.pass_context
+def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) -> None:
+    """Charge AMOUNT to the methods of ACCOUNT with auto-charge on, in their order."""
+    it = parts()
+    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    made = pay_by_auto_charge(db.session(), account, amount, _request_key(key), *around)
+    _conclude(ctx, made, as_json)
+
+
+@commands.command()
+@ACCOUNT
+@PAYMENT
+@KEY
+@as_json
+@click.pass_context
+def retry(ctx: click.Context, account: int, payment: int, key: str, as_json: bool) -> None:
+    """Repeat the last declined attempt of PAYMENT with its method."""
+    it, session = parts(), db.session()
+    failed = declined(find_payment(session, account, payment))
+    if not failed:
+        raise Conflict("Only a failed payment can be retried.", code="not_failed")
+    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    made = retry_payment(session, account, failed[-1].id, _request_key(key), *around)
+    _conclude(ctx, made, as_json)
+
+
+def _request_key(key: str) -> str:
+    if not key:
+        return token_hex(16)
+    if not (len(key) <= 60 and key.isascii() and key.isprintable()):
+        raise click.UsageError("--key: at most 60 characters of ASCII.")
+    return f"cli {key}"
+
+
+def _conclude(ctx: click.Context, made: Payment, as_json: bool) -> None:
+    parts().wake()
+    _print(payment_record(made), as_json)
+    ctx.exit(EXIT_CODES.get(PaymentState(made.state), 1))
+
+
+def _print(record: PaymentRecord, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(record))
+        return
+    told = asdict(record)
+    told["attempts"] = tuple(
+        f"{it.id}: {', '.join(filter(None, (it.method_name, it.state, it.reason)))}"
+        for it in record.attempts
+    )
+    print_record(told)

@@ -1,0 +1,54 @@
+"""`flask usage post`: one record, as a meter sends it."""
+
+from datetime import datetime
+
+import click
+
+from webapp.actions.post_usage import post_usage
+from webapp.cli import usage as group
+from webapp.cli.commands import as_json, print_json, print_record
+from webapp.cli.kinds import ACCOUNT, Instant
+from webapp.domain import usage
+from webapp.domain.accounts import Account
+from webapp.domain.errors import NotFound
+from webapp.domain.money import decimal_text
+from webapp.domain.usage import Verdict
+from webapp.extensions import db, parts
+
+
+@group.commands.command("post")
+@ACCOUNT
+@click.argument("amount")
+@click.argument("reference")
+@click.option("--description", default="", help="For the statement.")
+@click.option("--occurred-at", type=Instant(), metavar="INSTANT", help="Now, when left out.")
+@as_json
+@click.pass_context
+def post(
+    ctx: click.Context,
+    account: int,
+    amount: str,
+    reference: str,
+    description: str,
+    occurred_at: datetime | None,
+    as_json: bool,
+) -> None:
+    """Debit AMOUNT from ACCOUNT, once for each REFERENCE.
+
+    Exit code 1 where the reference was posted with another amount.
+    """
+    it, session = parts(), db.session()
+    now = it.clock.now()
+    found = session.get(Account, account)
+    if found is None:
+        raise NotFound(f"Account {account}")
+    sent = {"amount": amount, "reference": reference, "description": description}
+    if occurred_at is not None:
+        sent["occurred_at"] = occurred_at.isoformat()
+    record = usage.parse(sent, found.currency, now)
+    receipt = post_usage(session, account, [record], now, it.policy)
+    it.wake()
+    [verdict] = receipt.verdicts
+    told = {"status": str(verdict), "balance": decimal_text(receipt.balance)}
+    print_json(told) if as_json else print_record(told)
+    ctx.exit(1 if verdict is Verdict.CONFLICT else 0)
