@@ -4,6 +4,7 @@ Nothing here is a double: what the tests ask goes through the product's own acti
 """
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import count
 from secrets import token_hex
 
@@ -16,6 +17,7 @@ from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.create_account import create_account
 from webapp.actions.create_key import create_key
 from webapp.actions.finish_setup import finish_setup
+from webapp.actions.import_usage import import_usage
 from webapp.actions.invitations import invite
 from webapp.actions.open_hold import open_hold
 from webapp.actions.pay import pay_now, retry
@@ -276,6 +278,22 @@ class World:
             micros(amount),
             self.clock.now(),
             timedelta(**lasts) if lasts else LIFE,
+        )
+
+    def import_usage(self, text, key=None, name="usage.csv"):
+        """As a file from the browser; the import's id."""
+        content = text.encode() if isinstance(text, str) else text
+        return import_usage(
+            self.session,
+            self.account_id,
+            BytesIO(content),
+            name,
+            len(content),
+            key or token_hex(16),
+            self.owner,
+            self.clock,
+            self.policy,
+            lambda: None,
         )
 
     def remove(self, method, session=None):

@@ -79,6 +79,7 @@ def test_axe_on_every_page(open_calm, full, theme):
         "/settings/api-keys/new",
         "/settings/webhooks",
         "/settings/webhooks/new",
+        "/settings/data",
         "/sandbox",
         "/sandbox/outbox",
         "/billing/nowhere",

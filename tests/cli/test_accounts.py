@@ -1,6 +1,7 @@
 """`flask accounts`."""
 
 import json
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import func, select
@@ -141,3 +142,19 @@ def test_an_account_that_is_not_there(flask, wanted, code):
     failed = flask(f"accounts show {wanted}")
     assert failed.exit_code == code
     assert "Traceback" not in failed.output
+
+
+def test_all_that_is_kept_of_an_account_is_written_into_a_file(flask, world, tmp_path):
+    """P2: with what only the operator reads, and a line in the audit log."""
+    file = tmp_path / "all.zip"
+    made = flask(f"accounts export {world.account_id} {file} --json")
+    assert json.loads(made.stdout)["size"] == file.stat().st_size
+    archive = ZipFile(file)
+    assert archive.testzip() is None
+    assert json.loads(archive.read("account.json"))[0]["name"] == "Harbour Voice"
+    assert "decline_code" in archive.read("attempts.csv").decode()
+    assert flask(f"accounts export {world.account_id} {file}").exit_code == 1
+    assert flask(f"accounts export 999 {tmp_path / 'none.zip'}").exit_code == 1
+    assert not (tmp_path / "none.zip").exists()
+    world.session.rollback()
+    assert world.session.query(AuditEntry).filter_by(what="exported").count() == 1

@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 COMMANDS = [
     "accounts create",
+    "accounts export",
     "accounts list",
     "accounts show",
     "backup",

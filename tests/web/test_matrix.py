@@ -87,6 +87,7 @@ def records(app, held_account):
     agreement = next(m for m in world.methods if m.kind == "paypal")
     paid = next(a.payment for a in world.attempts if a.state == AttemptState.PAID)
     paid_key = world.books.paid_charges()[-1][0]
+    import_id = world.import_usage("amount,reference\n1.00,imported-1\n")
     endpoint_id = world.webhook(events=["balance.low"]).endpoint_id
     delivery_id = send_test(world.session, world.account_id, endpoint_id, world.clock.now()).id
     return {
@@ -110,6 +111,7 @@ def records(app, held_account):
         "name": "sandbox",
         "/sandbox/paypal/<challenge_id> challenge_id": paypal.address.rpartition("/")[2],
         "/billing/payments/returned ?": f"key={paid.request_key}",
+        "import_id": str(import_id),
         "endpoint_id": str(endpoint_id),
         "delivery_id": str(delivery_id),
         "user_id": str(teammate_of(world)),

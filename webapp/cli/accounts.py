@@ -1,17 +1,20 @@
 """`flask accounts`: make accounts and look at them."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from webapp.actions.adjust_balance import adjust_balance
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.create_account import create_account
+from webapp.actions.note_export import note_export
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.domain import money
 from webapp.domain.audit import COMMAND_LINE
 from webapp.extensions import db, parts
 from webapp.reads.accounts import read_account, read_accounts
+from webapp.reads.export import export as read_export
 
 commands = Commands("accounts", help="Make customers' accounts and look at them.")
 
@@ -94,6 +97,26 @@ def show(account: int, as_json: bool) -> None:
     it = parts()
     card = asdict(read_account(db.session(), account, it.clock.now(), it.policy))
     print_json(card) if as_json else print_record(card)
+
+
+@commands.command("export")
+@click.argument("account", type=ANY_ID)
+@click.argument("file", type=click.Path(exists=False, dir_okay=False, path_type=Path))
+@as_json
+def export(account: int, file: Path, as_json: bool) -> None:
+    """Write all that is kept of ACCOUNT into the new zip FILE: CSV and JSON."""
+    session, now = db.session(), parts().clock.now()
+    pieces = read_export(session, account, now, for_operator=True)
+    try:
+        with file.open("xb") as zipped:
+            for piece in pieces:
+                zipped.write(piece)
+    except FileExistsError:
+        raise click.ClickException(f"{file}: is there already") from None
+    session.rollback()
+    note_export(session, account, COMMAND_LINE, now)
+    record = {"account": account, "file": str(file), "size": file.stat().st_size}
+    print_json(record) if as_json else print_record(record)
 
 
 @commands.command("paypal")

@@ -13,13 +13,12 @@ import click
 from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
-from webapp.cli import usage_file
 from webapp.cli.commands import Commands, as_json, in_words, print_json
-from webapp.cli.usage_file import Line
-from webapp.domain import usage
+from webapp.domain import usage, usage_file
 from webapp.domain.accounts import Account
 from webapp.domain.errors import Invalid
 from webapp.domain.usage import Usage, Verdict
+from webapp.domain.usage_file import Line
 from webapp.extensions import Parts, db, parts
 
 commands = Commands("usage", help="Post metered usage.")

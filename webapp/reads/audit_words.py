@@ -191,6 +191,14 @@ def _webhook_ended(details: Details, account: Account) -> str:
     return f"{details.get('url')} was switched off: {why}."
 
 
+def _usage_imported(details: Details, account: Account) -> str:
+    counts = {name: details.get(name) for name in ("posted", "duplicate", "bad")}
+    if None in counts.values():
+        return f"{details.get('file')}."
+    words = "{posted:,} posted, {duplicate:,} already there, {bad:,} bad".format_map(counts)
+    return f"{details.get('file')}: {words}."
+
+
 def _key(details: Details) -> str:
     return f"{details.get('name')} ({details.get('key')}…)"
 
@@ -255,6 +263,8 @@ KINDS: dict[str, Kind] = {
     "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
     "api_key_created": Kind(MACHINES, "API key created", _key_created),
     "api_key_rotated": Kind(MACHINES, "API key rotated", _key_rotated),
+    "usage_imported": Kind(MACHINES, "Usage imported", _usage_imported),
+    "exported": Kind(ACCOUNT, "Account exported", fixed("All that is kept of it was downloaded.")),
     "webhook_added": Kind(MACHINES, "Webhook added", _webhook_events),
     "webhook_changed": Kind(MACHINES, "Webhook changed", _webhook_events),
     "webhook_switched": Kind(MACHINES, "Webhook switched", _webhook_switched),

@@ -1,17 +1,12 @@
 """Lists as files for a spreadsheet: sent while they are read, and safe to open."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from flask import Response, stream_with_context
 
-# What begins so is a formula to a spreadsheet, and worked out (OWASP, "CSV Injection").
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-AMOUNT = re.compile(r"(?a:-?\d+\.\d{2,6})")
-"""As we write them; below zero it begins like a formula and is none."""
+from webapp.domain.spreadsheets import harmless
 
 ROWS_AT_ONCE = 200
 """In one piece of the answer: a line for each would be a thousand small packets."""
@@ -21,13 +16,6 @@ def download(name: str, rows: Iterable[Iterable[str]]) -> Response:
     answer = Response(stream_with_context(_pieces(rows)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
-
-
-def harmless(cell: str) -> str:
-    """With an apostrophe before what would be taken for a formula; spreadsheets do not show it."""
-    if AMOUNT.fullmatch(cell) or not cell.lstrip(" ").startswith(FORMULAS):
-        return cell
-    return f"'{cell}"
 
 
 def _pieces(rows: Iterable[Iterable[str]]) -> Iterator[str]:

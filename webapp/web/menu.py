@@ -50,6 +50,7 @@ MENU = (
             Entry("users", "users.index", "users", "Users", Right.USERS),
             Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
             Entry("webhooks", "webhook_endpoints.index", "webhook", "Webhooks", Right.TECHNICAL),
+            Entry("data", "data.index", "upload", "Import and Export", Right.TECHNICAL),
             Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),
         ),
     ),

@@ -28,12 +28,15 @@ class Line:
     """Why it cannot be read; empty if it can."""
 
 
-def read(stream: BinaryIO) -> Iterator[Line]:
-    """The lines after the header, as they are read. Raises `BadHeader` at the first."""
+def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
+    """The lines after the header, as they are read. Raises `BadHeader` at the first.
+
+    `account_is_known`: then the header may do without that column.
+    """
     # What is no UTF-8 comes through as surrogates, so that one bad byte costs one line.
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     rows = csv.reader(text, strict=True)
-    columns = _columns(rows)
+    columns = _columns(rows, REQUIRED[1:] if account_is_known else REQUIRED)
     while True:
         number = rows.line_num + 1
         try:
@@ -47,13 +50,13 @@ def read(stream: BinaryIO) -> Iterator[Line]:
             yield _line(number, columns, row)
 
 
-def _columns(rows: Iterator[list[str]]) -> Sequence[str]:
+def _columns(rows: Iterator[list[str]], required: Sequence[str]) -> Sequence[str]:
     wanted = f"the first line must be {','.join(COLUMNS)}"
     try:
         columns = [name.strip().lower() for name in next(rows)]
     except (StopIteration, csv.Error):
         raise BadHeader(f"The file has no header; {wanted}") from None
-    missing = [name for name in REQUIRED if name not in columns]
+    missing = [name for name in required if name not in columns]
     if missing:
         raise BadHeader(f"The header has no {' and no '.join(missing)}; {wanted}")
     unknown = [name for name in columns if name not in COLUMNS]

@@ -1,0 +1,177 @@
+"""Post the usage of a file that a person has sent, line by line; safe to send again (L12)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.actions.post_usage import post_usage
+from webapp.clock import Clock
+from webapp.domain import audit, usage, usage_file
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.base import begin_writing
+from webapp.domain.errors import Conflict, Invalid
+from webapp.domain.policy import Policy
+from webapp.domain.usage import Usage, Verdict
+from webapp.domain.usage_file import Line
+from webapp.domain.usage_imports import MOST_FAULTS, NAME_LENGTH, ImportState, UsageImport
+
+BATCH = 1_000
+"""Lines in one transaction: other writers wait for it."""
+
+
+def import_usage(
+    session: Session,
+    account_id: int,
+    file: BinaryIO,
+    file_name: str,
+    size: int,
+    key: str,
+    actor: Actor,
+    clock: Clock,
+    policy: Policy,
+    wake: Callable[[], None],
+) -> int:
+    """The import's id. `key` is made with the form. Raises `Conflict` for a form that was sent."""
+    import_id = _begin(session, account_id, file_name, size, key, actor, clock.now())
+    currency = session.get_one(Account, account_id).currency
+    session.rollback()
+    run = _Run(session, account_id, import_id, currency, clock, policy, wake)
+    try:
+        for line in usage_file.read(file, account_is_known=True):
+            run.take(line, file.tell())
+    except usage_file.BadHeader as bad:
+        run.refuse(str(bad))
+        return import_id
+    run.end(actor, file_name)
+    return import_id
+
+
+def _begin(
+    session: Session,
+    account_id: int,
+    file_name: str,
+    size: int,
+    key: str,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    begin_writing(session)
+    run = UsageImport(
+        account_id=account_id,
+        user_id=actor.user_id,
+        request_key=key,
+        file_name=_readable(file_name),
+        size=size,
+        started_at=now,
+        went_on_at=now,
+    )
+    session.add(run)
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        raise Conflict("This form was sent already.", code="form_used") from None
+    import_id = run.id
+    session.commit()
+    return import_id
+
+
+def _readable(name: str) -> str:
+    """The last part of a path, without what no one can read."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH] or "usage.csv"
+
+
+@dataclass
+class _Run:
+    session: Session
+    account_id: int
+    import_id: int
+    currency: str
+    clock: Clock
+    policy: Policy
+    wake: Callable[[], None]
+    waiting: list[tuple[int, Usage]] = field(default_factory=list)
+    faults: list[list[object]] = field(default_factory=list)
+    posted: int = 0
+    duplicate: int = 0
+    bad: int = 0
+    at: int = 0
+
+    def take(self, line: Line, at: int) -> None:
+        self.at = at
+        try:
+            self.waiting.append((line.number, self._read(line)))
+        except Invalid as invalid:
+            said = "; ".join(f"{name}: {words}" for name, words in invalid.fields.items())
+            self._tell_bad(line.number, line.fault or said)
+        if len(self.waiting) >= BATCH or (self.bad and self.bad % BATCH == 0):
+            self.post()
+
+    def post(self) -> None:
+        if self.waiting:
+            sent = [record for _, record in self.waiting]
+            now = self.clock.now()
+            receipt = post_usage(self.session, self.account_id, sent, now, self.policy)
+            self.wake()
+            for (number, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
+                self.posted += verdict is Verdict.POSTED
+                self.duplicate += verdict is Verdict.DUPLICATE
+                if verdict is Verdict.CONFLICT:
+                    reason = f"{record.reference} was posted before with another amount"
+                    self._tell_bad(number, f"reference: {reason}")
+            self.waiting = []
+        self._note(ImportState.RUNNING)
+
+    def end(self, actor: Actor, file_name: str) -> None:
+        self.post()
+        run = self._noted(ImportState.DONE)
+        run.read, run.faults = run.size, self.faults
+        audit.record(
+            self.session,
+            self.account_id,
+            actor,
+            "usage_imported",
+            self.clock.now(),
+            file=run.file_name,
+            posted=self.posted,
+            duplicate=self.duplicate,
+            bad=self.bad,
+        )
+        self.session.commit()
+
+    def refuse(self, why: str) -> None:
+        run = self._noted(ImportState.REFUSED)
+        run.why = why[:300]
+        self.session.commit()
+
+    def _note(self, state: ImportState) -> None:
+        self._noted(state)
+        self.session.commit()
+
+    def _noted(self, state: ImportState) -> UsageImport:
+        begin_writing(self.session)
+        run = self.session.get_one(UsageImport, self.import_id)
+        run.state, run.went_on_at, run.read = state, self.clock.now(), self.at
+        run.posted, run.duplicate, run.bad = self.posted, self.duplicate, self.bad
+        return run
+
+    def _read(self, line: Line) -> Usage:
+        """Raises `Invalid`."""
+        if line.fault:
+            raise Invalid({"line": line.fault})
+        record = dict(line.fields)
+        named = record.pop("account", "").strip()
+        if named not in ("", str(self.account_id)):
+            raise Invalid({"account": f"This is not account {named[:20]!r}"})
+        return usage.parse(record, self.currency, self.clock.now())
+
+    def _tell_bad(self, number: int, reason: str) -> None:
+        self.bad += 1
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append([number, reason])
