@@ -5,11 +5,11 @@ Instants are aware datetimes in UTC. A processor never raises for what can happe
 its own exceptions stop at its file and become one of these answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class DeclineClass(StrEnum):
@@ -318,6 +318,26 @@ class Processor(Protocol):
 
 
 Processors = Mapping[str, Processor]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at for the operator."""
+
+    what: str
+    """ "keys", "webhook"…"""
+    is_right: bool
+    said: str
+    """What was found; where it is not right, what to do about it."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A processor that can tell whether this installation can use it."""
+
+    def check(self, webhook_url: str) -> Iterable[Finding]:
+        """It charges nothing and changes nothing."""
+        ...
 
 
 class CannotKeep(Exception):

@@ -20,13 +20,15 @@ COMMANDS = [
     "keys rotate",
     "ledger check",
     "move-to",
+    "processors check",
     "restore",
     "usage import",
 ]
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, "accounts", "demo", "evidence", "jobs", "keys", "ledger", "usage"]
+    "command",
+    [*COMMANDS, "accounts", "demo", "evidence", "jobs", "keys", "ledger", "processors", "usage"],
 )
 def test_every_command_has_help(flask, command):
     told = flask(f"{command} --help")

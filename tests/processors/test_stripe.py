@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from tests.processors.stripe_stand_in import (
     SECRET_KEY,
     WEBHOOK_SECRET,
     StandIn,
+    real_time,
 )
+from webapp.clock import Clock
 from webapp.domain.money import CENT
 from webapp.ports import (
     DeclineClass,
@@ -33,7 +36,9 @@ from webapp.ports import (
     Unknown,
 )
 from webapp.processors.stripe.charges import Charges
+from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
+from webapp.processors.stripe.events import FOLLOWED
 from webapp.processors.stripe.processor import StripeProcessor, sources
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -347,6 +352,71 @@ def test_a_script_from_elsewhere_opens_the_policy_for_that_host_alone():
     assert (
         "https://js.stripe.com" in sources("https://js.stripe.com/endive/stripe.js")["script-src"]
     )
+
+
+# The operator's check
+
+HERE = "https://billing.example.com/webhooks/stripe"
+
+
+@pytest.fixture
+def checked():
+    """What is found to be wrong; an endpoint stands as it should."""
+    with StandIn(real_time) as stand_in:
+        endpoint = {"url": HERE, "status": "enabled", "enabled_events": list(FOLLOWED)}
+        stand_in.endpoints = [endpoint]
+
+        def run(key=SECRET_KEY, clock=None):
+            client = connect(key, stand_in.base)
+            found = list(check(client, clock or Clock(), HERE))
+            return {one.what: one.said for one in found if not one.is_right}
+
+        run.stand_in, run.endpoint = stand_in, endpoint
+        yield run
+
+
+def test_all_is_right(checked):
+    assert checked() == {}
+
+
+def test_a_wrong_key_is_told_with_its_remedy(checked):
+    assert "Developers → API keys" in checked("sk_test_of_others")["keys"]
+
+
+def test_a_missing_endpoint_is_told_with_its_address(checked):
+    checked.stand_in.endpoints = []
+
+    assert f"There is none for {HERE}" in checked()["webhook"]
+
+
+def test_an_endpoint_that_is_switched_off_is_told(checked):
+    checked.endpoint["status"] = "disabled"
+
+    assert "is disabled. Enable it" in checked()["webhook"]
+
+
+def test_events_that_are_not_sent_are_named(checked):
+    checked.endpoint["enabled_events"].remove("charge.dispute.closed")
+
+    assert "is not told of charge.dispute.closed" in checked()["webhook"]
+
+
+def test_every_event_is_enough(checked):
+    checked.endpoint["enabled_events"] = ["*"]
+
+    assert checked() == {}
+
+
+def test_a_clock_that_is_wrong_is_told(checked):
+    late = Clock(lambda: timedelta(minutes=-7))
+
+    assert re.match(r"4(19|20) s behind Stripe's", checked(clock=late)["clock"])
+
+
+def test_the_guide_names_every_event_that_is_followed():
+    guide = (Path(__file__).parents[2] / "docs" / "processors.md").read_text()
+
+    assert [name for name in FOLLOWED if f"`{name}`" not in guide] == []
 
 
 def test_a_parameter_that_stripe_does_not_know_is_refused_by_the_stand_in(harness):

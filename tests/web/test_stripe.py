@@ -224,3 +224,11 @@ def test_one_form_sent_twice_saves_one_card_m8(client, world, stand_in):
     world.run("revoke methods")
     owners = [o["customer"] for o in stand_in.objects.values() if o["object"] == "payment_method"]
     assert owners.count(None) == 1
+
+
+def test_the_operators_check_asks_stripe(app, world, stand_in):
+    told = app.test_cli_runner().invoke(args=["processors", "check", "--json"])
+
+    found = {row["what"]: row["right"] for row in json.loads(told.stdout)}
+    assert (found["keys"], found["API version"], found["webhook"]) == (True, True, False)
+    assert told.exit_code == 1

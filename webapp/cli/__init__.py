@@ -17,13 +17,14 @@ from webapp.cli import (
     methods,
     payments,
     post,  # noqa: F401 it joins the group of usage
+    processors,
     usage,
     wires,
 )
 
 GROUPS = (
     accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, payments,
-    usage, wires,
+    processors, usage, wires,
 )  # fmt: skip
 COMMANDS = (
     books.activity, books.statement, copies.backup, copies.restore, copies.move_to,

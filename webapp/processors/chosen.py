@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.ports import Notebook, Processor, Processors
+from webapp.processors.absent import Present
 from webapp.processors.paypal.processor import PayPal
 from webapp.processors.sandbox.bank import PRETEND
 from webapp.processors.sandbox.books import SandboxBooks
@@ -25,7 +26,8 @@ class Chosen:
 
     @property
     def processors(self) -> Processors:
-        return {one.name: one for one in (self.cards, self.paypal) if one is not None}
+        present = [one for one in (self.cards, self.paypal) if one is not None]
+        return Present(self.clock, present)
 
     @property
     def bank(self) -> BankDetails | None:

@@ -1,6 +1,6 @@
 """Stripe, behind our port."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from webapp.clock import Clock
@@ -9,6 +9,7 @@ from webapp.ports import (
     ChargeRequest,
     Declined,
     Event,
+    Finding,
     Forged,
     Front,
     Happening,
@@ -22,6 +23,7 @@ from webapp.ports import (
 )
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
+from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import Events
 
@@ -53,6 +55,7 @@ class StripeProcessor:
         js_url: str,
     ) -> None:
         self.client = connect(secret_key, api_base)
+        self._clock = clock
         self._charges = Charges(self.client, clock)
         self._cards = Cards(self.client, clock)
         self._events = Events(self.client, clock, webhook_secret, self._charges, self._cards)
@@ -96,6 +99,9 @@ class StripeProcessor:
 
     def revoke(self, method_reference: str) -> bool:
         return self._cards.revoke(method_reference)
+
+    def check(self, webhook_url: str) -> Iterable[Finding]:
+        return check(self.client, self._clock, webhook_url)
 
     def open_event(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
         return self._events.open(body, headers)
