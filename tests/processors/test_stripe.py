@@ -26,6 +26,7 @@ from webapp.clock import Clock
 from webapp.domain.money import CENT
 from webapp.ports import (
     DeclineClass,
+    Forged,
     Holder,
     NotKnown,
     NotOurs,
@@ -230,6 +231,20 @@ def test_a_wrong_key_is_a_refusal_to_look_l8(harness, key):
 
     assert isinstance(stranger.charge(wish(harness.paying())), RefusedToLook)
     assert isinstance(stranger.ask("attempt-1"), RefusedToLook)
+
+
+def test_an_answer_of_another_shape_says_nothing(harness):
+    """T7: it may have taken money all the same."""
+    request = wish(harness.paying())
+    harness.processor.charge(request)
+    del harness.stand_in.intent_of(request.key)["amount_received"]
+
+    assert isinstance(harness.processor.ask(request.key), Unknown)
+
+
+def test_a_signed_body_that_is_no_event_is_turned_away(harness):
+    for body in ("[]", "{}", '{"id": "evt_1", "type": "x", "created": 1, "data": null}'):
+        assert isinstance(harness.processor.open_event(*harness.stand_in.signed(body)), Forged)
 
 
 def test_an_address_where_nobody_answers_says_nothing(harness):

@@ -73,10 +73,12 @@ class Events:
             return Forged(f"The signature is not Stripe's: {type(error).__name__}")
         if abs(self._clock.now() - signed_at) > TOLERANCE:
             return Forged("It was signed too long ago")
-        told = json.loads(body)
-        subject = told["data"]["object"]
-        about = f"{told['type']} {_named(told, subject)} {told['created']}"
-        return Event(str(told["id"]), about[:200])
+        try:
+            told = json.loads(body)
+            about = f"{told['type']} {_named(told, told['data']['object'])} {told['created']}"
+            return Event(str(told["id"]), about)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return Forged(f"It is no event: {type(error).__name__}")
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         kind, name, created = event.about.split(" ")

@@ -26,6 +26,7 @@ from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import Events
+from webapp.processors.stripe.readable import readable
 
 # Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
 SOURCES = {
@@ -68,30 +69,38 @@ class StripeProcessor:
             token="setup_intent",
         )
 
+    @readable
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
         return self._cards.open_form(holder)
 
+    @readable
     def save_card(self, token: str, return_to: str) -> SavingAnswer:
         return self._cards.saving(token)
 
     def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         return RefusedToLook("Cards come from the card form")
 
+    @readable
     def saving(self, reference: str) -> SavingAnswer:
         return self._cards.saving(reference)
 
+    @readable
     def cancel_saving(self, reference: str) -> SavingAnswer:
         return self._cards.cancel_saving(reference)
 
+    @readable
     def charge(self, request: ChargeRequest) -> Answer:
         return self._charges.charge(request)
 
+    @readable
     def ask(self, key: str) -> Answer | NotKnown:
         return self._charges.ask(key)
 
+    @readable
     def cancel(self, key: str) -> Answer | NotKnown:
         return self._charges.cancel(key)
 
+    @readable
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RefusedToLook:
@@ -106,6 +115,7 @@ class StripeProcessor:
     def open_event(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
         return self._events.open(body, headers)
 
+    @readable
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         return self._events.happenings(event)
 
