@@ -132,6 +132,10 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (form) ask(form);
 });
 
+// On a page of its own, for who came by an address. htmx must know the form before it is sent.
+const here = document.querySelector("main [data-stripe-question]");
+if (here) addEventListener("load", () => ask(here));
+
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.requestConfig.elt.matches("[data-stripe-question]")) question.replaceChildren();
 });

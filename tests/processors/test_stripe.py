@@ -207,6 +207,18 @@ def test_a_server_error_is_remembered_under_its_key_and_says_nothing_l10(harness
     assert isinstance(harness.processor.ask(request.key), NotKnown)
 
 
+@pytest.mark.parametrize("card", [PAYS, DECLINES, ASKS_ALWAYS])
+def test_a_request_that_an_older_version_of_ours_began_is_recognised_l3(harness, card):
+    """With one parameter more or less under the same key, it is the same charge."""
+    request = wish(harness.stand_in.save(card))
+    first = harness.processor.charge(request)
+    asked, *answer = harness.stand_in.kept[request.key]
+    harness.stand_in.kept[request.key] = (f"{asked} and one more", *answer)
+
+    assert harness.processor.charge(request) == first
+    assert len(harness.taken()) <= 1
+
+
 def test_a_key_that_is_in_use_says_nothing_l3(harness):
     request = wish(harness.paying())
     harness.stand_in.kept[request.key] = None

@@ -153,14 +153,34 @@ def test_a_customer_who_closed_the_window_is_credited_by_the_event(client, world
     assert world.balance == "150.00"
 
 
-def test_without_scripts_nothing_is_charged_and_the_page_says_why(client, world, stand_in):
+def test_who_comes_by_an_address_is_asked_on_a_page_of_its_own(client, world, stand_in):
+    """Without htmx, and for who was sent the address by a machine."""
     add(client, stand_in, ASKS_ALWAYS)
     form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
 
     page = client.post("/billing/funds", data={**form, "kind": "instant"}, follow_redirects=True)
 
-    assert "needs JavaScript. Nothing was charged." in page.text
-    assert world.balance == "100.00"
+    assert "needs JavaScript. Nothing has been charged." in page.text
+    stand_in.complete(re.search(r'data-secret="([^"]+)"', page.text)[1])
+    conclusion = re.search(r'hx-post="([^"]+)"', page.text)[1]
+    client.post(conclusion, data={"give_up": "0"}, headers=FRAGMENT)
+    assert world.balance == "150.00"
+    again = client.get(page.request.path, follow_redirects=True)
+    assert "Nothing waits to be confirmed" in again.text
+
+
+def test_a_machine_is_told_where_its_customer_is_asked(client, world, stand_in):
+    """And not what Stripe's script is told there."""
+    add(client, stand_in, ASKS_ALWAYS)
+    headers = {"Authorization": f"Bearer {world.created.api_key}"}
+    failed = client.post("/api/v1/payments", json={"amount": "100.00"}, headers=headers).json
+
+    asked = client.post(f"/api/v1/payments/{failed['id']}/retries", headers=headers).json
+
+    attempt_id = asked["attempts"][0]["id"]
+    path = f"/billing/attempts/{attempt_id}/question"
+    assert asked["authentication_url"].endswith(path)
+    assert "Confirm with your bank" in client.get(path).text
 
 
 def test_evidence_that_does_not_match_credits_nothing_l9(client, world, stand_in):

@@ -166,6 +166,11 @@ def _made(payment: Payment) -> Response:
 
 def _told(payment: Payment, status: int = 200) -> Response:
     it, record = parts(), payments.payment_record(payment)
+    last = payment.attempts[-1] if payment.attempts else None
+    by_script = last is not None and it.processors[last.processor].front.question
+    page = url_for("challenges.question", attempt_id=last.id) if last and by_script else ""
     address = challenge_address(db.session(), payment, it.processors)
+    if address and page:
+        address = page  # what the script is told is no address
     asked = urljoin(it.settings.base_url, address) if address else None
     return answer(PaymentAnswer(**vars(record), authentication_url=asked), status)

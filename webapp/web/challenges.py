@@ -4,15 +4,15 @@ With scripts the bank asks in a frame above our dialog, and the frame ends on `o
 the page around it. Without them the bank takes the whole page and leads back to `returned`.
 """
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.challenges import conclude_challenge
+from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.finish_setup import finish_setup, give_up_setup
 from webapp.domain import method_setups
 from webapp.domain.errors import NotFound, Refusal
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import Payment
+from webapp.domain.payments import Payment, find_attempt
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
@@ -25,6 +25,7 @@ from webapp.web.screen import changed, status_of
 
 blueprint = Blueprint("challenges", __name__)
 
+NOTHING_ASKED = Message("Nothing waits to be confirmed with your bank.", "bad")
 STILL_OPEN = Message("The confirmation is still open.", "bad")
 
 
@@ -87,6 +88,24 @@ def _give_up(person: Person, setup_id: int) -> None:
     it = parts()
     around = (person.actor, it.processors, it.clock, it.policy)
     give_up_setup(db.session(), person.account_id, setup_id, *around)
+
+
+@blueprint.get("/billing/attempts/<int:attempt_id>/question")
+def question(attempt_id: int) -> ResponseReturnValue:
+    """Where a processor's script asks about a payment, for who comes by an address."""
+    person = permit(Right.BILLING)
+    it = parts()
+    attempt = find_attempt(db.session(), person.account_id, attempt_id)
+    front = it.processors[attempt.processor].front
+    address = challenge_address(db.session(), attempt.payment, it.processors)
+    if not address:
+        return go_to("payments.index", NOTHING_ASKED)
+    if not front.question:
+        return redirect(address, 303)
+    conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
+    context = {**front.told, "address": address, "conclusion": conclusion}
+    page = "payment_methods/asked.html"
+    return show(person, page, "payment_methods", question=front.question, **context)
 
 
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:

@@ -140,6 +140,8 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
         conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
         front = it.processors[payment.attempts[-1].processor].front
         if front.question:
+            if not wants_fragment():
+                return redirect(url_for("challenges.question", attempt_id=attempt_id), 303)
             return ask_on_page(person, front, address, conclusion)
         if not wants_fragment():
             return redirect(address, 303)

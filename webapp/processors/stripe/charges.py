@@ -76,7 +76,7 @@ class Charges:
         except CardError as error:
             return self._declined(request.key, error)
         except IdempotencyError:
-            return self._as_it_was(request)
+            return self._as_it_was(request, wished)
         except InvalidRequestError as error:
             return self._gone() if _is_about_method(error) else fault(error)
         except StripeError as error:
@@ -156,14 +156,33 @@ class Charges:
         except StripeError:
             return self.answer({**intent, "last_payment_error": told})
 
-    def _as_it_was(self, request: ChargeRequest) -> Answer:
-        """The key is known with other parameters: no other request if all that matters is equal."""
-        known = self.ask(request.key)
-        if isinstance(known, Paid):
-            paid = (known.amount, known.currency, known.method_reference)
-            wished = (request.amount, request.currency.upper(), request.method_reference)
-            return known if paid == wished else OTHER_REQUEST
-        return OTHER_REQUEST
+    def _as_it_was(self, request: ChargeRequest, wished: PaymentIntentCreateParams) -> Answer:
+        """The key is known with other parameters: no other request if all that matters is equal.
+
+        As after an update of ours that sends one more of them.
+        """
+        try:
+            intent_id = self._find(request.key)
+            if not intent_id:
+                return Unknown("The key was used, and its payment is not found yet")
+            intent = self.fetch(intent_id)
+        except StripeError as error:
+            return Unknown(fault(error).reason)
+        known = (
+            int(intent["amount"]),
+            intent["currency"],
+            id_of(intent.get("customer")),
+            id_of(intent.get("payment_method")) or wished.get("payment_method"),
+            _was_present(intent),
+        )
+        asked = (
+            wished["amount"],
+            wished["currency"],
+            wished.get("customer"),
+            wished.get("payment_method"),
+            request.customer_present,
+        )
+        return self.answer(intent) if known == asked else OTHER_REQUEST
 
     def _find(self, key: str) -> str:
         """Its PaymentIntent's id, or empty. Raises `StripeError`."""
