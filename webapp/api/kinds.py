@@ -53,7 +53,8 @@ class Amount:
     def schema(self) -> Mapping[str, object]:
         # Not only of zeros. Units above `money.LARGEST` have more than nine digits.
         written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{self.places}}})?$"
-        return {"type": "string", "pattern": written, "examples": ["100.00"]}
+        schema = {"type": "string", "format": "decimal", "pattern": written}
+        return schema | {"examples": ["100.00"]}
 
     def read(self, value: object) -> int:
         try:
@@ -118,7 +119,14 @@ MICROS = Amount(money.USAGE_PLACES)
 Cents = Annotated[int, CENTS]
 """Whole cents, as payments, thresholds and limits are."""
 
-DECIMAL = Told({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,6}$", "examples": ["63.40"]})
+DECIMAL = Told(
+    {
+        "type": "string",
+        "format": "decimal",
+        "pattern": r"^-?[0-9]+\.[0-9]{2,6}$",
+        "examples": ["63.40"],
+    }
+)
 """`DecimalText` in an answer."""
 
 Money = DecimalText

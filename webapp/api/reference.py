@@ -20,6 +20,8 @@ blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
 
 Json = Mapping[str, Any]
 
+FORMATS = {"date-time": "instant", "decimal": "decimal string"}
+
 
 @blueprint.get("/v1/openapi.json", endpoint="openapi")
 def openapi() -> ResponseReturnValue:
@@ -39,13 +41,14 @@ def page() -> ResponseReturnValue:
         about=[_prose(text) for text in spec["info"]["description"].split("\n\n")],
         groups=list(_groups(spec)),
         codes=_codes(spec),
+        objects=list(_objects(spec)),
     )
 
 
 @dataclass(frozen=True)
 class FieldRow:
     name: str
-    type: str
+    type: Markup
     required: bool
     words: Markup
 
@@ -69,7 +72,8 @@ class Entry:
     words: Markup
     scope: str
     parameters: tuple[FieldRow, ...]
-    body: tuple[FieldRow, ...]
+    bodies: tuple[tuple[FieldRow, ...], ...]
+    """One for each shape that it may have."""
     example: str
     """A command that can be pasted."""
     answers: tuple[AnswerRow, ...]
@@ -130,7 +134,7 @@ def _entry(spec: Json, method: str, path: str, said: Json) -> Entry:
             _row(spec, it["name"], it["schema"], it.get("required", False), it.get("description"))
             for it in said.get("parameters", [])
         ),
-        body=tuple(_fields(spec, sent.get("schema", {}))),
+        bodies=tuple(tuple(_fields(spec, it)) for it in _shapes(sent.get("schema", {}))),
         example=_example(spec, method, path, said, content),
         answers=tuple(it for it in answers if it.status < "4"),
         problems=tuple(it for it in answers if it.status >= "4"),
@@ -148,12 +152,30 @@ def _answer(spec: Json, status: str, told: Json) -> AnswerRow:
     )
 
 
+def _shapes(schema: Json) -> list[Json]:
+    return schema.get("oneOf", [schema] if schema else [])
+
+
+def _objects(spec: Json) -> Iterator[tuple[str, Markup, tuple[FieldRow, ...]]]:
+    """Those that stand inside others."""
+    shapes = spec["components"]["schemas"]
+    for name in sorted(set(_named_in(shapes))):
+        shape = shapes[name]
+        yield name, _prose(shape.get("description", "")), tuple(_fields(spec, shape))
+
+
+def _named_in(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"].rpartition("/")[2]
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _named_in(part)
+
+
 def _fields(spec: Json, schema: Json) -> Iterator[FieldRow]:
-    """Of an object; of one that may look in two ways, the fields of either."""
-    if "oneOf" in schema:
-        for one in schema["oneOf"]:
-            yield from _fields(spec, one)
-        return
+    """Of an object."""
     shape = _resolved(spec, schema)
     for name, of in shape.get("properties", {}).items():
         yield _row(spec, name, of, name in shape.get("required", ()), of.get("description"))
@@ -163,18 +185,22 @@ def _row(spec: Json, name: str, schema: Json, required: bool, words: str | None)
     return FieldRow(name, _type(spec, schema), required, _prose(words or ""))
 
 
-def _type(spec: Json, schema: Json) -> str:
+def _type(spec: Json, schema: Json) -> Markup:
     if "anyOf" in schema:
-        return " or ".join(_type(spec, one) for one in schema["anyOf"])
+        return Markup(" or ").join(_type(spec, one) for one in schema["anyOf"])
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        name = schema["$ref"].rpartition("/")[2]
+        return Markup('<a href="#object-{}">{}</a>').format(name, name)
     if schema.get("type") == "array":
-        return f"list of {_type(spec, schema['items'])}"
+        return Markup("list of {}").format(_type(spec, schema["items"]))
     if "enum" in schema:
-        return ", ".join(schema["enum"])
+        return escape(", ".join(schema["enum"]))
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    name = " or ".join("instant" if schema.get("format") and t == "string" else t for t in types)
-    return f"{name} of {schema['maxLength']} at most" if "maxLength" in schema else name
+    named = FORMATS.get(schema.get("format", ""), "string")
+    name = escape(" or ".join(named if it == "string" else it for it in types))
+    if "maxLength" in schema:
+        name += f", at most {schema['maxLength']} characters"
+    return name
 
 
 def _resolved(spec: Json, schema: Json) -> Json:
