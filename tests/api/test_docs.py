@@ -42,14 +42,17 @@ def run(world, command, address):
 
 @on_sqlite
 def test_the_first_refill_that_a_program_has_caused(world, address, tmp_path):
-    world.cards(MASTERCARD, VISA)
+    world.cards(VISA, MASTERCARD)
+    world.refill()  # as in the demo account, it is not the account's first
+    world.use("60.00")
+    world.work()
     [program] = blocks("python")
     file = tmp_path / "meter.py"
     file.write_text(program)
 
     said = run(world, [sys.executable, str(file)], address)
 
-    assert said == "100.00 paid with Mastercard •••• 4444\nThe balance is 149.99\n"
+    assert said == "100.00 paid with Visa •••• 4242\nThe balance is 149.99\n"
     assert world.balance == "149.99"
 
 
