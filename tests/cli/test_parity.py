@@ -147,7 +147,18 @@ def test_people_read_them_too(flask, world):
 
 @pytest.mark.parametrize(
     "line",
-    ["low-balance show", "statement", "activity", "usage post", "payments add", "holds open"],
+    [
+        "low-balance show",
+        "statement",
+        "activity",
+        "usage post",
+        "payments add",
+        "payments list",
+        "holds open",
+        "holds list",
+        "methods list",
+        "methods order",
+    ],
 )
 def test_an_account_that_is_not_there_is_told(flask, line):
     words = {"usage post": "1.00 x", "payments add": "30.00", "holds open": "x 1.00"}.get(line, "")

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, render_template, request
@@ -19,6 +18,9 @@ from webapp.extensions import parts
 blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
 
 Json = Mapping[str, Any]
+
+WRITTEN = "api_document"
+"""Where an application keeps it."""
 
 FORMATS = {"date-time": "instant", "decimal": "decimal string"}
 
@@ -85,13 +87,13 @@ def _document() -> dict[str, Any]:
 
 
 def _written() -> str:
-    return _dumped(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-@cache
-def _dumped(app: Any) -> str:
-    spec = document.build(app, parts(app).settings.base_url)
-    return json.dumps(spec, indent=1, ensure_ascii=False)
+    """Made once: it changes with the code alone."""
+    kept = current_app.extensions
+    if WRITTEN not in kept:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        spec = document.build(app, parts().settings.base_url)
+        kept[WRITTEN] = json.dumps(spec, indent=1, ensure_ascii=False)
+    return str(kept[WRITTEN])
 
 
 def _groups(spec: Json) -> Iterator[tuple[str, list[Entry]]]:

@@ -6,9 +6,7 @@ from datetime import datetime
 import click
 
 from webapp.cli.commands import Command, as_json, print_json
-from webapp.cli.kinds import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL
-from webapp.domain.accounts import Account
-from webapp.domain.errors import NotFound
+from webapp.cli.kinds import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, insist_on
 from webapp.extensions import db, parts
 from webapp.reads.records.activity import read_activity
 from webapp.reads.records.statement import read_statement
@@ -30,7 +28,7 @@ def statement(
     as_json: bool,
 ) -> None:
     """Print the ledger of ACCOUNT with its running balance, the newest first."""
-    _insist(account)
+    insist_on(account)
     page = read_statement(db.session(), account, since, until, cursor, limit)
     if as_json:
         print_json(asdict(page))
@@ -50,7 +48,7 @@ def statement(
 @as_json
 def activity(account: int, limit: int, cursor: int | None, as_json: bool) -> None:
     """Print why ACCOUNT was charged, or was not, and what happens next."""
-    _insist(account)
+    insist_on(account)
     it = parts()
     page = read_activity(db.session(), account, it.clock.now(), it.policy, cursor, limit)
     if as_json:
@@ -60,8 +58,3 @@ def activity(account: int, limit: int, cursor: int | None, as_json: bool) -> Non
     for line in page.decisions:
         click.echo(f"{line.last_at:%Y-%m-%d %H:%M}  {line.code}: {line.sentence}")
     click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "That is all.")
-
-
-def _insist(account: int) -> None:
-    if db.session().get(Account, account) is None:
-        raise NotFound(f"Account {account}")

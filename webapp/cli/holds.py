@@ -8,7 +8,7 @@ from webapp.actions.change_hold import change_hold
 from webapp.actions.open_hold import open_hold
 from webapp.actions.release_hold import release_hold
 from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, MICROS
+from webapp.cli.kinds import ACCOUNT, MICROS, insist_on
 from webapp.domain.holds import LIFE, Hold, find
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
@@ -26,6 +26,7 @@ SECONDS = click.IntRange(1, LONGEST)
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List what is held of ACCOUNT, the oldest first."""
+    insist_on(account)
     records = [_record(hold) for hold in read_open_holds(db.session(), account, _now())]
     if as_json:
         print_json(records)

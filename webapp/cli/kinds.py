@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 import click
 
 from webapp.domain import money
+from webapp.domain.accounts import Account
+from webapp.domain.errors import NotFound
+from webapp.extensions import db
 
 ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
 LIMIT = click.option(
@@ -13,6 +16,12 @@ LIMIT = click.option(
 CURSOR = click.option(
     "--cursor", type=click.IntRange(1, 999_999_999), help="Go on where a page has ended."
 )
+
+
+def insist_on(account: int) -> None:
+    """Raises `NotFound`: what is read of no account would look like one that has nothing."""
+    if db.session().get(Account, account) is None:
+        raise NotFound(f"Account {account}")
 
 
 class AmountOf(click.ParamType):

@@ -6,10 +6,8 @@ import click
 
 from webapp.actions.apply_settings import apply_settings
 from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, CENTS
-from webapp.domain.accounts import Account
+from webapp.cli.kinds import ACCOUNT, CENTS, insist_on
 from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.errors import NotFound
 from webapp.domain.low_balance import LowBalanceSettings, RefillMode
 from webapp.extensions import db, parts
 from webapp.reads.records.settings import read_settings
@@ -26,7 +24,7 @@ AMOUNTS = (
 @as_json
 def show(account: int, as_json: bool) -> None:
     """Show the settings of ACCOUNT."""
-    _insist(account)
+    insist_on(account)
     _tell(account, as_json)
 
 
@@ -57,7 +55,7 @@ def set_(
     **amounts: int | None,
 ) -> None:
     """Change what is given, of the settings of ACCOUNT; together, or not at all."""
-    _insist(account)
+    insist_on(account)
     it, session = parts(), db.session()
     settings = LowBalanceSettings.of(session, account)
     changes: dict[str, object] = {name: it for name, it in amounts.items() if it is not None}
@@ -73,11 +71,6 @@ def set_(
     apply_settings(session, account, choice, settings.version, *around)
     it.wake()
     _tell(account, as_json)
-
-
-def _insist(account: int) -> None:
-    if db.session().get(Account, account) is None:
-        raise NotFound(f"Account {account}")
 
 
 def _tell(account: int, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import click
 from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
 from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT
+from webapp.cli.kinds import ACCOUNT, insist_on
 from webapp.domain.audit import COMMAND_LINE
 from webapp.extensions import db, parts
 from webapp.reads.records.methods import read_method, read_methods, read_order
@@ -22,6 +22,7 @@ METHOD = click.argument("method", type=click.IntRange(1, 999_999_999))
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List the methods of ACCOUNT in the customer's order; the first is the primary."""
+    insist_on(account)
     found = read_methods(db.session(), account, parts().clock.now())
     if as_json:
         print_json(asdict(found))
@@ -49,6 +50,7 @@ def show(account: int, method: int, as_json: bool) -> None:
 @as_json
 def order(account: int, ids: tuple[int, ...], as_json: bool) -> None:
     """Show the order of ACCOUNT, or put its methods into the order of IDS, all of them."""
+    insist_on(account)
     it, session = parts(), db.session()
     seen = read_order(session, account).order
     if ids:

@@ -12,7 +12,7 @@ import click
 from webapp.actions.pay import retry as retry_payment
 from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL
+from webapp.cli.kinds import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, insist_on
 from webapp.domain.audit import COMMAND_LINE
 from webapp.domain.errors import Conflict
 from webapp.domain.payments import Payment, PaymentKind, PaymentState
@@ -55,6 +55,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List the payments of ACCOUNT, the newest first."""
+    insist_on(account)
     only = PaymentFilter(
         PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
     )
