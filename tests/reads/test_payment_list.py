@@ -178,6 +178,16 @@ def test_a_stranger_sees_nothing_of_it_p1(varied):
 
 
 @on_sqlite
+@pytest.mark.parametrize("filters", [Filters(state=Shown.WAITING), Filters(text="P-000003")])
+def test_the_few_are_not_looked_for_among_all(varied, filters):
+    account = varied.session.get(Account, varied.account_id)
+    query = attempts(varied.session, account, filters, None).limit(51)
+    compiled = query.compile(varied.session.get_bind(), compile_kwargs={"literal_binds": True})
+    plan = varied.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
+    assert "INTEGER PRIMARY KEY" in plan[0][-1], plan
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("filters", "index"),
     [

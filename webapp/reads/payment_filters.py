@@ -6,7 +6,7 @@ from enum import StrEnum
 from re import compile as pattern
 
 from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
@@ -95,7 +95,7 @@ def attempts(
     key: ColumnElement[int] | ColumnElement[datetime]
     key = Attempt.amount.expression if amount else Attempt.started_at.expression
     query = select(Attempt).where(
-        Attempt.account_id == account.id, *_conditions(session, account, filters)
+        *_of_account(session, account, filters), *_conditions(session, account, filters)
     )
     if after is not None:
         place = literal(after.amount) if amount else literal(after.started_at, UtcDateTime())
@@ -104,6 +104,23 @@ def attempts(
     if ascending:
         return query.order_by(key, Attempt.id)
     return query.order_by(key.desc(), Attempt.id.desc())
+
+
+def _of_account(
+    session: Session, account: Account, filters: Filters
+) -> tuple[ColumnElement[bool], ...]:
+    """What is known to be few is found first, and then by its id and by no index of the account's:
+    for the sake of the order SQLite would walk the whole list.
+    """
+    mine = Attempt.account_id == account.id
+    if filters.state is Shown.WAITING:
+        few = select(Attempt.id).where(mine, Attempt.state.in_(OPEN_STATES))
+    elif reference := _REFERENCE.fullmatch(filters.text):
+        few = select(Attempt.id).where(Attempt.payment_id == int(reference[1]))
+    else:
+        return (mine,)
+    ids = session.scalars(few).all()
+    return Attempt.account_id + 0 == account.id, Attempt.id.in_(ids)
 
 
 def _conditions(session: Session, account: Account, filters: Filters) -> list[ColumnElement[bool]]:
@@ -115,9 +132,7 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
         found.append(Attempt.started_at < end)
     if filters.method_id is not None:
         found.append(Attempt.method_id == filters.method_id)
-    if filters.state is Shown.WAITING:
-        found.append(_few(_Few.account_id == account.id, _Few.state.in_(OPEN_STATES)))
-    elif filters.state is not None:
+    if filters.state is not None and filters.state is not Shown.WAITING:
         found.append(Attempt.state == STATES[filters.state])
     if filters.kind is not None:
         # Few are abandoned or open: it must not be the kind by which they are looked for.
@@ -130,21 +145,13 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
     return found
 
 
-_Few = aliased(Attempt)
-
-
-def _few(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """What is known to be few is found first: SQLite would walk the whole list in its order."""
-    return Attempt.id.in_(select(_Few.id).where(*conditions))
-
-
 def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bool]:
     """The text as a reference; else as part of a method's name, a reason or a note, or an amount.
 
     What it can mean is looked up first, so that a text without a meaning reads no payments at all.
     """
     if reference := _REFERENCE.fullmatch(text):
-        return _few(_Few.payment_id == int(reference[1]))
+        return Attempt.payment_id == int(reference[1])
     meanings: list[ColumnElement[bool]] = []
     if methods := _methods_named(session, account, text):
         meanings.append(Attempt.method_id.in_(methods))
