@@ -28,7 +28,9 @@ def seasons(world):
         for day in days:
             for hour in (0, 4, 5, 6, 23):
                 year = 2026 if month > 10 else 2027
-                world.clock.at = datetime(year, month, day, hour, 30, tzinfo=UTC)
+                # Five o’clock is midnight there in winter: to the second, too.
+                minute = 0 if hour == 5 else 30
+                world.clock.at = datetime(year, month, day, hour, minute, tzinfo=UTC)
                 world.use("7.123456")
                 world.work()
     world.clock.at = datetime(2027, 3, 15, 12, 0, tzinfo=UTC)
