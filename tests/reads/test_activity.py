@@ -25,7 +25,7 @@ def lived(world):
         world.use("70.00")
         for _ in range(3):
             world.clock.advance(hours=13)
-            world.run("sweep")
+            world.use("0.01")
         world.consent(visa, True)
         world.work()
         world.clock.advance(days=1)
@@ -50,6 +50,7 @@ def test_each_filter_finds_what_a_loop_finds_e1(lived, monkeypatch):
     """E1: a line that was folded over several days is of each of them."""
     monkeypatch.setattr(activity, "PAGE", 4)
     there = lived.decisions
+    assert any(line.first_at.date() < line.last_at.date() for line in there), "some are folded"
     first = there[0].first_at.date()
     days = [None, *(first + timedelta(days=n) for n in (-1, 0, 2, 5, 40))]
     found = 0
