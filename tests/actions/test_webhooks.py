@@ -453,5 +453,5 @@ def test_who_sees_no_billing_hears_none(world):
 def test_nobody_needs_more_than_ten(world):
     for number in range(MOST):
         world.webhook(f"https://example.com/{number}")
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict):
         world.webhook("https://example.com/more")

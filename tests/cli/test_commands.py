@@ -23,6 +23,7 @@ COMMANDS = [
     "processors check",
     "restore",
     "usage import",
+    "webhooks add",
 ]
 
 

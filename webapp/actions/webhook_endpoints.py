@@ -32,7 +32,7 @@ def add_endpoint(
     *,
     plain_http: bool = False,
 ) -> NewSecret:
-    """Raises `Invalid` with an error for each bad field."""
+    """Raises `Conflict` where there are too many, `Invalid` with an error for each bad field."""
     if faults := choice.faults(rights, plain_http=plain_http):
         raise Invalid(faults)
     account = Account.locked(session, account_id)

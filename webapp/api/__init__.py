@@ -11,10 +11,11 @@ from webapp.api import (
     reference,
     v1,
     v3,
+    webhook_endpoints,
 )
 from webapp.api.rates import RATES, Rates
 
-ROOMS = (v1, holds, payment_methods, low_balance, payments, books, v3, reference)
+ROOMS = (v1, holds, payment_methods, low_balance, payments, books, webhook_endpoints, v3, reference)
 
 
 def register(app: Flask) -> None:

@@ -43,6 +43,7 @@ CODES: Mapping[str, Code] = {
     "not_failed": Code(409, "Only a failed payment can be retried."),
     "already_paid": Code(409, "The payment has been retried with success."),
     "hold_over": Code(409, "The hold has ended, was released or has expired. Nothing was changed."),
+    "too_many_endpoints": Code(409, "There are ten webhook endpoints already. Remove one first."),
     # Our side.
     "internal_error": Code(500, "A fault of ours. It is safe to send the request again."),
     "updating": Code(503, "An update is being installed. Send it again after `Retry-After`."),

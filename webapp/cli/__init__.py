@@ -19,12 +19,14 @@ from webapp.cli import (
     post,  # noqa: F401 it joins the group of usage
     processors,
     usage,
+    webhooks,
     wires,
 )
 
 GROUPS = (
     accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, payments,
     processors, usage, wires,
+    usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     books.activity, books.statement, copies.backup, copies.restore, copies.move_to,

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from webapp.domain import texts
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base, announce
-from webapp.domain.errors import Denied, Invalid, NotFound
+from webapp.domain.errors import Conflict, Denied, NotFound
 from webapp.domain.users import Right
 
 PREFIX = "whsec_"
@@ -333,10 +333,11 @@ def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delive
 
 
 def insist_on_room(session: Session, account_id: int) -> None:
-    """Raises `Invalid`."""
+    """Raises `Conflict`."""
     mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
     if (session.scalar(select(func.count()).select_from(Endpoint).where(mine)) or 0) >= MOST:
-        raise Invalid({"url": f"There are {MOST} endpoints already; remove one first"})
+        sentence = f"There are {MOST} webhooks already; remove one first."
+        raise Conflict(sentence, code="too_many_endpoints")
 
 
 def note_who_is_told(session: Session, account: Account) -> None:

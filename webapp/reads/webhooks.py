@@ -167,7 +167,7 @@ def _detail(one: Delivery, zone: str, now: datetime) -> str:
     if one.last_try_at is None:
         return ""
     answer = f"HTTP {one.status} after {one.took_ms} ms" if one.status else "No answer"
-    said = f"{answer}: {one.trouble}" if one.trouble else answer
+    said = f"{answer}: {one.trouble.rstrip('.')}" if one.trouble else answer
     if one.state == DeliveryState.OWED and one.next_try_at is not None:
         return f"{said}. Next try {moments.within(moments.since(one.next_try_at, zone, now))}"
     return said

@@ -1,0 +1,122 @@
+"""Webhook endpoints by the machine interface: added, read, replaced, switched, tested, removed."""
+
+import pytest
+
+from webapp.domain.api_keys import Scope
+from webapp.domain.webhooks import Endpoint
+
+HERE = "/api/v1/webhook-endpoints"
+ASKED = {"url": "https://example.com/hooks", "events": ["payment.succeeded", "balance.low"]}
+
+
+@pytest.fixture
+def ask(app, world):
+    key = world.key(Scope.BILLING_READ, Scope.BILLING_WRITE).key
+
+    def ask(method, path="", key=key, base=HERE, **sent):
+        headers = {"Authorization": f"Bearer {key}"}
+        return app.test_client().open(f"{base}{path}", method=method, headers=headers, **sent)
+
+    return ask
+
+
+@pytest.fixture
+def made(ask):
+    return ask("POST", json=ASKED).json
+
+
+def test_one_is_added_and_read(ask, world):
+    answer = ask("POST", json=ASKED)
+    assert answer.status_code == 201
+    assert answer.json["secret"] == world.session.query(Endpoint).one().secret
+    read = ask("GET", f"/{answer.json['id']}")
+    assert read.json == {
+        "id": answer.json["id"],
+        "url": "https://example.com/hooks",
+        "name": "",
+        "events": ["balance.low", "payment.succeeded"],
+        "on": True,
+        "ended": None,
+        "failing_since": None,
+        "created_at": "2026-11-22T10:00:00Z",
+    }
+    assert ask("GET").json == {"webhook_endpoints": [read.json]}
+    assert answer.json["secret"] not in read.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({**ASKED, "url": "http://example.com"}, "url"),
+        ({**ASKED, "url": "https://ana@example.com/"}, "url"),
+        ({**ASKED, "url": "https://example.com/#a"}, "url"),
+        ({**ASKED, "events": []}, "events"),
+        ({**ASKED, "events": ["test"]}, "events"),
+        ({**ASKED, "secret": "mine"}, "secret"),
+        ({"url": ASKED["url"]}, "events"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_field(ask, world, sent, field):
+    answer = ask("POST", json=sent)
+    assert (answer.status_code, set(answer.json["errors"])) == (422, {field})
+    assert world.session.query(Endpoint).count() == 0
+
+
+def test_one_is_replaced_and_switched(ask, made):
+    one = f"/{made['id']}"
+    replaced = ask("PUT", one, json={"url": "https://b.example.com/", "events": ["balance.low"]})
+    assert (replaced.json["url"], replaced.json["events"]) == (
+        "https://b.example.com/", ["balance.low"],
+    )  # fmt: skip
+    for on in (False, False, True):
+        assert ask("PUT", f"{one}/state", json={"on": on}).json["on"] is on
+
+
+def test_its_secret_is_rotated(ask, made):
+    rotated = ask("POST", f"/{made['id']}/secret-rotations")
+    assert rotated.status_code == 201
+    assert rotated.json["secret"] != made["secret"]
+
+
+def test_a_test_is_sent_listed_and_sent_again(ask, made):
+    one = f"/{made['id']}"
+    sent = ask("POST", f"{one}/tests")
+    assert (sent.status_code, sent.json["event"], sent.json["state"]) == (201, "test", "owed")
+    listed = ask("GET", f"{one}/deliveries").json["deliveries"]
+    assert [row["id"] for row in listed] == [sent.json["id"]]
+    again = ask("POST", f"/{sent.json['id']}/resends", base="/api/v1/webhook-deliveries")
+    assert again.json["message_id"] == sent.json["message_id"]
+    ask("PUT", f"{one}/state", json={"on": False})
+    assert ask("POST", f"{one}/tests").status_code == 409
+
+
+def test_one_is_removed(ask, made):
+    assert ask("DELETE", f"/{made['id']}").status_code == 204
+    assert ask("GET", f"/{made['id']}").status_code == 404
+    assert ask("DELETE", f"/{made['id']}").status_code == 404
+
+
+def test_nobody_needs_more_than_ten(ask):
+    answers = [ask("POST", json=ASKED) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [201] * 10 + [409]
+    assert answers[-1].json["code"] == "too_many_endpoints"
+
+
+def test_scopes_and_walls(ask, made, world):
+    """P1"""
+    reader, other = world.key(Scope.BILLING_READ).key, world.account(name="Other Ltd").api_key
+    one = f"/{made['id']}"
+    assert ask("GET", one, key=reader).status_code == 200
+    assert ask("DELETE", one, key=reader).status_code == 403
+    assert ask("POST", key=reader, json=ASKED).status_code == 403
+    for method, path, sent in (
+        ("GET", one, {}),
+        ("GET", f"{one}/deliveries", {}),
+        ("PUT", one, {"json": ASKED}),
+        ("PUT", f"{one}/state", {"json": {"on": False}}),
+        ("POST", f"{one}/tests", {}),
+        ("POST", f"{one}/secret-rotations", {}),
+        ("DELETE", one, {}),
+    ):
+        assert ask(method, path, key=other, **sent).status_code == 404, (method, path)
+    assert ask("GET", one).json["on"]

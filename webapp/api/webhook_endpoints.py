@@ -1,0 +1,254 @@
+"""Webhook endpoints: where events go, what became of them, and the secrets that sign."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from re import fullmatch
+from typing import Annotated
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions import webhook_endpoints as actions
+from webapp.api import bodies, shapes
+from webapp.api.answers import answer, nothing
+from webapp.api.authentication import permit
+from webapp.api.kinds import Bad, Many
+from webapp.api.nouns import noun
+from webapp.api.operations import Group, Link, operation
+from webapp.api.queries import Page
+from webapp.api.repeatable import repeatable
+from webapp.domain import webhooks
+from webapp.domain.api_keys import Scope
+from webapp.domain.users import Right
+from webapp.domain.webhooks import CHOICES, URL_LENGTH, EndpointChoice
+from webapp.extensions import db, parts
+from webapp.reads.records import webhooks as records
+from webapp.reads.records.webhooks import (
+    DeliveryPage,
+    DeliveryRecord,
+    EndpointList,
+    EndpointRecord,
+)
+
+blueprint = noun("webhooks")
+
+RIGHTS = frozenset({Right.TECHNICAL, Right.BILLING})
+"""A key that writes billing may choose every event."""
+
+EXAMPLE = {"url": "https://example.com/hooks", "events": ["payment.succeeded", "balance.low"]}
+ONE = "/webhook-endpoints/<int:endpoint_id>"
+LINKS = {
+    name: Link(name, "endpoint_id", "/id")
+    for name in ("read_webhook_endpoint", "list_webhook_deliveries", "send_test_webhook")
+}
+
+
+class HttpsUrl:
+    written = r"https://[A-Za-z0-9.-]{1,200}(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/?=&%-]{0,250})?"
+    schema: Mapping[str, object] = {
+        "type": "string",
+        "maxLength": URL_LENGTH,
+        "pattern": f"^{written}$",
+        "examples": ["https://example.com/hooks"],
+    }
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str) and fullmatch(self.written, value):
+            return value
+        raise Bad("Must be an address such as https://example.com/hooks")
+
+
+class EventName:
+    schema: Mapping[str, object] = {"type": "string", "enum": [str(kind) for kind in CHOICES]}
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str) and value in CHOICES:
+            return value
+        raise Bad("Must be an event that can be chosen")
+
+
+@dataclass(frozen=True)
+class EndpointAsked:
+    """Where events are to go, and which."""
+
+    url: Annotated[str, HttpsUrl()]
+    """A public address; where it leads to is looked at anew for each event."""
+    events: Annotated[tuple[Annotated[str, EventName()], ...], Many(1, 50)]
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    on: bool
+
+
+@dataclass(frozen=True)
+class NewEndpoint:
+    """Keep the secret: it is not told again."""
+
+    id: int
+    url: str
+    secret: str
+    """It signs as Standard Webhooks says; the libraries of that verify with it."""
+
+
+@blueprint.get("/webhook-endpoints")
+@operation(
+    "List webhook endpoints",
+    Group.WEBHOOKS,
+    Scope.BILLING_READ,
+    answer=EndpointList,
+    has_etag=True,
+)
+def list_webhook_endpoints() -> ResponseReturnValue:
+    machine = permit(Scope.BILLING_READ)
+    return answer(records.read_endpoints(db.session(), machine.account_id))
+
+
+@blueprint.post("/webhook-endpoints")
+@operation(
+    "Add a webhook endpoint",
+    Group.WEBHOOKS,
+    Scope.BILLING_WRITE,
+    status=201,
+    answer=NewEndpoint,
+    body=EndpointAsked,
+    examples={"payments": EXAMPLE},
+    problems=("too_many_endpoints",),
+    links=LINKS,
+)
+@repeatable
+def add_webhook_endpoint() -> ResponseReturnValue:
+    """Events go there from now on: signed, in order, and for days until they arrive."""
+    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    sent = shapes.read(EndpointAsked, bodies.read_json())
+    choice = EndpointChoice(sent.url, "", sent.events)
+    around = (choice, RIGHTS, machine.actor, now)
+    made = actions.add_endpoint(db.session(), machine.account_id, *around)
+    return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
+
+
+@blueprint.get(ONE)
+@operation(
+    "Read a webhook endpoint",
+    Group.WEBHOOKS,
+    Scope.BILLING_READ,
+    answer=EndpointRecord,
+    has_etag=True,
+)
+def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    machine = permit(Scope.BILLING_READ)
+    return answer(records.read_endpoint(db.session(), machine.account_id, endpoint_id))
+
+
+@blueprint.put(ONE)
+@operation(
+    "Replace a webhook endpoint",
+    Group.WEBHOOKS,
+    Scope.BILLING_WRITE,
+    answer=EndpointRecord,
+    body=EndpointAsked,
+    examples={"payments": EXAMPLE},
+)
+def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    """Its address and its events; its secret and its name stay."""
+    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    session, account_id, actor = db.session(), machine.account_id, machine.actor
+    sent = shapes.read(EndpointAsked, bodies.read_json())
+    name = webhooks.find(session, account_id, endpoint_id).name
+    choice = EndpointChoice(sent.url, name, sent.events)
+    actions.change_endpoint(session, account_id, endpoint_id, choice, RIGHTS, actor, now)
+    return answer(records.read_endpoint(session, account_id, endpoint_id))
+
+
+@blueprint.put(f"{ONE}/state")
+@operation(
+    "Switch a webhook endpoint",
+    Group.WEBHOOKS,
+    Scope.BILLING_WRITE,
+    answer=EndpointRecord,
+    body=EndpointState,
+    examples={"on": {"on": True}},
+)
+def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    """Switched on again, it gets what was owed to it, and nothing of what happened meanwhile."""
+    machine, it = permit(Scope.BILLING_WRITE), parts()
+    session, account_id = db.session(), machine.account_id
+    on = shapes.read(EndpointState, bodies.read_json()).on
+    now = it.clock.now()
+    actions.switch_endpoint(session, account_id, endpoint_id, on, machine.actor, now)
+    it.wake()
+    return answer(records.read_endpoint(session, account_id, endpoint_id))
+
+
+@blueprint.delete(ONE)
+@operation("Remove a webhook endpoint", Group.WEBHOOKS, Scope.BILLING_WRITE, status=204)
+def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    actions.remove_endpoint(db.session(), machine.account_id, endpoint_id, machine.actor, now)
+    return nothing()
+
+
+@blueprint.post(f"{ONE}/secret-rotations")
+@operation("Rotate the secret", Group.WEBHOOKS, Scope.BILLING_WRITE, status=201, answer=NewEndpoint)
+@repeatable
+def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
+    """For 24 hours both secrets sign, so that a receiver changes over without losing any."""
+    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    made = actions.rotate_secret(db.session(), machine.account_id, endpoint_id, machine.actor, now)
+    return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
+
+
+@blueprint.post(f"{ONE}/tests")
+@operation(
+    "Send a test",
+    Group.WEBHOOKS,
+    Scope.BILLING_WRITE,
+    status=201,
+    answer=DeliveryRecord,
+    problems=("conflict",),
+    links={"again": Link("resend_webhook", "delivery_id", "/id")},
+)
+@repeatable
+def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
+    """An event of no consequence. Refused while the endpoint is off."""
+    machine, it = permit(Scope.BILLING_WRITE), parts()
+    delivery = actions.send_test(db.session(), machine.account_id, endpoint_id, it.clock.now())
+    it.wake()
+    return answer(records.delivery_record(delivery), 201)
+
+
+@blueprint.get(f"{ONE}/deliveries")
+@operation(
+    "List deliveries",
+    Group.WEBHOOKS,
+    Scope.BILLING_READ,
+    answer=DeliveryPage,
+    query=Page,
+    has_etag=True,
+)
+def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
+    machine = permit(Scope.BILLING_READ)
+    sent = shapes.read_query(Page, request.args)
+    return answer(
+        records.read_deliveries(
+            db.session(), machine.account_id, endpoint_id, sent.cursor, sent.limit
+        )
+    )
+
+
+@blueprint.post("/webhook-deliveries/<int:delivery_id>/resends")
+@operation(
+    "Send it again",
+    Group.WEBHOOKS,
+    Scope.BILLING_WRITE,
+    status=201,
+    answer=DeliveryRecord,
+    problems=("conflict",),
+)
+@repeatable
+def resend_webhook(delivery_id: int) -> ResponseReturnValue:
+    """Under the same `webhook-id`, so that a receiver that has it knows."""
+    machine, it = permit(Scope.BILLING_WRITE), parts()
+    delivery = actions.send_again(db.session(), machine.account_id, delivery_id, it.clock.now())
+    it.wake()
+    return answer(records.delivery_record(delivery), 201)

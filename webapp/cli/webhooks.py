@@ -1,0 +1,142 @@
+"""`flask webhooks`: where an account's events go, and what became of them."""
+
+from dataclasses import asdict
+
+import click
+
+from webapp.actions import webhook_endpoints as actions
+from webapp.actions.webhook_endpoints import NewSecret
+from webapp.cli.accounts import ANY_ID
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.users import Right
+from webapp.domain.webhooks import CHOICES, EndpointChoice
+from webapp.extensions import db, parts
+from webapp.reads.records import webhooks as records
+
+commands = Commands("webhooks", help="Where an account's events go, and what became of them.")
+
+SHOWN = 50
+
+ALL = [str(kind) for kind in CHOICES]
+
+
+@commands.command("list")
+@click.argument("account", type=ANY_ID)
+@as_json
+def list_(account: int, as_json: bool) -> None:
+    """List the endpoints of ACCOUNT."""
+    rows = records.read_endpoints(db.session(), account).webhook_endpoints
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    for row in rows:
+        state = "on" if row.on else str(row.ended)
+        click.echo(f"{row.id:>6}  {state:<8} {row.url}  {row.name}")
+    if not rows:
+        click.echo("There is no webhook.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("url")
+@click.option("--name", default="", help="People see it beside the address.")
+@click.option("--event", "events", multiple=True, type=click.Choice(ALL), help="All if left out.")
+@as_json
+def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: bool) -> None:
+    """Send the events of ACCOUNT to URL. The signing secret is shown this once."""
+    it = parts()
+    made = actions.add_endpoint(
+        db.session(),
+        account,
+        EndpointChoice(url, name, events or tuple(ALL)),
+        frozenset(Right),
+        COMMAND_LINE,
+        it.clock.now(),
+        plain_http=bool(it.settings.webhook_allowed_networks),
+    )
+    show_secret(account, made, as_json)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("endpoint", type=ANY_ID)
+@as_json
+def rotate(account: int, endpoint: int, as_json: bool) -> None:
+    """Give ENDPOINT a new secret; for a day both sign."""
+    now = parts().clock.now()
+    made = actions.rotate_secret(db.session(), account, endpoint, COMMAND_LINE, now)
+    show_secret(account, made, as_json)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("endpoint", type=ANY_ID)
+@click.argument("state", type=click.Choice(["on", "off"]))
+@as_json
+def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
+    """Switch ENDPOINT on or off. What was owed to it goes out when it is on again."""
+    it = parts()
+    on, now = state == "on", it.clock.now()
+    actions.switch_endpoint(db.session(), account, endpoint, on, COMMAND_LINE, now)
+    it.wake()
+    record = asdict(records.read_endpoint(db.session(), account, endpoint))
+    print_json(record) if as_json else print_record(record)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("endpoint", type=ANY_ID)
+def remove(account: int, endpoint: int) -> None:
+    """Remove ENDPOINT; what is waiting for it is dropped."""
+    now = parts().clock.now()
+    actions.remove_endpoint(db.session(), account, endpoint, COMMAND_LINE, now)
+    click.echo(f"Webhook {endpoint} of account {account} is removed.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("endpoint", type=ANY_ID)
+@as_json
+def deliveries(account: int, endpoint: int, as_json: bool) -> None:
+    """List the newest deliveries to ENDPOINT."""
+    rows = records.read_deliveries(db.session(), account, endpoint, None, SHOWN).deliveries
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    for row in rows:
+        said = row.status or row.trouble or ""
+        click.echo(f"{row.id:>6}  {row.message_id}  {row.state:<9} {row.event:<24} {said}")
+    if not rows:
+        click.echo("Nothing has been sent yet.")
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("endpoint", type=ANY_ID)
+@as_json
+def test(account: int, endpoint: int, as_json: bool) -> None:
+    """Send ENDPOINT an event of no consequence."""
+    it = parts()
+    sent = actions.send_test(db.session(), account, endpoint, it.clock.now())
+    it.wake()
+    record = asdict(records.delivery_record(sent))
+    print_json(record) if as_json else print_record(record)
+
+
+@commands.command()
+@click.argument("account", type=ANY_ID)
+@click.argument("delivery", type=ANY_ID)
+@as_json
+def resend(account: int, delivery: int, as_json: bool) -> None:
+    """Send DELIVERY again, under the same id."""
+    it = parts()
+    sent = actions.send_again(db.session(), account, delivery, it.clock.now())
+    it.wake()
+    record = asdict(records.delivery_record(sent))
+    print_json(record) if as_json else print_record(record)
+
+
+def show_secret(account: int, made: NewSecret, as_json: bool) -> None:
+    record = {"account": account, "id": made.endpoint_id, "url": made.url, "secret": made.secret}
+    print_json(record) if as_json else print_record(record)
