@@ -50,7 +50,8 @@ def paid(
         amount=attempt.amount,
         description=f"{KIND_NAMES[payment.kind]}, {label}",
         attempt_id=attempt.id,
-        occurred_at=answer.at,
+        # A processor's clock may be wrong; it was taken after the start and before now.
+        occurred_at=max(attempt.started_at, min(answer.at, now)),
         posted_at=now,
     )
     ledger.append(session, account, [entry])

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from webapp.domain.base import Base
 from webapp.domain.errors import NotFound
+from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.ports import ChargeRequest
 
@@ -438,9 +439,12 @@ _AUTOMATIC_AND_LIVE = (
     Attempt.automatic,
     Attempt.state.in_(LIVE_STATES),
 )
+# Money counts for the day on which it was taken, also when its request was first made the day
+# before and repeated since; while that is not known, for any day.
+_taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 _SPENDING = select(
-    func.sum(case((Attempt.started_at >= bindparam("day"), Attempt.amount), else_=0)),
-    func.sum(case((Attempt.started_at >= bindparam("month"), Attempt.amount), else_=0)),
+    func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
+    func.sum(case((_taken_at >= bindparam("month"), Attempt.amount), else_=0)),
     func.sum(
         case(
             (
@@ -458,6 +462,7 @@ _SPENDING = select(
         Payment.kind != PaymentKind.AUTOMATIC,
     ),
 ).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
+_SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
 _COUNT = select(func.count()).where(
     *_AUTOMATIC_AND_LIVE,
     Attempt.started_at > bindparam("since"),
@@ -476,7 +481,8 @@ def spending(
     """Since the starts of the day and of the month, and within the burst window."""
     since, until = burst
     bounds = {"day": day, "month": month, "since": since, "until": until}
-    bounds["earliest"] = min(month, since)
+    bounds["earliest"] = min(month, since) - KEY_LIFETIME
+    bounds["unknown"] = day
     row = session.execute(_SPENDING, {"account_id": account_id, **bounds}).one()
     return Spending(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), bool(row[3]))
 
