@@ -54,7 +54,8 @@ def restore_method(
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
     method.heed_clock(started_at, now)
-    healed = not (method.is_barred or method.is_rested) and method.heal(started_at)
+    needs_payment = method.is_barred or method.is_rested
+    healed = not needs_payment and method.lift_suspension(started_at)
     if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, Standing.SUSPENDED):
         session.rollback()
         sentence = f"A payment with {label} has failed meanwhile, so it stays suspended."

@@ -261,6 +261,17 @@ class PaymentMethod(Base):
         self.declines_in_a_row = 0
         return was_out
 
+    def lift_suspension(self, verified_at: datetime) -> bool:
+        """The bank vouches for it without a payment: that ends a suspension, and nothing else (F4).
+
+        What has been declined goes on counting (T16), and a decline from before that is learned
+        later still has its effect (F3, F8). True if it was suspended.
+        """
+        if self.suspended_until is None or self.failed_at is None or verified_at < self.failed_at:
+            return False
+        self.suspended_until = None
+        return True
+
     def record_suspension_ended(self, now: datetime) -> bool:
         if self.suspended_until is None or self.is_suspended(now):
             return False
