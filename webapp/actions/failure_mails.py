@@ -28,7 +28,10 @@ from webapp.domain.policy import Policy
 def owe_suspension_mails(
     session: Session, account: Account, payment: Payment, now: datetime
 ) -> None:
-    """One for each method that this payment took out of use."""
+    """One for each method that this payment took out of use.
+
+    Whom a link was sent is told no second time when the next method has paid after all.
+    """
     session.flush()
     session.refresh(payment, ["attempts"])
     for attempt in payment.attempts:
@@ -38,8 +41,11 @@ def owe_suspension_mails(
         why = reason(attempt.decline_code)
         lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
         until = method.suspended_until if lifts else None
+        about = f"attempt {attempt.id}"
         if _wants_customer(attempt) and payment.state != PaymentState.PAID:
             _owe_link(session, account, attempt, method, now)
+            continue
+        if notices.is_owed(session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
         facts = {
             "method": method.label,
@@ -50,7 +56,6 @@ def owe_suspension_mails(
             "until": moments.mailed(until, account.time_zone, now) if until else "",
             "instead": _instead(account, payment),
         }
-        about = f"attempt {attempt.id}"
         kind = NoticeKind.METHOD_SUSPENDED
         notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
 
