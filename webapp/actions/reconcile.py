@@ -23,10 +23,8 @@ from webapp.domain.policy import Policy
 from webapp.ports import (
     Answer,
     Cancelled,
-    ChargeRequest,
     NeedsCustomer,
     NotKnown,
-    Processor,
     Processors,
     RefusedToLook,
     Unknown,
@@ -64,46 +62,62 @@ def _follow_up(
         return False
     attempt = session.get_one(Attempt, attempt_id)
     processor, request, state = processors[attempt.processor], attempt.request(), attempt.state
-    age, wanted = now - attempt.started_at, _still_wanted(session, attempt, now, policy)
+    age = now - attempt.started_at
     session.rollback()  # no transaction is open during the call
     answer: Answer | NotKnown
     if state == AttemptState.CHALLENGED:
         answer = cancel(processor, request.key)  # F9: it was left open
     elif state == AttemptState.REFUSED:
-        # L8: nothing has run. The same key again, if it still is to be charged at all (T14).
-        if wanted and age < KEY_LIFETIME:
-            _restart(session, attempt_id)
+        answer = NotKnown()  # L8: nothing has run
+    else:
+        answer = ask(processor, request.key)
+    if isinstance(answer, NotKnown) and _can_be_repeated(state, age):
+        if _is_to_be_repeated(session, attempt_id, clock.now(), policy):
             answer = processor.charge(request)
         else:
-            answer = Cancelled(now)
-    else:
-        answer = _ask_and_repeat(processor, request, now, age, wanted)
+            answer = Cancelled(clock.now())
     if isinstance(answer, NotKnown):
         if age >= KEY_LIFETIME:
             _leave_to_operator(session, attempt_id, now)
-        return False
-    took_effect = settle(session, attempt_id, answer, clock.now(), policy)
-    return took_effect and not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
+        settled = False
+    else:
+        took_effect = settle(session, attempt_id, answer, clock.now(), policy)
+        settled = took_effect and not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
+    _tell_customer_in_time(session, attempt_id, clock.now())
+    return settled
 
 
-def _ask_and_repeat(
-    processor: Processor, request: ChargeRequest, now: datetime, age: timedelta, wanted: bool
-) -> Answer | NotKnown:
-    """ "Not known" is believed only after half an hour; then the same request is made again.
+def _can_be_repeated(state: AttemptState, age: timedelta) -> bool:
+    """L10: "not known" is believed only after half an hour; L8: a refusal is, at once.
 
-    Unless it is not wanted any more: nothing has run, so it is given up (T14).
+    What was refused and has become too old is given up: nothing has run.
     """
-    answer = ask(processor, request.key)
-    if not isinstance(answer, NotKnown) or not NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME:
-        return answer
-    return processor.charge(request) if wanted else Cancelled(now)
+    if state == AttemptState.REFUSED:
+        return True
+    return state != AttemptState.CHALLENGED and NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME
 
 
-def _still_wanted(session: Session, attempt: Attempt, now: datetime, policy: Policy) -> bool:
-    """Whether an automatic charge would be made now, just so (T14). A person's own is wanted."""
+def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy: Policy) -> bool:
+    """T14: the last look before the same request is made again, under the lock."""
+    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    is_young = now - attempt.started_at < KEY_LIFETIME
+    if not (attempt.is_open and is_young and _still_wanted(session, account, attempt, now, policy)):
+        session.rollback()
+        return False
+    if attempt.state == AttemptState.REFUSED:
+        # From here on it may have run: a crash must not leave it as refused.
+        attempt.state = AttemptState.STARTED
+    session.commit()
+    return True
+
+
+def _still_wanted(
+    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
+) -> bool:
+    """Whether an automatic charge would be made now, just so. A person's own is wanted."""
     if not attempt.automatic:
         return True
-    account = session.get_one(Account, attempt.account_id)
     tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
     at = top_ups.gather(session, account, now, policy, tried=tried)
     plan = top_ups.plan(top_ups.without(at, attempt))
@@ -113,7 +127,7 @@ def _still_wanted(session: Session, attempt: Attempt, now: datetime, policy: Pol
 
 def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
     """Plan the next check, which also keeps a second scheduler from asking the same."""
-    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.scalar(
         select(Attempt).where(Attempt.id == attempt_id, checks.due(now)),
         execution_options={"populate_existing": True},
@@ -125,7 +139,19 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
         session.commit()
         return False
     attempt.plan_next_check(now)
-    if attempt.owes_word_to_customer(now):
+    session.commit()
+    return True
+
+
+def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: after an hour, of what is still not known once the processor has been asked."""
+    found = session.get_one(Attempt, attempt_id)
+    if not found.is_open or not found.owes_word_to_customer(now):
+        session.rollback()
+        return
+    account = Account.locked(session, found.account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    if attempt.is_open and attempt.owes_word_to_customer(now):
         attempt.customer_told = True
         facts = {
             "amount": account.show(attempt.amount),
@@ -135,16 +161,6 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN
         notices.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
-    session.commit()
-    return True
-
-
-def _restart(session: Session, attempt_id: int) -> None:
-    """From here on it may have run: a crash must not leave it as refused."""
-    Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
-    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    if attempt.state == AttemptState.REFUSED:
-        attempt.state = AttemptState.STARTED
     session.commit()
 
 

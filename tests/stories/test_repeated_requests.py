@@ -1,0 +1,50 @@
+"""A request is made again under its key: only if it still would be made now (L8, L10, T14)."""
+
+import pytest
+
+from tests.factories import VISA
+from webapp.processors.sandbox.processor import SandboxProcessor
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def meanwhile(world):
+    """Lets something happen while the processor is being asked: its answers take their time."""
+    happens = []
+
+    def wait(seconds):
+        while happens:
+            happens.pop()()
+
+    slow = SandboxProcessor(world.parts.sandbox, world.clock, sleep=wait)
+    world.parts.processors["sandbox"] = slow
+    world.books.latency = 5
+    return happens.append
+
+
+def test_consent_withdrawn_while_the_processor_is_asked(world, meanwhile):
+    """T14: it was asked half an hour later, and said "not known"; by then nobody wanted it."""
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("timeout_before_charge")
+    world.use("60.00")
+    world.work()
+    meanwhile(lambda: world.consent(world.method("4242"), False))
+    world.pass_time(minutes=30)
+
+    assert not world.method("4242").auto_charge
+    assert world.charges == []
+    assert world.tries == [("4242", "100.00", "abandoned")]
+
+
+def test_refill_switched_off_while_the_processor_is_asked(world, meanwhile):
+    """T14: the same for the settings."""
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("server_error")
+    world.use("60.00")
+    world.work()
+    meanwhile(lambda: world.apply(refill_on=False))
+    world.pass_time(minutes=30)
+    assert world.charges == []
