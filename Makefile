@@ -3,8 +3,9 @@
 PYTHON ?=
 WORKERS ?= 2
 
-# Of a chaos run; the seed of an earlier one repeats its choices.
+# Of a chaos run, or a walk beside the model; the seed of an earlier one repeats its choices.
 KILLS ?= 500
+STEPS ?= 5000
 SEED ?=
 DATABASE ?= sqlite
 
@@ -15,7 +16,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test chaos bench bench-short lint format clean
+.PHONY: run test chaos model bench bench-short lint format clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -27,11 +28,15 @@ run: .venv/.runtime
 # PostgreSQL stops nothing here: the summary says what failed or was not tried.
 test: lint
 	@tests/postgres/install.sh || true
-	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Kills the real processes under traffic, and compares the books. It ends by itself.
 chaos: .venv/.dev
 	.venv/bin/python -m tests.chaos --kills $(KILLS) --database $(DATABASE) $(if $(SEED),--seed $(SEED))
+
+# Random walks through the product and, beside it, a simple model of its rules.
+model: .venv/.dev
+	POSTGRES=all STEPS=$(STEPS) SEED=$(SEED) .venv/bin/pytest -q tests/model -k $(DATABASE)
 
 # ARGS names figures: make bench ARGS="page toggle".
 bench bench-short: .venv/.dev

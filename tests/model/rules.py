@@ -1,0 +1,601 @@
+"""The rules told a second time: one company, in the simplest form, without a line of the product.
+
+Its own records, its own arithmetic and its own order of things. It knows what each bank will say,
+and so what must happen next; where the two tellings differ, one of them is wrong.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from tests.model.bank import ASKS, GIVEN_UP, NO_ANSWER, NOT_LOOKED_AT, PAID, Banks
+from tests.model.records import (
+    CENT,
+    HOUR,
+    MINUTE,
+    NETWORKS_FORBID,
+    SECOND,
+    Attempt,
+    Card,
+    Need,
+    Operator,
+    Refused,
+    Settings,
+    Wish,
+)
+
+
+@dataclass
+class Company:
+    banks: Banks
+    operator: Operator
+    zone: str
+    balance: int
+    now: datetime
+    cards: list[Card] = field(default_factory=list)
+    drawer: dict[str, Card] = field(default_factory=dict)
+    """Cards that were removed: what they did is not forgotten (M12)."""
+    settings: Settings = field(default_factory=Settings)
+    wishes: list[Wish] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    need: Need | None = None
+    paused_at: datetime | None = None
+    resumed_at: datetime | None = None
+    said_all_failed: bool = False
+    armed: bool = True
+    notified_at: datetime | None = None
+    mails: set[tuple[str, object]] = field(default_factory=set)
+    lines: list[set[str]] = field(default_factory=list)
+    """Of this step: for each look the reasons that held, one of which must be told (E1)."""
+    reached: Counter = field(default_factory=Counter)
+    """What the walk has come by, and how often; a walk that never meets a thing proves nothing."""
+    standing_lines: list[set[str]] = field(default_factory=list)
+    """The same of looks that nobody asked for: what was told last need not be told again."""
+
+    # Seen from outside
+
+    @property
+    def mail_counts(self) -> Counter:
+        return Counter(kind for kind, _ in self.mails)
+
+    def is_below(self) -> bool:
+        s = self.settings
+        return s.refill_on and s.threshold is not None and self.balance < s.threshold
+
+    def taken_since(self, start: datetime, without: Attempt | None = None) -> int:
+        """T10: automatic money that was taken since then, or may be yet."""
+        return sum(
+            attempt.amount
+            for attempt in self.attempts
+            if attempt.automatic
+            and attempt is not without
+            and (attempt.state == "open" or (attempt.state == "paid" and attempt.taken_at >= start))
+        )
+
+    def in_ten_minutes(self, at: datetime, without: Attempt | None = None) -> int:
+        """T10: automatic top-ups that count towards the burst breaker."""
+        since = max(at - 10 * MINUTE, self.resumed_at or at - 10 * MINUTE)
+        return sum(
+            attempt.automatic
+            and attempt is not without
+            and attempt.state in ("open", "paid")
+            and since < attempt.begun < at + 10 * MINUTE
+            for attempt in self.attempts
+        )
+
+    def today(self) -> datetime:
+        return midnight(self.now, self.zone)
+
+    def first(self) -> datetime:
+        return midnight(self.now, self.zone, day=1)
+
+    def tomorrow(self) -> datetime:
+        return midnight(self.today() + timedelta(hours=36), self.zone)
+
+    def next_first(self) -> datetime:
+        return midnight(self.first() + timedelta(days=40), self.zone, day=1)
+
+    def ends(self) -> list[datetime]:
+        """Of whatever lasts for a time."""
+        minutes = [10, 15, 30, 60, 23 * 60]
+        ends = [self.tomorrow(), self.next_first()]
+        ends += [a.begun + m * MINUTE for a in self.attempts[-4:] for m in minutes]
+        ends += [a.ask_at for a in self.attempts if a.state == "open"]
+        ends += [card.out_until for card in self.cards if card.out_until]
+        ends += [card.expired_from for card in self.cards if card.expired_from.year < 2030]
+        ends += [self.notified_at + HOUR] if self.notified_at else []
+        return ends
+
+    # T5–T10, T15: who is charged next, how much, or every reason why nobody is
+
+    def why_not(
+        self, tried: frozenset | set = frozenset(), without: Attempt | None = None
+    ) -> set[str]:
+        waiting = any(a.state == "open" and a is not without for a in self.attempts)
+        by_hand = any(w.state == "open" and w.kind != "automatic" for w in self.wishes)
+        reasons = set()
+        if waiting or by_hand:
+            reasons.add("waiting_for_outcome")
+        if not self.settings.refill_on:
+            return reasons | {"refill_off"}
+        if not self.is_below():
+            reasons.add("above_threshold")
+        if self.operator.automatic == "off":
+            reasons.add("automatic_payments_off")
+        if self.paused_at or self.in_ten_minutes(self.now, without) > 3:
+            reasons.add("paused")
+        if self.settings.are_wrong(self.operator):
+            return reasons | {"settings_out_of_bounds"}
+        if not any(card.consent for card in self.cards):
+            reasons.add("no_method_with_auto_charge")
+        elif not self.cards[0].consent:
+            reasons.add("primary_auto_charge_off")
+        elif not self.in_line(tried):
+            reasons.add("all_methods_failed" if tried else "all_suspended")
+        if not reasons and self.amount(without) < self.operator.least:
+            return {"cap_reached"}
+        if not reasons and self.operator.automatic == "dry-run":
+            return {"dry_run"}
+        return reasons
+
+    def forecast(self) -> tuple[int, list[Card]]:
+        """T13: what is charged once it is below, and to whom; 0 where nobody can know yet."""
+        was, below = self.balance, self.is_below()
+        if self.settings.refill_on and not below and self.settings.threshold is not None:
+            self.balance = self.settings.threshold - 1
+        try:
+            if self.why_not() - {"dry_run"}:
+                return 0, []
+            open_end = self.settings.mode == "target" and not below
+            return 0 if open_end else self.amount(), self.in_line()
+        finally:
+            self.balance = was
+
+    def in_line(self, tried: frozenset | set = frozenset()) -> list[Card]:
+        """T6, T7: with consent, fit, in order, each once. Whether any may be is `why_not`'s."""
+        return [c for c in self.cards if c.consent and c.is_fit(self.now) and c not in tried]
+
+    def amount(self, without: Attempt | None = None) -> int:
+        """T9, cut at PAYMENT_MAX and at the limits."""
+        s = self.settings
+        if s.mode == "target":
+            gap = s.target - self.balance
+            amount = max(gap + -gap % CENT, self.operator.least)
+        else:
+            amount = s.refill
+            while self.balance + amount < s.threshold:
+                amount += s.refill
+        amount = min(amount, self.operator.most)
+        for limit, start in ((s.day_limit, self.today()), (s.month_limit, self.first())):
+            if limit is not None:
+                amount = min(amount, max(0, limit - self.taken_since(start, without)))
+        return amount
+
+    # What people and the meter do
+
+    def use(self, amount: int) -> None:
+        self.balance -= amount
+        if self.is_below():
+            self.look()
+        else:
+            self.note_low()
+
+    def add(self, card: Card, consent: bool) -> None:
+        listed = next((c for c in self.cards if c.last4 == card.last4), None)
+        if listed is None:
+            card = self.drawer.pop(card.last4, card)
+            card.consent = not self.cards
+            self.cards.append(card)
+            listed = card
+        listed.consent |= consent
+        self.look()
+
+    def remove(self, card: Card) -> None:
+        self.give_up_question(card)
+        self.insist_on_no_open_payment(card)
+        self.cards.remove(card)
+        self.drawer[card.last4] = card
+        self.look()
+
+    def reorder(self, order: list[Card]) -> None:
+        if order != self.cards:
+            self.cards = list(order)
+            self.look()
+
+    def switch(self, card: Card, on: bool) -> None:
+        if card.consent == on:
+            return
+        card.consent = on
+        too_late = any(a.automatic and a.state == "open" and a.card is card for a in self.attempts)
+        if too_late and not on:
+            self.lines.append({"withdrawn_after_start"})
+            self.reached["withdrawn too late"] += 1
+        self.look()
+
+    def apply(self, settings: Settings) -> None:
+        turned_on = settings.refill_on and not self.settings.refill_on
+        if settings.are_wrong(self.operator):
+            raise Refused
+        if turned_on and not any(card.consent for card in self.cards):
+            raise Refused
+        if settings == self.settings:
+            return
+        was = (self.settings.notify_on, self.settings.notify_below)
+        self.settings = settings
+        if was != (settings.notify_on, settings.notify_below):
+            self.armed = True
+        self.look()
+
+    def pay(self, card: Card, amount: int) -> Wish:
+        self.insist_on_bounds(amount)
+        self.give_up_question(card)
+        self.insist_on_no_open_payment(card)
+        return self._pay_with(card, amount, "instant")
+
+    def retry(self, failed: Attempt) -> Wish:
+        self.give_up_question(failed.card)
+        root = failed.root or failed
+        if failed.state != "declined" or failed.card not in self.cards:
+            raise Refused
+        if any(a.root is root and a.state == "paid" for a in self.attempts):
+            raise Refused
+        self.insist_on_no_open_payment(failed.card)
+        return self._pay_with(failed.card, failed.amount, "retry", root)
+
+    def _pay_with(self, card: Card, amount: int, kind: str, root: Attempt | None = None) -> Wish:
+        wish = self._wish(kind, amount)
+        attempt = self.begin(wish, card, root)
+        self.settle(attempt, self.banks.charge(attempt, self.now))
+        return wish
+
+    def pay_by_chain(self, amount: int) -> Wish:
+        for card in list(self.cards):
+            self.give_up_question(card)
+        self.insist_on_bounds(amount)
+        if not self._chain(set()):
+            raise Refused
+        wish = self._wish("auto_charge", amount)
+        self.go_on_with(wish)
+        return wish
+
+    def restore(self, card: Card) -> None:
+        """F4: it lifts a suspension, and nothing else."""
+        if card.forbidden or card.declines >= 5:
+            raise Refused
+        if card.habit != "pays" or self.now >= card.expired_from:
+            raise Refused  # the bank does not vouch for it
+        was_out = card.out_until is not None and not card.end_recorded
+        card.out_until, card.end_recorded = None, True
+        if was_out:
+            self.reached["restored without paying"] += 1
+            self.lines.append({"restored"})
+            self.look()
+
+    def resume(self) -> None:
+        if self.paused_at is not None:
+            self.paused_at, self.resumed_at = None, self.now
+            self.lines.append({"resumed"})
+            self.look()
+
+    def back_from_bank(self, attempt: Attempt, give_up: bool) -> None:
+        if attempt.state != "open" or attempt.waits_for != ASKS:
+            return
+        if give_up:
+            self.banks.answer(attempt, "cancel", self.now)
+        self.settle(attempt, attempt.booked.says)
+
+    # What the provider does
+
+    def wire(self, amount: int) -> None:
+        self.balance += amount
+        self.mail("wire_completed", object())
+        self.look(routine=True)
+
+    def adjust(self, amount: int) -> None:
+        self.balance += amount
+        self.look()
+
+    def decide_not_charged(self, attempt: Attempt) -> None:
+        attempt.is_stuck = False
+        self.settle(attempt, GIVEN_UP)
+
+    # What the clock does
+
+    def lift(self) -> None:
+        """F6."""
+        ended = [c for c in self.cards if not c.end_recorded and c.out_until <= self.now]
+        for card in ended:
+            card.end_recorded, card.out_until = True, None
+            if not card.is_out(self.now):
+                self.lines.append({"suspension_ended"})
+                self.look()
+
+    def reconcile(self) -> None:
+        due = [a for a in self.attempts if a.state == "open" and a.ask_at <= self.now]
+        for attempt in sorted(due, key=lambda a: (a.ask_at, self.attempts.index(a))):
+            if attempt.state == "open" and attempt.ask_at <= self.now:
+                self._follow_up(attempt)
+
+    def _follow_up(self, attempt: Attempt) -> None:
+        """L8, L10."""
+        age = self.now - attempt.begun
+        attempt.ask_at = _next_question(attempt.begun, self.now)
+        if attempt.waits_for == ASKS:
+            self.banks.answer(attempt, "cancel", self.now)
+            self.settle(attempt, attempt.booked.says)
+        elif attempt.waits_for == NOT_LOOKED_AT:
+            repeated = age < 23 * HOUR and self._still_wanted(attempt)
+            says = self.banks.charge(attempt, self.now) if repeated else GIVEN_UP
+            self.settle(attempt, says)
+        elif attempt.booked is not None:
+            self.settle(attempt, attempt.booked.says)
+        elif 30 * MINUTE <= age < 23 * HOUR:
+            wanted = self._still_wanted(attempt)
+            self.reached["asked again under the same key" if wanted else "not asked again"] += 1
+            self.settle(attempt, self.banks.charge(attempt, self.now) if wanted else GIVEN_UP)
+        elif age >= 23 * HOUR and not attempt.is_stuck:
+            attempt.is_stuck = True
+            self.reached["left to the operator"] += 1
+            self.lines.append({"operator_must_decide"})
+        if attempt.state == "open" and age >= HOUR and not attempt.told_unknown:
+            attempt.told_unknown = True
+            self.mail("still_unknown", attempt)
+
+    def _still_wanted(self, attempt: Attempt) -> bool:
+        if not attempt.automatic:
+            return True
+        tried = attempt.wish.tried - {attempt.card}
+        if self.why_not(tried, attempt):
+            return False
+        return (self.in_line(tried)[0], self.amount(attempt)) == (attempt.card, attempt.amount)
+
+    def sweep(self) -> None:
+        if self.need is None and self.is_below():
+            self.look(routine=True)
+
+    def go_on(self) -> None:
+        """What the worker does within a second."""
+        need_is_ready = self.need and not any(a.state == "open" for a in self.attempts)
+        chains = [wish for wish in self.open_chains() if not wish.waits]
+        if need_is_ready:
+            self.go_on_with_need()
+        for wish in chains:
+            self.go_on_with(wish)
+
+    def open_chains(self) -> list[Wish]:
+        return [w for w in self.wishes if w.kind == "auto_charge" and w.state == "open"]
+
+    def go_on_with_need(self, dies: str = "") -> Attempt | None:
+        """`dies`: the process does so before or after the call, with the first attempt written."""
+        need = self.need
+        while need is not None and need is self.need:
+            wish = need.wish
+            if wish is not None and wish.waits:
+                return None
+            tried = wish.tried if wish else set()
+            why = self.why_not(tried)
+            if "waiting_for_outcome" in why:
+                return None
+            if why:
+                self.lines.append(why)
+                self._mail_if_capped(why)
+                self.need = None
+                if wish is not None:
+                    self.fail(wish, all_failed=why == {"all_methods_failed"})
+                return None
+            if wish is None:
+                need.wish = wish = self._wish("automatic", 0)
+            wish.amount = self.amount()
+            attempt = self.begin(wish, self.in_line(tried)[0])
+            self.lines.append({"charging"})
+            if dies:
+                if dies == "after":
+                    self.banks.charge(attempt, self.now)
+                return attempt
+            self.settle(attempt, self.banks.charge(attempt, self.now))
+        return None
+
+    def go_on_with(self, wish: Wish) -> None:
+        while wish.state == "open" and not wish.waits:
+            chain = self._chain(wish.tried)
+            if not chain or self.now - wish.begun > 15 * MINUTE:
+                first_is_on = bool(self.cards) and self.cards[0].consent
+                left = self.in_line(wish.tried) if first_is_on else []
+                self.fail(wish, all_failed=bool(wish.attempts) and not left)
+                self.look()
+                return
+            attempt = self.begin(wish, chain[0])
+            self.settle(attempt, self.banks.charge(attempt, self.now))
+
+    def _chain(self, tried: set[Card]) -> list[Card]:
+        if not self.cards or not self.cards[0].consent:
+            return []
+        busy = {a.card for a in self.attempts if a.state == "open"}
+        return [card for card in self.in_line(tried) if card not in busy]
+
+    # What follows from it
+
+    def look(self, *, routine: bool = False) -> None:
+        """T4, E1."""
+        self.note_low()
+        if (routine and not self._is_low()) or not self.settings.refill_on:
+            return
+        if not self.paused_at and self.in_ten_minutes(self.now) > 3:
+            self.pause()
+            return
+        why = self.why_not()
+        if not why:
+            self.need = self.need or Need()
+        elif routine and why & {"waiting_for_outcome", "above_threshold"}:
+            pass  # no news
+        elif why >= {"waiting_for_outcome", "above_threshold"}:
+            pass  # it could not have led to a charge
+        else:
+            (self.standing_lines if routine else self.lines).append(why)
+            self._mail_if_capped(why)
+
+    def _is_low(self) -> bool:
+        s = self.settings
+        return self.is_below() or (s.notify_on and self.balance < s.notify_below)
+
+    def note_low(self) -> None:
+        """N2, N5."""
+        s = self.settings
+        if not s.notify_on:
+            return
+        if self.balance >= s.notify_below:
+            self.armed = True
+        elif self.armed and (self.notified_at is None or self.now - self.notified_at >= HOUR):
+            self.armed, self.notified_at = False, self.now
+            self.reached["low balance notification"] += 1
+            self.mail("low_balance", self.now)
+
+    def pause(self) -> None:
+        self.paused_at = self.now
+        self.reached["paused after a burst"] += 1
+        self.lines.append({"paused"})
+        self.mail("paused", self.now)
+
+    def begin(self, wish: Wish, card: Card, root: Attempt | None = None) -> Attempt:
+        there = wish.kind in ("instant", "retry")
+        attempt = Attempt(
+            wish, card, wish.amount, self.now, self.now + 10 * SECOND, there, root=root
+        )
+        wish.attempts.append(attempt)
+        self.attempts.append(attempt)
+        return attempt
+
+    def settle(self, attempt: Attempt, says: str) -> None:
+        wish = attempt.wish
+        if says in (NO_ANSWER, NOT_LOOKED_AT) and (attempt.automatic or says == NO_ANSWER):
+            attempt.waits_for = says
+            self.reached[f"{says}, {wish.kind}"] += 1
+            self.mail_suspensions(wish)
+            return
+        if says == ASKS and attempt.somebody_there:
+            self.reached["the bank asks"] += attempt.waits_for != ASKS
+            attempt.waits_for, attempt.ask_at = ASKS, attempt.begun + 15 * MINUTE
+            return
+        attempt.is_stuck = False
+        if says == PAID:
+            self._credit(attempt)
+        elif says in (GIVEN_UP, NOT_LOOKED_AT):
+            attempt.state, wish.state = "given up", "given up"
+            if attempt.automatic:
+                self.need = None
+        else:
+            self._decline(attempt, "authentication_required" if says == ASKS else says)
+            if attempt.somebody_there:
+                wish.state = "failed"
+        if wish.state != "open":
+            self.look(routine=True)
+            self.mail_suspensions(wish)
+
+    def _credit(self, attempt: Attempt) -> None:
+        attempt.state, attempt.wish.state = "paid", "paid"
+        attempt.taken_at = attempt.booked.at
+        self.reached[f"paid, {attempt.wish.kind}"] += 1
+        self.reached["paid, learned late"] += self.now > attempt.taken_at
+        self.reached["a method healed"] += attempt.card.is_out(self.now)
+        self.balance += attempt.amount
+        self.said_all_failed = False
+        self.mail("receipt", attempt)
+        self.lines.append({"charged"})
+        card = attempt.card
+        if card.failed_at is None or attempt.begun >= card.failed_at:  # F8
+            card.out_until, card.end_recorded = None, True
+            card.forbidden, card.declines, card.healed_at = False, 0, attempt.begun
+        if attempt.automatic:
+            self.need = None
+            if not self.paused_at and self.in_ten_minutes(attempt.begun) > 3:
+                self.pause()
+
+    def _decline(self, attempt: Attempt, code: str) -> None:
+        """F1, F3, F8, T16."""
+        attempt.state, attempt.code = "declined", code
+        self.reached[f"declined, {attempt.wish.kind}"] += 1
+        self.lines.append({"declined"})
+        card, at = attempt.card, attempt.booked.at
+        if card.healed_at is not None and at < card.healed_at:
+            return
+        attempt.knocked_out = not card.is_out(at)
+        if card.failed_at is None or at >= card.failed_at:
+            card.failed_at, card.out_until, card.end_recorded = at, at + 48 * HOUR, False
+        card.forbidden |= code in NETWORKS_FORBID
+        card.declines += attempt.automatic
+        self.reached["forbidden by the networks"] += code in NETWORKS_FORBID
+        self.reached["five declines in a row"] += card.declines == 5
+        self.reached["a decline learned late"] += self.now > at
+
+    def fail(self, wish: Wish, *, all_failed: bool) -> None:
+        wish.state = "failed"
+        self.mail_suspensions(wish)
+        if all_failed and not self.said_all_failed:
+            self.said_all_failed = True
+            self.reached["all failed"] += 1
+            self.mail("all_failed", wish)
+
+    def mail_suspensions(self, wish: Wish) -> None:
+        """F11: one for each; F7: where the customer's presence would have helped, with a link."""
+        for attempt in wish.attempts:
+            if not attempt.knocked_out:
+                continue
+            link = attempt.automatic and attempt.code == "authentication_required"
+            kinds = ("authentication_required", "method_suspended")
+            if not any((kind, attempt) in self.mails for kind in kinds):
+                self.mail(kinds[0 if link and wish.state != "paid" else 1], attempt)
+
+    def mail(self, kind: str, about: object) -> None:
+        self.mails.add((kind, about))
+
+    def _mail_if_capped(self, why: set[str]) -> None:
+        """T10: once for each window."""
+        if why != {"cap_reached"}:
+            return
+        month_limit, taken = self.settings.month_limit, self.taken_since(self.first())
+        by_month = month_limit is not None and month_limit - taken < self.operator.least
+        window = ("month", self.next_first()) if by_month else ("day", self.tomorrow())
+        self.reached[f"limit of a {window[0]} reached"] += 1
+        self.mail("limit_reached", window)
+
+    def give_up_question(self, card: Card) -> None:
+        """F9: what was walked away from blocks nothing. Refused if it was confirmed after all."""
+        asked = [
+            a for a in self.attempts
+            if a.card is card and a.state == "open" and a.waits_for == ASKS
+        ]  # fmt: skip
+        for attempt in asked:
+            self.back_from_bank(attempt, give_up=True)
+            if attempt.state == "paid":
+                raise Refused
+
+    def insist_on_bounds(self, amount: int) -> None:
+        if not self.operator.least <= amount <= self.operator.most:
+            raise Refused
+
+    def insist_on_no_open_payment(self, card: Card) -> None:
+        if any(a.card is card and a.state == "open" for a in self.attempts):
+            raise Refused
+
+    def _wish(self, kind: str, amount: int) -> Wish:
+        wish = Wish(kind, amount, self.now)
+        self.wishes.append(wish)
+        return wish
+
+
+def midnight(at: datetime, zone: str, day: int | None = None) -> datetime:
+    """The one that began that day, or that day of its month, in the company's time zone (T10)."""
+    local = at.astimezone(ZoneInfo(zone))
+    began = local.replace(hour=0, minute=0, second=0, microsecond=0, day=day or local.day)
+    return began.astimezone(UTC)
+
+
+def _next_question(begun: datetime, now: datetime) -> datetime:
+    """L10: after 10 s, 1, 5 and 15 min, then hourly from the start."""
+    steps = [begun + step for step in (10 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE)]
+    ahead = [step for step in steps if step > now]
+    if ahead:
+        return max(ahead[0], now + 10 * SECOND)
+    in_first_half_hour = now - begun < 30 * MINUTE
+    return max(min(now, begun) + HOUR if in_first_half_hour else now + HOUR, now + 10 * SECOND)

@@ -1,0 +1,89 @@
+"""The product beside a model of it (see `rules.py`), on random walks.
+
+`make test` walks a little way, always the same one. `make model STEPS=5000 SEED=7` goes farther,
+and says what it came by.
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from secrets import randbelow
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.factories import START
+from webapp.domain.policy import Policy
+from webapp.extensions import db
+
+pytest.register_assert_rewrite("tests.model.pairs")  # so that it says what differs
+from tests.model.walk import Walk  # noqa: E402
+
+STEPS_A_WALK = 30
+IN_MAKE_TEST = 450
+"""Steps: a quarter of a minute."""
+
+
+@pytest.fixture
+def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, session):
+    """Gives the application anew: empty books, ours and the pretend banks', and the first clock."""
+    parts = app.extensions["ballast"]
+    on_sqlite = database.startswith("sqlite")
+
+    def let_go():
+        session.close()
+        parts.sandbox.close()
+        if on_sqlite:
+            db.engine.dispose()
+
+    let_go()
+    at_first = shutil.copytree(home, tmp_path / "at first")
+
+    def start_over():
+        let_go()
+        if not on_sqlite:
+            request.getfixturevalue("kept").empty()
+        for old in home.glob("*.db*"):
+            old.unlink()
+        for new in at_first.glob("*.db"):
+            shutil.copy(new, home)
+        clock.at = START
+        app.extensions["ballast"] = replace(parts, policy=Policy())
+        return app, session
+
+    return start_over
+
+
+def test_the_product_does_what_the_model_does(fresh, capsys):
+    """M2–M4, M12, T1–T16, F1, F3–F6, F8, F9, F11, N2, N5, L2, L3, L5, L8, L10, L13, E1."""
+    steps, number = os.environ.get("STEPS"), os.environ.get("SEED")
+    if steps and not number:
+        number = str(randbelow(10**6))
+    walks = max(1, int(steps or IN_MAKE_TEST) // STEPS_A_WALK)
+
+    class WalkHere(Walk):
+        pass
+
+    WalkHere.fresh = staticmethod(fresh)
+    WalkHere.reached.clear()
+    run_state_machine_as_test(
+        seed(int(number))(WalkHere) if number else WalkHere,
+        settings=settings(
+            max_examples=walks,
+            stateful_step_count=STEPS_A_WALK,
+            derandomize=not number,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate, Phase.shrink),
+            report_multiple_bugs=False,
+            print_blob=False,
+        ),
+    )
+    if steps:
+        lines = [f"{times:7,}  {what}" for what, times in sorted(WalkHere.reached.items())]
+        with capsys.disabled():
+            sys.stdout.write("\n".join(["", f"SEED={number} repeats these walks:", *lines, ""]))

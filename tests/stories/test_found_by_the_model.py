@@ -1,0 +1,131 @@
+"""Walks on which the product left the model in `tests/model/`, as short as they came back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from webapp.actions.restore_method import restore_method
+from webapp.actions.settle import settle
+from webapp.actions.top_up import start_attempt
+from webapp.domain.payment_methods import Standing
+from webapp.domain.top_ups import open_top_up
+from webapp.ports import DeclineClass, Declined
+
+pytestmark = pytest.mark.story
+
+
+def restore(world, last4):
+    return restore_method(
+        world.session,
+        world.account_id,
+        world.method(last4).id,
+        world.owner,
+        world.parts.processors,
+        world.clock,
+        world.policy,
+    )
+
+
+def test_restoring_without_paying_forgets_no_decline(world):
+    """T16, F4: 5 declines in a row without a success rest a method, however often it is verified.
+
+    Sun 22 to Mon 23 Nov 2026. Verifying took the count back to nothing, so that a card without
+    money could be tried for ever, once for each press of a button.
+    """
+    world.cards(VISA)
+    world.refill()
+    world.use("50.01")
+    for _ in range(5):
+        world.next_answer("decline", decline_code="insufficient_funds")
+        world.work()
+        if world.method("4242").declines_in_a_row < 5:
+            restore(world, "4242")
+        world.clock.advance(hours=5)
+
+    assert world.tries == [("4242", "100.00", "declined")] * 5
+    assert world.method("4242").standing(world.clock.now()) is Standing.RESTED
+    world.pay(world.method("4242"), "50.00")
+    assert world.method("4242").standing(world.clock.now()) is Standing.READY
+
+
+def test_verifying_hides_no_ban_that_is_learned_later(world):
+    """F3, F8: the bank had forbidden it before it was verified; only the answer came late."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.use("60.00")
+    top_up = open_top_up(world.session, world.account_id)
+    declined_at = world.clock.now()
+    attempt_id = start_attempt(world.session, top_up.id, declined_at, world.policy)
+    world.clock.advance(minutes=2)
+    restore(world, "4242")
+    stolen = Declined("stolen_card", DeclineClass.HARD, declined_at)
+    settle(world.session, attempt_id, stolen, world.clock.now(), world.policy)
+
+    assert world.method("4242").is_barred
+    assert world.method("4242").suspended_until == declined_at + timedelta(hours=48)
+
+
+def test_a_repeated_request_counts_for_the_day_on_which_it_took_money(world):
+    """T10: a limit a day holds for what was taken that day, not for what was begun that day.
+
+    Sun 22 Nov 2026, 23:50: the request is lost on its way. At 0:20 it is made again, and paid. It
+    counted for the Sunday, so the Monday's limit could be spent once more.
+    """
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.clock.at = datetime(2026, 11, 22, 23, 50, tzinfo=UTC)
+    world.next_answer("timeout_before_charge")
+    world.use("60.00")
+    world.work()
+    world.pass_time(minutes=30)
+    assert world.tries == [("4242", "100.00", "paid")]
+
+    world.use("100.00")
+    world.work()
+    assert world.charges == [("4242", "100.00")]
+    assert world.timeline[-1] == "cap_reached"
+    world.pass_time(days=1)
+    assert world.charges == [("4242", "100.00")] * 2
+
+
+def test_what_was_taken_before_midnight_counts_for_that_day(world):
+    """T10: only its answer came the next day."""
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.clock.at = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    world.next_answer("timeout_after_charge")
+    world.use("60.00")
+    world.work()
+    world.pass_time(minutes=2)
+    world.use("100.00")
+    world.work()
+    assert world.charges == [("4242", "100.00")] * 2
+
+
+def test_a_link_and_then_no_second_mail_about_the_same_suspension(world):
+    """F11, F7: one mail when a method becomes suspended, also where the next one pays later."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("authentication_required", last4="4242")
+    world.next_answer("timeout_after_charge", last4="4444")
+    world.use("60.00")
+    world.work()
+    world.pass_time(seconds=10)
+
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+    assert world.mails == ["authentication_required", "receipt"]
+
+
+def test_an_answer_that_comes_after_all_is_told_as_such(world):
+    """L10: after an hour the customer is told what is not known, not what has just been learned.
+
+    The scheduler stood still, so the first question came after two hours; it was answered.
+    """
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("timeout_after_charge")
+    world.use("60.00")
+    world.work()
+    world.pass_time(hours=2)
+    assert world.mails == ["receipt"]
