@@ -1,8 +1,8 @@
 """The real application in a process of its own, with worker and scheduler, and a real Chromium.
 
-Each file has one server on a fresh, migrated home; each test has an account of its own in it. What
-the tests arrange and check beside the browser goes through the product's own actions, in this
-process, on the same home.
+Each worker of the run has one server on a fresh, migrated home, and one browser; each test has an
+account of its own. What the tests arrange and check beside the browser goes through the product's
+own actions, in this process, on the same home.
 """
 
 import os
@@ -22,7 +22,17 @@ from pathlib import Path
 
 import pytest
 from flask.sessions import SecureCookieSessionInterface
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebError,
+    expect,
+)
+from playwright.sync_api import (
+    Error as PlaywrightError,
+)
 
 from tests.browser.screen import MAIN
 from tests.conftest import proved_at, settings_in
@@ -166,28 +176,81 @@ def complaints() -> Iterator[list[str]]:
 Open = Callable[..., Page]
 
 
+class Windows:
+    """Browser windows, one used by test after test for each set of options.
+
+    What a test leaves behind is taken out of it; the files that every page needs stay in its cache,
+    as they do in a person's browser. Without that, reading them is most of a short test.
+    """
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
+        self._idle: dict[str, BrowserContext] = {}
+        self._lent: list[tuple[str, BrowserContext]] = []
+
+    def lend(self, **options) -> BrowserContext:
+        name = repr(sorted(options.items()))
+        context = self._idle.pop(name, None) or self._new(options)
+        self._lent.append((name, context))
+        return context
+
+    def take_back(self) -> None:
+        for name, context in self._lent:
+            if name in self._idle or not self._is_cleared(context):
+                context.close()
+            else:
+                self._idle[name] = context
+        self._lent.clear()
+
+    def _new(self, options: dict) -> BrowserContext:
+        context = self._browser.new_context(base_url=self._url, **options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    def _is_cleared(self, context: BrowserContext) -> bool:
+        """Of cookies, of what pages have stored, and of pages; False where it cannot be."""
+        try:
+            kept = {"origin": self._url, "storageTypes": "cookies,local_storage"}
+            for page in context.pages[:1]:
+                context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+            for page in context.pages:
+                page.close()
+            context.clear_cookies()
+        except PlaywrightError:
+            return False
+        return True
+
+
+@pytest.fixture(scope="session")
+def windows(server: Server, browser: Browser) -> Windows:
+    return Windows(browser, server.url)
+
+
 @pytest.fixture
-def open_signed_out(server: Server, browser: Browser, complaints: list[str]) -> Iterator[Open]:
-    """A fresh browser window with nobody signed in; keywords are Playwright's for the context."""
-    contexts: list[BrowserContext] = []
+def open_signed_out(windows: Windows, complaints: list[str]) -> Iterator[Open]:
+    """A clean browser window with nobody signed in; keywords are Playwright's for the context."""
+    lent: list[BrowserContext] = []
 
     def note(message: ConsoleMessage) -> None:
         words = f"{message.text} ({message.location['url']})"
         if message.type in ("error", "warning") and not NOISE.match(words):
             complaints.append(words)
 
+    def complain(error: WebError) -> None:
+        complaints.append(str(error.error))
+
     def open_(**options) -> Page:
-        options = {"viewport": {"width": 1440, "height": 960}, **options}
-        context = browser.new_context(base_url=server.url, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
+        context = windows.lend(**{"viewport": {"width": 1440, "height": 960}, **options})
         context.on("console", note)
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("weberror", complain)
+        lent.append(context)
         return context.new_page()
 
     yield open_
-    for context in contexts:
-        context.close()
+    for context in lent:
+        context.remove_listener("console", note)
+        context.remove_listener("weberror", complain)
+    windows.take_back()
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ starts() {
 }
 
 on_the_path() {
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    # The one without windows starts and loads in half the time.
+    for name in chromium-headless-shell \
+        chromium chromium-browser google-chrome google-chrome-stable; do
         if starts "$name"; then command -v "$name"; return; fi
     done
     return 1
@@ -32,7 +34,11 @@ from_apt() {
     command -v apt-get >/dev/null &&
         as_root apt-get -qq update >&2 &&
         # Chromium draws no text without a font, and starts only with libatomic.
-        as_root apt-get -qq install --no-install-recommends chromium fonts-inter libatomic1 >&2
+        { apt_gets chromium-headless-shell || apt_gets chromium; }
+}
+
+apt_gets() {
+    as_root apt-get -qq install --no-install-recommends "$1" fonts-inter libatomic1 >&2
 }
 
 cd "$(dirname "$0")/../.." || exit 1

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests import wires
 from tests.browser.screen import MAIN, dialog, press, suspend, until
-from tests.browser.test_accessibility import THEMES, expect_no_violations
+from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_add_card import open_form
 from tests.browser.test_bank_window import window
 from tests.browser.test_challenges import begin
@@ -23,8 +23,8 @@ TAB = "/billing/wire-transfers"
 @pytest.fixture
 def open_calm(open_page):
     """For axe, which tries inline styles, the security policy is off; all other tests have it."""
-    return lambda path=MAIN, theme="light", **options: open_page(
-        path, color_scheme=theme, reduced_motion="reduce", bypass_csp=True, **options
+    return lambda path=MAIN, **options: open_page(
+        path, reduced_motion="reduce", bypass_csp=True, **options
     )
 
 
@@ -38,10 +38,9 @@ def expect_no_violations_while_busy(page, where):
     expect_no_violations(page, where)
 
 
-@THEMES
-def test_axe_on_the_banks_window_and_its_page(open_calm, world, theme):
+def test_axe_on_the_banks_window_and_its_page(open_calm, world):
     world.card(CHALLENGED_ALWAYS)
-    page = open_calm(theme=theme)
+    page = open_calm()
     begin(page, "funds")
     expect_no_violations_while_busy(page, "the bank's window")
     address = window(page).locator("iframe").get_attribute("src")
@@ -50,9 +49,8 @@ def test_axe_on_the_banks_window_and_its_page(open_calm, world, theme):
     expect_no_violations(page, "the bank's own page")
 
 
-@THEMES
-def test_axe_on_paypal(open_calm, world, theme):
-    page = open_calm(theme=theme)
+def test_axe_on_paypal(open_calm, world):
+    page = open_calm()
     choose(page)
     expect_no_violations(page, "PayPal, not allowed")
 
@@ -73,24 +71,22 @@ def test_axe_on_paypal(open_calm, world, theme):
     expect_no_violations(page, "PayPal's own page, refused")
 
 
-@THEMES
-def test_axe_on_consent_in_the_card_dialog(open_calm, world, theme):
+def test_axe_on_consent_in_the_card_dialog(open_calm, world):
     visa = world.card(VISA)
     world.refill()
     suspend(world, visa)
     world.use("60.00")
-    page = open_calm(theme=theme)
+    page = open_calm()
     open_form(page)
     box = dialog(page).get_by_role("checkbox", name="Use it for automatic payments")
     expect(box).to_have_accessible_description(re.compile("would be charged to it at once"))
     expect_no_violations(page, "consent in the card dialog")
 
 
-@THEMES
-def test_axe_on_the_page_behind_a_mails_link(open_calm, app, world, theme):
+def test_axe_on_the_page_behind_a_mails_link(open_calm, app, world):
     world.card(CHALLENGED_ALWAYS)
     world.refill()
-    page = open_calm(None, theme=theme)
+    page = open_calm(None)
     world.use("60.00")
     world.run("top up")
     until(page, lambda: world.mails_of("authentication_required"))
@@ -108,9 +104,8 @@ def test_axe_on_the_page_behind_a_mails_link(open_calm, app, world, theme):
     expect_no_violations(page, "a link that has been used")
 
 
-@THEMES
-def test_axe_on_wire_transfers(open_calm, world, theme):
-    page = open_calm(TAB, theme=theme)
+def test_axe_on_wire_transfers(open_calm, world):
+    page = open_calm(TAB)
     expect_no_violations(page, "no wire transfer yet")
     wire = wires.ask(world)
     proven = wires.ask(world, "450.00", "EUR")

@@ -81,6 +81,8 @@ def test_closing_the_window_gives_up(asked, world, key):
 def test_escape_in_the_banks_own_page_gives_up(asked, world):
     """M6."""
     expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
+    for frame in asked.frames:
+        frame.wait_for_load_state()  # its script heeds the key
     asked.keyboard.press("Escape")
 
     expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
