@@ -17,7 +17,8 @@ PASSWORD = "a-long-password"
 
 def link(world, email, kind):
     world.session.rollback()
-    mail = world.session.query(Notice).filter_by(recipient=email, kind=kind).all()[-1]
+    mails = world.session.query(Notice).filter_by(recipient=email, kind=kind).order_by(Notice.id)
+    mail = mails.all()[-1]
     text = world.parts.mailer.render(mail.kind, mail.facts).text
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
 
