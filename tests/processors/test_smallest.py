@@ -1,0 +1,155 @@
+"""A third processor: what `docs/adding-a-processor.md` asks for is enough, and is not much."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.processors import smallest
+from tests.processors.contract import BACK, AgreementContract
+from tests.processors.smallest import STALE, Smallest
+from webapp.ports import (
+    Declined,
+    NeedsCustomer,
+    Paid,
+    RefusedToLook,
+    Reversed,
+    SavedAgreement,
+    TakenBack,
+    TakenBackState,
+    Unknown,
+)
+
+
+class Clumsy(Smallest):
+    """Loses what the harness tells it to lose, on the wire between the adapter and its service."""
+
+    mishap = None
+
+    def charge(self, request):
+        mishap, self.mishap = self.mishap, None
+        if mishap == "request":
+            return Unknown("The request was lost")
+        if mishap == "refused":
+            return RefusedToLook("Too many requests")
+        answer = super().charge(request)
+        return Unknown("The answer was lost") if mishap == "answer" else answer
+
+
+class Harness:
+    stale = 2 * STALE
+
+    def __init__(self):
+        self.time = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
+        self.processor = Clumsy(lambda: self.time)
+        self.told = []
+
+    def now(self):
+        return self.time
+
+    def move_clock(self, by):
+        self.time += by
+
+    def paying(self):
+        return self._agreement("ana@example.com")
+
+    def declining(self):
+        return self._agreement("declined@example.com")
+
+    def wants_customer(self):
+        return self._agreement("confirm@example.com")
+
+    def confirm(self, address):
+        key = address.rpartition("/")[2]
+        self.processor.conclude(key, self.processor.paid(self.processor.charges[key][0]))
+
+    def fail(self, address):
+        code, key = "authentication_required", address.rpartition("/")[2]
+        failed = Declined(code, smallest.class_of(code), self.time)
+        self.processor.conclude(key, failed)
+
+    def agree(self, address, email):
+        reference = address.rpartition("/")[2]
+        if isinstance(self.processor.saving(reference), NeedsCustomer):
+            saved = SavedAgreement(uuid4().hex, email.lower(), email)
+            self.processor.agreements[saved.reference] = saved
+            self.processor.asked[reference] = saved
+
+    def turn_down(self, address):
+        self.processor.cancel_saving(address.rpartition("/")[2])
+
+    def take_back(self, reference):
+        self.processor.revoke(reference)
+
+    def remove_there(self, reference):
+        self.processor.revoke(reference)
+        self._tell(f"agreement {reference}")
+
+    def lose_next_answer(self):
+        self.processor.mishap = "answer"
+
+    def lose_next_request(self):
+        self.processor.mishap = "request"
+
+    def refuse_next(self):
+        self.processor.mishap = "refused"
+
+    def refund(self, key, amount):
+        self._take_back(key, TakenBack.REFUND, amount)
+
+    def dispute(self, key):
+        return self._take_back(key, TakenBack.DISPUTE, self.processor.ask(key).amount)
+
+    def end_dispute(self, reference, won):
+        state = TakenBackState.RETURNED if won else TakenBackState.LOST
+        back = self.processor.taken_back
+        back[reference] = replace(back[reference], state=state)
+        self._tell(f"charge {back[reference].key}")
+
+    def deliveries(self):
+        told, self.told = self.told, []
+        return told
+
+    def delivery_of_no_concern(self):
+        self._tell("weather")
+        return self.told.pop()
+
+    def taken(self):
+        charges = self.processor.charges.values()
+        return [
+            (request.key, answer.amount, answer.currency)
+            for request, answer in charges
+            if isinstance(answer, Paid)
+        ]
+
+    def _agreement(self, email):
+        asked = self.processor.link(BACK)
+        self.agree(asked.address, email)
+        return self.processor.saving(asked.reference).reference
+
+    def _take_back(self, key, kind, amount):
+        reference, state = uuid4().hex, TakenBackState.TAKEN
+        told = Reversed(reference, key, kind, state, amount, "USD", self.time)
+        self.processor.taken_back[reference] = told
+        self._tell(f"charge {key}")
+        return reference
+
+    def _tell(self, about):
+        body, at = json.dumps({"id": uuid4().hex, "about": about}).encode(), self.time.isoformat()
+        headers = {"Sent-At": at, "Signature": self.processor.signature(at, body)}
+        self.told.append((body, headers))
+
+
+class TestSmallest(AgreementContract):
+    @pytest.fixture
+    def harness(self):
+        return Harness()
+
+
+def test_it_is_small():
+    code = [line for line in Path(smallest.__file__).read_text().splitlines() if line.strip()]
+
+    assert len(code) <= 110
