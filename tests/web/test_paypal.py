@@ -213,3 +213,111 @@ def test_a_lost_answer_is_credited_once_when_it_is_found(client, offered, stand_
 
     assert offered.balance == "140.00"
     assert len(stand_in.captures()) == 1
+
+
+# What PayPal tells afterwards
+
+
+@pytest.fixture
+def charged(client, offered, stand_in):
+    """A refill of 100 has been paid; the balance is 140."""
+    link(client, "ana@example.com")
+    offered.refill()
+    offered.use("60.00")
+    offered.work()
+    return stand_in.captures()[0]["id"]
+
+
+def deliver(client, stand_in, times=1):
+    """Post everything that was told to our webhook, so often; gives the statuses."""
+    told = stand_in.deliveries() * times
+    return [
+        client.post("/webhooks/paypal", data=raw, headers=headers).status_code
+        for headers, raw in told
+    ]
+
+
+def test_refunds_at_paypal_are_debits_once_each(client, offered, stand_in, charged):
+    """L7: by their own amounts, however often they are told; and they start no refill."""
+    for value in ("30.00", "30.00", "15.50"):
+        stand_in.refund(charged, value)
+
+    assert deliver(client, stand_in, times=3) == [200] * 9
+    offered.work()
+
+    assert offered.balance == "64.50"
+    assert [amount for kind, amount in offered.entries if kind == "refund"] == [
+        "-30.00",
+        "-30.00",
+        "-15.50",
+    ]
+
+
+def test_a_lost_dispute_takes_the_money_once_and_pauses(client, offered, stand_in, charged):
+    """L7: PayPal tells it twice, as the dispute and as the reversal."""
+    dispute = stand_in.dispute(charged)
+    deliver(client, stand_in)
+    assert offered.balance == "40.00"
+
+    stand_in.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR")
+    assert deliver(client, stand_in, times=2) == [200] * 4
+    offered.work()
+
+    assert offered.balance == "40.00"
+    assert "paused" in offered.timeline
+    assert len(stand_in.captures()) == 1
+
+
+def test_a_dispute_that_is_won_is_credited_back(client, offered, stand_in, charged):
+    """L7"""
+    stand_in.end_dispute(stand_in.dispute(charged), "RESOLVED_SELLER_FAVOUR")
+    late = stand_in.deliveries()
+    for headers, raw in reversed(late):
+        client.post("/webhooks/paypal", data=raw, headers=headers)
+
+    assert offered.balance == "140.00"
+
+
+def test_a_payer_who_takes_the_agreement_back_is_passed_over(client, offered, stand_in, charged):
+    """M13, M3: told on the row, the consent untouched, and nothing is charged to it."""
+    (method,) = offered.methods
+    stand_in.take_back(method.processor_reference)
+
+    assert deliver(client, stand_in) == [200]
+    offered.use("100.00")
+    offered.work()
+
+    (method,) = offered.methods
+    assert method.auto_charge
+    assert method.is_gone
+    assert len(stand_in.captures()) == 1
+
+
+def test_what_was_not_heard_is_credited_when_paypal_tells_it(client, offered, stand_in):
+    """L3, T7: the answer was lost; the webhook comes before the next question, and once more."""
+    link(client, "ana@example.com")
+    offered.refill()
+    stand_in.trouble("lose_answer", "/capture")
+    offered.use("60.00")
+    offered.work()
+    stand_in.tell("PAYMENT.CAPTURE.COMPLETED", stand_in.captures()[0])
+
+    assert deliver(client, stand_in, times=2) == [200, 200]
+    offered.pass_time(minutes=5)
+
+    assert offered.balance == "140.00"
+
+
+def test_what_is_forged_is_turned_away_and_what_cannot_be_asked_comes_again(
+    client, offered, stand_in, charged
+):
+    stand_in.refund(charged, "40.00")
+    ((headers, raw),) = stand_in.deliveries()
+
+    forged = client.post("/webhooks/paypal", data=raw.replace(b"WH-", b"WX-"), headers=headers)
+    stand_in.trouble(500, "/v2/payments")
+    later = client.post("/webhooks/paypal", data=raw, headers=headers)
+    then = client.post("/webhooks/paypal", data=raw, headers=headers)
+
+    assert (forged.status_code, later.status_code, then.status_code) == (400, 503, 200)
+    assert offered.balance == "100.00"
