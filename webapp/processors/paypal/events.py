@@ -39,6 +39,21 @@ CAPTURES = "/v2/payments/captures"
 REFUNDS = "/v2/payments/refunds"
 DISPUTES = "/v1/customer/disputes"
 
+FOLLOWED = (
+    "CHECKOUT.ORDER.APPROVED",
+    "CUSTOMER.DISPUTE.CREATED",
+    "CUSTOMER.DISPUTE.RESOLVED",
+    "CUSTOMER.DISPUTE.UPDATED",
+    "PAYMENT.CAPTURE.COMPLETED",
+    "PAYMENT.CAPTURE.DECLINED",
+    "PAYMENT.CAPTURE.DENIED",
+    "PAYMENT.CAPTURE.PENDING",
+    "PAYMENT.CAPTURE.REFUNDED",
+    "PAYMENT.CAPTURE.REVERSED",
+    "VAULT.PAYMENT-TOKEN.DELETED",
+)
+"""What a webhook is to be told of."""
+
 OLDEST = timedelta(days=4)
 """PayPal delivers for three days what was not taken, and its documents do not promise that a later
 delivery is signed anew. A copy does no harm meanwhile: what it is about is asked for, and its

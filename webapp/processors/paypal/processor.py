@@ -1,6 +1,6 @@
 """PayPal behind the port: its exceptions stop here and become answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from webapp.ports import (
     ChargeRequest,
     Declined,
     Event,
+    Finding,
     Forged,
     Front,
     Happening,
@@ -26,6 +27,7 @@ from webapp.ports import (
 )
 from webapp.processors.paypal.agreements import Agreements
 from webapp.processors.paypal.charges import Charges
+from webapp.processors.paypal.check import check
 from webapp.processors.paypal.client import CONNECT, READ, Client, NoAnswer, NotSent
 from webapp.processors.paypal.events import Events
 from webapp.processors.paypal.notes import Notes
@@ -80,6 +82,7 @@ class PayPal:
     ) -> None:
         """`base` is PayPal's address, `base_url` ours, to which PayPal leads people back."""
         self.front = Front(sources={"form-action": (people_of(base),)})
+        self._clock, self._base, self._webhook_id = clock, base, webhook_id
         self._client = Client(base, client_id, secret, clock, timeout)
         notes = Notes(notebook)
         self._agreements = Agreements(self._client, notes, base_url)
@@ -131,6 +134,9 @@ class PayPal:
     @answered
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         return self._events.happenings(event)
+
+    def check(self, webhook_url: str) -> Iterable[Finding]:
+        return check(self._client, self._clock, self._base, self._webhook_id, webhook_url)
 
     def revoke(self, method_reference: str) -> bool:
         try:
