@@ -13,6 +13,7 @@ from flask import Flask
 from flask_mail import Mail, Message
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from webapp.domain import links
 from webapp.domain.emails import is_address
 from webapp.ports import Letter, MailRefused, MailServerAway
 
@@ -46,6 +47,7 @@ class OutboxMailer:
 
         `sign` makes the tokens of links that only we can have written.
         """
+        self._public_url, self._sign = public_url.rstrip("/"), sign
         self._env = Environment(
             loader=FileSystemLoader(templates / "email"),
             autoescape=select_autoescape(enabled_extensions=("html",)),
@@ -53,7 +55,7 @@ class OutboxMailer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._env.globals["public_url"] = public_url.rstrip("/")
+        self._env.globals["public_url"] = self._public_url
         self._env.globals["signed"] = sign
 
     def render(self, kind: str, facts: Mapping[str, object]) -> Letter:
@@ -64,13 +66,18 @@ class OutboxMailer:
             jinja2.UndefinedError: its templates name a fact that is not given.
         """
         subject, text, html = (
-            self._env.get_template(f"{kind}/{part}").render(facts)
+            self._env.get_template(f"{kind}/{part}").render({"stop_link": "", **facts})
             for part in ("subject.txt", "body.txt", "body.html")
         )
         # One line, whatever a fact holds: a second one would be a header of its own.
         return Letter(subject=" ".join(subject.split()), text=text, html=html)
 
-    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+    def stop_link(self, notice_id: int) -> str:
+        return f"{self._public_url}/unsubscribe/{self._sign(links.STOP, notice_id)}"
+
+    def send(
+        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
+    ) -> None:
         raise RuntimeError("no mail server is set: this mail is kept in the outbox")
 
 
@@ -106,8 +113,12 @@ class SmtpMailer(OutboxMailer):
         self._composer = Flask("ballast-mail")
         Mail(self._composer)
 
-    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+    def send(
+        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
+    ) -> None:
         """Hand over to the mail server; `message_id` is stable over repeats.
+
+        `stop_link` goes where mail programs show their own button for it (RFC 8058).
 
         Raises:
             MailRefused: for an address that is none, and for what the server does not accept.
@@ -116,7 +127,7 @@ class SmtpMailer(OutboxMailer):
         addresses = [_checked(recipient) for recipient in recipients]
         if not addresses:
             raise MailRefused("The mail has no recipient")
-        mail = self._compose(letter, addresses, message_id)
+        mail = self._compose(letter, addresses, message_id, stop_link)
         try:
             refused = self._hand_over(mail, addresses)
         except ABOUT_THIS_MAIL as error:
@@ -129,7 +140,13 @@ class SmtpMailer(OutboxMailer):
             # Not to be tried again: the others have the mail. What the server says names people.
             log.warning("Mail %s: one recipient refused: %d", message_id, code)
 
-    def _compose(self, letter: Letter, addresses: list[str], message_id: str) -> bytes:
+    def _compose(
+        self, letter: Letter, addresses: list[str], message_id: str, stop_link: str
+    ) -> bytes:
+        headers = {"Auto-Submitted": "auto-generated"}  # no out-of-office answers
+        if stop_link:
+            headers["List-Unsubscribe"] = f"<{stop_link}>"
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message = Message(
             letter.subject,
             recipients=list(addresses),
@@ -137,7 +154,7 @@ class SmtpMailer(OutboxMailer):
             html=letter.html,
             sender=self._from,
             charset=UTF8,  # type: ignore[arg-type]
-            extra_headers={"Auto-Submitted": "auto-generated"},  # no out-of-office answers
+            extra_headers=headers,
         )
         message.msgId = f"<{message_id}>"
         with self._composer.app_context():

@@ -385,7 +385,13 @@ class Mailer(Protocol):
 
     def render(self, kind: str, facts: Mapping[str, object]) -> Letter: ...
 
-    def send(self, letter: Letter, recipients: Sequence[str], message_id: str) -> None:
+    def stop_link(self, notice_id: int) -> str:
+        """Where this mail's address can be taken off its topic."""
+        ...
+
+    def send(
+        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
+    ) -> None:
         """Hand over to the mail server; `message_id` is stable over repeats.
 
         Raises `MailRefused`; `MailServerAway` where the next mail would fare no better.

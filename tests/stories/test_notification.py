@@ -1,8 +1,14 @@
 """The low balance notification: it moves no money, and says the same thing once."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.factories import VISA
+from tests.factories import VISA, micros
+from webapp.actions.apply_notifications import apply_notifications
+from webapp.domain.accounts import Account
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.notification_settings import NotificationSettings
 
 pytestmark = pytest.mark.story
 
@@ -96,3 +102,69 @@ def test_it_goes_to_all_billing_addresses(world):
     world.use("60.00")
     mails = world.mails_of("low_balance")
     assert [mail.recipient for mail in mails] == ["a@example.com", "b@example.com"]
+
+
+def tell_at(world, *steps):
+    """Further steps below the notification threshold of 75.00."""
+    world.apply(notification_on=True, notification_threshold="75.00")
+    settings = LowBalanceSettings.of(world.session, world.account_id)
+    account = world.session.get_one(Account, world.account_id)
+    standing = NotificationSettings.of(account, settings)
+    wished = replace(standing, steps=tuple(micros(step) for step in steps))
+    around = (standing.seal, world.owner, world.clock.now(), world.policy)
+    apply_notifications(world.session, world.account_id, wished, *around)
+
+
+def thresholds(world):
+    return [mail.facts["threshold"] for mail in world.mails_of("low_balance")]
+
+
+def test_each_further_step_is_told_once(world):
+    """N2: one mail per crossing of each; a fall through several is one mail, about the lowest."""
+    tell_at(world, "50.00", "10.00")
+    for amount, told in (("30.00", "$75.00"), ("25.00", "$50.00"), ("40.00", "$10.00")):
+        world.clock.advance(hours=1)
+        world.use(amount)
+        world.use("0.01")
+        assert thresholds(world)[-1] == told
+    assert len(thresholds(world)) == 3
+
+
+def test_a_fall_through_all_steps_is_one_mail(world):
+    tell_at(world, "50.00", "10.00")
+    world.use("95.00")
+    world.pass_time(hours=2)
+    assert thresholds(world) == ["$10.00"]
+
+
+def test_a_step_is_armed_again_by_being_back_at_it(world):
+    """N2: at 60.00 the step at 50.00 is armed again, and the one at 75.00 is not."""
+    (visa,) = world.cards(VISA)
+    tell_at(world, "50.00")
+    world.use("60.00")
+    world.clock.advance(hours=1)
+    world.pay(visa, "30.00")
+    world.use("5.00")
+    assert thresholds(world) == ["$50.00"]
+    world.use("20.00")
+    assert thresholds(world) == ["$50.00", "$50.00"]
+
+
+def test_a_step_within_the_hour_is_told_after_it(world):
+    """N5: never more than one an hour, and by the clock where no usage follows."""
+    tell_at(world, "50.00")
+    world.use("30.00")
+    world.use("30.00")
+    assert thresholds(world) == ["$75.00"]
+    world.pass_time(hours=1)
+    assert thresholds(world) == ["$75.00", "$50.00"]
+
+
+def test_a_step_that_is_added_below_itself_is_told_once(world):
+    """N5: as a notification that is switched on while already below."""
+    world.use("60.00")
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.clock.advance(hours=1)
+    tell_at(world, "50.00")
+    world.pass_time(hours=2)
+    assert thresholds(world) == ["$75.00", "$50.00"]

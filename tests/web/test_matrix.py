@@ -18,6 +18,7 @@ from tests.factories import AMEX, CHALLENGED_ONCE, MASTERCARD, VISA
 from tests.web import matrix
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.webhook_endpoints import send_test
+from webapp.domain import links
 from webapp.domain.api_keys import Scope
 from webapp.domain.base import Base
 from webapp.domain.low_balance import LowBalanceSettings
@@ -98,6 +99,10 @@ def records(app, held_account):
         "attempt_id": str(declined.id),
         "payment_id": str(paid.id),
         "token": resume_token(app.secret_key, declined.id),
+        "/unsubscribe/<token> token": links.sign(
+            app.secret_key, links.STOP, world.mails_of("low_balance")[0].id
+        ),
+        "kind": "receipt",
         "setup_id": str(world.session.query(MethodSetup).filter_by(state="open").first().id),
         "wire_id": str(wire_id),
         "proof_id": str(proof_id),

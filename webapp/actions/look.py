@@ -118,11 +118,12 @@ def tell(
 
 
 def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:
-    """N2: one mail per fall below the notification threshold; it moves no money."""
+    """N2: one mail per fall below a notification threshold; it moves no money."""
     settings = LowBalanceSettings.of(session, account.id)
-    if not settings.owes_notification(account.balance, now):
+    crossed = settings.owes_notification(account.balance, now)
+    if crossed is None:
         return
-    threshold = account.show(settings.notification_threshold or 0)
+    threshold = account.show(crossed)
     balance = account.show(account.balance)
     facts = {
         "balance": balance,

@@ -40,12 +40,15 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     notice = session.get_one(Notice, notice_id)
     kind, facts = notice.kind, dict(notice.facts)
     recipient, message_id = notice.recipient, notice.message_id
+    can_be_stopped = notice.can_be_stopped
     session.rollback()  # no transaction is open while the mail server is waited for
     goes_out = mailer.delivers and bool(recipient)
     refusal: MailRefused | None = None
     if goes_out:
         try:
-            mailer.send(mailer.render(kind, facts), [recipient], message_id)
+            stop_link = mailer.stop_link(notice_id) if can_be_stopped else ""
+            letter = mailer.render(kind, {**facts, "stop_link": stop_link})
+            mailer.send(letter, [recipient], message_id, stop_link=stop_link)
         except MailRefused as refused:
             refusal = refused
         except Exception as fault:  # a template's fault must not keep the other mails

@@ -44,12 +44,11 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         .where(
             falls_below(Account.balance, Account.attention_below),
             LowBalanceSettings.notification_on,
-            LowBalanceSettings.armed,
             or_(
                 LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,
                 LowBalanceSettings.notified_at >= now + MAIL_INTERVAL,
             ),
-            falls_below(Account.balance, LowBalanceSettings.notification_threshold),
+            falls_below(Account.balance, LowBalanceSettings.armed_below),
         )
     ).all()
 

@@ -1,16 +1,17 @@
 """A customer's prepaid account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import JSON, BigInteger, Index, String, bindparam, false, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.domain import money
+from webapp.domain import money, topics
 from webapp.domain.base import Base, begin_writing
 from webapp.domain.errors import NotFound
 from webapp.domain.low_balance import LowBalanceSettings, falls_below
 from webapp.domain.texts import NAME_LENGTH
+from webapp.domain.topics import Recipient, Topic
 
 ADDRESS_LENGTH = 400
 TAX_NUMBER_LENGTH = 40
@@ -34,6 +35,8 @@ class Account(Base):
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")
     billing_emails: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Where notices go (N3); several are allowed."""
+    mail_opt_outs: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
+    """Topics that an address does not get; see `webapp.domain.topics`."""
     balance: Mapped[int] = mapped_column(BigInteger, default=0)
     """Micros. Always the ledger's sum: the database refuses any other value (L2)."""
     attention_below: Mapped[int | None] = mapped_column(BigInteger)
@@ -109,6 +112,17 @@ class Account(Base):
         if len(found) < len(ids):
             raise NotFound("The account")
         return found
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        return topics.recipients(self.billing_emails, self.mail_opt_outs)
+
+    def set_recipients(self, recipients: Sequence[Recipient]) -> None:
+        self.billing_emails = [it.address for it in recipients]
+        self.mail_opt_outs = topics.opt_outs(recipients)
+
+    def addresses_for(self, topic: Topic) -> list[str]:
+        return [it.address for it in self.recipients if topic in it.topics]
 
     def show(self, micros: int) -> str:
         """An amount as this account's people read it."""

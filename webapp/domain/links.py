@@ -7,6 +7,7 @@ from itsdangerous import BadData, URLSafeSerializer
 RESUME = "resume a payment"
 CONFIRM = "confirm an e-mail address"
 RESET = "choose a new password"
+STOP = "stop these mails"
 INVITATION = "accept an invitation"
 
 

@@ -1,12 +1,12 @@
 """Low-balance settings, and the notification that moves no money (T1, N1–N5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, overload
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -53,8 +53,10 @@ class LowBalanceSettings(Base):
 
     notification_on: Mapped[bool] = mapped_column(default=False)
     notification_threshold: Mapped[int | None] = mapped_column(BigInteger)
-    armed: Mapped[bool] = mapped_column(default=True)
-    """The next fall below the notification threshold is a crossing (N2)."""
+    notification_steps: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Further thresholds, each told by a mail of its own."""
+    armed_below: Mapped[int | None] = mapped_column(BigInteger)
+    """The next fall below this one is a crossing (N2); empty once the lowest was told."""
     notified_at: Mapped[datetime | None]
 
     version: Mapped[int] = mapped_column(default=0)
@@ -88,7 +90,7 @@ class LowBalanceSettings(Base):
         for name in Choice.__dataclass_fields__:
             setattr(self, name, getattr(choice, name))
         if (self.notification_on, self.notification_threshold) != notification:
-            self.armed = True
+            self.arm()
         self.version += 1
         self.applied_at = now
         self.applied_by_id = user_id
@@ -98,25 +100,45 @@ class LowBalanceSettings(Base):
             self.refill_on and self.threshold is not None and falls_below(balance, self.threshold)
         )
 
-    def owes_notification(self, balance: int, now: datetime) -> bool:
-        """Note where the balance stands; True if a mail is now due (N2, N5).
+    def arm(self) -> None:
+        """The next look tells, if the balance is below (N2, N5)."""
+        self.armed_below = self.notification_threshold
 
-        A crossing within the hour after a mail stays armed: it is told at the first look after
-        that hour, if it still holds.
+    def set_steps(self, steps: Sequence[int], balance: int) -> None:
+        """A further threshold that the balance is below already is told once (N5)."""
+        for step in set(steps) - set(self.notification_steps):
+            if falls_below(balance, step):
+                self.armed_below = max(step, self.armed_below or step)
+        self.notification_steps = sorted(steps, reverse=True)
+
+    @property
+    def notification_lines(self) -> list[int]:
+        """The thresholds in force, the highest first."""
+        first = self.notification_threshold
+        if not self.notification_on or first is None:
+            return []
+        return [first, *sorted((it for it in self.notification_steps if it < first), reverse=True)]
+
+    def owes_notification(self, balance: int, now: datetime) -> int | None:
+        """Note where the balance stands; the threshold that a mail is now due for (N2, N5).
+
+        A fall through several at once is one mail, about the lowest. A crossing within the hour
+        after a mail stays armed: it is told at the first look after that hour, if it still holds.
         """
-        if not self.notification_on or self.notification_threshold is None:
-            return False
-        if not falls_below(balance, self.notification_threshold):
-            self.armed = True
-            return False
-        if not self.armed:
-            return False
+        lines = self.notification_lines
+        if not lines:
+            return None
+        left = [line for line in lines if not falls_below(balance, line)]
+        if left:
+            self.armed_below = max(left[0], self.armed_below or left[0])
+        if self.armed_below is None or not falls_below(balance, self.armed_below):
+            return None
         # Farther ahead than the interval, it comes from a clock that was set back since.
         if self.notified_at is not None and abs(now - self.notified_at) < MAIL_INTERVAL:
-            return False
-        self.armed = False
+            return None
+        self.armed_below = left[0] if left else None
         self.notified_at = now
-        return True
+        return lines[len(lines) - len(left) - 1]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.topics import Topic
 from webapp.ports import MailRefused, MailServerAway
 
 CLAIM = timedelta(minutes=5)
@@ -67,6 +68,26 @@ class NoticeKind(StrEnum):
     OWNERSHIP = "ownership"
     TAKEN_BACK = "taken_back"
     WEBHOOK_ENDED = "webhook_ended"
+
+
+TOPICS = {
+    NoticeKind.LOW_BALANCE: Topic.LOW_BALANCE,
+    NoticeKind.RECEIPT: Topic.RECEIPTS,
+    NoticeKind.TAKEN_BACK: Topic.RECEIPTS,
+    NoticeKind.METHOD_SUSPENDED: Topic.FAILURES,
+    NoticeKind.ALL_FAILED: Topic.FAILURES,
+    NoticeKind.LIMIT_REACHED: Topic.FAILURES,
+    NoticeKind.PAUSED: Topic.FAILURES,
+    NoticeKind.STILL_UNKNOWN: Topic.FAILURES,
+    NoticeKind.AUTHENTICATION_REQUIRED: Topic.FAILURES,
+    NoticeKind.CARD_EXPIRING: Topic.CARDS,
+    NoticeKind.WIRE_REQUESTED: Topic.WIRES,
+    NoticeKind.WIRE_PROOF: Topic.WIRES,
+    NoticeKind.WIRE_COMPLETED: Topic.WIRES,
+    NoticeKind.WIRE_REJECTED: Topic.WIRES,
+    NoticeKind.WIRE_CANCELLED: Topic.WIRES,
+}
+"""Who wants which is chosen by topic. A mail without one is a person's own (P2)."""
 
 
 class NoticeState(StrEnum):
@@ -127,6 +148,12 @@ class Notice(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 
+    @property
+    def can_be_stopped(self) -> bool:
+        """By a link in the mail itself: not what must reach somebody."""
+        topic = TOPICS.get(self.kind)
+        return topic is not None and not topic.must_reach_somebody
+
     def record(self, refusal: MailRefused | None, now: datetime, *, kept: bool) -> None:
         """How a try has ended. A refused mail is tried again, until `GIVE_UP`."""
         if refusal is None:
@@ -179,10 +206,10 @@ def owe(
     *,
     attempt_id: int | None = None,
 ) -> bool:
-    """Owe each of the account's billing addresses a mail, once for what it is `about` (N3)."""
+    """Owe each address that wants it a mail, once for what it is `about` (N3)."""
     if is_owed(session, account.id, kind, about):
         return False
-    for recipient in account.billing_emails or [""]:
+    for recipient in account.addresses_for(TOPICS[kind]) or [""]:
         notice = _new(kind, recipient, about, {"account_name": account.name, **facts}, now)
         notice.account_id, notice.attempt_id = account.id, attempt_id
         session.add(notice)

@@ -124,6 +124,20 @@ def _setting(name: str, value: Any, account: Account) -> str:
     return "none" if value is None else account.show(value)
 
 
+def _notifications(details: Details, account: Account) -> str:
+    changed: Mapping[str, Any] = details.get("changed", {})
+    told = []
+    if "recipients" in changed:
+        told.append(f"mails go to {', '.join(changed['recipients'][1]) or 'nobody'}")
+    if "steps" in changed:
+        steps = ", ".join(account.show(step) for step in changed["steps"][1])
+        told.append(f"further low balance steps {steps or 'none'}")
+    for name, words in (("time_zone", "time zone"), ("locale", "format of amounts")):
+        if name in changed:
+            told.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
+    return _sentence("; ".join(told))
+
+
 def _payment(details: Details, account: Account) -> str:
     kind = details.get("kind", "")
     known = kind in set(PaymentKind)
@@ -217,6 +231,7 @@ METHODS = "Payment methods"
 PAYMENTS = "Payments"
 WIRES = "Wire transfers"
 LOW_BALANCE = "Low Balance Settings"
+NOTIFICATIONS = "Notifications"
 ACCOUNT = "Account"
 OPERATOR = "Your provider"
 MACHINES = "API keys and webhooks"
@@ -254,6 +269,8 @@ KINDS: dict[str, Kind] = {
     "order": Kind(METHODS, "Order changed", _order),
     "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
     "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
+    "notifications": Kind(NOTIFICATIONS, "Notifications changed", _notifications),
+    "unsubscribed": Kind(NOTIFICATIONS, "Mails stopped by a link", fixed("Topic: {topic}.")),
     "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", fixed("From paused to running.")),
     "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
     "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),

@@ -48,6 +48,7 @@ MENU = (
         "Settings",
         (
             Entry("users", "users.index", "users", "Users", Right.USERS),
+            Entry("notifications", "notifications.index", "bell", "Notifications", Right.BILLING),
             Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
             Entry("webhooks", "webhook_endpoints.index", "webhook", "Webhooks", Right.TECHNICAL),
             Entry("data", "data.index", "upload", "Import and Export", Right.TECHNICAL),

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from secrets import token_hex
 
-from flask import Blueprint, Response, abort, make_response, request
+from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp.actions import post_usage as usage_action
@@ -24,6 +24,7 @@ from webapp.reads import outbox as mails
 from webapp.reads.message import Message
 from webapp.web import sandbox_afterwards, sandbox_bank, sandbox_cards
 from webapp.web.access import Person, permit
+from webapp.web.mails import framed
 from webapp.web.responses import go_to, show
 from webapp.web.sandbox_screen import DECLINES, KINDS, in_words, own_agreements, read_screen
 
@@ -43,9 +44,6 @@ LONGEST_ADVANCE = 8784
 """Hours: a leap year in one click."""
 
 OUTBOX_SHOWN = 100
-
-# Mail programs want styles inline; nothing else in a mail may do anything. Shown in a frame.
-MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 _DECIMAL = re.compile(r"\d{1,5}(\.\d{1,4})?", re.ASCII)
 
@@ -133,12 +131,7 @@ def mail(notice_id: int) -> ResponseReturnValue:
 @blueprint.get("/outbox/<int:notice_id>/body")
 def mail_body(notice_id: int) -> ResponseReturnValue:
     """The mail's HTML as it would be sent, for the frame on its page."""
-    html = _mail(permit(Right.BILLING), notice_id).letter.html
-    # Its links are meant for the whole window.
-    response: Response = make_response(html.replace("<head>", '<head><base target="_top">', 1))
-    response.headers["Content-Security-Policy"] = MAIL_POLICY
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return framed(_mail(permit(Right.BILLING), notice_id).letter.html)
 
 
 def page(person: Person, errors: dict[str, str] | None = None) -> str:

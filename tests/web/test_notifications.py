@@ -1,0 +1,177 @@
+"""Notifications: who gets which mails, the further steps, and the link that stops them."""
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.factories import VISA
+from tests.web.conftest import words
+from webapp.domain import links
+from webapp.domain.accounts import Account
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.notices import TOPICS
+from webapp.domain.topics import MOST_ADDRESSES, Topic
+from webapp.reads.notifications import KIND_NAMES
+
+PATH = "/settings/notifications"
+ALL = [str(topic) for topic in Topic]
+
+
+@pytest.fixture
+def form(client, world):
+    """The form as the page shows it, with two addresses; keywords change it."""
+
+    def filled(**changes):
+        seal = re.search(r'name="seen" value="(\w+)"', client.get(PATH).text)
+        return {
+            "seen": seal and seal[1],
+            "address-0": "ana@example.com",
+            "topics-0": ALL,
+            "address-1": "books@example.com",
+            "topics-1": ["receipts"],
+            "time_zone": "Europe/Dublin",
+            "locale": "en_IE",
+        } | changes
+
+    return filled
+
+
+@pytest.fixture
+def account(world):
+    def read():
+        world.session.rollback()
+        return world.session.get_one(Account, world.account_id, populate_existing=True)
+
+    return read
+
+
+def test_what_is_applied_stands(client, form, account, world):
+    """N3, P4: several addresses with their topics; zone and format are the account's."""
+    world.apply(notification_on=True, notification_threshold="75.00")
+    answer = client.post(PATH, data=form(**{"step-0": "50", "step-1": "10.00"}))
+    assert answer.status_code == 303
+    assert "Changes applied" in words(client.get(PATH))
+    it = account()
+    assert it.billing_emails == ["ana@example.com", "books@example.com"]
+    assert it.addresses_for(Topic.RECEIPTS) == ["ana@example.com", "books@example.com"]
+    assert it.addresses_for(Topic.LOW_BALANCE) == ["ana@example.com"]
+    assert (it.time_zone, it.locale) == ("Europe/Dublin", "en_IE")
+    steps = LowBalanceSettings.of(world.session, it.id).notification_steps
+    assert steps == [50_000_000, 10_000_000]
+
+
+def test_each_topic_goes_where_it_is_wanted(client, form, world):
+    """N3, L6: the receipt goes to both, the low balance mail to one."""
+    world.cards(VISA)
+    world.refill(notification_on=True, notification_threshold="75.00")
+    client.post(PATH, data=form())
+    world.use("60.00")
+    world.work()
+    told = {(str(n.kind), n.recipient) for n in world.notices}
+    assert told == {
+        ("low_balance", "ana@example.com"),
+        ("receipt", "ana@example.com"),
+        ("receipt", "books@example.com"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "error"),
+    [
+        ({"address-0": "nobody"}, "address-0", "Enter an e-mail address such as ana@example.com"),
+        ({"address-1": "ANA@example.com "}, "address-1", "This address stands twice"),
+        ({"step-0": "75"}, "step-0", "Below the first one, $75.00"),
+        ({"step-0": "50", "step-1": "50"}, "step-1", "This one stands twice"),
+        ({"step-1": "ten"}, "step-1", "Enter an amount such as 50.00"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone", "Choose a time zone from the list"),
+        ({"locale": "tlh"}, "locale", "Choose one of these"),
+    ],
+)
+def test_a_bad_field_saves_nothing_and_loses_nothing(
+    client, form, held, world, changes, field, error
+):
+    world.apply(notification_on=True, notification_threshold="75.00")
+    sent, before = form(**changes), held()
+    answer = client.post(PATH, data=sent)
+    assert answer.status_code == 422
+    assert re.sub(r"-\d", "-n", field) in re.sub(r"-\d", "-n", answer.text)
+    assert unescape(re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]) == error
+    assert 'value="books@example.com"' in answer.text or "address-1" in changes
+    assert held() == before
+
+
+def test_what_moves_money_reaches_somebody(client, form, held):
+    """L6, F11: receipts, failures and wire transfers cannot be switched off for everybody."""
+    sent, before = form(**{"topics-0": ["receipts"], "topics-1": []}), held()
+    answer = client.post(PATH, data=sent)
+    assert answer.status_code == 422
+    assert "Somebody must hear of failed payments" in words(answer)
+    assert held() == before
+    assert client.post(PATH, data=form(**{"address-0": "", "address-1": ""})).status_code == 422
+
+
+def test_more_addresses_than_there_is_room_for(client, form):
+    many = {f"address-{n}": f"p{n}@example.com" for n in range(MOST_ADDRESSES + 1)}
+    answer = client.post(PATH, data=form(**many))
+    assert f"At most {MOST_ADDRESSES} addresses" in words(answer)
+
+
+def test_a_form_that_shows_what_stands_no_more(client, form, account):
+    """Two people at once: the second is shown what the first has saved."""
+    mine, theirs = form(), form(**{"address-0": "bo@example.com"})
+    client.post(PATH, data=theirs)
+    answer = client.post(PATH, data=mine)
+    assert answer.status_code == 409
+    assert "Someone else has changed these settings" in words(answer)
+    assert 'value="bo@example.com"' in answer.text
+    assert account().billing_emails[0] == "bo@example.com"
+
+
+def test_every_kind_has_a_topic_a_name_and_a_sample(client):
+    assert set(TOPICS) == set(KIND_NAMES)
+    for kind in TOPICS:
+        page, body = client.get(f"{PATH}/mails/{kind}"), client.get(f"{PATH}/mails/{kind}/body")
+        assert KIND_NAMES[kind] in words(page)
+        assert "Harbour Voice" in words(body)
+        assert "stop-link" not in body.text
+    assert client.get(f"{PATH}/mails/nonsense").status_code == 404
+
+
+class TestLink:
+    @pytest.fixture
+    def mail(self, world):
+        """Low balance, to the owner."""
+        world.apply(notification_on=True, notification_threshold="75.00")
+        world.use("60.00")
+        return world.mails_of("low_balance")[0]
+
+    @pytest.fixture
+    def link(self, app, mail):
+        return f"/unsubscribe/{links.sign(app.config['SECRET_KEY'], links.STOP, mail.id)}"
+
+    def test_asks_first_and_then_stops(self, app, account, mail, link):
+        """RFC 8058: nobody is signed in, and a mail program sends no token of ours."""
+        app.config["WTF_CSRF_ENABLED"] = True
+        visitor, recipient = app.test_client(), mail.recipient
+        assert "Stop these mails?" in words(visitor.get(link))
+        assert account().addresses_for(Topic.LOW_BALANCE) == [recipient]
+        answer = visitor.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert answer.status_code == 200
+        assert account().addresses_for(Topic.LOW_BALANCE) == []
+        assert account().addresses_for(Topic.RECEIPTS) == [recipient]
+        assert "Stopped" in words(visitor.get(link))
+        assert visitor.post(link).status_code == 200
+
+    def test_a_receipt_has_none(self, app, world, client):
+        """L6: what moves money must reach somebody."""
+        (visa,) = world.cards(VISA)
+        world.pay(visa)
+        (receipt,) = world.mails_of("receipt")
+        assert not receipt.can_be_stopped
+        token = links.sign(app.config["SECRET_KEY"], links.STOP, receipt.id)
+        assert client.get(f"/unsubscribe/{token}").status_code == 404
+
+    def test_an_altered_one_is_not_found(self, client, link):
+        assert client.get(link + "x").status_code == 404
+        assert client.post("/unsubscribe/12").status_code == 404

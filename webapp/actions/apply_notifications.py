@@ -1,0 +1,73 @@
+"""Apply Changes on the Notifications page: saved together or not at all (N3, N5, P4)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.look import look
+from webapp.domain import audit
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Invalid, Stale
+from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.notification_settings import NotificationSettings
+from webapp.domain.policy import Policy
+
+
+def apply_notifications(
+    session: Session,
+    account_id: int,
+    wished: NotificationSettings,
+    seen: str,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Save what was chosen on a form whose seal was `seen`.
+
+    `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
+
+    Raises `Invalid` with an error for each bad field, or `Stale` when someone else has applied
+    other settings meanwhile.
+    """
+    account = Account.locked(session, account_id)
+    settings = LowBalanceSettings.of(session, account_id)
+    before = NotificationSettings.of(account, settings)
+    faults = wished.faults(settings, account) | dict(unreadable)
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    if wished == before:
+        session.rollback()
+        return
+    if seen != before.seal:
+        session.rollback()
+        raise Stale(
+            "Someone else has changed these settings meanwhile. "
+            "Nothing of yours was saved; here is how they stand now."
+        )
+    account.set_recipients(wished.recipients)
+    account.time_zone, account.locale = wished.time_zone, wished.locale
+    settings.set_steps(wished.steps, account.balance)
+    audit.record(session, account_id, actor, "notifications", now, changed=_changes(before, wished))
+    # Another time zone has other days and months, and a new step may be crossed already.
+    look(session, account, "settings applied", now, policy, routine=True)
+    session.commit()
+
+
+def _changes(before: NotificationSettings, after: NotificationSettings) -> dict[str, object]:
+    pairs = {
+        "recipients": (_named(before), _named(after)),
+        "steps": (list(before.steps), list(after.steps)),
+        "time_zone": (before.time_zone, after.time_zone),
+        "locale": (before.locale, after.locale),
+    }
+    return {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _named(settings: NotificationSettings) -> dict[str, list[str]]:
+    return {it.address: sorted(it.topics) for it in settings.recipients}
