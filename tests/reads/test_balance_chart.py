@@ -43,8 +43,8 @@ def chart_of(world, days):
     return read_chart(world.session, account, choice, days, world.clock.now())
 
 
-def balance_at(world, instant):
-    posted = [e.balance_after for e in entries(world) if e.posted_at <= instant]
+def balance_at(every, instant):
+    posted = [e.balance_after for e in every if e.posted_at <= instant]
     return posted[-1] if posted else 0
 
 
@@ -55,47 +55,48 @@ def shorten(monkeypatch):
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-@pytest.mark.parametrize("days", SPANS)
-def test_each_corner_is_a_balance_that_was_l2(lived, monkeypatch, days, thinned):
+def test_each_corner_is_a_balance_that_was_l2(lived, monkeypatch, thinned):
     """L2, L1: to the second, and to the cent as it is shown; the last is the balance now."""
     if thinned:
         shorten(monkeypatch)
-    chart, _ = chart_of(lived, days)
-    assert len(chart.points) > 20
-    span = Span.of(days, lived.session.get(Account, lived.account_id), lived.clock.now())
     every = entries(lived)
-    for seconds, cents in chart.points[1:]:
-        since = span.start + timedelta(seconds=seconds)
-        until = since + timedelta(seconds=1)
-        stood = [e.balance_after for e in every if e.posted_at < since][-1:] or [0]
-        reached = [e.balance_after for e in every if since <= e.posted_at < until]
-        assert cents in {it // 10_000 for it in [*stood, *reached]}
-    assert chart.points[-1][1] == balance_at(lived, lived.clock.now()) // 10_000
+    for days in SPANS:
+        chart, _ = chart_of(lived, days)
+        assert len(chart.points) > 20
+        span = Span.of(days, lived.session.get(Account, lived.account_id), lived.clock.now())
+        for seconds, cents in chart.points[1:]:
+            since = span.start + timedelta(seconds=seconds)
+            until = since + timedelta(seconds=1)
+            stood = [e.balance_after for e in every if e.posted_at < since][-1:] or [0]
+            reached = [e.balance_after for e in every if since <= e.posted_at < until]
+            assert cents in {it // 10_000 for it in [*stood, *reached]}
+        assert chart.points[-1][1] == balance_at(every, lived.clock.now()) // 10_000
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-@pytest.mark.parametrize("days", SPANS)
-def test_the_table_has_each_days_end(lived, monkeypatch, days, thinned):
+def test_the_table_has_each_days_end(lived, monkeypatch, thinned):
     """P4: the days are the account's, also the one that has 23 hours."""
     if thinned:
         shorten(monkeypatch)
-    account = lived.session.get(Account, lived.account_id)
-    span = Span.of(days, account, lived.clock.now())
-    assert len(span.starts) == days
-    assert len({start.date() for start in span.starts}) == days
-    _, table = chart_of(lived, days)
-    began = entries(lived)[0].posted_at
-    ends = [end for end in span.ends if end >= began]
-    assert [row.balance for row in table] == [
-        account.show(balance_at(lived, end)) for end in reversed(ends)
-    ]
-    added = {}
-    for e in entries(lived):
-        if e.amount > 0 and e.posted_at >= span.start:
-            day = e.posted_at.astimezone(span.starts[0].tzinfo).date()
-            added[day] = added.get(day, 0) + e.amount
-    shown = sorted(row.added for row in table if row.added)
-    assert shown == sorted(map(account.show, added.values()))
+    for days in SPANS:
+        account = lived.session.get(Account, lived.account_id)
+        span = Span.of(days, account, lived.clock.now())
+        assert len(span.starts) == days
+        assert len({start.date() for start in span.starts}) == days
+        _, table = chart_of(lived, days)
+        every = entries(lived)
+        began = every[0].posted_at
+        ends = [end for end in span.ends if end >= began]
+        assert [row.balance for row in table] == [
+            account.show(balance_at(every, end)) for end in reversed(ends)
+        ]
+        added = {}
+        for e in every:
+            if e.amount > 0 and e.posted_at >= span.start:
+                day = e.posted_at.astimezone(span.starts[0].tzinfo).date()
+                added[day] = added.get(day, 0) + e.amount
+        shown = sorted(row.added for row in table if row.added)
+        assert shown == sorted(map(account.show, added.values()))
 
 
 def test_marks_and_lines(lived):

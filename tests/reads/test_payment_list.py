@@ -1,7 +1,7 @@
 """The filters of the payments' list, against what a loop over all of them finds."""
 
 from datetime import date, timedelta
-from itertools import product
+from itertools import combinations
 
 import pytest
 from sqlalchemy import select, text
@@ -134,7 +134,7 @@ def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch):
         *({"settings": it} for it in (None, 1, 2)),
     ]
     found = 0
-    for number, (one, other) in enumerate(product(singles, singles)):
+    for number, (one, other) in enumerate(combinations(singles, 2)):
         filters = Filters(**{**one, **other}, order=list(Order)[number % 4])
         wished = [a.id for a in in_order([a for a in there if fits(a, filters)], filters.order)]
         assert all_pages(varied, filters) == wished, filters

@@ -44,8 +44,7 @@ def said(world, days=30):
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-@pytest.mark.parametrize("days", SPANS)
-def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, days, thinned):
+def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, thinned):
     """L2: what was debited in each 24 hours, whatever came in meanwhile."""
     steady.clock.advance(hours=1)
     steady.pay(steady.method("4242"), "60.00")
@@ -67,7 +66,8 @@ def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, days, thi
         )
         for back in range(6, -1, -1)
     ]
-    assert list(pace_of(steady, days).days) == expected
+    for days in SPANS:
+        assert list(pace_of(steady, days).days) == expected
     assert sum(expected) > 0
 
 
