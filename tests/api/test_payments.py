@@ -105,6 +105,13 @@ def test_f4_where_the_bank_asks_a_person_the_answer_says_where(program, world):
     assert program.get(f"/payments/{asked['id']}").json["state"] == "paid"
 
 
+def test_what_no_processor_has_taken_is_read_as_well(program):
+    [opening] = program.get("/payments").json["payments"]
+    told = program.get(f"/payments/{opening['id']}").json
+    assert (told["kind"], told["state"], told["amount"]) == ("adjustment", "paid", "100.00")
+    assert told["authentication_url"] is None
+
+
 def test_the_list_comes_newest_first_a_page_at_a_time(program, covered):
     made = [program("POST", "/payments", {"amount": f"{n}0.00"}).json["id"] for n in (3, 4, 5)]
     found, cursor = [], ""

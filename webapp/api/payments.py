@@ -20,7 +20,7 @@ from webapp.api.queries import Dated
 from webapp.api.repeatable import repeatable, request_key
 from webapp.domain.api_keys import Scope
 from webapp.domain.errors import Conflict
-from webapp.domain.payments import Payment, PaymentKind, PaymentState
+from webapp.domain.payments import AttemptState, Payment, PaymentKind, PaymentState
 from webapp.extensions import db, parts
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
@@ -165,12 +165,19 @@ def _made(payment: Payment) -> Response:
 
 
 def _told(payment: Payment, status: int = 200) -> Response:
-    it, record = parts(), payments.payment_record(payment)
-    last = payment.attempts[-1] if payment.attempts else None
-    by_script = last is not None and it.processors[last.processor].front.question
-    page = url_for("challenges.question", attempt_id=last.id) if last and by_script else ""
-    address = challenge_address(db.session(), payment, it.processors)
-    if address and page:
-        address = page  # what the script is told is no address
-    asked = urljoin(it.settings.base_url, address) if address else None
+    record = payments.payment_record(payment)
+    asked = _where_the_bank_asks(payment)
     return answer(PaymentAnswer(**vars(record), authentication_url=asked), status)
+
+
+def _where_the_bank_asks(payment: Payment) -> str | None:
+    last = payment.attempts[-1] if payment.attempts else None
+    # No processor has taken an adjustment.
+    if last is None or last.state != AttemptState.CHALLENGED:
+        return None
+    it, attempt_id, processor = parts(), last.id, last.processor
+    address = challenge_address(db.session(), payment, it.processors)
+    if address and it.processors[processor].front.question:
+        # What a script is told is no address.
+        address = url_for("challenges.question", attempt_id=attempt_id)
+    return urljoin(it.settings.base_url, address) if address else None
