@@ -23,7 +23,7 @@ pytest.register_assert_rewrite("tests.model.pairs")  # so that it says what diff
 from tests.model.walk import Walk  # noqa: E402
 
 STEPS_A_WALK = 30
-IN_MAKE_TEST = 450
+IN_MAKE_TEST = 600
 """Steps: a quarter of a minute."""
 
 

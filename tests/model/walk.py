@@ -52,6 +52,8 @@ settings = st.builds(
     notify_on=st.booleans(),
     notify_below=amounts(20, 50, 75, 150),
 )
+list_changes = st.sampled_from(("add", "remove", "move", "switch", "switch"))
+adjustments = amounts(-60, -0.5, 10, 75)
 declines = st.sampled_from([("decline", "insufficient_funds"), ("authentication_required", "")])
 ways_back = st.sampled_from(("time", "restore"))
 answers = st.sampled_from(
@@ -122,40 +124,32 @@ class Walk(RuleBasedStateMachine):
 
     # The customer's people
 
-    @rule(who=who, number=nth, consent=st.booleans())
-    def add_card(self, who, number, consent):
+    @rule(who=who, what=list_changes, number=nth, place=nth, on=st.booleans())
+    def change_the_list(self, who, what, number, place, on):
         pair = self.pairs[who]
-        pair.add(pair.wallet[number % len(pair.wallet)], consent)
-
-    @precondition(lambda self: self._any(lambda it: it.cards))
-    @rule(who=who, number=nth)
-    def remove(self, who, number):
-        if card := self._card(self.pairs[who], number):
-            self.pairs[who].remove(card)
-
-    @precondition(lambda self: self._any(lambda it: len(it.cards) > 1))
-    @rule(who=who, number=nth, place=nth)
-    def move(self, who, number, place):
-        pair = self.pairs[who]
-        if card := self._card(pair, number):
-            pair.move(card, place % len(pair.company.cards))
-
-    @precondition(lambda self: self._any(lambda it: it.cards))
-    @rule(who=who, number=nth, on=st.booleans())
-    def switch(self, who, number, on):
-        if card := self._card(self.pairs[who], number):
-            self.pairs[who].switch(card, on)
+        if what == "add":
+            pair.add(pair.wallet[number % len(pair.wallet)], consent=on)
+        elif card := self._card(pair, number):
+            if what == "remove":
+                pair.remove(card)
+            elif what == "move":
+                pair.move(card, place % len(pair.company.cards))
+            else:
+                pair.switch(card, on)
 
     @rule(who=who, settings=settings | settings | wrong_settings)
     def apply(self, who, settings):
         self.pairs[who].apply(settings)
 
     @precondition(lambda self: self._any(lambda it: it.cards))
-    @rule(who=who, number=nth, amount=payments, said=answer)
-    def pay(self, who, number, amount, said):
+    @rule(who=who, number=nth, amount=payments, said=answer, then_low=st.booleans())
+    def pay(self, who, number, amount, said, then_low):
         if card := self._card(self.pairs[who], number):
             self._tell_banks(who, [card], [said])
             self.pairs[who].pay(card, amount)
+        if then_low:  # while that may still succeed (T15)
+            self.all_agrees()
+            self.use_until_it_is_low(who, [], UNIT)
 
     @precondition(lambda self: self._any(lambda it: it.cards))
     @rule(who=who, amount=payments, said=st.lists(answer, max_size=3))
@@ -211,9 +205,10 @@ class Walk(RuleBasedStateMachine):
 
     # The meter, the banks and the provider's staff
 
-    @rule(who=who, amount=debits)
-    def use(self, who, amount):
-        self.pairs[who].use(amount)
+    @rule(who=who, said=st.lists(answer, max_size=3), by=debits)
+    def use(self, who, said, by):
+        self._tell_banks(who, self.pairs[who].company.in_line(), said)
+        self.pairs[who].use(by)
 
     @rule(who=who, said=st.lists(answer, max_size=3), by=debits)
     def use_until_it_is_low(self, who, said, by):
@@ -221,6 +216,15 @@ class Walk(RuleBasedStateMachine):
         self._tell_banks(who, company.in_line(), said)
         if company.settings.threshold is not None:
             self.pairs[who].use(max(0, company.balance - company.settings.threshold) + by)
+
+    @rule(who=who, times=st.integers(2, 5), by=debits, wait=st.sampled_from((0, 2, 40, 61)))
+    def use_until_it_is_low_again_and_again(self, who, times, by, wait):
+        """T10, N2, N5: a burst, or so many crossings one after the other."""
+        for _ in range(times):
+            self.use_until_it_is_low(who, [], by)
+            self.all_agrees()
+            if wait:
+                self._move_to(self.pairs[0].company.now + timedelta(minutes=wait))
 
     def _tell_banks(self, who, cards, said):
         for card, answer in zip(cards, said, strict=False):
@@ -251,13 +255,12 @@ class Walk(RuleBasedStateMachine):
         if threshold is not None and company.balance - threshold + beside > 0:
             self.pairs[who].use(company.balance - threshold + beside)
 
-    @rule(who=who, comes=st.booleans())
-    def wire(self, who, comes):
-        self.pairs[who].wire(100 * UNIT, comes)
-
-    @rule(who=who, amount=amounts(-60, -0.5, 10, 75))
-    def adjust(self, who, amount):
-        self.pairs[who].adjust(amount)
+    @rule(who=who, what=st.sampled_from(("wire", "lost wire", "adjustment")), amount=adjustments)
+    def book_by_hand(self, who, what, amount):
+        if what == "adjustment":
+            self.pairs[who].adjust(amount)
+        else:
+            self.pairs[who].wire(100 * UNIT, comes=what == "wire")
 
     @precondition(lambda self: self._any(lambda it: any(a.is_stuck for a in it.attempts)))
     @rule(who=who)
@@ -267,7 +270,7 @@ class Walk(RuleBasedStateMachine):
                 self.pairs[who].decide_not_charged(attempt)
 
     @rule(
-        automatic=st.sampled_from(("on", "on", "on", "off", "dry-run")),
+        automatic=st.sampled_from(("on", "on", "on", "on", "off", "dry-run")),
         least=amounts(30, 30, 50),
         most=amounts(10_000, 10_000, 150),
     )
@@ -303,14 +306,12 @@ class Walk(RuleBasedStateMachine):
         if self.works:
             self._come_round()
 
-    @rule()
-    def come_round(self):
-        """Every job once, as when a scheduler is started by hand."""
-        self._come_round()
-
-    @rule(works=st.sampled_from((True, True, False)))
-    def start_or_stop(self, works):
-        self.works = works
+    @rule(what=st.sampled_from(("start", "stop", "run once")))
+    def see_to_the_scheduler(self, what):
+        if what == "run once":
+            self._come_round()
+        else:
+            self.works = what == "start"
 
     @precondition(lambda self: self._any(lambda it: it.need))
     @rule(who=who, dies=st.sampled_from(("before", "after")))
