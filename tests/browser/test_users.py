@@ -40,6 +40,7 @@ def test_roles_are_changed_in_a_dialog_by_keyboard_p1(open_page, world, mate, wi
     page = open_page(HERE, **options(width, theme))
     expect_no_violations(page, "users")
     page.get_by_role("button", name="More actions for Bo Lind").press("Enter")
+    expect(page.get_by_role("menuitem", name="Change roles")).to_be_focused()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Roles of Bo Lind")
     expect(dialog.get_by_label("Billing")).to_be_checked()

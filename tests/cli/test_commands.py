@@ -7,6 +7,7 @@ COMMANDS = [
     "accounts create",
     "accounts export",
     "accounts list",
+    "accounts reset-second-factor",
     "accounts show",
     "backup",
     "demo seed",

@@ -8,7 +8,7 @@ from webapp.domain import audit, second_factor
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
-from webapp.domain.errors import Conflict, Invalid, Refusal
+from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.users import User
 
 WRONG_CODE = "That is not the code that your app shows now"
@@ -43,6 +43,25 @@ def turn_off(session: Session, user_id: int, actor: Actor, now: datetime) -> Non
         user.totp_secret = user.totp_since = None
         second_factor.forget_recovery_codes(session, user_id)
         audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
+    session.commit()
+
+
+def reset_second_factor(
+    session: Session, email: str, reason: str, actor: Actor, now: datetime
+) -> None:
+    """The operator's, for who has lost phone and codes. Raises `NotFound`, or `Refusal`."""
+    if not reason.strip():
+        raise Refusal("Say why: it stands in the audit log.")
+    begin_writing(session)
+    user = User.by_email(session, email)
+    if user is None or user.totp_secret is None:
+        session.rollback()
+        raise NotFound(f"A second factor of {email}")
+    user.totp_secret = user.totp_since = None
+    user.end_sessions()
+    second_factor.forget_recovery_codes(session, user.id)
+    told = {"person": user.name, "reason": reason.strip()}
+    audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **told)
     session.commit()
 
 

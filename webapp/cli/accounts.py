@@ -9,6 +9,7 @@ from webapp.actions.adjust_balance import adjust_balance
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.create_account import create_account
 from webapp.actions.note_export import note_export
+from webapp.actions.second_factor import reset_second_factor
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.domain import money
 from webapp.domain.audit import COMMAND_LINE
@@ -142,3 +143,15 @@ def adjust(account: int, amount: int, debit: bool, reason: str) -> None:
         db.session(), account, signed, reason, COMMAND_LINE, it.clock.now(), it.policy
     )
     click.echo(f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}.")
+
+
+@commands.command("reset-second-factor")
+@click.argument("email")
+@click.option("--reason", required=True, help="Who asked, and how you know that it is they.")
+def reset(email: str, reason: str) -> None:
+    """Turn off two-step sign-in of the person with EMAIL, who has lost phone and recovery codes.
+
+    Their sessions end; where an account insists on it they set it up anew at the next sign-in.
+    """
+    reset_second_factor(db.session(), email, reason, COMMAND_LINE, parts().clock.now())
+    click.echo(f"Two-step sign-in of {email} is off.")

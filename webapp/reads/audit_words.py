@@ -245,6 +245,9 @@ KINDS: dict[str, Kind] = {
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
     "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("From off to on.")),
     "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("From on to off.")),
+    "second_factor_reset": Kind(
+        OPERATOR, "Two-step sign-in reset", fixed("Of {person}. Reason: {reason}")
+    ),
     "recovery_codes": Kind(PEOPLE, "Recovery codes", fixed("New ones; the old ones are gone.")),
     "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everybody", _from_to),
     "password_forgotten": Kind(SIGN_IN, "Password forgotten", fixed("A link was asked for.")),
