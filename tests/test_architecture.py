@@ -75,6 +75,21 @@ def test_only_the_clock_reads_the_wall_clock():
     assert found(clock_readings, allowed="webapp/clock.py") == []
 
 
+def test_the_word_of_a_processor_stands_in_its_own_files_alone():
+    """Its adapter, its templates and its script; and where the environment is read."""
+    own = ("processors/", "settings.py", "stripe/", "js/stripe.js")
+    files = [
+        path
+        for root in (WEBAPP, ROOT / "templates", ROOT / "static")
+        for path in root.rglob("*")
+        if path.suffix in (".py", ".html", ".txt", ".js", ".css") and "vendor" not in path.parts
+        if not path.relative_to(root).as_posix().startswith(own)
+    ]
+
+    assert [str(path) for path in files if "stripe" in path.read_text().lower()] == []
+    assert len(files) > 300
+
+
 @pytest.mark.parametrize("room", ["actions", "domain", "ports", "reads"])
 def test_the_room_imports_with_flask_absent(room):
     files = [*WEBAPP.glob(f"{room}.py"), *WEBAPP.glob(f"{room}/**/*.py")]
