@@ -1,0 +1,58 @@
+"""Mails as mail programs show them: at the width of a phone and of a desk, light and dark.
+
+No server is asked: the rendered mail is the page, and nothing in it loads or runs.
+"""
+
+import pytest
+
+from tests.factories import START
+from webapp.domain.accounts import Account
+from webapp.domain.notices import TOPICS
+from webapp.mailer import OutboxMailer
+from webapp.reads.mail_samples import facts
+from webapp.settings import ROOT
+
+ACCOUNT = Account(name="Harbour Voice", currency="USD", locale="en_US", time_zone="Europe/Dublin")
+
+OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+# The luminance of WCAG 2.2; a translucent surface does not occur in our mails.
+FAINT = """() => {
+  const linear = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  const channel = (value) => linear(value / 255);
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour[3] !== 0) return light(colour);
+    }
+    return 1;
+  };
+  const faint = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const { textContent, parentElement } = texts.currentNode;
+    if (!textContent.trim() || !parentElement.getClientRects().length) continue;
+    const ink = light(parts(getComputedStyle(parentElement).color));
+    const [low, high] = [ink, behind(parentElement)].sort((one, other) => one - other);
+    if ((high + 0.05) / (low + 0.05) < 4.5) faint.push(textContent.trim());
+  }
+  return faint;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_mail_fits_and_can_be_read(browser, scheme):
+    mailer = OutboxMailer(
+        ROOT / "templates", "https://billing.example.com", lambda *about: "signed"
+    )
+    page = browser.new_page(color_scheme=scheme)
+    for kind in TOPICS:
+        told = {"account_name": ACCOUNT.name, **facts(kind, ACCOUNT, START)}
+        html = mailer.render(kind, told | {"stop_link": mailer.stop_link(1)}).html
+        for width in (360, 640, 1200):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.set_content(html)
+            assert not page.evaluate(OVERFLOWS), f"{kind} is wider than {width}"
+        assert page.evaluate(FAINT) == [], f"{kind}, {scheme}"
+    page.close()
