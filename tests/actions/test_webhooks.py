@@ -28,6 +28,7 @@ from webapp.domain.webhooks import (
 )
 from webapp.extensions import db
 from webapp.ports import Reply
+from webapp.settings import ROOT
 
 TECHNICIAN = frozenset({Right.TECHNICAL})
 
@@ -455,3 +456,12 @@ def test_nobody_needs_more_than_ten(world):
         world.webhook(f"https://example.com/{number}")
     with pytest.raises(Conflict):
         world.webhook("https://example.com/more")
+
+
+def test_the_page_for_receivers_names_every_event():
+    """And the pauses that are kept."""
+    page = (ROOT / "docs" / "webhooks.md").read_text()
+    assert [kind for kind in CHOICES if f"`{kind}`" not in page] == []
+    assert "5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in page
+    hours = [pause / timedelta(hours=1) for pause in BACK_OFF[3:]]
+    assert hours == [2, 5, 10, 14, 20, 24]

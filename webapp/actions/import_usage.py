@@ -110,7 +110,9 @@ class _Run:
         except Invalid as invalid:
             said = "; ".join(f"{name}: {words}" for name, words in invalid.fields.items())
             self._tell_bad(line.number, line.fault or said)
-        if len(self.waiting) >= BATCH or (self.bad and self.bad % BATCH == 0):
+            if self.bad % BATCH == 0:
+                self.post()  # where nothing is good, too, somebody waits to hear how far it is
+        if len(self.waiting) >= BATCH:
             self.post()
 
     def post(self) -> None:
