@@ -47,7 +47,7 @@ def import_usage(
     except usage_file.BadHeader as bad:
         run.refuse(str(bad))
         return import_id
-    run.end(actor, file_name)
+    run.end(actor)
     return import_id
 
 
@@ -130,12 +130,12 @@ class _Run:
             self.waiting = []
         self._note(ImportState.RUNNING)
 
-    def end(self, actor: Actor, file_name: str) -> None:
+    def end(self, actor: Actor) -> None:
         self.post()
-        run = self._noted(ImportState.DONE)
+        session, run = self.session, self._noted(ImportState.DONE)
         run.read, run.faults = run.size, self.faults
         audit.record(
-            self.session,
+            session,
             self.account_id,
             actor,
             "usage_imported",
@@ -145,16 +145,17 @@ class _Run:
             duplicate=self.duplicate,
             bad=self.bad,
         )
-        self.session.commit()
+        session.commit()
 
     def refuse(self, why: str) -> None:
-        run = self._noted(ImportState.REFUSED)
+        session, run = self.session, self._noted(ImportState.REFUSED)
         run.why = why[:300]
-        self.session.commit()
+        session.commit()
 
     def _note(self, state: ImportState) -> None:
+        session = self.session
         self._noted(state)
-        self.session.commit()
+        session.commit()
 
     def _noted(self, state: ImportState) -> UsageImport:
         begin_writing(self.session)
