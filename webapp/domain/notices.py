@@ -81,6 +81,7 @@ TOPICS = {
     NoticeKind.STILL_UNKNOWN: Topic.FAILURES,
     NoticeKind.AUTHENTICATION_REQUIRED: Topic.FAILURES,
     NoticeKind.CARD_EXPIRING: Topic.CARDS,
+    NoticeKind.WEBHOOK_ENDED: Topic.FAILURES,
     NoticeKind.WIRE_REQUESTED: Topic.WIRES,
     NoticeKind.WIRE_PROOF: Topic.WIRES,
     NoticeKind.WIRE_COMPLETED: Topic.WIRES,

@@ -90,6 +90,9 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
             return {"sentence": "More than 3 automatic refills were made within 10 minutes."}
         case NoticeKind.STILL_UNKNOWN:
             return {"amount": hundred, "method": VISA, "since": at}
+        case NoticeKind.WEBHOOK_ENDED:
+            url = "https://example.com/hooks"
+            return {"url": url, "gone": False, "since": at, "last": "HTTP 500"}
         case NoticeKind.CARD_EXPIRING:
             on = moments.day(now, account.time_zone, now)
             return {"method": VISA, "days": 30, "on": on, "what_next": what_next}

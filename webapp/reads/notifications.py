@@ -32,6 +32,7 @@ KIND_NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.PAUSED: "Automatic payments are paused",
     NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
     NoticeKind.CARD_EXPIRING: "A card expires",
+    NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
     NoticeKind.WIRE_REQUESTED: "Wire transfer requested",
     NoticeKind.WIRE_PROOF: "Proof of payment received",
     NoticeKind.WIRE_COMPLETED: "Wire transfer completed",
