@@ -40,6 +40,7 @@ from webapp.web import (
     invitations,
     low_balance,
     notifications,
+    operator,
     passwords,
     payment_methods,
     payments,
@@ -240,6 +241,7 @@ def register_pages(app: Flask) -> None:
         webhook_endpoints,
         data,
         audit_log,
+        operator,
         webhooks,
         probes,
     ]

@@ -7,7 +7,10 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.conftest import proved_at
-from tests.factories import AMEX, MASTERCARD, VISA
+from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
+from webapp.actions.operators import create_operator
+from webapp.domain import second_factor
+from webapp.domain.audit import Actor
 from webapp.domain.users import Membership, Role, User
 from webapp.extensions import db
 
@@ -79,6 +82,22 @@ def teammate(world, sign_in):
         return sign_in(user.id)
 
     return visit
+
+
+@pytest.fixture
+def operator(world):
+    """The id of somebody of the provider's staff, whose second factor is set up."""
+    made = create_operator(
+        world.session,
+        name="Pat Noor",
+        email="pat@provider.example",
+        password=PASSWORD,
+        actor=Actor(name="Test"),
+        now=world.clock.now(),
+    )
+    world.session.get_one(User, made).totp_secret = second_factor.new_secret()
+    world.session.commit()
+    return made
 
 
 @pytest.fixture

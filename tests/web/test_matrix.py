@@ -130,14 +130,18 @@ def records(app, held_account):
 
 
 @pytest.fixture
-def visitor(app, records, teammate, stranger, sign_in):
+def visitor(app, records, teammate, stranger, sign_in, operator):
     """A fresh browser of whoever the table names."""
 
     def person(client):
         with client.session_transaction() as cookie:
             return int(cookie["_user_id"])
 
-    people = {"stranger": person(stranger), **{role: person(teammate(role)) for role in ROLES}}
+    people = {
+        "stranger": person(stranger),
+        "operator": operator,
+        **{role: person(teammate(role)) for role in ROLES},
+    }
 
     def fresh(who):
         return sign_in(people[who]) if who != "nobody" else app.test_client()

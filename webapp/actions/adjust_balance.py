@@ -21,8 +21,13 @@ def adjust_balance(
     actor: Actor,
     now: datetime,
     policy: Policy,
+    *,
+    request_key: str = "",
 ) -> Payment:
-    """`amount` in micros, below zero to take off. Raises `NotFound`, or `Invalid`."""
+    """`amount` in micros, below zero to take off. Raises `NotFound`, or `Invalid`.
+
+    `request_key` was made with the form: sent twice, it moves money once.
+    """
     reason = " ".join(reason.split())
     if not reason:
         raise Invalid({"reason": "Say why; it stands on the statement"})
@@ -31,7 +36,10 @@ def adjust_balance(
     if amount == 0:
         raise Invalid({"amount": "Must not be zero"})
     account = Account.locked(session, account_id)
-    payment = adjustments.post(session, account, amount, reason, now)
+    if known := adjustments.by_request_key(session, account_id, request_key):
+        session.rollback()
+        return known
+    payment = adjustments.post(session, account, amount, reason, now, request_key)
     audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
     look(session, account, "balance adjusted", now, policy)
     session.commit()

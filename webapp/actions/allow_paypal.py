@@ -10,11 +10,18 @@ from webapp.domain.audit import Actor
 
 
 def allow_paypal(
-    session: Session, account_id: int, allowed: bool, actor: Actor, now: datetime
+    session: Session,
+    account_id: int,
+    allowed: bool,
+    actor: Actor,
+    now: datetime,
+    *,
+    reason: str = "",
 ) -> None:
     """Agreements that were given stay as they are. Raises `NotFound`."""
     account = Account.locked(session, account_id)
     if account.paypal_allowed != allowed:
         account.paypal_allowed = allowed
-        audit.record(session, account_id, actor, "paypal_allowed", now, allowed=allowed)
+        details = {"allowed": allowed} | ({"reason": reason} if reason else {})
+        audit.record(session, account_id, actor, "paypal_allowed", now, **details)
     session.commit()

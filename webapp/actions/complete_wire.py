@@ -27,6 +27,7 @@ def complete_wire(
     *,
     received: int | None = None,
     rate: Decimal | None = None,
+    reason: str = "",
 ) -> bool:
     """Book `amount` micros of the account's currency.
 
@@ -75,6 +76,7 @@ def complete_wire(
         amount=amount,
         received=came,
         rate=wire.rate,
+        **({"reason": reason} if reason else {}),
     )
     _owe_receipt(session, account, wire, payment, now)
     look(session, account, "wire completed", now, policy, routine=True)

@@ -5,22 +5,37 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import audit, decisions
+from webapp.domain import audit, decisions, texts
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
+from webapp.domain.errors import Conflict
 from webapp.domain.policy import Policy
 
 
 def resume_automatic(
-    session: Session, account_id: int, actor: Actor, now: datetime, policy: Policy
+    session: Session,
+    account_id: int,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    reason: str | None = None,
 ) -> None:
-    """Start an empty window; resuming what is not paused changes nothing."""
+    """Start an empty window; resuming what is not paused changes nothing.
+
+    `reason`: the operator's. Without one, what the operator has paused stays so: `Conflict`.
+    """
+    told = {} if reason is None else {"reason": texts.reason(reason)}
     account = Account.locked(session, account_id)
+    if account.paused_by_operator and reason is None:
+        session.rollback()
+        raise Conflict("Your provider has paused automatic payments. Ask when they go on.")
     if account.paused_at is not None:
         account.resume(now)
-        audit.record(session, account_id, actor, "resumed", now)
-        line = f"{actor.name} resumed automatic payments."
+        audit.record(session, account_id, actor, "resumed", now, **told)
+        who = actor.name if reason is None else "Your provider"
+        line = f"{who} resumed automatic payments."
         decisions.note(session, account_id, Code.RESUMED, line, now)
         look(session, account, "resumed", now, policy)
     session.commit()

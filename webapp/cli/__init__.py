@@ -15,6 +15,7 @@ from webapp.cli import (
     ledger,
     low_balance,
     methods,
+    operators,
     payments,
     post,  # noqa: F401 it joins the group of usage
     processors,
@@ -24,9 +25,8 @@ from webapp.cli import (
 )
 
 GROUPS = (
-    accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, payments,
-    processors, usage, wires,
-    usage, webhooks, wires,
+    accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, operators,
+    payments, processors, usage, wires, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     books.activity, books.statement, copies.backup, copies.restore, copies.move_to,

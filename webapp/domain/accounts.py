@@ -60,6 +60,8 @@ class Account(Base):
     """The operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
     """Automatic payments wait for a person to resume them (T10, L7)."""
+    paused_by_operator: Mapped[bool] = mapped_column(default=False)
+    """Only the operator resumes them."""
     paused_by_dispute: Mapped[bool] = mapped_column(default=False)
     """A lost dispute has paused them, and not the burst breaker."""
     low_by_reversal: Mapped[bool] = mapped_column(default=False)
@@ -141,10 +143,14 @@ class Account(Base):
             self.paused_at = now
             self.paused_by_dispute = by_dispute
 
+    def pause_by_operator(self, now: datetime) -> None:
+        self.pause(now)
+        self.paused_by_operator = True
+
     def resume(self, now: datetime) -> None:
         if self.paused_at is not None:
             self.paused_at = None
-            self.paused_by_dispute = False
+            self.paused_by_dispute = self.paused_by_operator = False
             self.resumed_at = now
 
 

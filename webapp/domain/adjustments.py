@@ -8,6 +8,7 @@ it was written.
 from datetime import datetime
 from secrets import token_hex
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain import ledger, news
@@ -18,11 +19,28 @@ from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, 
 BY_HAND = "operator"
 
 
-def post(session: Session, account: Account, amount: int, reason: str, now: datetime) -> Payment:
+def post(
+    session: Session,
+    account: Account,
+    amount: int,
+    reason: str,
+    now: datetime,
+    request_key: str = "",
+) -> Payment:
     """Credit (or, below zero, debit) a locked account by `amount` micros."""
     payment = Payment(kind=PaymentKind.ADJUSTMENT, note=reason)
-    key = f"adjustment-{token_hex(16)}"
+    key = f"adjustment-{request_key or token_hex(16)}"
     return book(session, account, payment, EntryKind.ADJUSTMENT, amount, reason, key, now)
+
+
+def by_request_key(session: Session, account_id: int, request_key: str) -> Payment | None:
+    """What was posted by the form with this key."""
+    if not request_key:
+        return None
+    key = f"adjustment-{request_key}"
+    return session.scalar(
+        select(Payment).join(Attempt).where(Attempt.account_id == account_id, Attempt.key == key)
+    )
 
 
 def book(

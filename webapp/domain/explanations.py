@@ -64,6 +64,11 @@ def what_happens_next(at: Situation, show: Show) -> Sentence:
             return _all_out_of_use(at, plan)
         case Code.CAP_REACHED:
             return _limit_reached(at, plan, show)
+        case Code.PAUSED if at.paused_by_operator:
+            return sentence(
+                "Automatic payments are paused by your provider. Nothing will be charged; ask your "
+                "provider when they go on."
+            )
         case Code.PAUSED if at.paused_by_dispute:
             return sentence(
                 "Automatic payments are paused after a lost dispute. "

@@ -1,5 +1,7 @@
 """Text that people write and a database keeps."""
 
+from webapp.domain.errors import Invalid
+
 NAME_LENGTH = 120
 """Of a person, and of an account."""
 
@@ -12,3 +14,16 @@ def fault(text: str, longest: int) -> str:
     if len(text) <= longest and text.isprintable():
         return ""
     return f"At most {longest} characters, without control characters"
+
+
+REASON_LENGTH = 300
+
+
+def reason(text: str) -> str:
+    """Why an operator does something, in one line. Raises `Invalid`."""
+    text = " ".join(text.split())
+    if not text:
+        raise Invalid({"reason": "Say why; it stands in the audit log"})
+    if found := fault(text, REASON_LENGTH):
+        raise Invalid({"reason": found})
+    return text

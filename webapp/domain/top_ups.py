@@ -144,6 +144,7 @@ class Situation:
     """The customer's list, in the customer's order."""
     policy: Policy
     paused: bool = False
+    paused_by_operator: bool = False
     paused_by_dispute: bool = False
     """And not by the burst breaker."""
     low_by_reversal: bool = False
@@ -225,6 +226,7 @@ def gather(
         methods=tuple(payment_methods.listed(session, account.id)),
         policy=policy,
         paused=account.paused_at is not None,
+        paused_by_operator=account.paused_by_operator,
         paused_by_dispute=account.paused_by_dispute,
         low_by_reversal=account.low_by_reversal,
         spent_today=spending.today,

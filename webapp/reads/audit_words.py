@@ -153,7 +153,8 @@ def _wire_requested(details: Details, account: Account) -> str:
 def _wire_completed(details: Details, account: Account) -> str:
     credited = _amount(details, account)
     rate = f" at {details['rate']}" if details.get("rate") else ""
-    return f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
+    told = f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
+    return told + _reason(details)
 
 
 def _adjusted(details: Details, account: Account) -> str:
@@ -217,6 +218,10 @@ def _key(details: Details) -> str:
     return f"{details.get('name')} ({details.get('key')}…)"
 
 
+def _resumed(details: Details, account: Account) -> str:
+    return f"From paused to running.{_reason(details)}"
+
+
 def _reason(details: Details) -> str:
     return f" Reason: {details['reason']}" if details.get("reason") else ""
 
@@ -274,7 +279,8 @@ KINDS: dict[str, Kind] = {
     "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
     "notifications": Kind(NOTIFICATIONS, "Notifications changed", _notifications),
     "unsubscribed": Kind(NOTIFICATIONS, "Mails stopped by a link", fixed("Topic: {topic}.")),
-    "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", fixed("From paused to running.")),
+    "paused": Kind(OPERATOR, "Automatic payments paused", fixed("Reason: {reason}")),
+    "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", _resumed),
     "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
     "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),
     "wire_proof_added": Kind(WIRES, "Proof uploaded", fixed("{file} for {wire}.")),
@@ -294,6 +300,11 @@ KINDS: dict[str, Kind] = {
     "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
     "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
     "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
+    "mail_resent": Kind(OPERATOR, "Mail tried again", fixed("{mail}. Reason: {reason}")),
+    "view_begun": Kind(OPERATOR, "Looked in", fixed("To read only. Reason: {reason}")),
+    "viewed": Kind(OPERATOR, "Page looked at", fixed("{page}, and nothing could be changed.")),
+    "operator_created": Kind(OPERATOR, "Operator made", fixed("Person {operator}.")),
+    "operator_removed": Kind(OPERATOR, "Operator removed", fixed("Person {operator}.")),
     "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),
 }
 

@@ -28,6 +28,9 @@ def read_banner(account: Account, at: Situation) -> PausedBanner | None:
     """None while automatic payments go their way, or are not wished."""
     title = "Automatic payments are paused"
     plan = top_ups.plan(at.at_rest().just_below())
+    if plan.code is Code.PAUSED and at.paused_by_operator:
+        text = "Your provider has paused them. Nothing will be charged; ask when they go on."
+        return PausedBanner(title, text, None, "", "")
     if plan.code is Code.PAUSED and at.paused_by_dispute:
         text = "A dispute was lost. Resume automatic payments when you want them to go on."
         return PausedBanner(title, text, None, "", "", resume=True)

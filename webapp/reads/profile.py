@@ -42,7 +42,8 @@ class ProfileScreen:
 
 def read_profile(session: Session, user_id: int, account_id: int, now: datetime) -> ProfileScreen:
     user = session.get_one(User, user_id)
-    zone = session.get_one(Account, account_id).time_zone
+    account = session.get(Account, account_id)
+    zone = account.time_zone if account else "UTC"  # of an operator
     since = moments.day(user.totp_since, zone, now) if user.totp_since else ""
     return ProfileScreen(
         name=user.name,

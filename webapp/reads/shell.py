@@ -32,6 +32,29 @@ class Shell:
     sandbox: bool
     test_mode: bool
     """A real processor is used with its test keys."""
+    operator: bool = False
+    """The operator's side."""
+    seen: str = ""
+    """The account that an operator sees as its customer does."""
+
+
+def read_operators_shell(session: Session, user_id: int, account_id: int) -> Shell:
+    """`account_id`: that they look into, if any."""
+    user = session.get_one(User, user_id)
+    account = session.get(Account, account_id)
+    return Shell(
+        account_name=account.name if account else "Operator’s side",
+        accounts=(),
+        user_name=user.name,
+        user_initials=user.initials,
+        user_email=user.email,
+        user_role="Operator",
+        is_confirmed=True,
+        sandbox=False,
+        test_mode=False,
+        operator=account is None,
+        seen=account.name if account else "",
+    )
 
 
 def read_shell(

@@ -16,14 +16,17 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
-from webapp.domain import links
+from webapp.domain import links, operators
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Refusal, TooOften
+from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
 
 STATE_SECONDS = 3600
+
+NO_ACCOUNT = 0
 
 ACCOUNT = "account"
 """In the session: the id of the account that the person works for."""
@@ -52,12 +55,21 @@ class Person(UserMixin):
     owes_second_factor: bool
     """The account asks for one, and they have not set it up yet."""
 
+    is_operator: bool = False
+    """One of the provider's staff."""
+
+    @property
+    def only_looks(self) -> bool:
+        """An operator who sees an account as its customer does."""
+        return self.is_operator and self.account_id != NO_ACCOUNT
+
     def may(self, right: Right) -> bool:
         return right in self.rights
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.id, self.name, request.remote_addr or "")
+        name = f"{self.name}, your provider" if self.is_operator else self.name
+        return Actor(self.id, name[:NAME_LENGTH], request.remote_addr or "")
 
 
 class ProofNeeded(Exception):
@@ -100,6 +112,8 @@ def load_person(user_id: str) -> Person | None:
 def person_of(user: User, account_id: int | None) -> Person | None:
     """In that account, if they still belong to it; else in their first one (P3)."""
     theirs = {membership.account_id for membership in user.memberships}
+    if not theirs and operators.is_operator(db.session(), user.id):
+        return operator_of(user, account_id)
     if not theirs:
         return None
     if account_id not in theirs:
@@ -117,6 +131,37 @@ def person_of(user: User, account_id: int | None) -> Person | None:
         has_second_factor=user.has_second_factor,
         owes_second_factor=asked and not user.has_second_factor,
     )
+
+
+def operator_of(user: User, seen: int | None) -> Person:
+    """One of the provider's staff; with an account, as its customer sees it, to look only."""
+    sees = seen is not None and user.has_second_factor
+    return Person(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        account_id=seen if seen is not None and sees else NO_ACCOUNT,
+        rights=frozenset(Right) if sees else frozenset(),
+        is_confirmed=True,
+        has_second_factor=user.has_second_factor,
+        owes_second_factor=not user.has_second_factor,
+        is_operator=True,
+    )
+
+
+def permit_operator() -> Person:
+    """For nobody else is there anything here."""
+    person = signed_in()
+    if not person.is_operator:
+        abort(404)
+    return person
+
+
+def look_into(account_id: int | None) -> None:
+    """From now on an operator's session sees this account as its customer does; None: no more."""
+    session.pop(ACCOUNT, None)
+    if account_id is not None:
+        session[ACCOUNT] = account_id
 
 
 def begin_session(user: User, now: datetime, *, remember: bool) -> Person | None:

@@ -16,7 +16,8 @@ class Entry:
     endpoint: str
     icon: str
     words: str
-    right: Right
+    right: Right | None
+    """None: whoever sees this menu."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,35 @@ MENU = (
     ),
 )
 
+OPERATORS = (
+    Group(
+        "operator",
+        "Operator",
+        (
+            Entry("operator_accounts", "operator.index", "building", "Accounts", None),
+            Entry("operator_wires", "operator.wires", "building-bank", "Wire transfers", None),
+            Entry("operator_attempts", "operator.attempts", "help-circle", "Outcomes", None),
+            Entry("operator_mails", "operator.mails", "mail", "Mails", None),
+        ),
+    ),
+)
+
 FOR_EVERYONE = "profile.index"
 
 
 def menu_of(person: Person) -> list[Group]:
     """What their rights allow; a group without entries is left out."""
+    if person.is_operator and not person.only_looks:
+        return list(OPERATORS)
     groups = (
-        Group(group.id, group.words, tuple(e for e in group.entries if person.may(e.right)))
+        Group(group.id, group.words, tuple(e for e in group.entries if may_open(person, e)))
         for group in MENU
     )
     return [group for group in groups if group.entries]
+
+
+def may_open(person: Person, entry: Entry) -> bool:
+    return entry.right is None or person.may(entry.right)
 
 
 def first_page(person: Person) -> str:

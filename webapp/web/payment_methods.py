@@ -201,7 +201,11 @@ def restore(method_id: int) -> ResponseReturnValue:
 def resume() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
-    resume_automatic(db.session(), person.account_id, person.actor, it.clock.now(), it.policy)
+    now = it.clock.now()
+    try:
+        resume_automatic(db.session(), person.account_id, person.actor, now, it.policy)
+    except Refusal as refusal:
+        return refused(person, "auto_charge", refusal)
     it.wake()
     return changed(person, "auto_charge", Message("Automatic payments go on."))
 

@@ -9,7 +9,7 @@ from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.balance_pill import read_balance
 from webapp.reads.message import Message
-from webapp.reads.shell import read_shell
+from webapp.reads.shell import read_operators_shell, read_shell
 from webapp.web.access import Person
 from webapp.web.headers import open_for_processors
 from webapp.web.menu import menu_of
@@ -51,12 +51,16 @@ def _around(person: Person, **context: object) -> dict[str, object]:
     if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = it.processors[it.card_processor].front
-    context["shell"] = read_shell(
-        session,
-        person.account_id,
-        person.id,
-        sandbox=sandbox,
-        test_mode=it.settings.test_mode,
+    context["shell"] = (
+        read_operators_shell(session, person.id, person.account_id)
+        if person.is_operator
+        else read_shell(
+            session,
+            person.account_id,
+            person.id,
+            sandbox=sandbox,
+            test_mode=it.settings.test_mode,
+        )
     )
     context["menu"] = menu_of(person)
     if "balance" not in context and person.may(Right.BILLING):

@@ -1,0 +1,235 @@
+"""The operator's side: each deed once and with its reason, and looking without touching."""
+
+import re
+
+import pytest
+
+from tests import wires
+from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
+from tests.web.conftest import errors, words
+from webapp.domain.accounts import Account
+from webapp.domain.audit import AuditEntry
+from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.users import User
+
+MAIN = "/billing/payment-methods"
+
+
+@pytest.fixture
+def pat(sign_in, operator):
+    return sign_in(operator)
+
+
+@pytest.fixture
+def account(world):
+    return f"/operator/accounts/{world.account_id}"
+
+
+def audits(world, *whats):
+    world.session.rollback()
+    query = world.session.query(AuditEntry).order_by(AuditEntry.id)
+    return [(e.what, e.actor_name, e.details) for e in query if e.what in whats]
+
+
+def balance(world):
+    world.session.rollback()
+    return world.session.get(Account, world.account_id, populate_existing=True).balance
+
+
+def key_in(page):
+    return re.search(r'name="request_key" value="([^"]+)"', page.text)[1]
+
+
+def test_without_a_second_factor_there_is_nothing_but_setting_it_up(app, world, operator):
+    world.session.get(User, operator).totp_secret = None
+    world.session.commit()
+    visitor = app.test_client()
+    form = {"email": "pat@provider.example", "password": PASSWORD}
+    assert visitor.post("/sign-in", data=form).status_code == 303
+    for path in ("/operator", f"/operator/accounts/{world.account_id}", MAIN):
+        answer = visitor.get(path)
+        assert (answer.status_code, answer.location) == (303, "/settings/second-factor/new")
+    assert visitor.get("/settings/second-factor/new").status_code == 200
+
+
+def test_accounts_are_found_by_name_person_and_number(pat, world):
+    world.account(name="Half% Calls_Ltd", email="bo@calls.example")
+    for search, found, not_found in (
+        ("harbour", "Harbour Voice", "Calls_Ltd"),
+        ("bo@calls", "Half% Calls_Ltd", "Harbour Voice"),
+        (str(world.account_id), "Harbour Voice", "Calls_Ltd"),
+        ("f%", "Half% Calls_Ltd", "Harbour Voice"),
+        ("s_l", "Half% Calls_Ltd", "Harbour Voice"),
+    ):
+        page = words(pat.get("/operator", query_string={"search": search}))
+        assert found in page, search
+        assert not_found not in page, search
+    assert "No account fits" in words(pat.get("/operator?search=nobody"))
+
+
+def test_an_adjustment_moves_money_once_and_says_why(pat, world, account):
+    """P2, L2: a double click is one adjustment."""
+    form = {"amount": "25.00", "direction": "off", "request_key": key_in(pat.get(account))}
+    refused = pat.post(f"{account}/adjustments", data={**form, "reason": " "})
+    assert refused.status_code == 422
+    assert "Say why" in words(refused)
+    assert balance(world) == 100_000_000
+    for _ in range(2):
+        done = pat.post(f"{account}/adjustments", data={**form, "reason": "Billed twice"})
+        assert done.status_code == 303
+    assert balance(world) == 75_000_000
+    ((_, who, details),) = audits(world, "adjusted")
+    assert who == "Pat Noor, your provider"
+    assert details == {"amount": -25_000_000, "reason": "Billed twice"}
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-5", "x", "1.001", "9" * 30])
+def test_an_amount_that_is_none(pat, world, account, amount):
+    form = {"amount": amount, "reason": "Why", "request_key": "k" * 32}
+    answer = pat.post(f"{account}/adjustments", data=form)
+    assert answer.status_code == 422
+    assert errors(answer)["amount"]
+    assert balance(world) == 100_000_000
+
+
+def test_money_asks_for_a_fresh_proof(pat, world, account):
+    world.clock.advance(minutes=16)
+    form = {"amount": "25.00", "reason": "Why", "request_key": "k" * 32}
+    assert pat.post(f"{account}/adjustments", data=form).status_code == 401
+    assert balance(world) == 100_000_000
+
+
+def test_what_the_operator_pauses_only_the_operator_resumes(pat, client, world, account):
+    """T10: and the customer is told by whom."""
+    world.cards(VISA)
+    world.refill()
+    assert pat.post(f"{account}/pause", data={"on": "1", "reason": "Fraud?"}).status_code == 303
+    world.use("60.00")
+    world.work()
+    assert world.attempts == []
+    assert "paused by your provider" in words(client.get(MAIN))
+    refused = client.post("/billing/automatic-payments/resumptions")
+    assert refused.status_code == 409
+    assert "Ask when they go on" in words(refused)
+    assert pat.post(f"{account}/pause", data={"on": "0", "reason": "All well"}).status_code == 303
+    world.work()
+    assert len(world.attempts) == 1
+    assert [(what, d["reason"]) for what, _, d in audits(world, "paused", "resumed")] == [
+        ("paused", "Fraud?"),
+        ("resumed", "All well"),
+    ]
+
+
+def test_paypal_is_offered_with_a_reason(pat, world, account):
+    """M11, P2"""
+    assert pat.post(f"{account}/paypal", data={"on": "1", "reason": ""}).status_code == 422
+    assert pat.post(f"{account}/paypal", data={"on": "1", "reason": "Asked"}).status_code == 303
+    ((_, _, details),) = audits(world, "paypal_allowed")
+    assert details == {"allowed": True, "reason": "Asked"}
+
+
+def test_the_staff_reads_the_raw_code_and_the_customer_does_not(pat, client, world, account):
+    """F12"""
+    world.cards(VISA, MASTERCARD, AMEX)
+    world.refill()
+    world.next_answer("decline", decline_code="stolen_card")
+    world.use("60.00")
+    world.work()
+    page = words(pat.get(account))
+    assert "stolen_card" in page
+    assert "The customer reads: Declined by the bank" in page
+    for path in (MAIN, "/billing/payments", "/billing/activity"):
+        assert "stolen" not in client.get(path).text
+
+
+def test_a_wire_is_credited_once(pat, world):
+    """L5: with what arrived, and how the staff knows."""
+    wire = wires.prove(world, wires.ask(world))
+    path, before = f"/operator/wires/{wire.id}", balance(world)
+    assert wire.reference in words(pat.get("/operator/wires"))
+    refused = pat.post(f"{path}/completion", data={"amount": "975.00", "reason": ""})
+    assert refused.status_code == 422
+    for _ in range(2):
+        form = {"amount": "975.00", "reason": "Line 7"}
+        assert pat.post(f"{path}/completion", data=form).status_code == 303
+    assert balance(world) - before == 975_000_000
+    ((_, _, details),) = audits(world, "wire_completed")
+    assert details["reason"] == "Line 7"
+    assert pat.post(f"{path}/rejection", data={"reason": "No"}).status_code == 409
+
+
+def test_a_wire_in_another_currency(pat, world):
+    """L11"""
+    wire = wires.ask(world, "900.00", "EUR")
+    path = f"/operator/wires/{wire.id}"
+    form = {"amount": "975.78", "received": "900.00", "rate": "x", "reason": "Line 7"}
+    assert "rate" in errors(pat.post(f"{path}/completion", data=form))
+    assert pat.post(f"{path}/completion", data={**form, "rate": "1.0842"}).status_code == 303
+
+
+def test_a_mail_that_was_given_up_is_tried_again(pat, world):
+    """N3, P2"""
+    wires.ask(world)
+    notice = world.session.query(Notice).first()
+    notice.state, notice.last_error, notice_id = NoticeState.FAILED, "550 no such user", notice.id
+    world.session.commit()
+    assert "550 no such user" in words(pat.get("/operator/mails"))
+    path = f"/operator/mails/{notice_id}/tries"
+    assert pat.post(path, data={"reason": ""}).status_code == 422
+    assert pat.post(path, data={"reason": "Address mended"}).status_code == 303
+    world.session.rollback()
+    notice = world.session.get(Notice, notice_id)
+    assert (notice.state, notice.tries) == ("owed", 0)
+    assert audits(world, "mail_resent")[0][2]["reason"] == "Address mended"
+
+
+# As the customer sees it
+
+
+@pytest.fixture
+def looking(pat, account):
+    assert pat.post(f"{account}/views", data={"reason": "Asked why"}).status_code == 303
+    return pat
+
+
+def test_each_look_stands_in_the_customers_audit_log(client, looking, world):
+    """P2"""
+    for path in (MAIN, "/billing/payments", "/settings/audit-log"):
+        page = words(looking.get(path))
+        assert "You see Harbour Voice as its customer does" in page
+    looking.get("/billing/balance?seen=0")  # polled by open pages
+    told = audits(world, "view_begun", "viewed")
+    assert told[0][2] == {"reason": "Asked why"}
+    assert [d["page"] for _, _, d in told[1:]] == [MAIN, "/billing/payments", "/settings/audit-log"]
+    page = words(client.get("/settings/audit-log"))
+    assert "Pat Noor, your provider" in page
+    assert "Asked why" in page
+
+
+def test_nothing_can_be_changed(app, looking, world, held):
+    """P2: every form of every page is refused, whatever it is."""
+    before = held()
+    for rule in app.url_map.iter_rules():
+        methods = (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        blueprint = rule.endpoint.partition(".")[0]
+        if blueprint in ("operator", "session") or rule.rule.startswith(("/api", "/v3")):
+            continue
+        for method in methods:
+            path = re.sub(r"<[^>]+>", "1", rule.rule)
+            assert looking.open(path, method=method).status_code == 403, (method, path)
+    for path in ("cards/captured", "cards/new", "returned"):
+        assert looking.get(f"{MAIN}/{path}").status_code == 403
+    assert looking.get("/billing/payments/returned?key=x").status_code == 403
+    assert held() == before
+
+
+def test_and_back(looking, account):
+    back = looking.post("/operator/views/end")
+    assert (back.status_code, back.location) == (303, account)
+    assert looking.get(MAIN).status_code == 403
+
+
+def test_who_lost_the_second_factor_sees_no_account_any_more(looking, world, operator):
+    world.session.get(User, operator).totp_secret = None
+    world.session.commit()
+    assert looking.get(MAIN).location == "/settings/second-factor/new"

@@ -1,0 +1,28 @@
+"""An operator looks at an account as its customer does: each look stands in its audit log (P2)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import audit, texts
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.base import begin_writing
+from webapp.domain.errors import NotFound
+
+
+def begin_view(session: Session, account_id: int, reason: str, actor: Actor, now: datetime) -> None:
+    """Raises `NotFound`, or `Invalid` without a reason."""
+    reason = texts.reason(reason)
+    begin_writing(session)
+    if session.get(Account, account_id) is None:
+        session.rollback()
+        raise NotFound("The account")
+    audit.record(session, account_id, actor, "view_begun", now, reason=reason)
+    session.commit()
+
+
+def note_view(session: Session, account_id: int, page: str, actor: Actor, now: datetime) -> None:
+    begin_writing(session)
+    audit.record(session, account_id, actor, "viewed", now, page=page)
+    session.commit()

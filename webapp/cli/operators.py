@@ -1,0 +1,55 @@
+"""`flask operators`: the provider's staff who may use the operator's side."""
+
+import click
+
+from webapp.actions.operators import create_operator, remove_operator
+from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.domain.audit import COMMAND_LINE
+from webapp.extensions import db, parts
+from webapp.reads.operator import read_operators
+
+commands = Commands("operators", help="Staff of yours who may use /operator.")
+
+
+@commands.command()
+@click.option("--email", required=True, help="For sign-in; nobody's who belongs to a customer.")
+@click.option("--name", required=True)
+@click.option("--password", help="Asked for when it is left out.")
+@as_json
+def create(email: str, name: str, password: str | None, as_json: bool) -> None:
+    """Make an operator. At the first sign-in they set up their second factor."""
+    if password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    user_id = create_operator(
+        db.session(),
+        name=name,
+        email=email,
+        password=password or "",
+        actor=COMMAND_LINE,
+        now=parts().clock.now(),
+    )
+    record = {"user": user_id, "email": email}
+    print_json(record) if as_json else print_record(record)
+
+
+@commands.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List the operators, and whether their second factor is set up."""
+    rows = read_operators(db.session())
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        set_up = "set up" if row["second_factor"] else "not set up yet"
+        click.echo(f"{row['user']:>6}  {row['email']}  {row['name']}  second factor {set_up}")
+    if not rows:
+        click.echo("There is no operator.")
+
+
+@commands.command()
+@click.argument("email")
+def remove(email: str) -> None:
+    """Take the operator's side away from EMAIL, at once."""
+    remove_operator(db.session(), email, COMMAND_LINE, parts().clock.now())
+    click.echo(f"{email} is no operator any more.")
