@@ -9,6 +9,9 @@ STEPS ?= 5000
 SEED ?=
 DATABASE ?= sqlite
 
+# What the fuzz of an attack sends.
+INPUTS ?= 10000
+
 # Demo data unless the environment or .env says otherwise.
 run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo 1)
 
@@ -16,7 +19,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test chaos model bench bench-short lint format clean
+.PHONY: run test attack chaos model bench bench-short lint format clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -29,6 +32,12 @@ run: .venv/.runtime
 test: lint
 	@tests/postgres/install.sh || true
 	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# Its short form is among the tests. It ends with a table of what was tried. pip-audit
+# says of each package where no advisories can be had.
+attack: .venv/.dev
+	@ATTACK=$(INPUTS) .venv/bin/pytest -q tests/attack
+	@.venv/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip --progress-spinner off
 
 # Kills the real processes under traffic, and compares the books. It ends by itself.
 chaos: .venv/.dev

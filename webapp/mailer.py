@@ -148,7 +148,7 @@ class SmtpMailer(OutboxMailer):
             headers["List-Unsubscribe"] = f"<{stop_link}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message = Message(
-            letter.subject,
+            " ".join(letter.subject.split()),  # whatever breaks a line would begin a header
             recipients=list(addresses),
             body=letter.text,
             html=letter.html,

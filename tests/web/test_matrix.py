@@ -155,7 +155,7 @@ TABLES = sorted(Base.metadata.tables.keys() - {"throttle_try"})
 
 @pytest.fixture
 def rewind(world, home, tmp_path):
-    """Puts everything back as it was, if the last question has changed anything; says whether."""
+    """Puts everything back as it was; tells which tables the last question has changed."""
     world.session.rollback()
     live = sqlite3.connect(home / "ballast.db")
     kept = sqlite3.connect(":memory:")
@@ -173,8 +173,9 @@ def rewind(world, home, tmp_path):
 
     def back():
         if version() == seen[0]:
-            return False
-        changed = rows(live) != rows(kept)
+            return []
+        now, before = rows(live), rows(kept)
+        changed = [name for name in TABLES if now[name] != before[name]]
         world.session.rollback()
         kept.backup(live)
         world.books.replace_by(tmp_path / "sandbox.db")

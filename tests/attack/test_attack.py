@@ -1,0 +1,327 @@
+"""Attacks on all of it, and a table of what was tried: `make attack`; its short form here (P1).
+
+That it looks is proved by holes that are planted in `test_what_is_planted_is_found`.
+"""
+
+import email
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from io import BytesIO
+
+import pytest
+from flask import Blueprint, request
+from flask_mail import BadHeaderError
+from sqlalchemy import text
+
+from tests import wires
+from tests.attack.conftest import INPUTS
+from tests.attack.fuzz import Door, Scripts, fuzz
+from tests.attack.payloads import IMAGE, NAMES, SCRIPT
+from tests.conftest import on_sqlite
+from tests.factories import PASSWORD
+from tests.web import matrix
+from tests.web.test_matrix import address_of, form_of
+from webapp.actions.create_account import create_account
+from webapp.domain.accounts import Account
+from webapp.domain.audit import Actor
+from webapp.domain.errors import Invalid
+from webapp.domain.notices import Notice
+from webapp.domain.users import Membership, User
+from webapp.extensions import csrf
+from webapp.mailer import SmtpMailer
+from webapp.ports import Letter
+from webapp.settings import ROOT
+from webapp.web.access import resume_token
+
+KEYED = {"/api/v1/": "Authorization", "/v3/": "Api-Key"}
+MAIN = "/billing/payment-methods"
+
+
+def doors(world, records):
+    """Every address and method of the table, as somebody who may."""
+    for row in matrix.read():
+        if row.method == "ANY" or row.rule.startswith("/static"):
+            continue
+        header = next((h for prefix, h in KEYED.items() if row.rule.startswith(prefix)), None)
+        key = world.created.api_key
+        headers = {header: f"Bearer {key}" if header == "Authorization" else key} if header else {}
+        who = "operator" if row.rule.startswith("/operator") else "owner"
+        form = {n: v for n, v in form_of(row, records).items() if isinstance(v, str)}
+        json_ = bool(header) and row.method != "GET"
+        yield Door(row.method, address_of(row.rule, records), form, headers, json_, who)
+
+
+def told(hits):
+    return "\n".join(f"{hit.kind}: {hit.request}" for hit in hits[:20])
+
+
+@on_sqlite
+def test_nonsense_at_every_door(world, records, visitor, rewind, tally):
+    """P1: no error of ours, no stack trace, nothing half written, no markup, no way out."""
+    hits = list(fuzz(list(doors(world, records)), visitor, rewind, INPUTS))
+    rewind()
+    tally("forms, addresses and JSON bodies, with nonsense", INPUTS, len(hits))
+    assert not hits, told(hits)
+
+
+@on_sqlite
+def test_what_is_planted_is_found(app, home, records, visitor, rewind, tally):
+    """It looks: each kind of hole, planted here, is found."""
+    holes = Blueprint("holes", __name__, url_prefix="/holes")
+    csrf.exempt(holes)
+
+    @holes.post("/error")
+    def error():
+        return str(int(request.form["number"]))
+
+    @holes.get("/echo")
+    def echo():
+        return f"<p>{request.args.get('words', '')}</p>"
+
+    @holes.post("/half")
+    def half():
+        with closing(sqlite3.connect(home / "ballast.db")) as book, book:
+            book.execute("UPDATE account SET name = 'half'")
+        return "refused", 422
+
+    @holes.get("/trace")
+    def trace():
+        return "Traceback (most recent call last)", 400
+
+    @holes.get("/away")
+    def away():
+        return "", 303, {"Location": request.args.get("next", "/")}
+
+    app.register_blueprint(holes)
+    planted = [
+        Door("POST", "/holes/error", {"number": "1"}, {}),
+        Door("GET", "/holes/echo", {"words": "x"}, {}),
+        Door("POST", "/holes/half", {"a": "1"}, {}),
+        Door("GET", "/holes/trace", {}, {}),
+        Door("GET", "/holes/away", {"next": "/"}, {}),
+    ]
+    hits = list(fuzz(planted, visitor, rewind, 250))
+    kinds = {hit.kind.split(":")[0].split(" to ")[0] for hit in hits}
+    wanted = {"status 500", "script in the page", "partial write", "stack trace", "open redirect"}
+    tally("holes planted to prove that it looks", len(planted), len(planted), "(each was found)")
+    assert wanted <= kinds
+
+
+@on_sqlite
+def test_a_session_that_was_there_before(app, world, tally):
+    """Fixation: what a stranger put into the browser is worth nothing after signing in."""
+    who = world.session.get(User, world.created.user_id).email
+    victim, thief = app.test_client(), app.test_client()
+    with victim.session_transaction() as cookie:
+        cookie["planted"] = "by somebody else"
+    planted = victim.get_cookie("session").value
+    form = {"email": who, "password": PASSWORD}
+    assert victim.post("/sign-in", data=form).status_code == 303
+    assert victim.get_cookie("session").value != planted
+    thief.set_cookie("session", planted)
+    assert thief.get(MAIN).status_code == 303
+    with victim.session_transaction() as cookie:
+        assert "planted" not in cookie
+    victim.post("/sign-out")
+    assert victim.get(MAIN).status_code == 303
+    tally("session fixation", 3)
+
+
+@on_sqlite
+def test_no_post_without_a_token(app, records, visitor, rewind, tally):
+    """CSRF: with none, with an empty one, with another browser's."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    page = visitor("stranger").get(MAIN).text
+    other = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    exempt = re.compile(r"/sandbox/(cards|challenges|paypal)\b|/api/v1/|/v3/|/unsubscribe/")
+    tried = 0
+    for row in matrix.read():
+        if row.method in ("GET", "ANY") or exempt.match(row.rule):
+            continue
+        who = "operator" if row.rule.startswith("/operator") else "owner"
+        for token in ({}, {"csrf_token": ""}, {"csrf_token": other}):
+            form = {**form_of(row, records), **token}
+            answer = visitor(who).open(address_of(row.rule, records), method=row.method, data=form)
+            assert answer.status_code == 400, (row, token)
+            assert not rewind(), row
+            tried += 1
+    tally("forms without their own token", tried)
+
+
+def test_no_header_gets_into_a_mail(tmp_path, tally):
+    """Line breaks in what people have typed, in every part of every mail."""
+    mailer = SmtpMailer(
+        ROOT / "templates", "http://x", lambda attempt_id: "t", server="x", port=25, sender="a@b.c"
+    )
+    tried = 0
+    for breaks in ("\r\n", "\n", "\r", "\x0b", "\u2028", "\r\n ", "=0A", "%0d%0a"):
+        evil = f"Calls{breaks}Bcc: victim@evil.example{breaks}{breaks}<script>"
+        letter = Letter(subject=evil, text=evil, html=evil)
+        try:
+            mail = email.message_from_bytes(mailer._compose(letter, ["bo@example.com"], "id@x", ""))
+        except (BadHeaderError, ValueError):
+            pass  # refused as a whole
+        else:
+            assert mail["Bcc"] is None, breaks
+            assert mail.get_all("To") == ["bo@example.com"]
+        tried += 1
+    tally("line breaks in the subject of a mail", tried)
+
+
+@on_sqlite
+def test_names_with_line_breaks_are_refused(world, tally):
+    """What goes into a subject has been one line from the start."""
+    names = ("a\r\nBcc: x@evil.example", "a\nb", "a\x00b", "\u2028a\u2028b")
+    for name in names:
+        with pytest.raises(Invalid):
+            create_account(
+                world.session, name=name, owner_name="A", email="n@example.com", password=PASSWORD,
+                balance=0, actor=Actor(), now=world.clock.now(),
+            )  # fmt: skip
+    tally("names with line breaks", len(names))
+
+
+@on_sqlite
+def test_markup_in_every_text_that_a_person_can_type(app, world, records, visitor, tally):
+    """Stored XSS: company, people, files, references, descriptions, reasons, keys, titles."""
+    session = world.session
+    session.get_one(Account, world.account_id).name = f"Calls {SCRIPT}"
+    session.get_one(User, world.created.user_id).name = f"Ana {IMAGE}"
+    session.commit()
+    owner, operator = visitor("owner"), visitor("operator")
+    wire = records["wire_id"]
+    for payload in (SCRIPT, IMAGE):
+        file = {"proof": (BytesIO(wires.PDF + payload.encode()), f"{payload}.pdf")}
+        owner.post(f"/billing/wire-transfers/{wire}/proofs", data=file)
+        owner.post("/settings/profile/name", data={"name": payload})
+        owner.post("/settings/api-keys", data={"name": payload, "scopes": "usage:write"})
+        records_ = [{"amount": "1.00", "reference": payload, "description": payload}]
+        key = {"Authorization": f"Bearer {world.created.api_key}"}
+        assert (
+            app.test_client()
+            .post("/api/v1/usage", json={"records": records_}, headers=key)
+            .status_code
+            == 201
+        )
+        form = {"amount": "1.00", "reason": payload, "request_key": f"{len(payload):032d}"}
+        path = f"/operator/accounts/{world.account_id}"
+        assert operator.post(f"{path}/adjustments", data=form).status_code == 303
+        offer = {"on": "1", "reason": payload}
+        assert operator.post(f"{path}/paypal", data=offer).status_code == 303
+    operator.post(f"/operator/wires/{wire}/rejection", data={"reason": SCRIPT})
+    tried, found = 0, []
+    for row in matrix.read():
+        if row.method != "GET" or row.rule.startswith(("/static", "/api", "/v3")):
+            continue
+        who = "operator" if row.rule.startswith("/operator") else "owner"
+        for headers in ({}, {"HX-Request": "true"}):
+            answer = visitor(who).get(address_of(row.rule, records), headers=headers, buffered=True)
+            tried += 1
+            if answer.mimetype == "text/html":
+                page = answer.get_data(as_text=True)
+                found += [(row.rule, one) for one in Scripts(page).found]
+                assert "<script>xss(" not in page, row.rule
+                assert "<img src=x" not in page, row.rule
+    mailer = world.parts.mailer
+    for notice in session.query(Notice):
+        html = mailer.render(notice.kind, dict(notice.facts) | {"reason": SCRIPT}).html
+        found += [(notice.kind, one) for one in Scripts(html).found]
+        tried += 1
+    tally("pages and mails, with markup in every stored text", tried, len(found))
+    assert not found
+
+
+@on_sqlite
+def test_fields_that_no_form_has(app, world, records, visitor, rewind, tally):
+    """Mass assignment: who one is, and what one has, is nothing a form can say."""
+
+    def guarded():
+        world.session.rollback()
+        rows = "SELECT user_id, account_id, role FROM membership ORDER BY 1, 2, 3"
+        accounts = "SELECT id, currency, paypal_allowed, paused_by_operator FROM account"
+        others = f"SELECT * FROM account WHERE id <> {world.account_id}"
+        staff = "SELECT * FROM operator"
+        people = "SELECT id, email, totp_secret, created_at FROM user"
+        return [
+            world.session.execute(text(q)).all() for q in (rows, accounts, others, staff, people)
+        ]
+
+    before, tried = guarded(), 0
+    other = str(world.account_id + 1)
+    evil = dict.fromkeys(NAMES, "1") | {"role": "owner", "account_id": other, "user_id": other}
+    evil |= {"balance": "1000000000", "currency": "EUR", "email": "evil@evil.example"}
+    may_change = re.compile(
+        r"/operator|/settings/(users|second-factor|profile/email|invitations)|/sign-up|/invitations"
+        r"|/reset-|/confirm-|/settings/ownership"
+    )
+    for row in matrix.read():
+        if row.method in ("GET", "ANY") or may_change.match(row.rule):
+            continue
+        sent = form_of(row, records)
+        form = {**{name: value for name, value in evil.items() if name not in sent}, **sent}
+        visitor("owner").open(address_of(row.rule, records), method=row.method, data=form)
+        assert guarded() == before, row
+        rewind()
+        tried += len(form) - len(sent)
+    tally("fields that a form does not have", tried)
+
+
+@on_sqlite
+def test_signed_links_altered_replayed_and_of_others(app, world, records, visitor, rewind, tally):
+    """F7, F10: one character of it changed, another secret, another account, a second use."""
+    token, tried = records["token"], 0
+    owner = visitor("owner")
+    for place in range(len(token)):
+        # The last character of a signature has bits that mean nothing: two from each side.
+        for other in ("A", "z") if place < len(token) - 1 else ():
+            if token[place] == other:
+                continue
+            altered = token[:place] + other + token[place + 1 :]
+            assert owner.get(f"/billing/authentications/{altered}").status_code == 404, place
+            tried += 1
+    forged = resume_token("another secret", int(records["attempt_id"]))
+    assert owner.get(f"/billing/authentications/{forged}").status_code == 404
+    assert visitor("stranger").get(f"/billing/authentications/{token}").status_code == 404
+    form = {"request_key": "k" * 32}
+    assert owner.post(f"/billing/authentications/{token}", data=form).status_code == 303
+    again = owner.post(f"/billing/authentications/{token}", data={"request_key": "l" * 32})
+    assert again.status_code == 409
+    rewind()
+    world.clock.advance(hours=48, seconds=1)
+    late = owner.post(f"/billing/authentications/{token}", data={"request_key": "m" * 32})
+    assert late.status_code in (401, 409)
+    cookie = owner.get_cookie("session").value
+    for place in range(0, len(cookie) - 1, 3):
+        altered = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
+        thief = app.test_client()
+        thief.set_cookie("session", altered)
+        assert thief.get("/settings/profile").status_code in (303, 400), place
+        tried += 1
+    assert world.session.query(Membership).count() > 0
+    tally("signed links and cookies, altered or used again", tried + 5)
+
+
+JUDGED = {
+    # Which table is named by constants of the same file; values are bound.
+    ("B608", "webapp/processors/sandbox/afterwards.py"),
+    ("B608", "webapp/processors/sandbox/agreements.py"),
+    ("B608", "webapp/processors/sandbox/charges.py"),
+    ("B608", "webapp/processors/sandbox/vault.py"),
+    # The drawing of a QR code: lines and no text.
+    ("B704", "webapp/web/pictures.py"),
+}
+
+
+def test_bandit_finds_nothing_that_was_not_judged(tally):
+    command = [sys.executable, "-m", "bandit", "-q", "-r", "webapp", "-ll", "-f", "json"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    report = json.loads(run.stdout)
+    assert not report["errors"]
+    found = {(one["test_id"], one["filename"].removeprefix("./")) for one in report["results"]}
+    lines = report["metrics"]["_totals"]["loc"]
+    tally(f"bandit over {lines:,} lines, medium and above", 1, len(found - JUDGED))
+    assert found - JUDGED == set()
