@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.factories import DISCOVER, MASTERCARD, VISA
+from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 from tests.web.conftest import errors, words
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.payments import AttemptState
@@ -306,19 +306,15 @@ def test_the_pages_own_buttons_move_m5(client, world):
 
 @pytest.mark.parametrize("headers", BOTH)
 def test_a_stale_order_is_refused_with_the_fresh_list_m5(client, world, headers, held):
-    """M5, P1: also ids that are doubled, missing, or someone else's."""
-    a, b = world.cards(VISA, MASTERCARD)
-    other = world.account()
-    theirs = world.card(VISA, account_id=other.account_id)
+    """M5: also ids that are doubled, missing, or of a method that was removed meanwhile."""
+    a, b, gone = world.cards(VISA, MASTERCARD, AMEX)
+    world.remove(gone)
     before = held()
     stale = [
         order_form([b, a], [b, a]),
         order_form([b], [a, b]),
         order_form([a, a], [a, b]),
-        order_form([b, a, theirs], [a, b]),
-        order_form([theirs, a], [a, b]),
-        order_form([theirs], [theirs]),
-        {"order": "999,1000", "seen": "999,1000"},
+        order_form([gone, b, a], [a, b, gone]),
     ]
     for form in stale:
         answer = client.post(f"{MAIN}/order", data=form, headers=headers)
@@ -326,6 +322,23 @@ def test_a_stale_order_is_refused_with_the_fresh_list_m5(client, world, headers,
         assert "The list has changed meanwhile" in words(answer)
         assert is_fragment(answer) == bool(headers)
         assert words(answer).index("4242") < words(answer).index("4444")
+    assert held() == before
+
+
+@pytest.mark.parametrize("headers", BOTH)
+def test_an_order_with_what_was_never_ours_is_not_found_p1(client, world, headers, held):
+    """P1: another account's method is no different from one that does not exist."""
+    a, b = world.cards(VISA, MASTERCARD)
+    other = world.account()
+    theirs = world.card(VISA, account_id=other.account_id)
+    before = held()
+    for form in (
+        order_form([b, a, theirs], [a, b]),
+        order_form([theirs, a], [a, b]),
+        order_form([theirs], [theirs]),
+        {"order": "999,1000", "seen": "999,1000"},
+    ):
+        assert client.post(f"{MAIN}/order", data=form, headers=headers).status_code == 404
     assert held() == before
 
 
