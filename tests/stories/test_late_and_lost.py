@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, select
 
-from tests.factories import MASTERCARD, VISA
+from tests.factories import MASTERCARD, VISA, micros
 from webapp.actions.charge import charge
 from webapp.actions.decide_attempt import decide_attempt
 from webapp.actions.payment_requests import FORM_USED
 from webapp.actions.restore_method import restore_method
 from webapp.actions.settle import settle
 from webapp.actions.top_up import start_attempt, top_up
+from webapp.domain import evidence
 from webapp.domain.audit import AuditEntry
 from webapp.domain.errors import Conflict, Refusal
 from webapp.domain.payments import Payment
@@ -111,6 +112,40 @@ def test_money_after_a_decline_goes_before_the_operator(covered):
     assert "ch_late" in covered.attempts[0].mismatch
     assert covered.attempts[0].needs_operator
     assert covered.timeline[-1] == "evidence_does_not_match"
+
+
+@pytest.mark.parametrize("state", ["paid", "declined"])
+def test_a_second_charge_under_one_key_goes_before_the_operator(covered, state):
+    """L9: the bank was charged twice for one attempt; 26 November 2026: that was not seen."""
+    if state == "declined":
+        covered.next_answer("decline", decline_code="do_not_honor")
+    covered.use("60.00")
+    covered.work()
+    first = covered.attempts[0]
+    first_id, now = first.id, covered.clock.now()
+    known = Paid(first.processor_reference or "ch_first", first.amount, "USD", now)
+    second = Paid("ch_second", first.amount, "USD", now)
+
+    for answer in (known, second, known, second):
+        assert not settle(covered.session, first_id, answer, now, covered.policy)
+
+    assert covered.balance == "140.00"
+    (asked,) = evidence.waiting(covered.session)
+    assert (asked.reference, asked.amount) == ("ch_second", micros("100.00"))
+    lines = [it.sentence for it in covered.decisions if "another $100.00" in it.sentence]
+    assert len(lines) == 1
+
+
+def test_what_the_operator_settled_is_no_second_charge(covered):
+    """The processor names the charge only later."""
+    left_to_operator(covered)
+    decide(covered, True)
+    attempt_id, now = covered.attempts[0].id, covered.clock.now()
+    told = Paid("ch_late", covered.attempts[0].amount, "USD", now)
+
+    assert not settle(covered.session, attempt_id, told, now, covered.policy)
+
+    assert evidence.waiting(covered.session) == []
 
 
 @pytest.mark.parametrize("paid", [True, False])

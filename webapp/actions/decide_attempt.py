@@ -41,7 +41,7 @@ def decide_attempt(
         audit.record(session, account_id, actor, "attempt_decided", now, **details)
 
     if found.is_open:
-        reference = found.processor_reference or "decided by an operator"
+        reference = found.processor_reference or payments.BY_OPERATOR
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
         if not settle(session, attempt_id, answer, now, policy, record=record):
             raise Conflict("This attempt was settled meanwhile.", code="not_open")

@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.look import pause
-from webapp.domain import ledger, moments, news, notices, payments, receipts, top_ups
+from webapp.domain import evidence, ledger, moments, news, notices, payments, receipts, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import KIND_NAMES, Attempt, AttemptState, PaymentState
+from webapp.domain.payments import BY_OPERATOR, KIND_NAMES, Attempt, AttemptState, PaymentState
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.webhooks import EventKind
@@ -119,10 +119,38 @@ def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) 
     return True
 
 
+def _is_second(attempt: Attempt, answer: Paid) -> bool:
+    """Another charge under the same key. What the operator settled may name no charge."""
+    if attempt.state == AttemptState.PAID:
+        return attempt.processor_reference not in (answer.reference, None, BY_OPERATOR)
+    return attempt.mismatch is not None and answer.reference not in attempt.mismatch
+
+
+def _keep_second(
+    session: Session, account: Account, attempt: Attempt, answer: Paid, now: datetime
+) -> None:
+    what = (
+        f"Attempt {attempt.id} ({attempt.payment.reference}) is {attempt.state}, with "
+        f"{attempt.processor_reference or attempt.mismatch}; then the processor said it was paid "
+        "under this reference too. Nothing was credited for it."
+    )
+    amount = (answer.amount, answer.currency, answer.at)
+    if evidence.put(session, attempt.processor, answer.reference, what, *amount, now):
+        line = (
+            f"The processor reports another {account.show(answer.amount)} for "
+            f"{attempt.payment.reference}. Nothing was credited for it; your provider is asked."
+        )
+        note_about(session, attempt, Code.MISMATCH, line, now)
+    session.commit()
+
+
 def keep_late_evidence(
     session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
 ) -> None:
-    """L9: money for an attempt that was settled as not paid goes before the operator."""
+    """L9: money beyond what was settled goes before the operator."""
+    if isinstance(answer, Paid) and _is_second(attempt, answer):
+        _keep_second(session, account, attempt, answer, now)
+        return
     if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
         session.rollback()
         return

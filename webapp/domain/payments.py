@@ -67,6 +67,9 @@ CHALLENGE_LIFE = timedelta(minutes=15)
 """F9: a challenge left open for so long is cancelled at the processor."""
 
 
+BY_OPERATOR = "decided by an operator"
+"""In place of the processor's reference, where nobody was told one."""
+
 NOTE_LENGTH = 500
 
 TROUBLE_LENGTH = 500
