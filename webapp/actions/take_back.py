@@ -1,5 +1,6 @@
 """Money that was paid was taken back at the processor, or given back again (L7)."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,11 +13,14 @@ from webapp.domain.accounts import Account
 from webapp.domain.base import begin_writing
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.money import decimal_text
 from webapp.domain.notices import NoticeKind
 from webapp.domain.payments import Attempt, AttemptState
 from webapp.domain.policy import Policy
 from webapp.domain.reversals import Reversal
 from webapp.ports import Reversed, TakenBackState
+
+log = logging.getLogger(__name__)
 
 
 def take_back(
@@ -62,16 +66,81 @@ def _follow(
     policy: Policy,
 ) -> None:
     known = reversals.find(session, attempt.processor, told.reference)
+    if known is None and not _is_still_ours_to_book(session, attempt, told, now):
+        return
+    if known is not None and known.attempt_id != attempt.id:
+        why = f"is told of attempt {attempt.id}, and was of attempt {known.attempt_id}"
+        _before_operator(session, attempt.processor, told, now, why, " (other payment)")
+        return
     reversal = known or reversals.begin(session, attempt, told, now)
+    if told.amount != reversal.amount:
+        why = f"was of {decimal_text(reversal.amount)} when it was first told"
+        _before_operator(session, attempt.processor, told, now, why, " (other amount)")
     before, reversal.state = TakenBackState(reversal.state), _later_of(reversal, told)
+    if (before, told.state) == (TakenBackState.RETURNED, TakenBackState.LOST):
+        _before_operator(session, attempt.processor, told, now, "was given back before", " (lost)")
+    if reversal.state == TakenBackState.RETURNED:
+        _give_back(session, account, reversal, now, policy)
+    for waiting in reversals.waiting(session, attempt):
+        _debit_what_is_left(session, account, waiting, now, policy)
     is_new = known is None
-    if is_new and reversal.state != TakenBackState.RETURNED:
-        _debit(session, account, reversal, now, policy)
-    if reversal.state == TakenBackState.RETURNED and reversal.debit_id and not reversal.credit_id:
-        _credit(session, account, reversal, now, policy)
     lost = reversal.state == TakenBackState.LOST
     if lost and (is_new or before != TakenBackState.LOST):
         pause_for_dispute(session, account, reversal.name, now, policy)
+
+
+def _is_still_ours_to_book(
+    session: Session, attempt: Attempt, told: Reversed, now: datetime
+) -> bool:
+    """It may have come before its payment was settled, and have gone before the operator then.
+
+    What the operator has closed is decided, perhaps by an adjustment: it is not booked as well.
+    """
+    asked = evidence.by_reference(session, attempt.processor, told.reference)
+    if asked is not None and asked.closed_at is None:
+        asked.close("Its payment was settled, and it was booked after all.", now)
+        return True
+    if asked is not None:
+        log.warning("%s was closed by the operator, and is not booked", told.reference)
+    return asked is None
+
+
+def _debit_what_is_left(
+    session: Session, account: Account, reversal: Reversal, now: datetime, policy: Policy
+) -> None:
+    """Never more than was paid, whatever is told: the rest goes before the operator (L9).
+
+    A refund that crosses the end of a dispute is told before the dispute's money is back. It waits
+    with the operator, and is booked once there is room for all of it.
+    """
+    left = reversals.left_of(session, reversal.attempt)
+    asked = evidence.by_reference(session, reversal.processor, reversal.excess_reference)
+    if asked is not None and (asked.closed_at is not None or left < reversal.amount):
+        return
+    amount = min(left, reversal.amount)
+    if amount > 0:
+        _debit(session, account, reversal, amount, now, policy)
+    if asked is not None:
+        asked.close("There was room for it again, and it was booked.", now)
+    elif amount < reversal.amount:
+        _excess_before_operator(session, account, reversal, reversal.amount - amount, now)
+
+
+def _excess_before_operator(
+    session: Session, account: Account, reversal: Reversal, excess: int, now: datetime
+) -> None:
+    what = (
+        f"The {reversal.kind} ({reversal.state}) of {decimal_text(reversal.amount)} is "
+        f"{decimal_text(excess)} more than was left of {reversal.attempt.payment.reference} "
+        f"(attempt {reversal.attempt_id}). Only what was left was booked."
+    )
+    amount = (excess, reversal.currency, reversal.at)
+    evidence.put(session, reversal.processor, reversal.excess_reference, what, *amount, now)
+    line = (
+        f"{reversal.name}: {account.show(excess)} of it is more than was left of that payment. It "
+        "was not taken from the balance; your provider is asked."
+    )
+    decisions.note(session, account.id, Code.MISMATCH, line, now, attempt_id=reversal.attempt_id)
 
 
 def _later_of(reversal: Reversal, told: Reversed) -> TakenBackState:
@@ -85,36 +154,52 @@ def _ended(reversal: Reversal, told: Reversed) -> TakenBackState:
 
 
 def _debit(
-    session: Session, account: Account, reversal: Reversal, now: datetime, policy: Policy
+    session: Session,
+    account: Account,
+    reversal: Reversal,
+    amount: int,
+    now: datetime,
+    policy: Policy,
 ) -> None:
     """It may take the balance below zero, and by itself starts no top-up."""
     settings = LowBalanceSettings.of(session, account.id)
     was_below = settings.is_below_refill(account.balance)
-    reversal.debit(session, account, now)
+    reversal.debit(session, account, amount, now)
     if settings.is_below_refill(account.balance) and not was_below:
         account.low_by_reversal = True
     line = (
-        f"{account.show(reversal.amount)} went back: {reversal.name}. "
+        f"{account.show(amount)} went back: {reversal.name}. "
         f"The balance is {account.show(account.balance)}."
     )
-    _tell(session, account, reversal, Code.TAKEN_BACK, line, now)
+    _tell(session, account, reversal, Code.TAKEN_BACK, amount, line, now)
     notify_if_low(session, account, now, policy)
 
 
-def _credit(
+def _give_back(
     session: Session, account: Account, reversal: Reversal, now: datetime, policy: Policy
 ) -> None:
-    reversal.credit(session, account, now)
+    asked = evidence.by_reference(session, reversal.processor, reversal.excess_reference)
+    if asked is not None and asked.closed_at is None:
+        asked.close("It was given back.", now)
+    if reversal.debit_id is None or reversal.credit_id is not None:
+        return
+    amount = reversal.credit(session, account, now)
     line = (
-        f"{account.show(reversal.amount)} came back: {reversal.name} has ended for you. "
+        f"{account.show(amount)} came back: {reversal.name} has ended for you. "
         f"The balance is {account.show(account.balance)}."
     )
-    _tell(session, account, reversal, Code.GIVEN_BACK, line, now)
+    _tell(session, account, reversal, Code.GIVEN_BACK, amount, line, now)
     look(session, account, "money given back", now, policy, routine=True)
 
 
 def _tell(
-    session: Session, account: Account, reversal: Reversal, code: Code, line: str, now: datetime
+    session: Session,
+    account: Account,
+    reversal: Reversal,
+    code: Code,
+    amount: int,
+    line: str,
+    now: datetime,
 ) -> None:
     """On the timeline and by a mail: money has moved."""
     attempt_id = reversal.attempt_id
@@ -122,7 +207,7 @@ def _tell(
     facts = {
         "name": reversal.name,
         "came_back": code is Code.GIVEN_BACK,
-        "amount": account.show(reversal.amount),
+        "amount": account.show(amount),
         "balance_after": account.show(account.balance),
         "reference": reversal.attempt.payment.reference,
         "at": moments.mailed(reversal.at, account.time_zone, now),
@@ -132,8 +217,9 @@ def _tell(
 
 
 def _before_operator(
-    session: Session, processor: str, told: Reversed, now: datetime, why: str
+    session: Session, processor: str, told: Reversed, now: datetime, why: str, mark: str = ""
 ) -> None:
-    what = f"The {told.kind} ({told.state}) {why}. Nothing was booked."
+    """`mark` tells what else is wrong with a reversal that was booked."""
+    what = f"The {told.kind} ({told.state}) {why}. Nothing {'more ' if mark else ''}was booked."
     amount = (told.amount, told.currency, told.at)
-    evidence.put(session, processor, told.reference, what, *amount, now)
+    evidence.put(session, processor, f"{told.reference}{mark}", what, *amount, now)

@@ -78,6 +78,12 @@ def put(
     return True
 
 
+def by_reference(session: Session, processor: str, reference: str) -> Evidence | None:
+    return session.scalar(
+        select(Evidence).where(Evidence.processor == processor, Evidence.reference == reference)
+    )
+
+
 def waiting(session: Session) -> list[Evidence]:
     """What no operator has closed yet, the oldest first."""
     return list(

@@ -1,13 +1,14 @@
 """Money that was paid and taken back at the processor: refunds, disputes, reversals (L7).
 
 Each is one row, by the processor's own reference, and one debit that names the payment it takes
-back. What comes back after all, from a dispute that was won, is one credit.
+back. What comes back after all, from a dispute that was won, is one credit. Together they take no
+more than was paid: what is told beyond that goes before the operator (L9).
 """
 
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, select
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain import adjustments
@@ -28,6 +29,8 @@ KINDS = {
     TakenBack.REVERSAL: (PaymentKind.REVERSAL, EntryKind.REVERSAL),
 }
 
+EXCESS = " (excess)"
+
 
 class Reversal(Base):
     __tablename__ = "reversal"
@@ -46,12 +49,12 @@ class Reversal(Base):
     kind: Mapped[TakenBack] = mapped_column(String(10))
     state: Mapped[TakenBackState] = mapped_column(String(10))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Micros."""
+    """Micros, as the processor says. The debit is less where less was left of what was paid."""
     currency: Mapped[str] = mapped_column(String(3))
     at: Mapped[datetime]
     """When, as the processor says."""
     debit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
-    """Empty for what had come back before we heard that it was gone."""
+    """Empty for what had come back before we heard of it, and where nothing was left to take."""
     credit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
     heard_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -65,13 +68,21 @@ class Reversal(Base):
         label = f", {method.label}" if method else ""
         return f"{NAMES[TakenBack(self.kind)]} of {self.attempt.payment.reference}{label}"
 
-    def debit(self, session: Session, account: Account, now: datetime) -> None:
-        self.debit_id = self._book(session, account, -self.amount, self.name, now)
+    @property
+    def excess_reference(self) -> str:
+        """Under which the operator finds what is more than was left of the payment."""
+        return f"{self.reference}{EXCESS}"
 
-    def credit(self, session: Session, account: Account, now: datetime) -> None:
+    def debit(self, session: Session, account: Account, amount: int, now: datetime) -> None:
+        self.debit_id = self._book(session, account, -amount, self.name, now)
+
+    def credit(self, session: Session, account: Account, now: datetime) -> int:
+        """Give back what was debited. Micros."""
+        amount = -session.get_one(Payment, self.debit_id).amount
         what = f"{self.name}, given back"
-        self.credit_id = self._book(session, account, self.amount, what, now)
+        self.credit_id = self._book(session, account, amount, what, now)
         self.ended_at = now
+        return amount
 
     def _book(
         self, session: Session, account: Account, amount: int, what: str, now: datetime
@@ -88,6 +99,31 @@ class Reversal(Base):
 def find(session: Session, processor: str, reference: str) -> Reversal | None:
     return session.scalar(
         select(Reversal).where(Reversal.processor == processor, Reversal.reference == reference)
+    )
+
+
+def left_of(session: Session, attempt: Attempt) -> int:
+    """Micros that were paid and that nothing has taken back, or that have come back. Locked."""
+    taken = select(func.coalesce(func.sum(-Payment.amount), 0)).where(
+        Payment.id == Reversal.debit_id,
+        Reversal.attempt_id == attempt.id,
+        Reversal.credit_id.is_(None),
+    )
+    return attempt.amount - int(session.scalar(taken) or 0)
+
+
+def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
+    """What is gone there and was not debited here, the oldest first."""
+    return list(
+        session.scalars(
+            select(Reversal)
+            .where(
+                Reversal.attempt_id == attempt.id,
+                Reversal.debit_id.is_(None),
+                Reversal.state != TakenBackState.RETURNED,
+            )
+            .order_by(Reversal.id)
+        )
     )
 
 

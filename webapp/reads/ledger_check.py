@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import and_, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.evidence import Evidence
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.money import CENT, decimal_text
 from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.reversals import EXCESS, Reversal
 from webapp.domain.reversals import KINDS as REVERSAL_KINDS
-from webapp.domain.reversals import Reversal
 from webapp.domain.wires import WireRequest, WireState
 from webapp.ports import TakenBackState
 
@@ -83,6 +84,7 @@ def check_ledger(
         *_payments(session),
         *_wires(session),
         *_reversals(session),
+        *_taken_back_beyond(session),
     ]
     charges = 0
     if paid_charges is not None:
@@ -275,15 +277,25 @@ def _wires(session: Session) -> Iterator[Difference]:
 
 
 def _reversals(session: Session) -> Iterator[Difference]:
-    """Each has the debit and the credit that its state asks for, by its own amount (L7)."""
+    """Each has the debit and the credit that its state asks for, by its own amount (L7).
+
+    What was more than was left of the payment lies before the operator instead (L9).
+    """
     debit, credit = aliased(Payment), aliased(Payment)
     rows = session.execute(
-        select(Reversal, debit, credit)
+        select(Reversal, debit, credit, Evidence.amount)
         .outerjoin(debit, debit.id == Reversal.debit_id)
         .outerjoin(credit, credit.id == Reversal.credit_id)
+        .outerjoin(
+            Evidence,
+            and_(
+                Evidence.processor == Reversal.processor,
+                Evidence.reference == Reversal.reference + EXCESS,
+            ),
+        )
     )
-    for reversal, gone, back in rows:
-        if fault := _reversal_fault(reversal, gone, back):
+    for reversal, gone, back, excess in rows:
+        if fault := _reversal_fault(reversal, gone, back, excess or 0):
             sentence = f"The {reversal.kind} {reversal.reference} {fault}."
             yield Difference("reversal_and_ledger_differ", reversal.account_id, sentence)
     named = union(
@@ -298,16 +310,39 @@ def _reversals(session: Session) -> Iterator[Difference]:
         yield Difference("payment_without_reversal", payment.account_id, sentence)
 
 
-def _reversal_fault(reversal: Reversal, gone: Payment | None, back: Payment | None) -> str:
+def _reversal_fault(
+    reversal: Reversal, gone: Payment | None, back: Payment | None, excess: int
+) -> str:
     returned = reversal.state == TakenBackState.RETURNED
     if gone is None:
-        return "" if returned and back is None else f"is {reversal.state}, but was not debited"
+        excused = (returned and back is None) or excess == reversal.amount
+        return "" if excused else f"is {reversal.state}, but was not debited"
     if returned != (back is not None):
         return f"is {reversal.state}, but was {'' if back else 'not '}credited back"
-    amounts = [-gone.amount, *([back.amount] if back else [])]
-    if any(amount != reversal.amount for amount in amounts):
+    # What lay before the operator was booked after all where there was room again.
+    right = -gone.amount in (reversal.amount, reversal.amount - excess)
+    if not right or (back is not None and back.amount != -gone.amount):
         return f"of {decimal_text(reversal.amount)} was booked with another amount"
     return ""
+
+
+def _taken_back_beyond(session: Session) -> Iterator[Difference]:
+    """Together they take no more than was paid."""
+    gone = func.sum(-Payment.amount)
+    rows = session.execute(
+        select(Attempt.id, Attempt.account_id, Attempt.amount, gone)
+        .join(Reversal, Reversal.attempt_id == Attempt.id)
+        .join(Payment, Payment.id == Reversal.debit_id)
+        .where(Reversal.credit_id.is_(None))
+        .group_by(Attempt.id, Attempt.account_id, Attempt.amount)
+        .having(gone > Attempt.amount)
+    )
+    for attempt_id, account_id, paid, taken in rows:
+        sentence = (
+            f"Attempt {attempt_id} paid {decimal_text(paid)}, "
+            f"and {decimal_text(int(taken))} was taken back of it."
+        )
+        yield Difference("taken_back_more_than_paid", account_id, sentence)
 
 
 def _other_reversals(session: Session, there: Sequence[TakenBackThere]) -> Iterator[Difference]:
