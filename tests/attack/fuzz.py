@@ -1,5 +1,6 @@
 """Sends what nobody should to every address, and says what should not have come of it."""
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
@@ -11,6 +12,10 @@ LEADING = ("href", "src", "action", "formaction", "xlink:href")
 
 NOTED = frozenset(("audit_entry", "api_key"))
 """By design, when something is refused: a wrong password, and that a key was used."""
+
+
+GIVEN_UP = re.compile(r"/setups/\d+/conclusion$")
+"""Giving up a card is what was asked there; that it was not saved is told as a refusal."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def _judge(answer, changed, door, request):
     page = answer.get_data(as_text=True) if answer.mimetype.startswith("text/") else ""
     if any(trace in page for trace in TRACES):
         yield Hit("stack trace", request)
-    if answer.status_code >= 400 and (half := set(changed) - NOTED):
+    half = set() if GIVEN_UP.search(door.address) else set(changed) - NOTED
+    if answer.status_code >= 400 and half:
         yield Hit(f"partial write: {sorted(half)}", request)
     if answer.mimetype == "text/html" and (scripts := Scripts(page).found):
         yield Hit(f"script in the page: {scripts[0]}", request)
