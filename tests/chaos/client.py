@@ -33,8 +33,11 @@ class Client:
         random: Random,
         over: Event,
         headers: dict[str, str] | None = None,
+        *,
+        also_fine: frozenset[int] = frozenset(),
     ) -> None:
         self.addresses, self.journal, self.random, self.over = addresses, journal, random, over
+        self._fine = FINE | also_fine
         self._session = requests.Session()
         self._session.headers.update(headers or {})
 
@@ -68,14 +71,17 @@ class Client:
             self.journal.was_lost()
             return None
         self.journal.was_told(answer.status_code)
-        if answer.status_code not in FINE:
+        if answer.status_code not in self._fine:
             words = " ".join(answer.text.split())[:200]
             self.journal.fault(f"{method} {path}: {answer.status_code} {words}")
         return answer
 
     def twin(self) -> "Client":
         """Another window of the same browser."""
-        other = Client(self.addresses, self.journal, Random(self.random.random()), self.over)
+        random = Random(self.random.random())
+        other = Client(
+            self.addresses, self.journal, random, self.over, also_fine=frozenset(self._fine)
+        )
         other._session.headers.update(self._session.headers)
         other._session.cookies.update(self._session.cookies)
         return other

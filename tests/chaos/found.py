@@ -60,6 +60,27 @@ class Charge:
     currency: str
 
 
+@dataclass(frozen=True)
+class TakenBack:
+    """Money of a charge that the pretend processor has taken back."""
+
+    reference: str
+    key: str
+    amount: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """The same, as the product has followed it."""
+
+    id: int
+    reference: str
+    state: str
+    debit_id: int | None
+    credit_id: int | None
+
+
 Posted = list[tuple[int, int]]
 """Account and micros of ledger entries."""
 
@@ -92,6 +113,21 @@ class Found:
         return {attempt.key: attempt for attempt in attempts}
 
     @cached_property
+    def taken_back(self) -> list[TakenBack]:
+        rows = self.in_books("SELECT id, key, amount, state FROM taken_back")
+        return [TakenBack(*row) for row in rows]
+
+    @cached_property
+    def reversals(self) -> list[Reversal]:
+        rows = self.rows("SELECT id, reference, state, debit_id, credit_id FROM reversal")
+        return [Reversal(*row) for row in rows]
+
+    @property
+    def booked_back(self) -> set[int | None]:
+        """Payments by which money went back, and came again."""
+        return {number for one in self.reversals for number in (one.debit_id, one.credit_id)}
+
+    @cached_property
     def entries(self) -> dict[int, Posted]:
         """Of the ledger, by the attempt that they name."""
         entries: dict[int, Posted] = defaultdict(list)
@@ -116,7 +152,7 @@ class Found:
         """By the words that it was posted with."""
         posted: dict[str, Posted] = defaultdict(list)
         for attempt in self.attempts.values():
-            if attempt.processor == BY_HAND:
+            if attempt.processor == BY_HAND and attempt.payment_id not in self.booked_back:
                 posted[attempt.note] += self.entries[attempt.id]
         return posted
 
@@ -127,5 +163,12 @@ class Found:
         return {number: (reference, state) for number, reference, state in rows}
 
     def audited(self, what: str) -> list[dict]:
-        rows = self.rows(f"SELECT details FROM audit_entry WHERE what = '{what}'")
+        return self._objects(f"SELECT details FROM audit_entry WHERE what = '{what}'")
+
+    def told(self, kind: str) -> list[dict]:
+        """By webhooks, to whom it is owed."""
+        return self._objects(f"SELECT data FROM webhook_event WHERE kind = '{kind}'")
+
+    def _objects(self, sql: str) -> list[dict]:
+        rows = self.rows(sql)
         return [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]

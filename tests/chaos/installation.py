@@ -60,6 +60,7 @@ class Installation:
             "RUN_JOBS": "0",
             "DEMO": "0",
             "RATE_LIMITS": "0",
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             "MAIL_SERVER": "127.0.0.1",
             "MAIL_PORT": str(mail_port),
             "PYTHONUNBUFFERED": "1",

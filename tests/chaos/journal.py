@@ -17,6 +17,15 @@ class Debit:
 
 
 @dataclass
+class Hold:
+    account_id: int
+    answered: bool = False
+    """200 or 201: it is open."""
+    given_up: bool = False
+    """Its call came to nothing, and it was asked to be released."""
+
+
+@dataclass
 class ByHand:
     """An operator's credit (or debit, below zero) under words of its own."""
 
@@ -28,6 +37,7 @@ class ByHand:
 @dataclass
 class Journal:
     debits: dict[str, Debit] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
     adjustments: dict[str, ByHand] = field(default_factory=dict)
     """By their reason."""
     wires: dict[int, ByHand] = field(default_factory=dict)

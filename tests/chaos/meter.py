@@ -6,13 +6,16 @@ from random import Random
 
 from tests.chaos.client import Client
 from tests.chaos.installation import Account
-from tests.chaos.journal import Debit, Journal
+from tests.chaos.journal import Debit, Hold, Journal
 
 Record = dict[str, str]
 
 STORM = 6
 STORMY = 80_000_000
 """Micros: more than most refills add."""
+
+HOLDING = 0.25
+"""The share of deeds that begin with a hold."""
 
 BREATH = 3.0
 """Seconds, at most, to be refilled in."""
@@ -26,6 +29,9 @@ class Meter:
 
     def act(self) -> None:
         """One record, many, or what was posted before; now and then from two machines at once."""
+        if self._random.random() < HOLDING:
+            self._hold()
+            return
         deeds = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
         deed = self._random.choices(deeds, (20, 3, 3, 2))[0]
         deed([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
@@ -57,6 +63,29 @@ class Meter:
             end = time.monotonic() + BREATH
             while self._balance < before and time.monotonic() < end:
                 time.sleep(0.1)
+
+    def _hold(self) -> None:
+        """T12: a call begins, and ends with its cost, or comes to nothing, or is forgotten."""
+        self._number += 1
+        reference = f"{self._account.name}-call-{self._number}"
+        hold = self._journal.holds[reference] = Hold(self._account.id)
+        end = self._random.choices(("used", "released", "forgotten"), (6, 2, 1))[0]
+        path, seconds = f"/api/v1/holds/{reference}", 60 if end == "forgotten" else 3600
+        sent = {"reference": reference, "amount": "12.5", "expires_in": seconds}
+        self._journal.did("hold")
+        # One that was made, and not answered in its time, is over.
+        hold.answered = self._client.post("/api/v1/holds", json=sent).status_code in (200, 201)
+        if self._random.random() < 0.3:
+            self._client.ask("PATCH", path, json={"amount": "14.25"})
+        self._journal.did(f"hold {end}")
+        if end == "used":
+            amount = 1000 * self._random.randrange(1, 20_000)
+            self._journal.debits[reference] = Debit(self._account.id, amount)
+            post = self._random.choice((self._post, self._post, self._post_twice_at_once))
+            post([{"reference": reference, "amount": _decimal(amount)}])
+        elif end == "released":
+            hold.given_up = True
+            self._client.ask("DELETE", path)
 
     @property
     def _balance(self) -> float:

@@ -77,6 +77,9 @@ def balances(found: Found, journal: Journal, accounts: Sequence[Account]) -> Ite
     for charge in found.charges:
         if attempt := found.attempts.get(charge.key):
             due[attempt.account_id] += charge.amount
+    for row in found.taken_back:
+        if row.state != "returned" and (attempt := found.attempts.get(row.key)):
+            due[attempt.account_id] -= row.amount
     for debit in journal.debits.values():
         due[debit.account_id] -= debit.amount
     for words, given in _given(found, journal).items():

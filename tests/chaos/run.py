@@ -14,10 +14,11 @@ from threading import Event
 from tests.chaos.comparison import Difference, Figures, differences, figures
 from tests.chaos.databases import Database, database
 from tests.chaos.fleet import Fleet
-from tests.chaos.installation import Installation, free_port
+from tests.chaos.installation import Account, Installation, free_port
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.mischief import Mischief
+from tests.chaos.receiver import Receiver
 from tests.chaos.staff import Staff
 from tests.chaos.tally import Tally
 from tests.chaos.traces import is_at_rest
@@ -80,17 +81,26 @@ class Run:
         self._mails = MailServer(free_port())
         stack.callback(self._mails.stop)
         self._mails.be(Mood.UP)
+        self._receiver = Receiver(self._seeded("receiver"))
+        stack.callback(self._receiver.stop)
         self._installation = Installation(folder, base, self._mails.port)
         stack.callback(self._installation.books.close)
         names = [f"harbour-{number}" for number in range(min(MOST, max(FEWEST, kills // 25)))]
         with ThreadPoolExecutor(len(names)) as pool:
-            self._accounts = list(pool.map(self._installation.account, names))
+            self._accounts = list(pool.map(self._account, names))
         around = (self._installation, self._journal, self._tally, self._seeded("fleet"))
         self._fleet = Fleet(kind, *around)
         stack.callback(self._fleet.kill)
         self._mischief = Mischief(self._installation, self._mails, self._seeded("mischief"))
         around = (self._journal, self._tally, self._seeded("staff"), self._over)
         self._staff = Staff(self._installation, self._accounts, *around)
+
+    def _account(self, name: str) -> Account:
+        """With somebody who listens to its events."""
+        account, path = self._installation.account(name), f"/{name}"
+        add = ("webhooks", "add", str(account.id), self._receiver.url(path), "--json")
+        self._receiver.secrets[path] = self._installation.command(*add).json["secret"]
+        return account
 
     def go(self) -> Outcome:
         around = (self._staff, self._mails, self._journal, self._seeded, self._over)
@@ -105,6 +115,7 @@ class Run:
             self._tell("no more kills; the traffic comes to its end")
             self._fleet.kill()
             self._fleet.start(armed=False)
+        traffic.aftermath.tell()
         self._fleet.stop()
         self._tell("everybody is gone; the clock moves until all is at rest")
         self._settle()
@@ -152,5 +163,6 @@ class Run:
         if check.code != 0:
             self._journal.fault(check.text)
         found, received = self._installation.found, self._mails.received
-        compared = differences(found, self._journal, self._accounts, received)
-        return Outcome(self._tally, self._journal, figures(found, received), compared, seconds)
+        around = (self._journal, self._accounts, received, self._receiver)
+        compared, counted = differences(found, *around), figures(found, received, self._receiver)
+        return Outcome(self._tally, self._journal, counted, compared, seconds)

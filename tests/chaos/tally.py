@@ -16,12 +16,15 @@ LATE = 150
 BETWEEN = (
     "books: charges.book",
     "charge.",
+    "deliver_webhooks.",
     "pay.",
     "pay_by_auto_charge.",
     "post_usage.",
+    "receive_event.",
     "reconcile.",
     "send_notices.",
     "settle.",
+    "take_back.",
     "top_up.",
 )
 

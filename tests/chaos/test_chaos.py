@@ -4,21 +4,23 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from random import Random
 
 import pytest
 
-from tests.chaos import money, steps, traces
+from tests.chaos import money, promises, steps, traces
 from tests.chaos.databases import Database
 from tests.chaos.found import Found
 from tests.chaos.installation import Account
-from tests.chaos.journal import Debit, Journal
+from tests.chaos.journal import Debit, Hold, Journal
 from tests.chaos.mail_server import Received
+from tests.chaos.receiver import Receiver, Told
 from tests.factories import VISA
 from webapp.settings import ROOT
 
 
 def test_25_kills_leave_no_difference_l3():
-    """L2, L3, L6, L12, L13, T7, T8: nothing is twice, nothing is lost."""
+    """L2, L3, L6, L7, L12, L13, T7, T8, T12: nothing is twice, nothing is lost."""
     command = [sys.executable, "-m", "tests.chaos", "--kills", "25", "--seed", "25"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
@@ -35,16 +37,27 @@ def test_every_commit_of_an_action_is_a_step():
 
 
 class Story:
-    """One card, one payment of 30.00 with its receipt, one debit of 10.00; all of it in order."""
+    """One card, one payment of 30.00 with its receipt, 5.00 of it refunded, one debit of 10.00 that
+    ended a hold, and somebody who was told of it; all of it in order.
+    """
 
-    def __init__(self, world, home):
+    def __init__(self, world, home, receiver):
+        self.receiver = receiver
+        receiver.secrets["/harbour"] = world.webhook(receiver.url("/harbour")).secret
         world.pay(world.card(VISA), "30.00")
+        world.hold("12.00", "call-1")
         world.use("10.00", "call-1")
+        world.books.afterwards.refund(world.attempts[-1].key, 5_000_000, world.clock.now())
+        world.deliver(times=10)
         self.database = Database(world.app.config["SQLALCHEMY_DATABASE_URI"])
         self.change("UPDATE notice SET state = 'sent'")
+        self.change("UPDATE webhook_delivery SET state = 'delivered'")
+        owed = self.database.rows("SELECT event_id FROM webhook_delivery")
+        receiver.received += [Told("/harbour", number, b"{}") for (number,) in owed]
         self.home = home
         self.accounts = [Account(world.account_id, "Harbour", "", "", 100_000_000)]
         self.journal = Journal({"call-1": Debit(world.account_id, 10_000_000, answered=True)})
+        self.journal.holds["call-1"] = Hold(world.account_id, answered=True)
         rows = self.database.rows("SELECT message_id, recipient FROM notice")
         self.received = [Received(*row) for row in rows]
 
@@ -53,10 +66,16 @@ class Story:
             connection.execute(sql)
             connection.commit()
 
-    def change_books(self, sql):
-        with closing(sqlite3.connect(self.home / "sandbox.db")) as books:
-            books.execute(sql)
-            books.commit()
+    def seen_after(self, sql, path=None):
+        """The differences after this change, which is then undone: one story serves many."""
+        path = path or self.database.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(":memory:")) as kept:
+            file.backup(kept)
+            file.execute(sql)
+            file.commit()
+            seen = self.differences()
+            kept.backup(file)
+        return seen
 
     def differences(self):
         (logs := self.home / "logs").mkdir(exist_ok=True)
@@ -68,6 +87,12 @@ class Story:
             "debit": money.debits(found, self.journal),
             "by hand": money.by_hand(found, *mine),
             "balance": money.balances(found, *mine),
+            "went back": promises.taken_back(found),
+            "receipt": promises.receipts(found),
+            "event in": promises.events_in(found),
+            "event out": promises.events_out(found, self.receiver),
+            "event due": promises.events_due(found),
+            "hold": promises.holds(found, self.journal),
             "mail": traces.mails(found, self.received),
             "mail due": traces.mails_due(found),
             "list": traces.lists(found),
@@ -78,39 +103,63 @@ class Story:
 
 @pytest.fixture
 def story(world, home):
-    story = Story(world, home)
+    receiver = Receiver(Random(1))
+    story = Story(world, home, receiver)
     assert story.differences() == set()
-    return story
+    yield story
+    receiver.stop()
 
 
-@pytest.mark.parametrize(
-    ("sql", "found"),
-    [
-        ("UPDATE charge SET amount = amount + 1", {"charge", "balance"}),
-        ("UPDATE charge SET key = 'another'", {"charge", "credited", "balance"}),
-        ("UPDATE charge SET status = 'declined'", {"credited", "balance"}),
-        ("UPDATE card SET revoked_at = created_at", {"list"}),
-    ],
-)
-def test_what_the_processor_has_differently_is_seen_l13(story, sql, found):
-    story.change_books(sql)
-    assert story.differences() == found
+AT_THE_PROCESSOR = [
+    ("UPDATE charge SET amount = amount + 1", {"charge", "balance"}),
+    (
+        "UPDATE charge SET key = 'another'",
+        {"charge", "credited", "balance", "receipt", "event due"},
+    ),
+    (
+        "UPDATE charge SET status = 'declined'",
+        {"credited", "balance", "receipt", "event due"},
+    ),
+    ("UPDATE taken_back SET amount = amount + 1", {"went back", "balance"}),
+    ("UPDATE taken_back SET state = 'returned'", {"went back", "balance"}),
+    ("UPDATE event SET name = 'another'", {"event in"}),
+    ("UPDATE event SET delivered_at = NULL", {"event in"}),
+    ("UPDATE card SET revoked_at = created_at", {"list"}),
+]
 
 
-@pytest.mark.parametrize(
-    ("sql", "found"),
-    [
-        ("UPDATE notice SET state = 'owed'", {"left over", "mail"}),
-        ("UPDATE notice SET message_id = 'another'", {"mail"}),
-        ("UPDATE notice SET kind = 'paused'", {"mail due"}),
-        ("UPDATE attempt SET state = 'unknown' WHERE method_id > 0", {"left over"}),
-        ("UPDATE payment SET note = 'a gift' WHERE kind = 'adjustment'", {"by hand"}),
-        ("UPDATE payment_method SET position = 2", {"list"}),
-    ],
-)
-def test_what_the_tables_have_differently_is_seen_l13(story, sql, found):
-    story.change(sql)
-    assert story.differences() == found
+def test_what_the_processor_has_differently_is_seen_l13(story):
+    for sql, found in AT_THE_PROCESSOR:
+        assert (sql, story.seen_after(sql, story.home / "sandbox.db")) == (sql, found)
+    assert story.differences() == set()
+
+
+IN_THE_TABLES = [
+    ("UPDATE notice SET state = 'owed'", {"left over", "mail"}),
+    ("UPDATE notice SET message_id = 'another'", {"mail"}),
+    ("UPDATE notice SET kind = 'paused'", {"mail due"}),
+    ("UPDATE attempt SET state = 'unknown' WHERE method_id > 0", {"left over"}),
+    ("UPDATE payment SET note = 'a gift' WHERE kind = 'adjustment'", {"by hand", "event due"}),
+    ("UPDATE payment_method SET position = 2", {"list"}),
+    ("UPDATE notice SET about = 'another' WHERE kind = 'taken_back'", {"mail due"}),
+    ("UPDATE reversal SET debit_id = NULL", {"went back", "by hand"}),
+    ("UPDATE receipt SET number = 2", {"receipt"}),
+    ("DELETE FROM receipt", {"receipt"}),
+    ("DELETE FROM processor_event", {"event in"}),
+    ("UPDATE webhook_delivery SET state = 'owed'", {"left over", "event out"}),
+    ("UPDATE webhook_endpoint SET ended = 'failing'", {"event out"}),
+    ("UPDATE webhook_event SET kind = 'another'", {"event due"}),
+    ("UPDATE hold SET state = 'released'", {"hold"}),
+    ("UPDATE hold SET state = 'open'", {"left over", "hold"}),
+    ("DELETE FROM hold", {"hold"}),
+    ("UPDATE account SET open_holds = 1", {"hold"}),
+]
+
+
+def test_what_the_tables_have_differently_is_seen_l13(story):
+    for sql, found in IN_THE_TABLES:
+        assert (sql, story.seen_after(sql)) == (sql, found)
+    assert story.differences() == set()
 
 
 @pytest.mark.parametrize("reference", ["call-1", "call-2"])
@@ -123,6 +172,14 @@ def test_a_debit_that_was_answered_and_is_missing_is_seen_l12(story, reference):
 def test_a_mail_that_never_arrived_is_seen_l6(story):
     story.received.clear()
     assert story.differences() == {"mail"}
+
+
+def test_a_webhook_that_never_arrived_or_came_as_another_is_seen(story):
+    first = story.receiver.received[0]
+    story.receiver.received.append(Told(first.path, first.event_id, b"another"))
+    assert story.differences() == {"event out"}
+    story.receiver.received[:] = [one for one in story.receiver.received if one != first][:-1]
+    assert story.differences() == {"event out"}
 
 
 def test_trouble_in_a_log_is_seen(story):

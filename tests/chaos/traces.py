@@ -17,6 +17,8 @@ AT_REST = {
     "a top-up is open": "SELECT id FROM top_up WHERE state = 'open'",
     "a method is being set up": "SELECT id FROM method_setup WHERE state = 'open'",
     "a mail is owed": "SELECT id FROM notice WHERE state = 'owed'",
+    "an event is owed": "SELECT id FROM webhook_delivery WHERE state = 'owed'",
+    "a hold is over and not recorded": "SELECT id FROM hold WHERE state = 'open'",
     "a reference is to be revoked": "SELECT id FROM revocation WHERE done_at IS NULL",
 }
 """What may not be left over."""
@@ -51,13 +53,18 @@ def mails(found: Found, received: Sequence[Received]) -> Iterator[str]:
 
 
 def mails_due(found: Found) -> Iterator[str]:
-    """L6, F11, L5: a receipt for each charge, a word about each suspension and about each wire."""
+    """L6, F11, L5, L7: a receipt for each charge, a word about each suspension, about each wire and
+    whenever money went back.
+    """
     owed = {(kind, about) for kind, about in found.rows("SELECT kind, about FROM notice")}
     paid = [found.attempts[c.key].id for c in found.charges if c.key in found.attempts]
     due = {("receipt", f"attempt {attempt_id}") for attempt_id in paid}
     for number, (_, state) in found.wires.items():
         due.add(("wire_requested", f"wire {number}"))
         due.add((WIRE_MAILS.get(state, f"wire_{state}"), f"wire {number}"))
+    for one in found.reversals:
+        due |= {("taken_back", f"reversal {one.id} taken_back")} if one.debit_id else set()
+        due |= {("taken_back", f"reversal {one.id} given_back")} if one.credit_id else set()
     yield from (f"no mail {kind} about {about}" for kind, about in due - owed)
     told = {
         about for kind, about in owed if kind in ("method_suspended", "authentication_required")
@@ -73,12 +80,13 @@ def lists(found: Found) -> Iterator[str]:
     cards += found.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
     stands = {reference: ended_at is None for reference, ended_at in cards}
     places = defaultdict(list)
-    for account_id, place, reference, removed_at in found.rows(
-        "SELECT account_id, position, processor_reference, removed_at FROM payment_method"
+    for account_id, place, reference, removed_at, gone_at in found.rows(
+        "SELECT account_id, position, processor_reference, removed_at, gone_at FROM payment_method"
     ):
         if removed_at is None:
             places[account_id].append(place)
-        if stands.get(reference) != (removed_at is None):
+        # What was removed there stays in the list, and is passed over (M13).
+        if stands.get(reference) != (removed_at is None and gone_at is None):
             yield f"{reference} of account {account_id} is not at the processor as in the list"
     for account_id, taken in places.items():
         if sorted(taken) != list(range(1, len(taken) + 1)):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from random import Random
 from threading import Event
 
+from tests.chaos.aftermath import FORGED, Aftermath
 from tests.chaos.client import Client
 from tests.chaos.installation import Account, Installation
 from tests.chaos.journal import Journal
@@ -15,7 +16,7 @@ from tests.chaos.meter import Meter
 from tests.chaos.person import Person
 from tests.chaos.staff import Staff
 
-PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0}
+PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, Aftermath: 1.0}
 """Seconds between two deeds of one of them, on average."""
 
 LAST_DEED = 60
@@ -23,7 +24,7 @@ LAST_DEED = 60
 
 
 class Traffic:
-    """A person and a meter for each account, and the provider's staff."""
+    """A person and a meter for each account, the provider's staff, and the processor afterwards."""
 
     def __init__(
         self,
@@ -39,8 +40,9 @@ class Traffic:
         """`over` is set when those who still find no answer are to give up."""
         self._journal, self._seeded, self._over = journal, seeded, over
 
-        def client(name: str, **headers: str) -> Client:
-            return Client(addresses, journal, seeded(f"client of {name}"), over, headers)
+        def client(name: str, *also_fine: int, **headers: str) -> Client:
+            around = (journal, seeded(f"client of {name}"), over, headers)
+            return Client(addresses, *around, also_fine=frozenset(also_fine))
 
         self._people, self._meters = [], []
         for account in accounts:
@@ -50,6 +52,8 @@ class Traffic:
             bearer = client(meter, Authorization=f"Bearer {account.api_key}")
             self._meters.append(Meter(account, bearer, journal, seeded(meter)))
         self._staff = staff
+        around = (client("aftermath", FORGED), journal, seeded("aftermath"))
+        self.aftermath = Aftermath(installation, *around)
 
     def move_in(self) -> None:
         with ThreadPoolExecutor(len(self._people)) as pool:
@@ -58,7 +62,7 @@ class Traffic:
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Everybody acts until the body ends, and then comes to the end of their last deed."""
-        actors = [*self._people, *self._meters, self._staff]
+        actors = [*self._people, *self._meters, self._staff, self.aftermath]
         leaving = Event()
         with ThreadPoolExecutor(len(actors)) as pool:
             busy = [
@@ -79,7 +83,7 @@ class Traffic:
                 self._journal.fault("".join(traceback.format_exception(fault)))
 
 
-def _act(actor: Person | Meter | Staff, leaving: Event, random: Random) -> None:
+def _act(actor: Person | Meter | Staff | Aftermath, leaving: Event, random: Random) -> None:
     while not leaving.is_set():
         actor.act()
         leaving.wait(random.uniform(0, 2 * PACE[type(actor)]))

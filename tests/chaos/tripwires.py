@@ -17,7 +17,8 @@ from threading import Lock
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from tests.chaos.steps import ACTIONS, BOOKS, CALLS, SEND, at_books
+from tests.chaos.steps import ACTIONS, BOOKS, CALLS, DELIVER, SEND, at_books
+from webapp.courier import HttpCourier
 from webapp.mailer import SmtpMailer
 from webapp.processors.sandbox.base import PretendProcessor
 from webapp.processors.sandbox.paypal import SandboxPayPal
@@ -61,6 +62,7 @@ def lay(armed: dict[str, int], trace: Path) -> None:
             if call in vars(kind):
                 _around(wires, kind, call)
     _around(wires, SmtpMailer, SEND)
+    _around(wires, HttpCourier, DELIVER)
     _at_commits_of_the_books(wires)
 
 

@@ -1,0 +1,114 @@
+"""What happens at the processor afterwards, and is told to the product's webhook: refunds, disputes
+with their ends, reversals, renewed and removed cards. The same event arrives up to ten times.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+from tests.chaos.client import Client
+from tests.chaos.installation import Installation
+from tests.chaos.journal import Journal
+from webapp.ports import TakenBack, TakenBackState
+
+LISTED = "SELECT processor_reference FROM payment_method WHERE removed_at IS NULL"
+
+FORGED = 400
+"""Also of what was signed so long ago as the clock has just jumped: then it is signed anew."""
+
+CENT = 10_000
+"""Micros."""
+
+
+class Aftermath:
+    def __init__(
+        self, installation: Installation, client: Client, journal: Journal, random: Random
+    ) -> None:
+        self._installation, self._client = installation, client
+        self._journal, self._random = journal, random
+        self._books = installation.books.afterwards
+
+    def act(self) -> None:
+        deeds: dict[Callable[[], None], int] = {
+            self._refund: 5,
+            self._dispute: 3,
+            self._reverse: 1,
+            self._close: 4,
+            self._tell_of_charge: 3,
+            self._renew: 2,
+            self._take_away: 1,
+        }
+        self._random.choices(list(deeds), list(deeds.values()))[0]()
+        self.tell()
+
+    def tell(self) -> None:
+        """Deliver what the product has not taken yet, as a real processor does."""
+        for number, delivery in self._books.undelivered(self._installation.now):
+            path, times = f"/webhooks/{delivery.processor}", self._random.choice((1, 2, 10))
+            self._journal.did(f"an event is told {times}×")
+            with ThreadPoolExecutor(times) as pool:
+                statuses = [
+                    pool.submit(self._post, path, delivery.body, delivery.headers)
+                    for _ in range(times)
+                ]
+            if any(status.result() == 200 for status in statuses):
+                self._books.record_delivery(number, self._installation.now)
+
+    def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+        return self._client.twin().post(path, data=body, headers=dict(headers)).status_code
+
+    def _refund(self) -> None:
+        if key := self._a_charge():
+            left = self._books.left_of(key)
+            amount = self._random.choice((left, CENT * self._random.randint(1, left // CENT)))
+            self._journal.did("refund")
+            self._books.refund(key, amount, self._installation.now)
+
+    def _dispute(self) -> None:
+        if key := self._a_charge():
+            self._journal.did("dispute")
+            self._books.dispute(key, self._installation.now)
+
+    def _reverse(self) -> None:
+        if key := self._a_charge():
+            self._journal.did("reversal")
+            self._books.reverse(key, self._installation.now)
+
+    def _close(self) -> None:
+        """A dispute is won or lost; a refund comes back."""
+        taken = [row for row in self._books.all() if row.state is TakenBackState.TAKEN]
+        if taken:
+            row = self._random.choice(taken)
+            ends = [TakenBackState.RETURNED]
+            ends += [TakenBackState.LOST] if row.kind is TakenBack.DISPUTE else []
+            end = self._random.choice(ends)
+            self._journal.did(f"{row.kind} {end}")
+            self._books.close(row.reference, end, self._installation.now)
+
+    def _tell_of_charge(self) -> None:
+        """Often before the product has heard it itself, whose process may have died."""
+        charges = self._installation.books.charges(5)
+        if charges:
+            self._journal.did("a charge is told")
+            key = self._random.choice(charges).key
+            self._books.tell_of_charge(key, self._installation.now)
+
+    def _renew(self) -> None:
+        cards = [reference for reference in self._listed() if reference.startswith("card_")]
+        if cards:
+            self._journal.did("a card is renewed")
+            self._books.renew(self._random.choice(cards), self._installation.now)
+
+    def _take_away(self) -> None:
+        if listed := self._listed():
+            self._journal.did("a method is removed there")
+            self._books.take_away(self._random.choice(listed), self._installation.now)
+
+    def _listed(self) -> list[str]:
+        return [row[0] for row in self._installation.database.rows(LISTED)]
+
+    def _a_charge(self) -> str:
+        """With something left of it; rather a late one."""
+        paid = self._installation.books.paid_charges()[-10:]
+        left = [key for key, *_ in paid if self._books.left_of(key) >= CENT]
+        return self._random.choice(left) if left else ""
