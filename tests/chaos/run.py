@@ -152,7 +152,9 @@ class Run:
         """Nothing else runs, so that no call is under way while the clock jumps."""
         self._mischief.end()
         for step in LADDER:
-            self._installation.command("jobs", "run")
+            jobs = self._installation.command("jobs", "run")
+            if jobs.code != 0:
+                self._journal.fault(f"jobs run: {jobs.text[-2000:]}")
             self._staff.decide()
             if is_at_rest(self._installation.found):
                 return
