@@ -14,7 +14,7 @@ from webapp.web.responses import wants_fragment
 
 WORDS = {
     400: ("That request made no sense", "Go back, reload the page and try again."),
-    403: ("You may not do that", "Ask the owner of this account for the right to."),
+    403: ("You may not do that", "Ask the owner of this account to allow it."),
     404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
     405: ("That cannot be done here", "Go back to the page you came from."),
     413: ("That is too large", "Send less at once."),
