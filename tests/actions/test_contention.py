@@ -20,14 +20,16 @@ from webapp.actions.send_notices import send_notices
 from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.actions.settle import settle
 from webapp.actions.sweep import sweep
+from webapp.actions.take_back import take_back
 from webapp.actions.top_up import top_up
-from webapp.domain import top_ups
+from webapp.domain import evidence, top_ups
 from webapp.domain.errors import Refusal, Stale
 from webapp.domain.low_balance import Choice
 from webapp.domain.notices import Notice
 from webapp.domain.usage import Usage, Verdict
 from webapp.extensions import db
-from webapp.ports import Paid
+from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
+from webapp.reads.ledger_check import check_ledger
 
 MANY = 8
 
@@ -251,6 +253,33 @@ def test_a_settlement_that_arrives_eight_times_l3(world):
     assert told.count(True) == 1
     assert world.balance == "130.00"
     assert world.mails.count("receipt") == 1
+
+
+def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
+    """L7, L9: 130 are told to have gone of 100; whoever is first, 100 go."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "100.00")
+    key, now = world.attempts[0].key, world.clock.now()
+    told = [
+        Reversed(reference, key, kind, TakenBackState.TAKEN, micros(amount), "USD", now)
+        for reference, kind, amount in (
+            ("re_1", TakenBack.REFUND, "40.00"),
+            ("re_2", TakenBack.REFUND, "50.00"),
+            ("dp_1", TakenBack.DISPUTE, "40.00"),
+        )
+    ]
+
+    def taker(it):
+        return lambda session: take_back(session, "sandbox", it, now, world.policy, lambda: None)
+
+    at_once(world, *[taker(it) for it in told for _ in range(3)])
+
+    assert world.balance == "100.00"
+    assert len(world.entries) == 4
+    world.session.rollback()
+    (asked,) = evidence.waiting(world.session)
+    assert asked.amount == micros("30.00")
+    assert check_ledger(world.session, world.books.paid_charges).agrees
 
 
 def test_eight_sweeps_open_one_top_up_t8(world):

@@ -7,11 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import START, VISA, micros
-from webapp.actions.post_usage import post_usage
+from webapp.actions.post_usage import post_usage, post_usage_of_many
 from webapp.domain import usage
-from webapp.domain.errors import Invalid, NotFound
-from webapp.domain.ledger import LedgerEntry
+from webapp.domain.accounts import Account
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.ledger import FARTHEST, LedgerEntry
 from webapp.domain.usage import Usage, Verdict
+from webapp.reads.ledger_check import check_ledger
 
 POSTED, DUPLICATE, CONFLICT = Verdict.POSTED, Verdict.DUPLICATE, Verdict.CONFLICT
 
@@ -55,6 +57,54 @@ def test_a_batch_sent_again_debits_nothing_l12(world):
     assert set(second.verdicts) == {DUPLICATE}
     assert world.balance == "90.00"
     assert second.balance == first.balance
+
+
+def test_one_reference_in_two_accounts_of_one_transaction_l12(world):
+    """L12: each account judges its own, whatever stands beside it."""
+    other = world.account().account_id
+    world.hold("5.00", "call-1")
+
+    def post_both(mine, theirs):
+        now = world.clock.now()
+        usages = {
+            account_id: [Usage(micros(amount), "call-1", now) for amount in amounts]
+            for account_id, amounts in ((world.account_id, mine), (other, theirs))
+        }
+        told = post_usage_of_many(world.session, usages, now, world.policy)
+        return told[world.account_id].verdicts, told[other].verdicts
+
+    first = post_both(["1.00", "1.00", "2.00"], ["2.00", "1.00"])
+    again = post_both(["1.00"], ["2.00", "1.00"])
+
+    assert first == ((POSTED, DUPLICATE, CONFLICT), (POSTED, CONFLICT))
+    assert again == ((DUPLICATE,), (DUPLICATE, CONFLICT))
+    assert world.balance == "99.00"
+    assert world.session.get_one(Account, other).balance == micros("98.00")
+    assert world.session.get_one(Account, world.account_id).open_holds == 0
+    assert check_ledger(world.session, None).agrees
+
+
+@pytest.mark.parametrize("way", ["missing", "refused"])
+def test_many_accounts_are_all_posted_or_none_l12(world, way):
+    """L12: one that is not there, or can hold no more, between two that are well."""
+    now = world.clock.now()
+    middle, last = world.account().account_id, world.account().account_id
+    amount = FARTHEST * 2 if way == "refused" else micros("1.00")
+    bad = 10**6 if way == "missing" else middle
+    usages = {
+        world.account_id: [Usage(micros("1.00"), "call-1", now)],
+        bad: [Usage(amount, "call-1", now)],
+        last: [Usage(micros("1.00"), "call-1", now)],
+    }
+
+    with pytest.raises(Refusal):
+        post_usage_of_many(world.session, usages, now, world.policy)
+
+    world.session.rollback()
+    balances = [world.session.get_one(Account, it).balance for it in (middle, last)]
+    assert (world.balance, balances) == ("100.00", [micros("100.00")] * 2)
+    assert references(world) == []
+    assert check_ledger(world.session, None).agrees
 
 
 def test_what_was_refused_claims_nothing_l12(world):

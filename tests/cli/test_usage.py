@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from webapp.actions.post_usage import post_usage
 from webapp.domain import money
+from webapp.domain.ledger import FARTHEST
+from webapp.domain.usage import Usage
 
 HEADER = "account,amount,reference,occurred_at,description\n"
 
@@ -161,6 +164,22 @@ def test_large_files_go_in_batches_for_each_account(load, world):
 
     assert done.stdout == "5,000 posted, 0 already there, 0 bad.\n"
     assert world.balance == "75.00"
+
+
+def test_an_account_that_can_hold_no_more_stops_no_other(load, world):
+    """L12; 26 November 2026: one account at the end of what can be counted stopped the file."""
+    full, other = world.account().account_id, world.account_id
+    now = world.clock.now()
+    post_usage(world.session, full, [Usage(FARTHEST, "much", now)], now, world.policy)
+    file = HEADER + line(other, reference="a") + line(full, "200.00") + line(other, reference="b")
+
+    done = load(file)
+
+    assert done.exit_code == 1
+    assert done.stdout == "2 posted, 0 already there, 1 bad.\n"
+    assert faults(done) == ["line 3: account: That is more than a balance can hold."]
+    assert world.balance == "98.00"
+    assert load(file).stdout == "0 posted, 2 already there, 1 bad.\n"
 
 
 def test_imported_usage_opens_the_top_up(load, world):

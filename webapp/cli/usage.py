@@ -16,7 +16,7 @@ from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
 from webapp.cli.commands import Commands, as_json, in_words, print_json
 from webapp.domain import usage, usage_file
 from webapp.domain.accounts import Account
-from webapp.domain.errors import Invalid
+from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.usage import Usage, Verdict
 from webapp.domain.usage_file import Line
 from webapp.extensions import Parts, db, parts
@@ -102,12 +102,27 @@ class Import:
             for account_id, lines in self.waiting.items()
         }
         self.now = self.it.clock.now()
-        receipts = post_usage_of_many(self.session, usages, self.now, self.it.policy)
+        receipts = self._post(usages)
         if any(receipt.opened_top_up for receipt in receipts.values()):
             self.it.wake()
         for account_id, receipt in receipts.items():
             self._count(self.waiting[account_id], receipt)
         self.waiting, self.held = {}, 0
+
+    def _post(self, usages: dict[int, list[Usage]]) -> dict[int, UsageReceipt]:
+        """All in one transaction. What is refused for one account's sake stops no other's."""
+        try:
+            return post_usage_of_many(self.session, usages, self.now, self.it.policy)
+        except Refusal as refusal:
+            if len(usages) > 1:
+                receipts: dict[int, UsageReceipt] = {}
+                for account_id, mine in usages.items():
+                    receipts |= self._post({account_id: mine})
+                return receipts
+            for account_id in usages:
+                for number, _ in self.waiting[account_id]:
+                    self._tell_bad(number, f"account: {refusal.sentence}")
+            return {}
 
     def _read(self, line: Line) -> tuple[int, Usage]:
         """Raises `Invalid`."""
