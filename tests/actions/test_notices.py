@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import event
 
-from tests.factories import START, VISA
+from tests.factories import START, VISA, unsigned
 from webapp.actions.send_notices import send_notices
 from webapp.domain.notices import BACK_OFF, GIVE_UP, REST, Notice, NoticeState
 from webapp.extensions import db
@@ -43,7 +43,7 @@ def mailer(port):
     return SmtpMailer(
         ROOT / "templates",
         "http://127.0.0.1:8000",
-        str,
+        unsigned,
         server="127.0.0.1",
         port=port,
         sender="billing@example.com",

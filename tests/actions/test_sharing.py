@@ -9,7 +9,16 @@ from sqlalchemy import text
 
 from tests.actions.test_contention import at_once, in_order
 from tests.conftest import on_postgres
-from tests.factories import AMEX, CHALLENGED_ONCE, DISCOVER, MASTERCARD, START, VISA, micros
+from tests.factories import (
+    AMEX,
+    CHALLENGED_ONCE,
+    DISCOVER,
+    MASTERCARD,
+    START,
+    VISA,
+    micros,
+    unsigned,
+)
 from webapp import jobs
 from webapp.actions.finish_setup import expire_setups
 from webapp.actions.post_usage import post_usage
@@ -81,10 +90,10 @@ class SlowPost(OutboxMailer):
     delivers = True
 
     def __init__(self):
-        super().__init__(ROOT / "templates", "http://127.0.0.1", str)
+        super().__init__(ROOT / "templates", "http://127.0.0.1", unsigned)
         self.sent = []
 
-    def send(self, letter, recipients, message_id):
+    def send(self, letter, recipients, message_id, *, stop_link=""):
         time.sleep(LATENCY)
         self.sent.append((message_id, get_ident()))
 

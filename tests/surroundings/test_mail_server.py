@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.factories import VISA
+from tests.factories import VISA, unsigned
 from tests.surroundings.conftest import free_port, wait_until
 from webapp.actions.send_notices import send_notices
 from webapp.domain.notices import GIVE_UP
@@ -48,7 +48,7 @@ def mailer(port):
     return SmtpMailer(
         ROOT / "templates",
         "http://127.0.0.1:8000",
-        str,
+        unsigned,
         server="127.0.0.1",
         port=port,
         sender="billing@example.com",
