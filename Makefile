@@ -8,6 +8,7 @@ KILLS ?= 500
 STEPS ?= 5000
 SEED ?=
 DATABASE ?= sqlite
+PROCESSOR ?= sandbox
 
 # What the fuzz of an attack sends.
 INPUTS ?= 10000
@@ -41,7 +42,7 @@ attack: .venv/.dev
 
 # Kills the real processes under traffic, and compares the books. It ends by itself.
 chaos: .venv/.dev
-	.venv/bin/python -m tests.chaos --kills $(KILLS) --database $(DATABASE) $(if $(SEED),--seed $(SEED))
+	.venv/bin/python -m tests.chaos --kills $(KILLS) --database $(DATABASE) --processor $(PROCESSOR) $(if $(SEED),--seed $(SEED))
 
 # Random walks through the product and, beside it, a simple model of its rules.
 model: .venv/.dev

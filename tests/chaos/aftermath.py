@@ -105,7 +105,8 @@ class Aftermath:
             self._books.take_away(self._random.choice(listed), self._installation.now)
 
     def _listed(self) -> list[str]:
-        return [row[0] for row in self._installation.database.rows(LISTED)]
+        listed = [row[0] for row in self._installation.database.rows(LISTED)]
+        return [reference for reference in listed if reference.startswith(("card_", "agr_"))]
 
     def _a_charge(self) -> str:
         """With something left of it; rather a late one."""

@@ -18,11 +18,12 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=500)
     options.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     options.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    options.add_argument("--processor", choices=("sandbox", "stripe"), default="sandbox")
     options.add_argument("--json", type=Path, metavar="FILE")
     given = options.parse_args()
     command = (
         f"python -m tests.chaos --kills {given.kills} --seed {given.seed} "
-        f"--database {given.database}"
+        f"--database {given.database} --processor {given.processor}"
     )
     # Whoever ends the run leaves none of its processes and files behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -34,7 +35,7 @@ def main() -> None:
 
     tell(command)
     try:
-        outcome = run(given.kills, given.seed, given.database, tell)
+        outcome = run(given.kills, given.seed, given.database, tell, given.processor)
     except NoServer as reason:
         sys.exit(f"No PostgreSQL here: {reason}")
     sys.stdout.writelines(f"{line}\n" for line in report.told(outcome, command))

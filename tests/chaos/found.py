@@ -12,8 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.chaos.databases import Database
+
+if TYPE_CHECKING:
+    from tests.chaos.stripe import StripeBooks
 
 BY_HAND = "operator"
 """In the place of a processor, for what the provider's staff has posted."""
@@ -88,7 +92,11 @@ Posted = list[tuple[int, int]]
 class Found:
     """Read when it is first asked for, and then as it was."""
 
-    def __init__(self, database: Database, home: Path, logs: Path) -> None:
+    def __init__(
+        self, database: Database, home: Path, logs: Path, stripe: "StripeBooks | None" = None
+    ) -> None:
+        """`stripe` holds the cards' books where it is not the sandbox that does."""
+        self._stripe = stripe
         self._database, self._books = database, home / "sandbox.db"
         self.home, self.logs = home, logs
 
@@ -104,7 +112,8 @@ class Found:
 
     @cached_property
     def charges(self) -> list[Charge]:
-        return [Charge(*charge) for *charge, took_money in self.in_books(CHARGES) if took_money]
+        found = [Charge(*charge) for *charge, took_money in self.in_books(CHARGES) if took_money]
+        return found + (self._stripe.charges if self._stripe else [])
 
     @cached_property
     def attempts(self) -> dict[str, Attempt]:
@@ -115,7 +124,22 @@ class Found:
     @cached_property
     def taken_back(self) -> list[TakenBack]:
         rows = self.in_books("SELECT id, key, amount, state FROM taken_back")
-        return [TakenBack(*row) for row in rows]
+        found = [TakenBack(*row) for row in rows]
+        return found + (self._stripe.taken_back if self._stripe else [])
+
+    @cached_property
+    def methods_there(self) -> dict[str, bool]:
+        """Saved at the processor, and whether they can still be charged."""
+        saved = [*self.in_books("SELECT id, revoked_at FROM card")]
+        saved += self.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
+        found = {reference: ended_at is None for reference, ended_at in saved}
+        return found | (self._stripe.methods if self._stripe else {})
+
+    @property
+    def events(self) -> list[tuple[str, str | None]]:
+        """That the processor has told: name, and when it was taken."""
+        found = [(name, at) for name, at in self.in_books("SELECT name, delivered_at FROM event")]
+        return found + (self._stripe.events if self._stripe else [])
 
     @cached_property
     def reversals(self) -> list[Reversal]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.chaos.databases import Database
 from tests.chaos.found import Found
 from tests.chaos.processes import FLASK, Life
+from tests.chaos.stripe import StripeBooks
 from webapp.processors.sandbox.books import SandboxBooks
 
 PASSWORD = "keep-it-afloat-at-sea"
@@ -46,7 +47,15 @@ class Said:
 
 
 class Installation:
-    def __init__(self, folder: Path, database: Database, mail_port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        mail_port: int,
+        stripe: StripeBooks | None = None,
+    ) -> None:
+        """`stripe` charges the cards, if it is not the sandbox that does."""
+        self.stripe = stripe
         self.folder, self.database = folder, database
         self.home = folder / "home"
         self.logs, self.traces = folder / "logs", folder / "traces"
@@ -64,6 +73,7 @@ class Installation:
             "MAIL_SERVER": "127.0.0.1",
             "MAIL_PORT": str(mail_port),
             "PYTHONUNBUFFERED": "1",
+            **(stripe.environ if stripe else {}),
         }
         if (said := self.command("db", "upgrade")).code != 0:
             raise ValueError(f"the tables cannot be made:\n{said.text}")
@@ -102,7 +112,7 @@ class Installation:
     @property
     def found(self) -> Found:
         """What stands in its tables now."""
-        return Found(self.database, self.home, self.logs)
+        return Found(self.database, self.home, self.logs, self.stripe)
 
     @property
     def now(self) -> datetime:

@@ -12,6 +12,7 @@ from tests.chaos.client import Client
 from tests.chaos.installation import Account
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import MailServer
+from tests.chaos.stripe import StripeBooks
 
 WIRES = "/billing/wire-transfers"
 PAGES = ("/billing/payments", "/billing/activity", "/billing/statement", "/billing/balance", WIRES)
@@ -39,8 +40,9 @@ class Person:
         random: Random,
         mails: MailServer,
         now: Callable[[], datetime],
+        stripe: StripeBooks | None,
     ) -> None:
-        self._account, self._browser = account, Browser(client)
+        self._account, self._browser = account, Browser(client, stripe)
         self._journal, self._random = journal, random
         self._mails, self._now = mails, now
 

@@ -32,6 +32,7 @@ IMPORTED = (
     "tests.chaos.tripwires",
     "webapp.app",
     "webapp.jobs",
+    "webapp.processors.stripe.processor",
     "webapp.worker",
 )
 

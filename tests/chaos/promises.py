@@ -63,8 +63,7 @@ def receipts(found: Found) -> Iterator[str]:
 def events_in(found: Found) -> Iterator[str]:
     """What the processor has told was taken, each once (L13)."""
     taken = Counter(row[0] for row in found.rows("SELECT event_id FROM processor_event"))
-    told = found.in_books("SELECT name, delivered_at FROM event")
-    for name, delivered_at in told:
+    for name, delivered_at in found.events:
         if delivered_at is None or taken.pop(name, 0) != 1:
             yield f"{name}, delivered {delivered_at}, was not taken once"
     yield from (f"{name} was taken, and nobody told it" for name in taken)

@@ -20,6 +20,7 @@ from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.mischief import Mischief
 from tests.chaos.receiver import Receiver
 from tests.chaos.staff import Staff
+from tests.chaos.stripe import StripeBooks
 from tests.chaos.tally import Tally
 from tests.chaos.traces import is_at_rest
 from tests.chaos.traffic import Traffic
@@ -54,13 +55,13 @@ class Outcome:
     """Of the killing alone."""
 
 
-def run(kills: int, seed: int, kind: str, tell: Tell) -> Outcome:
+def run(kills: int, seed: int, kind: str, tell: Tell, processor: str = "sandbox") -> Outcome:
     # What ends is a process and never the machine, so the files may as well lie in memory.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="ballast-", dir=memory)))
         base = stack.enter_context(database(kind, folder))
-        return Run(kills, seed, kind, folder, base, stack, tell).go()
+        return Run(kills, seed, kind, folder, base, stack, tell, processor).go()
 
 
 class Run:
@@ -73,6 +74,7 @@ class Run:
         base: Database,
         stack: ExitStack,
         tell: Tell,
+        processor: str,
     ) -> None:
         """What has to be ended is put on the `stack`."""
         self._kills, self._seed, self._tell = kills, seed, tell
@@ -83,7 +85,11 @@ class Run:
         self._mails.be(Mood.UP)
         self._receiver = Receiver(self._seeded("receiver"))
         stack.callback(self._receiver.stop)
-        self._installation = Installation(folder, base, self._mails.port)
+        self._stripe = None
+        if processor == "stripe":
+            self._stripe = StripeBooks(lambda: self._installation.now)
+            stack.enter_context(self._stripe.stand_in)
+        self._installation = Installation(folder, base, self._mails.port, self._stripe)
         stack.callback(self._installation.books.close)
         names = [f"harbour-{number}" for number in range(min(MOST, max(FEWEST, kills // 25)))]
         with ThreadPoolExecutor(len(names)) as pool:
@@ -115,7 +121,7 @@ class Run:
             self._tell("no more kills; the traffic comes to its end")
             self._fleet.kill()
             self._fleet.start(armed=False)
-        traffic.aftermath.tell()
+        traffic.tell_the_rest()
         self._fleet.stop()
         self._tell("everybody is gone; the clock moves until all is at rest")
         self._settle()
@@ -151,6 +157,8 @@ class Run:
     def _settle(self) -> None:
         """Nothing else runs, so that no call is under way while the clock jumps."""
         self._mischief.end()
+        if self._stripe:
+            self._stripe.stand_in.mischief.clear()
         for step in LADDER:
             jobs = self._installation.command("jobs", "run")
             if jobs.code != 0:

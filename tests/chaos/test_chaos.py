@@ -15,13 +15,17 @@ from tests.chaos.installation import Account
 from tests.chaos.journal import Debit, Hold, Journal
 from tests.chaos.mail_server import Received
 from tests.chaos.receiver import Receiver, Told
+from tests.chaos.stripe import StripeBooks
 from tests.factories import VISA
+from tests.processors.stripe_stand_in import PAYS, real_time
 from webapp.settings import ROOT
 
 
-def test_25_kills_leave_no_difference_l3():
+@pytest.mark.parametrize(("processor", "kills"), [("sandbox", 25), ("stripe", 15)])
+def test_a_few_kills_leave_no_difference_l3(processor, kills):
     """L2, L3, L6, L7, L12, L13, T7, T8, T12: nothing is twice, nothing is lost."""
-    command = [sys.executable, "-m", "tests.chaos", "--kills", "25", "--seed", "25"]
+    command = [sys.executable, "-m", "tests.chaos", "--kills", f"{kills}", "--seed", "25"]
+    command += ["--processor", processor]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
 
@@ -42,7 +46,7 @@ class Story:
     """
 
     def __init__(self, world, home, receiver):
-        self.receiver = receiver
+        self.receiver, self.stripe = receiver, None
         receiver.secrets["/harbour"] = world.webhook(receiver.url("/harbour")).secret
         world.pay(world.card(VISA), "30.00")
         world.hold("12.00", "call-1")
@@ -79,7 +83,10 @@ class Story:
 
     def differences(self):
         (logs := self.home / "logs").mkdir(exist_ok=True)
-        found, mine = Found(self.database, self.home, logs), (self.journal, self.accounts)
+        found, mine = (
+            Found(self.database, self.home, logs, self.stripe),
+            (self.journal, self.accounts),
+        )
         compared = {
             "left over": traces.left_over(found),
             "charge": money.charges(found),
@@ -160,6 +167,16 @@ def test_what_the_tables_have_differently_is_seen_l13(story):
     for sql, found in IN_THE_TABLES:
         assert (sql, story.seen_after(sql)) == (sql, found)
     assert story.differences() == set()
+
+
+def test_what_stripe_has_differently_is_seen_l13(story):
+    story.stripe = StripeBooks(real_time)
+    assert story.differences() == set()
+    stand_in = story.stripe.stand_in
+    stand_in.pay_elsewhere(stand_in.save(PAYS).partition("/")[0])
+    assert story.differences() == {"charge"}
+    story.stripe.untold = stand_in.events
+    assert story.differences() == {"charge", "event in"}
 
 
 @pytest.mark.parametrize("reference", ["call-1", "call-2"])

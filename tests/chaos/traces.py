@@ -76,9 +76,7 @@ def mails_due(found: Found) -> Iterator[str]:
 
 def lists(found: Found) -> Iterator[str]:
     """Positions without a gap; the listed stand at the processor, the removed do not."""
-    cards = [*found.in_books("SELECT id, revoked_at FROM card")]
-    cards += found.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
-    stands = {reference: ended_at is None for reference, ended_at in cards}
+    stands = found.methods_there
     places = defaultdict(list)
     for account_id, place, reference, removed_at, gone_at in found.rows(
         "SELECT account_id, position, processor_reference, removed_at, gone_at FROM payment_method"
@@ -97,7 +95,8 @@ def orphans(found: Found) -> int:
     """Cards that were saved at the processor by a request that a kill has cut off: in no list."""
     known = {row[0] for row in found.rows("SELECT processor_reference FROM payment_method")}
     known |= {row[0] for row in found.rows("SELECT reference FROM revocation")}
-    return len({row[0] for row in found.in_books("SELECT id FROM card")} - known)
+    cards = {reference for reference in found.methods_there if not reference.startswith("agr_")}
+    return len(cards - known)
 
 
 def proofs(found: Found) -> Iterator[str]:

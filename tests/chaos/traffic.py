@@ -15,8 +15,9 @@ from tests.chaos.mail_server import MailServer
 from tests.chaos.meter import Meter
 from tests.chaos.person import Person
 from tests.chaos.staff import Staff
+from tests.chaos.stripe import StripeAftermath
 
-PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, Aftermath: 1.0}
+PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, Aftermath: 1.0, StripeAftermath: 0.5}
 """Seconds between two deeds of one of them, on average."""
 
 LAST_DEED = 60
@@ -48,21 +49,30 @@ class Traffic:
         for account in accounts:
             person, meter = f"person {account.name}", f"meter {account.name}"
             around = (journal, seeded(person), mails, lambda: installation.now)
+            around = (*around, installation.stripe)
             self._people.append(Person(account, client(person), *around))
             bearer = client(meter, Authorization=f"Bearer {account.api_key}")
             self._meters.append(Meter(account, bearer, journal, seeded(meter)))
         self._staff = staff
         around = (client("aftermath", FORGED), journal, seeded("aftermath"))
-        self.aftermath = Aftermath(installation, *around)
+        self._afterwards: list[Aftermath | StripeAftermath] = [Aftermath(installation, *around)]
+        if stripe := installation.stripe:
+            around = (client("stripe", FORGED), journal, seeded("stripe"))
+            self._afterwards.append(StripeAftermath(stripe, *around))
 
     def move_in(self) -> None:
         with ThreadPoolExecutor(len(self._people)) as pool:
             list(pool.map(Person.move_in, self._people))
 
+    def tell_the_rest(self) -> None:
+        """What the processors have not been able to tell yet."""
+        for one in self._afterwards:
+            one.tell()
+
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Everybody acts until the body ends, and then comes to the end of their last deed."""
-        actors = [*self._people, *self._meters, self._staff, self.aftermath]
+        actors = [*self._people, *self._meters, self._staff, *self._afterwards]
         leaving = Event()
         with ThreadPoolExecutor(len(actors)) as pool:
             busy = [
@@ -83,7 +93,9 @@ class Traffic:
                 self._journal.fault("".join(traceback.format_exception(fault)))
 
 
-def _act(actor: Person | Meter | Staff | Aftermath, leaving: Event, random: Random) -> None:
+def _act(
+    actor: Person | Meter | Staff | Aftermath | StripeAftermath, leaving: Event, random: Random
+) -> None:
     while not leaving.is_set():
         actor.act()
         leaving.wait(random.uniform(0, 2 * PACE[type(actor)]))
