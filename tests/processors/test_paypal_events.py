@@ -100,6 +100,16 @@ def test_what_is_no_message_is_turned_away(harness, raw):
     assert isinstance(harness.processor.open_event(raw, headers), Forged)
 
 
+def test_what_cannot_even_be_read_is_turned_away(harness):
+    """Before PayPal is asked: anyone can send it. 26 November 2026: it was a fault of ours."""
+    deep = b"[" * 200_000
+    headers, raw = harness.there.event("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
+    first_day = {**headers, "PAYPAL-TRANSMISSION-TIME": "0001-01-01T00:00:00+14:00"}
+
+    assert isinstance(harness.processor.open_event(deep, headers), Forged)
+    assert isinstance(harness.processor.open_event(raw, first_day), Forged)
+
+
 def test_a_message_from_the_future_is_turned_away(harness):
     harness.move_clock(timedelta(hours=1))
     headers, raw = harness.there.event("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")

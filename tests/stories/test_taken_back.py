@@ -260,7 +260,7 @@ def test_an_outcome_that_is_told_settles_the_attempt(world):
     assert world.balance == "200.00"
 
 
-@pytest.mark.parametrize("harm", ["body", "signature", "late"])
+@pytest.mark.parametrize("harm", ["body", "signature", "letters", "late"])
 def test_what_the_processor_has_not_signed_is_turned_away(world, harm):
     key = paid(world)
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
@@ -270,6 +270,8 @@ def test_what_the_processor_has_not_signed_is_turned_away(world, harm):
         body = body.replace(b"taken_back", b"taken_Back")
     if harm == "signature":
         headers = {"Sandbox-Signature": headers["Sandbox-Signature"].replace("v1=", "v0=")}
+    if harm == "letters":
+        headers = {"Sandbox-Signature": "t=1\u00b2,v1=\u00e9"}
     if harm == "late":
         world.clock.at += timedelta(minutes=6)
 

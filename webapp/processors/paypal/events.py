@@ -113,7 +113,14 @@ class Events:
             message = json.loads(body)
             sent_at = instant(signature["transmission_time"])
             id_, about = str(message["id"]), _about(message)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (
+            AttributeError,
+            KeyError,
+            OverflowError,  # a year that no time zone can hold
+            RecursionError,  # lists within lists, without an end
+            TypeError,
+            ValueError,
+        ):
             return Forged("it is no message of PayPal's")
         now = self._clock.now()
         if not now - OLDEST <= sent_at <= now + AHEAD:
