@@ -87,6 +87,8 @@ def test_axe_on_every_page(open_calm, full):
         "/settings/webhooks",
         "/settings/webhooks/new",
         "/settings/data",
+        "/settings/notifications",
+        "/settings/notifications/mails/receipt",
         "/sandbox",
         "/sandbox/outbox",
         "/api/docs",
