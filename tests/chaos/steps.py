@@ -29,6 +29,7 @@ DELIVER = "deliver"
 """Of the courier, who brings webhooks."""
 
 NOT_IN_TRAFFIC = {
+    "settle_paid._keep_second": "only when a processor has taken twice under one key",
     "settle_paid.keep_late_evidence": "only after an operator has decided wrongly",
     "decide_attempt.decide_attempt": "about such late evidence; other decisions commit in `settle`",
     "close_evidence.close_evidence": "the processor says nothing that fits no payment of ours",
