@@ -98,7 +98,7 @@ def _is_still_ours_to_book(
     """
     asked = evidence.by_reference(session, attempt.processor, told.reference)
     if asked is not None and asked.closed_at is None:
-        asked.close("Its payment was settled, and it was booked after all.", now)
+        asked.close("Its payment was settled meanwhile, and it was told again and followed.", now)
         return True
     if asked is not None:
         log.warning("%s was closed by the operator, and is not booked", told.reference)
