@@ -48,8 +48,9 @@ CHANGING = frozenset(
     )
 )
 
-OWN = frozenset(("operator", "session", None))
-"""Blueprints that are the operator's while they look at an account; None: files."""
+OWN = frozenset(("operator", "session", "probes", None))
+"""Blueprints that are the operator's while they look at an account, or nobody's: probes answer while
+the database, and with it the person, cannot be read. None: files."""
 
 ACCOUNT = "/accounts/<int:account_id>"
 WIRE = "/wires/<int:wire_id>"
