@@ -49,8 +49,8 @@ CHANGING = frozenset(
 )
 
 OWN = frozenset(("operator", "session", "probes", None))
-"""Blueprints that are the operator's while they look at an account, or nobody's: probes answer while
-the database, and with it the person, cannot be read. None: files."""
+"""Blueprints that are the operator's while they look at an account, and probes: they answer
+while the database, and with it the person, cannot be read. None: files."""
 
 ACCOUNT = "/accounts/<int:account_id>"
 WIRE = "/wires/<int:wire_id>"
