@@ -222,8 +222,14 @@ class Windows:
 
 
 @pytest.fixture(scope="session")
-def windows(server: Server, browser: Browser) -> Windows:
-    return Windows(browser, server.url)
+def windows_by_server(browser: Browser) -> dict[str, Windows]:
+    """Some files have a server of their own."""
+    return {}
+
+
+@pytest.fixture
+def windows(server: Server, browser: Browser, windows_by_server: dict[str, Windows]) -> Windows:
+    return windows_by_server.setdefault(server.url, Windows(browser, server.url))
 
 
 @pytest.fixture
