@@ -39,7 +39,7 @@ on_postgres = pytest.mark.parametrize("database", [POSTGRES], indirect=True)
 
 NOT_TRIED = "not tried on PostgreSQL"
 
-WHERE_DATABASES_DIFFER = ("actions", "api", "contention", "domain", "postgres", "stories")
+WHERE_DATABASES_DIFFER = ("actions", "contention", "domain", "postgres", "stories")
 """Folders whose tests run on PostgreSQL too in `make test`; POSTGRES=all is for every one."""
 
 

@@ -31,7 +31,7 @@ class Screen:
 
 
 class Browser:
-    def __init__(self, client: Client, stripe: StripeBooks | None) -> None:
+    def __init__(self, client: Client, stripe: StripeBooks | None = None) -> None:
         self.client, self._stripe = client, stripe
         self._csrf = ""
 

@@ -60,7 +60,7 @@ def test_life_goes_on_there(old, postgres_url):
         world.run()
         return world.balance
 
-    assert new.ask(go_on) == "1269.876544"
+    assert new.ask(go_on) == "1229.626544"
     assert new.flask("ledger check").exit_code == 0
     new.close()
 

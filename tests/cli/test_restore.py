@@ -130,7 +130,7 @@ def test_life_goes_on(backup, here):
         world.pay(world.methods[1], "30.00")
         return world.balance
 
-    assert here.ask(go_on) == "1299.876544"
+    assert here.ask(go_on) == "1259.626544"
 
 
 def test_it_says_what_is_missing(backup, here):

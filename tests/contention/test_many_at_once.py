@@ -26,6 +26,7 @@ from tests.chaos.installation import PASSWORD, Account, Installation, free_port
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.processes import FLASK, WEB
+from tests.chaos.receiver import Receiver
 from tests.chaos.traces import is_at_rest
 from tests.factories import START
 from tests.postgres import server
@@ -144,6 +145,8 @@ def house(request, tmp_path_factory) -> Iterator[House]:
             pytest.skip(f"No PostgreSQL here: {reason}")
         mails = MailServer(port := free_port())
         stack.callback(mails.stop)
+        receiver = Receiver(Random(1))
+        stack.callback(receiver.stop)
         mails.be(Mood.UP)
         installation = Installation(folder, base, port)
         stack.callback(installation.books.close)
@@ -165,7 +168,8 @@ def house(request, tmp_path_factory) -> Iterator[House]:
         end = time.monotonic() + PATIENCE
         while not is_at_rest(installation.found) and time.monotonic() < end:
             time.sleep(0.1)
-        assert differences(installation.found, journal, house.accounts, mails.received) == []
+        around = (journal, house.accounts, mails.received, receiver)
+        assert differences(installation.found, *around) == []
         assert installation.command("ledger", "check").code == 0
 
 
