@@ -283,7 +283,7 @@ def test_known_and_unknown_are_answered_alike(visitor, world, owner):
 
 
 def test_changing_the_password(app, client, world, owner):
-    """P2: this session goes on, all others end, and a mail tells of it."""
+    """P2: the present session goes on, all others end, and a mail tells of it."""
     elsewhere = app.test_client()
     enter(elsewhere, owner.email)
     form = {"present": PASSWORD, "password": "quite-another-one"}

@@ -241,7 +241,7 @@ def prove(
 
 
 def work_for(account_id: int) -> None:
-    """From now on this session is about that account. 404 for one they do not belong to (P3)."""
+    """From now on the session is about that account. 404 for one they do not belong to (P3)."""
     user = User.signed_in(db.session(), signed_in(owing=True).id)
     if user is None or not user.roles_in(account_id):
         abort(404)
