@@ -64,6 +64,7 @@ from webapp.web import (
 )
 
 STATIC = ROOT / "static"
+TEMPLATES = ROOT / "templates"
 LARGEST_BODY = 2 * 1024 * 1024
 
 
@@ -82,7 +83,7 @@ def create_app(
     """`static`: where `STATIC` has been published, if it has."""
     app = Flask(
         __name__,
-        template_folder=str(ROOT / "templates"),
+        template_folder=str(TEMPLATES),
         static_folder=str(static),
         static_url_path=f"/static/{static_files.digest_of(STATIC)}",
     )
@@ -154,6 +155,7 @@ def build_parts(
         card_processor=chosen.cards.name,
         paypal_processor=chosen.paypal.name if chosen.paypal else "",
         mailer=mailer or build_mailer(settings),
+        letters=OutboxMailer(TEMPLATES, settings.base_url, links.masked),
         courier=HttpCourier(settings.webhook_allowed_networks),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
@@ -189,12 +191,11 @@ def build_bank(settings: Settings) -> BankDetails | None:
 
 
 def build_mailer(settings: Settings) -> Mailer:
-    templates = ROOT / "templates"
     sign = partial(links.sign, settings.secret_key)
     if not settings.mail_server:
-        return OutboxMailer(templates, settings.base_url, sign)
+        return OutboxMailer(TEMPLATES, settings.base_url, sign)
     return SmtpMailer(
-        templates,
+        TEMPLATES,
         settings.base_url,
         sign,
         server=settings.mail_server,

@@ -56,6 +56,8 @@ class Parts:
     paypal_processor: str
     """As for agreements; empty: PayPal is not offered."""
     mailer: Mailer
+    letters: Mailer
+    """Renders mails for staff to read: their signed links lead nowhere."""
     courier: Courier
     """Brings webhooks to their receivers."""
     proofs: ProofFiles

@@ -48,6 +48,7 @@ NOT_IN_TRAFFIC = {
     "operators.remove_operator": "the same",
     "view_account.begin_view": "the same; staff acts by the command line here, without a page",
     "view_account.note_view": "the same",
+    "note_mail_read.note_mail_read": "the same",
     "pause_automatic.pause_automatic": "staff pauses by its page only, and here has none",
     "resend_notice.resend_notice": "the same; what it owes is sent as any other mail",
     "change_email.ask_for_email": "people and their addresses move no money",

@@ -1,16 +1,23 @@
 """The operator's side: each deed once and with its reason, and looking without touching."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from tests import wires
 from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
+from tests.test_mailer import FACTS
 from tests.web.conftest import errors, words
+from webapp.actions.send_notices import send_notices
+from webapp.app import TEMPLATES
+from webapp.domain import links
 from webapp.domain.accounts import Account
 from webapp.domain.audit import AuditEntry
-from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.notices import Notice, NoticeKind, NoticeState, owe_person
 from webapp.domain.users import User
+from webapp.extensions import parts
+from webapp.mailer import OutboxMailer
 
 MAIN = "/billing/payment-methods"
 
@@ -167,20 +174,149 @@ def test_a_wire_in_another_currency(pat, world):
     assert pat.post(f"{path}/completion", data={**form, "rate": "1.0842"}).status_code == 303
 
 
-def test_a_mail_that_was_given_up_is_tried_again(pat, world):
-    """N3, P2"""
+@pytest.fixture
+def given_up(world):
+    """The id of a mail to the account."""
     wires.ask(world)
     notice = world.session.query(Notice).first()
-    notice.state, notice.last_error, notice_id = NoticeState.FAILED, "550 no such user", notice.id
+    notice.state, notice.last_error = NoticeState.FAILED, "550 no such user"
     world.session.commit()
-    assert "550 no such user" in words(pat.get("/operator/mails"))
-    path = f"/operator/mails/{notice_id}/tries"
+    return notice.id
+
+
+@pytest.fixture
+def own(world):
+    """The id of a mail that is a person's own."""
+    world.session.rollback()
+    facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
+    kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
+    owe_person(world.session, world.owner.user_id, "ana@example.com", kind, facts, now)
+    world.session.commit()
+    return world.session.query(Notice).order_by(Notice.id.desc()).first().id
+
+
+def test_every_mail_is_listed_with_its_state(pat, world, given_up, own):
+    """N3: a person's own, too, which belongs to no account."""
+    page = words(pat.get("/operator/mails"))
+    assert "Harbour Voice Given up 550 no such user Try again" in page
+    assert "Choose a new password ana@example.com Ana Ruiz Waiting" in page
+    world.work()
+    notice = world.session.get(Notice, own)
+    assert notice.state == "kept"
+    page = words(pat.get("/operator/mails?kind=reset_password&state=kept"))
+    assert "Kept No mail server was set" in page
+    assert "No mail matches" in words(pat.get("/operator/mails?q=nobody@"))
+
+
+def test_what_an_address_asks_for_and_cannot_be_read_filters_nothing(pat, given_up):
+    page = pat.get("/operator/mails?state=lost&kind=x&from=y&to=2026-99-01&before=x&q=%00")
+    assert "550 no such user" in words(page)
+
+
+def test_a_mail_that_was_given_up_is_tried_again(pat, world, given_up):
+    """N3, P2: under the Message-ID that it has."""
+    path = f"/operator/mails/{given_up}/tries"
+    known = world.session.get(Notice, given_up).message_id
     assert pat.post(path, data={"reason": ""}).status_code == 422
     assert pat.post(path, data={"reason": "Address mended"}).status_code == 303
     world.session.rollback()
-    notice = world.session.get(Notice, notice_id)
-    assert (notice.state, notice.tries) == ("owed", 0)
+    notice = world.session.get(Notice, given_up)
+    assert (notice.state, notice.tries, notice.message_id) == ("owed", 0, known)
     assert audits(world, "mail_resent")[0][2]["reason"] == "Address mended"
+    refused = pat.post(path, data={"reason": "Once more"})
+    assert refused.status_code == 409
+    assert "still tried" in words(refused)
+
+
+class Postman(OutboxMailer):
+    delivers = True
+
+    def send(self, letter, recipients, message_id, *, stop_link=""):
+        self.brought = [*getattr(self, "brought", []), (recipients, message_id)]
+
+
+@pytest.fixture
+def postman(app):
+    """From now on there is a mail server."""
+    mailer = Postman(TEMPLATES, "http://localhost", links.masked)
+    it = app.extensions["ballast"]
+    app.extensions["ballast"] = replace(it, mailer=mailer)
+    return mailer
+
+
+def test_what_was_kept_goes_out_once_there_is_a_mail_server_and_what_was_sent_never_again(
+    pat, world, own, request
+):
+    """N3: no mail twice, none lost."""
+    world.work()
+    path = f"/operator/mails/{own}"
+    assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
+    assert "Once there is one, it can be sent from here" in words(pat.get(path))
+    postman = request.getfixturevalue("postman")
+    assert "Send" in words(pat.get(path))
+    assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 303
+    now = world.clock.now()
+    assert send_notices(world.session, postman, world.clock) == 1
+    notice = world.session.get(Notice, own)
+    assert (notice.state, notice.sent_at) == ("sent", now)
+    assert postman.brought == [(["ana@example.com"], notice.message_id)]
+    assert "nobody gets a mail twice" in words(pat.get(path))
+    assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
+
+
+def test_what_had_no_address_does_not_go_out(pat, world, given_up, postman):
+    world.session.get(Notice, given_up).state = NoticeState.KEPT
+    world.session.get(Notice, given_up).recipient = ""
+    world.session.commit()
+    path = f"/operator/mails/{given_up}"
+    assert "had no address" in words(pat.get(path))
+    assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
+
+
+PURPOSES = (links.RESUME, links.CONFIRM, links.RESET, links.STOP, links.INVITATION)
+SIGNED = {
+    NoticeKind.RESET_PASSWORD,
+    NoticeKind.CONFIRM_EMAIL,
+    NoticeKind.INVITATION,
+    NoticeKind.AUTHENTICATION_REQUIRED,
+}
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kind):
+    """P2, F7: what was signed for its recipient alone does not stand there."""
+    now = world.clock.now()
+    notice = Notice(
+        kind=kind, recipient="a@b.c", facts=FACTS[kind], about="x", message_id="x", created_at=now
+    )
+    world.session.add(notice)
+    world.session.commit()
+    path = f"/operator/mails/{notice.id}"
+    read = pat.get(path).text + pat.get(f"{path}/body").text
+    sent = parts(app).mailer.render(kind, FACTS[kind])
+
+    def signed(text):
+        tokens = {word for word in re.split(r"[^\w.-]+", text) if "." in word}
+        return {it for it in tokens for p in PURPOSES if links.read(app.secret_key, p, it)}
+
+    assert not signed(read)
+    assert bool(signed(sent.text + sent.html)) == (kind in SIGNED)
+    assert ("/••••" in read) == (kind in SIGNED)
+
+
+def test_each_mail_that_is_read_stands_in_the_audit_log(pat, client, world, given_up, own):
+    """P2: once for its page and the frame in it; a person's own in the log of their accounts."""
+    for notice_id in (given_up, own):
+        pat.get(f"/operator/mails/{notice_id}")
+        body = pat.get(f"/operator/mails/{notice_id}/body")
+        assert body.headers["X-Frame-Options"] == "SAMEORIGIN"
+        assert "default-src 'none'" in body.headers["Content-Security-Policy"]
+    pat.get(f"/operator/mails/{given_up}/body")
+    told = audits(world, "mail_read")
+    assert [d["notice"] for _, _, d in told] == [given_up, own, given_up]
+    page = words(client.get("/settings/audit-log"))
+    assert "Choose a new password, to ana@example.com" in page
+    assert pat.get("/operator/mails/999999").status_code == 404
 
 
 # As the customer sees it

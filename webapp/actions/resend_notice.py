@@ -1,4 +1,4 @@
-"""The operator has a mail tried again that was given up."""
+"""The operator has a mail tried again that was given up, or was kept for want of a mail server."""
 
 from datetime import datetime
 
@@ -8,15 +8,17 @@ from webapp.domain import audit, texts
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.errors import Conflict, NotFound
-from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.notices import Notice, accounts_of
+from webapp.ports import Mailer
 
 
 def resend_notice(
-    session: Session, notice_id: int, reason: str, actor: Actor, now: datetime
+    session: Session, notice_id: int, reason: str, actor: Actor, now: datetime, mailer: Mailer
 ) -> None:
     """It keeps its message id, so a mail program that has it shows it once.
 
-    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that is not given up.
+    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that was sent, is still
+    tried, or cannot be delivered.
     """
     reason = texts.reason(reason)
     begin_writing(session)
@@ -24,10 +26,11 @@ def resend_notice(
     if notice is None:
         session.rollback()
         raise NotFound("That mail")
-    if notice.state != NoticeState.FAILED:
+    if not notice.can_go_again(delivers=mailer.delivers):
         session.rollback()
-        raise Conflict("This mail is not given up: it is sent, or still tried.")
-    notice.state, notice.tries, notice.next_try_at = NoticeState.OWED, 0, now
+        raise Conflict("This mail is sent, still tried, or kept because it cannot be delivered.")
+    notice.go_again(now)
     details = {"mail": notice.kind, "notice": notice.id, "reason": reason}
-    audit.record(session, notice.account_id, actor, "mail_resent", now, **details)
+    owners = accounts_of(session, notice)
+    audit.record_in_each(session, owners, actor, "mail_resent", now, **details)
     session.commit()

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.topics import Topic
+from webapp.domain.users import Membership
 from webapp.ports import MailRefused, MailServerAway
 
 CLAIM = timedelta(minutes=5)
@@ -119,6 +120,12 @@ class Notice(Base):
         ),
         Index("ix_notice_account_id_id", "account_id", "id"),
         Index("ix_notice_user_id_id", "user_id", "id"),
+        # The operators' list: newest first, whatever it is filtered by.
+        Index("ix_notice_created_at_id", "created_at", "id"),
+        Index("ix_notice_state_created_at_id", "state", "created_at", "id"),
+        Index("ix_notice_kind_created_at_id", "kind", "created_at", "id"),
+        Index("ix_notice_kind_state_created_at_id", "kind", "state", "created_at", "id"),
+        Index("ix_notice_recipient", "recipient"),
         # From a payment to its mails (E2).
         Index(
             "ix_notice_attempt_id",
@@ -154,6 +161,15 @@ class Notice(Base):
         """By a link in the mail itself: not what must reach somebody."""
         topic = TOPICS.get(self.kind)
         return topic is not None and not topic.must_reach_somebody
+
+    def can_go_again(self, *, delivers: bool) -> bool:
+        """Given up, or kept while nothing was delivered. What a server took goes out once."""
+        kept = self.state == NoticeState.KEPT and delivers and bool(self.recipient)
+        return kept or self.state == NoticeState.FAILED
+
+    def go_again(self, now: datetime) -> None:
+        self.state, self.tries = NoticeState.OWED, 0
+        self.next_try_at, self.sent_at = now, None
 
     def record(self, refusal: MailRefused | None, now: datetime, *, kept: bool) -> None:
         """How a try has ended. A refused mail is tried again, until `GIVE_UP`."""
@@ -236,6 +252,14 @@ def owe_person(
     notice.user_id, notice.account_id = user_id, account_id
     session.add(notice)
     session.flush()
+
+
+def accounts_of(session: Session, notice: Notice) -> list[int]:
+    """In whose audit logs it stands what is done with it: its account's, or all of its person's."""
+    if notice.account_id is not None:
+        return [notice.account_id]
+    theirs = select(Membership.account_id).where(Membership.user_id == notice.user_id).distinct()
+    return list(session.scalars(theirs))
 
 
 def last_owed(session: Session, user_id: int, kind: NoticeKind) -> datetime | None:

@@ -11,6 +11,7 @@ from webapp.domain import money
 from webapp.domain.accounts import Account
 from webapp.domain.low_balance import RefillMode
 from webapp.domain.payments import KIND_NAMES, PaymentKind
+from webapp.reads.mail_words import NAMES
 
 Details = Mapping[str, Any]
 
@@ -35,6 +36,16 @@ class _Lenient(dict[str, Any]):
 
     def __missing__(self, name: str) -> str:
         return "not noted"
+
+
+def _mail(sentence: str) -> Callable[[Details, Account], str]:
+    """As `fixed`, with the mail's kind by its name."""
+
+    def told(details: Details, account: Account) -> str:
+        named = {"mail": NAMES[details["mail"]]} if details.get("mail") in NAMES else {}
+        return fixed(sentence)({**details, **named}, account)
+
+    return told
 
 
 def on_off(value: object) -> str:
@@ -300,7 +311,8 @@ KINDS: dict[str, Kind] = {
     "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
     "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
     "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
-    "mail_resent": Kind(OPERATOR, "Mail tried again", fixed("{mail}. Reason: {reason}")),
+    "mail_resent": Kind(OPERATOR, "Mail tried again", _mail("{mail}. Reason: {reason}")),
+    "mail_read": Kind(OPERATOR, "Mail read", _mail("{mail}, to {recipient}.")),
     "view_begun": Kind(OPERATOR, "Looked in", fixed("To read only. Reason: {reason}")),
     "viewed": Kind(OPERATOR, "Page looked at", fixed("{page}, and nothing could be changed.")),
     "operator_created": Kind(OPERATOR, "Operator made", fixed("Person {operator}.")),

@@ -17,10 +17,9 @@ from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.users import Membership, Role, User
 from webapp.domain.wires import OPEN_STATES, STATE_NAMES, WireRequest, WireState
+from webapp.reads.mail_filters import ZONE
 
 PAGE = 50
-ZONE = "UTC"
-"""Of the staff's own pages: they look at accounts of every zone."""
 
 LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 
@@ -121,20 +120,6 @@ class WirePage(WireLine):
     is_open: bool
     files: tuple[tuple[int, str], ...]
     ended: str
-
-
-@dataclass(frozen=True)
-class MailLine:
-    id: int
-    account_id: int
-    account: str
-    kind: str
-    recipient: str
-    when: str
-    state: str
-    tone: str
-    trouble: str
-    given_up: bool
 
 
 def read_operators(session: Session) -> list[dict[str, object]]:
@@ -262,37 +247,6 @@ def read_wire(session: Session, wire_id: int, now: datetime) -> WirePage:
         is_open=wire.is_open,
         files=tuple((proof.id, proof.name) for proof in wire.proofs),
         ended=ended,
-    )
-
-
-def read_mails(session: Session, now: datetime) -> tuple[MailLine, ...]:
-    """Given up first, then those that are still tried."""
-    query = (
-        select(Notice, Account)
-        .join(Account, Account.id == Notice.account_id)
-        .where(
-            or_(
-                Notice.state == NoticeState.FAILED,
-                (Notice.state == NoticeState.OWED) & (Notice.last_error != ""),
-            )
-        )
-        .order_by(Notice.state, Notice.id.desc())
-        .limit(200)
-    )
-    return tuple(
-        MailLine(
-            id=notice.id,
-            account_id=account.id,
-            account=account.name,
-            kind=in_words(notice.kind),
-            recipient=notice.recipient,
-            when=moments.since(notice.created_at, ZONE, now),
-            state="Given up" if notice.state == NoticeState.FAILED else "Tried again",
-            tone="bad" if notice.state == NoticeState.FAILED else "warn",
-            trouble=notice.last_error,
-            given_up=notice.state == NoticeState.FAILED,
-        )
-        for notice, account in session.execute(query)
     )
 
 

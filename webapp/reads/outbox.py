@@ -8,15 +8,9 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.errors import NotFound
-from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.notices import Notice
 from webapp.ports import Letter, Mailer
-
-STATES = {
-    NoticeState.OWED: "Waiting",
-    NoticeState.SENT: "Sent",
-    NoticeState.KEPT: "Kept here",
-    NoticeState.FAILED: "Given up",
-}
+from webapp.reads.mail_words import STATES
 
 
 @dataclass(frozen=True)

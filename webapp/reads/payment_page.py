@@ -27,8 +27,8 @@ from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
 from webapp.ports import Mailer
 from webapp.reads.activity import TITLES, TONES
+from webapp.reads.mail_words import STATES as MAIL_STATES
 from webapp.reads.months import Month
-from webapp.reads.outbox import STATES as MAIL_STATES
 from webapp.reads.payment_cause import Cause, read_cause
 from webapp.reads.payment_chain import payment_chain, payment_sentence
 from webapp.reads.payment_list import TAKEN_BACK, state_of

@@ -16,6 +16,7 @@ from webapp.actions.adjust_balance import adjust_balance
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.complete_wire import complete_wire
 from webapp.actions.decide_attempt import decide_attempt
+from webapp.actions.note_mail_read import note_mail_read
 from webapp.actions.pause_automatic import pause_automatic
 from webapp.actions.reject_wire import reject_wire
 from webapp.actions.resend_notice import resend_notice
@@ -24,13 +25,18 @@ from webapp.actions.view_account import begin_view, note_view
 from webapp.domain import money, texts
 from webapp.domain import wires as wires_domain
 from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.notices import NoticeKind
 from webapp.domain.wires import WireRequest
 from webapp.extensions import db, parts
 from webapp.reads import operator as reads
+from webapp.reads.mail_filters import LONGEST_TEXT, Filters, Shown
+from webapp.reads.mail_list import read_mail, read_mails
 from webapp.reads.message import Message
 from webapp.reads.wires import read_proof
 from webapp.web import forms
 from webapp.web.access import Person, look_into, permit_operator, prove
+from webapp.web.asked import day, line, word
+from webapp.web.mails import framed
 from webapp.web.responses import say, show
 from webapp.web.screen import fields_of, status_of
 
@@ -54,6 +60,10 @@ while the database, and with it the person, cannot be read. None: files."""
 
 ACCOUNT = "/accounts/<int:account_id>"
 WIRE = "/wires/<int:wire_id>"
+MAIL = "/mails/<int:notice_id>"
+
+READ = "mail"
+"""In the session: the id of the mail whose page was opened last."""
 
 PROOF_POLICY = "default-src 'none'; sandbox"
 
@@ -256,25 +266,60 @@ def decide(attempt_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/mails")
 def mails() -> ResponseReturnValue:
-    return mails_page(permit_operator())
+    person = permit_operator()
+    it, before = parts(), request.args.get("before", type=forms.record_id)
+    screen = read_mails(db.session(), it.clock.now(), it.mailer, mail_filters(), before=before)
+    return show(person, "operator/mails.html", "operator_mails", screen=screen)
 
 
-@blueprint.post("/mails/<int:notice_id>/tries")
+def mail_filters() -> Filters:
+    return Filters(
+        first=day("from"),
+        last=day("to"),
+        state=word("state", Shown),
+        kind=word("kind", NoticeKind),
+        text=line("q", LONGEST_TEXT),
+    )
+
+
+@blueprint.get(MAIL)
+def mail(notice_id: int) -> ResponseReturnValue:
+    person = permit_operator()
+    note_read(person, notice_id)
+    return mail_page(person, notice_id)
+
+
+@blueprint.get(f"{MAIL}/body")
+def mail_body(notice_id: int) -> ResponseReturnValue:
+    """For the frame on its page: both together are one look."""
+    person, it = permit_operator(), parts()
+    if session.get(READ) != notice_id:
+        note_read(person, notice_id)
+    page = read_mail(db.session(), notice_id, it.clock.now(), it.mailer, it.letters)
+    return framed(page.letter.html)
+
+
+@blueprint.post(f"{MAIL}/tries")
 def resend(notice_id: int) -> ResponseReturnValue:
     person = permit_operator()
     it = parts()
     reason = request.form.get("reason", "")
     try:
-        resend_notice(db.session(), notice_id, reason, person.actor, it.clock.now())
+        now = it.clock.now()
+        resend_notice(db.session(), notice_id, reason, person.actor, now, it.mailer)
     except NotFound:
         raise
     except Refusal as refusal:
         db.session.rollback()
-        error = fields_of(refusal).get("reason", refusal.sentence)
-        return mails_page(person, notice_id, error), status_of(refusal)
+        return mail_page(person, notice_id, refusal), status_of(refusal)
     it.wake()
     say(Message("The mail is tried again."))
-    return redirect(url_for("operator.mails"), 303)
+    return redirect(url_for("operator.mail", notice_id=notice_id), 303)
+
+
+def note_read(person: Person, notice_id: int) -> None:
+    note_mail_read(db.session(), notice_id, person.actor, parts().clock.now())
+    session[READ] = notice_id
 
 
 def account_page(
@@ -329,10 +374,15 @@ def attempts_page(person: Person, refused_id: int = 0, error: str = "") -> str:
     return show(person, "operator/attempts.html", "operator_attempts", rows=rows, **said)
 
 
-def mails_page(person: Person, refused_id: int = 0, error: str = "") -> str:
-    rows = reads.read_mails(db.session(), parts().clock.now())
-    said = {"refused_id": refused_id, "error": error}
-    return show(person, "operator/mails.html", "operator_mails", rows=rows, **said)
+def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) -> str:
+    it = parts()
+    page = read_mail(db.session(), notice_id, it.clock.now(), it.mailer, it.letters)
+    said: dict[str, object] = {"typed": request.form.get("reason", "")}
+    if refusal and page.line.deed:
+        said["error"] = errors_of(refusal)["reason"]
+    elif refusal:  # the form that was sent is not on the page any more
+        said["message"] = Message(refusal.sentence, "bad")
+    return show(person, "operator/mail.html", "operator_mails", mail=page, **said)
 
 
 def errors_of(refusal: Refusal | None) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""The filters of the operators' mails, against what a loop over all of them finds."""
+
+from datetime import date, timedelta
+from itertools import combinations
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.conftest import on_sqlite
+from tests.factories import START
+from webapp.domain.accounts import Account
+from webapp.domain.notices import Notice, NoticeKind
+from webapp.reads import mail_filters, mail_list
+from webapp.reads.mail_filters import Filters, Shown, mails
+from webapp.reads.mail_list import read_mails
+
+TEXTS = [
+    "ana@", "ANA", "harbour", "telekom", "50%", "_", "c", "nobody is called so",
+]  # fmt: skip
+SHOWN = {
+    "waiting": ("owed", ""),
+    "tried-again": ("owed", "Connection refused"),
+    "sent": ("sent", ""),
+    "kept": ("kept", ""),
+    "given-up": ("failed", "550 no such user"),
+}
+
+
+@pytest.fixture
+def varied(world):
+    """Every kind and state, of two accounts and of nobody's, some at one and the same instant."""
+    other = world.account(name="Bo_Telekom 50%", email="bo@calls.example")
+    addresses = ["ana@example.com", "bo@calls.example", "", "ana@calls.example"]
+    accounts = [world.account_id, other.account_id, None]
+    for number in range(48):
+        state, error = list(SHOWN.values())[number % 5]
+        world.session.add(
+            Notice(
+                account_id=accounts[number % 3],
+                kind=list(NoticeKind)[number % 7],
+                recipient=addresses[number % 4],
+                facts={},
+                about=f"it {number}",
+                message_id=f"{number}@ballast",
+                state=state,
+                last_error=error,
+                created_at=START + timedelta(hours=5 * (number // 2)),
+            )
+        )
+    world.session.commit()
+    return world
+
+
+def everything(world):
+    names = {account.id: account.name for account in world.session.scalars(select(Account))}
+    return [(it, names.get(it.account_id, "")) for it in world.session.scalars(select(Notice))]
+
+
+def fits(notice, account, filters):
+    """The rules once more, one mail at a time."""
+    day = notice.created_at.date()
+    state = SHOWN.get(filters.state, (notice.state, notice.last_error))
+    text = filters.text.lower()
+    return (
+        (filters.first is None or day >= filters.first)
+        and (filters.last is None or day <= filters.last)
+        and (notice.state, notice.last_error) == state
+        and filters.kind in (None, notice.kind)
+        and (text in notice.recipient or text in account.lower())
+    )
+
+
+def all_pages(world, filters):
+    before, ids = None, []
+    while True:
+        now, mailer = world.clock.now(), world.app.extensions["ballast"].mailer
+        page = read_mails(world.session, now, mailer, filters, before=before)
+        ids += [row.id for row in page.rows]
+        if page.older is None:
+            return ids
+        before = page.older
+
+
+@pytest.mark.parametrize("few", [0, 500])
+def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch, few):
+    """N3: every pair of filters, over page after page; and however many a text may mean."""
+    monkeypatch.setattr(mail_list, "PAGE", 9)
+    monkeypatch.setattr(mail_filters, "FEW", few)
+    there = everything(varied)
+    days = [START.date() + timedelta(days=n) for n in (-1, 0, 3, 30)]
+    singles = [
+        *({"first": day} for day in days),
+        *({"last": day} for day in days),
+        *({"state": it} for it in Shown),
+        *({"kind": it} for it in list(NoticeKind)[5:8]),
+        *({"text": it} for it in TEXTS),
+    ]
+    found = 0
+    for one, other in combinations(singles, 2):
+        filters = Filters(**{**one, **other})
+        wished = [it for it, account in there if fits(it, account, filters)]
+        wished.sort(key=lambda it: (it.created_at, it.id), reverse=True)
+        assert all_pages(varied, filters) == [it.id for it in wished], filters
+        found += bool(wished)
+    assert found > len(singles), "not all of them found nothing"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (Filters(), "ix_notice_created_at_id"),
+        (Filters(first=date(2026, 1, 1)), "ix_notice_created_at_id"),
+        (Filters(state=Shown.SENT), "ix_notice_state_created_at_id"),
+        (Filters(state=Shown.GIVEN_UP, last=date(2026, 1, 1)), "ix_notice_state_created_at_id"),
+        (Filters(kind=NoticeKind.RECEIPT), "ix_notice_kind_created_at_id"),
+        (Filters(kind=NoticeKind.RECEIPT, state=Shown.KEPT), "ix_notice_kind_state_created_at_id"),
+    ],
+)
+def test_a_page_is_read_from_an_index_in_its_order(varied, filters, index):
+    """However long the list is: nothing is sorted and nothing is passed over."""
+    for after in (None, everything(varied)[0][0]):
+        told = plan(varied, filters, after)
+        assert index in told, told
+        assert "TEMP B-TREE" not in told, told
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "more", [{}, {"state": Shown.SENT}, {"kind": NoticeKind.RECEIPT, "state": Shown.KEPT}]
+)
+def test_the_few_that_a_text_means_are_not_looked_for_among_all(varied, more):
+    assert plan(varied, Filters(text="ana@example", **more)).startswith(
+        "SEARCH notice USING INTEGER PRIMARY KEY"
+    )
+
+
+def plan(world, filters, after=None):
+    query = mails(world.session, filters, after).limit(51)
+    compiled = query.compile(world.session.get_bind(), compile_kwargs={"literal_binds": True})
+    rows = world.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
+    return " / ".join(row[-1] for row in rows)

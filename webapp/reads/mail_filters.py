@@ -1,0 +1,126 @@
+"""Which mails the operators' list shows: from an address to a query."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments
+from webapp.domain.accounts import Account
+from webapp.domain.base import UtcDateTime
+from webapp.domain.notices import Notice, NoticeKind, NoticeState
+
+LONGEST_TEXT = 100
+ZONE = "UTC"
+"""Of the staff's own pages: they look at accounts of every zone."""
+
+FEW = 500
+"""Addresses, or accounts, that are looked for one by one. A text that fits more of them fits so
+many mails that a page of them is found soon."""
+
+
+class Shown(StrEnum):
+    """A mail's state as people know it."""
+
+    WAITING = "waiting"
+    TRIED_AGAIN = "tried-again"
+    SENT = "sent"
+    KEPT = "kept"
+    GIVEN_UP = "given-up"
+
+
+STATES = {
+    Shown.WAITING: NoticeState.OWED,
+    Shown.TRIED_AGAIN: NoticeState.OWED,
+    Shown.SENT: NoticeState.SENT,
+    Shown.KEPT: NoticeState.KEPT,
+    Shown.GIVEN_UP: NoticeState.FAILED,
+}
+
+
+def shown(notice: Notice) -> Shown:
+    if notice.state == NoticeState.OWED:
+        return Shown.TRIED_AGAIN if notice.last_error else Shown.WAITING
+    return next(word for word, state in STATES.items() if state == notice.state)
+
+
+@dataclass(frozen=True)
+class Filters:
+    first: date | None = None
+    """Days in UTC, both included."""
+    last: date | None = None
+    state: Shown | None = None
+    kind: NoticeKind | None = None
+    text: str = ""
+    """Part of the recipient's address, or of the account's name."""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As it stands in an address: only what is set."""
+        given = {
+            "q": self.text,
+            "state": self.state or "",
+            "kind": self.kind or "",
+            "from": self.first.isoformat() if self.first else "",
+            "to": self.last.isoformat() if self.last else "",
+        }
+        return {name: str(value) for name, value in given.items() if value}
+
+
+def mails(session: Session, filters: Filters, after: Notice | None) -> Select[Notice]:
+    """What the filters let through, the newest first, from behind the row `after` on."""
+    query = select(Notice).where(*_conditions(session, filters))
+    if after is not None:
+        place = tuple_(literal(after.created_at, UtcDateTime()), literal(after.id))
+        query = query.where(tuple_(Notice.created_at, Notice.id) < place)
+    return query.order_by(Notice.created_at.desc(), Notice.id.desc())
+
+
+def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    state, kind = Notice.state.expression, Notice.kind.expression
+    if filters.text:
+        few = _few(session, filters.text)
+        found.append(_mention(filters.text) if few is None else Notice.id.in_(few))
+        if few is not None:  # they are found by their ids, and by no index of the whole list
+            state, kind = state + "", kind + ""
+    if filters.first is not None:
+        found.append(Notice.created_at >= moments.midnight(filters.first, ZONE))
+    if filters.last is not None:
+        end = moments.midnight(filters.last + timedelta(days=1), ZONE)
+        found.append(Notice.created_at < end)
+    if filters.state is not None:
+        found.append(state == STATES[filters.state])
+    if filters.state is Shown.WAITING:
+        found.append(Notice.last_error == "")
+    if filters.state is Shown.TRIED_AGAIN:
+        found.append(Notice.last_error != "")
+    if filters.kind is not None:
+        found.append(kind == filters.kind)
+    return found
+
+
+def _few(session: Session, text: str) -> CompoundSelect[int] | None:
+    """The ids of the mails that mention the text; None where it means more than a few."""
+    addresses = select(Notice.recipient).where(_addressed(text)).distinct()
+    recipients = session.scalars(addresses.limit(FEW + 1)).all()
+    accounts = session.scalars(_named(text).limit(FEW + 1)).all()
+    if len(recipients) > FEW or len(accounts) > FEW:
+        return None
+    mine, theirs = Notice.recipient.in_(recipients), Notice.account_id.in_(accounts)
+    return select(Notice.id).where(mine).union(select(Notice.id).where(theirs))
+
+
+def _mention(text: str) -> ColumnElement[bool]:
+    return or_(_addressed(text), Notice.account_id.in_(_named(text)))
+
+
+def _addressed(text: str) -> ColumnElement[bool]:
+    """Addresses are stored in small letters."""
+    return Notice.recipient.contains(text.lower(), autoescape=True)
+
+
+def _named(text: str) -> Select[int]:
+    return select(Account.id).where(Account.name.icontains(text, autoescape=True))
