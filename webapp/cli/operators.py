@@ -6,7 +6,7 @@ from webapp.actions.operators import create_operator, remove_operator
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.domain.audit import COMMAND_LINE
 from webapp.extensions import db, parts
-from webapp.reads.operator import read_operators
+from webapp.reads.operator.staff import read_operators
 
 commands = Commands("operators", help="Staff of yours who may use /operator.")
 

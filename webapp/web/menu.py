@@ -63,10 +63,12 @@ OPERATORS = (
         "operator",
         "Operator",
         (
-            Entry("operator_accounts", "operator.index", "building", "Accounts", None),
-            Entry("operator_wires", "operator.wires", "building-bank", "Wire transfers", None),
-            Entry("operator_attempts", "operator.attempts", "help-circle", "Outcomes", None),
-            Entry("operator_mails", "operator.mails", "mail", "Mails", None),
+            Entry("operator_accounts", "operator.accounts.index", "building", "Accounts", None),
+            Entry(
+                "operator_wires", "operator.wires.index", "building-bank", "Wire transfers", None
+            ),
+            Entry("operator_attempts", "operator.attempts.index", "help-circle", "Outcomes", None),
+            Entry("operator_mails", "operator.mails.index", "mail", "Mails", None),
         ),
     ),
 )

@@ -11,10 +11,9 @@ from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.base import UtcDateTime
 from webapp.domain.notices import Notice, NoticeKind, NoticeState
+from webapp.reads.operator import ZONE
 
 LONGEST_TEXT = 100
-ZONE = "UTC"
-"""Of the staff's own pages: they look at accounts of every zone."""
 
 FEW = 500
 """Addresses, or accounts, that are looked for one by one. A text that fits more of them fits so

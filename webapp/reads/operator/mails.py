@@ -13,8 +13,9 @@ from webapp.domain.errors import NotFound
 from webapp.domain.notices import GIVE_UP, Notice, NoticeKind
 from webapp.domain.users import User
 from webapp.ports import Letter, Mailer
-from webapp.reads.mail_filters import ZONE, Filters, Shown, mails, shown
 from webapp.reads.mail_words import NAMES
+from webapp.reads.operator import ZONE
+from webapp.reads.operator.mail_filters import Filters, Shown, mails, shown
 
 PAGE = 50
 

@@ -10,9 +10,10 @@ from tests.conftest import on_sqlite
 from tests.factories import START
 from webapp.domain.accounts import Account
 from webapp.domain.notices import Notice, NoticeKind
-from webapp.reads import mail_filters, mail_list
-from webapp.reads.mail_filters import Filters, Shown, mails
-from webapp.reads.mail_list import read_mails
+from webapp.reads.operator import mail_filters
+from webapp.reads.operator import mails as mail_list
+from webapp.reads.operator.mail_filters import Filters, Shown, mails
+from webapp.reads.operator.mails import read_mails
 
 TEXTS = [
     "ana@", "ANA", "harbour", "telekom", "50%", "_", "c", "nobody is called so",

@@ -1,0 +1,148 @@
+"""Accounts: a search among all of them, and one with what the staff may know of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, payment_methods, top_ups
+from webapp.domain.accounts import Account
+from webapp.domain.errors import NotFound
+from webapp.domain.explanations import plain, what_happens_next
+from webapp.domain.payments import Attempt
+from webapp.domain.policy import Policy
+from webapp.domain.users import Membership, Role, User
+from webapp.reads.operator.attempts import AttemptLine, in_words, line_of
+from webapp.reads.operator.waiting import Waiting, read_waiting
+
+PAGE = 50
+
+LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    id: int
+    name: str
+    owner: str
+    balance: str
+    is_low: bool
+    is_paused: bool
+
+
+@dataclass(frozen=True)
+class AccountsScreen:
+    waiting: Waiting
+    wanted: str
+    rows: tuple[AccountLine, ...]
+    after: int | None
+    """`after` of the next page; None at the end."""
+
+
+@dataclass(frozen=True)
+class MethodLine:
+    label: str
+    state: str
+    code: str
+    """The processor's own code of its last failure (F12)."""
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    id: int
+    name: str
+    owner: str
+    people: tuple[str, ...]
+    balance: str
+    currency: str
+    time_zone: str
+    created: str
+    what_next: str
+    paused: str
+    """ "Since 22 Nov, 10:00, by you", or empty."""
+    paused_by_operator: bool
+    paypal: bool
+    methods: tuple[MethodLine, ...]
+    attempts: tuple[AttemptLine, ...]
+
+
+def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsScreen:
+    """By name, number, or the e-mail address of somebody who belongs to it; oldest first."""
+    wanted = wanted.strip()
+    query = select(Account).order_by(Account.id)
+    if wanted:
+        part = f"%{wanted.translate(LIKE)}%"
+        people = select(Membership.account_id).join(User).where(User.email.ilike(part, "\\"))
+        fits: list[ColumnElement[bool]] = [Account.name.ilike(part, "\\"), Account.id.in_(people)]
+        if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:
+            fits.append(Account.id == int(wanted))
+        query = query.where(or_(*fits))
+    if after is not None:
+        query = query.where(Account.id > after)
+    found = session.scalars(query.limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    owners = _owners(session, [account.id for account in shown])
+    return AccountsScreen(
+        waiting=read_waiting(session),
+        wanted=wanted,
+        rows=tuple(
+            AccountLine(
+                id=a.id,
+                name=a.name,
+                owner=owners.get(a.id, ""),
+                balance=a.show(a.balance),
+                is_low=a.is_low,
+                is_paused=a.paused_at is not None,
+            )
+            for a in shown
+        ),
+        after=shown[-1].id if len(found) > PAGE else None,
+    )
+
+
+def read_account(session: Session, account_id: int, now: datetime, policy: Policy) -> AccountPage:
+    """Raises `NotFound`."""
+    account = session.get(Account, account_id)
+    if account is None:
+        raise NotFound("That account")
+    zone = account.time_zone
+    people = session.execute(
+        select(User.name, User.email, Membership.role)
+        .join(Membership)
+        .where(Membership.account_id == account_id)
+        .order_by(User.id)
+    )
+    since = moments.when(account.paused_at, zone, now) if account.paused_at else ""
+    by = "by an operator" if account.paused_by_operator else "until the customer resumes"
+    own = select(Attempt).where(Attempt.account_id == account_id)
+    last = session.scalars(own.order_by(Attempt.id.desc()).limit(10))
+    at = top_ups.gather(session, account, now, policy)
+    return AccountPage(
+        id=account.id,
+        name=account.name,
+        owner=_owners(session, [account_id]).get(account_id, ""),
+        people=tuple(f"{name}, {email}: {role}" for name, email, role in people),
+        balance=account.show(account.balance),
+        currency=account.currency,
+        time_zone=zone,
+        created=moments.day(account.created_at, zone, now),
+        what_next=plain(what_happens_next(at, account.show)),
+        paused=f"Since {since}, {by}" if since else "",
+        paused_by_operator=account.paused_by_operator,
+        paypal=account.paypal_allowed,
+        methods=tuple(
+            MethodLine(m.label, in_words(m.standing(now)), m.failure_code or "")
+            for m in payment_methods.listed(session, account_id)
+        ),
+        attempts=tuple(line_of(account, one, now) for one in last),
+    )
+
+
+def _owners(session: Session, ids: list[int]) -> dict[int, str]:
+    query = (
+        select(Membership.account_id, User.email)
+        .join(User)
+        .where(Membership.account_id.in_(ids), Membership.role == Role.OWNER)
+    )
+    return {row.account_id: row.email for row in session.execute(query)}

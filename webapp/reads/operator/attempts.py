@@ -1,0 +1,60 @@
+"""Charges, with the processor's own codes; and those that only an operator can settle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money, payments
+from webapp.domain.accounts import Account
+from webapp.domain.declines import reason
+from webapp.domain.payments import Attempt
+from webapp.reads.operator import ZONE
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    id: int
+    account_id: int
+    account: str
+    when: str
+    reference: str
+    amount: str
+    method: str
+    state: str
+    code: str
+    """The raw decline code (F12), or what the processor said."""
+    told: str
+    """What the customer reads of it."""
+    processor: str
+    key: str
+    evidence: str
+
+
+def read_undecided(session: Session, now: datetime) -> tuple[AttemptLine, ...]:
+    """Attempts that only an operator can settle (L9, L10), the oldest first."""
+    waiting = payments.awaiting_operator(session)
+    return tuple(line_of(session.get_one(Account, a.account_id), a, now) for a in waiting)
+
+
+def line_of(account: Account, attempt: Attempt, now: datetime) -> AttemptLine:
+    code = attempt.decline_code or ""
+    return AttemptLine(
+        id=attempt.id,
+        account_id=account.id,
+        account=account.name,
+        when=moments.since(attempt.started_at, ZONE, now),
+        reference=attempt.payment.reference,
+        amount=money.show(attempt.amount, attempt.currency, account.locale),
+        method=attempt.method.label if attempt.method else attempt.payment.note,
+        state=in_words(attempt.state),
+        code=code,
+        told=reason(code).sentence if code else "",
+        processor=attempt.processor,
+        key=attempt.key,
+        evidence=attempt.mismatch or attempt.trouble or "",
+    )
+
+
+def in_words(code: str) -> str:
+    return code.replace("_", " ").capitalize()

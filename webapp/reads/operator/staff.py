@@ -1,0 +1,15 @@
+"""The operators themselves."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.operators import Operator
+from webapp.domain.users import User
+
+
+def read_operators(session: Session) -> list[dict[str, object]]:
+    query = select(User).join(Operator, Operator.user_id == User.id).order_by(User.id)
+    return [
+        {"user": u.id, "email": u.email, "name": u.name, "second_factor": u.has_second_factor}
+        for u in session.scalars(query)
+    ]

@@ -1,0 +1,30 @@
+"""What waits for one of the staff."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnExpressionArgument, func, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.notices import Notice, NoticeState
+from webapp.domain.payments import Attempt
+from webapp.domain.wires import OPEN_STATES, WireRequest
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How much there is to do; the first thing on the page."""
+
+    wires: int
+    attempts: int
+    mails: int
+
+
+def read_waiting(session: Session) -> Waiting:
+    def count(where: ColumnExpressionArgument[bool]) -> int:
+        return session.scalar(select(func.count()).where(where)) or 0
+
+    return Waiting(
+        wires=count(WireRequest.state.in_(OPEN_STATES)),
+        attempts=count(Attempt.needs_operator),
+        mails=count(Notice.state == NoticeState.FAILED),
+    )

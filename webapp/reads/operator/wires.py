@@ -1,0 +1,82 @@
+"""Wire transfers that wait for an operator, and one of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, money
+from webapp.domain.accounts import Account
+from webapp.domain.errors import NotFound
+from webapp.domain.wires import OPEN_STATES, STATE_NAMES, WireRequest, WireState
+from webapp.reads.operator import ZONE
+
+
+@dataclass(frozen=True)
+class WireLine:
+    id: int
+    account_id: int
+    account: str
+    reference: str
+    amount: str
+    when: str
+    state: str
+    proofs: int
+
+
+@dataclass(frozen=True)
+class WirePage(WireLine):
+    currency: str
+    account_currency: str
+    is_foreign: bool
+    expected: str
+    """What was asked for, for the field."""
+    is_open: bool
+    files: tuple[tuple[int, str], ...]
+    ended: str
+
+
+def read_open_wires(session: Session, now: datetime) -> tuple[WireLine, ...]:
+    """Those with a proof first: money is on its way."""
+    query = (
+        select(WireRequest)
+        .where(WireRequest.state.in_(OPEN_STATES))
+        .order_by(WireRequest.proved_at.is_(None), WireRequest.id)
+        .limit(200)
+    )
+    return tuple(_wire(session, wire, now) for wire in session.scalars(query))
+
+
+def read_wire(session: Session, wire_id: int, now: datetime) -> WirePage:
+    """Raises `NotFound`."""
+    wire = session.get(WireRequest, wire_id)
+    if wire is None:
+        raise NotFound("That wire transfer")
+    line = _wire(session, wire, now)
+    account = session.get_one(Account, wire.account_id)
+    ended = f"{line.state} {moments.since(wire.closed_at, ZONE, now)}" if wire.closed_at else ""
+    return WirePage(
+        **vars(line),
+        currency=wire.currency,
+        account_currency=account.currency,
+        is_foreign=wire.currency != account.currency,
+        expected=money.field_text(wire.amount),
+        is_open=wire.is_open,
+        files=tuple((proof.id, proof.name) for proof in wire.proofs),
+        ended=ended,
+    )
+
+
+def _wire(session: Session, wire: WireRequest, now: datetime) -> WireLine:
+    account = session.get_one(Account, wire.account_id)
+    return WireLine(
+        id=wire.id,
+        account_id=account.id,
+        account=account.name,
+        reference=wire.reference,
+        amount=money.show(wire.amount, wire.currency, account.locale),
+        when=moments.since(wire.created_at, ZONE, now),
+        state=STATE_NAMES[WireState(wire.state)],
+        proofs=len(wire.proofs),
+    )

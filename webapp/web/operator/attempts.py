@@ -1,0 +1,49 @@
+"""Outcomes: charges of which only an operator can say what became of them."""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.domain import texts
+from webapp.domain.errors import NotFound, Refusal
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.operator.attempts import read_undecided
+from webapp.web import forms
+from webapp.web.access import Person, permit_operator, prove
+from webapp.web.operator.fields import errors_of
+from webapp.web.responses import say, show
+from webapp.web.screen import status_of
+
+blueprint = Blueprint("attempts", __name__, url_prefix="/attempts")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return attempts_page(permit_operator())
+
+
+@blueprint.post("/<int:attempt_id>/decision")
+def decide(attempt_id: int) -> ResponseReturnValue:
+    person = permit_operator()
+    prove(person)
+    paid, it = forms.wished("paid"), parts()
+    try:
+        reason = texts.reason(request.form.get("reason", ""))
+        now = it.clock.now()
+        decide_attempt(db.session(), attempt_id, paid, reason, person.actor, now, it.policy)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        db.session.rollback()
+        error = errors_of(refusal)["reason"]
+        return attempts_page(person, attempt_id, error), status_of(refusal)
+    it.wake()
+    say(Message(f"Settled as {'paid' if paid else 'not charged'}."))
+    return redirect(url_for("operator.attempts.index"), 303)
+
+
+def attempts_page(person: Person, refused_id: int = 0, error: str = "") -> str:
+    rows = read_undecided(db.session(), parts().clock.now())
+    said = {"refused_id": refused_id, "error": error, "typed": request.form.get("reason", "")}
+    return show(person, "operator/attempts.html", "operator_attempts", rows=rows, **said)

@@ -1,0 +1,26 @@
+"""What the forms of the operator's side have sent, and why they were refused."""
+
+from flask import request
+
+from webapp.domain.errors import Invalid, Refusal
+from webapp.web import forms
+from webapp.web.screen import fields_of
+
+
+def errors_of(refusal: Refusal | None) -> dict[str, str]:
+    return (fields_of(refusal) or {"reason": refusal.sentence}) if refusal else {}
+
+
+def amount_in_form() -> int:
+    amount = optional_amount("amount")
+    if amount is None:
+        raise Invalid({"amount": "Enter an amount"})
+    return amount
+
+
+def optional_amount(name: str) -> int | None:
+    errors: dict[str, str] = {}
+    amount = forms.amount(request.form, name, errors)
+    if errors:
+        raise Invalid(errors)
+    return amount

@@ -1,0 +1,125 @@
+"""Wire transfers: those that wait, one request, and what the bank's statement shows of it."""
+
+from decimal import Decimal
+from io import BytesIO
+
+from flask import Blueprint, redirect, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.complete_wire import complete_wire
+from webapp.actions.reject_wire import reject_wire
+from webapp.domain import money, texts, wires
+from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.domain.wires import WireRequest
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.operator.wires import read_open_wires, read_wire
+from webapp.reads.wires import read_proof
+from webapp.web.access import Person, permit_operator, prove
+from webapp.web.operator.fields import amount_in_form, errors_of, optional_amount
+from webapp.web.responses import say, show
+from webapp.web.screen import status_of
+
+blueprint = Blueprint("wires", __name__, url_prefix="/wires")
+
+WIRE = "/<int:wire_id>"
+
+PROOF_POLICY = "default-src 'none'; sandbox"
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    person = permit_operator()
+    rows = read_open_wires(db.session(), parts().clock.now())
+    return show(person, "operator/wires.html", "operator_wires", rows=rows)
+
+
+@blueprint.get(WIRE)
+def one(wire_id: int) -> ResponseReturnValue:
+    return wire_page(permit_operator(), wire_id)
+
+
+@blueprint.get(f"{WIRE}/proofs/<int:proof_id>")
+def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
+    """A download and never a page, whatever the file is."""
+    permit_operator()
+    asked = db.session.get(WireRequest, wire_id)
+    if asked is None:
+        raise NotFound("That wire transfer")
+    stored = read_proof(db.session(), asked.account_id, wire_id, proof_id)
+    answer = send_file(
+        BytesIO(parts().proofs.read(asked.account_id, stored.file)),
+        mimetype=stored.mime_type,
+        as_attachment=True,
+        download_name=stored.download_name,
+    )
+    answer.headers["Content-Security-Policy"] = PROOF_POLICY
+    return answer
+
+
+@blueprint.post(f"{WIRE}/completion")
+def complete(wire_id: int) -> ResponseReturnValue:
+    person = permit_operator()
+    prove(person)
+    it = parts()
+    try:
+        reason = texts.reason(request.form.get("reason", ""))
+        credited = complete_wire(
+            db.session(),
+            wire_id,
+            amount_in_form(),
+            person.actor,
+            it.clock.now(),
+            it.policy,
+            received=optional_amount("received"),
+            rate=rate_in_form(),
+            reason=reason,
+        )
+    except Refusal as refusal:
+        return wire_refused(person, wire_id, "complete", refusal)
+    it.wake()
+    say(Message("The money is credited." if credited else "It was credited before, once."))
+    return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
+
+
+@blueprint.post(f"{WIRE}/rejection")
+def reject(wire_id: int) -> ResponseReturnValue:
+    person = permit_operator()
+    it = parts()
+    reason = request.form.get("reason", "")
+    try:
+        reject_wire(db.session(), wire_id, reason, person.actor, it.clock.now())
+    except Refusal as refusal:
+        return wire_refused(person, wire_id, "reject", refusal)
+    it.wake()
+    say(Message("The transfer is rejected; the customer is told why."))
+    return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
+
+
+def wire_page(person: Person, wire_id: int, form: str = "", refusal: Refusal | None = None) -> str:
+    return show(
+        person,
+        "operator/wire.html",
+        "operator_wires",
+        wire=read_wire(db.session(), wire_id, parts().clock.now()),
+        form=form,
+        typed=request.form if form else {},
+        errors=errors_of(refusal),
+    )
+
+
+def wire_refused(person: Person, wire_id: int, form: str, refusal: Refusal) -> ResponseReturnValue:
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        raise refusal
+    return wire_page(person, wire_id, form, refusal), status_of(refusal)
+
+
+def rate_in_form() -> Decimal | None:
+    typed = request.form.get("rate", "")
+    if not typed.strip():
+        return None
+    try:
+        return wires.parse_rate(typed)
+    except money.BadAmount as fault:
+        raise Invalid({"rate": str(fault)}) from fault
