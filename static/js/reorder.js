@@ -48,7 +48,7 @@ const attach = () => {
     onEnd: () => {
       dragging = false;
       if (!cancelled) return;
-      sortable.sort(begun, true);
+      putBack();
       // What was held back while the row was in the air.
       htmx.trigger("#refresher", "account-changed");
     },
@@ -81,13 +81,20 @@ const glide = () => {
 
 aroundSwap("methods", remember, glide);
 
+// Its own animation would break off the one of the drag, and leave the last row deaf to the next drag.
+const putBack = () => {
+  remember();
+  sortable.sort(begun);
+  glide();
+};
+
 document.addEventListener("htmx:afterRequest", ({ target }) => {
   if (target.id === "order") sortable?.option("disabled", false);
 });
 
 // Without an answer a dropped row goes back to where it was.
 const goBack = ({ target }) => {
-  if (target.id === "order" && begun) sortable.sort(begun, true);
+  if (target.id === "order" && begun) putBack();
   begun = null;
 };
 

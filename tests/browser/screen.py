@@ -150,6 +150,11 @@ def click_anyway(page: Page, place: Locator) -> None:
     page.mouse.click(*middle(place))
 
 
+def come_to_rest(page: Page) -> None:
+    """Whatever glides or fades has arrived."""
+    page.evaluate("Promise.all(document.getAnimations().map((it) => it.finished.catch(() => 0)))")
+
+
 def middle(place: Locator) -> tuple[float, float]:
     place.scroll_into_view_if_needed()
     box = place.bounding_box()

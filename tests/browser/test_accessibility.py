@@ -11,6 +11,7 @@ from tests.browser.screen import (
     MASTERCARD_NAME,
     VISA_NAME,
     apply,
+    come_to_rest,
     dialog,
     field,
     handle,
@@ -38,8 +39,7 @@ def expect_no_violations(page, where):
 
 
 def _expect_none(page, where, options):
-    # Shades are judged when they have arrived.
-    page.evaluate("Promise.all(document.getAnimations().map((it) => it.finished.catch(() => 0)))")
+    come_to_rest(page)  # shades are judged when they have arrived
     options |= {"preload": False, "iframes": False, "resultTypes": ["violations"]}
     found = [
         {

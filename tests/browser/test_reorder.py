@@ -10,6 +10,7 @@ from tests.browser.screen import (
     MASTERCARD_NAME,
     VISA_NAME,
     Held,
+    come_to_rest,
     expect_order,
     expect_primary,
     handle,
@@ -35,6 +36,7 @@ def order_of(world):
 
 def drag(page, name, onto):
     """Lift a row by its handle and carry it to where another one is; the button stays down."""
+    come_to_rest(page)
     x, y = middle(handle(page, name))
     to = row(page, onto).bounding_box()
     end = to["y"] + (4 if to["y"] < y else to["height"] - 4)
