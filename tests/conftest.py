@@ -17,6 +17,7 @@ from flask import g
 from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
+from tests import made_once
 from tests.factories import MovableClock, World
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
@@ -89,6 +90,17 @@ def quick_passwords() -> Iterator[None]:
     passwords._NOBODY = passwords.hash_password("nobody's password")
     yield
     passwords._hasher, passwords._NOBODY = costly
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    with made_once.addresses(), made_once.templates(), made_once.static_files():
+        yield
+
+
+@pytest.fixture(scope="session")
+def statements() -> made_once.Statements:
+    return made_once.Statements()
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +187,8 @@ def app(
     forget.insert(0, lambda: g.pop("_login_user", None) and None)
     with app.app_context():
         on_postgres = db.engine.dialect.name == "postgresql"
-        if on_postgres:
-            db.engines[None] = request.getfixturevalue("kept").engine_like(db.engine)
+        kept = request.getfixturevalue("kept" if on_postgres else "statements")
+        db.engines[None] = kept.engine_like(db.engine)
         yield app
         db.session.remove()
         if not on_postgres:

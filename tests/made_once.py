@@ -1,0 +1,75 @@
+"""What is the same for the application of every test, and would be half of the work of most."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jinja2 import Environment
+from sqlalchemy import Engine
+from werkzeug.routing import Rule
+from whitenoise import WhiteNoise
+
+RESULTS = ("_build", "_build_unknown", "_converters", "_parts", "_trace", "arguments")
+
+
+@contextmanager
+def addresses() -> Iterator[None]:
+    """Werkzeug writes a regular expression and two functions for each rule of each application."""
+    compile_rule, compiled = Rule.compile, dict[object, dict[str, object]]()
+
+    def compile_once(rule: Rule) -> None:
+        key = rule.rule, repr(rule.defaults)
+        if key not in compiled:
+            compile_rule(rule)
+            compiled[key] = {name: getattr(rule, name) for name in RESULTS}
+        vars(rule).update(compiled[key])
+
+    Rule.compile = compile_once
+    yield
+    Rule.compile = compile_rule
+
+
+@contextmanager
+def templates() -> Iterator[None]:
+    """Jinja compiles a template for each environment."""
+    compile_template, compiled = Environment.compile, dict[object, object]()
+
+    def compile_once(env: Environment, source: str, name=None, filename=None, **more) -> object:
+        key = type(env), source, name, filename, *more.items()
+        if key not in compiled:
+            compiled[key] = compile_template(env, source, name, filename, **more)
+        return compiled[key]
+
+    Environment.compile = compile_once
+    yield
+    Environment.compile = compile_template
+
+
+@contextmanager
+def static_files() -> Iterator[None]:
+    """WhiteNoise looks at each file, and writes its headers, for each application."""
+    add, added = WhiteNoise.add_files, dict[object, dict[str, object]]()
+
+    def add_once(server: WhiteNoise, root: str, prefix: str | None = None) -> None:
+        if (root, prefix) not in added:
+            add(server, root, prefix)
+            added[root, prefix] = dict(server.files)
+        server.files.update(added[root, prefix])
+
+    WhiteNoise.add_files = add_once
+    yield
+    WhiteNoise.add_files = add
+
+
+class Statements:
+    """SQLAlchemy compiles a statement for each engine: so the first engine stays, and is led from
+    one test's SQLite file to the next.
+    """
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def engine_like(self, engine: Engine) -> Engine:
+        """An engine for the same database that knows what has been compiled before."""
+        self._engine = self._engine or engine
+        self._engine.pool = engine.pool
+        return self._engine
