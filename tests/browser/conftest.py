@@ -274,18 +274,26 @@ def open_page(app, world: World, server: Server, open_signed_out: Open) -> Open:
     return open_
 
 
+@pytest.fixture
+def open_calm(open_page: Open) -> Open:
+    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
+    return lambda path=MAIN, **options: open_page(
+        path, reduced_motion="reduce", bypass_csp=True, **options
+    )
+
+
 def cookie_of(app, world: World) -> str:
     """As signing in sets it; test_session.py goes through the form."""
     return session_cookie(app, world)
 
 
-def session_cookie(app, world: World, *, minutes_ago: int = 0) -> str:
-    """Of the owner, who has signed in that long ago."""
+def session_cookie(app, world: World, user_id: int | None = None, *, minutes_ago: int = 0) -> str:
+    """Of the owner, or this person, who has signed in that long ago."""
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
     # Not fresh from the start: what is found changed would be sent again with the first answer.
     session = {
-        "_user_id": str(world.created.user_id),
+        "_user_id": str(user_id or world.created.user_id),
         "_fresh": False,
         "_permanent": True,
         "proved": proved_at(world.clock.now() - timedelta(minutes=minutes_ago)),

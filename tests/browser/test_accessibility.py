@@ -54,14 +54,6 @@ def _expect_none(page, where, options):
 
 
 @pytest.fixture
-def open_calm(open_page):
-    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
-    return lambda path=MAIN, **options: open_page(
-        path, reduced_motion="reduce", bypass_csp=True, **options
-    )
-
-
-@pytest.fixture
 def full(world):
     """Every kind of row, a failed payment, and a mail."""
     visa, _, _ = world.cards(VISA, MASTERCARD, AMEX)

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests import wires
@@ -18,14 +17,6 @@ from webapp.domain.audit import Actor
 from webapp.web.access import resume_token
 
 TAB = "/billing/wire-transfers"
-
-
-@pytest.fixture
-def open_calm(open_page):
-    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
-    return lambda path=MAIN, **options: open_page(
-        path, reduced_motion="reduce", bypass_csp=True, **options
-    )
 
 
 def expect_no_violations_while_busy(page, where):

@@ -1,0 +1,128 @@
+"""What axe finds on the operator's side, in both themes, and what sticks out of its pages."""
+
+import re
+from secrets import token_hex
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import wires
+from tests.browser.conftest import session_cookie
+from tests.browser.screen import MAIN
+from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_widths import sticks_out
+from tests.factories import MASTERCARD, PASSWORD, VISA
+from webapp.actions.operators import create_operator
+from webapp.domain import second_factor
+from webapp.domain.audit import Actor
+from webapp.domain.notices import NoticeState
+from webapp.domain.users import User
+
+
+@pytest.fixture
+def operator(world):
+    """One of the staff, with a second factor."""
+    made = create_operator(
+        world.session,
+        name="Pat Noor",
+        email=f"pat-{token_hex(4)}@provider.example",
+        password=PASSWORD,
+        actor=Actor(name="Test"),
+        now=world.clock.now(),
+    )
+    staff = world.session.get_one(User, made)
+    staff.totp_secret = second_factor.new_secret()
+    world.session.commit()
+    return staff
+
+
+@pytest.fixture
+def open_staff(app, world, server, operator, open_calm):
+    """A window in which the operator is signed in."""
+
+    def open_(path, **options):
+        page = open_calm(None, **options)
+        value = session_cookie(app, world, operator.id)
+        page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
+        page.goto(path)
+        return page
+
+    return open_
+
+
+@pytest.fixture
+def pages(world):
+    """Of each page one that is as full as it may be."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(world.method("4242"), "30.00")
+    undecided = world.pay(world.method("4444"), "30.00").attempts[0]
+    undecided.needs_operator = True
+    wire = wires.prove(world, wires.ask(world, "900.00", "EUR"))
+    ended = wires.ask(world)
+    wires.reject(world, ended)
+    # The server of the tests has no mail server: what is given up is given up here.
+    refused = world.notices[0]
+    refused.state, refused.last_error = NoticeState.FAILED, "550 no such user"
+    world.session.commit()
+    return [
+        "/operator",
+        "/operator?search=nobody",
+        f"/operator/accounts/{world.account_id}",
+        "/operator/wires",
+        f"/operator/wires/{wire.id}",
+        f"/operator/wires/{ended.id}",
+        "/operator/attempts",
+        "/operator/mails",
+        "/operator/mails?q=nobody",
+        f"/operator/mails/{refused.id}",
+    ]
+
+
+def test_axe_on_every_page_of_the_operators_side(open_staff, pages):
+    page = open_staff("/operator")
+    for path in pages:
+        page.goto(path)
+        expect_no_violations(page, path)
+    page.get_by_label("Reason").fill(" ")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Say why")).to_be_visible()
+    expect_no_violations(page, "a mail, refused")
+
+
+def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages):
+    page = open_staff(f"/operator/accounts/{world.account_id}")
+    page.get_by_label("Reason").last.fill("Asked why")
+    page.get_by_role("button", name="See it as they do").click()
+    expect(page).to_have_url(re.compile(f"{MAIN}$"))
+    expect_no_violations(page, "as the customer sees it")
+
+
+def test_who_has_no_second_factor_is_told_why_there_is_nothing_else(open_staff, world, operator):
+    operator.totp_secret = None
+    world.session.commit()
+    page = open_staff("/operator")
+    expect(page.get_by_role("note")).to_contain_text("Operators see every account")
+    expect_no_violations(page, "a second factor to set up")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1100])
+def test_no_page_of_the_operators_side_scrolls_sideways(open_staff, pages, width):
+    page = open_staff("/operator", viewport={"width": width, "height": 900})
+    found = {}
+    for path in pages:
+        page.goto(path)
+        found[path] = sticks_out(page)
+    assert not any(found.values()), found
+
+
+def test_the_list_of_mails_follows_what_is_typed_and_the_address_keeps_it(open_staff, pages):
+    page = open_staff("/operator/mails")
+    page.get_by_label("State").select_option("Given up")
+    expect(page.get_by_text("550 no such user").first).to_be_visible()
+    page.get_by_label("Search").fill("nobody@")
+    expect(page.get_by_role("heading", name="No mail matches")).to_be_visible()
+    expect(page).to_have_url(re.compile("[?]q=nobody@&state=given-up$"))
+    page.reload()
+    expect(page.get_by_label("State")).to_have_value("given-up")
