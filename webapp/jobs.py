@@ -13,6 +13,7 @@ from webapp.actions.deliver_webhooks import deliver_webhooks
 from webapp.actions.each import Going, always, each
 from webapp.actions.expire_holds import expire_holds
 from webapp.actions.finish_setup import expire_setups
+from webapp.actions.forget_events import forget_events
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.reconcile import reconcile
@@ -96,6 +97,12 @@ JOBS = (
         3600,
         lambda session, it: forget_answers(session, it.clock.now()),
         "answers to machines forgotten",
+    ),
+    Job(
+        "forget events",
+        3600,
+        lambda session, it: forget_events(session, it.clock.now()),
+        "events of webhooks forgotten",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(

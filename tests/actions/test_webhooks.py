@@ -10,6 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tests.factories import AMEX, DECLINING, MASTERCARD, VISA
 from webapp.actions import webhook_endpoints as actions
 from webapp.actions.deliver_webhooks import deliver_to
+from webapp.actions.forget_events import forget_events
 from webapp.domain import webhooks
 from webapp.domain.accounts import Account
 from webapp.domain.errors import Conflict, Denied, Invalid, NotFound
@@ -18,6 +19,7 @@ from webapp.domain.users import Right
 from webapp.domain.webhooks import (
     BACK_OFF,
     CHOICES,
+    KEPT,
     MOST,
     PATIENCE,
     Delivery,
@@ -465,3 +467,59 @@ def test_the_page_for_receivers_names_every_event():
     assert "5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in page
     hours = [pause / timedelta(hours=1) for pause in BACK_OFF[3:]]
     assert hours == [2, 5, 10, 14, 20, 24]
+
+
+class TestForgetting:
+    """A day more than `KEPT` after the event."""
+
+    @pytest.fixture
+    def later(self, world):
+        def pass_the_time():
+            world.clock.advance(days=KEPT.days + 1)
+            return forget_events(world.session, world.clock.now())
+
+        return pass_the_time
+
+    def test_what_has_arrived_goes_with_its_deliveries(self, world, post, later):
+        world.webhook()
+        world.webhook("https://example.com/other")
+        world.card(VISA)
+        world.run("deliver webhooks")
+        old = len(told(world))
+        assert later() == old
+        assert told(world) == []
+        assert world.session.query(Delivery).count() == 0
+
+    def test_what_is_young_stays(self, world, post):
+        world.webhook()
+        world.card(VISA)
+        world.run("deliver webhooks")
+        world.clock.advance(days=KEPT.days - 1)
+        before = told(world)
+        assert forget_events(world.session, world.clock.now()) == 0
+        assert told(world) == before
+
+    def test_what_is_owed_stays_until_nobody_wants_it(self, world, post, later):
+        made = world.webhook()
+        world.card(VISA)
+        now = world.clock.now()
+        actions.switch_endpoint(
+            world.session, world.account_id, made.endpoint_id, False, world.owner, now
+        )
+        owed = told(world)
+        assert later() == 0
+        assert told(world) == owed
+        actions.remove_endpoint(
+            world.session, world.account_id, made.endpoint_id, world.owner, world.clock.now()
+        )
+        assert forget_events(world.session, world.clock.now()) == len(owed)
+        assert told(world) == []
+
+    def test_a_bounded_number_at_once(self, world, post, later, monkeypatch):
+        monkeypatch.setattr(webhooks, "AT_ONCE", 2)
+        world.webhook()
+        world.cards(VISA, MASTERCARD, AMEX)
+        world.run("deliver webhooks")
+        kinds = told(world)
+        assert later() == 2
+        assert told(world) == kinds[2:], "the oldest go first"

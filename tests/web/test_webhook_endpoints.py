@@ -1,10 +1,13 @@
 """Webhooks as people see them: added, changed, tested, sent again, switched and removed."""
 
+import json
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
+from tests.factories import VISA
 from tests.receivers import receiving
 from tests.web.conftest import errors, words
 from webapp.courier import HttpCourier
@@ -73,6 +76,29 @@ def test_a_test_arrives_and_is_logged(client, world, receiver):
     told = words(client.get(here))
     assert "Delivered" in told
     assert "Failing" not in told
+
+
+def test_the_log_shows_what_was_sent(client, world, receiver):
+    made = world.webhook(receiver.url)
+    world.use("1.00")
+    world.card(VISA)
+    world.run("deliver webhooks")
+    page = client.get(f"{HERE}/{made.endpoint_id}").text
+    shown = [
+        json.loads(unescape(it)) for it in re.findall(r"<pre [^>]*>(.*?)</pre>", page, re.DOTALL)
+    ]
+    assert shown
+    assert shown == [json.loads(body) for _, body in reversed(receiver.got)]
+
+
+def test_who_sees_no_billing_reads_only_what_is_for_them_p1(world, teammate):
+    made = world.webhook(events=CHOICES)
+    world.card(VISA)
+    world.apply(notification_on=True, notification_threshold="100.00")
+    world.use("2.00")
+    page = teammate("technical").get(f"{HERE}/{made.endpoint_id}").text
+    assert "payment_method.added" in page
+    assert re.findall(r"&#34;type&#34;: &#34;([\w.]+)", page) == ["balance.low"]
 
 
 def test_it_is_switched_off_and_on(client, world):

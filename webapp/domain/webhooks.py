@@ -22,6 +22,8 @@ from sqlalchemy import (
     Index,
     String,
     and_,
+    delete,
+    exists,
     func,
     or_,
     select,
@@ -64,6 +66,12 @@ BACK_OFF = (
 
 PATIENCE = timedelta(days=5)
 """An endpoint that has failed for so long, without a success, is switched off."""
+
+KEPT = timedelta(days=90)
+"""An event that has come to rest is forgotten after this time."""
+
+AT_ONCE = 1000
+"""Events that one transaction forgets."""
 
 GONE = 410
 """The status by which a receiver says that it wants nothing more."""
@@ -185,7 +193,10 @@ class Event(Base):
     """Their ids grow in the order in which the account's transactions were committed."""
 
     __tablename__ = "webhook_event"
-    __table_args__ = (Index("ix_webhook_event_account_id_id", "account_id", "id"),)
+    __table_args__ = (
+        Index("ix_webhook_event_account_id_id", "account_id", "id"),
+        Index("ix_webhook_event_at", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
@@ -198,16 +209,18 @@ class Event(Base):
         """The same at every try and at every endpoint: receivers know a repeat by it."""
         return f"evt_{self.id:012}"
 
-    def body(self) -> bytes:
-        """What is signed and sent, to the byte."""
-        told = {
+    def told(self) -> dict[str, object]:
+        return {
             "type": self.kind,
             "id": self.message_id,
             "timestamp": self.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "account": self.account_id,
             "data": self.data,
         }
-        return dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def body(self) -> bytes:
+        """What is signed and sent, to the byte."""
+        return dumps(self.told(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Delivery(Base):
@@ -344,6 +357,21 @@ def note_who_is_told(session: Session, account: Account) -> None:
     """After any change of endpoints: events are written only where there is somebody to tell."""
     session.flush()
     account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
+
+
+def forget(session: Session, now: datetime) -> int:
+    """Events that are old and owed to nobody, with their deliveries; how many."""
+    removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
+    owed = and_(Delivery.state == DeliveryState.OWED, Delivery.endpoint_id.not_in(removed))
+    is_owed = exists().where(Delivery.event_id == Event.id, owed)
+    old = session.scalars(
+        select(Event.id).where(Event.at < now - KEPT, ~is_owed).order_by(Event.at).limit(AT_ONCE)
+    ).all()
+    session.execute(delete(Delivery).where(Delivery.event_id.in_(old), ~owed))
+    # Somebody may have asked for one again meanwhile.
+    has_deliveries = exists().where(Delivery.event_id == Event.id)
+    gone = delete(Event).where(Event.id.in_(old), ~has_deliveries)
+    return session.connection().execute(gone).rowcount
 
 
 def due(now: datetime) -> ColumnElement[bool]:

@@ -1,14 +1,26 @@
 """An account's webhooks, and what became of each delivery, as its people read them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from json import dumps
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain import moments, webhooks
 from webapp.domain.accounts import Account
-from webapp.domain.webhooks import CHOICES, Delivery, DeliveryState, Ended, Endpoint, EventKind
+from webapp.domain.users import Right
+from webapp.domain.webhooks import (
+    CHOICES,
+    OF_BALANCE,
+    Delivery,
+    DeliveryState,
+    Ended,
+    Endpoint,
+    Event,
+    EventKind,
+)
 
 PAGE = 50
 
@@ -27,6 +39,8 @@ WORDS = {
     EventKind.METHOD_REMOVED: "A method was removed",
     EventKind.SETTINGS_CHANGED: "Low Balance Settings were applied",
 }
+
+READ_BY_ALL = OF_BALANCE | {EventKind.TEST}
 
 ENDED = {
     Ended.BY_HAND: "Switched off",
@@ -64,6 +78,8 @@ class DeliveryRow:
     tone: str
     detail: str
     """ "HTTP 500 after 120 ms: boom"."""
+    body: str
+    """What is sent, spread over lines; empty for who may not read it (P1)."""
     can_resend: bool
 
 
@@ -92,6 +108,7 @@ def read_deliveries(
     session: Session,
     account_id: int,
     endpoint_id: int,
+    rights: Collection[Right],
     now: datetime,
     *,
     before: int | None = None,
@@ -108,7 +125,7 @@ def read_deliveries(
     shown = found[:PAGE]
     return EndpointScreen(
         endpoint=_row(endpoint, account, now),
-        rows=tuple(_delivery(one, endpoint, account, now) for one in shown),
+        rows=tuple(_delivery(one, endpoint, account, rights, now) for one in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
     )
@@ -144,7 +161,9 @@ def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
     )
 
 
-def _delivery(one: Delivery, endpoint: Endpoint, account: Account, now: datetime) -> DeliveryRow:
+def _delivery(
+    one: Delivery, endpoint: Endpoint, account: Account, rights: Collection[Right], now: datetime
+) -> DeliveryRow:
     zone = account.time_zone
     state, tone = "Delivered", "ok"
     if one.state == DeliveryState.FAILED:
@@ -159,8 +178,15 @@ def _delivery(one: Delivery, endpoint: Endpoint, account: Account, now: datetime
         state=state,
         tone=tone,
         detail=_detail(one, zone, now),
+        body=_body(one.event, rights),
         can_resend=endpoint.is_on,
     )
+
+
+def _body(event: Event, rights: Collection[Right]) -> str:
+    if Right.BILLING not in rights and event.kind not in READ_BY_ALL:
+        return ""
+    return dumps(event.told(), ensure_ascii=False, indent=2)
 
 
 def _detail(one: Delivery, zone: str, now: datetime) -> str:

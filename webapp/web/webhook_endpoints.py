@@ -58,8 +58,14 @@ def create() -> ResponseReturnValue:
 def details(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     before = request.args.get("before", type=forms.record_id)
-    now = parts().clock.now()
-    screen = read_deliveries(db.session(), person.account_id, endpoint_id, now, before=before)
+    screen = read_deliveries(
+        db.session(),
+        person.account_id,
+        endpoint_id,
+        person.rights,
+        parts().clock.now(),
+        before=before,
+    )
     return show(person, "webhook_endpoints/details.html", "webhooks", screen=screen)
 
 
