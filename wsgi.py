@@ -12,7 +12,8 @@ from flask import Flask
 from webapp.app import STATIC, create_app
 from webapp.background import Background
 from webapp.copies.moved import word_left_at
-from webapp.settings import BadSetting, Settings
+from webapp.environment import BadSetting
+from webapp.settings import Settings
 from webapp.web.static_files import publish
 
 load_dotenv(Path(__file__).parent / ".env")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from webapp.settings import ROOT, SECRET_KEYS, SECRETS, BadSetting, Settings
+from webapp.environment import BadSetting
+from webapp.settings import ROOT, SECRET_KEYS, SECRETS, Settings
 
 PAYPAL_KEYS = {
     "PAYPAL_PROCESSOR": "paypal",

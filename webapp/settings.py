@@ -5,24 +5,17 @@ every variable for the operator; this file is what makes that list true.
 """
 
 import os
-import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from email.utils import parseaddr
 from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
+
+from webapp.environment import MICROS, BadSetting, Environment, decimal
 
 ROOT = Path(__file__).resolve().parent.parent
-
-MICROS = 1_000_000
-"""Money is a whole number of micros: a million to one unit of the currency."""
-
-Word = TypeVar("Word", bound=StrEnum)
 
 SECRET_KEYS = "sk_test_… or sk_live_… or rk_test_… or rk_live_…"
 
@@ -36,16 +29,6 @@ SECRETS = (
     "PAYPAL_CLIENT_SECRET",
 )
 """Each may lie in a file that NAME_FILE names."""
-
-LINE_LENGTH = 140
-"""What banks have room for, too."""
-
-
-class BadSetting(Exception):
-    """A variable holds what it may not; the text is one line for the operator.
-
-    It never repeats a secret.
-    """
 
 
 class CardProcessor(StrEnum):
@@ -161,7 +144,7 @@ class Settings:
         Raises:
             BadSetting: on the first value that cannot be used.
         """
-        env = _Environment(environ)
+        env = Environment(environ, SECRETS)
         home = env.folder("BALLAST_HOME", ROOT / "instance")
         mail_use_tls = env.flag("MAIL_USE_TLS", cls.mail_use_tls)
         cards = env.word("CARD_PROCESSOR", cls.card_processor)
@@ -180,7 +163,10 @@ class Settings:
             rate_limits=env.flag("RATE_LIMITS", cls.rate_limits),
             metrics_token=env.text("METRICS_TOKEN"),
             card_processor=cards,
-            paypal_processor=env.paypal("PAYPAL_PROCESSOR", live_cards=live_cards),
+            # Beside live cards nobody unless it is set: a default may not sell balance for nothing.
+            paypal_processor=env.word_or_none(
+                "PAYPAL_PROCESSOR", PayPalProcessor, None if live_cards else PayPalProcessor.SANDBOX
+            ),
             stripe_secret_key=stripe_secret_key,
             stripe_publishable_key=env.key("STRIPE_PUBLISHABLE_KEY", "pk_test_… or pk_live_…"),
             stripe_webhook_secret=env.key("STRIPE_WEBHOOK_SECRET", "whsec_…"),
@@ -277,8 +263,8 @@ class Settings:
             raise BadSetting("PAYMENT_MIN: got '0'; use an amount above zero")
         if self.payment_min > self.payment_max:
             raise BadSetting(
-                f"PAYMENT_MIN: {_decimal(self.payment_min)} is more than "
-                f"PAYMENT_MAX, {_decimal(self.payment_max)}; use at most that"
+                f"PAYMENT_MIN: {decimal(self.payment_min)} is more than "
+                f"PAYMENT_MAX, {decimal(self.payment_max)}; use at most that"
             )
         if self.mail_username and not self.mail_password:
             raise BadSetting("MAIL_PASSWORD: not set; set it, or leave MAIL_USERNAME out too")
@@ -366,214 +352,6 @@ class Settings:
             raise BadSetting(
                 "PROVIDER_TAX_NUMBER: not set; set it, or leave PROVIDER_TAX_RATE out too"
             )
-
-
-class _Environment:
-    """One reader for each kind of value; each refuses in one line, by name."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str = "") -> str:
-        given = self._environ.get(name, "").strip()
-        return (self._from_file(name, given) if name in SECRETS else given) or default
-
-    def _from_file(self, name: str, given: str) -> str:
-        """A secret may lie in a file, as containers hand them out."""
-        path = self._environ.get(f"{name}_FILE", "").strip()
-        if not path:
-            return given
-        if given:
-            raise BadSetting(f"{name}_FILE: {name} is set too; leave one of them out")
-        try:
-            secret = Path(path).read_text().strip()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise BadSetting(f"{name}_FILE: cannot read '{path}' ({why})") from error
-        if not secret:
-            raise BadSetting(f"{name}_FILE: '{path}' is empty")
-        return secret
-
-    def flag(self, name: str, default: bool) -> bool:
-        raw = self.text(name)
-        if raw not in ("", "0", "1"):
-            raise _refused(name, raw, "use 0 or 1")
-        return raw == "1" if raw else default
-
-    def word(self, name: str, default: Word) -> Word:
-        return self._as_word(name, self.text(name, default), type(default))
-
-    @staticmethod
-    def _as_word(name: str, raw: str, kind: type[Word]) -> Word:
-        words = {word.value: word for word in kind}
-        if raw in words:
-            return words[raw]
-        raise _refused(name, raw, f"use {' or '.join(words)}")
-
-    def paypal(self, name: str, *, live_cards: bool) -> PayPalProcessor | None:
-        """Beside live cards nobody unless it is set: a default may not sell balance for nothing."""
-        raw = self.text(name, "" if live_cards else PayPalProcessor.SANDBOX)
-        return self._as_word(name, raw, PayPalProcessor) if raw else None
-
-    def port(self, name: str, default: int) -> int:
-        raw = self.text(name, str(default))
-        # Not int() alone: it also takes '8_000', '+80' and other scripts' digits.
-        if re.fullmatch(r"[0-9]{1,5}", raw) and 1 <= int(raw) <= 65_535:
-            return int(raw)
-        raise _refused(name, raw, "use a whole number from 1 to 65535")
-
-    def count(self, name: str, default: int, *, most: int) -> int:
-        raw = self.text(name, str(default))
-        if re.fullmatch(r"[0-9]", raw) and int(raw) <= most:
-            return int(raw)
-        raise _refused(name, raw, f"use a whole number from 0 to {most}")
-
-    def quota(self, name: str, default: int) -> int:
-        raw = self.text(name, str(default))
-        if re.fullmatch(r"[1-9][0-9]{0,8}", raw):
-            return int(raw)
-        raise _refused(name, raw, "use a whole number above zero")
-
-    def money(self, name: str, default: int) -> int:
-        raw = self.text(name)
-        if not raw:
-            return default
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", raw):
-            raise _refused(name, raw, "use an amount such as 30.00")
-        return int(Decimal(raw) * MICROS)
-
-    def networks(self, name: str) -> tuple[str, ...]:
-        found = self.text(name).replace(",", " ").split()
-        for text in found:
-            try:
-                ip_network(text)
-            except ValueError:
-                raise _refused(name, text, "use networks such as 10.0.0.0/8") from None
-        return tuple(found)
-
-    def folder(self, name: str, default: Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser().absolute()
-
-    def host(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if re.fullmatch(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", raw):
-            return raw
-        raise _refused(name, raw, "use a host name or an address, without a port")
-
-    def url(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if re.fullmatch(r"(https?://[A-Za-z0-9._:\[\]-]+(/[^\s?#]*)?)?", raw):
-            return raw.rstrip("/")
-        raise _refused(name, raw, "use an address such as https://billing.example.com")
-
-    def key(self, name: str, use: str) -> str:
-        """A processor's key, which tells by its beginning what it is. It is never repeated."""
-        raw = self.text(name)
-        starts = tuple(word.removesuffix("…") for word in use.split(" or "))
-        if not raw or (raw.startswith(starts) and re.fullmatch(r"[A-Za-z0-9_]+", raw)):
-            return raw
-        raise BadSetting(f"{name}: not such a key; use {use}")
-
-    def mailbox(self, name: str, default: str) -> str:
-        raw = self.text(name, default)
-        if is_mailbox(raw):
-            return raw
-        raise _refused(name, raw, "use an address such as Ballast <billing@example.com>")
-
-    def line(self, name: str) -> str:
-        raw = self.text(name)
-        if raw.isprintable() and len(raw) <= LINE_LENGTH:
-            return raw
-        raise _refused(name, raw, f"use one line of at most {LINE_LENGTH} characters")
-
-    def address(self, name: str) -> str:
-        raw = self.text(name)
-        if not raw or (is_mailbox(raw) and parseaddr(raw)[1] == raw):
-            return raw
-        raise _refused(name, raw, "use an address such as billing@example.com")
-
-    def percent(self, name: str) -> int:
-        """Thousandths of it."""
-        raw = self.text(name)
-        if not re.fullmatch(r"([0-9]{1,2}(\.[0-9]{1,3})?)?", raw):
-            raise _refused(name, raw, "use a percentage such as 23 or 7.7, below 100")
-        return int(Decimal(raw or "0") * 1000)
-
-    def iban(self, name: str) -> str:
-        """In groups of four, as people read it. A mistyped one would send their money elsewhere."""
-        raw = self.text(name)
-        iban = raw.replace(" ", "").upper()
-        if not iban or _is_iban(iban):
-            return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
-        raise _refused(name, raw, "use an IBAN whose check digits are right")
-
-    def bic(self, name: str) -> str:
-        raw = self.text(name)
-        if re.fullmatch(r"([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?", raw):
-            return raw
-        raise _refused(name, raw, "use a BIC such as AIBKIE2D or AIBKIE2DXXX")
-
-    def account_number(self, name: str) -> str:
-        raw = self.text(name)
-        if re.fullmatch(r"([0-9A-Za-z -]{4,34})?", raw):
-            return raw
-        raise _refused(name, raw, "use an account number of 4 to 34 digits and letters")
-
-    def routing(self, name: str) -> str:
-        raw = self.text(name)
-        if not raw or _is_routing_number(raw):
-            return raw
-        raise _refused(name, raw, "use a routing number of nine digits whose check digit is right")
-
-    def database(self, name: str, default: str) -> str:
-        return database_url(name, self.text(name, default))
-
-
-def database_url(name: str, raw: str) -> str:
-    """The address of a database, as SQLAlchemy takes it.
-
-    Raises:
-        BadSetting: for one that Ballast does not work with, by this name.
-    """
-    # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
-    for prefix in ("postgres://", "postgresql://"):
-        if raw.startswith(prefix):
-            raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
-    if raw.startswith(("sqlite:///", "postgresql+psycopg://")):
-        return raw
-    # The value may hold a password: say no more of it than its scheme.
-    scheme, found, _ = raw.partition("://")
-    got = scheme + found if found and scheme.isprintable() else "something else"
-    raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
-
-
-def is_mailbox(raw: str) -> bool:
-    local, at, domain = parseaddr(raw)[1].rpartition("@")
-    return bool(local and at and domain and raw.isprintable())
-
-
-def _refused(name: str, raw: str, use: str) -> BadSetting:
-    return BadSetting(f"{name}: got {raw!r}; {use}")
-
-
-def _is_iban(text: str) -> bool:
-    """ISO 13616: letters count from ten, and the number leaves 1 modulo 97."""
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
-        return False
-    turned = text[4:] + text[:4]
-    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
-
-
-def _is_routing_number(text: str) -> bool:
-    """ABA: weights 3, 7, 1."""
-    if not re.fullmatch(r"[0-9]{9}", text):
-        return False
-    weighted = (int(digit) * weight for digit, weight in zip(text, (3, 7, 1) * 3, strict=True))
-    return sum(weighted) % 10 == 0
-
-
-def _decimal(micros: int) -> str:
-    return f"{Decimal(micros) / MICROS:.2f}"
 
 
 def _kept_key(path: Path) -> str:

@@ -15,9 +15,9 @@ from webapp.cli.commands import Command, as_json, print_json, print_record
 from webapp.copies import back_up, move
 from webapp.copies import restore as restoring
 from webapp.copies.archive import Manifest
+from webapp.environment import BadSetting, database_url
 from webapp.extensions import db, parts
 from webapp.reads.holdings import Holdings
-from webapp.settings import BadSetting, database_url
 
 FILE = click.Path(path_type=Path)
 
