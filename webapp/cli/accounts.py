@@ -11,6 +11,7 @@ from webapp.actions.create_account import create_account
 from webapp.actions.note_export import note_export
 from webapp.actions.second_factor import reset_second_factor
 from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import CENTS, AmountOf
 from webapp.domain import money
 from webapp.domain.audit import COMMAND_LINE
 from webapp.extensions import db, parts
@@ -22,30 +23,30 @@ commands = Commands("accounts", help="Make customers' accounts and look at them.
 ANY_ID = click.IntRange(1, 2**31 - 1)
 
 
-class Amount(click.ParamType):
-    """Micros of a decimal string with at most two decimals, zero included."""
-
-    name = "amount"
+class AmountOrZero(AmountOf):
+    """Micros of a decimal string; opening at nothing is no fault."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        if isinstance(value, int):
-            return value
-        text = str(value).strip()
-        if text in ("0", "0.0", "0.00"):
-            return 0
-        try:
-            return money.parse(text)
-        except money.BadAmount as fault:
-            self.fail(f"{value!r}: {fault}", param, ctx)
+        is_zero = str(value).strip() in ("0", "0.0", "0.00")
+        return 0 if is_zero else super().convert(value, param, ctx)
+
+
+OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 
 
 @commands.command()
 @click.option("--name", required=True, help="The customer's company.")
 @click.option("--email", required=True, help="The owner's e-mail address, for sign-in and bills.")
 @click.option("--password", help="The owner's password. Asked for when it is left out.")
-@click.option("--balance", type=Amount(), default=0, metavar="100.00", help="Opening balance.")
+@click.option(
+    "--balance",
+    type=OPENING_BALANCE,
+    default=0,
+    metavar="100.00",
+    help="Opening balance.",
+)
 @click.option("--owner", default="", help="The owner's name. The company's when left out.")
 @click.option("--time-zone", default="UTC", show_default=True, help="For its dates: Europe/Dublin.")
 @as_json
@@ -132,7 +133,7 @@ def paypal(account: int, state: str) -> None:
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.argument("amount", type=Amount(), metavar="AMOUNT")
+@click.argument("amount", type=CENTS, metavar="AMOUNT")
 @click.option("--debit", is_flag=True, help="Take it off instead of putting it on.")
 @click.option("--reason", required=True, help="It stands on the statement and in the audit log.")
 def adjust(account: int, amount: int, debit: bool, reason: str) -> None:

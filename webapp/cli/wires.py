@@ -9,6 +9,7 @@ import click
 from webapp.actions.complete_wire import complete_wire
 from webapp.actions.reject_wire import reject_wire
 from webapp.cli.commands import Commands, as_json, print_json, print_record
+from webapp.cli.kinds import CENTS
 from webapp.domain import money
 from webapp.domain import wires as domain
 from webapp.domain.audit import COMMAND_LINE
@@ -24,22 +25,6 @@ from webapp.reads.wires import (
 commands = Commands("wires", help="Wire transfers: look at requests, complete or reject them.")
 
 WIRE = click.argument("wire", metavar="ID")
-
-
-class PaymentAmount(click.ParamType):
-    """Micros of a decimal string above zero, with at most two decimals."""
-
-    name = "amount"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return money.parse(str(value))
-        except money.BadAmount as fault:
-            self.fail(f"{value!r}: {fault}", param, ctx)
 
 
 class Rate(click.ParamType):
@@ -106,14 +91,14 @@ def proof(wire: str, file: Path, number: int | None) -> None:
 @WIRE
 @click.option(
     "--amount",
-    type=PaymentAmount(),
+    type=CENTS,
     required=True,
     metavar="975.78",
     help="What is booked, in the account's currency.",
 )
 @click.option(
     "--received",
-    type=PaymentAmount(),
+    type=CENTS,
     metavar="900.00",
     help="What has arrived, where the wire is in another currency.",
 )
