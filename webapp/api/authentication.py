@@ -9,8 +9,7 @@ from werkzeug.exceptions import Unauthorized
 from webapp.actions.admit import admit
 from webapp.actions.note_key_use import note_key_use
 from webapp.domain import throttle
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ApiKey, KeyState, Scope
+from webapp.domain.api_keys import KeyState, Scope, ShownKey
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Denied
 from webapp.domain.throttle import Count
@@ -23,14 +22,9 @@ REALM: dict[str, str | None] = {"realm": "Ballast API"}
 class Machine:
     """Whoever holds a key, and the account that it speaks for."""
 
-    account: Account
-    key_id: int
+    account_id: int
+    currency: str
     key_name: str
-    scopes: frozenset[str]
-
-    @property
-    def account_id(self) -> int:
-        return self.account.id
 
     @property
     def actor(self) -> Actor:
@@ -65,24 +59,22 @@ def permit_by_header(scope: Scope) -> Machine:
 
 def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
     session, now, address = db.session(), parts().clock.now(), request.remote_addr or ""
-    found = ApiKey.by_key(session, key)
-    if found is None:
+    shown = ShownKey.find(session, key)
+    if shown is None:
         _note_guess(address)
         raise Unauthorized("This API key is not known.", www_authenticate=challenge)
-    record, account = found
-    if not record.works(now):
-        ended = KeyState.REVOKED if record.revoked_at else KeyState.EXPIRED
+    if not shown.works(now):
+        ended = KeyState.REVOKED if shown.revoked_at else KeyState.EXPIRED
         sentence = f"This API key is {ended}: it does not work any more."
         raise Unauthorized(sentence, www_authenticate=challenge)
-    if not record.allows_from(address):
+    if not shown.allows_from(address):
         sentence = f"This API key is not allowed from {address}."
         raise Denied(sentence, code="address_not_allowed")
-    if scope not in record.scopes:
+    if scope not in shown.scopes:
         raise Denied(f"This API key has no scope {scope}.", code="insufficient_scope")
-    machine = Machine(account, record.id, record.name, frozenset(record.scopes))
-    if record.use_is_news(now):
-        note_key_use(session, record.id, address, now)
-    return machine
+    if shown.use_is_news(now):
+        note_key_use(session, shown.id, address, now)
+    return Machine(shown.account_id, shown.currency, shown.name)
 
 
 def _note_guess(address: str) -> None:

@@ -16,6 +16,7 @@ from webapp.api.kinds import MICROS, Money, Reference, Whole
 from webapp.api.nouns import noun
 from webapp.api.operations import Group, Link, operation
 from webapp.api.repeatable import repeatable
+from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
 from webapp.domain.errors import Invalid
 from webapp.domain.holds import LIFE, Hold, HoldState, find
@@ -167,7 +168,8 @@ def release_hold(reference: str) -> ResponseReturnValue:
 
 
 def _record(machine: Machine, hold: Hold, now: datetime) -> HoldRecord:
-    standing = read_standing(db.session(), machine.account, now)
+    account = db.session().get_one(Account, machine.account_id)
+    standing = read_standing(db.session(), account, now)
     return HoldRecord(
         reference=hold.reference,
         amount=decimal_text(hold.amount),
@@ -177,5 +179,5 @@ def _record(machine: Machine, hold: Hold, now: datetime) -> HoldRecord:
         ended_at=hold.ended_at,
         balance=decimal_text(standing.balance),
         available=decimal_text(standing.available),
-        currency=machine.account.currency,
+        currency=machine.currency,
     )

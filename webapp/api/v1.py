@@ -13,6 +13,7 @@ from webapp.api.kinds import Money
 from webapp.api.nouns import noun
 from webapp.api.operations import CSV, Group, Link, operation
 from webapp.api.repeatable import repeatable
+from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
@@ -56,25 +57,26 @@ def post_usage() -> ResponseReturnValue:
     201 if anything was posted or all of it had been before; 409 or 422 only where nothing was
     posted. Usage is never refused for lack of balance.
     """
-    it, account = parts(), permit(Scope.USAGE_WRITE).account
-    account_id, currency, now = account.id, account.currency, it.clock.now()
+    machine, it = permit(Scope.USAGE_WRITE), parts()
+    now = it.clock.now()
     sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
-    batch = usage.read(sent, currency, now)
-    receipt = post(db.session(), account_id, batch.usages, now, it.policy)
+    batch = usage.read(sent, machine.currency, now)
+    receipt = post(db.session(), machine.account_id, batch.usages, now, it.policy)
     if receipt.opened_top_up:
         it.wake()
-    return usage.answer(batch, receipt, currency)
+    return usage.answer(batch, receipt, machine.currency)
 
 
 @blueprint.get("/balance")
 @operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance, has_etag=True)
 def read_balance() -> ResponseReturnValue:
-    account = permit(Scope.BALANCE_READ).account
-    standing = read_standing(db.session(), account, parts().clock.now())
+    machine, session = permit(Scope.BALANCE_READ), db.session()
+    account = session.get_one(Account, machine.account_id)
+    standing = read_standing(session, account, parts().clock.now())
     return answer(
         Balance(
             balance=decimal_text(standing.balance),
-            currency=account.currency,
+            currency=machine.currency,
             held=decimal_text(standing.held),
             available=decimal_text(standing.available),
         )

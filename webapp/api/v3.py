@@ -4,9 +4,10 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from webapp.api import authentication, elsewhere, json_api, rates
+from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
 from webapp.domain.money import decimal_text
-from webapp.extensions import csrf
+from webapp.extensions import csrf, db
 
 blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
 csrf.exempt(blueprint)
@@ -17,7 +18,8 @@ elsewhere.init_blueprint(blueprint)
 
 @blueprint.get("/balance")
 def balance() -> ResponseReturnValue:
-    account = authentication.permit_by_header(Scope.BALANCE_READ).account
+    machine = authentication.permit_by_header(Scope.BALANCE_READ)
+    account = db.session().get_one(Account, machine.account_id)
     prepaid = decimal_text(account.balance)
     # Accounts are prepaid: there is no credit beside what was paid in.
     attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}

@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from secrets import token_urlsafe
+from typing import NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -152,7 +153,33 @@ class ApiKey(Base):
             self.revoked_at = now
 
     def works(self, now: datetime) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return is_alive(self.revoked_at, self.expires_at, now)
+
+
+class ShownKey(NamedTuple):
+    """A key that came with a request, and the account that it speaks for.
+
+    By columns: every request asks for it, and two whole records would cost as much as its usage.
+    """
+
+    id: int
+    name: str
+    scopes: list[str]
+    networks: list[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    account_id: int
+    currency: str
+
+    @classmethod
+    def find(cls, session: Session, key: str) -> "ShownKey | None":
+        """None for a key that is not known."""
+        found = session.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
+        return cls(*found) if found is not None else None
+
+    def works(self, now: datetime) -> bool:
+        return is_alive(self.revoked_at, self.expires_at, now)
 
     def allows_from(self, address: str) -> bool:
         if not self.networks:
@@ -169,14 +196,9 @@ class ApiKey(Base):
         # Farther ahead than that, it comes from a clock that was set back since.
         return self.last_used_at is None or abs(now - self.last_used_at) >= USE_NOTED
 
-    @staticmethod
-    def by_key(session: Session, key: str) -> "tuple[ApiKey, Account] | None":
-        """Its record, and for whom it speaks; None for a key that is not known."""
-        found = session.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
-        if found is None:
-            return None
-        record, account = found
-        return record, account
+
+def is_alive(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> bool:
+    return revoked_at is None and (expires_at is None or now < expires_at)
 
 
 def hash_key(key: str) -> str:
@@ -235,7 +257,17 @@ def note_use(session: Session, key_id: int, address: str, now: datetime) -> None
 
 
 _BY_KEY = (
-    select(ApiKey, Account)
+    select(
+        ApiKey.id,
+        ApiKey.name,
+        ApiKey.scopes,
+        ApiKey.networks,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        ApiKey.last_used_at,
+        Account.id,
+        Account.currency,
+    )
     .join(Account, Account.id == ApiKey.account_id)
     .where(ApiKey.key_hash == bindparam("key_hash"))
 )
