@@ -35,25 +35,30 @@ def parse(text: object, places: int = PAYMENT_PLACES) -> int:
 
     Raises `BadAmount`.
     """
-    if not isinstance(text, str):
-        raise BadAmount('An amount is a decimal string, such as "12.34"')
-    text = text.strip()
-    if not text:
-        raise BadAmount("Enter an amount")
-    if text.startswith(("-", "−")) and _DECIMAL.fullmatch(text[1:]):
-        raise BadAmount("Must be above zero")
-    match = _DECIMAL.fullmatch(text)
+    match = _DECIMAL.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise BadAmount("Enter an amount such as 50.00")
-    units, fraction = match[1], match[2] or ""
+        raise BadAmount(_why_none(text))
+    units, fraction = match.groups("")
     if len(fraction) > places:
         raise BadAmount(f"At most {places} decimals")
-    micros = int(units) * MICROS + int(fraction.ljust(USAGE_PLACES, "0") or "0")
+    micros = int(units + fraction.ljust(USAGE_PLACES, "0"))
     if micros == 0:
         raise BadAmount("Must be above zero")
     if micros > LARGEST:
         raise BadAmount("That amount is too large")
     return micros
+
+
+def _why_none(text: object) -> str:
+    """What is no decimal string at all."""
+    if not isinstance(text, str):
+        return 'An amount is a decimal string, such as "12.34"'
+    text = text.strip()
+    if not text:
+        return "Enter an amount"
+    if text.startswith(("-", "−")) and _DECIMAL.fullmatch(text[1:]):
+        return "Must be above zero"
+    return "Enter an amount such as 50.00"
 
 
 def cents_up(micros: int) -> int:

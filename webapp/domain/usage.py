@@ -1,10 +1,9 @@
 """One record of metered usage, as a meter sends it (L1, L12)."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from webapp.domain import money
 from webapp.domain.errors import Invalid
@@ -27,8 +26,7 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     amount: int
     """Micros, above zero."""
     reference: str
@@ -39,7 +37,7 @@ class Usage:
 
 def parse(raw: object, currency: str, now: datetime) -> Usage:
     """Read one record. Raises `Invalid` with an error for each bad field."""
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise Invalid({"record": "A record is an object with an amount and a reference"})
     faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
     amount, occurred_at = 0, now
