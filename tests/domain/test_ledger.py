@@ -156,11 +156,10 @@ def test_the_balance_is_the_ledgers_sum_at_every_moment_l2(world, moves):
                 kind=EntryKind.USAGE,
                 amount=-amount,
                 occurred_at=world.clock.now(),
-                posted_at=world.clock.now(),
             )
             for amount in debits
         ]
-        ledger.append(world.session, account, entries)
+        ledger.append(world.session, account, entries, world.clock.now())
         for credit, amount in batch:
             if credit:
                 adjustments.post(world.session, account, amount, "Test", world.clock.now())

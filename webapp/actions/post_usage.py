@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
 from webapp.domain import holds, ledger, news
-from webapp.domain.accounts import Account
+from webapp.domain.accounts import Account, Standing
 from webapp.domain.base import begin_writing
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.low_balance import LowBalanceSettings
@@ -31,13 +31,7 @@ def post_usage(
     session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
 ) -> UsageReceipt:
     """Debit each record by itself. Usage is never refused for lack of balance (L1)."""
-    account = Account.locked(session, account_id)
-    receipt = _post(session, {account_id: account}, {account_id: usages}, now, policy)[account_id]
-    if Verdict.POSTED in receipt.verdicts:
-        session.commit()
-    else:
-        session.rollback()
-    return receipt
+    return post_usage_of_many(session, {account_id: usages}, now, policy)[account_id]
 
 
 def post_usage_of_many(
@@ -48,62 +42,57 @@ def post_usage_of_many(
 ) -> dict[int, UsageReceipt]:
     """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
     begin_writing(session)
-    receipts = _post(session, Account.lock_many(session, usages), usages, now, policy)
-    session.commit()
+    receipts = _post(session, usages, now, policy)
+    if any(Verdict.POSTED in receipt.verdicts for receipt in receipts.values()):
+        session.commit()
+    else:
+        session.rollback()
     return receipts
 
 
 def _post(
-    session: Session,
-    accounts: Mapping[int, Account],
-    usages: Mapping[int, Sequence[Usage]],
-    now: datetime,
-    policy: Policy,
+    session: Session, usages: Mapping[int, Sequence[Usage]], now: datetime, policy: Policy
 ) -> dict[int, UsageReceipt]:
+    accounts = Standing.lock(session, usages)
     claimed = _claimed(session, usages)
-    verdicts = {
-        account_id: tuple(_claim(usage, claimed[account_id]) for usage in sent)
-        for account_id, sent in usages.items()
-    }
-    entries = {
-        account_id: [
-            _entry(usage, now)
-            for usage, verdict in zip(sent, verdicts[account_id], strict=True)
-            if verdict is Verdict.POSTED
-        ]
-        for account_id, sent in usages.items()
-    }
-    ledger.append_to_many(session, ((accounts[it], mine) for it, mine in entries.items()))
+    judged = {it: _judge(mine, claimed[it]) for it, mine in usages.items()}
+    balances = ledger.append_to_many(
+        session, ((it, accounts[it].balance, entries) for it, (_, entries) in judged.items()), now
+    )
     receipts = {}
-    for account_id, account in accounts.items():
-        if entries[account_id] and account.open_holds:
-            posted = [usage.reference for usage in usages[account_id]]
-            holds.end_with_usage(session, account, posted, now)
-        if entries[account_id]:
-            news.balance(session, account, now)
-        opened = bool(entries[account_id]) and _look_if_low(session, account, now, policy)
-        receipts[account_id] = UsageReceipt(account.balance, verdicts[account_id], opened)
+    for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
+        quiet = not entries or accounts[account_id].is_quiet_at(balance)
+        opened = not quiet and _follow(session, account_id, entries, now, policy)
+        receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
 
-def _claim(usage: Usage, claimed: dict[str, int]) -> Verdict:
-    """Judge a record, and let it have its reference if nobody had it before."""
-    if usage.reference not in claimed:
-        claimed[usage.reference] = -usage.amount
-        return Verdict.POSTED
-    same = claimed[usage.reference] == -usage.amount
-    return Verdict.DUPLICATE if same else Verdict.CONFLICT
+def _judge(usages: Sequence[Usage], claimed: dict[str, int]) -> tuple[list[Verdict], list[Entry]]:
+    """A verdict for each record, and what is to be posted: a reference is whose it is first."""
+    verdicts, entries = [], []
+    for usage in usages:
+        amount, reference = -usage.amount, usage.reference
+        known = claimed.get(reference)
+        if known is None:
+            claimed[reference] = amount
+            verdicts.append(Verdict.POSTED)
+            entries.append(
+                Entry(EntryKind.USAGE, amount, usage.occurred_at, usage.description, reference)
+            )
+        else:
+            verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
+    return verdicts, entries
 
 
-def _entry(usage: Usage, now: datetime) -> Entry:
-    return Entry(
-        kind=EntryKind.USAGE,
-        amount=-usage.amount,
-        reference=usage.reference,
-        description=usage.description,
-        occurred_at=usage.occurred_at,
-        posted_at=now,
-    )
+def _follow(
+    session: Session, account_id: int, posted: Sequence[Entry], now: datetime, policy: Policy
+) -> bool:
+    """What follows from a debit; whether it opened a top-up."""
+    account = Account.lock(session, account_id)
+    references = [entry.reference for entry in posted if entry.reference]
+    holds.end_with_usage(session, account, references, now)
+    news.balance(session, account, now)
+    return _look_if_low(session, account, now, policy)
 
 
 def _look_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:

@@ -52,9 +52,8 @@ def paid(
         attempt_id=attempt.id,
         # A processor's clock may be wrong; it was taken after the start and before now.
         occurred_at=max(attempt.started_at, min(answer.at, now)),
-        posted_at=now,
     )
-    ledger.append(session, account, [entry])
+    ledger.append(session, account, [entry], now)
     payment.settle(PaymentState.PAID, now)
     news.payment(session, account, payment, now)
     news.balance(session, account, now)

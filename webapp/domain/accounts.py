@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import JSON, BigInteger, Index, String, bindparam, false, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -104,17 +105,6 @@ class Account(Base):
             raise NotFound("The account")
         return account
 
-    @staticmethod
-    def lock_many(session: Session, account_ids: Iterable[int]) -> "dict[int, Account]":
-        """The accounts by their ids, all locked. Raises `NotFound`."""
-        ids = sorted(account_ids)
-        # Where rows are locked, this locks them in order; an update takes them in its own.
-        session.execute(_IN_ORDER, {"ids": ids})
-        found = {account.id: account for account in session.scalars(_LOCK_MANY, {"ids": ids})}
-        if len(found) < len(ids):
-            raise NotFound("The account")
-        return found
-
     @property
     def recipients(self) -> tuple[Recipient, ...]:
         return topics.recipients(self.billing_emails, self.mail_opt_outs)
@@ -154,19 +144,57 @@ class Account(Base):
             self.resumed_at = now
 
 
+class Standing(NamedTuple):
+    """What usage must know of an account, by columns: nearly always nothing follows from it, and
+    its whole record would cost as much as the usage.
+    """
+
+    id: int
+    balance: int
+    attention_below: int | None
+    open_holds: int
+    has_webhooks: bool
+    told_low: bool
+
+    @classmethod
+    def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, Standing]":
+        """By their ids; all are locked in the write transaction that is under way, in that order.
+
+        Raises `NotFound`.
+        """
+        ids = sorted(account_ids)
+        found = {
+            row.id: cls(*row) for row in session.connection().execute(_STANDINGS, {"ids": ids})
+        }
+        if len(found) < len(ids):
+            raise NotFound("The account")
+        return found
+
+    def is_quiet_at(self, balance: int) -> bool:
+        """Nothing follows from that balance: no threshold, no hold, nothing to tell."""
+        is_low = self.attention_below is not None and falls_below(balance, self.attention_below)
+        return not (is_low or self.open_holds or (self.has_webhooks and self.told_low))
+
+
 # The change that every action makes also takes the lock, on either database. What only names the
 # account, such as a line of the audit log, need not wait for it.
-_REVISE = (
+_LOCK = (
     update(Account)
+    .where(Account.id == bindparam("account_id"))
     .values(revision=Account.revision + 1)
     .returning(Account)
     .execution_options(populate_existing=True, synchronize_session=False)
 )
-_LOCK = _REVISE.where(Account.id == bindparam("account_id"))
-_LOCK_MANY = _REVISE.where(Account.id.in_(bindparam("ids", expanding=True)))
-_IN_ORDER = (
-    select(Account.id)
+_STANDINGS = (
+    select(
+        Account.id,
+        Account.balance,
+        Account.attention_below,
+        Account.open_holds,
+        Account.has_webhooks,
+        Account.told_low,
+    )
     .where(Account.id.in_(bindparam("ids", expanding=True)))
     .order_by(Account.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )

@@ -82,9 +82,8 @@ def book(
         description=description,
         attempt_id=attempt.id,
         occurred_at=now,
-        posted_at=now,
     )
-    ledger.append(session, account, [entry])
+    ledger.append(session, account, [entry], now)
     news.payment(session, account, payment, now)
     news.balance(session, account, now)
     return payment

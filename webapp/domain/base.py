@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def stored(instant: datetime) -> str:
     """As SQLite keeps an instant, for statements that take many of them in one JSON text."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
 
 
 class Base(DeclarativeBase):

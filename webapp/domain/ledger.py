@@ -8,13 +8,15 @@ prompt, can move a balance without leaving a row.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Connection,
     ForeignKey,
     Index,
     String,
@@ -31,6 +33,10 @@ from webapp.domain.errors import Refusal
 
 FARTHEST = 2**62
 """Micros from zero, either way: the database's integers end at twice that."""
+
+
+Row = tuple[object, ...]
+"""Of the ledger's table, without its id."""
 
 
 class EntryKind(StrEnum):
@@ -85,95 +91,114 @@ class LedgerEntry(Base):
     posted_at: Mapped[datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is to be posted; the ledger itself adds where that leads."""
 
     kind: EntryKind
     amount: int
     """Micros; below zero for a debit."""
     occurred_at: datetime
-    posted_at: datetime
     description: str = ""
     reference: str | None = None
     attempt_id: int | None = None
 
 
-def append(session: Session, account: Account, entries: Sequence[Entry]) -> None:
+def append(session: Session, account: Account, entries: Sequence[Entry], now: datetime) -> None:
     """Post entries to a locked account and move its balance by their sum, in this transaction.
 
     Raises `Refusal` where that would lead farther from zero than can be counted.
     """
-    append_to_many(session, [(account, entries)])
-
-
-def append_to_many(session: Session, entries: Iterable[tuple[Account, Sequence[Entry]]]) -> None:
-    """The same for several locked accounts, at the cost of one."""
-    rows, moves, balances = [], [], []
-    for account, mine in entries:
-        balance = account.balance
-        for entry in mine:
-            balance += entry.amount
-            rows.append(_row(account.id, entry, balance))
-        if abs(balance) > FARTHEST:
-            raise Refusal("That is more than a balance can hold.", code="balance_out_of_range")
-        moves.append((account.id, balance - account.balance))
-        balances.append((account, balance))
-    if not rows:
-        return
     if session.new:
         session.flush()  # the attempts that the entries name
-    connection = session.connection()
-    dialect = connection.dialect.name
-    connection.execute(_INSERT[dialect], {"entries": json.dumps(rows)})
-    connection.execute(_MOVE[dialect], {"moves": json.dumps(moves)})
-    for account, balance in balances:
-        set_committed_value(account, "balance", balance)
+    (balance,) = append_to_many(session, [(account.id, account.balance, entries)], now)
+    set_committed_value(account, "balance", balance)
 
 
-def _row(account_id: int, entry: Entry, balance: int) -> tuple[object, ...]:
-    return (
-        account_id,
-        entry.kind,
-        entry.amount,
-        balance,
-        entry.reference,
-        entry.description,
-        entry.attempt_id,
-        stored(entry.occurred_at),
-        stored(entry.posted_at),
-    )
+def append_to_many(
+    session: Session, sent: Iterable[tuple[int, int, Sequence[Entry]]], now: datetime
+) -> list[int]:
+    """The same for several accounts, each by its id and balance; the balances after it."""
+    posted_at = stored(now)
+    rows: list[Row] = []
+    moves, balances = [], []
+    for account_id, before, entries in sent:
+        balance = before
+        for kind, amount, occurred_at, description, reference, attempt_id in entries:
+            balance += amount
+            at = stored(occurred_at)
+            rows.append(
+                (
+                    account_id,
+                    kind,
+                    amount,
+                    balance,
+                    reference,
+                    description,
+                    attempt_id,
+                    at,
+                    posted_at,
+                )
+            )
+        if abs(balance) > FARTHEST:
+            raise Refusal("That is more than a balance can hold.", code="balance_out_of_range")
+        if entries:
+            moves.append((account_id, balance - before))
+        balances.append(balance)
+    if rows:
+        connection = session.connection()
+        dialect = connection.dialect.name
+        _INSERT[dialect](connection, rows)
+        connection.execute(_MOVE[dialect], {"moves": json.dumps(moves)})
+    return balances
 
 
-# All rows in one parameter of one statement, in order: the driver lets other threads run at each
-# row, and a thousand hand-overs of the interpreter cost more than a thousand rows.
-_INSERT = {
-    "sqlite": text(
-        "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, "
-        "description, attempt_id, occurred_at, posted_at) "
-        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
-        "json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'), "
-        "json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'), "
-        "json_extract(value, '$[8]') FROM json_each(:entries) ORDER BY key"
-    ),
-    "postgresql": text(
-        "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, "
-        "description, attempt_id, occurred_at, posted_at) "
-        "SELECT CAST(value ->> 0 AS integer), value ->> 1, CAST(value ->> 2 AS bigint), "
-        "CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, CAST(value ->> 6 AS integer), "
-        "CAST(value ->> 7 || '+00' AS timestamptz), CAST(value ->> 8 || '+00' AS timestamptz) "
-        "FROM json_array_elements(CAST(:entries AS json)) WITH ORDINALITY AS entry (value, number) "
-        "ORDER BY number"
-    ),
-}
+# At each step of a statement the driver lets other threads run, and a thousand hand-overs of the
+# interpreter cost more than a thousand rows: so a hundred rows are one step.
+AT_ONCE = 100
+
+_INSERT_ONE = (
+    "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, description, "
+    "attempt_id, occurred_at, posted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_MANY = _INSERT_ONE + ", (?, ?, ?, ?, ?, ?, ?, ?, ?)" * (AT_ONCE - 1)
+
+
+def _insert_by_values(connection: Connection, rows: Sequence[Row]) -> None:
+    even = len(rows) - len(rows) % AT_ONCE
+    if even:
+        hundreds = (rows[at : at + AT_ONCE] for at in range(0, even, AT_ONCE))
+        values = [tuple(chain.from_iterable(hundred)) for hundred in hundreds]
+        connection.exec_driver_sql(_INSERT_MANY, values)
+    if even < len(rows):
+        connection.exec_driver_sql(_INSERT_ONE, list(rows[even:]))
+
+
+_INSERT_JSON = text(
+    "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, description, "
+    "attempt_id, occurred_at, posted_at) "
+    "SELECT CAST(value ->> 0 AS integer), value ->> 1, CAST(value ->> 2 AS bigint), "
+    "CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, CAST(value ->> 6 AS integer), "
+    "CAST(value ->> 7 || '+00' AS timestamptz), CAST(value ->> 8 || '+00' AS timestamptz) "
+    "FROM json_array_elements(CAST(:entries AS json)) WITH ORDINALITY AS entry (value, number) "
+    "ORDER BY number"
+)
+
+
+def _insert_by_json(connection: Connection, rows: Sequence[Row]) -> None:
+    """In one parameter of one statement: one way there and back."""
+    connection.execute(_INSERT_JSON, {"entries": json.dumps(rows)})
+
+
+_INSERT = {"sqlite": _insert_by_values, "postgresql": _insert_by_json}
 _MOVE = {
     "sqlite": text(
-        "UPDATE account SET balance = balance + micros FROM (SELECT json_extract(value, '$[0]') "
-        "AS moved, json_extract(value, '$[1]') AS micros FROM json_each(:moves)) WHERE id = moved"
+        "UPDATE account SET balance = balance + micros, revision = revision + 1 "
+        "FROM (SELECT json_extract(value, '$[0]') AS moved, json_extract(value, '$[1]') AS micros "
+        "FROM json_each(:moves)) WHERE id = moved"
     ),
     "postgresql": text(
-        "UPDATE account SET balance = balance + micros FROM (SELECT CAST(value ->> 0 AS integer) "
-        "AS moved, CAST(value ->> 1 AS bigint) AS micros "
+        "UPDATE account SET balance = balance + micros, revision = revision + 1 "
+        "FROM (SELECT CAST(value ->> 0 AS integer) AS moved, CAST(value ->> 1 AS bigint) AS micros "
         "FROM json_array_elements(CAST(:moves AS json))) AS move WHERE id = moved"
     ),
 }
