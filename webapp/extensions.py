@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.actions.each import Going, always
+from webapp.actions.post_together import Together
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.domain.base import Base
@@ -68,6 +69,8 @@ class Parts:
     going: Going = always
     """For jobs: False once their process is to end."""
     schema: Gate = field(default_factory=Gate)
+    together: Together = field(default_factory=Together)
+    """Where usage that arrives at once shares a commit."""
     sandbox: "SandboxBooks | None" = None
     """The pretend processor's books, where one is configured."""
     bank: BankDetails | None = None

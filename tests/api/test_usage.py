@@ -393,7 +393,7 @@ def test_a_fault_of_ours_is_told_without_its_trace(meter, monkeypatch):
     def broken(*args):
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr("webapp.api.v1.post", broken)
+    monkeypatch.setattr("webapp.actions.post_together.post_usage", broken)
     answer = meter(record())
 
     assert (answer.status_code, answer.mimetype) == (500, PROBLEM)

@@ -70,7 +70,7 @@ class Judgement:
 @dataclass(frozen=True)
 class UsageAnswer:
     balance: Money
-    """After it."""
+    """After it, and after other usage that came in the same moment."""
     currency: str
     records: tuple[Judgement, ...]
     index: int = 0

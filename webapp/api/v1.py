@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.post_usage import post_usage as post
 from webapp.api import bodies, elsewhere, usage
 from webapp.api.answers import answer
 from webapp.api.authentication import permit
@@ -61,7 +60,8 @@ def post_usage() -> ResponseReturnValue:
     now = it.clock.now()
     sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
     batch = usage.read(sent, machine.currency, now)
-    receipt = post(db.session(), machine.account_id, batch.usages, now, it.policy)
+    around = (batch.usages, now, it.policy)
+    receipt = it.together.post_usage(db.session(), machine.account_id, *around)
     if receipt.opened_top_up:
         it.wake()
     return usage.answer(batch, receipt, machine.currency)

@@ -175,7 +175,8 @@ class ShownKey(NamedTuple):
     @classmethod
     def find(cls, session: Session, key: str) -> "ShownKey | None":
         """None for a key that is not known."""
-        found = session.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
+        connection = session.connection()
+        found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
         return cls(*found) if found is not None else None
 
     def works(self, now: datetime) -> bool:
