@@ -168,11 +168,10 @@ class _Run:
         """Raises `Invalid`."""
         if line.fault:
             raise Invalid({"line": line.fault})
-        record = dict(line.fields)
-        named = record.pop("account", "").strip()
+        named = line.fields.pop("account", "").strip()
         if named not in ("", str(self.account_id)):
             raise Invalid({"account": f"This is not account {named[:20]!r}"})
-        return usage.parse(record, self.currency, self.clock.now())
+        return usage.parse(line.fields, self.currency, self.clock.now())
 
     def _tell_bad(self, number: int, reason: str) -> None:
         self.bad += 1

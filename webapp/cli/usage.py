@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
@@ -23,9 +23,15 @@ from webapp.extensions import Parts, db, parts
 
 commands = Commands("usage", help="Post metered usage.")
 
-BATCH = 4_000
+BATCH = 8_000
 """Lines that are held in memory, and posted in one transaction: about a quarter of a second, for
 which other writers wait."""
+
+
+TOLD = 100
+"""Lines from one move of the progress bar to the next."""
+
+ACCOUNT_ID = re.compile("[0-9]{1,9}")
 
 
 class BadFile(click.ClickException):
@@ -49,7 +55,8 @@ def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
         try:
             for line in usage_file.read(stream):
                 run.take(line)
-                advance()
+                if line.number % TOLD == 0:
+                    advance()
         except usage_file.BadHeader as bad:
             raise BadFile(str(bad)) from bad
         run.post_all()
@@ -128,24 +135,24 @@ class Import:
         """Raises `Invalid`."""
         if line.fault:
             raise Invalid({"line": line.fault})
-        record = dict(line.fields)
-        text = record.pop("account").strip()
-        account_id = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+        text = line.fields.pop("account").strip()
+        account_id = int(text) if ACCOUNT_ID.fullmatch(text) else 0
         currency = self._currency(account_id)
         if currency is None:
             raise Invalid({"account": f"There is no account {text!r}"})
-        return account_id, usage.parse(record, currency, self.now)
+        return account_id, usage.parse(line.fields, currency, self.now)
 
     def _currency(self, account_id: int) -> str | None:
         if account_id not in self.currencies:
-            account = self.session.get(Account, account_id)
-            self.currencies[account_id] = account.currency if account else None
+            query = select(Account.currency).where(Account.id == account_id)
+            self.currencies[account_id] = self.session.scalar(query)
         return self.currencies[account_id]
 
     def _count(self, lines: list[tuple[int, Usage]], receipt: UsageReceipt) -> None:
-        found = Counter(receipt.verdicts)
-        self.counts.posted += found[Verdict.POSTED]
-        self.counts.duplicate += found[Verdict.DUPLICATE]
+        self.counts.posted += receipt.verdicts.count(Verdict.POSTED)
+        self.counts.duplicate += receipt.verdicts.count(Verdict.DUPLICATE)
+        if Verdict.CONFLICT not in receipt.verdicts:
+            return
         for (number, record), verdict in zip(lines, receipt.verdicts, strict=True):
             if verdict is Verdict.CONFLICT:
                 reason = f"{record.reference} was posted before with another amount"
@@ -170,3 +177,4 @@ def progress(stream: BinaryIO, file: Path) -> Iterator[Callable[[], None]]:
                 at = stream.tell()
 
         yield advance
+        bar.update(size - at)

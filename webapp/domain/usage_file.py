@@ -4,8 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 COLUMNS = ("account", "amount", "reference", "occurred_at", "description")
 REQUIRED = ("account", "amount", "reference")
@@ -18,12 +17,11 @@ class BadHeader(Exception):
     """The file is none of ours; str() says why."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     number: int
     """Of its first line in the file, from 1."""
-    fields: dict[str, str] = field(default_factory=dict)
-    """By column."""
+    fields: dict[str, str]
+    """By column; its reader's own."""
     fault: str = ""
     """Why it cannot be read; empty if it can."""
 
@@ -44,7 +42,7 @@ def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Line(number, fault=f"This is not CSV: {error}")
+            yield Line(number, {}, f"This is not CSV: {error}")
             continue
         if row:
             yield _line(number, columns, row)
@@ -67,7 +65,7 @@ def _columns(rows: Iterator[list[str]], required: Sequence[str]) -> Sequence[str
 
 def _line(number: int, columns: Sequence[str], row: list[str]) -> Line:
     if len(row) != len(columns):
-        return Line(number, fault=f"Has {len(row)} fields, not {len(columns)}")
-    if any(map(_SURROGATE.search, row)):
-        return Line(number, fault="Is not UTF-8")
+        return Line(number, {}, f"Has {len(row)} fields, not {len(columns)}")
+    if _SURROGATE.search("".join(row)):
+        return Line(number, {}, "Is not UTF-8")
     return Line(number, dict(zip(columns, row, strict=True)))
