@@ -239,7 +239,7 @@ def test_a_payer_agrees_and_is_led_back(anyone, paypal):
     """M1"""
     asked = paypal.link(BACK)
     page = anyone.get(asked.address)
-    assert re.search(r'<label for="email">Email</label>', page.text)
+    assert re.search(r'<label for="email">E-mail</label>', page.text)
     assert "password" not in re.findall(r'name="(\w+)"', page.text)
     assert page.headers["X-Frame-Options"] == "DENY"
 

@@ -136,7 +136,7 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
             session,
             account.id,
             Code.NOTIFIED,
-            f"Low balance notification: {balance} is below {threshold}. An email goes out.",
+            f"Low balance notification: {balance} is below {threshold}. An e-mail goes out.",
             now,
         )
 

@@ -1,4 +1,4 @@
-"""What counts as an email address, for signing in and for sending alike."""
+"""What counts as an e-mail address, for signing in and for sending alike."""
 
 from re import compile as pattern
 

@@ -131,7 +131,7 @@ def _refill_off(at: Situation, show: Show) -> Sentence:
         )
     if at.choice.notification_on and at.choice.notification_threshold is not None:
         return sentence(
-            "Nothing is charged automatically. We send an email when your balance falls below ",
+            "Nothing is charged automatically. We send an e-mail when your balance falls below ",
             strong(show(at.choice.notification_threshold)),
             ".",
         )

@@ -49,7 +49,7 @@ class SettingsPanel:
     hint: str
     """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
     notification_hint: str
-    """Beside the notification field: "Email only, no charge." or N4's advice."""
+    """Beside the notification field: "E-mail only, no charge." or N4's advice."""
     suggested: Suggested | None
     """From the pace of the last seven days; None before there are seven."""
     can_turn_on: bool
@@ -177,4 +177,4 @@ def _notification_hint(settings: LowBalanceSettings) -> str:
     pair = (settings.notification_threshold, settings.threshold)
     if settings.refill_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
         return "You will usually be refilled before this fires."
-    return "Email only, no charge."
+    return "E-mail only, no charge."

@@ -18,7 +18,7 @@ class ChainStep:
     kind: str
     """ "balance", "method", "mail" or "placeholder" (the card that is not there yet)."""
     label: str
-    """ "Balance", "Visa •••• 4242", "Email to owners"."""
+    """ "Balance", "Visa •••• 4242", "E-mail to owners"."""
     detail: str
     """ "Below $50.00", "Charge $100.00", "If declined", "Skipped until 24 Nov"."""
     brand: str
@@ -92,7 +92,7 @@ def _method_step(method: PaymentMethod, detail: str, state: str, arrow: str) -> 
 
 
 def _mail_step(detail: str) -> ChainStep:
-    return ChainStep("mail", "Email to owners", detail, "", "will", "")
+    return ChainStep("mail", "E-mail to owners", detail, "", "will", "")
 
 
 def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
@@ -102,7 +102,7 @@ def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
             ChainStep(
                 "placeholder", "Your first card", "Charge the refill amount", "", "idle", "dashed"
             ),
-            ChainStep("mail", "Email to owners", "If it is declined", "", "idle", ""),
+            ChainStep("mail", "E-mail to owners", "If it is declined", "", "idle", ""),
         )
     if not at.choice.notification_on or at.choice.notification_threshold is None:
         return ()

@@ -21,7 +21,7 @@ from webapp.web.responses import said, say
 
 blueprint = Blueprint("session", __name__)
 
-WRONG = "That email and password do not belong together."
+WRONG = "That e-mail address and password do not belong together."
 NOWHERE = "You belong to no account here any more. Ask the owner of one to invite you."
 WRONG_CODE = "That code is not right, or it has been used"
 
