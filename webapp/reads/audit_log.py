@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
@@ -33,23 +32,20 @@ class Filters:
     who: str = ""
     """A person's id, or `OTHERS`."""
     group: str = ""
-    since: date | None = None
-    until: date | None = None
-    """Both days included, in the account's time zone."""
+    first: date | None = None
+    """Of the account's days, both included."""
+    last: date | None = None
 
     @property
-    def are_set(self) -> bool:
-        return self != Filters()
-
     def query(self) -> dict[str, str]:
-        """As they stand in an address."""
-        asked = {
+        """As it stands in an address: only what is set."""
+        given = {
             "who": self.who,
             "what": self.group,
-            "since": self.since.isoformat() if self.since else "",
-            "until": self.until.isoformat() if self.until else "",
+            "from": self.first.isoformat() if self.first else "",
+            "to": self.last.isoformat() if self.last else "",
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True)
@@ -75,13 +71,16 @@ class AuditDay:
 class AuditScreen:
     days: tuple[AuditDay, ...]
     filters: Filters
-    errors: dict[str, str]
     people: tuple[tuple[str, str], ...]
     """Choices of the filter: value and words."""
     groups: tuple[tuple[str, str], ...]
     time_zone: str
     older: int | None
     newer: bool
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.filters.query
 
 
 def read_audit_log(
@@ -91,7 +90,6 @@ def read_audit_log(
     now: datetime,
     *,
     before: int | None = None,
-    errors: dict[str, str] | None = None,
 ) -> AuditScreen:
     account = session.get_one(Account, account_id)
     zone = account.time_zone
@@ -107,7 +105,6 @@ def read_audit_log(
             for name, entries in days
         ),
         filters=filters,
-        errors=errors or {},
         people=(("", "Everybody"), *_people(session, account_id), (OTHERS, "Others")),
         groups=(("", "Everything"), *((name, name) for name in audit_words.groups())),
         time_zone=zone,
@@ -153,15 +150,12 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
         query = query.where(AuditEntry.user_id == int(filters.who))
     if filters.group:
         query = query.where(AuditEntry.what.in_(audit_words.whats(filters.group)))
-    if filters.since:
-        query = query.where(AuditEntry.at >= _midnight(filters.since, account))
-    if filters.until:
-        query = query.where(AuditEntry.at < _midnight(filters.until + timedelta(days=1), account))
+    if filters.first:
+        query = query.where(AuditEntry.at >= moments.midnight(filters.first, account.time_zone))
+    if filters.last:
+        end = moments.midnight(filters.last + timedelta(days=1), account.time_zone)
+        query = query.where(AuditEntry.at < end)
     return query.order_by(AuditEntry.id.desc())
-
-
-def _midnight(day: date, account: Account) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(account.time_zone))
 
 
 def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
