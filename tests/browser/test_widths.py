@@ -1,5 +1,7 @@
 """From 320 to 1920 pixels: nothing sticks out, and nothing is out of reach."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import expect
 
@@ -148,17 +150,47 @@ def test_on_a_phone_moving_is_in_the_rows_menu_under_the_same_names(open_page):
     expect(up).to_be_hidden()
 
 
-def test_on_a_phone_everything_is_big_enough_for_a_finger(open_page):
+def test_on_a_phone_everything_is_big_enough_for_a_finger(open_page, world):
     """36 pixels on phones; a switch is as high as its label."""
-    page = open_page(viewport=PHONE, has_touch=True)
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("main button, main a[role=button], header button")]
-             .filter((it) => it.checkVisibility({ visibilityProperty: true }))
-             .map((it) => [it.getBoundingClientRect(), it.ariaLabel ?? it.textContent.trim()])
-             .filter(([box]) => box.width > 1 && (box.height < 35.5 || box.width < 24))
-             .map(([box, name]) => `${name}: ${box.width} × ${box.height}`)"""
+    world.pay(world.method("4444"), "30.00")
+    payment = f"/billing/payments/{world.attempts[-1].payment_id}"
+    page, small = open_page(None, viewport=PHONE, has_touch=True), {}
+    for path in (MAIN, "/billing/statement", payment):
+        page.goto(path)
+        small[path] = page.evaluate(
+            """() => ["main button", "main a[role=button]", "main summary", "header button"]
+                 .flatMap((kind) => [...document.querySelectorAll(kind)])
+                 .filter((it) => it.checkVisibility({ visibilityProperty: true }))
+                 .map((it) => [it.getBoundingClientRect(), it.ariaLabel ?? it.textContent.trim()])
+                 .filter(([box]) => box.width > 1 && (box.height < 35.5 || box.width < 24))
+                 .map(([box, name]) => `${name}: ${box.width} × ${box.height}`)"""
+        )
+    assert not any(small.values()), small
+
+
+def test_on_a_phone_an_address_breaks_at_its_parts(open_page, world):
+    url = "https://hooks.billing.harbour-voice.example/ballast/events/incoming"
+    endpoint = world.webhook(url=url).endpoint_id
+    page = open_page(f"/settings/webhooks/{endpoint}", viewport=PHONE)
+    title = page.get_by_role("heading", name=url, level=1)
+    lines = title.evaluate(
+        """(it) => {
+          const words = document.createRange(), lines = new Map();
+          const texts = document.createTreeWalker(it, NodeFilter.SHOW_TEXT);
+          while (texts.nextNode()) {
+            const { textContent } = texts.currentNode;
+            for (let at = 0; at < textContent.length; at += 1) {
+              words.setStart(texts.currentNode, at);
+              words.setEnd(texts.currentNode, at + 1);
+              const { top } = words.getBoundingClientRect();
+              lines.set(top, (lines.get(top) ?? "") + textContent[at]);
+            }
+          }
+          return [...lines.values()].map((line) => line.trim());
+        }"""
     )
-    assert small == []
+    assert "".join(lines) == url
+    assert all(line[-1] in "/-" or after[0] == "." for line, after in pairwise(lines))
 
 
 def test_on_a_phone_the_switch_has_its_word_and_the_handle_is_there(open_page):

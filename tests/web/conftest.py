@@ -116,7 +116,8 @@ def errors(answer):
 
 def words(answer):
     """The answer's visible text."""
-    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
+    whole = answer.text.replace("<wbr>", "")
+    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", whole, flags=re.DOTALL)
     return " ".join(unescape(text).split())
 
 
