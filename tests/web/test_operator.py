@@ -282,6 +282,12 @@ SIGNED = {
 }
 
 
+def signed(app, text):
+    """Tokens of ours in a text."""
+    tokens = {word for word in re.split(r"[^\w.-]+", text) if "." in word}
+    return {it for it in tokens for p in PURPOSES if links.read(app.secret_key, p, it)}
+
+
 @pytest.mark.parametrize("kind", FACTS)
 def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kind):
     """P2, F7: what was signed for its recipient alone does not stand there."""
@@ -295,12 +301,8 @@ def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kin
     read = pat.get(path).text + pat.get(f"{path}/body").text
     sent = parts(app).mailer.render(kind, FACTS[kind])
 
-    def signed(text):
-        tokens = {word for word in re.split(r"[^\w.-]+", text) if "." in word}
-        return {it for it in tokens for p in PURPOSES if links.read(app.secret_key, p, it)}
-
-    assert not signed(read)
-    assert bool(signed(sent.text + sent.html)) == (kind in SIGNED)
+    assert not signed(app, read)
+    assert bool(signed(app, sent.text + sent.html)) == (kind in SIGNED)
     assert ("/••••" in read) == (kind in SIGNED)
 
 
@@ -340,6 +342,21 @@ def test_each_look_stands_in_the_customers_audit_log(client, looking, world):
     page = words(client.get("/settings/audit-log"))
     assert "Pat Noor, your provider" in page
     assert "Asked why" in page
+
+
+def test_the_links_of_the_customers_mails_are_dead(client, looking, app, world):
+    """F7, P2: on every page that shows what a mail says."""
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("decline", decline_code="authentication_required")
+    world.use("60.00")
+    world.work()
+    (notice,) = world.mails_of("authentication_required")
+    payment = world.attempts[0].payment_id
+    pages = (f"/billing/payments/{payment}", f"/sandbox/outbox/{notice.id}")
+    for path in (*pages, f"/sandbox/outbox/{notice.id}/body"):
+        assert signed(app, client.get(path).text), path
+        assert not signed(app, looking.get(path).text), path
 
 
 def test_nothing_can_be_changed(app, looking, world, held):

@@ -2,8 +2,17 @@
 
 from flask import Response, make_response
 
+from webapp.extensions import parts
+from webapp.ports import Mailer
+from webapp.web.access import Person
+
 # Mail programs want styles inline; nothing else in a mail may do anything. Shown in a frame.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
+
+def letters_for(person: Person) -> Mailer:
+    """Renders what they read; links that are signed for a customer are dead before staff."""
+    return parts().letters if person.is_operator else parts().mailer
 
 
 def framed(html: str) -> Response:

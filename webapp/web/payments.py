@@ -21,6 +21,7 @@ from webapp.reads.receipt import read_receipt
 from webapp.reads.retry_dialog import read_authentication, read_retry
 from webapp.web import csv_files, forms, payment_query, pdf_files, throttling
 from webapp.web.access import Person, attempt_in, permit
+from webapp.web.mails import letters_for
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, ask_on_page, changed, is_elsewhere, refused
 
@@ -47,8 +48,8 @@ def as_csv() -> ResponseReturnValue:
 @blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
 def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
-    payment = read_payment(db.session(), person.account_id, payment_id, it.mailer, it.clock.now())
+    letters, now = letters_for(person), parts().clock.now()
+    payment = read_payment(db.session(), person.account_id, payment_id, letters, now)
     return show(person, "payments/payment.html", "payments", payment=payment)
 
 

@@ -24,7 +24,7 @@ from webapp.reads import outbox as mails
 from webapp.reads.message import Message
 from webapp.web import sandbox_afterwards, sandbox_bank, sandbox_cards
 from webapp.web.access import Person, permit
-from webapp.web.mails import framed
+from webapp.web.mails import framed, letters_for
 from webapp.web.responses import go_to, show
 from webapp.web.sandbox_screen import DECLINES, KINDS, in_words, own_agreements, read_screen
 
@@ -118,7 +118,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 def outbox() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     account = db.session.get_one(Account, person.account_id)
-    found = mails.last(db.session(), account, person.id, parts().mailer, OUTBOX_SHOWN)
+    found = mails.last(db.session(), account, person.id, letters_for(person), OUTBOX_SHOWN)
     return show(person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
@@ -136,10 +136,8 @@ def mail_body(notice_id: int) -> ResponseReturnValue:
 
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with what was typed, beside its errors."""
-    it = parts()
-    screen = read_screen(
-        db.session(), person.account_id, person.id, books(), it.mailer, it.clock.now()
-    )
+    letters, now = letters_for(person), parts().clock.now()
+    screen = read_screen(db.session(), person.account_id, person.id, books(), letters, now)
     return show(
         person,
         "sandbox/index.html",
@@ -202,4 +200,4 @@ def _number(name: str, default: str = "") -> float | None:
 
 def _mail(person: Person, notice_id: int) -> mails.MailRow:
     account = db.session.get_one(Account, person.account_id)
-    return mails.find(db.session(), account, person.id, parts().mailer, notice_id)
+    return mails.find(db.session(), account, person.id, letters_for(person), notice_id)
