@@ -131,7 +131,7 @@ class SmtpMailer(OutboxMailer):
         try:
             refused = self._hand_over(mail, addresses)
         except ABOUT_THIS_MAIL as error:
-            raise MailRefused(str(error)) from error
+            raise MailRefused(_answer(error)) from error
         # A name or a password with letters that SMTP cannot carry is a UnicodeError.
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             why = str(error) or type(error).__name__
@@ -174,6 +174,15 @@ class SmtpMailer(OutboxMailer):
             with suppress(OSError, smtplib.SMTPException):
                 smtp.quit()
             smtp.close()
+
+
+def _answer(error: smtplib.SMTPException) -> str:
+    """The mail server's own: "550 No such user"."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        (code, words), *_ = error.recipients.values()
+    else:
+        code, words = error.args[:2]
+    return f"{code} {words.decode(errors='replace')}"
 
 
 def _checked(address: str) -> str:
