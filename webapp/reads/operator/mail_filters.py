@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_, union
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.base import UtcDateTime
 from webapp.domain.notices import Notice, NoticeKind, NoticeState
+from webapp.domain.users import User
 from webapp.reads.operator import ZONE
 
 LONGEST_TEXT = 100
@@ -53,7 +54,7 @@ class Filters:
     state: Shown | None = None
     kind: NoticeKind | None = None
     text: str = ""
-    """Part of the recipient's address, or of the account's name."""
+    """Part of the recipient's address, or of the account's or the person's name."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -104,16 +105,25 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
 def _few(session: Session, text: str) -> CompoundSelect[int] | None:
     """The ids of the mails that mention the text; None where it means more than a few."""
     addresses = select(Notice.recipient).where(_addressed(text)).distinct()
-    recipients = session.scalars(addresses.limit(FEW + 1)).all()
-    accounts = session.scalars(_named(text).limit(FEW + 1)).all()
-    if len(recipients) > FEW or len(accounts) > FEW:
+    meant = [
+        (column, session.scalars(values.limit(FEW + 1)).all())
+        for column, values in (
+            (Notice.recipient, addresses),
+            (Notice.account_id, _named(Account, text)),
+            (Notice.user_id, _named(User, text)),
+        )
+    ]
+    if any(len(values) > FEW for _, values in meant):
         return None
-    mine, theirs = Notice.recipient.in_(recipients), Notice.account_id.in_(accounts)
-    return select(Notice.id).where(mine).union(select(Notice.id).where(theirs))
+    return union(*(select(Notice.id).where(column.in_(values)) for column, values in meant))
 
 
 def _mention(text: str) -> ColumnElement[bool]:
-    return or_(_addressed(text), Notice.account_id.in_(_named(text)))
+    return or_(
+        _addressed(text),
+        Notice.account_id.in_(_named(Account, text)),
+        Notice.user_id.in_(_named(User, text)),
+    )
 
 
 def _addressed(text: str) -> ColumnElement[bool]:
@@ -121,5 +131,5 @@ def _addressed(text: str) -> ColumnElement[bool]:
     return Notice.recipient.contains(text.lower(), autoescape=True)
 
 
-def _named(text: str) -> Select[int]:
-    return select(Account.id).where(Account.name.icontains(text, autoescape=True))
+def _named(who: type[Account | User], text: str) -> Select[int]:
+    return select(who.id).where(who.name.icontains(text, autoescape=True))
