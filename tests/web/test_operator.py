@@ -204,7 +204,7 @@ def test_every_mail_is_listed_with_its_state(pat, world, given_up, own):
     notice = world.session.get(Notice, own)
     assert notice.state == "kept"
     page = words(pat.get("/operator/mails?kind=reset_password&state=kept"))
-    assert "Kept No mail server was set" in page
+    assert "Kept here No mail server was set" in page
     assert "No mail matches" in words(pat.get("/operator/mails?q=nobody@"))
 
 

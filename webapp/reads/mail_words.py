@@ -1,8 +1,9 @@
 """What each kind and state of a mail is called."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
-from webapp.domain.notices import NoticeKind, NoticeState
+from webapp.domain.notices import Notice, NoticeKind, NoticeState
 from webapp.reads.notifications import KIND_NAMES
 
 NAMES: Mapping[NoticeKind, str] = {
@@ -16,9 +17,35 @@ NAMES: Mapping[NoticeKind, str] = {
 }
 """Those of an account's topics, and those that are a person's own."""
 
-STATES: Mapping[NoticeState, str] = {
-    NoticeState.OWED: "Waiting",
-    NoticeState.SENT: "Sent",
-    NoticeState.KEPT: "Kept here",
-    NoticeState.FAILED: "Given up",
+
+class Shown(StrEnum):
+    """A mail's state as people know it."""
+
+    WAITING = "waiting"
+    TRIED_AGAIN = "tried-again"
+    SENT = "sent"
+    KEPT = "kept"
+    GIVEN_UP = "given-up"
+
+
+STATES: Mapping[Shown, NoticeState] = {
+    Shown.WAITING: NoticeState.OWED,
+    Shown.TRIED_AGAIN: NoticeState.OWED,
+    Shown.SENT: NoticeState.SENT,
+    Shown.KEPT: NoticeState.KEPT,
+    Shown.GIVEN_UP: NoticeState.FAILED,
 }
+
+STATE_NAMES: Mapping[Shown, str] = {
+    Shown.WAITING: "Waiting",
+    Shown.TRIED_AGAIN: "Tried again",
+    Shown.SENT: "Sent",
+    Shown.KEPT: "Kept here",
+    Shown.GIVEN_UP: "Given up",
+}
+
+
+def shown(notice: Notice) -> Shown:
+    if notice.state == NoticeState.OWED:
+        return Shown.TRIED_AGAIN if notice.last_error else Shown.WAITING
+    return next(word for word, state in STATES.items() if state == notice.state)

@@ -10,7 +10,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.errors import NotFound
 from webapp.domain.notices import Notice
 from webapp.ports import Letter, Mailer
-from webapp.reads.mail_words import STATES
+from webapp.reads.mail_words import STATE_NAMES, shown
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
         letter=mailer.render(notice.kind, notice.facts),
         recipient=notice.recipient,
         at=moments.when(notice.created_at, account.time_zone, notice.created_at),
-        state=STATES[notice.state],
+        state=STATE_NAMES[shown(notice)],
         trouble=notice.last_error,
     )

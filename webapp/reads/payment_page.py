@@ -27,7 +27,7 @@ from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
 from webapp.ports import Mailer
 from webapp.reads.activity import TITLES, TONES
-from webapp.reads.mail_words import STATES as MAIL_STATES
+from webapp.reads.mail_words import STATE_NAMES, shown
 from webapp.reads.months import Month
 from webapp.reads.payment_cause import Cause, read_cause
 from webapp.reads.payment_chain import payment_chain, payment_sentence
@@ -256,7 +256,7 @@ def _mails(
             subject=letter.subject,
             text=letter.text,
             recipient=notice.recipient,
-            state=MAIL_STATES[notice.state],
+            state=STATE_NAMES[shown(notice)],
             at=moments.since(notice.created_at, account.time_zone, now),
         )
         for notice, letter in letters

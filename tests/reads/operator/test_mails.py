@@ -11,9 +11,10 @@ from tests.factories import START
 from webapp.domain.accounts import Account
 from webapp.domain.notices import Notice, NoticeKind
 from webapp.domain.users import User
+from webapp.reads.mail_words import Shown
 from webapp.reads.operator import mail_filters
 from webapp.reads.operator import mails as mail_list
-from webapp.reads.operator.mail_filters import Filters, Shown, mails
+from webapp.reads.operator.mail_filters import Filters, mails
 from webapp.reads.operator.mails import read_mails
 
 TEXTS = [

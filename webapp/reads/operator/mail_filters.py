@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_, union
 from sqlalchemy.orm import Session
@@ -10,8 +9,9 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.base import UtcDateTime
-from webapp.domain.notices import Notice, NoticeKind, NoticeState
+from webapp.domain.notices import Notice, NoticeKind
 from webapp.domain.users import User
+from webapp.reads.mail_words import STATES, Shown
 from webapp.reads.operator import ZONE
 
 LONGEST_TEXT = 100
@@ -19,31 +19,6 @@ LONGEST_TEXT = 100
 FEW = 500
 """Addresses, or accounts, that are looked for one by one. A text that fits more of them fits so
 many mails that a page of them is found soon."""
-
-
-class Shown(StrEnum):
-    """A mail's state as people know it."""
-
-    WAITING = "waiting"
-    TRIED_AGAIN = "tried-again"
-    SENT = "sent"
-    KEPT = "kept"
-    GIVEN_UP = "given-up"
-
-
-STATES = {
-    Shown.WAITING: NoticeState.OWED,
-    Shown.TRIED_AGAIN: NoticeState.OWED,
-    Shown.SENT: NoticeState.SENT,
-    Shown.KEPT: NoticeState.KEPT,
-    Shown.GIVEN_UP: NoticeState.FAILED,
-}
-
-
-def shown(notice: Notice) -> Shown:
-    if notice.state == NoticeState.OWED:
-        return Shown.TRIED_AGAIN if notice.last_error else Shown.WAITING
-    return next(word for word, state in STATES.items() if state == notice.state)
 
 
 @dataclass(frozen=True)

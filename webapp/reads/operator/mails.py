@@ -13,19 +13,12 @@ from webapp.domain.errors import NotFound
 from webapp.domain.notices import GIVE_UP, Notice, NoticeKind
 from webapp.domain.users import User
 from webapp.ports import Letter, Mailer
-from webapp.reads.mail_words import NAMES
+from webapp.reads.mail_words import NAMES, STATE_NAMES, Shown, shown
 from webapp.reads.operator import ZONE
-from webapp.reads.operator.mail_filters import Filters, Shown, mails, shown
+from webapp.reads.operator.mail_filters import Filters, mails
 
 PAGE = 50
 
-STATE_NAMES = {
-    Shown.WAITING: "Waiting",
-    Shown.TRIED_AGAIN: "Tried again",
-    Shown.SENT: "Sent",
-    Shown.KEPT: "Kept",
-    Shown.GIVEN_UP: "Given up",
-}
 DEEDS = {Shown.KEPT: "Send", Shown.GIVEN_UP: "Try again"}
 TONES = {Shown.TRIED_AGAIN: "warn", Shown.SENT: "ok", Shown.GIVEN_UP: "bad"}
 

@@ -8,8 +8,9 @@ from webapp.actions.resend_notice import resend_notice
 from webapp.domain.errors import NotFound, Refusal
 from webapp.domain.notices import NoticeKind
 from webapp.extensions import db, parts
+from webapp.reads.mail_words import Shown
 from webapp.reads.message import Message
-from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters, Shown
+from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters
 from webapp.reads.operator.mails import read_mail, read_mails
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator
