@@ -71,5 +71,5 @@ class Statements:
     def engine_like(self, engine: Engine) -> Engine:
         """An engine for the same database that knows what has been compiled before."""
         self._engine = self._engine or engine
-        self._engine.pool = engine.pool
+        self._engine.pool, self._engine.url = engine.pool, engine.url
         return self._engine

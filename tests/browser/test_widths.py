@@ -61,7 +61,7 @@ def full(world):
     world.card(AMEX)
     suspend(world, visa)
     world.refill("1000.00", "500.00", day_limit="2000.00", month_limit="20000.00")
-    world.use("1234.567891")
+    world.use("10123456.789012")
     return visa
 
 
