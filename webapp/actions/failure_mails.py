@@ -6,6 +6,7 @@ what was charged instead.
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import what_next
@@ -33,10 +34,12 @@ def owe_suspension_mails(
     Whom a link was sent is told no second time when the next method has paid after all.
     """
     session.flush()
-    session.refresh(payment, ["attempts"])
-    for attempt in payment.attempts:
+    ended = session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
+    if ended:
+        session.refresh(payment, ["attempts"])
+    for attempt in ended:
         method = attempt.method
-        if not attempt.suspended_method or method is None:
+        if method is None:
             continue
         why = reason(attempt.decline_code)
         lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
@@ -122,3 +125,10 @@ def fail_payment(
         "what_next": what_next(session, account, now, policy),
     }
     notices.owe(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
+
+
+_SUSPENDING = (
+    select(Attempt)
+    .where(Attempt.payment_id == bindparam("payment_id"), Attempt.suspended_method)
+    .order_by(Attempt.id)
+)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.failure_mails import owe_suspension_mails
@@ -52,7 +53,7 @@ def settle(
 
     `record` writes what else belongs to that transaction, such as who has decided.
     """
-    account_id = session.get_one(Attempt, attempt_id).account_id
+    account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
     account = Account.locked(session, account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     match answer:
@@ -96,3 +97,6 @@ def settle(
 def _goes_on(payment: Payment) -> bool:
     """A chain that is still open has a next method to try."""
     return payment.state == PaymentState.OPEN
+
+
+_ACCOUNT = select(Attempt.account_id).where(Attempt.id == bindparam("attempt_id"))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.charge import charge
@@ -45,7 +45,10 @@ def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Polic
 
     None if nothing is to be charged now; the top-up then is closed, or waits for an answer.
     """
-    account_id = session.get_one(TopUp, top_up_id).account_id
+    account_id, state = session.execute(_ACCOUNT_AND_STATE, {"top_up_id": top_up_id}).one()
+    if state != TopUpState.OPEN:
+        session.rollback()
+        return None  # as nearly always after a charge; it is not worth a lock
     account = Account.locked(session, account_id)
     top_up = session.get_one(TopUp, top_up_id, populate_existing=True)
     payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
@@ -59,9 +62,9 @@ def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Polic
         _rest(session, account, top_up, payment, at, plan)
         session.commit()
         return None
-    attempt = _write_attempt(session, account, top_up, payment, at, plan)
+    attempt_id = _write_attempt(session, account, top_up, payment, at, plan).id
     session.commit()
-    return attempt.id
+    return attempt_id
 
 
 def _write_attempt(
@@ -118,3 +121,6 @@ def _rest(
         news.top_up(session, account, top_up.id, at.now, succeeded=False, amount=amount)
     if payment is not None:
         fail_payment(session, account, payment, at.now, at.policy, all_failed=all_failed)
+
+
+_ACCOUNT_AND_STATE = select(TopUp.account_id, TopUp.state).where(TopUp.id == bindparam("top_up_id"))
