@@ -21,12 +21,12 @@ def init_app(app: Flask) -> None:
 def compress(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     if (
-        request.accept_encodings["gzip"] <= 0
+        (response.content_length or 0) < SMALLEST
         or response.direct_passthrough
         or response.is_streamed
         or "Content-Encoding" in response.headers
         or not re.match(r"text/|application/.*json$", response.mimetype or "")
-        or (response.content_length or 0) < SMALLEST
+        or request.accept_encodings["gzip"] <= 0
     ):
         return response
     response.set_data(_gzipped(response.get_data()))
