@@ -33,6 +33,7 @@ from webapp.web import (
     challenges,
     compression,
     data,
+    drawing,
     emails,
     errors,
     funds,
@@ -215,6 +216,7 @@ def register_pages(app: Flask) -> None:
     proof.init_app(app)
     throttling.init_app(app)
     compression.init_app(app)
+    drawing.init_app(app)
     headers.init_app(app)
     pages = [
         session,

@@ -54,7 +54,7 @@ class SettingsPanel:
     """From the pace of the last seven days; None before there are seven."""
     can_turn_on: bool
     """T2: some method has auto-charge on."""
-    errors: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By field name: refill_on, threshold, refill_amount, target, day_limit, month_limit,
     notification_threshold."""
     applied: bool = False

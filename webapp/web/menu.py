@@ -76,15 +76,15 @@ OPERATORS = (
 FOR_EVERYONE = "profile.index"
 
 
-def menu_of(person: Person) -> list[Group]:
+def menu_of(person: Person) -> tuple[Group, ...]:
     """What their rights allow; a group without entries is left out."""
     if person.is_operator and not person.only_looks:
-        return list(OPERATORS)
+        return OPERATORS
     groups = (
         Group(group.id, group.words, tuple(e for e in group.entries if may_open(person, e)))
         for group in MENU
     )
-    return [group for group in groups if group.entries]
+    return tuple(group for group in groups if group.entries)
 
 
 def may_open(person: Person, entry: Entry) -> bool:
