@@ -1,9 +1,9 @@
 """What every record shares: the declarative base, UTC instants and the start of a write."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVarTuple
 
-from sqlalchemy import DateTime, MetaData, text
+from sqlalchemy import CursorResult, DateTime, MetaData, Select, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -46,6 +46,19 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime}
+
+
+Values = TypeVarTuple("Values")
+
+
+def columns(
+    session: Session, statement: Select[*Values], values: dict[str, object]
+) -> CursorResult[*Values]:
+    """Run what asks for columns alone, and see what is pending, as the session itself would; that
+    looks for records among them, for as long as the statement takes.
+    """
+    session.flush()
+    return session.connection().execute(statement, values)
 
 
 CHANNEL = "ballast_due"

@@ -38,7 +38,11 @@ def what_happens_next(at: Situation, show: Show) -> Sentence:
 
     The planner that charges is asked, so the sentence cannot lie (T13).
     """
-    plan = top_ups.plan(at.just_below())
+    return in_words(at, top_ups.plan(at.just_below()), show)
+
+
+def in_words(at: Situation, plan: Plan, show: Show) -> Sentence:
+    """`plan` is the planner's answer to `at.just_below()`."""
     match plan.code:
         case Code.REFILL_OFF:
             return _refill_off(at, show)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
-from webapp.domain.base import Base
+from webapp.domain.base import Base, columns
 from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.usage import REFERENCE_LENGTH
 
@@ -116,7 +116,7 @@ def held(session: Session, account: Account, now: datetime) -> Held:
     """One statement, and none for the many accounts that never hold anything."""
     if not account.open_holds:
         return NOTHING
-    count, amount = session.execute(_HELD, {"account_id": account.id, "now": now}).one()
+    count, amount = columns(session, _HELD, {"account_id": account.id, "now": now}).one()
     return Held(count, int(amount))
 
 

@@ -28,9 +28,9 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
-from webapp.domain.base import Base
+from webapp.domain.base import Base, columns
 from webapp.domain.errors import NotFound
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod
@@ -185,8 +185,7 @@ class Payment(Base):
 
     @property
     def reference(self) -> str:
-        """What a person quotes when asking about it."""
-        return f"P-{self.id:06d}"
+        return reference_of(self.id)
 
     @property
     def has_open_attempt(self) -> bool:
@@ -388,6 +387,11 @@ class Attempt(Base):
         return not self.customer_told and now - self.started_at >= TELL_CUSTOMER
 
 
+def reference_of(payment_id: int) -> str:
+    """What a person quotes when asking about it."""
+    return f"P-{payment_id:06d}"
+
+
 def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
     """Finding it is the permission check. Raises `NotFound`."""
     attempt = session.scalar(
@@ -427,7 +431,7 @@ def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
 
 @dataclass(frozen=True)
 class Spending:
-    """What automatic payments have taken, or may have (T10), and whether a person's is open."""
+    """What automatic payments have taken, or may have (T10), and what is under way."""
 
     today: int
     """Micros."""
@@ -435,6 +439,9 @@ class Spending:
     recent: int
     """How many, within the burst window."""
     manual_open: bool
+    """A payment that a person asked for."""
+    any_open: bool
+    """Any attempt at all."""
 
 
 _AUTOMATIC_AND_LIVE = (
@@ -444,6 +451,7 @@ _AUTOMATIC_AND_LIVE = (
 )
 # Money counts for the day on which it was taken, also when its request was first made the day
 # before and repeated since; while that is not known, for any day.
+_open = aliased(Attempt)
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 _SPENDING = select(
     func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
@@ -464,6 +472,7 @@ _SPENDING = select(
         Payment.state == PaymentState.OPEN,
         Payment.kind != PaymentKind.AUTOMATIC,
     ),
+    exists().where(_open.account_id == bindparam("account_id"), _open.state.in_(OPEN_STATES)),
 ).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
 _SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
 _COUNT = select(func.count()).where(
@@ -486,8 +495,12 @@ def spending(
     bounds = {"day": day, "month": month, "since": since, "until": until}
     bounds["earliest"] = min(month, since) - KEY_LIFETIME
     bounds["unknown"] = day
-    row = session.execute(_SPENDING, {"account_id": account_id, **bounds}).one()
-    return Spending(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), bool(row[3]))
+    today, this_month, recent, manual_open, any_open = columns(
+        session, _SPENDING, {"account_id": account_id, **bounds}
+    ).one()
+    return Spending(
+        int(today or 0), int(this_month or 0), int(recent or 0), bool(manual_open), bool(any_open)
+    )
 
 
 def automatic_count(session: Session, account_id: int, window: tuple[datetime, datetime]) -> int:

@@ -210,7 +210,6 @@ def gather(
     """Read the situation; under the account's lock this is the last look (T14)."""
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
-    open_attempts = payments.open_attempts(session, account.id)
     spending = payments.spending(
         session,
         account.id,
@@ -218,6 +217,7 @@ def gather(
         month=moments.start_of_month(now, zone),
         burst=burst_window(account, now),
     )
+    open_attempts = payments.open_attempts(session, account.id) if spending.any_open else []
     return Situation(
         now=now,
         time_zone=zone,

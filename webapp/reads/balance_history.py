@@ -13,7 +13,7 @@ from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
-from webapp.domain.base import stored
+from webapp.domain.base import columns, stored
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import Attempt
 
@@ -110,11 +110,11 @@ def read_history(
     At most so many credits are then kept, the newest.
     """
     span = {"account_id": account.id, "start": start}
-    count, opening = session.execute(_SPAN, span).one()
+    count, opening = columns(session, _SPAN, span).one()
     if count > FEW:
         movements = _thinned(session, account.id, start, samples, most_credits)
     else:
-        movements = tuple(_movement(*row) for row in session.execute(_ENTRIES, span))
+        movements = tuple(_movement(*row) for row in columns(session, _ENTRIES, span))
     if opening is None:
         opening = account.balance
     begins = opening == 0 and not _has_entries_before(session, account.id, start)
@@ -180,7 +180,7 @@ def _thinned(
     query = text(_SAMPLES[session.get_bind().dialect.name]).columns(reached=JSON)
     samples = session.scalar(query, asked)
     bounds = {"start": start, "credits": most_credits}
-    movements = [_movement(*row) for row in session.execute(_CREDITS, account | bounds)]
+    movements = [_movement(*row) for row in columns(session, _CREDITS, account | bounds)]
     # After the credits, because a sample tells where its whole instant has led.
     movements += [
         Movement(instants[number], balance)

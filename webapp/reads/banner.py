@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
-from webapp.domain.top_ups import Situation
+from webapp.domain.top_ups import Plan, Situation
 from webapp.reads.method_rows import joined_ids
 
 
@@ -24,10 +24,14 @@ class PausedBanner:
     """The burst breaker has paused them: offer Resume (T10)."""
 
 
-def read_banner(account: Account, at: Situation) -> PausedBanner | None:
-    """None while automatic payments go their way, or are not wished."""
+def read_banner(account: Account, at: Situation, plan: Plan) -> PausedBanner | None:
+    """None while automatic payments go their way, or are not wished.
+
+    `plan` is the planner's answer to `at.just_below()`.
+    """
     title = "Automatic payments are paused"
-    plan = top_ups.plan(at.at_rest().just_below())
+    if plan.code is Code.WAITING:
+        plan = top_ups.plan(at.at_rest().just_below())
     if plan.code is Code.PAUSED and at.paused_by_operator:
         text = "Your provider has paused them. Nothing will be charged; ask when they go on."
         return PausedBanner(title, text, None, "", "")

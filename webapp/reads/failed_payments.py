@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
 
-from webapp.domain import moments, payments
+from webapp.domain import moments
 from webapp.domain.accounts import Account
+from webapp.domain.base import columns
 from webapp.domain.declines import reason
+from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.payments import (
     KIND_NAMES,
     Attempt,
     AttemptState,
     Payment,
     PaymentKind,
+    reference_of,
 )
 from webapp.domain.users import User
 
@@ -26,6 +30,7 @@ SHOWN = 3
 class FailedPayment:
     attempt_id: int
     payment_id: int
+    method_id: int | None
     reference: str
     """ "P-000012": leads to all that is known of it (E2)."""
     amount: str
@@ -40,63 +45,81 @@ class FailedPayment:
     can_retry: bool
 
 
+_paid = aliased(Attempt)
+# By the same payment's next method, or by a Retry.
+_PAID_INSTEAD = func.coalesce(
+    select(_paid.method_id)
+    .where(_paid.payment_id == Attempt.payment_id, _paid.state == AttemptState.PAID)
+    .scalar_subquery(),
+    select(_paid.method_id)
+    .where(
+        _paid.retry_of_id == func.coalesce(Attempt.retry_of_id, Attempt.id),
+        _paid.state == AttemptState.PAID,
+    )
+    .order_by(_paid.id)
+    .limit(1)
+    .scalar_subquery(),
+)
 _DECLINED = (
-    select(Attempt)
+    select(
+        Attempt.id,
+        Attempt.payment_id,
+        Attempt.method_id,
+        Attempt.amount,
+        Attempt.decline_code,
+        func.coalesce(Attempt.declined_at, Attempt.started_at).label("declined_at"),
+        Payment.kind,
+        User.name,
+        _PAID_INSTEAD.label("paid_instead"),
+    )
+    .select_from(Attempt)
+    .join(Payment, Payment.id == Attempt.payment_id)
+    .outerjoin(User, User.id == Payment.requested_by_id)
     .where(Attempt.account_id == bindparam("account_id"), Attempt.state == AttemptState.DECLINED)
     .order_by(Attempt.id.desc())
     .limit(bindparam("limit"))
-    .options(joinedload(Attempt.payment), joinedload(Attempt.method))
 )
 
 
 def read_failed_payments(
     session: Session, account: Account, now: datetime, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
-    attempts = session.scalars(_DECLINED, {"account_id": account.id, "limit": limit}).all()
-    covered = covering_methods(session, attempts)
-    return tuple(
-        _failed(session, account, attempt, covered.get(attempt.id, ""), now) for attempt in attempts
-    )
+    found = columns(session, _DECLINED, {"account_id": account.id, "limit": limit})
+    return tuple(_failed(session, account, row, now) for row in found)
 
 
 def _failed(
-    session: Session, account: Account, attempt: Attempt, covered_by: str, now: datetime
+    session: Session, account: Account, row: Row[*tuple[Any, ...]], now: datetime
 ) -> FailedPayment:
-    method = attempt.method
-    paid_by = f"Paid by {covered_by}" if covered_by else ""
-    when = moments.since(attempt.declined_at or attempt.started_at, account.time_zone, now)
+    # Nearly always one of the list, which has been read.
+    method, paid_instead = (
+        session.get(PaymentMethod, method_id) if method_id else None
+        for method_id in (row.method_id, row.paid_instead)
+    )
+    when = moments.since(row.declined_at, account.time_zone, now)
+    asked = KIND_NAMES[PaymentKind(row.kind)] + (f" by {row.name}" if row.name else "")
     return FailedPayment(
-        attempt_id=attempt.id,
-        payment_id=attempt.payment_id,
-        reference=attempt.payment.reference,
-        amount=account.show(attempt.amount),
+        attempt_id=row.id,
+        payment_id=row.payment_id,
+        method_id=row.method_id,
+        reference=reference_of(row.payment_id),
+        amount=account.show(row.amount),
         method=method.label if method else "",
         brand=method.chip if method else "",
-        reason=reason(attempt.decline_code).sentence,
-        detail=f"{when} · {asked_by(session, attempt.payment)}",
-        paid_by=paid_by,
-        can_retry=not paid_by and method is not None and method.removed_at is None,
+        reason=reason(row.decline_code).sentence,
+        detail=f"{when} · {asked}",
+        paid_by=f"Paid by {paid_instead.label}" if paid_instead else "",
+        can_retry=not paid_instead and method is not None and method.removed_at is None,
     )
 
 
-def asked_by(session: Session, payment: Payment) -> str:
-    """ "Automatic refill", "Add funds by Ana Ruiz"."""
-    name = KIND_NAMES[PaymentKind(payment.kind)]
-    user = session.get(User, payment.requested_by_id) if payment.requested_by_id else None
-    return f"{name} by {user.name}" if user else name
+def last_failure(session: Session, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
+    """The failed attempt that Retry on a suspended row repeats (F4).
 
-
-def covering_methods(session: Session, failed: Sequence[Attempt]) -> dict[int, str]:
-    """The method that paid instead, by the failed attempt's id."""
-    if not failed:
-        return {}
-    covered = payments.covering(session, failed)
-    return {failed_id: paid.method.label for failed_id, paid in covered.items() if paid.method}
-
-
-def last_failure(session: Session, method_id: int) -> int | None:
-    """The failed attempt that Retry on a suspended row repeats (F4)."""
-    return session.scalar(
+    `failed`: the last ones of the account.
+    """
+    known = next((it.attempt_id for it in failed if it.method_id == method_id), None)
+    return known or session.scalar(
         select(Attempt.id)
         .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)
         .order_by(Attempt.id.desc())

@@ -11,7 +11,7 @@ from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
 from webapp.domain.payments import AttemptState, open_attempt_with
 from webapp.domain.top_ups import Plan, Situation
-from webapp.reads.failed_payments import last_failure
+from webapp.reads.failed_payments import FailedPayment, last_failure
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,14 @@ def read_rows(
     session: Session,
     at: Situation,
     plan: Plan,
+    failed: Sequence[FailedPayment],
     messages: dict[int, RowMessage],
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows = []
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
-        retry = last_failure(session, method.id) if trouble and not method.is_gone else None
+        retry = last_failure(session, method.id, failed) if trouble and not method.is_gone else None
         status, tone = _status(method, at, plan)
         rows.append(
             MethodRow(

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from webapp.domain import moments, money
+from webapp.domain import moments, money, payments
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
@@ -20,7 +20,6 @@ from webapp.domain.payments import (
 )
 from webapp.domain.receipts import RECEIPTED
 from webapp.domain.users import User
-from webapp.reads.failed_payments import covering_methods
 from webapp.reads.payment_filters import Filters, attempts
 
 PAGE = 50
@@ -143,9 +142,12 @@ class _Around:
         people = {a.payment.requested_by_id for a in shown} - {None}
         names = select(User.id, User.name).where(User.id.in_(people))
         failed = [a for a in shown if a.state == AttemptState.DECLINED]
+        covered = payments.covering(session, failed) if failed else {}
         return cls(
             people={row.id: row.name for row in session.execute(names)} if people else {},
-            covered=covering_methods(session, failed),
+            covered={
+                failed_id: paid.method.label for failed_id, paid in covered.items() if paid.method
+            },
         )
 
     def who(self, attempt: Attempt) -> str:

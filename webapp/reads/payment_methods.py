@@ -77,13 +77,14 @@ def read_screen(
     span = Span.of(30, account, now)
     history = read_history(session, account, span.start, span.samples)
     pace = read_pace(session, account, history, now)
+    failed = read_failed_payments(session, account, now)
     return PaymentMethodsScreen(
-        methods=read_rows(session, at, plan, messages or {}, fresh),
+        methods=read_rows(session, at, plan, failed, messages or {}, fresh),
         seen=joined_ids(at.methods),
-        banner=read_banner(account, at),
+        banner=read_banner(account, at, plan),
         getting_started=None if at.methods else _getting_started(at),
         next=read_next(account, at, plan, pace),
-        failed=read_failed_payments(session, account, now),
+        failed=failed,
         settings=read_settings(session, account, at, pace),
         chart=draw_chart(account, history, at.choice, span),
         balance=draw_balance(account, settings, history, now),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
-from webapp.domain.explanations import Words, what_happens_next
+from webapp.domain.explanations import Words, in_words
 from webapp.domain.pace import Pace
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.payments import AttemptState
@@ -42,7 +42,7 @@ class NextPanel:
 def read_next(account: Account, at: Situation, plan: Plan, pace: Pace | None) -> NextPanel:
     """`plan` is the planner's answer to `at.just_below()`."""
     return NextPanel(
-        sentence=what_happens_next(at, account.show),
+        sentence=in_words(at, plan, account.show),
         aside=_aside(at, plan, pace),
         steps=_chain(account, at, plan),
     )
