@@ -1,5 +1,6 @@
 """What every record shares: the declarative base, UTC instants and the start of a write."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVarTuple
 
@@ -52,7 +53,7 @@ Values = TypeVarTuple("Values")
 
 
 def columns(
-    session: Session, statement: Select[*Values], values: dict[str, object]
+    session: Session, statement: Select[*Values], values: Mapping[str, object]
 ) -> CursorResult[*Values]:
     """Run what asks for columns alone, and see what is pending, as the session itself would; that
     looks for records among them, for as long as the statement takes.

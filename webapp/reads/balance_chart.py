@@ -6,6 +6,8 @@ One component: small on the main screen, wide on the statement, where a table st
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from math import ceil, floor
 
 from sqlalchemy import select
@@ -29,6 +31,8 @@ MARKS = 1000
 
 MOST_STEPS = 3.2
 
+TICK = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True)
 class Span:
@@ -37,41 +41,56 @@ class Span:
     days: int
     starts: tuple[datetime, ...]
     """Of each day, the oldest first."""
+    past: tuple[datetime, ...]
+    """Samples of all days but the last."""
     now: datetime
 
     @classmethod
     def of(cls, days: int, account: Account, now: datetime) -> "Span":
         zone = account.time_zone
-        # From noon to noon: an hour more or less in spring and autumn skips no day.
-        noon = moments.start_of_day(now, zone) + timedelta(hours=12)
-        starts = [
-            moments.start_of_day(noon - timedelta(days=back), zone)
-            for back in range(days - 1, -1, -1)
-        ]
-        return cls(days, tuple(starts), now)
+        return cls(days, *_calendar(days, moments.start_of_day(now, zone), zone), now)
 
     # Instants are UTC's: two of one zone would be as far apart as its clocks say.
-    @property
+    @cached_property
     def start(self) -> datetime:
         return self.starts[0].astimezone(UTC)
 
     @property
     def ends(self) -> list[datetime]:
         """Of each day: the instant before the next begins."""
-        tick = timedelta(microseconds=1)
-        return [*(start.astimezone(UTC) - tick for start in self.starts[1:]), self.now]
+        return [*(start.astimezone(UTC) - TICK for start in self.starts[1:]), self.now]
 
     @property
     def samples(self) -> list[datetime]:
         """Some in each day, and its end among them."""
-        a_day = SAMPLES[self.days]
-        found = []
-        for midnight, end in zip(self.starts, self.ends, strict=True):
-            start = midnight.astimezone(UTC)
-            step = (end - start) / a_day
-            found += [start + step * number for number in range(1, a_day)] + [end]
+        today = _samples(self.days, self.starts[-1], self.now)
         # How fast it is used must be known exactly.
-        return sorted({*found, *pace_instants(self.now)[:-1]})
+        return sorted({*self.past, *today, *pace_instants(self.now)[:-1]})
+
+
+@lru_cache(maxsize=64)
+def _calendar(
+    days: int, today: datetime, zone: str
+) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
+    """The starts of so many days, and the samples of all but the last: the same all day long."""
+    # From noon to noon: an hour more or less in spring and autumn skips no day.
+    noon = today + timedelta(hours=12)
+    starts = [
+        moments.start_of_day(noon - timedelta(days=back), zone) for back in range(days - 1, -1, -1)
+    ]
+    past = [
+        instant
+        for start, following in pairwise(starts)
+        for instant in _samples(days, start, following.astimezone(UTC) - TICK)
+    ]
+    return tuple(starts), tuple(past)
+
+
+def _samples(days: int, midnight: datetime, end: datetime) -> list[datetime]:
+    """Of one day among so many."""
+    start, a_day = midnight.astimezone(UTC), SAMPLES[days]
+    step = (end - start) / a_day
+    return [*(start + step * number for number in range(1, a_day)), end]
 
 
 ChartPoint = tuple[int, int]
@@ -166,7 +185,7 @@ def draw_chart(
     failed: Sequence[datetime] = (),
 ) -> BalanceChart:
     """`history` begins where the span does."""
-    zone, now = account.time_zone, span.now
+    zone, start, now = account.time_zone, span.start, span.now
     refills, balances = history.refills, history.extremes
     threshold = choice.threshold if choice.refill_on else None
     notification = choice.notification_threshold if choice.notification_on else None
@@ -175,10 +194,10 @@ def draw_chart(
     count = _count(len(refills), "refill")
 
     # What has paid instead may have come within the same instant.
-    just_before = [at - timedelta(microseconds=1) for at in failed]
+    just_before = [at - TICK for at in failed]
 
     def point(at: datetime, balance: int) -> ChartPoint:
-        return int((at - span.start).total_seconds()), balance // money.CENT
+        return int((at - start).total_seconds()), balance // money.CENT
 
     return BalanceChart(
         days=span.days,
@@ -193,11 +212,11 @@ def draw_chart(
         bottom=bottom,
         grid=_grid(account, bottom, top, step),
         labels=(
-            moments.day(span.start, zone, now),
-            moments.day(span.start + (now - span.start) / 2, zone, now),
+            moments.day(start, zone, now),
+            moments.day(start + (now - start) / 2, zone, now),
             "Today",
         ),
-        start=int(span.start.timestamp()),
+        start=int(start.timestamp()),
         zone=zone,
         currency=account.currency,
         locale=account.locale.replace("_", "-"),
@@ -221,21 +240,19 @@ def _cents(micros: int | None) -> int | None:
 
 def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
     """Where many fall on one pixel the last of them; every credit keeps its two corners."""
-    buckets = span.days * SAMPLES[span.days]
-    whole = (span.now - span.start).total_seconds() or 1
+    start = span.start
+    whole = (span.now - start).total_seconds() or 1
+    a_second = span.days * SAMPLES[span.days] / whole
     points: list[ChartPoint] = [(0, (history.opening or 0) // money.CENT)]
     last, fixed = 0, True
-    for movement in history.movements:
-        seconds = (movement.at - span.start).total_seconds()
-        point, bucket = (
-            (int(seconds), movement.balance // money.CENT),
-            int(seconds / whole * buckets),
-        )
-        if bucket == last and not fixed and not movement.credit:
+    for at, reached, credit, _ in history.movements:
+        seconds = (at - start).total_seconds()
+        point, bucket = (int(seconds), reached // money.CENT), int(seconds * a_second)
+        if bucket == last and not fixed and not credit:
             points[-1] = point
         else:
             points.append(point)
-        last, fixed = bucket, movement.credit > 0
+        last, fixed = bucket, credit > 0
     return (*points, (int(whole), balance // money.CENT))
 
 

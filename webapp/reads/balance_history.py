@@ -5,9 +5,11 @@ every credit is kept: between two credits a balance only falls, so its extremes 
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
@@ -21,8 +23,7 @@ FEW = 200
 """Entries; more than any picture of ours can tell apart."""
 
 
-@dataclass(frozen=True)
-class Movement:
+class Movement(NamedTuple):
     """The balance that was reached at an instant. Micros."""
 
     at: datetime
@@ -57,14 +58,11 @@ class BalanceHistory:
         return reached if self.opening is None else [self.opening, *reached]
 
     def at(self, instants: Sequence[datetime]) -> list[int]:
-        """The balance at each of these ascending instants, in micros."""
-        balances, balance, position = [], self.opening or 0, 0
-        for instant in instants:
-            while position < len(self.movements) and self.movements[position].at <= instant:
-                balance = self.movements[position].balance
-                position += 1
-            balances.append(balance)
-        return balances
+        """The balance at each of these instants, in micros."""
+        reached = [movement.at for movement in self.movements]
+        positions = (bisect_right(reached, instant) for instant in instants)
+        opening = self.opening or 0
+        return [self.movements[it - 1].balance if it else opening for it in positions]
 
     def falls_before(self, instant: datetime) -> bool:
         return any(it.at <= instant and not it.credit for it in self.movements)
@@ -144,27 +142,28 @@ _CREDITS = (
 # One parameter for all instants and one row for all balances: each of them would cost more than the
 # look-up itself, in bookkeeping and in hand-overs between threads.
 _REACHED = """
-SELECT {gather}({pair}({number}, (
+SELECT {gather}((
     SELECT balance_after FROM ledger_entry
     WHERE account_id = :account_id AND posted_at <= {instant}
     ORDER BY posted_at DESC, id DESC LIMIT 1
-))) AS reached FROM {instants}"""
+){order}) AS reached FROM {instants}"""
 _SAMPLES = {
-    "sqlite": _REACHED.format(
-        gather="json_group_array",
-        pair="json_array",
-        number="key",
-        instant="value",
-        instants="json_each(:instants)",
-    ),
-    "postgresql": _REACHED.format(
-        gather="json_agg",
-        pair="json_build_array",
-        number="number - 1",
-        instant="CAST(value || '+00' AS timestamptz)",
-        instants="json_array_elements_text(CAST(:instants AS json)) "
-        "WITH ORDINALITY AS instant (value, number)",
-    ),
+    dialect: text(_REACHED.format(**words)).columns(reached=JSON)
+    for dialect, words in {
+        "sqlite": {
+            "gather": "json_group_array",
+            "instant": "value",
+            "order": "",  # json_each keeps it
+            "instants": "json_each(:instants)",
+        },
+        "postgresql": {
+            "gather": "json_agg",
+            "instant": "CAST(value || '+00' AS timestamptz)",
+            "order": " ORDER BY number",
+            "instants": "json_array_elements_text(CAST(:instants AS json)) "
+            "WITH ORDINALITY AS instant (value, number)",
+        },
+    }.items()
 }
 
 
@@ -177,14 +176,14 @@ def _thinned(
 ) -> tuple[Movement, ...]:
     account = {"account_id": account_id}
     asked = account | {"instants": json.dumps([stored(it) for it in instants])}
-    query = text(_SAMPLES[session.get_bind().dialect.name]).columns(reached=JSON)
-    samples = session.scalar(query, asked)
+    connection = session.connection()
+    samples = connection.execute(_SAMPLES[connection.dialect.name], asked).scalar_one()
     bounds = {"start": start, "credits": most_credits}
     movements = [_movement(*row) for row in columns(session, _CREDITS, account | bounds)]
     # After the credits, because a sample tells where its whole instant has led.
     movements += [
-        Movement(instants[number], balance)
-        for number, balance in samples or ()
+        Movement(instant, balance)
+        for instant, balance in zip(instants, samples, strict=True)
         if balance is not None
     ]
     return tuple(sorted(movements, key=lambda movement: movement.at))
