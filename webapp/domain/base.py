@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, TypeVarTuple
 
-from sqlalchemy import CursorResult, DateTime, MetaData, Select, text
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    MetaData,
+    Select,
+    literal_column,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -60,6 +69,15 @@ def columns(
     """
     session.flush()
     return session.connection().execute(statement, values)
+
+
+def spelled(constant: StrEnum | int) -> ColumnElement[Any]:
+    """A constant that stands in the statement and is no parameter of it.
+
+    Whether a partial index may be used depends on it: SQLite plans a statement anew each time it is
+    run where that hangs on a parameter.
+    """
+    return literal_column(f"'{constant}'" if isinstance(constant, StrEnum) else str(constant))
 
 
 CHANNEL = "ballast_due"

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
-from webapp.domain.base import Base, columns
+from webapp.domain.base import Base, columns, spelled
 from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.usage import REFERENCE_LENGTH
 
@@ -152,7 +152,7 @@ def over(now: datetime) -> ColumnElement[bool]:
 
 _HELD = select(func.count(), func.coalesce(func.sum(Hold.amount), 0)).where(
     Hold.account_id == bindparam("account_id"),
-    Hold.state == HoldState.OPEN,
+    Hold.state == spelled(HoldState.OPEN),
     Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
 )
 _END = (

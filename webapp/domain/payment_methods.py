@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, bindparam, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -151,11 +152,11 @@ class PaymentMethod(Base):
         """When the expiry month has ended everywhere on earth (P4): noon UTC on the next 1st."""
         if self.exp_month is None or self.exp_year is None:
             return None
-        year, month = divmod(self.exp_year * 12 + self.exp_month, 12)
-        return datetime(year, month + 1, 1, 12, tzinfo=UTC)
+        return _ended_everywhere(self.exp_year, self.exp_month)
 
     def is_expired(self, now: datetime) -> bool:
-        return self.expires_at is not None and now >= self.expires_at
+        expires_at = self.expires_at
+        return expires_at is not None and now >= expires_at
 
     def days_left(self, now: datetime, time_zone: str) -> int | None:
         """Whole days until the last day of its expiry month, in the account's time zone."""
@@ -313,6 +314,12 @@ class PaymentMethod(Base):
         """Off the list; the row stays, so that history stays readable (M10)."""
         if self.removed_at is None:
             self.removed_at = now
+
+
+@lru_cache(maxsize=512)
+def _ended_everywhere(year: int, month: int) -> datetime:
+    year, month = divmod(year * 12 + month, 12)
+    return datetime(year, month + 1, 1, 12, tzinfo=UTC)
 
 
 _LISTED = (

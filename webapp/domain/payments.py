@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
-from webapp.domain.base import Base, columns
+from webapp.domain.base import Base, columns, spelled
 from webapp.domain.errors import NotFound
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod
@@ -447,7 +447,7 @@ class Spending:
 _AUTOMATIC_AND_LIVE = (
     Attempt.account_id == bindparam("account_id"),
     Attempt.automatic,
-    Attempt.state.in_(LIVE_STATES),
+    Attempt.state.in_([spelled(state) for state in LIVE_STATES]),
 )
 # Money counts for the day on which it was taken, also when its request was first made the day
 # before and repeated since; while that is not known, for any day.
@@ -469,10 +469,13 @@ _SPENDING = select(
     ),
     exists().where(
         Payment.account_id == bindparam("account_id"),
-        Payment.state == PaymentState.OPEN,
-        Payment.kind != PaymentKind.AUTOMATIC,
+        Payment.state == spelled(PaymentState.OPEN),
+        Payment.kind != spelled(PaymentKind.AUTOMATIC),
     ),
-    exists().where(_open.account_id == bindparam("account_id"), _open.state.in_(OPEN_STATES)),
+    exists().where(
+        _open.account_id == bindparam("account_id"),
+        _open.state.in_([spelled(state) for state in OPEN_STATES]),
+    ),
 ).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
 _SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
 _COUNT = select(func.count()).where(

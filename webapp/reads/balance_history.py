@@ -15,7 +15,7 @@ from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
-from webapp.domain.base import columns, stored
+from webapp.domain.base import columns, spelled, stored
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import Attempt
 
@@ -134,7 +134,7 @@ _CREDITS = (
     .where(
         LedgerEntry.account_id == bindparam("account_id"),
         LedgerEntry.posted_at >= bindparam("start"),
-        LedgerEntry.amount > 0,
+        LedgerEntry.amount > spelled(0),
     )
     .order_by(LedgerEntry.posted_at.desc())
     .limit(bindparam("credits"))

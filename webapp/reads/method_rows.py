@@ -72,12 +72,11 @@ def joined_ids(methods: Sequence[PaymentMethod]) -> str:
     return ",".join(str(method.id) for method in methods)
 
 
-def _moved(methods: tuple[PaymentMethod, ...], index: int, to: int) -> str:
-    if not 0 <= to < len(methods):
+def _exchanged(ids: Sequence[str], upper: int) -> str:
+    """The order after this row and the one below it have changed places; empty if there is none."""
+    if not 0 <= upper < len(ids) - 1:
         return ""
-    order = list(methods)
-    order.insert(to, order.pop(index))
-    return joined_ids(order)
+    return ",".join([*ids[:upper], ids[upper + 1], ids[upper], *ids[upper + 2 :]])
 
 
 def read_rows(
@@ -88,7 +87,7 @@ def read_rows(
     messages: dict[int, RowMessage],
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
-    rows = []
+    rows, ids = [], [str(method.id) for method in at.methods]
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
         retry = last_failure(session, method.id, failed) if trouble and not method.is_gone else None
@@ -109,8 +108,8 @@ def read_rows(
                 is_primary=index == 0,
                 is_last=index == len(at.methods) - 1,
                 retry_attempt_id=retry,
-                order_up=_moved(at.methods, index, index - 1),
-                order_down=_moved(at.methods, index, index + 1),
+                order_up=_exchanged(ids, index - 1),
+                order_down=_exchanged(ids, index),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
                 is_retrying=bool(trouble) and _is_open(session, method, at),
