@@ -15,6 +15,14 @@ const shape = (name, attributes, words = "") => {
   return made;
 };
 
+/* What is told with the plot; each point comes as its distance from the one before. */
+const told = (plot) => {
+  const chart = JSON.parse(plot.dataset.chart);
+  let [along, high] = [0, 0];
+  chart.points = chart.steps.map(([seconds, cents]) => [(along += seconds), (high += cents)]);
+  return chart;
+};
+
 /* Where things are: seconds along, cents up. */
 const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
   const whole = chart.points.length ? chart.points.at(-1)[0] : 1;
@@ -28,7 +36,7 @@ const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
 };
 
 const draw = (plot) => {
-  const chart = JSON.parse(plot.dataset.chart);
+  const chart = told(plot);
   if (!plot.clientWidth) return;
   const { width, height, x, y } = scale(plot, chart);
   // Crisp lines lie on half pixels.
@@ -76,7 +84,7 @@ const card = () => document.getElementById("balance-chart");
 
 const read = (index) => {
   const plot = card().querySelector(".chart-plot");
-  const chart = JSON.parse(plot.dataset.chart);
+  const chart = told(plot);
   const [along, high] = chart.points[index];
   const { height, x, y } = scale(plot, chart);
   const words = `${moment(chart, along)} · ${amount(chart, high)}`;
@@ -101,7 +109,7 @@ const rest = () => {
 
 /* The last point that is not after the pointer: there the balance stood. */
 const below = (plot, clientX) => {
-  const chart = JSON.parse(plot.dataset.chart);
+  const chart = told(plot);
   if (!chart.points.length) return null;
   const seconds = scale(plot, chart).seconds(clientX - plot.getBoundingClientRect().left);
   return Math.max(0, chart.points.findLastIndex(([along]) => along <= seconds));

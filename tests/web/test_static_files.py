@@ -26,6 +26,7 @@ def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published)
     address = address_in(client.get("/sign-in").text, "css/app.css")
     answer = client.get(address, headers={"Accept-Encoding": "gzip"})
     assert "immutable" in answer.headers["Cache-Control"]
+    assert not {"ETag", "Last-Modified"} & set(answer.headers.keys())
     assert answer.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(answer.data).decode() == in_one_piece(STATIC / "css/app.css")
 

@@ -145,12 +145,20 @@ class BalanceChart:
 
     @property
     def drawing(self) -> dict[str, object]:
-        """What the script draws and reads out, as JSON takes it."""
+        """What the script draws and reads out, as JSON takes it.
+
+        Each point is told by its distance from the one before, which has fewer digits and
+        compresses to half.
+        """
         names = (
-            "points", "refills", "failures", "threshold", "notification", "top", "bottom", "grid",
-            "labels", "start", "zone", "currency", "locale",
+            "refills", "failures", "threshold", "notification", "top", "bottom", "grid", "labels",
+            "start", "zone", "currency", "locale",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
+        steps = [
+            (seconds - seconds_before, cents - cents_before)
+            for (seconds_before, cents_before), (seconds, cents) in pairwise(((0, 0), *self.points))
+        ]
+        return {"steps": steps, **{name: getattr(self, name) for name in names}}
 
 
 def read_chart(

@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 from flask import Flask
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
+from whitenoise.responders import StaticFile
 
 IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\)(?: layer\((?P<layer>[\w.]+)\))?;')
 CHARSET = '@charset "UTF-8";'
@@ -30,9 +31,21 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()[:10]
 
 
+class KeptForGood(WhiteNoise):
+    """Files whose address changes with them: no browser compares them with what it has."""
+
+    def get_static_file(self, path: str, url: str, stat_cache: object = None) -> StaticFile:
+        file = super().get_static_file(path, url, stat_cache)
+        file.alternatives = [
+            (encoding, there, [it for it in headers if it[0] not in ("ETag", "Last-Modified")])
+            for encoding, there, headers in file.alternatives
+        ]
+        return file
+
+
 def serve(app: Flask, folder: Path) -> None:
     """Serve `folder`, or what `publish` has made of it, at the app's static address."""
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+    app.wsgi_app = KeptForGood(  # type: ignore[method-assign]
         app.wsgi_app,
         root=str(folder),
         prefix=f"{(app.static_url_path or '').strip('/')}/",
