@@ -186,7 +186,7 @@ def signed_in(*, owing: bool = False) -> Person:
     """
     if not current_user.is_authenticated:
         abort(make_response(ask_to_sign_in()))
-    person = cast(Person, current_user)
+    person = cast(Person, current_user._get_current_object())  # noqa: SLF001  # not its proxy
     if person.owes_second_factor and not owing:
         abort(make_response(lead_to(url_for("second_factor.new"))))
     return person

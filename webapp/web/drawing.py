@@ -23,9 +23,9 @@ MARK = token_hex()
 
 def init_app(app: Flask) -> None:
     """After compression's: what is done to an answer is done in the opposite order."""
-    templates = {"csrf_token": lambda: MARK}
-    app.jinja_env.globals.update(templates, drawn=remembered(app.jinja_env))
-    app.context_processor(lambda: templates)
+    marked = {"csrf_token": lambda: MARK}
+    app.jinja_env.globals.update(marked, drawn=remembered(app.jinja_env))
+    app.context_processor(lambda: marked)
     app.after_request(put_token_in)
 
 
