@@ -65,7 +65,7 @@ class Span:
         """Some in each day, and its end among them."""
         today = _samples(self.days, self.starts[-1], self.now)
         # How fast it is used must be known exactly.
-        return sorted({*self.past, *today, *pace_instants(self.now)[:-1]})
+        return sorted([*self.past, *today, *pace_instants(self.now)[:-1]])
 
 
 @lru_cache(maxsize=64)
