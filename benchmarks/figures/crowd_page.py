@@ -1,40 +1,29 @@
 """The same page where a million other accounts live, and where a thousand do."""
 
+from functools import partial
 from pathlib import Path
 
-from benchmarks import customers, homes, http
-from benchmarks.bench import CONNECTIONS, Bench, alternate
+from benchmarks import customers, growth, homes, http
+from benchmarks.bench import CONNECTIONS, Bench
 from benchmarks.customers import Customer
-from benchmarks.load import milliseconds, told
-from benchmarks.rows import Row, at_most
+from benchmarks.rows import Row
 from benchmarks.servers import Server
 
 
 def measure(bench: Bench) -> list[Row]:
-    sizes = bench.sizes
-    many, few = bench.crowd(sizes.accounts), bench.crowd(sizes.few)
-    with (
-        bench.serving(many, f"{sizes.accounts:,} accounts") as here,
-        bench.serving(few, f"{sizes.few:,} accounts") as there,
-    ):
-        pages = _pages(here, _guests(many, sizes.accounts))
-        pages_there = _pages(there, _guests(few, sizes.few))
-        ours, bound = alternate(
-            sizes.rounds,
-            lambda: bench.drive(here, pages),
-            lambda: bench.drive(there, pages_there),
-        )
-    return [
-        Row(
-            figure=f"The page at {sizes.accounts:,} accounts, {sizes.accounts * 10:,} ledger rows",
-            unit="ms a page",
-            ours=milliseconds(ours),
-            bound=milliseconds(bound),
-            bound_is=f"the same page at {sizes.few:,} accounts",
-            aim=at_most(1.2, "1.2 ×"),
-            details=told(ours, bound),
-        )
-    ]
+    accounts = bench.sizes.accounts
+
+    def make(count: int) -> tuple[Path, growth.Asks]:
+        home = bench.crowd(count)
+        return home, partial(_pages, _guests(home, count))
+
+    return growth.measure(
+        bench,
+        "accounts",
+        make,
+        figure=f"The page at {accounts:,} accounts, {accounts * 10:,} ledger rows",
+        bound_is="the same page",
+    )
 
 
 def _guests(home: Path, accounts: int) -> list[Customer]:
@@ -47,6 +36,6 @@ def _guests(home: Path, accounts: int) -> list[Customer]:
         return [customers.owner_of(account_id) for account_id in ids]
 
 
-def _pages(server: Server, guests: list[Customer]) -> list[list[bytes]]:
+def _pages(guests: list[Customer], server: Server) -> growth.Requests:
     browsers = [customers.sign_in(server.url, guest.email) for guest in guests]
     return [[http.get(server, customers.PAGE, browser)] for browser in browsers]

@@ -4,13 +4,13 @@ First and deep pages, and pages of each filter and order, in turn.
 """
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
-from benchmarks import customers, homes, http
-from benchmarks.bench import CONNECTIONS, Bench, alternate
+from benchmarks import customers, growth, homes, http
+from benchmarks.bench import CONNECTIONS, Bench
 from benchmarks.customers import Customer
-from benchmarks.load import milliseconds, told
-from benchmarks.rows import Row, at_most
+from benchmarks.rows import Row
 from benchmarks.servers import Server
 from webapp.actions.pay import pay_now
 from webapp.domain.audit import COMMAND_LINE
@@ -23,32 +23,16 @@ PAGE = "/billing/payments"
 
 
 def measure(bench: Bench) -> list[Row]:
-    sizes = bench.sizes
-    many, few = (_home(bench, count) for count in (sizes.accounts, sizes.few))
-    with (
-        bench.serving(many[0], f"{sizes.accounts:,} payments") as here,
-        bench.serving(few[0], f"{sizes.few:,} payments") as there,
-    ):
-        pages, pages_there = _pages(here, *many), _pages(there, *few)
-        ours, bound = alternate(
-            sizes.rounds,
-            lambda: bench.drive(here, pages),
-            lambda: bench.drive(there, pages_there),
-        )
-    return [
-        Row(
-            figure=f"The payments page at {sizes.accounts:,} payments, each filter and order",
-            unit="ms a page",
-            ours=milliseconds(ours),
-            bound=milliseconds(bound),
-            bound_is=f"the same pages at {sizes.few:,} payments",
-            aim=at_most(1.2, "1.2 ×"),
-            details=told(ours, bound),
-        )
-    ]
+    return growth.measure(
+        bench,
+        "payments",
+        partial(_make, bench),
+        figure=f"The payments page at {bench.sizes.accounts:,} payments, each filter and order",
+        bound_is="the same pages",
+    )
 
 
-def _home(bench: Bench, payments: int) -> tuple[Path, Customer]:
+def _make(bench: Bench, payments: int) -> tuple[Path, growth.Asks]:
     home = homes.new_home(bench.folder)
     with homes.application(home) as it:
         customer = customers.sign_up(it, cards=3)
@@ -59,7 +43,7 @@ def _home(bench: Bench, payments: int) -> tuple[Path, Customer]:
     database = sqlite3.connect(home / "ballast.db")
     multiply(database, payments)
     database.close()
-    return home, customer
+    return home, partial(_pages, home, customer)
 
 
 def multiply(database: sqlite3.Connection, payments: int) -> None:
@@ -98,7 +82,7 @@ def multiply(database: sqlite3.Connection, payments: int) -> None:
     database.commit()
 
 
-def _pages(server: Server, home: Path, customer: Customer) -> list[list[bytes]]:
+def _pages(home: Path, customer: Customer, server: Server) -> growth.Requests:
     """A connection asks for one kind of page; the last for a page in the middle of the list."""
     browser = customers.sign_in(server.url, customer.email)
     database = sqlite3.connect(home / "ballast.db")
