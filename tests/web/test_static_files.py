@@ -41,7 +41,9 @@ def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(publish
     assert "@import" not in sheet
     assert sheet.index("@layer stronger, pico;") < sheet.index("@layer pico {")
     for part in (STATIC / "css/components").glob("*.css"):
-        assert part.read_text().strip() in sheet, part.name
+        assert in_one_piece(part).strip() in sheet, part.name
+    assert "Pico CSS" in sheet, "the licence stays"
+    assert not re.search(r"/\*(?!!)", sheet)
 
 
 def test_sheets_of_other_folders_name_no_file(published):

@@ -18,6 +18,8 @@ from whitenoise.responders import StaticFile
 
 IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\)(?: layer\((?P<layer>[\w.]+)\))?;')
 CHARSET = '@charset "UTF-8";'
+COMMENT = re.compile(r"\n?/\*(?!!).*?\*/", re.DOTALL)
+"""Not "/*!", which holds a licence."""
 
 
 @lru_cache
@@ -80,7 +82,8 @@ def publish(source: Path, shelf: Path) -> Path:
 
 
 def in_one_piece(sheet: Path) -> str:
-    """The style sheet with what it imports in each import's place: one request instead of forty.
+    """The style sheet with what it imports in each import's place: one request instead of forty,
+    and a tenth fewer bytes without our comments.
 
     The sheets that are imported from another folder must name files by data or not at all.
     """
@@ -89,4 +92,5 @@ def in_one_piece(sheet: Path) -> str:
         text = in_one_piece(sheet.parent / match["path"])
         return f"@layer {match['layer']} {{\n{text}\n}}" if match["layer"] else text
 
-    return IMPORT.sub(imported, sheet.read_text().removeprefix(CHARSET))
+    text = sheet.read_text().removeprefix(CHARSET)
+    return IMPORT.sub(imported, COMMENT.sub("", text))
