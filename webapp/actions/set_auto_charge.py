@@ -21,18 +21,22 @@ def set_auto_charge(
     actor: Actor,
     now: datetime,
     policy: Policy,
-) -> PaymentMethod:
-    """Set the wished state; doing so twice changes nothing. Raises `NotFound`."""
+) -> str:
+    """Set the wished state of a method; doing so twice changes nothing. Raises `NotFound`.
+
+    Returns what it is called.
+    """
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
+    name = method.label
     if method.auto_charge != on:
         method.consent(on, now)
-        audit.record(session, account_id, actor, "auto_charge", now, method=method.label, on=on)
+        audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
         if not on:
             _tell_if_too_late(session, account, method, now)
         look(session, account, "auto-charge switched", now, policy)
     session.commit()
-    return method
+    return name
 
 
 def _tell_if_too_late(

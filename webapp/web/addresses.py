@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from flask import Flask, request, url_for
 
-KEPT = 8192
-"""Addresses; the pages of a few hundred accounts."""
+KEPT = 2048
+"""Addresses; the pages of some fifty accounts, whose parts are remembered as well."""
 
 
 def init_app(app: Flask) -> None:
@@ -14,7 +14,7 @@ def init_app(app: Flask) -> None:
 
 
 def remembered() -> Callable[..., str]:
-    """`url_for`, for templates: a page asks for some three hundred, nearly always the same.
+    """`url_for`, for templates: drawing a page takes some three hundred, nearly always the same.
 
     Within one mount point an address depends on nothing but its endpoint and values.
     """

@@ -67,11 +67,11 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     on = forms.wished()
     it = parts()
-    method = set_consent(
+    name = set_consent(
         db.session(), person.account_id, method_id, on, person.actor, it.clock.now(), it.policy
     )
     it.wake()
-    text = f"Auto-charge for {method.label} is {'on' if on else 'off'}."
+    text = f"Auto-charge for {name} is {'on' if on else 'off'}."
     return changed(person, "auto_charge", Message(text))
 
 
