@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
 from tests import made_once
-from tests.factories import MovableClock, World
+from tests.factories import MovableClock, World, proved_at
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
 from webapp.domain import passwords
@@ -26,6 +25,9 @@ from webapp.extensions import db
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
+
+# Fixtures of more than one folder.
+pytest_plugins = ["tests.everybody"]
 
 # Speed is measured in `make bench`, never in a test.
 hypothesis_settings.register_profile("untimed", deadline=None)
@@ -205,11 +207,6 @@ def session(app):
 @pytest.fixture
 def world(app, session) -> World:
     return World(app, session)
-
-
-def proved_at(now: datetime) -> int:
-    """As a session notes that its person has just given their password."""
-    return int(now.timestamp())
 
 
 @pytest.fixture

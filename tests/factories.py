@@ -71,6 +71,11 @@ class MovableClock(Clock):
         self.at += timedelta(**span)
 
 
+def proved_at(now: datetime) -> int:
+    """As a session notes that its person has just given their password."""
+    return int(now.timestamp())
+
+
 def micros(text: str | int | None) -> int | None:
     """ "50.00" → 50,000,000; below zero too."""
     if text is None:

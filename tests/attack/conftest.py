@@ -5,10 +5,6 @@ from collections import Counter
 
 import pytest
 
-# Harbour Voice with one of everything, and a browser of everybody who may come.
-from tests.web.conftest import operator, sign_in, stranger, teammate  # noqa: F401
-from tests.web.test_matrix import held_account, records, rewind, visitor  # noqa: F401
-
 INPUTS = int(os.environ.get("ATTACK", "400"))
 """How many the fuzz sends: `make test` a few, `make attack` ten thousand and more."""
 

@@ -22,9 +22,9 @@ from tests.attack.conftest import INPUTS
 from tests.attack.fuzz import Door, Scripts, fuzz
 from tests.attack.payloads import IMAGE, NAMES, SCRIPT
 from tests.conftest import on_sqlite
+from tests.everybody import address_of, form_of
 from tests.factories import PASSWORD
 from tests.web import matrix
-from tests.web.test_matrix import address_of, form_of
 from webapp.actions.create_account import create_account
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor

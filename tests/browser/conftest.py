@@ -35,8 +35,8 @@ from playwright.sync_api import (
 )
 
 from tests.browser.screen import MAIN
-from tests.conftest import proved_at, settings_in
-from tests.factories import World
+from tests.conftest import settings_in
+from tests.factories import World, proved_at
 from webapp.app import create_app
 from webapp.extensions import db
 

@@ -6,12 +6,7 @@ from html import unescape
 import pytest
 from sqlalchemy import event, text
 
-from tests.conftest import proved_at
-from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
-from webapp.actions.operators import create_operator
-from webapp.domain import second_factor
-from webapp.domain.audit import Actor
-from webapp.domain.users import Membership, Role, User
+from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.extensions import db
 
 TABLES = (
@@ -45,67 +40,6 @@ def busy(world):
     world.use("60.00")
     world.work()
     return world
-
-
-@pytest.fixture
-def sign_in(app, clock):
-    """A browser of the person with this id."""
-
-    def visit(user_id):
-        client = app.test_client()
-        with client.session_transaction() as cookie:
-            cookie["_user_id"], cookie["_fresh"] = str(user_id), True
-            cookie["proved"] = proved_at(clock.now())
-        return client
-
-    return visit
-
-
-@pytest.fixture
-def teammate(world, sign_in):
-    """A browser of someone in the same account who holds only these roles."""
-
-    def visit(*roles):
-        user = User(
-            email=f"{'-'.join(roles)}@example.com",
-            name="Bo Lind",
-            password_hash="",
-            created_at=world.clock.now(),
-        )
-        world.session.add(user)
-        world.session.flush()
-        for role in roles:
-            world.session.add(
-                Membership(user_id=user.id, account_id=world.account_id, role=Role(role))
-            )
-        world.session.commit()
-        return sign_in(user.id)
-
-    return visit
-
-
-@pytest.fixture
-def operator(world):
-    """The id of somebody of the provider's staff, whose second factor is set up."""
-    made = create_operator(
-        world.session,
-        name="Pat Noor",
-        email="pat@provider.example",
-        password=PASSWORD,
-        actor=Actor(name="Test"),
-        now=world.clock.now(),
-    )
-    world.session.get_one(User, made).totp_secret = second_factor.new_secret()
-    world.session.commit()
-    return made
-
-
-@pytest.fixture
-def stranger(world, sign_in):
-    """A browser of another account's owner, who has a card as well."""
-    other = world.account(name="Other Ltd", balance="500.00")
-    world.card(VISA, account_id=other.account_id)
-    return sign_in(other.user_id)
 
 
 def errors(answer):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.conftest import proved_at
+from tests.factories import proved_at
 from tests.web.conftest import errors, words
 from webapp.domain.api_keys import ApiKey, Scope
 
