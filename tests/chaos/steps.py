@@ -50,6 +50,7 @@ NOT_IN_TRAFFIC = {
     "view_account.note_view": "the same",
     "note_mail_read.note_mail_read": "the same",
     "pause_automatic.pause_automatic": "staff pauses by its page only, and here has none",
+    "send_notices._keep": "only without a mail server, and here is one",
     "resend_notice.resend_notice": "the same; what it owes is sent as any other mail",
     "change_email.ask_for_email": "people and their addresses move no money",
     "change_email.confirm_email": "the same",

@@ -1,6 +1,8 @@
 """Send the mails that are owed: claim, hand over, record (F11, L6, N2)."""
 
 import logging
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -9,7 +11,7 @@ from webapp.actions.each import Going, always, each
 from webapp.clock import Clock
 from webapp.domain import notices
 from webapp.domain.base import begin_writing
-from webapp.domain.notices import CLAIM, Notice
+from webapp.domain.notices import CLAIM, Notice, NoticeState
 from webapp.ports import Mailer, MailRefused, MailServerAway
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ def send_notices(
         select(Notice.id).where(notices.due(clock.now())).order_by(Notice.next_try_at).limit(limit)
     ).all()
     session.rollback()
+    if not mailer.delivers:
+        return _keep(session, due, clock.now()) if due else 0
 
     def send(notice_id: int) -> bool:
         return _send(session, notice_id, mailer, clock)
@@ -42,7 +46,7 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     recipient, message_id = notice.recipient, notice.message_id
     can_be_stopped = notice.can_be_stopped
     session.rollback()  # no transaction is open while the mail server is waited for
-    goes_out = mailer.delivers and bool(recipient)
+    goes_out = bool(recipient)
     refusal: MailRefused | None = None
     if goes_out:
         try:
@@ -60,6 +64,18 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     if isinstance(refusal, MailServerAway):
         raise refusal
     return refusal is None
+
+
+def _keep(session: Session, notice_ids: Sequence[int], now: datetime) -> int:
+    """In the outbox, all in one commit: nothing leaves, so nothing is claimed first."""
+    begin_writing(session)
+    kept = session.connection().execute(
+        update(Notice)
+        .where(Notice.id.in_(notice_ids), notices.due(now))
+        .values(state=NoticeState.KEPT, tries=Notice.tries + 1, sent_at=now, next_try_at=None)
+    )
+    session.commit()
+    return kept.rowcount
 
 
 def _claim(session: Session, notice_id: int, clock: Clock) -> bool:
