@@ -20,7 +20,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test attack chaos model bench bench-short lint format clean
+.PHONY: run test attack chaos model bench bench-short lint format translations clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -62,6 +62,17 @@ lint: .venv/.dev
 format: .venv/.dev
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+
+# Takes what mails say anew into the catalogs, and what they say no more out; then translate
+# each empty msgstr.
+translations: .venv/.dev
+	@all=$$(mktemp) && trap 'rm -f "$$all"' EXIT && \
+	    .venv/bin/pybabel -q extract -F pyproject.toml --omit-header --no-wrap \
+	        --add-location=file -o "$$all" . && \
+	    for catalog in translations/*.po; do \
+	        .venv/bin/pybabel -q update --omit-header --no-wrap --no-fuzzy-matching \
+	            --ignore-obsolete -i "$$all" -o $$catalog -l $$(basename $$catalog .po) || exit; \
+	    done
 
 clean:
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

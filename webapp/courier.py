@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
+from webapp.domain.languages import N_
 from webapp.ports import Reply
 
 SECONDS = 15.0
@@ -30,12 +31,12 @@ EMBEDDING = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_networ
              ip_network("2001::/32"))  # fmt: skip
 """IPv6 that stands for some IPv4 address, which may be a private one."""
 
-PRIVATE = "The address is private. Your provider decides which of those may be reached."
-PLAIN = "Only private addresses are reached without https."
+PRIVATE = N_("The address is private. Your provider decides which of those may be reached.")
+PLAIN = N_("Only private addresses are reached without https.")
 
 
 class Refused(Exception):
-    """Nothing was sent; str() says why."""
+    """Nothing was sent. Holds the sentence that says why, and its detail."""
 
 
 class HttpCourier:
@@ -50,14 +51,17 @@ class HttpCourier:
         try:
             status, said = self._post(urlsplit(url), headers, body)
         except Refused as refused:
-            return Reply(None, str(refused), _since(began))
+            said, detail = refused.args
         except ssl.SSLError as error:
-            return Reply(None, f"TLS failed: {error.reason or error}", _since(began))
+            said, detail = N_("TLS failed: %(detail)s"), str(error.reason or error)
         except (TimeoutError, OSError, HTTPException, ValueError) as error:
-            late = time.monotonic() - began >= self._seconds
-            why = f"No answer within {self._seconds:g} seconds" if late else _words(error)
-            return Reply(None, why, _since(began))
-        return Reply(status, said, _since(began))
+            if time.monotonic() - began >= self._seconds:
+                said, detail = N_("No answer within %(detail)s seconds"), f"{self._seconds:g}"
+            else:
+                said, detail = _words(error)
+        else:
+            return Reply(status, said, _since(began))
+        return Reply(None, said, _since(began), detail)
 
     def _post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
         host, secure = url.hostname or "", url.scheme == "https"
@@ -84,14 +88,14 @@ class HttpCourier:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise Refused(f"There is no host {host}.") from None
+            raise Refused(N_("There is no host %(detail)s."), host) from None
         addresses = [_unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found]
         for address in addresses:
             allowed = any(address in network for network in self._allowed)
             if not allowed and not _is_public(address):
-                raise Refused(PRIVATE)
+                raise Refused(PRIVATE, "")
             if not allowed and not secure:
-                raise Refused(PLAIN)
+                raise Refused(PLAIN, "")
         return addresses[0]
 
 
@@ -154,9 +158,11 @@ def _since(began: float) -> int:
     return int((time.monotonic() - began) * 1000)
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception) -> tuple[str, str]:
+    """The sentence that says why there was no answer, and its detail."""
     if isinstance(error, ConnectionRefusedError):
-        return "The connection was refused"
+        return N_("The connection was refused"), ""
     if isinstance(error, ConnectionResetError):
-        return "The connection was cut off"
-    return getattr(error, "strerror", None) or f"No answer: {type(error).__name__}"
+        return N_("The connection was cut off"), ""
+    detail = getattr(error, "strerror", None) or type(error).__name__
+    return N_("No answer: %(detail)s"), detail

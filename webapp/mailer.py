@@ -1,19 +1,21 @@
 """Renders the mails of `templates/email/` and hands them to the mail server."""
 
 import logging
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from email.charset import QP, Charset
 from email.utils import formataddr, parseaddr
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
 from flask_mail import Mail, Message
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from webapp.domain import links
+from webapp.domain import languages, links
 from webapp.domain.emails import is_address
 from webapp.ports import Letter, MailRefused, MailServerAway
 
@@ -26,6 +28,9 @@ TIMEOUT = 10.0
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
 
+
+BREAKABLE = re.compile("[^\\S\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+")
+"""White space at which a line may end."""
 
 ABOUT_THIS_MAIL = (
     smtplib.SMTPRecipientsRefused,
@@ -47,30 +52,40 @@ class OutboxMailer:
 
         `sign` makes the tokens of links that only we can have written.
         """
-        self._public_url, self._sign = public_url.rstrip("/"), sign
-        self._env = Environment(
-            loader=FileSystemLoader(templates / "email"),
+        self._templates, self._public_url, self._sign = templates, public_url.rstrip("/"), sign
+        self._env = cache(self._new_env)
+
+    def _new_env(self, language: str) -> Environment:
+        """Each language has its own, so that no mail can speak another's."""
+        env = Environment(
+            loader=FileSystemLoader(self._templates / "email"),
             autoescape=select_autoescape(enabled_extensions=("html",)),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
-        self._env.globals["public_url"] = self._public_url
-        self._env.globals["signed"] = sign
+        tongue = languages.tongue(language)
+        env.install_gettext_translations(tongue.translations, newstyle=True)  # type: ignore[attr-defined]
+        env.policies["ext.i18n.trimmed"] = True
+        env.globals["language"], env.globals["stop_link"] = language, ""
+        env.globals["public_url"] = self._public_url
+        env.globals["signed"] = self._sign
+        return env
 
-    def render(self, kind: str, facts: Mapping[str, object]) -> Letter:
+    def render(self, kind: str, facts: Mapping[str, object], language: str) -> Letter:
         """The mail that says these facts.
 
         Raises:
             jinja2.TemplateNotFound: there is no such kind.
             jinja2.UndefinedError: its templates name a fact that is not given.
+            ValueError: we do not speak that language.
         """
         subject, text, html = (
-            self._env.get_template(f"{kind}/{part}").render({"stop_link": "", **facts})
+            _unbroken(self._env(language).get_template(f"{kind}/{part}").render(facts))
             for part in ("subject.txt", "body.txt", "body.html")
         )
-        # One line, whatever a fact holds: a second one would be a header of its own.
-        return Letter(subject=" ".join(subject.split()), text=text, html=html)
+        return Letter(_one_line(subject), text, html, language)
 
     def stop_link(self, notice_id: int) -> str:
         return f"{self._public_url}/unsubscribe/{self._sign(links.STOP, notice_id)}"
@@ -143,12 +158,15 @@ class SmtpMailer(OutboxMailer):
     def _compose(
         self, letter: Letter, addresses: list[str], message_id: str, stop_link: str
     ) -> bytes:
-        headers = {"Auto-Submitted": "auto-generated"}  # no out-of-office answers
+        headers = {
+            "Auto-Submitted": "auto-generated",  # no out-of-office answers
+            "Content-Language": letter.language,
+        }
         if stop_link:
             headers["List-Unsubscribe"] = f"<{stop_link}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message = Message(
-            " ".join(letter.subject.split()),  # whatever breaks a line would begin a header
+            _one_line(letter.subject),
             recipients=list(addresses),
             body=letter.text,
             html=letter.html,
@@ -183,6 +201,16 @@ def _answer(error: smtplib.SMTPException) -> str:
     else:
         code, words = error.args[:2]
     return f"{code} {words.decode(errors='replace')}"
+
+
+def _one_line(subject: str) -> str:
+    """Whatever a fact holds: a second line would be a header of its own."""
+    return BREAKABLE.sub(" ", subject).strip()
+
+
+def _unbroken(text: str) -> str:
+    """With the name of a card on one line."""
+    return text.replace(" •••• ", "\N{NO-BREAK SPACE}••••\N{NO-BREAK SPACE}")
 
 
 def _checked(address: str) -> str:

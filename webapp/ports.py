@@ -366,6 +366,7 @@ class Letter:
     subject: str
     text: str
     html: str
+    language: str = "en"
 
 
 class MailRefused(Exception):
@@ -383,7 +384,9 @@ class Mailer(Protocol):
     delivers: bool
     """False where no mail server is set: mails then stay in the outbox, to be read there."""
 
-    def render(self, kind: str, facts: Mapping[str, object]) -> Letter: ...
+    def render(self, kind: str, facts: Mapping[str, object], language: str) -> Letter:
+        """`language`: that of the sentences among the facts."""
+        ...
 
     def stop_link(self, notice_id: int) -> str:
         """Where this mail's address can be taken off its topic."""
@@ -405,9 +408,14 @@ class Reply:
 
     status: int | None
     """None: there was no answer."""
-    trouble: str
-    """Why there was none, or what a refusal says."""
+    said: str
+    """What a refusal says; without an answer our sentence why, which may name `%(detail)s`."""
     took_ms: int
+    detail: str = ""
+
+    @property
+    def trouble(self) -> str:
+        return self.said % {"detail": self.detail} if self.detail else self.said
 
 
 class Courier(Protocol):

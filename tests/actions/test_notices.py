@@ -11,7 +11,10 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import event
 
 from tests.factories import START, VISA, unsigned
+from webapp.actions.resend_notice import resend_notice
 from webapp.actions.send_notices import send_notices
+from webapp.domain.accounts import Account
+from webapp.domain.languages import Language
 from webapp.domain.notices import BACK_OFF, GIVE_UP, REST, Notice, NoticeState
 from webapp.extensions import db
 from webapp.mailer import SmtpMailer
@@ -99,7 +102,12 @@ def test_sent_once_l6(owing, mailer, inbox):
     assert recipients == [notice.recipient]
     assert "$30.00" in mail["Subject"]
     body = mail.get_body(("plain",)).get_content()
-    for fact in ("$30.00", "Visa •••• 4242", "$130.00", notice.facts["reference"]):
+    for fact in (
+        "$30.00",
+        "Visa\N{NO-BREAK SPACE}••••\N{NO-BREAK SPACE}4242",
+        "$130.00",
+        notice.facts["reference"],
+    ):
         assert fact in body
 
 
@@ -187,6 +195,33 @@ def test_a_crash_after_sending_repeats_the_same_message_f11(owing, mailer, inbox
     owing.clock.advance(minutes=2)
     assert send(owing, mailer) == 1
     assert len({mail["Message-ID"] for _, mail in inbox.mails}) == 1
+
+
+def test_a_mail_stays_in_the_language_of_its_facts_l6(world, mailer, inbox):
+    """L6, F11: repeated or resent, it is the same letter, whatever was chosen meanwhile."""
+
+    def choose(language):
+        world.session.get_one(Account, world.account_id).language = language
+        world.session.commit()
+
+    choose(Language.FRENCH)
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    choose(Language.GERMAN)
+    send(world, mailer)
+    world.session.query(Notice).update({"state": NoticeState.FAILED})
+    world.session.commit()
+    resend_notice(
+        world.session, world.notices[0].id, "Lost", world.owner, world.clock.now(), mailer
+    )
+    send(world, mailer)
+    world.pay(visa, "30.00")
+    send(world, mailer)
+    first, again, another = (mail for _, mail in inbox.mails)
+    assert first["Subject"] == again["Subject"]
+    assert first["Subject"].startswith("Reçu\N{NARROW NO-BREAK SPACE}: $30.00")
+    for mail, language in ((first, "fr"), (again, "fr"), (another, "de")):
+        assert f'<html lang="{language}">' in mail.get_body(("html",)).get_content()
 
 
 def test_given_up_after_three_days_f11(owing, mailer, refusing):

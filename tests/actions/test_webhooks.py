@@ -299,7 +299,7 @@ def test_what_fails_for_long_is_switched_off_with_a_mail(world, post):
     assert str(endpoint_of(world, made).ended) == "failing"
     [mail] = world.mails_of(NoticeKind.WEBHOOK_ENDED)
     assert mail.facts["url"] == "https://hooks.example.com/in"
-    letter = world.parts.mailer.render(mail.kind, mail.facts)
+    letter = world.parts.mailer.render(mail.kind, mail.facts, mail.language)
     assert "switched off" in letter.subject
     sent, events = len(post.sent), len(told(world))
     world.card(MASTERCARD)  # nobody listens, so nothing is written

@@ -228,7 +228,9 @@ def test_markup_in_every_text_that_a_person_can_type(app, world, records, visito
                 assert "<img src=x" not in page, row.rule
     mailer = world.parts.mailer
     for notice in session.query(Notice):
-        html = mailer.render(notice.kind, dict(notice.facts) | {"reason": SCRIPT}).html
+        html = mailer.render(
+            notice.kind, dict(notice.facts) | {"reason": SCRIPT}, notice.language
+        ).html
         found += [(notice.kind, one) for one in Scripts(html).found]
         tried += 1
     tally("pages and mails, with markup in every stored text", tried, len(found))

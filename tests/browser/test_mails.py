@@ -1,4 +1,5 @@
-"""Mails as mail programs show them: at the width of a phone and of a desk, light and dark.
+"""Mails as mail programs show them: at the width of a phone and of a desk, light and dark, in each
+language.
 
 No server is asked: the rendered mail is the page, and nothing in it loads or runs.
 """
@@ -11,8 +12,6 @@ from webapp.domain.notices import TOPICS
 from webapp.mailer import OutboxMailer
 from webapp.reads.mail_samples import facts
 from webapp.settings import ROOT
-
-ACCOUNT = Account(name="Harbour Voice", currency="USD", locale="en_US", time_zone="Europe/Dublin")
 
 OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 # The luminance of WCAG 2.2; a translucent surface does not occur in our mails.
@@ -41,15 +40,25 @@ FAINT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_mail_fits_and_can_be_read(browser, scheme):
+@pytest.mark.parametrize(
+    ("scheme", "language"),
+    [("light", "en"), ("dark", "en"), ("light", "de"), ("light", "es"), ("light", "fr")],
+)
+def test_every_mail_fits_and_can_be_read(browser, scheme, language):
+    account = Account(
+        name="Harbour Voice",
+        currency="USD",
+        locale="en_US",
+        time_zone="Europe/Dublin",
+        language=language,
+    )
     mailer = OutboxMailer(
         ROOT / "templates", "https://billing.example.com", lambda *about: "signed"
     )
     page = browser.new_page(color_scheme=scheme)
     for kind in TOPICS:
-        told = {"account_name": ACCOUNT.name, **facts(kind, ACCOUNT, START)}
-        html = mailer.render(kind, told | {"stop_link": mailer.stop_link(1)}).html
+        told = {"account_name": account.name, **facts(kind, account, START)}
+        html = mailer.render(kind, told | {"stop_link": mailer.stop_link(1)}, language).html
         for width in (360, 640, 1200):
             page.set_viewport_size({"width": width, "height": 800})
             page.set_content(html)

@@ -13,6 +13,7 @@ from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import plain, what_happens_next
+from webapp.domain.languages import Language, tongue
 from webapp.domain.low_balance import Choice, RefillMode
 from webapp.domain.money import CENT, MICROS, show
 from webapp.domain.payment_methods import PaymentMethod
@@ -296,6 +297,18 @@ def test_the_sentence_tells_the_plan_t13(at):
     if answer.limit:
         assert "That is cut from" in sentence
     assert dollars(at.choice.threshold) in sentence
+
+
+@settings(max_examples=30)
+@given(situations())
+def test_every_language_tells_the_same_plan_t13(at):
+    """T13: the same methods in the same order, the same amounts, and not one English word."""
+    english = plain(what_happens_next(at, dollars))
+    for language in (Language.GERMAN, Language.SPANISH, Language.FRENCH):
+        said = plain(what_happens_next(at, dollars, tongue(language)))
+        for told, alike in ((r"Visa •••• \d{4}", list), (r"\$[\d,.]+\d|\d+ × |\d\d:\d\d", sorted)):
+            assert alike(findall(told, said)) == alike(findall(told, english))
+        assert not findall(r"\b(the|is|your|are|charged|nothing|it|will|then)\b", said.lower())
 
 
 OUT = st.builds(

@@ -71,6 +71,9 @@ def account():
          "Meter (bk_4fTx2…) for usage:write, only from 203.0.113.0/24."),
         ("wire_requested", {"wire": "W-1", "amount": 9_000_000, "currency": "EUR"},
          "W-1 for €9.00."),
+        ("notifications", {"changed": {"time_zone": ["UTC", "Europe/Dublin"],
+                                       "language": ["en", "de"]}},
+         "Time zone from UTC to Europe/Dublin; language of mails from English to Deutsch."),
     ],
 )  # fmt: skip
 def test_from_what_to_what(account, what, details, told):

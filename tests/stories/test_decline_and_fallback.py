@@ -45,7 +45,7 @@ def test_the_mails_of_a_fallback(covered):
     assert suspended.facts["method"] == "Visa •••• 4242"
     assert suspended.facts["reason"] == "Insufficient funds"
     assert suspended.facts["instead"] == "Mastercard •••• 4444 was charged $100.00 instead."
-    assert suspended.facts["until"] == "Tue 24 Nov, 10:00 UTC"
+    assert suspended.facts["until"] == "Tue 24 Nov, 10:00\N{NO-BREAK SPACE}UTC"
     (receipt,) = covered.mails_of("receipt")
     assert receipt.facts["method"] == "Mastercard •••• 4444"
     assert receipt.facts["balance_after"] == "$140.00"

@@ -31,7 +31,7 @@ def test_one_mail_with_a_link(declined):
     assert mail.facts["attempt_id"] == declined.attempts[0].id
     assert mail.facts["instead"] == "Nothing was charged instead."
     assert not declined.mails_of("method_suspended")
-    letter = declined.parts.mailer.render(mail.kind, mail.facts)
+    letter = declined.parts.mailer.render(mail.kind, mail.facts, mail.language)
     assert "/billing/authentications/" in letter.text
     assert letter.html.count("/billing/authentications/") == 1
 

@@ -17,7 +17,10 @@ def books_that_prove(world):
 
 
 def rendered(world):
-    return [world.parts.mailer.render(notice.kind, notice.facts) for notice in world.notices]
+    return [
+        world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+        for notice in world.notices
+    ]
 
 
 def test_from_request_to_receipt(world):
@@ -49,7 +52,9 @@ def test_euros_are_booked_as_they_were_converted(world):
     wires.complete(world, wire, "975.78", received="900.00", rate="1.0842")
 
     assert world.balance == "1075.78"
-    (receipt,) = [world.parts.mailer.render(n.kind, n.facts) for n in world.notices[-1:]]
+    (receipt,) = [
+        world.parts.mailer.render(n.kind, n.facts, n.language) for n in world.notices[-1:]
+    ]
     for words in ("€900.00", "1 EUR = 1.0842 USD", "$975.78"):
         assert words in receipt.text
     payment = wires.again(world, wire).payment

@@ -32,6 +32,7 @@ def form(client, world):
             "topics-1": ["receipts"],
             "time_zone": "Europe/Dublin",
             "locale": "en_IE",
+            "language": "de",
         } | changes
 
     return filled
@@ -47,7 +48,7 @@ def account(world):
 
 
 def test_what_is_applied_stands(client, form, account, world):
-    """N3, P4: several addresses with their topics; zone and format are the account's."""
+    """N3, P4, P2: several addresses with their topics; zone, format and language are one's own."""
     world.apply(notification_on=True, notification_threshold="75.00")
     answer = client.post(PATH, data=form(**{"step-0": "50", "step-1": "10.00"}))
     assert answer.status_code == 303
@@ -56,7 +57,9 @@ def test_what_is_applied_stands(client, form, account, world):
     assert it.billing_emails == ["ana@example.com", "books@example.com"]
     assert it.addresses_for(Topic.RECEIPTS) == ["ana@example.com", "books@example.com"]
     assert it.addresses_for(Topic.LOW_BALANCE) == ["ana@example.com"]
-    assert (it.time_zone, it.locale) == ("Europe/Dublin", "en_IE")
+    assert (it.time_zone, it.locale, it.language) == ("Europe/Dublin", "en_IE", "de")
+    (changed,) = (told["changed"] for what, told in world.audits if what == "notifications")
+    assert changed["language"] == ["en", "de"]
     steps = LowBalanceSettings.of(world.session, it.id).notification_steps
     assert steps == [50_000_000, 10_000_000]
 
@@ -86,6 +89,7 @@ def test_each_topic_goes_where_it_is_wanted(client, form, world):
         ({"step-1": "ten"}, "step-1", "Enter an amount such as 50.00"),
         ({"time_zone": "Mars/Olympus"}, "time_zone", "Choose a time zone from the list"),
         ({"locale": "tlh"}, "locale", "Choose one of these"),
+        ({"language": "tlh"}, "language", "Choose one of these"),
     ],
 )
 def test_a_bad_field_saves_nothing_and_loses_nothing(
@@ -136,6 +140,21 @@ def test_every_kind_has_a_topic_a_name_and_a_sample(client):
         assert "Harbour Voice" in words(body)
         assert "stop-link" not in body.text
     assert client.get(f"{PATH}/mails/nonsense").status_code == 404
+
+
+def test_mails_and_their_previews_are_in_the_language_that_is_chosen(client, form, account, world):
+    """N3: pages stay English, and amounts as they were."""
+    client.post(PATH, data=form(language="fr", locale="en_US", time_zone="UTC"))
+    assert (account().language, account().locale) == ("fr", "en_US")
+    page, body = (client.get(f"{PATH}/mails/low_balance{part}") for part in ("", "/body"))
+    assert "An example with made-up figures" in words(page)
+    assert 'lang="fr">Votre solde est de $63.40, en dessous de $75.00' in page.text
+    assert '<html lang="fr">' in body.text
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    (mail,) = world.mails_of("low_balance")
+    assert mail.language == "fr"
+    assert mail.facts["what_next"].startswith("Rien n’est débité automatiquement.")
 
 
 class TestLink:

@@ -14,6 +14,7 @@ from webapp.app import TEMPLATES
 from webapp.domain import links
 from webapp.domain.accounts import Account
 from webapp.domain.audit import AuditEntry
+from webapp.domain.languages import Language
 from webapp.domain.notices import Notice, NoticeKind, NoticeState, owe_person
 from webapp.domain.users import User
 from webapp.extensions import parts
@@ -190,7 +191,8 @@ def own(world):
     world.session.rollback()
     facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
     kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
-    owe_person(world.session, world.owner.user_id, "ana@example.com", kind, facts, now)
+    about = (kind, facts, Language.ENGLISH, now)
+    owe_person(world.session, world.owner.user_id, "ana@example.com", *about)
     world.session.commit()
     return world.session.query(Notice).order_by(Notice.id.desc()).first().id
 
@@ -293,13 +295,19 @@ def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kin
     """P2, F7: what was signed for its recipient alone does not stand there."""
     now = world.clock.now()
     notice = Notice(
-        kind=kind, recipient="a@b.c", facts=FACTS[kind], about="x", message_id="x", created_at=now
+        kind=kind,
+        recipient="a@b.c",
+        facts=FACTS[kind],
+        language="en",
+        about="x",
+        message_id="x",
+        created_at=now,
     )
     world.session.add(notice)
     world.session.commit()
     path = f"/operator/mails/{notice.id}"
     read = pat.get(path).text + pat.get(f"{path}/body").text
-    sent = parts(app).mailer.render(kind, FACTS[kind])
+    sent = parts(app).mailer.render(kind, FACTS[kind], "en")
 
     assert not signed(app, read)
     assert bool(signed(app, sent.text + sent.html)) == (kind in SIGNED)

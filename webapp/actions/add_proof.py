@@ -83,7 +83,7 @@ def _record(
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "file": proof.name,
-        "at": moments.when(now, account.time_zone, now),
+        "at": moments.when(now, account.time_zone, now, account.tongue.language),
     }
     # One mail for the step, however many files make it.
     notices.owe(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)

@@ -11,6 +11,7 @@ from webapp.domain import audit
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid, Stale
+from webapp.domain.languages import Language
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notification_settings import NotificationSettings
 from webapp.domain.policy import Policy
@@ -52,6 +53,7 @@ def apply_notifications(
         )
     account.set_recipients(wished.recipients)
     account.time_zone, account.locale = wished.time_zone, wished.locale
+    account.language = Language(wished.language)
     settings.set_steps(wished.steps, account.balance)
     audit.record(session, account_id, actor, "notifications", now, changed=_changes(before, wished))
     # Another time zone has other days and months, and a new step may be crossed already.
@@ -65,6 +67,7 @@ def _changes(before: NotificationSettings, after: NotificationSettings) -> dict[
         "steps": (list(before.steps), list(after.steps)),
         "time_zone": (before.time_zone, after.time_zone),
         "locale": (before.locale, after.locale),
+        "language": (before.language, after.language),
     }
     return {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
 

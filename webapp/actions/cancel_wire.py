@@ -31,7 +31,7 @@ def cancel_wire(
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "by": actor.name,
-        "at": moments.when(now, account.time_zone, now),
+        "at": moments.when(now, account.time_zone, now, account.tongue.language),
     }
     notices.owe(session, account, NoticeKind.WIRE_CANCELLED, f"wire {wire.id}", facts, now)
     session.commit()

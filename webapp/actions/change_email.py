@@ -71,5 +71,7 @@ def confirm_email(
 
 
 def _tell(session: Session, user: User, before: str, now: datetime) -> None:
-    facts = {"name": user.name, "new_email": user.email, "at": moments.mailed(now, "UTC", now)}
-    notices.owe_person(session, user.id, before, NoticeKind.EMAIL_CHANGED, facts, now)
+    language = user.tongue.language
+    at = moments.mailed(now, "UTC", now, language)
+    facts = {"name": user.name, "new_email": user.email, "at": at}
+    notices.owe_person(session, user.id, before, NoticeKind.EMAIL_CHANGED, facts, language, now)

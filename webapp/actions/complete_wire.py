@@ -136,7 +136,7 @@ def _owe_receipt(
         "rate": wires.rate_in_words(wire, account.currency),
         "payment": payment.reference,
         "balance_after": account.show(account.balance),
-        "at": moments.when(now, account.time_zone, now),
+        "at": moments.when(now, account.time_zone, now, account.tongue.language),
     }
     about = f"wire {wire.id}"
     kind = NoticeKind.WIRE_COMPLETED

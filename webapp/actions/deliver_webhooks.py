@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from webapp.actions.each import Going, always, each
 from webapp.clock import Clock
-from webapp.domain import audit, moments, notices, webhooks
+from webapp.domain import audit, notices, webhooks
 from webapp.domain.accounts import Account
 from webapp.domain.audit import SYSTEM
 from webapp.domain.base import begin_writing
@@ -147,11 +147,12 @@ def _switch_off(
     endpoint.end(why, now)
     webhooks.note_who_is_told(session, account)
     audit.record(session, account.id, SYSTEM, "webhook_ended", now, url=endpoint.url, why=str(why))
+    _ = account.tongue.gettext
     facts = {
         "url": endpoint.url,
         "gone": why is Ended.GONE,
-        "since": moments.mailed(since, account.time_zone, now),
-        "last": f"HTTP {reply.status}" if reply.status else reply.trouble,
+        "since": account.mailed(since, now),
+        "last": f"HTTP {reply.status}" if reply.status else _(reply.said, detail=reply.detail),
     }
     about = f"webhook {endpoint.id} {now.isoformat(timespec='seconds')}"
     notices.owe(session, account, NoticeKind.WEBHOOK_ENDED, about, facts, now)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import what_next
-from webapp.domain import moments, news, notices
+from webapp.domain import news, notices
 from webapp.domain.accounts import Account
 from webapp.domain.declines import reason
 from webapp.domain.notices import NoticeKind
@@ -33,6 +33,7 @@ def owe_suspension_mails(
 
     Whom a link was sent is told no second time when the next method has paid after all.
     """
+    tongue = account.tongue
     session.flush()
     ended = session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
     if ended:
@@ -51,12 +52,12 @@ def owe_suspension_mails(
         if notices.is_owed(session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
         facts = {
-            "method": method.label,
+            "method": method.label_in(tongue),
             "amount": account.show(attempt.amount),
-            "reason": why.sentence,
-            "advice": why.advice,
-            "at": moments.mailed(attempt.declined_at or now, account.time_zone, now),
-            "until": moments.mailed(until, account.time_zone, now) if until else "",
+            "reason": tongue.gettext(why.sentence),
+            "advice": tongue.gettext(why.advice),
+            "at": account.mailed(attempt.declined_at or now, now),
+            "until": account.mailed(until, now) if until else "",
             "instead": _instead(account, payment),
         }
         kind = NoticeKind.METHOD_SUSPENDED
@@ -73,10 +74,10 @@ def _owe_link(
     """F7: the mail whose link, signed by the mailer, resumes it with the customer present."""
     declined_at = attempt.declined_at or now
     facts = {
-        "method": method.label,
+        "method": method.label_in(account.tongue),
         "amount": account.show(attempt.amount),
-        "at": moments.mailed(declined_at, account.time_zone, now),
-        "until": moments.mailed(declined_at + RESUMABLE, account.time_zone, now),
+        "at": account.mailed(declined_at, now),
+        "until": account.mailed(declined_at + RESUMABLE, now),
         "instead": _instead(account, attempt.payment),
         "attempt_id": attempt.id,
     }
@@ -86,14 +87,19 @@ def _owe_link(
 
 
 def _instead(account: Account, payment: Payment) -> str:
+    _ = account.tongue.gettext
     for attempt in payment.attempts:
         if attempt.method is None or attempt.state == AttemptState.DECLINED:
             continue
-        amount, label = account.show(attempt.amount), attempt.method.label
+        amount, method = account.show(attempt.amount), attempt.method.label_in(account.tongue)
         if attempt.state == AttemptState.PAID:
-            return f"{label} was charged {amount} instead."
-        return f"We are waiting for the bank’s answer on {amount} to {label}."
-    return "Nothing was charged instead."
+            return _("%(method)s was charged %(amount)s instead.", method=method, amount=amount)
+        return _(
+            "We are waiting for the bank’s answer on %(amount)s to %(method)s.",
+            amount=amount,
+            method=method,
+        )
+    return _("Nothing was charged instead.")
 
 
 def fail_payment(
@@ -112,13 +118,14 @@ def fail_payment(
     if not all_failed or account.all_failed_mailed:
         return
     account.all_failed_mailed = True  # armed again by a success
+    tongue = account.tongue
     facts = {
         "balance": account.show(account.balance),
         "amount": account.show(payment.amount),
         "failures": [
             {
-                "method": attempt.method.label if attempt.method else "",
-                "reason": reason(attempt.decline_code).sentence,
+                "method": attempt.method.label_in(tongue) if attempt.method else "",
+                "reason": tongue.gettext(reason(attempt.decline_code).sentence),
             }
             for attempt in payment.attempts
         ],

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, invitations, moments, notices, passwords, texts, users
+from webapp.domain import audit, invitations, notices, passwords, texts, users
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
@@ -16,7 +16,7 @@ from webapp.domain.invitations import INVITABLE, Invitation, InvitationState
 from webapp.domain.notices import NoticeKind
 from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.texts import NAME_LENGTH
-from webapp.domain.users import Role, User
+from webapp.domain.users import ROLE_NAMES, Role, User
 
 DEAD = "This invitation does not work any more. Ask whoever invited you to send it again."
 NO_ROLE = "Choose at least one role"
@@ -177,12 +177,13 @@ def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]
 def _send(
     session: Session, account: Account, invitation: Invitation, actor: Actor, now: datetime
 ) -> None:
+    tongue, roles = account.tongue, [ROLE_NAMES[role] for role in invitation.in_roles()]
     facts = {
         "account_name": account.name,
         "by": actor.name,
-        "roles": ", ".join(role.value.capitalize() for role in invitation.in_roles()),
-        "until": moments.mailed(invitation.expires_at, account.time_zone, now),
+        "roles": ", ".join(map(tongue.gettext, roles)),
+        "until": account.mailed(invitation.expires_at, now),
         "link": [invitation.id, invitation.times_sent],
     }
-    kind = NoticeKind.INVITATION
-    notices.owe_person(session, None, invitation.email, kind, facts, now, account_id=account.id)
+    around = (NoticeKind.INVITATION, facts, tongue.language, now)
+    notices.owe_person(session, None, invitation.email, *around, account_id=account.id)

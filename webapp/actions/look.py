@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import decisions, moments, notices, top_ups
+from webapp.domain import decisions, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.base import announce
 from webapp.domain.decisions import Code
@@ -103,15 +103,20 @@ def tell(
     if last is None or (last.code, last.sentence) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
         decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
+    _owe_word(session, account, at, answer)
+
+
+def _owe_word(session: Session, account: Account, at: Situation, answer: Plan) -> None:
+    tongue = account.tongue
     if answer.code is Code.PAUSED and account.paused_at is not None:
         about = account.paused_at.isoformat()
-        notices.owe(session, account, NoticeKind.PAUSED, about, {"sentence": line}, at.now)
+        facts = {"sentence": timeline_line(at, answer, account.show, tongue)}
+        notices.owe(session, account, NoticeKind.PAUSED, about, facts, at.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
-        until = moments.mailed(answer.until, at.time_zone, at.now)
         facts = {
-            "sentence": line,
-            "limit": limit_name(at, answer, account.show).removeprefix("your limit of "),
-            "until": until,
+            "sentence": timeline_line(at, answer, account.show, tongue),
+            "limit": limit_name(at, answer, account.show, tongue),
+            "until": account.mailed(answer.until, at.now),
         }
         about = f"{answer.limit}:{answer.until.isoformat()}"
         notices.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
@@ -128,7 +133,7 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
     facts = {
         "balance": balance,
         "threshold": threshold,
-        "at": moments.mailed(now, account.time_zone, now),
+        "at": account.mailed(now, now),
         "what_next": what_next(session, account, now, policy),
     }
     if notices.owe(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
@@ -144,4 +149,4 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
 def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
     """T13's sentence as plain text, for a mail."""
     at = top_ups.gather(session, account, now, policy)
-    return plain(what_happens_next(at, account.show))
+    return plain(what_happens_next(at, account.show, account.tongue))

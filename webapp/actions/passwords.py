@@ -8,6 +8,7 @@ from webapp.domain import audit, moments, notices, passwords
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.errors import Invalid, Refusal
+from webapp.domain.languages import ENGLISH
 from webapp.domain.notices import NoticeKind
 from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.users import User
@@ -88,22 +89,26 @@ def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> 
 
 def _choose(session: Session, user: User, hashed: str, actor: Actor, now: datetime) -> None:
     user.choose_password(hashed)
-    facts = {"name": user.name, "email": user.email, "at": moments.mailed(now, "UTC", now)}
-    notices.owe_person(session, user.id, user.email, NoticeKind.PASSWORD_CHANGED, facts, now)
+    language = user.tongue.language
+    at = moments.mailed(now, "UTC", now, language)
+    facts = {"name": user.name, "email": user.email, "at": at}
+    around = (NoticeKind.PASSWORD_CHANGED, facts, language, now)
+    notices.owe_person(session, user.id, user.email, *around)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, "password_changed", now)
 
 
 def _owe_link(session: Session, user: User | None, now: datetime) -> None:
-    until = now + RESET_WITHIN
+    until, language = now + RESET_WITHIN, (user.tongue if user else ENGLISH).language
     facts = {
         "name": user.name if user else "",
         "email": user.email if user else "",
-        "until": moments.mailed(until, "UTC", now),
+        "until": moments.mailed(until, "UTC", now, language),
         "link": [user.id, user.session_version, int(until.timestamp())] if user else [],
     }
     user_id, recipient = (user.id, user.email) if user else (None, "")
-    notices.owe_person(session, user_id, recipient, NoticeKind.RESET_PASSWORD, facts, now)
+    around = (NoticeKind.RESET_PASSWORD, facts, language, now)
+    notices.owe_person(session, user_id, recipient, *around)
 
 
 def _insist_on_length(password: str) -> None:

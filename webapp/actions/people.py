@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, moments, notices, users
+from webapp.domain import audit, notices, users
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid, Refusal
@@ -70,10 +70,11 @@ def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now
         "account_name": account.name,
         "before": owner.name,
         "after": user.name,
-        "at": moments.mailed(now, account.time_zone, now),
+        "at": account.mailed(now, now),
     }
+    around = (NoticeKind.OWNERSHIP, facts, account.tongue.language, now)
     for person in (owner, user):
-        notices.owe_person(session, person.id, person.email, NoticeKind.OWNERSHIP, facts, now)
+        notices.owe_person(session, person.id, person.email, *around)
     told = {"before": owner.name, "after": user.name}
     audit.record(session, account_id, actor, "ownership", now, **told)
     session.commit()

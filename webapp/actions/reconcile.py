@@ -9,7 +9,7 @@ from webapp.actions.each import Going, always, each
 from webapp.actions.inquiries import ask, cancel
 from webapp.actions.settle import settle
 from webapp.clock import Clock
-from webapp.domain import checks, decisions, moments, notices, top_ups
+from webapp.domain import checks, decisions, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.notices import NoticeKind
@@ -155,8 +155,8 @@ def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> 
         attempt.customer_told = True
         facts = {
             "amount": account.show(attempt.amount),
-            "method": attempt.method.label if attempt.method else "",
-            "since": moments.mailed(attempt.started_at, account.time_zone, now),
+            "method": attempt.method.label_in(account.tongue) if attempt.method else "",
+            "since": account.mailed(attempt.started_at, now),
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN

@@ -82,7 +82,7 @@ def owe_bank_details(
         "request_id": str(wire.id),
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
-        "bank": [{"label": name, "value": value} for name, value in lines],
+        "bank": [{"label": account.tongue.gettext(name), "value": value} for name, value in lines],
     }
     about = f"wire {wire.id}"
     notices.owe(session, account, NoticeKind.WIRE_REQUESTED, about, facts, now)

@@ -42,7 +42,7 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     if not _claim(session, notice_id, clock):
         return False
     notice = session.get_one(Notice, notice_id)
-    kind, facts = notice.kind, dict(notice.facts)
+    kind, facts, language = notice.kind, dict(notice.facts), notice.language
     recipient, message_id = notice.recipient, notice.message_id
     can_be_stopped = notice.can_be_stopped
     session.rollback()  # no transaction is open while the mail server is waited for
@@ -51,7 +51,7 @@ def _send(session: Session, notice_id: int, mailer: Mailer, clock: Clock) -> boo
     if goes_out:
         try:
             stop_link = mailer.stop_link(notice_id) if can_be_stopped else ""
-            letter = mailer.render(kind, {**facts, "stop_link": stop_link})
+            letter = mailer.render(kind, {**facts, "stop_link": stop_link}, language)
             mailer.send(letter, [recipient], message_id, stop_link=stop_link)
         except MailRefused as refused:
             refusal = refused

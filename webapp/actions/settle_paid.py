@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.look import pause
-from webapp.domain import evidence, ledger, moments, news, notices, payments, receipts, top_ups
+from webapp.domain import evidence, ledger, news, notices, payments, receipts, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
@@ -67,16 +67,17 @@ def paid(
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
         news.method(session, account, EventKind.METHOD_RESTORED, method, now)
     _pause_after_burst(session, account, attempt, now, policy)
+    tongue = account.tongue
     receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {
         "receipt": receipt.label,
         "payment_id": str(payment.id),
         "amount": amount,
-        "method": label,
+        "method": method.label_in(tongue) if method else tongue.gettext("operator"),
         "reference": payment.reference,
         "balance_after": account.show(account.balance),
-        "at": moments.mailed(now, account.time_zone, now),
-        "kind": KIND_NAMES[payment.kind],
+        "at": account.mailed(now, now),
+        "kind": tongue.gettext(KIND_NAMES[payment.kind]),
     }
     about = f"attempt {attempt.id}"
     notices.owe(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)

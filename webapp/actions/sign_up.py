@@ -62,11 +62,11 @@ def send_confirmation_again(session: Session, user_id: int, now: datetime) -> No
 
 
 def owe_confirmation(session: Session, user: User, email: str, now: datetime) -> None:
-    until = now + CONFIRM_WITHIN
+    until, language = now + CONFIRM_WITHIN, user.tongue.language
     facts = {
         "name": user.name,
         "email": email,
-        "until": moments.mailed(until, "UTC", now),
+        "until": moments.mailed(until, "UTC", now, language),
         "link": [user.id, email, int(until.timestamp())],
     }
-    notices.owe_person(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, now)
+    notices.owe_person(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low, pause_for_dispute
-from webapp.domain import decisions, evidence, moments, notices, reversals
+from webapp.domain import decisions, evidence, notices, reversals
 from webapp.domain.accounts import Account
 from webapp.domain.base import begin_writing
 from webapp.domain.decisions import Code
@@ -205,12 +205,12 @@ def _tell(
     attempt_id = reversal.attempt_id
     decisions.note(session, account.id, code, line, now, attempt_id=attempt_id)
     facts = {
-        "name": reversal.name,
+        "name": reversal.name_in(account.tongue),
         "came_back": code is Code.GIVEN_BACK,
         "amount": account.show(amount),
         "balance_after": account.show(account.balance),
         "reference": reversal.attempt.payment.reference,
-        "at": moments.mailed(reversal.at, account.time_zone, now),
+        "at": account.mailed(reversal.at, now),
     }
     about = f"reversal {reversal.id} {code}"
     notices.owe(session, account, NoticeKind.TAKEN_BACK, about, facts, now, attempt_id=attempt_id)

@@ -68,9 +68,9 @@ def _warn(session: Session, account_id: int, method_id: int, now: datetime, poli
     days = max(0, method.days_left(now, account.time_zone) or 0)
     last_day = now + timedelta(days=days)
     facts = {
-        "method": method.label,
+        "method": method.label_in(account.tongue),
         "days": days,
-        "on": moments.day(last_day, account.time_zone, now),
+        "on": moments.day(last_day, account.time_zone, now, account.tongue.language),
         "what_next": what_next(session, account, now, policy),
     }
     owed = method.removed_at is None and notices.owe(

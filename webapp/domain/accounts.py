@@ -7,9 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import JSON, BigInteger, Index, String, bindparam, false, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.domain import money, topics
+from webapp.domain import languages, moments, money, topics
 from webapp.domain.base import Base, begin_writing
 from webapp.domain.errors import NotFound
+from webapp.domain.languages import Language, Tongue
 from webapp.domain.low_balance import LowBalanceSettings, falls_below
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.topics import Recipient, Topic
@@ -34,6 +35,8 @@ class Account(Base):
     currency: Mapped[str] = mapped_column(String(3), default="USD")
     locale: Mapped[str] = mapped_column(String(20), default="en_US")
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")
+    language: Mapped[Language] = mapped_column(String(2), default=Language.ENGLISH)
+    """Of its mails. Its pages are English."""
     billing_emails: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Where notices go (N3); several are allowed."""
     mail_opt_outs: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
@@ -119,6 +122,15 @@ class Account(Base):
     def show(self, micros: int) -> str:
         """An amount as this account's people read it."""
         return money.show(micros, self.currency, self.locale)
+
+    @property
+    def tongue(self) -> Tongue:
+        """What its mails are written in."""
+        return languages.tongue(self.language)
+
+    def mailed(self, instant: datetime, now: datetime) -> str:
+        """An instant as its mails write it."""
+        return moments.mailed(instant, self.time_zone, now, self.tongue.language)
 
     def billing_details(self) -> dict[str, str]:
         """As receipts freeze them."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from webapp.domain.languages import N_
+
 
 @dataclass(frozen=True)
 class BankDetails:
@@ -21,14 +23,14 @@ class BankDetails:
 
     def lines(self, currency: str) -> list[tuple[str, str]]:
         """Name and value of what a transfer in this currency needs, in the order of bank forms."""
-        local = [("Account number", self.account), ("Routing number", self.routing)]
+        local = [(N_("Account number"), self.account), (N_("Routing number"), self.routing)]
         abroad = [("IBAN", self.iban)]
         by_account = bool(self.account) and (currency == "USD" or not self.iban)
         lines = [
-            ("Beneficiary", self.beneficiary),
-            ("Address", self.address),
+            (N_("Beneficiary"), self.beneficiary),
+            (N_("Address"), self.address),
             *(local if by_account else abroad),
             ("BIC", self.bic),
-            ("Bank", self.bank),
+            (N_("Bank"), self.bank),
         ]
         return [(name, value) for name, value in lines if value]

@@ -6,6 +6,7 @@ another automatic attempt follows the card networks' retry rules.
 
 from dataclasses import dataclass
 
+from webapp.domain.languages import N_
 from webapp.ports import DeclineClass
 
 
@@ -17,19 +18,23 @@ class Reason:
     """What to do about it."""
 
 
-BANK = Reason("Declined by the bank", "Call your bank, or use another method.")
-CALL_BANK = Reason("Declined by the bank", "Call your bank; it will tell you why.")
-FUNDS = Reason("Insufficient funds", "Top up the account behind it, or use another method.")
-LIMIT = Reason("Over the card’s limit", "Ask your bank about its limit, or use another method.")
-BANK_DOWN = Reason("The bank could not be reached", "Retry later, or use another method.")
-EXPIRED = Reason("The card has expired", "Add the renewed card.")
-CODE = Reason("Wrong security code", "Add the card again with its security code.")
-EXPIRY = Reason("Wrong expiry date", "Add the card again with its expiry date.")
-NUMBER = Reason("Invalid card", "Add the card again, or use another one.")
-AUTHENTICATION = Reason("Authentication failed", "Retry, and confirm the payment with your bank.")
-CURRENCY = Reason("The card cannot pay in this currency", "Use another method.")
-UNSUPPORTED = Reason("The card does not allow this payment", "Use another method.")
-REVOKED = Reason("These payments were stopped", "Retry, or add the method again.")
+BANK = Reason(N_("Declined by the bank"), N_("Call your bank, or use another method."))
+CALL_BANK = Reason(N_("Declined by the bank"), N_("Call your bank; it will tell you why."))
+FUNDS = Reason(N_("Insufficient funds"), N_("Top up the account behind it, or use another method."))
+LIMIT = Reason(
+    N_("Over the card’s limit"), N_("Ask your bank about its limit, or use another method.")
+)
+BANK_DOWN = Reason(N_("The bank could not be reached"), N_("Retry later, or use another method."))
+EXPIRED = Reason(N_("The card has expired"), N_("Add the renewed card."))
+CODE = Reason(N_("Wrong security code"), N_("Add the card again with its security code."))
+EXPIRY = Reason(N_("Wrong expiry date"), N_("Add the card again with its expiry date."))
+NUMBER = Reason(N_("Invalid card"), N_("Add the card again, or use another one."))
+AUTHENTICATION = Reason(
+    N_("Authentication failed"), N_("Retry, and confirm the payment with your bank.")
+)
+CURRENCY = Reason(N_("The card cannot pay in this currency"), N_("Use another method."))
+UNSUPPORTED = Reason(N_("The card does not allow this payment"), N_("Use another method."))
+REVOKED = Reason(N_("These payments were stopped"), N_("Retry, or add the method again."))
 
 REASONS = {
     "insufficient_funds": FUNDS,

@@ -1,13 +1,21 @@
-"""Plans in plain words: the sentence beside the settings (T13) and the timeline's lines (E1)."""
+"""Plans in plain words: the sentence beside the settings (T13) and the timeline's lines (E1).
 
+Screens show them in English, mails in the language of their account.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from re import compile as pattern
 
 from webapp.domain import moments, top_ups
 from webapp.domain.decisions import Code
+from webapp.domain.languages import ENGLISH, Tongue
 from webapp.domain.low_balance import RefillMode, Show
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation, uncut_amount
+
+_PLACE = pattern(r"%\((\w+)\)s")
 
 
 @dataclass(frozen=True)
@@ -29,239 +37,327 @@ def strong(text: str) -> Words:
     return Words(text, strong=True)
 
 
+def filled(template: str, **values: str | Words | Sentence) -> Sentence:
+    """A sentence with a run, or several, for each of its `%(placeholders)s`."""
+    runs: list[Words] = []
+    for number, part in enumerate(_PLACE.split(template)):
+        value = values[part] if number % 2 else part
+        if value:
+            runs += value if isinstance(value, tuple) else sentence(value)
+    return tuple(runs)
+
+
 def plain(words: Sentence) -> str:
     return "".join(run.text for run in words)
 
 
-def what_happens_next(at: Situation, show: Show) -> Sentence:
+def what_happens_next(at: Situation, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
     """Exactly what will be done when the balance falls below the threshold, or is done now.
 
     The planner that charges is asked, so the sentence cannot lie (T13).
     """
-    return in_words(at, top_ups.plan(at.just_below()), show)
+    return in_words(at, top_ups.plan(at.just_below()), show, tongue)
 
 
-def in_words(at: Situation, plan: Plan, show: Show) -> Sentence:
+def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
     """`plan` is the planner's answer to `at.just_below()`."""
+    _ = tongue.gettext
     match plan.code:
         case Code.REFILL_OFF:
-            return _refill_off(at, show)
+            return _refill_off(at, show, tongue)
         case Code.CHARGING:
-            return _charging(at, plan, show)
+            return _charging(at, plan, show, tongue)
         case Code.DRY_RUN:
-            return sentence("Dry run: nothing is charged. ", *_charging(at, plan, show))
+            dry = sentence(_("Dry run: nothing is charged."), " ")
+            return dry + _charging(at, plan, show, tongue)
         case Code.WAITING:
-            return _waiting(at, show)
+            return _waiting(at, show, tongue)
         case Code.NO_METHOD if not at.methods:
             return sentence(
-                "Nothing will be charged: no payment method is saved. Add a card to go on."
+                _("Nothing will be charged: no payment method is saved. Add a card to go on.")
             )
         case Code.NO_METHOD:
-            return sentence("Nothing will be charged. No payment method has auto-charge on.")
+            return sentence(_("Nothing will be charged. No payment method has auto-charge on."))
         case Code.PRIMARY_OFF:
-            return sentence(
-                "Nothing will be charged. Auto-charge is off for your primary method, ",
-                strong(at.methods[0].label),
-                ", so the methods below it are not tried either.",
+            return filled(
+                _(
+                    "Nothing will be charged. Auto-charge is off for your primary method, "
+                    "%(method)s, so the methods below it are not tried either."
+                ),
+                method=strong(at.methods[0].label_in(tongue)),
             )
         case Code.ALL_SUSPENDED | Code.ALL_FAILED:
-            return _all_out_of_use(at, plan)
+            return _all_out_of_use(at, plan, tongue)
         case Code.CAP_REACHED:
-            return _limit_reached(at, plan, show)
-        case Code.PAUSED if at.paused_by_operator:
-            return sentence(
-                "Automatic payments are paused by your provider. Nothing will be charged; ask your "
-                "provider when they go on."
-            )
-        case Code.PAUSED if at.paused_by_dispute:
-            return sentence(
-                "Automatic payments are paused after a lost dispute. "
-                "Resume them when you want them to go on."
-            )
-        case Code.AFTER_REVERSAL:
-            return sentence(
-                "Nothing is charged now: a refund or dispute took your balance below ",
-                strong(show(at.choice.threshold or 0)),
-                ". The next usage starts the refill, or you add funds.",
-            )
+            return _limit_reached(at, plan, show, tongue)
         case Code.PAUSED:
-            return sentence(
-                "Automatic payments are paused after 4 refills in 10 minutes. "
-                "Check your usage, then resume them."
+            return sentence(_paused(at, tongue))
+        case Code.AFTER_REVERSAL:
+            return filled(
+                _(
+                    "Nothing is charged now: a refund or dispute took your balance below "
+                    "%(threshold)s. The next usage starts the refill, or you add funds."
+                ),
+                threshold=strong(show(at.choice.threshold or 0)),
             )
         case Code.SWITCHED_OFF:
             return sentence(
-                "Automatic payments are switched off by your provider. Nothing will be charged."
+                _("Automatic payments are switched off by your provider. Nothing will be charged.")
             )
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return sentence(
-                "Nothing will be charged: the refill settings are outside the limits now in force. "
-                "Check the amounts and apply them again."
+                _(
+                    "Nothing will be charged: the refill settings are outside the limits now in "
+                    "force. Check the amounts and apply them again."
+                )
             )
-    return sentence("Your balance is above the threshold.")
+    return sentence(_("Your balance is above the threshold."))
 
 
-def timeline_line(at: Situation, plan: Plan, show: Show) -> str:
+def timeline_line(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> str:
     """What a look answered, as the timeline tells it."""
-    threshold = at.choice.threshold or 0
+    _, threshold = tongue.gettext, show(at.choice.threshold or 0)
     if plan.code is Code.ABOVE_THRESHOLD:
-        return f"Nothing to do: the balance is not below {show(threshold)}."
+        return _("Nothing to do: the balance is not below %(threshold)s.", threshold=threshold)
     if plan.code is Code.REFILL_OFF:
-        return "Nothing to do: automatic refill is off."
+        return _("Nothing to do: automatic refill is off.")
     if plan.code is Code.CAP_REACHED:
-        return plain(_limit_reached(at, plan, show, lasting=True))
-    return plain(what_happens_next(at, show))
+        return plain(_limit_reached(at, plan, show, tongue, lasting=True))
+    return plain(what_happens_next(at, show, tongue))
 
 
-def out_of_use(method: PaymentMethod, at: Situation) -> str:
-    """Why a method is passed over, in two or three words after its name."""
+def out_of_use(method: PaymentMethod, at: Situation, tongue: Tongue = ENGLISH) -> Sentence:
+    """That a method is passed over, and why."""
+    _, label = tongue.gettext, strong(method.label_in(tongue))
     match method.standing(at.now):
         case Standing.SUSPENDED if method.suspended_until is not None:
-            return f"is skipped until {moments.when(method.suspended_until, at.time_zone, at.now)}"
+            until = moments.when(method.suspended_until, at.time_zone, at.now, tongue.language)
+            return filled(_("%(method)s is skipped until %(until)s."), method=label, until=until)
         case Standing.GONE:
-            return "is skipped, it is gone at its processor"
+            return filled(_("%(method)s is skipped, it is gone at its processor."), method=label)
         case Standing.EXPIRED:
-            return "is skipped, it has expired"
+            return filled(_("%(method)s is skipped, it has expired."), method=label)
         case Standing.AUTO_CHARGE_OFF:
-            return "is skipped, its auto-charge is off"
-    return "is out of use until you retry or replace it"
+            return filled(_("%(method)s is skipped, its auto-charge is off."), method=label)
+    return filled(_("%(method)s is out of use until you retry or replace it."), method=label)
 
 
-def _refill_off(at: Situation, show: Show) -> Sentence:
+def _paused(at: Situation, tongue: Tongue) -> str:
+    _ = tongue.gettext
+    if at.paused_by_operator:
+        return _(
+            "Automatic payments are paused by your provider. Nothing will be charged; ask your "
+            "provider when they go on."
+        )
+    if at.paused_by_dispute:
+        return _(
+            "Automatic payments are paused after a lost dispute. "
+            "Resume them when you want them to go on."
+        )
+    return _(
+        "Automatic payments are paused after 4 refills in 10 minutes. "
+        "Check your usage, then resume them."
+    )
+
+
+def _refill_off(at: Situation, show: Show, tongue: Tongue) -> Sentence:
+    _ = tongue.gettext
     if not at.methods:
         return sentence(
-            "Nothing is charged automatically. "
-            "Once a card is saved, we can refill your balance before it runs out."
+            _(
+                "Nothing is charged automatically. "
+                "Once a card is saved, we can refill your balance before it runs out."
+            )
         )
     if at.choice.notification_on and at.choice.notification_threshold is not None:
-        return sentence(
-            "Nothing is charged automatically. We send an e-mail when your balance falls below ",
-            strong(show(at.choice.notification_threshold)),
-            ".",
+        return filled(
+            _(
+                "Nothing is charged automatically. "
+                "We send an e-mail when your balance falls below %(threshold)s."
+            ),
+            threshold=strong(show(at.choice.notification_threshold)),
         )
     return sentence(
-        "Nothing is charged automatically. Turn on automatic refill to have your balance kept "
-        "above a threshold."
+        _(
+            "Nothing is charged automatically. Turn on automatic refill to have your balance kept "
+            "above a threshold."
+        )
     )
 
 
-def _charging(at: Situation, plan: Plan, show: Show) -> Sentence:
-    first, *others = plan.methods
-    threshold = strong(show(at.choice.threshold or 0))
-    when = (
-        sentence("Your balance is below ", threshold, ": we charge ")
-        if at.is_below
-        else sentence("When your balance falls below ", threshold, " we charge ")
+def _charging(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    first, *others = (strong(method.label_in(tongue)) for method in plan.methods)
+    charge = filled(
+        _charge(at, plan, tongue, falls_back=bool(others)),
+        threshold=strong(show(at.choice.threshold or 0)),
+        amount=_amount(at, plan, show),
+        target=strong(show(at.choice.target or 0)),
+        minimum=show(at.policy.payment_min),
+        method=first,
+        others=_in_turn(others, tongue),
     )
-    fallback: list[str | Words] = []
-    for count, other in enumerate(others):
-        fallback += ["; if it is declined, " if count == 0 else ", then ", strong(other.label)]
-    return sentence(
-        *when,
-        *_amount(at, plan, show),
-        " to ",
-        strong(first.label),
-        *fallback,
-        ".",
-        *_passed_over(at, first),
-        *_cut(at, plan, show),
+    return charge + _passed_over(at, plan.methods[0], tongue) + _cut(at, plan, show, tongue)
+
+
+def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> str:
+    _ = tongue.gettext
+    if at.is_below and falls_back:
+        return _(
+            "Your balance is below %(threshold)s: we charge %(amount)s to %(method)s; "
+            "if it is declined, %(others)s."
+        )
+    if at.is_below:
+        return _("Your balance is below %(threshold)s: we charge %(amount)s to %(method)s.")
+    if at.choice.refill_mode is RefillMode.TARGET and not plan.limit:
+        return _up_to_target(tongue, falls_back=falls_back)
+    if falls_back:
+        return _(
+            "When your balance falls below %(threshold)s we charge %(amount)s to %(method)s; "
+            "if it is declined, %(others)s."
+        )
+    return _("When your balance falls below %(threshold)s we charge %(amount)s to %(method)s.")
+
+
+def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
+    """How far it will have fallen is not known before it has."""
+    _ = tongue.gettext
+    if falls_back:
+        return _(
+            "When your balance falls below %(threshold)s we charge what brings it up to "
+            "%(target)s (at least %(minimum)s) to %(method)s; if it is declined, %(others)s."
+        )
+    return _(
+        "When your balance falls below %(threshold)s we charge what brings it up to "
+        "%(target)s (at least %(minimum)s) to %(method)s."
     )
+
+
+def _in_turn(labels: Sequence[Words], tongue: Tongue) -> Sentence:
+    turn = sentence(*labels[:1])
+    for label in labels[1:]:
+        turn = filled(tongue.gettext("%(methods)s, then %(method)s"), methods=turn, method=label)
+    return turn
 
 
 def _amount(at: Situation, plan: Plan, show: Show) -> Sentence:
-    choice = at.choice
-    if choice.refill_mode is RefillMode.TARGET and not at.is_below and not plan.limit:
-        # How far it will have fallen is not known before it has.
-        return sentence(
-            "what brings it up to ",
-            strong(show(choice.target or 0)),
-            f" (at least {show(at.policy.payment_min)})",
-        )
-    refill = choice.refill_amount or 0
-    if choice.refill_mode is RefillMode.ADD and plan.amount > refill and not plan.limit:
-        return sentence(strong(show(plan.amount)), f" ({plan.amount // refill} × {show(refill)})")
-    return sentence(strong(show(plan.amount)))
+    amount, refill = strong(show(plan.amount)), at.choice.refill_amount or 0
+    if at.choice.refill_mode is RefillMode.ADD and plan.amount > refill and not plan.limit:
+        return sentence(amount, f" ({plan.amount // refill} × {show(refill)})")
+    return sentence(amount)
 
 
-def _passed_over(at: Situation, first: PaymentMethod) -> Sentence:
+def _passed_over(at: Situation, first: PaymentMethod, tongue: Tongue) -> Sentence:
     runs: list[str | Words] = []
     for method in at.methods:
         if method is first:
             break
         if method.id not in at.tried:
-            runs += [" ", strong(method.label), f" {out_of_use(method, at)}."]
+            runs += [" ", *out_of_use(method, at, tongue)]
     return sentence(*runs)
 
 
-def _cut(at: Situation, plan: Plan, show: Show) -> Sentence:
+def _cut(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    _, choice = tongue.gettext, at.choice
     if not plan.limit:
         return ()
-    return sentence(
-        f" That is cut from {show(uncut_amount(at.just_below()))} by {limit_name(at, plan, show)}."
-    )
-
-
-def limit_name(at: Situation, plan: Plan, show: Show) -> str:
+    uncut = show(uncut_amount(at.just_below()))
     if plan.limit == "day":
-        return f"your limit of {show(at.choice.day_limit or 0)} a day"
-    if plan.limit == "month":
-        return f"your limit of {show(at.choice.month_limit or 0)} a month"
-    return f"the largest payment, {show(at.policy.payment_max)}"
-
-
-def _waiting(at: Situation, show: Show) -> Sentence:
-    attempt = at.open_attempt
-    if attempt is None or attempt.method is None:
-        return sentence("A payment is under way. Nothing else is charged until it is settled.")
-    if attempt.state == AttemptState.CHALLENGED:
-        return sentence(
-            "Your bank is asking you to confirm ",
-            strong(show(attempt.amount)),
-            " to ",
-            strong(attempt.method.label),
-            ". Nothing else is charged until that has ended.",
+        limit = show(choice.day_limit or 0)
+        cut = _(
+            "That is cut from %(uncut)s by your limit of %(limit)s a day.", uncut=uncut, limit=limit
         )
-    return sentence(
-        "We are charging ",
-        strong(show(attempt.amount)),
-        " to ",
-        strong(attempt.method.label),
-        ". Nothing else is charged until the bank answers.",
+    elif plan.limit == "month":
+        limit = show(choice.month_limit or 0)
+        cut = _(
+            "That is cut from %(uncut)s by your limit of %(limit)s a month.",
+            uncut=uncut,
+            limit=limit,
+        )
+    else:
+        limit = show(at.policy.payment_max)
+        cut = _(
+            "That is cut from %(uncut)s by the largest payment, %(limit)s.",
+            uncut=uncut,
+            limit=limit,
+        )
+    return sentence(" ", cut)
+
+
+def limit_name(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> str:
+    """ "$300.00 a day"."""
+    _ = tongue.gettext
+    if plan.limit == "month":
+        return _("%(limit)s a month", limit=show(at.choice.month_limit or 0))
+    return _("%(limit)s a day", limit=show(at.choice.day_limit or 0))
+
+
+def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
+    _, attempt = tongue.gettext, at.open_attempt
+    if attempt is None or attempt.method is None:
+        return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
+    said = (
+        _(
+            "Your bank is asking you to confirm %(amount)s to %(method)s. "
+            "Nothing else is charged until that has ended."
+        )
+        if attempt.state == AttemptState.CHALLENGED
+        else _(
+            "We are charging %(amount)s to %(method)s. "
+            "Nothing else is charged until the bank answers."
+        )
     )
+    method = strong(attempt.method.label_in(tongue))
+    return filled(said, amount=strong(show(attempt.amount)), method=method)
 
 
-def _all_out_of_use(at: Situation, plan: Plan) -> Sentence:
+def _all_out_of_use(at: Situation, plan: Plan, tongue: Tongue) -> Sentence:
+    _ = tongue.gettext
     if plan.until is None:
         return sentence(
-            "Nothing can be charged: every method with auto-charge is out of use. "
-            "Retry or replace one, or add funds."
+            _(
+                "Nothing can be charged: every method with auto-charge is out of use. "
+                "Retry or replace one, or add funds."
+            )
         )
     again = next(
         method
         for method in at.methods
         if method.suspended_until == plan.until and method.standing(at.now) is Standing.SUSPENDED
     )
-    return sentence(
-        f"Nothing can be charged until {moments.when(plan.until, at.time_zone, at.now)}. "
-        "Then we try ",
-        strong(again.label),
-        " again. Retry or add funds to go on now.",
+    return filled(
+        _(
+            "Nothing can be charged until %(until)s. Then we try %(method)s again. "
+            "Retry or add funds to go on now."
+        ),
+        until=moments.when(plan.until, at.time_zone, at.now, tongue.language),
+        method=strong(again.label_in(tongue)),
     )
 
 
-def _limit_reached(at: Situation, plan: Plan, show: Show, *, lasting: bool = False) -> Sentence:
+def _limit_reached(
+    at: Situation, plan: Plan, show: Show, tongue: Tongue, *, lasting: bool = False
+) -> Sentence:
     """`lasting`: it will be read on other days, when "tomorrow" is another day."""
+    _, choice = tongue.gettext, at.choice
     if plan.limit == "month":
-        limit, span, period = at.choice.month_limit or 0, "this month", "a month"
+        said, limit = (
+            _(
+                "Nothing more is charged this month: automatic payments have reached your limit "
+                "of %(limit)s a month."
+            ),
+            choice.month_limit or 0,
+        )
     else:
-        limit, span, period = at.choice.day_limit or 0, "today", "a day"
-    again = (
-        "tomorrow, 00:00"
-        if (plan.limit == "day" and not lasting) or plan.until is None
-        else moments.when(plan.until, at.time_zone, at.now)
-    )
-    return sentence(
-        f"Nothing more is charged {span}: automatic payments have reached your limit of ",
-        strong(show(limit)),
-        f" {period}. They go on {again}.",
-    )
+        said, limit = (
+            _(
+                "Nothing more is charged today: automatic payments have reached your limit of "
+                "%(limit)s a day."
+            ),
+            choice.day_limit or 0,
+        )
+    if (plan.limit == "day" and not lasting) or plan.until is None:
+        again = _("They go on tomorrow, 00:00.")
+    else:
+        until = moments.when(plan.until, at.time_zone, at.now, tongue.language)
+        again = _("They go on %(until)s.", until=until)
+    return filled(said, limit=strong(show(limit))) + sentence(" ", again)

@@ -1,44 +1,77 @@
 """Instants as people read them, in the account's time zone (P4).
 
-"Today, 10:02", then "Thu 5 Nov, 03:17"; the year only when it differs.
+"Today, 10:02", then "Thu 5 Nov, 03:17"; the year only when it differs. Mails are written in the
+language of their account.
 """
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from webapp.domain.languages import Language
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 
+PATTERNS = {
+    Language.GERMAN: ("d._MMMM", "d._MMMM y", "EEE, "),
+    Language.SPANISH: ("d_'de'_MMMM", "d_'de'_MMMM 'de' y", "EEE, "),
+    Language.FRENCH: ("d_MMMM", "d_MMMM y", "EEE_"),
+}
+"""Of a day, with its year, and of the weekday before it; `_` is a space that does not break. Months
+are written out: a short one ends in a full stop, which would stand before that of a sentence."""
+
 
 def local(instant: datetime, time_zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(time_zone))
 
 
-def day(instant: datetime, time_zone: str, now: datetime) -> str:
+def day(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
     """ "24 Nov", or "24 Nov 2027" in another year."""
     then, today = local(instant, time_zone).date(), local(now, time_zone).date()
+    if language in PATTERNS:
+        this_year, with_year, _ = PATTERNS[language]
+        pattern = this_year if then.year == today.year else with_year
+        return _formatted(then, pattern, language)
     year = "" if then.year == today.year else f" {then.year}"
     return f"{then.day} {MONTHS[then.month - 1]}{year}"
 
 
-def weekday_and_day(instant: datetime, time_zone: str, now: datetime) -> str:
-    return f"{DAYS[local(instant, time_zone).weekday()]} {day(instant, time_zone, now)}"
+def weekday_and_day(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
+    then = local(instant, time_zone).date()
+    weekday = f"{DAYS[then.weekday()]} "
+    if language in PATTERNS:
+        weekday = _formatted(then, PATTERNS[language][2], language)
+    return f"{weekday}{day(instant, time_zone, now, language)}"
+
+
+def _formatted(day: date, pattern: str, language: Language) -> str:
+    return format_date(day, pattern, locale=language).replace("_", "\N{NO-BREAK SPACE}")
 
 
 def clock_time(instant: datetime, time_zone: str) -> str:
     return local(instant, time_zone).strftime("%H:%M")
 
 
-def when(instant: datetime, time_zone: str, now: datetime) -> str:
+def when(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
     """ "Tue 24 Nov, 10:02": exact, for a promise."""
-    return f"{weekday_and_day(instant, time_zone, now)}, {clock_time(instant, time_zone)}"
+    date_there = weekday_and_day(instant, time_zone, now, language)
+    return f"{date_there}, {clock_time(instant, time_zone)}"
 
 
-def mailed(instant: datetime, time_zone: str, now: datetime) -> str:
+def mailed(instant: datetime, time_zone: str, now: datetime, language: Language) -> str:
     """As `when`, with the zone's name: a mail is read anywhere."""
-    return f"{when(instant, time_zone, now)} {local(instant, time_zone).tzname()}"
+    zone = local(instant, time_zone).tzname()
+    return f"{when(instant, time_zone, now, language)}\N{NO-BREAK SPACE}{zone}"
 
 
 def since(instant: datetime, time_zone: str, now: datetime) -> str:

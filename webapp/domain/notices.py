@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.languages import Language
 from webapp.domain.topics import Topic
 from webapp.domain.users import Membership
 from webapp.ports import MailRefused, MailServerAway
@@ -145,6 +146,8 @@ class Notice(Base):
     """One address a row, so that a bad one keeps no other from its mail; empty without any."""
     facts: Mapped[dict[str, object]] = mapped_column(JSON)
     """What its templates say, frozen as it was when it happened."""
+    language: Mapped[Language] = mapped_column(String(2))
+    """Of its facts, and so of the whole mail, whatever the account chooses later."""
     about: Mapped[str] = mapped_column(String(80))
     """What it is about, such as "attempt 12": told once to each address."""
     message_id: Mapped[str] = mapped_column(String(120))
@@ -223,11 +226,15 @@ def owe(
     *,
     attempt_id: int | None = None,
 ) -> bool:
-    """Owe each address that wants it a mail, once for what it is `about` (N3)."""
+    """Owe each address that wants it a mail, once for what it is `about` (N3).
+
+    The sentences among its `facts` are in the account's language.
+    """
     if is_owed(session, account.id, kind, about):
         return False
     for recipient in account.addresses_for(TOPICS[kind]) or [""]:
-        notice = _new(kind, recipient, about, {"account_name": account.name, **facts}, now)
+        told = {"account_name": account.name, **facts}
+        notice = _new(kind, recipient, about, told, account.tongue.language, now)
         notice.account_id, notice.attempt_id = account.id, attempt_id
         session.add(notice)
     session.flush()
@@ -240,15 +247,17 @@ def owe_person(
     recipient: str,
     kind: NoticeKind,
     facts: Mapping[str, object],
+    language: Language,
     now: datetime,
     *,
     account_id: int | None = None,
 ) -> None:
     """Owe a person a mail that is theirs alone, at this address; each time anew.
 
+    `language`: that of its `facts`.
     `account_id`: it is this account's matter as well, whose people may read it in the outbox.
     """
-    notice = _new(kind, recipient, token_hex(8), facts, now)
+    notice = _new(kind, recipient, token_hex(8), facts, language, now)
     notice.user_id, notice.account_id = user_id, account_id
     session.add(notice)
     session.flush()
@@ -269,12 +278,18 @@ def last_owed(session: Session, user_id: int, kind: NoticeKind) -> datetime | No
 
 
 def _new(
-    kind: NoticeKind, recipient: str, about: str, facts: Mapping[str, object], now: datetime
+    kind: NoticeKind,
+    recipient: str,
+    about: str,
+    facts: Mapping[str, object],
+    language: Language,
+    now: datetime,
 ) -> Notice:
     return Notice(
         kind=kind,
         recipient=recipient,
         facts=dict(facts),
+        language=language,
         about=about,
         message_id=f"{token_hex(16)}@ballast",
         next_try_at=now,

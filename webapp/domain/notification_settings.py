@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from webapp.domain.accounts import Account
 from webapp.domain.emails import is_address
+from webapp.domain.languages import Language
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.topics import MOST_ADDRESSES, Recipient, Topic, unreached
 
@@ -36,6 +37,8 @@ class NotificationSettings:
     """Further thresholds of the low balance notification; micros, the highest first."""
     time_zone: str
     locale: str
+    language: str
+    """Of mails."""
 
     @classmethod
     def of(cls, account: Account, settings: LowBalanceSettings) -> "NotificationSettings":
@@ -44,13 +47,15 @@ class NotificationSettings:
             steps=tuple(settings.notification_steps),
             time_zone=account.time_zone,
             locale=account.locale,
+            language=account.language,
         )
 
     @property
     def seal(self) -> str:
         """Goes with the form and comes back: whether it still shows what stands."""
         people = [(it.address, sorted(it.topics)) for it in self.recipients]
-        return sha256(repr((people, self.steps, self.time_zone, self.locale)).encode()).hexdigest()
+        form = (self.time_zone, self.locale, str(self.language))
+        return sha256(repr((people, self.steps, form)).encode()).hexdigest()
 
     def faults(self, settings: LowBalanceSettings, account: Account) -> dict[str, str]:
         """An error for each bad field, such as "address-0", "step-1" or "time_zone"."""
@@ -66,6 +71,8 @@ class NotificationSettings:
             faults["time_zone"] = "Choose a time zone from the list"
         if self.locale not in LOCALES and self.locale != account.locale:
             faults["locale"] = "Choose one of these"
+        if self.language not in set(Language):
+            faults["language"] = "Choose one of these"
         return faults
 
     def _faults_of_recipients(self) -> dict[str, str]:

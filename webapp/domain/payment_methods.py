@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
 from webapp.domain.errors import NotFound, Stale
+from webapp.domain.languages import ENGLISH, Tongue
 from webapp.domain.moments import local
 from webapp.ports import DeclineClass, Saved, SavedAgreement
 
@@ -126,9 +127,12 @@ class PaymentMethod(Base):
 
     @property
     def label(self) -> str:
+        return self.label_in(ENGLISH)
+
+    def label_in(self, tongue: Tongue) -> str:
         if self.kind == MethodKind.PAYPAL:
             return f"PayPal {self.payer_email}"
-        return f"{BRANDS.get(self.brand, 'Card')} •••• {self.last4}"
+        return f"{BRANDS.get(self.brand) or tongue.gettext('Card')} •••• {self.last4}"
 
     @property
     def chip(self) -> str:

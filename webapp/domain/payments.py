@@ -32,6 +32,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, 
 
 from webapp.domain.base import Base, columns, spelled
 from webapp.domain.errors import NotFound
+from webapp.domain.languages import N_
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.ports import ChargeRequest
@@ -88,15 +89,15 @@ class PaymentKind(StrEnum):
 
 
 KIND_NAMES = {
-    PaymentKind.AUTOMATIC: "Automatic refill",
-    PaymentKind.INSTANT: "Add Funds",
-    PaymentKind.AUTO_CHARGE: "Add Funds, auto-charge",
-    PaymentKind.RETRY: "Retry",
-    PaymentKind.ADJUSTMENT: "Adjustment",
-    PaymentKind.WIRE: "Wire transfer",
-    PaymentKind.REFUND: "Refund",
-    PaymentKind.DISPUTE: "Dispute",
-    PaymentKind.REVERSAL: "Reversal",
+    PaymentKind.AUTOMATIC: N_("Automatic refill"),
+    PaymentKind.INSTANT: N_("Add Funds"),
+    PaymentKind.AUTO_CHARGE: N_("Add Funds, auto-charge"),
+    PaymentKind.RETRY: N_("Retry"),
+    PaymentKind.ADJUSTMENT: N_("Adjustment"),
+    PaymentKind.WIRE: N_("Wire transfer"),
+    PaymentKind.REFUND: N_("Refund"),
+    PaymentKind.DISPUTE: N_("Dispute"),
+    PaymentKind.REVERSAL: N_("Reversal"),
 }
 
 

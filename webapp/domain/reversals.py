@@ -14,14 +14,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from webapp.domain import adjustments
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
+from webapp.domain.languages import ENGLISH, N_, Tongue
 from webapp.domain.ledger import EntryKind
 from webapp.domain.payments import Attempt, Payment, PaymentKind
 from webapp.ports import Reversed, TakenBack, TakenBackState
 
 NAMES = {
-    TakenBack.REFUND: "Refund",
-    TakenBack.DISPUTE: "Dispute",
-    TakenBack.REVERSAL: "Reversal",
+    TakenBack.REFUND: N_("Refund of %(payment)s"),
+    TakenBack.DISPUTE: N_("Dispute of %(payment)s"),
+    TakenBack.REVERSAL: N_("Reversal of %(payment)s"),
 }
 KINDS = {
     TakenBack.REFUND: (PaymentKind.REFUND, EntryKind.REFUND),
@@ -64,9 +65,12 @@ class Reversal(Base):
     @property
     def name(self) -> str:
         """ "Refund of P-000012, Visa •••• 4242": what the statement says."""
-        method = self.attempt.method
-        label = f", {method.label}" if method else ""
-        return f"{NAMES[TakenBack(self.kind)]} of {self.attempt.payment.reference}{label}"
+        return self.name_in(ENGLISH)
+
+    def name_in(self, tongue: Tongue) -> str:
+        reference, method = self.attempt.payment.reference, self.attempt.method
+        name = tongue.gettext(NAMES[TakenBack(self.kind)], payment=reference)
+        return f"{name}, {method.label_in(tongue)}" if method else name
 
     @property
     def excess_reference(self) -> str:

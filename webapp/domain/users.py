@@ -11,6 +11,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.emails import LENGTH, is_address
 from webapp.domain.errors import NotFound
+from webapp.domain.languages import ENGLISH, N_, Tongue
 from webapp.domain.texts import NAME_LENGTH
 
 
@@ -34,6 +35,14 @@ class Role(StrEnum):
     BILLING = "billing"
     TECHNICAL = "technical"
 
+
+ROLE_NAMES = {
+    Role.OWNER: N_("Owner"),
+    Role.ADMIN: N_("Admin"),
+    Role.COMMERCIAL: N_("Commercial"),
+    Role.BILLING: N_("Billing"),
+    Role.TECHNICAL: N_("Technical"),
+}
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),
@@ -111,6 +120,11 @@ class User(Base):
         """Those they belong to, by name (P3)."""
         accounts = {m.account_id: m.account for m in self.memberships}
         return sorted(accounts.values(), key=lambda account: (account.name.lower(), account.id))
+
+    @property
+    def tongue(self) -> Tongue:
+        """Of mails that are theirs alone: their first account's."""
+        return next((account.tongue for account in self.accounts), ENGLISH)
 
     def owns(self, account_id: int) -> bool:
         return Role.OWNER in self.roles_in(account_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from webapp.domain import money
 from webapp.domain.accounts import Account
+from webapp.domain.languages import NAMES as LANGUAGES
 from webapp.domain.low_balance import RefillMode
 from webapp.domain.payments import KIND_NAMES, PaymentKind
 from webapp.reads.mail_words import NAMES
@@ -146,6 +147,9 @@ def _notifications(details: Details, account: Account) -> str:
     for name, words in (("time_zone", "time zone"), ("locale", "format of amounts")):
         if name in changed:
             told.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
+    if "language" in changed:
+        before, after = (LANGUAGES.get(language, language) for language in changed["language"])
+        told.append(f"language of mails from {before} to {after}")
     return _sentence("; ".join(told))
 
 

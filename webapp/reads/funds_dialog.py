@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import money, top_ups
 from webapp.domain.accounts import Account
-from webapp.domain.explanations import out_of_use
+from webapp.domain.explanations import out_of_use, plain
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
 
@@ -136,7 +136,7 @@ def _chain(at: top_ups.Situation) -> tuple[FundsMethod, ...]:
 
 def _passed_over(method: PaymentMethod, at: top_ups.Situation) -> str:
     """ "Skipped until Tue 24 Nov, 10:02": as it stands under the name."""
-    words = out_of_use(method, at).removeprefix("is ")
+    words = plain(out_of_use(method, at)).removeprefix(f"{method.label} is ").removesuffix(".")
     return f"{words[0].upper()}{words[1:]}"
 
 

@@ -5,23 +5,31 @@ from datetime import datetime
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
+from webapp.domain.declines import BANK, FUNDS
 from webapp.domain.money import MICROS
 from webapp.domain.notices import NoticeKind
-from webapp.ports import Letter, Mailer
+from webapp.domain.payments import KIND_NAMES, PaymentKind
+from webapp.domain.reversals import NAMES
+from webapp.ports import Letter, Mailer, TakenBack
 
 VISA, MASTERCARD = "Visa •••• 4242", "Mastercard •••• 4444"
 
 
 def read_sample(mailer: Mailer, kind: NoticeKind, account: Account, now: datetime) -> Letter:
-    return mailer.render(kind, {"account_name": account.name, **facts(kind, account, now)})
+    told = {"account_name": account.name, **facts(kind, account, now)}
+    return mailer.render(kind, told, account.language)
 
 
 def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, object]:
-    at = moments.mailed(now, account.time_zone, now)
+    _, at = account.tongue.gettext, account.mailed(now, now)
     hundred, balance = account.show(100 * MICROS), account.show(149_200_000)
-    what_next = (
-        f"When your balance falls below {account.show(50 * MICROS)} we charge {hundred} to {VISA}; "
-        f"if it is declined, {MASTERCARD}."
+    what_next = _(
+        "When your balance falls below %(threshold)s we charge %(amount)s to %(method)s; "
+        "if it is declined, %(others)s.",
+        threshold=account.show(50 * MICROS),
+        amount=hundred,
+        method=VISA,
+        others=MASTERCARD,
     )
     wire = {"request_id": "17", "reference": "WT-CDFG-HJKX", "amount": account.show(1000 * MICROS)}
     match kind:
@@ -39,11 +47,11 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 "reference": "P-000012",
                 "balance_after": balance,
                 "at": at,
-                "kind": "Automatic refill",
+                "kind": _(KIND_NAMES[PaymentKind.AUTOMATIC]),
             }
         case NoticeKind.TAKEN_BACK:
             return {
-                "name": f"Refund of P-000012, {VISA}",
+                "name": f"{_(NAMES[TakenBack.REFUND], payment='P-000012')}, {VISA}",
                 "came_back": False,
                 "amount": account.show(40 * MICROS),
                 "balance_after": account.show(23_400_000),
@@ -54,21 +62,28 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
             return {
                 "method": VISA,
                 "amount": hundred,
-                "reason": "Insufficient funds",
-                "advice": "Put money on the account behind it, or use another method.",
+                "reason": _(FUNDS.sentence),
+                "advice": _(FUNDS.advice),
                 "at": at,
                 "until": at,
-                "instead": f"{MASTERCARD} was charged {hundred} instead.",
+                "instead": _(
+                    "%(method)s was charged %(amount)s instead.", method=MASTERCARD, amount=hundred
+                ),
             }
         case NoticeKind.ALL_FAILED:
             return {
                 "balance": account.show(12_300_000),
                 "amount": hundred,
                 "failures": [
-                    {"method": VISA, "reason": "Insufficient funds"},
-                    {"method": MASTERCARD, "reason": "Declined by the bank"},
+                    {"method": VISA, "reason": _(FUNDS.sentence)},
+                    {"method": MASTERCARD, "reason": _(BANK.sentence)},
                 ],
-                "what_next": f"We try again on {at}, or when a Retry succeeds.",
+                "what_next": _(
+                    "Nothing can be charged until %(until)s. Then we try %(method)s again. "
+                    "Retry or add funds to go on now.",
+                    until=at,
+                    method=VISA,
+                ),
             }
         case NoticeKind.AUTHENTICATION_REQUIRED:
             return {
@@ -76,28 +91,37 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 "method": VISA,
                 "at": at,
                 "until": at,
-                "instead": "Nothing was charged instead.",
+                "instead": _("Nothing was charged instead."),
                 "attempt_id": 0,
             }
         case NoticeKind.LIMIT_REACHED:
+            limit = account.show(300 * MICROS)
             return {
-                "sentence": f"A refill of {hundred} would pass your limit of "
-                f"{account.show(300 * MICROS)} a day.",
-                "limit": f"{account.show(300 * MICROS)} a day",
+                "sentence": _(
+                    "Nothing more is charged today: automatic payments have reached your limit of "
+                    "%(limit)s a day.",
+                    limit=limit,
+                ),
+                "limit": _("%(limit)s a day", limit=limit),
                 "until": at,
             }
         case NoticeKind.PAUSED:
-            return {"sentence": "More than 3 automatic refills were made within 10 minutes."}
+            return {
+                "sentence": _(
+                    "Automatic payments are paused after 4 refills in 10 minutes. "
+                    "Check your usage, then resume them."
+                )
+            }
         case NoticeKind.STILL_UNKNOWN:
             return {"amount": hundred, "method": VISA, "since": at}
         case NoticeKind.WEBHOOK_ENDED:
             url = "https://example.com/hooks"
             return {"url": url, "gone": False, "since": at, "last": "HTTP 500"}
         case NoticeKind.CARD_EXPIRING:
-            on = moments.day(now, account.time_zone, now)
+            on = moments.day(now, account.time_zone, now, account.tongue.language)
             return {"method": VISA, "days": 30, "on": on, "what_next": what_next}
         case NoticeKind.WIRE_REQUESTED:
-            bank = [{"label": "Beneficiary", "value": "Your provider"}]
+            bank = [{"label": _("Beneficiary"), "value": _("Your provider")}]
             return {**wire, "bank": bank}
         case NoticeKind.WIRE_PROOF:
             return {**wire, "file": "transfer.pdf", "at": at}
@@ -111,7 +135,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 "at": at,
             }
         case NoticeKind.WIRE_REJECTED:
-            return {**wire, "reason": "The transfer was called back by your bank."}
+            return {**wire, "reason": _("The transfer was called back by your bank.")}
         case NoticeKind.WIRE_CANCELLED:
             return {**wire, "by": "Ana Ruiz", "at": at}
     raise KeyError(kind)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import money
 from webapp.domain.accounts import Account
+from webapp.domain.languages import NAMES as LANGUAGES
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notices import TOPICS, NoticeKind
 from webapp.domain.notification_settings import LOCALES, MOST_STEPS, NotificationSettings
@@ -90,6 +91,8 @@ class NotificationsScreen:
     time_zones: tuple[tuple[str, str], ...]
     locale: str
     locales: tuple[tuple[str, str], ...]
+    language: str
+    languages: tuple[tuple[str, str], ...]
     mails: tuple[MailGroup, ...]
     seal: str
     errors: Mapping[str, str]
@@ -104,6 +107,7 @@ class Typed:
     steps: tuple[str, ...]
     time_zone: str
     locale: str
+    language: str
     errors: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
 
@@ -124,6 +128,8 @@ def read_notifications(
         time_zones=tuple((zone, zone.replace("_", " ")) for zone in sorted(available_timezones())),
         locale=shown.locale,
         locales=_locales(account),
+        language=shown.language,
+        languages=tuple(LANGUAGES.items()),
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),
         seal=standing.seal,
         errors=shown.errors,
@@ -137,6 +143,7 @@ def _standing(settings: NotificationSettings) -> Typed:
         steps=tuple(money.field_text(step) for step in settings.steps),
         time_zone=settings.time_zone,
         locale=settings.locale,
+        language=settings.language,
     )
 
 

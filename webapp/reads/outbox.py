@@ -53,7 +53,7 @@ def _readable(account: Account, user_id: int) -> ColumnElement[bool]:
 def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
     return MailRow(
         id=notice.id,
-        letter=mailer.render(notice.kind, notice.facts),
+        letter=mailer.render(notice.kind, notice.facts, notice.language),
         recipient=notice.recipient,
         at=moments.when(notice.created_at, account.time_zone, notice.created_at),
         state=STATE_NAMES[shown(notice)],

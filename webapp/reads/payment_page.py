@@ -81,6 +81,7 @@ class MailLine:
     id: int
     subject: str
     text: str
+    language: str
     recipient: str
     state: str
     at: str
@@ -249,12 +250,13 @@ def _mails(
     notices = session.scalars(
         select(Notice).where(Notice.attempt_id.in_(attempt_ids)).order_by(Notice.id)
     )
-    letters = [(notice, mailer.render(notice.kind, notice.facts)) for notice in notices]
+    letters = [(it, mailer.render(it.kind, it.facts, it.language)) for it in notices]
     return tuple(
         MailLine(
             id=notice.id,
             subject=letter.subject,
             text=letter.text,
+            language=letter.language,
             recipient=notice.recipient,
             state=STATE_NAMES[shown(notice)],
             at=moments.since(notice.created_at, account.time_zone, now),

@@ -90,6 +90,7 @@ def read_form(form: MultiDict[str, str], errors: dict[str, str]) -> Notification
         steps=tuple(sorted((step for step in steps if step is not None), reverse=True)),
         time_zone=typed.time_zone,
         locale=typed.locale,
+        language=typed.language,
     )
 
 
@@ -105,6 +106,7 @@ def as_typed(form: MultiDict[str, str], errors: dict[str, str], refused: str) ->
         steps=tuple(form.get(f"step-{number}", "") for number in range(MOST_STEPS)),
         time_zone=form.get("time_zone", ""),
         locale=form.get("locale", ""),
+        language=form.get("language", ""),
         errors=errors,
         refused=refused,
     )

@@ -179,7 +179,7 @@ def _taken_back(
             lines.append(
                 TakenBackLine(
                     reference=one.reference,
-                    words=f"{NAMES[one.kind]} of {amount}, {_charged(charge)}",
+                    words=f"{NAMES[one.kind] % {'payment': amount}}, {_charged(charge)}",
                     state=STATES[one.state],
                     ends=ends if is_open else (),
                 )

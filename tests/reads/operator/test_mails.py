@@ -46,6 +46,7 @@ def varied(world):
                 kind=list(NoticeKind)[number % 7],
                 recipient=addresses[number % 4],
                 facts={},
+                language="en",
                 about=f"it {number}",
                 message_id=f"{number}@ballast",
                 state=state,

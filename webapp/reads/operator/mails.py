@@ -110,7 +110,7 @@ def read_mail(
         raise NotFound("That mail")
     return MailPage(
         line=_line(_Whose.read(session, [notice]), notice, now, mailer),
-        letter=letters.render(notice.kind, notice.facts),
+        letter=letters.render(notice.kind, notice.facts, notice.language),
         message_id=notice.message_id,
         tries=notice.tries,
         next=_next(notice, now, mailer),

@@ -1,0 +1,169 @@
+"""Mails in the language of their account: all that is said in them, whatever has happened.
+
+Each kind of mail is really owed here, once in a language that nobody speaks, in which every letter
+is an x: whatever was not translated stands out. `tests/domain/test_languages.py` has the languages
+that people speak.
+"""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from gettext import NullTranslations
+
+import pytest
+
+from tests import wires
+from tests.conftest import on_sqlite
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, VISA
+from tests.test_mailer import Page
+from webapp.actions import webhook_endpoints
+from webapp.actions.change_email import ask_for_email, confirm_email
+from webapp.actions.invitations import accept_as_new
+from webapp.actions.passwords import change_password, forget_password
+from webapp.actions.people import hand_over
+from webapp.domain import languages
+from webapp.domain.accounts import Account
+from webapp.domain.languages import N_, Language, Tongue
+from webapp.domain.notices import Notice, NoticeKind
+from webapp.domain.users import Role
+from webapp.domain.webhooks import PATIENCE
+from webapp.ports import Reply, TakenBackState
+
+pytestmark = pytest.mark.story
+
+PLACE = re.compile(r"%\(\w+\)s")
+
+DATA = re.compile(
+    r"Ballast(?: Demo Ltd)?|Dublin|Harbour Voice|Ana Ruiz|Bo Lind|Visa|Mastercard|Storno"
+    r"|transfer\.pdf|\S+@\S+|https?://\S+|hooks\.example\.com|\b(?:P|R|WT)-[\w-]+|\b(?:UTC|USD|EUR)\b"
+    r"|IBAN|BIC|IE00[ \w]+|SNBX\w+|Sandbox Bank|(?:So|Mo|Di|Mi|Do|Fr|Sa)\.|November|Dezember"
+)
+"""Names, references and addresses are nobody's language; dates are German."""
+
+
+class EveryLetterAnX(NullTranslations):
+    def gettext(self, message):
+        return "".join(
+            part if PLACE.fullmatch(part) else re.sub(r"[^\W\d_]", "x", part)
+            for part in re.split(rf"({PLACE.pattern})", message)
+        )
+
+    def ngettext(self, one, many, count):
+        return self.gettext(one if count == 1 else many)
+
+
+def money(world):
+    """A decline and who paid instead, what went back and came back, and the money of wires."""
+    world.cards(VISA, MASTERCARD)
+    world.refill(notification_on=True, notification_threshold="75.00")
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    key = world.attempts[-1].key
+    dispute = world.books.afterwards.dispute(key, world.clock.now())
+    world.deliver()
+    world.books.afterwards.close(dispute, TakenBackState.RETURNED, world.clock.now())
+    world.deliver()
+    wires.reject(world, wires.prove(world, wires.ask(world)), "Storno")
+    wires.cancel(world, wires.ask(world))
+    wires.complete(world, wires.ask(world, "900.00", "EUR"), "975.78", "900.00", "1.0842")
+
+
+def failures(world):
+    """Nobody can be charged, the bank wants its customer, and an outcome is not known."""
+    world.card(CHALLENGED_ALWAYS)
+    world.refill()
+    world.use("60.00")
+    world.work()
+    declined = world.card(MASTERCARD, auto_charge=True)
+    world.next_answer("decline", decline_code="lost_card")
+    world.use("1.00")
+    world.work()
+    assert declined.is_barred
+    world.next_answer("timeout_before_charge")
+    world.card(VISA, auto_charge=True, expiry="12/26")
+    world.use("1.00")
+    world.work()
+    for _ in range(2):
+        world.next_answer("timeout_before_charge")
+        world.pass_time(minutes=61)
+    world.pass_time(days=9)  # Visa expires soon
+
+
+def stops(world):
+    """A limit, a burst, and a webhook whose host is gone."""
+
+    class Away:
+        def deliver(self, url, headers, body):
+            return Reply(None, N_("There is no host %(detail)s."), 1, "hooks.example.com")
+
+    world.parts = replace(world.parts, courier=Away())
+    made = world.webhook()
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    for amount in ("60.00", "100.00"):
+        world.use(amount)
+        world.work()
+    world.apply(day_limit=None)
+    for amount in ("0.01", "100.00", "100.00"):
+        world.use(amount)
+        world.work()
+    world.run("deliver webhooks")
+    world.clock.advance(seconds=PATIENCE.total_seconds())
+    webhook_endpoints.send_test(
+        world.session, world.account_id, made.endpoint_id, world.clock.now()
+    )
+    world.run("deliver webhooks")
+
+
+def people(world):
+    """Mails to a person alone are in the language of their first account, or of who invites."""
+    session, owner, now = world.session, world.owner, world.clock.now()
+    email = session.get_one(Account, world.account_id).billing_emails[0]
+    forget_password(session, email, "", now)
+    change_password(session, owner.user_id, PASSWORD, f"{PASSWORD}s", owner, now)
+    ask_for_email(session, owner.user_id, "ana@example.org", owner, now)
+    until = int((now + timedelta(hours=1)).timestamp())
+    confirm_email(session, owner.user_id, "ana@example.org", until, "", now)
+    roles = [role for role in Role if role is not Role.OWNER]
+    invitation = world.invite("bo@example.com", *roles)
+    bo = accept_as_new(session, invitation.id, 1, "Bo Lind", PASSWORD, "", now)
+    hand_over(session, world.account_id, bo, owner, now)
+
+
+STORIES = {
+    money: {
+        "low_balance", "method_suspended", "receipt", "taken_back", "wire_requested",
+        "wire_proof", "wire_rejected", "wire_cancelled", "wire_completed",
+    },
+    failures: {"authentication_required", "all_failed", "still_unknown", "card_expiring"},
+    stops: {"limit_reached", "paused", "webhook_ended"},
+    people: {
+        "reset_password", "password_changed", "confirm_email", "email_changed", "invitation",
+        "ownership",
+    },
+}  # fmt: skip
+
+
+def test_the_stories_have_mails_of_every_kind():
+    assert set().union(*STORIES.values()) == set(NoticeKind)
+
+
+@on_sqlite
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_no_word_is_said_past_the_catalogs(world, story, monkeypatch):
+    """F2, F11, L5, M9, N3, T10, T13: subject, both bodies, and the sentences among the facts."""
+    spoken = Tongue(Language.GERMAN, EveryLetterAnX())
+    monkeypatch.setattr(languages, "tongue", {Language.GERMAN: spoken}.__getitem__)
+    world.session.get_one(Account, world.account_id).language = Language.GERMAN
+    world.session.commit()
+    story(world)
+    world.session.rollback()
+    told = set()
+    for notice in world.session.query(Notice):
+        letter = world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+        said = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
+        left = re.findall(r"\b(?!x+\b)[^\W\d_]{2,}", DATA.sub("", said))
+        assert not left, (notice.kind, said)
+        told.add(notice.kind)
+    assert told >= STORIES[story]
