@@ -5,6 +5,7 @@ Screens show them in English, mails in the language of their account.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from re import compile as pattern
 
 from webapp.domain import moments, top_ups
@@ -40,11 +41,17 @@ def strong(text: str) -> Words:
 def filled(template: str, **values: str | Words | Sentence) -> Sentence:
     """A sentence with a run, or several, for each of its `%(placeholders)s`."""
     runs: list[Words] = []
-    for number, part in enumerate(_PLACE.split(template)):
+    for number, part in enumerate(_parts(template)):
         value = values[part] if number % 2 else part
         if value:
             runs += value if isinstance(value, tuple) else sentence(value)
     return tuple(runs)
+
+
+@lru_cache(maxsize=256)
+def _parts(template: str) -> Sequence[str]:
+    """Text and names of places by turns."""
+    return _PLACE.split(template)
 
 
 def plain(words: Sentence) -> str:
