@@ -1,14 +1,17 @@
 """Usage that arrives at once shares a commit, and nothing else (L12)."""
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from tests.conftest import on_postgres
 from tests.factories import START, VISA, micros
+from webapp.domain import money
 from webapp.domain.accounts import Account
 from webapp.domain.errors import NotFound, Refusal
 from webapp.domain.ledger import FARTHEST
@@ -37,8 +40,8 @@ def arrive(world, *sent):
             try:
                 around = (usages, START, world.policy)
                 return world.parts.together.post_usage(db.session(), account_id, *around)
-            except Refusal as refusal:
-                return refusal
+            except (Refusal, OperationalError) as told:
+                return told
 
     with ThreadPoolExecutor(len(sent)) as pool:
         with locked(world, world.account_id):
@@ -85,6 +88,23 @@ def test_who_is_refused_takes_nobody_along_l12(world):
     assert world.balance == "96.00"
     assert world.session.get_one(Account, full).balance == micros("100.00")
     assert check_ledger(world.session, None).agrees
+
+
+def test_who_waits_together_hears_of_an_outage_once(world, monkeypatch):
+    """Else each would wait as long again for a database that is held up."""
+    busy, asked = sqlite3.OperationalError("database is locked"), []
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+    def held_up(*told):
+        asked.append(told)
+        raise OperationalError("BEGIN IMMEDIATE", {}, busy)
+
+    monkeypatch.setattr("webapp.actions.post_together.post_usage_of_many", held_up)
+    told = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
+    outages = [it for it in told if isinstance(it, OperationalError)]
+    assert len(outages) > len(asked) > 0
+    posted = [it for it in told if it not in outages]
+    assert world.balance == money.decimal_text(micros("100.00") - len(posted) * micros("1.00"))
 
 
 def test_each_account_that_falls_below_is_looked_at_t4(world):

@@ -1,8 +1,8 @@
 """Usage that arrives at once shares one durable commit.
 
 Who comes while another writes waits, and the next to write posts for all who wait; each is answered
-for its own records. Should that fail, whatever the reason, each posts by itself, so that nobody is
-refused for another's sake.
+for its own records. Should that fail, each posts by itself, so that nobody is refused for another's
+sake; only that the database cannot be used concerns all of them.
 """
 
 from collections import deque
@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import UsageReceipt, post_usage, post_usage_of_many
+from webapp.domain.faults import fault_of
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
 
@@ -28,6 +29,7 @@ class _Sent:
     is_taken: bool = False
     """By somebody who posts it together with others."""
     receipt: UsageReceipt | None = None
+    outage: Exception | None = None
 
 
 class _Room:
@@ -70,6 +72,8 @@ class Together:
                 if len(everyone) == 1:
                     return post_usage(session, account_id, usages, now, policy)
                 _post_all(session, everyone, policy)
+        if sent.outage is not None:
+            raise sent.outage
         return sent.receipt or post_usage(session, account_id, usages, now, policy)
 
     def _room(self, session: Session, account_id: int) -> _Room:
@@ -79,14 +83,16 @@ class Together:
 
 
 def _post_all(session: Session, everyone: Sequence[_Sent], policy: Policy) -> None:
-    """Leaves a receipt to each, or to none where it failed."""
+    """Leaves a receipt to each, or an outage; or neither where it failed otherwise."""
     usages: dict[int, list[Usage]] = {}
     for sent in everyone:
         usages.setdefault(sent.account_id, []).extend(sent.usages)
     try:
         receipts = post_usage_of_many(session, usages, max(it.now for it in everyone), policy)
-    except Exception:  # noqa: BLE001 - whom it concerns meets it again by themselves
+    except Exception as error:  # noqa: BLE001 - whom it concerns meets it again by themselves
         session.rollback()
+        for sent in everyone:
+            sent.outage = error if fault_of(error) else None
         return
     verdicts = {account_id: iter(receipt.verdicts) for account_id, receipt in receipts.items()}
     for sent in everyone:
