@@ -12,10 +12,13 @@ from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_widths import sticks_out
 from tests.factories import MASTERCARD, PASSWORD, VISA
+from tests.test_mailer import FACTS
 from webapp.actions.operators import create_operator
 from webapp.domain import second_factor
 from webapp.domain.audit import Actor
-from webapp.domain.notices import NoticeState
+from webapp.domain.base import begin_writing
+from webapp.domain.notices import Notice, NoticeKind, NoticeState
+from webapp.domain.payments import Attempt
 from webapp.domain.users import User
 
 
@@ -30,6 +33,7 @@ def operator(world):
         actor=Actor(name="Test"),
         now=world.clock.now(),
     )
+    begin_writing(world.session)
     staff = world.session.get_one(User, made)
     staff.totp_secret = second_factor.new_secret()
     world.session.commit()
@@ -50,6 +54,26 @@ def open_staff(app, world, server, operator, open_calm):
     return open_
 
 
+def given_up(world):
+    """A mail of the account's: the server of the tests has no mail server that could refuse one."""
+    begin_writing(world.session)
+    refused = Notice(
+        account_id=world.account_id,
+        kind=NoticeKind.RECEIPT,
+        recipient="ana@example.com",
+        facts=FACTS[NoticeKind.RECEIPT],
+        language="en",
+        about="a refused one",
+        message_id=f"{token_hex(8)}@ballast",
+        state=NoticeState.FAILED,
+        last_error="550 no such user",
+        created_at=world.clock.now(),
+    )
+    world.session.add(refused)
+    world.session.commit()
+    return refused
+
+
 @pytest.fixture
 def pages(world):
     """Of each page one that is as full as it may be."""
@@ -57,15 +81,14 @@ def pages(world):
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(world.method("4242"), "30.00")
-    undecided = world.pay(world.method("4444"), "30.00").attempts[0]
-    undecided.needs_operator = True
+    undecided = world.pay(world.method("4444"), "30.00").attempts[0].id
+    begin_writing(world.session)
+    world.session.get_one(Attempt, undecided).needs_operator = True
+    world.session.commit()
     wire = wires.prove(world, wires.ask(world, "900.00", "EUR"))
     ended = wires.ask(world)
     wires.reject(world, ended)
-    # The server of the tests has no mail server: what is given up is given up here.
-    refused = world.notices[0]
-    refused.state, refused.last_error = NoticeState.FAILED, "550 no such user"
-    world.session.commit()
+    refused = given_up(world)
     return [
         "/operator",
         "/operator?search=nobody",
@@ -100,6 +123,7 @@ def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages)
 
 
 def test_who_has_no_second_factor_is_told_why_there_is_nothing_else(open_staff, world, operator):
+    begin_writing(world.session)
     operator.totp_secret = None
     world.session.commit()
     page = open_staff("/operator")
