@@ -4,8 +4,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import JSON, BigInteger, Index, String, bindparam, false, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    String,
+    bindparam,
+    false,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from webapp.domain import languages, moments, money, topics
 from webapp.domain.base import Base, begin_writing
@@ -108,6 +119,14 @@ class Account(Base):
             raise NotFound("The account")
         return account
 
+    @staticmethod
+    def with_settings(session: Session, account_id: int) -> "Account":
+        """The account, and its settings in the same statement unless it has been read before."""
+        known = session.identity_map.get(session.identity_key(Account, account_id))
+        if isinstance(known, Account) and not inspect(known).expired:
+            return known
+        return session.scalars(_WITH_SETTINGS, {"account_id": account_id}).one()
+
     @property
     def recipients(self) -> tuple[Recipient, ...]:
         return topics.recipients(self.billing_emails, self.mail_opt_outs)
@@ -188,6 +207,11 @@ class Standing(NamedTuple):
         return not (is_low or self.open_holds or (self.has_webhooks and self.told_low))
 
 
+_WITH_SETTINGS = (
+    select(Account)
+    .where(Account.id == bindparam("account_id"))
+    .options(joinedload(Account.settings))
+)
 # The change that every action makes also takes the lock, on either database. What only names the
 # account, such as a line of the audit log, need not wait for it.
 _LOCK = (

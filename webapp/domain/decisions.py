@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, select, text
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -78,13 +78,16 @@ class Decision(Base):
     last_at: Mapped[datetime]
 
 
+_LATEST = (
+    select(Decision)
+    .where(Decision.account_id == bindparam("account_id"))
+    .order_by(Decision.id.desc())
+    .limit(1)
+)
+
+
 def latest(session: Session, account_id: int) -> Decision | None:
-    return session.scalar(
-        select(Decision)
-        .where(Decision.account_id == account_id)
-        .order_by(Decision.id.desc())
-        .limit(1)
-    )
+    return session.scalar(_LATEST, {"account_id": account_id})
 
 
 def note(

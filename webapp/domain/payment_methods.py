@@ -349,15 +349,16 @@ def with_reference(session: Session, processor: str, reference: str) -> PaymentM
     )
 
 
+_ONE_LISTED = select(PaymentMethod).where(
+    PaymentMethod.id == bindparam("method_id"),
+    PaymentMethod.account_id == bindparam("account_id"),
+    PaymentMethod.removed_at.is_(None),
+)
+
+
 def find(session: Session, account_id: int, method_id: int) -> PaymentMethod:
     """Finding it is the permission check: another account's method is not found."""
-    method = session.scalar(
-        select(PaymentMethod).where(
-            PaymentMethod.id == method_id,
-            PaymentMethod.account_id == account_id,
-            PaymentMethod.removed_at.is_(None),
-        )
-    )
+    method = session.scalar(_ONE_LISTED, {"account_id": account_id, "method_id": method_id})
     if method is None:
         raise NotFound("That payment method")
     return method

@@ -424,10 +424,14 @@ def open_attempts(session: Session, account_id: int) -> list[Attempt]:
     return list(session.scalars(_OPEN_OF_ACCOUNT, {"account_id": account_id}))
 
 
+_OPEN_WITH = select(Attempt).where(
+    Attempt.method_id == bindparam("method_id"),
+    Attempt.state.in_([spelled(state) for state in OPEN_STATES]),
+)
+
+
 def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
-    return session.scalar(
-        select(Attempt).where(Attempt.method_id == method_id, Attempt.state.in_(OPEN_STATES))
-    )
+    return session.scalar(_OPEN_WITH, {"method_id": method_id})
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def read_screen(
     fresh: int | None = None,
 ) -> PaymentMethodsScreen:
     """`messages` by method id, and the `fresh` row's id, come from what was just done."""
-    account = session.get_one(Account, account_id)
+    account = Account.with_settings(session, account_id)
     at = top_ups.gather(session, account, now, policy)
     forecast = at.just_below()
     plan = top_ups.plan(forecast)
