@@ -43,7 +43,7 @@ def test_from_an_automatic_payment_to_all_that_hangs_on_it(busy):
         ("Mastercard •••• 4444", "Paid", False),
     ]
     assert [(e.amount, e.balance) for e in it.entries] == [("+100.00", "$140.00")]
-    assert sorted(mail.subject.split(" ")[0] for mail in it.mails) == ["Receipt:", "Visa"]
+    assert sorted(mail.subject.split()[0] for mail in it.mails) == ["Receipt:", "Visa"]
     assert [line.title for line in it.decisions] == [
         "Charging", "Declined", "Charging", "Charged",
     ]  # fmt: skip
