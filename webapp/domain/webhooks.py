@@ -360,13 +360,16 @@ def note_who_is_told(session: Session, account: Account) -> None:
 
 
 def forget(session: Session, now: datetime) -> int:
-    """Events that are old and owed to nobody, with their deliveries; how many."""
+    """Events that are old and owed to nobody, with their deliveries; how many.
+
+    The newest stays: SQLite gives the id of a row that was the last to the next one.
+    """
+    newest = select(func.max(Event.id)).scalar_subquery()
     removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
     owed = and_(Delivery.state == DeliveryState.OWED, Delivery.endpoint_id.not_in(removed))
     is_owed = exists().where(Delivery.event_id == Event.id, owed)
-    old = session.scalars(
-        select(Event.id).where(Event.at < now - KEPT, ~is_owed).order_by(Event.at).limit(AT_ONCE)
-    ).all()
+    is_old = and_(Event.at < now - KEPT, Event.id < newest, ~is_owed)
+    old = session.scalars(select(Event.id).where(is_old).order_by(Event.at).limit(AT_ONCE)).all()
     session.execute(delete(Delivery).where(Delivery.event_id.in_(old), ~owed))
     # Somebody may have asked for one again meanwhile.
     has_deliveries = exists().where(Delivery.event_id == Event.id)
