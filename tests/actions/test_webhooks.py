@@ -1,5 +1,6 @@
 """Webhooks out: written with their cause, signed, repeated, given up, and switched off."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 
@@ -525,6 +526,30 @@ class TestForgetting:
         )
         assert forget_events(world.session, world.clock.now()) == len(owed) - 1
         assert told(world) == owed[-1:]
+
+    def test_what_is_asked_for_again_meanwhile_stays(self, world, post, monkeypatch):
+        world.webhook()
+        world.cards(VISA, MASTERCARD)
+        world.run("deliver webhooks")
+        world.clock.advance(days=KEPT.days + 1)
+        delivery_id, now, under_way = deliveries(world)[0].id, world.clock.now(), []
+
+        def forget():
+            with world.app.app_context():
+                return forget_events(db.session(), now)
+
+        def asked(delivery, now):
+            under_way.append(pool.submit(forget))
+            wait(under_way, timeout=0.5)
+            send_again(delivery, now)
+
+        send_again = Delivery.send_again
+        monkeypatch.setattr(Delivery, "send_again", asked)
+        world.session.rollback()
+        with ThreadPoolExecutor(1) as pool:
+            actions.send_again(world.session, world.account_id, delivery_id, now)
+        assert under_way[0].result() == 0
+        assert world.session.get(Delivery, delivery_id).event.account_id == world.account_id
 
     def test_a_bounded_number_at_once(self, world, post, later, monkeypatch):
         monkeypatch.setattr(webhooks, "AT_ONCE", 2)

@@ -336,8 +336,8 @@ def find(session: Session, account_id: int, endpoint_id: int) -> Endpoint:
 
 
 def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delivery:
-    """Raises `NotFound`."""
-    delivery = session.get(Delivery, delivery_id, populate_existing=True)
+    """To be changed: until that is done it is not forgotten. Raises `NotFound`."""
+    delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
     if delivery is None or delivery.endpoint.account_id != account_id:
         raise NotFound("The delivery")
     if delivery.endpoint.removed_at is not None:
