@@ -15,13 +15,13 @@ from webapp.actions.operators import create_operator
 from webapp.actions.webhook_endpoints import send_test
 from webapp.domain import links, second_factor
 from webapp.domain.api_keys import Scope
+from webapp.domain.attempts import AttemptState
 from webapp.domain.audit import Actor
 from webapp.domain.base import Base
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
-from webapp.domain.payments import AttemptState
 from webapp.domain.users import Membership, Role, User
 from webapp.web.access import resume_token
 

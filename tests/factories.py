@@ -31,6 +31,7 @@ from webapp.clock import Clock
 from webapp.domain import ledger, money
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ALL, KeyChoice
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import Actor, AuditEntry
 from webapp.domain.decisions import Decision
 from webapp.domain.holds import LIFE
@@ -38,7 +39,6 @@ from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.notices import Notice
 from webapp.domain.payment_methods import PaymentMethod, listed
-from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
 from webapp.domain.users import Right, Role

@@ -12,9 +12,10 @@ from tests.factories import micros
 from webapp.actions.complete_wire import complete_wire
 from webapp.domain import proofs
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments import Attempt, Payment, PaymentKind
+from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.wires import OPEN_AT_ONCE, PROOFS, WireRequest
 from webapp.extensions import db
 

@@ -15,10 +15,10 @@ from tests.factories import MASTERCARD, PASSWORD, VISA
 from tests.test_mailer import FACTS
 from webapp.actions.operators import create_operator
 from webapp.domain import second_factor
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.notices import Notice, NoticeKind, NoticeState
-from webapp.domain.payments import Attempt
 from webapp.domain.users import User
 
 

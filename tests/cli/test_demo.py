@@ -16,12 +16,12 @@ from webapp.cli import demo_calls
 from webapp.cli.demo import make
 from webapp.domain import money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notices import Notice
 from webapp.domain.passwords import is_right
 from webapp.domain.payment_methods import listed
-from webapp.domain.payments import Attempt
 from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.mailer import SmtpMailer

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tests.factories import AMEX, MASTERCARD, START, VISA, micros
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import plain, what_happens_next
 from webapp.domain.languages import Language, tongue
 from webapp.domain.low_balance import Choice, RefillMode
 from webapp.domain.money import CENT, MICROS, show
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import Attempt
 from webapp.domain.policy import Automatic, Policy
 from webapp.domain.top_ups import BURST, Situation, plan
 

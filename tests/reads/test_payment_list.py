@@ -11,7 +11,8 @@ from tests.factories import AMEX, DECLINING, MASTERCARD, VISA, micros
 from webapp.actions.adjust_balance import adjust_balance
 from webapp.domain import declines
 from webapp.domain.accounts import Account
-from webapp.domain.payments import OPEN_STATES, Attempt, PaymentKind
+from webapp.domain.attempts import OPEN_STATES, Attempt
+from webapp.domain.payments import PaymentKind
 from webapp.reads import payment_list
 from webapp.reads.payment_filters import Filters, Order, Shown, attempts
 from webapp.reads.payment_list import COLUMNS, payment_lines, read_payments

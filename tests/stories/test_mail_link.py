@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD
-from webapp.domain.payments import find_attempt
+from webapp.domain.attempts import find_attempt
 from webapp.domain.top_ups import why_not_resumable
 
 pytestmark = pytest.mark.story

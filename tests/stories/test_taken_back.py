@@ -10,9 +10,10 @@ from webapp.actions.receive_event import Receipt
 from webapp.actions.resume_automatic import resume_automatic
 from webapp.domain import evidence
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, paid_since
 from webapp.domain.base import begin_writing
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments import Attempt, Payment, paid_since
+from webapp.domain.payments import Payment
 from webapp.domain.reversals import Reversal
 from webapp.ports import TakenBackState
 from webapp.reads.ledger_check import check_ledger

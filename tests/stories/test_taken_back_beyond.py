@@ -14,8 +14,8 @@ from webapp.actions.settle import settle
 from webapp.actions.take_back import take_back
 from webapp.domain import evidence
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.money import decimal_text
-from webapp.domain.payments import Attempt
 from webapp.domain.reversals import Reversal
 from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
 from webapp.reads.ledger_check import check_ledger

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.web.conftest import words
-from webapp.domain.payments import AttemptState
+from webapp.domain.attempts import AttemptState
 from webapp.domain.users import Membership
 
 KEY = "k" * 32

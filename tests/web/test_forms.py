@@ -7,8 +7,8 @@ import pytest
 
 from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 from tests.web.conftest import errors, words
+from webapp.domain.attempts import AttemptState
 from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.payments import AttemptState
 from webapp.processors.sandbox.form import token_for
 
 HTMX = {"HX-Request": "true"}

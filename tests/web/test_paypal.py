@@ -10,7 +10,7 @@ from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, Stan
 from tests.web.conftest import words
 from webapp.actions.notebook import DatabaseNotebook
 from webapp.domain.accounts import Account
-from webapp.domain.payments import AttemptState
+from webapp.domain.attempts import AttemptState
 from webapp.extensions import db
 from webapp.processors.chosen import choose
 

@@ -6,8 +6,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from webapp.domain import decisions
+from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.decisions import Code
-from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 
 
 def claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:

@@ -5,10 +5,11 @@ from sqlalchemy.orm import Session
 from webapp.actions.inquiries import ask, cancel
 from webapp.actions.settle import settle
 from webapp.clock import Clock
-from webapp.domain import payments
+from webapp.domain import attempts
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import AttemptState
 from webapp.domain.errors import Conflict
-from webapp.domain.payments import AttemptState, Payment, PaymentState
+from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.policy import Policy
 from webapp.ports import NeedsCustomer, NotKnown, Processors
 
@@ -42,7 +43,7 @@ def conclude_challenge(
     Giving up cancels it at the processor, where it may have been answered just before; then that
     counts. Raises `NotFound`.
     """
-    attempt = payments.find_attempt(session, account_id, attempt_id)
+    attempt = attempts.find_attempt(session, account_id, attempt_id)
     payment_id, key = attempt.payment_id, attempt.key
     if attempt.state == AttemptState.CHALLENGED:
         processor = processors[attempt.processor]
@@ -65,7 +66,7 @@ def conclude_challenge_with(
 
     Raises `Conflict` if it had been confirmed after all: then that payment has just succeeded.
     """
-    attempt = payments.open_attempt_with(session, method_id)
+    attempt = attempts.open_attempt_with(session, method_id)
     if attempt is None or attempt.state != AttemptState.CHALLENGED:
         return
     payment = conclude_challenge(

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.settle import settle
 from webapp.clock import Clock
-from webapp.domain.payments import Attempt
+from webapp.domain.attempts import Attempt
 from webapp.domain.policy import Policy
 from webapp.ports import Processors
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.settle import settle
-from webapp.domain import audit, payments
+from webapp.domain import attempts, audit
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid, NotFound
-from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.ports import Cancelled, Paid
 
@@ -41,7 +41,7 @@ def decide_attempt(
         audit.record(session, account_id, actor, "attempt_decided", now, **details)
 
     if found.is_open:
-        reference = found.processor_reference or payments.BY_OPERATOR
+        reference = found.processor_reference or attempts.BY_OPERATOR
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
         if not settle(session, attempt_id, answer, now, policy, record=record):
             raise Conflict("This attempt was settled meanwhile.", code="not_open")
@@ -53,6 +53,6 @@ def decide_attempt(
             code="settled_as_not_paid",
         )
     Account.locked(session, account_id)
-    payments.find_attempt(session, account_id, attempt_id).needs_operator = False
+    attempts.find_attempt(session, account_id, attempt_id).needs_operator = False
     record()
     session.commit()

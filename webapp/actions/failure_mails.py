@@ -12,17 +12,11 @@ from sqlalchemy.orm import Session
 from webapp.actions.look import what_next
 from webapp.domain import news, notices
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import AUTHENTICATION_REQUIRED, RESUMABLE, Attempt, AttemptState
 from webapp.domain.declines import reason
 from webapp.domain.notices import NoticeKind
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import (
-    AUTHENTICATION_REQUIRED,
-    RESUMABLE,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentState,
-)
+from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.policy import Policy
 
 

@@ -13,12 +13,13 @@ from webapp.actions.payment_requests import (
     same_payment,
 )
 from webapp.clock import Clock
-from webapp.domain import payment_methods, payments
+from webapp.domain import attempts, payment_methods
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind
+from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.policy import Policy
 from webapp.ports import Processors
 
@@ -74,18 +75,18 @@ def retry(
     Raises `NotFound`, or `Conflict` if it has been paid or a payment with that method is open.
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
-        method_id = payments.find_attempt(session, account_id, attempt_id).method_id or 0
+        method_id = attempts.find_attempt(session, account_id, attempt_id).method_id or 0
         conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
     account = Account.locked(session, account_id)
     now = clock.now()
-    failed = payments.find_attempt(session, account_id, attempt_id)
+    failed = attempts.find_attempt(session, account_id, attempt_id)
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.RETRY, failed.amount, failed.method_id)
     if failed.state != AttemptState.DECLINED or failed.method is None:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
     if failed.method.removed_at is not None:
         raise NotFound("That payment method")
-    if payments.paid_retry_of(session, failed) is not None:
+    if attempts.paid_retry_of(session, failed) is not None:
         raise Conflict("This payment has been retried with success.", code="already_paid")
     payment = new_payment(account, PaymentKind.RETRY, failed.amount, request_key, actor, now)
     new_id = _begin(session, payment, failed.method, actor, now, retry_of=failed)
@@ -103,7 +104,7 @@ def _begin(
     retry_of: Attempt | None = None,
 ) -> int:
     """Write and commit the attempt before the processor is called (L3)."""
-    if payments.open_attempt_with(session, method.id) is not None:
+    if attempts.open_attempt_with(session, method.id) is not None:
         raise Conflict(
             f"A payment with {method.label} is under way. Wait for its outcome.",
             code="payment_open",

@@ -16,13 +16,14 @@ from webapp.actions.payment_requests import (
     same_payment,
 )
 from webapp.clock import Clock
-from webapp.domain import decisions, payment_methods, payments, top_ups
+from webapp.domain import attempts, decisions, payment_methods, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
 from webapp.domain.errors import Conflict
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import CHAIN_LIFE, Attempt, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import CHAIN_LIFE, Payment, PaymentKind, PaymentState
 from webapp.domain.policy import Policy
 from webapp.ports import Processors
 
@@ -129,7 +130,7 @@ def _chain(
     return [
         method
         for method in _chargeable(session, account, tried, now, policy)
-        if payments.open_attempt_with(session, method.id) is None
+        if attempts.open_attempt_with(session, method.id) is None
     ]
 
 

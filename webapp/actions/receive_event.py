@@ -19,9 +19,9 @@ from webapp.actions.settle import settle
 from webapp.actions.take_back import take_back
 from webapp.clock import Clock
 from webapp.domain import events, evidence
+from webapp.domain.attempts import Attempt
 from webapp.domain.base import begin_writing
 from webapp.domain.events import ProcessorEvent
-from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.ports import (
     Event,

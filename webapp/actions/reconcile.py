@@ -11,14 +11,9 @@ from webapp.actions.settle import settle
 from webapp.clock import Clock
 from webapp.domain import checks, decisions, notices, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import (
-    KEY_LIFETIME,
-    NOT_KNOWN_BELIEVED,
-    Attempt,
-    AttemptState,
-)
 from webapp.domain.policy import Policy
 from webapp.ports import (
     Answer,

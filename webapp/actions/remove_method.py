@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from webapp.actions.challenges import conclude_challenge_with
 from webapp.actions.look import look
 from webapp.clock import Clock
-from webapp.domain import audit, news, payment_methods, payments, revocations
+from webapp.domain import attempts, audit, news, payment_methods, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict
@@ -32,7 +32,7 @@ def remove_method(
     now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
-    if payments.open_attempt_with(session, method_id) is not None:
+    if attempts.open_attempt_with(session, method_id) is not None:
         raise Conflict(
             f"A payment with {method.label} is under way. Remove it when that is settled.",
             code="payment_open",

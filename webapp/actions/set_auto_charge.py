@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import audit, decisions, payment_methods, payments
+from webapp.domain import attempts, audit, decisions, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
@@ -43,7 +43,7 @@ def _tell_if_too_late(
     session: Session, account: Account, method: PaymentMethod, now: datetime
 ) -> None:
     """T14: what is withdrawn after the attempt was written runs on, and the timeline says so."""
-    attempt = payments.open_attempt_with(session, method.id)
+    attempt = attempts.open_attempt_with(session, method.id)
     if attempt is None or not attempt.automatic:
         return
     line = (

@@ -16,13 +16,8 @@ from webapp.actions.look import look
 from webapp.actions.settle_paid import keep_late_evidence, matches, mismatched, paid
 from webapp.actions.settle_unpaid import abandoned, challenged, declined, still_open
 from webapp.domain.accounts import Account
-from webapp.domain.payments import (
-    AUTHENTICATION_REQUIRED,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentState,
-)
+from webapp.domain.attempts import AUTHENTICATION_REQUIRED, Attempt, AttemptState
+from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.policy import Policy
 from webapp.ports import (
     Answer,

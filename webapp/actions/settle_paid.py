@@ -6,12 +6,13 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.look import pause
-from webapp.domain import evidence, ledger, news, notices, payments, receipts, top_ups
+from webapp.domain import attempts, evidence, ledger, news, notices, receipts, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import BY_OPERATOR, Attempt, AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import BY_OPERATOR, KIND_NAMES, Attempt, AttemptState, PaymentState
+from webapp.domain.payments import KIND_NAMES, PaymentState
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.webhooks import EventKind
@@ -91,7 +92,7 @@ def _pause_after_burst(
     if not attempt.automatic or account.paused_at is not None:
         return
     window = top_ups.burst_window(account, attempt.started_at)
-    if top_ups.is_burst(payments.automatic_count(session, account.id, window)):
+    if top_ups.is_burst(attempts.automatic_count(session, account.id, window)):
         pause(session, account, top_ups.gather(session, account, now, policy))
 
 

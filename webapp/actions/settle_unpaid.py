@@ -8,17 +8,11 @@ from webapp.actions.attempts import claim, note_about
 from webapp.actions.failure_mails import owe_suspension_mails
 from webapp.domain import moments, news
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import CHALLENGE_LIFE, TROUBLE_LENGTH, Attempt, AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import (
-    CHALLENGE_LIFE,
-    TROUBLE_LENGTH,
-    Attempt,
-    AttemptState,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments import PaymentKind, PaymentState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.webhooks import EventKind
 from webapp.ports import Declined

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from webapp.actions.look import look, notify_if_low, pause_for_dispute
 from webapp.domain import decisions, evidence, notices, reversals
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.base import begin_writing
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.money import decimal_text
 from webapp.domain.notices import NoticeKind
-from webapp.domain.payments import Attempt, AttemptState
 from webapp.domain.policy import Policy
 from webapp.domain.reversals import Reversal
 from webapp.ports import Reversed, TakenBackState

@@ -12,9 +12,10 @@ from webapp.actions.look import tell
 from webapp.clock import Clock
 from webapp.domain import decisions, news, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.payments import Attempt, Payment, PaymentKind
+from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.policy import Policy
 from webapp.domain.top_ups import Plan, Situation, TopUp, TopUpState
 from webapp.ports import Processors

@@ -19,8 +19,9 @@ from webapp.api.operations import Group, Link, operation
 from webapp.api.queries import Dated
 from webapp.api.repeatable import repeatable, request_key
 from webapp.domain.api_keys import Scope
+from webapp.domain.attempts import AttemptState
 from webapp.domain.errors import Conflict
-from webapp.domain.payments import AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.extensions import db, parts
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord

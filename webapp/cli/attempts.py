@@ -4,7 +4,7 @@ import click
 
 from webapp.actions.decide_attempt import decide_attempt
 from webapp.cli.commands import Commands, as_json, print_json
-from webapp.domain import payments
+from webapp.domain import attempts
 from webapp.domain.audit import COMMAND_LINE
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
             "started_at": attempt.started_at,
             "why": attempt.mismatch or attempt.trouble or "",
         }
-        for attempt in payments.awaiting_operator(db.session())
+        for attempt in attempts.awaiting_operator(db.session())
     ]
     if as_json:
         print_json(waiting)

@@ -8,8 +8,8 @@ from typing import cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
+from webapp.domain.attempts import Attempt
 from webapp.domain.errors import Refusal
-from webapp.domain.payments import Attempt
 from webapp.domain.schema import found_in
 from webapp.extensions import tune
 from webapp.processors.sandbox.books import SandboxBooks

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import ledger, news
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.ledger import Entry, EntryKind
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 
 BY_HAND = "operator"
 

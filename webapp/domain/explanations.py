@@ -9,11 +9,11 @@ from functools import lru_cache
 from re import compile as pattern
 
 from webapp.domain import moments, top_ups
+from webapp.domain.attempts import AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.languages import ENGLISH, Tongue
 from webapp.domain.low_balance import RefillMode, Show
 from webapp.domain.payment_methods import PaymentMethod, Standing
-from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation, uncut_amount
 
 _PLACE = pattern(r"%\((\w+)\)s")

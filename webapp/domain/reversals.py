@@ -13,10 +13,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.domain import adjustments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.base import Base
 from webapp.domain.languages import ENGLISH, N_, Tongue
 from webapp.domain.ledger import EntryKind
-from webapp.domain.payments import Attempt, Payment, PaymentKind
+from webapp.domain.payments import Payment, PaymentKind
 from webapp.ports import Reversed, TakenBack, TakenBackState
 
 NAMES = {

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from webapp.domain.attempts import OPEN_STATES, Attempt
 from webapp.domain.base import Base
-from webapp.domain.payments import OPEN_STATES, Attempt
 
 
 class Revocation(Base):

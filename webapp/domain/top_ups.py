@@ -11,14 +11,15 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.domain import moments, payment_methods, payments
+from webapp.domain import attempts, moments, payment_methods
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.base import Base
 from webapp.domain.decisions import Code
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode, falls_below
 from webapp.domain.money import cents_down, cents_up
 from webapp.domain.payment_methods import PaymentMethod, Standing
-from webapp.domain.payments import Attempt, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.domain.policy import Automatic, Policy
 
 BURST = 3
@@ -70,14 +71,14 @@ def open_top_up(session: Session, account_id: int) -> TopUp | None:
 
 def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
     """F10: why a mail's link can no longer resume this payment; empty while it can."""
-    if not attempt.automatic or attempt.decline_code != payments.AUTHENTICATION_REQUIRED:
+    if not attempt.automatic or attempt.decline_code != attempts.AUTHENTICATION_REQUIRED:
         return "This link belongs to no payment that waits for you."
     declined_at = attempt.declined_at or attempt.started_at
-    if now >= declined_at + payments.RESUMABLE:
+    if now >= declined_at + attempts.RESUMABLE:
         return "This link has ended: it worked for 48 hours."
-    if payments.is_retried(session, attempt):
+    if attempts.is_retried(session, attempt):
         return "This link has been used."
-    if payments.paid_since(session, attempt.account_id, declined_at) and not _is_low(
+    if attempts.paid_since(session, attempt.account_id, declined_at) and not _is_low(
         session, attempt.account_id
     ):
         return "This payment is no longer needed: another one has refilled the balance."
@@ -99,13 +100,13 @@ class Waiting:
 def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
     """What is open and waits for no processor's answer: a charge of it can be started."""
     waiting = exists().where(
-        Attempt.account_id == TopUp.account_id, Attempt.state.in_(payments.OPEN_STATES)
+        Attempt.account_id == TopUp.account_id, Attempt.state.in_(attempts.OPEN_STATES)
     )
     top_ups = session.scalars(
         select(TopUp.id).where(TopUp.state == TopUpState.OPEN, ~waiting).limit(limit)
     )
     asked = exists().where(
-        Attempt.payment_id == Payment.id, Attempt.state.in_(payments.OPEN_STATES)
+        Attempt.payment_id == Payment.id, Attempt.state.in_(attempts.OPEN_STATES)
     )
     chains = session.scalars(
         select(Payment.id)
@@ -210,14 +211,14 @@ def gather(
     """Read the situation; under the account's lock this is the last look (T14)."""
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
-    spending = payments.spending(
+    spending = attempts.spending(
         session,
         account.id,
         day=moments.start_of_day(now, zone),
         month=moments.start_of_month(now, zone),
         burst=burst_window(account, now),
     )
-    open_attempts = payments.open_attempts(session, account.id) if spending.any_open else []
+    open_attempts = attempts.open_attempts(session, account.id) if spending.any_open else []
     return Situation(
         now=now,
         time_zone=zone,

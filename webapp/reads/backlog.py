@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notices import Notice, NoticeState
-from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups import TopUp, TopUpState
 
 UNHEARD = timedelta(minutes=1)

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.low_balance import Choice
-from webapp.domain.payments import Attempt, AttemptState
 from webapp.reads.balance_history import BalanceHistory, read_history
 from webapp.reads.runway import pace_instants, read_pace, runway_words
 

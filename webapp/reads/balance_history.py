@@ -16,9 +16,9 @@ from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.base import columns, spelled, stored
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments import Attempt
 
 FEW = 200
 """Entries; more than any picture of ours can tell apart."""

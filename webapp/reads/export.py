@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import AuditEntry
 from webapp.domain.base import Base
 from webapp.domain.decisions import Decision
@@ -28,7 +29,7 @@ from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.money import decimal_text
 from webapp.domain.notices import Notice
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import Attempt, Payment
+from webapp.domain.payments import Payment
 from webapp.domain.spreadsheets import harmless
 from webapp.domain.usage_imports import UsageImport
 from webapp.domain.users import Membership, User

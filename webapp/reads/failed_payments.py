@@ -10,17 +10,11 @@ from sqlalchemy.orm import Session, aliased
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.base import columns
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import (
-    KIND_NAMES,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-    reference_of,
-)
+from webapp.domain.payments import KIND_NAMES, Payment, PaymentKind, reference_of
 from webapp.domain.users import User
 
 SHOWN = 3

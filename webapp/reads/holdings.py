@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import OPEN_STATES, Attempt
 from webapp.domain.base import Base
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.money import decimal_text
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import OPEN_STATES, Attempt, Payment
+from webapp.domain.payments import Payment
 from webapp.domain.wires import WireProof, WireRequest
 
 

@@ -12,11 +12,12 @@ from sqlalchemy import and_, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.base import Base
 from webapp.domain.evidence import Evidence
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.money import CENT, decimal_text
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.domain.reversals import EXCESS, Reversal
 from webapp.domain.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.wires import WireRequest, WireState

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
+from webapp.domain.attempts import AttemptState, open_attempt_with
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
-from webapp.domain.payments import AttemptState, open_attempt_with
 from webapp.domain.top_ups import Plan, Situation
 from webapp.reads.failed_payments import FailedPayment, last_failure
 

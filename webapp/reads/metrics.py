@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.evidence import Evidence
 from webapp.domain.notices import Notice, NoticeState
-from webapp.domain.payments import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.wires import WireRequest, WireState
 from webapp.reads.backlog import read_backlog

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain.payments import Attempt, Payment
+from webapp.domain.attempts import Attempt
+from webapp.domain.payments import Payment
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ Solid: so it went. Dashed: so it may still go. Crossed: here it ended without mo
 from collections.abc import Sequence
 
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.declines import reason
 from webapp.domain.explanations import Sentence, sentence, strong
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentState
+from webapp.domain.payments import Payment, PaymentState
 from webapp.reads.what_happens_next import ChainStep
 
 ENDS = {

@@ -10,15 +10,10 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
 from webapp.domain.base import UtcDateTime
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import (
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-)
+from webapp.domain.payments import Payment, PaymentKind
 
 LONGEST_TEXT = 100
 

@@ -7,17 +7,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from webapp.domain import moments, money, payments
+from webapp.domain import moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState, covering
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import (
-    KIND_NAMES,
-    OPEN_STATES,
-    Attempt,
-    AttemptState,
-    PaymentKind,
-)
+from webapp.domain.payments import KIND_NAMES, PaymentKind
 from webapp.domain.receipts import RECEIPTED
 from webapp.domain.users import User
 from webapp.reads.payment_filters import Filters, attempts
@@ -142,7 +137,7 @@ class _Around:
         people = {a.payment.requested_by_id for a in shown} - {None}
         names = select(User.id, User.name).where(User.id.in_(people))
         failed = [a for a in shown if a.state == AttemptState.DECLINED]
-        covered = payments.covering(session, failed) if failed else {}
+        covered = covering(session, failed) if failed else {}
         return cls(
             people={row.id: row.name for row in session.execute(names)} if people else {},
             covered={

@@ -9,19 +9,13 @@ from sqlalchemy.orm import Session, joinedload
 
 from webapp.domain import moments, money, payments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState, covering
 from webapp.domain.decisions import Code, Decision
 from webapp.domain.declines import reason
 from webapp.domain.explanations import Words
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notices import Notice
-from webapp.domain.payments import (
-    KIND_NAMES,
-    Attempt,
-    AttemptState,
-    Payment,
-    PaymentKind,
-    PaymentState,
-)
+from webapp.domain.payments import KIND_NAMES, Payment, PaymentKind, PaymentState
 from webapp.domain.reversals import Reversal
 from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
@@ -158,7 +152,7 @@ def read_payment(
     state, tone = STATES[PaymentState(payment.state)]
     if attempts and PaymentKind(payment.kind) in TAKEN_BACK:
         state, tone = state_of(attempts[0])
-    covered = bool(payments.covering(session, [a for a in attempts if _is_declined(a)]))
+    covered = bool(covering(session, [a for a in attempts if _is_declined(a)]))
     settled = moments.since(payment.settled_at, zone, now) if payment.settled_at else ""
     ids = [attempt.id for attempt in attempts]
     return PaymentPage(

@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.declines import reason
-from webapp.domain.payments import Attempt, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import moments, money, payments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.errors import NotFound
-from webapp.domain.payments import KIND_NAMES, Attempt, AttemptState, PaymentKind
+from webapp.domain.payments import KIND_NAMES, PaymentKind
 from webapp.domain.provider import Provider, without_tax
 from webapp.domain.receipts import Receipt
 

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, payments, top_ups
+from webapp.domain import attempts, moments, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import AttemptState
 from webapp.domain.declines import reason
 from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.payment_methods import Standing
-from webapp.domain.payments import AttemptState
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read_retry(
 ) -> RetryDialog:
     """Raises `NotFound`, also for what is not a failed payment of a listed method."""
     account = session.get_one(Account, account_id)
-    failed = payments.find_attempt(session, account_id, attempt_id)
+    failed = attempts.find_attempt(session, account_id, attempt_id)
     method = failed.method
     if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
         raise NotFound("That failed payment")
@@ -91,7 +91,7 @@ def read_authentication(
     session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
 ) -> Authentication:
     """Raises `NotFound` for another account's payment."""
-    attempt = payments.find_attempt(session, account_id, attempt_id)
+    attempt = attempts.find_attempt(session, account_id, attempt_id)
     ended = top_ups.why_not_resumable(session, attempt, now)
     if ended:
         return Authentication(None, ended)

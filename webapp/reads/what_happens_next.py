@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import Words, in_words
 from webapp.domain.pace import Pace
 from webapp.domain.payment_methods import PaymentMethod, Standing
-from webapp.domain.payments import AttemptState
 from webapp.domain.top_ups import Plan, Situation
 
 

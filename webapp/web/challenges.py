@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.challenges import challenge_address, conclude_challenge
 from webapp.actions.finish_setup import finish_setup, give_up_setup
 from webapp.domain import method_setups
+from webapp.domain.attempts import find_attempt
 from webapp.domain.errors import NotFound, Refusal
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import Payment, find_attempt
+from webapp.domain.payments import Payment
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.message import Message

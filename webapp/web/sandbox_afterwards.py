@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from webapp.actions.receive_event import Receipt, receive_event
 from webapp.domain import payment_methods
-from webapp.domain.payments import Attempt
+from webapp.domain.attempts import Attempt
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.ports import TakenBack, TakenBackState

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import declines, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.emails import is_address
 from webapp.domain.payment_methods import BRANDS, MethodKind, PaymentMethod, listed
-from webapp.domain.payments import Attempt
 from webapp.domain.reversals import NAMES
 from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
 from webapp.processors.sandbox.agreements import Agreement

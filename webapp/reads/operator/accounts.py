@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import moments, payment_methods, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.errors import NotFound
 from webapp.domain.explanations import plain, what_happens_next
-from webapp.domain.payments import Attempt
 from webapp.domain.policy import Policy
 from webapp.domain.users import Membership, Role, User
 from webapp.reads.operator.attempts import AttemptLine, in_words, line_of

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money, payments
+from webapp.domain import attempts, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.declines import reason
-from webapp.domain.payments import Attempt
 from webapp.reads.operator import ZONE
 
 
@@ -33,7 +33,7 @@ class AttemptLine:
 
 def read_undecided(session: Session, now: datetime) -> tuple[AttemptLine, ...]:
     """Attempts that only an operator can settle (L9, L10), the oldest first."""
-    waiting = payments.awaiting_operator(session)
+    waiting = attempts.awaiting_operator(session)
     return tuple(line_of(session.get_one(Account, a.account_id), a, now) for a in waiting)
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnExpressionArgument, func, select
 from sqlalchemy.orm import Session
 
+from webapp.domain.attempts import Attempt
 from webapp.domain.notices import Notice, NoticeState
-from webapp.domain.payments import Attempt
 from webapp.domain.wires import OPEN_STATES, WireRequest
 
 

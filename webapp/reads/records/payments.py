@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.declines import reason
 from webapp.domain.errors import NotFound
 from webapp.domain.money import DecimalText, decimal_text
-from webapp.domain.payments import Attempt, AttemptState, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.reads.records.pages import page_of
 
 
