@@ -43,36 +43,27 @@ CHECKS = (
 )
 """L10: when an unknown outcome is asked about, counted from the start; then hourly."""
 
-
 HOURLY = timedelta(hours=1)
-
 
 NOT_KNOWN_BELIEVED = timedelta(minutes=30)
 """L10: a processor may learn of a request late; only then is "not known" believed."""
 
-
 KEY_LIFETIME = timedelta(hours=23)
 """L10: processors honour an idempotency key for a day; an hour is left as a margin."""
 
-
 TELL_CUSTOMER = timedelta(hours=1)
-
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 """The bank wants the customer present: the decline that a mail's link can resume (F7)."""
 
-
 RESUMABLE = timedelta(hours=48)
 """F10: how long that link lives."""
-
 
 CHALLENGE_LIFE = timedelta(minutes=15)
 """F9: a challenge left open for so long is cancelled at the processor."""
 
-
 BY_OPERATOR = "decided by an operator"
 """In place of the processor's reference, where nobody was told one."""
-
 
 TROUBLE_LENGTH = 500
 
@@ -98,13 +89,10 @@ OPEN_STATES = (
 )
 """What may still take money."""
 
-
 LIVE_STATES = (*OPEN_STATES, AttemptState.PAID)
 """What has taken money or may have: it counts towards the limits (T10)."""
 
-
 _OPEN = "state IN ('started', 'unknown', 'refused', 'challenged')"
-
 
 _LIVE = "state IN ('started', 'unknown', 'refused', 'challenged', 'paid')"
 
@@ -348,7 +336,6 @@ _open = aliased(Attempt)
 
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 
-
 _SPENDING = select(
     func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
     func.sum(case((_taken_at >= bindparam("month"), Attempt.amount), else_=0)),
@@ -374,9 +361,7 @@ _SPENDING = select(
     ),
 ).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
 
-
 _SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
-
 
 _COUNT = select(func.count()).where(
     *_AUTOMATIC_AND_LIVE,

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 CHAIN_LIFE = timedelta(minutes=15)
 """How long a person's chain goes on to its next method; after that nobody expects a charge."""
 
-
 NOTE_LENGTH = 500
 
 
