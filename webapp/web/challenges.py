@@ -20,6 +20,7 @@ from webapp.reads.message import Message
 from webapp.reads.payments import read_outcome
 from webapp.web import forms, headers
 from webapp.web.access import Person, permit
+from webapp.web.asked import line
 from webapp.web.payments import said, under_row
 from webapp.web.responses import go_to, show, wants_fragment
 from webapp.web.screen import changed, status_of
@@ -67,7 +68,7 @@ def conclude_setup(setup_id: int) -> ResponseReturnValue:
 @blueprint.get("/billing/payments/returned")
 def payment_returned() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    key = request.args.get("key", "")
+    key = line("key", forms.LONGEST_KEY)
     payment = Payment.by_request_key(db.session(), person.account_id, key)
     if payment is None or not payment.attempts:
         raise NotFound("That payment")

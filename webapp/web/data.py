@@ -18,6 +18,7 @@ from webapp.reads import usage_imports as imports
 from webapp.reads.export import export as read_export
 from webapp.web import csv_files, errors, forms
 from webapp.web.access import Person, permit
+from webapp.web.asked import line
 from webapp.web.responses import show
 
 blueprint = Blueprint("data", __name__, url_prefix="/settings/data")
@@ -79,7 +80,7 @@ def start() -> ResponseReturnValue:
 def progress() -> ResponseReturnValue:
     """How far the import is that this form has begun."""
     person = permit(Right.TECHNICAL)
-    key, now = request.args.get("key", ""), parts().clock.now()
+    key, now = line("key", forms.LONGEST_KEY), parts().clock.now()
     found = imports.read_progress(db.session(), person.account_id, key, now)
     return jsonify(
         {"percent": found.percent, "words": found.counts} if found else {"percent": 0, "words": ""}

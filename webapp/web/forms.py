@@ -12,6 +12,7 @@ LONGEST_LIST = 1000
 GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 """As people copy it from a bill: "1,000.00"."""
 LONGEST_NUMBER = 9
+LONGEST_KEY = 64
 
 
 def wished(name: str = "on") -> bool:
@@ -52,7 +53,7 @@ def record_id(text: str) -> int:
 def request_key() -> str:
     """Made with the form; a form sent twice is known by it."""
     key = request.form.get("request_key", "")
-    if not 16 <= len(key) <= 64 or not key.isascii() or not key.isalnum():
+    if not 16 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isalnum():
         abort(400)
     return key
 

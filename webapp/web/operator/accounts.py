@@ -9,13 +9,14 @@ from webapp.actions.adjust_balance import adjust_balance
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.pause_automatic import pause_automatic
 from webapp.actions.resume_automatic import resume_automatic
-from webapp.domain import texts
+from webapp.domain import emails, texts
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator, prove
+from webapp.web.asked import line
 from webapp.web.operator.fields import amount_in_form, errors_of
 from webapp.web.responses import say, show
 from webapp.web.screen import status_of
@@ -29,7 +30,7 @@ ACCOUNT = "/accounts/<int:account_id>"
 def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
-    screen = read_accounts(db.session(), request.args.get("search", ""), after)
+    screen = read_accounts(db.session(), line("search", emails.LENGTH), after)
     return show(person, "operator/index.html", "operator_accounts", screen=screen)
 
 
