@@ -5,6 +5,7 @@ import pytest
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form
 from tests.web.conftest import words
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.processors.sandbox.form import token_for
 from webapp.web.access import resume_token
 
@@ -173,3 +174,9 @@ def test_consent_in_the_card_form(client, world):
     form = client.get("/billing/payment-methods/cards/new", headers=HTMX)
     assert "would be charged to it at once" in words(form)
     assert "checked" not in form.text.split('name="consent"')[1].split(">")[0]
+
+
+def test_nobody_was_asked_about_what_an_operator_booked(client, world):
+    booked = world.session.query(Attempt).one().id
+    answer = client.get(f"/billing/attempts/{booked}/question")
+    assert (answer.status_code, answer.location) == (303, "/billing/payments")

@@ -98,10 +98,10 @@ def question(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     it = parts()
     attempt = find_attempt(db.session(), person.account_id, attempt_id)
-    front = it.processors[attempt.processor].front
     address = challenge_address(db.session(), attempt.payment, it.processors)
     if not address:
         return go_to("payments.index", NOTHING_ASKED)
+    front = it.processors[attempt.processor].front
     if not front.question:
         return redirect(address, 303)
     conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
