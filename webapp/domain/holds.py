@@ -101,7 +101,8 @@ NOTHING = Held()
 
 def find(session: Session, account_id: int, reference: str) -> Hold:
     """Raises `NotFound`."""
-    hold = by_reference(session, account_id, reference)
+    is_possible = "\0" not in reference  # PostgreSQL can look for none
+    hold = by_reference(session, account_id, reference) if is_possible else None
     if hold is None:
         raise NotFound("The hold")
     return hold
