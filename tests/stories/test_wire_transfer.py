@@ -24,7 +24,7 @@ def rendered(world):
 
 
 def test_from_request_to_receipt(world):
-    """L5, L6"""
+    """L5, L6, P4"""
     wire = wires.ask(world, "1000.00")
     assert (wire.state, world.balance) == ("new", "100.00")
 
@@ -37,12 +37,14 @@ def test_from_request_to_receipt(world):
     assert (wires.again(world, wire).state, world.balance) == ("completed", "1100.00")
 
     assert world.mails == ["wire_requested", "wire_proof", "wire_completed"]
-    asked, _, receipt = rendered(world)
+    asked, proof, receipt = rendered(world)
     assert "IE00 SNBX 0000 1234 5678 90" in asked.text
     assert wire.reference in asked.subject
     assert receipt.subject == "Receipt: $1,000.00 paid by wire transfer"
     assert "New balance: $1,100.00" in receipt.text
     assert "Payment: P-" in receipt.text
+    for mail in (proof, receipt):
+        assert "\N{NO-BREAK SPACE}UTC" in mail.text
     assert wires.audited(world)[-3:] == ["wire_requested", "wire_proof_added", "wire_completed"]
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, moments, money, notices, proofs, wires
+from webapp.domain import audit, money, notices, proofs, wires
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid
@@ -83,7 +83,7 @@ def _record(
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "file": proof.name,
-        "at": moments.when(now, account.time_zone, now, account.tongue.language),
+        "at": account.mailed(now, now),
     }
     # One mail for the step, however many files make it.
     notices.owe(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)

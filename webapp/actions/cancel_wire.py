@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, moments, money, notices, wires
+from webapp.domain import audit, money, notices, wires
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.notices import NoticeKind
@@ -31,7 +31,7 @@ def cancel_wire(
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "by": actor.name,
-        "at": moments.when(now, account.time_zone, now, account.tongue.language),
+        "at": account.mailed(now, now),
     }
     notices.owe(session, account, NoticeKind.WIRE_CANCELLED, f"wire {wire.id}", facts, now)
     session.commit()

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import adjustments, audit, moments, money, notices, receipts, wires
+from webapp.domain import adjustments, audit, money, notices, receipts, wires
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid, NotFound
@@ -136,7 +136,7 @@ def _owe_receipt(
         "rate": wires.rate_in_words(wire, account.currency),
         "payment": payment.reference,
         "balance_after": account.show(account.balance),
-        "at": moments.when(now, account.time_zone, now, account.tongue.language),
+        "at": account.mailed(now, now),
     }
     about = f"wire {wire.id}"
     kind = NoticeKind.WIRE_COMPLETED
