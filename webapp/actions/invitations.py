@@ -185,5 +185,7 @@ def _send(
         "until": account.mailed(invitation.expires_at, now),
         "link": [invitation.id, invitation.times_sent],
     }
-    around = (NoticeKind.INVITATION, facts, tongue.language, now)
-    notices.owe_person(session, None, invitation.email, *around, account_id=account.id)
+    kind, email = NoticeKind.INVITATION, invitation.email
+    notices.owe_person(
+        session, None, email, kind, facts, tongue.language, now, account_id=account.id
+    )

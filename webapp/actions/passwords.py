@@ -92,8 +92,8 @@ def _choose(session: Session, user: User, hashed: str, actor: Actor, now: dateti
     language = user.tongue.language
     at = moments.mailed(now, "UTC", now, language)
     facts = {"name": user.name, "email": user.email, "at": at}
-    around = (NoticeKind.PASSWORD_CHANGED, facts, language, now)
-    notices.owe_person(session, user.id, user.email, *around)
+    kind = NoticeKind.PASSWORD_CHANGED
+    notices.owe_person(session, user.id, user.email, kind, facts, language, now)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, "password_changed", now)
 
@@ -107,8 +107,8 @@ def _owe_link(session: Session, user: User | None, now: datetime) -> None:
         "link": [user.id, user.session_version, int(until.timestamp())] if user else [],
     }
     user_id, recipient = (user.id, user.email) if user else (None, "")
-    around = (NoticeKind.RESET_PASSWORD, facts, language, now)
-    notices.owe_person(session, user_id, recipient, *around)
+    kind = NoticeKind.RESET_PASSWORD
+    notices.owe_person(session, user_id, recipient, kind, facts, language, now)
 
 
 def _insist_on_length(password: str) -> None:

@@ -72,9 +72,9 @@ def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now
         "after": user.name,
         "at": account.mailed(now, now),
     }
-    around = (NoticeKind.OWNERSHIP, facts, account.tongue.language, now)
+    kind, language = NoticeKind.OWNERSHIP, account.tongue.language
     for person in (owner, user):
-        notices.owe_person(session, person.id, person.email, *around)
+        notices.owe_person(session, person.id, person.email, kind, facts, language, now)
     told = {"before": owner.name, "after": user.name}
     audit.record(session, account_id, actor, "ownership", now, **told)
     session.commit()

@@ -60,8 +60,7 @@ def post_usage() -> ResponseReturnValue:
     now = it.clock.now()
     sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
     batch = usage.read(sent, machine.currency, now)
-    around = (batch.usages, now, it.policy)
-    receipt = it.together.post_usage(db.session(), machine.account_id, *around)
+    receipt = it.together.post_usage(db.session(), machine.account_id, batch.usages, now, it.policy)
     if receipt.opened_top_up:
         it.wake()
     return usage.answer(batch, receipt, machine.currency)

@@ -41,11 +41,7 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 @click.option("--email", required=True, help="The owner's e-mail address, for sign-in and bills.")
 @click.option("--password", help="The owner's password. Asked for when it is left out.")
 @click.option(
-    "--balance",
-    type=OPENING_BALANCE,
-    default=0,
-    metavar="100.00",
-    help="Opening balance.",
+    "--balance", type=OPENING_BALANCE, default=0, metavar="100.00", help="Opening balance."
 )
 @click.option("--owner", default="", help="The owner's name. The company's when left out.")
 @click.option("--time-zone", default="UTC", show_default=True, help="For its dates: Europe/Dublin.")

@@ -329,11 +329,10 @@ _AUTOMATIC_AND_LIVE = (
 )
 
 
-# Money counts for the day on which it was taken, also when its request was first made the day
-# before and repeated since; while that is not known, for any day.
 _open = aliased(Attempt)
 
-
+# Money counts for the day on which it was taken, also when its request was first made the day
+# before and repeated since; while that is not known, for any day.
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 
 _SPENDING = select(

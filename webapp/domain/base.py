@@ -5,15 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVarTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    DateTime,
-    MetaData,
-    Select,
-    literal_column,
-    text,
-)
+from sqlalchemy import ColumnElement, CursorResult, DateTime, MetaData, Select, literal_column, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator

@@ -18,8 +18,6 @@ from webapp.reads.operator.waiting import Waiting, read_waiting
 
 PAGE = 50
 
-LIKE = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
-
 
 @dataclass(frozen=True)
 class AccountLine:
@@ -72,9 +70,10 @@ def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsS
     wanted = wanted.strip()
     query = select(Account).order_by(Account.id)
     if wanted:
-        part = f"%{wanted.translate(LIKE)}%"
-        people = select(Membership.account_id).join(User).where(User.email.ilike(part, "\\"))
-        fits: list[ColumnElement[bool]] = [Account.name.ilike(part, "\\"), Account.id.in_(people)]
+        address = User.email.icontains(wanted, autoescape=True)
+        people = select(Membership.account_id).join(User).where(address)
+        named = Account.name.icontains(wanted, autoescape=True)
+        fits: list[ColumnElement[bool]] = [named, Account.id.in_(people)]
         if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:
             fits.append(Account.id == int(wanted))
         query = query.where(or_(*fits))

@@ -78,12 +78,11 @@ def read_mails(
     session: Session,
     now: datetime,
     mailer: Mailer,
-    filters: Filters | None = None,
+    filters: Filters,
     *,
     before: int | None = None,
 ) -> MailsScreen:
     """`before` is the id that the page before this one ended with."""
-    filters = filters or Filters()
     last = session.get(Notice, before) if before is not None else None
     found = session.scalars(mails(session, filters, last).limit(PAGE + 1)).all()
     rows = found[:PAGE]
