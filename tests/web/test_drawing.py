@@ -17,9 +17,9 @@ PURE = {"url_for", "icon", "star", "brand", "csrf_token"}
 
 
 def parts_drawn(templates) -> Iterator[tuple[Path, str, set[str]]]:
-    """Where each is drawn, its template, and what it is given."""
+    """Where each is drawn, its template, and what it is given. Mails are no pages."""
     folder = ROOT / "templates"
-    for path in sorted(folder.rglob("*.html")):
+    for path in sorted({*folder.rglob("*.html")} - {*folder.glob("email/**/*")}):
         for call in templates.parse(path.read_text()).find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name == "drawn":
                 yield path, call.args[0].value, {given.key for given in call.kwargs}
