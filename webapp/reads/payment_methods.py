@@ -58,6 +58,15 @@ class PaymentMethodsScreen:
     balance: BalancePill
     revision: int
 
+    @property
+    def has_methods(self) -> bool:
+        return bool(self.methods)
+
+    @property
+    def add_is_primary(self) -> bool:
+        """Add Payment Method stands out, and not the banner's button or that of a first step."""
+        return self.has_methods and self.banner is None
+
 
 def read_screen(
     session: Session,
