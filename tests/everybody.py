@@ -17,7 +17,7 @@ from webapp.domain import links, second_factor
 from webapp.domain.api_keys import Scope
 from webapp.domain.attempts import AttemptState
 from webapp.domain.audit import Actor
-from webapp.domain.base import Base
+from webapp.domain.base import Base, begin_writing
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
@@ -68,14 +68,19 @@ def teammate(world, sign_in):
 @pytest.fixture
 def operator(world):
     """The id of somebody of the provider's staff, whose second factor is set up."""
+    return hire(world, "pat@provider.example")
+
+
+def hire(world, email):
     made = create_operator(
         world.session,
         name="Pat Noor",
-        email="pat@provider.example",
+        email=email,
         password=PASSWORD,
         actor=Actor(name="Test"),
         now=world.clock.now(),
     )
+    begin_writing(world.session)
     world.session.get_one(User, made).totp_secret = second_factor.new_secret()
     world.session.commit()
     return made

@@ -11,12 +11,10 @@ from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_widths import sticks_out
-from tests.factories import MASTERCARD, PASSWORD, VISA
+from tests.everybody import hire
+from tests.factories import MASTERCARD, VISA
 from tests.test_mailer import FACTS
-from webapp.actions.operators import create_operator
-from webapp.domain import second_factor
 from webapp.domain.attempts import Attempt
-from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.notices import Notice, NoticeKind, NoticeState
 from webapp.domain.users import User
@@ -25,19 +23,8 @@ from webapp.domain.users import User
 @pytest.fixture
 def operator(world):
     """One of the staff, with a second factor."""
-    made = create_operator(
-        world.session,
-        name="Pat Noor",
-        email=f"pat-{token_hex(4)}@provider.example",
-        password=PASSWORD,
-        actor=Actor(name="Test"),
-        now=world.clock.now(),
-    )
-    begin_writing(world.session)
-    staff = world.session.get_one(User, made)
-    staff.totp_secret = second_factor.new_secret()
-    world.session.commit()
-    return staff
+    made = hire(world, f"pat-{token_hex(4)}@provider.example")
+    return world.session.get_one(User, made)
 
 
 @pytest.fixture
