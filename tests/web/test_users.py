@@ -135,6 +135,18 @@ def test_an_invitation_lasts_seven_days_and_can_be_sent_again(client, visitor, w
     assert visitor.post(link_to(world), data=NEW).status_code == 303
 
 
+def test_an_invitation_is_read_by_nobody_who_may_not_invite(client, mate, world):
+    """P1: its link would make an admin of whoever opens it in the sandbox's outbox."""
+    billing, _ = mate
+    invite(client, roles=("admin",))
+    mail = world.session.query(Notice).filter_by(kind="invitation").one().id
+    assert client.get(f"/sandbox/outbox/{mail}/body").status_code == 200
+    assert billing.get(f"/sandbox/outbox/{mail}/body").status_code == 404
+    for page in ("/sandbox/outbox", "/sandbox"):
+        assert f"/sandbox/outbox/{mail}" in client.get(page).text
+        assert f"/sandbox/outbox/{mail}" not in billing.get(page).text
+
+
 def test_an_invitation_can_be_withdrawn(client, visitor, world):
     invite(client)
     (one,) = world.session.query(Invitation)

@@ -1,16 +1,33 @@
 """The mails that an account was owed, as the outbox shows them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.errors import NotFound
-from webapp.domain.notices import Notice
+from webapp.domain.notices import TOPICS, Notice
+from webapp.domain.users import Right
 from webapp.ports import Letter, Mailer
 from webapp.reads.mail_words import STATE_NAMES, shown
+
+
+@dataclass(frozen=True)
+class Reader:
+    account: Account
+    user_id: int
+    rights: Collection[Right]
+
+    @property
+    def may_read(self) -> ColumnElement[bool]:
+        """The account's and their own; what goes to people, only who decides about people (P1)."""
+        ours = Notice.account_id == self.account.id
+        if Right.USERS not in self.rights:
+            ours = and_(ours, Notice.kind.in_(TOPICS))
+        return or_(ours, Notice.user_id == self.user_id)
 
 
 @dataclass(frozen=True)
@@ -25,29 +42,18 @@ class MailRow:
     """What the mail server last said, if it refused."""
 
 
-def last(
-    session: Session, account: Account, user_id: int, mailer: Mailer, count: int
-) -> list[MailRow]:
-    """The account's, and those that are this person's alone; the newest first."""
-    notices = session.scalars(
-        select(Notice).where(_readable(account, user_id)).order_by(Notice.id.desc()).limit(count)
-    )
-    return [_row(notice, account, mailer) for notice in notices]
+def last(session: Session, reader: Reader, mailer: Mailer, count: int) -> list[MailRow]:
+    """The newest first."""
+    newest = select(Notice).where(reader.may_read).order_by(Notice.id.desc()).limit(count)
+    return [_row(notice, reader.account, mailer) for notice in session.scalars(newest)]
 
 
-def find(
-    session: Session, account: Account, user_id: int, mailer: Mailer, notice_id: int
-) -> MailRow:
-    """Raises `NotFound`, also for another account's mail, or another person's."""
-    mine = _readable(account, user_id)
-    notice = session.scalar(select(Notice).where(Notice.id == notice_id, mine))
+def find(session: Session, reader: Reader, mailer: Mailer, notice_id: int) -> MailRow:
+    """Raises `NotFound`, also for a mail that is not theirs to read."""
+    notice = session.scalar(select(Notice).where(Notice.id == notice_id, reader.may_read))
     if notice is None:
         raise NotFound("That mail")
-    return _row(notice, account, mailer)
-
-
-def _readable(account: Account, user_id: int) -> ColumnElement[bool]:
-    return or_(Notice.account_id == account.id, Notice.user_id == user_id)
+    return _row(notice, reader.account, mailer)
 
 
 def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:

@@ -22,6 +22,7 @@ from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads import outbox as mails
 from webapp.reads.message import Message
+from webapp.reads.outbox import Reader
 from webapp.web import sandbox_afterwards, sandbox_bank, sandbox_cards
 from webapp.web.access import Person, permit
 from webapp.web.mails import framed, letters_for
@@ -117,8 +118,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 @blueprint.get("/outbox")
 def outbox() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    account = db.session.get_one(Account, person.account_id)
-    found = mails.last(db.session(), account, person.id, letters_for(person), OUTBOX_SHOWN)
+    found = mails.last(db.session(), reader(person), letters_for(person), OUTBOX_SHOWN)
     return show(person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
@@ -137,7 +137,7 @@ def mail_body(notice_id: int) -> ResponseReturnValue:
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with what was typed, beside its errors."""
     letters, now = letters_for(person), parts().clock.now()
-    screen = read_screen(db.session(), person.account_id, person.id, books(), letters, now)
+    screen = read_screen(db.session(), reader(person), books(), letters, now)
     return show(
         person,
         "sandbox/index.html",
@@ -199,5 +199,9 @@ def _number(name: str, default: str = "") -> float | None:
 
 
 def _mail(person: Person, notice_id: int) -> mails.MailRow:
+    return mails.find(db.session(), reader(person), letters_for(person), notice_id)
+
+
+def reader(person: Person) -> Reader:
     account = db.session.get_one(Account, person.account_id)
-    return mails.find(db.session(), account, person.id, letters_for(person), notice_id)
+    return Reader(account, person.id, person.rights)

@@ -19,7 +19,7 @@ from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.charges import Charge, Status
 from webapp.reads import outbox
-from webapp.reads.outbox import MailRow
+from webapp.reads.outbox import MailRow, Reader
 
 CHARGES_SHOWN = 20
 MAILS_SHOWN = 5
@@ -129,13 +129,12 @@ class SandboxScreen:
 
 def read_screen(
     session: Session,
-    account_id: int,
-    user_id: int,
+    reader: Reader,
     books: SandboxBooks,
     mailer: Mailer,
     now: datetime,
 ) -> SandboxScreen:
-    account = session.get_one(Account, account_id)
+    account, account_id = reader.account, reader.account.id
     charges = _charges(session, account_id, books)
     methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
     return SandboxScreen(
@@ -147,7 +146,7 @@ def read_screen(
         reasons=[(code, _reason(code)) for code in DECLINES],
         methods=[("", "The next method, whichever it is"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
-        mails=outbox.last(session, account, user_id, mailer, MAILS_SHOWN),
+        mails=outbox.last(session, reader, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in charges],
         agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
         refundable=_refundable(charges, account, books),
