@@ -9,7 +9,15 @@ from secrets import token_hex
 import pytest
 
 from tests import wires
-from tests.factories import AMEX, CHALLENGED_ONCE, MASTERCARD, PASSWORD, VISA, proved_at
+from tests.factories import (
+    AMEX,
+    CHALLENGED_ONCE,
+    MASTERCARD,
+    PASSWORD,
+    VISA,
+    proved_at,
+    resume_token,
+)
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.operators import create_operator
 from webapp.actions.webhook_endpoints import send_test
@@ -23,7 +31,6 @@ from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
 from webapp.domain.users import Membership, Role, User
-from webapp.web.access import resume_token
 
 ROLES = ("owner", "admin", "commercial", "billing", "technical")
 

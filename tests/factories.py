@@ -8,7 +8,7 @@ from io import BytesIO
 from itertools import count
 from secrets import token_hex
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.add_method import Asked, add_card, link_paypal
@@ -28,7 +28,7 @@ from webapp.actions.remove_method import remove_method
 from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.actions.webhook_endpoints import add_endpoint
 from webapp.clock import Clock
-from webapp.domain import ledger, money
+from webapp.domain import links, money
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ALL, KeyChoice
 from webapp.domain.attempts import Attempt
@@ -82,6 +82,17 @@ def micros(text: str | int | None) -> int | None:
         return None
     text = str(text)
     return -money.parse(text[1:], 6) if text.startswith("-") else money.parse(text, 6)
+
+
+def resume_token(secret_key: str, attempt_id: int) -> str:
+    """As a mail's link carries it: it leads to this payment (F7)."""
+    return links.sign(secret_key, links.RESUME, attempt_id)
+
+
+def sum_of(session: Session, account_id: int) -> int:
+    """What an account's ledger adds up to, in micros."""
+    amounts = select(func.sum(LedgerEntry.amount)).where(LedgerEntry.account_id == account_id)
+    return int(session.scalar(amounts) or 0)
 
 
 def unsigned(purpose: str, value: object) -> str:
@@ -394,7 +405,7 @@ class World:
     def balance(self) -> str:
         self.session.rollback()
         account = self.session.get_one(Account, self.account_id)
-        assert account.balance == ledger.sum_of(self.session, self.account_id)
+        assert account.balance == sum_of(self.session, self.account_id)
         return money.decimal_text(account.balance)
 
     @property

@@ -4,10 +4,9 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tests.conftest import on_postgres
-from tests.factories import START, micros
+from tests.factories import START, micros, sum_of
 from tests.postgres.server import KEEPER
 from webapp.actions.post_usage import post_usage
-from webapp.domain import ledger
 from webapp.domain.accounts import Account
 from webapp.domain.usage import Usage
 from webapp.extensions import db
@@ -24,9 +23,9 @@ def test_who_reads_sees_one_moment_l2(world, session):
     session.rollback()
     balance = session.scalar(select(Account.balance))
     debit_elsewhere(world, "10.00")
-    assert ledger.sum_of(session, world.account_id) == balance
+    assert sum_of(session, world.account_id) == balance
     session.rollback()
-    assert ledger.sum_of(session, world.account_id) == balance - micros("10.00")
+    assert sum_of(session, world.account_id) == balance - micros("10.00")
 
 
 def test_who_writes_sees_what_was_written_before_t14(world, session):
@@ -36,7 +35,7 @@ def test_who_writes_sees_what_was_written_before_t14(world, session):
     debit_elsewhere(world, "10.00")
     account = Account.locked(session, world.account_id)
     assert account.balance == micros("90.00")
-    assert ledger.sum_of(session, world.account_id) == micros("90.00")
+    assert sum_of(session, world.account_id) == micros("90.00")
 
 
 @on_postgres

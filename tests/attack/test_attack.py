@@ -23,7 +23,7 @@ from tests.attack.fuzz import Door, Scripts, fuzz
 from tests.attack.payloads import IMAGE, NAMES, SCRIPT
 from tests.conftest import on_sqlite
 from tests.everybody import address_of, form_of
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, resume_token
 from tests.web import matrix
 from webapp.actions.create_account import create_account
 from webapp.domain.accounts import Account
@@ -35,7 +35,6 @@ from webapp.extensions import csrf
 from webapp.mailer import SmtpMailer
 from webapp.ports import Letter
 from webapp.settings import ROOT
-from webapp.web.access import resume_token
 
 KEYED = {"/api/v1/": "Authorization", "/v3/": "Api-Key"}
 MAIN = "/billing/payment-methods"

@@ -11,10 +11,9 @@ from tests.browser.test_add_card import open_form
 from tests.browser.test_bank_window import window
 from tests.browser.test_challenges import begin
 from tests.browser.test_paypal import choose
-from tests.factories import CHALLENGED_ALWAYS, VISA
+from tests.factories import CHALLENGED_ALWAYS, VISA, resume_token
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.domain.audit import Actor
-from webapp.web.access import resume_token
 
 TAB = "/billing/wire-transfers"
 

@@ -17,8 +17,7 @@ from tests.browser.screen import (
 from tests.browser.test_bank_window import ALWAYS_NAME, answer, window
 from tests.browser.test_session import email_of, sign_in
 from tests.browser.test_widths import PHONE, sticks_out
-from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD
-from webapp.web.access import resume_token
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, resume_token
 
 PAID = f"$100.00 paid with {ALWAYS_NAME}."
 

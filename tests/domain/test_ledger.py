@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from tests.factories import VISA
+from tests.factories import VISA, sum_of
 from webapp.domain import adjustments, ledger
 from webapp.domain.accounts import Account
 from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
@@ -134,7 +134,7 @@ def test_accounts_have_chains_of_their_own_l2(books):
     other = books.account(balance="7.00")
     books.use("1.00")
     assert books.balance == "119.00"
-    assert ledger.sum_of(books.session, other.account_id) == 7_000_000
+    assert sum_of(books.session, other.account_id) == 7_000_000
 
 
 MOVES = st.lists(
@@ -164,7 +164,7 @@ def test_the_balance_is_the_ledgers_sum_at_every_moment_l2(world, moves):
             if credit:
                 adjustments.post(world.session, account, amount, "Test", world.clock.now())
         expected += sum(amount if credit else -amount for credit, amount in batch)
-        assert account.balance == expected == ledger.sum_of(world.session, world.account_id)
+        assert account.balance == expected == sum_of(world.session, world.account_id)
         world.session.commit()
     rows = world.session.query(LedgerEntry).filter_by(account_id=world.account_id)
     running = 0

@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form
+from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form, resume_token
 from tests.web.conftest import words
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import Attempt
 from webapp.processors.sandbox.form import token_for
-from webapp.web.access import resume_token
 
 HTMX = {"HX-Request": "true"}
 KEY = "c" * 32

@@ -20,7 +20,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
-    func,
     select,
     text,
 )
@@ -210,12 +209,3 @@ def has_reference(session: Session, account_id: int, reference: str) -> bool:
         LedgerEntry.account_id == account_id, LedgerEntry.reference == reference
     )
     return session.scalar(posted) is not None
-
-
-def sum_of(session: Session, account_id: int) -> int:
-    total = session.scalar(
-        select(func.coalesce(func.sum(LedgerEntry.amount), 0)).where(
-            LedgerEntry.account_id == account_id
-        )
-    )
-    return int(total or 0)

@@ -251,11 +251,6 @@ def work_for(account_id: int) -> None:
     g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
 
 
-def resume_token(secret_key: str, attempt_id: int) -> str:
-    """Goes out with a mail: proves that the link to this payment is ours (F7)."""
-    return links.sign(secret_key, links.RESUME, attempt_id)
-
-
 def attempt_in(token: str) -> int:
     """The attempt that a mail's link names; 404 for a token that is not ours."""
     attempt_id = links.read(str(current_app.secret_key), links.RESUME, token)
