@@ -264,7 +264,7 @@ def owe_person(
 
 
 def accounts_of(session: Session, notice: Notice) -> list[int]:
-    """In whose audit logs it stands what is done with it: its account's, or all of its person's."""
+    """In whose audit logs stands what is done with it: its account, or all of its person's."""
     if notice.account_id is not None:
         return [notice.account_id]
     theirs = select(Membership.account_id).where(Membership.user_id == notice.user_id).distinct()
