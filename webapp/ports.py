@@ -366,7 +366,7 @@ class Letter:
     subject: str
     text: str
     html: str
-    language: str = "en"
+    language: str
 
 
 class MailRefused(Exception):

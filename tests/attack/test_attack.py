@@ -159,7 +159,7 @@ def test_no_header_gets_into_a_mail(tmp_path, tally):
     tried = 0
     for breaks in ("\r\n", "\n", "\r", "\x0b", "\u2028", "\r\n ", "=0A", "%0d%0a"):
         evil = f"Calls{breaks}Bcc: victim@evil.example{breaks}{breaks}<script>"
-        letter = Letter(subject=evil, text=evil, html=evil)
+        letter = Letter(subject=evil, text=evil, html=evil, language="en")
         try:
             mail = email.message_from_bytes(mailer._compose(letter, ["bo@example.com"], "id@x", ""))
         except (BadHeaderError, ValueError):
