@@ -19,7 +19,7 @@ from webapp.domain.low_balance import Choice, RefillMode
 from webapp.domain.money import CENT, MICROS, show
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Automatic, Policy
-from webapp.domain.top_ups import BURST, Situation, plan
+from webapp.domain.top_ups import BURST, BURST_WINDOW, Situation, plan
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -309,6 +309,15 @@ def test_every_language_tells_the_same_plan_t13(at):
         for told, alike in ((r"Visa •••• \d{4}", list), (r"\$[\d,.]+\d|\d+ × |\d\d:\d\d", sorted)):
             assert alike(findall(told, said)) == alike(findall(told, english))
         assert not findall(r"\b(the|is|your|are|charged|nothing|it|will|then)\b", said.lower())
+
+
+@given(situations(paused=True))
+def test_a_pause_tells_what_a_burst_is_t10(at):
+    """T10: the numbers in the sentence are those that the breaker counts by."""
+    minutes = BURST_WINDOW // timedelta(minutes=1)
+    if plan(at).code is Code.PAUSED:
+        sentence = plain(what_happens_next(at, dollars))
+        assert f"paused after {BURST + 1} refills in {minutes} minutes" in sentence
 
 
 OUT = st.builds(
