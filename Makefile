@@ -1,7 +1,9 @@
 # Needs only make and Python 3.11 or newer; all else goes into .venv/.
 
 PYTHON ?=
-WORKERS ?= 2
+
+# Tests at once: two a core, since many of them wait for a page or a process.
+WORKERS ?= 4
 
 # Of a chaos run, or a walk beside the model; the seed of an earlier one repeats its choices.
 KILLS ?= 500

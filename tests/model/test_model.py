@@ -23,8 +23,8 @@ pytest.register_assert_rewrite("tests.model.pairs")  # so that it says what diff
 from tests.model.walk import Walk  # noqa: E402
 
 STEPS_A_WALK = 30
-IN_MAKE_TEST = 600
-"""Steps: a quarter of a minute."""
+IN_MAKE_TEST = 300
+"""Steps: some ten seconds."""
 
 ALWAYS_THE_SAME = "3"
 """Walks that come by five declines in a row, limits, bursts, lost answers and an operator."""
