@@ -2,8 +2,8 @@
 
 PYTHON ?=
 
-# Tests at once: two a core, since many of them wait for a page or a process.
-WORKERS ?= 4
+# Tests at once: one more than cores, since many of them wait for a page or a process.
+WORKERS ?= 3
 
 # Of a chaos run, or a walk beside the model; the seed of an earlier one repeats its choices.
 KILLS ?= 500

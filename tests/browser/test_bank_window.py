@@ -1,5 +1,7 @@
 """The bank's own window, above our dialog: saving a card, and paying with one (M6, F4, F7, F9)."""
 
+from contextlib import suppress
+
 import pytest
 from playwright.sync_api import expect
 
@@ -83,7 +85,12 @@ def test_escape_in_the_banks_own_page_gives_up(asked, world):
     expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
     for frame in asked.frames:
         frame.wait_for_load_state()  # its script heeds the key
-    asked.keyboard.press("Escape")
+    # Keys go where the browser believes the focus to be, and of a frame it hears a little later.
+    for _ in range(3):
+        asked.keyboard.press("Escape")
+        with suppress(AssertionError):
+            expect(window(asked)).to_have_count(0, timeout=3000)
+            break
 
     expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
     expect(window(asked)).to_have_count(0)
