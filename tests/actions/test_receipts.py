@@ -112,7 +112,10 @@ def details(world, name="", address="", tax_number=""):
     )
 
 
-def paper(world, payment, provider=Provider()):  # noqa: B008
+UNNAMED = Provider()
+
+
+def paper(world, payment, provider=UNNAMED):
     world.session.rollback()
     return read_receipt(world.session, world.account_id, payment.id, provider)
 
