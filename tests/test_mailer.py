@@ -98,7 +98,7 @@ FACTS = {
         "account_name": ACCOUNT,
         "method": "Visa •••• 4242",
         "days": 30,
-        "on": "31 Dec",
+        "on": "31 December",
         "what_next": "When your balance falls below $50.00 we charge $100.00 to Visa •••• 4242.",
     },
     NoticeKind.WIRE_REQUESTED: {
@@ -201,7 +201,7 @@ SUBJECTS = {
     NoticeKind.TAKEN_BACK: "$40.00 went back: Refund of P-000012, Visa •••• 4242",
     NoticeKind.STILL_UNKNOWN: "A payment of $100.00 is still waiting for the bank’s answer",
     NoticeKind.AUTHENTICATION_REQUIRED: "Confirm $100.00 with your bank",
-    NoticeKind.CARD_EXPIRING: "Visa •••• 4242 expires in 30 days",
+    NoticeKind.CARD_EXPIRING: "Visa •••• 4242 expires on 31 December",
     NoticeKind.WIRE_REQUESTED: "Bank details for your wire transfer of $1,000.00: WT-CDFG-HJKX",
     NoticeKind.WIRE_PROOF: "We have your proof of payment for WT-CDFG-HJKX",
     NoticeKind.WIRE_COMPLETED: "Receipt: $975.78 paid by wire transfer",

@@ -1,10 +1,12 @@
-"""A card expires: notices 30 and 7 days before and on the day (M9)."""
+"""A card expires: notices 30 and 7 days before, on its last day, or later (M9)."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.factories import MASTERCARD, VISA
+from webapp.domain.accounts import Account
+from webapp.domain.languages import Language
 
 pytestmark = pytest.mark.story
 
@@ -59,3 +61,96 @@ def test_none_for_what_was_known_when_it_was_added(world):
     world.card(MASTERCARD, expiry="01/27")
     assert on(world, 1, 21) == []
     assert on(world, 1, 24) == [7]
+
+
+def letter(world):
+    """The only notice, as it is sent, with plain spaces: subject, text and HTML."""
+    (notice,) = world.mails_of("card_expiring")
+    sent = world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+    return [
+        part.replace("\N{NO-BREAK SPACE}", " ") for part in (sent.subject, sent.text, sent.html)
+    ]
+
+
+EXPIRED_ON_30_APRIL = {
+    Language.ENGLISH: (
+        "Visa •••• 4242 expired on 30 April",
+        "Automatic payments skip it from 1 May.",
+    ),
+    Language.GERMAN: (
+        "Visa •••• 4242 ist am 30. April abgelaufen",
+        "Ab dem 1. Mai wird sie bei automatischen Zahlungen übergangen.",
+    ),
+    Language.SPANISH: (
+        "Visa •••• 4242 caducó el 30 de abril",
+        "A partir del 1 de mayo se omite en los pagos automáticos.",
+    ),
+    Language.FRENCH: (
+        "Visa •••• 4242 a expiré le 30 avril",
+        "À partir du 1er mai, elle est ignorée lors des paiements automatiques.",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(("month", "day", "days"), [(5, 1, -1), (5, 3, -3), (6, 20, -51)])
+def test_m9_a_late_notice_says_since_when_the_card_is_expired(world, language, month, day, days):
+    """M9: the jobs did not run at the end of the month; the notice is sent once, however late."""
+    world.card(VISA, expiry="04/27")
+    world.refill()
+    world.session.get_one(Account, world.account_id).language = language
+    world.session.commit()
+
+    assert on(world, month, day) == [days]
+
+    subject, *bodies = letter(world)
+    heading, consequence = EXPIRED_ON_30_APRIL[language]
+    assert subject == heading
+    for body in bodies:
+        assert heading in body
+        assert consequence in body
+    assert on(world, month, day, hour=20) == [days]
+    assert on(world, 12, 31) == [days]
+
+
+def test_m9_a_late_notice_and_the_plan_it_quotes_agree(world):
+    """M9, T13, P4: in the hours in which the card is still charged, too."""
+    world.card(VISA, expiry="04/27")
+    world.refill()
+    on(world, 5, 1)
+    assert "Nothing can be charged" in letter(world)[1]
+
+
+def test_m9_the_day_is_that_of_the_account(world):
+    """M9, P4: in Auckland the month has ended everywhere on 2 May, at midnight."""
+    world.session.get_one(Account, world.account_id).time_zone = "Pacific/Auckland"
+    world.session.commit()
+    world.card(VISA, expiry="04/27")
+    assert on(world, 4, 30, hour=13) == [-1]
+    assert "expired on 30 April. Automatic payments skip it from 2 May." in letter(world)[1]
+
+
+def test_m9_a_notice_of_the_last_day_is_not_repeated_afterwards(world):
+    world.card(VISA, expiry="04/27")
+    assert on(world, 4, 30) == [0]
+    assert letter(world)[0] == "Visa •••• 4242 expires on 30 April"
+    assert on(world, 5, 1) == on(world, 5, 20) == [0]
+
+
+def test_m9_no_late_notice_for_a_removed_or_renewed_card(world):
+    world.card(VISA, expiry="04/27")
+    world.card(MASTERCARD, expiry="04/27")
+    world.remove(world.method("4242"))
+    world.clock.at = datetime(2027, 5, 10, 9, tzinfo=UTC)
+    world.card(MASTERCARD, expiry="04/31")
+    assert on(world, 5, 10) == []
+
+
+def test_m9_the_last_day_is_right_where_clocks_change_before_it(world):
+    """M9: half an hour after midnight in Berlin, eight days before its clocks are set back."""
+    world.session.get_one(Account, world.account_id).time_zone = "Europe/Berlin"
+    world.session.commit()
+    world.card(VISA, expiry="10/27")
+    world.clock.at = datetime(2027, 10, 23, 22, 30, tzinfo=UTC)
+    world.run("warn of expiry")
+    assert letter(world)[0] == "Visa •••• 4242 expires on 31 October"

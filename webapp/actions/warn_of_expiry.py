@@ -1,36 +1,39 @@
-"""Tell people that a card expires: 30 and 7 days before, and on the day (M9)."""
+"""Owe a mail when a card expires: 30 and 7 days before, on its last day, or later (M9)."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, String, cast, exists, func, select
 from sqlalchemy.orm import Session
 
 from webapp.actions.each import each
 from webapp.actions.look import what_next
 from webapp.domain import moments, news, notices
 from webapp.domain.accounts import Account
-from webapp.domain.notices import NoticeKind
+from webapp.domain.notices import Notice, NoticeKind
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
 from webapp.domain.webhooks import EventKind
 
-STEPS = (30, 7, 0)
+LAST_STEP = 0
+STEPS = (30, 7, LAST_STEP)
 """Days before the last day of the expiry month, in the account's time zone."""
 
 KIND = NoticeKind.CARD_EXPIRING
 
-LATE = 2
-"""A notice that a stopped scheduler has missed still goes out so many days after."""
-
 
 def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
-    """How many notices were owed. Each once; a refreshed card begins anew."""
-    span = range(-LATE - 1, max(STEPS) + 2)  # a day more at both ends: time zones differ
-    months = {(day.year, day.month) for day in (now + timedelta(days=n) for n in span)}
+    """How many notices were owed: each once, and the last one also after the card has expired.
+
+    A refreshed card has a new expiry date, and so new notices.
+    """
+    month = PaymentMethod.exp_year * 12 + PaymentMethod.exp_month
+    # An account's date is at most a day ahead of UTC.
+    last_month = _month(now.date() + timedelta(days=max(STEPS) + 1))
     due = session.execute(
         select(PaymentMethod.id, PaymentMethod.account_id).where(
             PaymentMethod.removed_at.is_(None),
-            tuple_(PaymentMethod.exp_year, PaymentMethod.exp_month).in_(months),
+            month <= last_month,
+            ~_last_notice_is_owed(),
         )
     ).all()
     session.rollback()
@@ -43,14 +46,11 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
 
 
 def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
-    """Which of the steps stands now; None before the first, and for a card added after it."""
+    """The step that is due now; None before the first, and for a card added after it."""
     days = method.days_left(now, time_zone)
-    if days is None or days < -LATE:
+    if days is None or days > max(STEPS):
         return None
-    due = [step for step in STEPS if days <= step]
-    if not due:
-        return None
-    step = min(due)
+    step = min(step for step in STEPS if days <= step)
     days_when_added = method.days_left(method.created_at, time_zone)
     was_there = days_when_added is not None and days_when_added >= step
     return step if was_there else None
@@ -65,22 +65,51 @@ def _warn(session: Session, account_id: int, method_id: int, now: datetime, poli
         return False
     account = Account.locked(session, account_id)
     method = session.get_one(PaymentMethod, method_id, populate_existing=True)
-    days = max(0, method.days_left(now, account.time_zone) or 0)
-    last_day = now + timedelta(days=days)
-    facts = {
-        "method": method.label_in(account.tongue),
-        "days": days,
-        "on": moments.day(last_day, account.time_zone, now, account.tongue.language),
-        "what_next": what_next(session, account, now, policy),
-    }
-    owed = method.removed_at is None and notices.owe(
-        session, account, KIND, _about(method, step), facts, now
-    )
+    # The card may have been renewed or removed before the lock.
+    is_due = method.removed_at is None and step_due(method, now, account.time_zone) == step
+    facts = _facts(session, account, method, now, policy) if is_due else {}
+    owed = is_due and notices.owe(session, account, KIND, _about(method, step), facts, now)
     if owed:
         news.method(session, account, EventKind.METHOD_EXPIRING, method, now)
     session.commit()
     return owed
 
 
+def _facts(
+    session: Session, account: Account, method: PaymentMethod, now: datetime, policy: Policy
+) -> dict[str, object]:
+    """Dates instead of counts of days: a mail can leave later than it was written."""
+    days, expires_at = method.days_left(now, account.time_zone) or 0, method.expires_at or now
+    last_day = moments.local(now, account.time_zone).date() + timedelta(days=days)
+    facts = {
+        "method": method.label_in(account.tongue),
+        "days": days,
+        "on": account.mailed_date(last_day, now),
+    }
+    if days >= 0:
+        return facts | {"what_next": what_next(session, account, now, policy)}
+    # The card is charged until its month has ended everywhere (P4), hours after its last day here.
+    skipped_from = moments.local(expires_at, account.time_zone).date()
+    return facts | {
+        "skipped_from": account.mailed_date(skipped_from, now),
+        "what_next": what_next(session, account, max(now, expires_at), policy),
+    }
+
+
+def _last_notice_is_owed() -> ColumnElement[bool]:
+    """`notices.is_owed` of the last step in SQL, so that expired cards are not read each time."""
+    month = func.substr(cast(PaymentMethod.exp_month + 100, String), 2, 2)
+    year = func.substr(cast(PaymentMethod.exp_year, String), 3, 2)
+    method_id = cast(PaymentMethod.id, String)
+    about = "method " + method_id + " " + month + "/" + year + f" {LAST_STEP}"
+    return exists().where(
+        Notice.account_id == PaymentMethod.account_id, Notice.kind == KIND, Notice.about == about
+    )
+
+
 def _about(method: PaymentMethod, step: int) -> str:
     return f"method {method.id} {method.expiry} {step}"
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month

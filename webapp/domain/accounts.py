@@ -1,7 +1,7 @@
 """A customer's prepaid account."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -150,6 +150,11 @@ class Account(Base):
     def mailed(self, instant: datetime, now: datetime) -> str:
         """An instant as its mails write it."""
         return moments.mailed(instant, self.time_zone, now, self.tongue.language)
+
+    def mailed_date(self, day: date, now: datetime) -> str:
+        """A date as its mails write it: "30 April"."""
+        today = moments.local(now, self.time_zone).date()
+        return moments.day_in_words(day, today, self.tongue.language)
 
     def billing_details(self) -> dict[str, str]:
         """As receipts freeze them."""

@@ -42,6 +42,12 @@ def day(
     return f"{then.day} {MONTHS[then.month - 1]}{year}"
 
 
+def day_in_words(day: date, today: date, language: Language) -> str:
+    """ "30 April", or "30 April 2027" in another year: for a sentence of a mail."""
+    this_year, with_year, _ = PATTERNS.get(language, ("d MMMM", "d MMMM y", ""))
+    return _formatted(day, this_year if day.year == today.year else with_year, language)
+
+
 def weekday_and_day(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
@@ -53,6 +59,8 @@ def weekday_and_day(
 
 
 def _formatted(day: date, pattern: str, language: Language) -> str:
+    if language is Language.FRENCH and day.day == 1:
+        pattern = pattern.replace("d_", "d'er'_")
     return format_date(day, pattern, locale=language).replace("_", "\N{NO-BREAK SPACE}")
 
 

@@ -1,7 +1,7 @@
 """A mail of each kind as this account would get it, with facts that are made up and say so."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from webapp.domain import moments
 from webapp.domain.accounts import Account
@@ -118,7 +118,8 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
             url = "https://example.com/hooks"
             return {"url": url, "gone": False, "since": at, "last": "HTTP 500"}
         case NoticeKind.CARD_EXPIRING:
-            on = moments.day(now, account.time_zone, now, account.tongue.language)
+            last_day = moments.local(now, account.time_zone).date() + timedelta(days=30)
+            on = account.mailed_date(last_day, now)
             return {"method": VISA, "days": 30, "on": on, "what_next": what_next}
         case NoticeKind.WIRE_REQUESTED:
             bank = [{"label": _("Beneficiary"), "value": _("Your provider")}]
