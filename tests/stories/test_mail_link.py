@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.factories import CHALLENGED_ALWAYS, MASTERCARD
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
+from webapp.actions.adjust_balance import adjust_balance
 from webapp.domain.attempts import find_attempt
 from webapp.domain.top_ups import why_not_resumable
 
@@ -47,11 +48,15 @@ def test_the_link_resumes_the_payment(declined):
 
 
 def test_it_dies_when_used(declined):
-    """F10; one that was walked away from can be used again."""
+    """F10: paid or declined, it ends for good; an abandoned challenge has not used it."""
     payment = declined.retry(declined.attempts[0])
-    assert ended(declined) == "This link has been used."
+    assert "in progress" in ended(declined)
     declined.conclude(payment, give_up=True)
     assert ended(declined) == ""
+    payment = declined.retry(declined.attempts[0])
+    declined.bank(declined.address_of(payment), "fail")
+    assert declined.conclude(payment).state == "failed"
+    assert ended(declined) == "This link has been used."
 
 
 def test_it_dies_after_48_hours(declined):
@@ -84,9 +89,63 @@ def test_it_is_dead_at_once_where_the_next_method_paid(world):
 
 
 def test_it_dies_when_a_person_has_filled_the_balance(declined):
-    """F10: whoever paid, what the top-up was for is done; too little leaves the link alive."""
+    """F10: a payment that leaves the balance below the threshold does not end the link."""
     mastercard = declined.card(MASTERCARD)
+    declined.use("40.00")
+    declined.pay(mastercard, "30.00")
+    assert ended(declined) == ""
     declined.pay(mastercard, "500.00")
     assert "no longer needed" in ended(declined)
+
+
+def adjust(world):
+    now, amount = world.clock.now(), micros("500.00")
+    adjust_balance(
+        world.session, world.account_id, amount, "Goodwill", world.owner, now, world.policy
+    )
+
+
+def pay_by_card(world):
+    world.pay(world.card(MASTERCARD), "500.00")
+
+
+@pytest.mark.parametrize("refill", [pay_by_card, adjust])
+def test_nothing_revives_a_link_that_has_ended(declined, refill):
+    """F10: a payment or an operator's credit ended it; a balance that falls again, another
+    threshold, or automatic refill switched off and on does not bring it back."""
+    refill(declined)
+    assert "no longer needed" in ended(declined)
     declined.use("520.00")
-    assert ended(declined) == "", "low again: the payment is needed again"
+    assert "no longer needed" in ended(declined), "the balance is below the threshold again"
+    declined.apply(threshold="600.00")
+    assert "no longer needed" in ended(declined)
+    declined.apply(refill_on=False)
+    declined.refill()
+    assert "no longer needed" in ended(declined)
+
+
+def test_a_link_of_a_later_refill_is_alive(declined):
+    """F10: what ended the first link does not end one that is sent afterwards."""
+    visa = declined.card(VISA)
+    declined.pay(visa, "500.00")
+    declined.clock.advance(hours=47)
+    declined.consent(declined.method("3184"), True)
+    declined.clock.advance(hours=2)
+    declined.run("lift suspensions")
+    declined.use("520.00")
+    declined.work()
+    first, second = (it for it in declined.attempts if it.automatic)
+    now = declined.clock.now()
+    assert why_not_resumable(declined.session, first, now)
+    assert why_not_resumable(declined.session, second, now) == ""
+
+
+def test_the_next_method_ends_the_link_though_the_balance_stays_low(world):
+    """F10, T7: the refill was closed by the next method's payment."""
+    world.card(CHALLENGED_ALWAYS)
+    world.card(MASTERCARD, auto_charge=True)
+    world.refill(day_limit="100.00")
+    world.use("160.00")
+    world.work()
+    assert world.balance == "40.00"
+    assert "no longer needed" in ended(world)

@@ -5,16 +5,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.factories import MASTERCARD, VISA, micros
+from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
 from webapp.actions.receive_event import Receipt
 from webapp.actions.resume_automatic import resume_automatic
 from webapp.domain import evidence
 from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt, paid_since
+from webapp.domain.attempts import Attempt
 from webapp.domain.base import begin_writing
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import Payment
 from webapp.domain.reversals import Reversal
+from webapp.domain.top_ups import why_not_resumable
 from webapp.ports import TakenBackState
 from webapp.reads.ledger_check import check_ledger
 from webapp.reads.payment_list import read_payments
@@ -165,7 +166,7 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
 
     world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
     world.deliver()
-    world.use("80.00")
+    world.use("90.00")
     world.work()
 
     assert account(world).paused_at is not None
@@ -305,12 +306,16 @@ def test_a_worker_that_dies_before_the_commit_is_told_again(world):
 
 
 def test_a_mail_link_does_not_end_because_of_a_refund(world):
-    """F10: money that went away is no payment that succeeded."""
-    world.cards(MASTERCARD)
-    key = paid(world, "500.00")
-    before = world.clock.now()
-    world.clock.advance(minutes=1)
-    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    """F10: only a payment that refills the balance ends it."""
+    world.card(CHALLENGED_ALWAYS)
+    world.pay(world.card(MASTERCARD), "30.00")
+    key = world.attempts[-1].key
+    world.refill()
+    world.use("90.00")
+    world.work()
+    world.books.afterwards.refund(key, micros("10.00"), world.clock.now())
     world.deliver()
 
-    assert paid_since(world.session, world.account_id, before + timedelta(seconds=30)) is False
+    assert world.balance == "30.00"
+    declined = world.attempts[-1]
+    assert why_not_resumable(world.session, declined, world.clock.now()) == ""

@@ -56,6 +56,7 @@ def paid(
     )
     ledger.append(session, account, [entry], now)
     payment.settle(PaymentState.PAID, now)
+    top_ups.end_links(session, account, now)
     news.payment(session, account, payment, now)
     news.balance(session, account, now)
     account.all_failed_mailed = False

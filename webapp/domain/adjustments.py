@@ -11,7 +11,7 @@ from secrets import token_hex
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import ledger, news
+from webapp.domain import ledger, news, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.ledger import Entry, EntryKind
@@ -85,6 +85,8 @@ def book(
         occurred_at=now,
     )
     ledger.append(session, account, [entry], now)
+    if amount > 0:
+        top_ups.end_links(session, account, now)
     news.payment(session, account, payment, now)
     news.balance(session, account, now)
     return payment

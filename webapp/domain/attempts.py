@@ -25,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
@@ -190,6 +191,8 @@ class Attempt(Base):
     answered_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]
     """The processor's own time of the decline (F8)."""
+    link_ended_at: Mapped[datetime | None]
+    """F10: when a payment refilled the balance, so that the emailed link ended for good."""
     checks: Mapped[int] = mapped_column(default=0)
     """How many of L10's first checks lie behind it."""
     next_check_at: Mapped[datetime | None]
@@ -396,12 +399,14 @@ def automatic_count(session: Session, account_id: int, window: tuple[datetime, d
     return int(count or 0)
 
 
-def is_retried(session: Session, failed: Attempt) -> bool:
-    """A Retry of it was begun; one that was given up does not count."""
-    retries = exists().where(
-        Attempt.retry_of_id == failed.root_id, Attempt.state != AttemptState.ABANDONED
+def last_retry_of(session: Session, failed: Attempt) -> Attempt | None:
+    """The latest Retry of this failure; one that was abandoned does not count."""
+    return session.scalar(
+        select(Attempt)
+        .where(Attempt.retry_of_id == failed.root_id, Attempt.state != AttemptState.ABANDONED)
+        .order_by(Attempt.id.desc())
+        .limit(1)
     )
-    return bool(session.scalar(select(retries)))
 
 
 def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
@@ -433,15 +438,23 @@ def covering(session: Session, failed: Sequence[Attempt]) -> dict[int, Attempt]:
     return {failed_id: it for failed_id, it in found.items() if it is not None}
 
 
-def paid_since(session: Session, account_id: int, instant: datetime) -> bool:
-    """Whether any payment, by machine or by hand, has succeeded since then."""
-    paid = exists().where(
-        Attempt.account_id == account_id,
-        Attempt.amount > 0,
-        Attempt.state == AttemptState.PAID,
-        Attempt.answered_at >= instant,
+_LIVE_LINKS = (
+    update(Attempt)
+    .where(
+        Attempt.account_id == bindparam("of_account"),
+        Attempt.state == spelled(AttemptState.DECLINED),
+        Attempt.decline_code == AUTHENTICATION_REQUIRED,
+        Attempt.automatic,
+        Attempt.link_ended_at.is_(None),
     )
-    return bool(session.scalar(select(paid)))
+    .values(link_ended_at=bindparam("ended_at"))
+    .execution_options(synchronize_session=False)
+)
+
+
+def end_links(session: Session, account_id: int, now: datetime) -> None:
+    """F10: a payment has refilled the balance, so no emailed link resumes an earlier one."""
+    session.execute(_LIVE_LINKS, {"of_account": account_id, "ended_at": now})
 
 
 def awaiting_operator(session: Session) -> list[Attempt]:

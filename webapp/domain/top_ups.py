@@ -76,18 +76,22 @@ def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
     declined_at = attempt.declined_at or attempt.started_at
     if now >= declined_at + attempts.RESUMABLE:
         return "This link has ended: it worked for 48 hours."
-    if attempts.is_retried(session, attempt):
-        return "This link has been used."
-    if attempts.paid_since(session, attempt.account_id, declined_at) and not _is_low(
-        session, attempt.account_id
-    ):
+    retry = attempts.last_retry_of(session, attempt)
+    if retry is not None:
+        return _IN_PROGRESS if retry.is_open else "This link has been used."
+    if attempt.link_ended_at is not None or attempt.payment.state == PaymentState.PAID:
         return "This payment is no longer needed: another one has refilled the balance."
     return ""
 
 
-def _is_low(session: Session, account_id: int) -> bool:
-    balance = session.get_one(Account, account_id).balance
-    return LowBalanceSettings.of(session, account_id).is_below_refill(balance)
+_IN_PROGRESS = "This payment is in progress. Wait for its outcome before you confirm it again."
+
+
+def end_links(session: Session, account: Account, now: datetime) -> None:
+    """F10: a credit was booked. If the refill is no longer due, earlier links end for good."""
+    settings = LowBalanceSettings.of(session, account.id)
+    if not settings.is_below_refill(account.balance):
+        attempts.end_links(session, account.id, now)
 
 
 @dataclass(frozen=True)
