@@ -7,15 +7,13 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 
 RULES = [
-    *["L1", "L2", "L3", "L4", "L5", "L6", "L8", "L9", "L10", "L11", "L12", "L13"],
+    *["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13"],
     *[f"M{number}" for number in range(1, 14)],
     *[f"T{number}" for number in range(1, 17)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],
     *["E1", "E2", "P1", "P2", "P3", "P4"],
 ]
-# Not built yet, and asked for here when it is: L7 (refunds and disputes). Of M13 only the repeated
-# revocation is built.
 
 NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")
 

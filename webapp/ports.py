@@ -193,18 +193,19 @@ class MethodGone:
 
 
 @dataclass(frozen=True)
-class NotOurs:
-    """Money moved there that belongs to no charge of ours (L9)."""
+class NeedsOperator:
+    """What Ballast cannot book by itself: a payment that it never made, or an unclear one (L9)."""
 
     reference: str
     amount: int
+    """Micros; 0, in no currency, where the processor names no amount."""
     currency: str
     at: datetime
     what: str
     """One line for the operator."""
 
 
-Happening = Settled | Reversed | MethodUpdated | MethodGone | NotOurs
+Happening = Settled | Reversed | MethodUpdated | MethodGone | NeedsOperator
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@ def test_it_is_listed_until_somebody_says_what_was_found(flask, world):
     assert flask("evidence list").stdout == "Nothing waits to be looked into.\n"
 
 
+def test_what_names_no_amount_shows_none(flask, world):
+    """L9: as a dispute that the processor lets nobody read."""
+    now = world.clock.now()
+    evidence.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    world.session.commit()
+
+    assert "no amount  sandbox dp_1: It cannot be read." in flask("evidence list").stdout
+
+
 def test_it_is_closed_once_and_with_a_reason(flask, world):
     stray(world)
     ((one,)) = json.loads(flask("evidence list --json").stdout)

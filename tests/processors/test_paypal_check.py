@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.processors.paypal.harness import serving
-from tests.processors.paypal.stand_in import WEBHOOK_ID
+from tests.processors.paypal.stand_in import READS_DISPUTES, SCOPES, WEBHOOK_ID
 from webapp.processors.paypal.events import FOLLOWED
 
 HERE = "https://billing.example.com/webhooks/paypal"
@@ -25,7 +25,21 @@ def wrong(adapter):
 
 def test_all_is_right(harness):
     assert wrong(harness.processor) == {}
-    assert [one.what for one in harness.processor.check(HERE)] == ["keys", "webhook", "clock"]
+    looked_at = [one.what for one in harness.processor.check(HERE)]
+    assert looked_at == ["keys", "features", "webhook", "clock"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "feature"),
+    [(READS_DISPUTES, "Disputes"), (SCOPES[-1], "Save payment methods")],
+)
+def test_a_feature_that_is_off_is_told_by_its_name(harness, scope, feature):
+    """L7: without Disputes neither disputes nor the cause of a reversal can be followed."""
+    harness.there.scopes.discard(scope)
+
+    said = wrong(harness.processor)["features"]
+
+    assert said.startswith(f"The app may not use {feature}. Switch that on")
 
 
 def test_keys_of_the_other_kind_are_told_with_the_remedy(harness):

@@ -7,13 +7,14 @@ import pytest
 
 from tests.processors.contract import BACK, HUNDRED, told_of, wish
 from tests.processors.paypal.harness import serving
+from tests.processors.paypal.stand_in import READS_DISPUTES
 from webapp.domain.money import MICROS
 from webapp.ports import (
     Declined,
     Event,
     Forged,
     MethodGone,
-    NotOurs,
+    NeedsOperator,
     Paid,
     RefusedToLook,
     Reversed,
@@ -207,7 +208,7 @@ def test_an_order_that_somebody_else_made_in_our_name_is_not_credited(harness, p
     (stray,) = told(harness, "PAYMENT.CAPTURE.COMPLETED", strange)
     approved = told(harness, "CHECKOUT.ORDER.APPROVED", order, "checkout-order")
 
-    assert isinstance(stray, NotOurs)
+    assert isinstance(stray, NeedsOperator)
     assert (stray.reference, stray.amount, stray.currency) == ("STRANGE1", HUNDRED, "USD")
     assert approved == []
 
@@ -270,11 +271,122 @@ def test_how_disputes_end(harness, paid, outcome, state):
     assert {it[2] for it in taken_back(all_told(harness))} == {state}
 
 
-def test_an_ending_that_says_nothing_about_the_money_changes_nothing(harness, paid):
-    """As when another dispute goes on about the same payment."""
-    harness.there.end_dispute(harness.there.dispute(paid[1]), "NONE")
+def for_operator(happenings):
+    return {it.reference: it.what for it in happenings if isinstance(it, NeedsOperator)}
 
+
+@pytest.mark.parametrize("outcome", ["NONE", "", "SOMETHING_NEW"])
+def test_an_ending_that_does_not_say_where_the_money_is_goes_before_the_operator(
+    harness, paid, outcome
+):
+    """L7, L9: as when another dispute goes on about the same payment."""
+    dispute = harness.there.dispute(paid[1])
+    assert {it[2] for it in taken_back(all_told(harness))} == {TakenBackState.TAKEN}
+    harness.there.end_dispute(dispute, outcome)
+
+    happenings = all_told(harness)
+
+    assert taken_back(happenings) == set()
+    assert list(for_operator(happenings)) == [f"{dispute} (ending)"]
+    assert (outcome or "no outcome") in for_operator(happenings)[f"{dispute} (ending)"]
+
+
+def test_an_inquiry_takes_nothing_and_a_claim_takes_the_money_once(harness, paid):
+    """L7: the two parties talk first; escalated, it is the same dispute."""
+    dispute = harness.there.dispute(paid[1], stage="INQUIRY")
     assert taken_back(all_told(harness)) == set()
+
+    harness.there.escalate(dispute)
+    claim = {(dispute, TakenBack.DISPUTE, TakenBackState.TAKEN, 100)}
+    assert taken_back(all_told(harness)) == claim
+    harness.there.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR")
+
+    lost = {(dispute, TakenBack.DISPUTE, TakenBackState.LOST, 100)}
+    assert taken_back(all_told(harness)) == lost
+
+
+@pytest.mark.parametrize("stage", ["CHARGEBACK", "PRE_ARBITRATION", "ARBITRATION"])
+def test_every_later_stage_is_a_claim(harness, paid, stage):
+    """L7"""
+    harness.there.dispute(paid[1], stage=stage)
+
+    assert {it[2] for it in taken_back(all_told(harness))} == {TakenBackState.TAKEN}
+
+
+def test_an_inquiry_for_which_paypal_has_debited_the_seller_takes_the_money(harness, paid):
+    """L7: whatever its stage is called, the money is gone; a fee is no part of it."""
+    dispute = harness.there.dispute(paid[1], stage="INQUIRY")
+    harness.there.move_money(dispute, "DEBIT", "20.00", reason="DISPUTE_FEE")
+    assert taken_back(all_told(harness)) == set()
+
+    harness.there.move_money(dispute, "DEBIT", "100.00")
+    taken = {(dispute, TakenBack.DISPUTE, TakenBackState.TAKEN, 100)}
+    assert taken_back(all_told(harness)) == taken
+
+    harness.there.move_money(dispute, "CREDIT", "100.00")
+    assert taken_back(all_told(harness)) == set()
+
+
+@pytest.mark.parametrize("outcome", ["RESOLVED_BUYER_FAVOUR", "ACCEPTED", "NONE", ""])
+def test_an_inquiry_that_ends_against_the_seller_or_unknown_goes_before_the_operator(
+    harness, paid, outcome
+):
+    """L7, L9: PayPal shows no debit, and a refund is told by itself."""
+    dispute = harness.there.dispute(paid[1], stage="INQUIRY")
+    harness.there.end_dispute(dispute, outcome)
+
+    happenings = all_told(harness)
+
+    assert taken_back(happenings) == set()
+    assert "closed this inquiry" in for_operator(happenings)[f"{dispute} (ending)"]
+
+
+def test_an_inquiry_does_not_hide_a_reversal(harness, paid):
+    """L7: it has not caused it."""
+    harness.there.dispute(paid[1], stage="INQUIRY")
+    made = harness.there.reverse(paid[1], "100.00")
+
+    assert taken_back(all_told(harness)) == {
+        (made["id"], TakenBack.REVERSAL, TakenBackState.TAKEN, 100)
+    }
+
+
+@pytest.fixture
+def without_disputes(harness):
+    """The app's feature *Disputes* is switched off."""
+    harness.there.scopes.discard(READS_DISPUTES)
+    harness.there.end_access()
+
+
+def test_a_reversal_is_booked_although_disputes_cannot_be_read(harness, paid, without_disputes):
+    """L7, L9: the operator is told what to switch on."""
+    made = harness.there.reverse(paid[1], "40.00")
+
+    happenings = all_told(harness)
+
+    assert taken_back(happenings) == {(made["id"], TakenBack.REVERSAL, TakenBackState.TAKEN, 40)}
+    assert "switch Disputes on" in for_operator(happenings)[f"{made['id']} (cause)"]
+
+
+def test_a_dispute_that_cannot_be_read_goes_before_the_operator(harness, paid, without_disputes):
+    """L7, L9: it is taken, for PayPal would deliver it in vain for three days."""
+    dispute = harness.there.dispute(paid[1])
+
+    (told,) = all_told(harness)
+
+    assert (told.reference, told.amount, told.currency) == (dispute, 0, "")
+    assert "switch Disputes on" in told.what
+
+
+def test_the_feature_works_from_the_next_event_on(harness, paid, without_disputes):
+    """L7: an access token keeps its scopes for hours, so a new one is asked for."""
+    dispute = harness.there.dispute(paid[1])
+    assert taken_back(all_told(harness)) == set()
+    harness.there.scopes.add(READS_DISPUTES)
+
+    harness.there.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR")
+
+    assert taken_back(all_told(harness)) == {(dispute, TakenBack.DISPUTE, TakenBackState.LOST, 100)}
 
 
 def test_a_refund_that_did_not_reach_the_payer_comes_back(harness, paid):

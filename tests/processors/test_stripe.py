@@ -28,8 +28,8 @@ from webapp.ports import (
     DeclineClass,
     Forged,
     Holder,
+    NeedsOperator,
     NotKnown,
-    NotOurs,
     Paid,
     RefusedToLook,
     Reversed,
@@ -298,7 +298,7 @@ def test_a_payment_that_we_never_made_is_told_l9(harness):
 
     (stray,) = told_by(harness)
 
-    assert isinstance(stray, NotOurs)
+    assert isinstance(stray, NeedsOperator)
     assert (stray.amount, stray.currency) == (7_000_000, "USD")
 
 

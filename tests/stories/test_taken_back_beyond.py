@@ -205,6 +205,58 @@ def test_one_dispute_over_payments_of_two_accounts(world):
     assert agrees(world)
 
 
+def test_a_reversal_and_the_dispute_that_caused_it_are_debited_once(world):
+    """L7: as where PayPal let no dispute be read when the reversal came."""
+    key = paid(world)
+    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = told(world, key, "40.00", TakenBack.DISPUTE, LOST, "dp_1")
+
+    take(world, reversal, dispute, dispute, reversal)
+
+    assert moved(world) == ["-40.00"]
+    assert asked(world) == [("dp_1 (same money)", "40.00")]
+    assert "the reversal rv_1 was debited" in evidence.waiting(world.session)[0].what
+    assert world.session.get_one(Account, world.account_id).paused_at is not None
+    assert agrees(world)
+
+
+def test_a_dispute_and_the_reversal_that_it_caused_are_debited_once(world):
+    """L7: the other way round; won in the end, the dispute's money is back."""
+    key = paid(world)
+    dispute = told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
+    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+
+    take(world, dispute, reversal, reversal, replace(dispute, state=RETURNED), reversal)
+
+    assert moved(world) == ["-40.00", "40.00"]
+    assert asked(world) == [("rv_1 (same money)", "40.00")]
+    assert agrees(world)
+
+
+def test_a_dispute_is_won_whose_reversal_was_debited(world):
+    """L9: whether that came back too is the operator's to find out, and not passed over."""
+    key = paid(world)
+    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
+
+    take(world, reversal, dispute, replace(dispute, state=RETURNED))
+
+    assert moved(world) == ["-40.00"]
+    assert asked(world) == [("dp_1 (same money)", "40.00"), ("dp_1 (came back)", "40.00")]
+    assert agrees(world)
+
+
+def test_what_could_not_be_read_and_was_read_later_waits_for_nobody(world):
+    """L9: a dispute that PayPal let nobody read lies before the operator until it can be booked."""
+    key, now = paid(world), world.clock.now()
+    evidence.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    world.session.commit()
+
+    take(world, told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
+
+    assert (moved(world), asked(world)) == (["-40.00"], [])
+
+
 def test_another_currency_books_nothing(world):
     key = paid(world)
 

@@ -29,7 +29,7 @@ from webapp.ports import (
     Happening,
     MethodGone,
     MethodUpdated,
-    NotOurs,
+    NeedsOperator,
     Paid,
     Processor,
     RefusedToLook,
@@ -124,7 +124,7 @@ def _take_effect(
             method_updated(session, processor, happening.saved, now, policy, keep)
         case MethodGone():
             method_gone(session, processor, happening, now, policy, keep)
-        case NotOurs():
+        case NeedsOperator():
             begin_writing(session)
             _lay_before_operator(session, processor, happening, now)
             keep()
@@ -150,14 +150,16 @@ def _settle(
     if isinstance(told.answer, Paid):
         paid = told.answer
         what = f"It was paid under the key {told.key}, which belongs to no attempt of ours."
-        stray = NotOurs(paid.reference, paid.amount, paid.currency, paid.at, what)
+        stray = NeedsOperator(paid.reference, paid.amount, paid.currency, paid.at, what)
         _lay_before_operator(session, processor, stray, now)
     keep()
     session.commit()
 
 
-def _lay_before_operator(session: Session, processor: str, stray: NotOurs, now: datetime) -> None:
-    """L9: a payment that we never wrote. No account of ours is known to be concerned."""
+def _lay_before_operator(
+    session: Session, processor: str, stray: NeedsOperator, now: datetime
+) -> None:
+    """L9: what is not known to concern any account here is told to the operator alone."""
     amount = (stray.amount, stray.currency, stray.at)
     if evidence.put(session, processor, stray.reference, stray.what, *amount, now):
         log.warning("%s says of %s: %s", processor, stray.reference, stray.what)

@@ -81,6 +81,10 @@ def _follow(
         _before_operator(session, attempt.processor, told, now, "was given back before", " (lost)")
     if reversal.state == TakenBackState.RETURNED:
         _give_back(session, account, reversal, now, policy)
+        other = reversals.counterpart(session, reversal) if reversal.debit_id is None else None
+        if other is not None:
+            why = f"came back, and {other.reference} was debited for what may be the same money"
+            _before_operator(session, attempt.processor, told, now, why, " (came back)")
     for waiting in reversals.waiting(session, attempt):
         _debit_what_is_left(session, account, waiting, now, policy)
     is_new = known is None
@@ -92,13 +96,14 @@ def _follow(
 def _is_still_ours_to_book(
     session: Session, attempt: Attempt, told: Reversed, now: datetime
 ) -> bool:
-    """It may have come before its payment was settled, and have gone before the operator then.
+    """It may have gone before the operator because it came before its payment was settled, or could
+    not be read then.
 
     What the operator has closed is decided, perhaps by an adjustment: it is not booked as well.
     """
     asked = evidence.by_reference(session, attempt.processor, told.reference)
     if asked is not None and asked.closed_at is None:
-        asked.close("Its payment was settled meanwhile, and it was told again and followed.", now)
+        asked.close("It was told again, and followed.", now)
         return True
     if asked is not None:
         log.warning("%s was closed by the operator, and is not booked", told.reference)
@@ -113,6 +118,8 @@ def _debit_what_is_left(
     A refund that crosses the end of a dispute is told before the dispute's money is back. It waits
     with the operator, and is booked once there is room for all of it.
     """
+    if _may_be_booked_already(session, reversal, now):
+        return
     left = reversals.left_of(session, reversal.attempt)
     asked = evidence.by_reference(session, reversal.processor, reversal.excess_reference)
     if asked is not None and (asked.closed_at is not None or left < reversal.amount):
@@ -124,6 +131,24 @@ def _debit_what_is_left(
         asked.close("There was room for it again, and it was booked.", now)
     elif amount < reversal.amount:
         _excess_before_operator(session, account, reversal, reversal.amount - amount, now)
+
+
+def _may_be_booked_already(session: Session, reversal: Reversal, now: datetime) -> bool:
+    """As the dispute that caused this reversal, or the other way round: the operator decides."""
+    processor, reference = reversal.processor, reversal.same_money_reference
+    if evidence.by_reference(session, processor, reference) is not None:
+        return True
+    other = reversals.counterpart(session, reversal)
+    if other is None:
+        return False
+    what = (
+        f"The {reversal.kind} ({reversal.state}) is of {reversal.attempt.payment.reference}, of "
+        f"which the {other.kind} {other.reference} was debited. It may be the same money, so "
+        "nothing more was booked."
+    )
+    amount = (reversal.amount, reversal.currency, reversal.at)
+    evidence.put(session, processor, reference, what, *amount, now)
+    return True
 
 
 def _excess_before_operator(

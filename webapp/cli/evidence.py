@@ -31,9 +31,8 @@ def list_(as_json: bool) -> None:
         print_json(waiting)
         return
     for row in waiting:
-        click.echo(
-            "{evidence:>6}  {amount:>12} {currency}  {processor} {reference}: {what}".format(**row)
-        )
+        shown = f"{row['amount']} {row['currency']}" if row["currency"] else "no amount"
+        click.echo("{evidence:>6}  {0:>16}  {processor} {reference}: {what}".format(shown, **row))
     if not waiting:
         click.echo("Nothing waits to be looked into.")
 

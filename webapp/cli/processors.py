@@ -13,9 +13,9 @@ commands = Commands("processors", help="Those who move the money.")
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Ask each processor about keys, version, webhook and clock. Exit code 1 where one is wrong.
+    """Ask each processor about keys, features, version, webhook and clock.
 
-    It charges nothing and changes nothing.
+    Exit code 1 where one is wrong. It charges nothing and changes nothing.
     """
     it = parts()
     base = it.settings.base_url

@@ -32,6 +32,10 @@ KINDS = {
 }
 
 EXCESS = " (excess)"
+SAME_MONEY = " (same money)"
+
+COUNTERPARTS = {TakenBack.DISPUTE: TakenBack.REVERSAL, TakenBack.REVERSAL: TakenBack.DISPUTE}
+"""A processor may tell the same money as both: as the dispute, and as the reversal it caused."""
 
 
 class Reversal(Base):
@@ -77,6 +81,11 @@ class Reversal(Base):
     def excess_reference(self) -> str:
         """Under which the operator finds what is more than was left of the payment."""
         return f"{self.reference}{EXCESS}"
+
+    @property
+    def same_money_reference(self) -> str:
+        """Under which the operator finds what may have been debited under another name."""
+        return f"{self.reference}{SAME_MONEY}"
 
     def debit(self, session: Session, account: Account, amount: int, now: datetime) -> None:
         self.debit_id = self._book(session, account, -amount, self.name, now)
@@ -129,6 +138,22 @@ def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
             )
             .order_by(Reversal.id)
         )
+    )
+
+
+def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
+    """What was debited of the same payment and may be the same money under another name."""
+    other = COUNTERPARTS.get(TakenBack(reversal.kind))
+    return session.scalar(
+        select(Reversal)
+        .where(
+            Reversal.attempt_id == reversal.attempt_id,
+            Reversal.kind == other,
+            Reversal.debit_id.is_not(None),
+            Reversal.credit_id.is_(None),
+        )
+        .order_by(Reversal.id)
+        .limit(1)
     )
 
 

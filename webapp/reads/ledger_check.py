@@ -18,7 +18,7 @@ from webapp.domain.evidence import Evidence
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.money import CENT, decimal_text
 from webapp.domain.payments import Payment, PaymentKind, PaymentState
-from webapp.domain.reversals import EXCESS, Reversal
+from webapp.domain.reversals import EXCESS, SAME_MONEY, Reversal
 from webapp.domain.reversals import KINDS as REVERSAL_KINDS
 from webapp.domain.wires import WireRequest, WireState
 from webapp.ports import TakenBackState
@@ -291,7 +291,9 @@ def _reversals(session: Session) -> Iterator[Difference]:
             Evidence,
             and_(
                 Evidence.processor == Reversal.processor,
-                Evidence.reference == Reversal.reference + EXCESS,
+                Evidence.reference.in_(
+                    (Reversal.reference + EXCESS, Reversal.reference + SAME_MONEY)
+                ),
             ),
         )
     )

@@ -54,8 +54,8 @@ class Desk:
             self.tell(kind, made, "refund")
             return made
 
-    def dispute(self, capture_id, value=None):
-        """The payer disputes a payment."""
+    def dispute(self, capture_id, value=None, stage="CHARGEBACK"):
+        """The payer disputes a payment; as an inquiry they only write to the merchant."""
         with self.lock:
             capture = self._capture_of(capture_id)
             money = capture["amount"] if value is None else {**capture["amount"], "value": value}
@@ -67,25 +67,52 @@ class Desk:
                     "reason": "UNAUTHORISED",
                     "dispute_amount": money,
                     "status": "WAITING_FOR_SELLER_RESPONSE",
-                    "dispute_life_cycle_stage": "CHARGEBACK",
+                    "dispute_life_cycle_stage": stage,
                 }
             )
             self.disputes[id_] = made
             self.tell("CUSTOMER.DISPUTE.CREATED", made, "dispute")
             return id_
 
+    def escalate(self, id_):
+        """An inquiry becomes a claim: now PayPal judges, and takes the money meanwhile."""
+        with self.lock:
+            self._change(id_, dispute_life_cycle_stage="CHARGEBACK", status="UNDER_REVIEW")
+
+    def move_money(self, id_, way, value, reason="DISPUTE_SETTLEMENT"):
+        """PayPal debits or credits the merchant for a dispute."""
+        with self.lock:
+            amount = {**self.disputes[id_]["dispute_amount"], "value": value}
+            movement = {
+                "affected_party": "SELLER",
+                "amount": amount,
+                "initiated_time": self._time(),
+                "type": way,
+                "reason": reason,
+            }
+            movements = self.disputes[id_].get("money_movements", [])
+            self._change(id_, money_movements=[*movements, movement])
+
+    def _change(self, id_, **changes):
+        self.disputes[id_].update(changes, update_time=self._time())
+        self.tell("CUSTOMER.DISPUTE.UPDATED", self.disputes[id_], "dispute")
+
     def end_dispute(self, id_, outcome, refunded=None):
-        """It is decided. What is lost goes back, which PayPal tells as a reversal as well."""
+        """It is decided, or closed without an outcome.
+
+        A claim that is lost takes the money, which PayPal tells as a reversal as well. An inquiry
+        moves none by itself.
+        """
         with self.lock:
             dispute = self.disputes[id_]
             lost = outcome in ("RESOLVED_BUYER_FAVOUR", "ACCEPTED")
-            decided = {"outcome_code": outcome}
+            decided = {"outcome_code": outcome} if outcome else {}
             if lost:
                 money = dispute["dispute_amount"]
                 decided["amount_refunded"] = {**money, "value": refunded or money["value"]}
             dispute.update(status="RESOLVED", dispute_outcome=decided, update_time=self._time())
             self.tell("CUSTOMER.DISPUTE.RESOLVED", dispute, "dispute")
-            if lost:
+            if lost and dispute["dispute_life_cycle_stage"] != "INQUIRY":
                 (disputed,) = dispute["disputed_transactions"]
                 self.reverse(disputed["seller_transaction_id"], decided["amount_refunded"]["value"])
 

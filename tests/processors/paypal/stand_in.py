@@ -23,6 +23,16 @@ from tests.processors.paypal.pages import Pages
 from tests.processors.paypal.payers import Payers
 from tests.processors.paypal.wire import handler_of
 
+DISPUTES = "/v1/customer/disputes"
+
+SCOPES = (
+    "https://uri.paypal.com/services/applications/webhooks",
+    "https://uri.paypal.com/services/payments/payment/authcapture",
+    "https://uri.paypal.com/services/vault/payment-tokens/readwrite",
+)
+READS_DISPUTES = "https://uri.paypal.com/services/disputes/read-seller"
+"""What PayPal adds to an access token where the app's feature *Disputes* is switched on."""
+
 CLIENT_ID, SECRET = "stand-in-client", "stand-in-secret"
 
 TOKEN_LIFE = timedelta(hours=9)
@@ -65,6 +75,7 @@ class StandIn(Desk, Pages):
         self.requests = []
         self.orders, self.setups, self.tokens, self.refunds, self.disputes = {}, {}, {}, {}, {}
         self.payers = Payers()
+        self.scopes = {*SCOPES, READS_DISPUTES}
         self._access = {}
         self._answered = {}
         self._outbox = []
@@ -115,8 +126,11 @@ class StandIn(Desk, Pages):
             return status, body
 
     def _called(self, method, path, headers, raw):
-        if headers.get("Authorization", "") not in self._valid_access():
+        scopes = self._valid_access().get(headers.get("Authorization", ""))
+        if scopes is None:
             raise Refused(401)
+        if path.startswith(DISPUTES) and READS_DISPUTES not in scopes:
+            raise Refused(403)
         body = json.loads(raw) if raw else None
         if documents.are_here() and not path.startswith(UNDOCUMENTED):
             complaint = documents.complaint_about_request(method, path, headers, body)
@@ -163,12 +177,21 @@ class StandIn(Desk, Pages):
         if parse_qs(raw.decode()) != {"grant_type": ["client_credentials"]}:
             return 400, {"error": "unsupported_grant_type"}
         token = f"A21{self._id()}"
-        self._access[f"Bearer {token}"] = self.now() + TOKEN_LIFE
+        # A token keeps the scopes that the app had when it was given.
+        self._access[f"Bearer {token}"] = self.now() + TOKEN_LIFE, frozenset(self.scopes)
         seconds = int(TOKEN_LIFE.total_seconds())
-        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": seconds}
+        return 200, {
+            "scope": " ".join(sorted(self.scopes)),
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": seconds,
+        }
 
     def _valid_access(self):
-        return {token for token, ends in self._access.items() if self.now() < ends}
+        """Token → scopes."""
+        return {
+            token: scopes for token, (ends, scopes) in self._access.items() if self.now() < ends
+        }
 
     # Orders
 
@@ -319,7 +342,7 @@ class StandIn(Desk, Pages):
 
     def _list_disputes(self, capture_id, _):
         found = [
-            {"dispute_id": id_, "status": dispute["status"]}
+            {name: dispute[name] for name in SUMMARY}
             for id_, dispute in self.disputes.items()
             if dispute["disputed_transactions"][0]["seller_transaction_id"] == capture_id
         ]
@@ -396,8 +419,11 @@ class StandIn(Desk, Pages):
             self.complaints.append(f"{path}: {complaint}")
 
 
-UNDOCUMENTED = ("/v1/customer/disputes",)
-"""Their document is not among those published with the others."""
+SUMMARY = ("dispute_id", "status", "dispute_amount", "dispute_life_cycle_stage")
+"""What a list shows of a dispute, among more; it leaves out the movements of money."""
+
+UNDOCUMENTED = (DISPUTES,)
+"""PayPal publishes their document, but the reference data beside this checkout lacks it."""
 
 ROUTES = (
     ("POST", r"/v2/checkout/orders", StandIn._create_order),

@@ -1,4 +1,4 @@
-"""Whether keys, address, webhook and clock are right, with the remedy for what is not."""
+"""Whether keys, features, address, webhook and clock are right, with the remedy for what is not."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,6 +17,12 @@ MODES = {
 }
 
 WHERE = "developer.paypal.com, Apps & Credentials"
+
+FEATURES = {
+    "Save payment methods": "/services/vault/payment-tokens/readwrite",
+    "Disputes": "/services/disputes/read-seller",
+}
+"""What the app needs, as PayPal names it there: how its scope ends."""
 
 
 def check(
@@ -39,6 +45,7 @@ def check(
     yield Finding(
         "keys", True, f"Accepted by {base}; {MODES.get(base, 'not PayPal’s own address')}"
     )
+    yield _features(client.scopes())
     if not webhook_id:
         yield Finding("webhook", False, f"PAYPAL_WEBHOOK_ID is not set. Add one in {WHERE}.")
     elif not reply.is_ok:
@@ -50,6 +57,21 @@ def check(
     else:
         yield _webhook(reply.body, webhook_url)
     yield _clock(reply.at - asked_at)
+
+
+def _features(scopes: frozenset[str]) -> Finding:
+    """As the access token has them, which PayPal gives without those that are switched off."""
+    off = [
+        name for name, end in FEATURES.items() if not any(scope.endswith(end) for scope in scopes)
+    ]
+    if not off:
+        return Finding("features", True, f"{' and '.join(FEATURES)} are switched on")
+    return Finding(
+        "features",
+        False,
+        f"The app may not use {' and '.join(off)}. Switch that on among the app's features in "
+        f"{WHERE}, then start Ballast again.",
+    )
 
 
 def _webhook(body: dict[str, object], url: str) -> Finding:

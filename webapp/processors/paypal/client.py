@@ -88,6 +88,17 @@ class Client:
         self._renewing = threading.Lock()
         self._token = ""
         self._token_ends = 0.0
+        self._scopes: frozenset[str] = frozenset()
+
+    def scopes(self) -> frozenset[str]:
+        """What the app may do, as PayPal says with an access token. Raises `NotSent`."""
+        self._authorization()
+        return self._scopes
+
+    def renew_access(self) -> None:
+        """Ask for a new access token next time: one that is given keeps the scopes it has."""
+        with self._renewing:
+            self._token = ""
 
     def get(self, path: str) -> Reply:
         return self._call("GET", path, None, "")
@@ -173,6 +184,7 @@ class Client:
         if not reply.is_ok or not isinstance(reply.body.get("access_token"), str):
             raise NotSent(f"{reply}; check PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET")
         self._token = reply.body["access_token"]
+        self._scopes = frozenset(str(reply.body.get("scope") or "").split())
         lasts = float(reply.body.get("expires_in") or 0)
         self._token_ends = time.monotonic() + max(lasts - MARGIN, 0.0)
 

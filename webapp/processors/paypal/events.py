@@ -20,7 +20,7 @@ from webapp.ports import (
     Forged,
     Happening,
     MethodGone,
-    NotOurs,
+    NeedsOperator,
     Paid,
     RefusedToLook,
     Reversed,
@@ -80,7 +80,18 @@ ENDINGS = {
     "CANCELED_BY_BUYER": TakenBackState.RETURNED,
     "DENIED": TakenBackState.RETURNED,
 }
-"""Of a dispute. Any other says nothing about the money, which then stays as it is."""
+"""Of a dispute. Any other does not say where the money is: the operator looks (L9)."""
+
+INQUIRY = "INQUIRY"
+"""The first stage of a dispute's life: the two parties talk, and PayPal does not judge yet."""
+
+FEES = ("CHARGEBACK_FEE", "DISPUTE_FEE", "DISPUTE_SETTLEMENT_FEE")
+"""Reasons of money movements that are not about the disputed payment itself."""
+
+SWITCH_ON = (
+    "PayPal does not let this app read disputes: switch Disputes on among the app's features at "
+    "developer.paypal.com."
+)
 
 
 class Trouble(Exception):
@@ -89,6 +100,10 @@ class Trouble(Exception):
     def __init__(self, answer: Unknown | RefusedToLook) -> None:
         super().__init__(answer.reason)
         self.answer = answer
+
+
+class Forbidden(Trouble):
+    """The app may not ask for that. Asking again does not help before it may."""
 
 
 class Events:
@@ -168,10 +183,11 @@ class Events:
         key = str(found["purchase_units"][0].get("custom_id", "")) if found else ""
         return self._settled(key) if self._charges.order_of(key) == id_ else ()
 
-    def _refund(self, id_: str, kind: TakenBack = TakenBack.REFUND) -> Sequence[Happening]:
+    def _refund(self, id_: str) -> Sequence[Happening]:
         found = self._find(f"{REFUNDS}/{quote(id_, safe='')}")
-        if found is None:
-            return ()
+        return () if found is None else self._given_back(found, TakenBack.REFUND)
+
+    def _given_back(self, found: Mapping[str, Any], kind: TakenBack) -> Sequence[Happening]:
         key, paid = self._paid_by_link(found)
         if not key:
             return ()
@@ -182,21 +198,51 @@ class Events:
         return (*paid, Reversed(str(found["id"]), key, kind, state, amount, currency, at))
 
     def _reversal(self, id_: str) -> Sequence[Happening]:
-        """Where a dispute has caused it, the dispute is what has taken the money: once."""
-        found = self._find(f"{REFUNDS}/{quote(id_, safe='')}")
-        capture = _up(found) if found else ""
-        if capture:
-            query = urlencode({"disputed_transaction_id": capture})
-            listed = self._find(f"{DISPUTES}?{query}") or {}
-            disputes = [str(item["dispute_id"]) for item in listed.get("items") or ()]
-            if disputes:
-                return [happening for one in disputes for happening in self._dispute(one)]
-        return self._refund(id_, TakenBack.REVERSAL)
+        """Where a claim has caused it, the claim is what has taken the money: once.
 
-    def _dispute(self, id_: str) -> Sequence[Happening]:
-        found = self._find(f"{DISPUTES}/{quote(id_, safe='')}")
+        Where disputes cannot be read it is booked by itself, and the operator is told.
+        """
+        found = self._find(f"{REFUNDS}/{quote(id_, safe='')}")
         if found is None:
             return ()
+        try:
+            claims = self._claims_about(_up(found))
+        except Forbidden:
+            self._client.renew_access()
+            alone = self._given_back(found, TakenBack.REVERSAL)
+            return (*alone, *(_unexplained(it) for it in alone if isinstance(it, Reversed)))
+        told = [happening for claim in claims for happening in self._disputed(claim)]
+        if any(isinstance(happening, Reversed) for happening in told):
+            return told
+        return self._given_back(found, TakenBack.REVERSAL)
+
+    def _claims_about(self, capture: str) -> list[dict[str, Any]]:
+        """The disputes about a payment that have taken money."""
+        if not capture:
+            return []
+        query = urlencode({"disputed_transaction_id": capture})
+        listed = self._find(f"{DISPUTES}?{query}") or {}
+        ids = [str(item["dispute_id"]) for item in listed.get("items") or ()]
+        disputes = [self._find(f"{DISPUTES}/{quote(id_, safe='')}") for id_ in ids]
+        return [dispute for dispute in disputes if dispute and _takes_money(dispute)]
+
+    def _dispute(self, id_: str) -> Sequence[Happening]:
+        try:
+            found = self._find(f"{DISPUTES}/{quote(id_, safe='')}")
+        except Forbidden:
+            self._client.renew_access()
+            what = f"A dispute was opened, changed or decided. {SWITCH_ON} Nothing was booked."
+            return (NeedsOperator(id_, 0, "", self._clock.now(), what),)
+        return () if found is None else self._disputed(found)
+
+    def _disputed(self, found: Mapping[str, Any]) -> Sequence[Happening]:
+        id_, is_over = str(found["dispute_id"]), found["status"] == "RESOLVED"
+        outcome = found.get("dispute_outcome") or {}
+        ending = str(outcome.get("outcome_code") or "")
+        state = ENDINGS.get(ending) if is_over else TakenBackState.TAKEN
+        refunded = outcome.get("amount_refunded") if state is TakenBackState.LOST else None
+        amount, currency = amounts.read(refunded or found["dispute_amount"])
+        at = instant(found["create_time"])
         told: list[Happening] = []
         for disputed in found["disputed_transactions"]:
             capture = self._find(f"{CAPTURES}/{quote(disputed['seller_transaction_id'], safe='')}")
@@ -204,21 +250,12 @@ class Events:
             if not key:
                 continue
             told.extend(paid)
-            outcome = found.get("dispute_outcome") or {}
-            is_over = found["status"] == "RESOLVED"
-            state = (
-                ENDINGS.get(str(outcome.get("outcome_code"))) if is_over else TakenBackState.TAKEN
-            )
-            if state is None:
-                continue
-            lost = state is TakenBackState.LOST and outcome.get("amount_refunded")
-            amount, currency = amounts.read(lost or found["dispute_amount"])
-            at = instant(found["create_time"])
-            told.append(
-                Reversed(
-                    str(found["dispute_id"]), key, TakenBack.DISPUTE, state, amount, currency, at
-                )
-            )
+            if state is TakenBackState.RETURNED or (state and _takes_money(found)):
+                dispute = TakenBack.DISPUTE
+                told.append(Reversed(id_, key, dispute, state, amount, currency, at))
+            elif is_over:
+                what = _unclear(found, ending)
+                told.append(NeedsOperator(f"{id_} (ending)", amount, currency, at, what))
         return told
 
     def _token(self, id_: str) -> Sequence[Happening]:
@@ -244,7 +281,7 @@ class Events:
         if capture.status in TAKEN and key.startswith(OURS):
             what = f"PayPal has a payment under {key} that Ballast has not made."
             at = capture.created_at
-            return "", (NotOurs(capture.id, capture.amount, capture.currency, at, what),)
+            return "", (NeedsOperator(capture.id, capture.amount, capture.currency, at, what),)
         return "", ()
 
     def _settled(self, key: str) -> Sequence[Happening]:
@@ -257,6 +294,8 @@ class Events:
         reply = self._client.get(path)
         if reply.status == 404:
             return None
+        if reply.status == 403:
+            raise Forbidden(no_answer(reply))
         if not reply.is_ok:
             raise Trouble(no_answer(reply))
         return reply.body
@@ -266,6 +305,44 @@ def _is_capture(happening: Happening, id_: str) -> bool:
     if not isinstance(happening, Settled):
         return False
     return isinstance(happening.answer, Paid | Declined) and happening.answer.reference == id_
+
+
+def _takes_money(dispute: Mapping[str, Any]) -> bool:
+    """A claim does, and an inquiry only where PayPal shows that it has."""
+    if dispute.get("dispute_life_cycle_stage") != INQUIRY:
+        return True
+    return _moved(dispute, "DEBIT") > _moved(dispute, "CREDIT")
+
+
+def _moved(dispute: Mapping[str, Any], way: str) -> int:
+    """Micros that PayPal has moved from or to the seller for it, without its fees."""
+    return sum(
+        amounts.read(movement["amount"])[0]
+        for movement in dispute.get("money_movements") or ()
+        if (movement.get("affected_party"), movement.get("type")) == ("SELLER", way)
+        and movement.get("reason") not in FEES
+    )
+
+
+def _unclear(dispute: Mapping[str, Any], ending: str) -> str:
+    """One line about an ending after which it is not known where the money is."""
+    kind = "dispute" if _takes_money(dispute) else "inquiry"
+    return (
+        f"PayPal closed this {kind} with {ending or 'no outcome'}, which does not say where the "
+        "money is. Nothing was booked for its end. Compare the payment at PayPal with the balance."
+    )
+
+
+def _unexplained(reversal: Reversed) -> NeedsOperator:
+    """Of a reversal that was booked although its cause could not be looked up."""
+    return NeedsOperator(
+        f"{reversal.reference} (cause)",
+        reversal.amount,
+        reversal.currency,
+        reversal.at,
+        f"PayPal took this back, and it was debited as a reversal. {SWITCH_ON} If a dispute caused "
+        "it, its end is not followed.",
+    )
 
 
 def _about(message: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from webapp.ports import (
     Happening,
     MethodGone,
     MethodUpdated,
-    NotOurs,
+    NeedsOperator,
     RefusedToLook,
     Reversed,
     Settled,
@@ -110,7 +110,7 @@ class Events:
         currency = str(intent["currency"]).upper()
         amount = words.micros(int(intent["amount_received"]), currency)
         what = "It was made at Stripe, and by no attempt of ours."
-        return (NotOurs(intent_id, amount, currency, instant(intent["created"]), what),)
+        return (NeedsOperator(intent_id, amount, currency, instant(intent["created"]), what),)
 
     def _taken_back(
         self, told: Told, read: Callable[[Told, str], Reversed | None]
