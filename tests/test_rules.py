@@ -8,7 +8,7 @@ TESTS = Path(__file__).resolve().parent
 
 RULES = [
     *["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13"],
-    *[f"M{number}" for number in range(1, 14)],
+    *[f"M{number}" for number in range(1, 15)],
     *[f"T{number}" for number in range(1, 17)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],

@@ -125,8 +125,16 @@ class SavedAgreement:
     payer_email: str
 
 
+@dataclass(frozen=True)
+class WrongAccount:
+    """The token or setup was made for another account: nothing is saved or changed (M14)."""
+
+    reason: str
+    """One line for the operator."""
+
+
 Saved = SavedCard | SavedAgreement
-SavingAnswer = Saved | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook
+SavingAnswer = Saved | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook | WrongAccount
 
 
 @dataclass(frozen=True)
@@ -265,22 +273,25 @@ class Processor(Protocol):
         """Make the capture form ready for one card; answers what its template is told."""
         ...
 
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+    # M14: `account_id` is the account that asks. `WrongAccount` where the form, the challenge or
+    # the agreement was opened for another one.
+
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         """Turn a capture form's single-use token into a chargeable reference.
 
         `NeedsCustomer` where the bank asks first (M6): `saving` then tells how that ended.
         """
         ...
 
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         """Begin an agreement that the customer gives on the processor's own pages."""
         ...
 
-    def saving(self, reference: str) -> SavingAnswer:
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
         """How did the challenge or the agreement with this reference end?"""
         ...
 
-    def cancel_saving(self, reference: str) -> SavingAnswer:
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         """Give it up; answers how it had ended if that came first."""
         ...
 

@@ -18,14 +18,14 @@ def framed(world, open_signed_out):
     def open_(theme="light"):
         cards = world.parts.processors["sandbox"]
         token = token_for(world.books, card_form(CHALLENGED_ONCE), world.parts.clock.now())
-        asked = cards.save_card(token, "/challenge-over")
+        asked = cards.save_card(1, token, "/challenge-over")
         page = open_signed_out(color_scheme="null")
         icon = '<link rel="icon" href="/static/favicon.svg">'
         scheme = f'<!doctype html><title>Tiny</title><meta name="color-scheme" content="{theme}">'
         html = scheme + icon + FRAME.format(asked.address)
         page.route("**/tiny", lambda route: route.fulfill(body=html, content_type="text/html"))
         page.goto("/tiny")
-        return page.frame_locator("iframe"), page, lambda: cards.saving(asked.reference)
+        return page.frame_locator("iframe"), page, lambda: cards.saving(1, asked.reference)
 
     return open_
 

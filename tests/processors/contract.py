@@ -39,10 +39,14 @@ from webapp.ports import (
     TakenBackState,
     Unknown,
     Verified,
+    WrongAccount,
 )
 
 HUNDRED = 100 * MICROS
 BACK = "/billing/payment-methods/back"
+
+ACCOUNT, OTHER = 1, 4711
+"""Who asks, and another account of the same installation."""
 
 
 class Harness(Protocol):
@@ -107,7 +111,7 @@ class Harness(Protocol):
 
 class CardHarness(Harness, Protocol):
     def token(self) -> str:
-        """What the capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
+        """What `ACCOUNT`'s capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
 
     def renew(self, reference: str) -> None:
         """The bank renews a saved card: it expires later."""
@@ -582,7 +586,7 @@ class ProcessorContract:
 class CardContract(ProcessorContract):
     def test_a_token_becomes_a_card_of_which_only_the_permitted_is_kept(self, harness):
         """M7"""
-        card = harness.processor.save_card(harness.token(), BACK)
+        card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
 
         assert isinstance(card, SavedCard)
         assert (card.brand, card.last4) == ("visa", "4242")
@@ -591,85 +595,110 @@ class CardContract(ProcessorContract):
         assert "4242424242424242" not in repr(card)
 
     def test_a_saved_card_can_be_charged(self, harness):
-        card = harness.processor.save_card(harness.token(), BACK)
+        card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
 
         assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
 
     def test_the_same_card_has_the_same_fingerprint(self, harness):
         """M8"""
-        first, again = (harness.processor.save_card(harness.token(), BACK) for _ in range(2))
+        first, again = (
+            harness.processor.save_card(ACCOUNT, harness.token(), BACK) for _ in range(2)
+        )
 
         assert first.fingerprint == again.fingerprint
 
     def test_a_token_is_good_for_one_card(self, harness):
         """The form sent twice is refused, or recognised as the same card."""
         token = harness.token()
-        card = harness.processor.save_card(token, BACK)
+        card = harness.processor.save_card(ACCOUNT, token, BACK)
 
-        again = harness.processor.save_card(token, BACK)
+        again = harness.processor.save_card(ACCOUNT, token, BACK)
 
         assert again == card or isinstance(again, RefusedToLook)
 
+    def test_a_token_of_another_account_is_refused(self, harness):
+        """M14: nothing is saved for the other account, and nothing is lost for its own."""
+        token = harness.token()
+
+        assert isinstance(harness.processor.save_card(OTHER, token, BACK), WrongAccount)
+        card = harness.processor.save_card(ACCOUNT, token, BACK)
+
+        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+
+    def test_a_challenge_of_another_account_is_refused(self, harness):
+        """M14: neither read nor given up, before and after it was answered."""
+        processor = harness.processor
+        asked = processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
+
+        assert isinstance(processor.saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.cancel_saving(OTHER, asked.reference), WrongAccount)
+        assert processor.saving(ACCOUNT, asked.reference) == asked
+        harness.confirm(asked.address)
+
+        assert isinstance(processor.saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.cancel_saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.saving(ACCOUNT, asked.reference), SavedCard)
+
     def test_a_made_up_token_is_refused(self, harness):
-        assert isinstance(harness.processor.save_card("tok_made_up", BACK), RefusedToLook)
+        assert isinstance(harness.processor.save_card(ACCOUNT, "tok_made_up", BACK), RefusedToLook)
 
     def test_a_challenged_card_is_saved_once_the_customer_has_confirmed(self, harness):
         """M6, M7"""
         processor = harness.processor
 
-        asked = processor.save_card(harness.challenged_token(), BACK)
+        asked = processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
 
         assert isinstance(asked, NeedsCustomer)
         assert asked.reference
         assert asked.address
-        assert processor.saving(asked.reference) == asked
+        assert processor.saving(ACCOUNT, asked.reference) == asked
 
         harness.confirm(asked.address)
         harness.confirm(asked.address)
 
-        card = processor.saving(asked.reference)
+        card = processor.saving(ACCOUNT, asked.reference)
         assert isinstance(card, SavedCard)
-        assert processor.saving(asked.reference) == card
+        assert processor.saving(ACCOUNT, asked.reference) == card
         assert isinstance(processor.charge(wish(card.reference)), Paid)
 
     def test_a_failed_challenge_saves_nothing(self, harness):
         """M6"""
-        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+        asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
 
         harness.fail(asked.address)
         harness.confirm(asked.address)
 
-        answer = harness.processor.saving(asked.reference)
+        answer = harness.processor.saving(ACCOUNT, asked.reference)
         assert isinstance(answer, Declined)
         assert answer.code == "authentication_required"
-        assert harness.processor.saving(asked.reference) == answer
-        assert harness.processor.cancel_saving(asked.reference) == answer
+        assert harness.processor.saving(ACCOUNT, asked.reference) == answer
+        assert harness.processor.cancel_saving(ACCOUNT, asked.reference) == answer
 
     def test_an_abandoned_challenge_saves_nothing(self, harness):
         """M6, F9"""
-        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+        asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
         harness.move_clock(timedelta(minutes=20))
 
-        given_up = harness.processor.cancel_saving(asked.reference)
+        given_up = harness.processor.cancel_saving(ACCOUNT, asked.reference)
         harness.confirm(asked.address)
 
         assert isinstance(given_up, Cancelled)
-        assert harness.processor.saving(asked.reference) == given_up
-        assert harness.processor.cancel_saving(asked.reference) == given_up
+        assert harness.processor.saving(ACCOUNT, asked.reference) == given_up
+        assert harness.processor.cancel_saving(ACCOUNT, asked.reference) == given_up
 
     def test_giving_up_finds_that_the_card_was_saved_before(self, harness):
         """F9"""
-        asked = harness.processor.save_card(harness.challenged_token(), BACK)
+        asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
         harness.confirm(asked.address)
 
-        card = harness.processor.cancel_saving(asked.reference)
+        card = harness.processor.cancel_saving(ACCOUNT, asked.reference)
 
         assert isinstance(card, SavedCard)
         assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
 
     def test_a_card_that_its_bank_renews_is_told_with_its_new_expiry(self, harness):
         """M13"""
-        card = harness.processor.save_card(harness.token(), BACK)
+        card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
         harness.deliveries()
         harness.renew(card.reference)
 
@@ -680,8 +709,8 @@ class CardContract(ProcessorContract):
         assert {it.saved.fingerprint for it in told} == {card.fingerprint}
 
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
-        assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)
-        assert isinstance(harness.processor.cancel_saving("ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RefusedToLook)
 
     def test_a_method_that_would_be_declined_is_not_verified(self, harness):
         """F4: a bank can be asked for no amount. Of an agreement only its standing can be."""
@@ -691,7 +720,7 @@ class CardContract(ProcessorContract):
         assert answer.code == "generic_decline"
 
     def test_cards_are_not_linked(self, harness):
-        assert isinstance(harness.processor.link(BACK), RefusedToLook)
+        assert isinstance(harness.processor.link(ACCOUNT, BACK), RefusedToLook)
 
 
 class AgreementContract(ProcessorContract):
@@ -699,29 +728,42 @@ class AgreementContract(ProcessorContract):
         """M1"""
         processor = harness.processor
 
-        asked = processor.link(BACK)
+        asked = processor.link(ACCOUNT, BACK)
 
         assert isinstance(asked, NeedsCustomer)
         assert asked.reference
         assert asked.address
-        assert processor.saving(asked.reference) == asked
+        assert processor.saving(ACCOUNT, asked.reference) == asked
 
         harness.agree(asked.address, "ana@example.com")
         harness.agree(asked.address, "somebody.else@example.com")
 
-        agreement = processor.saving(asked.reference)
+        agreement = processor.saving(ACCOUNT, asked.reference)
         assert isinstance(agreement, SavedAgreement)
         assert agreement.payer_email == "ana@example.com"
-        assert processor.saving(asked.reference) == agreement
+        assert processor.saving(ACCOUNT, asked.reference) == agreement
         assert isinstance(processor.charge(wish(agreement.reference)), Paid)
+
+    def test_an_agreement_of_another_account_is_refused(self, harness):
+        """M14: neither read nor given up, before and after it was given."""
+        processor = harness.processor
+        asked = processor.link(ACCOUNT, BACK)
+
+        assert isinstance(processor.saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.cancel_saving(OTHER, asked.reference), WrongAccount)
+        harness.agree(asked.address, "ana@example.com")
+
+        assert isinstance(processor.saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.cancel_saving(OTHER, asked.reference), WrongAccount)
+        assert isinstance(processor.saving(ACCOUNT, asked.reference), SavedAgreement)
 
     def test_the_same_payer_has_the_same_fingerprint(self, harness):
         """M8"""
         found = []
         for email in ("ana@example.com", "Ana@Example.com", "ben@example.com"):
-            asked = harness.processor.link(BACK)
+            asked = harness.processor.link(ACCOUNT, BACK)
             harness.agree(asked.address, email)
-            found.append(harness.processor.saving(asked.reference))
+            found.append(harness.processor.saving(ACCOUNT, asked.reference))
 
         first, again, other = (agreement.fingerprint for agreement in found)
         assert first == again != other
@@ -729,32 +771,32 @@ class AgreementContract(ProcessorContract):
 
     def test_an_agreement_that_was_turned_down_is_none(self, harness):
         """F9"""
-        asked = harness.processor.link(BACK)
+        asked = harness.processor.link(ACCOUNT, BACK)
 
         harness.turn_down(asked.address)
         harness.agree(asked.address, "ana@example.com")
 
-        answer = harness.processor.saving(asked.reference)
+        answer = harness.processor.saving(ACCOUNT, asked.reference)
         assert isinstance(answer, Cancelled)
-        assert harness.processor.saving(asked.reference) == answer
+        assert harness.processor.saving(ACCOUNT, asked.reference) == answer
 
     def test_an_abandoned_link_is_given_up(self, harness):
         """F9"""
-        asked = harness.processor.link(BACK)
+        asked = harness.processor.link(ACCOUNT, BACK)
         harness.move_clock(timedelta(minutes=20))
 
-        given_up = harness.processor.cancel_saving(asked.reference)
+        given_up = harness.processor.cancel_saving(ACCOUNT, asked.reference)
         harness.agree(asked.address, "ana@example.com")
 
         assert isinstance(given_up, Cancelled)
-        assert harness.processor.saving(asked.reference) == given_up
+        assert harness.processor.saving(ACCOUNT, asked.reference) == given_up
 
     def test_giving_up_finds_that_the_payer_has_agreed_before(self, harness):
         """F9"""
-        asked = harness.processor.link(BACK)
+        asked = harness.processor.link(ACCOUNT, BACK)
         harness.agree(asked.address, "ana@example.com")
 
-        assert isinstance(harness.processor.cancel_saving(asked.reference), SavedAgreement)
+        assert isinstance(harness.processor.cancel_saving(ACCOUNT, asked.reference), SavedAgreement)
 
     def test_an_agreement_that_the_payer_took_back_is_not_charged_again(self, harness):
         """M13, F3: the payer's own word, so never to be tried again unasked."""
@@ -770,8 +812,8 @@ class AgreementContract(ProcessorContract):
         assert list(harness.taken()) == []
 
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
-        assert isinstance(harness.processor.saving("ask_made_up"), RefusedToLook)
-        assert isinstance(harness.processor.cancel_saving("ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RefusedToLook)
 
     def test_cards_are_not_taken(self, harness):
-        assert isinstance(harness.processor.save_card("tok_any", BACK), RefusedToLook)
+        assert isinstance(harness.processor.save_card(ACCOUNT, "tok_any", BACK), RefusedToLook)

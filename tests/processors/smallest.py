@@ -25,6 +25,7 @@ from webapp.ports import (
     RefusedToLook,
     Settled,
     Verified,
+    WrongAccount,
 )
 
 STALE = timedelta(minutes=5)
@@ -37,28 +38,31 @@ class Smallest:
 
     def __init__(self, now):
         self.now, self.lock, self.secret = now, RLock(), b"between us"
-        self.asked, self.agreements, self.charges = {}, {}, {}
+        self.asked, self.owners, self.agreements, self.charges = {}, {}, {}, {}
         self.verified, self.taken_back = {}, {}
 
     def open_form(self, holder):
         return RefusedToLook("It takes no cards")
 
-    def save_card(self, token, return_to):
+    def save_card(self, account_id, token, return_to):
         return RefusedToLook("It takes no cards")
 
-    def link(self, return_to):
+    def link(self, account_id, return_to):
         reference = uuid4().hex
+        self.owners[reference] = account_id
         self.asked[reference] = NeedsCustomer(reference, self.now(), f"/agree/{reference}")
         return self.asked[reference]
 
-    def saving(self, reference):
+    def saving(self, account_id, reference):
+        if self.owners.get(reference, account_id) != account_id:
+            return WrongAccount("It was begun for another account")
         return self.asked.get(reference, NOT_BEGUN)
 
-    def cancel_saving(self, reference):
+    def cancel_saving(self, account_id, reference):
         with self.lock:
-            if isinstance(self.saving(reference), NeedsCustomer):
+            if isinstance(self.saving(account_id, reference), NeedsCustomer):
                 self.asked[reference] = Cancelled(self.now())
-            return self.saving(reference)
+            return self.saving(account_id, reference)
 
     def charge(self, request):
         with self.lock:

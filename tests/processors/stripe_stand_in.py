@@ -202,7 +202,7 @@ class StandIn:
                     "customer", "cus", name=given.get("name"), metadata=given.get("metadata", {})
                 )
             case "POST setup_intents":
-                return self._set_up(given)
+                return self._shown(self._set_up(given), expand)
             case "POST payment_intents":
                 return self._pay(given, expand)
             case "POST payment_intents/ID":

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from tests.browser.conftest import free_port
-from tests.processors.contract import wish
+from tests.processors.contract import ACCOUNT, wish
 from webapp.clock import Clock
 from webapp.domain.money import CENT
 from webapp.ports import Declined, Event, Forged, Holder, Paid, Reversed, SavedCard, Settled
@@ -145,7 +145,7 @@ def save(stripe, peer, number="4242424242424242"):
     method = post(peer, "payment_methods", type="card", **card)["id"]
     confirmed = post(peer, f"setup_intents/{setup}/confirm", payment_method=method)
     post(peer, f"payment_methods/{method}/attach", customer=confirmed["customer"])
-    return stripe.save_card(setup, "/")
+    return stripe.save_card(ACCOUNT, setup, "/")
 
 
 def test_a_card_is_created_attached_charged_told_and_refunded(stripe, peer, relay):

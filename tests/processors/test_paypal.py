@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.processors.contract import BACK, AgreementContract, wish
+from tests.processors.contract import ACCOUNT, BACK, AgreementContract, wish
 from tests.processors.paypal import documents
 from tests.processors.paypal.harness import OURS, serving
 from webapp.domain.declines import REASONS
@@ -333,7 +333,7 @@ def test_nobody_at_the_address_is_a_refusal_before_anything_was_sent(harness):
     nobody = harness.adapter(base="http://127.0.0.1:1")
 
     assert isinstance(nobody.charge(wish("any")), RefusedToLook)
-    assert isinstance(nobody.link(BACK), RefusedToLook)
+    assert isinstance(nobody.link(ACCOUNT, BACK), RefusedToLook)
     assert nobody.revoke("any") is False
 
 
@@ -381,10 +381,10 @@ def test_without_its_notes_nothing_is_charged(harness, page, monkeypatch):
 
 def test_what_is_kept_of_a_payer(harness):
     """M7, M8"""
-    asked = harness.processor.link(BACK)
+    asked = harness.processor.link(ACCOUNT, BACK)
     harness.agree(asked.address, "ana@example.com")
 
-    agreement = harness.processor.saving(asked.reference)
+    agreement = harness.processor.saving(ACCOUNT, asked.reference)
 
     wallet = harness.there.payers.wallet("ana@example.com")
     assert agreement.fingerprint == wallet["payer_id"]
@@ -393,16 +393,16 @@ def test_what_is_kept_of_a_payer(harness):
 
 def test_an_agreement_whose_saving_was_not_heard_of_is_saved_once(harness):
     """M8: the answer was lost; the payer agreed once."""
-    asked = harness.processor.link(BACK)
+    asked = harness.processor.link(ACCOUNT, BACK)
     harness.agree(asked.address, "ana@example.com")
     harness.there.trouble("lose_answer", "POST /v3/vault/payment-tokens")
 
-    assert isinstance(harness.processor.saving(asked.reference), Unknown)
+    assert isinstance(harness.processor.saving(ACCOUNT, asked.reference), Unknown)
 
-    saved = harness.processor.saving(asked.reference)
+    saved = harness.processor.saving(ACCOUNT, asked.reference)
     assert isinstance(saved, SavedAgreement)
     harness.move_clock(timedelta(hours=5))
-    assert harness.adapter().saving(asked.reference) == saved
+    assert harness.adapter().saving(ACCOUNT, asked.reference) == saved
     assert list(harness.there.tokens) == [saved.reference]
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.processors.contract import BACK, HUNDRED, AgreementContract, CardContract, wish
+from tests.processors.contract import ACCOUNT, BACK, HUNDRED, AgreementContract, CardContract, wish
 from webapp.clock import Clock
 from webapp.domain import declines
 from webapp.domain.money import MICROS
 from webapp.ports import (
     Cancelled,
     Declined,
+    Holder,
     NeedsCustomer,
     NotKnown,
     Paid,
@@ -82,7 +83,8 @@ class Sandbox:
         self.clock.time += by
 
     def token(self, **fields):
-        return token_for(self.books, FORM | fields, self.now())
+        form = self.processor.open_form(Holder(ACCOUNT, "Harbour Voice", ()))
+        return token_for(self.books, {"setup": form["setup"]} | FORM | fields, self.now())
 
     def challenged_token(self):
         return self.token(number=CHALLENGED_ONCE)
@@ -153,9 +155,9 @@ class PayPal(Sandbox):
     adapter = SandboxPayPal
 
     def agreement(self, email):
-        asked = self.processor.link(BACK)
+        asked = self.processor.link(ACCOUNT, BACK)
         self.agree(asked.address, email)
-        return self.processor.saving(asked.reference).reference
+        return self.processor.saving(ACCOUNT, asked.reference).reference
 
     def paying(self):
         return self.agreement("ana@example.com")
@@ -264,12 +266,12 @@ class TestEachCard:
             return
 
         token = token_for(harness.books, fields, harness.now())
-        card = harness.processor.save_card(token, BACK)
+        card = harness.processor.save_card(ACCOUNT, token, BACK)
 
         assert isinstance(card, NeedsCustomer) == (adding == "challenge")
         if adding == "challenge":
             harness.confirm(card.address)
-            card = harness.processor.saving(card.reference)
+            card = harness.processor.saving(ACCOUNT, card.reference)
         assert (card.brand, card.last4) == (brand, number[-4:])
         # Saved by this way, it behaves as the row says.
         assert charged(harness, wish(card.reference)) == automatic
@@ -281,7 +283,7 @@ class TestEachCard:
             FORM | {"number": number, "security_code": code_for(number)}, harness.now()
         )
         answer = harness.processor.save_card(
-            harness.books.vault.issue_token(details, harness.now()), BACK
+            ACCOUNT, harness.books.vault.issue_token(details, harness.now()), BACK
         )
 
         expected = {"saved": SavedCard, "challenge": NeedsCustomer}.get(adding, Declined)
@@ -362,7 +364,7 @@ def test_the_facts_above_are_those_of_the_reference():
 @pytest.mark.parametrize("age", [timedelta(minutes=15), timedelta(hours=2)])
 def test_a_challenge_cannot_be_answered_after_15_minutes(harness, age):
     """F9: not even to fail it; it waits to be given up."""
-    saving = harness.processor.save_card(harness.challenged_token(), BACK)
+    saving = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     request = wish(harness.wants_customer(), customer_present=True)
     paying = harness.processor.charge(request)
     harness.move_clock(age)
@@ -371,27 +373,27 @@ def test_a_challenge_cannot_be_answered_after_15_minutes(harness, age):
         harness.confirm(asked.address)
         harness.fail(asked.address)
 
-    assert harness.processor.saving(saving.reference) == saving
+    assert harness.processor.saving(ACCOUNT, saving.reference) == saving
     assert harness.processor.ask(request.key) == paying
-    assert isinstance(harness.processor.cancel_saving(saving.reference), Cancelled)
+    assert isinstance(harness.processor.cancel_saving(ACCOUNT, saving.reference), Cancelled)
     assert isinstance(harness.processor.cancel(request.key), Cancelled)
     assert harness.taken() == []
 
 
 def test_a_challenge_can_be_answered_until_15_minutes_have_passed(harness):
     """F9"""
-    saving = harness.processor.save_card(harness.challenged_token(), BACK)
+    saving = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     harness.move_clock(timedelta(minutes=14, seconds=59))
 
     harness.confirm(saving.address)
 
-    assert isinstance(harness.processor.saving(saving.reference), SavedCard)
+    assert isinstance(harness.processor.saving(ACCOUNT, saving.reference), SavedCard)
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
 def test_nothing_stays_of_a_card_that_was_not_confirmed(harness, end):
     """M6"""
-    asked = harness.processor.save_card(harness.challenged_token(), BACK)
+    asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
     assert harness.books.vault.held(subject).card.last4 == "3155"
     assert outcome(harness.processor.charge(wish(subject))) == "invalid_account"
@@ -410,23 +412,23 @@ def test_nobody_is_sent_to_another_host(harness, return_to):
     token = harness.challenged_token()
     request = wish(harness.wants_customer(), customer_present=True, return_to=return_to)
 
-    assert isinstance(harness.processor.save_card(token, return_to), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, token, return_to), RefusedToLook)
     assert isinstance(harness.processor.charge(request), RefusedToLook)
     assert isinstance(harness.processor.ask(request.key), NotKnown)
     paypal = SandboxPayPal(harness.books, harness.clock)
-    assert isinstance(paypal.link(return_to), RefusedToLook)
-    assert isinstance(harness.processor.save_card(token, BACK), NeedsCustomer)
+    assert isinstance(paypal.link(ACCOUNT, return_to), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, token, BACK), NeedsCustomer)
 
 
 def test_a_challenge_is_told_by_the_adapter_that_began_it(harness):
     paypal = SandboxPayPal(harness.books, harness.clock)
-    asked = harness.processor.save_card(harness.challenged_token(), BACK)
-    linking = paypal.link(BACK)
+    asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
+    linking = paypal.link(ACCOUNT, BACK)
 
-    assert isinstance(paypal.saving(asked.reference), RefusedToLook)
-    assert isinstance(paypal.cancel_saving(asked.reference), RefusedToLook)
-    assert isinstance(harness.processor.saving(linking.reference), RefusedToLook)
-    assert harness.processor.saving(asked.reference) == asked
+    assert isinstance(paypal.saving(ACCOUNT, asked.reference), RefusedToLook)
+    assert isinstance(paypal.cancel_saving(ACCOUNT, asked.reference), RefusedToLook)
+    assert isinstance(harness.processor.saving(ACCOUNT, linking.reference), RefusedToLook)
+    assert harness.processor.saving(ACCOUNT, asked.reference) == asked
 
 
 def test_a_lost_answer_leads_to_the_challenge_all_the_same(harness):
@@ -506,7 +508,9 @@ def test_a_bad_field_has_its_own_sentence(harness, fields, field):
     ],
 )
 def test_what_people_write_is_understood(harness, fields):
-    assert isinstance(harness.processor.save_card(harness.token(**fields), BACK), SavedCard)
+    assert isinstance(
+        harness.processor.save_card(ACCOUNT, harness.token(**fields), BACK), SavedCard
+    )
 
 
 def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
@@ -521,7 +525,7 @@ def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
 
 def test_nothing_of_the_number_or_the_code_is_kept(harness, tmp_path):
     """M7"""
-    harness.processor.save_card(harness.token(security_code="987"), BACK)
+    harness.processor.save_card(ACCOUNT, harness.token(security_code="987"), BACK)
     harness.processor.charge(wish(harness.paying()))
     details = read_card(FORM, harness.now())
     harness.books.close()
@@ -536,7 +540,7 @@ def test_fingerprints_of_two_installations_differ(harness, tmp_path):
     """M7: they are made under a secret of the books."""
     other = Sandbox(tmp_path / "other.db")
 
-    prints = {s.processor.save_card(s.token(), BACK).fingerprint for s in (harness, other)}
+    prints = {s.processor.save_card(ACCOUNT, s.token(), BACK).fingerprint for s in (harness, other)}
 
     assert len(prints) == 2
 
@@ -545,9 +549,9 @@ def test_a_token_is_too_old_after_half_an_hour(harness):
     young, old = harness.token(), harness.token()
 
     harness.move_clock(timedelta(minutes=30))
-    assert isinstance(harness.processor.save_card(young, BACK), SavedCard)
+    assert isinstance(harness.processor.save_card(ACCOUNT, young, BACK), SavedCard)
     harness.move_clock(timedelta(seconds=1))
-    assert isinstance(harness.processor.save_card(old, BACK), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, old, BACK), RefusedToLook)
 
 
 def test_an_expired_card_is_declined(harness):
@@ -670,9 +674,9 @@ def test_latency_is_taken_by_every_call(harness):
     harness.processor.verify("verify", request.method_reference)
     harness.processor.revoke(request.method_reference)
     harness.processor.cancel(request.key)
-    harness.processor.save_card("tok_made_up", BACK)
-    harness.processor.saving("ask_made_up")
-    harness.processor.cancel_saving("ask_made_up")
+    harness.processor.save_card(ACCOUNT, "tok_made_up", BACK)
+    harness.processor.saving(ACCOUNT, "ask_made_up")
+    harness.processor.cancel_saving(ACCOUNT, "ask_made_up")
 
     assert harness.slept == [0.25] * 9
 
@@ -754,12 +758,12 @@ def test_some_payers_are_asked_every_time(paypal, email):
 
 def test_an_agreement_is_not_given_after_15_minutes(paypal):
     """F9"""
-    asked = paypal.processor.link(BACK)
+    asked = paypal.processor.link(ACCOUNT, BACK)
     paypal.move_clock(timedelta(minutes=15))
 
     paypal.agree(asked.address, "ana@example.com")
 
-    assert paypal.processor.saving(asked.reference) == asked
+    assert paypal.processor.saving(ACCOUNT, asked.reference) == asked
 
 
 # The books

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.processors import smallest
-from tests.processors.contract import BACK, AgreementContract
+from tests.processors.contract import ACCOUNT, BACK, AgreementContract
 from tests.processors.smallest import STALE, Smallest
 from webapp.ports import (
     Declined,
@@ -73,13 +73,13 @@ class Harness:
 
     def agree(self, address, email):
         reference = address.rpartition("/")[2]
-        if isinstance(self.processor.saving(reference), NeedsCustomer):
+        if isinstance(self.processor.saving(ACCOUNT, reference), NeedsCustomer):
             saved = SavedAgreement(uuid4().hex, email.lower(), email)
             self.processor.agreements[saved.reference] = saved
             self.processor.asked[reference] = saved
 
     def turn_down(self, address):
-        self.processor.cancel_saving(address.rpartition("/")[2])
+        self.processor.cancel_saving(ACCOUNT, address.rpartition("/")[2])
 
     def take_back(self, reference):
         self.processor.revoke(reference)
@@ -126,9 +126,9 @@ class Harness:
         ]
 
     def _agreement(self, email):
-        asked = self.processor.link(BACK)
+        asked = self.processor.link(ACCOUNT, BACK)
         self.agree(asked.address, email)
-        return self.processor.saving(asked.reference).reference
+        return self.processor.saving(ACCOUNT, asked.reference).reference
 
     def _take_back(self, key, kind, amount):
         reference, state = uuid4().hex, TakenBackState.TAKEN

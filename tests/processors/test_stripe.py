@@ -10,7 +10,7 @@ import pytest
 from stripe import InvalidRequestError
 
 from tests.factories import MovableClock
-from tests.processors.contract import HUNDRED, CardContract, told_by, wish
+from tests.processors.contract import ACCOUNT, HUNDRED, CardContract, told_by, wish
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     ASKS_ONCE,
@@ -344,7 +344,7 @@ def test_the_failure_of_a_challenge_keeps_the_time_its_event_told_f8(harness):
 
 
 def test_one_account_has_one_customer(harness):
-    first = harness.processor.save_card(harness.token(), "/")
+    first = harness.processor.save_card(ACCOUNT, harness.token(), "/")
     holder = Holder(1, "Harbour Voice", (first.reference, "card_of_a_sandbox"))
     secret = harness.processor.open_form(holder)["client_secret"]
 
@@ -360,7 +360,7 @@ def test_a_customer_that_was_deleted_there_is_made_anew(harness):
 
 
 def test_a_card_that_its_bank_refuses_is_not_saved(harness):
-    card = harness.processor.save_card(harness.token("4000000000000002"), "/")
+    card = harness.processor.save_card(ACCOUNT, harness.token("4000000000000002"), "/")
 
     assert (card.code, card.decline_class) == ("generic_decline", DeclineClass.SOFT)
 
@@ -472,3 +472,24 @@ def test_the_stand_ins_objects_have_no_field_that_the_examples_lack(harness):
             assert set(card) <= set(real)
     for event in harness.stand_in.events:
         assert set(event) <= set(examples["event"])
+
+
+def test_a_form_is_never_opened_on_another_accounts_customer_m14(harness):
+    """As for an account that was given another account's card before that was refused."""
+    theirs = harness.processor.save_card(ACCOUNT, harness.token(), "/")
+    other = Holder(4711, "Ferry Ltd", (theirs.reference,))
+
+    secret = harness.processor.open_form(other)["client_secret"]
+    token = harness.stand_in.confirm_setup(secret, "5555555555554444")["id"]
+    saved = harness.processor.save_card(4711, token, "/")
+
+    assert saved.last4 == "4444"
+    assert saved.reference.partition("/")[0] != theirs.reference.partition("/")[0]
+
+
+def test_a_card_of_another_customer_than_its_setup_is_refused_m14(harness):
+    token = harness.token()
+    intent = harness.stand_in.get(token)
+    harness.stand_in.get(intent["payment_method"])["customer"] = "cus_another"
+
+    assert isinstance(harness.processor.save_card(ACCOUNT, token, "/"), RefusedToLook)

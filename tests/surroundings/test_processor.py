@@ -107,7 +107,7 @@ def test_a_card_that_cannot_be_saved_is_told_and_can_be_sent_again(client, cover
     """M6: nothing was kept."""
 
     class Down(SandboxProcessor):
-        def save_card(self, token, return_to):
+        def save_card(self, account_id, token, return_to):
             return Unknown("Connection refused")
 
     processors = covered.parts.processors
@@ -134,7 +134,7 @@ def test_its_own_full_disk_is_its_answer_and_not_our_error(without_books):
     assert payment.state == "open"
     assert world.tries == [("4242", "30.00", "unknown")]
     assert isinstance(processor.verify("verify-1", "card_x"), Unknown)
-    assert isinstance(processor.save_card("tok_x", "/"), Unknown | RefusedToLook)
+    assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RefusedToLook)
     assert processor.revoke("card_x") is False
     world.books._store.db.execute("PRAGMA query_only = 0")
     world.pass_time(minutes=31)

@@ -1,5 +1,7 @@
 """The ways to the bank and to PayPal and back, and who may take them (M6, M11, F7, F9, P1)."""
 
+import re
+
 import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form, resume_token
@@ -19,6 +21,10 @@ def send_card(client, world, number, headers=None):
     token = token_for(world.books, card_form(number), world.clock.now())
     data = {"token": token, "state": state}
     return client.post("/billing/payment-methods", data=data, headers=headers or {})
+
+
+def hidden_in(form):
+    return dict(re.findall(r'name="(setup|state)" value="([^"]+)"', form))
 
 
 def test_a_card_with_a_challenge_without_scripts(client, world):
@@ -70,6 +76,34 @@ def test_giving_up_keeps_the_form(client, world):
     assert answer.status_code == 422
     assert "left open" in words(answer)
     assert world.methods == []
+
+
+def test_another_accounts_card_form_is_refused_m14(client, world, stranger):
+    """The card was entered for the other account, which can still save it."""
+    new = "/billing/payment-methods/cards/new"
+    theirs, ours = (hidden_in(one.get(new, headers=HTMX).text) for one in (stranger, client))
+    card = card_form(VISA) | {"setup": theirs["setup"]}
+    token = client.post("/sandbox/cards", data=card, headers={"Accept": "application/json"}).json
+
+    refused = client.post(
+        "/billing/payment-methods", data={**token, "state": ours["state"]}, headers=HTMX
+    )
+
+    assert refused.status_code == 422
+    assert "started for another account, so nothing was saved" in words(refused)
+    assert world.methods == []
+    saved = stranger.post(
+        "/billing/payment-methods", data={**token, "state": theirs["state"]}, headers=HTMX
+    )
+    assert saved.status_code == 200
+
+
+def test_a_card_form_that_is_not_ours_gives_no_token_m14(client):
+    for setup in ("1.made-up", "made up", "²."):
+        card = card_form(VISA) | {"setup": setup}
+        answer = client.post("/sandbox/cards", data=card, headers={"Accept": "application/json"})
+        assert answer.status_code == 422
+        assert "no longer valid" in answer.json["errors"]["form"]
 
 
 def test_another_accounts_setup_is_not_found(client, world, stranger):

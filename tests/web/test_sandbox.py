@@ -316,9 +316,9 @@ def test_every_status_is_told_in_words(client, world):
 def agreement(world, session):
     """A method of the account's: the agreement that ana@example.com has given."""
     processor = world.parts.processors["sandbox_paypal"]
-    asked = processor.link(BACK)
+    asked = processor.link(1, BACK)
     world.books.desk.agree(asked.reference, "ana@example.com", world.clock.now())
-    saved = processor.saving(asked.reference)
+    saved = processor.saving(1, asked.reference)
     method = PaymentMethod(
         account_id=world.account_id,
         kind=MethodKind.PAYPAL,
@@ -445,7 +445,9 @@ def test_a_script_gets_a_token(anyone, world):
 
     assert answer.status_code == 201
     assert answer.json["token"].startswith("tok_")
-    assert world.parts.processors["sandbox"].save_card(answer.json["token"], BACK).last4 == "4242"
+    assert (
+        world.parts.processors["sandbox"].save_card(1, answer.json["token"], BACK).last4 == "4242"
+    )
 
 
 def test_a_script_gets_a_sentence_for_each_field(anyone):

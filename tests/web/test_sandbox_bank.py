@@ -46,7 +46,7 @@ def paypal(world):
 @pytest.fixture
 def saving(world, cards):
     token = token_for(world.books, card_form(CHALLENGED_ONCE), world.clock.now())
-    return cards.save_card(token, BACK)
+    return cards.save_card(1, token, BACK)
 
 
 def paying(world, number=CHALLENGED_ALWAYS, return_to=BACK):
@@ -97,7 +97,7 @@ def test_completing_saves_the_card_and_leads_back(anyone, cards, saving):
     answer = anyone.post(saving.address, data=COMPLETE)
 
     assert (answer.status_code, answer.location) == (303, BACK)
-    assert isinstance(cards.saving(saving.reference), SavedCard)
+    assert isinstance(cards.saving(1, saving.reference), SavedCard)
 
 
 def test_failing_saves_nothing_and_leads_back(anyone, cards, saving):
@@ -105,7 +105,7 @@ def test_failing_saves_nothing_and_leads_back(anyone, cards, saving):
     answer = anyone.post(saving.address, data=FAIL)
 
     assert (answer.status_code, answer.location) == (303, BACK)
-    assert isinstance(cards.saving(saving.reference), Declined)
+    assert isinstance(cards.saving(1, saving.reference), Declined)
 
 
 @pytest.mark.parametrize(
@@ -156,20 +156,20 @@ def test_after_15_minutes_the_page_says_it_has_ended(anyone, world, cards, savin
             assert "This request has ended" in words(answer)
             assert f'href="{BACK.replace("&", "&amp;")}"' in answer.text
 
-    assert isinstance(cards.saving(saving.reference), NeedsCustomer)
+    assert isinstance(cards.saving(1, saving.reference), NeedsCustomer)
     assert isinstance(cards.ask(request.key), NeedsCustomer)
     assert world.books.paid_charges() == []
 
 
 def test_what_was_given_up_cannot_be_completed(anyone, cards, saving):
     """F9"""
-    cards.cancel_saving(saving.reference)
+    cards.cancel_saving(1, saving.reference)
 
     answer = anyone.post(saving.address, data=COMPLETE)
 
     assert answer.status_code == 410
     assert "This request has ended" in words(answer)
-    assert isinstance(cards.saving(saving.reference), Cancelled)
+    assert isinstance(cards.saving(1, saving.reference), Cancelled)
 
 
 def test_without_a_way_back_the_page_says_so(anyone, world):
@@ -183,7 +183,7 @@ def test_without_a_way_back_the_page_says_so(anyone, world):
 
 @pytest.mark.parametrize("path", ["challenges", "paypal"])
 def test_an_address_that_was_tampered_with_is_not_found(anyone, saving, paypal, path):
-    linking = paypal.link(BACK)
+    linking = paypal.link(1, BACK)
     for reference in (saving.reference[:-1], f"{saving.reference[:-1]}g", "1", "ask_"):
         assert anyone.get(f"/sandbox/{path}/{reference}").status_code == 404
         assert anyone.post(f"/sandbox/{path}/{reference}", data=COMPLETE).status_code == 404
@@ -195,7 +195,7 @@ def test_an_address_that_was_tampered_with_is_not_found(anyone, saving, paypal, 
 @pytest.mark.parametrize("data", [{}, {"answer": "agree"}, {"answer": "cancel"}])
 def test_another_answer_makes_no_sense(anyone, cards, saving, data):
     assert anyone.post(saving.address, data=data).status_code == 400
-    assert cards.saving(saving.reference) == saving
+    assert cards.saving(1, saving.reference) == saving
 
 
 def test_the_way_back_is_the_one_that_was_given(anyone, saving):
@@ -237,7 +237,7 @@ def test_in_a_frame_the_focus_is_asked_for_by_a_script(anyone, saving):
 
 def test_a_payer_agrees_and_is_led_back(anyone, paypal):
     """M1"""
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
     page = anyone.get(asked.address)
     assert re.search(r'<label for="email">E-mail</label>', page.text)
     assert "password" not in re.findall(r'name="(\w+)"', page.text)
@@ -246,48 +246,48 @@ def test_a_payer_agrees_and_is_led_back(anyone, paypal):
     answer = anyone.post(asked.address, data=AGREE)
 
     assert (answer.status_code, answer.location) == (303, BACK)
-    saved = paypal.saving(asked.reference)
+    saved = paypal.saving(1, asked.reference)
     assert isinstance(saved, SavedAgreement)
     assert saved.payer_email == "ana@example.com"
 
 
 def test_a_payer_turns_back(anyone, paypal):
     """F9"""
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
 
     for pressed in ({"answer": "cancel"}, AGREE):
         answer = anyone.post(asked.address, data=pressed)
         assert (answer.status_code, answer.location) == (303, BACK)
 
-    assert isinstance(paypal.saving(asked.reference), Cancelled)
+    assert isinstance(paypal.saving(1, asked.reference), Cancelled)
 
 
 def test_an_agreement_is_given_once(anyone, paypal):
     """L3"""
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
     anyone.post(asked.address, data=AGREE)
-    first = paypal.saving(asked.reference)
+    first = paypal.saving(1, asked.reference)
 
     for pressed in (AGREE, AGREE | {"email": "ben@example.com"}, {"answer": "cancel"}):
         assert anyone.post(asked.address, data=pressed).location == BACK
 
-    assert paypal.saving(asked.reference) == first
+    assert paypal.saving(1, asked.reference) == first
 
 
 @pytest.mark.parametrize("email", ["", "ana", "ana@", "<b>@example.com"])
 def test_a_bad_address_stays_beside_its_error(anyone, paypal, email):
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
 
     answer = anyone.post(asked.address, data=AGREE | {"email": email})
 
     assert answer.status_code == 422
     assert "Enter an e-mail address such as ana@example.com" in words(answer)
     assert "<b>" not in answer.text
-    assert paypal.saving(asked.reference) == asked
+    assert paypal.saving(1, asked.reference) == asked
 
 
 def test_a_password_that_was_sent_is_not_kept(anyone, world, paypal, home):
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
 
     anyone.post(asked.address, data=AGREE | {"password": "keep-me-not"})
 
@@ -298,19 +298,19 @@ def test_a_password_that_was_sent_is_not_kept(anyone, world, paypal, home):
 
 def test_paypals_page_too_ends_after_15_minutes(anyone, world, paypal):
     """F9"""
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
     world.clock.advance(minutes=15)
 
     for answer in (anyone.get(asked.address), anyone.post(asked.address, data=AGREE)):
         assert answer.status_code == 410
         assert "This request has ended" in words(answer)
-    assert paypal.saving(asked.reference) == asked
+    assert paypal.saving(1, asked.reference) == asked
 
 
 def test_the_bank_asks_a_payer_too(anyone, world, paypal):
-    asked = paypal.link(BACK)
+    asked = paypal.link(1, BACK)
     anyone.post(asked.address, data=AGREE)
-    reference = paypal.saving(asked.reference).reference
+    reference = paypal.saving(1, asked.reference).reference
     world.next_answer(AnswerKind.AUTHENTICATION_REQUIRED)
     request = ChargeRequest(
         "attempt-1", 50 * MICROS, "USD", reference, customer_present=True, return_to=BACK

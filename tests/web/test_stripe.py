@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
@@ -17,6 +18,8 @@ from tests.processors.stripe_stand_in import (
 )
 from webapp.actions.decide_attempt import decide_attempt
 from webapp.domain import evidence
+from webapp.domain.audit import AuditEntry
+from webapp.ports import Holder
 from webapp.processors.stripe.processor import StripeProcessor
 
 MAIN = "/billing/payment-methods"
@@ -57,9 +60,7 @@ def app(app, clock, stand_in):
 
 def add(client, stand_in, number=PAYS, *, leave_open=False):
     """Open the form, type the card into Stripe's part of it, and send what its script answers."""
-    form = client.get(f"{MAIN}/cards/new", headers=FRAGMENT).text
-    secret = re.search(r'data-secret="([^"]+)"', form)[1]
-    state = re.search(r'name="state" value="([^"]+)"', form)[1]
+    secret, state = form_of(client)
     token = stand_in.confirm_setup(secret, number, leave_open=leave_open)["id"]
     return client.post(MAIN, data={"state": state, "token": token}, headers=FRAGMENT)
 
@@ -69,6 +70,13 @@ def deliver(client, stand_in):
         client.post("/webhooks/stripe", data=body, headers=headers).status_code
         for body, headers in stand_in.deliveries()
     ]
+
+
+def form_of(client):
+    """The secret of the SetupIntent, and what the form proves its person by."""
+    form = client.get(f"{MAIN}/cards/new", headers=FRAGMENT).text
+    secret = re.search(r'data-secret="([^"]+)"', form)[1]
+    return secret, re.search(r'name="state" value="([^"]+)"', form)[1]
 
 
 def test_the_page_is_opened_for_stripes_hosts_and_says_test_mode(client):
@@ -97,6 +105,45 @@ def test_a_card_is_saved_charged_and_refunded(client, world, stand_in):
     assert set(deliver(client, stand_in)) == {200}
     assert world.balance == "115.00"
     assert [kind for kind, _ in world.entries] == ["usage", "payment", "refund"]
+
+
+def test_another_accounts_card_is_refused_m14(app, client, world, stand_in, caplog):
+    """Its SetupIntent has leaked: nothing is saved, charged, or revoked there."""
+    add(client, stand_in)
+    stripe = app.extensions["ballast"].processors["stripe"]
+    secret = stripe.open_form(Holder(4711, "Victim Ltd", ()))["client_secret"]
+    theirs = stand_in.confirm_setup(secret, "5555555555554444")
+    _, state = form_of(client)
+
+    answer = client.post(MAIN, data={"state": state, "token": theirs["id"]}, headers=FRAGMENT)
+
+    assert answer.status_code == 422
+    assert "started for another account, so nothing was saved" in answer.text
+    assert [method.label for method in world.methods] == ["Visa •••• 4242"]
+    assert f"{theirs['id']} was made for account 4711" in caplog.text
+    refused = select(AuditEntry).where(AuditEntry.what == "method_refused")
+    assert world.session.scalars(refused).one().account_id == world.account_id
+    assert "4711" not in client.get("/settings/audit-log").text
+    world.run("revoke methods")
+    assert stand_in.get(theirs["payment_method"])["customer"] == theirs["customer"]
+    assert stripe.save_card(4711, theirs["id"], "/").last4 == "4444"
+    world.refill("50.00", "100.00")
+    world.use("60.00")
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+def test_a_card_that_was_detached_before_it_was_saved_is_not_listed_m13(client, world, stand_in):
+    """Its SetupIntent has succeeded, and the card belongs to no customer any more."""
+    secret, state = form_of(client)
+    token = stand_in.confirm_setup(secret, PAYS)
+    stand_in.detach(token["payment_method"])
+    deliver(client, stand_in)
+
+    answer = client.post(MAIN, data={"state": state, "token": token["id"]}, headers=FRAGMENT)
+
+    assert answer.status_code == 422
+    assert world.methods == []
 
 
 def test_a_decline_suspends_and_the_next_card_pays(client, world, stand_in):

@@ -4,6 +4,7 @@ Where the bank or PayPal asks the customer first, only a setup is kept; `finish_
 method when that has succeeded.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.join_list import join_list
 from webapp.clock import Clock
-from webapp.domain import method_setups
+from webapp.domain import audit, method_setups
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.declines import reason
@@ -27,10 +28,17 @@ from webapp.ports import (
     SavedAgreement,
     SavedCard,
     SavingAnswer,
+    WrongAccount,
 )
+
+log = logging.getLogger(__name__)
 
 NOT_SAVED = "It could not be saved just now. Nothing was kept; please send it again."
 NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
+OTHER_ACCOUNT = (
+    "This was started for another account, so nothing was saved. Open the form again and enter "
+    "your own payment method."
+)
 NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please try again."
 
 
@@ -56,13 +64,18 @@ def add_card(
 ) -> PaymentMethod | Asked:
     """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason."""
     session.rollback()  # no transaction is open during the call
-    answer = processor.save_card(token, return_to)
+    answer = processor.save_card(account_id, token, return_to)
     if isinstance(answer, NeedsCustomer):
         kind = MethodKind.CARD
         return _ask(session, account_id, kind, processor, answer, consent, actor, clock.now())
+    now = clock.now()
+    if isinstance(answer, WrongAccount):
+        Account.locked(session, account_id)
+        record_wrong_account(session, account_id, processor.name, answer, actor, now)
+        session.commit()
     saved = saved_or_refuse(answer)
     account = Account.locked(session, account_id)
-    method = join_list(session, account, saved, processor.name, consent, actor, clock.now(), policy)
+    method = join_list(session, account, saved, processor.name, consent, actor, now, policy)
     session.commit()
     return method
 
@@ -81,7 +94,7 @@ def link_paypal(
     if not session.get_one(Account, account_id).paypal_allowed:
         raise Refusal(NOT_OFFERED, code="paypal_not_offered")
     session.rollback()  # no transaction is open during the call
-    answer = processor.link(return_to)
+    answer = processor.link(account_id, return_to)
     if not isinstance(answer, NeedsCustomer):
         raise Refusal(NOT_REACHED, code="not_saved")
     kind = MethodKind.PAYPAL
@@ -93,9 +106,24 @@ def saved_or_refuse(answer: SavingAnswer) -> Saved:
     if isinstance(answer, Declined):
         why = reason(answer.code)
         raise Refusal(f"{why.sentence}. {why.advice}", code="card_declined")
+    if isinstance(answer, WrongAccount):
+        raise Refusal(OTHER_ACCOUNT, code="wrong_account")
     if not isinstance(answer, (SavedCard, SavedAgreement)):
         raise Refusal(NOT_SAVED, code="not_saved")
     return answer
+
+
+def record_wrong_account(
+    session: Session,
+    account_id: int,
+    processor: str,
+    answer: WrongAccount,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """M14: nothing is saved. The operator reads in the log whose it was; the account does not."""
+    log.warning("account %s was refused a method by %s: %s", account_id, processor, answer.reason)
+    audit.record(session, account_id, actor, "method_refused", now, processor=processor)
 
 
 def _ask(

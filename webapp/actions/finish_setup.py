@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.add_method import saved_or_refuse
+from webapp.actions.add_method import record_wrong_account, saved_or_refuse
 from webapp.actions.each import Going, always, each
 from webapp.actions.join_list import join_list
 from webapp.clock import Clock
@@ -24,6 +24,7 @@ from webapp.ports import (
     RefusedToLook,
     SavingAnswer,
     Unknown,
+    WrongAccount,
 )
 
 
@@ -45,7 +46,7 @@ def finish_setup(
         return _as_it_ended(session, setup)
     processor, reference = processors[setup.processor], setup.reference
     session.rollback()  # no transaction is open during the call
-    answer = processor.saving(reference)
+    answer = processor.saving(account_id, reference)
     if isinstance(answer, NeedsCustomer):
         return None
     return _end(session, account_id, setup_id, answer, actor, clock.now(), policy)
@@ -67,7 +68,7 @@ def give_up_setup(
     processor, reference = processors[setup.processor], setup.reference
     started_at = setup.started_at
     session.rollback()  # no transaction is open during the call
-    answer = processor.cancel_saving(reference)
+    answer = processor.cancel_saving(account_id, reference)
     now = clock.now()
     unanswered = isinstance(answer, (Unknown, RefusedToLook))
     if unanswered and now - started_at > method_setups.FORGOTTEN:
@@ -123,6 +124,10 @@ def _end(
         setup.end(SetupState.FAILED if failed else SetupState.ABANDONED, now)
         session.commit()
         return _as_it_ended(session, setup)
+    if isinstance(answer, WrongAccount):
+        record_wrong_account(session, account_id, setup.processor, answer, actor, now)
+        setup.end(SetupState.FAILED, now)
+        session.commit()
     saved = saved_or_refuse(answer)
     method = join_list(session, account, saved, setup.processor, setup.consent, actor, now, policy)
     setup.end(SetupState.SAVED, now)

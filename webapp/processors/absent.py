@@ -54,16 +54,16 @@ class Absent:
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
         return RefusedToLook(NOT_HERE)
 
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return RefusedToLook(NOT_HERE)
 
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         return RefusedToLook(NOT_HERE)
 
-    def saving(self, reference: str) -> SavingAnswer:
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
         return RefusedToLook(NOT_HERE)
 
-    def cancel_saving(self, reference: str) -> SavingAnswer:
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         return RefusedToLook(NOT_HERE)
 
     def charge(self, request: ChargeRequest) -> Answer:

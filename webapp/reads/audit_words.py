@@ -285,6 +285,11 @@ KINDS: dict[str, Kind] = {
     "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
     "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
     "method_added": Kind(METHODS, "Method added", fixed("{method}.")),
+    "method_refused": Kind(
+        METHODS,
+        "Method refused",
+        fixed("It was started for another account, so nothing was saved."),
+    ),
     "method_refreshed": Kind(METHODS, "Method added again", fixed("{method} was refreshed.")),
     "method_removed": Kind(METHODS, "Method removed", fixed("{method}.")),
     "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without a payment.")),

@@ -51,6 +51,7 @@ def _refused(refused: CardRefused, by_script: bool) -> Response:
         fields=kept,
         return_to=request.form["return_to"],
         state=request.form.get("state", ""),
+        setup=request.form.get("setup", ""),
         countries=[("", "Choose a country"), *countries.names().items()],
     )
     return make_response(page)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 
-from tests.processors.contract import BACK
+from tests.processors.contract import ACCOUNT, BACK
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.clock import Clock
 from webapp.domain.money import decimal_text
@@ -67,9 +67,9 @@ class Harness:
         self.clock.time += by
 
     def agreement(self, email):
-        asked = self.processor.link(BACK)
+        asked = self.processor.link(ACCOUNT, BACK)
         self.agree(asked.address, email)
-        return self.processor.saving(asked.reference).reference
+        return self.processor.saving(ACCOUNT, asked.reference).reference
 
     def paying(self):
         return self.agreement("ana@example.com")
@@ -93,7 +93,7 @@ class Harness:
         where = self._go(address, action="cancel")
         assert where == f"{OURS}{BACK}?turned_back=1"
         # What our own page does when a payer comes back by that address.
-        self.processor.cancel_saving(address.rpartition("=")[2])
+        self.processor.cancel_saving(ACCOUNT, address.rpartition("=")[2])
 
     def take_back(self, reference):
         self.there.take_back(reference)

@@ -14,6 +14,7 @@ from webapp.ports import (
     SavingAnswer,
     Unknown,
     Verified,
+    WrongAccount,
 )
 from webapp.processors.paypal.charges import TOKENS, turned_back
 from webapp.processors.paypal.client import Client, NoAnswer, Reply, no_answer
@@ -37,7 +38,7 @@ class Agreements:
         self._notes = notes
         self._base_url = base_url
 
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         back = self._base_url + return_to
         wallet = {
             # One payer may keep several accounts afloat.
@@ -56,15 +57,17 @@ class Agreements:
         if not reply.is_ok or not where:
             return no_answer(reply)
         setup = str(reply.body["id"])
-        asked = self._notes.keep(f"{setup}/asked", at=reply.at.isoformat(), where=where)
+        asked = self._notes.keep(
+            f"{setup}/asked", at=reply.at.isoformat(), where=where, account=str(account_id)
+        )
         return NeedsCustomer(setup, instant(asked["at"]), asked["where"])
 
-    def saving(self, reference: str) -> SavingAnswer:
-        return self._ended(reference, give_up=False)
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
+        return self._ended(account_id, reference, give_up=False)
 
-    def cancel_saving(self, reference: str) -> SavingAnswer:
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         """PayPal has no call for it: from now on nothing is saved, whoever agrees."""
-        return self._ended(reference, give_up=True)
+        return self._ended(account_id, reference, give_up=True)
 
     def verify(self, key: str, reference: str) -> Verified | Declined | Unknown | RefusedToLook:
         """Whether the agreement stands: PayPal can be asked no more for no amount."""
@@ -88,10 +91,12 @@ class Agreements:
             reply.is_ok or self._client.get(f"{TOKENS}/{quote(reference, safe='')}").status == 404
         )
 
-    def _ended(self, reference: str, *, give_up: bool) -> SavingAnswer:
+    def _ended(self, account_id: int, reference: str, *, give_up: bool) -> SavingAnswer:
         asked = self._notes.read(f"{reference}/asked")
         if asked is None:
             return NOT_BEGUN
+        if asked.get("account") != str(account_id):
+            return WrongAccount(f"{reference} was begun for account {asked.get('account')}")
         choice = self._notes.read(f"{reference}/choice") or {}
         if "given_up_at" in choice:
             return Cancelled(instant(choice["given_up_at"]))

@@ -92,20 +92,20 @@ class PayPal:
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
         return NO_CARDS
 
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return NO_CARDS
 
     @answered
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
-        return self._agreements.link(return_to)
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+        return self._agreements.link(account_id, return_to)
 
     @answered
-    def saving(self, reference: str) -> SavingAnswer:
-        return self._agreements.saving(reference)
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
+        return self._agreements.saving(account_id, reference)
 
     @answered
-    def cancel_saving(self, reference: str) -> SavingAnswer:
-        return self._agreements.cancel_saving(reference)
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
+        return self._agreements.cancel_saving(account_id, reference)
 
     @answered
     def charge(self, request: ChargeRequest) -> Answer:

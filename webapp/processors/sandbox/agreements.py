@@ -50,11 +50,13 @@ class Agreements:
         self._store = store
         self._secret = str(store.setting("fingerprint_secret", "")).encode()
 
-    def propose(self, return_to: str, now: datetime) -> Challenge:
-        """Ask whoever comes to the page to agree."""
+    def propose(self, account_id: int, return_to: str, now: datetime) -> Challenge:
+        """Ask the visitor of the page to agree, on behalf of this account."""
         reference = f"agr_{token_hex(12)}"
         with self._store.writing() as db:
-            return begin(db, ChallengeKind.AGREEMENT, reference, return_to, now)
+            return begin(
+                db, ChallengeKind.AGREEMENT, reference, return_to, now, account_id=account_id
+            )
 
     def sign(self, db: Connection, reference: str, payer_email: str, now: datetime) -> None:
         """Within the transaction that ends its challenge."""

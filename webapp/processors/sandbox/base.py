@@ -25,6 +25,7 @@ from webapp.ports import (
     Settled,
     Unknown,
     Verified,
+    WrongAccount,
 )
 from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
@@ -89,17 +90,17 @@ class PretendProcessor(ABC):
         self._sleep = sleep
 
     @or_else(DOWN)
-    def saving(self, reference: str) -> SavingAnswer:
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
-        return self._ended(self._books.desk.find(reference, {self.saves}))
+        return self._ended(account_id, self._books.desk.find(reference, {self.saves}))
 
     @or_else(DOWN)
-    def cancel_saving(self, reference: str) -> SavingAnswer:
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         self._take(self._books.latency)
-        desk = self._books.desk
-        if desk.find(reference, {self.saves}) is None:
-            return self._ended(None)
-        return self._ended(desk.cancel(reference, self._clock.now()))
+        challenge = self._books.desk.find(reference, {self.saves})
+        if challenge is not None and challenge.account_id == account_id:
+            challenge = self._books.desk.cancel(reference, self._clock.now())
+        return self._ended(account_id, challenge)
 
     @or_else(DOWN)
     def charge(self, request: ChargeRequest) -> Answer:
@@ -198,9 +199,11 @@ class PretendProcessor(ABC):
     def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
         """What the bank behind the method says; a decline code unless it would pay."""
 
-    def _ended(self, challenge: Challenge | None) -> SavingAnswer:
+    def _ended(self, account_id: int, challenge: Challenge | None) -> SavingAnswer:
         if challenge is None:
             return RefusedToLook("Nothing is being saved under this reference")
+        if challenge.account_id != account_id:
+            return WrongAccount(f"{challenge.id} was begun for account {challenge.account_id}")
         if challenge.state is ChallengeState.OPEN:
             return challenge.asks()
         if challenge.state is ChallengeState.COMPLETED:

@@ -12,7 +12,7 @@ from secrets import token_hex
 from sqlite3 import Connection
 
 from webapp.ports import NeedsCustomer
-from webapp.processors.sandbox.store import read, written
+from webapp.processors.sandbox.store import keep_owner, owner_of, read, written
 
 LIFE = timedelta(minutes=15)
 """After that it can only be given up."""
@@ -48,6 +48,8 @@ class Challenge:
     state: ChallengeState
     created_at: datetime
     ended_at: datetime | None
+    account_id: int | None
+    """The account that it was begun for (M14); None for a charge's."""
 
     @property
     def at(self) -> datetime:
@@ -82,6 +84,7 @@ def begin(
     now: datetime,
     *,
     decline_code: str = "",
+    account_id: int | None = None,
 ) -> Challenge:
     """Ask. `decline_code` is what the bank says even after a yes; empty: it agrees."""
     id_ = f"ask_{token_hex(16)}"
@@ -90,7 +93,9 @@ def begin(
         "VALUES (?, ?, ?, ?, ?, ?)",
         (id_, kind, subject, decline_code, return_to, written(now)),
     )
-    return Challenge(id_, kind, subject, return_to, ChallengeState.OPEN, now, None)
+    if account_id is not None:
+        keep_owner(db, id_, account_id)
+    return Challenge(id_, kind, subject, return_to, ChallengeState.OPEN, now, None, account_id)
 
 
 def end(db: Connection, id_: str, state: ChallengeState, now: datetime) -> bool:
@@ -116,4 +121,5 @@ def find(db: Connection, id_: str) -> Challenge | None:
         state=ChallengeState(row["state"]),
         created_at=read(row["created_at"]),
         ended_at=read(row["ended_at"]) if row["ended_at"] else None,
+        account_id=owner_of(db, id_),
     )

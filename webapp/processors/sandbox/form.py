@@ -23,6 +23,8 @@ from webapp.processors.sandbox.cards import (
 )
 from webapp.processors.sandbox.vault import CardDetails
 
+NOT_OUR_FORM = "This card form is no longer valid. Close it and open it again."
+
 NOT_HERE = "Leave the card number out of this field"
 
 KEPT_FIELDS = ("expiry", "cardholder", "country", "line", "city", "postcode")
@@ -46,16 +48,20 @@ class CardRefused(Exception):
 
 
 def token_for(books: SandboxBooks, fields: Mapping[str, str], now: datetime) -> str:
-    """The single-use token for the card in these fields.
+    """The single-use token for the card in these fields, and for the account of their form (M14).
 
     Raises `CardRefused`.
     """
+    form = fields.get("setup", "")
+    account_id = books.vault.account_of(form)
+    if form and account_id is None:
+        raise CardRefused({"form": NOT_OUR_FORM})
     details = read_card(fields, now)
     behaviour = BEHAVIOURS[behaviour_name(details.number)]
     if behaviour.adding is Adding.REFUSED:
         reason = declines.reason(behaviour.code)
         raise CardRefused({"form": f"{reason.sentence}. {reason.advice}"})
-    return books.vault.issue_token(details, now)
+    return books.vault.issue_token(details, now, account_id)
 
 
 def read_card(fields: Mapping[str, str], now: datetime) -> CardDetails:

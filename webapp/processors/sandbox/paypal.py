@@ -38,15 +38,15 @@ class SandboxPayPal(PretendProcessor):
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
         return NO_CARDS
 
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return NO_CARDS
 
     @or_else(DOWN)
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN
-        return self._books.agreements.propose(return_to, self._clock.now()).asks()
+        return self._books.agreements.propose(account_id, return_to, self._clock.now()).asks()
 
     @or_else(False)
     def revoke(self, method_reference: str) -> bool:

@@ -13,6 +13,7 @@ from webapp.ports import (
     SavedCard,
     SavingAnswer,
     Unknown,
+    WrongAccount,
 )
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.base import (
@@ -36,24 +37,31 @@ class SandboxProcessor(PretendProcessor):
     front = Front(form="sandbox/_card_dialog.html", scripts=("card_form",))
     saves = ChallengeKind.CARD
 
+    @or_else(DOWN)
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
-        return {"countries": list(countries.names().items()), "country": DEFAULT_COUNTRY}
+        return {
+            "setup": self._books.vault.form_for(holder.account_id),
+            "countries": list(countries.names().items()),
+            "country": DEFAULT_COUNTRY,
+        }
 
     @or_else(DOWN)
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN
         now = self._clock.now()
-        saved = self._books.vault.save(token, return_to, now)
+        saved = self._books.vault.save(account_id, token, return_to, now)
         if saved is None:
             return RefusedToLook("This card token is not known, was used, or is too old")
+        if isinstance(saved, WrongAccount):
+            return saved
         if isinstance(saved, Challenge):
             return saved.asks()
         # What the bank has refused comes without a reference.
         return saved.card if saved.card.reference else declined(saved.behaviour.code, now)
 
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         return RefusedToLook("Cards come from the card form")
 
     @or_else(False)

@@ -74,6 +74,12 @@ CREATE TABLE IF NOT EXISTS challenge (
     UNIQUE (kind, subject)
 ) WITHOUT ROWID;
 
+-- The account that a token or a challenge was made for (M14), by its id.
+CREATE TABLE IF NOT EXISTS owner (
+    subject TEXT PRIMARY KEY,
+    account_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- As the bank first answered; what came of a challenge stands in `challenge`.
 CREATE TABLE IF NOT EXISTS charge (
     id INTEGER PRIMARY KEY,
@@ -175,6 +181,7 @@ class Store:
         """Take over all that a copy holds, also for those who have the file open."""
         with closing(sqlite3.connect(copy)) as source:
             source.backup(self.db)
+        _make_tables(self.db)  # the copy may be older than the newest table
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""
@@ -231,6 +238,16 @@ def _write_ahead(db: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def keep_owner(db: sqlite3.Connection, subject: str, account_id: int) -> None:
+    """Within the transaction that makes the token or the challenge."""
+    db.execute("INSERT INTO owner VALUES (?, ?)", (subject, account_id))
+
+
+def owner_of(db: sqlite3.Connection, subject: str) -> int | None:
+    row = db.execute("SELECT account_id FROM owner WHERE subject = ?", (subject,)).fetchone()
+    return None if row is None else int(row["account_id"])
 
 
 def written(instant: datetime) -> str:

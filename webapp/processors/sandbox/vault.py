@@ -12,7 +12,7 @@ from hashlib import sha256
 from secrets import token_hex
 from sqlite3 import Connection, Row
 
-from webapp.ports import SavedCard
+from webapp.ports import SavedCard, WrongAccount
 from webapp.processors.sandbox.cards import (
     BEHAVIOURS,
     Adding,
@@ -22,7 +22,7 @@ from webapp.processors.sandbox.cards import (
     has_expired,
 )
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, begin
-from webapp.processors.sandbox.store import Store, read, written
+from webapp.processors.sandbox.store import Store, keep_owner, owner_of, read, written
 
 TOKEN_LIFE = timedelta(minutes=30)
 
@@ -73,16 +73,45 @@ class Vault:
         self._store = store
         self._secret = str(store.setting("fingerprint_secret", "")).encode()
 
-    def issue_token(self, details: CardDetails, now: datetime) -> str:
-        """A token that `save` takes once, within `TOKEN_LIFE`."""
+    def form_for(self, account_id: int) -> str:
+        """What a card form carries, so that its token belongs to the account it was opened for."""
+        signature = hmac.new(self._secret, f"form {account_id}".encode(), sha256).hexdigest()
+        return f"{account_id}.{signature}"
+
+    def account_of(self, form: str) -> int | None:
+        """The account that a form was opened for; None if we did not open it."""
+        account_id = form.partition(".")[0]
+        if not (account_id.isascii() and account_id.isdigit()):
+            return None
+        expected = self.form_for(int(account_id))
+        return int(account_id) if hmac.compare_digest(form.encode(), expected.encode()) else None
+
+    def issue_token(
+        self, details: CardDetails, now: datetime, account_id: int | None = None
+    ) -> str:
+        """A token that `save` takes once, within `TOKEN_LIFE`, and only for this account.
+
+        Without one it belongs to no account yet: the card was not entered in a form of the product.
+        """
         token = f"tok_{token_hex(16)}"
         with self._store.writing() as db:
-            db.execute("DELETE FROM token WHERE created_at < ?", (written(now - TOKEN_LIFE),))
+            too_old = (written(now - TOKEN_LIFE),)
+            db.execute(
+                "DELETE FROM owner WHERE subject IN (SELECT id FROM token WHERE created_at < ?)",
+                too_old,
+            )
+            db.execute("DELETE FROM token WHERE created_at < ?", too_old)
             _insert(db, "token", token, self._kept(details), now)
+            if account_id is not None:
+                keep_owner(db, token, account_id)
         return token
 
-    def save(self, token: str, return_to: str, now: datetime) -> VaultCard | Challenge | None:
+    def save(
+        self, account_id: int, token: str, return_to: str, now: datetime
+    ) -> VaultCard | Challenge | WrongAccount | None:
         """Spend a token. None where it is not known, was used or is too old.
+
+        A token of another account is not spent (M14).
 
         A card whose bank asks first is held until its challenge is completed (M6). One that its
         bank refuses is not saved: it comes back without a reference.
@@ -90,14 +119,20 @@ class Vault:
         reference = f"card_{token_hex(12)}"
         with self._store.writing() as db:
             row = db.execute("SELECT * FROM token WHERE id = ?", (token,)).fetchone()
+            owner = owner_of(db, token)
+            if owner not in (None, account_id):
+                return WrongAccount(f"The card form was opened for account {owner}")
             db.execute("DELETE FROM token WHERE id = ?", (token,))
+            db.execute("DELETE FROM owner WHERE subject = ?", (token,))
             if row is None or now - read(row["created_at"]) > TOKEN_LIFE:
                 return None
             kept = [row[name] for name in _KEPT]
             adding = BEHAVIOURS[row["behaviour"]].adding
             if adding is Adding.CHALLENGE:
                 _insert(db, "held_card", reference, kept, now)
-                return begin(db, ChallengeKind.CARD, reference, return_to, now)
+                return begin(
+                    db, ChallengeKind.CARD, reference, return_to, now, account_id=account_id
+                )
             if adding is Adding.REFUSED:
                 return _card(row, "", revoked=False)
             _insert(db, "card", reference, kept, now)

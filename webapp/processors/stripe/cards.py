@@ -19,6 +19,7 @@ from webapp.ports import (
     SavingAnswer,
     Unknown,
     Verified,
+    WrongAccount,
 )
 from webapp.processors.stripe import words
 from webapp.processors.stripe.client import fault, is_missing
@@ -26,7 +27,10 @@ from webapp.processors.stripe.words import Told, id_of, instant
 
 NO_TOKEN = RefusedToLook("This card form is not known, or was not sent")
 
+DETACHED = RefusedToLook("This card was removed from its customer at Stripe")
+
 ACCOUNT = "ballast_account"
+"""In the metadata of a customer and of a SetupIntent: the account it was made for (M14)."""
 
 
 class Cards:
@@ -40,34 +44,39 @@ class Cards:
         try:
             try:
                 intent = self._set_up(known[0] if known else self._customer(holder), holder)
+                is_own = _owner(intent) == str(holder.account_id)
             except InvalidRequestError as error:
                 if not known or error.param != "customer":
                     raise
-                intent = self._set_up(self._customer(holder), holder)  # it was deleted there
+                is_own = False  # it was deleted there
+            if not is_own:
+                intent = self._set_up(self._customer(holder), holder)
         except StripeError as error:
             return fault(error)
         return {"client_secret": intent["client_secret"]}
 
-    def saving(self, intent_id: str) -> SavingAnswer:
-        if not intent_id.startswith("seti_"):
-            return NO_TOKEN
-        try:
-            return self._saved(self._fetch(intent_id))
-        except StripeError as error:
-            return NO_TOKEN if is_missing(error) else fault(error)
+    def saving(self, account_id: int, intent_id: str) -> SavingAnswer:
+        return self._ended(account_id, intent_id, give_up=False)
 
-    def cancel_saving(self, intent_id: str) -> SavingAnswer:
+    def cancel_saving(self, account_id: int, intent_id: str) -> SavingAnswer:
+        return self._ended(account_id, intent_id, give_up=True)
+
+    def _ended(self, account_id: int, intent_id: str, *, give_up: bool) -> SavingAnswer:
         if not intent_id.startswith("seti_"):
             return NO_TOKEN
         try:
-            if self._fetch(intent_id)["status"] == "requires_action":
+            intent = self._fetch(intent_id)
+            if (owner := _owner(intent)) != str(account_id):
+                return WrongAccount(f"{intent_id} was made for account {owner or 'unknown'}")
+            if give_up and intent["status"] == "requires_action":
                 with suppress(InvalidRequestError):  # the customer was first
                     self._client.v1.setup_intents.cancel(
                         intent_id, {"cancellation_reason": "abandoned"}
                     )
+                intent = self._fetch(intent_id)
         except StripeError as error:
             return NO_TOKEN if is_missing(error) else fault(error)
-        return self.saving(intent_id)
+        return self._saved(intent)
 
     def verify(self, key: str, reference: str) -> Verified | Declined | Unknown | RefusedToLook:
         """The bank is asked for no amount, as if the card was added again."""
@@ -128,7 +137,9 @@ class Cards:
         return saved_card(told) if id_of(told.get("customer")) else None
 
     def _fetch(self, intent_id: str) -> dict[str, Any]:
-        expanded = self._client.v1.setup_intents.retrieve(intent_id, {"expand": ["payment_method"]})
+        expanded = self._client.v1.setup_intents.retrieve(
+            intent_id, {"expand": ["customer", "payment_method"]}
+        )
         return expanded.to_dict()
 
     def _saved(self, intent: Told) -> SavingAnswer:
@@ -136,7 +147,9 @@ class Cards:
         error, method = intent.get("last_setup_error"), intent.get("payment_method")
         match intent["status"]:
             case "succeeded" if isinstance(method, Mapping):
-                return saved_card({**method, "customer": intent.get("customer")})
+                # It may have been detached since, or belong to somebody else: M13, M14.
+                own = id_of(method.get("customer")) == id_of(intent.get("customer"))
+                return saved_card(method) if own else DETACHED
             case "requires_action":
                 secret = str(intent.get("client_secret") or "")
                 return NeedsCustomer(intent["id"], at, secret)
@@ -163,6 +176,7 @@ class Cards:
                 "allowed_payment_method_types": ["card"],
                 "usage": "off_session",
                 "metadata": {ACCOUNT: str(holder.account_id)},
+                "expand": ["customer"],
             }
         )
         return made.to_dict()
@@ -170,6 +184,14 @@ class Cards:
     def _gone(self) -> Declined:
         code = "invalid_account"
         return Declined(code, declines.class_of(code), self._clock.now())
+
+
+def _owner(intent: Told) -> str:
+    """The account that a SetupIntent and its customer were made for; empty where they differ."""
+    customer = intent.get("customer")
+    customer = customer if isinstance(customer, Mapping) else {}
+    named = {str((it.get("metadata") or {}).get(ACCOUNT) or "") for it in (intent, customer)}
+    return named.pop() if len(named) == 1 else ""
 
 
 def saved_card(method: Told) -> SavedCard:

@@ -74,19 +74,19 @@ class StripeProcessor:
         return self._cards.open_form(holder)
 
     @readable
-    def save_card(self, token: str, return_to: str) -> SavingAnswer:
-        return self._cards.saving(token)
+    def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
+        return self._cards.saving(account_id, token)
 
-    def link(self, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
         return RefusedToLook("Cards come from the card form")
 
     @readable
-    def saving(self, reference: str) -> SavingAnswer:
-        return self._cards.saving(reference)
+    def saving(self, account_id: int, reference: str) -> SavingAnswer:
+        return self._cards.saving(account_id, reference)
 
     @readable
-    def cancel_saving(self, reference: str) -> SavingAnswer:
-        return self._cards.cancel_saving(reference)
+    def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
+        return self._cards.cancel_saving(account_id, reference)
 
     @readable
     def charge(self, request: ChargeRequest) -> Answer:
