@@ -12,6 +12,11 @@ SEED ?=
 DATABASE ?= sqlite
 PROCESSOR ?= sandbox
 
+# Where the tests' wall clock is moved to: a span (+400d) or an instant in UTC (2028-02-29T23:59).
+# The browser keeps the host's clock, so its tests are left out.
+CLOCK ?=
+MOVED = CLOCK="$(CLOCK)" PYTHONPATH="$(CURDIR)/tests/moved_clock"
+
 # What the fuzz of an attack sends.
 INPUTS ?= 10000
 
@@ -34,7 +39,8 @@ run: .venv/.runtime
 # PostgreSQL stops nothing here: the summary says what failed or was not tried.
 test: lint
 	@tests/postgres/install.sh || true
-	CHROMIUM="$$(tests/browser/install.sh)" .venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	CHROMIUM="$$(tests/browser/install.sh)" $(if $(CLOCK),$(MOVED)) \
+	    .venv/bin/pytest -n $(WORKERS) --dist worksteal $(if $(CLOCK),-m "not browser") $(ARGS)
 
 # Its short form is among the tests. It ends with a table of what was tried. pip-audit
 # says of each package where no advisories can be had.

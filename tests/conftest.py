@@ -177,13 +177,13 @@ def app(
     clock: MovableClock,
     environ: dict[str, str],
 ):
-    app = create_app(settings_in(home, DATABASE_URL=database, **environ))
+    app = create_app(settings_in(home, DATABASE_URL=database, **environ), clock=clock)
     app.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_session.py asks for it
     parts = app.extensions["ballast"]
     cards = SandboxProcessor(parts.sandbox, clock, sleep=lambda seconds: None)
     paypal = SandboxPayPal(parts.sandbox, clock, sleep=lambda seconds: None)
-    processors = {cards.name: cards, paypal.name: paypal}
-    app.extensions["ballast"] = replace(parts, clock=clock, processors=processors)
+    processors = {**parts.processors, cards.name: cards, paypal.name: paypal}
+    app.extensions["ballast"] = replace(parts, processors=processors)
     # The context that tests hold would keep one request's person for the next request.
     forget = app.before_request_funcs.setdefault(None, [])
     forget.insert(0, lambda: g.pop("_login_user", None) and None)

@@ -58,11 +58,11 @@ def clock_readings(tree):
             yield node.lineno
 
 
-def found(rule, allowed):
+def found(rule, allowed, root=WEBAPP):
     return [
         f"{path.relative_to(ROOT)}:{line}"
-        for path in [*WEBAPP.rglob("*.py"), *ROOT.glob("wsgi.py")]
-        if not path.relative_to(WEBAPP.parent).as_posix().startswith(allowed)
+        for path in [*root.rglob("*.py"), *ROOT.glob("wsgi.py")]
+        if not path.relative_to(ROOT).as_posix().startswith(allowed)
         for line in rule(ast.parse(path.read_text()))
     ]
 
@@ -73,6 +73,11 @@ def test_only_actions_commit():
 
 def test_only_the_clock_reads_the_wall_clock():
     assert found(clock_readings, allowed="webapp/clock.py") == []
+
+
+def test_tests_read_the_wall_clock_by_the_same_name():
+    """So that a search for `Clock()` finds each test that may depend on the date."""
+    assert found(clock_readings, allowed="tests/moved_clock/", root=ROOT / "tests") == []
 
 
 def test_the_word_of_a_processor_stands_in_its_own_files_alone():

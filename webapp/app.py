@@ -9,6 +9,7 @@ from flask import Flask
 
 from webapp import api, cli, guard
 from webapp.actions.notebook import DatabaseNotebook
+from webapp.clock import Clock
 from webapp.courier import HttpCourier
 from webapp.domain import links
 from webapp.domain.bank import BankDetails
@@ -76,12 +77,17 @@ def do_nothing() -> None:
 def create_app(
     settings: Settings,
     *,
+    clock: Clock | None = None,
     mailer: Mailer | None = None,
     wake: Callable[[], None] = do_nothing,
     static: Path = STATIC,
     shift: Shift | None = None,
 ) -> Flask:
-    """`static`: where `STATIC` has been published, if it has."""
+    """Build the application and everything it calls, as the settings say.
+
+    `clock` is the one that every part of it reads; by default the wall clock, which a sandbox
+    moves. `static` is the folder to which `STATIC` has been published, if it has been.
+    """
     app = Flask(
         __name__,
         template_folder=str(TEMPLATES),
@@ -103,7 +109,7 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
     )
-    app.extensions["ballast"] = build_parts(settings, mailer, wake, shift)
+    app.extensions["ballast"] = build_parts(settings, clock, mailer, wake, shift)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
@@ -136,6 +142,7 @@ def engine_options(database_url: str) -> dict[str, object]:
 
 def build_parts(
     settings: Settings,
+    clock: Clock | None,
     mailer: Mailer | None,
     wake: Callable[[], None],
     shift: Shift | None = None,
@@ -147,7 +154,7 @@ def build_parts(
         automatic=Automatic(settings.automatic_payments.value),
         provider=build_provider(settings),
     )
-    chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine))
+    chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine), clock)
     return Parts(
         settings=settings,
         policy=policy,

@@ -34,6 +34,7 @@ from playwright.sync_api import (
     Error as PlaywrightError,
 )
 
+from tests import host
 from tests.browser.screen import MAIN
 from tests.conftest import settings_in
 from tests.factories import World, proved_at
@@ -99,7 +100,7 @@ def serve(home: Path, **more: str) -> Iterator[Server]:
     """The application as `make run` serves it, with these settings; ended by its handle."""
     port, log = free_port(), home.with_name("server.log")
     environ = {
-        "PATH": os.environ["PATH"],
+        **host.environ(),
         "PORT": str(port),
         "HOST": "127.0.0.1",
         "BALLAST_HOME": str(home),

@@ -12,13 +12,14 @@ from tests.conftest import settings_in
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.app import create_app
+from webapp.clock import Clock
 from webapp.domain.audit import Actor
 from webapp.extensions import db
 
 
 @pytest.fixture(scope="module")
 def stand_in():
-    with StandIn() as stand_in:
+    with StandIn(Clock().now) as stand_in:
         yield stand_in
     assert stand_in.complaints == []
 

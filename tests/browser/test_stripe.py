@@ -15,9 +15,9 @@ from tests.processors.stripe_stand_in import (
     SECRET_KEY,
     WEBHOOK_SECRET,
     StandIn,
-    real_time,
 )
 from webapp.app import create_app
+from webapp.clock import Clock
 from webapp.extensions import db
 
 VISA, ASKING = "Visa •••• 4242", "Visa •••• 3184"
@@ -25,7 +25,7 @@ VISA, ASKING = "Visa •••• 4242", "Visa •••• 3184"
 
 @pytest.fixture(scope="module")
 def stand_in():
-    with StandIn(real_time) as stand_in:
+    with StandIn(Clock().now) as stand_in:
         yield stand_in
 
 

@@ -1,20 +1,21 @@
 """One installation of Ballast in a temporary folder, with its accounts."""
 
 import json
-import os
 import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from tests import host
 from tests.chaos.databases import Database
 from tests.chaos.found import Found
 from tests.chaos.processes import FLASK, Life
 from tests.chaos.stripe import StripeBooks
+from webapp.clock import Clock
 from webapp.processors.sandbox.books import SandboxBooks
 
 PASSWORD = "keep-it-afloat-at-sea"
@@ -62,7 +63,7 @@ class Installation:
         for made in (self.logs, self.traces):
             made.mkdir()
         self.environ = {
-            "PATH": os.environ["PATH"],
+            **host.environ(),
             "BALLAST_HOME": str(self.home),
             "DATABASE_URL": database.url,
             "SECRET_KEY": secrets.token_hex(32),
@@ -117,7 +118,7 @@ class Installation:
     @property
     def now(self) -> datetime:
         """The product's: the wall clock and what the sandbox has added to it."""
-        return datetime.now(UTC) + self.books.clock_offset()
+        return Clock(self.books.clock_offset).now()
 
     def advance_clock(self, by: timedelta) -> None:
         self.books.advance_clock(by)

@@ -17,7 +17,8 @@ from tests.chaos.mail_server import Received
 from tests.chaos.receiver import Receiver, Told
 from tests.chaos.stripe import StripeBooks
 from tests.factories import VISA
-from tests.processors.stripe_stand_in import PAYS, real_time
+from tests.processors.stripe_stand_in import PAYS
+from webapp.clock import Clock
 from webapp.settings import ROOT
 
 
@@ -170,7 +171,7 @@ def test_what_the_tables_have_differently_is_seen_l13(story):
 
 
 def test_what_stripe_has_differently_is_seen_l13(story):
-    story.stripe = StripeBooks(real_time)
+    story.stripe = StripeBooks(Clock().now)
     assert story.differences() == set()
     stand_in = story.stripe.stand_in
     stand_in.pay_elsewhere(stand_in.save(PAYS).partition("/")[0])

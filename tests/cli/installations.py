@@ -32,8 +32,6 @@ from webapp.copies.snapshot import view
 from webapp.domain import evidence, second_factor, throttle
 from webapp.domain.throttle import Count
 from webapp.extensions import db, parts
-from webapp.processors.sandbox.paypal import SandboxPayPal
-from webapp.processors.sandbox.processor import SandboxProcessor
 
 
 class Installation:
@@ -41,10 +39,7 @@ class Installation:
 
     def __init__(self, home, **environ):
         self.home = home
-        self.app = create_app(settings_in(home, **environ))
-        it, clock = self.app.extensions["ballast"], MovableClock()
-        both = [kind(it.sandbox, clock) for kind in (SandboxProcessor, SandboxPayPal)]
-        self.wire(clock=clock, processors={one.name: one for one in both})
+        self.app = create_app(settings_in(home, **environ), clock=MovableClock())
 
     def wire(self, **changed):
         self.app.extensions["ballast"] = replace(self.app.extensions["ballast"], **changed)

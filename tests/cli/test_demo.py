@@ -3,7 +3,6 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,9 +42,10 @@ def seeded(migrated, tmp_path_factory):
     home = tmp_path_factory.mktemp("seeded") / "home"
     shutil.copytree(migrated, home)
     environ = {"BALLAST_HOME": str(home), "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": "1"}
-    app = create_app(Settings.from_environment(environ).ensure_home())
+    settings = Settings.from_environment(environ).ensure_home()
+    app = create_app(settings, clock=MovableClock(NOW))
     with app.app_context():
-        it = replace(parts(), clock=MovableClock(NOW))
+        it = parts()
         assert isinstance(it.mailer, SmtpMailer)
         assert make(db.engine, it) is not None
         db.engine.dispose()

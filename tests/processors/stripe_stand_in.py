@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -718,7 +718,3 @@ def _nested(query: str) -> dict[str, Any]:
         else:
             found.setdefault(head, {})[inner[0]] = value
     return found
-
-
-def real_time() -> datetime:
-    return datetime.now(UTC)

@@ -20,7 +20,6 @@ from tests.processors.stripe_stand_in import (
     SECRET_KEY,
     WEBHOOK_SECRET,
     StandIn,
-    real_time,
 )
 from webapp.clock import Clock
 from webapp.domain.money import CENT
@@ -389,7 +388,7 @@ HERE = "https://billing.example.com/webhooks/stripe"
 @pytest.fixture
 def checked():
     """What is found to be wrong; an endpoint stands as it should."""
-    with StandIn(real_time) as stand_in:
+    with StandIn(Clock().now) as stand_in:
         endpoint = {"url": HERE, "status": "enabled", "enabled_events": list(FOLLOWED)}
         stand_in.endpoints = [endpoint]
 

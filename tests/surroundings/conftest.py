@@ -1,6 +1,5 @@
 """Real faults, begun and ended: what is told meanwhile, and that nothing was lost afterwards."""
 
-import os
 import shlex
 import socket
 import sqlite3
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from tests import host
 from webapp.extensions import db
 from webapp.reads.ledger_check import check_ledger
 from webapp.settings import ROOT
@@ -175,7 +175,7 @@ def process(home, tmp_path):
     """Not started yet; at the end it is gone."""
     port = free_port()
     environ = {
-        "PATH": os.environ["PATH"],
+        **host.environ(),
         "BALLAST_HOME": str(home),
         "SECRET_KEY": "test",
         "PORT": str(port),

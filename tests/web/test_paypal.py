@@ -1,6 +1,5 @@
 """The main screen's flow with the real adapter, over HTTP to PayPal's stand-in, without scripts."""
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,11 +7,8 @@ import requests
 
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from tests.web.conftest import words
-from webapp.actions.notebook import DatabaseNotebook
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState
-from webapp.extensions import db
-from webapp.processors.chosen import choose
 
 KEY = "0123456789abcdef0123456789abcdef"
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://localhost/billing/payment-methods"}
@@ -34,16 +30,6 @@ def environ(stand_in):
         "PAYPAL_WEBHOOK_ID": WEBHOOK_ID,
         "PAYPAL_API_BASE": stand_in.address,
     }
-
-
-@pytest.fixture
-def app(app):
-    """With PayPal as the settings choose it, beside the sandbox's cards."""
-    parts = app.extensions["ballast"]
-    chosen = choose(parts.settings, lambda name: DatabaseNotebook(name, lambda: db.engine))
-    processors = {**parts.processors, "paypal": chosen.paypal}
-    app.extensions["ballast"] = replace(parts, processors=processors)
-    return app
 
 
 @pytest.fixture

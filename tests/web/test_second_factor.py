@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pyotp import TOTP
 
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, proved_at
 from tests.web.conftest import errors, words
 from webapp.actions.second_factor import require_second_factor
 from webapp.domain.second_factor import RecoveryCode
@@ -91,6 +91,22 @@ def test_nobody_chooses_the_secret_of_another(client, teammate, clock):
     for forged in (state, state + "x", "", "x.y.z"):
         answer = client.post("/settings/second-factor", data={"state": forged, "code": code})
         assert answer.status_code == 400
+
+
+def test_the_form_expires_after_an_hour_of_the_applications_clock(client, clock):
+    page = client.get(NEW).text
+    secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
+    state = re.search(r'name="state" value="([^"]+)"', page)[1]
+
+    def send_after(**span):
+        clock.advance(**span)
+        with client.session_transaction() as cookie:
+            cookie["proved"] = proved_at(clock.now())
+        form = {"state": state, "code": TOTP(secret).at(clock.now())}
+        return client.post("/settings/second-factor", data=form).status_code
+
+    assert send_after(hours=1, seconds=1) == 400
+    assert send_after(seconds=-1) == 200
 
 
 def test_signing_in_takes_two_steps(app, world, secured, email, clock):

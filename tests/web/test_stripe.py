@@ -2,11 +2,11 @@
 
 import json
 import re
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
+from tests.factories import proved_at
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     DECLINES,
@@ -20,7 +20,6 @@ from webapp.actions.decide_attempt import decide_attempt
 from webapp.domain import evidence
 from webapp.domain.audit import AuditEntry
 from webapp.ports import Holder
-from webapp.processors.stripe.processor import StripeProcessor
 
 MAIN = "/billing/payment-methods"
 FRAGMENT = {"HX-Request": "true"}
@@ -33,29 +32,14 @@ def stand_in(clock):
 
 
 @pytest.fixture
-def environ():
+def environ(stand_in):
     return {
         "CARD_PROCESSOR": "stripe",
         "STRIPE_SECRET_KEY": SECRET_KEY,
         "STRIPE_PUBLISHABLE_KEY": PUBLISHABLE_KEY,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "STRIPE_API_BASE": stand_in.base,
     }
-
-
-@pytest.fixture
-def app(app, clock, stand_in):
-    """The same, its Stripe being the stand-in and its clock the test's."""
-    parts = app.extensions["ballast"]
-    stripe = StripeProcessor(
-        clock,
-        secret_key=SECRET_KEY,
-        publishable_key=PUBLISHABLE_KEY,
-        webhook_secret=WEBHOOK_SECRET,
-        api_base=stand_in.base,
-        js_url=parts.settings.stripe_js_url,
-    )
-    app.extensions["ballast"] = replace(parts, processors={**parts.processors, stripe.name: stripe})
-    return app
 
 
 def add(client, stand_in, number=PAYS, *, leave_open=False):
@@ -291,6 +275,22 @@ def test_one_form_sent_twice_saves_one_card_m8(client, world, stand_in):
     world.run("revoke methods")
     owners = [o["customer"] for o in stand_in.objects.values() if o["object"] == "payment_method"]
     assert owners.count(None) == 1
+
+
+def test_a_card_form_expires_after_an_hour_of_the_applications_clock(client, world, stand_in):
+    secret, state = form_of(client)
+    token = stand_in.confirm_setup(secret, PAYS)["id"]
+
+    def send_after(**span):
+        world.clock.advance(**span)
+        with client.session_transaction() as cookie:
+            cookie["proved"] = proved_at(world.clock.now())
+        return client.post(MAIN, data={"state": state, "token": token}, headers=FRAGMENT)
+
+    assert send_after(hours=1, seconds=1).status_code == 400
+    assert world.methods == []
+    assert send_after(seconds=-1).status_code == 200
+    assert len(world.methods) == 1
 
 
 def test_the_operators_check_asks_stripe(app, world, stand_in):

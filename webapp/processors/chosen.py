@@ -35,14 +35,19 @@ class Chosen:
         return PRETEND if self.sandbox else None
 
 
-def choose(settings: Settings, notebook: Callable[[str], Notebook]) -> Chosen:
-    """Each real processor is one branch of `_cards` or `_paypal`; `notebook` is by their name."""
+def choose(
+    settings: Settings, notebook: Callable[[str], Notebook], clock: Clock | None = None
+) -> Chosen:
+    """Each real processor is one branch of `_cards` or `_paypal`; `notebook` is by their name.
+
+    Without a `clock` it is the wall clock, which a sandbox moves.
+    """
     pretends = (
         settings.card_processor is CardProcessor.SANDBOX,
         settings.paypal_processor is PayPalProcessor.SANDBOX,
     )
     books = SandboxBooks(settings.home / "sandbox.db")
-    clock = Clock(books.clock_offset) if any(pretends) else Clock()
+    clock = clock or (Clock(books.clock_offset) if any(pretends) else Clock())
     return Chosen(
         cards=_cards(settings, clock, books),
         paypal=_paypal(settings, clock, books, notebook),

@@ -12,7 +12,7 @@ from typing import cast
 from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user, login_user
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData
 from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
@@ -23,6 +23,7 @@ from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
+from webapp.web.timed_signer import TimedSigner
 
 STATE_SECONDS = 3600
 
@@ -269,9 +270,9 @@ def is_own_state(person: Person, state: str) -> bool:
         return False
 
 
-def _states() -> URLSafeTimedSerializer:
+def _states() -> TimedSigner:
     # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
-    return URLSafeTimedSerializer(current_app.secret_key or "", salt="capture form")
+    return TimedSigner("capture form")
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

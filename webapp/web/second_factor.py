@@ -1,8 +1,8 @@
 """Two-step sign-in: setting it up, its recovery codes, and turning it off."""
 
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData
 
 from webapp.actions import second_factor as actions
 from webapp.domain import second_factor
@@ -13,6 +13,7 @@ from webapp.web.access import Person, prove, signed_in
 from webapp.web.pictures import qr_code
 from webapp.web.responses import go_to, show
 from webapp.web.screen import fields_of, status_of
+from webapp.web.timed_signer import TimedSigner
 
 blueprint = Blueprint("second_factor", __name__)
 
@@ -92,5 +93,5 @@ def own_secret(person: Person) -> str:
     return str(secret)
 
 
-def forms() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.secret_key or "", salt="second factor")
+def forms() -> TimedSigner:
+    return TimedSigner("second factor")
