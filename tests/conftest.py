@@ -21,6 +21,7 @@ from tests.factories import MovableClock, World, proved_at
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
 from webapp.domain import passwords
+from webapp.environment import sqlite_url
 from webapp.extensions import db
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
@@ -140,7 +141,7 @@ def home(migrated: Path, tmp_path: Path) -> Path:
 def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
     """The address of the test's own database, as DATABASE_URL takes it."""
     if request.param == "sqlite":
-        yield f"sqlite:///{home / 'ballast.db'}"
+        yield sqlite_url(home / "ballast.db")
         return
     (home / "ballast.db").unlink()  # nothing may fall back on it
     kept = request.getfixturevalue("kept")
@@ -152,7 +153,7 @@ def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of one without tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        yield sqlite_url(tmp_path / "empty.db")
         return
     with request.getfixturevalue("postgres").database() as url:
         yield url

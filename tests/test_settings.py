@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from webapp.environment import BadSetting
+from tests.conftest import migrate
+from webapp.environment import BadSetting, sqlite_url
 from webapp.settings import ROOT, SECRET_KEYS, SECRETS, Settings
 
 PAYPAL_KEYS = {
@@ -36,7 +37,7 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
     given = settings()
 
     assert given.home == ROOT / "instance"
-    assert given.database_url == f"sqlite:///{ROOT}/instance/ballast.db"
+    assert given.database_url == sqlite_url(ROOT / "instance" / "ballast.db")
     assert given.address == "127.0.0.1:8000"
     assert (given.run_jobs, given.demo) == (True, False)
     assert (given.card_processor, given.paypal_processor) == ("sandbox", "sandbox")
@@ -346,6 +347,14 @@ def test_a_key_from_the_environment_is_kept_in_no_file(tmp_path):
 
     assert given.secret_key == "given"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["team%2Fbranch", "what?", "ha#sh", "sp ace", "naïve", "a&b=c"])
+def test_the_database_is_inside_the_home_folder_whatever_its_name(tmp_path, name):
+    home = tmp_path / name
+    migrate(settings(BALLAST_HOME=str(home), SECRET_KEY="given", RUN_JOBS="0").ensure_home())
+    assert (home / "ballast.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_home_that_cannot_be_used_is_refused(tmp_path):

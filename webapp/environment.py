@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 MICROS = 1_000_000
 """Money is a whole number of micros: a million to one unit of the currency."""
@@ -198,6 +199,11 @@ def database_url(name: str, raw: str) -> str:
     scheme, found, _ = raw.partition("://")
     got = scheme + found if found and scheme.isprintable() else "something else"
     raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+
+
+def sqlite_url(file: Path) -> str:
+    """As `database_url`, for a file whose path may hold any character that the system allows."""
+    return f"sqlite:///{quote(str(file))}"
 
 
 def is_mailbox(raw: str) -> bool:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from webapp.environment import MICROS, BadSetting, Environment, decimal
+from webapp.environment import MICROS, BadSetting, Environment, decimal, sqlite_url
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -152,7 +152,7 @@ class Settings:
         live_cards = cards is CardProcessor.STRIPE and "_live_" in stripe_secret_key
         settings = cls(
             home=home,
-            database_url=env.database("DATABASE_URL", f"sqlite:///{home / 'ballast.db'}"),
+            database_url=env.database("DATABASE_URL", sqlite_url(home / "ballast.db")),
             secret_key=env.text("SECRET_KEY"),
             host=env.host("HOST", cls.host),
             port=env.port("PORT", cls.port),

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
 
 MARK = "moved_"
 EVENTS = ("INSERT", "UPDATE", "DELETE")
@@ -40,8 +42,9 @@ def word_left_at(url: str) -> str:
     path, _, _ = url.removeprefix("sqlite:///").partition("?")
     if path == url:
         return ""
+    file_uri = Path(unquote(path)).absolute().as_uri()
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+        with closing(sqlite3.connect(f"{file_uri}?mode=ro", uri=True)) as file:
             return word_left(file)
     except sqlite3.Error:
         return ""
