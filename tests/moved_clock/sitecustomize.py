@@ -28,3 +28,4 @@ if moved := os.environ.get("CLOCK"):
     added = seconds_to_add(moved, time.time())
     os.environ["CLOCK"] = f"{added:+f}s"  # a later process reads the same clock as this one
     time_machine.travel(time.time() + added, tick=True).start()
+    time.time()  # the first reading starts the moved clock: before a fork, not in each child
