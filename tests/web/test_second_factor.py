@@ -105,7 +105,7 @@ def test_the_form_expires_after_an_hour_of_the_applications_clock(client, clock)
         form = {"state": state, "code": TOTP(secret).at(clock.now())}
         return client.post("/settings/second-factor", data=form).status_code
 
-    assert send_after(hours=1, seconds=1) == 400
+    assert send_after(hours=1, seconds=1) == 422
     assert send_after(seconds=-1) == 200
 
 

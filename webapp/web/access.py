@@ -12,7 +12,6 @@ from typing import cast
 from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user, login_user
-from itsdangerous import BadData
 from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
@@ -23,9 +22,7 @@ from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
-from webapp.web.timed_signer import TimedSigner
-
-STATE_SECONDS = 3600
+from webapp.web.form_signer import FormSigner
 
 NO_ACCOUNT = 0
 
@@ -260,19 +257,18 @@ def attempt_in(token: str) -> int:
 
 def sign_state(person: Person) -> str:
     """Goes with a person to the processor's form and comes back with its token."""
-    return _states().dumps(person.id)
+    return _states().sign(person.id)
 
 
-def is_own_state(person: Person, state: str) -> bool:
-    try:
-        return bool(_states().loads(state, max_age=STATE_SECONDS) == person.id)
-    except BadData:
-        return False
+def check_state(person: Person, state: str) -> None:
+    """Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's."""
+    if _states().read(state) != person.id:
+        abort(400)
 
 
-def _states() -> TimedSigner:
+def _states() -> FormSigner:
     # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
-    return TimedSigner("capture form")
+    return FormSigner("capture form")
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

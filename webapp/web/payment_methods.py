@@ -21,7 +21,7 @@ from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.removal_dialog import read_removal
 from webapp.web import forms, throttling
-from webapp.web.access import Person, is_own_state, permit, prove, sign_state
+from webapp.web.access import Person, check_state, permit, prove, sign_state
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import ask_in_frame, ask_on_page, changed, read, refused, render
 
@@ -213,8 +213,10 @@ def resume() -> ResponseReturnValue:
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
     """The processor takes a token once; the state proves that this person asked for the form."""
     person = permit(Right.BILLING, confirmed=True)
-    if not is_own_state(person, form.get("state", "")):
-        abort(400)
+    try:
+        check_state(person, form.get("state", ""))
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
     told = {
         "state": form["state"],
         "token": form.get(token, ""),

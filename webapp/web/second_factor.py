@@ -2,7 +2,6 @@
 
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from itsdangerous import BadData
 
 from webapp.actions import second_factor as actions
 from webapp.domain import second_factor
@@ -10,14 +9,12 @@ from webapp.domain.errors import Refusal
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web.access import Person, prove, signed_in
+from webapp.web.form_signer import FormSigner
 from webapp.web.pictures import qr_code
 from webapp.web.responses import go_to, show
 from webapp.web.screen import fields_of, status_of
-from webapp.web.timed_signer import TimedSigner
 
 blueprint = Blueprint("second_factor", __name__)
-
-FORM_SECONDS = 3600
 
 
 @blueprint.get("/settings/second-factor/new")
@@ -68,7 +65,7 @@ def remove() -> ResponseReturnValue:
 def set_up_page(person: Person, secret: str, error: str = "") -> str:
     address = second_factor.address(secret, person.email)
     context = {
-        "state": forms().dumps([person.id, secret]),
+        "state": forms().sign([person.id, secret]),
         "qr": qr_code(address),
         "address": address,
         "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
@@ -84,14 +81,11 @@ def codes_page(person: Person, codes: list[str], title: str) -> str:
 
 def own_secret(person: Person) -> str:
     """The secret that this person's form was made with: nobody can choose one for them."""
-    try:
-        whose, secret = forms().loads(request.form.get("state", ""), max_age=FORM_SECONDS)
-    except (BadData, ValueError):
-        abort(400)
+    whose, secret = forms().read(request.form.get("state", ""))
     if whose != person.id:
         abort(400)
     return str(secret)
 
 
-def forms() -> TimedSigner:
-    return TimedSigner("second factor")
+def forms() -> FormSigner:
+    return FormSigner("second factor")
