@@ -7,7 +7,7 @@ its own exceptions stop at its file and become one of these answers.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -227,6 +227,16 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What has happened there within a span of time."""
+
+    events: Sequence[Event]
+    """Those that are followed, the oldest first."""
+    is_whole: bool = True
+    """False where the span holds more than is listed at once, and is to be made shorter."""
+
+
+@dataclass(frozen=True)
 class Forged:
     """Not signed by the processor, or signed too long ago."""
 
@@ -330,6 +340,18 @@ class Processor(Protocol):
 
 
 Processors = Mapping[str, Processor]
+
+
+@runtime_checkable
+class ListsEvents(Processor, Protocol):
+    """A processor whose events can be listed, so that a missed webhook is caught up (L17)."""
+
+    keeps_events: timedelta
+    """How long it lists them."""
+
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+        """Those from `since` on and before `until`, each with the id that its webhook has."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import chain, pairwise
 from typing import Protocol
 from uuid import uuid4
 
 import pytest
 
 from webapp.domain import declines
-from webapp.domain.money import MICROS
+from webapp.domain.money import CENT, MICROS
 from webapp.ports import (
     Cancelled,
     ChargeRequest,
@@ -24,6 +25,7 @@ from webapp.ports import (
     Event,
     Forged,
     Happening,
+    Listed,
     MethodGone,
     MethodUpdated,
     NeedsCustomer,
@@ -721,6 +723,54 @@ class CardContract(ProcessorContract):
 
     def test_cards_are_not_linked(self, harness):
         assert isinstance(harness.processor.link(ACCOUNT, BACK), RefusedToLook)
+
+
+class ListingContract:
+    """Of a processor whose events can be listed (L17)."""
+
+    def test_an_event_in_the_list_is_the_one_that_its_webhook_tells_l17(self, harness):
+        request = wish(harness.paying())
+        harness.processor.charge(request)
+        since = harness.now()
+        for number in range(60):
+            harness.move_clock(timedelta(seconds=1))
+            harness.refund(request.key, (number % 3 + 1) * 10 * CENT)
+        told = [opened(harness, body, headers) for body, headers in harness.deliveries()]
+        harness.move_clock(timedelta(minutes=1))
+
+        listed = harness.processor.list_events(since, harness.now())
+
+        assert listed.is_whole
+        assert {one.id for one in listed.events} <= {one.id for one in told}
+        assert {one for one in told if "refund" in one.about} <= set(listed.events)
+
+    def test_events_are_listed_in_their_order_and_within_their_span_l17(self, harness):
+        """An event at the instant where two spans meet may be in both, and is in one at least."""
+        request = wish(harness.paying())
+        harness.processor.charge(request)
+        harness.move_clock(timedelta(minutes=1))
+        harness.deliveries()
+        begin, told = harness.now(), []
+        for _ in range(3):
+            harness.refund(request.key, 10 * CENT)
+            told.append([opened(harness, *each).id for each in harness.deliveries()])
+            harness.move_clock(timedelta(hours=1))
+
+        hours = [begin + timedelta(hours=number) for number in range(4)]
+        for (since, until), ids in zip(pairwise(hours), told, strict=True):
+            listed = harness.processor.list_events(since, until)
+            assert {one.id for one in listed.events} >= set(ids)
+        whole = [one.id for one in harness.processor.list_events(hours[0], hours[-1]).events]
+        assert whole == list(chain.from_iterable(told))
+        before = harness.processor.list_events(begin - timedelta(days=2), begin - timedelta(days=1))
+        assert before == Listed([])
+
+    def test_a_kind_of_event_that_nobody_follows_is_not_listed_l17(self, harness):
+        since = harness.now()
+        harness.delivery_of_no_concern()
+        harness.move_clock(timedelta(minutes=1))
+
+        assert harness.processor.list_events(since, harness.now()) == Listed([])
 
 
 class AgreementContract(ProcessorContract):

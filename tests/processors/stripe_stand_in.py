@@ -46,6 +46,7 @@ TAKES = {
     "GET refunds": params.RefundListParams,
     "GET refunds/ID": params.RefundRetrieveParams,
     "GET disputes/ID": params.DisputeRetrieveParams,
+    "GET events": params.EventListParams,
     "GET webhook_endpoints": params.WebhookEndpointListParams,
     "GET balance": params.BalanceRetrieveParams,
 }
@@ -85,6 +86,10 @@ class StandIn:
         self.objects: dict[str, dict[str, Any]] = {}
         self.cards: dict[str, Card] = {}
         self.events: list[dict[str, Any]] = []
+        self.log: list[dict[str, Any]] = []
+        """Every event, also those that no webhook has told."""
+        self.lists_events = True
+        """Whether the key may read events."""
         self.mischief: list[str] = []
         self.kept: dict[str, tuple[str, int, dict[str, Any]] | None] = {}
         self.endpoints: list[dict[str, Any]] = []
@@ -222,11 +227,32 @@ class StandIn:
                 return self._list(
                     [o for o in self._all("refund") if o["charge"] == given["charge"]]
                 )
+            case "GET events":
+                return self._list_events(given)
             case "GET webhook_endpoints":
                 return self._list(self.endpoints)
             case "GET balance":
                 return {"object": "balance", "livemode": False, "available": [], "pending": []}
         return self._shown(self.get(id_), expand)
+
+    def _list_events(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The newest first, of the last 30 days, and no more than a page."""
+        if not self.lists_events:
+            raise Refused(403, "invalid_request_error", "The key may not read events")
+        types, span = given.get("types", []), given.get("created", {})
+        if len(types) > 20 or not 1 <= int(given.get("limit", 10)) <= 100:
+            raise Refused(400, "invalid_request_error", "Too much")
+        since = max(int(span.get("gte", 0)), self._stamp() - 30 * 86_400)
+        found = [
+            event
+            for event in reversed(self.log)
+            if since <= event["created"] < int(span.get("lt", 2**40)) and event["type"] in types
+        ]
+        if "starting_after" in given:
+            ids = [event["id"] for event in found]
+            found = found[ids.index(given["starting_after"]) + 1 :]
+        limit = int(given.get("limit", 10))
+        return {"object": "list", "data": found[:limit], "has_more": len(found) > limit}
 
     # What happens behind the requests
 
@@ -637,6 +663,7 @@ class StandIn:
         if before:
             event["data"]["previous_attributes"] = before
         self.events.append(event)
+        self.log.append(event)
 
     def _stamp(self) -> int:
         return int(self.now().timestamp())

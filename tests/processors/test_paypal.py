@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.processors.contract import ACCOUNT, BACK, AgreementContract, wish
+from tests.processors.contract import ACCOUNT, BACK, AgreementContract, ListingContract, wish
 from tests.processors.paypal import documents
 from tests.processors.paypal.harness import OURS, serving
 from webapp.domain.declines import REASONS
@@ -42,7 +42,7 @@ def test_requests_and_answers_are_held_against_the_published_documents():
     assert "currency_code" in complaint
 
 
-class TestPayPal(AgreementContract):
+class TestPayPal(AgreementContract, ListingContract):
     pass
 
 

@@ -10,7 +10,7 @@ import pytest
 from stripe import InvalidRequestError
 
 from tests.factories import MovableClock
-from tests.processors.contract import ACCOUNT, HUNDRED, CardContract, told_by, wish
+from tests.processors.contract import ACCOUNT, HUNDRED, CardContract, ListingContract, told_by, wish
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     ASKS_ONCE,
@@ -136,7 +136,7 @@ def harness():
         yield Stripe(stand_in, clock)
 
 
-class TestStripe(CardContract):
+class TestStripe(CardContract, ListingContract):
     pass
 
 

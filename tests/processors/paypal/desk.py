@@ -122,7 +122,9 @@ class Desk:
 
     def tell(self, kind, resource, resource_type="capture"):
         """Post it to the merchant's webhook: it waits in the outbox."""
-        self._outbox.append(self.event(kind, resource, resource_type))
+        headers, raw = self.event(kind, resource, resource_type)
+        self._outbox.append((headers, raw))
+        self.log.append({**json.loads(raw), "links": []})
 
     def deliveries(self):
         """Headers and body of what was told since the last call."""

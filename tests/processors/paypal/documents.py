@@ -159,6 +159,7 @@ def _parts(document, schemas):
 
 
 def _operation(method, path):
+    path = path.partition("?")[0]
     for name, document in _documents().items():
         for template, operations in document["paths"].items():
             shape = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))

@@ -15,7 +15,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import ThreadingHTTPServer
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from tests.processors.paypal import documents
 from tests.processors.paypal.desk import WEBHOOK_ID, Desk
@@ -24,6 +24,7 @@ from tests.processors.paypal.payers import Payers
 from tests.processors.paypal.wire import handler_of
 
 DISPUTES = "/v1/customer/disputes"
+EVENTS = "/v1/notifications/webhooks-events"
 
 SCOPES = (
     "https://uri.paypal.com/services/applications/webhooks",
@@ -79,6 +80,8 @@ class StandIn(Desk, Pages):
         self._access = {}
         self._answered = {}
         self._outbox = []
+        self.log = []
+        """Every event, also those that no webhook has told."""
         self._pays_with = {}
         self._ways_back = {}
         self._numbers = 0
@@ -365,6 +368,20 @@ class StandIn(Desk, Pages):
         "event_types": [{"name": "*"}],
     }
 
+    def _list_events(self, query, _):
+        """In no order, of the last 30 days; the link to the next page is of PayPal's making."""
+        asked = parse_qs(query)
+        since, until = (_read(asked[name][0]) for name in ("start_time", "end_time"))
+        since = max(since, self.now() - timedelta(days=30))
+        size, offset = int(asked["page_size"][0]), int(asked.get("offset", ["0"])[0])
+        found = [one for one in self.log if since <= _read(one["create_time"]) <= until]
+        page = sorted(found, key=lambda one: one["id"])[offset : offset + size]
+        links = [self._link(f"{EVENTS}?{query}", "self")]
+        if offset + size < len(found):
+            asked["offset"] = [str(offset + size)]
+            links.append(self._link(f"{EVENTS}?{urlencode(asked, doseq=True)}", "next"))
+        return 200, {"events": page, "count": len(page), "links": links}
+
     def _verify_webhook(self, raw):
         asked = json.loads(raw)
         # As it was sent, byte for byte: written anew, it would be another message.
@@ -442,6 +459,7 @@ ROUTES = (
         StandIn._list_disputes,
     ),
     ("GET", r"/v1/customer/disputes/([\w-]+)", StandIn._get_dispute),
+    ("GET", rf"{EVENTS}\?(.+)", StandIn._list_events),
     ("POST", r"/v1/notifications/verify-webhook-signature", StandIn._verify_webhook),
     ("GET", r"/v1/notifications/webhooks/(\w+)", StandIn._get_webhook),
 )

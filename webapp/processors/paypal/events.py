@@ -8,9 +8,9 @@ order there, and write into it what they like.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from webapp.clock import Clock
 from webapp.ports import (
@@ -19,6 +19,7 @@ from webapp.ports import (
     Event,
     Forged,
     Happening,
+    Listed,
     MethodGone,
     NeedsOperator,
     Paid,
@@ -35,6 +36,7 @@ from webapp.processors.paypal.client import Client, NoAnswer, no_answer
 from webapp.processors.paypal.orders import NOT_TAKEN, TAKEN, Capture, instant
 
 VERIFICATION = "/v1/notifications/verify-webhook-signature"
+EVENTS = "/v1/notifications/webhooks-events"
 CAPTURES = "/v2/payments/captures"
 REFUNDS = "/v2/payments/refunds"
 DISPUTES = "/v1/customer/disputes"
@@ -58,6 +60,12 @@ OLDEST = timedelta(days=4)
 """PayPal delivers for three days what was not taken, and its documents do not promise that a later
 delivery is signed anew. A copy does no harm meanwhile: what it is about is asked for, and its
 number is known."""
+
+KEEPS = timedelta(days=29)
+"""PayPal's dashboard shows an event for 30 days; the documents say nothing about the list."""
+
+PAGE, PAGES = 20, 50
+"""Events in one answer, and answers for one span of time."""
 
 AHEAD = timedelta(minutes=5)
 
@@ -146,6 +154,22 @@ class Events:
         if reply.body.get("verification_status") != "SUCCESS":
             return Forged("PayPal has not signed it")
         return Event(id_, about)
+
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+        """PayPal names no order, and what the link to the next answer holds is its own."""
+        span = {"start_time": _written(since), "end_time": _written(until)}
+        query = urlencode({"page_size": PAGE, **span})
+        found: list[dict[str, Any]] = []
+        for _ in range(PAGES):
+            reply = self._client.get(f"{EVENTS}?{query}")
+            if not reply.is_ok:
+                return no_answer(reply)
+            page = reply.body.get("events") or []
+            found += page
+            query = urlsplit(reply.link("next")).query
+            if not page or not query:
+                return Listed(_followed(found))
+        return Listed((), is_whole=False)
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         what, _, id_ = event.about.partition(" ")
@@ -343,6 +367,20 @@ def _unexplained(reversal: Reversed) -> NeedsOperator:
         f"PayPal took this back, and it was debited as a reversal. {SWITCH_ON} If a dispute caused "
         "it, its end is not followed.",
     )
+
+
+def _followed(messages: list[dict[str, Any]]) -> list[Event]:
+    """Raises `NoAnswer` for what is no list of messages."""
+    try:
+        followed = [message for message in messages if message["event_type"] in FOLLOWED]
+        followed.sort(key=lambda message: instant(message["create_time"]))
+        return [Event(str(message["id"]), _about(message)) for message in followed]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NoAnswer(f"PayPal listed an event as we do not know it: {error!r}") from error
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _about(message: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """PayPal behind the port: its exceptions stop here and become answers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import wraps
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from webapp.ports import (
     Front,
     Happening,
     Holder,
+    Listed,
     NeedsCustomer,
     Notebook,
     NotKnown,
@@ -29,7 +31,7 @@ from webapp.processors.paypal.agreements import Agreements
 from webapp.processors.paypal.charges import Charges
 from webapp.processors.paypal.check import check
 from webapp.processors.paypal.client import CONNECT, READ, Client, NoAnswer, NotSent
-from webapp.processors.paypal.events import Events
+from webapp.processors.paypal.events import KEEPS, Events
 from webapp.processors.paypal.notes import Notes
 
 PEOPLE = {
@@ -62,9 +64,10 @@ def answered(
 
 
 class PayPal:
-    """Implements `webapp.ports.Processor`."""
+    """Implements `webapp.ports.ListsEvents`."""
 
     name = "paypal"
+    keeps_events = KEEPS
 
     front: Front
 
@@ -134,6 +137,10 @@ class PayPal:
     @answered
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         return self._events.happenings(event)
+
+    @answered
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+        return self._events.list_events(since, until)
 
     def check(self, webhook_url: str) -> Iterable[Finding]:
         return check(self._client, self._clock, self._base, self._webhook_id, webhook_url)

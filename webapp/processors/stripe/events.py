@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from stripe import SignatureVerificationError, StripeClient, StripeError, WebhookSignature
+from stripe.params import EventListParams
 
 from webapp.clock import Clock
 from webapp.ports import (
     Event,
     Forged,
     Happening,
+    Listed,
     MethodGone,
     MethodUpdated,
     NeedsOperator,
@@ -50,7 +52,13 @@ METHODS = (
     "payment_method.detached",
 )
 FOLLOWED = (*PAYMENTS, *REFUNDS, *DISPUTES, *METHODS, "charge.refunded")
-"""What the webhook's endpoint at Stripe has to be subscribed to."""
+"""What the webhook's endpoint at Stripe has to be subscribed to; a list takes up to 20 types."""
+
+KEEPS = timedelta(days=30)
+"""So long Stripe lists an event."""
+
+PAGE, PAGES = 100, 10
+"""Events in one answer, and answers for one span of time."""
 
 
 class Events:
@@ -74,11 +82,28 @@ class Events:
         if abs(self._clock.now() - signed_at) > TOLERANCE:
             return Forged("It was signed too long ago")
         try:
-            told = json.loads(body)
-            about = f"{told['type']} {_named(told, told['data']['object'])} {told['created']}"
-            return Event(str(told["id"]), about)
+            return _event(json.loads(body))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return Forged(f"It is no event: {type(error).__name__}")
+
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+        """Stripe lists the newest first."""
+        asked: EventListParams = {
+            "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+            "types": list(FOLLOWED),
+            "limit": PAGE,
+        }
+        found: list[Event] = []
+        try:
+            for _ in range(PAGES):
+                page = self._client.v1.events.list(asked).to_dict()
+                found += [_event(told) for told in page["data"]]
+                if not page["has_more"]:
+                    return Listed(found[::-1])
+                asked["starting_after"] = found[-1].id
+        except StripeError as error:
+            return fault(error)
+        return Listed((), is_whole=False)
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         kind, name, created = event.about.split(" ")
@@ -134,6 +159,12 @@ class Events:
         if saved is None:
             return (MethodGone(reference, self._clock.now()),)
         return (MethodUpdated(saved),)
+
+
+def _event(told: Told) -> Event:
+    """Raises what an object that is no event brings about."""
+    about = f"{told['type']} {_named(told, told['data']['object'])} {told['created']}"
+    return Event(str(told["id"]), about)
 
 
 def _named(told: Told, subject: Told) -> str:

@@ -1,6 +1,7 @@
 """Stripe, behind our port."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from webapp.clock import Clock
@@ -14,6 +15,7 @@ from webapp.ports import (
     Front,
     Happening,
     Holder,
+    Listed,
     NeedsCustomer,
     NotKnown,
     RefusedToLook,
@@ -25,7 +27,7 @@ from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
-from webapp.processors.stripe.events import Events
+from webapp.processors.stripe.events import KEEPS, Events
 from webapp.processors.stripe.readable import readable
 
 # Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
@@ -41,9 +43,10 @@ SOURCES = {
 
 
 class StripeProcessor:
-    """Implements `webapp.ports.Processor`."""
+    """Implements `webapp.ports.ListsEvents`."""
 
     name = "stripe"
+    keeps_events = KEEPS
 
     def __init__(
         self,
@@ -118,6 +121,10 @@ class StripeProcessor:
     @readable
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         return self._events.happenings(event)
+
+    @readable
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+        return self._events.list_events(since, until)
 
 
 def sources(js_url: str) -> Mapping[str, tuple[str, ...]]:
