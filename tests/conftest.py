@@ -28,7 +28,7 @@ from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
 
 # Fixtures of more than one folder.
-pytest_plugins = ["tests.everybody"]
+pytest_plugins = ["tests.everybody", "tests.connected"]
 
 # Speed is measured in `make bench`, never in a test.
 hypothesis_settings.register_profile("untimed", deadline=None)

@@ -83,6 +83,22 @@ def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
     assert len(ran) == count
 
 
+def test_a_job_that_runs_at_the_start_does_not_wait_for_its_interval(app, world, monkeypatch):
+    """L17: missed events are caught up as soon as the host is back."""
+    ran = []
+    hourly = jobs.Job("hourly", 3600, lambda session, parts: ran.append(1) or 0, "runs")
+    at_start = jobs.Job("at start", 3600, lambda *_: ran.append(2) or 0, "runs", at_start=True)
+    monkeypatch.setattr(jobs, "JOBS", (hourly, at_start))
+    scheduler = jobs.schedule(app)
+    try:
+        patience = time.monotonic() + 10
+        while not ran and time.monotonic() < patience:
+            time.sleep(0.05)
+    finally:
+        scheduler.shutdown()
+    assert ran == [2]
+
+
 def test_the_timetable_is_complete(app):
     """F1, L10, T4: each with a name of its own, and often enough for what it promises."""
     seconds = {job.name: job.seconds for job in jobs.JOBS}
@@ -90,6 +106,8 @@ def test_the_timetable_is_complete(app):
     assert seconds["reconcile"] <= 10, "L10: the first question comes after ten seconds"
     assert seconds["lift suspensions"] <= 60
     assert seconds["sweep"] <= 60
+    assert seconds["catch up"] == 3600, "L17"
+    assert [job.name for job in jobs.JOBS if job.at_start] == ["catch up"]
     scheduler = jobs.schedule(app)
     try:
         assert {job.id for job in scheduler.get_jobs()} == set(seconds)

@@ -9,6 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from webapp.actions.catch_up import catch_up
 from webapp.actions.deliver_webhooks import deliver_webhooks
 from webapp.actions.each import Going, always, each
 from webapp.actions.expire_holds import expire_holds
@@ -42,6 +43,8 @@ class Job:
     run: Callable[[Session, Parts], int]
     done: str
     """What the count it returns means."""
+    at_start: bool = False
+    """Also when the scheduler starts: what came while nobody listened is long due."""
 
 
 def _go_on(session: Session, it: Parts) -> int:
@@ -73,6 +76,13 @@ JOBS = (
         30,
         lambda session, it: expire_setups(session, it.processors, it.clock, it.policy, it.going),
         "setups given up",
+    ),
+    Job(
+        "catch up",
+        3600,
+        lambda session, it: catch_up(session, it.processors, it.clock, it.policy, it.going),
+        "events taken that no webhook had told",
+        at_start=True,
     ),
     Job(
         "warn of expiry",
@@ -147,6 +157,7 @@ def schedule(app: Flask, shift: Shift | None = None) -> BackgroundScheduler:
     shift = shift or Shift()
     scheduler = BackgroundScheduler(timezone="UTC")
     for job in JOBS:
+        first = {"next_run_time": Clock().now()} if job.at_start else {}
         scheduler.add_job(
             _keep_to_it,
             "interval",
@@ -156,6 +167,7 @@ def schedule(app: Flask, shift: Shift | None = None) -> BackgroundScheduler:
             max_instances=1,
             coalesce=True,
             misfire_grace_time=None,
+            **first,
         )
     shift.come_round(SCHEDULER)
     scheduler.start()

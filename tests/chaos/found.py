@@ -141,6 +141,11 @@ class Found:
         found = [(name, at) for name, at in self.in_books("SELECT name, delivered_at FROM event")]
         return found + (self._stripe.events if self._stripe else [])
 
+    @property
+    def listed(self) -> set[str]:
+        """Names of events that the product finds by itself, without being told (L17)."""
+        return self._stripe.listed if self._stripe else set()
+
     @cached_property
     def reversals(self) -> list[Reversal]:
         rows = self.rows("SELECT id, reference, state, debit_id, credit_id FROM reversal")

@@ -66,7 +66,8 @@ def events_in(found: Found) -> Iterator[str]:
     for name, delivered_at in found.events:
         if delivered_at is None or taken.pop(name, 0) != 1:
             yield f"{name}, delivered {delivered_at}, was not taken once"
-    yield from (f"{name} was taken, and nobody told it" for name in taken)
+    nowhere = taken.keys() - found.listed
+    yield from (f"{name} was taken, and nobody told it" for name in nowhere)
 
 
 def events_out(found: Found, receiver: Receiver) -> Iterator[str]:

@@ -66,6 +66,11 @@ class StripeBooks:
         told: list[tuple[str, str | None]] = [(name, "once") for name in self.told]
         return told + [(event["id"], None) for event in self.untold]
 
+    @property
+    def listed(self) -> set[str]:
+        """Names of what the product can list: it may be first, or alone where nobody tells it."""
+        return {event["id"] for event in self.stand_in.log}
+
     def all(self, kind: str) -> list[dict[str, Any]]:
         with self.stand_in.lock:
             objects = [dict(one) for one in self.stand_in.objects.values()]

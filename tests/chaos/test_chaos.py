@@ -178,6 +178,12 @@ def test_what_stripe_has_differently_is_seen_l13(story):
     assert story.differences() == {"charge"}
     story.stripe.untold = stand_in.events
     assert story.differences() == {"charge", "event in"}
+    story.stripe.untold = []
+    story.change(
+        "INSERT INTO processor_event (processor, event_id, about, received_at, listed)"
+        " VALUES ('stripe', 'evt_1', '', '2026-11-22', 1)"
+    )
+    assert story.differences() == {"charge", "event in"}
 
 
 @pytest.mark.parametrize("reference", ["call-1", "call-2"])

@@ -8,6 +8,7 @@ import pytest
 from tests.factories import AMEX, MASTERCARD, VISA, card_form
 from tests.surroundings.conftest import in_order
 from webapp.actions.add_method import NOT_SAVED
+from webapp.domain import evidence
 from webapp.ports import RefusedToLook, Unknown
 from webapp.processors.sandbox.processor import SandboxProcessor
 
@@ -158,6 +159,21 @@ def test_readiness_warns_of_what_the_processor_does_not_answer(client, covered):
         "ready\nwarning: For you to decide: 1 charge, the oldest for 23 h; "
         "see flask --app wsgi attempts list\n"
     )
+
+
+def test_readiness_warns_of_what_the_operator_is_to_look_into(client, world):
+    """L9: what a processor tells and nobody can book is not passed over in silence."""
+    now = world.clock.now()
+    evidence.put(
+        world.session, "sandbox", "ch_1", "No payment of ours.", 5_000_000, "USD", now, now
+    )
+    world.session.commit()
+    world.clock.advance(hours=2)
+    assert client.get("/readyz").text == (
+        "ready\nwarning: For you to look into: 1 event, the oldest for 2 h; "
+        "see flask --app wsgi evidence list\n"
+    )
+    assert "ballast_evidence_for_operator 1.0" in client.get("/metrics").text
 
 
 def test_readiness_warns_when_no_worker_takes_up_what_is_due(client, covered):

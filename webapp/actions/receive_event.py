@@ -62,20 +62,37 @@ def receive_event(
     if isinstance(event, Forged):
         log.warning("a delivery to %s was turned away: %s", processor.name, event.reason)
         return Receipt.FORGED
-    if isinstance(event, (Unknown, RefusedToLook)):
-        return _later(processor, event)
+    answer = (
+        take_event(session, processor, event, clock, policy) if isinstance(event, Event) else event
+    )
+    if isinstance(answer, Receipt):
+        return answer
+    log.warning("an event of %s could not be followed: %s", processor.name, answer.reason)
+    return Receipt.LATER
+
+
+def take_event(
+    session: Session,
+    processor: Processor,
+    event: Event,
+    clock: Clock,
+    policy: Policy,
+    *,
+    listed: bool = False,
+) -> Receipt | Unknown | RefusedToLook:
+    """Let it take effect once, however it came here. `listed`: by a list, and no webhook."""
     known = events.is_known(session, processor.name, event.id)
     session.rollback()  # no transaction is open during the call
     if known:
         return Receipt.KNOWN
     found = processor.happenings(event)
     if isinstance(found, (Unknown, RefusedToLook)):
-        return _later(processor, found)
+        return found
     now = clock.now()
     try:
         for happening in found[:-1]:
             _take_effect(session, processor.name, happening, now, policy, lambda: None)
-        keep = _keeper(session, processor.name, event, now)
+        keep = _keeper(session, processor.name, event, now, listed=listed)
         if found:
             _take_effect(session, processor.name, found[-1], now, policy, keep)
         else:
@@ -89,16 +106,17 @@ def receive_event(
     return Receipt.DONE
 
 
-def _later(processor: Processor, answer: Unknown | RefusedToLook) -> Receipt:
-    log.warning("an event of %s could not be followed: %s", processor.name, answer.reason)
-    return Receipt.LATER
-
-
-def _keeper(session: Session, processor: str, event: Event, now: datetime) -> Callable[[], None]:
+def _keeper(
+    session: Session, processor: str, event: Event, now: datetime, *, listed: bool
+) -> Callable[[], None]:
     def keep() -> None:
         session.add(
             ProcessorEvent(
-                processor=processor, event_id=event.id, about=event.about, received_at=now
+                processor=processor,
+                event_id=event.id,
+                about=event.about,
+                received_at=now,
+                listed=listed,
             )
         )
         session.flush()

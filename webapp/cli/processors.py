@@ -1,10 +1,14 @@
 """`flask processors`: whether those who move the money can be used."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
 import click
 
 from webapp.cli.commands import Commands, as_json, print_json
-from webapp.extensions import parts
-from webapp.ports import Checked
+from webapp.extensions import Parts, db, parts
+from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor
+from webapp.reads.processor_events import read_hearing
 
 commands = Commands("processors", help="Those who move the money.")
 
@@ -13,17 +17,15 @@ commands = Commands("processors", help="Those who move the money.")
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Ask each processor about keys, features, version, webhook and clock.
+    """Ask each processor about keys, features, version, webhook, clock and events.
 
     Exit code 1 where one is wrong. It charges nothing and changes nothing.
     """
     it = parts()
-    base = it.settings.base_url
     found = [
         {"processor": name, "what": one.what, "right": one.is_right, "said": one.said}
         for name, processor in it.processors.items()
-        if isinstance(processor, Checked)
-        for one in processor.check(f"{base}/webhooks/{name}")
+        for one in _findings(it, name, processor)
     ]
     if as_json:
         print_json(found)
@@ -34,3 +36,22 @@ def check(ctx: click.Context, as_json: bool) -> None:
         if not found:
             click.echo("Nothing to check: no real processor is chosen.")
     ctx.exit(0 if all(row["right"] for row in found) else 1)
+
+
+def _findings(it: Parts, name: str, processor: Processor) -> Iterator[Finding]:
+    if isinstance(processor, Checked):
+        yield from processor.check(f"{it.settings.base_url}/webhooks/{name}")
+    if isinstance(processor, ListsEvents):
+        now = it.clock.now()
+        yield _list(processor, now)
+        heard = read_hearing(db.session(), name, now)
+        yield Finding("events", heard.is_right, heard.sentence)
+
+
+def _list(processor: ListsEvents, now: datetime) -> Finding:
+    """Whether missed events can be caught up (L17)."""
+    answer = processor.list_events(now - timedelta(hours=1), now)
+    if isinstance(answer, Listed):
+        return Finding("event list", True, "Events that no webhook has told can be listed")
+    said = f"Events cannot be listed: {answer.reason}. Allow the key to read them."
+    return Finding("event list", False, said)

@@ -1,19 +1,26 @@
-"""Deliveries from processors, each known by its own id: a repeated one repeats nothing."""
+"""What processors have told, and how far it has been caught up where their webhooks were missed."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Index, String, exists, select
+from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
 
+TROUBLE_LENGTH = 500
+
 
 class ProcessorEvent(Base):
-    """Written in the transaction of its effect."""
+    """Known by its own id: a repeated delivery repeats nothing.
+
+    Written in the transaction of its effect.
+    """
 
     __tablename__ = "processor_event"
     __table_args__ = (
         Index("uq_processor_event_processor_event_id", "processor", "event_id", unique=True),
+        Index("ix_processor_event_heard", "processor", "listed", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -21,10 +28,49 @@ class ProcessorEvent(Base):
     event_id: Mapped[str] = mapped_column(String(120))
     about: Mapped[str] = mapped_column(String(200))
     received_at: Mapped[datetime]
+    listed: Mapped[bool] = mapped_column(default=False)
+    """Found by listing: its webhook was missed."""
+
+
+class EventPosition(Base):
+    """How far a processor's events have been listed and taken (L17)."""
+
+    __tablename__ = "event_position"
+
+    processor: Mapped[str] = mapped_column(String(20), primary_key=True)
+    caught_up_to: Mapped[datetime]
+    """Every event from before has been taken."""
+    listed_to: Mapped[datetime]
+    """Where listing goes on. It is later where an event from before could not be taken."""
+    trouble: Mapped[str] = mapped_column(String(TROUBLE_LENGTH), default="")
+    """Why the last run did not take everything; empty where it did."""
+
+    def has_listed(self, since: datetime, until: datetime, *, all_taken: bool) -> None:
+        """The events of this span were listed, the next span after the ones before."""
+        if all_taken and since <= self.caught_up_to:
+            self.caught_up_to = max(self.caught_up_to, until)
+        self.listed_to = until
+
+    def start_again(self) -> None:
+        """List once more what could not be taken."""
+        self.listed_to = self.caught_up_to
+
+    def tell(self, trouble: str) -> None:
+        self.trouble = trouble[:TROUBLE_LENGTH]
+
+    def keep_within(self, earliest: datetime, latest: datetime) -> None:
+        """What lies before can no longer be listed; a clock that was ahead has lied."""
+        self.caught_up_to = min(max(self.caught_up_to, earliest), latest)
+        self.listed_to = min(max(self.listed_to, earliest), latest)
+
+
+def known(session: Session, processor: str, event_ids: Collection[str]) -> set[str]:
+    """Which of these have been taken."""
+    query = select(ProcessorEvent.event_id).where(
+        ProcessorEvent.processor == processor, ProcessorEvent.event_id.in_(event_ids)
+    )
+    return set(session.scalars(query))
 
 
 def is_known(session: Session, processor: str, event_id: str) -> bool:
-    known = exists().where(
-        ProcessorEvent.processor == processor, ProcessorEvent.event_id == event_id
-    )
-    return bool(session.scalar(select(known)))
+    return bool(known(session, processor, [event_id]))

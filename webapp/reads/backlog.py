@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
+from webapp.domain.evidence import Evidence
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notices import Notice, NoticeState
 from webapp.domain.top_ups import TopUp, TopUpState
@@ -32,6 +33,8 @@ class Backlog:
     """Charges whose processor has not told their outcome."""
     undecided: Waiting
     """Charges that only an operator can settle (L10)."""
+    evidence: Waiting
+    """What processors have told and Ballast cannot book by itself (L9)."""
     uncharged: Waiting
     """Top-ups that no worker has taken up."""
     unsent: Waiting
@@ -52,6 +55,7 @@ def read_backlog(session: Session, now: datetime) -> Backlog:
     return Backlog(
         unheard=_waiting(session, now, Attempt.started_at, lost, ~Attempt.needs_operator),
         undecided=_waiting(session, now, Attempt.started_at, Attempt.needs_operator),
+        evidence=_waiting(session, now, Evidence.seen_at, Evidence.closed_at.is_(None)),
         uncharged=_waiting(
             session,
             now,

@@ -6,19 +6,23 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
-from webapp.domain.evidence import Evidence
 from webapp.domain.notices import Notice, NoticeState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.wires import WireRequest, WireState
+from webapp.ports import Processors
 from webapp.reads.backlog import read_backlog
+from webapp.reads.processor_events import read_hearings
 
 
-def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]]:
+def read_metrics(
+    session: Session, processors: Processors, now: datetime
+) -> dict[str, tuple[str, float]]:
     """Name → what it means, and its value."""
     oldest = session.scalar(
         select(func.min(Attempt.started_at)).where(Attempt.state.in_(OPEN_STATES))
     )
     backlog = read_backlog(session, now)
+    heard = read_hearings(session, processors, now)
     return {
         "open_top_ups": (
             "Top-ups that are under way",
@@ -42,7 +46,15 @@ def read_metrics(session: Session, now: datetime) -> dict[str, tuple[str, float]
         ),
         "evidence_for_operator": (
             "Payments and refunds at processors that fit nothing here",
-            _count(session, Evidence.closed_at.is_(None)),
+            float(backlog.evidence.count),
+        ),
+        "events_behind_seconds": (
+            "Age of the time up to which the events of every processor have been taken",
+            max((one.seconds_behind for one in heard), default=0.0),
+        ),
+        "events_without_webhook": (
+            "Events of processors that no webhook has told, since the last one that did",
+            float(sum(one.missed for one in heard)),
         ),
         "owed_mails": (
             "Mails that are owed and not yet sent",

@@ -1,7 +1,7 @@
 """Whether traffic can be served, and what should worry the operator (see docs/operations.md).
 
-Troubles stand in the way of serving; warnings do not. The database is asked to do what it will have
-to do, so that the answer is no older than the question.
+Troubles stand in the way of serving, warnings do not, and notes are no trouble. The database is
+asked to do what it will have to do, so that the answer is no older than the question.
 """
 
 import shutil
@@ -16,7 +16,9 @@ from webapp.clock import Clock
 from webapp.domain import schema
 from webapp.domain.faults import SENTENCES, Fault, fault_of
 from webapp.domain.schema import OtherVersion
+from webapp.ports import Processors
 from webapp.reads.backlog import read_backlog
+from webapp.reads.processor_events import Hearing, read_hearings
 from webapp.reads.writable import check_writable
 
 LITTLE_SPACE = 64 * 1024 * 1024
@@ -39,6 +41,7 @@ class Line:
 class Readiness:
     troubles: tuple[Line, ...] = ()
     warnings: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -50,16 +53,21 @@ class Readiness:
         return {line.code for line in self.troubles} <= READABLE
 
 
-def read_readiness(session: Session, clock: Clock, stopped: Sequence[str]) -> Readiness:
+def read_readiness(
+    session: Session, clock: Clock, stopped: Sequence[str], processors: Processors
+) -> Readiness:
     """`stopped` names what this process should run beside its requests, and does not."""
     troubles = [
         Line("stopped", f"In this process {name} has stopped: restart it") for name in stopped
     ]
     warnings: list[Line] = []
+    notes: list[Line] = []
     try:
         schema.check(session)
         engine = session.connection().engine
-        warnings = [*_of_space(engine), *_of_backlog(session, clock)]
+        heard = read_hearings(session, processors, clock.now())
+        warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(heard)]
+        notes = [Line("last_event", one.heard) for one in heard]
         session.rollback()
         check_writable(engine)
     except OtherVersion as other:
@@ -71,7 +79,7 @@ def read_readiness(session: Session, clock: Clock, stopped: Sequence[str]) -> Re
         troubles.append(Line(fault, SENTENCES[fault]))
     finally:
         session.rollback()
-    return Readiness(tuple(troubles), tuple(warnings))
+    return Readiness(tuple(troubles), tuple(warnings), tuple(notes))
 
 
 def _of_space(engine: Engine) -> Iterator[Line]:
@@ -87,6 +95,7 @@ def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
     for code, waiting, thing, what, hint in (
         ("processor", found.unheard, "charge", "Not answered by the processor", ""),
         ("undecided", found.undecided, "charge", "For you to decide", "attempts list"),
+        ("evidence", found.evidence, "event", "For you to look into", "evidence list"),
         ("worker", found.uncharged, "refill", "Taken up by no worker", "jobs start"),
         ("mails", found.unsent, "mail", "Not sent yet", ""),
     ):
@@ -97,6 +106,16 @@ def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
     if found.clock_behind > SKEW:
         behind = _span(found.clock_behind)
         yield Line("clock", f"The clock is {behind} behind the newest row: set it right")
+
+
+def _of_events(heard: Sequence[Hearing]) -> Iterator[Line]:
+    """L17: of processors that are listed in vain, or whose webhooks do not arrive."""
+    for one in heard:
+        if one.is_behind or one.trouble:
+            yield Line("events", f"Events of {one.processor} are {one.caught_up}")
+        if one.missed:
+            do = "see flask --app wsgi processors check"
+            yield Line("webhook", f"{one.processor}: {one.told_by_no_webhook}; {do}")
 
 
 def _span(seconds: float) -> str:

@@ -24,9 +24,9 @@ def alive() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """200, or 503 with one line for each trouble; warnings are told with either."""
+    """200, or 503 with one line for each trouble; warnings and notes are told with either."""
     it = parts()
-    found = read_readiness(db.session(), it.clock, stopped(it))
+    found = read_readiness(db.session(), it.clock, stopped(it), it.processors)
     status = 200 if found.is_ready else 503
     if request.accept_mimetypes.best == "application/json":
         return jsonify({"ready": found.is_ready, **asdict(found)}), status
@@ -35,7 +35,8 @@ def ready() -> ResponseReturnValue:
 
 def as_text(found: Readiness) -> str:
     lines = [line.sentence for line in found.troubles] or ["ready"]
-    return "\n".join([*lines, *(f"warning: {line.sentence}" for line in found.warnings), ""])
+    lines += [f"warning: {line.sentence}" for line in found.warnings]
+    return "\n".join([*lines, *(line.sentence for line in found.notes), ""])
 
 
 def stopped(it: Parts) -> list[str]:
@@ -59,8 +60,8 @@ def metrics() -> ResponseReturnValue:
     it = parts()
     if not may_read(it.settings.metrics_token):
         abort(404)
-    found = read_readiness(db.session(), it.clock, stopped(it))
-    figures = read_metrics(db.session(), it.clock.now()) if found.is_readable else {}
+    found = read_readiness(db.session(), it.clock, stopped(it), it.processors)
+    figures = read_metrics(db.session(), it.processors, it.clock.now()) if found.is_readable else {}
     figures["ready"] = ("1 where /readyz says so", float(found.is_ready))
     registry = CollectorRegistry()
     for name, (meaning, value) in figures.items():

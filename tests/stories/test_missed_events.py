@@ -1,0 +1,361 @@
+"""L17: what happened at a processor while no webhook arrived is caught up, once.
+
+The processors are the adapters for Stripe and PayPal, connected to the stand-ins.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from tests.processors.paypal.stand_in import READS_DISPUTES
+from tests.processors.stripe_stand_in import PAYS
+from webapp import jobs
+from webapp.actions import catch_up as catching_up
+from webapp.actions.receive_event import Receipt
+from webapp.domain import evidence
+from webapp.domain.events import EventPosition, ProcessorEvent
+from webapp.processors.stripe import events as stripe_events
+from webapp.reads.ledger_check import check_ledger
+from webapp.reads.processor_events import read_hearing
+
+pytestmark = pytest.mark.story
+
+
+def caught(world):
+    """How many missed events one run takes."""
+    world.session.rollback()
+    around = (world.parts.processors, world.clock, world.policy)
+    return catching_up.catch_up(world.session, *around)
+
+
+def heard(world, name):
+    world.session.rollback()
+    return read_hearing(world.session, name, world.clock.now())
+
+
+def moved(world):
+    """What went and came after the payments."""
+    return [entry for entry in world.entries if entry[0] != "payment"]
+
+
+def asked(world):
+    """What lies before the operator."""
+    world.session.rollback()
+    return [one.reference for one in evidence.waiting(world.session)]
+
+
+def agrees(world):
+    world.session.rollback()
+    return check_ledger(world.session, world.books.paid_charges).differences == ()
+
+
+def test_five_days_without_a_host_at_stripe(world, stripe):
+    """L7, L17: a refund and a dispute in between are debited once, however late their webhooks."""
+    stripe.card()
+    refunded, disputed = stripe.pay(), stripe.pay()
+    assert set(stripe.deliver()) == {Receipt.DONE}
+    world.clock.advance(hours=1)
+    assert caught(world) == 0, "every event has come by webhook"
+
+    # The host goes down.
+    world.clock.advance(days=1)
+    stripe.refund(refunded, "40.00")
+    world.clock.advance(days=2)
+    stripe.there.dispute(disputed)
+    world.clock.advance(days=2)
+    stripe.lose_webhooks()
+    assert world.balance == "300.00"
+
+    # It is up again.
+    assert caught(world) == 3
+    assert sorted(moved(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
+    assert world.balance == "160.00"
+    assert len(world.mails_of("taken_back")) == 2
+
+    assert set(stripe.deliver(stripe.lost)) == {Receipt.KNOWN}
+    world.pass_time(hours=1)
+    assert world.balance == "160.00"
+    assert agrees(world)
+
+
+def test_five_days_without_a_host_at_paypal(world, paypal):
+    """L7, L17: an inquiry becomes a claim and is lost meanwhile; a refund is given back."""
+    paypal.agreement()
+    refunded, disputed = paypal.pay(), paypal.pay()
+    paypal.deliver()
+    world.clock.advance(hours=1)
+    assert caught(world) == 0
+
+    inquiry = paypal.there.dispute(disputed, stage="INQUIRY")
+    world.clock.advance(days=1)
+    paypal.there.refund(refunded, "40.00")
+    world.clock.advance(days=2)
+    paypal.there.escalate(inquiry)
+    world.clock.advance(days=2)
+    paypal.there.end_dispute(inquiry, "RESOLVED_BUYER_FAVOUR")
+    paypal.lose_webhooks()
+    world.clock.advance(hours=1)
+    assert world.balance == "300.00"
+
+    assert caught(world) == 5
+    assert sorted(moved(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
+    assert world.balance == "160.00"
+
+    late = paypal.lost[-2:]  # the others were sent too long ago
+    assert set(paypal.deliver(late)) == {Receipt.KNOWN}
+    world.pass_time(hours=1)
+    assert world.balance == "160.00"
+    assert agrees(world)
+
+
+def test_an_inquiry_over_weeks_takes_nothing_before_it_is_a_claim(world, paypal):
+    """L7: heard day by day, it is debited once, and credited back when it is won."""
+    paypal.agreement()
+    capture = paypal.pay()
+    inquiry = paypal.there.dispute(capture, stage="INQUIRY")
+    paypal.deliver()
+    world.pass_time(days=19)
+    assert world.balance == "200.00"
+
+    paypal.there.escalate(inquiry)
+    paypal.deliver()
+    world.pass_time(days=1)
+    assert world.balance == "100.00"
+
+    paypal.there.end_dispute(inquiry, "RESOLVED_SELLER_FAVOUR")
+    paypal.deliver()
+    world.pass_time(days=1)
+    assert world.balance == "200.00"
+    assert moved(world) == [("dispute", "-100.00"), ("dispute", "100.00")]
+    assert agrees(world)
+
+
+def test_disputes_are_switched_on_after_a_reversal_was_booked(world, paypal):
+    """L7, L9: what PayPal calls reversal and dispute is debited once, and the operator decides."""
+    paypal.agreement()
+    capture = paypal.pay()
+    paypal.there.scopes.discard(READS_DISPUTES)
+    paypal.there.end_access()
+    dispute = paypal.there.dispute(capture, "40.00")
+    reversal = paypal.there.reverse(capture, "40.00")["id"]
+    assert set(paypal.deliver()) == {Receipt.DONE}
+    assert moved(world) == [("reversal", "-40.00")]
+    assert asked(world) == [dispute, f"{reversal} (cause)"]
+
+    world.pass_time(days=3)
+    paypal.there.scopes.add(READS_DISPUTES)
+    paypal.there.end_dispute(dispute, "RESOLVED_BUYER_FAVOUR", "40.00")
+    paypal.deliver(paypal.there.deliveries()[:1])
+    world.pass_time(days=1)
+
+    assert moved(world) == [("reversal", "-40.00")]
+    assert f"{dispute} (same money)" in asked(world)
+    assert dispute not in asked(world)
+    assert agrees(world)
+
+
+def test_an_endpoint_that_is_disabled_is_told_until_a_webhook_arrives(world, stripe, client):
+    """L17: the money is right within the hour, and the operator knows why it was late."""
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=2)
+    assert "warning" not in client.get("/readyz").text
+
+    stripe.refund(key, "40.00")
+    stripe.lose_webhooks()
+    world.clock.advance(hours=1)
+    world.run("catch up")
+
+    assert world.balance == "160.00"
+    lines = client.get("/readyz").text.splitlines()
+    assert lines[0] == "ready"
+    assert "warning: stripe: 2 events found by listing since the last webhook" in lines[1]
+    assert lines[2] == "Last event of stripe heard 2026-11-22 13:00 UTC"
+    assert "ballast_events_without_webhook 2.0" in client.get("/metrics").text
+
+    stripe.refund(key, "1.00")
+    world.clock.advance(minutes=1)
+    stripe.deliver()
+    assert "warning" not in client.get("/readyz").text
+
+
+def test_a_processor_that_is_away_is_asked_again_the_next_hour(world, stripe, client):
+    """L17: what happened meanwhile is caught up, and until then the operator reads it."""
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    before = heard(world, "stripe").caught_up_to
+    stripe.refund(key, "40.00")
+    stripe.lose_webhooks()
+    stripe.there.is_away = True
+
+    world.pass_time(hours=2)
+
+    assert heard(world, "stripe").caught_up_to == before
+    answer = client.get("/readyz", headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    (warning,) = answer.json["warnings"]
+    assert warning["code"] == "events"
+    assert "Events could not be listed" in warning["sentence"]
+    assert [note["code"] for note in answer.json["notes"]] == ["last_event"]
+
+    stripe.there.is_away = False
+    world.pass_time(hours=1)
+    assert world.balance == "160.00"
+    assert heard(world, "stripe").trouble == ""
+
+
+def test_the_position_does_not_move_past_an_event_that_was_not_taken(world, paypal):
+    """L17: the other events are taken, and this one is listed again until it is."""
+    paypal.agreement()
+    capture = paypal.pay()
+    world.pass_time(hours=1)
+    paypal.there.refund(capture, "10.00")
+    world.clock.advance(hours=30)
+    paypal.there.refund(capture, "20.00")
+    paypal.lose_webhooks()
+    world.clock.advance(hours=30)
+    before = heard(world, "paypal").caught_up_to
+    paypal.there.trouble(500, "/v2/payments/refunds")
+
+    assert caught(world) == 1
+    assert moved(world) == [("refund", "-20.00")]
+    assert heard(world, "paypal").caught_up_to == before
+    assert "could not be followed" in heard(world, "paypal").trouble
+
+    assert caught(world) == 1
+    assert moved(world) == [("refund", "-20.00"), ("refund", "-10.00")]
+    assert heard(world, "paypal").caught_up_to == world.clock.now() - catching_up.GRACE
+    assert heard(world, "paypal").trouble == ""
+
+
+def test_a_run_that_is_bounded_goes_on_in_the_next(world, stripe, monkeypatch):
+    """L17: a span with too many events is made shorter, and no event is passed over."""
+    monkeypatch.setattr(catching_up, "SPANS", 2)
+    monkeypatch.setattr(stripe_events, "PAGE", 3)
+    monkeypatch.setattr(stripe_events, "PAGES", 2)
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    for _ in range(12):
+        world.clock.advance(hours=1)
+        stripe.refund(key, "1.00")
+    stripe.lose_webhooks()
+    world.clock.advance(hours=1)
+
+    runs = []
+    while heard(world, "stripe").caught_up_to < world.clock.now() - catching_up.GRACE:
+        runs.append(caught(world))
+
+    assert sum(runs) == 24
+    assert len(runs) > 2
+    assert moved(world) == [("refund", "-1.00")] * 12
+    assert caught(world) == 0
+
+
+def test_an_outage_longer_than_the_processor_keeps_events_is_told(world, stripe):
+    """L17, L9: the last 30 days are caught up; the operator compares the rest."""
+    stripe.card()
+    early, late = stripe.pay(), stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    world.clock.advance(days=2)
+    stripe.refund(early, "10.00")
+    world.clock.advance(days=20)
+    stripe.refund(late, "20.00")
+    world.clock.advance(days=18)
+    stripe.lose_webhooks()
+
+    for _ in range(2):
+        caught(world)
+
+    assert moved(world) == [("refund", "-20.00")]
+    (lying,) = evidence.waiting(world.session)
+    assert lying.reference == "events from 2026-11-22 10:50 to 2026-12-02 11:00"
+    assert "Compare the refunds and disputes" in lying.what
+
+
+def test_the_first_run_begins_with_the_first_card(world, stripe):
+    """L17: what an older version has missed is caught up; older business there is no concern."""
+    stripe.there.pay_elsewhere(stripe.there.save(PAYS).partition("/")[0])
+    world.clock.advance(days=3)
+    stripe.card()
+    key = stripe.pay()
+    world.clock.advance(days=1)
+    stripe.refund(key, "40.00")
+    stripe.lose_webhooks()
+    world.clock.advance(days=8)
+
+    caught(world)
+
+    assert world.balance == "160.00"
+    assert asked(world) == []
+
+
+def test_a_clock_that_was_ahead_hides_nothing(world, stripe):
+    """L17: the position is never later than now."""
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.clock.advance(days=2)
+    caught(world)
+    world.clock.advance(days=-2)
+    caught(world)
+    world.clock.advance(hours=1)
+    stripe.refund(key, "40.00")
+    stripe.lose_webhooks()
+    world.clock.advance(hours=1)
+
+    caught(world)
+
+    assert world.balance == "160.00"
+
+
+def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
+    """L3, L17: whoever is first takes it, and the others find it taken."""
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    for _ in range(3):
+        stripe.refund(key, "10.00")
+    stripe.lose_webhooks()
+    world.clock.advance(hours=1)
+    (job,) = [job for job in jobs.JOBS if job.name == "catch up"]
+    posted = [stripe.posted(event) for event in stripe.lost]
+    client = world.app.test_client()
+    world.session.rollback()
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(jobs.run_job, world.app, job) for _ in range(2)]
+        posts = [
+            pool.submit(client.post, "/webhooks/stripe", data=body, headers=headers)
+            for body, headers in posted
+        ]
+        assert {one.result(timeout=60).status_code for one in posts} == {200}
+        for one in runs:
+            one.result(timeout=60)
+
+    assert moved(world) == [("refund", "-10.00")] * 3
+    assert agrees(world)
+
+
+def test_what_is_known_is_not_asked_about_again(world, stripe):
+    """L17: a run over taken events costs the processor one list."""
+    stripe.card()
+    stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    before = len(stripe.there.requests)
+
+    world.run("catch up")
+
+    assert stripe.there.requests[before:] == ["GET /v1/events"]
+    world.session.rollback()
+    assert world.session.query(ProcessorEvent).filter_by(listed=True).count() == 0
+    position = world.session.get_one(EventPosition, "stripe")
+    assert world.clock.now() - position.caught_up_to == timedelta(minutes=10)
