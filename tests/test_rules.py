@@ -7,7 +7,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 
 RULES = [
-    *["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13", "L17"],
+    *[f"L{number}" for number in range(1, 14)],
+    *["L15", "L17"],
     *[f"M{number}" for number in range(1, 15)],
     *[f"T{number}" for number in range(1, 17)],
     *["N1", "N2", "N3", "N4", "N5"],

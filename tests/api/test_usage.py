@@ -63,6 +63,10 @@ def test_usage_has_up_to_six_decimals_and_is_counted_exactly(meter):
     assert meter(record("0.000001")).json["balance"] == "99.999999"
 
 
+def test_l1_trailing_zeros_are_not_decimals(meter):
+    assert meter(record("0.0075000000")).json["balance"] == "99.9925"
+
+
 def test_usage_is_not_refused_for_lack_of_balance(meter):
     assert meter(record("250.00")).json["balance"] == "-150.00"
 
@@ -105,6 +109,7 @@ BAD_RECORDS = [
     (record(amount="1e3"), "amount"),
     (record(amount="1,50"), "amount"),
     (record(amount="0.0000001"), "amount"),
+    (record(amount="0.00750000001"), "amount"),
     (record(amount="NaN"), "amount"),
     (record(amount="Infinity"), "amount"),
     (record(amount="١٢"), "amount"),
@@ -253,6 +258,63 @@ def test_a_batch_that_is_none_is_refused_as_a_whole(meter, session, body, field)
     assert (answer.status_code, answer.mimetype) == (422, PROBLEM)
     assert list(answer.json["errors"]) == [field]
     assert entries(session) == 0
+
+
+# CSV
+
+
+def test_l15_the_reader_of_csv_is_that_of_the_imports(meter, world):
+    """L12, L15: an own account and currency, semicolons with decimal commas, Windows-1252."""
+    text = f"account;amount;reference;description;currency\n{world.account_id};0,0215;a;café;USD\n"
+    answer = meter(text.encode("cp1252"), content_type="text/csv")
+    assert (answer.status_code, answer.json["balance"]) == (201, "99.9785")
+
+
+def test_l15_each_record_of_csv_is_judged_whatever_its_quotes(meter, world):
+    """L12, L15: a stray quote is its own line's fault, and two of them that of all between."""
+    rows = ['1.00,a,"Bob', "1.00,b,", '1.00,c,"d"', '1.00,e,"f', "1.00,g,", '1.00,h,i"', "7,j"]
+    answer = meter("amount,reference,description\n" + "\n".join(rows), content_type="text/csv")
+    told = [(record["status"], *record.get("errors", ())) for record in answer.json["records"]]
+    assert told == [
+        ("invalid", "line"),
+        ("posted",),
+        ("posted",),
+        *[("invalid", "line")] * 3,
+        ("invalid", "line"),
+    ]
+    assert answer.json["records"][4]["errors"]["line"].startswith("Quotes join lines 5 to 7")
+    assert world.balance == "98.00"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("", "no header"),
+        ("amount,colour\n", "no reference"),
+        ("external_id,amount,reference\n", "unknown column 'external_id'"),
+        ("sep=:\namount:reference\n", "separator ':'"),
+        (b"PK\x03\x04", "an Excel workbook"),
+    ],
+)
+def test_l15_csv_that_cannot_be_read_is_a_bad_request(meter, body, told):
+    answer = meter(body, content_type="text/csv")
+    assert (answer.status_code, answer.mimetype) == (400, PROBLEM)
+    assert told in answer.json["detail"]
+
+
+@pytest.mark.parametrize("lines", [0, LARGEST_BATCH + 1])
+def test_l15_csv_has_as_many_records_as_json(meter, world, lines):
+    text = "amount,reference\n" + "".join(f"0.01,{n}\n" for n in range(lines))
+    answer = meter(text, content_type="text/csv")
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["records"])
+    assert world.balance == "100.00"
+
+
+def test_l15_the_record_of_another_account_is_refused(meter, world):
+    other = world.account().account_id
+    answer = meter(f"account,amount,reference\n{other},1.00,a\n", content_type="text/csv")
+    assert answer.status_code == 422
+    assert list(answer.json["records"][0]["errors"]) == ["account"]
 
 
 # Bodies

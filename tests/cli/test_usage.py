@@ -1,6 +1,8 @@
 """`flask usage import`."""
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -29,7 +31,7 @@ def line(account, amount="1.00", reference="call-1", at="", description=""):
 
 
 def faults(result):
-    return [told for told in result.stderr.splitlines() if told.startswith("line ")]
+    return [told for told in result.stderr.splitlines() if told.startswith(("line ", "lines "))]
 
 
 def test_usage_is_posted_and_counted(load, world):
@@ -65,14 +67,14 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
         + "\n"  # 8: an empty line is no fault
         + line(account, "2.00", "good-1")
         + line(account, "1.00", "late", "tomorrow")
-        + f'{account},1.00,"two\nlines",,\n'  # 11 and 12
+        + f'{account},1.00,"two\nlines",,\n'  # 11 and 12: one record
         + line(account, "1.00", "good-2")
     )
 
     assert done.exit_code == 1
     assert done.stdout == "2 posted, 0 already there, 8 bad.\n"
     told = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
-    assert set(told) == {"3", "4", "5", "6", "7", "9", "10", "11"}
+    assert set(told) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
     assert "6 decimals" in told["3"]
     assert told["4"] == "account: There is no account '999'"
     assert told["6"] == "Has 2 fields, not 5"
@@ -83,15 +85,16 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
 
 
 def test_a_byte_that_is_no_utf_8_costs_its_line_only(load, world):
+    """L15: where other lines are UTF-8, the file is not Windows-1252."""
     account = str(world.account_id).encode()
-    rows = [b"%s,1.00,a,,caf\xe9\n" % account, b"%s,1.00,b,,caf\xc3\xa9\n" % account]
+    rows = [b"%s,1.00,a,,caf\xc3\xa9\n" % account, b"%s,1.00,b,,caf\xe9\n" % account]
     done = load(HEADER.encode() + b"".join(rows))
 
-    assert faults(done) == ["line 2: Is not UTF-8"]
+    assert faults(done) == ["line 3: Is not UTF-8; save the file as CSV in UTF-8"]
     assert world.balance == "99.00"
 
 
-@pytest.mark.parametrize("cell", ["a\x00b", "\ud800".encode("utf-8", "surrogatepass"), "a\x07b"])
+@pytest.mark.parametrize("cell", ["a\x00b", b"\x81", "a\x07b"])
 def test_control_characters_are_refused(load, world, cell):
     cell = cell if isinstance(cell, bytes) else cell.encode()
     done = load(HEADER.encode() + b"%d,1.00,%s,,\n" % (world.account_id, cell))
@@ -99,17 +102,79 @@ def test_control_characters_are_refused(load, world, cell):
     assert world.balance == "100.00"
 
 
-def test_a_missing_quote_is_told_and_the_rest_is_read_on(load, world):
+def test_a_quote_within_a_field_is_told_and_the_rest_is_read_on(load, world):
     account = world.account_id
     done = load(HEADER + f'{account},1.00,"a"b,,\n' + line(account, "1.00", "c"))
     assert [fault.split(":")[0] for fault in faults(done)] == ["line 2"]
     assert world.balance == "99.00"
 
 
-def test_a_quote_that_never_ends_is_told(load, world):
-    done = load(HEADER + line(world.account_id) + f'{world.account_id},1.00,"b,,\n')
-    assert [fault.split(":")[0] for fault in faults(done)] == ["line 3"]
-    assert world.balance == "99.00"
+def test_l15_a_quote_that_never_ends_costs_its_own_line_only(load, world):
+    """L15: what it has swallowed is read again, in a file of any length."""
+    account = world.account_id
+    rows = [
+        line(account, "0.01", f"call-{n}", "2026-11-20T10:00:00Z", "a" * 40) for n in range(4_000)
+    ]
+    rows[10] = f'{account},0.01,stray,,"Bob\n'
+    done = load(HEADER + "".join(rows), "--json")
+
+    assert json.loads(done.stdout) == {"posted": 3_999, "duplicate": 0, "bad": 1}
+    assert faults(done) == ["line 12: A quote is opened in this line and never closed"]
+    assert world.balance == "60.01"
+
+
+def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world):
+    """L15: what stands in quotes can be text, so it is not posted."""
+    account = world.account_id
+    file = HEADER + line(account, reference="a") + line(account, reference="b", description='"Bob')
+    file += line(account, reference="c") + line(account, reference="d", description='Bob"')
+    done = load(file + line(account, reference="e"), "--json")
+
+    assert json.loads(done.stdout) == {"posted": 2, "duplicate": 0, "bad": 3}
+    assert faults(done) == ["lines 3–5: Quotes join lines 3 to 5; nothing of them is imported"]
+    assert world.balance == "98.00"
+
+
+def content_of(accounts):
+    """More records than lie between two steps of the progress."""
+    rows = "".join(line(accounts, "0.01", f"call-{n}") for n in range(350))
+    return (HEADER + rows).encode()
+
+
+def test_l15_usage_comes_from_standard_input(flask, world):
+    done = flask("usage import -", input=content_of(world.account_id))
+    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 already there, 0 bad.\n")
+    assert world.balance == "96.50"
+
+
+def test_l15_usage_comes_from_a_pipe(flask, world):
+    """L15: it has no size, and cannot go back."""
+    begin, end = os.pipe()
+
+    def write():
+        with os.fdopen(end, "wb") as stream:
+            stream.write(content_of(world.account_id))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    done = flask(["usage", "import", f"/dev/fd/{begin}"])
+    os.close(begin)
+    writer.join()
+    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 already there, 0 bad.\n")
+    assert world.balance == "96.50"
+
+
+def test_l15_what_is_read_at_each_door_is_the_same(load, world):
+    """L15: semicolons, decimal commas, Windows-1252, the account's currency, trailing zeros."""
+    account = world.account_id
+    file = (
+        f"account;amount;reference;description;currency\r\n{account};0,0215000000;a;München;USD\r\n"
+    )
+    done = load(file.encode("cp1252"))
+    assert (done.exit_code, done.stdout) == (0, "1 posted, 0 already there, 0 bad.\n")
+    assert world.balance == "99.9785"
+    other = load(f"account,amount,reference,currency\n{account},1.00,b,EUR\n")
+    assert faults(other) == ["line 2: currency: This account counts in USD"]
 
 
 def test_spreadsheets_mark_their_utf_8(load, world):
@@ -126,25 +191,11 @@ def test_columns_may_stand_in_another_order_and_optional_ones_be_absent(load, wo
     assert world.balance == "99.00"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n",
-        b"account;amount;reference\n1;1.00;a\n",
-        b"account,amount\n",
-        b"account,amount,reference,colour\n",
-        b"account,amount,reference,amount\n",
-        HEADER.encode("utf-16"),
-        b"\x89PNG\r\n\x1a\n\x00\x00",
-    ],
-)
-def test_a_file_with_another_header_is_refused_as_a_whole(load, content):
+@pytest.mark.parametrize("content", [b"", b"account,amount\n", b"PK\x03\x04xlsx"])
+def test_a_file_that_cannot_be_read_is_refused_as_a_whole(load, content):
     failed = load(content)
     assert (failed.exit_code, failed.stdout) == (2, "")
-    error = failed.stderr.splitlines()[-1]
-    assert error.startswith("Error: The ")
-    assert error.endswith("the first line must be account,amount,reference,occurred_at,description")
+    assert failed.stderr.splitlines()[-1].startswith("Error: The ")
 
 
 def test_a_file_that_is_not_there(flask):

@@ -111,8 +111,22 @@ def test_what_is_not_even_text_l1(value):
         parse(value, USAGE_PLACES)
 
 
+@pytest.mark.parametrize("text", ["0.0075000000", "0.0075", "0.007500" + "0" * 34])
+def test_trailing_zeros_are_not_decimals_l1(text):
+    """L1: of usage; meters write as many as their database has."""
+    assert parse(text, USAGE_PLACES) == 7_500
+
+
 @pytest.mark.parametrize(
-    ("text", "places"), [("1.234", 2), ("0.001", 2), ("1.2345678", 6), ("0.0000001", 6)]
+    ("text", "places"),
+    [
+        ("1.234", 2),
+        ("0.001", 2),
+        ("1.000", 2),
+        ("1.00000010", 6),
+        ("1.2345678", 6),
+        ("0.0000001", 6),
+    ],
 )
 def test_too_many_decimals_l1(text, places):
     with pytest.raises(BadAmount, match=f"At most {places} decimals"):

@@ -83,7 +83,7 @@ def test_bad_lines_are_told_and_the_others_posted(client, send, world):
     [
         ("", "The file has no header"),
         ("amount,description\n", "The header has no reference"),
-        ("amount,reference,colour\n", "a column that is unknown"),
+        ("amount,reference,colour\n", "The header has the unknown column 'colour'"),
         (b"\x89PNG\r\n\x1a\n", "The header has no"),
     ],
 )
@@ -91,6 +91,35 @@ def test_what_is_no_such_file_is_refused_as_a_whole(send, world, text, told):
     answer = send(text, follow_redirects=True)
     assert told in words(answer)
     assert world.balance == "100.00"
+
+
+def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send, world):
+    """L15: as a range of lines, on the page and in the file of bad lines."""
+    text = 'amount,reference,description\n1.00,a,"x\n1.00,b,y\n1.00,c,z"\n1.00,d,\n'
+    report = words(send(text, follow_redirects=True))
+    assert "1 posted, 0 already there, 3 bad" in report
+    assert "2–4 Quotes join lines 2 to 4; nothing of them is imported" in report
+    assert "more in the file" not in report
+    file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines").text
+    assert [row[0] for row in csv.reader(StringIO(file.lstrip("\ufeff")))] == ["line", "2–4"]
+    assert world.balance == "99.00"
+
+
+def test_the_report_of_an_import_from_before_ranges_is_still_read(client, send, world):
+    send(MIXED)
+    run = imports(world)[0]
+    run.faults = [
+        [number, reason] for number, reason, _ in ((int(a), b, c) for a, b, c in run.faults)
+    ]
+    world.session.commit()
+    assert "3 account: This is not account '7777'" in words(client.get(f"{HERE}/imports/{run.id}"))
+
+
+def test_l15_a_file_of_a_spreadsheet_is_read(send, world):
+    """L15: UTF-16, tabs and a decimal comma, as spreadsheets write "Unicode text"."""
+    text = "amount\treference\tcurrency\r\n0,0215\tcall-1\tUSD\r\n"
+    send(text.encode("utf-16"))
+    assert world.balance == "99.9785"
 
 
 def test_without_a_file_and_with_a_large_one(client, send, world):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import post_usage
 from webapp.clock import Clock
-from webapp.domain import audit, usage, usage_file
+from webapp.domain import audit, usage_file
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
@@ -96,7 +96,9 @@ class _Run:
     clock: Clock
     policy: Policy
     wake: Callable[[], None]
-    waiting: list[tuple[int, Usage]] = field(default_factory=list)
+    waiting: list[tuple[Line, Usage]] = field(default_factory=list)
+    unsaved: int = 0
+    """Lines since the counts were last saved."""
     faults: list[list[object]] = field(default_factory=list)
     posted: int = 0
     duplicate: int = 0
@@ -105,14 +107,14 @@ class _Run:
 
     def take(self, line: Line, at: int) -> None:
         self.at = at
+        self.unsaved += 1
         try:
-            self.waiting.append((line.number, self._read(line)))
+            record = line.parse_for(self.account_id, self.currency, self.clock.now())
+            self.waiting.append((line, record))
         except Invalid as invalid:
             said = "; ".join(f"{name}: {words}" for name, words in invalid.fields.items())
-            self._tell_bad(line.number, line.fault or said)
-            if self.bad % BATCH == 0:
-                self.post()  # where nothing is good, too, somebody waits to hear how far it is
-        if len(self.waiting) >= BATCH:
+            self._tell_bad(line, line.fault or said)
+        if self.unsaved >= BATCH:
             self.post()
 
     def post(self) -> None:
@@ -121,13 +123,14 @@ class _Run:
             now = self.clock.now()
             receipt = post_usage(self.session, self.account_id, sent, now, self.policy)
             self.wake()
-            for (number, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
+            for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
                 self.posted += verdict is Verdict.POSTED
                 self.duplicate += verdict is Verdict.DUPLICATE
                 if verdict is Verdict.CONFLICT:
                     reason = f"{record.reference} was posted before with another amount"
-                    self._tell_bad(number, f"reference: {reason}")
+                    self._tell_bad(line, f"reference: {reason}")
             self.waiting = []
+        self.unsaved = 0
         self._note(ImportState.RUNNING)
 
     def end(self, actor: Actor) -> None:
@@ -164,16 +167,7 @@ class _Run:
         run.posted, run.duplicate, run.bad = self.posted, self.duplicate, self.bad
         return run
 
-    def _read(self, line: Line) -> Usage:
-        """Raises `Invalid`."""
-        if line.fault:
-            raise Invalid({"line": line.fault})
-        named = line.fields.pop("account", "").strip()
-        if named not in ("", str(self.account_id)):
-            raise Invalid({"account": f"This is not account {named[:20]!r}"})
-        return usage.parse(line.fields, self.currency, self.clock.now())
-
-    def _tell_bad(self, number: int, reason: str) -> None:
-        self.bad += 1
+    def _tell_bad(self, line: Line, reason: str) -> None:
+        self.bad += line.records
         if len(self.faults) < MOST_FAULTS:
-            self.faults.append([number, reason])
+            self.faults.append([line.where, reason, line.records])

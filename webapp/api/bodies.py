@@ -15,7 +15,7 @@ def read_json() -> object:
     """
     if request.mimetype != MEDIA_TYPE:
         raise UnsupportedMediaType(f"Send JSON, with Content-Type: {MEDIA_TYPE}.")
-    body = _read()
+    body = read()
     try:
         return json.loads(
             body.decode("utf-8"),
@@ -34,15 +34,8 @@ def is_sent() -> bool:
     return bool(request.content_type) or bool(request.get_data())
 
 
-def read_text() -> str:
-    """The body as text. Raises `BadRequest` or `RequestEntityTooLarge`."""
-    try:
-        return _read().decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise BadRequest(f"The body is not UTF-8: {fault}.") from None
-
-
-def _read() -> bytes:
+def read() -> bytes:
+    """Raises `RequestEntityTooLarge`."""
     body = request.get_data()
     # Werkzeug cuts a chunked body off at the limit without a word.
     if len(body) >= (request.max_content_length or len(body) + 1):

@@ -52,7 +52,8 @@ class Amount:
     @property
     def schema(self) -> Mapping[str, object]:
         # Not only of zeros. Units above `money.LARGEST` have more than nine digits.
-        written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{self.places}}})?$"
+        zeros = "0{0,30}" if self.places == money.USAGE_PLACES else ""
+        written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{self.places}}}{zeros})?$"
         schema = {"type": "string", "format": "decimal", "pattern": written}
         return schema | {"examples": ["100.00"]}
 

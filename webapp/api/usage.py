@@ -1,10 +1,11 @@
 """A batch of usage records: each is judged by itself, and the answer says how (L12)."""
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from io import BytesIO
+from itertools import islice, repeat
 from typing import Annotated
 
 from flask import Response, jsonify
@@ -14,14 +15,15 @@ from webapp.actions.post_usage import UsageReceipt
 from webapp.api import problems
 from webapp.api.kinds import CURRENCY, DESCRIPTION, MICROS, REFERENCE, Many, Money
 from webapp.api.problems import Problem, ProblemDetails
-from webapp.domain import usage
+from webapp.domain import usage, usage_file
 from webapp.domain.errors import Invalid
 from webapp.domain.money import decimal_text
 from webapp.domain.usage import Usage, Verdict
+from webapp.domain.usage_file import BadHeader, Line
 
 LARGEST_BATCH = 1_000
 ZERO = decimal_text(0)
-COLUMNS = ("amount", "reference", "occurred_at", "description", "currency")
+HOW_MANY = f"Must be a list of 1 to {LARGEST_BATCH:,} records"
 
 ONE = {"amount": "12.34", "reference": "call-981", "description": "Ireland mobile"}
 OTHER = {"amount": "0.0215", "reference": "call-982", "occurred_at": "2026-11-22T10:00:00Z"}
@@ -35,7 +37,7 @@ class UsageRecord:
     """Something that was used and is to be paid. Read by `webapp.domain.usage`."""
 
     amount: Annotated[str, MICROS]
-    """Above zero, with at most six decimals."""
+    """Above zero, with at most six decimals; zeros after them are ignored."""
     reference: Annotated[str, REFERENCE]
     """Yours. The same usage sent again under it is not debited again."""
     description: Annotated[str, DESCRIPTION] | None = None
@@ -92,7 +94,8 @@ class UsageProblem(ProblemDetails):
 class Batch:
     """What was sent, read. The good records wait in `usages`; `faults` are by index."""
 
-    raw: tuple[object, ...]
+    references: tuple[str | None, ...]
+    """Of each record that was sent."""
     single: bool
     usages: tuple[Usage, ...]
     faults: Mapping[int, dict[str, str]]
@@ -101,35 +104,37 @@ class Batch:
 def read(body: object, currency: str, now: datetime) -> Batch:
     """Raises `Invalid` where the batch as a whole cannot be judged."""
     raw, single = _records(body)
+    parses = (partial(usage.parse, record, currency, now) for record in raw)
+    return _batch([_reference(record) for record in raw], parses, single=single)
+
+
+def read_csv(body: bytes, account_id: int, currency: str, now: datetime) -> Batch:
+    """The same of a CSV body. Raises `BadRequest` where its header is none, and `Invalid`."""
+    try:
+        lines = list(islice(_csv_records(body), LARGEST_BATCH + 1))
+    except BadHeader as bad:
+        raise BadRequest(f"{bad}.") from None
+    if not 1 <= len(lines) <= LARGEST_BATCH:
+        raise Invalid({"records": HOW_MANY})
+    parses = (partial(line.parse_for, account_id, currency, now) for line in lines)
+    return _batch([line.fields.get("reference") for line in lines], parses)
+
+
+def _csv_records(body: bytes) -> Iterator[Line]:
+    for line in usage_file.read(BytesIO(body), account_is_known=True):
+        yield from repeat(line, line.records)
+
+
+def _batch(
+    references: Sequence[str | None], parses: Iterable[Callable[[], Usage]], *, single: bool = False
+) -> Batch:
     usages, faults = [], {}
-    for index, record in enumerate(raw):
+    for index, parse in enumerate(parses):
         try:
-            usages.append(usage.parse(record, currency, now))
+            usages.append(parse())
         except Invalid as invalid:
             faults[index] = invalid.fields
-    return Batch(tuple(raw), single, tuple(usages), faults)
-
-
-def of_csv(text: str) -> object:
-    """The lines of a CSV body as records; raises `BadRequest` for what is none."""
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except csv.Error as error:
-        raise BadRequest(f"The body is no CSV: {error}.") from None
-    columns = [name.strip().lower() for name in rows[0]] if rows else []
-    if not {"amount", "reference"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(
-        columns
-    ):
-        wanted = ",".join(COLUMNS)
-        raise BadRequest(f"The first line must name columns of {wanted}; the first two must be.")
-    return {"records": [_cells(columns, row) for row in rows[1:]]}
-
-
-def _cells(columns: list[str], row: list[str]) -> object:
-    """By column; an empty cell is one that was not sent. Where their number is wrong: no record."""
-    if len(row) != len(columns):
-        return row
-    return {name: cell.strip() for name, cell in zip(columns, row, strict=True) if cell.strip()}
+    return Batch(tuple(references), single, tuple(usages), faults)
 
 
 def answer(batch: Batch, receipt: UsageReceipt, currency: str) -> Response:
@@ -153,7 +158,7 @@ def _records(body: object) -> tuple[list[object], bool]:
     if len(body) > 1:
         raise Invalid({name: ONLY_RECORDS for name in body if name != "records"})
     if not isinstance(records, list) or not 1 <= len(records) <= LARGEST_BATCH:
-        raise Invalid({"records": f"Must be a list of 1 to {LARGEST_BATCH:,} records"})
+        raise Invalid({"records": HOW_MANY})
     return records, False
 
 
@@ -162,13 +167,13 @@ def _judged(batch: Batch, receipt: UsageReceipt) -> list[dict[str, object]]:
     return [
         {
             "index": index,
-            "reference": _reference(record),
+            "reference": reference,
             "status": Verdict.INVALID,
             "errors": batch.faults[index],
         }
         if index in batch.faults
-        else {"index": index, "reference": _reference(record), "status": next(verdicts)}
-        for index, record in enumerate(batch.raw)
+        else {"index": index, "reference": reference, "status": next(verdicts)}
+        for index, reference in enumerate(batch.references)
     ]
 
 

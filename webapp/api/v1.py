@@ -51,15 +51,17 @@ class Balance:
 )
 @repeatable
 def post_usage() -> ResponseReturnValue:
-    """One record, up to 1,000, or as many lines of CSV; each is judged by itself.
+    """One record, or up to 1,000 as JSON or CSV; each is judged by itself.
 
     201 if anything was posted or all of it had been before; 409 or 422 only where nothing was
     posted. Usage is never refused for lack of balance.
     """
     machine, it = permit(Scope.USAGE_WRITE), parts()
     now = it.clock.now()
-    sent = usage.of_csv(bodies.read_text()) if request.mimetype == CSV else bodies.read_json()
-    batch = usage.read(sent, machine.currency, now)
+    if request.mimetype == CSV:
+        batch = usage.read_csv(bodies.read(), machine.account_id, machine.currency, now)
+    else:
+        batch = usage.read(bodies.read_json(), machine.currency, now)
     receipt = it.together.post_usage(db.session(), machine.account_id, batch.usages, now, it.policy)
     if receipt.opened_top_up:
         it.wake()

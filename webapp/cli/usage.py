@@ -2,11 +2,10 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from io import SEEK_END
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from sqlalchemy import select
@@ -14,12 +13,15 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
 from webapp.cli.commands import Commands, as_json, in_words, print_json
-from webapp.domain import usage, usage_file
+from webapp.domain import usage_file
 from webapp.domain.accounts import Account
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.usage import Usage, Verdict
 from webapp.domain.usage_file import Line
 from webapp.extensions import Parts, db, parts
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 commands = Commands("usage", help="Post metered usage.")
 
@@ -29,7 +31,7 @@ which other writers wait."""
 
 
 TOLD = 100
-"""Lines from one move of the progress bar to the next."""
+"""Records from one step of the progress to the next."""
 
 ACCOUNT_ID = re.compile("[0-9]{1,9}")
 
@@ -41,25 +43,27 @@ class BadFile(click.ClickException):
 
 
 @commands.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.File("rb"))
 @as_json
 @click.pass_context
-def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Post usage from the CSV FILE: account,amount,reference,occurred_at,description.
+def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
+    """Post usage from the CSV FILE, or from standard input (-).
 
-    Bad lines are told by number and reason, and the others are posted; exit code 1 then. The
+    Columns, in any order: account, amount and reference; occurred_at, description and currency may
+    be left out. Separated by commas, semicolons, tabs or |; without commas the amount may have a
+    decimal comma. In UTF-8, UTF-16 or Windows-1252.
+
+    Each bad record is told by line and reason, and the others are posted; exit code 1 then. The
     reference is the idempotency key, so the same file can be imported again safely.
     """
     run = Import(db.session(), parts())
-    with file.open("rb") as stream, progress(stream, file) as advance:
-        try:
-            for line in usage_file.read(stream):
+    try:
+        with progress(usage_file.read(file), file) as records:
+            for line in records:
                 run.take(line)
-                if line.number % TOLD == 0:
-                    advance()
-        except usage_file.BadHeader as bad:
-            raise BadFile(str(bad)) from bad
-        run.post_all()
+    except usage_file.BadHeader as bad:
+        raise BadFile(str(bad)) from bad
+    run.post_all()
     counts = asdict(run.counts)
     print_json(counts) if as_json else click.echo(run.counts.sentence)
     ctx.exit(1 if run.counts.bad else 0)
@@ -83,9 +87,9 @@ class Import:
     session: Session
     it: Parts
     counts: Counts = field(default_factory=Counts)
-    waiting: dict[int, list[tuple[int, Usage]]] = field(default_factory=dict)
+    waiting: dict[int, list[tuple[Line, Usage]]] = field(default_factory=dict)
     held: int = 0
-    """Lines in `waiting`."""
+    """Records in `waiting`."""
     currencies: dict[int, str | None] = field(default_factory=dict)
     """By account; None where there is no such account."""
 
@@ -96,9 +100,9 @@ class Import:
         try:
             account_id, record = self._read(line)
         except Invalid as invalid:
-            self._tell_bad(line.number, line.fault or in_words(invalid))
+            self._tell_bad(line, line.fault or in_words(invalid))
             return
-        self.waiting.setdefault(account_id, []).append((line.number, record))
+        self.waiting.setdefault(account_id, []).append((line, record))
         self.held += 1
         if self.held >= BATCH:
             self.post_all()
@@ -127,20 +131,19 @@ class Import:
                     receipts |= self._post({account_id: mine})
                 return receipts
             for account_id in usages:
-                for number, _ in self.waiting[account_id]:
-                    self._tell_bad(number, f"account: {refusal.sentence}")
+                for line, _ in self.waiting[account_id]:
+                    self._tell_bad(line, f"account: {refusal.sentence}")
             return {}
 
     def _read(self, line: Line) -> tuple[int, Usage]:
         """Raises `Invalid`."""
         if line.fault:
             raise Invalid({"line": line.fault})
-        text = line.fields.pop("account").strip()
-        account_id = int(text) if ACCOUNT_ID.fullmatch(text) else 0
+        account_id = int(line.account) if ACCOUNT_ID.fullmatch(line.account) else 0
         currency = self._currency(account_id)
         if currency is None:
-            raise Invalid({"account": f"There is no account {text!r}"})
-        return account_id, usage.parse(line.fields, currency, self.now)
+            raise Invalid({"account": f"There is no account {line.account!r}"})
+        return account_id, line.parse(currency, self.now)
 
     def _currency(self, account_id: int) -> str | None:
         if account_id not in self.currencies:
@@ -148,33 +151,36 @@ class Import:
             self.currencies[account_id] = self.session.scalar(query)
         return self.currencies[account_id]
 
-    def _count(self, lines: list[tuple[int, Usage]], receipt: UsageReceipt) -> None:
+    def _count(self, lines: list[tuple[Line, Usage]], receipt: UsageReceipt) -> None:
         self.counts.posted += receipt.verdicts.count(Verdict.POSTED)
         self.counts.duplicate += receipt.verdicts.count(Verdict.DUPLICATE)
         if Verdict.CONFLICT not in receipt.verdicts:
             return
-        for (number, record), verdict in zip(lines, receipt.verdicts, strict=True):
+        for (line, record), verdict in zip(lines, receipt.verdicts, strict=True):
             if verdict is Verdict.CONFLICT:
                 reason = f"{record.reference} was posted before with another amount"
-                self._tell_bad(number, f"reference: {reason}")
+                self._tell_bad(line, f"reference: {reason}")
 
-    def _tell_bad(self, number: int, reason: str) -> None:
-        self.counts.bad += 1
-        click.echo(f"line {number}: {reason}", err=True)
+    def _tell_bad(self, line: Line, reason: str) -> None:
+        self.counts.bad += line.records
+        click.echo(f"{'lines' if line.last else 'line'} {line.where}: {reason}", err=True)
 
 
-@contextmanager
-def progress(stream: BinaryIO, file: Path) -> Iterator[Callable[[], None]]:
-    """A bar on the error stream; the function it gives moves the bar to where the file is read."""
-    size, label = file.stat().st_size, f"Posting {file.name}"
-    with click.progressbar(length=size, label=label, file=sys.stderr) as bar:
-        at = 0
+def progress(records: Iterator[Line], file: BinaryIO) -> "ProgressBar[Line]":
+    """The records; while they are taken, their number on the error stream.
 
-        def advance() -> None:
-            nonlocal at
-            if stream.tell() > at:
-                bar.update(stream.tell() - at)
-                at = stream.tell()
-
-        yield advance
-        bar.update(size - at)
+    And the part of the file that was read, unless it is a pipe, which has no size.
+    """
+    size = 0
+    if file.seekable():
+        begin, size = file.tell(), file.seek(0, SEEK_END)
+        file.seek(begin)
+    return click.progressbar(
+        records,
+        label=f"Posting {click.format_filename(getattr(file, 'name', '-'), shorten=True)}",
+        file=sys.stderr,
+        bar_template="%(label)s  %(info)s",
+        show_pos=True,
+        item_show_func=lambda _: f"{file.tell() * 100 // size}%" if size else None,
+        update_min_steps=TOLD,
+    )

@@ -39,9 +39,10 @@ def parse(text: object, places: int = PAYMENT_PLACES) -> int:
     if match is None:
         raise BadAmount(_why_none(text))
     units, fraction = match.groups("")
-    if len(fraction) > places:
+    # Trailing zeros are not decimals; but "1.000" of a payment can mean a thousand.
+    if len(fraction) > places and (places < USAGE_PLACES or fraction[places:].strip("0")):
         raise BadAmount(f"At most {places} decimals")
-    micros = int(units + fraction.ljust(USAGE_PLACES, "0"))
+    micros = int(units + fraction[:USAGE_PLACES].ljust(USAGE_PLACES, "0"))
     if micros == 0:
         raise BadAmount("Must be above zero")
     if micros > LARGEST:

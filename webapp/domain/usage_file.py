@@ -1,71 +1,240 @@
-"""A CSV file of usage, line by line. A bad line is told by number and reason, and stops nothing."""
+"""The reader of usage in CSV: for the command line, the browser and the API (L15).
 
+Every record of a file is yielded once, valid or with its fault, with its line numbers.
+"""
+
+import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
-COLUMNS = ("account", "amount", "reference", "occurred_at", "description")
+from webapp.domain import usage
+from webapp.domain.errors import Invalid
+from webapp.domain.usage import Usage
+
+COLUMNS = ("account", "amount", "reference", "occurred_at", "description", "currency")
 REQUIRED = ("account", "amount", "reference")
+SEPARATORS = (",", ";", "\t", "|")
 
+LONGEST_LINE = 256 * 1024
+"""Characters; the rest of a longer line is dropped, and the line is refused for its long fields."""
 
-_SURROGATE = re.compile("[\udc80-\udcff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+"""Bytes that are no characters, as `surrogateescape` decodes them."""
+
+_NOT_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or a zip file"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+)
+"""What a file is that begins with these bytes."""
 
 
 class BadHeader(Exception):
-    """The file is none of ours; str() says why."""
+    """The file as a whole cannot be read; str() is the reason."""
 
 
 class Line(NamedTuple):
+    """One record, or several that a quoted field has joined."""
+
     number: int
     """Of its first line in the file, from 1."""
-    fields: dict[str, str]
-    """By column; its reader's own."""
+    fields: Mapping[str, str]
+    """Its cells that are not empty, by column, without the account."""
+    account: str = ""
     fault: str = ""
     """Why it cannot be read; empty if it can."""
+    last: int = 0
+    """Number of its last line, where it has several."""
+    records: int = 1
+
+    @property
+    def where(self) -> str:
+        """ "12", or "12–15"."""
+        return f"{self.number}–{self.last}" if self.last else str(self.number)
+
+    def parse_for(self, account_id: int, currency: str, now: datetime) -> Usage:
+        """The usage of a file that may hold this account's only. Raises `Invalid`."""
+        if self.account not in ("", str(account_id)):
+            raise Invalid({"account": f"This is not account {self.account[:20]!r}"})
+        return self.parse(currency, now)
+
+    def parse(self, currency: str, now: datetime) -> Usage:
+        """Raises `Invalid`."""
+        if self.fault:
+            raise Invalid({"line": self.fault})
+        return usage.parse(self.fields, currency, now)
 
 
 def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
-    """The lines after the header, as they are read. Raises `BadHeader` at the first.
+    """The records after the header, while the file is read. Raises `BadHeader` at the first.
 
-    `account_is_known`: then the header may do without that column.
+    `account_is_known`: the column `account` may be left out.
     """
-    # What is no UTF-8 comes through as surrogates, so that one bad byte costs one line.
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, strict=True)
-    columns = _columns(rows, REQUIRED[1:] if account_is_known else REQUIRED)
+    lines = _Lines(stream)
+    separator, columns = _header(lines, REQUIRED[1:] if account_is_known else REQUIRED)
+    rows = csv.reader(lines, delimiter=separator, strict=True)
     while True:
-        number = rows.line_num + 1
+        number = lines.begin()
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Line(number, {}, f"This is not CSV: {error}")
+            if len(lines.taken) == 1:
+                yield Line(number, {}, fault=f"This is not CSV: {error}")
+            else:
+                lines.put_back_all_but_first()
+                yield Line(number, {}, fault="A quote is opened in this line and never closed")
             continue
-        if row:
-            yield _line(number, columns, row)
+        if len(lines.taken) > 1:
+            yield _joined(number, lines.taken, separator, columns)
+        elif row:
+            yield _line(number, row, separator, columns)
 
 
-def _columns(rows: Iterator[list[str]], required: Sequence[str]) -> Sequence[str]:
-    wanted = f"the first line must be {','.join(COLUMNS)}"
-    try:
-        columns = [name.strip().lower() for name in next(rows)]
-    except (StopIteration, csv.Error):
-        raise BadHeader(f"The file has no header; {wanted}") from None
+class _Lines:
+    """The lines of a file, for `csv.reader`: it takes several where a quoted field goes on.
+
+    Bytes that cannot be decoded come as surrogates.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Raises `BadHeader`."""
+        head = stream.read(4)
+        for begins, name in _NOT_TEXT:
+            if head.startswith(begins):
+                raise BadHeader(f"The file is {name}; save it as CSV in UTF-8")
+        self._is_utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        if b"\x00" in head and not self._is_utf_16:
+            raise BadHeader("The file is UTF-16 without a byte order mark; save it as CSV in UTF-8")
+        self._is_utf_8 = head.startswith(codecs.BOM_UTF8)
+        """Known, not only supposed."""
+        whole = io.BufferedReader(_Whole(head, stream))
+        encoding = ("utf-16", "replace") if self._is_utf_16 else ("utf-8-sig", "surrogateescape")
+        text = io.TextIOWrapper(whole, *encoding, newline="")
+        self._read = partial(text.readline, LONGEST_LINE)
+        self._again: deque[str] = deque()
+        self._number = 1
+        self.taken: list[str] = []
+
+    def begin(self) -> int:
+        """Forget the lines that were taken. The number of the next one."""
+        self._number += len(self.taken)
+        self.taken = []
+        return self._number
+
+    def put_back_all_but_first(self) -> None:
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._next()
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        return line
+
+    def _next(self) -> str:
+        line = rest = self._read()
+        while len(rest) == LONGEST_LINE and rest[-1] not in "\r\n":
+            rest = self._read()
+        return line if line.isascii() else self._decoded(line)
+
+    def _decoded(self, line: str) -> str:
+        """Spreadsheets of Western Europe write Windows-1252, in which hardly a line is UTF-8."""
+        if self._is_utf_16:
+            return line.replace("\N{REPLACEMENT CHARACTER}", "\udcff")
+        if not _UNDECODABLE.search(line):
+            self._is_utf_8 = True
+        elif not self._is_utf_8:
+            return line.encode("utf-8", "surrogateescape").decode("cp1252", "surrogateescape")
+        return line
+
+
+class _Whole(io.RawIOBase):
+    """A stream whose head was read already: a pipe cannot go back."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._head or self._stream.read(len(buffer))
+        self._head = b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _header(lines: _Lines, required: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The separator, and the names of the columns. Raises `BadHeader`."""
+    wanted = f"its first line names columns of {','.join(COLUMNS)}"
+    separators: Sequence[str] = SEPARATORS
+    first = next(lines, "")
+    said = first.strip("\r\n\"' ").lower()
+    if said.startswith("sep="):
+        separators = (said[4:5],)
+        if said[4:5] not in SEPARATORS:
+            raise BadHeader(f"The separator {said[4:5]!r} is none of comma, semicolon, tab and |")
+        first = next(lines, "")
+    found = [(separator, _names(first, separator)) for separator in separators]
+    separator, columns = max(found, key=lambda it: len(set(it[1]).intersection(COLUMNS)))
+    if not any(columns):
+        raise BadHeader(f"The file has no header; {wanted}")
     missing = [name for name in required if name not in columns]
     if missing:
         raise BadHeader(f"The header has no {' and no '.join(missing)}; {wanted}")
-    unknown = [name for name in columns if name not in COLUMNS]
-    if unknown or len(set(columns)) < len(columns):
-        raise BadHeader(f"The header has a column that is unknown or stands twice; {wanted}")
-    return columns
+    for name in columns:
+        if name not in COLUMNS:
+            raise BadHeader(f"The header has the unknown column {name[:40]!r}; {wanted}")
+        if columns.count(name) > 1:
+            raise BadHeader(f"The header has the column {name!r} twice; {wanted}")
+    return separator, columns
 
 
-def _line(number: int, columns: Sequence[str], row: list[str]) -> Line:
+def _names(header: str, separator: str) -> list[str]:
+    try:
+        row = next(csv.reader([header], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []
+    return [name.strip().lower() for name in row]
+
+
+def _joined(number: int, taken: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
+    """Lines that quotes have joined: no column of ours goes over several lines.
+
+    They may be one record whose text has line breaks, or records between two stray quotes. What
+    stands in quotes is never posted as a record of its own; what could be one is counted.
+    """
+    last = number + len(taken) - 1
+    others = sum(line.count(separator) >= len(columns) - 1 for line in taken[1:])
+    fault = f"Quotes join lines {number} to {last}; nothing of them is imported"
+    return Line(number, {}, fault=fault, last=last, records=1 + others)
+
+
+def _line(number: int, row: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
     if len(row) != len(columns):
-        return Line(number, {}, f"Has {len(row)} fields, not {len(columns)}")
-    if _SURROGATE.search("".join(row)):
-        return Line(number, {}, "Is not UTF-8")
-    return Line(number, dict(zip(columns, row, strict=True)))
+        return Line(number, {}, fault=f"Has {len(row)} fields, not {len(columns)}")
+    text = "".join(row)
+    if not text.isascii() and _UNDECODABLE.search(text):
+        return Line(number, {}, fault="Is not UTF-8; save the file as CSV in UTF-8")
+    fields = {
+        name: cell
+        for name, cell in zip(columns, map(str.strip, row), strict=True)
+        if cell or name == "amount"
+    }
+    if separator != "," and "." not in fields["amount"]:
+        fields["amount"] = fields["amount"].replace(",", ".", 1)
+    return Line(number, fields, fields.pop("account", ""))

@@ -13,7 +13,7 @@ LARGEST = 32 * 1024 * 1024
 NAME_LENGTH = 200
 
 MOST_FAULTS = 5_000
-"""Bad lines that are told; the others are counted."""
+"""Rows of `UsageImport.faults`; bad records beyond them are only counted."""
 
 SILENT = timedelta(minutes=1)
 """An import that has not gone on for so long was cut off."""
@@ -47,7 +47,7 @@ class UsageImport(Base):
     duplicate: Mapped[int] = mapped_column(default=0)
     bad: Mapped[int] = mapped_column(default=0)
     faults: Mapped[list[list[object]]] = mapped_column(JSON, default=list)
-    """Line and reason."""
+    """Line or range of lines, reason, and number of records; older rows without the number."""
     why: Mapped[str] = mapped_column(String(300), default="")
     """Why the file as a whole was refused."""
     started_at: Mapped[datetime]
@@ -56,6 +56,10 @@ class UsageImport(Base):
     def is_cut_off(self, now: datetime) -> bool:
         """Sent again, it goes on: what was posted is not posted twice."""
         return self.state == ImportState.RUNNING and abs(now - self.went_on_at) >= SILENT
+
+    def bad_beyond(self, rows: int) -> int:
+        """Bad records that are not among the first rows of `faults`."""
+        return self.bad - sum(int(str((*row, 1)[2])) for row in self.faults[:rows])
 
     def percent(self) -> int:
         return min(100, self.read * 100 // self.size) if self.size else 100

@@ -27,8 +27,8 @@ class ImportRow:
     percent: int
     is_running: bool
     bad: int
-    faults: tuple[tuple[int, str], ...]
-    """The first bad lines."""
+    faults: tuple[tuple[str, str], ...]
+    """Line or range of lines, and the reason: the first bad records."""
     more_faults: int
     why: str
 
@@ -56,10 +56,10 @@ def read_report(session: Session, account_id: int, import_id: int) -> Iterator[t
     """The bad lines as rows of a file. Raises `NotFound`."""
     found = usage_imports.find(session, account_id, import_id)
     yield "line", "reason"
-    for number, reason in found.faults:
-        yield str(number), str(reason)
-    if found.bad > MOST_FAULTS:
-        yield "", f"{found.bad - MOST_FAULTS:,} more"
+    for where, reason, *_ in found.faults:
+        yield str(where), str(reason)
+    if more := found.bad_beyond(MOST_FAULTS):
+        yield "", f"{more:,} more"
 
 
 def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:
@@ -72,7 +72,7 @@ def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:
         state, tone = "Running", "off"
     elif found.bad:
         tone = "warn"
-    shown = tuple((int(str(number)), str(reason)) for number, reason in found.faults[:SHOWN])
+    shown = tuple((str(where), str(reason)) for where, reason, *_ in found.faults[:SHOWN])
     return ImportRow(
         id=found.id,
         file_name=found.file_name,
@@ -84,6 +84,6 @@ def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:
         is_running=state == "Running",
         bad=found.bad,
         faults=shown,
-        more_faults=max(0, found.bad - len(shown)),
+        more_faults=found.bad_beyond(SHOWN),
         why=found.why,
     )
