@@ -15,6 +15,7 @@ from webapp.domain import links
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.domain.provider import Provider
+from webapp.domain.schema import SCRIPT_LOCATION
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
 from webapp.mailer import OutboxMailer, SmtpMailer
 from webapp.ports import Mailer
@@ -111,7 +112,7 @@ def create_app(
     )
     app.extensions["ballast"] = build_parts(settings, clock, mailer, wake, shift)
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    migrate.init_app(app, db, directory=SCRIPT_LOCATION, render_as_batch=True)
     csrf.init_app(app)
     login_manager.init_app(app)
     with app.app_context():

@@ -5,8 +5,7 @@ from alembic.config import Config
 from sqlalchemy import Engine
 
 from webapp.domain.errors import Refusal
-from webapp.domain.schema import found_in, versions
-from webapp.settings import ROOT
+from webapp.domain.schema import SCRIPT_LOCATION, found_in, versions
 
 
 def bring_up(engine: Engine) -> None:
@@ -20,5 +19,5 @@ def bring_up(engine: Engine) -> None:
         )
     if found != versions()[0]:
         config = Config(attributes={"engine": engine})
-        config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+        config.set_main_option("script_location", SCRIPT_LOCATION)
         command.upgrade(config, "head")

@@ -13,6 +13,10 @@ from sqlalchemy.orm import Session
 
 from webapp.settings import ROOT
 
+MIGRATIONS = str(ROOT / "migrations")
+SCRIPT_LOCATION = MIGRATIONS.replace("%", "%%")
+"""As alembic's configuration takes it, where a percent sign begins an interpolation."""
+
 UPGRADE = "flask --app wsgi db upgrade"
 
 TRUSTED = 5.0
@@ -26,7 +30,7 @@ class OtherVersion(Exception):
 @cache
 def versions() -> tuple[str, ...]:
     """The migrations this code knows, the newest first."""
-    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    scripts = ScriptDirectory(MIGRATIONS)
     return tuple(script.revision for script in scripts.walk_revisions())
 
 
