@@ -15,6 +15,7 @@ from webapp.actions.apply_settings import apply_settings
 from webapp.actions.create_account import create_account
 from webapp.actions.post_usage import post_usage
 from webapp.actions.set_auto_charge import set_auto_charge
+from webapp.clock import Clock
 from webapp.domain.audit import COMMAND_LINE
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice, LowBalanceSettings
@@ -134,7 +135,7 @@ def _form() -> dict[str, str]:
     number = next(body + digit for digit in "0123456789" if passes_luhn(body + digit))
     return {
         "number": number,
-        "expiry": "12/34",
+        "expiry": f"12/{(Clock().now().year + 8) % 100:02}",
         "security_code": "123",
         "cardholder": "Ana Ruiz",
         "country": "IE",

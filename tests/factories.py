@@ -100,6 +100,11 @@ def unsigned(purpose: str, value: object) -> str:
     return str(value)
 
 
+def valid_expiry(now: datetime) -> str:
+    """As a person types it: the last month of the year in eight years' time."""
+    return f"12/{(now.year + 8) % 100:02}"
+
+
 def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
     return {
         "number": number,
@@ -142,9 +147,7 @@ class World:
             now=self.clock.now(),
         )
 
-    def card(
-        self, number=VISA, *, expiry="12/34", auto_charge=None, account_id=None, consent=False
-    ):
+    def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=False):
         """Add a card as the capture form does; the bank's challenge is completed if there is one.
 
         `auto_charge` then sets the consent.
@@ -164,12 +167,14 @@ class World:
         challenge = address.rstrip("/").rpartition("/")[2]
         getattr(self.books.desk, how)(challenge, self.clock.now())
 
-    def begin_card(self, number, expiry="12/34", consent=False, account_id=None):
+    def begin_card(self, number, expiry=None, consent=False, account_id=None):
         """Send the form of a card; its bank may ask first."""
+        now = self.clock.now()
+        form = card_form(number, expiry or valid_expiry(now))
         return add_card(
             self.session,
             account_id or self.account_id,
-            token_for(self.books, card_form(number, expiry), self.clock.now()),
+            token_for(self.books, form, now),
             self.owner,
             self.parts.processors["sandbox"],
             self.clock,

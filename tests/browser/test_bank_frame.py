@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.screen import until
-from tests.factories import CHALLENGED_ONCE, card_form
+from tests.factories import CHALLENGED_ONCE, card_form, valid_expiry
 from webapp.ports import Declined, SavedCard
 from webapp.processors.sandbox.form import token_for
 
@@ -17,7 +17,8 @@ def framed(world, open_signed_out):
 
     def open_(theme="light"):
         cards = world.parts.processors["sandbox"]
-        token = token_for(world.books, card_form(CHALLENGED_ONCE), world.parts.clock.now())
+        now = world.parts.clock.now()
+        token = token_for(world.books, card_form(CHALLENGED_ONCE, valid_expiry(now)), now)
         asked = cards.save_card(1, token, "/challenge-over")
         page = open_signed_out(color_scheme="null")
         icon = '<link rel="icon" href="/static/favicon.svg">'

@@ -21,7 +21,7 @@ from tests.browser.screen import (
     suspend,
     switch,
 )
-from tests.factories import MASTERCARD, PASSWORD, VISA
+from tests.factories import MASTERCARD, PASSWORD, VISA, valid_expiry
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import User
 
@@ -125,7 +125,7 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
     main_button(page, "Add Credit Card").click()
     for name, words in [
         ("Card number", "4242 4242 4242 4241"),
-        ("Expiry date", "12/34"),
+        ("Expiry date", valid_expiry(world.clock.now())),
         ("Security code", "123"),
         ("Cardholder name", "Ana Ruiz"),
         ("Address", "12 Harbour Road"),

@@ -11,6 +11,8 @@ import requests
 from tests.chaos.client import Client
 from tests.chaos.installation import PASSWORD
 from tests.chaos.stripe import StripeBooks
+from tests.factories import card_form, valid_expiry
+from webapp.clock import Clock
 
 MAIN = "/billing/payment-methods"
 
@@ -62,14 +64,15 @@ class Browser:
         sent = {"proof": PASSWORD, **fields, "csrf_token": self._csrf}
         return self.client.post(path, data=sent, files=files)
 
-    def add_card(self, number: str, *, consent: bool, expiry: str = "12/49") -> requests.Response:
+    def add_card(self, number: str, *, consent: bool, expiry: str = "") -> requests.Response:
         """The card goes to the processor's own address, and its token to ours (M7)."""
         form = self.client.get(f"{MAIN}/cards/new").text
         if self._stripe:
             token = self._stripe.capture(form, number)
         else:
             json = {"Accept": "application/json"}
-            captured = self.client.post("/sandbox/cards", data=card(number, expiry), headers=json)
+            card = card_form(number, expiry or valid_expiry(Clock().now()))
+            captured = self.client.post("/sandbox/cards", data=card, headers=json)
             token = captured.json().get("token", "")
         state = hidden(form, "state")
         return self.press(MAIN, state=state, token=token, consent="1" if consent else "")
@@ -98,19 +101,6 @@ def bank_of(answer: requests.Response) -> str:
     """The bank's or PayPal's page that it leads to; empty where nobody asks."""
     there = answer.headers.get("Location", "")
     return there if there.startswith(AT_THE_BANK) else ""
-
-
-def card(number: str, expiry: str) -> dict[str, str]:
-    return {
-        "number": number,
-        "expiry": expiry,
-        "security_code": "1234" if number.startswith("3") else "123",
-        "cardholder": "Ana Ruiz",
-        "country": "IE",
-        "line": "12 Harbour Road",
-        "city": "Dublin",
-        "postcode": "D18 A4R6",
-    }
 
 
 def hidden(html: str, name: str) -> str:

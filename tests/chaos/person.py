@@ -101,7 +101,7 @@ class Person:
             self._journal.did("add a card")
             number = self._random.choice(PAYING + AWKWARD)
             # Some expire within the run: its clock passes months.
-            expiry = self._now().strftime("%m/%y") if self._is_likely(0.25) else "12/49"
+            expiry = self._now().strftime("%m/%y") if self._is_likely(0.25) else ""
             consent = self._is_likely(0.8)
             self._go_to_bank(self._browser.add_card(number, consent=consent, expiry=expiry))
 

@@ -619,7 +619,7 @@ class StandIn:
                 "brand": "mastercard" if number.startswith("5") else "visa",
                 "last4": number[-4:],
                 "exp_month": 12,
-                "exp_year": 2034,
+                "exp_year": self.now().year + 8,
                 "fingerprint": f"fp{number[-8:]}",
             },
         )
