@@ -30,6 +30,7 @@ from webapp.app import create_app
 from webapp.copies.rows import tables
 from webapp.copies.snapshot import view
 from webapp.domain import evidence, second_factor, throttle
+from webapp.domain.events import EventPosition
 from webapp.domain.throttle import Count
 from webapp.extensions import db, parts
 
@@ -77,6 +78,7 @@ def hear_from_the_processor(world: World):
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
     evidence.put(world.session, "sandbox", "re_stray", what, micros("1.00"), "USD", now, now)
+    world.session.add(EventPosition(processor="stripe", caught_up_to=now, listed_to=now))
     world.session.commit()
 
 

@@ -99,7 +99,9 @@ def test_the_worker_waits_and_goes_on_by_itself(app, world, caplog):
     try:
         wait_until(lambda: "A migration is pending" in caplog.text)
         time.sleep(1.2)  # it looks every half second
-        assert world.tries == []
+        # By its table: older ones may lack a column of the model.
+        assert world.session.scalar(db.text("SELECT count(method_id) FROM attempt")) == 0
+        world.session.rollback()
         migrate(app, upgrade, "head")
         wait_until(lambda: world.balance == "140.00")
     finally:
