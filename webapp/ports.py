@@ -79,11 +79,22 @@ class RefusedToLook:
 
 
 @dataclass(frozen=True)
+class MethodGone:
+    """The processor has no such method any more: removed there, or its agreement cancelled (M13).
+
+    As the answer to a charge it is conclusive: no money was taken, and none will be.
+    """
+
+    method_reference: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class NotKnown:
     """Answer to `ask` only: the processor has no record under this key."""
 
 
-Answer = Paid | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook
+Answer = Paid | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook | MethodGone
 
 
 @dataclass(frozen=True)
@@ -190,14 +201,6 @@ class MethodUpdated:
     """What a saved method looks like there now, under the reference it has with us (M13)."""
 
     saved: Saved
-
-
-@dataclass(frozen=True)
-class MethodGone:
-    """Removed there, or its agreement cancelled: it cannot be charged any more (M13)."""
-
-    method_reference: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -317,7 +320,7 @@ class Processor(Protocol):
 
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook:
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         """Ask the bank whether the method would be accepted, for no amount."""
         ...
 

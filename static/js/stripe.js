@@ -49,9 +49,10 @@ const mount = async (form) => {
       appearance: { theme: dark ? "night" : "stripe" },
     });
     elements
-      .create("payment", { wallets: { applePay: "never", googlePay: "never" } })
+      .create("payment", { wallets: { applePay: "never", googlePay: "never", link: "never" } })
       .mount(form.querySelector("[data-part=payment]"));
-    elements.create("address", { mode: "billing" }).mount(form.querySelector("[data-part=address]"));
+    // Suggestions would send what is typed to Google.
+    elements.create("address", { mode: "billing", autocomplete: { mode: "disabled" } }).mount(form.querySelector("[data-part=address]"));
     forms.set(form, { stripe, elements });
   } catch (error) {
     forms.delete(form);

@@ -510,7 +510,20 @@ class ProcessorContract:
         told = [it for it in told_by(harness) if isinstance(it, MethodGone)]
 
         assert {it.method_reference for it in told} == {reference}
-        assert isinstance(harness.processor.charge(wish(reference)), Declined)
+
+    def test_a_charge_tells_that_its_method_is_gone(self, harness):
+        """M13, T7: conclusive, however often it is asked for; no event has to be heard."""
+        reference = harness.paying()
+        harness.remove_there(reference)
+        request = wish(reference)
+
+        answers = [harness.processor.charge(request) for _ in range(2)]
+
+        assert all(isinstance(answer, MethodGone) for answer in answers), answers
+        assert {answer.method_reference for answer in answers} == {reference}
+        assert isinstance(harness.processor.ask(request.key), NotKnown | MethodGone)
+        assert isinstance(harness.processor.verify("verify-6", reference), MethodGone)
+        assert list(harness.taken()) == []
 
     def test_an_event_has_its_own_id_however_often_it_is_delivered(self, harness):
         request = wish(harness.paying())
@@ -556,8 +569,8 @@ class ProcessorContract:
         assert harness.processor.revoke(reference) is True
 
         answer = harness.processor.charge(wish(reference))
-        assert isinstance(answer, Declined)
-        assert isinstance(harness.processor.verify("verify-4", reference), Declined)
+        assert isinstance(answer, MethodGone)
+        assert isinstance(harness.processor.verify("verify-4", reference), MethodGone)
         assert list(harness.taken()) == []
 
     def test_revoking_again_finds_it_gone(self, harness):
@@ -577,11 +590,11 @@ class ProcessorContract:
         assert harness.processor.ask(request.key) == paid
         assert harness.processor.charge(request) == paid
 
-    def test_a_method_that_never_was_is_declined(self, harness):
-        """M13: gone at the processor is an answer, not a crash."""
+    def test_a_method_that_never_was_is_gone(self, harness):
+        """M13: an answer, not a crash."""
         answer = harness.processor.charge(wish("card_made_up"))
 
-        assert isinstance(answer, Declined)
+        assert isinstance(answer, MethodGone)
         assert list(harness.taken()) == []
 
 
@@ -848,16 +861,15 @@ class AgreementContract(ProcessorContract):
 
         assert isinstance(harness.processor.cancel_saving(ACCOUNT, asked.reference), SavedAgreement)
 
-    def test_an_agreement_that_the_payer_took_back_is_not_charged_again(self, harness):
-        """M13, F3: the payer's own word, so never to be tried again unasked."""
+    def test_an_agreement_that_the_payer_took_back_is_gone(self, harness):
+        """M13"""
         reference = harness.paying()
         harness.take_back(reference)
 
         answer = harness.processor.charge(wish(reference))
 
-        assert isinstance(answer, Declined)
-        assert answer.decline_class is DeclineClass.HARD
-        assert isinstance(harness.processor.verify("verify-5", reference), Declined)
+        assert isinstance(answer, MethodGone)
+        assert isinstance(harness.processor.verify("verify-5", reference), MethodGone)
         assert harness.processor.revoke(reference) is True
         assert list(harness.taken()) == []
 

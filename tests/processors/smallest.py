@@ -80,7 +80,7 @@ class Smallest:
 
     def verify(self, key, reference):
         stands = reference in self.agreements
-        answer = Verified(self.now()) if stands else self._declined("invalid_account")
+        answer = Verified(self.now()) if stands else MethodGone(reference, self.now())
         return self.verified.setdefault(key, answer)
 
     def revoke(self, reference):
@@ -119,17 +119,14 @@ class Smallest:
 
     def paid(self, request):
         if request.method_reference not in self.agreements:
-            return self._declined("revocation_of_authorization")
+            return MethodGone(request.method_reference, self.now())
         return Paid(uuid4().hex, request.amount, request.currency, self.now())
 
     def _decide(self, request):
         payer = getattr(self.agreements.get(request.method_reference), "payer_email", "")
         if payer.startswith("declined"):
-            return self._declined("generic_decline")
+            return Declined("generic_decline", class_of("generic_decline"), self.now())
         if not payer.startswith("confirm"):
             return self.paid(request)
         address = f"/confirm/{request.key}" if request.customer_present else ""
         return NeedsCustomer(uuid4().hex, self.now(), address)
-
-    def _declined(self, code):
-        return Declined(code, class_of(code), self.now())

@@ -28,6 +28,12 @@
       document.body.append(box);
     });
 
+  /* Where these are not chosen, Stripe offers Link, and asks Google for addresses. */
+  const insist = (kind, { wallets, autocomplete } = {}) => {
+    const chosen = kind === "payment" ? wallets?.link === "never" : autocomplete?.mode === "disabled";
+    if (!chosen) throw new Error("Wrongly called");
+  };
+
   const element = (kind, typed) => ({
     mount(place) {
       if (kind !== "payment") return;
@@ -42,7 +48,11 @@
   window.Stripe = (key) => ({
     elements({ clientSecret }) {
       const typed = { number: "" };
-      return { create: (kind) => element(kind, typed), typed, clientSecret };
+      const create = (kind, options) => {
+        insist(kind, options);
+        return element(kind, typed);
+      };
+      return { create, typed, clientSecret };
     },
     async confirmSetup({ elements, confirmParams, redirect }) {
       if (redirect !== "if_required" || !confirmParams.return_url.startsWith("http")) throw new Error("Wrongly called");

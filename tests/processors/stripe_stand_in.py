@@ -30,6 +30,13 @@ DECLINES = "4000000000000341"
 ASKS_ALWAYS = "4000002760003184"
 ASKS_ONCE = "4000002500003155"
 
+DETACHED = (
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer "
+    "attachment, shared with a connected account without Customer attachment, or was detached from "
+    "a Customer. It may not be used again. To use a PaymentMethod multiple times, you must attach "
+    "it to a Customer first."
+)
+
 TAKES = {
     "POST customers": params.CustomerCreateParams,
     "POST setup_intents": params.SetupIntentCreateParams,
@@ -585,12 +592,23 @@ class StandIn:
         customer = given.get("customer", "")
         self._insist_on_customer(customer)
         method = self.objects.get(given.get("payment_method", ""))
-        if method is None or method["customer"] != customer:
+        if method is None:
             raise Refused(
                 400,
                 "invalid_request_error",
-                "The PaymentMethod does not belong to the Customer, or was detached from it",
-                code="resource_missing" if method is None else None,
+                f"No such PaymentMethod: '{given.get('payment_method', '')}'",
+                code="resource_missing",
+                param="payment_method",
+            )
+        if method["customer"] is None:
+            # Stripe names neither a parameter nor a code.
+            raise Refused(400, "invalid_request_error", DETACHED)
+        if method["customer"] != customer:
+            raise Refused(
+                400,
+                "invalid_request_error",
+                f"The customer does not have a payment method with the ID {method['id']}. The "
+                "payment method must be attached to the customer.",
                 param="payment_method",
             )
         return method

@@ -14,6 +14,7 @@ from webapp.ports import (
     CannotKeep,
     DeclineClass,
     Declined,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     Paid,
@@ -111,7 +112,6 @@ PAYERS_FAULT = [
     ("PAYER_ACCOUNT_RESTRICTED", "restricted_card", DeclineClass.HARD),
     ("PAYER_ACCOUNT_LOCKED_OR_CLOSED", "restricted_card", DeclineClass.HARD),
     ("PAYEE_BLOCKED_TRANSACTION", "merchant_blacklist", DeclineClass.HARD),
-    ("AGREEMENT_ALREADY_CANCELLED", "revocation_of_authorization", DeclineClass.HARD),
 ]
 
 
@@ -125,6 +125,20 @@ def test_what_is_wrong_with_the_payer_declines(harness, issue, code, decline_cla
 
     assert isinstance(answer, Declined)
     assert (answer.code, answer.decline_class, answer.at) == (code, decline_class, at)
+    harness.move_clock(timedelta(hours=30))
+    assert harness.adapter().ask(request.key) == answer
+    assert harness.adapter().charge(request) == answer
+    assert len(harness.sent("/capture")) == 1
+
+
+def test_a_cancelled_agreement_is_gone_m13(harness):
+    """T7: kept with PayPal's own time, and not asked for again under the same key."""
+    request = wish(harness.agreement("agreement_already_cancelled@example.com"))
+    at = harness.now().replace(microsecond=0)
+
+    answer = harness.processor.charge(request)
+
+    assert answer == MethodGone(request.method_reference, at)
     harness.move_clock(timedelta(hours=30))
     assert harness.adapter().ask(request.key) == answer
     assert harness.adapter().charge(request) == answer

@@ -18,6 +18,7 @@ from webapp.ports import (
     Cancelled,
     Declined,
     Holder,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     Paid,
@@ -240,6 +241,8 @@ def outcome(answer):
         case Declined(code=code, decline_class=decline_class):
             assert decline_class is declines.class_of(code)
             return code
+        case MethodGone():
+            return "gone"
     raise AssertionError(answer)
 
 
@@ -396,7 +399,7 @@ def test_nothing_stays_of_a_card_that_was_not_confirmed(harness, end):
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
     assert harness.books.vault.held(subject).card.last4 == "3155"
-    assert outcome(harness.processor.charge(wish(subject))) == "invalid_account"
+    assert outcome(harness.processor.charge(wish(subject))) == "gone"
 
     getattr(harness.books.desk, end)(asked.reference, harness.now())
 
@@ -565,13 +568,15 @@ def test_an_expired_card_is_declined(harness):
     assert harness.processor.verify("verify", reference).code == "expired_card"
 
 
-def test_a_revoked_card_is_an_invalid_account(harness):
-    """M10, M13"""
+@pytest.mark.parametrize("kind", ["decline", "authentication_required", "slow"])
+def test_a_removed_card_is_gone_whatever_was_to_be_answered(harness, kind):
+    """M13: nothing is booked for it."""
     reference = harness.paying()
-    harness.processor.revoke(reference)
+    harness.remove_there(reference)
+    harness.books.queue_answer(AnswerKind(kind))
 
-    assert outcome(harness.processor.charge(wish(reference))) == "invalid_account"
-    assert outcome(harness.processor.charge(wish("card_unknown"))) == "invalid_account"
+    assert outcome(harness.processor.charge(wish(reference))) == "gone"
+    assert harness.books.charges() == []
 
 
 @pytest.mark.parametrize(
@@ -714,7 +719,7 @@ def paypal(tmp_path):
     return PayPal(tmp_path / "paypal.db")
 
 
-def test_why_an_agreement_is_declined(paypal):
+def test_why_an_agreement_is_gone(paypal):
     """M13: taken back by the payer, revoked by us, or never given."""
     taken_back, revoked = paypal.paying(), paypal.paying()
     paypal.take_back(taken_back)
@@ -725,11 +730,7 @@ def test_why_an_agreement_is_declined(paypal):
         for reference in (taken_back, revoked, paypal.card(VISA))
     ]
 
-    assert [outcome(charge) for charge in charges] == [
-        "revocation_of_authorization",
-        "invalid_account",
-        "invalid_account",
-    ]
+    assert [outcome(charge) for charge in charges] == ["gone", "gone", "gone"]
 
 
 def test_an_agreement_that_would_be_declined_is_not_verified(paypal):
@@ -837,9 +838,11 @@ def test_the_clock_moves_ahead_only_and_not_to_the_end_of_time(harness, by):
     assert harness.books.clock_offset() == timedelta(0)
 
 
-def charge_in_another_process(path, request, ready, answers):
+def charge_in_another_process(path, ready, cards, requests, answers):
     ready.wait()
     sandbox = Sandbox(path)
+    cards.put(sandbox.paying())
+    request = requests.get(timeout=60)
     answers.put([sandbox.processor.charge(request).reference for _ in range(5)])
 
 
@@ -847,14 +850,19 @@ def test_processes_may_open_the_books_at_once(tmp_path):
     """L3: also the first time, when each of them would make the file."""
     path = tmp_path / "fresh" / "sandbox.db"
     context = multiprocessing.get_context("spawn")
-    ready, answers = context.Barrier(4), context.Queue()
-    request = wish("card_unknown")
+    ready = context.Barrier(4)
+    cards, requests, answers = (context.Queue() for _ in range(3))
     processes = [
-        context.Process(target=charge_in_another_process, args=(path, request, ready, answers))
+        context.Process(
+            target=charge_in_another_process, args=(path, ready, cards, requests, answers)
+        )
         for _ in range(4)
     ]
     for process in processes:
         process.start()
+    request = wish(cards.get(timeout=60))
+    for _ in processes:
+        requests.put(request)
 
     references = {reference for _ in processes for reference in answers.get(timeout=60)}
 

@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from stripe import InvalidRequestError
@@ -19,6 +20,7 @@ from tests.processors.stripe_stand_in import (
     PUBLISHABLE_KEY,
     SECRET_KEY,
     WEBHOOK_SECRET,
+    Refused,
     StandIn,
 )
 from webapp.clock import Clock
@@ -27,6 +29,7 @@ from webapp.ports import (
     DeclineClass,
     Forged,
     Holder,
+    MethodGone,
     NeedsOperator,
     NotKnown,
     Paid,
@@ -35,6 +38,7 @@ from webapp.ports import (
     TakenBackState,
     Unknown,
 )
+from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
@@ -136,6 +140,10 @@ def harness():
         yield Stripe(stand_in, clock)
 
 
+def charges(client, clock):
+    return Charges(client, clock, Cards(client, clock))
+
+
 class TestStripe(CardContract, ListingContract):
     pass
 
@@ -228,7 +236,7 @@ def test_a_key_that_is_in_use_says_nothing_l3(harness):
 def test_a_late_answer_is_none(harness):
     harness.stand_in.hold.clear()
     harness.stand_in.mischief.append("slow")
-    hasty = Charges(connect(SECRET_KEY, harness.stand_in.base, patience=0.05), harness.clock)
+    hasty = charges(connect(SECRET_KEY, harness.stand_in.base, patience=0.05), harness.clock)
     request = wish(harness.paying())
 
     assert isinstance(hasty.charge(request), Unknown)
@@ -238,7 +246,7 @@ def test_a_late_answer_is_none(harness):
 
 @pytest.mark.parametrize("key", ["sk_test_of_others", "rk_test_of_others"])
 def test_a_wrong_key_is_a_refusal_to_look_l8(harness, key):
-    stranger = Charges(connect(key, harness.stand_in.base), harness.clock)
+    stranger = charges(connect(key, harness.stand_in.base), harness.clock)
 
     assert isinstance(stranger.charge(wish(harness.paying())), RefusedToLook)
     assert isinstance(stranger.ask("attempt-1"), RefusedToLook)
@@ -259,7 +267,7 @@ def test_a_signed_body_that_is_no_event_is_turned_away(harness):
 
 
 def test_an_address_where_nobody_answers_says_nothing(harness):
-    nowhere = Charges(connect(SECRET_KEY, "http://127.0.0.1:9"), harness.clock)
+    nowhere = charges(connect(SECRET_KEY, "http://127.0.0.1:9"), harness.clock)
 
     assert isinstance(nowhere.charge(wish(harness.paying())), Unknown)
 
@@ -492,3 +500,51 @@ def test_a_card_of_another_customer_than_its_setup_is_refused_m14(harness):
     harness.stand_in.get(intent["payment_method"])["customer"] = "cus_another"
 
     assert isinstance(harness.processor.save_card(ACCOUNT, token, "/"), RefusedToLook)
+
+
+def test_a_card_of_another_customer_is_gone_m13(harness):
+    """Stripe names the parameter here; the card is not the account's any more."""
+    reference = harness.paying()
+    harness.stand_in.get(reference.partition("/")[2])["customer"] = "cus_another"
+
+    answer = harness.processor.charge(wish(reference))
+
+    assert answer == MethodGone(reference, harness.now())
+
+
+def test_a_deleted_card_is_gone_m13(harness):
+    reference = harness.paying()
+    del harness.stand_in.objects[reference.partition("/")[2]]
+
+    assert isinstance(harness.processor.charge(wish(reference)), MethodGone)
+
+
+def test_an_invalid_request_about_something_else_is_not_the_cards_fault_l8(harness, monkeypatch):
+    """Its card is looked up, and is there."""
+    refused = Refused(400, "invalid_request_error", "This account cannot make charges")
+    monkeypatch.setattr(StandIn, "_pay", Mock(side_effect=refused))
+    reference = harness.paying()
+
+    answer = harness.processor.charge(wish(reference))
+
+    assert answer == RefusedToLook("This account cannot make charges")
+    assert "GET /v1/payment_methods/" + reference.partition("/")[2] in harness.stand_in.requests
+
+
+@pytest.mark.parametrize("other", ["live", "test"])
+def test_the_wrong_key_makes_no_card_gone_l8(harness, monkeypatch, other):
+    """A key of the other mode knows no card; that must not mark every card as gone."""
+    hint = f"a similar object exists in {other} mode, but the other mode key was used"
+    missing = Refused(
+        404,
+        "invalid_request_error",
+        f"No such PaymentMethod: 'pm_1'; {hint}",
+        code="resource_missing",
+        param="payment_method",
+    )
+    monkeypatch.setattr(StandIn, "_do", Mock(side_effect=missing))
+
+    answer = harness.processor.charge(wish(harness.paying()))
+
+    assert isinstance(answer, RefusedToLook)
+    assert hint in answer.reason

@@ -1,8 +1,17 @@
 """M13: what changes at the processor is followed, and the consent stays as it is."""
 
+import pytest
+
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.allow_paypal import allow_paypal
+from webapp.actions.restore_method import restore_method
+from webapp.actions.settle import settle
+from webapp.actions.top_up import start_attempt
+from webapp.domain.errors import Refusal
+from webapp.domain.top_ups import open_top_up
+from webapp.ports import MethodGone, RefusedToLook
 from webapp.reads.payment_methods import read_screen
+from webapp.reads.payments import read_outcome
 
 
 def row(world, index=0):
@@ -95,3 +104,160 @@ def test_an_agreement_that_the_payer_cancels_is_gone(world):
     world.deliver()
 
     assert row(world)[0].trouble == "No longer valid at PayPal · Add it again"
+
+
+# The event was lost: the charge itself finds that the method is gone
+
+
+def remove_there(world, last4="4242"):
+    """At the processor, whose event never comes."""
+    reference = world.method(last4).processor_reference
+    world.books.afterwards.take_away(reference, world.clock.now())
+
+
+def test_the_next_card_is_charged_in_the_same_refill_m13(world):
+    """T7, M3, F1: no suspension, no decline in a row, and the consent stays."""
+    world.cards(VISA, MASTERCARD)
+    world.refill("50.00", "100.00")
+    remove_there(world)
+
+    world.use("60.00")
+    world.work()
+
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+    assert world.balance == "140.00"
+    assert len({attempt.payment_id for attempt in world.attempts}) == 1
+    gone = world.method("4242")
+    assert gone.is_gone
+    assert gone.auto_charge is True
+    assert (gone.suspended_until, gone.barred_at, gone.declines_in_a_row) == (None, None, 0)
+    assert world.mails == ["receipt"]
+    assert world.timeline.count("method_gone") == 1
+    (line,) = [it.sentence for it in world.decisions if it.code == "declined"]
+    assert line == "$100.00 was not charged to Visa •••• 4242: the processor no longer has it."
+
+    world.deliver()  # the event comes after all
+
+    assert world.timeline.count("method_gone") == 1
+
+
+def test_where_no_other_card_is_left_one_mail_says_so_and_a_new_card_refills_m13(world):
+    """T11, T4, M8"""
+    world.card(VISA)
+    world.refill("50.00", "100.00")
+    remove_there(world)
+    world.use("60.00")
+    world.work()
+    world.pass_time(hours=3)
+
+    assert world.tries == [("4242", "100.00", "declined")]
+    (mail,) = world.mails_of("all_failed")
+    assert mail.facts["failures"][0]["reason"] == "No longer known to the processor"
+
+    world.card(VISA)
+    world.work()
+
+    assert world.tries[1:] == [("4242", "100.00", "paid")]
+    assert not world.methods[0].is_gone
+
+
+def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
+    """L3, L10: the processor knows nothing of it, so it is asked again under its key."""
+    world.cards(VISA, MASTERCARD)
+    world.refill("50.00", "100.00")
+    remove_there(world)
+    world.use("60.00")
+    opened = open_top_up(world.session, world.account_id)
+    start_attempt(world.session, opened.id, world.clock.now(), world.policy)
+
+    for _ in range(4):
+        world.pass_time(minutes=31)
+    world.work()
+
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+    assert world.method("4242").is_gone
+
+
+def test_a_card_that_was_added_again_during_the_call_is_not_gone_m13(world):
+    """The answer is about the reference that was charged."""
+    visa = world.card(VISA)
+    world.refill("50.00", "100.00")
+    world.use("60.00")
+    opened = open_top_up(world.session, world.account_id)
+    now = world.clock.now()
+    attempt_id = start_attempt(world.session, opened.id, now, world.policy)
+    old = visa.processor_reference
+    world.card(VISA)
+
+    settle(world.session, attempt_id, MethodGone(old, now), now, world.policy)
+
+    assert world.methods[0].processor_reference != old
+    assert not world.methods[0].is_gone
+    assert "method_gone" not in world.timeline
+
+
+def test_who_pays_with_a_removed_card_reads_why_m13(world):
+    """L4, F1: nothing is suspended."""
+    world.cards(VISA, MASTERCARD)
+    remove_there(world)
+
+    payment = world.pay(world.method("4242"), "50.00")
+
+    outcome = read_outcome(world.session, payment.id, world.clock.now())
+    assert payment.state == "failed"
+    assert outcome.sentence == (
+        "The processor no longer has Visa •••• 4242. Nothing was charged. "
+        "Add it again, or use another method."
+    )
+    assert world.method("4242").is_gone
+    assert world.mails == []
+
+
+def test_restore_of_a_removed_card_says_so_m13(world):
+    """F4"""
+    world.cards(VISA, MASTERCARD)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(world.method("4242"), "50.00")
+    remove_there(world)
+
+    with pytest.raises(Refusal, match="no longer has Visa •••• 4242"):
+        restore(world, world.method("4242"))
+
+    assert world.method("4242").is_gone
+    assert world.timeline.count("method_gone") == 1
+
+
+def test_restore_that_is_refused_blames_no_bank_l8(world, monkeypatch):
+    world.cards(VISA, MASTERCARD)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(world.method("4242"), "50.00")
+    busy = lambda *asked: RefusedToLook("Too many requests")  # noqa: E731
+    monkeypatch.setattr(world.parts.processors["sandbox"], "verify", busy)
+
+    with pytest.raises(Refusal, match="The processor refused the request"):
+        restore(world, world.method("4242"))
+
+    assert not world.method("4242").is_gone
+
+
+def test_the_chain_of_add_funds_passes_a_removed_card_m13(world):
+    """L4, T7"""
+    world.cards(VISA, MASTERCARD)
+    remove_there(world)
+
+    payment = world.pay_by_chain("50.00")
+
+    assert payment.state == "paid"
+    assert world.tries == [("4242", "50.00", "declined"), ("4444", "50.00", "paid")]
+
+
+def restore(world, method):
+    return restore_method(
+        world.session,
+        world.account_id,
+        method.id,
+        world.owner,
+        world.parts.processors,
+        world.clock,
+        world.policy,
+    )

@@ -143,6 +143,40 @@ def test_a_decline_suspends_and_the_next_card_pays(client, world, stand_in):
     assert world.method("0341").is_suspended(world.clock.now())
 
 
+def test_a_detached_card_is_gone_and_the_next_one_pays_in_the_same_refill_m13(
+    client, world, stand_in
+):
+    """T7: its event was lost, and Stripe's error names neither a parameter nor a code."""
+    add(client, stand_in)
+    add(client, stand_in, "5555555555554444")
+    world.consent(world.method("4444"), True)
+    stand_in.detach(world.method("4242").processor_reference.partition("/")[2])
+    stand_in.deliveries()  # the webhook never came
+    world.refill("50.00", "100.00")
+
+    world.use("60.00")
+    world.work()
+
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+    assert world.balance == "140.00"
+    gone = world.method("4242")
+    assert (gone.is_gone, gone.auto_charge, gone.suspended_until) == (True, True, None)
+    assert "No longer valid at the bank" in client.get(MAIN).text
+    world.pass_time(hours=75)
+    assert len(world.tries) == 2
+
+
+def test_who_pays_with_a_detached_card_reads_why_m13(client, world, stand_in):
+    add(client, stand_in)
+    stand_in.detach(world.methods[0].processor_reference.partition("/")[2])
+    form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
+
+    answer = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
+
+    assert "The processor no longer has Visa •••• 4242. Nothing was charged." in answer.text
+    assert world.methods[0].is_gone
+
+
 def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_in):
     add(client, stand_in)
     method = world.methods[0].processor_reference.partition("/")[2]

@@ -50,15 +50,22 @@ def method_gone(
     """What we removed ourselves is on no list any more, so its echo finds nothing."""
     if (found := _locked(session, processor, told.method_reference)) is not None:
         account, method = found
-        if method.lose(told.at):
-            line = (
-                f"{method.label} can no longer be charged: it was removed at the processor, or its "
-                "agreement was cancelled there. It is passed over until it is added again."
-            )
-            decisions.note(session, account.id, Code.METHOD_GONE, line, now)
+        if mark_gone(session, method, told, now):
             look(session, account, "method gone", now, policy, routine=True)
     keep()
     session.commit()
+
+
+def mark_gone(session: Session, method: PaymentMethod, told: MethodGone, now: datetime) -> bool:
+    """On a locked account. False where that was known, or the method was added again meanwhile."""
+    if method.processor_reference != told.method_reference or not method.lose(min(told.at, now)):
+        return False
+    line = (
+        f"{method.label} can no longer be charged: it was removed at the processor, or its "
+        "agreement was cancelled there. It is skipped until it is added again."
+    )
+    decisions.note(session, method.account_id, Code.METHOD_GONE, line, now)
+    return True
 
 
 def _locked(

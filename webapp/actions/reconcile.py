@@ -152,6 +152,7 @@ def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> 
             "amount": account.show(attempt.amount),
             "method": attempt.method.label_in(account.tongue) if attempt.method else "",
             "since": account.mailed(attempt.started_at, now),
+            "refused": attempt.state == AttemptState.REFUSED,
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN
@@ -163,10 +164,10 @@ def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None
     """L10: said once, and listed for the operator until it is decided."""
     account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    if not attempt.is_open or attempt.needs_operator:
+    if not attempt.is_open or (attempt.needs_operator and not attempt.refusals):
         session.rollback()
         return
-    attempt.trouble, attempt.needs_operator = TOO_OLD, True
+    attempt.trouble, attempt.needs_operator, attempt.refusals = TOO_OLD, True, 0
     line = (
         f"The outcome of {account.show(attempt.amount)} could not be learned for 23 hours. Your "
         "provider decides; nothing else is charged until then."

@@ -1,9 +1,11 @@
 """Restore without paying: the bank vouches for a method, and it is back in use (F4)."""
 
+import logging
 from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.follow_method import mark_gone
 from webapp.actions.look import look
 from webapp.clock import Clock
 from webapp.domain import audit, decisions, news, payment_methods
@@ -15,7 +17,9 @@ from webapp.domain.errors import Refusal
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
 from webapp.domain.webhooks import EventKind
-from webapp.ports import Declined, Processors, Verified
+from webapp.ports import Declined, MethodGone, Processors, RefusedToLook, Verified
+
+log = logging.getLogger(__name__)
 
 NEEDS_PAYMENT = (Standing.BARRED, Standing.RESTED)
 
@@ -47,6 +51,18 @@ def restore_method(
         why = reason(answer.code)
         sentence = f"{label} was not restored. {why.sentence}. {why.advice}"
         raise Refusal(sentence, code="not_restored")
+    if isinstance(answer, MethodGone):
+        account = Account.locked(session, account_id)
+        method = payment_methods.find(session, account_id, method_id)
+        if mark_gone(session, method, answer, clock.now()):
+            look(session, account, "method gone", clock.now(), policy, routine=True)
+        session.commit()
+        sentence = f"The processor no longer has {label}. Add it again to use it."
+        raise Refusal(sentence, code="method_gone")
+    if isinstance(answer, RefusedToLook):
+        log.warning("verifying method %s was refused: %s", method_id, answer.reason)
+        sentence = f"The processor refused the request. {label} stays as it is; try again later."
+        raise Refusal(sentence, code="refused")
     if not isinstance(answer, Verified):
         sentence = f"The bank did not answer. {label} stays as it is; try again in a moment."
         raise Refusal(sentence, code="no_answer")

@@ -14,9 +14,16 @@ from sqlalchemy.orm import Session
 from webapp.actions.failure_mails import owe_suspension_mails
 from webapp.actions.look import look
 from webapp.actions.settle_paid import keep_late_evidence, matches, mismatched, paid
-from webapp.actions.settle_unpaid import abandoned, challenged, declined, still_open
+from webapp.actions.settle_unpaid import (
+    abandoned,
+    challenged,
+    declined,
+    gone,
+    refused,
+    unknown,
+)
 from webapp.domain.accounts import Account
-from webapp.domain.attempts import AUTHENTICATION_REQUIRED, Attempt, AttemptState
+from webapp.domain.attempts import AUTHENTICATION_REQUIRED, Attempt
 from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.policy import Policy
 from webapp.ports import (
@@ -24,6 +31,7 @@ from webapp.ports import (
     Cancelled,
     DeclineClass,
     Declined,
+    MethodGone,
     NeedsCustomer,
     Paid,
     RefusedToLook,
@@ -56,6 +64,8 @@ def settle(
             done = paid(session, account, attempt, answer, now, policy)
         case Paid():
             done = mismatched(session, attempt, answer, now)
+        case MethodGone():
+            done = gone(session, account, attempt, answer, now)
         case Declined():
             done = declined(session, account, attempt, answer, now)
         case NeedsCustomer() if attempt.customer_present:
@@ -68,7 +78,7 @@ def settle(
         case Cancelled():
             done = abandoned(session, account, attempt, now, "was given up")
         case Unknown():
-            done = still_open(session, account, attempt, AttemptState.UNKNOWN, answer.reason, now)
+            done = unknown(session, account, attempt, answer.reason, now)
         case RefusedToLook() if not attempt.automatic:
             # No person waits for a machine's second try: they are told, and may press again.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
@@ -76,7 +86,7 @@ def settle(
         case RefusedToLook():
             # L8: our key, our request or our rate; the operator reads it in the log.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
-            done = still_open(session, account, attempt, AttemptState.REFUSED, answer.reason, now)
+            done = refused(session, account, attempt, answer.reason, now)
     if not done:
         keep_late_evidence(session, account, attempt, answer, now)
         return False

@@ -111,7 +111,9 @@ def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) 
         return claim(
             session, attempt, AttemptState.UNKNOWN
         )  # it was said; what was seen first stays
-    if not claim(session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True):
+    if not claim(
+        session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True, refusals=0
+    ):
         return False
     line = (
         "The processor's evidence of this payment does not match what was asked. Nothing was "

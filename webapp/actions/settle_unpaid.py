@@ -6,16 +6,23 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
 from webapp.actions.failure_mails import owe_suspension_mails
+from webapp.actions.follow_method import mark_gone
 from webapp.domain import moments, news
 from webapp.domain.accounts import Account
-from webapp.domain.attempts import CHALLENGE_LIFE, TROUBLE_LENGTH, Attempt, AttemptState
+from webapp.domain.attempts import (
+    CHALLENGE_LIFE,
+    REFUSALS_FOR_OPERATOR,
+    TROUBLE_LENGTH,
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.decisions import Code
-from webapp.domain.declines import reason
+from webapp.domain.declines import METHOD_GONE, class_of, reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import PaymentKind, PaymentState
+from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.webhooks import EventKind
-from webapp.ports import Declined
+from webapp.ports import Declined, MethodGone
 
 
 def declined(
@@ -54,10 +61,47 @@ def declined(
         f"{reason(answer.code).sentence}. {_standing(account, method, now)}"
     )
     note_about(session, attempt, Code.DECLINED, line, now)
+    _fail_without_fallback(session, account, payment, now)
+    return True
+
+
+def gone(
+    session: Session, account: Account, attempt: Attempt, answer: MethodGone, now: datetime
+) -> bool:
+    """M13: the processor no longer has the method. The next one is charged; none is suspended."""
+    if not claim(
+        session,
+        attempt,
+        AttemptState.DECLINED,
+        answered_at=now,
+        declined_at=now,
+        decline_code=METHOD_GONE,
+        decline_class=class_of(METHOD_GONE),
+        trouble=None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment, method = attempt.payment, attempt.method
+    if method is None:
+        raise ValueError(f"attempt {attempt.id} was made without a method")
+    mark_gone(session, method, answer, now)
+    line = (
+        f"{account.show(attempt.amount)} was not charged to {method.label}: the processor no "
+        "longer has it."
+    )
+    note_about(session, attempt, Code.DECLINED, line, now)
+    _fail_without_fallback(session, account, payment, now)
+    return True
+
+
+def _fail_without_fallback(
+    session: Session, account: Account, payment: Payment, now: datetime
+) -> None:
+    """A person's own payment with one method has no other to go on with."""
     if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
         payment.settle(PaymentState.FAILED, now)
         news.payment(session, account, payment, now)
-    return True
 
 
 def challenged(session: Session, attempt: Attempt) -> bool:
@@ -96,26 +140,64 @@ def abandoned(
     return True
 
 
-def still_open(
-    session: Session,
-    account: Account,
-    attempt: Attempt,
-    state: AttemptState,
-    trouble: str,
-    now: datetime,
+def unknown(
+    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
 ) -> bool:
-    """Nothing conclusive: the attempt stays open, and reconciliation goes on asking (L8, L10)."""
-    if attempt.state == AttemptState.CHALLENGED:
-        state = AttemptState.CHALLENGED  # the customer is still being asked
-    news = attempt.state != state
-    if not claim(session, attempt, state, trouble=trouble[:TROUBLE_LENGTH]):
+    """L10: nothing conclusive. The attempt stays open, and reconciliation goes on asking."""
+    asked = attempt.state == AttemptState.CHALLENGED  # the customer is still being asked
+    state = AttemptState.CHALLENGED if asked else AttemptState.UNKNOWN
+    is_news = attempt.state != state
+    # Only what was refused again and again goes before the operator for that reason.
+    waits = attempt.needs_operator and not attempt.refusals
+    if not claim(
+        session,
+        attempt,
+        state,
+        trouble=trouble[:TROUBLE_LENGTH],
+        refusals=0,
+        needs_operator=waits,
+    ):
         return False
-    if news and attempt.method is not None:
+    if is_news and attempt.method is not None:
         line = (
             f"The outcome of {account.show(attempt.amount)} to {attempt.method.label} is not known "
             "yet. Nothing else is charged until the bank answers."
         )
         note_about(session, attempt, Code.WAITING, line, now)
+    owe_suspension_mails(session, account, attempt.payment, now)
+    return True
+
+
+def refused(
+    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
+) -> bool:
+    """L8: nothing has run. It is tried again under its key; what repeats goes to the operator."""
+    refusals = attempt.refusals + 1
+    repeats = refusals >= REFUSALS_FOR_OPERATOR
+    why = f"Refused {refusals} times: {trouble}" if repeats else trouble
+    if not claim(
+        session,
+        attempt,
+        AttemptState.REFUSED,
+        trouble=why[:TROUBLE_LENGTH],
+        refusals=refusals,
+        needs_operator=repeats,
+    ):
+        return False
+    label = attempt.method.label if attempt.method else "the method"
+    charge = f"{account.show(attempt.amount)} to {label}"
+    if refusals == 1:
+        line = (
+            f"The processor refused the request to charge {charge}. Nothing was charged. The "
+            "request is repeated; nothing else is charged meanwhile."
+        )
+        note_about(session, attempt, Code.WAITING, line, now)
+    elif refusals == REFUSALS_FOR_OPERATOR:
+        line = (
+            f"The processor has refused the request to charge {charge} {refusals} times. Nothing "
+            "was charged. Your provider has to look at it; the request is still repeated."
+        )
+        note_about(session, attempt, Code.OPERATOR, line, now)
     owe_suspension_mails(session, account, attempt.payment, now)
     return True
 

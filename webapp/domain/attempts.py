@@ -68,6 +68,9 @@ BY_OPERATOR = "decided by an operator"
 
 TROUBLE_LENGTH = 500
 
+REFUSALS_FOR_OPERATOR = 3
+"""L8: so many refusals in a row are no passing trouble; an operator has to look."""
+
 
 class AttemptState(StrEnum):
     STARTED = "started"
@@ -184,6 +187,8 @@ class Attempt(Base):
     processor_reference: Mapped[str | None] = mapped_column(String(120))
     trouble: Mapped[str | None] = mapped_column(String(TROUBLE_LENGTH))
     """Why it is still open (L8, L10)."""
+    refusals: Mapped[int] = mapped_column(default=0)
+    """How often in a row the processor has refused to look at it (L8)."""
     mismatch: Mapped[str | None] = mapped_column(Text)
     """Evidence of a payment that does not match what was asked (L9); never overwritten."""
     needs_operator: Mapped[bool] = mapped_column(default=False)

@@ -36,7 +36,13 @@ CURRENCY = Reason(N_("The card cannot pay in this currency"), N_("Use another me
 UNSUPPORTED = Reason(N_("The card does not allow this payment"), N_("Use another method."))
 REVOKED = Reason(N_("These payments were stopped"), N_("Retry, or add the method again."))
 
+REMOVED = Reason(N_("No longer known to the processor"), N_("Add it again, or use another method."))
+
+METHOD_GONE = "method_gone"
+"""In place of a decline code: the processor no longer has the method (M13)."""
+
 REASONS = {
+    METHOD_GONE: REMOVED,
     "insufficient_funds": FUNDS,
     "card_velocity_exceeded": LIMIT,
     "withdrawal_count_limit_exceeded": LIMIT,
@@ -74,6 +80,7 @@ REASONS = {
 }
 
 _CUSTOMER = {
+    METHOD_GONE,
     "authentication_required",
     "expired_card",
     "incorrect_cvc",

@@ -302,6 +302,13 @@ def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
     _, attempt = tongue.gettext, at.open_attempt
     if attempt is None or attempt.method is None:
         return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
+    if attempt.state == AttemptState.REFUSED:
+        said = _(
+            "The processor refused %(amount)s to %(method)s. Nothing was charged; we try again, "
+            "and nothing else is charged until then."
+        )
+        method = strong(attempt.method.label_in(tongue))
+        return filled(said, amount=strong(show(attempt.amount)), method=method)
     said = (
         _(
             "Your bank is asking you to confirm %(amount)s to %(method)s. "

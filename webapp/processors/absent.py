@@ -17,6 +17,7 @@ from webapp.ports import (
     Front,
     Happening,
     Holder,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     Processor,
@@ -78,7 +79,7 @@ class Absent:
 
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook:
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         return self._gone()
 
     def revoke(self, method_reference: str) -> bool:

@@ -113,7 +113,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 )
             }
         case NoticeKind.STILL_UNKNOWN:
-            return {"amount": hundred, "method": VISA, "since": at}
+            return {"amount": hundred, "method": VISA, "since": at, "refused": False}
         case NoticeKind.WEBHOOK_ENDED:
             url = "https://example.com/hooks"
             return {"url": url, "gone": False, "since": at, "last": "HTTP 500"}

@@ -16,6 +16,7 @@ ENDS = {
     AttemptState.PAID: "Paid",
     AttemptState.ABANDONED: "Not confirmed",
     AttemptState.CHALLENGED: "Waiting for you",
+    AttemptState.REFUSED: "Refused, tried again",
 }
 
 

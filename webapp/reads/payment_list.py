@@ -206,6 +206,8 @@ def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...
 
 def state_of(attempt: Attempt) -> tuple[str, str]:
     """In words, and its tone."""
+    if attempt.state == AttemptState.REFUSED:
+        return "Tried again", "warn"
     if attempt.state in OPEN_STATES:
         return "Waiting for the bank", "warn"
     if attempt.state == AttemptState.ABANDONED:

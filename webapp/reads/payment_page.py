@@ -39,7 +39,7 @@ STATES = {
 WAITING = {
     AttemptState.STARTED: "It is on its way to the processor.",
     AttemptState.UNKNOWN: "The bank has not answered yet. We keep asking.",
-    AttemptState.REFUSED: "The processor has not looked at it yet. It is tried again.",
+    AttemptState.REFUSED: "The processor refused the request. Nothing was charged; it is repeated.",
     AttemptState.CHALLENGED: "The bank is asking the customer to confirm it.",
 }
 

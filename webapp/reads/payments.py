@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import Attempt
-from webapp.domain.declines import reason
+from webapp.domain.declines import METHOD_GONE, reason
 from webapp.domain.payments import Payment, PaymentKind, PaymentState
 
 
@@ -61,6 +61,8 @@ def _given_up(last: Attempt | None, amount: str, label: str) -> str:
 def _declined(last: Attempt | None, label: str, account: Account, now: datetime) -> str:
     why = reason(last.decline_code if last else None)
     method = last.method if last else None
+    if last is not None and last.decline_code == METHOD_GONE:
+        return f"The processor no longer has {label}. Nothing was charged. {why.advice}"
     until = ""
     if method is not None and (method.is_barred or method.is_rested):
         until = " It is out of use until you retry or replace it."

@@ -139,8 +139,10 @@ def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
     attempt = at.open_attempt
     if attempt is None or attempt.method is None:
         return ()
-    asked = attempt.state == AttemptState.CHALLENGED
-    words = "Waiting for you" if asked else "Waiting for the bank"
+    words = {
+        AttemptState.CHALLENGED: "Waiting for you",
+        AttemptState.REFUSED: "Refused, tried again",
+    }.get(AttemptState(attempt.state), "Waiting for the bank")
     if not attempt.automatic:
         paid = f"{account.show(attempt.amount)} to add"
         return (

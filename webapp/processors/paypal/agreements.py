@@ -8,6 +8,7 @@ from uuid import uuid4
 from webapp.ports import (
     Cancelled,
     Declined,
+    MethodGone,
     NeedsCustomer,
     RefusedToLook,
     SavedAgreement,
@@ -18,7 +19,6 @@ from webapp.ports import (
 )
 from webapp.processors.paypal.charges import TOKENS, turned_back
 from webapp.processors.paypal.client import Client, NoAnswer, Reply, no_answer
-from webapp.processors.paypal.declines import GONE, declined
 from webapp.processors.paypal.notes import Notes
 from webapp.processors.paypal.orders import instant
 
@@ -69,7 +69,9 @@ class Agreements:
         """PayPal has no call for it: from now on nothing is saved, whoever agrees."""
         return self._ended(account_id, reference, give_up=True)
 
-    def verify(self, key: str, reference: str) -> Verified | Declined | Unknown | RefusedToLook:
+    def verify(
+        self, key: str, reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         """Whether the agreement stands: PayPal can be asked no more for no amount."""
         kept = self._notes.read(f"verify/{key}")
         if kept is None:
@@ -83,7 +85,7 @@ class Agreements:
         if kept["method"] != reference:
             return OTHER_METHOD
         at = instant(kept["at"])
-        return Verified(at) if kept["stands"] == "yes" else declined(GONE, at)
+        return Verified(at) if kept["stands"] == "yes" else MethodGone(reference, at)
 
     def revoke(self, reference: str) -> bool:
         reply = self._client.delete(f"{TOKENS}/{quote(reference, safe='')}")

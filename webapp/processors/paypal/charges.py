@@ -18,6 +18,7 @@ from webapp.ports import (
     CannotKeep,
     ChargeRequest,
     Declined,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     RefusedToLook,
@@ -116,7 +117,7 @@ class Charges:
         """What the order, and what we have heard about it, say."""
         refused = self._notes.read(f"{opened.key}/declined")
         if refused is not None:
-            return declined(refused["code"], instant(refused["at"]), opened.order)
+            return _refused(opened, refused)
         choice = self._notes.read(f"{opened.key}/choice")
         if choice is not None and (given_up := _given_up(choice)) is not None:
             return given_up
@@ -171,10 +172,10 @@ class Charges:
         # An order runs out after hours: then nothing was taken, and none will be.
         return Cancelled(reply.at) if reply.status == 404 else RefusedToLook(str(reply))
 
-    def _declined(self, opened: Opened, code: str, reply: Reply) -> Declined:
+    def _declined(self, opened: Opened, code: str, reply: Reply) -> Declined | MethodGone:
         """Such an order can be captured again; this one is not."""
         kept = self._notes.keep(f"{opened.key}/declined", code=code, at=reply.at.isoformat())
-        return declined(kept["code"], instant(kept["at"]), opened.order)
+        return _refused(opened, kept)
 
     def _asked(self, opened: Opened, at: str, where: str) -> dict[str, str]:
         return self._notes.keep(f"{opened.key}/asked", at=at, where=where)
@@ -216,6 +217,13 @@ def _asks(opened: Opened, asked: dict[str, str]) -> NeedsCustomer:
     return NeedsCustomer(
         opened.order, instant(asked["at"]), asked["where"] if opened.present else ""
     )
+
+
+def _refused(opened: Opened, kept: dict[str, str]) -> Declined | MethodGone:
+    at = instant(kept["at"])
+    if kept["code"] == GONE:
+        return MethodGone(opened.method, at)
+    return declined(kept["code"], at, opened.order)
 
 
 def _given_up(choice: dict[str, str]) -> Cancelled | None:

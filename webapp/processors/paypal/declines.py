@@ -11,7 +11,7 @@ from webapp.domain.declines import class_of
 from webapp.ports import Declined
 
 GONE = "revocation_of_authorization"
-"""The agreement has been taken back, by the payer or by us."""
+"""The agreement has been taken back, by the payer or by us: PayPal has it no more (M13)."""
 
 CODES = {
     "INSTRUMENT_DECLINED": "generic_decline",

@@ -19,6 +19,7 @@ from webapp.ports import (
     Happening,
     Holder,
     Listed,
+    MethodGone,
     NeedsCustomer,
     Notebook,
     NotKnown,
@@ -125,7 +126,7 @@ class PayPal:
     @answered
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook:
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         return self._agreements.verify(key, method_reference)
 
     @answered

@@ -17,6 +17,7 @@ from webapp.ports import (
     Event,
     Forged,
     Happening,
+    MethodGone,
     NotKnown,
     RefusedToLook,
     Reversed,
@@ -116,9 +117,15 @@ class PretendProcessor(ABC):
         if told.kind in UNHEARD:
             return UNHEARD[told.kind]
         # The same key may have been booked while this answer took its time: that one stands.
-        charge = self._books.book.book(request, self._outcome(request, told), self._clock.now())
+        outcome = self._outcome(request, told)
+        if outcome is None:
+            charge = None
+        else:
+            charge = self._books.book.book(request, outcome, self._clock.now())
         if told.kind is AnswerKind.TIMEOUT_AFTER_CHARGE:
             return ANSWER_LOST
+        if charge is None:
+            return MethodGone(request.method_reference, self._clock.now())
         return charge.answer_to(request)
 
     @or_else(DOWN)
@@ -139,9 +146,11 @@ class PretendProcessor(ABC):
     @or_else(DOWN)
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook:
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         self._take(self._books.latency)
         outcome = self._bank(method_reference, customer_present=True)
+        if outcome is None:
+            return MethodGone(method_reference, self._clock.now())
         booked_reference, code, at = self._books.book.book_verification(
             key, method_reference, outcome.decline_code, self._clock.now()
         )
@@ -196,8 +205,8 @@ class PretendProcessor(ABC):
         """What the queue of next answers knows the method by."""
 
     @abstractmethod
-    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
-        """What the bank behind the method says; a decline code unless it would pay."""
+    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
+        """What the bank behind the method says; None where there is no such method any more."""
 
     def _ended(self, account_id: int, challenge: Challenge | None) -> SavingAnswer:
         if challenge is None:
@@ -212,16 +221,20 @@ class PretendProcessor(ABC):
             return Cancelled(challenge.at)
         return declined("authentication_required", challenge.at, challenge.id)
 
-    def _outcome(self, request: ChargeRequest, told: NextAnswer) -> Outcome:
+    def _outcome(self, request: ChargeRequest, told: NextAnswer) -> Outcome | None:
+        """None where the method is gone, whatever was to be answered."""
+        asks = told.kind is AnswerKind.AUTHENTICATION_REQUIRED
+        present = asks or request.customer_present
+        said = self._bank(request.method_reference, customer_present=present)
+        if said is None:
+            return None
         if told.kind is AnswerKind.DECLINE:
             return Outcome(Status.DECLINED, told.decline_code or "generic_decline")
-        reference = request.method_reference
-        if told.kind is AnswerKind.AUTHENTICATION_REQUIRED:
-            said = self._bank(reference, customer_present=True)
+        if asks:
             refused = said.status is Status.DECLINED
             code = said.decline_code if refused else said.confirmed_code
             return Outcome(Status.NEEDS_CUSTOMER, "authentication_required", code)
-        return self._bank(reference, customer_present=request.customer_present)
+        return said
 
     def _take(self, seconds: float) -> None:
         if seconds > 0:

@@ -23,7 +23,7 @@ from webapp.processors.sandbox.base import (
     outcome_of,
 )
 from webapp.processors.sandbox.challenges import ChallengeKind
-from webapp.processors.sandbox.charges import Outcome, Status
+from webapp.processors.sandbox.charges import Outcome
 
 NO_CARDS = RefusedToLook("PayPal takes no cards here")
 
@@ -72,10 +72,8 @@ class SandboxPayPal(PretendProcessor):
         agreement = self._books.agreements.find(method_reference)
         return agreement.saved.payer_email if agreement else ""
 
-    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
+    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
         agreement = self._books.agreements.find(method_reference)
-        if agreement is None or agreement.revoked:
-            return Outcome(Status.DECLINED, "invalid_account")
-        if agreement.cancelled:
-            return Outcome(Status.DECLINED, "revocation_of_authorization")
+        if agreement is None or not agreement.stands:
+            return None
         return outcome_of(agreement.behaviour, customer_present=customer_present)

@@ -88,10 +88,10 @@ class SandboxProcessor(PretendProcessor):
         card = self._books.vault.card(method_reference)
         return card.card.last4 if card else ""
 
-    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome:
+    def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
         card = self._books.vault.card(method_reference)
         if card is None or card.revoked:
-            return Outcome(Status.DECLINED, "invalid_account")
+            return None
         if card.has_expired(self._clock.now()):
             return Outcome(Status.DECLINED, "expired_card")
         return outcome_of(card.behaviour, customer_present=customer_present)

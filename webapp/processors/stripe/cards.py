@@ -13,6 +13,7 @@ from webapp.ports import (
     Cancelled,
     Declined,
     Holder,
+    MethodGone,
     NeedsCustomer,
     RefusedToLook,
     SavedCard,
@@ -78,11 +79,13 @@ class Cards:
             return NO_TOKEN if is_missing(error) else fault(error)
         return self._saved(intent)
 
-    def verify(self, key: str, reference: str) -> Verified | Declined | Unknown | RefusedToLook:
+    def verify(
+        self, key: str, reference: str
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         """The bank is asked for no amount, as if the card was added again."""
         customer, method = words.parts_of(reference)
         if not customer:
-            return self._gone()
+            return MethodGone(reference, self._clock.now())
         try:
             made = self._client.v1.setup_intents.create(
                 {
@@ -101,8 +104,7 @@ class Cards:
             when = instant(at) if at else self._clock.now()
             return words.declined(told, {}, when, id_of(intent))
         except InvalidRequestError as error:
-            about = error.param in ("payment_method", "customer")
-            return self._gone() if about else fault(error)
+            return self.why_refused(reference, error)
         except StripeError as error:
             return fault(error)
         intent = made.to_dict()
@@ -125,6 +127,21 @@ class Cards:
         except StripeError:
             return False
         return True
+
+    def why_refused(
+        self, reference: str, error: InvalidRequestError
+    ) -> MethodGone | Unknown | RefusedToLook:
+        """A request with this method was invalid: the method is gone (M13), or we are wrong (L8).
+
+        The error does not tell: for a detached card Stripe names neither a parameter nor a code.
+        """
+        try:
+            found = self.look_up(words.parts_of(reference)[1])
+        except StripeError:
+            return fault(error)
+        if found is not None and found.reference == reference:
+            return fault(error)
+        return MethodGone(reference, self._clock.now())
 
     def look_up(self, method: str) -> SavedCard | None:
         """As it is there now; None where it belongs to no customer. Raises `StripeError`."""
@@ -180,10 +197,6 @@ class Cards:
             }
         )
         return made.to_dict()
-
-    def _gone(self) -> Declined:
-        code = "invalid_account"
-        return Declined(code, declines.class_of(code), self._clock.now())
 
 
 def _owner(intent: Told) -> str:

@@ -10,12 +10,11 @@ from stripe import CardError, IdempotencyError, InvalidRequestError, StripeClien
 from stripe.params import PaymentIntentCreateParams
 
 from webapp.clock import Clock
-from webapp.domain import declines
 from webapp.ports import (
     Answer,
     Cancelled,
     ChargeRequest,
-    Declined,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     Paid,
@@ -23,6 +22,7 @@ from webapp.ports import (
     Unknown,
 )
 from webapp.processors.stripe import words
+from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.client import fault
 from webapp.processors.stripe.words import ATTEMPT, FAILED_AT, PRESENT, Told, id_of, instant
 
@@ -36,14 +36,12 @@ FRESH = 600
 
 PAGE, PAGES = 100, 5
 
-GONE = "invalid_account"
-"""The method or its customer is not there any more."""
-
 
 class Charges:
-    def __init__(self, client: StripeClient, clock: Clock) -> None:
+    def __init__(self, client: StripeClient, clock: Clock, cards: Cards) -> None:
         self._client = client
         self._clock = clock
+        self._cards = cards
         self._seen: OrderedDict[str, str] = OrderedDict()
         self._lock = Lock()
 
@@ -53,7 +51,7 @@ class Charges:
         if not request.key or request.amount <= 0 or request.amount % unit:
             return RefusedToLook("The amount must be whole cents above zero, under a key")
         if not customer:
-            return self._gone()
+            return MethodGone(request.method_reference, self._clock.now())
         wished: PaymentIntentCreateParams = {
             "amount": request.amount // unit,
             "currency": request.currency.lower(),
@@ -78,7 +76,7 @@ class Charges:
         except IdempotencyError:
             return self._as_it_was(request, wished)
         except InvalidRequestError as error:
-            return self._gone() if _is_about_method(error) else fault(error)
+            return self._cards.why_refused(request.method_reference, error)
         except StripeError as error:
             return fault(error)
         intent = made.to_dict()
@@ -233,9 +231,6 @@ class Charges:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
 
-    def _gone(self) -> Declined:
-        return Declined(GONE, declines.class_of(GONE), self._clock.now())
-
 
 def _paid(intent: Told, at: Any) -> Paid:
     currency = str(intent["currency"]).upper()
@@ -252,8 +247,3 @@ def _paid(intent: Told, at: Any) -> Paid:
 
 def _was_present(intent: Told) -> bool:
     return (intent.get("metadata") or {}).get(PRESENT) == "present"
-
-
-def _is_about_method(error: InvalidRequestError) -> bool:
-    """It was detached, or it or its customer was deleted."""
-    return error.param in ("payment_method", "customer")

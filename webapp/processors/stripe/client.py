@@ -48,5 +48,12 @@ def fault(error: StripeError) -> Unknown | RefusedToLook:
     return Unknown(words)
 
 
+OTHER_MODE = "mode key was used"
+"""In the message where a live object is asked for with a test key, or the other way round."""
+
+
 def is_missing(error: StripeError) -> bool:
-    return isinstance(error, InvalidRequestError) and error.code == "resource_missing"
+    """There is no such object. One of the other mode is there: then our key is the wrong one."""
+    if not isinstance(error, InvalidRequestError) or error.code != "resource_missing":
+        return False
+    return OTHER_MODE not in str(error.user_message)

@@ -16,6 +16,7 @@ from webapp.ports import (
     Happening,
     Holder,
     Listed,
+    MethodGone,
     NeedsCustomer,
     NotKnown,
     RefusedToLook,
@@ -60,8 +61,8 @@ class StripeProcessor:
     ) -> None:
         self.client = connect(secret_key, api_base)
         self._clock = clock
-        self._charges = Charges(self.client, clock)
         self._cards = Cards(self.client, clock)
+        self._charges = Charges(self.client, clock, self._cards)
         self._events = Events(self.client, clock, webhook_secret, self._charges, self._cards)
         self.front = Front(
             form="stripe/_card_dialog.html",
@@ -106,7 +107,7 @@ class StripeProcessor:
     @readable
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook:
+    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         return self._cards.verify(key, method_reference)
 
     def revoke(self, method_reference: str) -> bool:

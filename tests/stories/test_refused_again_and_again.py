@@ -1,0 +1,137 @@
+"""A processor refuses the same request again and again (L8): the operator has to look."""
+
+import json
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA
+from webapp.actions.decide_attempt import decide_attempt
+from webapp.domain.attempts import awaiting_operator
+from webapp.reads.payment_methods import read_screen
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def refused(world):
+    """The balance is low, and the first request was refused."""
+    world.cards(VISA, MASTERCARD)
+    world.refill("50.00", "100.00")
+    refuse(world, 1)
+    world.use("60.00")
+    world.work()
+    return world
+
+
+def refuse(world, times):
+    for _ in range(times):
+        world.next_answer("refuse_to_look")
+
+
+def refuse_until_the_operator_is_asked(world):
+    refuse(world, 2)
+    world.pass_time(seconds=10)
+    world.pass_time(seconds=50)
+
+
+def test_the_timeline_and_the_screen_blame_no_bank_l8(refused):
+    """L8, E1"""
+    line = next(it for it in refused.decisions if it.code == "waiting_for_outcome")
+    assert line.sentence.startswith(
+        "The processor refused the request to charge $100.00 to Visa •••• 4242. Nothing was charged"
+    )
+    now = refused.clock.now()
+    screen = read_screen(refused.session, refused.account_id, now, refused.policy)
+    told = "".join(run.text for run in screen.next.sentence)
+    assert "The processor refused $100.00 to Visa •••• 4242" in told
+    assert "bank" not in told
+    assert "Refused, tried again" in [step.detail for step in screen.next.steps]
+
+
+def test_the_third_refusal_in_a_row_goes_before_the_operator_l8(app, refused):
+    refuse(refused, 1)
+    refused.pass_time(seconds=10)
+    assert awaiting_operator(refused.session) == []
+
+    refuse(refused, 1)
+    refused.pass_time(seconds=50)
+
+    (waiting,) = awaiting_operator(refused.session)
+    assert waiting.state == "refused"
+    assert refused.timeline.count("operator_must_decide") == 1
+    listed = app.test_cli_runner().invoke(args=["attempts", "list", "--json"])
+    (row,) = json.loads(listed.stdout)
+    assert row["why"] == "Refused 3 times: Too many requests; try again later"
+
+
+def test_it_is_still_repeated_under_its_key_and_settles_l8(refused):
+    """L3, T7: no other method was tried, and nothing is left for the operator."""
+    refuse_until_the_operator_is_asked(refused)
+    refuse(refused, 1)
+    refused.pass_time(minutes=4)
+    assert refused.timeline.count("operator_must_decide") == 1
+
+    refused.pass_time(minutes=10)
+
+    assert refused.tries == [("4242", "100.00", "paid")]
+    assert refused.charges == [("4242", "100.00")]
+    assert awaiting_operator(refused.session) == []
+
+
+def test_another_answer_between_begins_the_count_anew_l8(refused):
+    """In a row: after an unknown outcome it is L10's to ask."""
+    refuse(refused, 1)
+    refused.pass_time(seconds=10)
+    refused.next_answer("timeout_before_charge")
+    refused.pass_time(seconds=50)
+
+    assert [(a.state, a.refusals, a.needs_operator) for a in refused.attempts] == [
+        ("unknown", 0, False)
+    ]
+
+
+def test_what_was_before_the_operator_is_not_once_it_is_unknown_l8(refused):
+    """The operator is asked about it again when nothing is known of it after 23 hours (L10)."""
+    refuse_until_the_operator_is_asked(refused)
+    refused.next_answer("timeout_after_charge")
+    refused.pass_time(minutes=4)
+    assert [(a.state, a.needs_operator) for a in refused.attempts] == [("unknown", False)]
+
+    refused.pass_time(minutes=10)
+
+    assert refused.tries == [("4242", "100.00", "paid")]
+    assert refused.balance == "140.00"
+
+
+def test_the_customer_is_told_after_an_hour_what_is_so_l10(refused):
+    refuse(refused, 20)
+    for _ in range(7):
+        refused.pass_time(minutes=10)
+
+    (mail,) = refused.mails_of("still_unknown")
+    letter = refused.parts.mailer.render("still_unknown", mail.facts | NAMED, "en")
+    assert letter.subject == "A payment of $100.00 could not be made yet"
+    for text in (letter.text, letter.html):
+        assert "The payment processor refuses our request for $100.00 from Visa" in text
+        assert "bank" not in text
+
+
+NAMED = {"account_name": "Harbour Voice"}
+
+
+def test_the_operator_may_decide_that_it_was_not_charged_l8(refused):
+    refuse_until_the_operator_is_asked(refused)
+    (waiting,) = awaiting_operator(refused.session)
+
+    decide_attempt(
+        refused.session,
+        waiting.id,
+        False,
+        "The key was wrong",
+        refused.owner,
+        refused.clock.now(),
+        refused.policy,
+    )
+    refused.work()
+
+    assert refused.tries == [("4242", "100.00", "abandoned"), ("4242", "100.00", "paid")]
