@@ -25,10 +25,8 @@ def test_without_a_real_processor_there_is_nothing_to_check(flask):
 
 def test_the_last_event_is_shown(found, world, stripe):
     """L17"""
-    assert found()["stripe", "events"] == (
-        True,
-        "Last event of stripe heard never; caught up to never",
-    )
+    nothing_yet = "No event of stripe heard yet; not caught up yet"
+    assert found()["stripe", "events"] == (True, nothing_yet)
     stripe.card()
     stripe.pay()
     stripe.deliver()
@@ -64,6 +62,16 @@ def test_a_key_that_may_not_read_events_is_told(found, world, stripe):
     assert not is_right
     assert "may not read events. Allow the key to read them." in said
     assert "Events could not be listed" in found()["stripe", "events"][1]
+
+
+def test_a_processor_that_is_away_is_told(found, world, stripe):
+    """L17"""
+    stripe.there.is_away = True
+
+    is_right, said = found()["stripe", "event list"]
+
+    assert not is_right
+    assert said.endswith("Check the network, then try again.")
 
 
 def test_events_that_are_not_caught_up_are_wrong(found, world, paypal):

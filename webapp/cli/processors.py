@@ -7,7 +7,7 @@ import click
 
 from webapp.cli.commands import Commands, as_json, print_json
 from webapp.extensions import Parts, db, parts
-from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor
+from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RefusedToLook
 from webapp.reads.processor_events import read_hearing
 
 commands = Commands("processors", help="Those who move the money.")
@@ -53,5 +53,6 @@ def _list(processor: ListsEvents, now: datetime) -> Finding:
     answer = processor.list_events(now - timedelta(hours=1), now)
     if isinstance(answer, Listed):
         return Finding("event list", True, "Events that no webhook has told can be listed")
-    said = f"Events cannot be listed: {answer.reason}. Allow the key to read them."
-    return Finding("event list", False, said)
+    is_refused = isinstance(answer, RefusedToLook)
+    do = "Allow the key to read them." if is_refused else "Check the network, then try again."
+    return Finding("event list", False, f"Events cannot be listed: {answer.reason}. {do}")

@@ -37,14 +37,17 @@ class Hearing:
 
     @property
     def heard(self) -> str:
+        if self.last_event_at is None:
+            return f"No event of {self.processor} heard yet"
         return f"Last event of {self.processor} heard {_time(self.last_event_at)}"
 
     @property
     def caught_up(self) -> str:
         """With what stands in the way."""
-        return f"caught up to {_time(self.caught_up_to)}" + (
-            f": {self.trouble}" if self.trouble else ""
-        )
+        if self.caught_up_to is None:
+            return "not caught up yet"
+        until = f"caught up to {_time(self.caught_up_to)}"
+        return f"{until}: {self.trouble}" if self.trouble else until
 
     @property
     def told_by_no_webhook(self) -> str:
@@ -86,5 +89,5 @@ def read_hearing(session: Session, name: str, now: datetime) -> Hearing:
     )
 
 
-def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "never"
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
