@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -15,6 +16,11 @@ from webapp.copies.moved import word_left_at
 from webapp.environment import BadSetting
 from webapp.settings import Settings
 from webapp.web.static_files import publish
+
+# Where the host's locale lacks a character, such as • in a card's name, print ? instead of failing.
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 load_dotenv(Path(__file__).parent / ".env")
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

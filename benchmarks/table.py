@@ -47,7 +47,7 @@ def write(path: Path, rows: Sequence[Row], machine: Machine, sizes: str, seconds
         "machine": asdict(machine),
         "rows": [_record(row) for row in rows],
     }
-    path.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Environment:
         if given:
             raise BadSetting(f"{name}_FILE: {name} is set too; leave one of them out")
         try:
-            secret = Path(path).read_text().strip()
+            secret = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise BadSetting(f"{name}_FILE: cannot read '{path}' ({why})") from error

@@ -236,7 +236,10 @@ class Settings:
     @property
     def keeps_its_key(self) -> bool:
         """The key in use is the one in that file."""
-        return self.key_file.exists() and self.key_file.read_text().strip() == self.secret_key
+        return (
+            self.key_file.exists()
+            and self.key_file.read_text(encoding="utf-8").strip() == self.secret_key
+        )
 
     def ensure_home(self) -> Self:
         """Make the home folder, and the secret key where none was given.
@@ -359,13 +362,13 @@ def _kept_key(path: Path) -> str:
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         fresh.touch(mode=0o600, exist_ok=False)
-        fresh.write_text(secrets.token_urlsafe(48))
+        fresh.write_text(secrets.token_urlsafe(48), encoding="utf-8")
         # A link appears whole or not at all, and never replaces the key of
         # another process that came first.
         with suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
-    key = path.read_text().strip()
+    key = path.read_text(encoding="utf-8").strip()
     if not key:
         raise BadSetting(f"SECRET_KEY: '{path}' is empty; remove it, or set SECRET_KEY")
     return key

@@ -55,7 +55,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _write(path: Path, lines: int) -> None:
-    with path.open("w", newline="") as stream:
+    with path.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["account", "amount", "reference", "occurred_at", "description"])
         for line in range(lines):
@@ -77,7 +77,7 @@ def _import(path: Path, fresh: Path, folder: Path) -> tuple[float, int]:
         peak = _watch(process)
     taken = time.perf_counter() - begin
     said = log.read_text()
-    lines = sum(1 for _ in path.open()) - 1
+    lines = sum(1 for _ in path.open(encoding="utf-8")) - 1
     if process.returncode or f"{lines:,} posted, 0 already there, 0 bad." not in said:
         raise RuntimeError(f"the import ended with {process.returncode}:\n{said[-2000:]}")
     homes.prove(home)
@@ -93,7 +93,7 @@ def _watch(process: "subprocess.Popen[bytes]") -> int:
     status, peak = Path(f"/proc/{process.pid}/status"), 0
     while process.poll() is None:
         with suppress(OSError):
-            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
             peak = int(found[1]) * 1024 if found else peak
         time.sleep(0.02)
     return peak
@@ -113,7 +113,7 @@ def _bare(path: Path, like: Path, folder: Path) -> float:
 
 
 def _rows(path: Path) -> Iterator[tuple[object, ...]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         lines = csv.reader(stream)
         next(lines)
         for account, _, reference, _, _ in lines:

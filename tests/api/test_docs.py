@@ -26,9 +26,14 @@ def blocks(language):
 
 def run(world, command, address):
     """While it runs, the worker does its work."""
-    environ = {**os.environ, "BALLAST": address, "KEY": world.created.api_key}
+    environ = {
+        **os.environ,
+        "BALLAST": address,
+        "KEY": world.created.api_key,
+        "PYTHONIOENCODING": "utf-8",
+    }
     process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     )
     while True:
         try:

@@ -143,7 +143,7 @@ def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    pytest.fail(f"The server did not start:\n{log.read_text()}")
+    pytest.fail(f"The server did not start:\n{log.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture(scope="session")

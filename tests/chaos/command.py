@@ -38,6 +38,7 @@ def main() -> None:
         outcome = run(given.kills, given.seed, given.database, tell, given.processor)
     except NoServer as reason:
         sys.exit(f"No PostgreSQL here: {reason}")
+    sys.stdout.reconfigure(errors="replace")  # the locale may lack a character of the report
     sys.stdout.writelines(f"{line}\n" for line in report.told(outcome, command))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(outcome, command), indent=1))

@@ -130,7 +130,7 @@ def place_of(step: str) -> str:
 
 
 def _in_action(path: Path) -> Iterator[str]:
-    for function, node in _calls(ast.parse(path.read_text())):
+    for function, node in _calls(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node.func, ast.Attribute):
             continue
         owner, name = ast.unparse(node.func.value), node.func.attr
@@ -142,7 +142,7 @@ def _in_action(path: Path) -> Iterator[str]:
 
 
 def _in_books(path: Path) -> Iterator[str]:
-    for function, node in _calls(ast.parse(path.read_text())):
+    for function, node in _calls(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node.func, ast.Attribute) and node.func.attr == "writing":
             place = at_books(f"{path.stem}.{function}")
             yield from (f"{place}: {when} commit" for when in ("before", "after"))

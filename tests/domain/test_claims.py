@@ -41,11 +41,14 @@ def test_it_is_free_after_an_accident(session):
 
 @on_postgres
 def test_it_ends_with_its_process(session):
-    """The server ends the connection of a process that is killed; here it does so by itself."""
+    """The server ends the connection of a process that is killed; here it does so by itself.
+
+    Five seconds are the longest that it waits for the connection to end, and with it the lock.
+    """
     killed = claim(session, "top-up", 1)
     killed.__enter__()
     with db.engine.connect() as connection:
-        holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        holders = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
         connection.execute(text(holders))
     with claim(session, "top-up", 1) as mine:
         assert mine

@@ -163,5 +163,5 @@ def _wait_for(server: Server, process: subprocess.Popen, log: Path) -> None:
             return
         except psycopg.OperationalError:
             time.sleep(0.02)
-    said = log.read_text().strip().splitlines()
+    said = log.read_text(encoding="utf-8").strip().splitlines()
     raise NoServer(said[-1] if said else "it does not start")

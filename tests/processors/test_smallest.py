@@ -150,6 +150,10 @@ class TestSmallest(AgreementContract):
 
 
 def test_it_is_small():
-    code = [line for line in Path(smallest.__file__).read_text().splitlines() if line.strip()]
+    code = [
+        line
+        for line in Path(smallest.__file__).read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
 
     assert len(code) <= 110

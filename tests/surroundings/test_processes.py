@@ -14,6 +14,7 @@ import requests
 from flask.sessions import SecureCookieSessionInterface
 from flask_migrate import downgrade, upgrade
 
+from tests.conftest import on_sqlite
 from tests.factories import MASTERCARD, VISA, MovableClock, micros
 from tests.surroundings.conftest import in_order, wait_until
 from webapp.clock import Clock
@@ -34,6 +35,15 @@ def covered(world):
     return world
 
 
+@on_sqlite
+def test_a_command_prints_where_the_locale_lacks_a_character(covered, process):
+    """A card's name has a • that Latin-1 lacks."""
+    process.environ["PYTHONIOENCODING"] = "latin-1"
+    listed = process.flask("methods", "list", str(covered.account_id))
+    assert listed.returncode == 0, listed.stderr
+    assert "Visa ???? 4242" in listed.stdout
+
+
 def under_way(world, count=1):
     """Wait until so many charges wait for the processor."""
     wait_until(lambda: [state for *_, state in world.tries].count("started") == count)
@@ -41,7 +51,7 @@ def under_way(world, count=1):
 
 def limit_files(pid, size):
     """No file of the process, nor of its children, may grow beyond so many bytes."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     for one in (pid, *map(int, children)):
         resource.prlimit(one, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 

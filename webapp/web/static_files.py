@@ -69,7 +69,7 @@ def publish(source: Path, shelf: Path) -> Path:
     draft = Path(mkdtemp(dir=shelf))
     shutil.copytree(source, draft, dirs_exist_ok=True)
     for sheet in source.glob("css/*.css"):
-        (draft / "css" / sheet.name).write_text(in_one_piece(sheet))
+        (draft / "css" / sheet.name).write_text(in_one_piece(sheet), encoding="utf-8")
     compressor = Compressor(quiet=True)
     for path in sorted(draft.rglob("*")):
         if path.is_file() and compressor.should_compress(path.name):
@@ -92,5 +92,5 @@ def in_one_piece(sheet: Path) -> str:
         text = in_one_piece(sheet.parent / match["path"])
         return f"@layer {match['layer']} {{\n{text}\n}}" if match["layer"] else text
 
-    text = sheet.read_text().removeprefix(CHARSET)
+    text = sheet.read_text(encoding="utf-8").removeprefix(CHARSET)
     return IMPORT.sub(imported, COMMENT.sub("", text))

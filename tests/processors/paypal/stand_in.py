@@ -346,7 +346,7 @@ class StandIn(Desk, Pages):
     def _list_disputes(self, capture_id, _):
         found = [
             {name: dispute[name] for name in SUMMARY}
-            for id_, dispute in self.disputes.items()
+            for dispute in self.disputes.values()
             if dispute["disputed_transactions"][0]["seller_transaction_id"] == capture_id
         ]
         return 200, {"items": found, "links": []}
