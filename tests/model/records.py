@@ -1,6 +1,6 @@
 """What the model keeps: cards, wishes, attempts and settings, each as plain as can be."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.model.bank import NO_ANSWER, Booked
@@ -109,6 +109,10 @@ class Settings:
     month_limit: int | None = None
     notify_on: bool = False
     notify_below: int | None = None
+
+    def refill_part(self) -> "Settings":
+        """N1: the notification moves no money."""
+        return replace(self, notify_on=False, notify_below=None)
 
     def are_wrong(self, operator: Operator) -> bool:
         if self.notify_on and self.notify_below is None:

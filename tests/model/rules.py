@@ -196,22 +196,28 @@ class Company:
         self.insist_on_no_open_payment(card)
         self.cards.remove(card)
         self.drawer[card.last4] = card
+        self.note_withdrawal()
         self.look()
 
     def reorder(self, order: list[Card]) -> None:
         if order != self.cards:
             self.cards = list(order)
+            self.note_withdrawal()
             self.look()
 
     def switch(self, card: Card, on: bool) -> None:
         if card.consent == on:
             return
         card.consent = on
-        too_late = any(a.automatic and a.state == "open" and a.card is card for a in self.attempts)
-        if too_late and not on:
+        if not on:
+            self.note_withdrawal()
+        self.look()
+
+    def note_withdrawal(self) -> None:
+        """T14: what is withdrawn while an automatic payment is open lets it finish."""
+        if any(a.automatic and a.state == "open" for a in self.attempts):
             self.lines.append({"withdrawn_after_start"})
             self.reached["withdrawn too late"] += 1
-        self.look()
 
     def apply(self, settings: Settings) -> None:
         turned_on = settings.refill_on and not self.settings.refill_on
@@ -222,6 +228,8 @@ class Company:
         if settings == self.settings:
             return
         was = (self.settings.notify_on, self.settings.notify_below)
+        if settings.refill_part() != self.settings.refill_part():
+            self.note_withdrawal()
         self.settings = settings
         if was != (settings.notify_on, settings.notify_below):
             self.armed = True
@@ -453,6 +461,7 @@ class Company:
 
     def pause(self) -> None:
         self.paused_at = self.now
+        self.note_withdrawal()
         self.reached["paused after a burst"] += 1
         self.lines.append({"paused"})
         self.mail("paused", self.now)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
+from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -64,6 +65,10 @@ def apply_settings(
         session, account_id, actor, "settings", now, version=settings.version, changed=changed
     )
     news.settings(session, account, settings, now)
+    if before.refill_on and not choice.refill_on:
+        note_withdrawal(session, account, "Automatic refill was switched off", now, policy)
+    elif choice.changes_refill(before):
+        note_withdrawal(session, account, "The refill settings were changed", now, policy)
     look(session, account, "settings applied", now, policy)
     session.commit()
     return settings

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import decisions, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.base import announce
@@ -65,6 +66,7 @@ def look(
 def pause(session: Session, account: Account, at: Situation) -> None:
     """T10: after a burst automatic payments wait for a person."""
     account.pause(at.now)
+    note_withdrawal(session, account, "Automatic payments were paused", at.now, at.policy)
     tell(session, account, replace(at, paused=True), Plan(Code.PAUSED))
 
 
@@ -74,6 +76,7 @@ def pause_for_dispute(
     """L7: after a lost dispute automatic payments wait for a person."""
     account.pause(now, by_dispute=True)
     decisions.note(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
+    note_withdrawal(session, account, "Automatic payments were paused", now, policy)
     tell(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
 
 

@@ -97,7 +97,8 @@ def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy:
     account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     is_young = now - attempt.started_at < KEY_LIFETIME
-    if not (attempt.is_open and is_young and _still_wanted(session, account, attempt, now, policy)):
+    is_wanted = top_ups.is_still_wanted(session, account, attempt, now, policy)
+    if not (attempt.is_open and is_young and is_wanted):
         session.rollback()
         return False
     if attempt.state == AttemptState.REFUSED:
@@ -105,19 +106,6 @@ def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy:
         attempt.state = AttemptState.STARTED
     session.commit()
     return True
-
-
-def _still_wanted(
-    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
-) -> bool:
-    """Whether an automatic charge would be made now, just so. A person's own is wanted."""
-    if not attempt.automatic:
-        return True
-    tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
-    at = top_ups.gather(session, account, now, policy, tried=tried)
-    plan = top_ups.plan(top_ups.without(at, attempt))
-    just_so = (attempt.method_id, attempt.amount)
-    return plan.charges and (plan.methods[0].id, plan.amount) == just_so
 
 
 def _claim(session: Session, attempt_id: int, now: datetime) -> bool:

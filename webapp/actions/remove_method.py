@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.challenges import conclude_challenge_with
 from webapp.actions.look import look
+from webapp.actions.withdrawals import note_withdrawal
 from webapp.clock import Clock
 from webapp.domain import attempts, audit, news, payment_methods, revocations
 from webapp.domain.accounts import Account
@@ -44,6 +45,7 @@ def remove_method(
     payment_methods.place(session, {m.id: m for m in rest}, [m.id for m in rest])
     audit.record(session, account_id, actor, "method_removed", now, method=method.label)
     news.method(session, account, EventKind.METHOD_REMOVED, method, now)
+    note_withdrawal(session, account, f"{method.label} was removed", now, policy)
     look(session, account, "method removed", now, policy)
     session.commit()
     return method

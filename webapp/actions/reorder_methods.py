@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
+from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -35,6 +36,7 @@ def reorder_methods(
         methods = payment_methods.listed(session, account_id)
         labels = [method.label for method in methods]
         audit.record(session, account_id, actor, "order", now, before=before, order=labels)
+        note_withdrawal(session, account, "The order of methods was changed", now, policy)
         look(session, account, "methods reordered", now, policy)
     session.commit()
     return methods

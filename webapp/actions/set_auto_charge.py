@@ -5,11 +5,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
-from webapp.domain import attempts, audit, decisions, payment_methods
+from webapp.actions.withdrawals import note_withdrawal
+from webapp.domain import audit, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
-from webapp.domain.decisions import Code
-from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
 
 
@@ -33,21 +32,8 @@ def set_auto_charge(
         method.consent(on, now)
         audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
         if not on:
-            _tell_if_too_late(session, account, method, now)
+            change = f"Auto-charge for {name} was switched off"
+            note_withdrawal(session, account, change, now, policy)
         look(session, account, "auto-charge switched", now, policy)
     session.commit()
     return name
-
-
-def _tell_if_too_late(
-    session: Session, account: Account, method: PaymentMethod, now: datetime
-) -> None:
-    """T14: what is withdrawn after the attempt was written runs on, and the timeline says so."""
-    attempt = attempts.open_attempt_with(session, method.id)
-    if attempt is None or not attempt.automatic:
-        return
-    line = (
-        f"Auto-charge for {method.label} was switched off while {account.show(attempt.amount)} "
-        "was already being charged. That payment runs on; no further one is started."
-    )
-    decisions.note(session, account.id, Code.WITHDRAWN_TOO_LATE, line, now, attempt_id=attempt.id)

@@ -1,7 +1,7 @@
 """Low-balance settings, and the notification that moves no money (T1, N1–N5)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, overload
@@ -154,6 +154,14 @@ class Choice:
     month_limit: int | None = None
     notification_on: bool = False
     notification_threshold: int | None = None
+
+    def changes_refill(self, before: "Choice") -> bool:
+        """More than the notification, which moves no money (N1)."""
+        return before != replace(
+            self,
+            notification_on=before.notification_on,
+            notification_threshold=before.notification_threshold,
+        )
 
     def raises(self, before: "Choice") -> bool:
         """More money may be taken than before: a limit is wider or gone, or a refill is larger."""

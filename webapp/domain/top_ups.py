@@ -255,6 +255,19 @@ def without(at: Situation, attempt: Attempt) -> Situation:
     )
 
 
+def is_still_wanted(
+    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
+) -> bool:
+    """T14: whether the same charge would be made now. A person's own payment is wanted."""
+    if not attempt.automatic:
+        return True
+    tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
+    at = gather(session, account, now, policy, tried=tried)
+    now_planned = plan(without(at, attempt))
+    just_so = (attempt.method_id, attempt.amount)
+    return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == just_so
+
+
 def plan(at: Situation) -> Plan:
     """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
     if at.open_attempt is not None or at.manual_open:

@@ -66,7 +66,7 @@ TITLES = {
     Code.CHAIN_ENDED: "Not gone on with",
     Code.SUSPENSION_ENDED: "Suspension ended",
     Code.RESTORED: "Back in use",
-    Code.WITHDRAWN_TOO_LATE: "Consent withdrawn meanwhile",
+    Code.WITHDRAWN_TOO_LATE: "Changed during a charge",
     Code.RESUMED: "Resumed",
     Code.NOTIFIED: "Notification",
     Code.AFTER_REVERSAL: "Not refilled by itself",

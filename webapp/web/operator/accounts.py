@@ -76,7 +76,7 @@ def pause(account_id: int) -> ResponseReturnValue:
     reason, now = request.form.get("reason", ""), it.clock.now()
     try:
         if on:
-            pause_automatic(db.session(), account_id, reason, person.actor, now)
+            pause_automatic(db.session(), account_id, reason, person.actor, now, it.policy)
         else:
             session = db.session()
             resume_automatic(session, account_id, person.actor, now, it.policy, reason=reason)
