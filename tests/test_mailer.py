@@ -76,6 +76,15 @@ FACTS = {
         "reference": "P-000012",
         "at": "Sun 22 Nov, 14:05",
     },
+    NoticeKind.REFILL_BLOCKED: {
+        "account_name": ACCOUNT,
+        "balance": "$12.30",
+        "threshold": "$50.00",
+        "at": "Sun 22 Nov, 14:05",
+        "reason": "Nothing can be charged: every method with auto-charge is out of use.",
+        "skipped": [{"sentence": "Visa •••• 4242 is skipped, it has expired."}],
+        "advice": "Retry or replace a payment method, or add funds.",
+    },
     NoticeKind.PAUSED: {
         "account_name": ACCOUNT,
         "sentence": "More than 3 automatic top-ups were made within 10 minutes.",
@@ -199,6 +208,9 @@ SUBJECTS = {
     NoticeKind.ALL_FAILED: "No payment method could be charged",
     NoticeKind.LIMIT_REACHED: "Automatic payments have reached your limit of $300.00 a day",
     NoticeKind.PAUSED: "Automatic payments are paused",
+    NoticeKind.REFILL_BLOCKED: (
+        "Your balance is $12.30, and automatic refill cannot charge anything"
+    ),
     NoticeKind.TAKEN_BACK: "$40.00 went back: Refund of P-000012, Visa •••• 4242",
     NoticeKind.STILL_UNKNOWN: "A payment of $100.00 is still waiting for the bank’s answer",
     NoticeKind.AUTHENTICATION_REQUIRED: "Confirm $100.00 with your bank",

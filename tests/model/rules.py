@@ -43,6 +43,8 @@ class Company:
     paused_at: datetime | None = None
     resumed_at: datetime | None = None
     said_all_failed: bool = False
+    blocked_mailed: bool = False
+    """T17: while the refill is due, an email has said that it cannot be charged."""
     armed: bool = True
     notified_at: datetime | None = None
     mails: set[tuple[str, object]] = field(default_factory=set)
@@ -387,7 +389,7 @@ class Company:
                 return None
             if why:
                 self.lines.append(why)
-                self._mail_if_capped(why)
+                self._mail_why(why)
                 self.need = None
                 if wish is not None:
                     self.fail(wish, all_failed=why == {"all_methods_failed"})
@@ -426,6 +428,8 @@ class Company:
 
     def look(self, *, routine: bool = False) -> None:
         """T4, E1."""
+        if not self.is_below():
+            self.blocked_mailed = False
         self.note_low()
         if (routine and not self._is_low()) or not self.settings.refill_on:
             return
@@ -441,7 +445,7 @@ class Company:
             pass  # it could not have led to a charge
         else:
             (self.standing_lines if routine else self.lines).append(why)
-            self._mail_if_capped(why)
+            self._mail_why(why)
 
     def _is_low(self) -> bool:
         s = self.settings
@@ -465,6 +469,7 @@ class Company:
         self.reached["paused after a burst"] += 1
         self.lines.append({"paused"})
         self.mail("paused", self.now)
+        self.blocked_mailed |= self.is_below()
 
     def begin(self, wish: Wish, card: Card, root: Attempt | None = None) -> Attempt:
         there = wish.kind in ("instant", "retry")
@@ -544,6 +549,7 @@ class Company:
             self.said_all_failed = True
             self.reached["all failed"] += 1
             self.mail("all_failed", wish)
+            self.blocked_mailed |= self.is_below()
 
     def mail_suspensions(self, wish: Wish) -> None:
         """F11: one for each; F7: where the customer's presence would have helped, with a link."""
@@ -558,15 +564,26 @@ class Company:
     def mail(self, kind: str, about: object) -> None:
         self.mails.add((kind, about))
 
-    def _mail_if_capped(self, why: set[str]) -> None:
-        """T10: once for each window."""
-        if why != {"cap_reached"}:
+    def _mail_why(self, why: set[str]) -> None:
+        """T10, T17: once for each window of a limit; else once while the refill is due."""
+        if why == {"cap_reached"} and self._mail_limit():
+            self.blocked_mailed = True
+        not_blocked = {"waiting_for_outcome", "above_threshold", "dry_run"}
+        if self.blocked_mailed or why & not_blocked or why == {"all_methods_failed"}:
             return
+        self.blocked_mailed = True
+        for reason in why:
+            self.reached[f"blocked, {reason}"] += 1
+        self.mail("refill_blocked", object())
+
+    def _mail_limit(self) -> bool:
         month_limit, taken = self.settings.month_limit, self.taken_since(self.first())
         by_month = month_limit is not None and month_limit - taken < self.operator.least
         window = ("month", self.next_first()) if by_month else ("day", self.tomorrow())
         self.reached[f"limit of a {window[0]} reached"] += 1
+        is_new = ("limit_reached", window) not in self.mails
         self.mail("limit_reached", window)
+        return is_new
 
     def give_up_question(self, card: Card) -> None:
         """F9: what was walked away from blocks nothing. Refused if it was confirmed after all."""

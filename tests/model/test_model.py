@@ -61,7 +61,7 @@ def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, sessio
 
 
 def test_the_product_does_what_the_model_does(fresh, capsys):
-    """M2–M4, M12, T1–T16, F1, F3–F6, F8, F9, F11, N2, N5, L2, L3, L5, L8, L10, L13, E1."""
+    """M2–M4, M12, T1–T17, F1, F3–F6, F8, F9, F11, N2, N5, L2, L3, L5, L8, L10, L13, E1."""
     steps, number = os.environ.get("STEPS"), os.environ.get("SEED")
     if not number:
         number = str(randbelow(10**6)) if steps else ALWAYS_THE_SAME

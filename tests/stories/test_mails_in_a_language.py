@@ -108,6 +108,7 @@ def stops(world):
     for amount in ("0.01", "100.00", "100.00"):
         world.use(amount)
         world.work()
+    world.use("100.00")  # paused in the balance's next fall
     world.run("deliver webhooks")
     world.clock.advance(seconds=PATIENCE.total_seconds())
     webhook_endpoints.send_test(
@@ -137,7 +138,7 @@ STORIES = {
         "wire_proof", "wire_rejected", "wire_cancelled", "wire_completed",
     },
     failures: {"authentication_required", "all_failed", "still_unknown", "card_expiring"},
-    stops: {"limit_reached", "paused", "webhook_ended"},
+    stops: {"limit_reached", "paused", "webhook_ended", "refill_blocked"},
     people: {
         "reset_password", "password_changed", "confirm_email", "email_changed", "invitation",
         "ownership",

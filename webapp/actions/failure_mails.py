@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from webapp.actions.blocked_mail import mark_mailed
 from webapp.actions.look import what_next
 from webapp.domain import news, notices
 from webapp.domain.accounts import Account
@@ -126,6 +127,7 @@ def fail_payment(
         "what_next": what_next(session, account, now, policy),
     }
     notices.owe(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
+    mark_mailed(session, account, now)
 
 
 _SUSPENDING = (

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.blocked_mail import is_blocked, mark_mailed, owe_blocked_mail
 from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import decisions, notices, top_ups
 from webapp.domain.accounts import Account
@@ -43,6 +44,7 @@ def look(
     session.flush()
     if not routine or not account.is_low:
         account.low_by_reversal = False  # L7: now there is another reason
+    LowBalanceSettings.of(session, account.id).end_episode(account.balance)
     notify_if_low(session, account, now, policy)
     if routine and not account.is_low:
         return None
@@ -100,21 +102,31 @@ def tell(
     top_up: TopUp | None = None,
     routine: bool = False,
 ) -> None:
-    """Why nothing is charged: a line on the timeline, and a mail where people must act (T10)."""
+    """Say why nothing is charged: a line on the timeline, and an email where people must act
+    (T10, T17). The email's own line comes first, so that repeats of the answer are folded.
+    """
+    _owe_mail(session, account, at, answer)
     line = timeline_line(at, answer, account.show)
     last = decisions.latest(session, account.id) if routine else None
     if last is None or (last.code, last.sentence) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
         decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
-    _owe_word(session, account, at, answer)
 
 
-def _owe_word(session: Session, account: Account, at: Situation, answer: Plan) -> None:
+def _owe_mail(session: Session, account: Account, at: Situation, answer: Plan) -> None:
+    if _owe_own_mail(session, account, at, answer):
+        mark_mailed(session, account, at.now)
+    elif is_blocked(at, answer):
+        owe_blocked_mail(session, account, at, answer)
+
+
+def _owe_own_mail(session: Session, account: Account, at: Situation, answer: Plan) -> bool:
+    """T10: once per pause, and once per window of a limit. True if it is owed now."""
     tongue = account.tongue
     if answer.code is Code.PAUSED and account.paused_at is not None:
         about = account.paused_at.isoformat()
         facts = {"sentence": timeline_line(at, answer, account.show, tongue)}
-        notices.owe(session, account, NoticeKind.PAUSED, about, facts, at.now)
+        return notices.owe(session, account, NoticeKind.PAUSED, about, facts, at.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         facts = {
             "sentence": timeline_line(at, answer, account.show, tongue),
@@ -122,7 +134,8 @@ def _owe_word(session: Session, account: Account, at: Situation, answer: Plan) -
             "until": account.mailed(answer.until, at.now),
         }
         about = f"{answer.limit}:{answer.until.isoformat()}"
-        notices.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
+        return notices.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
+    return False
 
 
 def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:

@@ -133,6 +133,32 @@ def timeline_line(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLIS
     return plain(what_happens_next(at, show, tongue))
 
 
+def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
+    """T17: the advice beside the reason why a due refill cannot be charged."""
+    _ = tongue.gettext
+    match plan.code:
+        case Code.NO_METHOD if not at.methods:
+            return _("Add a payment method, or add funds.")
+        case Code.NO_METHOD:
+            return _("Turn on auto-charge for a payment method, or add funds.")
+        case Code.PRIMARY_OFF:
+            return _(
+                "Turn on auto-charge for your primary method, or move another one to the top of "
+                "the list. You can also add funds."
+            )
+        case Code.SETTINGS_OUT_OF_BOUNDS:
+            return _("Correct the refill settings, or add funds.")
+        case Code.SWITCHED_OFF:
+            return _("Add funds, and ask your provider when automatic payments will be on again.")
+        case Code.PAUSED if at.paused_by_operator:
+            return _("Add funds, and ask your provider when automatic payments will be on again.")
+        case Code.PAUSED:
+            return _("Resume automatic payments, or add funds.")
+        case Code.CAP_REACHED:
+            return _("Raise the limit, or add funds.")
+    return _("Retry or replace a payment method, or add funds.")
+
+
 def out_of_use(method: PaymentMethod, at: Situation, tongue: Tongue = ENGLISH) -> Sentence:
     """That a method is passed over, and why."""
     _, label = tongue.gettext, strong(method.label_in(tongue))

@@ -58,6 +58,9 @@ class LowBalanceSettings(Base):
     armed_below: Mapped[int | None] = mapped_column(BigInteger)
     """The next fall below this one is a crossing (N2); empty once the lowest was told."""
     notified_at: Mapped[datetime | None]
+    blocked_mailed_at: Mapped[datetime | None]
+    """T17: when people were emailed that the refill now due cannot be charged. Empty: not in this
+    episode, which ends with a balance at or above the threshold."""
 
     version: Mapped[int] = mapped_column(default=0)
     """Grows with each Apply, so that a stale form is seen as such."""
@@ -99,6 +102,11 @@ class LowBalanceSettings(Base):
         return (
             self.refill_on and self.threshold is not None and falls_below(balance, self.threshold)
         )
+
+    def end_episode(self, balance: int) -> None:
+        """T17: no refill is due, so the next one that cannot be charged is emailed again."""
+        if not self.is_below_refill(balance):
+            self.blocked_mailed_at = None
 
     def arm(self) -> None:
         """The next look tells, if the balance is below (N2, N5)."""

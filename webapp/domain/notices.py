@@ -54,6 +54,7 @@ class NoticeKind(StrEnum):
     ALL_FAILED = "all_failed"
     LIMIT_REACHED = "limit_reached"
     PAUSED = "paused"
+    REFILL_BLOCKED = "refill_blocked"
     STILL_UNKNOWN = "still_unknown"
     WIRE_REQUESTED = "wire_requested"
     WIRE_PROOF = "wire_proof"
@@ -80,6 +81,7 @@ TOPICS = {
     NoticeKind.ALL_FAILED: Topic.FAILURES,
     NoticeKind.LIMIT_REACHED: Topic.FAILURES,
     NoticeKind.PAUSED: Topic.FAILURES,
+    NoticeKind.REFILL_BLOCKED: Topic.FAILURES,
     NoticeKind.STILL_UNKNOWN: Topic.FAILURES,
     NoticeKind.AUTHENTICATION_REQUIRED: Topic.FAILURES,
     NoticeKind.CARD_EXPIRING: Topic.CARDS,

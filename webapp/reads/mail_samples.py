@@ -112,6 +112,15 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                     "Check your usage, then resume them."
                 )
             }
+        case NoticeKind.REFILL_BLOCKED:
+            return {
+                "balance": account.show(12_300_000),
+                "threshold": account.show(50 * MICROS),
+                "at": at,
+                "reason": _("Nothing will be charged. No payment method has auto-charge on."),
+                "skipped": [],
+                "advice": _("Turn on auto-charge for a payment method, or add funds."),
+            }
         case NoticeKind.STILL_UNKNOWN:
             return {"amount": hundred, "method": VISA, "since": at, "refused": False}
         case NoticeKind.WEBHOOK_ENDED:

@@ -31,6 +31,7 @@ KIND_NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.AUTHENTICATION_REQUIRED: "Your bank asks for confirmation",
     NoticeKind.LIMIT_REACHED: "A limit was reached",
     NoticeKind.PAUSED: "Automatic payments are paused",
+    NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
     NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
     NoticeKind.CARD_EXPIRING: "A card expires",
     NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
