@@ -317,7 +317,7 @@ class Company:
         ended = [c for c in self.cards if not c.end_recorded and c.out_until <= self.now]
         for card in ended:
             card.end_recorded, card.out_until = True, None
-            if not card.is_out(self.now):
+            if card.consent and card.is_fit(self.now):
                 self.lines.append({"suspension_ended"})
                 self.look()
 
@@ -533,7 +533,7 @@ class Company:
         card, at = attempt.card, attempt.booked.at
         if card.healed_at is not None and at < card.healed_at:
             return
-        attempt.knocked_out = not card.is_out(at)
+        attempt.knocked_out = not card.is_out(at) and (card.consent or attempt.automatic)
         if card.failed_at is None or at >= card.failed_at:
             card.failed_at, card.out_until, card.end_recorded = at, at + 48 * HOUR, False
         card.forbidden |= code in NETWORKS_FORBID

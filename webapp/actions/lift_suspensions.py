@@ -34,7 +34,7 @@ def _lift(session: Session, account_id: int, method_id: int, now: datetime, poli
     account = Account.locked(session, account_id)
     method = session.get_one(PaymentMethod, method_id, populate_existing=True)
     ended = method.record_suspension_ended(now)
-    if ended and not (method.is_barred or method.is_rested):
+    if ended and method.is_chargeable(now):
         line = f"The suspension of {method.label} has ended. It can be charged again."
         decisions.note(session, account_id, Code.SUSPENSION_ENDED, line, now)
         news.method(session, account, EventKind.METHOD_RESTORED, method, now)

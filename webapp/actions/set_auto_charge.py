@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.look import look
 from webapp.actions.withdrawals import note_withdrawal
-from webapp.domain import audit, payment_methods
+from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.policy import Policy
+from webapp.domain.webhooks import EventKind
 
 
 def set_auto_charge(
@@ -31,6 +32,8 @@ def set_auto_charge(
     if method.auto_charge != on:
         method.consent(on, now)
         audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
+        if on and method.suspension(now) is not None:  # F1: from now on it means something
+            news.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
         if not on:
             change = f"Auto-charge for {name} was switched off"
             note_withdrawal(session, account, change, now, policy)

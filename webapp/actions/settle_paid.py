@@ -65,7 +65,7 @@ def paid(
     amount = account.show(attempt.amount)
     line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
     note_about(session, attempt, Code.CHARGED, line, now)
-    if method is not None and method.heal(attempt.started_at):
+    if method is not None and method.heal(attempt.started_at) and method.auto_charge:
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
         news.method(session, account, EventKind.METHOD_RESTORED, method, now)
     _pause_after_burst(session, account, attempt, now, policy)

@@ -47,18 +47,20 @@ def declined(
     payment, method = attempt.payment, attempt.method
     if method is None:
         raise ValueError(f"attempt {attempt.id} was declined without a method")
-    attempt.suspended_method = method.suspend(
+    suspended = method.suspend(
         answer.code,
         answer.decline_class,
         declined_at,
         automatic=attempt.automatic,
         again_at=answer.again_at,
     )
+    # F1: a method that is not charged automatically is not taken out of use.
+    attempt.suspended_method = suspended and (method.auto_charge or attempt.automatic)
     if attempt.suspended_method:
         news.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
     line = (
         f"{account.show(attempt.amount)} to {method.label} was declined: "
-        f"{reason(answer.code).sentence}. {_standing(account, method, now)}"
+        f"{reason(answer.code).sentence}.{_consequence(account, method, now)}"
     )
     note_about(session, attempt, Code.DECLINED, line, now)
     _fail_without_fallback(session, account, payment, now)
@@ -202,10 +204,12 @@ def refused(
     return True
 
 
-def _standing(account: Account, method: PaymentMethod, now: datetime) -> str:
+def _consequence(account: Account, method: PaymentMethod, now: datetime) -> str:
+    if not method.auto_charge:
+        return ""
     if method.is_barred or method.is_rested:
-        return "It is out of use until you retry or replace it."
-    if method.suspended_until is None or not method.is_suspended(now):
-        return "Its 48 hours have already passed."
-    until = moments.when(method.suspended_until, account.time_zone, now)
-    return f"It is suspended until {until}."
+        return " It is out of use until you retry or replace it."
+    suspended_until = method.suspension(now)
+    if suspended_until is None:
+        return " Its 48 hours have already passed."
+    return f" It is suspended until {moments.when(suspended_until, account.time_zone, now)}."

@@ -112,7 +112,7 @@ def _balance(account: Account) -> dict[str, object]:
 
 
 def _method(it: PaymentMethod) -> dict[str, object]:
-    until = it.suspended_until
+    until = it.suspended_until if it.auto_charge else None
     return {
         "id": it.id,
         "label": it.label,

@@ -173,6 +173,12 @@ class PaymentMethod(Base):
         """The truth is computed from the stored time; the job only records it (F1)."""
         return self.suspended_until is not None and now < self.suspended_until
 
+    def suspension(self, now: datetime) -> datetime | None:
+        """F1: until when auto-charge leaves it out. None where auto-charge is off: the stored time
+        means nothing before the customer switches it on.
+        """
+        return self.suspended_until if self.auto_charge and self.is_suspended(now) else None
+
     @property
     def is_gone(self) -> bool:
         return self.gone_at is not None

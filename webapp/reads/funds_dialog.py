@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import money, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.declines import reason
 from webapp.domain.explanations import out_of_use, plain
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.policy import Policy
@@ -101,6 +102,8 @@ def read_funds(
 def _funds_method(method: PaymentMethod, at: top_ups.Situation, chosen: int | None) -> FundsMethod:
     note = ""
     match method.obstacle(at.now):
+        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+            note = f"Last payment failed: {reason(method.failure_code).sentence}."
         case Standing.SUSPENDED:
             note = "Suspended. Paying with it restores it."
         case Standing.BARRED | Standing.RESTED:

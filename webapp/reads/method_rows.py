@@ -44,7 +44,8 @@ class MethodRow:
     """ "Expires 08/28", "Expired 10/26", "Linked 12 Mar 2026"."""
     badge: Badge | None
     trouble: str
-    """Instead of the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds"."""
+    """Instead of the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds", or "Last
+    payment failed: Insufficient funds" where auto-charge is off (F1)."""
     trouble_icon: str
     """ "clock" (time will mend it) or "alert-triangle"."""
     status: str
@@ -90,7 +91,7 @@ def read_rows(
     rows, ids = [], [str(method.id) for method in at.methods]
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
-        retry = last_failure(session, method.id, failed) if trouble and not method.is_gone else None
+        retry = last_failure(session, method.id, failed) if _is_out_of_use(method, at) else None
         status, tone = _status(method, at, plan)
         rows.append(
             MethodRow(
@@ -112,7 +113,7 @@ def read_rows(
                 order_down=_exchanged(ids, index),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
-                is_retrying=bool(trouble) and _is_open(session, method, at),
+                is_retrying=_is_out_of_use(method, at) and _is_open(session, method, at),
             )
         )
     return tuple(rows)
@@ -126,9 +127,16 @@ def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
     return attempt is not None and attempt.state != AttemptState.CHALLENGED
 
 
+def _is_out_of_use(method: PaymentMethod, at: Situation) -> bool:
+    """F4: Retry stands on the row; where auto-charge is off, only on the failed payment."""
+    return method.standing(at.now) in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
+
+
 def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:
     why = reason(method.failure_code)
     match method.obstacle(at.now):
+        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+            return f"Last payment failed: {why.sentence}", "alert-triangle"
         case Standing.GONE:
             where = "PayPal" if method.kind == MethodKind.PAYPAL else "the bank"
             return f"No longer valid at {where} · Add it again", "alert-triangle"

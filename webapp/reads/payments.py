@@ -47,7 +47,7 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
         method_id=method.id if method else None,
         sentence=sentence,
         row=f"{amount} paid. This method is back in use."
-        if payment.kind == PaymentKind.RETRY
+        if payment.kind == PaymentKind.RETRY and method is not None and method.auto_charge
         else f"{amount} paid.",
     )
 
@@ -64,9 +64,9 @@ def _declined(last: Attempt | None, label: str, account: Account, now: datetime)
     if last is not None and last.decline_code == METHOD_GONE:
         return f"The processor no longer has {label}. Nothing was charged. {why.advice}"
     until = ""
-    if method is not None and (method.is_barred or method.is_rested):
+    if method is not None and method.auto_charge and (method.is_barred or method.is_rested):
         until = " It is out of use until you retry or replace it."
-    elif method is not None and method.suspended_until is not None and method.is_suspended(now):
-        moment = moments.when(method.suspended_until, account.time_zone, now)
+    elif method is not None and (suspended_until := method.suspension(now)) is not None:
+        moment = moments.when(suspended_until, account.time_zone, now)
         until = f" It is suspended from automatic payments until {moment}."
     return f"{label} was declined: {why.sentence}. Nothing was charged.{until}"

@@ -53,12 +53,15 @@ def read_retry(
         brand=method.chip,
         declined=f"Declined {moments.within(when)} · {why.sentence}",
         advice=why.advice,
-        consequence=_retry_consequence(out),
+        consequence=_retry_consequence(out) if method.auto_charge else _MANUAL_ONLY,
         balance_before=account.show(account.balance),
         balance_after=account.show(account.balance + failed.amount),
-        can_restore=out is Standing.SUSPENDED,
+        can_restore=method.suspension(now) is not None and out is Standing.SUSPENDED,
         request_key=request_key,
     )
+
+
+_MANUAL_ONLY = "Auto-charge is off for this method: it is charged only when you pay with it."
 
 
 def _retry_consequence(out: Standing | None) -> str:

@@ -30,8 +30,10 @@ class MethodRecord:
     """Only what is `ready` is charged unasked. `barred` and `rested` come back by a payment of the
     customer's, `suspended` by itself."""
     suspended_until: datetime | None
+    """Only where `auto_charge` is on."""
     reason: str
-    """Why it is suspended or barred, in plain words."""
+    """Why it is suspended or barred, in plain words; or, where `auto_charge` is off, why the last
+    payment with it failed."""
     added_at: datetime
 
 
@@ -66,7 +68,6 @@ def read_order(session: Session, account_id: int) -> Order:
 
 def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:
     out = method.obstacle(now)
-    suspended = method.suspended_until if method.is_suspended(now) else None
     failed = out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
     return MethodRecord(
         id=method.id,
@@ -78,7 +79,7 @@ def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:
         expires=method.expiry,
         auto_charge=method.auto_charge,
         status=method.standing(now),
-        suspended_until=suspended,
+        suspended_until=method.suspension(now),
         reason=reason(method.failure_code).sentence if failed else "",
         added_at=method.created_at,
     )

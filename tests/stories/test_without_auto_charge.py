@@ -1,0 +1,107 @@
+"""F1: a suspension means something only where auto-charge is on. Elsewhere the last failure is
+shown; the 48 hours are stored in case auto-charge is switched on.
+"""
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import DISCOVER, VISA
+from webapp.domain.payment_methods import SUSPENSION, Standing
+from webapp.domain.webhooks import Event
+from webapp.reads.funds_dialog import read_funds
+from webapp.reads.payment_methods import read_screen
+from webapp.reads.payments import read_outcome
+from webapp.reads.records.methods import read_method
+from webapp.reads.retry_dialog import read_retry
+
+pytestmark = pytest.mark.story
+
+
+@pytest.fixture
+def failed(world):
+    """The second card has auto-charge off; a payment with it has just failed."""
+    world.webhook()
+    world.cards(VISA)
+    world.refill()
+    world.card(DISCOVER)
+    world.next_answer("decline", decline_code="authentication_required")
+    world.pay(world.method("1117"), "30.00")
+    return world
+
+
+def row(world):
+    world.session.rollback()
+    screen = read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    return screen.methods[1]
+
+
+def events(world):
+    world.session.rollback()
+    kinds = world.session.scalars(select(Event.kind).order_by(Event.id))
+    return [str(kind) for kind in kinds if kind.endswith((".suspended", ".restored"))]
+
+
+def test_nothing_says_suspended(failed):
+    """F1: neither the row, the dialogs, the outcome, the timeline, the API nor an event."""
+    session, account_id, now = failed.session, failed.account_id, failed.clock.now()
+    (attempt,) = failed.attempts
+    shown = row(failed)
+    assert shown.trouble == "Last payment failed: Authentication failed"
+    assert (shown.status, shown.retry_attempt_id) == ("Manual only", None)
+
+    funds = read_funds(session, account_id, now, failed.policy, "key")
+    assert funds.methods[1].note == "Last payment failed: Authentication failed."
+    outcome = read_outcome(session, attempt.payment_id, now)
+    retry = read_retry(session, account_id, attempt.id, "key", now)
+    record = read_method(session, account_id, failed.method("1117").id, now)
+    assert (record.suspended_until, record.reason) == (None, "Authentication failed")
+    assert not retry.can_restore
+    texts = [outcome.sentence, retry.consequence, failed.decisions[-1].sentence]
+    assert not [text for text in texts if "uspended" in text or "48 hours" in text]
+    assert events(failed) == []
+
+
+def test_no_mail_of_a_suspension(failed):
+    """F1, F11: the person who paid saw the outcome; automatic billing lost nothing."""
+    failed.run()
+    assert failed.mails_of("method_suspended") == []
+
+
+def test_switched_on_it_is_suspended(failed):
+    """F1: the 48 hours run from the failure, and count once auto-charge is on."""
+    failed.clock.advance(hours=1)
+    failed.consent(failed.method("1117"), True)
+    assert row(failed).trouble == "Suspended until Tue 24 Nov, 10:00 · Authentication failed"
+    assert row(failed).retry_attempt_id == failed.attempts[0].id
+    assert failed.method("1117").standing(failed.clock.now()) is Standing.SUSPENDED
+    assert events(failed) == ["payment_method.suspended"]
+
+    failed.consent(failed.method("1117"), False)
+    assert row(failed).trouble == "Last payment failed: Authentication failed"
+
+
+def test_its_end_is_no_news(failed):
+    """F1, F6: nothing was kept out of automatic billing, so nothing comes back into it."""
+    failed.clock.advance(seconds=SUSPENSION.total_seconds())
+    failed.run("lift suspensions")
+    assert failed.method("1117").suspended_until is None
+    assert row(failed).trouble == ""
+    assert "suspension_ended" not in failed.timeline
+    assert events(failed) == []
+
+
+def test_a_success_is_no_restoration(failed):
+    """F1, F5"""
+    failed.pay(failed.method("1117"), "30.00")
+    assert row(failed).trouble == ""
+    assert "restored" not in failed.timeline
+    assert events(failed) == []
+
+
+def test_a_barred_card(failed):
+    """F1, F3: so it is with what only a Retry brings back."""
+    failed.next_answer("decline", decline_code="stolen_card")
+    failed.pay(failed.method("1117"), "30.00")
+    assert row(failed).trouble == "Last payment failed: Declined by the bank"
+    failed.consent(failed.method("1117"), True)
+    assert row(failed).trouble.startswith("Out of use until you retry or replace it")
