@@ -1,8 +1,8 @@
 """Starts what has just come due, within a second and without waiting for the sweep (T4).
 
-A handler wakes it after its commit, and on PostgreSQL another process's commit does. What else
-there is it finds by itself: it looks every half second, at four partial indexes that are nearly
-always empty.
+A handler wakes it after its commit, and on PostgreSQL another process's commit does. The rest,
+such as a suspension that has ended, it finds by itself: every half second it reads six partial
+indexes that are nearly always empty.
 """
 
 import time
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from webapp.actions.deliver_webhooks import DELIVERING, deliver_to
 from webapp.actions.go_on import GOING_ON, go_on
+from webapp.actions.look_when_due import is_anything_due, look_when_due
 from webapp.actions.send_notices import send_notices
 from webapp.domain import top_ups, webhooks
 from webapp.domain.claims import claim
@@ -42,6 +43,7 @@ HOOK_THREADS = 4
 """How many receivers of webhooks are told at once; each may take its time."""
 
 HOOKS = "deliver webhooks"
+LOOKS = "look when due"
 MAILS = "send notices"
 """As the jobs are called: both meet the same trouble."""
 
@@ -61,6 +63,8 @@ class Worker:
         self._under_way: set[Waiting | str] = set()
         self._rests: dict[Waiting | str, float] = {}
         """Until when, by the monotonic clock."""
+        self._no_looks_until = 0.0
+        """The same, for accounts whose time has come: another process is looking at them."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="charge")
         self._post = ThreadPoolExecutor(1, thread_name_prefix="mail")
         self._hooks = ThreadPoolExecutor(HOOK_THREADS, thread_name_prefix="hook")
@@ -106,8 +110,14 @@ class Worker:
                 self._shift.outage_is_over()
                 self._rests.clear()
             ready = top_ups.ready_to_go_on(db.session()) if self._has_room() else []
-            to_tell = webhooks.with_something_due(db.session(), parts().clock.now())
+            now = parts().clock.now()
+            to_tell = webhooks.with_something_due(db.session(), now)
+            to_look = time.monotonic() >= self._no_looks_until and is_anything_due(
+                db.session(), now
+            )
             db.session.remove()
+        if to_look:
+            self._submit(self._pool, LOOKS, LOOKS, partial(self._look, app))
         for endpoint_id in to_tell:
             receiver = f"webhook {endpoint_id}"
             self._submit(self._hooks, receiver, HOOKS, partial(self._deliver, app, endpoint_id))
@@ -134,6 +144,17 @@ class Worker:
             self._rests.pop(item, None)
             if not well:
                 self._rests[item] = time.monotonic() + REST
+
+    def _look(self, app: Flask) -> int:
+        """Should it fail, the sweep looks at the same accounts."""
+        with app.app_context():
+            it = parts()
+            done = look_when_due(db.session(), it.clock.now(), it.policy)
+        if done:
+            self.wake()
+        else:
+            self._no_looks_until = time.monotonic() + REST
+        return done
 
     def _go_on(self, app: Flask, item: Waiting) -> None:
         """Should it fail, its attempt stays open and reconciliation asks about it."""

@@ -10,7 +10,7 @@ from webapp.actions.look import look
 from webapp.domain import decisions, news
 from webapp.domain.accounts import Account
 from webapp.domain.decisions import Code
-from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.payment_methods import PaymentMethod, suspension_has_ended
 from webapp.domain.policy import Policy
 from webapp.domain.webhooks import EventKind
 
@@ -18,9 +18,7 @@ from webapp.domain.webhooks import EventKind
 def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
     """How many were recorded. The truth never waits for this: it is computed from stored times."""
     due = session.execute(
-        select(PaymentMethod.id, PaymentMethod.account_id).where(
-            PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None)
-        )
+        select(PaymentMethod.id, PaymentMethod.account_id).where(suspension_has_ended(now))
     ).all()
 
     def lift(method: tuple[int, int]) -> bool:

@@ -105,6 +105,8 @@ def tell(
     """Say why nothing is charged: a line on the timeline, and an email where people must act
     (T10, T17). The email's own line comes first, so that repeats of the answer are folded.
     """
+    if answer.code is Code.CAP_REACHED and answer.until is not None:
+        LowBalanceSettings.of(session, account.id).look_again(answer.until)
     _owe_mail(session, account, at, answer)
     line = timeline_line(at, answer, account.show)
     last = decisions.latest(session, account.id) if routine else None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, overload
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -41,6 +41,15 @@ class LowBalanceSettings(Base):
     """One row per account. Amounts in micros; an empty limit is no limit."""
 
     __tablename__ = "low_balance_settings"
+    __table_args__ = (
+        # Partial, so that the worker reads only what waits for a time.
+        Index(
+            "ix_low_balance_settings_look_again_at",
+            "look_again_at",
+            sqlite_where=text("look_again_at IS NOT NULL"),
+            postgresql_where=text("look_again_at IS NOT NULL"),
+        ),
+    )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
     refill_on: Mapped[bool] = mapped_column(default=False)
@@ -61,6 +70,10 @@ class LowBalanceSettings(Base):
     blocked_mailed_at: Mapped[datetime | None]
     """T17: when people were emailed that the refill now due cannot be charged. Empty: not in this
     episode, which ends with a balance at or above the threshold."""
+
+    look_again_at: Mapped[datetime | None]
+    """T4: when time alone may change what the last look found: a limit's window has passed, or the
+    hour between two notifications. A look that comes too early does no harm."""
 
     version: Mapped[int] = mapped_column(default=0)
     """Grows with each Apply, so that a stale form is seen as such."""
@@ -103,6 +116,11 @@ class LowBalanceSettings(Base):
             self.refill_on and self.threshold is not None and falls_below(balance, self.threshold)
         )
 
+    def look_again(self, at: datetime) -> None:
+        """T4: at this instant, if not before."""
+        if self.look_again_at is None or at < self.look_again_at:
+            self.look_again_at = at
+
     def end_episode(self, balance: int) -> None:
         """T17: no refill is due, so the next one that cannot be charged is emailed again."""
         if not self.is_below_refill(balance):
@@ -143,6 +161,7 @@ class LowBalanceSettings(Base):
             return None
         # Farther ahead than the interval, it comes from a clock that was set back since.
         if self.notified_at is not None and abs(now - self.notified_at) < MAIL_INTERVAL:
+            self.look_again(self.notified_at + MAIL_INTERVAL)
             return None
         self.armed_below = left[0] if left else None
         self.notified_at = now

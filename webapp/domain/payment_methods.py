@@ -6,7 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, bindparam, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    and_,
+    bindparam,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -330,6 +341,11 @@ class PaymentMethod(Base):
 def _ended_everywhere(year: int, month: int) -> datetime:
     year, month = divmod(year * 12 + month, 12)
     return datetime(year, month + 1, 1, 12, tzinfo=UTC)
+
+
+def suspension_has_ended(now: datetime) -> ColumnElement[bool]:
+    """Of a listed method; its end has not been recorded yet (F6)."""
+    return and_(PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None))
 
 
 _LISTED = (
