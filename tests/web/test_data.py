@@ -2,11 +2,15 @@
 
 import csv
 import json
+from decimal import Decimal
 from io import BytesIO, StringIO
+from secrets import token_hex
 from zipfile import ZipFile
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from tests.domain.test_usage_file import HEADER, damaged
 from tests.factories import MASTERCARD, VISA
 from tests.web.conftest import errors, words
 from webapp.domain.usage_imports import UsageImport
@@ -103,6 +107,19 @@ def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send,
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines").text
     assert [row[0] for row in csv.reader(StringIO(file.lstrip("\ufeff")))] == ["line", "2–4"]
     assert world.balance == "99.00"
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damaged())
+def test_l15_posted_duplicate_and_bad_are_all_records(world, case):
+    """L15: whichever quotes and separators were put into a file; the ledger has what was posted."""
+    lines, _ = case
+    before = Decimal(world.balance)
+    text = "".join(lines).replace("2,0.0215,", f"{world.account_id},0.0215,")
+    world.import_usage(HEADER + text, key=token_hex(8))
+    run = imports(world)[-1]
+    assert run.posted + run.duplicate + run.bad == len(lines)
+    assert before - Decimal(world.balance) == run.posted * Decimal("0.0215")
 
 
 def test_the_report_of_an_import_from_before_ranges_is_still_read(client, send, world):
