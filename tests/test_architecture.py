@@ -1,6 +1,7 @@
 """The rules of the house that import-linter cannot see."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_only_the_clock_reads_the_wall_clock():
 def test_tests_read_the_wall_clock_by_the_same_name():
     """So that a search for `Clock()` finds each test that may depend on the date."""
     assert found(clock_readings, allowed="tests/moved_clock/", root=ROOT / "tests") == []
+
+
+def test_time_zones_come_with_the_product():
+    """A minimal host has none of its own."""
+    assert re.search(r"^tzdata==", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    command = [sys.executable, "-c", "import zoneinfo; zoneinfo.ZoneInfo('Pacific/Kiritimati')"]
+    subprocess.run(command, env={"PYTHONTZPATH": ""}, check=True)
 
 
 def test_the_word_of_a_processor_stands_in_its_own_files_alone():
