@@ -13,6 +13,7 @@ from webapp.ports import (
     Declined,
     Event,
     Forged,
+    Listed,
     MethodGone,
     NeedsOperator,
     Paid,
@@ -23,6 +24,7 @@ from webapp.ports import (
     TakenBackState,
     Unknown,
 )
+from webapp.processors.paypal import events as paypal_events
 
 
 @pytest.fixture
@@ -431,3 +433,32 @@ def test_a_body_of_another_shape_is_no_crash(harness, paid):
 
     assert isinstance(harness.processor.happenings(event), Unknown)
     assert json.loads(raw)["resource"]["dispute_id"] == dispute
+
+
+def test_a_listed_event_of_another_shape_is_not_passed_over(harness, paid):
+    """L17: it is no crash either, and the list is asked for again."""
+    begin = harness.now()
+    harness.there.refund(paid[1], "40.00")
+    harness.there.log[-1]["resource"] = {}
+    harness.move_clock(timedelta(minutes=1))
+
+    assert isinstance(harness.processor.list_events(begin, harness.now()), Unknown)
+
+
+@pytest.mark.parametrize(("kind", "answer"), [(403, RefusedToLook), (500, Unknown)])
+def test_a_list_that_is_not_answered_is_told(harness, kind, answer):
+    """L17"""
+    harness.there.trouble(kind, "webhooks-events")
+
+    assert isinstance(harness.processor.list_events(harness.now(), harness.now()), answer)
+
+
+def test_more_events_than_are_listed_at_once_are_no_whole_span(harness, paid, monkeypatch):
+    """L17: the span is made shorter, and nothing of it is taken before."""
+    monkeypatch.setattr(paypal_events, "PAGES", 2)
+    begin = harness.now()
+    for _ in range(2 * paypal_events.PAGE + 1):
+        harness.there.refund(paid[1], "1.00")
+    harness.move_clock(timedelta(minutes=1))
+
+    assert harness.processor.list_events(begin, harness.now()) == Listed((), is_whole=False)

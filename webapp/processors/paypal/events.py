@@ -156,9 +156,14 @@ class Events:
         return Event(id_, about)
 
     def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
-        """PayPal names no order, and what the link to the next answer holds is its own."""
         span = {"start_time": _written(since), "end_time": _written(until)}
-        query = urlencode({"page_size": PAGE, **span})
+        try:
+            return self._listed(urlencode({"page_size": PAGE, **span}))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise NoAnswer(f"PayPal listed events as we do not know them: {error!r}") from error
+
+    def _listed(self, query: str) -> Listed | Unknown | RefusedToLook:
+        """PayPal names no order, and what the link to the next answer holds is its own."""
         found: list[dict[str, Any]] = []
         for _ in range(PAGES):
             reply = self._client.get(f"{EVENTS}?{query}")
@@ -168,7 +173,9 @@ class Events:
             found += page
             query = urlsplit(reply.link("next")).query
             if not page or not query:
-                return Listed(_followed(found))
+                followed = [message for message in found if message["event_type"] in FOLLOWED]
+                followed.sort(key=lambda message: instant(message["create_time"]))
+                return Listed([Event(str(one["id"]), _about(one)) for one in followed])
         return Listed((), is_whole=False)
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
@@ -367,16 +374,6 @@ def _unexplained(reversal: Reversed) -> NeedsOperator:
         f"PayPal took this back, and it was debited as a reversal. {SWITCH_ON} If a dispute caused "
         "it, its end is not followed.",
     )
-
-
-def _followed(messages: list[dict[str, Any]]) -> list[Event]:
-    """Raises `NoAnswer` for what is no list of messages."""
-    try:
-        followed = [message for message in messages if message["event_type"] in FOLLOWED]
-        followed.sort(key=lambda message: instant(message["create_time"]))
-        return [Event(str(message["id"]), _about(message)) for message in followed]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise NoAnswer(f"PayPal listed an event as we do not know it: {error!r}") from error
 
 
 def _written(at: datetime) -> str:

@@ -78,7 +78,10 @@ BAD_RETURN = RefusedToLook("The address to return to must be a path on this host
 
 
 class PretendProcessor(ABC):
-    """Behind `webapp.ports.Processor`. Its time is the product's, which the sandbox moves."""
+    """Behind `webapp.ports.Processor`. Its time is the product's, which the sandbox moves.
+
+    It lists no events (L17): its books keep each until the webhook has taken it.
+    """
 
     saves: ChallengeKind
     """What its `saving` tells about."""
