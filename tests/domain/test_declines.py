@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from webapp.domain.declines import BANK, CALL_BANK, METHOD_GONE, REASONS, class_of, reason
+from webapp.domain.declines import (
+    BANK,
+    BLOCKED_BY_PROCESSOR,
+    CALL_BANK,
+    METHOD_GONE,
+    REASONS,
+    class_of,
+    reason,
+)
 from webapp.ports import DeclineClass
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "data" / "decline_codes.csv"
@@ -74,7 +82,7 @@ def test_the_holder_of_a_stolen_card_learns_nothing(code):
 
 
 def test_every_reason_belongs_to_a_known_code():
-    assert set(REASONS) - {METHOD_GONE} <= {code for code, _ in EVERY_CODE}
+    assert set(REASONS) - {METHOD_GONE, BLOCKED_BY_PROCESSOR} <= {code for code, _ in EVERY_CODE}
 
 
 def test_the_classes_are_those_of_the_reference():

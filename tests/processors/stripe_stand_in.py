@@ -84,6 +84,8 @@ class Card:
     number: str
     error: dict[str, Any] = field(default_factory=dict)
     """What a charge is declined with, beyond what its number says."""
+    blocked_for: str = ""
+    """The reason for which Stripe's own rules block a charge, before the bank is asked."""
 
 
 class StandIn:
@@ -318,6 +320,8 @@ class StandIn:
             intent["status"] = "requires_action"
             intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
             return self._shown(intent, expand)
+        if card.blocked_for:
+            raise self._decline(intent, card, {"decline_code": "fraudulent"})
         if card.number == DECLINES or card.error:
             raise self._decline(intent, card, {})
         self._charge(intent)
@@ -347,6 +351,12 @@ class StandIn:
         refused = self._card_error(card, "payment_intent", intent, **error)
         told = refused.body["error"]
         advice = {n: told[n] for n in ("network_advice_code", "advice_code") if n in told}
+        if card.blocked_for:
+            advice = {
+                "type": "blocked",
+                "network_status": "not_sent_to_network",
+                "reason": card.blocked_for,
+            }
         charge = self._charge(intent, **(advice or {"network_status": "declined"}))
         intent["status"] = "requires_payment_method"
         intent["last_payment_error"] = {

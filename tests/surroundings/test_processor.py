@@ -134,7 +134,8 @@ def test_its_own_full_disk_is_its_answer_and_not_our_error(without_books):
     payment = world.pay(world.method("4242"), "30.00")
     assert payment.state == "open"
     assert world.tries == [("4242", "30.00", "unknown")]
-    assert isinstance(processor.verify("verify-1", "card_x"), Unknown)
+    saved = world.method("4242").processor_reference
+    assert isinstance(processor.verify("verify-1", saved), Unknown)
     assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RefusedToLook)
     assert processor.revoke("card_x") is False
     world.books._store.db.execute("PRAGMA query_only = 0")

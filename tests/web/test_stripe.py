@@ -177,6 +177,24 @@ def test_who_pays_with_a_detached_card_reads_why_m13(client, world, stand_in):
     assert world.methods[0].is_gone
 
 
+@pytest.mark.parametrize("blocked_for", ["rule", "highest_risk_level"])
+def test_a_block_by_stripes_own_rules_is_not_told_as_the_banks_f2(
+    client, world, stand_in, blocked_for
+):
+    """F3: no network forbids it, but only the customer's own payment brings the card back."""
+    add(client, stand_in)
+    method = world.methods[0].processor_reference.partition("/")[2]
+    stand_in.cards[method].blocked_for = blocked_for
+    form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
+
+    answer = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
+
+    assert "Blocked by the payment processor’s fraud rules" in answer.text
+    assert "Declined by the bank" not in answer.text
+    assert world.attempts[-1].decline_code == "blocked_by_processor"
+    assert world.methods[0].is_barred
+
+
 def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_in):
     add(client, stand_in)
     method = world.methods[0].processor_reference.partition("/")[2]

@@ -36,12 +36,20 @@ CURRENCY = Reason(N_("The card cannot pay in this currency"), N_("Use another me
 UNSUPPORTED = Reason(N_("The card does not allow this payment"), N_("Use another method."))
 REVOKED = Reason(N_("These payments were stopped"), N_("Retry, or add the method again."))
 
+BLOCKED = Reason(
+    N_("Blocked by the payment processor’s fraud rules"),
+    N_("Use another method, or ask your provider."),
+)
 REMOVED = Reason(N_("No longer known to the processor"), N_("Add it again, or use another method."))
 
 METHOD_GONE = "method_gone"
 """In place of a decline code: the processor no longer has the method (M13)."""
 
+BLOCKED_BY_PROCESSOR = "blocked_by_processor"
+"""The processor's own fraud rules stopped it; the bank was never asked (F2)."""
+
 REASONS = {
+    BLOCKED_BY_PROCESSOR: BLOCKED,
     METHOD_GONE: REMOVED,
     "insufficient_funds": FUNDS,
     "card_velocity_exceeded": LIMIT,
@@ -89,6 +97,7 @@ _CUSTOMER = {
     "invalid_expiry_year",
 }
 _HARD = {
+    BLOCKED_BY_PROCESSOR,
     "incorrect_number",
     "invalid_number",
     "invalid_account",

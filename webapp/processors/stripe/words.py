@@ -93,6 +93,8 @@ def declined(error: Told, outcome: Told, at: datetime, reference: str) -> Declin
     code = str(error.get("decline_code") or error.get("code") or "generic_decline")
     if error.get("code") in NOT_AUTHENTICATED:
         code = AUTHENTICATION
+    if outcome.get("type") == "blocked":
+        code = declines.BLOCKED_BY_PROCESSOR  # F2: the bank never saw it
     advice = str(error.get("network_advice_code") or outcome.get("network_advice_code") or "")
     said = error.get("advice_code") or outcome.get("advice_code")
     if advice in NEVER_AGAIN or said == "do_not_try_again":
