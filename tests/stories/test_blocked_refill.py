@@ -72,10 +72,10 @@ CAUSES = {
     removed: ("no payment method is saved", "Add a payment method"),
     without_consent: ("No payment method has auto-charge on", "Turn on auto-charge"),
     primary_off: ("Auto-charge is off for your primary method", "move another one to the top"),
-    expired: ("out of use", "Retry or replace"),
-    gone: ("out of use", "Retry or replace"),
-    suspended: ("Nothing can be charged until", "Retry or replace"),
-    barred: ("out of use", "Retry or replace"),
+    expired: ("Retry or replace one, or add funds", ""),
+    gone: ("Retry or replace one, or add funds", ""),
+    suspended: ("Retry or add funds to go on now", ""),
+    barred: ("Retry or replace one, or add funds", ""),
     out_of_bounds: ("outside the limits now in force", "Correct the refill settings"),
     switched_off: ("switched off by your provider", "ask your provider"),
 }
@@ -110,6 +110,7 @@ def test_one_mail_per_episode(refilled, cause):
     reason, advice = CAUSES[cause]
     assert reason in mail.facts["reason"]
     assert advice in mail.facts["advice"]
+    assert bool(advice) == bool(mail.facts["advice"]), "said once: in the reason or beside it"
     assert (mail.facts["balance"], mail.facts["threshold"]) == ("$49.99", "$50.00")
     letter = world.parts.mailer.render(mail.kind, mail.facts, mail.language)
     assert "/billing/payment-methods" in letter.text

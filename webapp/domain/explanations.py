@@ -134,7 +134,9 @@ def timeline_line(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLIS
 
 
 def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
-    """T17: the advice beside the reason why a due refill cannot be charged."""
+    """T17: the advice beside the reason why a due refill cannot be charged; empty where that says
+    what to do.
+    """
     _ = tongue.gettext
     match plan.code:
         case Code.NO_METHOD if not at.methods:
@@ -156,7 +158,7 @@ def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
             return _("Resume automatic payments, or add funds.")
         case Code.CAP_REACHED:
             return _("Raise the limit, or add funds.")
-    return _("Retry or replace a payment method, or add funds.")
+    return ""
 
 
 def out_of_use(method: PaymentMethod, at: Situation, tongue: Tongue = ENGLISH) -> Sentence:
