@@ -11,6 +11,7 @@ NOT_LOOKED_AT = "not looked at"
 PAID = "paid"
 ASKS = "asks"
 GIVEN_UP = "given up"
+GONE = "method_gone"
 """Beside these an answer is the code of a decline."""
 
 
@@ -39,6 +40,8 @@ class Banks:
             return NO_ANSWER
         if kind == "refuse_to_look":
             return NOT_LOOKED_AT
+        if attempt.reference in attempt.card.gone_there:
+            return NO_ANSWER if kind == "timeout_after_charge" else GONE
         attempt.booked = self._decide(attempt, kind, code, now)
         return NO_ANSWER if kind == "timeout_after_charge" else attempt.booked.says
 

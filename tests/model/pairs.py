@@ -181,6 +181,12 @@ class Pair:
         )
         self.company.resume()
 
+    def remove_there(self, card: Card) -> None:
+        """At the processor, which tells nobody; only a charge finds it (M13)."""
+        reference = self.world.method(card.last4).processor_reference
+        self.world.books.vault.revoke(reference, self.world.clock.now())
+        card.gone_there.add(card.reference)
+
     def answer_the_bank(self, attempt: Attempt, how: str) -> None:
         address = self.world.address_of(self.row(attempt).payment)
         if address:
@@ -299,6 +305,7 @@ class Pair:
         assert [m.position for m in methods] == list(range(1, len(methods) + 1))
         for method, card in zip(methods, company.cards, strict=True):
             assert (method.last4, method.auto_charge) == (card.last4, card.consent)
+            assert method.is_gone == card.is_gone, card
             assert method.is_chargeable(now) == (card.consent and card.is_fit(now)), card
             if card.out_until is not None and now < card.out_until:
                 assert method.suspended_until == card.out_until

@@ -39,13 +39,18 @@ class Card:
     forbidden: bool = False
     declines: int = 0
     healed_at: datetime | None = None
+    reference: int = 0
+    """Counts up each time that it is added: the processor then has it anew (M8)."""
+    gone_there: set[int] = field(default_factory=set)
+    """References that the processor no longer has, whether that is known here or not (M13)."""
+    is_gone: bool = False
 
     def is_out(self, at: datetime) -> bool:
         suspended = self.out_until is not None and at < self.out_until
         return suspended or self.forbidden or self.declines >= 5
 
     def is_fit(self, at: datetime) -> bool:
-        return at < self.expired_from and not self.is_out(at)
+        return at < self.expired_from and not self.is_out(at) and not self.is_gone
 
 
 @dataclass(eq=False)
@@ -62,6 +67,9 @@ class Attempt:
     booked: Booked | None = None
     taken_at: datetime | None = None
     code: str = ""
+    reference: int = 0
+    refusals: int = 0
+    """In a row (L8)."""
     told_unknown: bool = False
     is_stuck: bool = False
     knocked_out: bool = False

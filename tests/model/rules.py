@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.model.bank import ASKS, GIVEN_UP, NO_ANSWER, NOT_LOOKED_AT, PAID, Banks
+from tests.model.bank import ASKS, GIVEN_UP, GONE, NO_ANSWER, NOT_LOOKED_AT, PAID, Banks
 from tests.model.records import (
     CENT,
     HOUR,
@@ -191,6 +191,7 @@ class Company:
             self.cards.append(card)
             listed = card
         listed.consent |= consent
+        listed.reference, listed.is_gone = listed.reference + 1, False
         self.look()
 
     def remove(self, card: Card) -> None:
@@ -272,6 +273,9 @@ class Company:
     def restore(self, card: Card) -> None:
         """F4: it lifts a suspension, and nothing else."""
         if card.forbidden or card.declines >= 5:
+            raise Refused
+        if card.reference in card.gone_there:
+            self._lose(card)
             raise Refused
         if card.habit != "pays" or self.now >= card.expired_from:
             raise Refused  # the bank does not vouch for it
@@ -476,6 +480,7 @@ class Company:
         attempt = Attempt(
             wish, card, wish.amount, self.now, self.now + 10 * SECOND, there, root=root
         )
+        attempt.reference = card.reference
         wish.attempts.append(attempt)
         self.attempts.append(attempt)
         return attempt
@@ -485,6 +490,7 @@ class Company:
         if says in (NO_ANSWER, NOT_LOOKED_AT) and (attempt.automatic or says == NO_ANSWER):
             attempt.waits_for = says
             self.reached[f"{says}, {wish.kind}"] += 1
+            self._count_refusals(attempt, says)
             self.mail_suspensions(wish)
             return
         if says == ASKS and attempt.somebody_there:
@@ -498,13 +504,40 @@ class Company:
             attempt.state, wish.state = "given up", "given up"
             if attempt.automatic:
                 self.need = None
+        elif says == GONE:
+            self._find_gone(attempt)
         else:
             self._decline(attempt, "authentication_required" if says == ASKS else says)
-            if attempt.somebody_there:
-                wish.state = "failed"
+        if attempt.state == "declined" and attempt.somebody_there:
+            wish.state = "failed"
         if wish.state != "open":
             self.look(routine=True)
             self.mail_suspensions(wish)
+
+    def _count_refusals(self, attempt: Attempt, says: str) -> None:
+        """L8: the third in a row goes before the operator, until another answer comes."""
+        if says != NOT_LOOKED_AT:
+            attempt.is_stuck &= not attempt.refusals
+            attempt.refusals = 0
+            return
+        attempt.refusals += 1
+        if attempt.refusals == 3:
+            attempt.is_stuck = True
+            self.reached["refused three times"] += 1
+            self.lines.append({"operator_must_decide"})
+
+    def _find_gone(self, attempt: Attempt) -> None:
+        """M13: conclusive, and nothing is suspended."""
+        attempt.state, attempt.code = "declined", GONE
+        self.reached[f"gone, {attempt.wish.kind}"] += 1
+        if attempt.reference == attempt.card.reference:
+            self._lose(attempt.card)
+        self.lines.append({"declined"})
+
+    def _lose(self, card: Card) -> None:
+        if not card.is_gone and card in self.cards:
+            card.is_gone = True
+            self.lines.append({"method_gone"})
 
     def _credit(self, attempt: Attempt) -> None:
         attempt.state, attempt.wish.state = "paid", "paid"

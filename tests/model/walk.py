@@ -226,6 +226,17 @@ class Walk(RuleBasedStateMachine):
             if wait:
                 self._move_to(self.pairs[0].company.now + timedelta(minutes=wait))
 
+    @precondition(lambda self: self._any(lambda it: it.cards))
+    @rule(who=who, number=nth, then_low=st.sampled_from((True, True, False)))
+    def remove_there(self, who, number, then_low):
+        """M13: a card is removed at the processor, whose event is lost. Not while it is charged."""
+        pair = self.pairs[who]
+        card = self._card(pair, number)
+        if card and not any(a.card is card and a.state == "open" for a in pair.company.attempts):
+            pair.remove_there(card)
+            if then_low:
+                self.use_until_it_is_low(who, [], UNIT)
+
     def _tell_banks(self, who, cards, said):
         for card, answer in zip(cards, said, strict=False):
             if answer and not self.banks.told[card.last4]:
