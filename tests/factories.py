@@ -147,7 +147,7 @@ class World:
             now=self.clock.now(),
         )
 
-    def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=False):
+    def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=None):
         """Add a card as the capture form does; the bank's challenge is completed if there is one.
 
         `auto_charge` then sets the consent.
@@ -167,7 +167,7 @@ class World:
         challenge = address.rstrip("/").rpartition("/")[2]
         getattr(self.books.desk, how)(challenge, self.clock.now())
 
-    def begin_card(self, number, expiry=None, consent=False, account_id=None):
+    def begin_card(self, number, expiry=None, consent=None, account_id=None):
         """Send the form of a card; its bank may ask first."""
         now = self.clock.now()
         form = card_form(number, expiry or valid_expiry(now))

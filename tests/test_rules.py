@@ -10,7 +10,7 @@ RULES = [
     *[f"L{number}" for number in range(1, 14)],
     *["L15", "L17"],
     *[f"M{number}" for number in range(1, 15)],
-    *[f"T{number}" for number in range(1, 18)],
+    *[f"T{number}" for number in range(1, 19)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],
     *["E1", "E2", "P1", "P2", "P3", "P4"],

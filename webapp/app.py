@@ -33,6 +33,7 @@ from webapp.web import (
     balance,
     billing_details,
     challenges,
+    charge_question,
     compression,
     data,
     drawing,
@@ -222,6 +223,7 @@ def register_pages(app: Flask) -> None:
     pictures.init_app(app)
     errors.init_app(app)
     proof.init_app(app)
+    charge_question.init_app(app)
     throttling.init_app(app)
     compression.init_app(app)
     drawing.init_app(app)

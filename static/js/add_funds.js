@@ -24,6 +24,11 @@ const show = () => {
   for (const quick of form.querySelectorAll(".quick-amount"))
     quick.ariaPressed = String(cents(quick.value) === amount);
   // A chain that cannot be charged is nothing to confirm.
+  if (form.dataset.open) {
+    const more = amount === null ? null : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
+    form.querySelector("[data-after-open]").textContent = more ?? "…";
+    form.querySelector("[type=submit]").textContent = amount ? `Pay another ${written(amount, symbol)}` : "Pay again";
+  }
   const barred = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
   form.querySelector(".before-after").hidden = barred;
   form.querySelector("[type=submit]").disabled = barred;

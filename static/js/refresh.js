@@ -26,6 +26,15 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.requestConfig.elt.id === "refresher" && overtaken) detail.shouldSwap = false;
 });
 
+/* The result of a press stays until the next load, or the next press. */
+let refreshing = false;
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  refreshing = detail.requestConfig.elt.id === "refresher";
+});
+
+Idiomorph.defaults.callbacks.beforeNodeRemoved = (node) => !(refreshing && "keep" in (node.dataset ?? {}));
+
 /* What a person has opened stays open; an answer may open it, and never closes it. */
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node, change) =>
   !(change === "remove" && name === "open" && node.tagName === "DETAILS");

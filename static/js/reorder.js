@@ -88,10 +88,6 @@ const putBack = () => {
   glide();
 };
 
-document.addEventListener("htmx:afterRequest", ({ target }) => {
-  if (target.id === "order") sortable?.option("disabled", false);
-});
-
 // Without an answer a dropped row goes back to where it was.
 const goBack = ({ target }) => {
   if (target.id === "order" && begun) putBack();
@@ -100,6 +96,12 @@ const goBack = ({ target }) => {
 
 document.addEventListener("htmx:sendError", goBack);
 document.addEventListener("htmx:responseError", goBack);
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.target.id !== "order") return;
+  sortable?.option("disabled", false);
+  // The new order charges at once, so the server asks first.
+  if (event.detail.xhr.status === 409 && event.detail.xhr.getResponseHeader("HX-Retarget")) goBack(event);
+});
 
 // The flash is told by the answer; without its class it can be told again.
 document.addEventListener("animationend", ({ target, animationName }) => {

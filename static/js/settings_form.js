@@ -34,11 +34,21 @@ const foretell = () => {
   const place = document.getElementById("settings-preview");
   document.dispatchEvent(new CustomEvent("threshold-typed", { detail: typedThreshold() }));
   if (edited()) place.dispatchEvent(new CustomEvent("settings-edited"));
-  else place.replaceChildren();
+  else {
+    place.replaceChildren();
+    nameCharge();
+  }
 };
 
-// The form itself, or the one that asks for a proof first and then sends the same again.
-const sends = (target) => target === form() || (target.matches("[data-proof]") && target.action === form().action);
+// The form itself, or one that asks for a proof or a confirmation first and then sends the same again.
+const sends = (target) => target === form() || (target.matches("[data-repeats]") && target.action === form().action);
+
+/* The button names what it charges at once, as the preview has just said. */
+const nameCharge = () => {
+  const { charge, confirmed } = document.querySelector("#settings-preview [data-charge]")?.dataset ?? {};
+  form().querySelector("[type=submit]").textContent = charge ? `Apply and charge ${charge}` : "Apply Changes";
+  form().elements.confirmed.value = confirmed ?? 0;
+};
 
 const show = () => {
   form()?.querySelector("[type=submit]").classList.toggle("primary", dirty());
@@ -56,6 +66,8 @@ document.addEventListener("input", ({ target }) => target.form && target.form ==
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.target.id === "settings-preview" && !edited()) detail.shouldSwap = false;
 });
+
+document.addEventListener("htmx:afterSwap", ({ target }) => target.id === "settings-preview" && nameCharge());
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-fill]");
@@ -89,7 +101,8 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   if (!form() || !sends(target)) return;
   sending = false;
   const outcome = form().querySelector(".outcome");
-  if (outcome.textContent === "Saving") outcome.textContent = detail.xhr.status === 401 ? "Not saved yet" : "Not answered";
+  const asks = [401, 409].includes(detail.xhr.status);
+  if (outcome.textContent === "Saving") outcome.textContent = asks ? "Not saved yet" : "Not answered";
   show();
   // To the first thing to fix; only a switch with a mistake is described.
   if ("refused" in form().dataset) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();

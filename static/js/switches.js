@@ -25,5 +25,10 @@ const goBack = ({ target: form }) => {
   if (was.state) form.closest(".method").querySelector(".state").replaceWith(was.state);
 };
 
+// The press charges at once, so the server asks first: until that is confirmed nothing has changed.
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.xhr.status === 409 && event.detail.xhr.getResponseHeader("HX-Retarget")) goBack(event);
+});
+
 document.addEventListener("htmx:sendError", goBack);
 document.addEventListener("htmx:responseError", goBack);

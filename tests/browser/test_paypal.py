@@ -141,16 +141,16 @@ def test_consent_is_asked_where_nothing_can_be_charged(open_page, allowed):
 
 
 @SCREENS
-def test_where_it_is_not_allowed_the_entry_says_how_to_ask(open_page, world, screen):
-    """M11"""
+def test_where_it_is_not_allowed_the_menu_does_not_offer_it(open_page, world, screen):
+    """M11: an address that was kept says how to ask."""
     page = open_page(**screen)
-    choose(page)
-    expect(dialog(page)).to_contain_text("Ask your provider to allow it.")
-    expect(dialog(page).get_by_role("button", name="Continue to PayPal")).to_have_count(0)
+    page.get_by_role("button", name="Add Payment Method").click()
+    expect(page.get_by_role("menuitem", name="Wire Transfer")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="PayPal")).to_have_count(0)
+    page.goto(f"{MAIN}/paypal/new")
+    expect(page.get_by_role("main")).to_contain_text("Ask your provider to allow it.")
+    expect(page.get_by_role("button", name="Continue to PayPal")).to_have_count(0)
     assert sticks_out(page) == []
-    # The head has a cross of the same name.
-    dialog(page).get_by_role("button", name="Close", exact=True).last.click()
-    expect(dialog(page)).to_have_count(0)
 
 
 @SCREENS

@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import VISA
+from tests.web.conftest import words
 from webapp.domain.accounts import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.reads import balance_history
 from webapp.reads.balance_chart import SPANS, Span, read_chart
 from webapp.reads.balance_history import read_history
-from webapp.reads.runway import read_pace
+from webapp.reads.runway import read_forecast, read_pace, sentence_case
 
 
 @pytest.fixture
@@ -72,18 +73,32 @@ def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, thinned):
 
 
 def test_at_the_pace_of_the_last_week(steady):
-    assert said(steady).startswith(
-        "At the pace of the last 7 days the balance reaches the threshold in about 12 days"
-    )
+    assert said(steady).startswith("The balance reaches the threshold around ")
+    assert "at this week’s pace: in about 12 days" in said(steady)
+
+
+def test_every_screen_foretells_the_same_day_t13(client, steady):
+    """T13, T12: the main screen, the statement and the panel agree, active calls counted."""
+    for held in ("", "40.00", "30.00"):
+        if held:
+            steady.hold(held, f"call-{held}")
+        account = steady.session.get_one(Account, steady.account_id)
+        choice = LowBalanceSettings.of(steady.session, account.id).chosen()
+        pace, now = pace_of(steady), steady.clock.now()
+        forecast = read_forecast(steady.session, account, choice, pace, now)
+        assert forecast is not None
+        main = words(client.get("/billing/payment-methods"))
+        assert sentence_case(forecast.when) in main
+        assert forecast.when in words(client.get("/billing/statement"))
 
 
 def test_what_calls_hold_is_counted_t12(steady):
     """T12: it is as good as used."""
     steady.hold("40.00", "call-a")
     assert "in about 3 days" in said(steady)
-    assert said(steady).endswith("Calls in progress are counted as used: $40.00.")
+    assert said(steady).endswith("Active calls are counted as used: $40.00.")
     steady.hold("30.00", "call-b")
-    assert said(steady) == "The balance is at or below the threshold, calls in progress counted."
+    assert said(steady) == "The balance is at or below the threshold, active calls counted."
 
 
 def test_too_little_is_known(world):
@@ -94,7 +109,7 @@ def test_too_little_is_known(world):
     assert pace_of(world) is None
     world.clock.advance(hours=1)
     world.use("1.00")
-    assert said(world).startswith("At the pace of the last 7 days the balance lasts more than 60")
+    assert said(world).startswith("At this week’s pace the balance lasts more than 60")
     world.clock.advance(days=8)
     assert said(world) == "Nothing was used in the last 7 days."
 
@@ -102,6 +117,6 @@ def test_too_little_is_known(world):
 def test_without_a_refill_it_reaches_zero(steady):
     steady.apply(refill_on=False)
     steady.use("430.00")
-    assert "reaches zero in" in said(steady)
+    assert "reaches zero around" in said(steady)
     steady.use("100.00")
     assert said(steady) == "The balance is at or below zero."

@@ -63,11 +63,13 @@ def test_consent_is_offered_where_nothing_is_chargeable(world):
     world.next_answer("decline", decline_code="stolen_card")
     world.use("60.00")
     world.work()
-    from webapp.reads.consent_offer import read_consent_offer
+    from webapp.reads.saving_offer import read_saving_offer
 
-    offer = read_consent_offer(world.session, world.account_id, world.clock.now(), world.policy)
-    assert offer.consequence == (
-        "Your balance is $40.00, below $50.00: $100.00 would be charged to it at once."
+    offer = read_saving_offer(world.session, world.account_id, world.clock.now(), world.policy)
+    assert (offer.asks_consent, offer.note, offer.reason) == (
+        True,
+        "Saving this card charges $100.00 now.",
+        "Refill is on and your balance of $40.00 is below $50.00.",
     )
     from tests.factories import MASTERCARD
 

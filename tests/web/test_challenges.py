@@ -205,7 +205,7 @@ def test_consent_in_the_card_form(client, world):
     world.use("60.00")
     world.work()
     form = client.get("/billing/payment-methods/cards/new", headers=HTMX)
-    assert "would be charged to it at once" in words(form)
+    assert "Saving this card charges $100.00 now." in words(form)
     assert "checked" not in form.text.split('name="consent"')[1].split(">")[0]
 
 

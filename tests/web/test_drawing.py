@@ -12,7 +12,7 @@ from webapp.settings import ROOT
 from webapp.web.drawing import MARK
 
 MAIN = "/billing/payment-methods"
-PURE = {"url_for", "icon", "star", "brand", "csrf_token"}
+PURE = {"url_for", "icon", "star", "brand", "unbroken", "csrf_token"}
 """What every template may call: the same for everybody, at any time."""
 
 

@@ -141,10 +141,39 @@ def test_what_cannot_be_charged_is_told_in_the_form_l4(client, world, held):
 
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
-    world.pay(visa, "30.00")
-    answer = fund(client, method=visa.id, headers=HTMX)
+    opened = world.pay(visa, "30.00")
+    answer = fund(client, method=visa.id, headers=HTMX, seen_open=opened.id)
     assert answer.status_code == 409
     assert "is under way" in words(answer)
+
+
+def test_an_open_payment_is_shown_before_a_second_one(client, world):
+    """T15: what the form did not show is shown first; the button and the sums count it."""
+    visa, mastercard = world.cards(VISA, MASTERCARD)
+    world.next_answer("timeout_after_charge")
+    opened = world.pay(visa, "100.00")
+    for kind in ("instant", "auto_charge"):
+        answer = fund(client, method=mastercard.id, kind=kind, headers=HTMX)
+        assert answer.status_code == 409
+        told = words(answer)
+        assert "Nothing was charged: a payment of $100.00 is still open." in told
+        assert "A payment of $100.00 is waiting for its outcome Visa •••• 4242, started" in told
+        assert "Pay another $75.00" in told
+        assert f'name="seen_open" value="{opened.id}"' in answer.text
+    assert len(world.attempts) == 1
+
+    form = client.get("/billing/funds/new?amount=250.00")
+    assert "Balance after this payment $100.00 $350.00" in words(form)
+    assert "If the open payment succeeds too $450.00" in words(form)
+    assert fund(client, method=mastercard.id, seen_open=opened.id).status_code == 303
+    assert world.tries[1:] == [("4444", "75.00", "paid")]
+
+
+def test_without_an_open_payment_nothing_is_shown(client, busy):
+    """T15: nor once its outcome is known."""
+    form = words(client.get("/billing/funds/new"))
+    assert "waiting for" not in form
+    assert "succeeds too" not in form
 
 
 def test_a_decline_is_told_in_plain_words_f2(client, world):
@@ -390,7 +419,7 @@ def test_the_banner_and_its_fix_t5(client, busy):
     client.post(f"{MAIN}/{visa.id}/auto-charge", data={"on": "0"})
     page = client.get(MAIN)
     assert "Auto-charge is off for Visa •••• 4242, your primary method" in words(page)
-    fix = re.search(r'<section class="banner".*?</section>', page.text, re.DOTALL)[0]
+    fix = re.search(r'<section class="banner warn".*?</section>', page.text, re.DOTALL)[0]
     assert f'action="{MAIN}/{visa.id}/auto-charge"' in fix
     assert 'name="on" value="1"' in fix
 
@@ -553,10 +582,11 @@ def test_resume_t10(client, world):
     for _ in range(5):
         world.use("100.00")
         world.work()
-    assert "Resume automatic payments" in words(client.get(MAIN))
+    assert "Resume and charge $100.00" in words(client.get(MAIN))
     before = len(world.charges)
     for _ in range(2):
-        answer = client.post("/billing/automatic-payments/resumptions")
+        confirmed = {"confirmed": "100000000"}
+        answer = client.post("/billing/automatic-payments/resumptions", data=confirmed)
         assert (answer.status_code, answer.location) == (303, MAIN)
     world.work()
     assert len(world.charges) == before + 1

@@ -119,7 +119,8 @@ def test_what_the_operator_pauses_only_the_operator_resumes(pat, client, world, 
     refused = client.post("/billing/automatic-payments/resumptions")
     assert refused.status_code == 409
     assert "Ask when they go on" in words(refused)
-    assert pat.post(f"{account}/pause", data={"on": "0", "reason": "All well"}).status_code == 303
+    resumed = {"on": "0", "reason": "All well", "confirmed": "100000000"}
+    assert pat.post(f"{account}/pause", data=resumed).status_code == 303
     world.work()
     assert len(world.attempts) == 1
     assert [(what, d["reason"]) for what, _, d in audits(world, "paused", "resumed")] == [

@@ -25,7 +25,7 @@ def stale(world, client):
 
 def form_of(answer):
     """Where the form that asks goes to, and all that it carries."""
-    page = answer.text.partition("data-proof")
+    page = answer.text.partition("data-repeats")
     action = re.search(r'action="([^"]*)"[^>]*$', page[0])[1]
     fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page[2])
     return unescape(action), {name: unescape(value) for name, value in fields}

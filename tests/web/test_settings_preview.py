@@ -23,7 +23,7 @@ def preview(client, **typed):
 
 
 def sentence(answer):
-    found = re.search(r'class="(?:preview|next)-sentence">(.*?)</p>', answer.text, re.DOTALL)
+    found = re.search(r'class="(?:preview|next)-sentence"[^>]*>(.*?)</p>', answer.text, re.DOTALL)
     return re.sub(r"<[^>]+>", "", found[1]) if found else None
 
 

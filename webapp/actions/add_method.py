@@ -43,6 +43,14 @@ NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please tr
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What the form said that saving does; see `join_list`."""
+
+    consent: bool | None
+    confirmed: int | None
+
+
+@dataclass(frozen=True)
 class Asked:
     """The customer is asked at this address before the method is listed."""
 
@@ -60,14 +68,19 @@ def add_card(
     policy: Policy,
     *,
     return_to: str = "",
-    consent: bool = False,
+    consent: bool | None = None,
+    confirmed: int | None = None,
 ) -> PaymentMethod | Asked:
-    """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason."""
+    """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason.
+
+    `consent` and `confirmed` are those of `join_list`.
+    """
+    promise = Promise(consent, confirmed)
     session.rollback()  # no transaction is open during the call
     answer = processor.save_card(account_id, token, return_to)
     if isinstance(answer, NeedsCustomer):
         kind = MethodKind.CARD
-        return _ask(session, account_id, kind, processor, answer, consent, actor, clock.now())
+        return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
     now = clock.now()
     if isinstance(answer, WrongAccount):
         Account.locked(session, account_id)
@@ -75,7 +88,10 @@ def add_card(
         session.commit()
     saved = saved_or_refuse(answer)
     account = Account.locked(session, account_id)
-    method = join_list(session, account, saved, processor.name, consent, actor, now, policy)
+    around = (actor, now, policy)
+    method = join_list(
+        session, account, saved, processor.name, consent, *around, confirmed=confirmed
+    )
     session.commit()
     return method
 
@@ -88,7 +104,8 @@ def link_paypal(
     clock: Clock,
     *,
     return_to: str,
-    consent: bool = False,
+    consent: bool | None = None,
+    confirmed: int | None = None,
 ) -> Asked:
     """Begin a PayPal agreement. Raises `Refusal` where the operator has not allowed it (M11)."""
     if not session.get_one(Account, account_id).paypal_allowed:
@@ -98,7 +115,8 @@ def link_paypal(
     if not isinstance(answer, NeedsCustomer):
         raise Refusal(NOT_REACHED, code="not_saved")
     kind = MethodKind.PAYPAL
-    return _ask(session, account_id, kind, processor, answer, consent, actor, clock.now())
+    promise = Promise(consent, confirmed)
+    return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
 
 
 def saved_or_refuse(answer: SavingAnswer) -> Saved:
@@ -132,7 +150,7 @@ def _ask(
     kind: MethodKind,
     processor: Processor,
     answer: NeedsCustomer,
-    consent: bool,
+    promise: Promise,
     actor: Actor,
     now: datetime,
 ) -> Asked:
@@ -149,7 +167,8 @@ def _ask(
         kind=kind,
         processor=processor.name,
         reference=answer.reference,
-        consent=consent,
+        consent=promise.consent,
+        confirmed=promise.confirmed,
         state=SetupState.OPEN,
         started_at=now,
     )

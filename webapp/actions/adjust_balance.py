@@ -4,11 +4,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import hold_refill, look, notify_if_low
 from webapp.domain import adjustments, audit, texts
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid
+from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.payments import NOTE_LENGTH, Payment
 from webapp.domain.policy import Policy
 
@@ -23,10 +24,14 @@ def adjust_balance(
     policy: Policy,
     *,
     request_key: str = "",
+    confirmed: int | None = None,
+    hold: bool = False,
 ) -> Payment:
-    """`amount` in micros, below zero to take off. Raises `NotFound`, or `Invalid`.
+    """`amount` in micros, below zero to take off.
 
-    `request_key` was made with the form: sent twice, it moves money once.
+    `request_key` was made with the form: sent twice, it moves money once. `hold`: a refill that
+    the debit would start waits for the next cause (T18).
+    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` as `look` does.
     """
     reason = " ".join(reason.split())
     if not reason:
@@ -40,7 +45,18 @@ def adjust_balance(
         session.rollback()
         return known
     payment = adjustments.post(session, account, amount, reason, now, request_key)
-    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
-    look(session, account, "balance adjusted", now, policy)
+    held = hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance)
+    told = {"refill_held": True} if held else {}
+    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason, **told)
+    if held:
+        why = (
+            f"A debit of {account.show(-amount)} took the balance to "
+            f"{account.show(account.balance)}. Your provider held the refill that would follow: "
+            "the next usage or change starts it."
+        )
+        hold_refill(session, account, why, now)
+        notify_if_low(session, account, now, policy)
+    else:
+        look(session, account, "balance adjusted", now, policy, confirmed=confirmed)
     session.commit()
     return payment

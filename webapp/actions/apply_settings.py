@@ -29,13 +29,14 @@ def apply_settings(
     policy: Policy,
     *,
     unreadable: Mapping[str, str] = MappingProxyType({}),
+    confirmed: int | None = None,
 ) -> LowBalanceSettings:
     """Save what was chosen on a form that showed `seen_version`.
 
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
-    Raises `Invalid` with an error for each bad field, or `Stale` when someone else has applied
-    other settings meanwhile.
+    Raises `Invalid` with an error for each bad field, `Stale` when someone else has applied other
+    settings meanwhile, or `ChargeUnconfirmed` as `look` does.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -69,7 +70,7 @@ def apply_settings(
         note_withdrawal(session, account, "Automatic refill was switched off", now, policy)
     elif choice.changes_refill(before):
         note_withdrawal(session, account, "The refill settings were changed", now, policy)
-    look(session, account, "settings applied", now, policy)
+    look(session, account, "settings applied", now, policy, confirmed=confirmed)
     session.commit()
     return settings
 

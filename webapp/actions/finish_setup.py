@@ -129,7 +129,16 @@ def _end(
         setup.end(SetupState.FAILED, now)
         session.commit()
     saved = saved_or_refuse(answer)
-    method = join_list(session, account, saved, setup.processor, setup.consent, actor, now, policy)
+    around = (actor, now, policy)
+    method = join_list(
+        session,
+        account,
+        saved,
+        setup.processor,
+        setup.consent,
+        *around,
+        confirmed=setup.confirmed,
+    )
     setup.end(SetupState.SAVED, now)
     setup.method_id = method.id
     session.commit()

@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import hold_refill, look
 from webapp.domain import audit, news, payment_methods, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.payment_methods import MethodKind, PaymentMethod
 from webapp.domain.policy import Policy
 from webapp.domain.webhooks import EventKind
@@ -23,12 +24,19 @@ def join_list(
     account: Account,
     saved: Saved,
     processor: str,
-    consent: bool,
+    consent: bool | None,
     actor: Actor,
     now: datetime,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> PaymentMethod:
-    """Then look again (T4). `consent`: the customer ticked that it may be charged (M12)."""
+    """Then look again (T4).
+
+    `consent`: what the customer chose for auto-charge; None leaves M3 and M4 to decide (M12).
+    Where more would be charged at once than was `confirmed` on the form, the method is saved and
+    the refill held: at the processor it is saved already, so it is too late to ask (T18).
+    """
     method = _with_fingerprint(session, account.id, saved.fingerprint, removed=False)
     if method is not None:
         # M12: adding a suspended or barred method again does not lift the bar.
@@ -41,10 +49,19 @@ def join_list(
         method = _join(session, account.id, saved, processor, now)
         audit.record(session, account.id, actor, "method_added", now, method=method.label)
         news.method(session, account, EventKind.METHOD_ADDED, method, now)
-    if consent:
-        method.consent(True, now)
-        audit.record(session, account.id, actor, "auto_charge", now, method=method.label, on=True)
-    look(session, account, "method added", now, policy)
+    if consent is not None and consent != method.auto_charge:
+        method.consent(consent, now)
+        audit.record(
+            session, account.id, actor, "auto_charge", now, method=method.label, on=consent
+        )
+    try:
+        look(session, account, "method added", now, policy, confirmed=confirmed)
+    except ChargeUnconfirmed as unconfirmed:
+        why = (
+            f"{method.label} was saved. {account.show(unconfirmed.charge.amount)} was not charged, "
+            "because the form did not say so. The next usage or change starts the refill."
+        )
+        hold_refill(session, account, why, now)
     return method
 
 

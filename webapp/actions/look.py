@@ -14,6 +14,7 @@ from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import decisions, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.base import announce
+from webapp.domain.charge_now import ChargeNow, ChargeUnconfirmed
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import (
     limit_name,
@@ -35,15 +36,21 @@ def look(
     policy: Policy,
     *,
     routine: bool = False,
+    confirmed: int | None = None,
 ) -> TopUp | None:
     """Open a top-up if the planner would charge now, else leave a line that says why not.
 
     A `routine` look follows from no one's wish (the sweep, a settled payment): it only tells what
     is news.
+
+    `confirmed`: micros that a person at a screen has agreed to have charged by this change; 0 if
+    none. Raises `ChargeUnconfirmed` where more would be charged (T18); the caller rolls back. None:
+    nobody is asked, as for a machine's request.
     """
     session.flush()
     if not routine or not account.is_low:
         account.low_by_reversal = False  # L7: now there is another reason
+        account.refill_held = False
     LowBalanceSettings.of(session, account.id).end_episode(account.balance)
     notify_if_low(session, account, now, policy)
     if routine and not account.is_low:
@@ -56,6 +63,8 @@ def look(
     if not at.choice.refill_on:
         return None
     if answer.charges:
+        if confirmed is not None and top_ups.open_top_up(session, account.id) is None:
+            insist_on_confirmation(at, answer, confirmed)
         return open_top_up(session, account, cause, now)
     if answer.code is Code.WAITING and (routine or not at.is_below):
         return None
@@ -63,6 +72,18 @@ def look(
         return None
     tell(session, account, at, answer, routine=routine)
     return None
+
+
+def insist_on_confirmation(at: Situation, answer: Plan, confirmed: int) -> None:
+    """T18. A refill that is open already is charged anyway, so nobody is asked about it."""
+    if answer.amount > confirmed:
+        raise ChargeUnconfirmed(ChargeNow.of(at, answer))
+
+
+def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:
+    """T18: the change that is under way starts no refill; the next cause does."""
+    account.refill_held = True
+    decisions.note(session, account.id, Code.REFILL_HELD, why, now)
 
 
 def pause(session: Session, account: Account, at: Situation) -> None:

@@ -1,5 +1,6 @@
 """A person pays with one method: Add Funds at once, and Retry (L4, F4, F5)."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from webapp.actions.charge import charge
 from webapp.actions.payment_requests import (
     audit_request,
     check_amount,
+    insist_on_seen,
     new_payment,
     same_payment,
 )
@@ -36,11 +38,13 @@ def pay_now(
     policy: Policy,
     *,
     return_to: str = "",
+    seen_open: Collection[int] | None = None,
 ) -> Payment:
     """Instant payment with the chosen method; no fallback. A suspended one is allowed (F5).
 
     Where the bank asks the customer, the payment stays open; see `challenges`.
-    Raises `Invalid`, `NotFound`, or `Conflict` while a payment with that method is open.
+    Raises `Invalid`, `NotFound`, or `Conflict` while a payment with that method is open, or one
+    that is not in `seen_open` (see `insist_on_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         check_amount(session.get_one(Account, account_id), amount, policy)
@@ -51,6 +55,7 @@ def pay_now(
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.INSTANT, amount, method_id)
     check_amount(account, amount, policy)
+    insist_on_seen(session, account, seen_open)
     method = payment_methods.find(session, account_id, method_id)
     payment = new_payment(account, PaymentKind.INSTANT, amount, request_key, actor, now)
     attempt_id = _begin(session, payment, method, actor, now)

@@ -1,5 +1,6 @@
 """Add Funds by the chain of T6 and T7, for an amount that a person names (L4)."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from webapp.actions.look import look
 from webapp.actions.payment_requests import (
     audit_request,
     check_amount,
+    insist_on_seen,
     new_payment,
     same_payment,
 )
@@ -39,10 +41,13 @@ def pay_by_auto_charge(
     processors: Processors,
     clock: Clock,
     policy: Policy,
+    *,
+    seen_open: Collection[int] | None = None,
 ) -> Payment:
     """Add funds through the chain of T6 and T7. Limits do not count what a person asks for.
 
-    Raises `Invalid` for the amount, or `Conflict` when no method with auto-charge on is chargeable.
+    Raises `Invalid` for the amount, or `Conflict` when no method with auto-charge on is chargeable,
+    or where a payment is open that is not in `seen_open` (see `insist_on_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         for method_id in [m.id for m in payment_methods.listed(session, account_id)]:
@@ -52,6 +57,7 @@ def pay_by_auto_charge(
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.AUTO_CHARGE, amount)
     check_amount(account, amount, policy)
+    insist_on_seen(session, account, seen_open)
     if not _chain(session, account, frozenset(), now, policy):
         raise Conflict(f"{NO_METHOD}.", code="no_method_with_auto_charge")
     payment = new_payment(account, PaymentKind.AUTO_CHARGE, amount, request_key, actor, now)

@@ -4,17 +4,21 @@
 back button, finds its payment by it and charges nothing more.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit
+from webapp.domain import attempts, audit
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid
 from webapp.domain.money import CENT
 from webapp.domain.payments import Payment, PaymentKind, PaymentState
 from webapp.domain.policy import Policy
+
+OPEN_UNSEEN = "open_payment_unseen"
+"""The code of a refusal: the form did not show a payment that is still open (T15)."""
 
 FORM_USED = "form_used"
 
@@ -79,3 +83,24 @@ def audit_request(session: Session, payment: Payment, actor: Actor, now: datetim
         kind=payment.kind,
         amount=payment.amount,
     )
+
+
+def insist_on_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
+    """T15: a second payment is confirmed only by somebody who was shown the first.
+
+    `seen_open`: the open payments that the form showed; None: no form, as for a machine. Raises
+    `Conflict`.
+    """
+    if seen_open is None:
+        return
+    unseen = [
+        attempt
+        for attempt in attempts.open_attempts(session, account.id)
+        if attempt.payment_id not in seen_open
+    ]
+    if unseen:
+        raise Conflict(
+            f"Nothing was charged: a payment of {account.show(unseen[0].amount)} is still open. "
+            "Check it first.",
+            code=OPEN_UNSEEN,
+        )

@@ -24,10 +24,13 @@ def remove_method(
     processors: Processors,
     clock: Clock,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> PaymentMethod:
     """Take it off the list at once; `revoke_methods` then tells the processor.
 
-    Raises `NotFound`, or `Conflict` while a payment with it is open.
+    Raises `NotFound`, `Conflict` while a payment with it is open, or `ChargeUnconfirmed` as `look`
+    does.
     """
     conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
     now = clock.now()
@@ -46,6 +49,6 @@ def remove_method(
     audit.record(session, account_id, actor, "method_removed", now, method=method.label)
     news.method(session, account, EventKind.METHOD_REMOVED, method, now)
     note_withdrawal(session, account, f"{method.label} was removed", now, policy)
-    look(session, account, "method removed", now, policy)
+    look(session, account, "method removed", now, policy, confirmed=confirmed)
     session.commit()
     return method

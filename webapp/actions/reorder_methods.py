@@ -22,11 +22,13 @@ def reorder_methods(
     actor: Actor,
     now: datetime,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> list[PaymentMethod]:
     """Take over the wished order, if the list still is what the person saw.
 
     Raises `Stale`: someone else changed the list meanwhile, and nothing was moved. Raises
-    `NotFound` where a method was never this account's.
+    `NotFound` where a method was never this account's, or `ChargeUnconfirmed` as `look` does.
     """
     account = Account.locked(session, account_id)
     payment_methods.insist_on_own(session, account_id, {*order, *seen})
@@ -37,6 +39,6 @@ def reorder_methods(
         labels = [method.label for method in methods]
         audit.record(session, account_id, actor, "order", now, before=before, order=labels)
         note_withdrawal(session, account, "The order of methods was changed", now, policy)
-        look(session, account, "methods reordered", now, policy)
+        look(session, account, "methods reordered", now, policy, confirmed=confirmed)
     session.commit()
     return methods

@@ -32,8 +32,12 @@ def restore_method(
     processors: Processors,
     clock: Clock,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> PaymentMethod:
-    """Verify for no amount. Raises `NotFound`, or `Refusal` when the bank does not vouch for it."""
+    """Verify for no amount. Raises `NotFound`, `Refusal` when the bank does not vouch for it, or
+    `ChargeUnconfirmed` as `look` does.
+    """
     started_at = clock.now()
     method = payment_methods.find(session, account_id, method_id)
     if method.is_barred or method.is_rested:
@@ -81,6 +85,6 @@ def restore_method(
         line = f"{method.label} was verified with the bank and is back in use."
         decisions.note(session, account_id, Code.RESTORED, line, now)
         news.method(session, account, EventKind.METHOD_RESTORED, method, now)
-        look(session, account, "method restored", now, policy)
+        look(session, account, "method restored", now, policy, confirmed=confirmed)
     session.commit()
     return method

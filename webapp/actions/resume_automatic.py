@@ -21,10 +21,12 @@ def resume_automatic(
     policy: Policy,
     *,
     reason: str | None = None,
+    confirmed: int | None = None,
 ) -> None:
     """Start an empty window; resuming what is not paused changes nothing.
 
     `reason`: the operator's. Without one, what the operator has paused stays so: `Conflict`.
+    Raises `ChargeUnconfirmed` as `look` does.
     """
     told = {} if reason is None else {"reason": texts.reason(reason)}
     account = Account.locked(session, account_id)
@@ -37,5 +39,5 @@ def resume_automatic(
         who = actor.name if reason is None else "Your provider"
         line = f"{who} resumed automatic payments."
         decisions.note(session, account_id, Code.RESUMED, line, now)
-        look(session, account, "resumed", now, policy)
+        look(session, account, "resumed", now, policy, confirmed=confirmed)
     session.commit()

@@ -21,10 +21,12 @@ def set_auto_charge(
     actor: Actor,
     now: datetime,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> str:
-    """Set the wished state of a method; doing so twice changes nothing. Raises `NotFound`.
+    """Set the wished state of a method; doing so twice changes nothing. Its label.
 
-    Returns what it is called.
+    Raises `NotFound`, or `ChargeUnconfirmed` as `look` does.
     """
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
@@ -37,6 +39,6 @@ def set_auto_charge(
         if not on:
             change = f"Auto-charge for {name} was switched off"
             note_withdrawal(session, account, change, now, policy)
-        look(session, account, "auto-charge switched", now, policy)
+        look(session, account, "auto-charge switched", now, policy, confirmed=confirmed)
     session.commit()
     return name

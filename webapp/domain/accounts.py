@@ -81,6 +81,9 @@ class Account(Base):
     """A lost dispute has paused them, and not the burst breaker."""
     low_by_reversal: Mapped[bool] = mapped_column(default=False)
     """A refund or dispute took it below the threshold: that alone starts no refill (L7)."""
+    refill_held: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A debit or a saved method would have started a refill, and it was held: nothing is charged
+    until something else changes the account (T18)."""
     resumed_at: Mapped[datetime | None]
     """The burst breaker counts from here: Resume starts an empty window (T10)."""
     all_failed_mailed: Mapped[bool] = mapped_column(default=False)

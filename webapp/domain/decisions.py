@@ -23,6 +23,7 @@ class Code(StrEnum):
     CAP_REACHED = "cap_reached"
     PAUSED = "paused"
     AFTER_REVERSAL = "low_by_a_reversal"
+    REFILL_HELD = "refill_held"
     SETTINGS_OUT_OF_BOUNDS = "settings_out_of_bounds"
     SWITCHED_OFF = "automatic_payments_off"
     DRY_RUN = "dry_run"

@@ -107,6 +107,14 @@ def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) ->
                 ),
                 threshold=strong(show(at.choice.threshold or 0)),
             )
+        case Code.REFILL_HELD:
+            return filled(
+                _(
+                    "Nothing is charged now: your balance is below %(threshold)s, and the refill "
+                    "is on hold. The next usage starts it, or you add funds."
+                ),
+                threshold=strong(show(at.choice.threshold or 0)),
+            )
         case Code.SWITCHED_OFF:
             return sentence(
                 _("Automatic payments are switched off by your provider. Nothing will be charged.")

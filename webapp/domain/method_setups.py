@@ -7,7 +7,7 @@ or is abandoned leaves no method, no payment and no suspension.
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, select, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
@@ -44,8 +44,10 @@ class MethodSetup(Base):
     kind: Mapped[MethodKind] = mapped_column(String(10))
     processor: Mapped[str] = mapped_column(String(20))
     reference: Mapped[str] = mapped_column(String(120), unique=True)
-    consent: Mapped[bool] = mapped_column(default=False)
-    """The customer ticked "use it for automatic payments" (M12)."""
+    consent: Mapped[bool | None]
+    """What the customer chose for auto-charge; None leaves M3 and M4 to decide (M12)."""
+    confirmed: Mapped[int | None] = mapped_column(BigInteger)
+    """Micros that the form said would be charged at once (T18); None: no form was shown."""
     state: Mapped[SetupState] = mapped_column(String(10), default=SetupState.OPEN)
     method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
     started_at: Mapped[datetime]

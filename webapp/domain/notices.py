@@ -1,6 +1,6 @@
 """The outbox: mails that are owed. A change and the mail it owes are rows of one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
@@ -296,4 +296,18 @@ def _new(
         message_id=f"{token_hex(16)}@ballast",
         next_try_at=now,
         created_at=now,
+    )
+
+
+def last_told(session: Session, account_id: int, kinds: Collection[NoticeKind]) -> datetime | None:
+    """When the newest email of one of these kinds was sent; None if none was."""
+    return session.scalar(
+        select(Notice.created_at)
+        .where(
+            Notice.account_id == account_id,
+            Notice.kind.in_(kinds),
+            Notice.state.in_((NoticeState.SENT, NoticeState.KEPT)),
+        )
+        .order_by(Notice.id.desc())
+        .limit(1)
     )

@@ -224,6 +224,11 @@ class PaymentMethod(Base):
     def is_chargeable(self, now: datetime) -> bool:
         return self.standing(now) is Standing.READY
 
+    def as_if(self, **changed: object) -> "PaymentMethod":
+        """A copy with some values changed, for a plan of what would follow. It is never saved."""
+        values = {column.key: getattr(self, column.key) for column in self.__table__.columns}
+        return PaymentMethod(**values | changed)
+
     # What may happen to a method. Each verb is safe to call twice.
 
     def consent(self, on: bool, now: datetime) -> None:

@@ -4,6 +4,7 @@ What is done for it are its attempts, see `attempts.py`. The database allows it 
 have taken money, so no payment can be charged to two methods.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -47,6 +48,15 @@ KIND_NAMES = {
     PaymentKind.DISPUTE: N_("Dispute"),
     PaymentKind.REVERSAL: N_("Reversal"),
 }
+
+
+BRINGS_MONEY = (
+    PaymentKind.AUTOMATIC,
+    PaymentKind.INSTANT,
+    PaymentKind.AUTO_CHARGE,
+    PaymentKind.RETRY,
+    PaymentKind.WIRE,
+)
 
 
 class PaymentState(StrEnum):
@@ -142,3 +152,41 @@ def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
     if payment is None:
         raise NotFound("That payment")
     return payment
+
+
+COVER_BATCH = 500
+"""Paid payments that are read at once: more than the largest payment has of the smallest."""
+
+
+def covered_later(
+    session: Session, account_id: int, failed: Mapping[int, tuple[int, int]]
+) -> dict[int, int]:
+    """F4: which later payment has covered each failed one.
+
+    `failed`: payment id and amount by any key. The answer names, by the same keys, the payment with
+    which those paid after it reached its amount; a key without one is not covered.
+    """
+    covered: dict[int, int] = {}
+    left = sorted(failed, key=lambda key: failed[key][0])
+    while left:
+        first = failed[left[0]][0]
+        paid = session.execute(
+            select(Payment.id, Payment.amount)
+            .where(
+                Payment.account_id == account_id,
+                Payment.id > first,
+                Payment.state == PaymentState.PAID,
+                Payment.kind.in_(BRINGS_MONEY),
+            )
+            .order_by(Payment.id)
+            .limit(COVER_BATCH)
+        ).all()
+        for key in left:
+            payment_id, missing = failed[key]
+            for paid_id, amount in paid:
+                missing -= amount if paid_id > payment_id else 0
+                if missing <= 0:
+                    covered[key] = paid_id
+                    break
+        left = [key for key in left[1:] if key not in covered] if len(paid) == COVER_BATCH else []
+    return covered

@@ -69,6 +69,13 @@ def open_top_up(session: Session, account_id: int) -> TopUp | None:
     )
 
 
+def opened_since(session: Session, account_id: int, instant: datetime) -> TopUp | None:
+    """The newest refill that was opened then or later, in whatever state it is now."""
+    newest = select(TopUp).where(TopUp.account_id == account_id).order_by(TopUp.id.desc()).limit(1)
+    found = session.scalar(newest)
+    return found if found is not None and found.opened_at >= instant else None
+
+
 def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
     """F10: why a mail's link can no longer resume this payment; empty while it can."""
     if not attempt.automatic or attempt.decline_code != attempts.AUTHENTICATION_REQUIRED:
@@ -154,6 +161,8 @@ class Situation:
     """And not by the burst breaker."""
     low_by_reversal: bool = False
     """A refund or dispute took the balance below the threshold, and nothing else since (L7)."""
+    refill_held: bool = False
+    """An operator's debit or a saved method held the refill it would have started (T18)."""
     spent_today: int = 0
     spent_this_month: int = 0
     recent_top_ups: int = 0
@@ -234,6 +243,7 @@ def gather(
         paused_by_operator=account.paused_by_operator,
         paused_by_dispute=account.paused_by_dispute,
         low_by_reversal=account.low_by_reversal,
+        refill_held=account.refill_held,
         spent_today=spending.today,
         spent_this_month=spending.this_month,
         recent_top_ups=spending.recent,
@@ -282,6 +292,8 @@ def plan(at: Situation) -> Plan:
         return Plan(Code.PAUSED)
     if at.low_by_reversal and at.is_below:
         return Plan(Code.AFTER_REVERSAL)
+    if at.refill_held:
+        return Plan(Code.REFILL_HELD)
     if at.choice.faults(at.policy, str):
         return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
 

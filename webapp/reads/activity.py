@@ -38,6 +38,7 @@ TONES = {
     Code.WITHDRAWN_TOO_LATE: "warn",
     Code.NOTIFIED: "accent",
     Code.AFTER_REVERSAL: "warn",
+    Code.REFILL_HELD: "warn",
     Code.TAKEN_BACK: "warn",
     Code.GIVEN_BACK: "ok",
     Code.METHOD_UPDATED: "ok",
@@ -70,6 +71,7 @@ TITLES = {
     Code.RESUMED: "Resumed",
     Code.NOTIFIED: "Notification",
     Code.AFTER_REVERSAL: "Not refilled by itself",
+    Code.REFILL_HELD: "Refill on hold",
     Code.TAKEN_BACK: "Taken back",
     Code.GIVEN_BACK: "Given back",
     Code.METHOD_UPDATED: "Renewed by the bank",
@@ -104,7 +106,7 @@ ABOUT = {
     About.NOTHING: (
         Code.ABOVE_THRESHOLD, Code.REFILL_OFF, Code.WAITING, Code.NO_METHOD, Code.PRIMARY_OFF,
         Code.ALL_SUSPENDED, Code.CAP_REACHED, Code.PAUSED, Code.SETTINGS_OUT_OF_BOUNDS,
-        Code.SWITCHED_OFF, Code.AFTER_REVERSAL,
+        Code.SWITCHED_OFF, Code.AFTER_REVERSAL, Code.REFILL_HELD,
     ),
     About.METHODS: (
         Code.SUSPENSION_ENDED, Code.RESTORED, Code.WITHDRAWN_TOO_LATE, Code.METHOD_UPDATED,

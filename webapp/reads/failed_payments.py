@@ -14,7 +14,7 @@ from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.base import columns
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import KIND_NAMES, Payment, PaymentKind, reference_of
+from webapp.domain.payments import KIND_NAMES, Payment, PaymentKind, covered_later, reference_of
 from webapp.domain.users import User
 
 SHOWN = 3
@@ -35,7 +35,10 @@ class FailedPayment:
     detail: str
     """ "Today, 10:02 · Add Funds by Ana Ruiz", "Thu 5 Nov, 03:17 · Automatic refill"."""
     paid_by: str
-    """ "Paid by Mastercard •••• 4444" instead of Retry, where another method covered it."""
+    """ "Paid by Mastercard •••• 4444" instead of Retry, where another method paid it."""
+    covered_by: str
+    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    covering_id: int | None
     can_retry: bool
 
 
@@ -78,12 +81,18 @@ _DECLINED = (
 def read_failed_payments(
     session: Session, account: Account, now: datetime, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
-    found = columns(session, _DECLINED, {"account_id": account.id, "limit": limit})
-    return tuple(_failed(session, account, row, now) for row in found)
+    found = columns(session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
+    open_needs = {row.id: (row.payment_id, row.amount) for row in found if not row.paid_instead}
+    covered = covered_later(session, account.id, open_needs)
+    return tuple(_failed(session, account, row, covered.get(row.id), now) for row in found)
 
 
 def _failed(
-    session: Session, account: Account, row: Row[*tuple[Any, ...]], now: datetime
+    session: Session,
+    account: Account,
+    row: Row[*tuple[Any, ...]],
+    covering_id: int | None,
+    now: datetime,
 ) -> FailedPayment:
     # Nearly always one of the list, which has been read.
     method, paid_instead = (
@@ -103,6 +112,8 @@ def _failed(
         reason=reason(row.decline_code).sentence,
         detail=f"{when} · {asked}",
         paid_by=f"Paid by {paid_instead.label}" if paid_instead else "",
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
         can_retry=not paid_instead and method is not None and method.removed_at is None,
     )
 

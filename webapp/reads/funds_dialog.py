@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import money, top_ups
+from webapp.domain import attempts, moments, money, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt, AttemptState
 from webapp.domain.declines import reason
 from webapp.domain.explanations import out_of_use, plain
 from webapp.domain.payment_methods import PaymentMethod, Standing
@@ -26,6 +27,17 @@ class FundsMethod:
     chosen: bool
     skipped: bool = False
     """In the chain: consented to, but passed over now; the note says why."""
+
+
+@dataclass(frozen=True)
+class OpenPayment:
+    """One that may still succeed, shown before a second one is confirmed (T15)."""
+
+    payment_id: int
+    title: str
+    """ "A payment of $100.00 is waiting for its outcome"."""
+    text: str
+    """ "Visa •••• 4242, started today at 14:05. It may still succeed; …"."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,13 @@ class FundsDialog:
     balance: str
     balance_after: str
     """With the amount as it stands; empty while the amount is no amount."""
+    open_payments: tuple[OpenPayment, ...]
+    balance_if_open: str
+    """With the amount, and all that is open; empty like `balance_after`."""
+    open_micros: int
+    """What is open, in sum."""
+    button: str
+    """ "Confirm", or "Pay another $100.00" where a payment is open."""
     balance_micros: int
     """For the running sum as one types; drawing only."""
     request_key: str
@@ -76,10 +95,15 @@ def read_funds(
     consented = bool(at.methods) and at.methods[0].auto_charge
     chain = top_ups.chargeable(at) if consented else ()
     symbol = money.symbol(account.currency, account.locale)
+    open_attempts = attempts.open_attempts(session, account_id)
+    open_sum = sum(attempt.amount for attempt in open_attempts)
     try:
-        after = account.show(account.balance + money.parse(amount))
+        paid: int | None = money.parse(amount)
     except money.BadAmount:
-        after = ""
+        paid = None
+    button = "Confirm"
+    if open_attempts:
+        button = f"Pay another {account.show(paid)}" if paid else "Pay again"
     return FundsDialog(
         kind=kind,
         amount=amount,
@@ -92,10 +116,30 @@ def read_funds(
         chain_hint=_not_used(at),
         chain_refusal="" if chain else _chain_refusal(at, consented),
         balance=account.show(account.balance),
-        balance_after=after,
+        balance_after="" if paid is None else account.show(account.balance + paid),
+        open_payments=tuple(_open(account, attempt, now) for attempt in open_attempts),
+        balance_if_open="" if paid is None else account.show(account.balance + paid + open_sum),
+        open_micros=open_sum,
+        button=button,
         balance_micros=account.balance,
         request_key=request_key,
         errors=errors or {},
+    )
+
+
+def _open(account: Account, attempt: Attempt, now: datetime) -> OpenPayment:
+    when = moments.within(moments.since(attempt.started_at, account.time_zone, now))
+    method = attempt.method.label if attempt.method else "A payment"
+    asked = attempt.state == AttemptState.CHALLENGED
+    amount = account.show(attempt.amount)
+    return OpenPayment(
+        payment_id=attempt.payment_id,
+        title=f"A payment of {amount} is waiting for "
+        + ("your bank’s confirmation" if asked else "its outcome"),
+        text=(
+            f"{method}, started {when}. It may still succeed; a second payment would be charged "
+            "too."
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from webapp.domain.holds import Held
 from webapp.domain.low_balance import LowBalanceSettings, RefillMode
 from webapp.domain.pace import Pace, suggestion
 from webapp.domain.top_ups import Situation
+from webapp.reads.payments import Outcome
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class SettingsPanel:
     errors: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By field name: refill_on, threshold, refill_amount, target, day_limit, month_limit,
     notification_threshold."""
+    happened: Outcome | None = None
+    """What the charge of this Apply came to, in the preview's place (T18)."""
     applied: bool = False
     """Just saved: "Changes applied" for 6 s."""
     refused: str = ""

@@ -1,12 +1,14 @@
 """The rows of the list: each method with its standing, its badge and what can be done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from webapp.domain import moments
+from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState, open_attempt_with
+from webapp.domain.charge_now import charged_by, with_method
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
@@ -49,9 +51,9 @@ class MethodRow:
     trouble_icon: str
     """ "clock" (time will mend it) or "alert-triangle"."""
     status: str
-    """ "Ready", "Manual only", "Paused", "Not used", "Not charged"; empty where Retry stands."""
+    """ "Ready", "Manual only", "Charging $100.00", "Not charged"…; empty where Retry stands."""
     status_tone: str
-    """ "ok", "off" (hollow dot), "warn" or "bad"."""
+    """ "ok", "off" (hollow dot), "warn", "bad", or "plain" (no dot)."""
     auto_charge: bool
     is_primary: bool
     is_last: bool
@@ -64,6 +66,8 @@ class MethodRow:
     message: RowMessage | None = None
     is_fresh: bool = False
     """Just moved or added: one soft flash."""
+    charge_hint: str = ""
+    """ "Turning this on charges $100.00 now." (T18); empty where it charges nothing."""
     is_retrying: bool = False
     """A payment with this suspended or barred method is under way: "Retrying" instead of Retry."""
 
@@ -82,17 +86,18 @@ def _exchanged(ids: Sequence[str], upper: int) -> str:
 
 def read_rows(
     session: Session,
+    account: Account,
     at: Situation,
     plan: Plan,
     failed: Sequence[FailedPayment],
-    messages: dict[int, RowMessage],
+    messages: Mapping[int, RowMessage],
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows, ids = [], [str(method.id) for method in at.methods]
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
         retry = last_failure(session, method.id, failed) if _is_out_of_use(method, at) else None
-        status, tone = _status(method, at, plan)
+        status, tone = _under_way(account, method, at) or _status(method, at, plan)
         rows.append(
             MethodRow(
                 id=method.id,
@@ -113,10 +118,18 @@ def read_rows(
                 order_down=_exchanged(ids, index),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
+                charge_hint=_charge_hint(account, method, at),
                 is_retrying=_is_out_of_use(method, at) and _is_open(session, method, at),
             )
         )
     return tuple(rows)
+
+
+def _charge_hint(account: Account, method: PaymentMethod, at: Situation) -> str:
+    if method.auto_charge:
+        return ""
+    charge = charged_by(at, with_method(at, method.id, auto_charge=True))
+    return f"Turning this on charges {account.show(charge.amount)} now." if charge else ""
 
 
 def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
@@ -169,6 +182,16 @@ def _badge(method: PaymentMethod, at: Situation) -> Badge | None:
     if days <= 0:
         return Badge("Last day", "warn")
     return Badge("1 day left" if days == 1 else f"{days} days left", "warn")
+
+
+def _under_way(account: Account, method: PaymentMethod, at: Situation) -> tuple[str, str] | None:
+    """While a refill charges this method, its row says so."""
+    attempt = at.open_attempt
+    if attempt is None or not attempt.automatic or attempt.method_id != method.id:
+        return None
+    if attempt.state == AttemptState.STARTED:
+        return f"Charging {account.show(attempt.amount)}", "plain"
+    return "Waiting for outcome", "warn"
 
 
 def _status(method: PaymentMethod, at: Situation, plan: Plan) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState, covering
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.payments import KIND_NAMES, PaymentKind
+from webapp.domain.payments import KIND_NAMES, PaymentKind, covered_later, reference_of
 from webapp.domain.receipts import RECEIPTED
 from webapp.domain.users import User
 from webapp.reads.payment_filters import Filters, attempts
@@ -54,7 +54,10 @@ class PaymentRow:
     reason: str
     """Of a decline, in plain words."""
     paid_by: str
-    """ "Paid by Mastercard •••• 4444": how a decline was covered."""
+    """ "Paid by Mastercard •••• 4444": how a decline was paid after all."""
+    covered_by: str
+    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    covering_id: int | None
     can_retry: bool
     has_receipt: bool
 
@@ -131,6 +134,8 @@ class _Around:
     people: dict[int, str]
     covered: dict[int, str]
     """By failed attempt: the method that paid instead."""
+    covering: dict[int, int]
+    """By failed attempt: the later payment that has covered it."""
 
     @classmethod
     def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Around":
@@ -143,6 +148,13 @@ class _Around:
             covered={
                 failed_id: paid.method.label for failed_id, paid in covered.items() if paid.method
             },
+            covering=covered_later(
+                session,
+                failed[0].account_id,
+                {a.id: (a.payment_id, a.amount) for a in failed if a.id not in covered},
+            )
+            if failed
+            else {},
         )
 
     def who(self, attempt: Attempt) -> str:
@@ -166,6 +178,7 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
     state, tone = state_of(attempt)
     failed = attempt.state == AttemptState.DECLINED
     covered = around.covered.get(attempt.id, "")
+    covering_id = around.covering.get(attempt.id)
     kind = KIND_NAMES[PaymentKind(attempt.kind)]
     return PaymentRow(
         attempt_id=attempt.id,
@@ -180,6 +193,8 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
         tone=tone,
         reason=reason(attempt.decline_code).sentence if failed else "",
         paid_by=f"Paid by {covered}" if covered else "",
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
         can_retry=failed and not covered and method is not None and method.removed_at is None,
         has_receipt=attempt.state == AttemptState.PAID and attempt.kind in RECEIPTED,
     )
@@ -188,7 +203,9 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
 def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...]:
     failed = attempt.state == AttemptState.DECLINED
     covered = around.covered.get(attempt.id, "")
-    note = f"Paid by {covered}" if covered else attempt.payment.note
+    covering_id = around.covering.get(attempt.id)
+    later = f"Covered by {reference_of(covering_id)}" if covering_id else attempt.payment.note
+    note = f"Paid by {covered}" if covered else later
     at = moments.local(attempt.started_at, account.time_zone)
     return (
         at.isoformat(timespec="seconds"),

@@ -3,6 +3,7 @@
 Frozen objects, ready to be shown; templates get these and nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from webapp.domain.top_ups import Situation
 from webapp.reads.balance_chart import BalanceChart, Span, draw_chart
 from webapp.reads.balance_history import read_history
 from webapp.reads.balance_pill import BalancePill, draw_balance
-from webapp.reads.banner import PausedBanner, read_banner
+from webapp.reads.banner import Banner, read_banner
 from webapp.reads.failed_payments import FailedPayment, read_failed_payments
 from webapp.reads.low_balance_settings import SettingsPanel, read_settings
 from webapp.reads.method_rows import MethodRow, RowMessage, joined_ids, read_rows
@@ -44,11 +45,30 @@ class GettingStarted:
 
 
 @dataclass(frozen=True)
+class PageHead:
+    add_is_primary: bool
+    offers_funds: bool
+    """Not where the banner offers it: one button of that name."""
+    offers_paypal: bool
+    """M11: where the operator has allowed it."""
+
+
+def read_head(session: Session, account_id: int, *, has_paypal: bool) -> PageHead:
+    """Of the page beside the list."""
+    account = session.get_one(Account, account_id)
+    return PageHead(
+        add_is_primary=True,
+        offers_funds=True,
+        offers_paypal=has_paypal and account.paypal_allowed,
+    )
+
+
+@dataclass(frozen=True)
 class PaymentMethodsScreen:
     methods: tuple[MethodRow, ...]
     seen: str
     """The order this page shows, ids joined by commas: sent back with each reorder (M5)."""
-    banner: PausedBanner | None
+    banner: Banner | None
     getting_started: GettingStarted | None
     """Only while no method is saved."""
     next: NextPanel
@@ -56,11 +76,20 @@ class PaymentMethodsScreen:
     settings: SettingsPanel
     chart: BalanceChart
     balance: BalancePill
+    offers_paypal: bool
     revision: int
 
     @property
     def has_methods(self) -> bool:
         return bool(self.methods)
+
+    @property
+    def head(self) -> "PageHead":
+        return PageHead(
+            add_is_primary=self.add_is_primary,
+            offers_funds=self.banner is None or not self.banner.offers_funds,
+            offers_paypal=self.offers_paypal,
+        )
 
     @property
     def add_is_primary(self) -> bool:
@@ -74,10 +103,14 @@ def read_screen(
     now: datetime,
     policy: Policy,
     *,
-    messages: dict[int, RowMessage] | None = None,
+    messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
+    has_paypal: bool = True,
 ) -> PaymentMethodsScreen:
-    """`messages` by method id, and the `fresh` row's id, come from what was just done."""
+    """`messages` by method id, and the `fresh` row's id, come from what was just done.
+
+    `has_paypal`: this installation has a processor for agreements.
+    """
     account = Account.with_settings(session, account_id)
     at = top_ups.gather(session, account, now, policy)
     forecast = at.just_below()
@@ -88,15 +121,16 @@ def read_screen(
     pace = read_pace(session, account, history, now)
     failed = read_failed_payments(session, account, now)
     return PaymentMethodsScreen(
-        methods=read_rows(session, at, plan, failed, messages or {}, fresh),
+        methods=read_rows(session, account, at, plan, failed, messages or {}, fresh),
         seen=joined_ids(at.methods),
         banner=read_banner(account, at, plan),
         getting_started=None if at.methods else _getting_started(at),
-        next=read_next(account, at, plan, pace),
+        next=read_next(session, account, at, plan, pace),
         failed=failed,
         settings=read_settings(session, account, at, pace),
         chart=draw_chart(account, history, at.choice, span),
         balance=draw_balance(account, settings, history, now),
+        offers_paypal=has_paypal and account.paypal_allowed,
         revision=account.revision,
     )
 

@@ -15,7 +15,14 @@ from webapp.domain.declines import reason
 from webapp.domain.explanations import Words
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notices import Notice
-from webapp.domain.payments import KIND_NAMES, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import (
+    KIND_NAMES,
+    Payment,
+    PaymentKind,
+    PaymentState,
+    covered_later,
+    reference_of,
+)
 from webapp.domain.reversals import Reversal
 from webapp.domain.users import User
 from webapp.domain.wires import WireRequest
@@ -117,6 +124,9 @@ class PaymentPage:
     sentence: tuple[Words, ...]
     chain: tuple[ChainStep, ...]
     attempts: tuple[AttemptLine, ...]
+    covered_by: str
+    """ "P-000007": later payments have covered what failed here (F4); or empty."""
+    covering_id: int | None
     entries: tuple[EntryLine, ...]
     mails: tuple[MailLine, ...]
     decisions: tuple[DecisionLine, ...]
@@ -153,6 +163,9 @@ def read_payment(
     if attempts and PaymentKind(payment.kind) in TAKEN_BACK:
         state, tone = state_of(attempts[0])
     covered = bool(covering(session, [a for a in attempts if _is_declined(a)]))
+    needs = {payment.id: (payment.id, payment.amount)}
+    failed = payment.state == PaymentState.FAILED and not covered
+    covering_id = covered_later(session, account_id, needs).get(payment.id) if failed else None
     settled = moments.since(payment.settled_at, zone, now) if payment.settled_at else ""
     ids = [attempt.id for attempt in attempts]
     return PaymentPage(
@@ -169,6 +182,8 @@ def read_payment(
         sentence=payment_sentence(account, payment, tried),
         chain=payment_chain(account, payment, tried, who, below),
         attempts=tuple(_attempt(account, a, now, covered=covered) for a in tried),
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
         entries=_entries(session, account, ids, now),
         mails=_mails(session, account, ids, mailer, now),
         decisions=_decisions(session, account, payment, ids, now),

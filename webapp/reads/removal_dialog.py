@@ -7,9 +7,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import payment_methods, top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.charge_now import charged_by, without_method
 from webapp.domain.decisions import Code
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.policy import Policy
+from webapp.reads.charge_question import why_it_charges
 
 NO_CONSENT = (Code.NO_METHOD, Code.PRIMARY_OFF)
 
@@ -18,6 +20,10 @@ NO_CONSENT = (Code.NO_METHOD, Code.PRIMARY_OFF)
 class RemovalDialog:
     method_id: int
     method: str
+    charge: str
+    """ "$100.00": what removing charges at once, because the next method can be (T18); or empty."""
+    confirmed: int
+    """The same in micros."""
     consequence: str
     """ "Mastercard •••• 4444 becomes primary, and automatic refills continue with it. Past…"."""
 
@@ -29,7 +35,19 @@ def read_removal(
     account = session.get_one(Account, account_id)
     method = payment_methods.find(session, account_id, method_id)
     at = top_ups.gather(session, account, now, policy)
-    return RemovalDialog(method.id, method.label, _removal_consequence(method, at, account))
+    charge = charged_by(at, without_method(at, method.id))
+    consequence = _removal_consequence(method, at, account)
+    if charge is not None:
+        amount = account.show(charge.amount)
+        consequence += f" Removing it charges {amount} to {charge.method} now."
+        consequence += f" {why_it_charges(account, charge)}"
+    return RemovalDialog(
+        method_id=method.id,
+        method=method.label,
+        charge=account.show(charge.amount) if charge else "",
+        confirmed=charge.amount if charge else 0,
+        consequence=consequence,
+    )
 
 
 def _removal_consequence(method: PaymentMethod, at: top_ups.Situation, account: Account) -> str:

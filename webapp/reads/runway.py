@@ -1,16 +1,18 @@
 """How long the balance lasts at the pace of the last seven days, or why that cannot be said."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import holds
+from webapp.domain import holds, moments
 from webapp.domain.accounts import Account
+from webapp.domain.holds import Held
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.low_balance import Choice
-from webapp.domain.pace import DAYS, FARTHEST, Pace, between, lasting
+from webapp.domain.pace import DAYS, FARTHEST, Pace, Runway, between, lasting
 from webapp.reads.balance_history import BalanceHistory
 
 
@@ -54,6 +56,48 @@ def _first_used(session: Session, account: Account) -> datetime | None:
     )
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """When the balance reaches the threshold, or zero where refill is off, at this week's pace.
+
+    Every screen that foretells it asks for this, so that they agree.
+    """
+
+    where: str
+    """ "the threshold" or "zero"."""
+    held: Held
+    """Active calls, counted as used."""
+    runway: Runway | None
+    """None: it is there already, active calls counted."""
+    when: str
+    """ "around Tue 1 Dec, at this week’s pace"."""
+
+
+def read_forecast(
+    session: Session, account: Account, choice: Choice, pace: Pace | None, now: datetime
+) -> Forecast | None:
+    """None where nothing was used in those days, or it lasts beyond `FARTHEST`."""
+    if pace is None or not any(pace.days):
+        return None
+    refilled = choice.refill_on and choice.threshold is not None
+    goal = choice.threshold if refilled and choice.threshold is not None else 0
+    where = "the threshold" if refilled else "zero"
+    held = holds.held(session, account, now)
+    left = account.balance - held.amount - goal
+    if left <= 0:
+        counted = ", active calls counted" if left + held.amount > 0 else ""
+        return Forecast(where, held, None, f"at or below {where}{counted}")
+    found = pace.runway(left)
+    if found is None:
+        return None
+    day = moments.weekday_and_day(now + timedelta(days=found.middle), account.time_zone, now)
+    return Forecast(where, held, found, f"around {day}, at this week’s pace")
+
+
+def sentence_case(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def runway_words(
     session: Session, account: Account, choice: Choice, pace: Pace | None, now: datetime
 ) -> str:
@@ -62,23 +106,18 @@ def runway_words(
         return _too_little(session, account, now)
     if not any(pace.days):
         return f"Nothing was used in the last {DAYS} days."
-    refilled = choice.refill_on and choice.threshold is not None
-    goal = choice.threshold if refilled and choice.threshold is not None else 0
-    where = "the threshold" if refilled else "zero"
-    held = holds.held(session, account, now)
-    left = account.balance - held.amount - goal
-    if left <= 0:
-        kept = ", calls in progress counted" if held.count and left + held.amount > 0 else ""
-        return f"The balance is at or below {where}{kept}."
-    aside = f" Calls in progress are counted as used: {account.show(held.amount)}."
-    counted = aside if held.count else ""
-    found = pace.runway(left)
-    if found is None:
-        return f"At the pace of the last {DAYS} days the balance lasts more than {FARTHEST} days."
-    spread = between(found)
+    forecast = read_forecast(session, account, choice, pace, now)
+    if forecast is None:
+        return f"At this week’s pace the balance lasts more than {FARTHEST} days."
+    if forecast.runway is None:
+        return f"The balance is {forecast.when}."
+    spread = between(forecast.runway)
+    counted = ""
+    if forecast.held.count:
+        counted = f" Active calls are counted as used: {account.show(forecast.held.amount)}."
     return (
-        f"At the pace of the last {DAYS} days the balance reaches {where} in "
-        f"{lasting(found.middle)}{f' ({spread})' if spread else ''}.{counted}"
+        f"The balance reaches {forecast.where} {forecast.when}: in "
+        f"{lasting(forecast.runway.middle)}{f' ({spread})' if spread else ''}.{counted}"
     )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
+from webapp.domain.charge_now import charged_by
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.low_balance import Choice
 from webapp.domain.pace import disappointments
@@ -21,6 +22,10 @@ class SettingsPreview:
     """The planner's, as if this choice had been applied; empty while a field is to be fixed."""
     warnings: tuple[str, ...]
     runway: str
+    charge: str
+    """ "$100.00": what Apply charges at once (T18); empty where it charges nothing."""
+    confirmed: int
+    """The same in micros."""
 
 
 def read_preview(
@@ -36,12 +41,18 @@ def read_preview(
     account = session.get_one(Account, account_id)
     if unreadable or choice.faults(policy, account.show):
         return None
-    at = replace(top_ups.gather(session, account, now, policy), choice=choice)
+    standing = top_ups.gather(session, account, now, policy)
+    at = replace(standing, choice=choice)
+    charge = charged_by(standing, at) if choice != standing.choice else None
     instants = pace_instants(now)
     history = read_history(session, account, instants[0], instants[1:])
     pace = read_pace(session, account, history, now)
     return SettingsPreview(
-        sentence=what_happens_next(at, account.show),
+        sentence=what_happens_next(
+            replace(at, low_by_reversal=False, refill_held=False), account.show
+        ),
+        charge=account.show(charge.amount) if charge else "",
+        confirmed=charge.amount if charge else 0,
         warnings=tuple(disappointments(choice, pace, account.show)),
         runway=runway_words(session, account, choice, pace, now)
         if choice.refill_on and pace and not at.is_below

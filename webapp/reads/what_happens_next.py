@@ -1,16 +1,27 @@
 """What happens next: the planner's sentence, and the chain it would walk (T13)."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from webapp.domain import moments
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, notices
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState
 from webapp.domain.decisions import Code
 from webapp.domain.explanations import Words, in_words
+from webapp.domain.notices import TOPICS
 from webapp.domain.pace import Pace
 from webapp.domain.payment_methods import PaymentMethod, Standing
 from webapp.domain.top_ups import Plan, Situation
+from webapp.domain.topics import Topic
+from webapp.reads.runway import read_forecast, sentence_case
+
+TOLD = tuple(kind for kind, topic in TOPICS.items() if topic is Topic.FAILURES)
+"""Emails that say why nothing is charged."""
+
+RECENT = timedelta(days=2)
+"""An email that is older was about something else."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +29,7 @@ class ChainStep:
     kind: str
     """ "balance", "method", "mail" or "placeholder" (the card that is not there yet)."""
     label: str
-    """ "Balance", "Visa •••• 4242", "E-mail to owners"."""
+    """ "Balance", "Visa •••• 4242", "Email to 2 addresses"."""
     detail: str
     """ "Below $50.00", "Charge $100.00", "If declined", "Skipped until 24 Nov"."""
     brand: str
@@ -39,36 +50,27 @@ class NextPanel:
     steps: tuple[ChainStep, ...]
 
 
-def read_next(account: Account, at: Situation, plan: Plan, pace: Pace | None) -> NextPanel:
+def read_next(
+    session: Session, account: Account, at: Situation, plan: Plan, pace: Pace | None
+) -> NextPanel:
     """`plan` is the planner's answer to `at.just_below()`."""
     return NextPanel(
         sentence=in_words(at, plan, account.show),
-        aside=_aside(at, plan, pace),
-        steps=_chain(account, at, plan),
+        aside=_aside(session, account, at, plan, pace),
+        steps=_chain(session, account, at, plan),
     )
 
 
-def _aside(at: Situation, plan: Plan, pace: Pace | None) -> str:
+def _aside(session: Session, account: Account, at: Situation, plan: Plan, pace: Pace | None) -> str:
     if plan.code is Code.WAITING and at.open_attempt is not None:
         return f"Since {moments.clock_time(at.open_attempt.started_at, at.time_zone)}"
     if plan.code is not Code.CHARGING or at.is_below:
         return ""
-    reached = threshold_reached_at(at, pace)
-    if reached is None:
-        return ""
-    return f"Around {moments.weekday_and_day(reached, at.time_zone, at.now)}, at this week’s pace"
+    forecast = read_forecast(session, account, at.choice, pace, at.now)
+    return sentence_case(forecast.when) if forecast is not None else ""
 
 
-def threshold_reached_at(at: Situation, pace: Pace | None) -> datetime | None:
-    """When the balance reaches the threshold at the last seven days' pace."""
-    if at.choice.threshold is None or pace is None or not any(pace.days):
-        return None
-    left = at.balance - at.choice.threshold
-    days = left * len(pace.days) / sum(pace.days)
-    return at.now + timedelta(days=days) if days < 365 else None
-
-
-def _chain(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+def _chain(session: Session, account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
     match plan.code:
         case Code.REFILL_OFF:
             return _without_refill(account, at)
@@ -76,7 +78,7 @@ def _chain(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]
             return _charging(account, at, plan)
         case Code.WAITING:
             return _waiting(account, at)
-    return _broken(account, at, plan)
+    return _broken(session, account, at, plan)
 
 
 def _balance_step(account: Account, at: Situation, arrow: str) -> ChainStep:
@@ -91,8 +93,15 @@ def _method_step(method: PaymentMethod, detail: str, state: str, arrow: str) -> 
     return ChainStep("method", method.short_label, detail, method.chip, state, arrow)
 
 
-def _mail_step(detail: str) -> ChainStep:
-    return ChainStep("mail", "E-mail to owners", detail, "", "will", "")
+def _mail_step(
+    account: Account, detail: str, topic: Topic = Topic.FAILURES, state: str = "will"
+) -> ChainStep:
+    """T13: how many addresses really get it."""
+    count = len(account.addresses_for(topic))
+    if not count:
+        return ChainStep("mail", "No email", "No address gets it", "", "skipped", "")
+    label = f"Email to {count} address{'es' if count != 1 else ''}"
+    return ChainStep("mail", label, detail, "", state, "")
 
 
 def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
@@ -102,14 +111,14 @@ def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
             ChainStep(
                 "placeholder", "Your first card", "Charge the refill amount", "", "idle", "dashed"
             ),
-            ChainStep("mail", "E-mail to owners", "If it is declined", "", "idle", ""),
+            _mail_step(account, "If it is declined", state="idle"),
         )
     if not at.choice.notification_on or at.choice.notification_threshold is None:
         return ()
     below = f"Below {account.show(at.choice.notification_threshold)}"
     return (
         ChainStep("balance", "Balance", below, "", "will", "solid"),
-        _mail_step("No charge"),
+        _mail_step(account, "No charge", Topic.LOW_BALANCE),
     )
 
 
@@ -126,7 +135,7 @@ def _charging(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, .
         steps.append(_method_step(method, detail, "will", "dashed"))
         charged = True
     last = "If declined" if len(plan.methods) == 1 else "If all are declined"
-    return (*steps, _mail_step(last))
+    return (*steps, _mail_step(account, last))
 
 
 def _charge_detail(account: Account, at: Situation, plan: Plan) -> str:
@@ -156,10 +165,10 @@ def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
             passed = True
         elif passed and method.is_chargeable(at.now):
             steps.append(_method_step(method, "If declined", "will", "dashed"))
-    return (*steps, _mail_step("If all are declined"))
+    return (*steps, _mail_step(account, "If all are declined"))
 
 
-def _broken(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+def _broken(session: Session, account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
     """Nothing will be charged: the first arrow is crossed, the methods are grey."""
     shown = [m for m in at.methods if m.auto_charge or m is at.methods[0]]
     steps = [_balance_step(account, at, "broken" if shown else "")]
@@ -168,6 +177,11 @@ def _broken(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...
         detail = _why_not(method, at, plan, is_first=method is first)
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
+    sent_at = notices.last_told(session, account.id, TOLD) if at.is_below and shown else None
+    if sent_at is not None and at.now - sent_at < RECENT:
+        when = moments.within(moments.since(sent_at, at.time_zone, at.now))
+        steps[-1] = replace(steps[-1], arrow="dashed")
+        steps.append(_mail_step(account, f"Sent {when}"))
     return tuple(steps)
 
 

@@ -255,15 +255,23 @@ def attempt_in(token: str) -> int:
     return int(attempt_id) if attempt_id is not None else abort(404)
 
 
-def sign_state(person: Person) -> str:
-    """Goes with a person to the processor's form and comes back with its token."""
-    return _states().sign(person.id)
+def sign_state(person: Person, confirmed: int) -> str:
+    """Goes with a person to the processor's form and comes back with its token.
+
+    `confirmed`: micros that the form says are charged at once (T18).
+    """
+    return _states().sign([person.id, confirmed])
 
 
-def check_state(person: Person, state: str) -> None:
-    """Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's."""
-    if _states().read(state) != person.id:
+def check_state(person: Person, state: str) -> int:
+    """The micros that the form said are charged at once.
+
+    Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's.
+    """
+    stated = _states().read(state)
+    if not isinstance(stated, list) or stated[0] != person.id:
         abort(400)
+    return int(stated[1])
 
 
 def _states() -> FormSigner:

@@ -4,6 +4,8 @@ With scripts the bank asks in a frame above our dialog, and the frame ends on `o
 the page around it. Without them the bank takes the whole page and leads back to `returned`.
 """
 
+from datetime import datetime
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -21,9 +23,8 @@ from webapp.reads.payments import read_outcome
 from webapp.web import forms, headers
 from webapp.web.access import Person, permit
 from webapp.web.asked import line
-from webapp.web.payments import said, under_row
 from webapp.web.responses import go_to, show, wants_fragment
-from webapp.web.screen import changed, status_of
+from webapp.web.screen import changed, pressed, said, status_of
 
 blueprint = Blueprint("challenges", __name__)
 
@@ -113,20 +114,22 @@ def question(attempt_id: int) -> ResponseReturnValue:
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
     it = parts()
     around = (person.actor, it.processors, it.clock, it.policy)
+    since = it.clock.now()
     try:
         method = finish_setup(db.session(), person.account_id, setup_id, *around)
     except NotFound:
         raise
     except Refusal as refusal:
         return _not_saved(person, refusal)
-    it.wake()
-    return _saved(person, method)
+    return saved(person, method, since)
 
 
-def _saved(person: Person, method: PaymentMethod | None) -> ResponseReturnValue:
+def saved(person: Person, method: PaymentMethod | None, since: datetime) -> ResponseReturnValue:
+    """A method was saved; saving it may have charged it (M12). None: the bank is still asking."""
     if method is None:
         return changed(person, "add", STILL_OPEN)
-    return changed(person, "add", Message(f"{method.label} is saved."), fresh=method.id)
+    message = Message(f"{method.label} is saved.")
+    return pressed(person, "add", message, since, fresh=method.id, expects_charge=True)
 
 
 def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
@@ -147,4 +150,4 @@ def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseRetu
     )
     it.wake()
     outcome = read_outcome(db.session(), payment.id, it.clock.now())
-    return changed(person, "funds", said(outcome), messages=under_row(outcome))
+    return changed(person, "funds", said(outcome), messages=outcome.rows)

@@ -50,6 +50,23 @@ def record_id(text: str) -> int:
     return int(text)
 
 
+def confirmed() -> int:
+    """Micros that the pressed button named as charged at once (T18); 0 if it named none."""
+    value = request.form.get("confirmed", "0")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
+
+
+def seen_open() -> frozenset[int]:
+    """The open payments that the form showed (T15)."""
+    texts = request.form.get("seen_open", "").split(",")
+    return frozenset(int(text) for text in texts if is_whole(text))
+
+
+def consent(form: MultiDict[str, str]) -> bool | None:
+    """What was chosen for auto-charge of a method that is being saved; None: nothing."""
+    return {"1": True, "0": False}.get(form.get("consent", ""))
+
+
 def request_key() -> str:
     """Made with the form; a form sent twice is known by it."""
     key = request.form.get("request_key", "")

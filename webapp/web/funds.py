@@ -15,6 +15,7 @@ from webapp.extensions import db, parts
 from webapp.reads.funds_dialog import read_funds
 from webapp.web import forms
 from webapp.web.access import Person, permit
+from webapp.web.asked import line
 from webapp.web.payments import back_from_bank, concluded_or_asked
 from webapp.web.responses import show, wants_fragment
 from webapp.web.screen import fields_of, status_of
@@ -27,7 +28,7 @@ def new() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
     method_id = request.args.get("method", type=forms.record_id)
-    return dialog(person, token_hex(16), kind, method_id, "100.00")
+    return dialog(person, token_hex(16), kind, method_id, line("amount", 20) or "100.00")
 
 
 @blueprint.post("/billing/funds")
@@ -58,9 +59,18 @@ def pay(person: Person, key: str) -> Payment:
     it, session = parts(), db.session()
     around = (key, person.actor, it.processors, it.clock, it.policy)
     if by_chain or method_id is None:
-        return pay_by_auto_charge(session, person.account_id, amount, *around)
-    return_to = back_from_bank(key)
-    return pay_now(session, person.account_id, method_id, amount, *around, return_to=return_to)
+        return pay_by_auto_charge(
+            session, person.account_id, amount, *around, seen_open=forms.seen_open()
+        )
+    return pay_now(
+        session,
+        person.account_id,
+        method_id,
+        amount,
+        *around,
+        return_to=back_from_bank(key),
+        seen_open=forms.seen_open(),
+    )
 
 
 def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:

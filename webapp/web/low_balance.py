@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.apply_settings import apply_settings
 from webapp.domain.accounts import Account
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import Refusal, Stale
 from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.users import Right
@@ -18,7 +19,7 @@ from webapp.reads.settings_preview import read_preview
 from webapp.web import forms
 from webapp.web.access import Person, permit, prove
 from webapp.web.responses import go_to, show, wants_fragment
-from webapp.web.screen import fields_of, read, render, status_of
+from webapp.web.screen import charged_by_press, fields_of, read, render, said, status_of
 
 blueprint = Blueprint("low_balance", __name__)
 
@@ -33,6 +34,7 @@ def apply() -> ResponseReturnValue:
         prove(person)
     seen = forms.whole_number("seen")
     it = parts()
+    now = it.clock.now()
     try:
         apply_settings(
             db.session(),
@@ -40,18 +42,23 @@ def apply() -> ResponseReturnValue:
             choice,
             seen,
             person.actor,
-            it.clock.now(),
+            now,
             it.policy,
             unreadable=errors,
+            confirmed=forms.confirmed(),
         )
+    except ChargeUnconfirmed:
+        raise
     except Refusal as refusal:
         return refused(person, refusal)
     it.wake()
+    outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
+    message = said(outcome) if outcome else APPLIED
     if not wants_fragment():
-        return go_to("payment_methods.index", APPLIED)
-    screen = read(person)
-    screen = replace(screen, settings=replace(screen.settings, applied=True))
-    return page(person, screen, APPLIED)
+        return go_to("payment_methods.index", message)
+    screen = read(person, messages=outcome.rows if outcome else None)
+    settings = replace(screen.settings, applied=True, happened=outcome)
+    return page(person, replace(screen, settings=settings), message, charged=outcome is not None)
 
 
 def takes_more(person: Person, choice: Choice) -> bool:
@@ -91,6 +98,9 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
     return page(person, replace(screen, settings=settings), message), status_of(refusal)
 
 
-def page(person: Person, screen: PaymentMethodsScreen, message: Message) -> str:
+def page(
+    person: Person, screen: PaymentMethodsScreen, message: Message, *, charged: bool = False
+) -> str:
+    """`charged`: the message tells of a payment, which the panel's own words do not replace."""
     template = "after_apply" if wants_fragment() else "index"
-    return render(person, template, screen, message=message)
+    return render(person, template, screen, message=message, charged=charged)

@@ -16,14 +16,15 @@ from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.ports import Front
-from webapp.reads.consent_offer import read_consent_offer, read_paypal
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.removal_dialog import read_removal
+from webapp.reads.saving_offer import read_paypal, read_saving_offer
 from webapp.web import forms, throttling
 from webapp.web.access import Person, check_state, permit, prove, sign_state
+from webapp.web.challenges import saved
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, ask_on_page, changed, read, refused, render
+from webapp.web.screen import ask_in_frame, ask_on_page, pressed, read, refused, render
 
 blueprint = Blueprint("payment_methods", __name__)
 
@@ -51,15 +52,16 @@ def reorder() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     order, seen = forms.ids("order"), forms.ids("seen")
     it = parts()
+    now = it.clock.now()
+    around = (person.actor, now, it.policy)
     try:
         methods = reorder_methods(
-            db.session(), person.account_id, order, seen, person.actor, it.clock.now(), it.policy
+            db.session(), person.account_id, order, seen, *around, confirmed=forms.confirmed()
         )
     except Refusal as refusal:
         return refused(person, "reorder", refusal)
-    it.wake()
     moved = _moved(order, seen)
-    return changed(person, "reorder", _order_saved(methods, seen, moved), fresh=moved)
+    return pressed(person, "reorder", _order_saved(methods, seen, moved), now, fresh=moved)
 
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
@@ -67,12 +69,13 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     on = forms.wished()
     it = parts()
+    now = it.clock.now()
+    around = (person.actor, now, it.policy)
     name = set_consent(
-        db.session(), person.account_id, method_id, on, person.actor, it.clock.now(), it.policy
+        db.session(), person.account_id, method_id, on, *around, confirmed=forms.confirmed()
     )
-    it.wake()
     text = f"Auto-charge for {name} is {'on' if on else 'off'}."
-    return changed(person, "auto_charge", Message(text))
+    return pressed(person, "auto_charge", Message(text), now)
 
 
 @blueprint.get("/billing/payment-methods/cards/new")
@@ -84,13 +87,14 @@ def new_card() -> ResponseReturnValue:
         form = open_card_form(db.session(), person.account_id, processor)
     except Refusal as refusal:
         return refused(person, "add", refusal)
+    offer = read_saving_offer(db.session(), person.account_id, it.clock.now(), it.policy)
     context = {
         **processor.front.told,
         **form,
         "form": processor.front.form,
         "return_to": url_for("payment_methods.card_captured"),
-        "state": sign_state(person),
-        "offer": read_consent_offer(db.session(), person.account_id, it.clock.now(), it.policy),
+        "state": sign_state(person, offer.confirmed),
+        "offer": offer,
     }
     page = processor.front.form if wants_fragment() else "payment_methods/new_card.html"
     return show(person, page, "payment_methods", **context)
@@ -127,7 +131,6 @@ def link() -> ResponseReturnValue:
     it = parts()
     processor = it.processors.get(it.paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
-    consent = request.form.get("consent") == "1"
     try:
         asked = link_paypal(
             db.session(),
@@ -136,7 +139,8 @@ def link() -> ResponseReturnValue:
             processor,
             it.clock,
             return_to=return_to,
-            consent=consent,
+            consent=forms.consent(request.form),
+            confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
         return refused(person, "add", refusal)
@@ -156,6 +160,7 @@ def removal(method_id: int) -> ResponseReturnValue:
 def remove(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING, proved=True)
     it = parts()
+    now = it.clock.now()
     try:
         method = remove_method(
             db.session(),
@@ -165,11 +170,11 @@ def remove(method_id: int) -> ResponseReturnValue:
             it.processors,
             it.clock,
             it.policy,
+            confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
         return refused(person, "remove", refusal, method_id=method_id)
-    it.wake()
-    return changed(person, "remove", Message(f"{method.label} was removed."))
+    return pressed(person, "remove", Message(f"{method.label} was removed."), now)
 
 
 @blueprint.post("/billing/payment-methods/<int:method_id>/restorations")
@@ -177,6 +182,7 @@ def restore(method_id: int) -> ResponseReturnValue:
     """Restore without paying (F4)."""
     person = permit(Right.BILLING)
     it = parts()
+    now = it.clock.now()
     try:
         throttling.card(person)
         method = restore_method(
@@ -187,14 +193,13 @@ def restore(method_id: int) -> ResponseReturnValue:
             it.processors,
             it.clock,
             it.policy,
+            confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
         return refused(person, "retry", refusal, method_id=method_id)
-    it.wake()
-    said = RowMessage("Verified with the bank. This method is back in use.", "ok")
-    return changed(
-        person, "retry", Message(f"{method.label} is back in use."), messages={method_id: said}
-    )
+    row = RowMessage("Verified with the bank. This method is back in use.", "ok")
+    message = Message(f"{method.label} is back in use.")
+    return pressed(person, "retry", message, now, messages={method_id: row})
 
 
 @blueprint.post("/billing/automatic-payments/resumptions")
@@ -203,18 +208,18 @@ def resume() -> ResponseReturnValue:
     it = parts()
     now = it.clock.now()
     try:
-        resume_automatic(db.session(), person.account_id, person.actor, now, it.policy)
+        around = (person.actor, now, it.policy)
+        resume_automatic(db.session(), person.account_id, *around, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "auto_charge", refusal)
-    it.wake()
-    return changed(person, "auto_charge", Message("Automatic payments go on."))
+    return pressed(person, "auto_charge", Message("Automatic payments are on again."), now)
 
 
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
     """The processor takes a token once; the state proves that this person asked for the form."""
     person = permit(Right.BILLING, confirmed=True)
     try:
-        check_state(person, form.get("state", ""))
+        confirmed = check_state(person, form.get("state", ""))
     except Refusal as refusal:
         return refused(person, "add", refusal)
     told = {
@@ -224,7 +229,7 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
     }
     prove(person, url_for("payment_methods.create"), list(told.items()))
     it = parts()
-    processor = it.processors[it.card_processor]
+    processor, since = it.processors[it.card_processor], it.clock.now()
     around = (person.actor, processor, it.clock, it.policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
@@ -235,14 +240,14 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
             form.get(token, ""),
             *around,
             return_to=url_for(over),
-            consent=form.get("consent") == "1",
+            consent=forms.consent(form),
+            confirmed=confirmed,
         )
     except Refusal as refusal:
         return refused(person, "add", refusal)
-    it.wake()
     if isinstance(added, Asked):
         return _ask(person, added, processor.front)
-    return changed(person, "add", Message(f"{added.label} is saved."), fresh=added.id)
+    return saved(person, added, since)
 
 
 def _ask(person: Person, asked: Asked, front: Front) -> ResponseReturnValue:

@@ -9,21 +9,19 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.challenges import challenge_address
 from webapp.actions.pay import retry as retry_payment
 from webapp.domain.errors import Refusal
-from webapp.domain.payments import KIND_NAMES, Payment, PaymentState
+from webapp.domain.payments import KIND_NAMES, Payment
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.message import Message
-from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payment_page import read_payment
-from webapp.reads.payments import Outcome, read_outcome
+from webapp.reads.payments import read_outcome
 from webapp.reads.receipt import read_receipt
 from webapp.reads.retry_dialog import read_authentication, read_retry
 from webapp.web import csv_files, forms, payment_query, pdf_files, throttling
 from webapp.web.access import Person, attempt_in, permit
 from webapp.web.mails import letters_for
 from webapp.web.responses import show, wants_fragment
-from webapp.web.screen import ask_in_frame, ask_on_page, changed, is_elsewhere, refused
+from webapp.web.screen import ask_in_frame, ask_on_page, changed, is_elsewhere, refused, said
 
 blueprint = Blueprint("payments", __name__)
 
@@ -150,16 +148,4 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
             return "", {"HX-Redirect": address}
         return ask_in_frame(person, address, conclusion)
     outcome = read_outcome(db.session(), payment_id, it.clock.now())
-    return changed(person, change, said(outcome), messages=under_row(outcome))
-
-
-def said(outcome: Outcome) -> Message:
-    """What is not known yet is no success."""
-    return Message(outcome.sentence, "ok" if outcome.state == PaymentState.PAID else "bad")
-
-
-def under_row(outcome: Outcome) -> dict[int, RowMessage]:
-    """A decline already shows as the row's own state, and in the message."""
-    if outcome.method_id is None or outcome.state != PaymentState.PAID:
-        return {}
-    return {outcome.method_id: RowMessage(outcome.row, "ok")}
+    return changed(person, change, said(outcome), messages=outcome.rows)

@@ -1,5 +1,8 @@
 """A page or a fragment: the same partials, whole or in part."""
 
+import json
+from dataclasses import asdict
+from typing import cast
 from urllib.parse import urlsplit
 
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
@@ -70,13 +73,13 @@ def _around(person: Person, **context: object) -> dict[str, object]:
 
 def say(message: Message) -> None:
     """Keep a message for the page that a redirect leads to."""
-    flash(message.text, message.tone)
+    flash(json.dumps(asdict(message)))
 
 
 def said() -> Message | None:
     """The last word counts: an older one was overtaken before anyone saw it."""
-    flashed = get_flashed_messages(with_categories=True)
-    return Message(flashed[-1][1], flashed[-1][0]) if flashed else None
+    flashed = cast(list[str], get_flashed_messages())
+    return Message(**json.loads(flashed[-1])) if flashed else None
 
 
 def go_to(endpoint: str, message: Message | None = None) -> ResponseReturnValue:

@@ -1,13 +1,21 @@
 """The main screen after something was done: its changed parts, or the whole page again."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from flask.typing import ResponseReturnValue
 
+from webapp.actions.finish_top_up import finish_top_up
+from webapp.domain import top_ups
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import Conflict, Denied, Invalid, NotFound, Refusal, Stale, TooOften
 from webapp.extensions import db, parts
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.method_rows import RowMessage
 from webapp.reads.payment_methods import PaymentMethodsScreen, read_screen
+from webapp.reads.payments import Outcome, read_refill_outcome
+from webapp.web import forms
 from webapp.web.access import Person
 from webapp.web.responses import (
     go_to,
@@ -25,7 +33,7 @@ NEEDS_SCRIPT = (
 def read(
     person: Person,
     *,
-    messages: dict[int, RowMessage] | None = None,
+    messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
 ) -> PaymentMethodsScreen:
     it = parts()
@@ -36,6 +44,7 @@ def read(
         it.policy,
         messages=messages,
         fresh=fresh,
+        has_paypal=bool(it.paypal_processor),
     )
 
 
@@ -56,7 +65,7 @@ def changed(
     change: str,
     message: Message,
     *,
-    messages: dict[int, RowMessage] | None = None,
+    messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
 ) -> ResponseReturnValue:
     """What was asked is done: the parts, or a redirect, so that a reload repeats nothing."""
@@ -64,6 +73,54 @@ def changed(
         return go_to(way_back(), message)
     screen = read(person, messages=messages, fresh=fresh)
     return render(person, f"after_{change}", screen, message=message)
+
+
+def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
+    """T18: the outcome of the refill that this press has opened; None if it opened none.
+
+    `since`: an instant before the press took effect.
+    """
+    it, session = parts(), db.session()
+    opened = top_ups.opened_since(session, account_id, since)
+    if opened is None:
+        return None
+    finish_top_up(session, opened.id, it.processors, it.clock, it.policy)
+    return read_refill_outcome(session, opened.id, it.clock.now())
+
+
+def pressed(
+    person: Person,
+    change: str,
+    message: Message,
+    since: datetime,
+    *,
+    messages: Mapping[int, RowMessage] | None = None,
+    fresh: int | None = None,
+    expects_charge: bool | None = None,
+) -> ResponseReturnValue:
+    """As `changed`, after a press that may have charged: then the outcome is the message."""
+    parts().wake()
+    expects = forms.confirmed() > 0 if expects_charge is None else expects_charge
+    outcome = charged_by_press(person.account_id, since) if expects else None
+    if outcome is None:
+        return changed(person, change, message, messages=messages, fresh=fresh)
+    return changed(
+        person,
+        "funds",
+        said(outcome),
+        messages={**(messages or {}), **outcome.rows},
+        fresh=outcome.method_id if outcome.is_paid else fresh,
+    )
+
+
+def said(outcome: Outcome) -> Message:
+    """Not paid and not known yet have their own icons."""
+    return Message(
+        outcome.sentence,
+        outcome.tone,
+        payment_id=None if outcome.offers_funds else outcome.payment_id,
+        offers_funds=outcome.offers_funds,
+    )
 
 
 def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseReturnValue:
@@ -93,7 +150,7 @@ def refused(
 ) -> ResponseReturnValue:
     """Nothing was done: the fresh state, and why. Raises what belongs on another page."""
     db.session.rollback()
-    if isinstance(refusal, NotFound):
+    if isinstance(refusal, (NotFound, ChargeUnconfirmed)):
         raise refusal
     if wants_fragment() and not is_on_main_screen():
         return go_to(way_back(), Message(refusal.sentence, "bad"))

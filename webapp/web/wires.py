@@ -16,6 +16,7 @@ from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
+from webapp.reads.payment_methods import PageHead, read_head
 from webapp.reads.wires import (
     DEFAULT_AMOUNT,
     WireCard,
@@ -43,6 +44,11 @@ WIRE = "/<int:wire_id>"
 PROOF_POLICY = "default-src 'none'; sandbox"
 
 
+def head(person: Person) -> PageHead:
+    has_paypal = bool(parts().paypal_processor)
+    return read_head(db.session(), person.account_id, has_paypal=has_paypal)
+
+
 @blueprint.url_value_preprocessor
 def take_a_larger_body(endpoint: str | None, values: dict | None) -> None:
     """Before the form is read for its token; only from people who may upload."""
@@ -66,14 +72,14 @@ def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     screen = read(person, before=request.args.get("before", type=forms.record_id))
-    return show(person, "wires/index.html", "payment_methods", screen=screen)
+    return show(person, "wires/index.html", "payment_methods", screen=screen, head=head(person))
 
 
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     screen = read(person)
-    return show(person, "wires/new.html", "payment_methods", screen=screen)
+    return show(person, "wires/new.html", "payment_methods", screen=screen, head=head(person))
 
 
 @blueprint.post("")
@@ -220,7 +226,7 @@ def refuse_request(person: Person, key: str, refusal: Refusal) -> ResponseReturn
         currency=request.form.get("currency", ""),
         errors=fields_of(refusal) or {"form": refusal.sentence},
     )
-    page = show(person, "wires/index.html", "payment_methods", screen=screen)
+    page = show(person, "wires/index.html", "payment_methods", screen=screen, head=head(person))
     return page, status_of(refusal)
 
 

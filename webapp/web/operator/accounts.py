@@ -1,29 +1,36 @@
 """Accounts: found, looked at, and what an operator may change of them."""
 
+from collections.abc import Mapping
 from secrets import token_hex
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from webapp.actions.adjust_balance import adjust_balance
 from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.pause_automatic import pause_automatic
 from webapp.actions.resume_automatic import resume_automatic
 from webapp.domain import emails, texts
+from webapp.domain.accounts import Account
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.operator.accounts import read_account, read_accounts
+from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator, prove
 from webapp.web.asked import line
 from webapp.web.operator.fields import amount_in_form, errors_of
 from webapp.web.responses import say, show
-from webapp.web.screen import status_of
+from webapp.web.screen import charged_by_press, status_of
 
 blueprint = Blueprint("accounts", __name__)
 
 ACCOUNT = "/accounts/<int:account_id>"
+
+CONFIRM_REFILL = "Nothing is posted yet. Decide below about the refill that this starts."
 
 
 @blueprint.get("")
@@ -44,17 +51,58 @@ def adjust(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
     prove(person)
     key, it = forms.request_key(), parts()
+    now, session = it.clock.now(), db.session()
     try:
         amount, reason = amount_in_form(), texts.reason(request.form.get("reason", ""))
-        signed = -amount if request.form.get("direction") == "off" else amount
-        now, session = it.clock.now(), db.session()
         adjust_balance(
-            session, account_id, signed, reason, person.actor, now, it.policy, request_key=key
+            session,
+            account_id,
+            -amount if is_debit(request.form) else amount,
+            reason,
+            person.actor,
+            now,
+            it.policy,
+            request_key=key,
+            confirmed=forms.confirmed(),
+            hold=holds_refill(request.form),
         )
     except Refusal as refusal:
         return account_refused(person, account_id, "adjust", refusal)
     it.wake()
-    return done(account_id, "The balance is adjusted.")
+    account = session.get_one(Account, account_id)
+    posted = f"{'Debited' if is_debit(request.form) else 'Credited'} {account.show(amount)}."
+    outcome = charged_by_press(account_id, now) if forms.confirmed() else None
+    if outcome is None:
+        return done(account_id, f"{posted} The balance is {account.show(account.balance)}.")
+    sentence = outcome.sentence.replace("Your balance", "The balance")
+    say(Message(f"{posted} {sentence}", outcome.tone))
+    return redirect(url_for("operator.accounts.one", account_id=account_id), 303)
+
+
+@blueprint.get(f"{ACCOUNT}/adjustments/preview")
+def adjustment(account_id: int) -> ResponseReturnValue:
+    """What the form that is being filled in would do (T18). Nothing is saved."""
+    person = permit_operator()
+    account = db.session().get(Account, account_id) or abort(404)
+    preview = adjustment_typed(account, request.args)
+    return show(person, "operator/_adjustment.html", "operator_accounts", adjustment=preview)
+
+
+def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
+    it, debit = parts(), is_debit(typed)
+    amount = forms.amount(MultiDict(typed), "amount", {})
+    signed = None if amount is None else -amount if debit else amount
+    now, hold = it.clock.now(), holds_refill(typed)
+    session = db.session()
+    return read_adjustment(session, account, signed, now, it.policy, is_debit=debit, hold=hold)
+
+
+def is_debit(form: Mapping[str, str]) -> bool:
+    return form.get("direction") == "off"
+
+
+def holds_refill(form: Mapping[str, str]) -> bool:
+    return form.get("refill") == "hold"
 
 
 @blueprint.post(f"{ACCOUNT}/paypal")
@@ -78,8 +126,11 @@ def pause(account_id: int) -> ResponseReturnValue:
         if on:
             pause_automatic(db.session(), account_id, reason, person.actor, now, it.policy)
         else:
-            session = db.session()
-            resume_automatic(session, account_id, person.actor, now, it.policy, reason=reason)
+            around = (person.actor, now, it.policy)
+            confirmed = forms.confirmed()
+            resume_automatic(db.session(), account_id, *around, reason=reason, confirmed=confirmed)
+    except ChargeUnconfirmed:
+        raise
     except Refusal as refusal:
         return account_refused(person, account_id, "pause", refusal)
     it.wake()
@@ -92,6 +143,8 @@ def account_page(
     """`form`: which of its forms was refused, for what was typed and its errors."""
     it = parts()
     screen = read_account(db.session(), account_id, it.clock.now(), it.policy)
+    account = db.session().get_one(Account, account_id)
+    typed = request.form if form == "adjust" else {}
     return show(
         person,
         "operator/account.html",
@@ -99,8 +152,11 @@ def account_page(
         screen=screen,
         form=form,
         typed=request.form if form else {},
-        errors=errors_of(refusal),
+        errors={"form": CONFIRM_REFILL}
+        if isinstance(refusal, ChargeUnconfirmed)
+        else errors_of(refusal),
         request_key=token_hex(16),
+        adjustment=adjustment_typed(account, typed),
     )
 
 
@@ -110,7 +166,8 @@ def account_refused(
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
-    return account_page(person, account_id, form, refusal), status_of(refusal)
+    status = 409 if isinstance(refusal, ChargeUnconfirmed) else status_of(refusal)
+    return account_page(person, account_id, form, refusal), status
 
 
 def done(account_id: int, words: str) -> ResponseReturnValue:

@@ -1,0 +1,53 @@
+"""A press that charges at once asks first (T18).
+
+As with a proof of identity, the form that asks goes to the same address and carries all that was
+sent there, and with it the amount that its button names.
+"""
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.charge_now import ChargeUnconfirmed
+from webapp.extensions import db
+from webapp.reads.charge_question import read_charge_question
+from webapp.web.access import PROOF, signed_in
+from webapp.web.responses import show, wants_fragment
+
+PRESSES = {
+    "payment_methods.reorder": "Save order",
+    "payment_methods.restore": "Restore",
+    "payment_methods.remove": "Remove",
+    "payment_methods.resume": "Resume",
+    "operator.accounts.pause": "Resume",
+    "low_balance.apply": "Apply",
+}
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(ChargeUnconfirmed, ask)
+
+
+def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
+    person = signed_in()
+    db.session.rollback()
+    account_id = (request.view_args or {}).get("account_id", person.account_id)
+    question = read_charge_question(db.session(), account_id, unconfirmed.charge, _press())
+    fields = [(n, v) for n, v in request.form.items(multi=True) if n not in (PROOF, "confirmed")]
+    context = {
+        "question": question,
+        "action": f"{request.script_root}{request.full_path}".rstrip("?"),
+        "fields": fields,
+        "message": None,
+    }
+    if wants_fragment():
+        page = show(person, "payment_methods/_charge_dialog.html", "", **context)
+        return page, 409, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    page_of = "operator_accounts" if person.is_operator else "payment_methods"
+    return show(person, "payment_methods/charge.html", page_of, **context), 409
+
+
+def _press() -> str:
+    """What the person pressed, as the button of the question begins."""
+    if request.endpoint == "payment_methods.set_auto_charge":
+        return "Turn on" if request.form.get("on") == "1" else "Turn off"
+    return PRESSES[request.endpoint or ""]
