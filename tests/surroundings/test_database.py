@@ -188,7 +188,7 @@ def test_absent_is_told_with_its_code(client, world, absent):
         assert not answer.json["ready"]
         assert "ballast_ready 0.0" in client.get("/metrics").text
     answer = client.get("/readyz", headers={"Accept": "application/json"})
-    assert answer.json == {"ready": True, "troubles": [], "warnings": []}
+    assert answer.json == {"ready": True, "troubles": [], "warnings": [], "notes": []}
     assert "ballast_ready 1.0" in client.get("/metrics").text
 
 
