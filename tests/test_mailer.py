@@ -87,7 +87,12 @@ FACTS = {
     },
     NoticeKind.PAUSED: {
         "account_name": ACCOUNT,
-        "sentence": "More than 3 automatic top-ups were made within 10 minutes.",
+        "sentence": "A fourth refill within 10 minutes was due.",
+    },
+    NoticeKind.LIMITS_SET: {
+        "account_name": ACCOUNT,
+        "day_limit": "$1,500.00",
+        "largest_charge": "$300.00",
     },
     NoticeKind.STILL_UNKNOWN: {
         "account_name": ACCOUNT,
@@ -211,6 +216,7 @@ SUBJECTS = {
     NoticeKind.REFILL_BLOCKED: (
         "Your balance is $12.30, and automatic refill cannot charge anything"
     ),
+    NoticeKind.LIMITS_SET: "Your automatic refills have a new limit",
     NoticeKind.TAKEN_BACK: "$40.00 went back: Refund of P-000012, Visa •••• 4242",
     NoticeKind.STILL_UNKNOWN: "A payment of $100.00 is still waiting for the bank’s answer",
     NoticeKind.AUTHENTICATION_REQUIRED: "Confirm $100.00 with your bank",

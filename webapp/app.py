@@ -155,6 +155,7 @@ def build_parts(
         payment_max=settings.payment_max,
         automatic=Automatic(settings.automatic_payments.value),
         provider=build_provider(settings),
+        usage_max=settings.usage_max,
     )
     chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine), clock)
     return Parts(

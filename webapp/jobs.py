@@ -21,6 +21,7 @@ from webapp.actions.reconcile import reconcile
 from webapp.actions.repeat_request import forget_answers
 from webapp.actions.revoke_methods import revoke_methods
 from webapp.actions.send_notices import send_notices
+from webapp.actions.set_missing_limits import set_missing_limits
 from webapp.actions.sweep import sweep, sweep_notifications
 from webapp.actions.warn_of_expiry import warn_of_expiry
 from webapp.clock import Clock
@@ -89,6 +90,12 @@ JOBS = (
         600,
         lambda session, it: warn_of_expiry(session, it.clock.now(), it.policy),
         "notices owed",
+    ),
+    Job(
+        "set missing limits",
+        60,
+        lambda session, it: set_missing_limits(session, it.clock.now(), it.policy),
+        "accounts given limits",
     ),
     Job(
         "sweep",

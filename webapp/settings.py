@@ -96,6 +96,8 @@ class Settings:
     automatic_payments: AutomaticPayments = AutomaticPayments.ON
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
+    usage_max: int = 1_000 * MICROS
+    """A larger usage record is refused."""
 
     api_requests_per_minute: int = 6_000
     """Of one API key, and each process counts for itself."""
@@ -179,6 +181,7 @@ class Settings:
             automatic_payments=env.word("AUTOMATIC_PAYMENTS", cls.automatic_payments),
             payment_min=env.money("PAYMENT_MIN", cls.payment_min),
             payment_max=env.money("PAYMENT_MAX", cls.payment_max),
+            usage_max=env.money("USAGE_MAX", cls.usage_max),
             api_requests_per_minute=env.quota(
                 "API_REQUESTS_PER_MINUTE", cls.api_requests_per_minute
             ),
@@ -264,6 +267,8 @@ class Settings:
     def _check_pairs(self) -> None:
         if self.payment_min == 0:
             raise BadSetting("PAYMENT_MIN: got '0'; use an amount above zero")
+        if self.usage_max == 0:
+            raise BadSetting("USAGE_MAX: got '0'; use an amount above zero")
         if self.payment_min > self.payment_max:
             raise BadSetting(
                 f"PAYMENT_MIN: {decimal(self.payment_min)} is more than "

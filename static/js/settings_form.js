@@ -2,6 +2,7 @@
    differs from what is saved. Unsaved edits are never overwritten by a refresh. */
 
 import { aroundSwap } from "./parts.js";
+import { centsIn, followLimits } from "./suggested_limits.js";
 
 const SECONDS = 6; // how long "Changes applied" stands before "Last saved …" takes its place
 
@@ -25,9 +26,7 @@ let sending = false;
    at once. Cents of the threshold, or null where there is none. */
 const typedThreshold = () => {
   const { threshold, refill_on } = form().elements;
-  const amount = /^\s*(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,2}))?\s*$/.exec(threshold.value);
-  if (!refill_on.checked || !amount) return null;
-  return Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
+  return refill_on.checked ? centsIn(threshold) : null;
 };
 
 const foretell = () => {
@@ -56,6 +55,7 @@ const show = () => {
 };
 
 const change = () => {
+  followLimits(form());
   show();
   foretell();
 };
@@ -84,6 +84,7 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-discard]") || "refused" in form().dataset) return;
   event.preventDefault();
   form().reset();
+  delete form().elements.day_limit.dataset.before;
   change();
   form().querySelector("[type=submit]").focus();
 });
@@ -112,10 +113,12 @@ aroundSwap(
   "low-balance-settings",
   () => sending || !(dirty() || brief()),
   () => {
+    if (form()) followLimits(form());
     show();
     const words = brief();
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },
 );
 
+if (form()) followLimits(form());
 show();

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
@@ -80,6 +81,7 @@ def test_one_reference_from_many_sides_is_posted_once_l12(world):
 def test_who_is_refused_takes_nobody_along_l12(world):
     """L12: one that can hold no more, and one that is not there, among others."""
     full, missing = world.account().account_id, 10**6
+    world.policy = replace(world.policy, usage_max=FARTHEST * 4)
     well = [(world.account_id, micros("1.00"), f"call-{n}") for n in range(4)]
     told = arrive(world, *well, (full, FARTHEST * 2, "much"), (missing, micros("1.00"), "call-1"))
     assert {it.verdicts for it in told[:4]} == {(POSTED,)}

@@ -82,7 +82,7 @@ def test_all_bad_fields_at_once_and_nothing_saved_t1(world):
         "refill_on": NEEDS_METHOD,
         "threshold": "Enter an amount",
         "refill_amount": "At least $30.00",
-        "day_limit": "At least $30.00, or empty for no limit",
+        "day_limit": "At least $30.00, or choose no daily limit",
         "month_limit": "At least $30.00, or empty for no limit",
         "notification_threshold": "Enter an amount",
     }
@@ -137,7 +137,32 @@ def test_what_is_on_can_be_changed_without_a_method_t2(world):
         ({"threshold": None}, "threshold", "Enter an amount"),
         ({"refill_mode": "target"}, "target", "Enter an amount"),
         ({"refill_mode": "target", "target": "49.99"}, "target", "At least the threshold, $50.00"),
-        ({"day_limit": "29.99"}, "day_limit", "At least $30.00, or empty for no limit"),
+        (
+            {"refill_mode": "target", "target": "150"},
+            "largest_charge",
+            "Enter an amount",
+        ),
+        (
+            {"refill_mode": "target", "target": "150", "largest_charge": "99.99"},
+            "largest_charge",
+            "At least $100.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "50", "largest_charge": "29.99"},
+            "largest_charge",
+            "At least $30.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "90000", "largest_charge": "10000.01"},
+            "largest_charge",
+            "At most $10,000.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "90000", "largest_charge": "9999.99"},
+            "largest_charge",
+            "At least $10,000.00",
+        ),
+        ({"day_limit": "29.99"}, "day_limit", "At least $30.00, or choose no daily limit"),
         ({"month_limit": "0.01"}, "month_limit", "At least $30.00, or empty for no limit"),
     ],
 )
@@ -156,7 +181,13 @@ def test_bounds_t9(world, chosen, field, words):
     [
         {"refill_amount": "30.00"},
         {"refill_amount": "10000.00"},
-        {"refill_mode": "target", "target": "50.00", "refill_amount": None},
+        {
+            "refill_mode": "target",
+            "target": "50.00",
+            "refill_amount": None,
+            "largest_charge": "30.00",
+        },
+        {"refill_mode": "target", "target": "90000", "largest_charge": "10000.00"},
         {"day_limit": "30.00", "month_limit": "30.00"},
         {"threshold": "0.01"},
     ],

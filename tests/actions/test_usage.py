@@ -1,5 +1,6 @@
 """L12: each record of a batch is judged by itself, and a refused one claims nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,7 @@ def test_many_accounts_are_all_posted_or_none_l12(world, way):
     now = world.clock.now()
     middle, last = world.account().account_id, world.account().account_id
     amount = FARTHEST * 2 if way == "refused" else micros("1.00")
+    policy = replace(world.policy, usage_max=FARTHEST * 4)
     bad = 10**6 if way == "missing" else middle
     usages = {
         world.account_id: [Usage(micros("1.00"), "call-1", now)],
@@ -98,7 +100,7 @@ def test_many_accounts_are_all_posted_or_none_l12(world, way):
     }
 
     with pytest.raises(Refusal):
-        post_usage_of_many(world.session, usages, now, world.policy)
+        post_usage_of_many(world.session, usages, now, policy)
 
     world.session.rollback()
     balances = [world.session.get_one(Account, it).balance for it in (middle, last)]
@@ -131,8 +133,8 @@ def test_references_are_compared_exactly_l12(world):
 
 def test_never_refused_for_lack_of_balance_l1(world):
     """L1: it goes below zero."""
-    assert post(world, ("call-1", "1000000.00")).verdicts == (POSTED,)
-    assert world.balance == "-999900.00"
+    assert post(world, ("call-1", "1000.00")).verdicts == (POSTED,)
+    assert world.balance == "-900.00"
 
 
 def test_an_empty_batch_changes_nothing_l12(world):
@@ -195,7 +197,7 @@ GOOD = {"amount": "12.34", "reference": "call-1"}
         ({"amount": 12.34}, {"amount"}),
         ({"amount": None}, {"amount"}),
         ({"amount": "1e3"}, {"amount"}),
-        ({"amount": "9" * 15}, {"amount"}),
+        ({"amount": "9" * 41}, {"amount"}),
         ({"reference": ""}, {"reference"}),
         ({"reference": "   "}, {"reference"}),
         ({"reference": None}, {"reference"}),

@@ -11,7 +11,9 @@ WISHED = {
     "threshold": "50.00",
     "refill_amount": "100.00",
     "target": None,
+    "largest_charge": None,
     "day_limit": "300.00",
+    "no_day_limit": False,
     "month_limit": None,
     "notification_on": True,
     "notification_threshold": "75.00",
@@ -42,7 +44,7 @@ def test_t1_what_was_read_before_another_change_is_refused(program, world):
     answer = replace(program, WISHED, seen)
 
     assert (answer.status_code, answer.json["code"]) == (412, "stale")
-    assert program.get(PATH).json["day_limit"] is None
+    assert program.get(PATH).json["day_limit"] == "500.00"
     assert (
         replace(program, WISHED, f'"other", {program.get(PATH).headers["ETag"]}').status_code == 200
     )
@@ -64,6 +66,8 @@ def test_without_if_match_nothing_is_saved(program, world):
         ({"refill_amount": "5.00"}, "refill_amount"),
         ({"refill_mode": "sometimes"}, "refill_mode"),
         ({"refill_mode": "target", "target": "20.00"}, "target"),
+        ({"refill_mode": "target", "target": "150.00"}, "largest_charge"),
+        ({"no_day_limit": True}, "day_limit"),
         ({"notification_on": "yes"}, "notification_on"),
         ({"colour": "red"}, "colour"),
     ],
@@ -73,6 +77,29 @@ def test_t1_nothing_is_saved_and_each_bad_field_is_told(program, world, wrong, f
     answer = replace(program, WISHED | wrong)
     assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
     assert program.get(PATH).json["refill_on"] is False
+
+
+def test_t10_an_empty_daily_limit_gets_the_default(program, world):
+    """T10: also from programs that do not know `no_day_limit`."""
+    world.card(VISA)
+    known = {name: it for name, it in WISHED.items() if name != "no_day_limit"}
+    for body in (known | {"day_limit": None}, {k: v for k, v in known.items() if k != "day_limit"}):
+        answer = replace(program, body)
+        assert (answer.json["day_limit"], answer.json["no_day_limit"]) == ("500.00", False)
+        replace(program, WISHED | {"refill_on": False, "day_limit": None})
+
+
+def test_t10_no_daily_limit_is_said_so(program, world):
+    world.card(VISA)
+    wished = WISHED | {"day_limit": None, "no_day_limit": True}
+    assert replace(program, wished).json == wished
+
+
+def test_t9_a_target_has_its_largest_charge(program, world):
+    world.card(VISA)
+    target = {"refill_mode": "target", "target": "150.00", "largest_charge": "300.00"}
+    answer = replace(program, WISHED | target | {"day_limit": None})
+    assert answer.json["day_limit"] == "1500.00"
 
 
 def test_t2_a_refill_needs_a_method_with_auto_charge(program):

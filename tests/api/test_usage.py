@@ -93,6 +93,56 @@ def test_l12_the_same_reference_with_another_amount_is_a_conflict(meter, world):
     assert world.balance == "87.66"
 
 
+@pytest.mark.parametrize("amount", ["1000.000001", "215000", "1" * 30])
+def test_l14_a_record_above_usage_max_is_refused(meter, world, amount):
+    answer = meter(record(amount))
+
+    assert (answer.status_code, answer.mimetype) == (422, PROBLEM)
+    assert answer.json["code"] == "too_large"
+    errors = {"amount": "At most 1000.00 in one usage record"}
+    assert answer.json["errors"] == errors
+    (judged,) = answer.json["records"]
+    assert (judged["status"], judged["errors"]) == ("too_large", errors)
+    assert world.balance == "100.00"
+
+
+def test_l14_usage_max_itself_is_posted(meter):
+    assert meter(record("1000.00")).json["balance"] == "-900.00"
+
+
+def test_l14_in_a_batch_each_record_is_judged_by_itself(meter, world):
+    """L14, L12: a refused record claims nothing."""
+    sent = {"records": [record("215000"), record("1.00", "call-2"), record("0", "call-3")]}
+    answer = meter(sent)
+
+    assert answer.status_code == 201
+    told = [judged["status"] for judged in answer.json["records"]]
+    assert told == ["too_large", "posted", "invalid"]
+    assert meter(record("215.00")).json["status"] == "posted"
+    assert world.balance == "-116.00"
+
+
+def test_l14_a_batch_of_none_but_such_records_is_refused(meter, world, app):
+    """L14: with one line for the account, however many they were, and a metric."""
+    sent = {"records": [record("2000", f"call-{n}") for n in range(3)]}
+    answer = meter(sent)
+    assert (answer.status_code, answer.json["code"]) == (422, "too_large")
+    assert [it["status"] for it in answer.json["records"]] == ["too_large"] * 3
+    (line,) = [it.sentence for it in world.decisions if it.code == "usage_too_large"]
+    assert line.startswith("3 usage records, up to $2,000.00, were refused")
+    metrics = app.test_client().get("/metrics").text
+    assert "refused_usage 1" in metrics
+
+
+def test_l14_what_was_posted_before_stays_a_duplicate(meter, world, app):
+    """L14, L12: a meter that repeats itself hears the truth, also after USAGE_MAX was lowered."""
+    meter(record("500.00"))
+    lower = replace(app.extensions["ballast"].policy, usage_max=100_000_000)
+    app.extensions["ballast"] = replace(app.extensions["ballast"], policy=lower)
+    assert meter(record("500.00")).json["status"] == "duplicate"
+    assert meter(record("500.01")).status_code == 409
+
+
 def test_an_equal_amount_written_otherwise_is_the_same_amount(meter):
     meter(record("12.340"))
     assert meter(record("12.34")).json["status"] == "duplicate"
@@ -161,12 +211,12 @@ def test_every_bad_field_is_told_at_once(meter):
 
 
 def test_a_balance_beyond_what_can_be_counted_is_refused(meter, world, monkeypatch):
-    monkeypatch.setattr("webapp.domain.ledger.FARTHEST", 1_000_000_000)
-    answer = meter(record("1100.000001"))
+    monkeypatch.setattr("webapp.domain.ledger.FARTHEST", 500_000_000)
+    answer = meter(record("600.000001"))
 
     assert (answer.status_code, answer.json["code"]) == (409, "balance_out_of_range")
     assert world.balance == "100.00"
-    assert meter(record("1100.00")).status_code == 201
+    assert meter(record("600.00")).status_code == 201
 
 
 # Batches

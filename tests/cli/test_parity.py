@@ -102,7 +102,13 @@ def test_t1_settings_are_changed_together_or_not_at_all(said, flask, world):
     changed = said("low-balance set", "--refill", "--threshold", "50", "--refill-amount", "100")
     assert (changed["refill_on"], changed["threshold"]) == (True, "50.00")
     assert said("low-balance set", "--day-limit", "300.00")["threshold"] == "50.00"
-    assert said("low-balance set", "--empty", "day-limit")["day_limit"] is None
+    assert said("low-balance set", "--empty", "day-limit")["day_limit"] == "500.00"
+    unlimited = said("low-balance set", "--no-day-limit")
+    assert (unlimited["day_limit"], unlimited["no_day_limit"]) == (None, True)
+    limited = said("low-balance set", "--day-limit", "300.00")
+    assert (limited["day_limit"], limited["no_day_limit"]) == ("300.00", False)
+    both = flask(f"low-balance set {world.account_id} --no-day-limit --day-limit 300.00")
+    assert "day_limit: Leave this empty to have no daily limit" in both.stderr
 
     refused = flask(f"low-balance set {world.account_id} --notification --refill-amount 5.00")
     assert refused.exit_code == 1

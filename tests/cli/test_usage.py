@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -82,6 +83,26 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
     assert "another amount" in told["9"]
     assert told["10"].startswith("occurred_at: ")
     assert world.balance == "98.00"
+
+
+def test_a_record_above_usage_max_is_refused_l14(load, world):
+    """L14: by its line, and it stops no other."""
+    account = world.account_id
+    done = load(HEADER + line(account, "215000", "a") + line(account, "1000.00", "b"))
+
+    assert (done.exit_code, done.stdout) == (1, "1 posted, 0 already there, 1 bad.\n")
+    assert faults(done) == ["line 2: amount: At most 1000.00 in one usage record"]
+    assert world.balance == "-900.00"
+
+
+def test_one_record_above_usage_max_is_refused_l14(flask, world):
+    done = flask(["usage", "post", str(world.account_id), "1000.000001", "call-1", "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == {
+        "status": "too_large",
+        "balance": "100.00",
+        "amount": "At most 1000.00 in one usage record",
+    }
 
 
 def test_a_byte_that_is_no_utf_8_costs_its_line_only(load, world):
@@ -221,7 +242,8 @@ def test_an_account_that_can_hold_no_more_stops_no_other(load, world):
     """L12; 26 November 2026: one account at the end of what can be counted stopped the file."""
     full, other = world.account().account_id, world.account_id
     now = world.clock.now()
-    post_usage(world.session, full, [Usage(FARTHEST, "much", now)], now, world.policy)
+    policy = replace(world.policy, usage_max=FARTHEST)
+    post_usage(world.session, full, [Usage(FARTHEST, "much", now)], now, policy)
     file = HEADER + line(other, reference="a") + line(full, "200.00") + line(other, reference="b")
 
     done = load(file)

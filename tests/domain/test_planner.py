@@ -69,12 +69,15 @@ STATES = st.sampled_from(
 @st.composite
 def choices(draw):
     threshold = draw(cents(1, 2_000_00))
+    target = threshold + draw(cents(0, 20_000_00))
+    least = min(max(target - threshold, 30_00 * CENT), 10_000_00 * CENT)
     return Choice(
         refill_on=draw(st.sampled_from([True, True, True, True, False])),
         refill_mode=draw(st.sampled_from(RefillMode)),
         threshold=threshold,
         refill_amount=draw(cents(30_00, 10_000_00)),
-        target=threshold + draw(cents(0, 20_000_00)),
+        target=target,
+        largest_charge=draw(cents(least // CENT, 10_000_00)),
         day_limit=draw(st.none() | cents(30_00, 20_000_00)),
         month_limit=draw(st.none() | cents(30_00, 20_000_00)),
     )
@@ -127,6 +130,7 @@ def test_the_amount_t9(at):
     choice = at.choice
     assert answer.amount % CENT == 0
     assert at.policy.payment_min <= answer.amount <= at.policy.payment_max
+    assert answer.amount <= choice.most_at_once, "never more than was typed or confirmed"
     if choice.day_limit is not None:
         assert at.spent_today + answer.amount <= choice.day_limit
     if choice.month_limit is not None:
@@ -136,15 +140,18 @@ def test_the_amount_t9(at):
 
 
 @given(situations())
-def test_the_smallest_whole_multiple_t9(at):
-    """T9: of the refill amount, that does not leave the balance below the threshold."""
+def test_exactly_the_refill_amount_t9(at):
+    """T9: however far below the threshold the balance is."""
     answer = plan(at)
-    if not answer.charges or answer.limit or at.choice.refill_mode is not RefillMode.ADD:
-        return
-    refill, threshold = at.choice.refill_amount, at.choice.threshold
-    assert answer.amount % refill == 0
-    assert at.balance + answer.amount >= threshold
-    assert answer.amount == refill or at.balance + answer.amount - refill < threshold
+    if answer.charges and not answer.limit and at.choice.refill_mode is RefillMode.ADD:
+        assert answer.amount == at.choice.refill_amount
+
+
+@given(situations())
+def test_a_target_without_a_largest_charge_charges_nothing_t9(at):
+    """T9: nobody has confirmed how much one charge may be."""
+    choice = replace(at.choice, refill_mode=RefillMode.TARGET, largest_charge=None)
+    assert not plan(replace(at, choice=choice)).charges
 
 
 @given(situations(), cents(0, 9_000_00))
@@ -152,7 +159,11 @@ def test_up_to_the_target_t9(at, more):
     """T9: the gap rounded up to the cent, at least PAYMENT_MIN."""
     threshold = at.choice.threshold
     target = Choice(
-        refill_on=True, refill_mode=RefillMode.TARGET, threshold=threshold, target=threshold + more
+        refill_on=True,
+        refill_mode=RefillMode.TARGET,
+        threshold=threshold,
+        target=threshold + more,
+        largest_charge=at.policy.payment_max,
     )
     at = replace(at, methods=(method(7),), choice=target)
     answer = plan(at)
@@ -230,8 +241,9 @@ def test_off_and_dry_run_charge_nothing_t10(at):
 
 @given(situations())
 def test_the_burst_breaker_t10(at):
-    """T10: more than three in the window, or a pause, and nothing is charged."""
-    if at.paused or at.recent_top_ups > BURST:
+    """T10: the fourth in the window, or a pause, and nothing is charged."""
+    assert BURST == 3
+    if at.paused or at.recent_top_ups >= 3:
         assert not plan(at).charges
 
 
@@ -292,10 +304,12 @@ def test_the_sentence_tells_the_plan_t13(at):
         if labels[name] not in answer.methods:
             assert f"{name} is skipped" in sentence or f"{name} is out of use" in sentence
     target = at.choice.refill_mode is RefillMode.TARGET and not at.is_below
-    told = at.choice.target if target and not answer.limit else answer.amount
-    assert dollars(told) in sentence
-    if answer.limit:
-        assert "That is cut from" in sentence
+    open_end = target and answer.limit in ("", "largest_charge")
+    assert dollars(at.choice.target if open_end else answer.amount) in sentence
+    if at.choice.refill_mode is RefillMode.TARGET and not (answer.limit and at.is_below):
+        assert answer.limit in ("day", "month") or dollars(at.choice.largest_charge) in sentence
+    if answer.limit and not open_end:
+        assert "Reduced from" in sentence
     assert dollars(at.choice.threshold) in sentence
 
 
@@ -311,13 +325,32 @@ def test_every_language_tells_the_same_plan_t13(at):
         assert not findall(r"\b(the|is|your|are|charged|nothing|it|will|then)\b", said.lower())
 
 
+@given(situations(), st.integers(0, 2))
+def test_three_charges_are_no_burst_t10(at, recent):
+    """T10: only the fourth pauses, and only where it would be made."""
+    calm = plan(replace(at, recent_top_ups=recent))
+    burst = plan(replace(at, recent_top_ups=3))
+    if calm.code in (Code.CHARGING, Code.DRY_RUN):
+        assert burst.code is Code.PAUSED
+    else:
+        assert burst == calm
+
+
 @given(situations(paused=True))
 def test_a_pause_tells_what_a_burst_is_t10(at):
     """T10: the numbers in the sentence are those that the breaker counts by."""
-    minutes = BURST_WINDOW // timedelta(minutes=1)
-    if plan(at).code is Code.PAUSED:
+    assert (3, timedelta(minutes=10)) == (BURST, BURST_WINDOW)
+    if plan(at.just_below()).code is Code.PAUSED:
         sentence = plain(what_happens_next(at, dollars))
-        assert f"paused after {BURST + 1} refills in {minutes} minutes" in sentence
+        assert "paused: a fourth refill within 10 minutes was due" in sentence
+
+
+@given(situations(paused=False, recent_top_ups=3))
+def test_a_burst_is_told_before_the_fourth_t13(at):
+    """T13, T10: nothing is paused yet, and the sentence says what would be."""
+    if plan(at.just_below()).code is Code.PAUSED:
+        sentence = plain(what_happens_next(at, dollars))
+        assert "Instead of a fourth, automatic payments pause" in sentence
 
 
 OUT = st.builds(
@@ -371,6 +404,7 @@ def test_an_amount_cut_by_a_limit_is_named_t13():
             refill_mode=RefillMode.TARGET,
             threshold=micros("50"),
             target=micros("500"),
+            largest_charge=micros("1000"),
             day_limit=micros("100"),
         ),
         methods=(method(1),),
@@ -385,8 +419,8 @@ def test_an_amount_cut_by_a_limit_is_named_t13():
 
 def spent(world):
     """$250 of a daily limit of $300 are used."""
-    world.refill(day_limit="300.00")
-    world.use("300.00")
+    world.refill(amount="250.00", day_limit="300.00")
+    world.use("60.00")
     world.work()
     world.clock.advance(minutes=30)
 
@@ -397,11 +431,15 @@ TABLE = {
     "at the edge": (lambda w: None, {}, "50.000001"),
     "up to a target": (
         lambda w: None,
-        {"refill_mode": "target", "target": "170.00"},
+        {"refill_mode": "target", "target": "170.00", "largest_charge": "340.00"},
         "60.004567",
     ),
-    "cut by the day's limit": (spent, {"amount": "100.00", "day_limit": "300.00"}, "100.00"),
-    "cut by the largest payment": (lambda w: None, {"amount": "9000.00"}, "12000.00"),
+    "reduced by the daily limit": (spent, {"amount": "100.00", "day_limit": "300.00"}, "250.00"),
+    "reduced by the largest charge": (
+        lambda w: None,
+        {"refill_mode": "target", "target": "170.00", "largest_charge": "340.00"},
+        "900.00",
+    ),
     "the primary suspended": (
         lambda w: (
             w.next_answer("decline", decline_code="insufficient_funds")
@@ -452,7 +490,9 @@ def test_what_is_charged_is_what_the_sentence_had_said_t13(world, name):
     if "we charge" not in sentence:
         assert charged == []
         return
-    promise = sentence.split(" That is cut")[0].split("we charge")[1].split(".  ")[0]
+    promise = sentence.split("we charge")[1]
+    for more in (".  ", " Reduced from", " Later refills"):
+        promise = promise.split(more)[0]
     promise = findall(r"(\$[\d,.]+\d)|([A-Z][A-Za-z ]+ •••• \d{4}(?! is ))", promise)
     amounts = [amount for amount, _ in promise if amount]
     labels = [label.strip() for _, label in promise if label]

@@ -52,7 +52,9 @@ COUNTED_MAILS = (
     "low_balance", "receipt", "method_suspended", "authentication_required", "all_failed",
     "paused", "limit_reached", "still_unknown", "wire_completed", "refill_blocked",
 )  # fmt: skip
-COUNTED_LINES = ("charging", "declined", "charged", "resumed", "operator_must_decide")
+COUNTED_LINES = (
+    "charging", "declined", "charged", "resumed", "operator_must_decide", "usage_too_large",
+)  # fmt: skip
 
 
 class Pair:

@@ -23,6 +23,7 @@ class Operator:
     automatic: str = "on"
     least: int = 30 * UNIT
     most: int = 10_000 * UNIT
+    largest_usage: int = 1_000 * UNIT
 
 
 @dataclass(eq=False)
@@ -113,7 +114,9 @@ class Settings:
     threshold: int | None = None
     refill: int | None = None
     target: int | None = None
+    largest_charge: int | None = None
     day_limit: int | None = None
+    no_day_limit: bool = False
     month_limit: int | None = None
     notify_on: bool = False
     notify_below: int | None = None
@@ -122,7 +125,14 @@ class Settings:
         """N1: the notification moves no money."""
         return replace(self, notify_on=False, notify_below=None)
 
+    @property
+    def largest(self) -> int:
+        """T9: what one automatic charge can come to."""
+        return self.refill if self.mode == "add" else self.largest_charge
+
     def are_wrong(self, operator: Operator) -> bool:
+        if self.no_day_limit and self.day_limit is not None:
+            return True
         if self.notify_on and self.notify_below is None:
             return True
         if not self.refill_on:
@@ -132,4 +142,7 @@ class Settings:
             return True
         if self.mode == "add":
             return self.refill is None or not operator.least <= self.refill <= operator.most
-        return self.target is None or self.target < self.threshold
+        if self.target is None or self.target < self.threshold or self.largest_charge is None:
+            return True
+        reach = max(operator.least, min(self.target - self.threshold, operator.most))
+        return not reach <= self.largest_charge <= operator.most

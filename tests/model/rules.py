@@ -5,7 +5,7 @@ and so what must happen next; where the two tellings differ, one of them is wron
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,7 @@ class Company:
     """T17: while the refill is due, an email has said that it cannot be charged."""
     armed: bool = True
     notified_at: datetime | None = None
+    used: list[tuple[datetime, int]] = field(default_factory=list)
     mails: set[tuple[str, object]] = field(default_factory=set)
     lines: list[set[str]] = field(default_factory=list)
     """Of this step: for each look the reasons that held, one of which must be told (E1)."""
@@ -125,7 +126,7 @@ class Company:
             reasons.add("above_threshold")
         if self.operator.automatic == "off":
             reasons.add("automatic_payments_off")
-        if self.paused_at or self.in_ten_minutes(self.now, without) > 3:
+        if self.paused_at:
             reasons.add("paused")
         if self.settings.are_wrong(self.operator):
             return reasons | {"settings_out_of_bounds"}
@@ -137,6 +138,8 @@ class Company:
             reasons.add("all_methods_failed" if tried else "all_suspended")
         if not reasons and self.amount(without) < self.operator.least:
             return {"cap_reached"}
+        if not reasons and self.in_ten_minutes(self.now, without) >= 3:
+            return {"paused"}
         if not reasons and self.operator.automatic == "dry-run":
             return {"dry_run"}
         return reasons
@@ -159,16 +162,12 @@ class Company:
         return [c for c in self.cards if c.consent and c.is_fit(self.now) and c not in tried]
 
     def amount(self, without: Attempt | None = None) -> int:
-        """T9, cut at PAYMENT_MAX and at the limits."""
-        s = self.settings
+        """T9: exactly the refill, or the gap up to the largest charge; reduced by the limits."""
+        s, amount = self.settings, self.settings.refill
         if s.mode == "target":
             gap = s.target - self.balance
-            amount = max(gap + -gap % CENT, self.operator.least)
-        else:
-            amount = s.refill
-            while self.balance + amount < s.threshold:
-                amount += s.refill
-        amount = min(amount, self.operator.most)
+            amount = min(max(gap + -gap % CENT, self.operator.least), s.largest_charge)
+            self.reached["the largest charge"] += amount < gap
         for limit, start in ((s.day_limit, self.today()), (s.month_limit, self.first())):
             if limit is not None:
                 amount = min(amount, max(0, limit - self.taken_since(start, without)))
@@ -177,7 +176,12 @@ class Company:
     # What people and the meter do
 
     def use(self, amount: int) -> None:
+        if amount > self.operator.largest_usage:
+            self.reached["usage too large"] += 1
+            self.lines.append({"usage_too_large"})
+            return
         self.balance -= amount
+        self.used.append((self.now, amount))
         if self.is_below():
             self.look()
         else:
@@ -228,6 +232,8 @@ class Company:
             raise Refused
         if turned_on and not any(card.consent for card in self.cards):
             raise Refused
+        if settings.refill_on and settings.day_limit is None and not settings.no_day_limit:
+            settings = replace(settings, day_limit=self.default_day_limit(settings))
         if settings == self.settings:
             return
         was = (self.settings.notify_on, self.settings.notify_below)
@@ -237,6 +243,17 @@ class Company:
         if was != (settings.notify_on, settings.notify_below):
             self.armed = True
         self.look()
+
+    def default_day_limit(self, settings: Settings) -> int:
+        """T10: five times the largest charge, or twice the busiest of the last 30 days."""
+        days = Counter()
+        for at, amount in self.used:
+            days[midnight(at, self.zone)] += amount
+        first = midnight(self.today() - timedelta(days=29) + 12 * HOUR, self.zone)
+        twice = 2 * max((used for day, used in days.items() if day >= first), default=0)
+        by_use = twice + -twice % CENT
+        self.reached["a daily limit by use"] += by_use > 5 * settings.largest
+        return max(5 * settings.largest, by_use)
 
     def pay(self, card: Card, amount: int) -> Wish:
         self.insist_on_bounds(amount)
@@ -392,8 +409,7 @@ class Company:
             if "waiting_for_outcome" in why:
                 return None
             if why:
-                self.lines.append(why)
-                self._mail_why(why)
+                self._stop(why, self.lines)
                 self.need = None
                 if wish is not None:
                     self.fail(wish, all_failed=why == {"all_methods_failed"})
@@ -437,9 +453,6 @@ class Company:
         self.note_low()
         if (routine and not self._is_low()) or not self.settings.refill_on:
             return
-        if not self.paused_at and self.in_ten_minutes(self.now) > 3:
-            self.pause()
-            return
         why = self.why_not()
         if not why:
             self.need = self.need or Need()
@@ -448,8 +461,14 @@ class Company:
         elif why >= {"waiting_for_outcome", "above_threshold"}:
             pass  # it could not have led to a charge
         else:
-            (self.standing_lines if routine else self.lines).append(why)
-            self._mail_why(why)
+            self._stop(why, self.standing_lines if routine else self.lines)
+
+    def _stop(self, why: set[str], lines: list[set[str]]) -> None:
+        if why == {"paused"} and not self.paused_at:
+            self.pause()
+            return
+        lines.append(why)
+        self._mail_why(why)
 
     def _is_low(self) -> bool:
         s = self.settings

@@ -34,20 +34,40 @@ wrong_settings = st.sampled_from(
         Settings(refill_on=True, threshold=50 * UNIT, refill=29_990_000),
         Settings(refill_on=True, threshold=50 * UNIT, refill=10_001 * UNIT),
         Settings(refill_on=True, mode="target", threshold=50 * UNIT, target=49 * UNIT),
+        Settings(refill_on=True, mode="target", threshold=50 * UNIT, target=90 * UNIT),
+        Settings(
+            refill_on=True, mode="target", threshold=50 * UNIT, target=90 * UNIT,
+            largest_charge=39_990_000,
+        ),
+        Settings(
+            refill_on=True, threshold=50 * UNIT, refill=50 * UNIT, day_limit=90 * UNIT,
+            no_day_limit=True,
+        ),
         Settings(refill_on=True, threshold=50 * UNIT, refill=50 * UNIT, day_limit=29 * UNIT),
         Settings(refill_on=True, refill=50 * UNIT),
         Settings(notify_on=True),
     ]
-)
+)  # fmt: skip
 limits = st.none() | st.none() | amounts(30, 100, 150, 250, 1000)
+day_limits = st.sampled_from(
+    [(None, True), (None, True), (None, False)]
+    + [(units * UNIT, False) for units in (30, 100, 150, 250, 1000)]
+)
+
+
+def with_day_limit(chosen: tuple[int | None, bool], **others) -> Settings:
+    return Settings(day_limit=chosen[0], no_day_limit=chosen[1], **others)
+
+
 settings = st.builds(
-    Settings,
+    with_day_limit,
+    day_limits,
     refill_on=st.sampled_from((True, True, True, False)),
     mode=st.sampled_from(("add", "add", "target")),
     threshold=amounts(10, 50, 50, 100, 100.01),
     refill=amounts(30, 50, 100, 100, 100, 2000),
     target=amounts(120, 300, 333.33),
-    day_limit=limits,
+    largest_charge=amounts(150, 350, 700),
     month_limit=limits,
     notify_on=st.booleans(),
     notify_below=amounts(20, 50, 75, 150),
@@ -215,7 +235,12 @@ class Walk(RuleBasedStateMachine):
         company = self.pairs[who].company
         self._tell_banks(who, company.in_line(), said)
         if company.settings.threshold is not None:
-            self.pairs[who].use(max(0, company.balance - company.settings.threshold) + by)
+            above = max(0, company.balance - company.settings.threshold)
+            most = self.operator.largest_usage
+            while above + by > most >= by:
+                self.pairs[who].use(min(above, most))
+                above -= min(above, most)
+            self.pairs[who].use(above + by)
 
     @rule(who=who, times=st.integers(2, 5), by=debits, wait=st.sampled_from((0, 2, 40, 61)))
     def use_until_it_is_low_again_and_again(self, who, times, by, wait):
@@ -284,10 +309,12 @@ class Walk(RuleBasedStateMachine):
         automatic=st.sampled_from(("on", "on", "on", "on", "off", "dry-run")),
         least=amounts(30, 30, 50),
         most=amounts(10_000, 10_000, 150),
+        largest_usage=amounts(1_000, 100_000),
     )
-    def start_with_other_settings(self, automatic, least, most):
+    def start_with_other_settings(self, automatic, least, most, largest_usage):
         self.operator.automatic, self.operator.least, self.operator.most = automatic, least, most
-        policy = Policy(least, most, Automatic(automatic))
+        self.operator.largest_usage = largest_usage
+        policy = Policy(least, most, Automatic(automatic), usage_max=largest_usage)
         parts = replace(self.app.extensions["ballast"], policy=policy)
         self.app.extensions["ballast"] = parts
         for pair in self.pairs:

@@ -59,7 +59,7 @@ def account():
         ("settings", {"changed": {"threshold": [50_000_000, 60_500_000]}},
          "Threshold from $50.00 to $60.50."),
         ("settings", {"changed": {"refill_on": [False, True], "day_limit": [None, 5_000_000]}},
-         "Automatic refill from off to on; limit per day from none to $5.00."),
+         "Automatic refill from off to on; daily limit from none to $5.00."),
         ("adjusted", {"amount": -2_500_000, "reason": "Goodwill"},
          "$2.50 taken off the balance. Reason: Goodwill"),
         ("attempt_decided", {"attempt": 7, "paid": True, "reason": "Seen"},

@@ -11,14 +11,25 @@ from webapp.domain.policy import Automatic
 
 pytestmark = pytest.mark.story
 
+TARGET = {
+    "refill_on": True,
+    "refill_mode": "target",
+    "threshold": "50.00",
+    "target": "150.00",
+    "largest_charge": "300.00",
+}
 
-def test_a_deep_deficit_is_one_charge_of_whole_multiples(world):
-    """T9: the smallest whole multiple of the refill amount that reaches the threshold."""
+
+def test_each_charge_is_exactly_the_refill_amount(world):
+    """T9: a deep deficit takes several refills, each within the limits."""
     world.cards(VISA)
     world.refill(threshold="50.00", amount="100.00")
-    world.use("612.34")
+    world.use("212.34")
     world.work()
-    assert world.tries == [("4242", "600.00", "paid")]
+    assert world.tries == [("4242", "100.00", "paid")]
+    world.run("sweep")
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")] * 2
     assert world.balance == "87.66"
 
 
@@ -31,19 +42,23 @@ def test_exactly_at_the_threshold_is_enough(world):
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_charge_is_cut_at_the_largest_payment(world):
-    """T9: and the rest is charged by the next look."""
+def test_a_charge_to_a_target_is_never_above_the_largest_charge(world):
+    """T9: the rest is a refill of its own, with its own line."""
     world.cards(VISA)
-    world.refill(threshold="50.00", amount="9000.00")
-    world.use("15000.00")
+    world.apply(**TARGET)
+    world.use("500.00")
     world.work()
-    assert world.tries[0] == ("4242", "10000.00", "paid")
+    assert world.tries == [("4242", "300.00", "paid")]
+    world.run("sweep")
+    world.work()
+    assert world.tries[1] == ("4242", "250.00", "paid")
+    assert world.balance == "150.00"
 
 
 def test_bring_the_balance_up_to_a_target(world):
     """T9: the gap in whole cents, rounded up."""
     world.cards(VISA)
-    world.apply(refill_on=True, refill_mode="target", threshold="50.00", target="150.00")
+    world.apply(**TARGET)
     world.use("60.004567")
     world.work()
     assert world.tries == [("4242", "110.01", "paid")]
@@ -53,7 +68,7 @@ def test_bring_the_balance_up_to_a_target(world):
 def test_a_small_gap_is_charged_as_the_smallest_payment(world):
     """T9: at least PAYMENT_MIN."""
     world.cards(VISA)
-    world.apply(refill_on=True, refill_mode="target", threshold="50.00", target="50.00")
+    world.apply(**TARGET | {"target": "50.00"})
     world.use("51.00")
     world.work()
     assert world.tries == [("4242", "30.00", "paid")]
@@ -121,25 +136,27 @@ def test_declined_money_does_not_count(world):
 
 
 def test_the_burst_breaker(world):
-    """T10: more than 3 in 10 minutes pause until a person resumes; Resume starts afresh."""
+    """T10: the fourth in 10 minutes is not made; Resume starts an empty window."""
     from webapp.actions.resume_automatic import resume_automatic
 
     world.cards(VISA)
-    world.refill()
-    for _ in range(6):
+    world.refill(no_day_limit=True)
+    for turn in range(6):
         world.use("100.00")
         world.work()
         world.clock.advance(minutes=1)
-    assert len(world.tries) == 4
+        if turn == 2:
+            assert world.session.get(Account, world.account_id).paused_at is None
+    assert len(world.tries) == 3
     assert world.timeline[-1] == "paused"
     assert world.session.get(Account, world.account_id).paused_at == START + timedelta(minutes=3)
     assert len(world.mails_of("paused")) == 1
     world.pass_time(hours=5)
-    assert len(world.tries) == 4
+    assert len(world.tries) == 3
 
     resume_automatic(world.session, world.account_id, world.owner, world.clock.now(), world.policy)
     world.work()
-    assert len(world.tries) == 5
+    assert len(world.tries) == 4
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from webapp.actions.people import hand_over
 from webapp.domain import languages
 from webapp.domain.accounts import Account
 from webapp.domain.languages import N_, Language, Tongue
+from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notices import Notice, NoticeKind
 from webapp.domain.users import Role
 from webapp.domain.webhooks import PATIENCE
@@ -91,7 +92,7 @@ def failures(world):
 
 
 def stops(world):
-    """A limit, a burst, and a webhook whose host is gone."""
+    """Limits that are set, a limit, a burst, and a webhook whose host is gone."""
 
     class Away:
         def deliver(self, url, headers, body):
@@ -100,15 +101,21 @@ def stops(world):
     world.parts = replace(world.parts, courier=Away())
     made = world.webhook()
     world.cards(VISA)
+    world.refill()
+    LowBalanceSettings.of(world.session, world.account_id).day_limit = None
+    world.session.commit()
+    world.run("set missing limits")
     world.refill(day_limit="100.00")
     for amount in ("60.00", "100.00"):
         world.use(amount)
         world.work()
-    world.apply(day_limit=None)
+    world.apply(day_limit=None, no_day_limit=True)
     for amount in ("0.01", "100.00", "100.00"):
         world.use(amount)
         world.work()
-    world.use("100.00")  # paused in the balance's next fall
+    world.use("100.00")
+    world.pay(world.method("4242"), "500.00")
+    world.use("500.00")  # still paused in the balance's next fall
     world.run("deliver webhooks")
     world.clock.advance(seconds=PATIENCE.total_seconds())
     webhook_endpoints.send_test(
@@ -138,7 +145,7 @@ STORIES = {
         "wire_proof", "wire_rejected", "wire_cancelled", "wire_completed",
     },
     failures: {"authentication_required", "all_failed", "still_unknown", "card_expiring"},
-    stops: {"limit_reached", "paused", "webhook_ended", "refill_blocked"},
+    stops: {"limits_set", "limit_reached", "paused", "webhook_ended", "refill_blocked"},
     people: {
         "reset_password", "password_changed", "confirm_email", "email_changed", "invitation",
         "ownership",

@@ -128,6 +128,7 @@ def test_a_wire_counts_towards_no_limit(world):
     world.cards(VISA)
     world.refill("50.00", "100.00", day_limit="100.00")
     wires.complete(world, wires.ask(world))
-    world.use("1060.00")
+    world.use("560.00")
+    world.use("500.00")
     world.work()
     assert world.tries == [("4242", "100.00", "paid")]

@@ -211,7 +211,14 @@ def test_apply_changes_as_a_fragment_t1(client, world):
 
 @pytest.mark.parametrize(
     "field",
-    ["threshold", "refill_amount", "day_limit", "month_limit", "notification_threshold"],
+    [
+        "threshold",
+        "refill_amount",
+        "largest_charge",
+        "day_limit",
+        "month_limit",
+        "notification_threshold",
+    ],
 )
 def test_a_bad_setting_is_told_beside_its_field_t1(client, world, held, field):
     """T1, L1: what was typed stays, and nothing is saved."""
@@ -236,6 +243,45 @@ def test_a_bad_target_is_told_t9(client, world, held):
         assert answer.status_code == 422
         assert list(errors(answer)) == ["target"], amount
     assert held() == before
+
+
+def test_a_target_needs_its_largest_charge_t9(client, world, held):
+    """T9: in the panel, which opens its further options by itself."""
+    world.cards(VISA)
+    before = held()
+    for amount in ["", "99.99", "10000.01", *BAD_AMOUNTS]:
+        answer = apply(client, refill_mode="target", target="150", largest_charge=amount)
+        assert (answer.status_code, list(errors(answer))) == (422, ["largest_charge"]), amount
+        assert '<details class="more" open>' in answer.text
+    assert held() == before
+    apply(client, refill_mode="target", target="150", largest_charge="300")
+    assert settings(world).largest_charge == 300_000_000
+    assert '<details class="more" open>' in client.get(MAIN).text
+
+
+def test_the_default_daily_limit_stands_in_the_panel_t10(client, world):
+    """T10: set by Apply where the field was empty, and shown."""
+    world.cards(VISA)
+    apply(client)
+    page = client.get(MAIN)
+    assert settings(world).day_limit == 500_000_000
+    assert 'value="500.00"' in page.text
+    assert "5 refills a day at most. $0.00 used today." in words(page)
+
+
+def test_the_box_empties_the_daily_limit_also_without_a_script_t10(client, world):
+    """T10: what stands in the field does not count."""
+    world.cards(VISA)
+    for amount in ("", "300.00", "x"):
+        apply(client, seen=str(settings(world).version), no_day_limit="1", day_limit=amount)
+        saved = settings(world)
+        assert (saved.day_limit, saved.no_day_limit) == (None, True)
+    page = client.get(MAIN)
+    assert 'name="no_day_limit" value="1" checked' in page.text
+    assert "used today" not in words(page)
+    refused = apply(client, no_day_limit="1", day_limit="300.00", threshold="x")
+    assert 'name="no_day_limit" value="1" checked' in refused.text
+    assert 'value="300.00"' not in refused.text
 
 
 def test_all_bad_settings_at_once_t1(client, world, held):

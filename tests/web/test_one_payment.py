@@ -55,13 +55,14 @@ def test_the_cause_is_the_setting_of_then(world):
     """E2: what is applied later does not change why it was made; limits and modes come along."""
     world.cards(VISA)
     world.refill("50.00", "100.00")
-    world.apply(day_limit="300.00", refill_mode="target", target="200.00")
+    world.apply(day_limit="300.00", refill_mode="target", target="200.00", largest_charge="400.00")
     world.clock.advance(days=2)
     world.use("60.00")
     world.work()
     world.apply(threshold="20.00", refill_mode="add", day_limit=None)
     cause = page(world, world.attempts[0].payment_id).cause
-    assert cause.words == "When the balance falls below $50.00, bring it up to $200.00"
+    below = "When the balance falls below $50.00"
+    assert cause.words == f"{below}, bring it up to $200.00 with at most $400.00 at once"
     assert cause.limits == "At most $300.00 a day"
     assert cause.applied == "Applied by Ana Ruiz, Sun 22 Nov, 10:00"
 

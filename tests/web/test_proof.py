@@ -114,6 +114,8 @@ def test_paypal_asks(stale, world):
         {"refill_amount": "100.01", "day_limit": "300"},
         {"refill_amount": "100", "day_limit": "300.01"},
         {"refill_amount": "100", "day_limit": ""},
+        {"refill_amount": "100", "no_day_limit": "1"},
+        {"refill_amount": "100", "day_limit": "300", "largest_charge": "100"},
         {"refill_amount": "100", "day_limit": "300", "target": "90"},
     ],
 )

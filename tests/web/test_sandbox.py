@@ -106,6 +106,15 @@ def test_the_page_has_its_regions_and_buttons(client):
 # Post usage
 
 
+@pytest.mark.parametrize("amount", ["1000.01", "215000", "9" * 12])
+def test_usage_above_usage_max_is_refused_beside_its_field_l14(client, world, amount):
+    """L14."""
+    answer = client.post("/sandbox/usage", data={"amount": amount})
+    assert answer.status_code == 422
+    assert "At most 1000.00 in one usage record" in answer.text
+    assert world.balance == "100.00"
+
+
 def test_usage_debits_the_balance_and_says_so(client, world):
     """L1"""
     answer = client.post("/sandbox/usage", data={"amount": "12.345678"})

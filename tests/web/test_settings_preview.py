@@ -47,14 +47,14 @@ def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, held):
     ):
         typed = {
             "refill_on": on, "threshold": threshold, "refill_mode": mode, "target": target,
-            "day_limit": day,
+            "day_limit": day, "largest_charge": "1000",
         }  # fmt: skip
         before = held()
         foretold = sentence(preview(client, **typed))
         assert held() == before
         used.apply(
             refill_on=bool(on), threshold=threshold, refill_mode=mode, target=target or None,
-            day_limit=day or None,
+            day_limit=day or None, no_day_limit=False, largest_charge="1000",
         )  # fmt: skip
         told = sentence(client.get("/billing/payment-methods"))
         assert foretold == told
@@ -72,6 +72,9 @@ def test_it_warns_of_what_will_disappoint_n4(client, used):
     assert "The notification is not above the refill threshold" in words(answer)
     answer = preview(client, day_limit="40.00")
     assert "The limit of $40.00 a day is below the refill amount of $100.00" in words(answer)
+    answer = preview(client, no_day_limit="1", day_limit="40.00")
+    assert "A fourth refill within 10 minutes still pauses automatic payments" in words(answer)
+    assert "The limit of" not in words(answer)
     used.use("300.00")
     assert "is less than a day’s use" in words(preview(client, refill_amount="30.00"))
 

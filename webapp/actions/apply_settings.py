@@ -12,6 +12,7 @@ from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
+from webapp.domain.default_limit import with_default_limit
 from webapp.domain.errors import Invalid, Stale
 from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.policy import Policy
@@ -33,6 +34,8 @@ def apply_settings(
 ) -> LowBalanceSettings:
     """Save what was chosen on a form that showed `seen_version`.
 
+    Refill without a daily limit gets the default one, unless having none is chosen (T10).
+
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
     Raises `Invalid` with an error for each bad field, `Stale` when someone else has applied other
@@ -46,8 +49,8 @@ def apply_settings(
     if faults:
         session.rollback()
         raise Invalid(faults)
-    before = settings.chosen()
-    if choice == before:
+    choice = with_default_limit(session, account, choice, now)
+    if choice == settings.chosen():
         session.rollback()
         return settings
     if seen_version != settings.version:
@@ -56,6 +59,23 @@ def apply_settings(
             "Someone else has changed these settings meanwhile. "
             "Nothing of yours was saved; here is how they stand now."
         )
+    save_settings(session, account, settings, choice, actor, now, policy)
+    look(session, account, "settings applied", now, policy, confirmed=confirmed)
+    session.commit()
+    return settings
+
+
+def save_settings(
+    session: Session,
+    account: Account,
+    settings: LowBalanceSettings,
+    choice: Choice,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """With their line in the audit log and their webhook, in the transaction under way."""
+    before = settings.chosen()
     settings.apply(choice, actor.user_id, now)
     changed = {
         name: [getattr(before, name), value]
@@ -63,16 +83,13 @@ def apply_settings(
         if getattr(before, name) != value
     }
     audit.record(
-        session, account_id, actor, "settings", now, version=settings.version, changed=changed
+        session, account.id, actor, "settings", now, version=settings.version, changed=changed
     )
     news.settings(session, account, settings, now)
     if before.refill_on and not choice.refill_on:
         note_withdrawal(session, account, "Automatic refill was switched off", now, policy)
     elif choice.changes_refill(before):
         note_withdrawal(session, account, "The refill settings were changed", now, policy)
-    look(session, account, "settings applied", now, policy, confirmed=confirmed)
-    session.commit()
-    return settings
 
 
 def _has_consent(session: Session, account_id: int) -> bool:

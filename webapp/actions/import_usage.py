@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import post_usage
 from webapp.clock import Clock
-from webapp.domain import audit, usage_file
+from webapp.domain import audit, usage, usage_file
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
@@ -126,9 +126,9 @@ class _Run:
             for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
                 self.posted += verdict is Verdict.POSTED
                 self.duplicate += verdict is Verdict.DUPLICATE
-                if verdict is Verdict.CONFLICT:
-                    reason = f"{record.reference} was posted before with another amount"
-                    self._tell_bad(line, f"reference: {reason}")
+                refused = usage.refusal(verdict, record, self.policy.usage_max)
+                for name, words in refused.items():
+                    self._tell_bad(line, f"{name}: {words}")
             self.waiting = []
         self.unsaved = 0
         self._note(ImportState.RUNNING)

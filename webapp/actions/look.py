@@ -56,9 +56,6 @@ def look(
     if routine and not account.is_low:
         return None
     at = top_ups.gather(session, account, now, policy)
-    if at.is_bursting and at.choice.refill_on:
-        pause(session, account, at)
-        return None
     answer = top_ups.plan(at)
     if not at.choice.refill_on:
         return None
@@ -84,13 +81,6 @@ def hold_refill(session: Session, account: Account, why: str, now: datetime) -> 
     """T18: the change that is under way starts no refill; the next cause does."""
     account.refill_held = True
     decisions.note(session, account.id, Code.REFILL_HELD, why, now)
-
-
-def pause(session: Session, account: Account, at: Situation) -> None:
-    """T10: after a burst automatic payments wait for a person."""
-    account.pause(at.now)
-    note_withdrawal(session, account, "Automatic payments were paused", at.now, at.policy)
-    tell(session, account, replace(at, paused=True), Plan(Code.PAUSED))
 
 
 def pause_for_dispute(
@@ -125,7 +115,12 @@ def tell(
 ) -> None:
     """Say why nothing is charged: a line on the timeline, and an email where people must act
     (T10, T17). The email's own line comes first, so that repeats of the answer are folded.
+
+    Where the burst breaker has stopped a charge, automatic payments are paused.
     """
+    if answer.code is Code.PAUSED and not at.paused:
+        account.pause(at.now)
+        at = replace(at, paused=True)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         LowBalanceSettings.of(session, account.id).look_again(answer.until)
     _owe_mail(session, account, at, answer)

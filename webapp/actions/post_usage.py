@@ -1,6 +1,7 @@
 """Usage arrives: debit it once, and look at the thresholds in the same transaction (T4, L12)."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +10,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.actions.look import look, notify_if_low
-from webapp.domain import holds, ledger, news
+from webapp.domain import decisions, holds, ledger, news
 from webapp.domain.accounts import Account, Standing
 from webapp.domain.base import begin_writing
+from webapp.domain.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.money import LARGEST
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage, Verdict
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,10 @@ class UsageReceipt:
 def post_usage(
     session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
 ) -> UsageReceipt:
-    """Debit each record by itself. Usage is never refused for lack of balance (L1)."""
+    """Debit each record by itself. Usage is never refused for lack of balance (L1).
+
+    A record above USAGE_MAX is refused, whichever way it comes (L14).
+    """
     return post_usage_of_many(session, {account_id: usages}, now, policy)[account_id]
 
 
@@ -43,7 +51,8 @@ def post_usage_of_many(
     """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
     begin_writing(session)
     receipts = _post(session, usages, now, policy)
-    if any(Verdict.POSTED in receipt.verdicts for receipt in receipts.values()):
+    written = {Verdict.POSTED, Verdict.TOO_LARGE}
+    if any(not written.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
         session.commit()
     else:
         session.rollback()
@@ -55,7 +64,7 @@ def _post(
 ) -> dict[int, UsageReceipt]:
     accounts = Standing.lock(session, usages)
     claimed = _claimed(session, usages)
-    judged = {it: _judge(mine, claimed[it]) for it, mine in usages.items()}
+    judged = {it: _judge(mine, claimed[it], policy) for it, mine in usages.items()}
     balances = ledger.append_to_many(
         session, ((it, accounts[it].balance, entries) for it, (_, entries) in judged.items()), now
     )
@@ -63,17 +72,23 @@ def _post(
     for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
         quiet = not entries or accounts[account_id].is_quiet_at(balance)
         opened = not quiet and _follow(session, account_id, entries, now, policy)
+        if Verdict.TOO_LARGE in verdicts:
+            _tell_too_large(session, account_id, usages[account_id], verdicts, now, policy)
         receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
 
-def _judge(usages: Sequence[Usage], claimed: dict[str, int]) -> tuple[list[Verdict], list[Entry]]:
+def _judge(
+    usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
+) -> tuple[list[Verdict], list[Entry]]:
     """A verdict for each record, and what is to be posted: a reference is whose it is first."""
     verdicts, entries = [], []
     for usage in usages:
         amount, reference = -usage.amount, usage.reference
         known = claimed.get(reference)
-        if known is None:
+        if known is None and usage.amount > policy.usage_max:
+            verdicts.append(Verdict.TOO_LARGE)
+        elif known is None:
             claimed[reference] = amount
             verdicts.append(Verdict.POSTED)
             entries.append(
@@ -82,6 +97,31 @@ def _judge(usages: Sequence[Usage], claimed: dict[str, int]) -> tuple[list[Verdi
         else:
             verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
     return verdicts, entries
+
+
+def _tell_too_large(
+    session: Session,
+    account_id: int,
+    usages: Sequence[Usage],
+    verdicts: Sequence[Verdict],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """L14: one line on the account's timeline and in the log, however many were refused."""
+    refused = [
+        it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
+    ]
+    largest = max(refused, key=lambda it: it.amount)
+    show = session.get_one(Account, account_id).show
+    amount = show(min(largest.amount, LARGEST))
+    if largest.amount > LARGEST:
+        amount = f"more than {amount}"
+    which = f"Usage of {amount} ({largest.reference}) was"
+    if len(refused) > 1:
+        which = f"{len(refused):,} usage records, up to {amount}, were"
+    line = f"{which} refused: a record may be at most {show(policy.usage_max)}."
+    decisions.note(session, account_id, Code.USAGE_TOO_LARGE, line, now)
+    log.warning("account %s: %s", account_id, line)
 
 
 def _follow(

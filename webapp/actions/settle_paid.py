@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.attempts import claim, note_about
-from webapp.actions.look import pause
-from webapp.domain import attempts, evidence, ledger, news, notices, receipts, top_ups
+from webapp.domain import evidence, ledger, news, notices, receipts, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import BY_OPERATOR, Attempt, AttemptState
 from webapp.domain.decisions import Code
@@ -68,7 +67,6 @@ def paid(
     if method is not None and method.heal(attempt.started_at) and method.auto_charge:
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
         news.method(session, account, EventKind.METHOD_RESTORED, method, now)
-    _pause_after_burst(session, account, attempt, now, policy)
     tongue = account.tongue
     receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {
@@ -84,17 +82,6 @@ def paid(
     about = f"attempt {attempt.id}"
     notices.owe(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
     return True
-
-
-def _pause_after_burst(
-    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
-) -> None:
-    """T10: judged by when the refill was started, however late its outcome is learned."""
-    if not attempt.automatic or account.paused_at is not None:
-        return
-    window = top_ups.burst_window(account, attempt.started_at)
-    if top_ups.is_burst(attempts.automatic_count(session, account.id, window)):
-        pause(session, account, top_ups.gather(session, account, now, policy))
 
 
 def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:

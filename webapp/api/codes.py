@@ -34,6 +34,9 @@ CODES: Mapping[str, Code] = {
     ),
     # Money.
     "balance_out_of_range": Code(409, "That is more than a balance can hold."),
+    "too_large": Code(
+        422, "The usage record is above `USAGE_MAX`; its `errors` say how much. Nothing was posted."
+    ),
     "form_used": Code(409, "This `Idempotency-Key` has made another payment."),
     "just_paid": Code(409, "An earlier payment has just succeeded. Nothing more was done."),
     "no_method_with_auto_charge": Code(

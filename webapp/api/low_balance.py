@@ -24,7 +24,9 @@ EXAMPLE = {
     "threshold": "50.00",
     "refill_amount": "100.00",
     "target": None,
-    "day_limit": "300.00",
+    "largest_charge": None,
+    "day_limit": "500.00",
+    "no_day_limit": False,
     "month_limit": None,
     "notification_on": True,
     "notification_threshold": "75.00",
@@ -41,7 +43,13 @@ class NewSettings:
     threshold: Cents | None = None
     refill_amount: Cents | None = None
     target: Cents | None = None
+    largest_charge: Cents | None = None
+    """Required with `target`: no automatic charge is larger. Twice the target is a good start."""
     day_limit: Cents | None = None
+    """Where it is empty and `refill_on`, a default is set: five times the largest automatic charge
+    or twice the busiest of the last 30 days, whichever is more."""
+    no_day_limit: bool = False
+    """True: no daily limit, not even the default."""
     month_limit: Cents | None = None
     notification_threshold: Cents | None = None
 

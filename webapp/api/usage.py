@@ -37,7 +37,8 @@ class UsageRecord:
     """Something that was used and is to be paid. Read by `webapp.domain.usage`."""
 
     amount: Annotated[str, MICROS]
-    """Above zero, with at most six decimals; zeros after them are ignored."""
+    """Above zero, with at most six decimals; zeros after them are ignored. Above the installation's
+    `USAGE_MAX` (1000.00 unless set) the record is refused as `too_large`."""
     reference: Annotated[str, REFERENCE]
     """Yours. The same usage sent again under it is not debited again."""
     description: Annotated[str, DESCRIPTION] | None = None
@@ -63,10 +64,10 @@ class Judgement:
     """Its place among those that were sent, from 0."""
     reference: str | None
     status: Verdict
-    """`duplicate`: it had been posted before. `conflict`: with another amount. Only what is
-    `posted` has moved the balance."""
+    """`duplicate`: it had been posted before. `conflict`: with another amount. `too_large`: above
+    the largest usage record. Only what is `posted` has moved the balance."""
     errors: dict[str, str] = field(default_factory=dict)
-    """Of an invalid one: what is wrong, by field."""
+    """Of one that is `invalid` or `too_large`: what is wrong, by field."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ def _batch(
     return Batch(tuple(references), single, tuple(usages), faults)
 
 
-def answer(batch: Batch, receipt: UsageReceipt, currency: str) -> Response:
+def answer(batch: Batch, receipt: UsageReceipt, currency: str, usage_max: int) -> Response:
     """201 if anything was posted or all of it already was, else 409 or 422 (L12)."""
-    records = _judged(batch, receipt)
+    records = _judged(batch, receipt, usage_max)
     verdicts = {record["status"] for record in records}
     balance = {"balance": decimal_text(receipt.balance), "currency": currency}
     if Verdict.POSTED not in verdicts and verdicts != {Verdict.DUPLICATE}:
@@ -162,19 +163,23 @@ def _records(body: object) -> tuple[list[object], bool]:
     return records, False
 
 
-def _judged(batch: Batch, receipt: UsageReceipt) -> list[dict[str, object]]:
-    verdicts = iter(receipt.verdicts)
+def _judged(batch: Batch, receipt: UsageReceipt, usage_max: int) -> list[dict[str, object]]:
+    posted = zip(receipt.verdicts, batch.usages, strict=True)
     return [
-        {
-            "index": index,
-            "reference": reference,
-            "status": Verdict.INVALID,
-            "errors": batch.faults[index],
-        }
-        if index in batch.faults
-        else {"index": index, "reference": reference, "status": next(verdicts)}
+        {"index": index, "reference": reference}
+        | (
+            {"status": Verdict.INVALID, "errors": batch.faults[index]}
+            if index in batch.faults
+            else _judgement(*next(posted), usage_max)
+        )
         for index, reference in enumerate(batch.references)
     ]
+
+
+def _judgement(verdict: Verdict, record: Usage, usage_max: int) -> dict[str, object]:
+    if verdict is Verdict.TOO_LARGE:
+        return {"status": verdict, "errors": usage.refusal(verdict, record, usage_max)}
+    return {"status": verdict}
 
 
 def _reference(record: object) -> str | None:
@@ -191,6 +196,11 @@ def _nothing_posted(
         which = f"Reference {records[0]['reference']} was" if batch.single else "References were"
         detail = f"Nothing was posted. {which} posted before with another amount."
         return Problem(409, detail, "conflict", told)
+    if all(record["status"] is Verdict.TOO_LARGE for record in records):
+        which = "The record is" if batch.single else "All records are"
+        detail = f"Nothing was posted. {which} above the largest allowed amount."
+        errors = {"errors": records[0]["errors"]} if batch.single else {}
+        return Problem(422, detail, "too_large", told | errors)
     if batch.single:
         return problems.of(Invalid(batch.faults[0]))
     return Problem(422, "Nothing was posted: no record is both new and valid.", "invalid", told)

@@ -46,7 +46,7 @@ class Balance:
     csv=usage.CSV_EXAMPLE,
     examples=usage.EXAMPLES,
     problem=usage.UsageProblem,
-    problems=("conflict", "balance_out_of_range"),
+    problems=("conflict", "balance_out_of_range", "too_large"),
     links={"balance": Link("read_balance")},
 )
 @repeatable
@@ -65,7 +65,7 @@ def post_usage() -> ResponseReturnValue:
     receipt = it.together.post_usage(db.session(), machine.account_id, batch.usages, now, it.policy)
     if receipt.opened_top_up:
         it.wake()
-    return usage.answer(batch, receipt, machine.currency)
+    return usage.answer(batch, receipt, machine.currency, it.policy.usage_max)
 
 
 @blueprint.get("/balance")

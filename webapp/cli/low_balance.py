@@ -15,7 +15,8 @@ from webapp.reads.records.settings import read_settings
 commands = Commands("low-balance", help="When a balance is refilled, and when people are warned.")
 
 AMOUNTS = (
-    "threshold", "refill-amount", "target", "day-limit", "month-limit", "notification-threshold",
+    "threshold", "refill-amount", "target", "largest-charge", "day-limit", "month-limit",
+    "notification-threshold",
 )  # fmt: skip
 
 
@@ -34,12 +35,21 @@ def show(account: int, as_json: bool) -> None:
 @click.option(
     "--mode",
     type=click.Choice([str(mode) for mode in RefillMode]),
-    help="add: charge the refill amount; target: what brings the balance up to the target.",
+    help="add: charge exactly the refill amount; target: what brings the balance up to the target.",
 )
 @click.option("--threshold", type=CENTS, metavar="50.00", help="Refill when it falls below.")
 @click.option("--refill-amount", type=CENTS, metavar="100.00")
 @click.option("--target", type=CENTS, metavar="150.00")
-@click.option("--day-limit", type=CENTS, metavar="300.00", help="Of automatic payments.")
+@click.option(
+    "--largest-charge", type=CENTS, metavar="300.00", help="No charge up to the target is larger."
+)
+@click.option(
+    "--day-limit",
+    type=CENTS,
+    metavar="500.00",
+    help="Of automatic payments. Where it is empty and refill is on, a default is set.",
+)
+@click.option("--no-day-limit", is_flag=True, help="Have no daily limit, not even the default.")
 @click.option("--month-limit", type=CENTS, metavar="900.00", help="Of automatic payments.")
 @click.option("--notification/--no-notification", default=None, help="Whether people are warned.")
 @click.option("--notification-threshold", type=CENTS, metavar="75.00")
@@ -50,6 +60,7 @@ def set_(
     refill: bool | None,
     mode: str | None,
     notification: bool | None,
+    no_day_limit: bool,
     empty: tuple[str, ...],
     as_json: bool,
     **amounts: int | None,
@@ -60,6 +71,10 @@ def set_(
     settings = LowBalanceSettings.of(session, account)
     changes: dict[str, object] = {name: it for name, it in amounts.items() if it is not None}
     changes |= {name.replace("-", "_"): None for name in empty}
+    if no_day_limit:
+        changes = {"day_limit": None} | changes | {"no_day_limit": True}
+    elif "day_limit" in changes:
+        changes["no_day_limit"] = False
     if refill is not None:
         changes["refill_on"] = refill
     if notification is not None:

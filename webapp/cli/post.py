@@ -12,7 +12,6 @@ from webapp.domain import usage
 from webapp.domain.accounts import Account
 from webapp.domain.errors import NotFound
 from webapp.domain.money import decimal_text
-from webapp.domain.usage import Verdict
 from webapp.extensions import db, parts
 
 
@@ -35,7 +34,7 @@ def post(
 ) -> None:
     """Debit AMOUNT from ACCOUNT, once for each REFERENCE.
 
-    Exit code 1 where the reference was posted with another amount.
+    Exit code 1 where the reference was posted with another amount, or AMOUNT is above USAGE_MAX.
     """
     it, session = parts(), db.session()
     now = it.clock.now()
@@ -49,6 +48,10 @@ def post(
     receipt = post_usage(session, account, [record], now, it.policy)
     it.wake()
     [verdict] = receipt.verdicts
-    told = {"status": str(verdict), "balance": decimal_text(receipt.balance)}
+    told = {
+        "status": str(verdict),
+        "balance": decimal_text(receipt.balance),
+        **usage.refusal(verdict, record, it.policy.usage_max),
+    }
     print_json(told) if as_json else print_record(told)
-    ctx.exit(1 if verdict is Verdict.CONFLICT else 0)
+    ctx.exit(1 if verdict in usage.REFUSED else 0)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
 from webapp.cli.commands import Commands, as_json, in_words, print_json
-from webapp.domain import usage_file
+from webapp.domain import usage, usage_file
 from webapp.domain.accounts import Account
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.usage import Usage, Verdict
@@ -154,12 +154,11 @@ class Import:
     def _count(self, lines: list[tuple[Line, Usage]], receipt: UsageReceipt) -> None:
         self.counts.posted += receipt.verdicts.count(Verdict.POSTED)
         self.counts.duplicate += receipt.verdicts.count(Verdict.DUPLICATE)
-        if Verdict.CONFLICT not in receipt.verdicts:
+        if not usage.REFUSED.intersection(receipt.verdicts):
             return
         for (line, record), verdict in zip(lines, receipt.verdicts, strict=True):
-            if verdict is Verdict.CONFLICT:
-                reason = f"{record.reference} was posted before with another amount"
-                self._tell_bad(line, f"reference: {reason}")
+            if refused := usage.refusal(verdict, record, self.it.policy.usage_max):
+                self._tell_bad(line, in_words(Invalid(refused)))
 
     def _tell_bad(self, line: Line, reason: str) -> None:
         self.counts.bad += line.records

@@ -370,12 +370,6 @@ _SPENDING = select(
 
 _SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
 
-_COUNT = select(func.count()).where(
-    *_AUTOMATIC_AND_LIVE,
-    Attempt.started_at > bindparam("since"),
-    Attempt.started_at < bindparam("until"),
-)
-
 
 def spending(
     session: Session,
@@ -396,12 +390,6 @@ def spending(
     return Spending(
         int(today or 0), int(this_month or 0), int(recent or 0), bool(manual_open), bool(any_open)
     )
-
-
-def automatic_count(session: Session, account_id: int, window: tuple[datetime, datetime]) -> int:
-    since, until = window
-    count = session.scalar(_COUNT, {"account_id": account_id, "since": since, "until": until})
-    return int(count or 0)
 
 
 def last_retry_of(session: Session, failed: Attempt) -> Attempt | None:

@@ -46,6 +46,8 @@ class Code(StrEnum):
     # What happened to the account.
     RESUMED = "resumed"
     NOTIFIED = "notified"
+    LIMITS_SET = "limits_set"
+    USAGE_TOO_LARGE = "usage_too_large"
 
 
 class Decision(Base):
@@ -64,6 +66,13 @@ class Decision(Base):
             "top_up_id",
             sqlite_where=text("top_up_id IS NOT NULL"),
             postgresql_where=text("top_up_id IS NOT NULL"),
+        ),
+        # For the operator's metric (L14).
+        Index(
+            "ix_decision_usage_too_large",
+            "last_at",
+            sqlite_where=text("code = 'usage_too_large'"),
+            postgresql_where=text("code = 'usage_too_large'"),
         ),
     )
 

@@ -197,8 +197,13 @@ def _paused(at: Situation, tongue: Tongue) -> str:
             "Automatic payments are paused after a lost dispute. "
             "Resume them when you want them to go on."
         )
+    if not at.paused:
+        return _(
+            "There were 3 automatic refills within 10 minutes. Instead of a fourth, automatic "
+            "payments pause until you resume them."
+        )
     return _(
-        "Automatic payments are paused after 4 refills in 10 minutes. "
+        "Automatic payments are paused: a fourth refill within 10 minutes was due. "
         "Check your usage, then resume them."
     )
 
@@ -233,13 +238,15 @@ def _charging(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence
     charge = filled(
         _charge(at, plan, tongue, falls_back=bool(others)),
         threshold=strong(show(at.choice.threshold or 0)),
-        amount=_amount(at, plan, show),
+        amount=strong(show(plan.amount)),
         target=strong(show(at.choice.target or 0)),
         minimum=show(at.policy.payment_min),
+        largest=show(at.choice.largest_charge or 0),
         method=first,
         others=_in_turn(others, tongue),
     )
-    return charge + _passed_over(at, plan.methods[0], tongue) + _cut(at, plan, show, tongue)
+    passed_over = _passed_over(at, plan.methods[0], tongue)
+    return charge + passed_over + _cut(at, plan, show, tongue) + _later(at, plan, show, tongue)
 
 
 def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> str:
@@ -251,7 +258,7 @@ def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> s
         )
     if at.is_below:
         return _("Your balance is below %(threshold)s: we charge %(amount)s to %(method)s.")
-    if at.choice.refill_mode is RefillMode.TARGET and not plan.limit:
+    if at.choice.refill_mode is RefillMode.TARGET and plan.limit in ("", "largest_charge"):
         return _up_to_target(tongue, falls_back=falls_back)
     if falls_back:
         return _(
@@ -267,11 +274,12 @@ def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
     if falls_back:
         return _(
             "When your balance falls below %(threshold)s we charge what brings it up to "
-            "%(target)s (at least %(minimum)s) to %(method)s; if it is declined, %(others)s."
+            "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s; "
+            "if it is declined, %(others)s."
         )
     return _(
         "When your balance falls below %(threshold)s we charge what brings it up to "
-        "%(target)s (at least %(minimum)s) to %(method)s."
+        "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s."
     )
 
 
@@ -280,13 +288,6 @@ def _in_turn(labels: Sequence[Words], tongue: Tongue) -> Sentence:
     for label in labels[1:]:
         turn = filled(tongue.gettext("%(methods)s, then %(method)s"), methods=turn, method=label)
     return turn
-
-
-def _amount(at: Situation, plan: Plan, show: Show) -> Sentence:
-    amount, refill = strong(show(plan.amount)), at.choice.refill_amount or 0
-    if at.choice.refill_mode is RefillMode.ADD and plan.amount > refill and not plan.limit:
-        return sentence(amount, f" ({plan.amount // refill} × {show(refill)})")
-    return sentence(amount)
 
 
 def _passed_over(at: Situation, first: PaymentMethod, tongue: Tongue) -> Sentence:
@@ -300,30 +301,40 @@ def _passed_over(at: Situation, first: PaymentMethod, tongue: Tongue) -> Sentenc
 
 
 def _cut(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
-    _, choice = tongue.gettext, at.choice
-    if not plan.limit:
-        return ()
-    uncut = show(uncut_amount(at.just_below()))
-    if plan.limit == "day":
-        limit = show(choice.day_limit or 0)
-        cut = _(
-            "That is cut from %(uncut)s by your limit of %(limit)s a day.", uncut=uncut, limit=limit
-        )
-    elif plan.limit == "month":
-        limit = show(choice.month_limit or 0)
-        cut = _(
-            "That is cut from %(uncut)s by your limit of %(limit)s a month.",
-            uncut=uncut,
-            limit=limit,
-        )
-    else:
-        limit = show(at.policy.payment_max)
-        cut = _(
-            "That is cut from %(uncut)s by the largest payment, %(limit)s.",
-            uncut=uncut,
-            limit=limit,
-        )
+    _, uncut = tongue.gettext, uncut_amount(at.just_below())
+    consented = show(min(uncut, at.choice.most_at_once))
+    match plan.limit:
+        case "day":
+            cut = _(
+                "Reduced from %(uncut)s by your %(limit)s daily limit.",
+                uncut=consented,
+                limit=show(at.choice.day_limit or 0),
+            )
+        case "month":
+            cut = _(
+                "Reduced from %(uncut)s by your %(limit)s monthly limit.",
+                uncut=consented,
+                limit=show(at.choice.month_limit or 0),
+            )
+        case "largest_charge" if at.is_below:
+            cut = _(
+                "Reduced from %(uncut)s by your largest automatic charge, %(limit)s.",
+                uncut=show(uncut),
+                limit=show(at.choice.most_at_once),
+            )
+        case _other:
+            return ()
     return sentence(" ", cut)
+
+
+def _later(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    """T9: refills to a target differ; the amount of the one due now says nothing of the next."""
+    if at.choice.refill_mode is not RefillMode.TARGET or not at.is_below or plan.limit:
+        return ()
+    later = tongue.gettext(
+        "Later refills vary, never above %(largest)s.", largest=show(at.choice.most_at_once)
+    )
+    return sentence(" ", later)
 
 
 def limit_name(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> str:

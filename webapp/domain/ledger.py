@@ -73,6 +73,14 @@ class LedgerEntry(Base):
             sqlite_where=text("amount > 0"),
             postgresql_where=text("amount > 0"),
         ),
+        # The usage of a day is what the balance lost beside these (T10).
+        Index(
+            "ix_ledger_entry_not_usage",
+            "account_id",
+            "posted_at",
+            sqlite_where=text("kind <> 'usage'"),
+            postgresql_where=text("kind <> 'usage'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,14 +6,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, overload
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, text
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from webapp.domain.base import Base
+from webapp.domain.money import cents_up
 from webapp.domain.policy import Policy
 
 MAIL_INTERVAL = timedelta(hours=1)
 """N5: never more than one mail an hour."""
+
+REFILLS_A_DAY = 5
+"""T10: the default daily limit allows so many of the largest automatic charge."""
 
 Show = Callable[[int], str]
 """How an amount is shown to this account's people."""
@@ -32,13 +36,13 @@ def falls_below(balance: Any, threshold: Any) -> Any:
 
 class RefillMode(StrEnum):
     ADD = "add"
-    """Charge the refill amount, or the whole multiple of it that is needed."""
+    """Charge exactly the refill amount."""
     TARGET = "target"
-    """Charge what brings the balance up to the target."""
+    """Charge what brings the balance up to the target, never more than the largest charge."""
 
 
 class LowBalanceSettings(Base):
-    """One row per account. Amounts in micros; an empty limit is no limit."""
+    """One row per account. Amounts in micros."""
 
     __tablename__ = "low_balance_settings"
     __table_args__ = (
@@ -57,8 +61,13 @@ class LowBalanceSettings(Base):
     threshold: Mapped[int | None] = mapped_column(BigInteger)
     refill_amount: Mapped[int | None] = mapped_column(BigInteger)
     target: Mapped[int | None] = mapped_column(BigInteger)
+    largest_charge: Mapped[int | None] = mapped_column(BigInteger)
+    """The most that one automatic charge takes when refilling to a target (T9)."""
     day_limit: Mapped[int | None] = mapped_column(BigInteger)
+    no_day_limit: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Chosen by the customer. Otherwise an empty daily limit is not chosen yet (T10)."""
     month_limit: Mapped[int | None] = mapped_column(BigInteger)
+    """Empty: no monthly limit."""
 
     notification_on: Mapped[bool] = mapped_column(default=False)
     notification_threshold: Mapped[int | None] = mapped_column(BigInteger)
@@ -95,7 +104,9 @@ class LowBalanceSettings(Base):
             threshold=self.threshold,
             refill_amount=self.refill_amount,
             target=self.target,
+            largest_charge=self.largest_charge,
             day_limit=self.day_limit,
+            no_day_limit=self.no_day_limit,
             month_limit=self.month_limit,
             notification_on=self.notification_on,
             notification_threshold=self.notification_threshold,
@@ -177,7 +188,9 @@ class Choice:
     threshold: int | None = None
     refill_amount: int | None = None
     target: int | None = None
+    largest_charge: int | None = None
     day_limit: int | None = None
+    no_day_limit: bool = False
     month_limit: int | None = None
     notification_on: bool = False
     notification_threshold: int | None = None
@@ -190,12 +203,36 @@ class Choice:
             notification_threshold=before.notification_threshold,
         )
 
+    @property
+    def most_at_once(self) -> int:
+        """T9: no automatic charge is larger. Zero where the amount is missing."""
+        fixed = self.refill_mode is RefillMode.ADD
+        return (self.refill_amount if fixed else self.largest_charge) or 0
+
+    @property
+    def lacks_day_limit(self) -> bool:
+        """T10: refill is on, and neither a daily limit nor having none is chosen."""
+        return self.refill_on and self.day_limit is None and not self.no_day_limit
+
+    def with_day_limit(self, busiest_day: int) -> "Choice":
+        """T10: the default where the daily limit is missing. `busiest_day`: of the last 30."""
+        if not self.lacks_day_limit:
+            return self
+        by_use = cents_up(2 * busiest_day)
+        return replace(self, day_limit=max(REFILLS_A_DAY * self.most_at_once, by_use))
+
     def raises(self, before: "Choice") -> bool:
-        """More money may be taken than before: a limit is wider or gone, or a refill is larger."""
+        """More money may be taken than before: a limit is wider or gone, or a charge is larger."""
         limits = ((before.day_limit, self.day_limit), (before.month_limit, self.month_limit))
-        refills = ((before.refill_amount, self.refill_amount), (before.target, self.target))
+        charges = (
+            (before.refill_amount, self.refill_amount),
+            (before.target, self.target),
+            (before.largest_charge, self.largest_charge),
+            (before.most_at_once, self.most_at_once),
+            (before.no_day_limit, self.no_day_limit),
+        )
         return any(old is not None and (new is None or new > old) for old, new in limits) or any(
-            (new or 0) > (old or 0) for old, new in refills
+            (new or 0) > (old or 0) for old, new in charges
         )
 
     def faults(self, policy: Policy, show: Show) -> dict[str, str]:
@@ -213,13 +250,35 @@ class Choice:
                 faults["target"] = "Enter an amount"
             elif self.threshold is not None and self.target < self.threshold:
                 faults["target"] = f"At least the threshold, {show(self.threshold)}"
-            for field in ("day_limit", "month_limit"):
+            else:
+                faults |= self._largest_charge_faults(policy, show)
+            for field, or_none in (
+                ("day_limit", "or choose no daily limit"),
+                ("month_limit", "or empty for no limit"),
+            ):
                 limit = getattr(self, field)
                 if limit is not None and limit < policy.payment_min:
-                    faults[field] = f"At least {show(policy.payment_min)}, or empty for no limit"
+                    faults[field] = f"At least {show(policy.payment_min)}, {or_none}"
+        if self.no_day_limit and self.day_limit is not None:
+            faults["day_limit"] = "Leave this empty to have no daily limit"
         if self.notification_on and self.notification_threshold is None:
             faults["notification_threshold"] = "Enter an amount"
         return faults
+
+    def _largest_charge_faults(self, policy: Policy, show: Show) -> dict[str, str]:
+        """T9: one charge must reach from the threshold to the target, as far as one payment can."""
+        bounds = _bounds("largest_charge", self.largest_charge, policy, show)
+        if bounds or self.largest_charge is None:
+            return bounds
+        gap = min((self.target or 0) - (self.threshold or 0), policy.payment_max)
+        if self.largest_charge < gap:
+            return {"largest_charge": f"At least {show(gap)}"}
+        return {}
+
+
+def suggested_largest_charge(target: int, policy: Policy) -> int:
+    """T9: twice the target, within the bounds of one payment."""
+    return min(max(2 * target, policy.payment_min), policy.payment_max)
 
 
 def _bounds(field: str, amount: int | None, policy: Policy, show: Show) -> dict[str, str]:

@@ -30,10 +30,10 @@ class BadAmount(ValueError):
     """The text is no amount; str() is a sentence for the person who wrote it."""
 
 
-def parse(text: object, places: int = PAYMENT_PLACES) -> int:
+def parse(text: object, places: int = PAYMENT_PLACES, largest: int | None = LARGEST) -> int:
     """The micros of a decimal string such as "12.34", above zero, with at most `places` decimals.
 
-    Raises `BadAmount`.
+    `largest`: None where the caller has a bound of its own. Raises `BadAmount`.
     """
     match = _DECIMAL.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -45,7 +45,7 @@ def parse(text: object, places: int = PAYMENT_PLACES) -> int:
     micros = int(units + fraction[:USAGE_PLACES].ljust(USAGE_PLACES, "0"))
     if micros == 0:
         raise BadAmount("Must be above zero")
-    if micros > LARGEST:
+    if largest is not None and micros > largest:
         raise BadAmount("That amount is too large")
     return micros
 

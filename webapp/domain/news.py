@@ -94,12 +94,14 @@ def settings(session: Session, account: Account, it: LowBalanceSettings, now: da
                 "threshold",
                 "refill_amount",
                 "target",
+                "largest_charge",
                 "day_limit",
                 "month_limit",
                 "notification_threshold",
             )
             for amount in [getattr(choice, name)]
         },
+        "no_day_limit": choice.no_day_limit,
         "notification_on": choice.notification_on,
         "version": it.version,
     }

@@ -71,6 +71,7 @@ class NoticeKind(StrEnum):
     OWNERSHIP = "ownership"
     TAKEN_BACK = "taken_back"
     WEBHOOK_ENDED = "webhook_ended"
+    LIMITS_SET = "limits_set"
 
 
 TOPICS = {
@@ -86,6 +87,7 @@ TOPICS = {
     NoticeKind.AUTHENTICATION_REQUIRED: Topic.FAILURES,
     NoticeKind.CARD_EXPIRING: Topic.CARDS,
     NoticeKind.WEBHOOK_ENDED: Topic.FAILURES,
+    NoticeKind.LIMITS_SET: Topic.FAILURES,
     NoticeKind.WIRE_REQUESTED: Topic.WIRES,
     NoticeKind.WIRE_PROOF: Topic.WIRES,
     NoticeKind.WIRE_COMPLETED: Topic.WIRES,

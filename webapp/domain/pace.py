@@ -101,6 +101,11 @@ def disappointments(choice: Choice, pace: Pace | None, show: Show) -> Iterable[s
     if choice.refill_on:
         yield from _too_little(choice, pace, show)
         yield from _cut(choice, show)
+        if choice.no_day_limit:
+            yield (
+                "Refills are not limited per day. A fourth refill within 10 minutes still pauses "
+                "automatic payments."
+            )
     pair = (choice.notification_threshold, choice.threshold)
     if choice.refill_on and choice.notification_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
         yield (
@@ -129,5 +134,5 @@ def _cut(choice: Choice, show: Show) -> Iterable[str]:
         if limit is not None and refill is not None and limit < refill:
             yield (
                 f"The limit of {show(limit)} a {span} is below the refill amount of "
-                f"{show(refill)}: no refill will be whole."
+                f"{show(refill)}: every refill will be reduced by the limit."
             )

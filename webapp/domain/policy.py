@@ -17,9 +17,11 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """Bounds of one payment, in micros, the installation's switch, and who runs it."""
+    """Bounds of one payment and one usage record, in micros, and the installation's switch."""
 
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
     automatic: Automatic = Automatic.ON
     provider: Provider = NOBODY
+    usage_max: int = 1_000 * MICROS
+    """L14: a larger usage record is refused."""

@@ -24,7 +24,8 @@ from webapp.domain.policy import Automatic, Policy
 
 BURST = 3
 BURST_WINDOW = timedelta(minutes=10)
-"""T10: more than so many automatic top-ups in this time pauses them until a person resumes."""
+"""T10: so many automatic charges are made in this time. Instead of a further one, automatic
+payments pause until a person resumes them."""
 
 
 class TopUpState(StrEnum):
@@ -127,10 +128,6 @@ def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
     return [Waiting("top_up", it) for it in top_ups] + [Waiting("payment", it) for it in chains]
 
 
-def is_burst(recent_top_ups: int) -> bool:
-    return recent_top_ups > BURST
-
-
 def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
     """What counts towards the breaker at this instant; Resume starts an empty one (T10).
 
@@ -185,7 +182,8 @@ class Situation:
 
     @property
     def is_bursting(self) -> bool:
-        return not self.paused and is_burst(self.recent_top_ups)
+        """A further charge is not made now: it pauses automatic payments (T10)."""
+        return not self.paused and self.recent_top_ups >= BURST
 
     def just_below(self) -> "Situation":
         """The same, at the moment the balance will have fallen below the threshold."""
@@ -206,7 +204,7 @@ class Plan:
     until: datetime | None = None
     """When the obstacle ends by itself."""
     limit: str = ""
-    """Which limit cut or stopped it: "day", "month" or "payment_max"."""
+    """Which limit reduced or stopped it: "largest_charge", "day" or "month"."""
 
     @property
     def charges(self) -> bool:
@@ -288,7 +286,7 @@ def plan(at: Situation) -> Plan:
         return Plan(Code.ABOVE_THRESHOLD)
     if at.policy.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
-    if at.paused or at.is_bursting:
+    if at.paused:
         return Plan(Code.PAUSED)
     if at.low_by_reversal and at.is_below:
         return Plan(Code.AFTER_REVERSAL)
@@ -310,6 +308,8 @@ def plan(at: Situation) -> Plan:
     amount, limit, until = amount_to_charge(at)
     if amount < at.policy.payment_min:
         return Plan(Code.CAP_REACHED, until=until, limit=limit)
+    if at.is_bursting:
+        return Plan(Code.PAUSED)
     dry = at.policy.automatic is Automatic.DRY_RUN
     return Plan(Code.DRY_RUN if dry else Code.CHARGING, amount, methods, limit=limit)
 
@@ -334,11 +334,14 @@ def next_lift(at: Situation) -> datetime | None:
 
 
 def amount_to_charge(at: Situation) -> tuple[int, str, datetime | None]:
-    """T9: micros, what cut it (if anything), and when that limit's window has passed."""
+    """T9: micros, what reduced it (if anything), and when that limit's window has passed.
+
+    A limit makes the charge smaller, never larger.
+    """
     amount = uncut_amount(at)
     limit, until = "", None
-    if amount > at.policy.payment_max:
-        amount, limit = at.policy.payment_max, "payment_max"
+    if amount > at.choice.most_at_once:
+        amount, limit = at.choice.most_at_once, "largest_charge"
     day_room = _room(at.choice.day_limit, at.spent_today)
     if day_room is not None and amount > day_room:
         amount, limit = day_room, "day"
@@ -356,10 +359,7 @@ def uncut_amount(at: Situation) -> int:
     choice = at.choice
     if choice.refill_mode is RefillMode.TARGET:
         return max(cents_up((choice.target or 0) - at.balance), at.policy.payment_min)
-    refill, threshold = choice.refill_amount or 0, choice.threshold or 0
-    still_missing = threshold - (at.balance + refill)
-    further = -(-still_missing // refill) if still_missing > 0 else 0
-    return refill * (1 + further)
+    return choice.refill_amount or 0
 
 
 def _room(limit: int | None, spent: int) -> int | None:

@@ -24,6 +24,12 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    """Above USAGE_MAX: a meter's unit mistake must not become a charge (L14)."""
+
+
+REFUSED = frozenset({Verdict.CONFLICT, Verdict.TOO_LARGE})
+"""Of valid records; see `refusal`."""
 
 
 class Usage(NamedTuple):
@@ -42,7 +48,7 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
     faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
     amount, occurred_at = 0, now
     try:
-        amount = money.parse(raw.get("amount"), money.USAGE_PLACES)
+        amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None)
     except money.BadAmount as fault:
         faults["amount"] = str(fault)
     reference = _text(raw.get("reference"), "reference", REFERENCE_LENGTH, faults)
@@ -59,6 +65,15 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
     if faults:
         raise Invalid(faults)
     return Usage(amount, reference, occurred_at, description)
+
+
+def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
+    """Why a valid record was not posted, by field; empty where it was, now or before."""
+    if verdict is Verdict.CONFLICT:
+        return {"reference": f"{usage.reference} was posted before with another amount"}
+    if verdict is Verdict.TOO_LARGE:
+        return {"amount": f"At most {money.decimal_text(usage_max)} in one usage record"}
+    return {}
 
 
 def read_reference(value: object) -> str:

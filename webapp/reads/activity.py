@@ -43,6 +43,8 @@ TONES = {
     Code.GIVEN_BACK: "ok",
     Code.METHOD_UPDATED: "ok",
     Code.METHOD_GONE: "bad",
+    Code.LIMITS_SET: "accent",
+    Code.USAGE_TOO_LARGE: "warn",
 }
 
 TITLES = {
@@ -76,6 +78,8 @@ TITLES = {
     Code.GIVEN_BACK: "Given back",
     Code.METHOD_UPDATED: "Renewed by the bank",
     Code.METHOD_GONE: "Gone at the processor",
+    Code.LIMITS_SET: "Limits set",
+    Code.USAGE_TOO_LARGE: "Usage refused",
 }
 
 
@@ -112,7 +116,10 @@ ABOUT = {
         Code.SUSPENSION_ENDED, Code.RESTORED, Code.WITHDRAWN_TOO_LATE, Code.METHOD_UPDATED,
         Code.METHOD_GONE,
     ),
-    About.ACCOUNT: (Code.RESUMED, Code.NOTIFIED, Code.TAKEN_BACK, Code.GIVEN_BACK),
+    About.ACCOUNT: (
+        Code.RESUMED, Code.NOTIFIED, Code.TAKEN_BACK, Code.GIVEN_BACK, Code.LIMITS_SET,
+        Code.USAGE_TOO_LARGE,
+    ),
 }  # fmt: skip
 
 

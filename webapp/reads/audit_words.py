@@ -103,8 +103,10 @@ SETTINGS = {
     "threshold": "threshold",
     "refill_amount": "refill amount",
     "target": "target",
-    "day_limit": "limit per day",
-    "month_limit": "limit per month",
+    "largest_charge": "largest automatic charge",
+    "day_limit": "daily limit",
+    "no_day_limit": "no daily limit",
+    "month_limit": "monthly limit",
     "notification_on": "low balance notification",
     "notification_threshold": "notification threshold",
 }
@@ -129,7 +131,7 @@ def _settings(details: Details, account: Account) -> str:
 
 
 def _setting(name: str, value: Any, account: Account) -> str:
-    if name.endswith("_on"):
+    if name.endswith("_on") or name == "no_day_limit":
         return on_off(value)
     if name == "refill_mode":
         return MODES.get(value, str(value))

@@ -55,6 +55,8 @@ def read_banner(account: Account, at: Situation, plan: Plan) -> Banner | None:
         plan = top_ups.plan(at.at_rest().just_below())
         if plan.code in WANTED:
             return None  # what is being charged may succeed
+    if plan.code is Code.PAUSED and not at.paused:
+        return None  # the burst breaker would stop a fourth charge; nothing is paused yet
     if plan.code is Code.PAUSED:
         return _paused(account, at)
     if at.is_below and (plan.code in WANTED or (plan.code is Code.NO_METHOD and not at.methods)):
@@ -71,7 +73,7 @@ def _paused(account: Account, at: Situation) -> Banner:
     text = (
         "A dispute was lost. Resume automatic payments when you want them to continue."
         if at.paused_by_dispute
-        else "There were more than 3 refills in 10 minutes. "
+        else "A fourth refill within 10 minutes was due. "
         "Check your usage, then resume automatic payments."
     )
     charge = charged_by(at, resumed(at))

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain import holds, moments, money
 from webapp.domain.accounts import Account
+from webapp.domain.default_limit import busiest_day
 from webapp.domain.holds import Held
-from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.domain.low_balance import REFILLS_A_DAY, LowBalanceSettings, RefillMode
 from webapp.domain.pace import Pace, suggestion
 from webapp.domain.top_ups import Situation
 from webapp.reads.payments import Outcome
@@ -33,7 +34,9 @@ class SettingsPanel:
     """Field text, "50.00"; so are the other amounts."""
     refill_amount: str
     target: str
+    largest_charge: str
     day_limit: str
+    no_day_limit: bool
     month_limit: str
     notification_on: bool
     notification_threshold: str
@@ -43,10 +46,15 @@ class SettingsPanel:
     """Sent back on Apply, so that a stale form is seen (hidden field `seen`)."""
     saved: str
     """ "Last saved 12 Nov", or empty if never."""
-    limits: str
-    """The closed More options line: "Limit $300.00 a day", or "No limits"."""
-    used: str
-    """ "$100.00 of $300.00 used today.", or empty without a limit."""
+    options: str
+    """The closed More options line: "Fixed amount, no monthly limit"."""
+    refills_a_day: str
+    """How many the daily limit allows; empty where they vary or there is no limit."""
+    used_today: str
+    """ "$100.00 used today."; empty without a daily limit."""
+    used_this_month: str
+    """The same of the monthly limit, or "Optional"."""
+    suggested_limit: "SuggestedLimit"
     hint: str
     """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
     notification_hint: str
@@ -56,14 +64,26 @@ class SettingsPanel:
     can_turn_on: bool
     """T2: some method has auto-charge on."""
     errors: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """By field name: refill_on, threshold, refill_amount, target, day_limit, month_limit,
-    notification_threshold."""
+    """By field name."""
     happened: Outcome | None = None
     """What the charge of this Apply came to, in the preview's place (T18)."""
     applied: bool = False
     """Just saved: "Changes applied" for 6 s."""
     refused: str = ""
     """ "1 field to fix", or why nothing was saved."""
+
+
+@dataclass(frozen=True)
+class SuggestedLimit:
+    """What the script fills in where nothing is chosen. Cents (T9, T10)."""
+
+    refills: int
+    """The daily limit: so many of the largest automatic charge…"""
+    least: int
+    """…or this, if it is more."""
+    smallest_charge: int
+    """The largest automatic charge: twice the target, within one payment's bounds."""
+    largest_charge: int
 
 
 def read_settings(
@@ -76,15 +96,21 @@ def read_settings(
         threshold=money.field_text(settings.threshold),
         refill_amount=money.field_text(settings.refill_amount),
         target=money.field_text(settings.target),
+        largest_charge=money.field_text(settings.largest_charge),
         day_limit=money.field_text(settings.day_limit),
+        no_day_limit=settings.no_day_limit,
         month_limit=money.field_text(settings.month_limit),
         notification_on=settings.notification_on,
         notification_threshold=money.field_text(settings.notification_threshold),
         symbol=money.symbol(account.currency, account.locale),
         version=settings.version,
         saved=_saved(account, settings, at.now),
-        limits=_limits(account, settings),
-        used=_used(account, settings, at),
+        options=_options(account, settings),
+        refills_a_day=_refills_a_day(settings),
+        used_today=_used(account, settings.day_limit, at.spent_today, "today"),
+        used_this_month=_used(account, settings.month_limit, at.spent_this_month, "this month")
+        or "Optional",
+        suggested_limit=_suggested_limit(session, account, settings, at),
         hint=_hint(account, settings, holds.held(session, account, at.now)),
         notification_hint=_notification_hint(settings),
         suggested=_suggested(account, at, pace),
@@ -98,12 +124,16 @@ def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -
         "threshold",
         "refill_amount",
         "target",
+        "largest_charge",
         "day_limit",
         "month_limit",
         "notification_threshold",
     )
     typed: dict[str, object] = {name: form.get(name, getattr(panel, name)) for name in texts}
     typed["refill_on"] = form.get("refill_on") == "1"
+    typed["no_day_limit"] = form.get("no_day_limit") == "1"
+    if typed["no_day_limit"]:
+        typed["day_limit"] = ""
     typed["notification_on"] = form.get("notification_on") == "1"
     typed["refill_mode"] = (
         RefillMode.TARGET.value if form.get("refill_mode") == "target" else RefillMode.ADD.value
@@ -135,24 +165,36 @@ def _saved(account: Account, settings: LowBalanceSettings, now: datetime) -> str
     return f"Last saved {day}"
 
 
-def _limits(account: Account, settings: LowBalanceSettings) -> str:
-    parts = []
-    if settings.day_limit is not None:
-        parts.append(f"{account.show(settings.day_limit)} a day")
-    if settings.month_limit is not None:
-        parts.append(f"{account.show(settings.month_limit)} a month")
-    return f"Limit {', '.join(parts)}" if parts else "No limits"
+def _options(account: Account, settings: LowBalanceSettings) -> str:
+    to_target = settings.refill_mode == RefillMode.TARGET
+    mode = "Refill to a target" if to_target else "Fixed amount"
+    limit = settings.month_limit
+    month = "no monthly limit" if limit is None else f"{account.show(limit)} a month"
+    return f"{mode}, {month}"
 
 
-def _used(account: Account, settings: LowBalanceSettings, at: Situation) -> str:
-    parts = []
-    if settings.day_limit is not None:
-        spent, limit = account.show(at.spent_today), account.show(settings.day_limit)
-        parts.append(f"{spent} of {limit} used today.")
-    if settings.month_limit is not None:
-        spent, limit = account.show(at.spent_this_month), account.show(settings.month_limit)
-        parts.append(f"{spent} of {limit} used this month.")
-    return " ".join(parts)
+def _refills_a_day(settings: LowBalanceSettings) -> str:
+    limit, amount = settings.day_limit, settings.refill_amount
+    if settings.refill_mode == RefillMode.TARGET or limit is None or not amount:
+        return ""
+    return str(limit // amount)
+
+
+def _used(account: Account, limit: int | None, spent: int, span: str) -> str:
+    return "" if limit is None else f"{account.show(spent)} used {span}."
+
+
+def _suggested_limit(
+    session: Session, account: Account, settings: LowBalanceSettings, at: Situation
+) -> SuggestedLimit:
+    """The busiest day is looked up only where a daily limit may be suggested."""
+    busiest = busiest_day(session, account, at.now) if settings.day_limit is None else 0
+    return SuggestedLimit(
+        refills=REFILLS_A_DAY,
+        least=money.cents_up(2 * busiest) // money.CENT,
+        smallest_charge=at.policy.payment_min // money.CENT,
+        largest_charge=at.policy.payment_max // money.CENT,
+    )
 
 
 def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:

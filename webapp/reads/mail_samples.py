@@ -108,7 +108,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
         case NoticeKind.PAUSED:
             return {
                 "sentence": _(
-                    "Automatic payments are paused after 4 refills in 10 minutes. "
+                    "Automatic payments are paused: a fourth refill within 10 minutes was due. "
                     "Check your usage, then resume them."
                 )
             }
@@ -121,6 +121,8 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 "skipped": [],
                 "advice": _("Turn on auto-charge for a payment method, or add funds."),
             }
+        case NoticeKind.LIMITS_SET:
+            return {"day_limit": account.show(500 * MICROS), "largest_charge": ""}
         case NoticeKind.STILL_UNKNOWN:
             return {"amount": hundred, "method": VISA, "since": at, "refused": False}
         case NoticeKind.WEBHOOK_ENDED:

@@ -1,11 +1,13 @@
 """Figures that an operator watches. All are read from partial indexes: cheap at any size."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.attempts import OPEN_STATES, Attempt, AttemptState
+from webapp.domain.base import spelled
+from webapp.domain.decisions import Code, Decision
 from webapp.domain.notices import Notice, NoticeState
 from webapp.domain.top_ups import TopUp, TopUpState
 from webapp.domain.wires import WireRequest, WireState
@@ -80,11 +82,22 @@ def read_metrics(
             "Mails that are owed for more than five minutes",
             float(backlog.unsent.count),
         ),
+        "refused_usage": (
+            "Times in the last 24 hours that usage records above USAGE_MAX were refused",
+            _refused_usage(session, now),
+        ),
         "clock_behind_seconds": (
             "How far the clock is behind the newest row",
             backlog.clock_behind,
         ),
     }
+
+
+def _refused_usage(session: Session, now: datetime) -> float:
+    times = select(func.sum(Decision.times)).where(
+        Decision.code == spelled(Code.USAGE_TOO_LARGE), Decision.last_at > now - timedelta(days=1)
+    )
+    return float(session.scalar(times) or 0)
 
 
 def _count(session: Session, condition) -> float:  # type: ignore[no-untyped-def]

@@ -32,6 +32,7 @@ KIND_NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.LIMIT_REACHED: "A limit was reached",
     NoticeKind.PAUSED: "Automatic payments are paused",
     NoticeKind.REFILL_BLOCKED: "A refill cannot be charged",
+    NoticeKind.LIMITS_SET: "Limits were set for automatic refills",
     NoticeKind.STILL_UNKNOWN: "An outcome is still unknown",
     NoticeKind.CARD_EXPIRING: "A card expires",
     NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",

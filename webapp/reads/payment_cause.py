@@ -22,7 +22,7 @@ class Cause:
     words: str
     """ "When the balance falls below $50.00, charge $100.00"."""
     limits: str
-    """ "At most $300.00 a day", or empty."""
+    """ "At most $300.00 a day and $900.00 a month", or empty."""
     applied: str
     """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty where the log does not reach so far."""
 
@@ -62,7 +62,9 @@ def _after(entry: AuditEntry) -> dict[str, object]:
 def _words(choice: Choice, account: Account) -> str:
     below = f"When the balance falls below {account.show(choice.threshold or 0)}"
     if choice.refill_mode is RefillMode.TARGET:
-        return f"{below}, bring it up to {account.show(choice.target or 0)}"
+        up = f"{below}, bring it up to {account.show(choice.target or 0)}"
+        largest = choice.largest_charge
+        return up if largest is None else f"{up} with at most {account.show(largest)} at once"
     return f"{below}, charge {account.show(choice.refill_amount or 0)}"
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.charge_now import charged_by
+from webapp.domain.default_limit import with_default_limit
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.low_balance import Choice
 from webapp.domain.pace import disappointments
@@ -41,6 +42,7 @@ def read_preview(
     account = session.get_one(Account, account_id)
     if unreadable or choice.faults(policy, account.show):
         return None
+    choice = with_default_limit(session, account, choice, now)
     standing = top_ups.gather(session, account, now, policy)
     at = replace(standing, choice=choice)
     charge = charged_by(standing, at) if choice != standing.choice else None

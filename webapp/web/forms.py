@@ -93,13 +93,17 @@ def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
     """The low-balance settings as chosen, and an error for each field that is no amount."""
     errors: dict[str, str] = {}
     target = form.get("refill_mode") == RefillMode.TARGET
+    no_day_limit = form.get("no_day_limit") == "1"
     chosen = Choice(
         refill_on=form.get("refill_on") == "1",
         refill_mode=RefillMode.TARGET if target else RefillMode.ADD,
         threshold=amount(form, "threshold", errors),
         refill_amount=amount(form, "refill_amount", errors),
         target=amount(form, "target", errors),
-        day_limit=amount(form, "day_limit", errors),
+        largest_charge=amount(form, "largest_charge", errors),
+        # The box empties the field, also where no script does.
+        day_limit=None if no_day_limit else amount(form, "day_limit", errors),
+        no_day_limit=no_day_limit,
         month_limit=amount(form, "month_limit", errors),
         notification_on=form.get("notification_on") == "1",
         notification_threshold=amount(form, "notification_threshold", errors),

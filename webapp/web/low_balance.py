@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.apply_settings import apply_settings
 from webapp.domain.accounts import Account
 from webapp.domain.charge_now import ChargeUnconfirmed
+from webapp.domain.default_limit import with_default_limit
 from webapp.domain.errors import Refusal, Stale
 from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.users import Right
@@ -63,8 +64,9 @@ def apply() -> ResponseReturnValue:
 
 def takes_more(person: Person, choice: Choice) -> bool:
     """More money may be taken than before, and nothing else is wrong with it."""
-    account = db.session.get_one(Account, person.account_id)
-    standing = LowBalanceSettings.of(db.session(), account.id).chosen()
+    account, session = db.session.get_one(Account, person.account_id), db.session()
+    choice = with_default_limit(session, account, choice, parts().clock.now())
+    standing = LowBalanceSettings.of(session, account.id).chosen()
     return choice.raises(standing) and not choice.faults(parts().policy, account.show)
 
 

@@ -66,7 +66,10 @@ def post_usage() -> ResponseReturnValue:
         return page(person, invalid.fields), 422
     receipt = usage_action.post_usage(db.session(), person.account_id, [record], now, it.policy)
     it.wake()
-    return go_to("sandbox.index", _said(account, record, receipt.verdicts[0], receipt.balance))
+    [verdict] = receipt.verdicts
+    if verdict in usage.REFUSED:
+        return page(person, usage.refusal(verdict, record, it.policy.usage_max)), 422
+    return go_to("sandbox.index", _said(account, record, verdict, receipt.balance))
 
 
 @blueprint.post("/clock")
@@ -168,9 +171,6 @@ def _usage_fields() -> dict[str, str]:
 def _said(account: Account, record: Usage, verdict: Verdict, balance: int) -> Message:
     if verdict is Verdict.DUPLICATE:
         return Message(f"{record.reference} was posted before; nothing was debited again.")
-    if verdict is Verdict.CONFLICT:
-        text = f"{record.reference} was posted before with another amount; nothing was debited."
-        return Message(text, "bad")
     amount = f"{money.decimal_text(record.amount)} {account.currency}"
     return Message(f"{amount} posted. The balance is {account.show(balance)}.")
 

@@ -14,14 +14,20 @@ class SettingsRecord:
 
     refill_on: bool
     refill_mode: RefillMode
-    """`add`: charge the refill amount. `target`: charge what brings the balance up to it."""
+    """`add`: charge exactly the refill amount. `target`: charge what brings the balance up to the
+    target, at most `largest_charge`."""
     threshold: DecimalText | None
     """A refill is due when the balance falls below it."""
     refill_amount: DecimalText | None
     target: DecimalText | None
+    largest_charge: DecimalText | None
+    """No automatic charge in mode `target` is larger."""
     day_limit: DecimalText | None
-    """Of automatic payments, by calendar days of the account's time zone; null: none."""
+    """Of automatic payments, by calendar days of the account's time zone."""
+    no_day_limit: bool
+    """The account has chosen to have no daily limit. False and no `day_limit`: not chosen yet."""
     month_limit: DecimalText | None
+    """The same by calendar months; null: none."""
     notification_on: bool
     """Mail only; it moves no money."""
     notification_threshold: DecimalText | None
@@ -36,7 +42,9 @@ def read_settings(session: Session, account_id: int) -> tuple[SettingsRecord, in
         threshold=_text(settings.threshold),
         refill_amount=_text(settings.refill_amount),
         target=_text(settings.target),
+        largest_charge=_text(settings.largest_charge),
         day_limit=_text(settings.day_limit),
+        no_day_limit=settings.no_day_limit,
         month_limit=_text(settings.month_limit),
         notification_on=settings.notification_on,
         notification_threshold=_text(settings.notification_threshold),

@@ -1,0 +1,57 @@
+/* Low Balance Settings: a limit that nobody has typed follows the amount that it is made of, and "No daily
+   limit" empties and disables its field. What a person types, or has saved, is never changed. */
+
+const CENTS = /^\s*(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,2}))?\s*$/;
+
+/* Cents of a field, or null where it holds no amount. */
+export const centsIn = (field) => {
+  const amount = CENTS.exec(field.value);
+  return amount && Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
+};
+
+const suggest = (field, cents) => {
+  const isOurs = field.value === "" || field.value === field.dataset.suggested;
+  if (!isOurs || field.disabled || field === document.activeElement) return;
+  field.value = cents ? (cents / 100).toFixed(2) : "";
+  field.dataset.suggested = field.value;
+};
+
+const suggestLargestCharge = ({ refill_mode, target, largest_charge }) => {
+  const { smallest, largest } = largest_charge.dataset;
+  const twice = 2 * centsIn(target);
+  const cents = twice && Math.min(Math.max(twice, Number(smallest)), Number(largest));
+  suggest(largest_charge, refill_mode.value === "target" ? cents : null);
+};
+
+const suggestDayLimit = ({ refill_mode, refill_amount, largest_charge, day_limit }) => {
+  const { refills, least } = day_limit.dataset;
+  const most = centsIn(refill_mode.value === "target" ? largest_charge : refill_amount);
+  suggest(day_limit, most && Math.max(Number(refills) * most, Number(least)));
+};
+
+const countRefills = (form) => {
+  const place = form.querySelector("[data-refills-a-day]");
+  if (!place) return;
+  const { refill_mode, refill_amount, day_limit } = form.elements;
+  const count = Math.floor(centsIn(day_limit) / centsIn(refill_amount));
+  place.hidden = refill_mode.value === "target" || !Number.isFinite(count);
+  place.textContent = `${count} ${count === 1 ? "refill" : "refills"} a day at most. `;
+};
+
+/* The box empties its field, and gives back what stood there when it is taken away. */
+const followBox = ({ day_limit, no_day_limit }) => {
+  if (no_day_limit.checked === day_limit.disabled) return;
+  day_limit.disabled = no_day_limit.checked;
+  day_limit.placeholder = no_day_limit.checked ? "No daily limit" : "";
+  if (no_day_limit.checked) day_limit.dataset.before = day_limit.value;
+  day_limit.value = no_day_limit.checked ? "" : day_limit.value || (day_limit.dataset.before ?? "");
+};
+
+export const followLimits = (form) => {
+  followBox(form.elements);
+  if (form.elements.refill_on.checked) {
+    suggestLargestCharge(form.elements);
+    suggestDayLimit(form.elements);
+  }
+  countRefills(form);
+};

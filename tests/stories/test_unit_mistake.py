@@ -1,0 +1,44 @@
+"""A meter sends milli-units as units: 215000 instead of 215. It must not become a charge."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.factories import VISA, micros
+from webapp.domain.usage import Verdict
+
+pytestmark = pytest.mark.story
+
+
+def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
+    """L14: it claims nothing, so the right amount can be posted under its reference."""
+    world.cards(VISA)
+    world.refill()
+    assert world.use("215000", "call-1").verdicts == (Verdict.TOO_LARGE,)
+    world.work()
+    assert (world.tries, world.balance) == ([], "100.00")
+    assert world.timeline[-1] == "usage_too_large"
+    assert "$215,000.00 (call-1) was refused" in world.decisions[-1].sentence
+
+    assert world.use("215", "call-1").verdicts == (Verdict.POSTED,)
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+@pytest.mark.parametrize("no_day_limit", [False, True])
+def test_where_such_records_are_allowed_three_refills_are_made(world, no_day_limit):
+    """T9, T10, L14: each exactly the refill amount, and the fourth is not made."""
+    world.policy = replace(world.policy, usage_max=micros("1000000"))
+    world.parts = replace(world.parts, policy=world.policy)
+    world.cards(VISA)
+    world.refill(no_day_limit=no_day_limit)
+    assert world.use("215000").verdicts == (Verdict.POSTED,)
+    for _ in range(6):
+        world.work()
+        world.run("sweep")
+    assert world.tries == [("4242", "100.00", "paid")] * 3
+    assert world.timeline[-1] == "paused"
+    assert len(world.mails_of("paused")) == 1
+    world.pass_time(days=40)
+    world.work()
+    assert world.balance == "-214600.00"
