@@ -240,19 +240,19 @@ def test_more_options_name_the_limits_in_force(open_page, world):
     world.cards(VISA, MASTERCARD)
     world.refill()
     page = open_page()
-    options = settings(page).get_by_text("More options")
-    expect(settings(page)).to_contain_text("No limits")
-    options.click()
-    field(page, "Limit per day").fill("10")
+    expect(settings(page)).to_contain_text("5 refills a day at most. $0.00 used today.")
+    expect(settings(page)).to_contain_text("Fixed amount, no monthly limit")
+    settings(page).get_by_text("More options").click()
+    field(page, "Monthly limit").fill("10")
     apply(page).click()
-    expect(field(page, "Limit per day")).to_have_accessible_description(
+    expect(field(page, "Monthly limit")).to_have_accessible_description(
         re.compile(r"At least \$30\.00, or empty for no limit")
     )
-    expect(field(page, "Limit per day")).to_be_visible()
+    expect(field(page, "Monthly limit")).to_be_visible()
 
-    field(page, "Limit per day").fill("300")
+    field(page, "Monthly limit").fill("900")
     apply(page).click()
-    expect(settings(page)).to_contain_text("Limit $300.00 a day")
+    expect(settings(page)).to_contain_text("Fixed amount, $900.00 a month")
 
 
 def test_bring_up_to_a_target_instead(open_page, world):
@@ -261,7 +261,7 @@ def test_bring_up_to_a_target_instead(open_page, world):
     world.refill()
     page = open_page()
     settings(page).get_by_text("More options").click()
-    page.get_by_role("radio", name="Bring up to").check(force=True)
+    page.get_by_role("radio", name="Refill to a target").check(force=True)
     expect(field(page, "Refill amount")).to_be_hidden()
     field(page, "Target balance").fill("40")
     apply(page).click()
