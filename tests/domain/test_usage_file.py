@@ -57,6 +57,23 @@ def test_l15_a_record_within_a_quoted_text_is_never_posted():
     assert (lines[0].where, lines[0].records) == ("2–4", 2)
 
 
+@pytest.mark.parametrize("long", ["x" * 200_000, '""' * 200_000, "x\n" * 100_000])
+def test_l15_a_record_within_a_long_quoted_text_is_never_posted(long):
+    """L15: a text is no shorter for being longer than a field or a line may be."""
+    text = f'"{long}\n2,900.00,forged,,\ny{long}"'
+    lines = lines_of(HEADER + record(1, text) + record(2))
+    assert references(lines) == ["call-2"]
+    assert len(lines) == 2
+
+
+def test_l15_many_stray_quotes_do_not_take_the_square_of_the_time(monkeypatch):
+    """L15: each of these lines opens a quote up to the end. Each is counted all the same."""
+    monkeypatch.setattr(usage_file, "MOST_READ_AGAIN", 1_000)
+    lines = lines_of(HEADER + '2,0.0215,r","c,,\n' * 500)
+    assert sum(line.records for line in lines) == 500
+    assert [line.where for line in lines] == ["2", "3", "4–501"]
+
+
 @st.composite
 def damaged(draw, breaks=""):
     """Good records, and the same with some characters put into some of them."""
@@ -138,8 +155,9 @@ def test_l15_any_bytes_are_read_or_refused(content):
     assert sum(line.records for line in found) <= content.count(b"\n") + content.count(b"\r") + 1
 
 
-def test_l15_a_line_without_an_end_does_not_fill_the_memory():
-    long = "x" * (3 * usage_file.LONGEST_LINE)
+def test_l15_a_line_without_an_end_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(usage_file, "LONGEST_TEXT", 2 * usage_file.LONGEST_LINE)
+    long = "x" * (3 * usage_file.LONGEST_TEXT)
     lines = lines_of(HEADER + record(1) + record(2, long) + record(3))
     assert references(lines) == ["call-1", "call-3"]
     assert [line.where for line in lines] == ["2", "3", "4"]

@@ -21,8 +21,20 @@ COLUMNS = ("account", "amount", "reference", "occurred_at", "description", "curr
 REQUIRED = ("account", "amount", "reference")
 SEPARATORS = (",", ";", "\t", "|")
 
-LONGEST_LINE = 256 * 1024
-"""Characters; the rest of a longer line is dropped, and the line is refused for its long fields."""
+LONGEST_LINE = 64 * 1024
+"""Characters; a longer record is refused."""
+
+LONGEST_TEXT = 32 * 1024 * 1024
+"""Characters that one record can take, over all its lines: as many as the largest upload has. What
+is longer was opened by a stray quote, or is no CSV.
+"""
+
+MOST_READ_AGAIN = 1_000_000
+"""Lines in one file. Each stray quote can cause the rest of the file to be read again, so without
+a limit the time would grow with the square of the size.
+"""
+
+csv.field_size_limit(2 * LONGEST_TEXT)
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 """Bytes that are no characters, as `surrogateescape` decodes them."""
@@ -90,9 +102,10 @@ def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
         except csv.Error as error:
             if len(lines.taken) == 1:
                 yield Line(number, {}, fault=f"This is not CSV: {error}")
-            else:
-                lines.put_back_all_but_first()
+            elif lines.put_back_all_but_first():
                 yield Line(number, {}, fault="A quote is opened in this line and never closed")
+            else:
+                yield _joined(number, lines.taken, separator, columns)
             continue
         if len(lines.taken) > 1:
             yield _joined(number, lines.taken, separator, columns)
@@ -120,34 +133,46 @@ class _Lines:
         whole = io.BufferedReader(_Whole(head, stream))
         encoding = ("utf-16", "replace") if self._is_utf_16 else ("utf-8-sig", "surrogateescape")
         text = io.TextIOWrapper(whole, *encoding, newline="")
-        self._read = partial(text.readline, LONGEST_LINE)
+        self._read = partial(text.readline, LONGEST_TEXT)
         self._again: deque[str] = deque()
+        self._read_again = 0
         self._number = 1
+        self._length = 0
+        """Characters of the lines that were taken."""
         self.taken: list[str] = []
 
     def begin(self) -> int:
         """Forget the lines that were taken. The number of the next one."""
         self._number += len(self.taken)
+        self._length = 0
         self.taken = []
         return self._number
 
-    def put_back_all_but_first(self) -> None:
+    def put_back_all_but_first(self) -> bool:
+        """False where too many lines of the file have been read again already."""
+        self._read_again += len(self.taken) - 1
+        if self._read_again > MOST_READ_AGAIN:
+            return False
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
+        return True
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
+        if self._length > LONGEST_TEXT:
+            raise csv.Error("the text is too long")
         line = self._again.popleft() if self._again else self._next()
         if not line:
             raise StopIteration
         self.taken.append(line)
+        self._length += len(line)
         return line
 
     def _next(self) -> str:
         line = rest = self._read()
-        while len(rest) == LONGEST_LINE and rest[-1] not in "\r\n":
+        while len(rest) == LONGEST_TEXT and rest[-1] not in "\r\n":
             rest = self._read()
         return line if line.isascii() else self._decoded(line)
 
@@ -228,6 +253,8 @@ def _line(number: int, row: Sequence[str], separator: str, columns: Sequence[str
     if len(row) != len(columns):
         return Line(number, {}, fault=f"Has {len(row)} fields, not {len(columns)}")
     text = "".join(row)
+    if len(text) > LONGEST_LINE:
+        return Line(number, {}, fault=f"Has more than {LONGEST_LINE:,} characters")
     if not text.isascii() and _UNDECODABLE.search(text):
         return Line(number, {}, fault="Is not UTF-8; save the file as CSV in UTF-8")
     fields = {
