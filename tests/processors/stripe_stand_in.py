@@ -53,7 +53,9 @@ TAKES = {
     "GET refunds": params.RefundListParams,
     "GET refunds/ID": params.RefundRetrieveParams,
     "GET disputes/ID": params.DisputeRetrieveParams,
+    "GET customers/ID": params.CustomerRetrieveParams,
     "GET events": params.EventListParams,
+    "GET events/ID": params.EventRetrieveParams,
     "GET webhook_endpoints": params.WebhookEndpointListParams,
     "GET balance": params.BalanceRetrieveParams,
 }
@@ -238,6 +240,8 @@ class StandIn:
                 )
             case "GET events":
                 return self._list_events(given)
+            case "GET events/ID":
+                return next((it for it in self.log if it["id"] == id_), None) or self.get(id_)
             case "GET webhook_endpoints":
                 return self._list(self.endpoints)
             case "GET balance":

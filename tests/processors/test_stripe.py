@@ -548,3 +548,33 @@ def test_the_wrong_key_makes_no_card_gone_l8(harness, monkeypatch, other):
 
     assert isinstance(answer, RefusedToLook)
     assert hint in answer.reason
+
+
+def other_stripe_account(harness):
+    """The objects as a key of another Stripe account finds them."""
+    there = harness.stand_in
+    kept = {**there.objects}, [*there.log]
+    there.objects.clear(), there.log.clear()
+    return kept
+
+
+def test_a_key_of_another_stripe_account_makes_no_card_gone_l8(harness):
+    """L8, M13: it finds neither the card nor its customer."""
+    reference = harness.paying()
+    other_stripe_account(harness)
+
+    assert isinstance(harness.processor.charge(wish(reference)), RefusedToLook)
+    assert isinstance(harness.processor.verify("verify-1", reference), RefusedToLook)
+
+
+def test_an_event_is_not_taken_with_a_key_of_another_stripe_account_l17(harness):
+    """L7, L17: a refund must not be passed over because the key does not find it."""
+    request = wish(harness.paying())
+    harness.processor.charge(request)
+    harness.refund(request.key, HUNDRED)
+    events = [harness.processor.open_event(*it) for it in harness.deliveries()]
+    kept = other_stripe_account(harness)
+
+    assert all(isinstance(harness.processor.happenings(it), RefusedToLook) for it in events)
+    harness.stand_in.objects.update(kept[0])
+    assert any(harness.processor.happenings(it) for it in events)

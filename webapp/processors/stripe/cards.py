@@ -136,20 +136,24 @@ class Cards:
         The error does not tell: for a detached card Stripe names neither a parameter nor a code.
         """
         try:
-            found = self.look_up(words.parts_of(reference)[1])
+            found = self.look_up(reference)
         except StripeError:
             return fault(error)
         if found is not None and found.reference == reference:
             return fault(error)
         return MethodGone(reference, self._clock.now())
 
-    def look_up(self, method: str) -> SavedCard | None:
+    def look_up(self, reference: str) -> SavedCard | None:
         """As it is there now; None where it belongs to no customer. Raises `StripeError`."""
+        customer, method = words.parts_of(reference)
         try:
             told = self._client.v1.payment_methods.retrieve(method).to_dict()
         except InvalidRequestError as error:
             if not is_missing(error):
                 raise
+            # Stripe shows deleted customers too. A key that does not find the customer belongs to
+            # another Stripe account, and says nothing about the card.
+            self._client.v1.customers.retrieve(customer)
             return None
         return saved_card(told) if id_of(told.get("customer")) else None
 

@@ -57,6 +57,8 @@ FOLLOWED = (*PAYMENTS, *REFUNDS, *DISPUTES, *METHODS, "charge.refunded")
 KEEPS = timedelta(days=30)
 """So long Stripe lists an event."""
 
+OTHER_KEY = RefusedToLook("STRIPE_SECRET_KEY belongs to another Stripe account than this event")
+
 PAGE, PAGES = 100, 10
 """Events in one answer, and answers for one span of time."""
 
@@ -114,6 +116,8 @@ class Events:
                 return self._taken_back(self._client.v1.refunds.retrieve(name).to_dict(), _refund)
             if kind == "charge.refunded":
                 listed = self._client.v1.refunds.list({"charge": name, "limit": 100}).to_dict()
+                if not listed["data"]:
+                    return self._missing(event)
                 return [it for one in listed["data"] for it in self._taken_back(one, _refund)]
             if kind in DISPUTES:
                 told = self._client.v1.disputes.retrieve(name).to_dict()
@@ -121,7 +125,17 @@ class Events:
             if kind in METHODS:
                 return self._method(name)
         except StripeError as error:
-            return () if is_missing(error) else fault(error)
+            return self._missing(event) if is_missing(error) else fault(error)
+        return ()
+
+    def _missing(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+        """What the event is about is not there. Where the event is not there either, our key
+        belongs to another Stripe account: then the event is not taken, and comes again.
+        """
+        try:
+            self._client.v1.events.retrieve(event.id)
+        except StripeError as error:
+            return OTHER_KEY if is_missing(error) else fault(error)
         return ()
 
     def _payment(self, intent_id: str, told_at: float) -> Sequence[Happening]:
@@ -152,10 +166,9 @@ class Events:
         return (Settled(key, self._charges.answer(intent)), found)
 
     def _method(self, reference: str) -> Sequence[Happening]:
-        _, method = words.parts_of(reference)
-        if not method:
+        if not all(words.parts_of(reference)):
             return ()
-        saved = self._cards.look_up(method)
+        saved = self._cards.look_up(reference)
         if saved is None:
             return (MethodGone(reference, self._clock.now()),)
         return (MethodUpdated(saved),)
