@@ -315,6 +315,44 @@ def test_a_clock_that_was_ahead_hides_nothing(world, stripe):
     assert world.balance == "160.00"
 
 
+def test_what_came_after_a_run_with_a_clock_ahead_is_caught_up(world, stripe):
+    """L17: the host is down for days after such a run, and comes back with the right time."""
+    stripe.card()
+    key = stripe.pay()
+    stripe.deliver()
+    world.clock.advance(days=300)
+    caught(world)
+    world.clock.advance(days=-300)
+    stripe.refund(key, "40.00")
+    world.clock.advance(days=4)
+    stripe.lose_webhooks()
+
+    caught(world)
+
+    assert world.balance == "160.00"
+
+
+def test_a_key_that_may_not_list_events_is_told_once_l17(world, stripe):
+    """L17, L9: for months it is a warning; then the operator compares one gap."""
+    stripe.card()
+    stripe.pay()
+    stripe.deliver()
+    world.pass_time(hours=1)
+    stripe.there.lists_events = False
+    for _ in range(50):
+        world.clock.advance(days=1)
+        caught(world)
+    assert asked(world) == []
+    assert heard(world, "stripe").is_behind
+
+    stripe.there.lists_events = True
+    for _ in range(2):
+        caught(world)
+        world.clock.advance(hours=1)
+    assert len(asked(world)) == 1
+    assert heard(world, "stripe").is_right
+
+
 def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
     """L3, L17: whoever is first takes it, and the others find it taken."""
     stripe.card()

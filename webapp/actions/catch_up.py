@@ -66,6 +66,8 @@ class _Run:
         self._clock, self._policy = clock, policy
         self._until = clock.now() - GRACE
         self._is_away = False
+        self._all_taken = True
+        """Every event from `caught_up_to` on, as far as it can be listed."""
         self._trouble = ""
         self.taken = 0
 
@@ -78,12 +80,12 @@ class _Run:
             if not isinstance(listed, Listed):
                 self._trouble = f"Events could not be listed: {listed.reason}"
                 break
-            all_taken = self._take(listed.events)
-            if not all_taken:
+            if not self._take(listed.events):
+                self._all_taken = False
                 self._trouble = self._trouble or "Not every event could be taken; see the log"
             if self._is_away or not self._going():
                 break
-            self._move_on(since, end, all_taken=all_taken)
+            self._move_on(since, end)
             since = end
         if self._going():
             self._end(has_come_to_now=since >= self._until)
@@ -131,17 +133,17 @@ class _Run:
         earliest = now - self._processor.keeps_events
         begin_writing(session)
         position = session.get(EventPosition, name)
-        if position is None:
+        if position is None or position.caught_up_to > now:
+            # A later position was written by a clock that was ahead. What it has listed is not
+            # known, so everything is listed again.
             first = session.scalar(
                 select(func.min(PaymentMethod.created_at)).where(PaymentMethod.processor == name)
             )
-            start = first or now
+            start = max(earliest, min(first or now, now))
             position = EventPosition(processor=name, caught_up_to=start, listed_to=start)
-            session.add(position)
-        elif position.caught_up_to < earliest:
-            self._lay_gap_before_operator(position.caught_up_to, earliest, now)
-        position.keep_within(earliest, now)
-        since = max(position.listed_to - OVERLAP, earliest)
+            position = session.merge(position)
+        since = max(min(position.listed_to, now) - OVERLAP, earliest)
+        self._all_taken = since <= max(position.caught_up_to, earliest)
         session.commit()
         return since
 
@@ -155,11 +157,13 @@ class _Run:
         log.error(what)
         evidence.put(self._session, name, f"events {gap}", what, 0, "", until, now)
 
-    def _move_on(self, since: datetime, until: datetime, *, all_taken: bool) -> None:
+    def _move_on(self, since: datetime, until: datetime) -> None:
         session = self._session
         begin_writing(session)
         position = session.get_one(EventPosition, self._processor.name)
-        position.has_listed(since, until, all_taken=all_taken)
+        if self._all_taken and position.caught_up_to < since:
+            self._lay_gap_before_operator(position.caught_up_to, since, self._clock.now())
+        position.has_listed(until, all_taken=self._all_taken)
         session.commit()
 
     def _end(self, *, has_come_to_now: bool) -> None:

@@ -45,11 +45,11 @@ class EventPosition(Base):
     trouble: Mapped[str] = mapped_column(String(TROUBLE_LENGTH), default="")
     """Why the last run did not take everything; empty where it did."""
 
-    def has_listed(self, since: datetime, until: datetime, *, all_taken: bool) -> None:
-        """The events of this span were listed, the next span after the ones before."""
-        if all_taken and since <= self.caught_up_to:
-            self.caught_up_to = max(self.caught_up_to, until)
+    def has_listed(self, until: datetime, *, all_taken: bool) -> None:
+        """`all_taken`: every event from `caught_up_to` on, as far as it can be listed."""
         self.listed_to = until
+        if all_taken:
+            self.caught_up_to = max(self.caught_up_to, until)
 
     def start_again(self) -> None:
         """List once more what could not be taken."""
@@ -57,11 +57,6 @@ class EventPosition(Base):
 
     def tell(self, trouble: str) -> None:
         self.trouble = trouble[:TROUBLE_LENGTH]
-
-    def keep_within(self, earliest: datetime, latest: datetime) -> None:
-        """What lies before can no longer be listed; a clock that was ahead has lied."""
-        self.caught_up_to = min(max(self.caught_up_to, earliest), latest)
-        self.listed_to = min(max(self.listed_to, earliest), latest)
 
 
 def known(session: Session, processor: str, event_ids: Collection[str]) -> set[str]:
