@@ -9,11 +9,14 @@ export const centsIn = (field) => {
   return amount && Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
 };
 
+const suggested = {}; // by the field's name; a refused form is drawn anew with it
+
 const suggest = (field, cents) => {
-  const isOurs = field.value === "" || field.value === field.dataset.suggested;
+  const isSaved = field.value === field.defaultValue && !("refused" in field.form.dataset);
+  const isOurs = field.value === "" || (field.value === suggested[field.name] && !isSaved);
   if (!isOurs || field.disabled || field === document.activeElement) return;
   field.value = cents ? (cents / 100).toFixed(2) : "";
-  field.dataset.suggested = field.value;
+  suggested[field.name] = field.value;
 };
 
 const suggestLargestCharge = ({ refill_mode, target, largest_charge }) => {
