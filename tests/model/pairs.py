@@ -99,7 +99,7 @@ class Pair:
         if self.company.now >= which.expired_from:
             return
         self.both(
-            lambda: self.world.card(number, expiry=expiry, consent=consent),
+            lambda: self.world.card(number, expiry=expiry, consent=consent or None),
             lambda: self.company.add(which, consent),
         )
 

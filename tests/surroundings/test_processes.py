@@ -17,6 +17,7 @@ from flask_migrate import downgrade, upgrade
 from tests.conftest import on_sqlite
 from tests.factories import MASTERCARD, VISA, MovableClock, micros
 from tests.surroundings.conftest import in_order, wait_until
+from tests.web.conftest import words
 from webapp.clock import Clock
 from webapp.extensions import db
 
@@ -145,7 +146,7 @@ def test_sigterm_lets_everybody_finish(app, covered, process):
             under_way(covered)
         process.handle.send_signal(signal.SIGTERM)
         answer = asked.result()
-    assert "$30.00 paid with Visa •••• 4242" in answer.text
+    assert "$30.00 paid with Visa •••• 4242" in words(answer)
     assert process.handle.wait(30) == 0
     assert covered.balance == "130.00"
     with working_for(covered, elsewhere):
