@@ -103,6 +103,11 @@ def bank_of(answer: requests.Response) -> str:
     return there if there.startswith(AT_THE_BANK) else ""
 
 
+def asked_to_confirm(answer: requests.Response) -> str:
+    """The amount that the press would charge at once; empty where nothing is asked (T18)."""
+    return hidden(answer.text.partition("data-charging")[2], "confirmed")
+
+
 def hidden(html: str, name: str) -> str:
     """A hidden field's value; empty where there is none."""
     found = re.search(rf'name="{name}" value="([^"]*)"', html)

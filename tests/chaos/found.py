@@ -191,8 +191,12 @@ class Found:
         rows = self.rows("SELECT id, reference, state FROM wire_request")
         return {number: (reference, state) for number, reference, state in rows}
 
-    def audited(self, what: str) -> list[dict]:
-        return self._objects(f"SELECT details FROM audit_entry WHERE what = '{what}'")
+    def audited(self, what: str, account_id: int | None = None) -> list[dict]:
+        """In the order in which it was written; of one account, or of all."""
+        of = "" if account_id is None else f"AND account_id = {account_id}"
+        return self._objects(
+            f"SELECT details FROM audit_entry WHERE what = '{what}' {of} ORDER BY id"
+        )
 
     def told(self, kind: str) -> list[dict]:
         """By webhooks, to whom it is owed."""

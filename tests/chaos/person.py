@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import requests
 
-from tests.chaos.browser import MAIN, Browser, Screen, bank_of
+from tests.chaos.browser import MAIN, Browser, Screen, asked_to_confirm, bank_of
 from tests.chaos.client import Client
 from tests.chaos.installation import Account
 from tests.chaos.journal import Journal
@@ -208,8 +208,14 @@ class Person:
         self._browser.sign_in(self._account.email)
 
     def _press(self, path: str, **fields: str) -> requests.Response:
+        """T18: where the press would charge at once, nearly always confirm the amount."""
         self._journal.did(path.rpartition("/")[2])
-        return self._browser.press(path, **fields)
+        answer = self._browser.press(path, **fields)
+        amount = asked_to_confirm(answer)
+        if amount and self._is_likely(0.9):
+            self._journal.did("confirm a charge")
+            answer = self._browser.press(path, **fields, confirmed=amount)
+        return answer
 
     def _one_of(self, screen: Screen) -> int:
         return self._random.choice(screen.methods)

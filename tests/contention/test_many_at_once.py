@@ -21,7 +21,7 @@ from tests.chaos.browser import MAIN, Browser, bank_of
 from tests.chaos.client import Client
 from tests.chaos.comparison import differences
 from tests.chaos.databases import database
-from tests.chaos.found import Found
+from tests.chaos.found import Charge, Found
 from tests.chaos.installation import PASSWORD, Account, Installation, free_port
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.mail_server import MailServer, Mood
@@ -33,12 +33,19 @@ from tests.postgres import server
 from webapp.actions.create_account import create_account
 from webapp.app import create_app
 from webapp.domain.audit import Actor
+from webapp.domain.top_ups import BURST
 from webapp.extensions import db
 from webapp.settings import Settings
 
 MANY = 8
 PATIENCE = 20.0
 """Seconds; it takes about one, and a busy machine is forgiven."""
+
+MANY_CHARGES = 120.0
+"""Seconds for a whole day's refills, one after the other; they take about three."""
+
+HUNDRED = 100_000_000
+"""Micros: the opening balance, and the refill amount."""
 
 VISA, MASTERCARD, AMEX = "4242424242424242", "5555555555554444", "378282246310005"
 ASKS_EACH_TIME = "4000002760003184"
@@ -58,10 +65,12 @@ class House:
     def account(self) -> Account:
         name = f"harbour-{next(NUMBERS)}"
         who = {"name": name, "owner_name": "Ana Ruiz", "email": f"{name}@chaos.test"}
-        more = {"password": PASSWORD, "balance": 100_000_000, "actor": Actor(), "now": START}
+        more = {"password": PASSWORD, "balance": HUNDRED, "actor": Actor(), "now": START}
+        # Its midnight is hours away, so that no daily limit starts anew during a test.
+        more["time_zone"] = "UTC" if 6 <= self.installation.now.hour < 18 else "Pacific/Auckland"
         with self.app.app_context():
             made = create_account(db.session(), **who, **more)
-        account = Account(made.account_id, name, who["email"], made.api_key, 100_000_000)
+        account = Account(made.account_id, name, who["email"], made.api_key, HUNDRED)
         self.accounts.append(account)
         return account
 
@@ -96,10 +105,24 @@ class Harbour:
             self.owner.add_card(number, consent=True)
         self.apply(self.owner, threshold)
 
-    def apply(self, window: Browser, threshold: str):
-        chosen = {"refill_on": "1", "refill_amount": "100.00", "threshold": threshold}
-        seen = self.owner.look().version
+    def apply(self, window: Browser, threshold: str, **more: str):
+        chosen = {"refill_on": "1", "refill_amount": "100.00", "threshold": threshold, **more}
+        seen = window.look().version
         return window.press("/billing/low-balance-settings", seen=seen, **chosen)
+
+    def rows(self, table: str, columns: str, where: str = "1 = 1"):
+        """The account's rows of a table, in the order in which they were written."""
+        found, mine = self.house.found, f"account_id = {self.account.id} AND {where}"
+        return found.rows(f"SELECT {columns} FROM {table} WHERE {mine} ORDER BY id")
+
+    @property
+    def day_limits(self) -> dict[int, int]:
+        """Of each version of the settings, in micros."""
+        limits, limit = {}, 0
+        for settings in self.house.found.audited("settings", account_id=self.account.id):
+            limit = settings["changed"].get("day_limit", (0, limit))[1]
+            limits[settings["version"]] = limit
+        return limits
 
     def ask_for(self, amount: str, kind: str = "instant"):
         """Add Funds with the first method."""
@@ -119,17 +142,30 @@ class Harbour:
         ]
 
     @property
-    def charges(self) -> list[int]:
-        """Whole units that the processor has taken."""
+    def taken(self) -> list[Charge]:
+        """What the processor has taken."""
         found = self.house.found
         mine = {key for key, a in found.attempts.items() if a.account_id == self.account.id}
-        return [charge.amount // 1_000_000 for charge in found.charges if charge.key in mine]
+        return [charge for charge in found.charges if charge.key in mine]
+
+    @property
+    def charges(self) -> list[int]:
+        """The same, in whole units."""
+        return [charge.amount // 1_000_000 for charge in self.taken]
 
     def wait_for_charges(self, *amounts: int) -> None:
         end = time.monotonic() + PATIENCE
         while self.charges != list(amounts) and time.monotonic() < end:
             time.sleep(0.05)
         assert self.charges == list(amounts)
+
+    def wait_until_at_rest(self) -> None:
+        """No refill and no attempt of the account is open."""
+        end = time.monotonic() + PATIENCE
+        states = "state IN ('open', 'started')"
+        while any(self.rows(table, "id", states) for table in ("top_up", "attempt")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
@@ -290,6 +326,74 @@ def test_applying_against_a_top_up_t14(harbour):
     assert statuses(answers) <= {201, 303, 409}
     time.sleep(1.5)
     assert harbour.charges in ([], [100])
+
+
+def test_resume_and_apply_against_usage_t10(harbour):
+    """T10, T14, T8, T9: the burst breaker, the daily limit and the final check hold at once.
+
+    The race ends when the highest of the daily limits is used up, so each run takes at least seven
+    charges, and therefore two resumptions.
+    """
+    harbour.refill(VISA)
+    over, most_open = Event(), 0
+    confirmed = str(HUNDRED)
+
+    def repeated(press):
+        def repeat(window):
+            answers = []
+            while not over.is_set():
+                answers.append(press(window))
+                time.sleep(0.05)  # leave the processor to the charges
+            return answers
+
+        return repeat
+
+    def use(window):
+        (record,) = harbour.use("30.00")
+        return harbour.meter.twin().post("/api/v1/usage", json=record)
+
+    def resume(window):
+        return window.press("/billing/automatic-payments/resumptions", confirmed=confirmed)
+
+    def apply_limit(day_limit):
+        more = {"day_limit": day_limit, "confirmed": confirmed}
+        return lambda window: harbour.apply(window, "50.00", **more)
+
+    def watch(window):
+        nonlocal most_open
+        end = time.monotonic() + MANY_CHARGES
+        while sum(harbour.charges) < 650 and time.monotonic() < end:
+            most_open = max(most_open, len(harbour.rows("top_up", "id", "state = 'open'")))
+            time.sleep(0.05)
+        over.set()
+        return []
+
+    presses = [use, use, resume, resume, apply_limit("250.00"), apply_limit("650.00")]
+    told = harbour.owner.at_once([watch, *map(repeated, presses)])
+    assert [statuses(answers) <= {201, 303, 409} for answers in told] == [True] * len(told)
+    assert most_open <= 1
+    harbour.wait_until_at_rest()
+
+    attempts = harbour.rows("attempt", "settings_version, amount, key", "automatic")
+    versions = [version for version, _, _ in attempts]
+    assert versions == sorted(versions)
+    limits, spent = harbour.day_limits, 0
+    for version, amount, _ in attempts:
+        assert amount == min(HUNDRED, limits[version] - spent)
+        spent += amount
+    assert spent == 650_000_000
+
+    charged = [(charge.key, charge.amount) for charge in harbour.taken]
+    assert sorted(charged) == sorted((key, amount) for _, amount, key in attempts)
+    credited = harbour.rows("ledger_entry", "amount", "kind = 'payment'")
+    assert [amount for (amount,) in credited] == [amount for _, amount, _ in attempts]
+
+    wanted = "code IN ('charging', 'charged', 'resumed')"
+    timeline = [code for (code,) in harbour.rows("decision", "code", wanted)]
+    charges = [code for code in timeline if code != "resumed"]
+    assert charges == ["charging", "charged"] * len(attempts)
+    between = " ".join(timeline).split("resumed")
+    assert max(part.count("charging") for part in between) <= BURST
 
 
 def test_a_wire_completed_by_two_operators_l5(harbour):
