@@ -625,7 +625,7 @@ def test_resume_t10(client, world):
     """T10: and resuming what is not paused changes nothing."""
     world.cards(VISA)
     world.refill()
-    for _ in range(5):
+    for _ in range(4):
         world.use("100.00")
         world.work()
     assert "Resume and charge $100.00" in words(client.get(MAIN))
