@@ -145,7 +145,7 @@ def test_l15_a_quote_that_never_ends_costs_its_own_line_only(load, world):
 
 
 def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world):
-    """L15: what stands in quotes can be text, so it is not posted."""
+    """L15: quoted content can be text, so it is not posted."""
     account = world.account_id
     file = HEADER + line(account, reference="a") + line(account, reference="b", description='"Bob')
     file += line(account, reference="c") + line(account, reference="d", description='Bob"')

@@ -111,7 +111,7 @@ def test_l15_the_sum_is_the_number_of_records(case):
         for n in range(line.number, (line.last or line.number) + 1)
     }
     for line in found:
-        if line.fault:  # no fault is told of lines that are all well
+        if line.fault:  # valid lines report no fault
             told = range(line.number - 2, (line.last or line.number) - 1)
             assert hurt.intersection(told)
             assert {told[0], told[-1]} <= hurt

@@ -333,7 +333,7 @@ def test_an_inquiry_for_which_paypal_has_debited_the_seller_takes_the_money(harn
 def test_an_inquiry_that_ends_against_the_seller_or_unknown_goes_before_the_operator(
     harness, paid, outcome
 ):
-    """L7, L9: PayPal shows no debit, and a refund is told by itself."""
+    """L7, L9: PayPal shows no debit, and a refund has its own event."""
     dispute = harness.there.dispute(paid[1], stage="INQUIRY")
     harness.there.end_dispute(dispute, outcome)
 
@@ -361,7 +361,7 @@ def without_disputes(harness):
 
 
 def test_a_reversal_is_booked_although_disputes_cannot_be_read(harness, paid, without_disputes):
-    """L7, L9: the operator is told what to switch on."""
+    """L7, L9: the evidence tells the operator which feature to enable."""
     made = harness.there.reverse(paid[1], "40.00")
 
     happenings = all_told(harness)

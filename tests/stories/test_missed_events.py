@@ -354,7 +354,7 @@ def test_a_key_that_may_not_list_events_is_told_once_l17(world, stripe):
 
 
 def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
-    """L3, L17: whoever is first takes it, and the others find it taken."""
+    """L3, L17: the first taker applies the event, and the others find it applied."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()

@@ -86,7 +86,7 @@ def test_a_limit_whose_window_has_passed(world, poll, limit, ends):
 
 
 def test_an_hour_between_two_notifications(world, poll):
-    """T4, N5: the second crossing is told when the hour has passed."""
+    """T4, N5: the second crossing is emailed once the hour has passed."""
     world.card(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("30.00")

@@ -89,7 +89,7 @@ def test_a_switch_asks_and_then_charges(client, low):
 
 
 def test_without_javascript_the_question_is_a_page(client, low):
-    """T18: and the outcome is told on the page that the answer leads to."""
+    """T18: the page after the redirect shows the outcome."""
     asked = client.post(switch(low, "4242"), data={"on": "1"})
     assert "<title>Turn on and charge $100.00?" in asked.text
     address, fields = question(asked)

@@ -270,7 +270,7 @@ def test_the_default_daily_limit_stands_in_the_panel_t10(client, world):
 
 
 def test_the_box_empties_the_daily_limit_also_without_a_script_t10(client, world):
-    """T10: what stands in the field does not count."""
+    """T10: the value in the field is ignored."""
     world.cards(VISA)
     for amount in ("", "300.00", "x"):
         apply(client, seen=str(settings(world).version), no_day_limit="1", day_limit=amount)

@@ -177,7 +177,7 @@ def _settle(
 def _lay_before_operator(
     session: Session, processor: str, stray: NeedsOperator, now: datetime
 ) -> None:
-    """L9: what is not known to concern any account here is told to the operator alone."""
+    """L9: an event that matches no account goes to the operator only."""
     amount = (stray.amount, stray.currency, stray.at)
     if evidence.put(session, processor, stray.reference, stray.what, *amount, now):
         log.warning("%s says of %s: %s", processor, stray.reference, stray.what)
