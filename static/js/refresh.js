@@ -1,29 +1,28 @@
-/* The page refreshes its parts when the account has changed. What a person does meanwhile overtakes
-   that: an answer that was begun before it would bring back how things stood. */
+/* The page refreshes its parts when the account has changed. A write brings the fresh parts itself, so
+   a refresh that started before the write ended is not shown: it would bring back the old state. */
 
-let deeds = 0; // under way; each brings the fresh parts itself
-let overtaken = false;
+// Requests, not a count: htmx ends a request twice when its element has left the page.
+const pendingWrites = new Set();
+let isStale = false;
 
-const isDeed = ({ detail }) => detail.requestConfig.verb !== "get";
+const isWrite = ({ detail }) => detail.requestConfig.verb !== "get";
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.target.id !== "refresher") return;
-  if (deeds) event.preventDefault();
-  else overtaken = false;
+  if (pendingWrites.size) event.preventDefault();
+  else isStale = false;
 });
 
 document.addEventListener("htmx:beforeSend", (event) => {
-  if (!isDeed(event)) return;
-  deeds += 1;
-  overtaken = true;
+  if (!isWrite(event)) return;
+  pendingWrites.add(event.detail.xhr);
+  isStale = true;
 });
 
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (isDeed(event)) deeds -= 1;
-});
+document.addEventListener("htmx:afterRequest", (event) => pendingWrites.delete(event.detail.xhr));
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.requestConfig.elt.id === "refresher" && overtaken) detail.shouldSwap = false;
+  if (detail.requestConfig.elt.id === "refresher" && isStale) detail.shouldSwap = false;
 });
 
 /* The result of a press stays until the next load, or the next press. */

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.screen import dialog, press, row, said
+from tests.browser.screen import Held, dialog, press, row, said
 from tests.browser.test_add_card import card_field, fill, open_form
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE
 
@@ -63,6 +63,27 @@ def test_a_refused_card_stays_in_the_form_and_is_sent_again(asked, world):
 
     submit(asked).click()
     answer(asked, "Complete authentication")
+    expect(row(asked, ONCE_NAME)).to_be_visible()
+
+
+def test_no_refresh_starts_before_the_second_answer_has_come(asked):
+    """M6: a refresh that the server answers earlier would bring back a page without the card."""
+    answer(asked, "Fail authentication")
+    expect(asked.get_by_role("alert").filter(has_text="Your bank did not")).to_be_focused()
+    submit(asked).click()
+    conclusion = Held(asked, "**/conclusion")
+    answer(asked, "Complete authentication")
+    conclusion.arrived()
+
+    refreshes = []
+    asked.on(
+        "request", lambda request: refreshes.append(request) if "refresh" in request.url else None
+    )
+    asked.evaluate("htmx.trigger(document.body, 'account-changed')")
+    asked.evaluate("new Promise(requestAnimationFrame)")
+    assert refreshes == []
+
+    conclusion.let_go()
     expect(row(asked, ONCE_NAME)).to_be_visible()
 
 
