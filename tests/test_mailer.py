@@ -30,7 +30,8 @@ FACTS = {
         "balance": "$41.85",
         "threshold": "$75.00",
         "at": "Sun 22 Nov, 14:05",
-        "what_next": "When your balance falls below $40.00 we charge $100.00 to Visa •••• 4242.",
+        "what_next": "When your balance falls below $40.00, "
+        "we’ll charge $100.00 to Visa •••• 4242.",
     },
     NoticeKind.RECEIPT: {
         "account_name": ACCOUNT,
@@ -114,7 +115,8 @@ FACTS = {
         "method": "Visa •••• 4242",
         "days": 30,
         "on": "31 December",
-        "what_next": "When your balance falls below $50.00 we charge $100.00 to Visa •••• 4242.",
+        "what_next": "When your balance falls below $50.00, "
+        "we’ll charge $100.00 to Visa •••• 4242.",
     },
     NoticeKind.WIRE_REQUESTED: {
         "account_name": ACCOUNT,

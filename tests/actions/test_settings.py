@@ -269,7 +269,7 @@ def test_advice_for_a_notification_that_hardly_fires_n4(world, notification, adv
         replace(GOOD, notification_on=True, notification_threshold=micros(notification)),
     )
     hint = panel(world).notification_hint
-    assert ("You will usually be refilled before this fires" in hint) is advised
+    assert ("You’ll usually be refilled before this is sent" in hint) is advised
 
 
 def test_no_advice_while_refill_is_off_n4(world):
@@ -285,7 +285,7 @@ def test_a_low_threshold_is_advised_against_t12(world, threshold, recommended):
     """T12: at least 50 are recommended."""
     world.cards(VISA)
     apply(world, replace(GOOD, threshold=micros(threshold)))
-    assert ("We recommend $50.00 or more" in panel(world).hint) is recommended
+    assert ("We recommend a threshold of at least $50.00" in panel(world).hint) is recommended
 
 
 def test_the_help_text_says_falls_below_t3(world):

@@ -41,7 +41,7 @@ def test_e1_the_activity_says_what_was_done_and_what_happens_next(program, world
     told = program.get("/activity?limit=2").json
 
     assert [it["code"] for it in told["decisions"]] == ["charged", "charging"]
-    assert told["next"].startswith("When your balance falls below $50.00 we charge $100.00")
+    assert told["next"].startswith("When your balance falls below $50.00, we’ll charge $100.00")
     assert program.get(f"/activity?cursor={told['next_cursor']}").json["next_cursor"] is None
 
 

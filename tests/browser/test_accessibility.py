@@ -135,7 +135,7 @@ def test_axe_on_the_empty_and_the_warned_screen_and_refused_settings(open_calm, 
     world.refill()
     world.consent(world.method("4242"), False)
     page.reload()
-    expect(page.get_by_text("Automatic payments are paused")).to_be_visible()
+    expect(page.get_by_text("Nothing is charged automatically")).to_be_visible()
     notification(page).click()
     field(page, "Threshold amount").fill("x")
     apply(page).click()

@@ -91,9 +91,9 @@ def test_a_primary_switched_off_pauses_and_one_click_mends_it(open_page, world):
     page = open_page()
     switch(page, VISA_NAME).click()
 
-    banner = page.get_by_role("region", name="Automatic payments are paused")
+    banner = page.get_by_role("region", name="Nothing is charged automatically")
     expect(banner).to_contain_text(f"Auto-charge is off for {VISA_NAME}, your primary method.")
-    expect(row(page, MASTERCARD_NAME).get_by_text("Not used")).to_be_visible()
+    expect(row(page, MASTERCARD_NAME).get_by_text("Won’t be charged")).to_be_visible()
 
     banner.get_by_role("button", name="Turn on auto-charge").click()
     expect(banner).to_have_count(0)
@@ -109,7 +109,7 @@ def test_or_another_method_is_made_primary(open_page, world):
     page.get_by_role("button", name=f"Make {MASTERCARD_NAME} primary").click()
 
     expect_primary(page, MASTERCARD_NAME)
-    expect(page.get_by_text("Automatic payments are paused")).to_have_count(0)
+    expect(page.get_by_text("Nothing is charged automatically")).to_have_count(0)
     expect(switch(page, VISA_NAME)).not_to_be_checked()
 
 

@@ -46,7 +46,7 @@ def test_settings_are_told_before_they_are_applied(open_page, world):
     before = line.get_attribute("y1")
     field(page, "Threshold amount").fill("80")
     told = page.locator("#settings-preview")
-    expect(told).to_contain_text("When your balance falls below $80.00 we charge $100.00")
+    expect(told).to_contain_text("When your balance falls below $80.00, we’ll charge $100.00")
     assert line.get_attribute("y1") != before
     field(page, "Refill amount").fill("1")
     expect(told).to_be_empty()

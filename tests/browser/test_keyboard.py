@@ -212,7 +212,7 @@ def test_a_banner_that_goes_away_leaves_the_focus_in_the_first_row(open_page, wo
     world.consent(visa, False)
     page = open_page()
     page.get_by_role("button", name="Turn on auto-charge").press("Enter")
-    expect(page.get_by_text("Automatic payments are paused")).to_have_count(0)
+    expect(page.get_by_text("Nothing is charged automatically")).to_have_count(0)
     expect(switch(page, VISA_NAME)).to_be_focused()
     expect(switch(page, VISA_NAME)).to_be_checked()
 

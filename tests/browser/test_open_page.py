@@ -76,7 +76,7 @@ def test_a_decline_and_the_fallback_are_seen(open_page, server, world):
     expect(failures).to_contain_text(f"Paid by {MASTERCARD_NAME}")
     expect(switch(page, VISA_NAME)).to_be_checked()  # M3: consent is the customer's alone
     expect(page.get_by_role("region", name="What happens next")).to_contain_text(
-        f"we charge $100.00 to {MASTERCARD_NAME}"
+        f"we’ll charge $100.00 to {MASTERCARD_NAME}"
     )
     assert never_reloaded(page)
 

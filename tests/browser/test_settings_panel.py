@@ -44,7 +44,7 @@ def test_what_is_good_is_applied_and_told(open_page, world):
     expect(field(page, "Threshold amount")).to_have_value("40.00")
     expect(field(page, "Notification threshold")).to_have_value("1000.00")
     expect(page.get_by_role("region", name="What happens next")).to_contain_text(
-        f"When your balance falls below $40.00 we charge $120.50 to {VISA_NAME}"
+        f"When your balance falls below $40.00, we’ll charge $120.50 to {VISA_NAME}"
     )
     kept = stored(world)
     assert (kept.refill_on, kept.threshold, kept.refill_amount) == (

@@ -123,7 +123,7 @@ def test_an_account_is_shown_with_what_happens_next(flask, world):
 
     assert shown["methods"] == ["Visa •••• 4242: ready"]
     assert shown["what_next"] == (
-        "When your balance falls below $50.00 we charge $100.00 to Visa •••• 4242."
+        "When your balance falls below $50.00, we’ll charge $100.00 to Visa •••• 4242."
     )
     assert "Visa •••• 4242: ready" in flask(f"accounts show {world.account_id}").output
 

@@ -366,14 +366,14 @@ OUT = st.builds(
 
 @given(situations(manual_open=False, paused=False, recent_top_ups=0), st.lists(OUT, max_size=4))
 def test_when_nothing_can_be_charged_it_names_who_is_next_t13(at, states):
-    """T13, F6: "Then we try …" names one that will be chargeable then."""
+    """T13, F6: "Then we’ll try …" names one that will be chargeable then."""
     methods = tuple(method(n, **state) for n, state in enumerate(states, start=1))
     at = replace(at, methods=methods)
     answer = plan(at.just_below())
     if answer.code not in (Code.ALL_SUSPENDED, Code.ALL_FAILED) or answer.until is None:
         return
     sentence = plain(what_happens_next(at, dollars))
-    (name,) = findall(r"Then we try (Visa •••• \d{4}) again", sentence)
+    (name,) = findall(r"Then we’ll try (Visa •••• \d{4}) again", sentence)
     (tried,) = [m for m in at.methods if m.label == name]
     assert tried.is_chargeable(answer.until)
 
@@ -390,7 +390,7 @@ def test_the_one_who_is_next_is_not_one_that_stays_out_t13():
         methods=(method(1, **failed, barred_at=NOW), method(2, **failed)),
         policy=Policy(),
     )
-    assert "Then we try Visa •••• 1002 again" in plain(what_happens_next(at, dollars))
+    assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(at, dollars))
 
 
 def test_an_amount_cut_by_a_limit_is_named_t13():
@@ -411,7 +411,7 @@ def test_an_amount_cut_by_a_limit_is_named_t13():
         policy=Policy(),
         spent_today=micros("60"),
     )
-    assert "we charge $40.00 to Visa •••• 1001" in plain(what_happens_next(at, dollars))
+    assert "we’ll charge $40.00 to Visa •••• 1001" in plain(what_happens_next(at, dollars))
 
 
 # The sentence beforehand, and what the real action then does

@@ -74,7 +74,7 @@ CAUSES = {
     primary_off: ("Auto-charge is off for your primary method", "move another one to the top"),
     expired: ("Retry or replace one, or add funds", ""),
     gone: ("Retry or replace one, or add funds", ""),
-    suspended: ("Retry or add funds to go on now", ""),
+    suspended: ("Retry a method or add funds to continue now", ""),
     barred: ("Retry or replace one, or add funds", ""),
     out_of_bounds: ("outside the limits now in force", "Correct the refill settings"),
     switched_off: ("switched off by your provider", "ask your provider"),

@@ -23,7 +23,7 @@ def test_one_debit_crossing_both_thresholds(world):
     (mail,) = world.mails_of("low_balance")
     assert mail.facts["balance"] == "$40.00"
     assert mail.facts["threshold"] == "$75.00"
-    assert "we charge $100.00 to Visa •••• 4242" in mail.facts["what_next"]
+    assert "we’ll charge $100.00 to Visa •••• 4242" in mail.facts["what_next"]
     assert world.tries == [("4242", "100.00", "paid")]
 
 

@@ -15,14 +15,11 @@ def test_what_calls_in_progress_hold_is_shown(world, client):
     assert "in progress" not in calm
     world.hold("4.10", "running-1"), world.hold("2.30", "running-2")
     told = words(client.get(MAIN))
-    assert (
-        "2 calls in progress hold $6.40. Keep a threshold of 50 USD or more to cover them." in told
-    )
+    assert "2 active calls are holding $6.40. We recommend a threshold of at least $50.00." in told
     assert "Balance now $100.00 Available $93.60" in words(client.get("/billing/statement"))
     world.use("3.95", "running-1")
-    assert (
-        "1 call in progress holds $2.30. Keep a threshold of 50 USD or more to cover it."
-        in words(client.get(MAIN))
+    assert "1 active call is holding $2.30. We recommend a threshold of at least $50.00." in words(
+        client.get(MAIN)
     )
     world.use("2.10", "running-2")
     assert "in progress" not in words(client.get(MAIN))
@@ -33,7 +30,7 @@ def test_the_advice_stands_where_the_threshold_is_low(world, client):
     """T12"""
     world.cards(VISA)
     world.refill("30.00")
-    assert "We recommend $50.00 or more." in words(client.get(MAIN))
+    assert "We recommend a threshold of at least $50.00." in words(client.get(MAIN))
     world.refill("50.00")
     assert "We recommend" not in words(client.get(MAIN))
 

@@ -69,7 +69,7 @@ def test_it_warns_of_what_will_disappoint_n4(client, used):
         notification_threshold="50.00",
     )  # fmt: skip
     assert answer.text.count("note warn") == 1
-    assert "The notification is not above the refill threshold" in words(answer)
+    assert "The notification threshold is at or below your refill threshold" in words(answer)
     answer = preview(client, day_limit="40.00")
     assert "The limit of $40.00 a day is below the refill amount of $100.00" in words(answer)
     answer = preview(client, no_day_limit="1", day_limit="40.00")

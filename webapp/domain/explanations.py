@@ -221,7 +221,7 @@ def _refill_off(at: Situation, show: Show, tongue: Tongue) -> Sentence:
         return filled(
             _(
                 "Nothing is charged automatically. "
-                "We send an e-mail when your balance falls below %(threshold)s."
+                "We’ll send an email when your balance falls below %(threshold)s."
             ),
             threshold=strong(show(at.choice.notification_threshold)),
         )
@@ -253,19 +253,21 @@ def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> s
     _ = tongue.gettext
     if at.is_below and falls_back:
         return _(
-            "Your balance is below %(threshold)s: we charge %(amount)s to %(method)s; "
+            "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now; "
             "if it is declined, %(others)s."
         )
     if at.is_below:
-        return _("Your balance is below %(threshold)s: we charge %(amount)s to %(method)s.")
+        return _(
+            "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now."
+        )
     if at.choice.refill_mode is RefillMode.TARGET and plan.limit in ("", "largest_charge"):
         return _up_to_target(tongue, falls_back=falls_back)
     if falls_back:
         return _(
-            "When your balance falls below %(threshold)s we charge %(amount)s to %(method)s; "
+            "When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s; "
             "if it is declined, %(others)s."
         )
-    return _("When your balance falls below %(threshold)s we charge %(amount)s to %(method)s.")
+    return _("When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s.")
 
 
 def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
@@ -273,12 +275,12 @@ def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
     _ = tongue.gettext
     if falls_back:
         return _(
-            "When your balance falls below %(threshold)s we charge what brings it up to "
+            "When your balance falls below %(threshold)s, we’ll charge what brings it up to "
             "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s; "
             "if it is declined, %(others)s."
         )
     return _(
-        "When your balance falls below %(threshold)s we charge what brings it up to "
+        "When your balance falls below %(threshold)s, we’ll charge what brings it up to "
         "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s."
     )
 
@@ -387,8 +389,8 @@ def _all_out_of_use(at: Situation, plan: Plan, tongue: Tongue) -> Sentence:
     )
     return filled(
         _(
-            "Nothing can be charged until %(until)s. Then we try %(method)s again. "
-            "Retry or add funds to go on now."
+            "Nothing can be charged until %(until)s. Then we’ll try %(method)s again. "
+            "Retry a method or add funds to continue now."
         ),
         until=moments.when(plan.until, at.time_zone, at.now, tongue.language),
         method=strong(again.label_in(tongue)),

@@ -109,8 +109,8 @@ def disappointments(choice: Choice, pace: Pace | None, show: Show) -> Iterable[s
     pair = (choice.notification_threshold, choice.threshold)
     if choice.refill_on and choice.notification_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
         yield (
-            "The notification is not above the refill threshold: you will usually be refilled "
-            "before it fires."
+            "The notification threshold is at or below your refill threshold, so you’ll usually "
+            "be refilled before it is sent."
         )
 
 

@@ -35,6 +35,7 @@ class Banner:
 
 
 PAUSED = "Automatic payments are paused"
+SWITCHED_OFF = "Nothing is charged automatically"
 
 WANTED = (
     Code.ALL_SUSPENDED,
@@ -91,17 +92,15 @@ def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
     """T5: by the customer's own choice."""
     balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
     if at.is_below:
-        state = (
-            f"Your balance is {balance}, already below {threshold}, and nothing will be charged."
-        )
+        state = f"Your balance is {balance}, below {threshold}."
     else:
         state = f"Nothing will be charged when your balance of {balance} falls below {threshold}."
     if not at.methods:
-        return Banner(PAUSED, f"No payment method is saved. {state}")
+        return Banner(SWITCHED_OFF, f"No payment method is saved. {state}")
     primary = at.methods[0]
     turned_on = charged_by(at, with_method(at, primary.id, auto_charge=True))
     banner = Banner(
-        PAUSED,
+        SWITCHED_OFF,
         f"Auto-charge is off for {primary.label}, your primary method. {state}",
         turn_on_method_id=primary.id,
         turn_on_label=f"Turn on and charge {account.show(turned_on.amount)}"

@@ -58,7 +58,7 @@ class SettingsPanel:
     hint: str
     """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
     notification_hint: str
-    """Beside the notification field: "E-mail only, no charge." or N4's advice."""
+    """Beside the notification field: "Email only, no charge." or N4's advice."""
     suggested: Suggested | None
     """From the pace of the last seven days; None before there are seven."""
     can_turn_on: bool
@@ -200,26 +200,18 @@ def _suggested_limit(
 def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:
     """T12: what calls in progress hold, and the advice that goes with them."""
     recommended = 50 * money.MICROS
+    advice = f"We recommend a threshold of at least {account.show(recommended)}."
     if held.count:
-        calls = (
-            "1 call in progress holds"
-            if held.count == 1
-            else f"{held.count:,} calls in progress hold"
-        )
-        them = "it" if held.count == 1 else "them"
-        return (
-            f"{calls} {account.show(held.amount)}. Keep a threshold of "
-            f"{recommended // money.MICROS} {account.currency} or more to cover {them}."
-        )
+        calls = "1 active call is" if held.count == 1 else f"{held.count:,} active calls are"
+        return f"{calls} holding {account.show(held.amount)}. {advice}"
     if settings.threshold is not None and settings.threshold >= recommended:
-        return "We charge when the balance falls below the threshold."
-    advice = f"We recommend {account.show(recommended)} or more."
-    return f"We charge when the balance falls below the threshold. {advice}"
+        return "We’ll charge when your balance falls below the threshold."
+    return f"We’ll charge when your balance falls below the threshold. {advice}"
 
 
 def _notification_hint(settings: LowBalanceSettings) -> str:
     """N4: allowed, with advice."""
     pair = (settings.notification_threshold, settings.threshold)
     if settings.refill_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
-        return "You will usually be refilled before this fires."
-    return "E-mail only, no charge."
+        return "You’ll usually be refilled before this is sent."
+    return "Email only, no charge."

@@ -24,7 +24,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
     _, at = account.tongue.gettext, account.mailed(now, now)
     hundred, balance = account.show(100 * MICROS), account.show(149_200_000)
     what_next = _(
-        "When your balance falls below %(threshold)s we charge %(amount)s to %(method)s; "
+        "When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s; "
         "if it is declined, %(others)s.",
         threshold=account.show(50 * MICROS),
         amount=hundred,
@@ -79,8 +79,8 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                     {"method": MASTERCARD, "reason": _(BANK.sentence)},
                 ],
                 "what_next": _(
-                    "Nothing can be charged until %(until)s. Then we try %(method)s again. "
-                    "Retry or add funds to go on now.",
+                    "Nothing can be charged until %(until)s. Then we’ll try %(method)s again. "
+                    "Retry a method or add funds to continue now.",
                     until=at,
                     method=VISA,
                 ),

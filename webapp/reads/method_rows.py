@@ -200,8 +200,8 @@ def _status(method: PaymentMethod, at: Situation, plan: Plan) -> tuple[str, str]
         return "Not charged", "bad"
     if plan.code is Code.PRIMARY_OFF:
         if method is at.methods[0]:
-            return "Paused", "warn"
-        return ("Not used", "off") if method.auto_charge else ("Manual only", "off")
+            return "Auto-charge off", "warn"
+        return ("Won’t be charged", "off") if method.auto_charge else ("Manual only", "off")
     if not method.auto_charge:
         return "Manual only", "off"
     return ("Ready", "ok") if standing is Standing.READY else ("Not charged", "bad")
