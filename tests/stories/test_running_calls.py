@@ -12,7 +12,7 @@ def test_what_calls_in_progress_hold_is_shown(world, client):
     world.cards(VISA)
     world.refill("60.00")
     calm = words(client.get(MAIN))
-    assert "in progress" not in calm
+    assert "active call" not in calm
     world.hold("4.10", "running-1"), world.hold("2.30", "running-2")
     told = words(client.get(MAIN))
     assert "2 active calls are holding $6.40. We recommend a threshold of at least $50.00." in told
@@ -22,7 +22,7 @@ def test_what_calls_in_progress_hold_is_shown(world, client):
         client.get(MAIN)
     )
     world.use("2.10", "running-2")
-    assert "in progress" not in words(client.get(MAIN))
+    assert "active call" not in words(client.get(MAIN))
     assert "Available" not in words(client.get("/billing/statement"))
 
 
