@@ -201,7 +201,7 @@ def test_the_names_of_the_main_screen(client, busy):
         "Automatically refill when threshold is reached", "Threshold amount", "Refill amount",
         "Low balance notification", "Notification threshold", "Apply Changes", "Retry",
         "Suspended until Tue 24 Nov, 10:00", "Insufficient funds",
-        "When your balance falls below $50.00, we’ll charge $100.00 to Mastercard •••• 4444",
+        "we’ll charge $100.00 to Mastercard •••• 4444",
         "Visa •••• 4242 is skipped until Tue 24 Nov, 10:00.",
     ):  # fmt: skip
         assert text in words(page), text
