@@ -297,7 +297,7 @@ def test_the_sentence_tells_the_plan_t13(at):
     labels = {m.label: m for m in at.methods}
     named = findall(r"Visa •••• \d{4}", sentence)
     if answer.code not in (Code.CHARGING, Code.DRY_RUN):
-        assert "we charge" not in sentence
+        assert "we’ll charge" not in sentence
         return
     assert [n for n in named if labels[n] in answer.methods] == [m.label for m in answer.methods]
     for name in named:
@@ -487,10 +487,10 @@ def test_what_is_charged_is_what_the_sentence_had_said_t13(world, name):
     world.work()
 
     charged = world.attempts[before:]
-    if "we charge" not in sentence:
+    if "we’ll charge" not in sentence:
         assert charged == []
         return
-    promise = sentence.split("we charge")[1]
+    promise = sentence.split("we’ll charge")[1]
     for more in (".  ", " Reduced from", " Later refills"):
         promise = promise.split(more)[0]
     promise = findall(r"(\$[\d,.]+\d)|([A-Z][A-Za-z ]+ •••• \d{4}(?! is ))", promise)

@@ -380,7 +380,7 @@ class Pair:
         sentence = what_next(world.session, account, world.clock.now(), world.policy)
         amount, cards = self.company.forecast()
         if not cards:
-            assert "we charge" not in sentence, sentence
+            assert "we’ll charge" not in sentence, sentence
             return
         first, *others = [card.label for card in cards]
         if amount:
