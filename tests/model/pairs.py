@@ -385,9 +385,9 @@ class Pair:
         first, *others = [card.label for card in cards]
         if amount:
             assert f"${amount / 1_000_000:,.2f}" in sentence, (sentence, amount)
-        chain = f" to {first}" + (
-            "; if it is declined, " + ", then ".join(others) if others else ""
-        )
+        due = " now" if self.company.is_below() else ""
+        fallback = "; if it is declined, " + ", then ".join(others) if others else ""
+        chain = f" to {first}{due}{fallback}"
         assert f"{chain}." in sentence, (sentence, chain)
 
 
