@@ -252,7 +252,7 @@ class Pair:
         if company.need is None or any(a.state == "open" for a in company.attempts):
             return
         top_up = open_top_up(world.session, world.account_id)
-        id_ = start_attempt(world.session, top_up.id, world.clock.now(), world.policy)
+        id_ = start_attempt(world.session, top_up.id, world.clock, world.policy)
         if id_ is not None and dies == "after":
             row = world.attempts[-1]
             world.parts.processors[row.processor].charge(row.request())

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tests.factories import MASTERCARD, VISA
+from webapp.actions.allow_paypal import allow_paypal
 from webapp.processors.absent import Present
 from webapp.reads.payment_methods import read_screen
 
@@ -13,19 +14,25 @@ def turn_away(world):
     world.parts = replace(world.parts, processors=Present(world.clock, [there["sandbox_paypal"]]))
 
 
-def test_a_method_of_theirs_is_passed_over_and_says_so(world):
+def test_its_methods_are_gone_and_the_next_one_is_charged(world):
+    """M13, F1: in the same refill, without a suspension or a block."""
     world.cards(VISA, MASTERCARD)
+    allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+    asked = world.begin_paypal()
+    world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
+    world.consent(world.finish(asked), True)
     world.refill("50.00", "100.00")
     turn_away(world)
     world.use("60.00")
 
     world.work()
 
-    assert [state for _, _, state in world.tries] == ["declined", "declined"]
-    assert world.books.paid_charges() == []
-    now = world.clock.now()
-    screen = read_screen(world.session, world.account_id, now, world.policy)
-    assert all("until you retry or replace it" in row.trouble for row in screen.methods)
+    assert [state for _, _, state in world.tries] == ["declined", "declined", "paid"]
+    screen = read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+    visa, mastercard, paypal = screen.methods
+    assert visa.trouble == mastercard.trouble == "No longer valid at the bank · Add it again"
+    assert not paypal.trouble
+    assert not any(failure.can_retry for failure in screen.failed)
 
 
 def test_an_outcome_that_only_they_know_stays_open(world):

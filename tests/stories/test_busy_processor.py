@@ -98,7 +98,7 @@ def test_a_processor_whose_clock_is_behind_still_suspends(world):
     world.use("90.00")
     waiting = open_top_up(world.session, world.account_id)
     now = world.clock.now()
-    attempt_id = start_attempt(world.session, waiting.id, now, world.policy)
+    attempt_id = start_attempt(world.session, waiting.id, world.clock, world.policy)
     behind = Declined("do_not_honor", DeclineClass.SOFT, datetime(2026, 11, 22, 9, tzinfo=UTC))
     settle(world.session, attempt_id, behind, now, world.policy)
     assert world.method("4242").standing(now) is Standing.SUSPENDED
@@ -140,3 +140,18 @@ def test_expiry_notices_of_short_months(world, expiry, due):
     world.clock.at = datetime(2027, month, day, 9, tzinfo=UTC)
     world.run("warn of expiry")
     assert [notice.facts["days"] for notice in world.mails_of("card_expiring")] == [30]
+
+
+def test_a_suspension_email_says_that_the_next_charge_was_not_sent_yet(world):
+    """F11, L8: it claims no bank's answer where the processor refused the request."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="do_not_honor", last4="4242")
+    for _ in range(60):
+        world.next_answer("refuse_to_look", last4="4444")
+    world.use("60.00")
+    world.work()
+    world.pass_time(hours=2)
+    (mail,) = world.mails_of("method_suspended")
+    said = "$100.00 to Mastercard •••• 4444 could not be sent yet. We will try again."
+    assert mail.facts["instead"] == said

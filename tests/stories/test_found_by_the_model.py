@@ -56,7 +56,7 @@ def test_verifying_hides_no_ban_that_is_learned_later(world):
     world.use("60.00")
     top_up = open_top_up(world.session, world.account_id)
     declined_at = world.clock.now()
-    attempt_id = start_attempt(world.session, top_up.id, declined_at, world.policy)
+    attempt_id = start_attempt(world.session, top_up.id, world.clock, world.policy)
     world.clock.advance(minutes=2)
     restore(world, "4242")
     stolen = Declined("stolen_card", DeclineClass.HARD, declined_at)

@@ -13,6 +13,8 @@ from webapp.actions.restore_method import restore_method
 from webapp.actions.settle import settle
 from webapp.actions.top_up import start_attempt, top_up
 from webapp.domain import evidence
+from webapp.domain.accounts import Account
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import AuditEntry
 from webapp.domain.errors import Conflict, Refusal
 from webapp.domain.payments import Payment
@@ -36,7 +38,7 @@ def test_refill_switched_off_while_the_outcome_is_unknown(covered):
     covered.next_answer("timeout_after_charge")
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
-    attempt_id = start_attempt(covered.session, waiting.id, covered.clock.now(), covered.policy)
+    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
     covered.apply(refill_on=False)
     charge(covered.session, attempt_id, covered.parts.processors, covered.clock, covered.policy)
     top_up(covered.session, waiting.id, covered.parts.processors, covered.clock, covered.policy)
@@ -211,7 +213,7 @@ def test_a_processor_whose_clock_is_ahead(covered):
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     now = covered.clock.now()
-    attempt_id = start_attempt(covered.session, waiting.id, now, covered.policy)
+    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
     ahead = Declined("do_not_honor", DeclineClass.SOFT, now + timedelta(seconds=90))
     settle(covered.session, attempt_id, ahead, now, covered.policy)
     assert covered.method("4242").suspended_until == now + timedelta(hours=48)
@@ -226,7 +228,7 @@ def test_an_old_failure_suspends_nothing_that_has_healed_since(covered):
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     started = covered.clock.now()
-    attempt_id = start_attempt(covered.session, waiting.id, started, covered.policy)
+    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
     visa = covered.method("4242")
     covered.clock.advance(minutes=1)
     visa.heal(covered.clock.now())
@@ -295,3 +297,18 @@ def test_a_form_that_is_used_for_another_payment(world):
 
 def differences(world):
     return check_ledger(world.session, world.books.paid_charges).differences
+
+
+def test_an_attempt_is_dated_when_its_turn_comes(covered, monkeypatch):
+    """T10: one that waited for the lock while somebody pressed Resume counts after the Resume."""
+    covered.use("60.00")
+    waiting = open_top_up(covered.session, covered.account_id)
+    locked = Account.locked
+
+    def wait_for_the_lock(*of):
+        covered.clock.advance(seconds=20)
+        return locked(*of)
+
+    monkeypatch.setattr(Account, "locked", wait_for_the_lock)
+    attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
+    assert covered.session.get_one(Attempt, attempt_id).started_at == covered.clock.now()

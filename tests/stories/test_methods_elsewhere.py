@@ -168,7 +168,7 @@ def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
     remove_there(world)
     world.use("60.00")
     opened = open_top_up(world.session, world.account_id)
-    start_attempt(world.session, opened.id, world.clock.now(), world.policy)
+    start_attempt(world.session, opened.id, world.clock, world.policy)
 
     for _ in range(4):
         world.pass_time(minutes=31)
@@ -185,7 +185,7 @@ def test_a_card_that_was_added_again_during_the_call_is_not_gone_m13(world):
     world.use("60.00")
     opened = open_top_up(world.session, world.account_id)
     now = world.clock.now()
-    attempt_id = start_attempt(world.session, opened.id, now, world.policy)
+    attempt_id = start_attempt(world.session, opened.id, world.clock, world.policy)
     old = visa.processor_reference
     world.card(VISA)
 

@@ -122,7 +122,7 @@ def test_a_crash_after_the_attempt_was_written(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+    start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
 
     covered.run("top up", "sweep")
     assert covered.tries == [("4242", "100.00", "started")]
@@ -138,7 +138,7 @@ def test_a_crash_between_charge_and_settlement(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+    start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
     covered.parts.processors["sandbox"].charge(covered.attempts[0].request())
 
     covered.pass_time(seconds=10)
@@ -168,7 +168,7 @@ def test_evidence_that_does_not_match_credits_nothing(covered):
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
-    attempt_id = start_attempt(covered.session, top_up.id, covered.clock.now(), covered.policy)
+    attempt_id = start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
     evidence = Paid("ch_other", 1_000_000, "USD", covered.clock.now())
     settle(covered.session, attempt_id, evidence, covered.clock.now(), covered.policy)
 

@@ -125,7 +125,7 @@ def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
     world.refill()
     world.use("60.00")
     top_up = open_top_up(world.session, world.account_id)
-    attempt_id = start_attempt(world.session, top_up.id, world.clock.now(), world.policy)
+    attempt_id = start_attempt(world.session, top_up.id, world.clock, world.policy)
     world.consent(mastercard, False)
     world.next_answer("decline", decline_code="do_not_honor")
     from webapp.actions.charge import charge

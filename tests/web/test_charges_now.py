@@ -417,18 +417,18 @@ def test_a_debit_that_charges_asks_first(pat, covered):
     assert covered.entries == [("adjustment", "-150.00"), ("payment", "200.00")]
 
 
-def test_a_held_refill_waits_for_the_next_cause(pat, client, covered):
-    """T18, L7: no job starts it, the next usage does; audit log and timeline say who held it."""
-    path = f"/operator/accounts/{covered.account_id}/adjustments"
-    assert pat.post(path, data=debit(refill="hold")).status_code == 303
-    for _ in range(3):
-        covered.pass_time(hours=1)
-    assert covered.attempts == []
-    assert ("adjusted", True) in [(w, d.get("refill_held")) for w, d in covered.audits]
-    activity = words(client.get("/billing/activity"))
-    assert "Your provider held the refill that would follow" in activity
-    assert "the refill is on hold" in words(client.get(MAIN))
-
+def test_a_held_refill_waits_for_the_operator(pat, client, covered):
+    """T18, T17: neither a job nor usage nor the customer starts it; the operator's Resume does."""
+    path = f"/operator/accounts/{covered.account_id}"
+    assert pat.post(f"{path}/adjustments", data=debit(refill="hold")).status_code == 303
     covered.use("0.01")
+    covered.pass_time(hours=1)
+    assert covered.attempts == []
+    assert {"adjusted", "paused"} <= {what for what, _ in covered.audits}
+    assert "Your provider paused automatic payments." in words(client.get("/billing/activity"))
+    assert "paused" in covered.mails
+
+    resumed = {"on": "0", "reason": "Agreed by phone", "confirmed": "200000000"}
+    assert pat.post(f"{path}/pause", data=resumed).status_code == 303
     covered.work()
     assert covered.tries == [("4242", "200.00", "paid")]

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import hold_refill, look, notify_if_low
+from webapp.actions.look import look
+from webapp.actions.pause_automatic import pause_account
 from webapp.domain import adjustments, audit, texts
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -29,8 +30,8 @@ def adjust_balance(
 ) -> Payment:
     """`amount` in micros, below zero to take off.
 
-    `request_key` was made with the form: sent twice, it moves money once. `hold`: a refill that
-    the debit would start waits for the next cause (T18).
+    `request_key` was made with the form: sent twice, it moves money once. `hold` (T18): instead of
+    the refill that the debit would start, automatic payments pause until an operator resumes them.
     Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` as `look` does.
     """
     reason = " ".join(reason.split())
@@ -45,18 +46,9 @@ def adjust_balance(
         session.rollback()
         return known
     payment = adjustments.post(session, account, amount, reason, now, request_key)
-    held = hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance)
-    told = {"refill_held": True} if held else {}
-    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason, **told)
-    if held:
-        why = (
-            f"A debit of {account.show(-amount)} took the balance to "
-            f"{account.show(account.balance)}. Your provider held the refill that would follow: "
-            "the next usage or change starts it."
-        )
-        hold_refill(session, account, why, now)
-        notify_if_low(session, account, now, policy)
-    else:
-        look(session, account, "balance adjusted", now, policy, confirmed=confirmed)
+    audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
+    if hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance):
+        pause_account(session, account, reason, actor, now, policy)
+    look(session, account, "balance adjusted", now, policy, confirmed=confirmed)
     session.commit()
     return payment

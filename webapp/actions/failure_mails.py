@@ -20,6 +20,8 @@ from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.payments import Payment, PaymentState
 from webapp.domain.policy import Policy
 
+NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
+
 
 def owe_suspension_mails(
     session: Session, account: Account, payment: Payment, now: datetime
@@ -84,16 +86,17 @@ def _owe_link(
 def _instead(account: Account, payment: Payment) -> str:
     _ = account.tongue.gettext
     for attempt in payment.attempts:
-        if attempt.method is None or attempt.state == AttemptState.DECLINED:
+        if attempt.method is None or attempt.state in NOT_CHARGED:
             continue
-        amount, method = account.show(attempt.amount), attempt.method.label_in(account.tongue)
+        told = {
+            "amount": account.show(attempt.amount),
+            "method": attempt.method.label_in(account.tongue),
+        }
         if attempt.state == AttemptState.PAID:
-            return _("%(method)s was charged %(amount)s instead.", method=method, amount=amount)
-        return _(
-            "We are waiting for the bank’s answer on %(amount)s to %(method)s.",
-            amount=amount,
-            method=method,
-        )
+            return _("%(method)s was charged %(amount)s instead.", **told)
+        if attempt.state == AttemptState.REFUSED:
+            return _("%(amount)s to %(method)s could not be sent yet. We will try again.", **told)
+        return _("We are waiting for the bank’s answer on %(amount)s to %(method)s.", **told)
     return _("Nothing was charged instead.")
 
 

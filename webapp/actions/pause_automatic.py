@@ -11,7 +11,7 @@ from webapp.domain.audit import Actor
 from webapp.domain.decisions import Code
 from webapp.domain.policy import Policy
 
-TOLD = "Your provider paused automatic payments."
+PAUSED_BY_PROVIDER = "Your provider paused automatic payments."
 
 
 def pause_automatic(
@@ -22,12 +22,20 @@ def pause_automatic(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """What is being charged already runs on. Raises `NotFound`, or `Invalid` without a reason."""
+    """An open charge still finishes. Raises `NotFound`, or `Invalid` without a reason."""
     reason = texts.reason(reason)
     account = Account.locked(session, account_id)
-    if not account.paused_by_operator:
-        account.pause_by_operator(now)
-        audit.record(session, account_id, actor, "paused", now, reason=reason)
-        decisions.note(session, account_id, Code.PAUSED, TOLD, now)
-        note_withdrawal(session, account, "Automatic payments were paused", now, policy)
+    pause_account(session, account, reason, actor, now, policy)
     session.commit()
+
+
+def pause_account(
+    session: Session, account: Account, reason: str, actor: Actor, now: datetime, policy: Policy
+) -> None:
+    """In the caller's transaction, on a locked account."""
+    if account.paused_by_operator:
+        return
+    account.pause_by_operator(now)
+    audit.record(session, account.id, actor, "paused", now, reason=reason)
+    decisions.note(session, account.id, Code.PAUSED, PAUSED_BY_PROVIDER, now)
+    note_withdrawal(session, account, "Automatic payments were paused", now, policy)

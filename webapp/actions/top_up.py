@@ -1,7 +1,5 @@
 """Carry an open top-up through its methods, one after the other (T5–T9, T11, T14)."""
 
-from datetime import datetime
-
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
@@ -35,14 +33,14 @@ def top_up(
     and an open attempt ends the loop. So the next process carries on what this one leaves.
     """
     while going():
-        attempt_id = start_attempt(session, top_up_id, clock.now(), policy)
+        attempt_id = start_attempt(session, top_up_id, clock, policy)
         if attempt_id is None:
             return
         charge(session, attempt_id, processors, clock, policy)
 
 
-def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Policy) -> int | None:
-    """The last look (T14): read everything again under the lock, and write the attempt.
+def start_attempt(session: Session, top_up_id: int, clock: Clock, policy: Policy) -> int | None:
+    """The final check (T14): read everything again under the lock, and write the attempt.
 
     None if nothing is to be charged now; the top-up then is closed, or waits for an answer.
     """
@@ -57,7 +55,8 @@ def start_attempt(session: Session, top_up_id: int, now: datetime, policy: Polic
         session.rollback()
         return None
     tried = payment.tried_method_ids if payment else frozenset()
-    at = top_ups.gather(session, account, now, policy, tried=tried)
+    # The time is read under the lock: an attempt that waited for a Resume counts after it (T10).
+    at = top_ups.gather(session, account, clock.now(), policy, tried=tried)
     plan = top_ups.plan(at)
     if not plan.charges:
         _rest(session, account, top_up, payment, at, plan)

@@ -195,6 +195,11 @@ class PaymentMethod(Base):
         return self.gone_at is not None
 
     @property
+    def can_be_paid_with(self) -> bool:
+        """By its customer, whatever keeps it out of automatic billing."""
+        return self.removed_at is None and not self.is_gone
+
+    @property
     def is_barred(self) -> bool:
         return self.barred_at is not None
 

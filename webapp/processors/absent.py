@@ -1,13 +1,13 @@
-"""Who is not configured any more, and has saved methods and begun charges here before.
+"""Stub for a processor that is no longer configured but that saved methods and charges refer to.
 
-An installation that turns from the sandbox to a real processor keeps both: such a method cannot be
-charged, so the next one is; what is not known of a charge stays so until it is configured again.
+An installation that changes from the sandbox to a real processor keeps both. Such a method is gone
+(M13), so the next one is charged; an unknown outcome stays unknown until the processor is
+configured again.
 """
 
 from collections.abc import Mapping, Sequence
 
 from webapp.clock import Clock
-from webapp.domain import declines
 from webapp.ports import (
     Answer,
     ChargeRequest,
@@ -28,8 +28,6 @@ from webapp.ports import (
 )
 
 NOT_HERE = "This processor is not configured any more"
-
-GONE = "invalid_account"
 
 
 class Present(dict[str, Processor]):
@@ -69,7 +67,7 @@ class Absent:
 
     def charge(self, request: ChargeRequest) -> Answer:
         """Conclusive: nothing is sent, so nothing is taken."""
-        return self._gone()
+        return MethodGone(request.method_reference, self._clock.now())
 
     def ask(self, key: str) -> Answer | NotKnown:
         return Unknown(NOT_HERE)
@@ -80,7 +78,7 @@ class Absent:
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
-        return self._gone()
+        return MethodGone(method_reference, self._clock.now())
 
     def revoke(self, method_reference: str) -> bool:
         return False
@@ -92,6 +90,3 @@ class Absent:
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
         return ()
-
-    def _gone(self) -> Declined:
-        return Declined(GONE, declines.class_of(GONE), self._clock.now())

@@ -114,7 +114,7 @@ def _failed(
         paid_by=f"Paid by {paid_instead.label}" if paid_instead else "",
         covered_by=reference_of(covering_id) if covering_id else "",
         covering_id=covering_id,
-        can_retry=not paid_instead and method is not None and method.removed_at is None,
+        can_retry=not paid_instead and method is not None and method.can_be_paid_with,
     )
 
 

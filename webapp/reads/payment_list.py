@@ -195,7 +195,7 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
         paid_by=f"Paid by {covered}" if covered else "",
         covered_by=reference_of(covering_id) if covering_id else "",
         covering_id=covering_id,
-        can_retry=failed and not covered and method is not None and method.removed_at is None,
+        can_retry=failed and not covered and method is not None and method.can_be_paid_with,
         has_receipt=attempt.state == AttemptState.PAID and attempt.kind in RECEIPTED,
     )
 

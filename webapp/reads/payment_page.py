@@ -201,7 +201,7 @@ def _is_declined(attempt: Attempt) -> bool:
 def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool) -> AttemptLine:
     method = attempt.method
     state, tone = state_of(attempt)
-    listed = method is not None and method.removed_at is None
+    can_pay = method is not None and method.can_be_paid_with
     answered = attempt.answered_at
     return AttemptLine(
         id=attempt.id,
@@ -212,7 +212,7 @@ def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool
         answer=_answer(attempt),
         started=moments.since(attempt.started_at, account.time_zone, now),
         taken=moments.taken(answered - attempt.started_at) if answered else "",
-        can_retry=_is_declined(attempt) and listed and not covered,
+        can_retry=_is_declined(attempt) and can_pay and not covered,
     )
 
 
