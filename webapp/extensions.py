@@ -3,6 +3,7 @@
 Handlers take from here what they pass on to actions and reads; nothing below this room does.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -12,10 +13,12 @@ from flask import Flask, current_app
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -28,17 +31,36 @@ from webapp.domain.policy import Policy
 from webapp.domain.schema import Gate
 from webapp.ports import Courier, Mailer, Processors, ProofFiles
 from webapp.settings import Settings
-from webapp.shift import Shift
+from webapp.shift import Shift, sentence_of
 
 if TYPE_CHECKING:
     import psycopg
 
     from webapp.processors.sandbox.books import SandboxBooks
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 15
 """Seconds that a writer waits for the one before it."""
 
-db = SQLAlchemy(metadata=Base.metadata)
+
+class ClosingNeverFails(FlaskSession):
+    """A session that can be closed after the server has ended its connection.
+
+    Flask-SQLAlchemy closes it after the answer is made and outside every error handler: an error
+    there would replace an answer whose work is committed. What was not committed is undone by the
+    server.
+    """
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except DBAPIError as error:
+            log.warning("A connection was lost after its work was done. %s", sentence_of(error))
+            self.invalidate()
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"class_": ClosingNeverFails})
 migrate = Migrate()
 csrf = CSRFProtect()
 login_manager = LoginManager()

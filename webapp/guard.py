@@ -27,7 +27,11 @@ def begin() -> None:
 
 
 def outage(error: Exception) -> Outage | None:
-    """What to tell whoever sent the present request; None for an error that is ours."""
+    """What to tell whoever sent the present request; None for an error that is ours.
+
+    What fails outside the view comes from Flask as the cause of a 500.
+    """
+    error = getattr(error, "original_exception", None) or error
     reading = request.method in ("GET", "HEAD", "OPTIONS")
     committed = db.session().info.get("committed", False)
     found = outage_of(error, reading=reading, committed=committed)

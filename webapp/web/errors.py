@@ -50,7 +50,8 @@ def out_of_date(error: CSRFError) -> ResponseReturnValue:
 def explain(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or error.code is None or error.code < 400:
         return error
-    return page(error.code, *WORDS.get(error.code, WORDS[400]))
+    outage = guard.outage(error)
+    return told(outage) if outage else page(error.code, *WORDS.get(error.code, WORDS[400]))
 
 
 def fail(error: Exception) -> ResponseReturnValue:
