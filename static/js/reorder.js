@@ -16,6 +16,15 @@ let cancelled = false;
 let begun; // the order when the row was lifted
 let tops; // where the rows stood before an answer
 
+/* What dropping the row here charges at once, as a label on the lifted copy. The server asks first. */
+const labelCharge = ({ item }) => {
+  const first = item.parentElement.firstElementChild;
+  const amount = first.dataset.id === begun[0] ? "" : first.dataset.chargeIfFirst;
+  const place = first === item ? "First place" : "This order";
+  if (amount) Sortable.ghost.dataset.charges = `${place} charges ${amount} now`;
+  else delete Sortable.ghost.dataset.charges;
+};
+
 const post = ({ item }) => {
   const drop = document.getElementById("drop");
   drop.value = order();
@@ -44,6 +53,7 @@ const attach = () => {
       cancelled = false;
       begun = sortable.toArray();
     },
+    onChange: labelCharge,
     onUpdate: (event) => cancelled || post(event),
     onEnd: () => {
       dragging = false;

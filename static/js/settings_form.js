@@ -32,7 +32,7 @@ const typedThreshold = () => {
 const foretell = () => {
   const place = document.getElementById("settings-preview");
   document.dispatchEvent(new CustomEvent("threshold-typed", { detail: typedThreshold() }));
-  if (edited()) place.dispatchEvent(new CustomEvent("settings-edited"));
+  if (dirty()) place.dispatchEvent(new CustomEvent("settings-edited"));
   else {
     place.replaceChildren();
     nameCharge();
@@ -64,10 +64,30 @@ document.addEventListener("input", ({ target }) => target.form && target.form ==
 
 // What was asked for before the last key, or before a Discard, is no longer news.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.target.id === "settings-preview" && !edited()) detail.shouldSwap = false;
+  if (detail.target.id === "settings-preview" && !dirty()) detail.shouldSwap = false;
 });
 
-document.addEventListener("htmx:afterSwap", ({ target }) => target.id === "settings-preview" && nameCharge());
+/* An error goes when its field is right: the preview names the fields that Apply would still refuse. */
+const forgive = () => {
+  if (!("refused" in form().dataset)) return;
+  const left = document.querySelector("#settings-preview [data-to-fix]");
+  const names = left?.dataset.toFix.split(" ") ?? [];
+  for (const error of form().querySelectorAll(".field-error[id]:not(:empty)")) {
+    const field = form().elements[error.id.replace(/-error$/, "")];
+    if (names.includes(field.name)) continue;
+    error.textContent = "";
+    field.removeAttribute("aria-invalid");
+    field.closest(".field")?.classList.remove("invalid");
+    if (field.role === "switch") field.removeAttribute("aria-describedby");
+  }
+  form().querySelector(".outcome.field-error")?.replaceChildren(left?.textContent ?? "");
+};
+
+document.addEventListener("htmx:afterSwap", ({ target }) => {
+  if (target.id !== "settings-preview") return;
+  nameCharge();
+  forgive();
+});
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-fill]");
@@ -111,7 +131,12 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
 
 aroundSwap(
   "low-balance-settings",
-  () => sending || !(dirty() || brief()),
+  () => {
+    if (sending || !(dirty() || brief())) return true;
+    // What has changed the account may have mended a refused form.
+    if (form() && "refused" in form().dataset) foretell();
+    return false;
+  },
   () => {
     if (form()) followLimits(form());
     show();

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import VISA, micros
-from webapp.actions.apply_settings import NEEDS_METHOD, apply_settings
+from webapp.actions.apply_settings import apply_settings
 from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.audit import AuditEntry
 from webapp.domain.errors import Invalid, NotFound, Stale
-from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
+from webapp.domain.low_balance import NEEDS_METHOD, Choice, LowBalanceSettings, RefillMode
 from webapp.reads.low_balance_settings import read_settings
 
 GOOD = Choice(refill_on=True, threshold=micros("50"), refill_amount=micros("100"))

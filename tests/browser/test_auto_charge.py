@@ -9,6 +9,7 @@ from tests.browser.screen import (
     Held,
     click_anyway,
     expect_primary,
+    methods,
     more,
     press,
     row,
@@ -85,13 +86,19 @@ def test_without_an_answer_it_goes_back_with_the_reason(open_page, world, answer
 
 
 def test_a_primary_switched_off_pauses_and_one_click_mends_it(open_page, world):
-    """T5."""
+    """T5: the banner comes in below the list; nothing moves under the pointer."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     page = open_page()
-    switch(page, VISA_NAME).click()
-
     banner = page.get_by_role("region", name="Nothing is charged automatically")
+    place = methods(page).bounding_box()
+    switch(page, VISA_NAME).click()
+    expect(banner).to_be_visible()
+    assert methods(page).bounding_box() == place
+    assert banner.bounding_box()["y"] > place["y"] + place["height"]
+
+    page.reload()
+    assert banner.bounding_box()["y"] < methods(page).bounding_box()["y"]
     expect(banner).to_contain_text(f"Auto-charge is off for {VISA_NAME}, your primary method.")
     expect(row(page, MASTERCARD_NAME).get_by_text("Won’t be charged")).to_be_visible()
 

@@ -1,5 +1,7 @@
 """T18, T15: what only a browser shows of a press that charges at once."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -14,14 +16,17 @@ from tests.browser.screen import (
     expect_order,
     field,
     handle,
+    middle,
     refill,
     row,
+    rows,
     said,
     settings,
     switch,
     until,
 )
 from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_reorder import drag
 from tests.browser.test_widths import PHONE, sticks_out
 from tests.factories import AMEX, MASTERCARD, VISA
 
@@ -39,6 +44,11 @@ def stuck(world):
     world.use("139.81")
     world.refill()
     return world
+
+
+def expect_rows(page, *names):
+    """The order on screen, also while a row is in the air."""
+    expect(rows(page)).to_contain_text(list(names))
 
 
 def question(page, title):
@@ -95,12 +105,55 @@ def test_the_red_banner_offers_a_way_out(open_page, stuck):
     expect(page.get_by_role("dialog", name="Retry $100.00?")).to_be_visible()
 
 
-def test_a_drag_that_charges_asks(open_page, stuck):
-    """T18, M5: the rows go back, and move once the charge is confirmed."""
+@pytest.fixture
+def led_by_off(stuck):
+    """The primary, American Express, has auto-charge off; Mastercard could be charged."""
     stuck.apply(refill_on=False)
     stuck.consent(stuck.method("0005"), False)
     stuck.consent(stuck.method("4444"), True)
     stuck.refill()
+    return stuck
+
+
+def test_a_dragged_row_says_what_its_place_charges(open_page, led_by_off):
+    """T18: a label on the lifted row while its place would charge; Escape charges nothing."""
+    page = open_page()
+    lifted = page.locator(".lifted")
+    drag(page, MASTERCARD_NAME, VISA_NAME)
+    expect_rows(page, AMEX_NAME, MASTERCARD_NAME, VISA_NAME)
+    expect(lifted).not_to_have_attribute("data-charges", re.compile("."))
+    page.mouse.move(*middle(row(page, AMEX_NAME).first), steps=10)
+    expect_rows(page, MASTERCARD_NAME, AMEX_NAME, VISA_NAME)
+    expect(lifted).to_have_attribute("data-charges", "First place charges $100.00 now")
+    page.mouse.move(*middle(row(page, VISA_NAME).first), steps=10)
+    expect_rows(page, AMEX_NAME, VISA_NAME, MASTERCARD_NAME)
+    expect(lifted).not_to_have_attribute("data-charges", re.compile("."))
+    page.keyboard.press("Escape")
+    page.mouse.up()
+
+    drag(page, AMEX_NAME, VISA_NAME)
+    expect(lifted).to_have_attribute("data-charges", "This order charges $100.00 now")
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    expect_order(page, AMEX_NAME, VISA_NAME, MASTERCARD_NAME)
+    assert led_by_off.charges == []
+
+
+def test_handles_describe_a_move_that_charges(open_page, led_by_off):
+    """T18: what a screen reader says of a handle and of Move up, before the key is pressed."""
+    page = open_page()
+    for name, way, words in (
+        (AMEX_NAME, "down", "This order charges $100.00 now"),
+        (VISA_NAME, "up", "First place charges $100.00 now"),
+    ):
+        expect(handle(page, name)).to_have_accessible_description(words)
+        move = row(page, name).get_by_role("button", name=f"Move {name} {way}")
+        expect(move).to_have_accessible_description(words)
+    expect(handle(page, MASTERCARD_NAME)).to_have_accessible_description("")
+
+
+def test_a_drag_that_charges_asks(open_page, led_by_off):
+    """T18, M5: the rows go back, and move once the charge is confirmed."""
     page = open_page()
     for _ in range(2):
         handle(page, MASTERCARD_NAME).press("ArrowUp")
@@ -133,6 +186,10 @@ def test_apply_names_what_it_charges(open_page, world):
     page.get_by_role("button", name="Apply and charge $130.00").click()
 
     expect(settings(page)).to_contain_text("What happened")
+    expect(settings(page).get_by_role("strong").filter(has_text="$130.00")).to_be_visible()
+    expect(settings(page).get_by_role("link", name="P-")).to_have_css(
+        "text-decoration-line", "underline"
+    )
     expect(settings(page)).to_contain_text(
         f"$130.00 paid with {VISA_NAME}. Your balance is $171.85."
     )

@@ -93,6 +93,62 @@ def test_what_is_bad_is_told_beside_each_field_and_nothing_is_saved(open_page, w
     assert stored(world).refill_amount == micros("30")
 
 
+def test_an_error_goes_when_its_field_is_right(open_page, world):
+    """T1, T9: without another press, and with the fields that are left counted."""
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    threshold, amount, limit = (
+        field(page, name) for name in ("Threshold amount", "Refill amount", "Daily limit")
+    )
+    threshold.fill("abc")
+    amount.fill("5")
+    limit.fill("6")
+    apply(page).click()
+    expect(settings(page)).to_contain_text("3 fields to fix")
+
+    threshold.fill("50")
+    expect(threshold).not_to_have_attribute("aria-invalid", "true")
+    expect(threshold).to_have_accessible_description("")
+    expect(settings(page)).to_contain_text("2 fields to fix")
+    expect(amount).to_have_accessible_description("At least $30.00")
+    amount.fill("100")
+    expect(settings(page)).to_contain_text("1 field to fix")
+    page.get_by_label("No daily limit").check()
+    expect(settings(page)).not_to_contain_text("to fix")
+    expect(settings(page).locator(".invalid")).to_have_count(0)
+    expect(settings(page)).to_contain_text("Refills are not limited per day.")
+    assert stored(world).threshold == micros("50"), "nothing is saved yet"
+
+
+def test_the_missing_method_is_forgiven_when_it_is_there(open_page, world):
+    """T2: auto-charge turned on beside a refused form takes the error away."""
+    world.card(VISA, auto_charge=False)
+    page = open_page()
+    refill(page).click()
+    field(page, "Threshold amount").fill("50")
+    field(page, "Refill amount").fill("100")
+    apply(page).click()
+    error = settings(page).get_by_text("Needs a payment method with auto-charge on", exact=True)
+    expect(error).to_be_visible()
+    switch(page, VISA_NAME).click()
+    expect(error).to_have_count(0)
+    expect(settings(page).get_by_text("Turn on auto-charge for a method")).to_be_hidden()
+    expect(refill(page)).to_be_checked()
+
+
+def test_a_limit_that_is_none_shows_no_currency_sign(open_page, world):
+    """T10: the disabled field says No daily limit, without the sign of an amount."""
+    world.cards(VISA)
+    world.refill()
+    page = open_page()
+    sign = settings(page).locator('[data-field="day_limit"]').get_by_text("$")
+    expect(sign).to_be_visible()
+    page.get_by_label("No daily limit").check()
+    expect(field(page, "Daily limit")).to_be_disabled()
+    expect(sign).to_be_hidden()
+
+
 def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(open_page, world):
     world.cards(VISA)
     world.refill()

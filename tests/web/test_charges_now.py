@@ -135,6 +135,24 @@ def test_a_machine_is_not_asked(client, low):
     assert low.tries == [("4242", "100.00", "paid")]
 
 
+def test_rows_say_what_an_order_charges(client, low):
+    """T18: where a method would be first, and beside Move up and Move down of the first two."""
+    visa, mastercard = low.method("4242").id, low.method("4444").id
+    assert "data-charge-if-first" not in client.get(MAIN).text, "neither has auto-charge on"
+    low.consent(low.method("4444"), True)
+    page = client.get(MAIN).text
+    assert re.findall(r'data-id="(\d+)" data-charge-if-first="([^"]*)"', page) == [
+        (str(mastercard), "$100.00")
+    ]
+    assert f'<span id="up-charges-{mastercard}" hidden>First place charges $100.00 now<' in page
+    assert f'<span id="down-charges-{visa}" hidden>This order charges $100.00 now<' in page
+    assert page.count(f'aria-describedby="up-charges-{mastercard}"') == 3, "handle, row, menu"
+
+    low.consent(low.method("4242"), True)
+    low.work()
+    assert "data-charge-if-first" not in client.get(MAIN).text, "the balance is high enough"
+
+
 def test_a_new_order_asks(client, low):
     """T18, T5: another primary, with auto-charge on."""
     low.consent(low.method("4444"), True)

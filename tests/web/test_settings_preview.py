@@ -84,7 +84,9 @@ def test_it_warns_of_what_will_disappoint_n4(client, used):
     [{"threshold": ""}, {"threshold": "x"}, {"refill_amount": "1"}, {"day_limit": "0.5"}],
 )
 def test_what_is_not_finished_foretells_nothing(client, used, typed):
-    assert preview(client, **typed).text.strip() == ""
+    answer = preview(client, **typed)
+    assert words(answer) == "1 field to fix", "for the script alone: it is hidden"
+    assert sentence(answer) is None
 
 
 def test_the_panel_suggests_from_the_pace(client, used):
@@ -92,3 +94,20 @@ def test_the_panel_suggests_from_the_pace(client, used):
     page = client.get("/billing/payment-methods")
     assert 'data-fill data-threshold="50.00" data-refill="90.00"' in page.text
     assert "You use about $11.57 a day, $12.00 on the busiest of the last 7." in words(page)
+
+
+def test_it_names_the_fields_that_apply_would_refuse_t1(client, world):
+    """T1, T2: by name, with their number, and without a sentence; none once all are right."""
+    form = {"refill_on": "1", "threshold": "abc", "refill_amount": "5", "refill_mode": "add"}
+
+    def to_fix(**typed):
+        answer = preview(client, **form | typed)
+        found = re.search(r'data-to-fix="([^"]*)" hidden>([^<]*)<', answer.text)
+        assert (found is None) == bool(sentence(answer))
+        return found and (found[1], found[2])
+
+    assert to_fix() == ("threshold refill_amount refill_on", "3 fields to fix")
+    assert to_fix(threshold="50") == ("refill_amount refill_on", "2 fields to fix")
+    world.card(VISA)
+    assert to_fix(threshold="50") == ("refill_amount", "1 field to fix")
+    assert to_fix(threshold="50", refill_amount="100") is None

@@ -17,8 +17,6 @@ from webapp.domain.errors import Invalid, Stale
 from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.policy import Policy
 
-NEEDS_METHOD = "Needs a payment method with auto-charge on"
-
 
 def apply_settings(
     session: Session,
@@ -44,8 +42,8 @@ def apply_settings(
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
     faults = choice.faults(policy, account.show) | dict(unreadable)
-    if choice.refill_on and not settings.refill_on and not _has_consent(session, account_id):
-        faults["refill_on"] = NEEDS_METHOD
+    has_consent = settings.refill_on or _has_consent(session, account_id)
+    faults |= choice.consent_faults(has_consent=has_consent)
     if faults:
         session.rollback()
         raise Invalid(faults)

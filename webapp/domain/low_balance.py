@@ -16,6 +16,8 @@ from webapp.domain.policy import Policy
 MAIL_INTERVAL = timedelta(hours=1)
 """N5: never more than one mail an hour."""
 
+NEEDS_METHOD = "Needs a payment method with auto-charge on"
+
 REFILLS_A_DAY = 5
 """T10: the default daily limit allows so many of the largest automatic charge."""
 
@@ -264,6 +266,10 @@ class Choice:
         if self.notification_on and self.notification_threshold is None:
             faults["notification_threshold"] = "Enter an amount"
         return faults
+
+    def consent_faults(self, *, has_consent: bool) -> dict[str, str]:
+        """T2: refill is switched on only where some method has auto-charge on."""
+        return {"refill_on": NEEDS_METHOD} if self.refill_on and not has_consent else {}
 
     def _largest_charge_faults(self, policy: Policy, show: Show) -> dict[str, str]:
         """T9: one charge must reach from the threshold to the target, as far as one payment can."""

@@ -19,6 +19,8 @@ from webapp.reads.method_rows import joined_ids
 class Banner:
     title: str
     text: str
+    amount: str = ""
+    """The amount in the text that matters most."""
     tone: str = "warn"
     """ "warn" or "bad"."""
     offers_funds: bool = False
@@ -85,7 +87,7 @@ def _paused(account: Account, at: Situation) -> Banner:
         f" Your balance is {account.show(at.balance)}, below {account.show(charge.threshold)}, "
         f"so resuming charges {amount} to {charge.method} now."
     )
-    return Banner(PAUSED, text, resume_label=f"Resume and charge {amount}")
+    return Banner(PAUSED, text, amount, resume_label=f"Resume and charge {amount}")
 
 
 def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
@@ -133,8 +135,9 @@ def _cannot_be_charged(account: Account, at: Situation, plan: Plan) -> Banner:
         ),
         None,
     )
-    text = f"Your balance is {account.show(at.balance)}. {_cause(account, at, plan)}"
-    banner = Banner(_title(at, plan), text, "bad", offers_funds=bool(at.methods))
+    balance = account.show(at.balance)
+    text = f"Your balance is {balance}. {_cause(account, at, plan)}"
+    banner = Banner(_title(at, plan), text, balance, "bad", offers_funds=bool(at.methods))
     if offer is None:
         return banner
     method, charge = offer

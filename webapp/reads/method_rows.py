@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import moments
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState, open_attempt_with
-from webapp.domain.charge_now import charged_by, with_method
+from webapp.domain.charge_now import charged_by, reordered, with_method
 from webapp.domain.decisions import Code
 from webapp.domain.declines import reason
 from webapp.domain.payment_methods import EXPIRY_BADGE, MethodKind, PaymentMethod, Standing
@@ -68,6 +68,11 @@ class MethodRow:
     """Just moved or added: one soft flash."""
     charge_hint: str = ""
     """ "Turning this on charges $100.00 now." (T18); empty where it charges nothing."""
+    charge_if_first: str = ""
+    """ "$100.00": what an order charges at once that puts this method first; empty if nothing."""
+    up_charges: str = ""
+    """ "First place charges $100.00 now" (T18): the same of Move up, and below of Move down."""
+    down_charges: str = ""
     is_retrying: bool = False
     """A payment with this suspended or barred method is under way: "Retrying" instead of Retry."""
 
@@ -94,6 +99,7 @@ def read_rows(
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
     rows, ids = [], [str(method.id) for method in at.methods]
+    charges = [_charge_if_first(account, method, at) for method in at.methods]
     for index, method in enumerate(at.methods):
         trouble, icon = _trouble(method, at)
         retry = last_failure(session, method.id, failed) if _is_out_of_use(method, at) else None
@@ -119,6 +125,11 @@ def read_rows(
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
                 charge_hint=_charge_hint(account, method, at),
+                charge_if_first=charges[index],
+                up_charges=_order_charges("First place", charges[1]) if index == 1 else "",
+                down_charges=_order_charges("This order", charges[1])
+                if index == 0 and len(charges) > 1
+                else "",
                 is_retrying=_is_out_of_use(method, at) and _is_open(session, method, at),
             )
         )
@@ -130,6 +141,19 @@ def _charge_hint(account: Account, method: PaymentMethod, at: Situation) -> str:
         return ""
     charge = charged_by(at, with_method(at, method.id, auto_charge=True))
     return f"Turning this on charges {account.show(charge.amount)} now." if charge else ""
+
+
+def _charge_if_first(account: Account, method: PaymentMethod, at: Situation) -> str:
+    """A new order charges only by what it puts first (T5)."""
+    if not at.is_below or method is at.methods[0]:
+        return ""
+    order = [method.id, *(other.id for other in at.methods if other is not method)]
+    charge = charged_by(at, reordered(at, order))
+    return account.show(charge.amount) if charge else ""
+
+
+def _order_charges(place: str, amount: str) -> str:
+    return f"{place} charges {amount} now" if amount else ""
 
 
 def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:

@@ -22,6 +22,8 @@ class Outcome:
     state: PaymentState
     payment_id: int
     reference: str
+    amount: str
+    """ "$250.00", as the sentence has it."""
     method_id: int | None
     sentence: str
     """For the page: "$250.00 paid with American Express •••• 0005. Your balance is $313.40."."""
@@ -76,6 +78,7 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
         state=PaymentState(payment.state),
         payment_id=payment.id,
         reference=payment.reference,
+        amount=amount,
         method_id=method.id if method else None,
         sentence=sentence,
         # A decline already shows as the row's own state, and in the message.
@@ -113,6 +116,7 @@ def _of_refill(session: Session, payment: Payment) -> Outcome:
         state=PaymentState(payment.state),
         payment_id=payment.id,
         reference=payment.reference,
+        amount=amount,
         method_id=last.method_id if last is not None else None,
         sentence=sentence,
         rows=rows,

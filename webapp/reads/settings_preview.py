@@ -1,5 +1,6 @@
 """What settings would do that are being typed and not applied (T13), and where they disappoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from webapp.domain import top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.charge_now import charged_by
 from webapp.domain.default_limit import with_default_limit
+from webapp.domain.errors import Invalid
 from webapp.domain.explanations import Words, what_happens_next
 from webapp.domain.low_balance import Choice
 from webapp.domain.pace import disappointments
@@ -21,12 +23,16 @@ from webapp.reads.runway import pace_instants, read_pace, runway_words
 class SettingsPreview:
     sentence: tuple[Words, ...]
     """The planner's, as if this choice had been applied; empty while a field is to be fixed."""
-    warnings: tuple[str, ...]
-    runway: str
-    charge: str
+    warnings: tuple[str, ...] = ()
+    runway: str = ""
+    charge: str = ""
     """ "$100.00": what Apply charges at once (T18); empty where it charges nothing."""
-    confirmed: int
+    confirmed: int = 0
     """The same in micros."""
+    to_fix: tuple[str, ...] = ()
+    """Names of the fields that Apply would refuse."""
+    refusal: str = ""
+    """ "2 fields to fix"."""
 
 
 def read_preview(
@@ -36,14 +42,17 @@ def read_preview(
     now: datetime,
     policy: Policy,
     *,
-    unreadable: bool,
-) -> SettingsPreview | None:
-    """None where Apply would refuse it: what is to be fixed stands beside its field then."""
+    unreadable: Mapping[str, str],
+) -> SettingsPreview:
+    """`unreadable`: an error for each field that is no amount, as in `apply_settings`."""
     account = session.get_one(Account, account_id)
-    if unreadable or choice.faults(policy, account.show):
-        return None
-    choice = with_default_limit(session, account, choice, now)
     standing = top_ups.gather(session, account, now, policy)
+    faults = choice.faults(policy, account.show) | dict(unreadable)
+    has_consent = standing.choice.refill_on or any(it.auto_charge for it in standing.methods)
+    faults |= choice.consent_faults(has_consent=has_consent)
+    if faults:
+        return SettingsPreview((), to_fix=tuple(faults), refusal=Invalid(faults).sentence)
+    choice = with_default_limit(session, account, choice, now)
     at = replace(standing, choice=choice)
     charge = charged_by(standing, at) if choice != standing.choice else None
     instants = pace_instants(now)

@@ -82,7 +82,7 @@ def preview() -> ResponseReturnValue:
         choice,
         it.clock.now(),
         it.policy,
-        unreadable=bool(errors),
+        unreadable=errors,
     )
     return show(person, "payment_methods/_preview.html", "payment_methods", preview=seen)
 
