@@ -83,7 +83,7 @@ class Company:
             attempt.automatic
             and attempt is not without
             and attempt.state in ("open", "paid")
-            and since < attempt.begun < at + 10 * MINUTE
+            and since < (attempt.taken_at or attempt.begun) < at + 10 * MINUTE
             for attempt in self.attempts
         )
 

@@ -135,3 +135,18 @@ def test_the_operator_may_decide_that_it_was_not_charged_l8(refused):
     refused.work()
 
     assert refused.tries == [("4242", "100.00", "abandoned"), ("4242", "100.00", "paid")]
+
+
+def test_a_charge_counts_from_when_it_was_taken_t10(world):
+    """T10: refused for a quarter of an hour, it is the first of three charges in 10 minutes."""
+    world.cards(VISA)
+    world.refill("50.00", "100.00", no_day_limit=True)
+    refuse(world, 1)
+    world.use("60.00")
+    world.work()
+    world.clock.advance(minutes=15)
+    world.use("900.00")
+    for _ in range(6):
+        world.pass_time(seconds=10)
+    assert world.charges == [("4242", "100.00")] * 3
+    assert (world.timeline[-1], world.balance) == ("paused", "-560.00")

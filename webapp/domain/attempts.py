@@ -343,15 +343,16 @@ _open = aliased(Attempt)
 # before and repeated since; while that is not known, for any day.
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 
+# The same for the burst breaker (T10); what is open counts from its start.
+_counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
+
 _SPENDING = select(
     func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
     func.sum(case((_taken_at >= bindparam("month"), Attempt.amount), else_=0)),
     func.sum(
         case(
             (
-                and_(
-                    Attempt.started_at > bindparam("since"), Attempt.started_at < bindparam("until")
-                ),
+                and_(_counted_at > bindparam("since"), _counted_at < bindparam("until")),
                 1,
             ),
             else_=0,
