@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.actions.pause_automatic import pause_account
 from webapp.domain import adjustments, audit, texts
 from webapp.domain.accounts import Account
@@ -45,6 +45,7 @@ def adjust_balance(
     if known := adjustments.by_request_key(session, account_id, request_key):
         session.rollback()
         return known
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     payment = adjustments.post(session, account, amount, reason, now, request_key)
     audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
     if hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
@@ -57,6 +57,7 @@ def apply_settings(
             "Someone else has changed these settings meanwhile. "
             "Nothing of yours was saved; here is how they stand now."
         )
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     save_settings(session, account, settings, choice, actor, now, policy)
     look(session, account, "settings applied", now, policy, confirmed=confirmed)
     session.commit()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import hold_refill, look
+from webapp.actions.look import confirmed_or_due, hold_refill, look
 from webapp.domain import audit, news, payment_methods, revocations
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -37,6 +37,7 @@ def join_list(
     Where more would be charged at once than was `confirmed` on the form, the method is saved and
     the refill held: at the processor it is saved already, so it is too late to ask (T18).
     """
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     method = _with_fingerprint(session, account.id, saved.fingerprint, removed=False)
     if method is not None:
         # M12: adding a suspended or barred method again does not lift the bar.

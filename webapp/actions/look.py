@@ -60,8 +60,8 @@ def look(
     if not at.choice.refill_on:
         return None
     if answer.charges:
-        if confirmed is not None and top_ups.open_top_up(session, account.id) is None:
-            insist_on_confirmation(at, answer, confirmed)
+        if confirmed is not None and answer.amount > confirmed:
+            raise ChargeUnconfirmed(ChargeNow.of(at, answer))
         return open_top_up(session, account, cause, now)
     if answer.code is Code.WAITING and (routine or not at.is_below):
         return None
@@ -71,10 +71,16 @@ def look(
     return None
 
 
-def insist_on_confirmation(at: Situation, answer: Plan, confirmed: int) -> None:
-    """T18. A refill that is open already is charged anyway, so nobody is asked about it."""
-    if answer.amount > confirmed:
-        raise ChargeUnconfirmed(ChargeNow.of(at, answer))
+def confirmed_or_due(
+    session: Session, account: Account, confirmed: int | None, now: datetime, policy: Policy
+) -> int | None:
+    """Asked before a person's change: what they have confirmed, or what an open refill charges
+    without the change, if that is more (T18).
+    """
+    if confirmed is None or top_ups.open_top_up(session, account.id) is None:
+        return confirmed
+    due = top_ups.plan(top_ups.gather(session, account, now, policy))
+    return max(confirmed, due.amount if due.charges else 0)
 
 
 def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:

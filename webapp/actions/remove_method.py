@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from webapp.actions.challenges import conclude_challenge_with
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.actions.withdrawals import note_withdrawal
 from webapp.clock import Clock
 from webapp.domain import attempts, audit, news, payment_methods, revocations
@@ -41,6 +41,7 @@ def remove_method(
             f"A payment with {method.label} is under way. Remove it when that is settled.",
             code="payment_open",
         )
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     method.remove(now)
     revocations.ask(session, account_id, method.processor, method.processor_reference, now)
     session.flush()

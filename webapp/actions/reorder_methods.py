@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, payment_methods
 from webapp.domain.accounts import Account
@@ -32,6 +32,7 @@ def reorder_methods(
     """
     account = Account.locked(session, account_id)
     payment_methods.insist_on_own(session, account_id, {*order, *seen})
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     methods = payment_methods.listed(session, account_id)
     before = [method.label for method in methods]
     if payment_methods.reorder(session, methods, order, seen):

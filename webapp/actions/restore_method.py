@@ -6,7 +6,7 @@ from secrets import token_hex
 from sqlalchemy.orm import Session
 
 from webapp.actions.follow_method import mark_gone
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.clock import Clock
 from webapp.domain import audit, decisions, news, payment_methods
 from webapp.domain.accounts import Account
@@ -73,6 +73,7 @@ def restore_method(
     now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     method.heed_clock(started_at, now)
     needs_payment = method.is_barred or method.is_rested
     healed = not needs_payment and method.lift_suspension(started_at)

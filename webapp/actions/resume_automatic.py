@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.domain import audit, decisions, texts
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -34,6 +34,7 @@ def resume_automatic(
         session.rollback()
         raise Conflict("Your provider has paused automatic payments. Ask when they go on.")
     if account.paused_at is not None:
+        confirmed = confirmed_or_due(session, account, confirmed, now, policy)
         account.resume(now)
         audit.record(session, account_id, actor, "resumed", now, **told)
         who = actor.name if reason is None else "Your provider"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.actions.withdrawals import note_withdrawal
 from webapp.domain import audit, news, payment_methods
 from webapp.domain.accounts import Account
@@ -32,6 +32,7 @@ def set_auto_charge(
     method = payment_methods.find(session, account_id, method_id)
     name = method.label
     if method.auto_charge != on:
+        confirmed = confirmed_or_due(session, account, confirmed, now, policy)
         method.consent(on, now)
         audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
         if on and method.suspension(now) is not None:  # F1: from now on it means something
