@@ -9,10 +9,12 @@ from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA, card_form
 from tests.web.conftest import words
 from webapp.actions.pause_automatic import pause_automatic
 from webapp.domain.accounts import Account
+from webapp.domain.topics import Topic
 from webapp.processors.sandbox.form import token_for
 
 MAIN = "/billing/payment-methods"
 SETTINGS = "/billing/low-balance-settings"
+NOTIFICATIONS = "/settings/notifications"
 HTMX = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{MAIN}"}
 HUNDRED = "100000000"
 
@@ -192,6 +194,68 @@ def test_the_providers_resume_asks_too(pat, low):
     address, fields = question(asked)
     assert fields["reason"] == "Cleared"
     assert pat.post(address, data=fields).status_code == 303
+    assert low.tries == [("4242", "100.00", "paid")]
+    told = words(pat.get(f"/operator/accounts/{low.account_id}"))
+    assert "Automatic payments are on again. $100.00 paid with Visa •••• 4242." in told
+
+
+def test_another_time_zone_asks(client, world):
+    """T18, T10: where a day of the new zone has begun after the daily limit was reached."""
+    world.cards(VISA)
+    world.refill(day_limit="100.00")
+    world.use("60.00")
+    world.work()
+    world.clock.advance(hours=10)
+    world.use("100.00")
+    seen = re.search(r'name="seen" value="(\w+)"', client.get(NOTIFICATIONS).text)[1]
+    form = {
+        "seen": seen, "address-0": "ana@example.com", "topics-0": [str(topic) for topic in Topic],
+        "time_zone": "Pacific/Auckland", "locale": "en_US", "language": "en",
+    }  # fmt: skip
+    asked = client.post(NOTIFICATIONS, data=form)
+    assert "Apply and charge $100.00? Visa •••• 4242" in words(asked)
+    world.work()
+    assert (world.balance, len(world.attempts)) == ("40.00", 1)
+
+    address, fields = question(asked)
+    assert asked.text.count('name="topics-0"') == len(Topic)
+    assert client.post(address, data=fields | form).status_code == 303
+    assert "$100.00 paid with Visa •••• 4242." in words(client.get(NOTIFICATIONS))
+    assert world.balance == "140.00"
+
+
+def test_an_open_refill_agrees_to_no_larger_charge(client, low):
+    """T18, T9: the worker has not charged it yet, and Apply makes it larger."""
+    low.consent(low.method("4242"), True)
+    seen = re.search(r'name="seen" value="(\w+)"', client.get(MAIN).text)[1]
+    form = form_of(refill_amount="900.00", seen=seen)
+    asked = client.post(SETTINGS, data=form, headers=HTMX)
+    assert "Apply and charge $900.00? Visa •••• 4242" in words(asked)
+    assert message(confirm(client, asked)).startswith("$900.00 paid with Visa •••• 4242.")
+
+
+@pytest.mark.parametrize("withdrawn", ["auto-charge", "automatic payments"])
+def test_an_open_refill_that_was_withdrawn_asks_again(client, low, withdrawn):
+    """T18: the worker has not closed it yet. Switched on again, it is no longer agreed to."""
+    visa = low.method("4242")
+    low.consent(visa, True)
+    if withdrawn == "auto-charge":
+        client.post(switch(low, "4242"), data={"on": "0"}, headers=HTMX)
+        asked = client.post(switch(low, "4242"), data={"on": "1"}, headers=HTMX)
+    else:
+        low.session.get_one(Account, low.account_id).pause(low.clock.now())
+        low.session.commit()
+        asked = client.post("/billing/automatic-payments/resumptions", headers=HTMX)
+    assert "and charge $100.00?" in words(asked)
+    assert message(confirm(client, asked)).startswith("$100.00 paid with Visa •••• 4242.")
+
+
+def test_a_press_beside_an_open_refill_does_not_ask(client, low):
+    """T18: it is charged anyway, and not by this press. A card that is added holds nothing."""
+    low.consent(low.method("4242"), True)
+    answer = client.post(switch(low, "4444"), data={"on": "1"}, headers=HTMX)
+    assert answer.status_code == 200
+    low.card(AMEX)
     low.work()
     assert low.tries == [("4242", "100.00", "paid")]
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.look import look
+from webapp.actions.look import confirmed_or_due, look
 from webapp.domain import audit
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
@@ -27,13 +27,15 @@ def apply_notifications(
     policy: Policy,
     *,
     unreadable: Mapping[str, str] = MappingProxyType({}),
+    confirmed: int | None = None,
 ) -> None:
     """Save what was chosen on a form whose seal was `seen`.
 
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
-    Raises `Invalid` with an error for each bad field, or `Stale` when someone else has applied
-    other settings meanwhile.
+    Raises `Invalid` with an error for each bad field, `Stale` when someone else has applied other
+    settings meanwhile, or `ChargeUnconfirmed` as `look` does: a day of another time zone may have
+    begun after the daily limit was reached.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -51,13 +53,15 @@ def apply_notifications(
             "Someone else has changed these settings meanwhile. "
             "Nothing of yours was saved; here is how they stand now."
         )
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     account.set_recipients(wished.recipients)
     account.time_zone, account.locale = wished.time_zone, wished.locale
     account.language = Language(wished.language)
     settings.set_steps(wished.steps, account.balance)
     audit.record(session, account_id, actor, "notifications", now, changed=_changes(before, wished))
     # Another time zone has other days and months, and a new step may be crossed already.
-    look(session, account, "settings applied", now, policy, routine=True)
+    around = (now, policy)
+    look(session, account, "settings applied", *around, routine=True, confirmed=confirmed)
     session.commit()
 
 

@@ -20,6 +20,7 @@ PRESSES = {
     "payment_methods.resume": "Resume",
     "operator.accounts.pause": "Resume",
     "low_balance.apply": "Apply",
+    "notifications.apply": "Apply",
 }
 
 

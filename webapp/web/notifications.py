@@ -6,6 +6,7 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.actions.apply_notifications import apply_notifications
 from webapp.domain.accounts import Account
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import Refusal, Stale
 from webapp.domain.notices import TOPICS, NoticeKind
 from webapp.domain.notification_settings import MOST_STEPS, NotificationSettings
@@ -19,7 +20,7 @@ from webapp.reads.notifications import KIND_NAMES, Typed, read_notifications
 from webapp.web import forms, mails
 from webapp.web.access import Person, permit
 from webapp.web.responses import go_to, show
-from webapp.web.screen import fields_of, status_of
+from webapp.web.screen import charged_by_press, fields_of, said, status_of
 
 blueprint = Blueprint("notifications", __name__, url_prefix="/settings/notifications")
 
@@ -39,14 +40,24 @@ def apply() -> ResponseReturnValue:
     seen, now = request.form.get("seen", ""), it.clock.now()
     around = (seen, person.actor, now, it.policy)
     try:
-        apply_notifications(db.session(), person.account_id, wished, *around, unreadable=errors)
+        apply_notifications(
+            db.session(),
+            person.account_id,
+            wished,
+            *around,
+            unreadable=errors,
+            confirmed=forms.confirmed(),
+        )
+    except ChargeUnconfirmed:
+        raise
     except Stale as stale:
         return page(person, message=Message(stale.sentence, "bad")), status_of(stale)
     except Refusal as refusal:
         typed = as_typed(request.form, fields_of(refusal), refusal.sentence)
         return page(person, typed), status_of(refusal)
     it.wake()
-    return go_to("notifications.index", APPLIED)
+    outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
+    return go_to("notifications.index", said(outcome) if outcome else APPLIED)
 
 
 @blueprint.get("/mails/<kind>")

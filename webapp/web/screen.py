@@ -76,12 +76,13 @@ def changed(
 
 
 def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
-    """T18: the outcome of the refill that this press has opened; None if it opened none.
+    """T18: the outcome of the refill that this press has opened, or made larger; None for neither.
 
     `since`: an instant before the press took effect.
     """
     it, session = parts(), db.session()
-    opened = top_ups.opened_since(session, account_id, since)
+    opened = top_ups.open_top_up(session, account_id)
+    opened = opened or top_ups.opened_since(session, account_id, since)
     if opened is None:
         return None
     finish_top_up(session, opened.id, it.processors, it.clock, it.policy)

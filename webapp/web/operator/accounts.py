@@ -19,6 +19,7 @@ from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
+from webapp.reads.payments import Outcome
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator, prove
 from webapp.web.asked import line
@@ -73,10 +74,8 @@ def adjust(account_id: int) -> ResponseReturnValue:
     posted = f"{'Debited' if is_debit(request.form) else 'Credited'} {account.show(amount)}."
     outcome = charged_by_press(account_id, now) if forms.confirmed() else None
     if outcome is None:
-        return done(account_id, f"{posted} The balance is {account.show(account.balance)}.")
-    sentence = outcome.sentence.replace("Your balance", "The balance")
-    say(Message(f"{posted} {sentence}", outcome.tone))
-    return redirect(url_for("operator.accounts.one", account_id=account_id), 303)
+        posted += f" The balance is {account.show(account.balance)}."
+    return done_and_charged(account_id, posted, outcome)
 
 
 @blueprint.get(f"{ACCOUNT}/adjustments/preview")
@@ -134,7 +133,10 @@ def pause(account_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return account_refused(person, account_id, "pause", refusal)
     it.wake()
-    return done(account_id, f"Automatic payments {'are paused' if on else 'go on'}.")
+    outcome = charged_by_press(account_id, now) if not on and forms.confirmed() else None
+    return done_and_charged(
+        account_id, f"Automatic payments {'are paused' if on else 'are on again'}.", outcome
+    )
 
 
 def account_page(
@@ -172,4 +174,13 @@ def account_refused(
 
 def done(account_id: int, words: str) -> ResponseReturnValue:
     say(Message(words))
+    return redirect(url_for("operator.accounts.one", account_id=account_id), 303)
+
+
+def done_and_charged(account_id: int, words: str, outcome: Outcome | None) -> ResponseReturnValue:
+    """T18: with the outcome of the refill that the press has started, if any."""
+    if outcome is None:
+        return done(account_id, words)
+    sentence = outcome.sentence.replace("Your balance", "The balance")
+    say(Message(f"{words} {sentence}", outcome.tone))
     return redirect(url_for("operator.accounts.one", account_id=account_id), 303)
