@@ -10,9 +10,11 @@ from webapp.actions.allow_paypal import allow_paypal
 from webapp.actions.create_account import create_account
 from webapp.actions.note_export import note_export
 from webapp.actions.second_factor import reset_second_factor
+from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.cli.kinds import CENTS, AmountOf
 from webapp.domain import money
+from webapp.domain.accounts import Account
 from webapp.domain.audit import COMMAND_LINE
 from webapp.extensions import db, parts
 from webapp.reads.accounts import read_account, read_accounts
@@ -132,14 +134,28 @@ def paypal(account: int, state: str) -> None:
 @click.argument("amount", type=CENTS, metavar="AMOUNT")
 @click.option("--debit", is_flag=True, help="Take it off instead of putting it on.")
 @click.option("--reason", required=True, help="It stands on the statement and in the audit log.")
-def adjust(account: int, amount: int, debit: bool, reason: str) -> None:
-    """Put AMOUNT on the balance of ACCOUNT, or take it off."""
-    it = parts()
-    signed = -amount if debit else amount
+@CHARGE
+@click.option(
+    "--hold", is_flag=True, help="Pause automatic payments where a refill would be charged."
+)
+def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, hold: bool) -> None:
+    """Put AMOUNT on the balance of ACCOUNT, or take it off.
+
+    Refused where it starts a refill, without --charge or --hold.
+    """
+    it, session = parts(), db.session()
+    signed, now = -amount if debit else amount, it.clock.now()
+    around = (COMMAND_LINE, now, it.policy)
     payment = adjust_balance(
-        db.session(), account, signed, reason, COMMAND_LINE, it.clock.now(), it.policy
+        session, account, signed, reason, *around, confirmed=confirmed(charge), hold=hold
     )
-    click.echo(f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}.")
+    balance = money.decimal_text(session.get_one(Account, account).balance, 2)
+    click.echo(
+        f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}. "
+        f"The balance is {balance}."
+    )
+    it.wake()
+    print_outcome(account, now)
 
 
 @commands.command("reset-second-factor")

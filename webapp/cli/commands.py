@@ -11,7 +11,9 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from webapp.copies.moved import word_in
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import Invalid, Refusal
+from webapp.domain.money import decimal_text
 from webapp.domain.schema import UPGRADE, OtherVersion
 from webapp.ports import MailServerAway
 from webapp.shift import sentence_of
@@ -27,6 +29,11 @@ class Command(click.Command):
             return super().invoke(ctx)
         except Invalid as invalid:
             raise click.ClickException(in_words(invalid)) from invalid
+        except ChargeUnconfirmed as unconfirmed:
+            charge = unconfirmed.charge
+            amount = decimal_text(charge.amount, 2)
+            words = f"This charges {amount} to {charge.method} now. Nothing was changed; "
+            raise click.ClickException(f"{words}add --charge to go on.") from unconfirmed
         except Refusal as refusal:
             raise click.ClickException(refusal.sentence) from refusal
         except IntegrityError as error:

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import click
 
 from webapp.actions.apply_settings import apply_settings
+from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.cli.kinds import ACCOUNT, CENTS, insist_on
 from webapp.domain.audit import COMMAND_LINE
@@ -54,6 +55,7 @@ def show(account: int, as_json: bool) -> None:
 @click.option("--notification/--no-notification", default=None, help="Whether people are warned.")
 @click.option("--notification-threshold", type=CENTS, metavar="75.00")
 @click.option("--empty", multiple=True, type=click.Choice(AMOUNTS), help="An amount to take away.")
+@CHARGE
 @as_json
 def set_(
     account: int,
@@ -62,6 +64,7 @@ def set_(
     notification: bool | None,
     no_day_limit: bool,
     empty: tuple[str, ...],
+    charge: bool,
     as_json: bool,
     **amounts: int | None,
 ) -> None:
@@ -82,9 +85,11 @@ def set_(
     if mode is not None:
         changes["refill_mode"] = RefillMode(mode)
     choice = replace(settings.chosen(), **changes)  # type: ignore[arg-type]
-    around = (COMMAND_LINE, it.clock.now(), it.policy)
-    apply_settings(session, account, choice, settings.version, *around)
+    since = it.clock.now()
+    around = (COMMAND_LINE, since, it.policy)
+    apply_settings(session, account, choice, settings.version, *around, confirmed=confirmed(charge))
     it.wake()
+    print_outcome(account, since)
     _tell(account, as_json)
 
 

@@ -6,6 +6,7 @@ import click
 
 from webapp.actions.remove_method import remove_method
 from webapp.actions.reorder_methods import reorder_methods
+from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.cli.kinds import ACCOUNT, insist_on
 from webapp.domain.audit import COMMAND_LINE
@@ -47,16 +48,19 @@ def show(account: int, method: int, as_json: bool) -> None:
 @commands.command()
 @ACCOUNT
 @click.argument("ids", type=int, nargs=-1)
+@CHARGE
 @as_json
-def order(account: int, ids: tuple[int, ...], as_json: bool) -> None:
+def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> None:
     """Show the order of ACCOUNT, or put its methods into the order of IDS, all of them."""
     insist_on(account)
     it, session = parts(), db.session()
     seen = read_order(session, account).order
     if ids:
-        around = (COMMAND_LINE, it.clock.now(), it.policy)
-        reorder_methods(session, account, ids, seen, *around)
+        since = it.clock.now()
+        around = (COMMAND_LINE, since, it.policy)
+        reorder_methods(session, account, ids, seen, *around, confirmed=confirmed(charge))
         it.wake()
+        print_outcome(account, since)
     now = read_order(session, account)
     print_json(asdict(now)) if as_json else click.echo(" ".join(map(str, now.order)))
 
@@ -64,12 +68,15 @@ def order(account: int, ids: tuple[int, ...], as_json: bool) -> None:
 @commands.command()
 @ACCOUNT
 @METHOD
+@CHARGE
 @as_json
-def remove(account: int, method: int, as_json: bool) -> None:
+def remove(account: int, method: int, charge: bool, as_json: bool) -> None:
     """Take METHOD off the list of ACCOUNT, for good, and revoke it at the processor."""
     it = parts()
+    since = it.clock.now()
     around = (COMMAND_LINE, it.processors, it.clock, it.policy)
-    removed = remove_method(db.session(), account, method, *around)
+    removed = remove_method(db.session(), account, method, *around, confirmed=confirmed(charge))
     it.wake()
+    print_outcome(account, since)
     record = {"removed": removed.id, "name": removed.label}
     print_json(record) if as_json else click.echo(f"{removed.label} was removed.")
