@@ -45,6 +45,8 @@ class Sizes:
     at_once: int
     """Accounts due at once."""
     at_once_rounds: int
+    emails: int
+    """Owed at once."""
     lines: int
     """Of the file that is imported."""
     import_rounds: int
@@ -62,6 +64,7 @@ FULL = Sizes(
     debits=300,
     at_once=2_000,
     at_once_rounds=1,
+    emails=5_000,
     lines=1_000_000,
     import_rounds=1,
 )
@@ -77,6 +80,7 @@ SHORT = Sizes(
     debits=60,
     at_once=200,
     at_once_rounds=1,
+    emails=1_000,
     lines=50_000,
     import_rounds=1,
 )
@@ -121,8 +125,8 @@ class Bench:
         return server
 
     @contextmanager
-    def serving(self, home: Path, name: str) -> Iterator[Server]:
-        server = Server(BALLAST, home)
+    def serving(self, home: Path, name: str, **more: str) -> Iterator[Server]:
+        server = Server(BALLAST, home, **more)
         try:
             yield server
             self.memory[name] = server.memory

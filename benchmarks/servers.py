@@ -40,8 +40,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 class Server:
     """Serving from the moment it is made until `stop`."""
 
-    def __init__(self, app: str, home: Path) -> None:
-        self.port = _free_port()
+    def __init__(self, app: str, home: Path, **more: str) -> None:
+        """`more` are settings by their variable."""
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / f"{app.partition(':')[0]}.log"
         command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", app]
@@ -49,7 +50,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment(home, HOST="127.0.0.1", PORT=str(self.port)),
+                env=environment(home, HOST="127.0.0.1", PORT=str(self.port), **more),
                 stdout=log,
                 stderr=log,
             )
@@ -86,7 +87,7 @@ class Server:
         raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])

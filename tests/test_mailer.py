@@ -364,7 +364,7 @@ def test_without_a_server_nothing_is_sent():
 
     assert not mailer.delivers
     with pytest.raises(RuntimeError):
-        mailer.send(Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
+        send(mailer, Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
 
 class Inbox:
@@ -415,12 +415,17 @@ def smtp(port, **other):
     return SmtpMailer(TEMPLATES, URL, sign, **given | other)
 
 
+def send(mailer, letter, recipients, message_id, **more):
+    with mailer.connected() as outgoing:
+        outgoing.send(letter, recipients, message_id, **more)
+
+
 def test_a_mail_arrives_with_both_alternatives(inbox, port):
     mailer = smtp(port)
     letter = mailer.render(NoticeKind.METHOD_SUSPENDED, FACTS[NoticeKind.METHOD_SUSPENDED], "en")
 
     assert mailer.delivers
-    mailer.send(letter, ["ana@example.com", "books@example.com"], "ab12@ballast")
+    send(mailer, letter, ["ana@example.com", "books@example.com"], "ab12@ballast")
 
     mail = inbox.only_mail()
     assert inbox.mails[0].rcpt_tos == ["ana@example.com", "books@example.com"]
@@ -439,7 +444,7 @@ def test_a_mail_arrives_with_both_alternatives(inbox, port):
 
 def test_a_long_sentence_travels_in_short_lines(inbox, port):
     sentence = "If it is declined, Mastercard •••• 4444. " * 100
-    smtp(port).send(Letter("s", sentence, sentence, "en"), ["ana@example.com"], "1@ballast")
+    send(smtp(port), Letter("s", sentence, sentence, "en"), ["ana@example.com"], "1@ballast")
 
     assert inbox.mails[0].content.isascii()
     assert max(map(len, inbox.mails[0].content.splitlines())) < 998
@@ -449,7 +454,7 @@ def test_a_long_sentence_travels_in_short_lines(inbox, port):
 def test_a_repeat_has_the_same_message_id(inbox, port):
     mailer = smtp(port)
     for _ in range(2):
-        mailer.send(Letter("s", "t", "h", "en"), ["ana@example.com"], "ab12@ballast")
+        send(mailer, Letter("s", "t", "h", "en"), ["ana@example.com"], "ab12@ballast")
 
     assert [re.findall(rb"Message-ID: (.*)\r\n", mail.content) for mail in inbox.mails] == [
         [b"<ab12@ballast>"],
@@ -458,8 +463,11 @@ def test_a_repeat_has_the_same_message_id(inbox, port):
 
 
 def test_a_sender_may_bring_its_own_name(inbox, port):
-    smtp(port, sender='"Tide, Ltd" <money@tide.example>').send(
-        Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast"
+    send(
+        smtp(port, sender='"Tide, Ltd" <money@tide.example>'),
+        Letter("s", "t", "h", "en"),
+        ["ana@example.com"],
+        "1@ballast",
     )
 
     (sender,) = inbox.only_mail()["From"].addresses
@@ -467,22 +475,25 @@ def test_a_sender_may_bring_its_own_name(inbox, port):
 
 
 def test_an_international_domain_goes_as_ascii(inbox, port):
-    smtp(port).send(Letter("s", "t", "h", "en"), ["ana@bücher.example"], "1@ballast")
+    send(smtp(port), Letter("s", "t", "h", "en"), ["ana@bücher.example"], "1@ballast")
 
     assert inbox.mails[0].rcpt_tos == ["ana@xn--bcher-kva.example"]
 
 
 def test_a_dead_server_is_refused():
     with pytest.raises(MailRefused, match="refused"):
-        smtp(free_port()).send(Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
+        send(smtp(free_port()), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
 
 def test_a_server_that_says_nothing_is_refused_within_the_time_out():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(MailRefused, match="timed out"):
-            smtp(silent.getsockname()[1]).send(
-                Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast"
+            send(
+                smtp(silent.getsockname()[1]),
+                Letter("s", "t", "h", "en"),
+                ["ana@example.com"],
+                "1@ballast",
             )
         assert time.monotonic() - started < 2
 
@@ -490,7 +501,7 @@ def test_a_server_that_says_nothing_is_refused_within_the_time_out():
 def test_a_server_that_rejects_is_refused(inbox, port):
     inbox.refuses = "everything"
     with pytest.raises(MailRefused, match=r"^554 Not today$"):
-        smtp(port).send(Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
+        send(smtp(port), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
 
 def test_a_rejected_recipient_is_refused_and_beside_an_accepted_one_only_logged(
@@ -498,10 +509,13 @@ def test_a_rejected_recipient_is_refused_and_beside_an_accepted_one_only_logged(
 ):
     inbox.refuses = ("gone@example.com",)
     with pytest.raises(MailRefused, match=r"^550 No such user$"):
-        smtp(port).send(Letter("s", "t", "h", "en"), ["gone@example.com"], "1@ballast")
+        send(smtp(port), Letter("s", "t", "h", "en"), ["gone@example.com"], "1@ballast")
 
-    smtp(port).send(
-        Letter("s", "t", "h", "en"), ["gone@example.com", "ana@example.com"], "2@ballast"
+    send(
+        smtp(port),
+        Letter("s", "t", "h", "en"),
+        ["gone@example.com", "ana@example.com"],
+        "2@ballast",
     )
 
     assert [mail.rcpt_tos for mail in inbox.mails] == [["ana@example.com"]]
@@ -531,8 +545,11 @@ def test_a_mail_that_was_accepted_is_sent_though_the_good_bye_fails():
 
         thread = threading.Thread(target=serve)
         thread.start()
-        smtp(server.getsockname()[1]).send(
-            Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast"
+        send(
+            smtp(server.getsockname()[1]),
+            Letter("s", "t", "h", "en"),
+            ["ana@example.com"],
+            "1@ballast",
         )
         thread.join()
 
@@ -542,7 +559,7 @@ def test_a_mail_that_was_accepted_is_sent_though_the_good_bye_fails():
 def test_tls_and_a_password_are_never_given_up_silently(inbox, port):
     for other in ({"use_tls": True}, {"username": "ballast", "password": "geheim"}):
         with pytest.raises(MailRefused, match="not supported"):
-            smtp(port, **other).send(Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
+            send(smtp(port, **other), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
     assert inbox.mails == []
 
@@ -565,11 +582,11 @@ def test_tls_and_a_password_are_never_given_up_silently(inbox, port):
 )
 def test_what_is_no_address_is_refused_before_the_server_is_asked(inbox, port, address):
     with pytest.raises(MailRefused, match="is not an address"):
-        smtp(port).send(Letter("s", "t", "h", "en"), ["ana@example.com", address], "1@ballast")
+        send(smtp(port), Letter("s", "t", "h", "en"), ["ana@example.com", address], "1@ballast")
 
     assert inbox.mails == []
 
 
 def test_a_mail_to_nobody_is_refused(port):
     with pytest.raises(MailRefused, match="no recipient"):
-        smtp(port).send(Letter("s", "t", "h", "en"), [], "1@ballast")
+        send(smtp(port), Letter("s", "t", "h", "en"), [], "1@ballast")

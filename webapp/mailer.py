@@ -4,30 +4,30 @@ import logging
 import re
 import smtplib
 import ssl
+from binascii import b2a_qp
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from email.charset import QP, Charset
-from email.utils import formataddr, parseaddr
+from contextlib import AbstractContextManager, suppress
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import compat32
+from email.utils import formataddr, formatdate, parseaddr
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 
-from flask import Flask
-from flask_mail import Mail, Message
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from webapp.domain import languages, links
 from webapp.domain.emails import is_address
-from webapp.ports import Letter, MailRefused, MailServerAway
+from webapp.ports import Letter, MailRefused, MailServerAway, Outgoing
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
 """Seconds for each answer of the mail server."""
 
-# Quoted-printable: a line may be no longer than 998 bytes, and a long sentence is one line.
-UTF8 = Charset("utf-8")
-UTF8.body_encoding = QP
-
+WIRE = compat32.clone(linesep="\r\n")
 
 BREAKABLE = re.compile("[^\\S\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+")
 """White space at which a line may end."""
@@ -37,6 +37,11 @@ ABOUT_THIS_MAIL = (
     smtplib.SMTPSenderRefused,
     smtplib.SMTPDataError,
 )
+
+CLOSING = 421
+"""A mail server's answer when it ends the connection."""
+
+Compose = Callable[[Letter, list[str], str, str], bytes]
 
 Sign = Callable[[str, object], str]
 """What a link is for, and whom it is about → the token that it carries; see `domain/links.py`."""
@@ -90,14 +95,12 @@ class OutboxMailer:
     def stop_link(self, notice_id: int) -> str:
         return f"{self._public_url}/unsubscribe/{self._sign(links.STOP, notice_id)}"
 
-    def send(
-        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
-    ) -> None:
+    def connected(self) -> AbstractContextManager[Outgoing]:
         raise RuntimeError("no mail server is set: this mail is kept in the outbox")
 
 
 class SmtpMailer(OutboxMailer):
-    """Hands each mail to one server, in a connection of its own."""
+    """Hands emails to one server."""
 
     delivers = True
 
@@ -124,36 +127,21 @@ class SmtpMailer(OutboxMailer):
         self._username, self._password, self._use_tls = username, password, use_tls
         name, self._sender = parseaddr(sender)
         self._from = formataddr((name or "Ballast", self._sender))
-        # Flask-Mail composes inside an application only, and the worker's thread is in none.
-        self._composer = Flask("ballast-mail")
-        Mail(self._composer)
 
-    def send(
-        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
-    ) -> None:
-        """Hand over to the mail server; `message_id` is stable over repeats.
+    def connected(self) -> AbstractContextManager[Outgoing]:
+        return SmtpConnection(self._open, self._sender, self._compose)
 
-        `stop_link` goes where mail programs show their own button for it (RFC 8058).
-
-        Raises:
-            MailRefused: for an address that is none, and for what the server does not accept.
-            MailServerAway: for whatever else goes wrong on the way.
-        """
-        addresses = [_checked(recipient) for recipient in recipients]
-        if not addresses:
-            raise MailRefused("The mail has no recipient")
-        mail = self._compose(letter, addresses, message_id, stop_link)
+    def _open(self) -> smtplib.SMTP:
+        smtp = Smtp(self._server, self._port, timeout=self._timeout)
         try:
-            refused = self._hand_over(mail, addresses)
-        except ABOUT_THIS_MAIL as error:
-            raise MailRefused(_answer(error)) from error
-        # A name or a password with letters that SMTP cannot carry is a UnicodeError.
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            why = str(error) or type(error).__name__
-            raise MailServerAway(f"The mail server cannot be used: {why}") from error
-        for code, _ in refused.values():
-            # Not to be tried again: the others have the mail. What the server says names people.
-            log.warning("Mail %s: one recipient refused: %d", message_id, code)
+            if self._use_tls:
+                smtp.starttls(context=ssl.create_default_context())
+            if self._username:
+                smtp.login(self._username, self._password)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
 
     def _compose(
         self, letter: Letter, addresses: list[str], message_id: str, stop_link: str
@@ -165,42 +153,113 @@ class SmtpMailer(OutboxMailer):
         if stop_link:
             headers["List-Unsubscribe"] = f"<{stop_link}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message = Message(
-            _one_line(letter.subject),
-            recipients=list(addresses),
-            body=letter.text,
-            html=letter.html,
-            sender=self._from,
-            charset=UTF8,  # type: ignore[arg-type]
-            extra_headers=headers,
-        )
-        message.msgId = f"<{message_id}>"
-        with self._composer.app_context():
-            return message.as_bytes()
+        mail = MIMEMultipart("alternative", boundary=f"=_{token_hex(16)}")
+        mail["Message-ID"], mail["Date"] = f"<{message_id}>", formatdate()
+        mail["From"], mail["To"] = self._from, ", ".join(addresses)
+        mail["Subject"] = Header(_one_line(letter.subject), "utf-8", header_name="Subject").encode()
+        for name, value in headers.items():
+            mail[name] = value
+        mail.attach(_part("plain", letter.text))
+        mail.attach(_part("html", letter.html))
+        return mail.as_bytes(policy=WIRE)
+
+
+class Smtp(smtplib.SMTP):
+    def mail(self, sender: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        """A closed connection counts as a refusal: nothing of the email is handed over yet."""
+        try:
+            return super().mail(sender, options)
+        except smtplib.SMTPServerDisconnected as error:
+            return CLOSING, str(error).encode()
+
+
+class SmtpConnection(AbstractContextManager["SmtpConnection"]):
+    """One connection to the mail server, opened when the first email is sent, closed at the end.
+
+    A mail server may close a connection between two emails, or take only so many in one. The
+    email is then sent in a new connection, as long as nothing of it has been handed over.
+    """
+
+    def __init__(self, connect: Callable[[], smtplib.SMTP], sender: str, compose: Compose) -> None:
+        self._connect, self._sender, self._compose = connect, sender, compose
+        self._smtp: smtplib.SMTP | None = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.quit()
+            self._drop()
+
+    def send(
+        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
+    ) -> None:
+        """Hand over to the mail server; `message_id` is stable over repeats.
+
+        `stop_link` goes where mail programs show their own button for it (RFC 8058).
+
+        Raises:
+            MailRefused: for an address that is none, and for what the server does not accept.
+            MailServerAway: for whatever else goes wrong on the way. The server may have the mail.
+        """
+        addresses = [_checked(recipient) for recipient in recipients]
+        if not addresses:
+            raise MailRefused("The mail has no recipient")
+        mail = self._compose(letter, addresses, message_id, stop_link)
+        try:
+            refused = self._hand_over(mail, addresses)
+        except ABOUT_THIS_MAIL as error:
+            code, answer = _answer(error)
+            if code == CLOSING:
+                self._drop()
+                raise MailServerAway(f"The mail server cannot be used: {answer}") from error
+            raise MailRefused(answer) from error
+        # A name or a password with letters that SMTP cannot carry is a UnicodeError.
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            self._drop()  # what the server has understood so far is not known
+            why = str(error) or type(error).__name__
+            raise MailServerAway(f"The mail server cannot be used: {why}") from error
+        for code, _ in refused.values():
+            # Not to be tried again: the others have the mail. What the server says names people.
+            log.warning("Mail %s: one recipient refused: %d", message_id, code)
 
     def _hand_over(self, mail: bytes, addresses: list[str]) -> dict[str, tuple[int, bytes]]:
         """Returns who was refused, where at least one recipient was accepted."""
-        # Flask-Mail's own connection waits for ever, and takes a failed good-bye for a failed mail.
-        smtp = smtplib.SMTP(self._server, self._port, timeout=self._timeout)
+        used_before = self._smtp is not None
         try:
-            if self._use_tls:
-                smtp.starttls(context=ssl.create_default_context())
-            if self._username:
-                smtp.login(self._username, self._password)
-            return smtp.sendmail(self._sender, addresses, mail)
-        finally:
-            with suppress(OSError, smtplib.SMTPException):
-                smtp.quit()
-            smtp.close()
+            return self._ready().sendmail(self._sender, addresses, mail)
+        except smtplib.SMTPSenderRefused:
+            if not used_before:
+                raise
+            # It has closed the connection, or takes no more emails in it.
+            self._drop()
+            return self._ready().sendmail(self._sender, addresses, mail)
+
+    def _ready(self) -> smtplib.SMTP:
+        if self._smtp is None:
+            self._smtp = self._connect()
+        return self._smtp
+
+    def _drop(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
 
 
-def _answer(error: smtplib.SMTPException) -> str:
-    """The mail server's own: "550 No such user"."""
+def _answer(error: smtplib.SMTPException) -> tuple[int, str]:
+    """The mail server's own: 550, and "550 No such user"."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         (code, words), *_ = error.recipients.values()
     else:
         code, words = error.args[:2]
-    return f"{code} {words.decode(errors='replace')}"
+    return code, f"{code} {words.decode(errors='replace')}"
+
+
+def _part(kind: str, text: str) -> MIMENonMultipart:
+    """Quoted-printable: a line may be no longer than 998 bytes, and a long sentence is one line."""
+    part = MIMENonMultipart("text", kind, charset="utf-8")
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(b2a_qp(text.encode()).decode())
+    return part
 
 
 def _one_line(subject: str) -> str:

@@ -6,6 +6,7 @@ its own exceptions stop at its file and become one of these answers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -417,6 +418,19 @@ class MailServerAway(MailRefused):
     """
 
 
+class Outgoing(Protocol):
+    """A connection to the mail server."""
+
+    def send(
+        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
+    ) -> None:
+        """Hand over to the mail server; `message_id` is stable over repeats.
+
+        Raises `MailRefused`; `MailServerAway` where the next mail would fare no better.
+        """
+        ...
+
+
 class Mailer(Protocol):
     delivers: bool
     """False where no mail server is set: mails then stay in the outbox, to be read there."""
@@ -429,13 +443,8 @@ class Mailer(Protocol):
         """Where this mail's address can be taken off its topic."""
         ...
 
-    def send(
-        self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
-    ) -> None:
-        """Hand over to the mail server; `message_id` is stable over repeats.
-
-        Raises `MailRefused`; `MailServerAway` where the next mail would fare no better.
-        """
+    def connected(self) -> AbstractContextManager["Outgoing"]:
+        """One connection to the mail server, for as many emails as are sent within the block."""
         ...
 
 

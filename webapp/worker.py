@@ -176,4 +176,7 @@ class Worker:
         """Should it fail, the claim runs out and the notice is sent again."""
         with app.app_context():
             it = parts()
-            return send_notices(db.session(), it.mailer, it.clock, self._shift.going)
+            done = send_notices(db.session(), it.mailer, it.clock, self._shift.going)
+        if done:
+            self.wake()
+        return done

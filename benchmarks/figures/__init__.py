@@ -6,6 +6,7 @@ from benchmarks.bench import Bench
 from benchmarks.figures import (
     crowd_page,
     due_at_once,
+    emails,
     first_load,
     heavy_page,
     memory,
@@ -30,6 +31,7 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "usage-batch": usage_batch.measure,
     "pickup": pickup.measure,
     "due-at-once": due_at_once.measure,
+    "emails": emails.measure,
     "usage-import": usage_import.measure,
     "heavy-page": heavy_page.measure,
     "memory": memory.measure,

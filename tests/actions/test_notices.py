@@ -8,14 +8,28 @@ from threading import Barrier, Thread
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
+from tests.conftest import on_sqlite
 from tests.factories import START, VISA, unsigned
+from webapp.actions.passwords import forget_password
 from webapp.actions.resend_notice import resend_notice
 from webapp.actions.send_notices import send_notices
 from webapp.domain.accounts import Account
 from webapp.domain.languages import Language
-from webapp.domain.notices import BACK_OFF, GIVE_UP, REST, Notice, NoticeState
+from webapp.domain.notices import (
+    BACK_OFF,
+    GIVE_UP,
+    REST,
+    TOPICS,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Urgency,
+    next_due,
+    urgency_of,
+)
+from webapp.domain.users import User
 from webapp.extensions import db
 from webapp.mailer import SmtpMailer
 from webapp.ports import MailServerAway
@@ -133,7 +147,7 @@ def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
     both_found_it = Barrier(2, timeout=10)
 
     def after(connection, cursor, statement, *_):
-        if "ORDER BY notice.next_try_at" in statement:
+        if statement.startswith("SELECT EXISTS") and "notice" in statement:
             both_found_it.wait()
 
     def sender():
@@ -150,6 +164,87 @@ def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
     assert not both_found_it.broken
     assert len(inbox.mails) == 1
     assert owing.notices[0].tries == 1
+
+
+def owner(world):
+    return world.session.get_one(User, world.created.user_id)
+
+
+def owe_receipts(world, count):
+    """Copies of the receipt that is owed, each about another payment."""
+    (receipt,) = world.notices
+    columns = {c.key: getattr(receipt, c.key) for c in Notice.__table__.columns if c.key != "id"}
+    copies = [columns | {"about": f"copy {n}", "message_id": f"{n}@b"} for n in range(count)]
+    world.session.execute(insert(Notice), copies)
+    world.session.commit()
+
+
+def test_a_reset_goes_out_before_a_thousand_receipts_f9(owing, mailer, inbox):
+    """F9: who waits for a link does not wait behind what was owed before."""
+    owe_receipts(owing, 1000)
+    owing.clock.advance(minutes=1)
+    forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
+    assert send_notices(owing.session, mailer, owing.clock, limit=2) == 2
+    subjects = [mail["Subject"].split(":")[0] for _, mail in inbox.mails]
+    assert subjects == ["Choose a new password", "Receipt"]
+
+
+def test_a_reset_waits_for_one_mail_and_not_for_the_round_f9(owing, mailer, port):
+    """F9: asked for while receipts go out, it is the next one."""
+
+    class Slow(Inbox):
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802
+            if not self.mails:
+                with owing.app.app_context():
+                    forget_password(db.session(), email, "127.0.0.1", owing.clock.now())
+            return await super().handle_DATA(server, session, envelope)
+
+    owe_receipts(owing, 4)
+    email = owner(owing).email
+    owing.session.rollback()
+    inbox = Slow()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        assert send(owing, mailer) == 6
+    finally:
+        server.stop()
+    assert [mail["Subject"] for _, mail in inbox.mails].index("Choose a new password") == 1
+
+
+def test_alerts_go_out_before_receipts_f9(world, mailer, inbox):
+    """F9, N2: then what needs attention, then what has happened."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("80.00")
+    send(world, mailer)
+    assert [mail["Subject"].split()[0] for _, mail in inbox.mails] == ["Your", "Receipt:"]
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_what_is_a_persons_own_is_the_most_urgent_f9(kind):
+    """F9: links and security, whatever kind is added."""
+    own = kind not in TOPICS or kind == NoticeKind.AUTHENTICATION_REQUIRED
+    assert (urgency_of(kind) is Urgency.AWAITED) == own
+
+
+@on_sqlite
+def test_the_next_mail_is_found_by_the_index_f9(owing):
+    """F9: however many are owed."""
+    seen = []
+
+    def plan(connection, cursor, statement, parameters, *_):
+        if "ORDER BY notice.urgency" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            seen.extend(row[-1] for row in cursor.fetchall())
+
+    event.listen(db.engine, "before_cursor_execute", plan)
+    try:
+        next_due(owing.session, owing.clock.now())
+    finally:
+        event.remove(db.engine, "before_cursor_execute", plan)
+    assert seen == ["SEARCH notice USING INDEX ix_notice_state_urgency_next_try_at (state=?)"]
 
 
 def test_a_refused_mail_is_tried_again_with_growing_pauses_f11(owing, mailer, refusing):

@@ -14,7 +14,6 @@ from io import BytesIO
 
 import pytest
 from flask import Blueprint, request
-from flask_mail import BadHeaderError
 from sqlalchemy import text
 
 from tests import wires
@@ -162,7 +161,7 @@ def test_no_header_gets_into_a_mail(tmp_path, tally):
         letter = Letter(subject=evil, text=evil, html=evil, language="en")
         try:
             mail = email.message_from_bytes(mailer._compose(letter, ["bo@example.com"], "id@x", ""))
-        except (BadHeaderError, ValueError):
+        except ValueError:
             pass  # refused as a whole
         else:
             assert mail["Bcc"] is None, breaks

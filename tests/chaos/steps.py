@@ -23,7 +23,7 @@ CALLS = (
 """Of a processor."""
 
 SEND = "send"
-"""Of the mailer."""
+"""Of the mailer's connection."""
 
 DELIVER = "deliver"
 """Of the courier, who brings webhooks."""
@@ -134,7 +134,7 @@ def _in_action(path: Path) -> Iterator[str]:
         if not isinstance(node.func, ast.Attribute):
             continue
         owner, name = ast.unparse(node.func.value), node.func.attr
-        is_call = (owner, name) in (("mailer", SEND), ("courier", DELIVER)) or (
+        is_call = (owner, name) in (("outgoing", SEND), ("courier", DELIVER)) or (
             owner == "processor" and name in CALLS
         )
         if (owner, name) == ("session", "commit") or is_call:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from tests.chaos.steps import ACTIONS, BOOKS, CALLS, DELIVER, SEND, at_books
 from webapp.courier import HttpCourier
-from webapp.mailer import SmtpMailer
+from webapp.mailer import SmtpConnection
 from webapp.processors.sandbox.base import PretendProcessor
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
@@ -67,7 +67,7 @@ def lay(armed: dict[str, int], trace: Path) -> None:
         for call in CALLS:
             if call in vars(kind):
                 _around(wires, kind, call)
-    _around(wires, SmtpMailer, SEND)
+    _around(wires, SmtpConnection, SEND)
     _around(wires, HttpCourier, DELIVER)
     _at_commits_of_the_books(wires)
 

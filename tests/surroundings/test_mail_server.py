@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from tests.factories import VISA, unsigned
 from tests.surroundings.conftest import free_port, wait_until
 from webapp.actions.send_notices import send_notices
-from webapp.domain.notices import GIVE_UP
+from webapp.domain.notices import CLAIM, GIVE_UP
 from webapp.mailer import SmtpMailer
 from webapp.ports import MailServerAway
 from webapp.settings import ROOT
@@ -109,6 +113,130 @@ def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
         assert send_notices(owing.session, mailer, owing.clock) == 0
     assert len(inbox.ids) == len(set(inbox.ids)) == 8
     assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
+
+
+class Counting(SMTP):
+    """Knows how many connections there were."""
+
+    connections = 0
+
+    def connection_made(self, transport):
+        type(self).connections += 1
+        super().connection_made(transport)
+
+
+@contextmanager
+def closing_server(port, close, after):
+    """A mail server that ends a connection in its own way after so many emails."""
+    inbox = Inbox()
+
+    class Closing(Counting):
+        taken = 0
+
+        async def smtp_MAIL(self, arg):  # noqa: N802
+            if self.taken >= after:
+                await close(self)
+            else:
+                await super().smtp_MAIL(arg)
+
+        async def smtp_DATA(self, arg):  # noqa: N802
+            await super().smtp_DATA(arg)
+            self.taken += 1
+
+    class Server(Controller):
+        def factory(self):
+            return Closing(inbox)
+
+    server = Server(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    Closing.connections = 0
+    try:
+        yield inbox, Closing
+    finally:
+        server.stop()
+
+
+async def never(smtp):
+    raise AssertionError
+
+
+async def says_so(smtp):
+    await smtp.push("421 Too many messages in this connection")
+    smtp.transport.close()
+
+
+async def just_hangs_up(smtp):
+    smtp.transport.abort()
+
+
+async def refuses_the_next(smtp):
+    await smtp.push("452 Too many messages in this connection")
+
+
+def test_one_connection_carries_many_mails_f9(owing, mailer, port):
+    """F9: to greet the server and to log in costs more than a mail."""
+    with closing_server(port, never, after=100) as (inbox, server):
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert len(set(inbox.ids)) == 8
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("close", [says_so, just_hangs_up, refuses_the_next])
+def test_a_server_that_ends_a_connection_loses_and_repeats_no_mail_f9(owing, mailer, port, close):
+    """F9: the next mail goes out in a new connection."""
+    with closing_server(port, close, after=3) as (inbox, server):
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert len(inbox.ids) == len(set(inbox.ids)) == 8
+        assert server.connections == 3
+    assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
+
+
+KILLED = """
+import os, signal, sys
+from tests.factories import MovableClock
+from webapp.actions.send_notices import send_notices
+from webapp.app import create_app
+from webapp.extensions import db, parts
+from webapp.mailer import SmtpConnection
+from webapp.settings import Settings
+
+send, taken = SmtpConnection.send, []
+
+def fatal(*args, **more):
+    send(*args, **more)
+    taken.append(1)
+    if len(taken) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+SmtpConnection.send = fatal
+with create_app(Settings.from_environment(os.environ).ensure_home()).app_context():
+    send_notices(db.session(), parts().mailer, MovableClock())
+"""
+"""The third mail is with the server, and its process dies before it can record that."""
+
+
+def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port, process):
+    """F9, F11: no mail is lost; that one comes twice, under one Message-ID, and no other does."""
+    owing.session.rollback()
+    mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
+    database = str(owing.parts.settings.database_url)
+    environ = {**process.environ, **mail, "DATABASE_URL": database, "RUN_JOBS": "0"}
+    with mail_server(port) as inbox:
+        command = [sys.executable, "-c", KILLED]
+        killed = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert sorted(str(notice.state) for notice in owing.notices) == [
+            *["owed"] * 6,
+            *["sent"] * 2,
+        ]
+        owing.session.rollback()
+        assert send_notices(owing.session, mailer, owing.clock) == 5, "one is claimed still"
+        owing.clock.advance(seconds=CLAIM.total_seconds())
+        assert send_notices(owing.session, mailer, owing.clock) == 1
+    assert len(inbox.ids) == 9
+    assert len(set(inbox.ids)) == 8
+    assert inbox.ids[2] == inbox.ids[-1]
+    assert {str(notice.state) for notice in owing.notices} == {"sent"}
 
 
 def test_one_is_tried_for_all(owing, mailer):

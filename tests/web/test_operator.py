@@ -1,6 +1,7 @@
 """The operator's side: each deed once and with its reason, and looking without touching."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -233,6 +234,9 @@ def test_a_mail_that_was_given_up_is_tried_again(pat, world, given_up):
 
 class Postman(OutboxMailer):
     delivers = True
+
+    def connected(self):
+        return nullcontext(self)
 
     def send(self, letter, recipients, message_id, *, stop_link=""):
         self.brought = [*getattr(self, "brought", []), (recipients, message_id)]

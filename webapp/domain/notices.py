@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from secrets import token_hex
 
 from sqlalchemy import (
@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    SmallInteger,
     String,
     and_,
     exists,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.domain.accounts import Account
-from webapp.domain.base import Base
+from webapp.domain.base import Base, spelled
 from webapp.domain.languages import Language
 from webapp.domain.topics import Topic
 from webapp.domain.users import Membership
@@ -97,6 +98,26 @@ TOPICS = {
 """Who wants which is chosen by topic. A mail without one is a person's own (P2)."""
 
 
+class Urgency(IntEnum):
+    """Which of the emails that are due goes out first: the lowest."""
+
+    AWAITED = 0
+    """A person waits for it to go on, or it concerns their own sign-in."""
+    ALERT = 1
+    """It tells that a balance or a payment needs attention."""
+    RECORD = 2
+    """It tells what has happened."""
+
+
+def urgency_of(kind: NoticeKind) -> Urgency:
+    topic = TOPICS.get(kind)
+    if topic is None or kind == NoticeKind.AUTHENTICATION_REQUIRED:
+        return Urgency.AWAITED
+    if topic in (Topic.FAILURES, Topic.LOW_BALANCE):
+        return Urgency.ALERT
+    return Urgency.RECORD
+
+
 class NoticeState(StrEnum):
     OWED = "owed"
     SENT = "sent"
@@ -117,8 +138,12 @@ class Notice(Base):
             "recipient",
             unique=True,
         ),
+        # The order in which emails go out. SQLite uses it for that order only if it begins with the
+        # state, though that is the same in all of its rows.
         Index(
-            "ix_notice_next_try_at",
+            "ix_notice_state_urgency_next_try_at",
+            "state",
+            "urgency",
             "next_try_at",
             sqlite_where=text("state = 'owed'"),
             postgresql_where=text("state = 'owed'"),
@@ -157,6 +182,11 @@ class Notice(Base):
     message_id: Mapped[str] = mapped_column(String(120))
     state: Mapped[NoticeState] = mapped_column(String(10), default=NoticeState.OWED)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    urgency: Mapped[Urgency] = mapped_column(
+        SmallInteger,
+        default=lambda row: urgency_of(row.get_current_parameters()["kind"]),
+    )
+    """That of its kind, stored so that an index holds the order of sending."""
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(String(500), default="")
@@ -203,12 +233,30 @@ def due(now: datetime) -> ColumnElement[bool]:
     step and a claim.
     """
     return and_(
-        Notice.state == NoticeState.OWED,
+        Notice.state == spelled(NoticeState.OWED),
         or_(
             Notice.next_try_at <= now,
             Notice.next_try_at == Notice.created_at,
             Notice.next_try_at > now + BACK_OFF[-1] + CLAIM,
         ),
+    )
+
+
+def is_any_due(session: Session, now: datetime) -> bool:
+    return bool(session.scalar(select(exists().where(due(now)))))
+
+
+def next_due(session: Session, now: datetime) -> Notice | None:
+    """The email to send next: the most urgent, and of those the one that has waited longest.
+
+    It is locked until the caller commits; on PostgreSQL another sender passes it by meanwhile.
+    """
+    return session.scalar(
+        select(Notice)
+        .where(due(now))
+        .order_by(Notice.urgency, Notice.next_try_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
     )
 
 
