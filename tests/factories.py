@@ -361,7 +361,7 @@ class World:
             self.policy,
         )
 
-    def retry(self, attempt, key=None):
+    def retry(self, attempt, key=None, *, by_link=False):
         return retry(
             self.session,
             self.account_id,
@@ -371,6 +371,7 @@ class World:
             self.parts.processors,
             self.clock,
             self.policy,
+            by_link=by_link,
         )
 
     def run(self, *names):

@@ -5,6 +5,7 @@ import pytest
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
 from webapp.actions.adjust_balance import adjust_balance
 from webapp.domain.attempts import find_attempt
+from webapp.domain.errors import Conflict
 from webapp.domain.top_ups import why_not_resumable
 
 pytestmark = pytest.mark.story
@@ -73,6 +74,17 @@ def test_it_dies_when_another_payment_has_come_first(declined):
     declined.work()
     assert declined.tries[-1] == ("4444", "100.00", "paid")
     assert "no longer needed" in ended(declined)
+
+
+def test_it_waits_while_another_payment_is_in_progress(declined):
+    """F10, T15: the next method is being charged, and its outcome is not known yet."""
+    declined.card(MASTERCARD, auto_charge=True)
+    declined.next_answer("timeout_before_charge", last4="4444")
+    declined.work()
+    assert "in progress" in ended(declined)
+    with pytest.raises(Conflict, match="in progress"):
+        declined.retry(declined.attempts[0], by_link=True)
+    assert declined.charges == []
 
 
 def test_it_is_dead_at_once_where_the_next_method_paid(world):

@@ -23,6 +23,7 @@ from webapp.domain.errors import Conflict, NotFound
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.payments import Payment, PaymentKind
 from webapp.domain.policy import Policy
+from webapp.domain.top_ups import why_not_resumable
 from webapp.ports import Processors
 
 
@@ -74,10 +75,12 @@ def retry(
     policy: Policy,
     *,
     return_to: str = "",
+    by_link: bool = False,
 ) -> Payment:
     """The same amount with the same method, the customer present (F4).
 
-    Raises `NotFound`, or `Conflict` if it has been paid or a payment with that method is open.
+    Raises `NotFound`, or `Conflict` if it has been paid, if a payment with that method is open, or
+    if it is asked for `by_link` and the email's link has ended (F10).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         method_id = attempts.find_attempt(session, account_id, attempt_id).method_id or 0
@@ -87,6 +90,8 @@ def retry(
     failed = attempts.find_attempt(session, account_id, attempt_id)
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.RETRY, failed.amount, failed.method_id)
+    if by_link and (ended := why_not_resumable(session, failed, now)):
+        raise Conflict(ended, code="link_ended")
     if failed.state != AttemptState.DECLINED or failed.method is None:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
     if failed.method.removed_at is not None:

@@ -89,6 +89,8 @@ def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
         return _IN_PROGRESS if retry.is_open else "This link has been used."
     if attempt.link_ended_at is not None or attempt.payment.state == PaymentState.PAID:
         return "This payment is no longer needed: another one has refilled the balance."
+    if attempts.open_attempts(session, attempt.account_id):
+        return "Another payment is in progress. If it fails, this link works again."
     return ""
 
 

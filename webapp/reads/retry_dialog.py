@@ -9,7 +9,7 @@ from webapp.domain import attempts, moments, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState
 from webapp.domain.declines import reason
-from webapp.domain.errors import Conflict, NotFound
+from webapp.domain.errors import NotFound
 from webapp.domain.payment_methods import Standing
 
 
@@ -83,11 +83,6 @@ class Authentication:
     retry: RetryDialog | None
     ended: str
     """Why the link has ended; empty while it can be used."""
-
-    def check(self, *, already_asked: bool) -> None:
-        """Raises `Conflict` if the link has ended; a form sent twice still finds its payment."""
-        if self.ended and not already_asked:
-            raise Conflict(self.ended, code="link_ended")
 
 
 def read_authentication(

@@ -98,23 +98,26 @@ def authenticate(token: str) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     key, attempt_id = forms.request_key(), attempt_in(token)
     try:
-        read_authentication(
-            db.session(), person.account_id, attempt_id, key, parts().clock.now()
-        ).check(already_asked=asked_before(person, key))
-        payment = _retry(person, attempt_id, key)
+        payment = _retry(person, attempt_id, key, by_link=True)
     except Refusal as refusal:
         return refused(person, "retry", refusal)
     return concluded_or_asked(person, "retry", payment)
 
 
-def _retry(person: Person, attempt_id: int, key: str) -> Payment:
+def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
     it = parts()
     if not asked_before(person, key):  # a double click is one try
         throttling.retry(person)
     around = (person.actor, it.processors, it.clock, it.policy)
     return_to = back_from_bank(key)
     return retry_payment(
-        db.session(), person.account_id, attempt_id, key, *around, return_to=return_to
+        db.session(),
+        person.account_id,
+        attempt_id,
+        key,
+        *around,
+        return_to=return_to,
+        by_link=by_link,
     )
 
 
