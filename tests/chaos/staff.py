@@ -47,7 +47,7 @@ class Staff:
             verdict = "--paid" if waiting["key"] in charged else "--not-paid"
             self._journal.decided.add(waiting["attempt"])
             decide = ("attempts", "decide", str(waiting["attempt"]), verdict)
-            self._command(*decide, "--reason", "as the processor's books show")
+            self._command(*decide, "--charge", "--reason", "as the processor's books show")
 
     def check_books(self) -> None:
         """L13: it agrees at any moment, also while payments are made."""
@@ -78,7 +78,13 @@ class Staff:
         account = self._random.choice(self._accounts)
         amount = self._random.choice((5_000_000, -3_000_000))
         given = self._journal.adjustments[reason] = ByHand(account.id, amount)
-        words = ["accounts", "adjust", str(account.id), f"{abs(amount) // 1_000_000}.00"]
+        words = [
+            "accounts",
+            "adjust",
+            str(account.id),
+            f"{abs(amount) // 1_000_000}.00",
+            "--charge",
+        ]
         words += ["--reason", reason, *(["--debit"] if amount < 0 else [])]
         while not given.answered and not self._over.is_set():
             given.answered = self._once(*words).code == 0

@@ -514,3 +514,26 @@ def test_a_held_refill_waits_for_the_operator(pat, client, covered):
     assert pat.post(f"{path}/pause", data=resumed).status_code == 303
     covered.work()
     assert covered.tries == [("4242", "200.00", "paid")]
+
+
+def test_an_operators_decision_asks(pat, world):
+    """T18, L10: a charge that the processor never got was all that kept the refill waiting."""
+    world.cards(VISA)
+    world.refill()
+    for _ in range(3):
+        world.next_answer("refuse_to_look")
+    world.use("60.00")
+    world.work()
+    for seconds in (10, 50):
+        world.clock.advance(seconds=seconds)
+        world.run("reconcile")
+    path = f"/operator/attempts/{world.attempts[0].id}/decision"
+    asked = pat.post(path, data={"paid": "0", "reason": "Not in its books"})
+    assert "Settle and charge $100.00? Visa •••• 4242" in words(asked)
+    assert [attempt.state for attempt in world.attempts] == ["refused"]
+
+    address, fields = question(asked)
+    assert pat.post(address, data=fields).status_code == 303
+    assert world.charges == [("4242", "100.00")]
+    told = words(pat.get("/operator/attempts"))
+    assert "Settled as not charged. $100.00 paid with Visa •••• 4242." in told

@@ -22,10 +22,13 @@ def decide_attempt(
     actor: Actor,
     now: datetime,
     policy: Policy,
+    *,
+    confirmed: int | None = None,
 ) -> None:
     """Settle it as paid in full, or as not charged, by what the processor's own books say.
 
-    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that does not wait for it.
+    Raises `NotFound`, `Invalid` without a reason, `Conflict` for one that does not wait for it, or
+    `ChargeUnconfirmed` as `look` does: a refill that it kept waiting is charged at once.
     """
     if not reason.strip():
         raise Invalid({"reason": "Say what the processor's books show"})
@@ -43,7 +46,8 @@ def decide_attempt(
     if found.is_open:
         reference = found.processor_reference or attempts.BY_OPERATOR
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
-        if not settle(session, attempt_id, answer, now, policy, record=record):
+        around = (now, policy)
+        if not settle(session, attempt_id, answer, *around, record=record, confirmed=confirmed):
             raise Conflict("This attempt was settled meanwhile.", code="not_open")
         return
     if paid:

@@ -51,10 +51,12 @@ def settle(
     policy: Policy,
     *,
     record: Callable[[], None] | None = None,
+    confirmed: int | None = None,
 ) -> bool:
     """Let the answer take effect in one transaction. False if another had settled it before.
 
-    `record` writes what else belongs to that transaction, such as who has decided.
+    `record` writes what else belongs to that transaction, such as who has decided. `confirmed` is
+    that of `look`.
     """
     account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
     account = Account.locked(session, account_id)
@@ -91,7 +93,8 @@ def settle(
         keep_late_evidence(session, account, attempt, answer, now)
         return False
     if not attempt.is_open and not _goes_on(attempt.payment):
-        look(session, account, "payment settled", now, policy, routine=True)
+        around = (now, policy)
+        look(session, account, "payment settled", *around, routine=True, confirmed=confirmed)
         owe_suspension_mails(session, account, attempt.payment, now)
     if record is not None:
         record()

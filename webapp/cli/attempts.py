@@ -3,8 +3,10 @@
 import click
 
 from webapp.actions.decide_attempt import decide_attempt
+from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.commands import Commands, as_json, print_json
 from webapp.domain import attempts
+from webapp.domain.attempts import Attempt
 from webapp.domain.audit import COMMAND_LINE
 from webapp.domain.money import decimal_text
 from webapp.extensions import db, parts
@@ -43,8 +45,13 @@ def list_(as_json: bool) -> None:
 @click.argument("attempt", type=click.IntRange(1, 2**31 - 1))
 @click.option("--paid/--not-paid", required=True, help="What the processor's own books show.")
 @click.option("--reason", required=True, help="How you know; it stands in the audit log.")
-def decide(attempt: int, paid: bool, reason: str) -> None:
+@CHARGE
+def decide(attempt: int, paid: bool, reason: str, charge: bool) -> None:
     """Settle ATTEMPT as paid in full, or as not charged."""
-    it = parts()
-    decide_attempt(db.session(), attempt, paid, reason, COMMAND_LINE, it.clock.now(), it.policy)
+    it, session = parts(), db.session()
+    now = it.clock.now()
+    around = (COMMAND_LINE, now, it.policy)
+    decide_attempt(session, attempt, paid, reason, *around, confirmed=confirmed(charge))
+    it.wake()
     click.echo(f"Attempt {attempt} is settled as {'paid' if paid else 'not charged'}.")
+    print_outcome(session.get_one(Attempt, attempt).account_id, now)

@@ -16,6 +16,7 @@ from webapp.domain.top_ups import Plan, Situation
 class ChargeNow:
     """Amounts in micros."""
 
+    account_id: int
     amount: int
     method_id: int
     """Of the method that is charged first; 0 for one that is not saved yet."""
@@ -41,6 +42,7 @@ class ChargeNow:
     def of(cls, at: Situation, plan: Plan) -> "ChargeNow":
         first = plan.methods[0]
         return cls(
+            account_id=first.account_id,
             amount=plan.amount,
             method_id=first.id,
             method=first.label,

@@ -26,11 +26,9 @@ class ChargeQuestion:
     """Micros, sent back: what the person has agreed to."""
 
 
-def read_charge_question(
-    session: Session, account_id: int, charge: ChargeNow, press: str
-) -> ChargeQuestion:
+def read_charge_question(session: Session, charge: ChargeNow, press: str) -> ChargeQuestion:
     """`press` is what the button would be called without the charge."""
-    account = session.get_one(Account, account_id)
+    account = session.get_one(Account, charge.account_id)
     amount = account.show(charge.amount)
     return ChargeQuestion(
         title=f"{press} and charge {amount}?",

@@ -19,6 +19,7 @@ PRESSES = {
     "payment_methods.remove": "Remove",
     "payment_methods.resume": "Resume",
     "operator.accounts.pause": "Resume",
+    "operator.attempts.decide": "Settle",
     "low_balance.apply": "Apply",
     "notifications.apply": "Apply",
 }
@@ -31,8 +32,7 @@ def init_app(app: Flask) -> None:
 def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
     person = signed_in()
     db.session.rollback()
-    account_id = (request.view_args or {}).get("account_id", person.account_id)
-    question = read_charge_question(db.session(), account_id, unconfirmed.charge, _press())
+    question = read_charge_question(db.session(), unconfirmed.charge, _press())
     fields = [(n, v) for n, v in request.form.items(multi=True) if n not in (PROOF, "confirmed")]
     context = {
         "question": question,

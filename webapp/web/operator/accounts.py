@@ -16,14 +16,13 @@ from webapp.domain.accounts import Account
 from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
-from webapp.reads.message import Message
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments import Outcome
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator, prove
 from webapp.web.asked import line
-from webapp.web.operator.fields import amount_in_form, errors_of
+from webapp.web.operator.fields import amount_in_form, errors_of, message_with
 from webapp.web.responses import say, show
 from webapp.web.screen import charged_by_press, status_of
 
@@ -75,7 +74,7 @@ def adjust(account_id: int) -> ResponseReturnValue:
     outcome = charged_by_press(account_id, now) if forms.confirmed() else None
     if outcome is None:
         posted += f" The balance is {account.show(account.balance)}."
-    return done_and_charged(account_id, posted, outcome)
+    return done(account_id, posted, outcome)
 
 
 @blueprint.get(f"{ACCOUNT}/adjustments/preview")
@@ -134,9 +133,8 @@ def pause(account_id: int) -> ResponseReturnValue:
         return account_refused(person, account_id, "pause", refusal)
     it.wake()
     outcome = charged_by_press(account_id, now) if not on and forms.confirmed() else None
-    return done_and_charged(
-        account_id, f"Automatic payments {'are paused' if on else 'are on again'}.", outcome
-    )
+    words = f"Automatic payments {'are paused' if on else 'are on again'}."
+    return done(account_id, words, outcome)
 
 
 def account_page(
@@ -172,15 +170,6 @@ def account_refused(
     return account_page(person, account_id, form, refusal), status
 
 
-def done(account_id: int, words: str) -> ResponseReturnValue:
-    say(Message(words))
-    return redirect(url_for("operator.accounts.one", account_id=account_id), 303)
-
-
-def done_and_charged(account_id: int, words: str, outcome: Outcome | None) -> ResponseReturnValue:
-    """T18: with the outcome of the refill that the press has started, if any."""
-    if outcome is None:
-        return done(account_id, words)
-    sentence = outcome.sentence.replace("Your balance", "The balance")
-    say(Message(f"{words} {sentence}", outcome.tone))
+def done(account_id: int, words: str, outcome: Outcome | None = None) -> ResponseReturnValue:
+    say(message_with(words, outcome))
     return redirect(url_for("operator.accounts.one", account_id=account_id), 303)

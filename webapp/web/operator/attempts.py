@@ -5,15 +5,16 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.decide_attempt import decide_attempt
 from webapp.domain import texts
+from webapp.domain.attempts import Attempt
+from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
-from webapp.reads.message import Message
 from webapp.reads.operator.attempts import read_undecided
 from webapp.web import forms
 from webapp.web.access import Person, permit_operator, prove
-from webapp.web.operator.fields import errors_of
+from webapp.web.operator.fields import errors_of, message_with
 from webapp.web.responses import say, show
-from webapp.web.screen import status_of
+from webapp.web.screen import charged_by_press, status_of
 
 blueprint = Blueprint("attempts", __name__, url_prefix="/attempts")
 
@@ -31,15 +32,20 @@ def decide(attempt_id: int) -> ResponseReturnValue:
     try:
         reason = texts.reason(request.form.get("reason", ""))
         now = it.clock.now()
-        decide_attempt(db.session(), attempt_id, paid, reason, person.actor, now, it.policy)
-    except NotFound:
+        around = (person.actor, now, it.policy)
+        confirmed = forms.confirmed()
+        decide_attempt(db.session(), attempt_id, paid, reason, *around, confirmed=confirmed)
+    except (NotFound, ChargeUnconfirmed):
         raise
     except Refusal as refusal:
         db.session.rollback()
         error = errors_of(refusal)["reason"]
         return attempts_page(person, attempt_id, error), status_of(refusal)
     it.wake()
-    say(Message(f"Settled as {'paid' if paid else 'not charged'}."))
+    settled = f"Settled as {'paid' if paid else 'not charged'}."
+    account_id = db.session().get_one(Attempt, attempt_id).account_id
+    outcome = charged_by_press(account_id, now) if confirmed else None
+    say(message_with(settled, outcome))
     return redirect(url_for("operator.attempts.index"), 303)
 
 

@@ -1,14 +1,24 @@
-"""What the forms of the operator's side have sent, and why they were refused."""
+"""What the forms of the operator's side have sent, and what became of it."""
 
 from flask import request
 
 from webapp.domain.errors import Invalid, Refusal
+from webapp.reads.message import Message
+from webapp.reads.payments import Outcome
 from webapp.web import forms
 from webapp.web.screen import fields_of
 
 
 def errors_of(refusal: Refusal | None) -> dict[str, str]:
     return (fields_of(refusal) or {"reason": refusal.sentence}) if refusal else {}
+
+
+def message_with(words: str, outcome: Outcome | None) -> Message:
+    """T18: with the outcome of the refill that the press has started, if any."""
+    if outcome is None:
+        return Message(words)
+    sentence = outcome.sentence.replace("Your balance", "The balance")
+    return Message(f"{words} {sentence}", outcome.tone)
 
 
 def amount_in_form() -> int:
