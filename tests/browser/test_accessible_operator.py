@@ -10,7 +10,7 @@ from tests import wires
 from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
-from tests.browser.test_widths import sticks_out
+from tests.browser.test_widths import PHONE, sticks_out
 from tests.everybody import hire
 from tests.factories import MASTERCARD, VISA
 from tests.test_mailer import FACTS
@@ -99,6 +99,33 @@ def test_axe_on_every_page_of_the_operators_side(open_staff, pages):
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("Say why")).to_be_visible()
     expect_no_violations(page, "a mail, refused")
+
+
+@pytest.mark.parametrize("look", [{}, {"color_scheme": "dark", "viewport": PHONE}])
+def test_a_debit_shows_the_refill_it_starts(open_staff, world, look):
+    """T18: the balance after it, Start or Hold, and a button that names both amounts."""
+    world.cards(VISA)
+    world.refill()
+    page = open_staff(f"/operator/accounts/{world.account_id}", **look)
+    form = page.get_by_role("region", name="Balance")
+    form.get_by_text("Debit", exact=True).click()
+    form.get_by_label("Amount").fill("150")
+    form.get_by_label("Reason").fill("Number porting, order 7741")
+    both = form.get_by_role("button", name="Debit $150.00 and charge $100.00")
+    expect(both).to_be_visible()
+    expect(form).to_contain_text("Balance after this debit$100.00−$50.00")
+    start, hold = form.get_by_label("Start the refill now"), form.get_by_label("Hold the refill")
+    expect(start).to_be_checked()
+    widths = [one.evaluate("it => getComputedStyle(it).borderTopWidth") for one in (start, hold)]
+    assert widths[0] != widths[1], "the chosen one looks chosen"
+    assert sticks_out(page) == []
+    expect_no_violations(page, "a debit")
+
+    hold.check()
+    expect(both).to_have_count(0)
+    form.get_by_role("button", name="Debit $150.00").click()
+    expect(page.get_by_text("Debited $150.00. The balance is −$50.00.")).to_be_visible()
+    assert world.charges == []
 
 
 def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages):

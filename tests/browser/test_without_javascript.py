@@ -150,6 +150,30 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
     assert "4242424242424242" not in page.url + page.content()
 
 
+def test_a_first_card_that_charges(open_plain, world):
+    """T18, M4: the button names the amount; the box that only a script can send is not offered."""
+    world.cards(VISA)
+    world.refill()
+    world.remove(world.method("4242"))
+    world.use("58.15")
+    page = open_plain(f"{MAIN}/cards/new")
+    expect(page.get_by_role("main")).to_contain_text("Saving this card charges $100.00 now.")
+    expect(page.get_by_label("Save without auto-charge")).to_be_hidden()
+    for name, words in [
+        ("Card number", MASTERCARD),
+        ("Expiry date", valid_expiry(world.clock.now())),
+        ("Security code", "123"),
+        ("Cardholder name", "Ana Ruiz"),
+        ("Address", "12 Harbour Road"),
+        ("City", "Dublin"),
+        ("Postal code", "10001"),
+    ]:
+        page.get_by_label(name, exact=True).fill(words)
+    main_button(page, "Add card and charge $100.00").click()
+    message(page, f"$100.00 paid with {MASTERCARD_NAME}. Your balance is $141.85.")
+    assert world.charges == [("4444", "100.00")]
+
+
 def test_removing(open_plain, world):
     world.cards(VISA, MASTERCARD)
     page = open_plain()

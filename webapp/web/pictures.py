@@ -10,13 +10,17 @@ import segno
 from flask import Flask, request, url_for
 from markupsafe import Markup
 
+from webapp.domain.payment_methods import BRANDS
+
 SPRITE = "vendor/tabler-icons-3.51.0/sprite.svg"
 MARKS = "vendor/tabler-brands-1.6.1"
 MARKED = frozenset(
     ("visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay", "maestro", "paypal")
 )
 
-TOGETHER = pattern(r"•••• [0-9]{4}|[A-Z][a-z]{2} [0-9]{1,2} [A-Z][a-z]{2}(?:, [0-9:]{5})?")
+CARD = rf"(?:(?:{'|'.join(BRANDS.values())}|Card) )?•••• [0-9]{{4}}"
+DATE = "[A-Z][a-z]{2} [0-9]{1,2} [A-Z][a-z]{2}(?:, [0-9:]{5})?"
+TOGETHER = pattern(f"{CARD}|{DATE}")
 
 
 def init_app(app: Flask) -> None:
@@ -49,7 +53,7 @@ def brand(key: str) -> Markup:
 
 
 def unbroken(text: str) -> str:
-    """A sentence whose card digits and dates stay on one line."""
+    """A sentence whose names of cards and dates stay on one line."""
     return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, payment_methods, top_ups
+from webapp.domain import moments, money, payment_methods, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import Attempt
 from webapp.domain.errors import NotFound
@@ -54,6 +54,8 @@ class AccountPage:
     people: tuple[str, ...]
     balance: str
     currency: str
+    symbol: str
+    """ "$", before a field for an amount."""
     time_zone: str
     created: str
     what_next: str
@@ -124,6 +126,7 @@ def read_account(session: Session, account_id: int, now: datetime, policy: Polic
         people=tuple(f"{name}, {email}: {role}" for name, email, role in people),
         balance=account.show(account.balance),
         currency=account.currency,
+        symbol=money.symbol(account.currency, account.locale),
         time_zone=zone,
         created=moments.day(account.created_at, zone, now),
         what_next=plain(what_happens_next(at, account.show)),
