@@ -12,6 +12,7 @@ from webapp.actions.reorder_methods import reorder_methods
 from webapp.actions.resume_automatic import resume_automatic
 from webapp.domain.errors import Conflict
 from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.reads.payment_methods import read_screen
 
 pytestmark = pytest.mark.story
 
@@ -220,11 +221,15 @@ def test_resumed_again_during_the_same_call(due, during):
     ids=lambda it: getattr(it, "__name__", ""),
 )
 def test_a_charge_that_the_processor_refused_to_look_at(due, change, said, tries):
-    """T14, L8: nothing has run, so it is sent again only if it is still wanted."""
+    """T14, T13, L8: nothing has run, so it is sent again only if it is still wanted."""
     due.next_answer("refuse_to_look")
     due.work()
     change(due)
     assert lines(due)[0].endswith(said)
+    screen = read_screen(due.session, due.account_id, due.clock.now(), due.policy)
+    told = "".join(run.text for run in screen.next.sentence)
+    assert ("we try again" in told) is (change is second_off)
+    assert ("is not sent again" in told) is (change is not second_off)
     due.pass_time(seconds=10)
     due.work()
     assert due.tries == tries

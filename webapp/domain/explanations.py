@@ -352,9 +352,16 @@ def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
     if attempt is None or attempt.method is None:
         return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
     if attempt.state == AttemptState.REFUSED:
-        said = _(
-            "The processor refused %(amount)s to %(method)s. Nothing was charged; we try again, "
-            "and nothing else is charged until then."
+        said = (
+            _(
+                "The processor refused %(amount)s to %(method)s. Nothing was charged; we try "
+                "again, and nothing else is charged until then."
+            )
+            if top_ups.is_planned(at, attempt)
+            else _(
+                "The processor refused %(amount)s to %(method)s. Nothing was charged, and the "
+                "request is not sent again."
+            )
         )
         method = strong(attempt.method.label_in(tongue))
         return filled(said, amount=strong(show(attempt.amount)), method=method)

@@ -269,11 +269,15 @@ def is_still_wanted(
     session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
 ) -> bool:
     """T14: whether the same charge would be made now. A person's own payment is wanted."""
+    return is_planned(gather(session, account, now, policy), attempt)
+
+
+def is_planned(at: Situation, attempt: Attempt) -> bool:
+    """The same, where the situation is known already."""
     if not attempt.automatic:
         return True
     tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
-    at = gather(session, account, now, policy, tried=tried)
-    now_planned = plan(without(at, attempt))
+    now_planned = plan(without(replace(at, tried=tried), attempt))
     just_so = (attempt.method_id, attempt.amount)
     return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == just_so
 

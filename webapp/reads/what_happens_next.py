@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, notices
+from webapp.domain import moments, notices, top_ups
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import AttemptState
 from webapp.domain.decisions import Code
@@ -148,9 +148,10 @@ def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
     attempt = at.open_attempt
     if attempt is None or attempt.method is None:
         return ()
+    planned = top_ups.is_planned(at, attempt)
     words = {
         AttemptState.CHALLENGED: "Waiting for you",
-        AttemptState.REFUSED: "Refused, tried again",
+        AttemptState.REFUSED: "Refused, tried again" if planned else "Refused, not tried again",
     }.get(AttemptState(attempt.state), "Waiting for the bank")
     if not attempt.automatic:
         paid = f"{account.show(attempt.amount)} to add"
