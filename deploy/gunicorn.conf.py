@@ -27,6 +27,11 @@ bind = settings.address
 # Each worker would start the jobs again; threads serve one host as well.
 workers = 1
 threads = 16
+# They get whole requests; the loop that collects them has a deadline for each.
+worker_class = "deploy.whole_requests.WholeRequestWorker"
+# Longer than reverse proxies and clients' pools keep an idle connection, so that it is they who
+# close it, and not Ballast while a request is on its way.
+keepalive = 75
 # For requests in flight and charges under way, each of which waits for a processor at most 30 s.
 graceful_timeout = 40
 # Whom to believe that a request came by TLS is said by TRUSTED_PROXIES alone.

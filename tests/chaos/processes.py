@@ -21,10 +21,10 @@ from webapp.settings import ROOT
 
 IMPORTED = (
     "alembic",
+    "deploy.whole_requests",
     "flask.cli",
     "flask_migrate",
     "gunicorn.app.wsgiapp",
-    "gunicorn.workers.gthread",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",

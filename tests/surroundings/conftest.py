@@ -170,8 +170,8 @@ class Process:
         return self.log.read_text()
 
 
-@pytest.fixture
-def process(home, tmp_path):
+@contextmanager
+def new_process(home, log):
     """Not started yet; at the end it is gone."""
     port = free_port()
     environ = {
@@ -181,11 +181,19 @@ def process(home, tmp_path):
         "PORT": str(port),
         "RUN_JOBS": "1",
     }
-    one = Process(home, tmp_path / "process.log", f"http://127.0.0.1:{port}", environ=environ)
-    yield one
-    if one.handle is not None and one.handle.poll() is None:
-        one.handle.kill()
-        one.handle.wait()
+    one = Process(home, log, f"http://127.0.0.1:{port}", environ=environ)
+    try:
+        yield one
+    finally:
+        if one.handle is not None and one.handle.poll() is None:
+            one.handle.kill()
+            one.handle.wait()
+
+
+@pytest.fixture
+def process(home, tmp_path):
+    with new_process(home, tmp_path / "process.log") as one:
+        yield one
 
 
 @pytest.fixture
