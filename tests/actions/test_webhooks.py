@@ -228,7 +228,12 @@ def test_the_public_verifier_takes_the_signature(world, post):
 def test_for_a_day_both_secrets_sign(world, post):
     made = world.webhook()
     new = actions.rotate_secret(
-        world.session, world.account_id, made.endpoint_id, world.owner, world.clock.now()
+        world.session,
+        world.account_id,
+        made.endpoint_id,
+        frozenset(Right),
+        world.owner,
+        world.clock.now(),
     ).secret
     world.card(VISA)
     run(world)
@@ -330,7 +335,13 @@ def test_who_is_gone_is_left_alone(world, post):
 
 def switch(world, made, on):
     return actions.switch_endpoint(
-        world.session, world.account_id, made.endpoint_id, on, world.owner, world.clock.now()
+        world.session,
+        world.account_id,
+        made.endpoint_id,
+        on,
+        frozenset(Right),
+        world.owner,
+        world.clock.now(),
     )
 
 
@@ -402,7 +413,12 @@ def test_what_is_removed_gets_nothing(world, post):
     made = world.webhook()
     world.card(VISA)
     actions.remove_endpoint(
-        world.session, world.account_id, made.endpoint_id, world.owner, world.clock.now()
+        world.session,
+        world.account_id,
+        made.endpoint_id,
+        frozenset(Right),
+        world.owner,
+        world.clock.now(),
     )
     run(world)
     assert post.sent == []
@@ -516,13 +532,24 @@ class TestForgetting:
         world.cards(VISA, MASTERCARD)
         now = world.clock.now()
         actions.switch_endpoint(
-            world.session, world.account_id, made.endpoint_id, False, world.owner, now
+            world.session,
+            world.account_id,
+            made.endpoint_id,
+            False,
+            frozenset(Right),
+            world.owner,
+            now,
         )
         owed = told(world)
         assert later() == 0
         assert told(world) == owed
         actions.remove_endpoint(
-            world.session, world.account_id, made.endpoint_id, world.owner, world.clock.now()
+            world.session,
+            world.account_id,
+            made.endpoint_id,
+            frozenset(Right),
+            world.owner,
+            world.clock.now(),
         )
         assert forget_events(world.session, world.clock.now()) == len(owed) - 1
         assert told(world) == owed[-1:]

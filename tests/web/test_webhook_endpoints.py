@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from tests.factories import VISA
+from tests.factories import PASSWORD, VISA
 from tests.receivers import receiving
 from tests.web.conftest import errors, words
 from webapp.courier import HttpCourier
@@ -161,3 +161,31 @@ def test_a_technician_hears_of_the_balance_alone(world, teammate):
     moved = {**FORM, "events": ["balance.low"]}
     assert technician.post(f"{HERE}/{other.endpoint_id}/change", data=moved).status_code == 403
     assert endpoints(world)[-1].url == "https://hooks.example.com/in"
+
+
+@pytest.mark.parametrize("door", ["rotation", "removal", "state"])
+def test_a_technician_does_not_manage_what_tells_of_billing_f12(world, teammate, door):
+    """F12, P1: its secret would let them forge "payment.succeeded"; without it nobody is told."""
+    made = world.webhook(events=CHOICES)
+    refused = teammate("technical").post(f"{HERE}/{made.endpoint_id}/{door}", data={"on": "0"})
+    assert refused.status_code == 403
+    assert "whsec_" not in refused.text
+    assert "Only people who see billing" in words(refused)
+    [it] = endpoints(world)
+    assert (it.secret, it.is_on, it.removed_at) == (made.secret, True, None)
+
+
+@pytest.mark.parametrize("door", ["rotation", "removal", "state"])
+def test_a_technician_manages_what_tells_of_the_balance_f12(world, teammate, door):
+    """F12, P1"""
+    here = f"{HERE}/{world.webhook(events=['balance.low']).endpoint_id}/{door}"
+    assert teammate("technical").post(here, data={"on": "0"}).status_code in (201, 303)
+
+
+@pytest.mark.parametrize("door", ["rotation", "removal"])
+def test_its_secret_and_its_end_ask_for_the_password_again_f12(client, world, door):
+    """F12: a session that was left open is not enough."""
+    here = f"{HERE}/{world.webhook().endpoint_id}/{door}"
+    world.clock.advance(minutes=16)
+    assert client.post(here).status_code == 401
+    assert client.post(here, data={"proof": PASSWORD}).status_code in (201, 303)

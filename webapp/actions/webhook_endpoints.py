@@ -83,11 +83,18 @@ def change_endpoint(
 
 
 def switch_endpoint(
-    session: Session, account_id: int, endpoint_id: int, on: bool, actor: Actor, now: datetime
+    session: Session,
+    account_id: int,
+    endpoint_id: int,
+    on: bool,
+    rights: Collection[Right],
+    actor: Actor,
+    now: datetime,
 ) -> Endpoint:
-    """Set the wished state; doing so twice changes nothing. Raises `NotFound`."""
+    """Set the wished state; doing so twice changes nothing. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
+    endpoint.insist_on_rights(rights)
     if endpoint.is_on != on:
         if on:
             endpoint.resume()
@@ -100,11 +107,17 @@ def switch_endpoint(
 
 
 def remove_endpoint(
-    session: Session, account_id: int, endpoint_id: int, actor: Actor, now: datetime
+    session: Session,
+    account_id: int,
+    endpoint_id: int,
+    rights: Collection[Right],
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    """Its log stays for the operator. Raises `NotFound`."""
+    """Its log stays for the operator. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
+    endpoint.insist_on_rights(rights)
     endpoint.removed_at = now
     webhooks.note_who_is_told(session, account)
     audit.record(session, account_id, actor, "webhook_removed", now, url=endpoint.url)
@@ -112,11 +125,17 @@ def remove_endpoint(
 
 
 def rotate_secret(
-    session: Session, account_id: int, endpoint_id: int, actor: Actor, now: datetime
+    session: Session,
+    account_id: int,
+    endpoint_id: int,
+    rights: Collection[Right],
+    actor: Actor,
+    now: datetime,
 ) -> NewSecret:
-    """For a day both sign. Raises `NotFound`."""
+    """For a day both sign. Raises `NotFound`, `Denied`."""
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
+    endpoint.insist_on_rights(rights)
     secret = endpoint.rotate(now)
     audit.record(session, account_id, actor, "webhook_rotated", now, url=endpoint.url)
     made = NewSecret(endpoint.id, endpoint.url, secret)

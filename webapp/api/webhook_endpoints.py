@@ -175,7 +175,7 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     session, account_id = db.session(), machine.account_id
     on = shapes.read(EndpointState, bodies.read_json()).on
     now = it.clock.now()
-    actions.switch_endpoint(session, account_id, endpoint_id, on, machine.actor, now)
+    actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, machine.actor, now)
     it.wake()
     return answer(records.read_endpoint(session, account_id, endpoint_id))
 
@@ -184,7 +184,8 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 @operation("Remove a webhook endpoint", Group.WEBHOOKS, Scope.BILLING_WRITE, status=204)
 def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
-    actions.remove_endpoint(db.session(), machine.account_id, endpoint_id, machine.actor, now)
+    who = RIGHTS, machine.actor
+    actions.remove_endpoint(db.session(), machine.account_id, endpoint_id, *who, now)
     return nothing()
 
 
@@ -194,7 +195,8 @@ def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
     """For 24 hours both secrets sign, so that a receiver changes over without losing any."""
     machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
-    made = actions.rotate_secret(db.session(), machine.account_id, endpoint_id, machine.actor, now)
+    who = RIGHTS, machine.actor
+    made = actions.rotate_secret(db.session(), machine.account_id, endpoint_id, *who, now)
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
 
 

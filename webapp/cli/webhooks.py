@@ -18,6 +18,8 @@ commands = Commands("webhooks", help="Where an account's events go, and what bec
 
 SHOWN = 50
 
+STAFF = frozenset(Right), COMMAND_LINE
+
 ALL = [str(kind) for kind in CHOICES]
 
 
@@ -50,8 +52,7 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
         db.session(),
         account,
         EndpointChoice(url, name, events or tuple(ALL)),
-        frozenset(Right),
-        COMMAND_LINE,
+        *STAFF,
         it.clock.now(),
         plain_http=bool(it.settings.webhook_allowed_networks),
     )
@@ -65,7 +66,7 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
 def rotate(account: int, endpoint: int, as_json: bool) -> None:
     """Give ENDPOINT a new secret; for a day both sign."""
     now = parts().clock.now()
-    made = actions.rotate_secret(db.session(), account, endpoint, COMMAND_LINE, now)
+    made = actions.rotate_secret(db.session(), account, endpoint, *STAFF, now)
     show_secret(account, made, as_json)
 
 
@@ -78,7 +79,7 @@ def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
     """Switch ENDPOINT on or off. What was owed to it goes out when it is on again."""
     it = parts()
     on, now = state == "on", it.clock.now()
-    actions.switch_endpoint(db.session(), account, endpoint, on, COMMAND_LINE, now)
+    actions.switch_endpoint(db.session(), account, endpoint, on, *STAFF, now)
     it.wake()
     record = asdict(records.read_endpoint(db.session(), account, endpoint))
     print_json(record) if as_json else print_record(record)
@@ -90,7 +91,7 @@ def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
 def remove(account: int, endpoint: int) -> None:
     """Remove ENDPOINT; what is waiting for it is dropped."""
     now = parts().clock.now()
-    actions.remove_endpoint(db.session(), account, endpoint, COMMAND_LINE, now)
+    actions.remove_endpoint(db.session(), account, endpoint, *STAFF, now)
     click.echo(f"Webhook {endpoint} of account {account} is removed.")
 
 

@@ -184,9 +184,9 @@ class Endpoint(Base):
         self.ended = self.ended_at = self.failing_since = None
 
     def insist_on_rights(self, rights: Collection[Right]) -> None:
-        """Raises `Denied`: whoever may not choose its events may not send them elsewhere (P1)."""
+        """Raises `Denied`: only people who may choose its events may manage it (P1)."""
         if Right.BILLING not in rights and not OF_BALANCE.issuperset(self.events):
-            raise Denied("Only people who see billing can change where its events go.")
+            raise Denied("Only people who see billing can change a webhook that tells of it.")
 
 
 class Event(Base):

@@ -6,7 +6,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from webapp import guard
-from webapp.domain.errors import NotFound, Refusal, TooOften
+from webapp.domain.errors import Denied, NotFound, Refusal, TooOften
 from webapp.extensions import db
 from webapp.reads.message import Message
 from webapp.reads.outage import Outage
@@ -35,6 +35,8 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
     db.session.rollback()
     if isinstance(refusal, NotFound):
         return page(404, *WORDS[404])
+    if isinstance(refusal, Denied):
+        return page(403, WORDS[403][0], refusal.sentence)
     if isinstance(refusal, TooOften):
         return page(429, WORDS[429][0], refusal.sentence)
     return page(422, "That was not done", refusal.sentence)

@@ -102,7 +102,8 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     on, it = forms.wished(), parts()
     now = it.clock.now()
-    actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, person.actor, now)
+    who = person.rights, person.actor
+    actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
     it.wake()
     return back_to(endpoint_id, "It is on. What has waited goes out now." if on else "It is off.")
 
@@ -117,7 +118,8 @@ def rotation(endpoint_id: int) -> ResponseReturnValue:
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, proved=True)
     now = parts().clock.now()
-    made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, person.actor, now)
+    who = person.rights, person.actor
+    made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, *who, now)
     return shown_once(person, made)
 
 
@@ -129,9 +131,10 @@ def removal(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post(f"{ONE}/removal")
 def remove(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL)
+    person = permit(Right.TECHNICAL, proved=True)
     now = parts().clock.now()
-    actions.remove_endpoint(db.session(), person.account_id, endpoint_id, person.actor, now)
+    who = person.rights, person.actor
+    actions.remove_endpoint(db.session(), person.account_id, endpoint_id, *who, now)
     return go_to("webhook_endpoints.index", Message("The webhook is removed."))
 
 
