@@ -2,11 +2,13 @@
 
 import socket
 import time
+from ipaddress import ip_address
 
 import pytest
 
 from tests.receivers import receiving
 from webapp.courier import PLAIN, PRIVATE, HttpCourier
+from webapp.domain.public_addresses import is_public
 
 HERE = ("127.0.0.0/8",)
 
@@ -32,10 +34,15 @@ def test_it_arrives_as_it_was_sent():
         "0.0.0.0", "100.64.0.1", "224.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]",
         "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]",
         "2130706433", "0x7f.1",
+        # F14: special, wrapping and future ranges
+        "[::127.0.0.1]", "[::8.8.8.8]", "[fec0::1]", "[5f00::1]", "[4000::1]", "[e000::1]",
+        "[64:ff9b:1::1]", "[2002:808:808::]", "[2001:db8::1]", "[3fff::1]", "[2001:20::1]",
+        "[::ffff:10.0.0.1]", "[ff02::1]", "192.88.99.1", "192.0.0.8", "198.18.0.1", "240.0.0.1",
+        "255.255.255.255", "203.0.113.7", "192.0.2.1",
     ],
 )  # fmt: skip
 def test_private_addresses_are_refused(host):
-    """Whatever the spelling: the name is resolved first, and what it resolves to is judged."""
+    """F14: whatever the spelling; the name is resolved first, and what it resolves to is judged."""
     for scheme in ("http", "https"):
         reply = deliver(f"{scheme}://{host}/in", allowed=())
         assert reply.status is None
@@ -78,6 +85,50 @@ def test_one_private_address_spoils_a_name(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     assert deliver("https://hooks.example.com/in", allowed=()).trouble == PRIVATE
+
+
+def resolving_to(monkeypatch, *addresses):
+    def resolve(host, port, *rest, **more):
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+def test_all_addresses_are_tried_in_turn_f14(monkeypatch):
+    """F14: a receiver with one dead host is reached at the other."""
+    with receiving() as receiver:
+        port = receiver.url.rpartition(":")[2].partition("/")[0]
+        resolving_to(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+        reply = deliver(f"http://hooks.example.com:{port}/in")
+    assert reply.status == 204
+    assert len(receiver.got) == 1
+
+
+def test_a_silent_address_leaves_time_for_the_next_f14(monkeypatch):
+    """F14: within the one deadline."""
+    with receiving() as receiver, socket.socket() as full:
+        port = int(receiver.url.rpartition(":")[2].partition("/")[0])
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:  # its queue is full: the next connection is not answered
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.2", port))
+        resolving_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+        reply = deliver(f"http://hooks.example.com:{port}/in", seconds=4)
+        for one in waiting:
+            one.close()
+    assert reply.status == 204
+    assert reply.took_ms < 4000
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"]
+)
+def test_public_addresses_are_public_f14(address):
+    assert is_public(ip_address(address))
 
 
 def test_redirects_are_not_followed():

@@ -1,8 +1,8 @@
 """Brings webhooks to addresses that customers have chosen, and to no others that these lead to.
 
-A name is resolved once, each of its addresses is judged, and the connection goes to the one that
-was judged; so a name that answers differently a moment later leads nowhere. Redirects are not
-followed. Neither a slow nor a talkative receiver holds it up.
+A name is resolved once, and each of its addresses is judged; then they are tried in turn, until the
+time for the whole request is over. So a name that answers differently a moment later leads nowhere.
+Redirects are not followed. Neither a slow nor a talkative receiver holds it up.
 """
 
 import socket
@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 from webapp.domain.languages import N_
+from webapp.domain.public_addresses import Address, is_public, unwrapped
 from webapp.ports import Reply
 
 SECONDS = 15.0
@@ -23,13 +24,6 @@ SECONDS = 15.0
 
 LARGEST = 16 * 1024
 """Bytes of an answer that are read at most; a receiver has nothing to tell us but its status."""
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-EMBEDDING = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"),
-             ip_network("2001::/32"))  # fmt: skip
-"""IPv6 that stands for some IPv4 address, which may be a private one."""
 
 PRIVATE = N_("The address is private. Your provider decides which of those may be reached.")
 PLAIN = N_("Only private addresses are reached without https.")
@@ -49,7 +43,7 @@ class HttpCourier:
         """Never raises for what a receiver does."""
         began = time.monotonic()
         try:
-            status, said = self._post(urlsplit(url), headers, body)
+            status, said = self._post(urlsplit(url), headers, body, began + self._seconds)
         except Refused as refused:
             said, detail = refused.args
         except ssl.SSLError as error:
@@ -63,17 +57,19 @@ class HttpCourier:
             return Reply(status, said, _since(began))
         return Reply(None, said, _since(began), detail)
 
-    def _post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    def _post(
+        self, url: SplitResult, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> tuple[int, str]:
         host, secure = url.hostname or "", url.scheme == "https"
         port = url.port or (443 if secure else 80)
-        address = self._judged(host, port, secure=secure)
+        addresses = self._judged(host, port, secure=secure)
         kind = _Secure if secure else _Plain
-        connection = kind(host, port, timeout=self._seconds)
-        connection.goes_to = address
+        connection = kind(host, port)
+        connection.goes_to, connection.deadline = addresses, deadline
         path = url.path or "/"
         target = f"{path}?{url.query}" if url.query else path
         # A time-out of the socket is for one packet: a drop a second would go on for ever.
-        end = Timer(self._seconds, _cut, [connection])
+        end = Timer(max(0.0, deadline - time.monotonic()), _cut, [connection])
         end.start()
         try:
             connection.request("POST", target, body, dict(headers))
@@ -83,60 +79,61 @@ class HttpCourier:
             end.cancel()
             connection.close()
 
-    def _judged(self, host: str, port: int, *, secure: bool) -> Address:
-        """The address to connect to. One that may not be reached spoils them all."""
+    def _judged(self, host: str, port: int, *, secure: bool) -> list[Address]:
+        """Those to connect to, each once. One that may not be reached spoils them all."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise Refused(N_("There is no host %(detail)s."), host) from None
-        addresses = [_unmapped(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found]
+        written = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
+        addresses = [unwrapped(ip_address(text)) for text in written]
         for address in addresses:
             allowed = any(address in network for network in self._allowed)
-            if not allowed and not _is_public(address):
+            if not allowed and not is_public(address):
                 raise Refused(PRIVATE, "")
             if not allowed and not secure:
                 raise Refused(PLAIN, "")
-        return addresses[0]
+        return addresses
 
 
 class _Plain(HTTPConnection):
-    goes_to: Address
+    goes_to: Sequence[Address]
+    deadline: float
 
     def connect(self) -> None:
-        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.timeout)
+        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.deadline)
 
 
 class _Secure(HTTPSConnection):
-    goes_to: Address
+    goes_to: Sequence[Address]
+    deadline: float
 
     def connect(self) -> None:
         # Kept for whoever cuts it off, also while hands are shaken.
-        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.timeout)
+        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.deadline)
         context = ssl.create_default_context()
         self.sock = self.cut_off = context.wrap_socket(self.sock, server_hostname=self.host)
 
 
-def _connected(address: Address, port: int, timeout: float | None) -> socket.socket:
-    """To an address and no name, so there is nothing more to resolve."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    plain = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        plain.settimeout(timeout)
-        plain.connect((str(address), port))
-    except BaseException:
-        plain.close()
-        raise
-    return plain
-
-
-def _is_public(address: Address) -> bool:
-    if address.is_multicast or not address.is_global:
-        return False
-    return not any(address in network for network in EMBEDDING)
-
-
-def _unmapped(address: Address) -> Address:
-    return getattr(address, "ipv4_mapped", None) or address
+def _connected(addresses: Sequence[Address], port: int, deadline: float) -> socket.socket:
+    """To the first that answers. They are no names, so there is nothing more to resolve."""
+    failure: OSError = TimeoutError()
+    for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(left / untried)  # one that is silent leaves time for the others
+            plain.connect((str(address), port))
+            plain.settimeout(left)
+        except OSError as error:
+            plain.close()
+            failure = error
+        else:
+            return plain
+    raise failure
 
 
 def _cut(connection: _Plain | _Secure) -> None:

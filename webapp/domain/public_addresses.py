@@ -1,0 +1,63 @@
+"""Which addresses lead to the public internet.
+
+Asked before anything calls out to an address that a customer chose.
+
+What is not known to be public is refused: future ranges too, and IPv6 that wraps an IPv4 address.
+"""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+
+SPECIAL_IPV4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",  # this host
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # shared by a carrier's customers
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local, and the metadata of clouds
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # IETF protocols
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # AMT
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # future use, and broadcast
+    )
+)
+"""The registry of special-purpose addresses (RFC 6890), multicast and what is reserved."""
+
+GLOBAL_IPV6 = IPv6Network("2000::/3")
+"""All that is assigned to the internet. Outside are ::/96, fec0::/10, 5f00::/16, 64:ff9b::/96 …"""
+
+SPECIAL_IPV6 = tuple(
+    IPv6Network(text)
+    for text in (
+        "2001::/23",  # IETF protocols; Teredo, which wraps an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which wraps an IPv4 address
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
+    )
+)
+
+
+def unwrapped(address: Address) -> Address:
+    """An IPv4 address that is written as IPv6 (::ffff:0:0/96) is that IPv4 address."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_public(address: Address) -> bool:
+    address = unwrapped(address)
+    if address.is_private or address.is_multicast or address.is_reserved:
+        return False
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in SPECIAL_IPV4)
+    return address in GLOBAL_IPV6 and not any(address in network for network in SPECIAL_IPV6)
