@@ -96,6 +96,7 @@ def create_app(
         static_folder=str(static),
         static_url_path=f"/static/{static_files.digest_of(STATIC)}",
     )
+    behind_tls = settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
@@ -103,7 +104,10 @@ def create_app(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        SESSION_COOKIE_SECURE=behind_tls,
+        # With that prefix a browser takes it from this very host alone, and only by TLS.
+        SESSION_COOKIE_NAME="__Host-session" if behind_tls else "session",
+        SESSION_COOKIE_PATH="/",
         # Our pages send no referrer, so none may be asked for behind TLS; the token is.
         WTF_CSRF_SSL_STRICT=False,
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),

@@ -15,6 +15,7 @@ from webapp.actions.each import Going, always, each
 from webapp.actions.expire_holds import expire_holds
 from webapp.actions.finish_setup import expire_setups
 from webapp.actions.forget_events import forget_events
+from webapp.actions.forget_proofs import forget_proofs
 from webapp.actions.go_on import GOING_ON, go_on
 from webapp.actions.lift_suspensions import lift_suspensions
 from webapp.actions.reconcile import reconcile
@@ -120,6 +121,12 @@ JOBS = (
         3600,
         lambda session, it: forget_events(session, it.clock.now()),
         "events of webhooks forgotten",
+    ),
+    Job(
+        "forget proofs",
+        3600,
+        lambda session, it: forget_proofs(session, it.proofs, it.clock.now()),
+        "proofs of cancelled wire transfers removed",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(

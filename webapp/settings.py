@@ -318,6 +318,14 @@ class Settings:
         ):
             raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} one")
 
+    @property
+    def has_real_processor(self) -> bool:
+        """One that is not the sandbox, be it in test mode."""
+        return (
+            self.card_processor is not CardProcessor.SANDBOX
+            or self.paypal_processor is PayPalProcessor.PAYPAL
+        )
+
     def _check_paypal(self) -> None:
         if self.paypal_processor is not PayPalProcessor.PAYPAL:
             return

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from tests import wires
 from tests.factories import micros
 from webapp.actions.complete_wire import complete_wire
+from webapp.actions.forget_proofs import forget_proofs
 from webapp.domain import proofs
 from webapp.domain.accounts import Account
 from webapp.domain.attempts import Attempt
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import Payment, PaymentKind
-from webapp.domain.wires import OPEN_AT_ONCE, PROOFS, WireRequest
+from webapp.domain.wires import OPEN_AT_ONCE, PROOF_BYTES, PROOFS, WireRequest
 from webapp.extensions import db
 
 
@@ -330,3 +331,51 @@ def test_strangers_find_nothing(world):
 def test_one_that_never_was(world, act):
     with pytest.raises(NotFound):
         act(world, WireRequest(id=999))
+
+
+def test_proofs_have_a_quota_for_an_account_f13(world, monkeypatch):
+    """F13: cancelling and asking again makes no room; a completed request counts no more."""
+    size = len(wires.PDF)
+    monkeypatch.setattr("webapp.actions.add_proof.PROOF_BYTES", 3 * size)
+    first = wires.prove(world, wires.ask(world))
+    for _ in range(2):
+        wires.cancel(world, wires.prove(world, wires.ask(world)))
+    last = wires.ask(world)
+    with pytest.raises(Conflict, match="no room for another file"):
+        wires.prove(world, last)
+    assert len(wires.proof_files(world)) == 3
+    wires.complete(world, first)
+    wires.prove(world, last)
+
+
+def test_the_quota_fits_all_that_may_be_open_at_once_in_part_f13():
+    """F13: at least one full request, and far from all that could be sent."""
+    assert PROOFS * proofs.LARGEST <= PROOF_BYTES < OPEN_AT_ONCE * PROOFS * proofs.LARGEST
+
+
+def forgotten(world):
+    return forget_proofs(world.session, world.parts.proofs, world.clock.now())
+
+
+def test_proofs_of_cancelled_requests_are_removed_f13(world):
+    """F13, L5: after 14 days; those of every other request stay."""
+    kept = wires.prove(world, wires.ask(world))
+    rejected = wires.prove(world, wires.ask(world))
+    wires.reject(world, rejected)
+    wires.cancel(world, wires.prove(world, wires.ask(world)))
+    world.clock.advance(days=14, seconds=-1)
+    assert forgotten(world) == 0
+    world.clock.advance(seconds=1)
+    assert forgotten(world) == 1
+    assert forgotten(world) == 0
+    assert len(wires.proof_files(world)) == 2
+    assert len(wires.again(world, kept).proofs) == len(wires.again(world, rejected).proofs) == 1
+    assert wires.audited(world).count("wire_proof_added") == 3
+
+
+def test_removing_proofs_is_carried_on_after_a_crash_f13(world):
+    """F13: the file had gone, and the commit had not come."""
+    wires.cancel(world, wires.prove(world, wires.ask(world)))
+    wires.proof_files(world)[0].unlink()
+    world.clock.advance(days=14)
+    assert forgotten(world) == 1

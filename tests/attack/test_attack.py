@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from io import BytesIO
+from ipaddress import ip_network
 
 import pytest
 from flask import Blueprint, request
@@ -25,10 +26,12 @@ from tests.everybody import address_of, form_of
 from tests.factories import PASSWORD, resume_token
 from tests.web import matrix
 from webapp.actions.create_account import create_account
+from webapp.courier import PRIVATE, HttpCourier
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid
 from webapp.domain.notices import Notice
+from webapp.domain.public_addresses import GLOBAL_IPV6, SPECIAL_IPV4, SPECIAL_IPV6
 from webapp.domain.users import Membership, User
 from webapp.extensions import csrf
 from webapp.mailer import SmtpMailer
@@ -168,6 +171,18 @@ def test_no_header_gets_into_a_mail(tmp_path, tally):
             assert mail.get_all("To") == ["bo@example.com"]
         tried += 1
     tally("line breaks in the subject of a mail", tried)
+
+
+def test_no_webhook_leads_into_our_network(tally):
+    """F14: both ends of every special range, and each eighth of IPv6 beside the one in use."""
+    courier, tried = HttpCourier(), 0
+    eighths = [n for n in ip_network("::/0").subnets(new_prefix=3) if n != GLOBAL_IPV6]
+    for network in (*SPECIAL_IPV4, *SPECIAL_IPV6, *eighths):
+        for address in (network[0], network[network.num_addresses // 2], network[-1]):
+            host = f"[{address}]" if address.version == 6 else str(address)
+            assert courier.deliver(f"https://{host}/in", {}, b"").trouble == PRIVATE, host
+            tried += 1
+    tally("webhooks to special addresses", tried)
 
 
 @on_sqlite

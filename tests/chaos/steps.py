@@ -94,6 +94,7 @@ NOT_IN_TRAFFIC = {
     "import_usage.end": "the same",
     "import_usage.refuse": "the same",
     "import_usage._note": "the same",
+    "forget_proofs.forget_proofs": "files of cancelled requests move no money",
     "note_export.note_export": "an export changes nothing",
     "books: answers.put": "the run itself tells the sandbox how to misbehave",
     "books: answers.clear": "the same",

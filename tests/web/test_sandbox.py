@@ -2,17 +2,27 @@
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
-from tests.factories import DECLINING, MASTERCARD, VISA
+from tests.factories import DECLINING, MASTERCARD, VISA, unsigned
+from webapp.app import TEMPLATES
+from webapp.domain import throttle
 from webapp.domain.money import MICROS
+from webapp.domain.notices import Notice
 from webapp.domain.payment_methods import MethodKind, PaymentMethod
-from webapp.domain.users import Membership, Role
+from webapp.domain.users import Membership, Role, User
+from webapp.mailer import SmtpMailer
 from webapp.ports import ChargeRequest, MethodGone
+from webapp.processors.sandbox.afterwards import Afterwards
 from webapp.processors.sandbox.answers import AnswerKind, NextAnswer
+from webapp.settings import CardProcessor, PayPalProcessor
 from webapp.web.sandbox_screen import DECLINES, in_words
 
 CARD = {
@@ -434,6 +444,39 @@ def test_another_accounts_mail_is_not_found(app, client, world, receipt, path):
     )
 
 
+def use(app, world, **parts):
+    """The same installation with other parts."""
+    world.parts = app.extensions["ballast"] = replace(app.extensions["ballast"], **parts)
+
+
+@pytest.fixture
+def reset_mail(client, world):
+    """A link to a new password for the person who is signed in."""
+    email = world.session.get_one(User, world.created.user_id).email
+    client.post("/forgot-password", data={"email": email})
+    return world.session.query(Notice).order_by(Notice.id.desc()).first()
+
+
+TOKEN = re.compile(r"/reset-password/([\w.\-•]+)")
+
+
+@pytest.mark.parametrize("page", ["/sandbox/outbox/{}", "/sandbox/outbox/{}/body"])
+def test_links_work_only_where_the_outbox_is_the_mailbox_f14(app, client, world, reset_mail, page):
+    """F14: with a mail server, or a real processor in test mode, a session is not the mailbox."""
+    page = page.format(reset_mail.id)
+    assert set(TOKEN.findall(client.get(page).text)) != {"••••"}
+    own = world.parts
+    smtp = SmtpMailer(TEMPLATES, "http://x", unsigned, server="x", port=25, sender="b@example.com")
+    use(app, world, mailer=smtp)
+    assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
+    stripe = replace(own.settings, card_processor=CardProcessor.STRIPE)
+    use(app, world, mailer=own.mailer, settings=stripe)
+    assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
+    paypal = replace(own.settings, paypal_processor=PayPalProcessor.PAYPAL)
+    use(app, world, settings=paypal)
+    assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
+
+
 # The card form: another company's address
 
 
@@ -609,3 +652,48 @@ def test_a_method_that_changes_at_the_processor_m13(client, world, change, said)
     client.post("/sandbox/methods", data={"method": card.id, "change": change})
 
     assert said in client.get("/billing/payment-methods").text
+
+
+def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
+    """F14, L7: the others are refused with a sentence."""
+    world.pay(world.card(VISA), "100.00")
+    key = world.attempts[-1].key
+    people = [sign_in(world.created.user_id) for _ in range(6)]
+    world.session.rollback()
+    ready = Barrier(len(people), timeout=30)
+    left_of = Afterwards.left_of
+
+    def together(afterwards, key):
+        """All have looked at what is left before the first takes it."""
+        left = left_of(afterwards, key)
+        with suppress(BrokenBarrierError):
+            ready.wait(0.5)
+        return left
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(people)) as pool:
+        patch.setattr(Afterwards, "left_of", together)
+        form = {"charge": key, "kind": "refund", "amount": "100.00"}
+        answers = list(pool.map(lambda it: it.post("/sandbox/taken-back", data=form), people))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len(world.books.afterwards.all()) == 1
+    refused = [person for person in people if "not left" in words(person.get("/sandbox"))]
+    assert len(refused) == len(people) - 1
+
+
+def test_the_card_form_is_throttled_f14(app, world):
+    """F14: nobody is signed in there, and each card is a row."""
+    app.extensions["ballast"] = replace(
+        world.parts, settings=replace(world.parts.settings, rate_limits=True)
+    )
+    anyone = app.test_client()
+    for _ in range(throttle.CAPTURE_FROM.times):
+        assert anyone.post("/sandbox/cards", data=CARD, headers=JSON).status_code == 201
+    refused = anyone.post("/sandbox/cards", data=CARD, headers=JSON)
+    assert refused.status_code == 429
+    assert "too often" in refused.json["errors"]["form"]
+    assert refused.headers["Retry-After"]
+    page = anyone.post("/sandbox/cards", data=CARD)
+    assert page.status_code == 429
+    assert "too often" in words(page)
+    world.clock.advance(hours=1)
+    assert anyone.post("/sandbox/cards", data=CARD, headers=JSON).status_code == 201

@@ -4,10 +4,13 @@ import re
 
 import pytest
 
+from tests.conftest import settings_in
 from tests.factories import PASSWORD
 from tests.web.conftest import words
+from webapp.app import create_app
 from webapp.domain.audit import AuditEntry
 from webapp.domain.users import Membership, User
+from webapp.extensions import db
 
 MAIN = "/billing/payment-methods"
 
@@ -126,6 +129,26 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(visitor, email):
     cookie = sign_in(visitor, email).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie"),
+    [
+        ("https://billing.example.com", "__Host-session="),
+        ("https://example.com/billing", "__Host-session="),
+        ("http://127.0.0.1:8000", "session="),
+    ],
+)
+def test_behind_tls_the_cookie_is_bound_to_its_host_f14(home, url, cookie):
+    """F14: no neighbour of the host can set it, and it never travels in the clear."""
+    app = create_app(settings_in(home, PUBLIC_URL=url))
+    told = app.test_client().get("/sign-in", base_url=url).headers["Set-Cookie"]
+    assert told.startswith(cookie)
+    assert "Path=/;" in f"{told};"
+    assert "Domain" not in told
+    assert ("Secure" in told) == url.startswith("https:")
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_a_forged_cookie_is_nobody(visitor):

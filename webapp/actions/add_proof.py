@@ -9,8 +9,13 @@ from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Invalid
 from webapp.domain.notices import NoticeKind
-from webapp.domain.wires import PROOFS, WireProof, WireRequest
+from webapp.domain.wires import PROOF_BYTES, PROOFS, WireProof, WireRequest
 from webapp.ports import ProofFiles
+
+FULL = (
+    "This account has no room for another file: the proofs of its wire transfers take "
+    f"{proofs.size_text(PROOF_BYTES)} at most. Send the file to us by email."
+)
 
 
 def add_proof(
@@ -63,6 +68,8 @@ def _record(
     wire.insist_on_open()
     if len(wire.proofs) >= PROOFS:
         raise Conflict(f"A request takes {PROOFS} files, and has them.", code="too_many_proofs")
+    if wires.proof_bytes(session, account.id) + len(content) > PROOF_BYTES:
+        raise Conflict(FULL, code="too_many_proofs")
     kind = proofs.kind_of(content)
     proof = WireProof(
         wire=wire,

@@ -70,6 +70,9 @@ CARD = Limit("card", 10, HOUR)
 """Of one account. Whoever tests stolen cards needs hundreds."""
 CARD_FROM = Limit("card-from", 20, HOUR)
 
+CAPTURE_FROM = Limit("capture-from", 60, HOUR)
+"""Cards in the sandbox's form, right or wrong: each is a row there."""
+
 RETRY = Limit("retry", 5, HOUR)
 """Of one account."""
 

@@ -6,7 +6,7 @@ payment, and a payment one request.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from re import compile as pattern
@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
 
 from webapp.domain.base import Base
 from webapp.domain.errors import Conflict, NotFound
@@ -39,6 +39,12 @@ OPEN_AT_ONCE = 10
 
 PROOFS = 5
 """Files that one request takes."""
+
+PROOF_BYTES = 200 * 1024 * 1024
+"""Of all files with an account's open, rejected and cancelled requests."""
+
+FORGET_PROOFS_AFTER = timedelta(days=14)
+"""The files of a cancelled request, counted from then."""
 
 REASON_LENGTH = 300
 
@@ -178,7 +184,7 @@ class WireRequest(Base):
 
 
 class WireProof(Base):
-    """A file that shows that the money was sent. Kept with the request for good."""
+    """A file that shows that the money was sent. Kept unless its request is cancelled."""
 
     __tablename__ = "wire_proof"
     __table_args__ = (
@@ -200,6 +206,32 @@ class WireProof(Base):
     uploaded_at: Mapped[datetime]
 
     wire: Mapped[WireRequest] = relationship(back_populates="proofs")
+
+
+def proof_bytes(session: Session, account_id: int) -> int:
+    """Of the files that count towards `PROOF_BYTES`: a completed request has been paid for."""
+    sizes = (
+        select(func.coalesce(func.sum(WireProof.size), 0))
+        .join(WireProof.wire)
+        .where(WireRequest.account_id == account_id, WireRequest.state != WireState.COMPLETED)
+    )
+    return int(session.scalar(sizes) or 0)
+
+
+def proofs_to_forget(session: Session, now: datetime, limit: int) -> list[WireProof]:
+    """Of requests that were cancelled long ago."""
+    query = (
+        select(WireProof)
+        .join(WireProof.wire)
+        .where(
+            WireRequest.state == WireState.CANCELLED,
+            WireRequest.closed_at <= now - FORGET_PROOFS_AFTER,
+        )
+        .options(contains_eager(WireProof.wire))
+        .order_by(WireProof.id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
 
 
 def new_reference(session: Session) -> str:

@@ -11,8 +11,15 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 def letters_for(person: Person) -> Mailer:
-    """Renders what they read; links that are signed for a customer are dead before staff."""
-    return parts().letters if person.is_operator else parts().mailer
+    """Renders what they read on our pages.
+
+    A link that is signed for a person works only where the outbox takes the place of a mailbox: in
+    a sandbox without a mail server, and never before staff. Elsewhere whoever has a person's
+    session could read the link to a new password.
+    """
+    it = parts()
+    is_mailbox = not it.mailer.delivers and not it.settings.has_real_processor
+    return it.mailer if is_mailbox and not person.is_operator else it.letters
 
 
 def framed(html: str) -> Response:

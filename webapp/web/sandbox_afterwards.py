@@ -36,14 +36,21 @@ def take_back() -> ResponseReturnValue:
     left, now = books.afterwards.left_of(key), parts().clock.now()
     amount = forms.amount(request.form, "amount", errors) or left
     if errors or not 0 < amount <= left:
-        return go_to("sandbox.index", Message("That is not left of this charge.", "bad"))
-    if kind == TakenBack.REFUND:
-        books.afterwards.refund(key, amount, now)
-    elif kind == TakenBack.DISPUTE:
-        books.afterwards.dispute(key, now)
-    else:
-        books.afterwards.reverse(key, now)
+        return _not_left()
+    try:
+        if kind == TakenBack.REFUND:
+            books.afterwards.refund(key, amount, now)
+        elif kind == TakenBack.DISPUTE:
+            books.afterwards.dispute(key, now)
+        else:
+            books.afterwards.reverse(key, now)
+    except ValueError:  # another request has taken it back meanwhile
+        return _not_left()
     return _told("The money went back.")
+
+
+def _not_left() -> ResponseReturnValue:
+    return go_to("sandbox.index", Message("That is not left of this charge.", "bad"))
 
 
 def close(reference: str) -> ResponseReturnValue:

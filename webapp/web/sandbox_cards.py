@@ -17,11 +17,13 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from webapp.domain.errors import TooOften
 from webapp.extensions import csrf, parts
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.cards import holds_a_number
 from webapp.processors.sandbox.challenges import leads_here
 from webapp.processors.sandbox.form import KEPT_FIELDS, CardRefused, token_for
+from webapp.web import throttling
 
 
 @csrf.exempt
@@ -33,6 +35,12 @@ def capture() -> ResponseReturnValue:
     books = parts().sandbox
     if books is None:
         abort(404)
+    try:
+        throttling.capture()
+    except TooOften as refusal:
+        if not by_script:
+            raise
+        return jsonify(errors={"form": refusal.sentence}), 429
     try:
         token = token_for(books, request.form, parts().clock.now())
     except CardRefused as refused:

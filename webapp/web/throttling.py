@@ -81,6 +81,11 @@ def card(person: "Person") -> None:
     once("added cards too often", counts)
 
 
+def capture() -> None:
+    """The pretend processor's card form, which knows no person."""
+    once("sent cards too often", [from_here(throttle.CAPTURE_FROM)])
+
+
 def retry(person: "Person") -> None:
     once("retried payments too often", [of_account(throttle.RETRY, person)])
 
