@@ -205,6 +205,8 @@ def test_the_card_form_names_what_it_charges(open_page, stuck):
     expect(page.get_by_text("Saving this card charges $100.00 now.")).to_be_visible()
     expect(page.get_by_role("button", name="Add card and charge $100.00")).to_be_visible()
     expect(page.get_by_role("button", name="Submit")).to_have_count(0)
+    hint = page.get_by_text("We never store the full number.")
+    assert hint.bounding_box()["height"] < 24, "on one line beside or above a long button"
 
 
 def test_add_funds_shows_an_open_payment(open_page, world):
