@@ -17,7 +17,7 @@ from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
 from tests import made_once
-from tests.factories import MovableClock, World, proved_at
+from tests.factories import MovableClock, World, signed_in_cookie
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
 from webapp.domain import passwords
@@ -215,7 +215,5 @@ def client(app, world):
     """A browser without JavaScript, signed in as the owner."""
     client = app.test_client()
     with client.session_transaction() as cookie:
-        cookie["_user_id"] = str(world.created.user_id)
-        cookie["_fresh"] = True
-        cookie["proved"] = proved_at(world.clock.now())
+        cookie.update(signed_in_cookie(world.session, world.created.user_id, world.clock.wall()))
     return client

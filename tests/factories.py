@@ -25,6 +25,7 @@ from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.post_usage import post_usage
 from webapp.actions.receive_event import receive_event
 from webapp.actions.remove_method import remove_method
+from webapp.actions.sessions import start_session
 from webapp.actions.set_auto_charge import set_auto_charge
 from webapp.actions.webhook_endpoints import add_endpoint
 from webapp.clock import Clock
@@ -62,18 +63,29 @@ DECLINING = "4000000000000341"
 
 class MovableClock(Clock):
     def __init__(self, at: datetime = START) -> None:
-        self.at = at
+        self.at = self.wall_at = at
 
     def now(self) -> datetime:
         return self.at
 
+    def wall(self) -> datetime:
+        return self.wall_at
+
     def advance(self, **span: float) -> None:
+        """As the sandbox moves its clock: the wall clock, and with it every session, stays."""
         self.at += timedelta(**span)
 
+    def wait(self, **span: float) -> None:
+        """Time passes, by the wall clock too."""
+        self.advance(**span)
+        self.wall_at += timedelta(**span)
 
-def proved_at(now: datetime) -> int:
-    """As a session notes that its person has just given their password."""
-    return int(now.timestamp())
+
+def signed_in_cookie(session: Session, user_id: int, wall: datetime, **more: str) -> dict[str, str]:
+    """What the cookie holds of a person who signed in at that time of the wall clock."""
+    given = {"signed_in_with": "password", "device": "Firefox on Linux", "address": "127.0.0.1"}
+    token = start_session(session, user_id, remember=True, wall=wall, **given | more)
+    return {"_user_id": token}
 
 
 def micros(text: str | int | None) -> int | None:

@@ -169,6 +169,13 @@ FACTS = {
         "new_email": "ana@example.org",
         "at": "Sun 22 Nov, 14:05 UTC",
     },
+    NoticeKind.SECURITY_CHANGED: {
+        "name": "Ana Ruiz",
+        "what": "An API key was created",
+        "detail": "Meter in Dublin",
+        "at": "Sun 22 Nov, 14:05 UTC",
+        "address": "203.0.113.24",
+    },
     NoticeKind.WEBHOOK_ENDED: {
         "account_name": ACCOUNT,
         "url": "https://hooks.example.com/in",
@@ -230,6 +237,7 @@ SUBJECTS = {
     NoticeKind.RESET_PASSWORD: "Choose a new password",
     NoticeKind.PASSWORD_CHANGED: "Your password was changed",
     NoticeKind.EMAIL_CHANGED: "Your e-mail address was changed",
+    NoticeKind.SECURITY_CHANGED: "An API key was created",
     NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
     NoticeKind.INVITATION: "Ana Ruiz invites you to Harbour Voice",
     NoticeKind.OWNERSHIP: "Bo Lind is the owner of Harbour Voice now",

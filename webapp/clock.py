@@ -19,3 +19,7 @@ class Clock:
     def now(self) -> datetime:
         """The present instant, aware and in UTC."""
         return datetime.now(UTC) + self._offset()
+
+    def wall(self) -> datetime:
+        """The same without the sandbox's offset: moving its clock ends no session."""
+        return datetime.now(UTC)

@@ -13,6 +13,7 @@ from webapp.actions.catch_up import catch_up
 from webapp.actions.deliver_webhooks import deliver_webhooks
 from webapp.actions.each import Going, always, each
 from webapp.actions.expire_holds import expire_holds
+from webapp.actions.expire_sign_ups import expire_sign_ups
 from webapp.actions.finish_setup import expire_setups
 from webapp.actions.forget_events import forget_events
 from webapp.actions.forget_proofs import forget_proofs
@@ -127,6 +128,12 @@ JOBS = (
         3600,
         lambda session, it: forget_proofs(session, it.proofs, it.clock.now()),
         "proofs of cancelled wire transfers removed",
+    ),
+    Job(
+        "expire sign-ups",
+        3600,
+        lambda session, it: expire_sign_ups(session, it.clock.now()),
+        "sign-ups expired",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(

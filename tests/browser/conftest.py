@@ -37,7 +37,7 @@ from playwright.sync_api import (
 from tests import host
 from tests.browser.screen import MAIN
 from tests.conftest import settings_in
-from tests.factories import World, proved_at
+from tests.factories import World, signed_in_cookie
 from webapp.app import create_app
 from webapp.extensions import db
 
@@ -292,10 +292,6 @@ def session_cookie(app, world: World, user_id: int | None = None, *, minutes_ago
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
     # Not fresh from the start: what is found changed would be sent again with the first answer.
-    session = {
-        "_user_id": str(user_id or world.created.user_id),
-        "_fresh": False,
-        "_permanent": True,
-        "proved": proved_at(world.clock.now() - timedelta(minutes=minutes_ago)),
-    }
-    return str(serializer.dumps(session))
+    wall = world.clock.wall() - timedelta(minutes=minutes_ago)
+    cookie = signed_in_cookie(world.session, user_id or world.created.user_id, wall)
+    return str(serializer.dumps({**cookie, "_permanent": True}))

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.screen import MAIN, MASTERCARD_NAME, VISA_NAME, row, said, switch
-from tests.factories import MASTERCARD, VISA
+from tests.factories import MASTERCARD, VISA, signed_in_cookie
 from tests.surroundings.conftest import read_only
 from webapp.extensions import db
 
@@ -17,7 +17,7 @@ def outage(app, world):
     world.session.rollback()
     visitor = app.test_client()
     with visitor.session_transaction() as cookie:
-        cookie["_user_id"] = str(world.created.user_id)
+        cookie.update(signed_in_cookie(world.session, world.created.user_id, world.clock.wall()))
     app.config["WTF_CSRF_ENABLED"] = False
     with read_only():
         path = "/billing/automatic-payments/resumptions"

@@ -38,7 +38,7 @@ def test_raising_the_refill_asks_and_carries_on(open_stale, world):
     page = open_stale()
     field(page, "Refill amount").fill("120.00")
     apply(page).click()
-    dialog = page.get_by_role("dialog", name="Confirm that it is you")
+    dialog = page.get_by_role("dialog", name="Confirm it’s you")
     expect(dialog.get_by_label("Password")).to_be_focused()
     assert refill_amount(world) == 100_000_000
     page.keyboard.type("wrong")

@@ -20,7 +20,7 @@ def test_who_has_lost_phone_and_codes_gets_in_again(flask, world):
     world.session.expire_all()
     user = world.session.get_one(User, world.created.user_id)
     assert not user.has_second_factor
-    assert user.session_version == version + 1
+    assert user.session_version > version
     assert world.session.query(RecoveryCode).count() == 0
     told = {"person": "Ana Ruiz", "reason": "Called-back"}
     assert world.audits[-1] == ("second_factor_reset", told)

@@ -26,7 +26,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.languages import N_, Language, Tongue
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notices import Notice, NoticeKind
-from webapp.domain.users import Role
+from webapp.domain.users import Role, User
 from webapp.domain.webhooks import PATIENCE
 from webapp.ports import Reply, TakenBackState
 
@@ -132,7 +132,8 @@ def people(world):
     change_password(session, owner.user_id, PASSWORD, f"{PASSWORD}s", owner, now)
     ask_for_email(session, owner.user_id, "ana@example.org", owner, now)
     until = int((now + timedelta(hours=1)).timestamp())
-    confirm_email(session, owner.user_id, "ana@example.org", until, "", now)
+    version = session.get_one(User, owner.user_id).session_version
+    confirm_email(session, owner.user_id, "ana@example.org", until, version, "", now)
     roles = [role for role in Role if role is not Role.OWNER]
     invitation = world.invite("bo@example.com", *roles)
     bo = accept_as_new(session, invitation.id, 1, "Bo Lind", PASSWORD, "", now)
@@ -148,7 +149,7 @@ STORIES = {
     stops: {"limits_set", "limit_reached", "paused", "webhook_ended", "refill_blocked"},
     people: {
         "reset_password", "password_changed", "confirm_email", "email_changed", "invitation",
-        "ownership",
+        "ownership", "security_changed",
     },
 }  # fmt: skip
 

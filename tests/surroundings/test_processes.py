@@ -15,7 +15,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_migrate import downgrade, upgrade
 
 from tests.conftest import on_sqlite
-from tests.factories import MASTERCARD, VISA, MovableClock, micros
+from tests.factories import MASTERCARD, VISA, MovableClock, micros, signed_in_cookie
 from tests.surroundings.conftest import in_order, wait_until
 from tests.web.conftest import words
 from webapp.clock import Clock
@@ -185,7 +185,9 @@ def test_a_processor_that_hangs_holds_up_no_end(covered, process, command):
 def signed_in(app, world, process):
     """A browser of the owner, by a cookie as the server would have signed it."""
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
-    cookie = signer.dumps({"_user_id": str(world.created.user_id), "_fresh": True})
+    cookie = signer.dumps(
+        signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
+    )
     browser = requests.Session()
     browser.cookies.set("session", cookie, domain="127.0.0.1")
     return browser

@@ -115,7 +115,6 @@ def test_someone_without_a_role_is_nobody(world, sign_in, app):
     world.session.commit()
     answer = sign_in(world.created.user_id).get("/billing/payment-methods")
     assert answer.status_code == 303
-    assert sign_in(999).get("/billing/payment-methods").status_code == 303
 
 
 def test_the_owner_may(client, mine):

@@ -102,7 +102,7 @@ def test_an_amount_that_is_none(pat, world, account, amount):
 
 
 def test_money_asks_for_a_fresh_proof(pat, world, account):
-    world.clock.advance(minutes=16)
+    world.clock.wait(minutes=16)
     form = {"amount": "25.00", "reason": "Why", "request_key": "k" * 32}
     assert pat.post(f"{account}/adjustments", data=form).status_code == 401
     assert balance(world) == 100_000_000

@@ -11,7 +11,7 @@ from threading import Barrier, BrokenBarrierError
 
 import pytest
 
-from tests.factories import DECLINING, MASTERCARD, VISA, unsigned
+from tests.factories import DECLINING, MASTERCARD, VISA, signed_in_cookie, unsigned
 from webapp.app import TEMPLATES
 from webapp.domain import throttle
 from webapp.domain.money import MICROS
@@ -384,8 +384,7 @@ def test_another_accounts_agreement_is_not_found(app, world, agreement):
     other = world.account()
     stranger = app.test_client()
     with stranger.session_transaction() as cookie:
-        cookie["_user_id"] = str(other.user_id)
-        cookie["_fresh"] = True
+        cookie.update(signed_in_cookie(world.session, other.user_id, world.clock.wall()))
 
     path = f"/sandbox/agreements/{agreement.reference}/cancellation"
 
@@ -435,8 +434,7 @@ def test_another_accounts_mail_is_not_found(app, client, world, receipt, path):
     other = world.account()
     stranger = app.test_client()
     with stranger.session_transaction() as cookie:
-        cookie["_user_id"] = str(other.user_id)
-        cookie["_fresh"] = True
+        cookie.update(signed_in_cookie(world.session, other.user_id, world.clock.wall()))
 
     assert stranger.get(path.format(receipt.id)).status_code == 404
     assert str(receipt.id) not in re.findall(

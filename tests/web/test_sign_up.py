@@ -109,7 +109,7 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
         for headers in ({}, HTMX):
             answer = newcomer.get(path, headers=headers)
             assert answer.status_code == 422
-            assert "Confirm your e-mail address first" in words(answer)
+            assert "Confirm your email address first" in words(answer)
     for path, form in (
         (MAIN, {"state": "x", "token": "x"}),
         (f"{MAIN}/paypal", {}),
@@ -118,7 +118,7 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
     ):
         answer = newcomer.post(path, data=form)
         assert answer.status_code == 422
-        assert "Confirm your e-mail address first" in words(answer)
+        assert "Confirm your email address first" in words(answer)
     confirm = link_in(world, "bo@example.com", "confirm_email")
     assert newcomer.post(confirm).status_code == 303
     assert newcomer.get(f"{MAIN}/cards/new").status_code == 200
@@ -129,15 +129,20 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
 
 
 def test_opening_the_link_asks_before_it_confirms(app, newcomer, world):
-    """A program that looks into mails opens links. Confirmed in any browser, and once for all."""
+    """F2: a program that looks into emails opens links; whoever confirms has signed in."""
     link = link_in(world, "bo@example.com", "confirm_email")
+    assert "Is bo@example.com yours?" in words(newcomer.get(link))
     anywhere = app.test_client()
-    assert "Is bo@example.com yours?" in words(anywhere.get(link))
+    for ask in (anywhere.get, anywhere.post):
+        asked = ask(link)
+        assert asked.location.startswith("/sign-in?next=/confirm-email")
+        assert "Sign in to confirm bo@example.com" in words(anywhere.get(asked.location))
     assert "Not confirmed" in words(newcomer.get("/settings/profile"))
+
+    assert enter(anywhere, "bo@example.com", FORM["password"]).status_code == 303
     for _ in range(2):
-        answer = anywhere.post(link)
-        assert (answer.status_code, answer.location) == (303, "/sign-in")
-    assert "bo@example.com is confirmed" in words(anywhere.get("/sign-in"))
+        assert anywhere.post(link).status_code == 303
+    assert "bo@example.com is confirmed" in words(anywhere.get("/settings/profile"))
     assert "Not confirmed" not in words(newcomer.get("/settings/profile"))
 
 
@@ -195,7 +200,7 @@ def test_changing_the_address(client, world, owner):
     assert client.get(MAIN).status_code == 200
     assert enter(world.app.test_client(), before).status_code == 422
     assert enter(world.app.test_client(), "ana@new.example").status_code == 303
-    assert [m.kind for m in mails_to(world, before)] == ["email_changed"]
+    assert [m.kind for m in mails_to(world, before)] == ["security_changed", "email_changed"]
     assert ("email_changed", {"before": before, "after": "ana@new.example"}) in world.audits
 
 
@@ -220,7 +225,7 @@ def test_somebody_elses_address_is_answered_alike_and_gets_no_mail(client, world
 
 
 def test_changing_the_address_asks_for_a_proof(client, world):
-    world.clock.advance(minutes=15)
+    world.clock.wait(minutes=15)
     answer = client.post("/settings/profile/email", data={"email": "ana@new.example"})
     assert answer.status_code == 401
     assert 'name="email" value="ana@new.example"' in answer.text

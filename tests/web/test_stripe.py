@@ -6,7 +6,6 @@ import re
 import pytest
 from sqlalchemy import select
 
-from tests.factories import proved_at
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     DECLINES,
@@ -337,8 +336,6 @@ def test_a_card_form_expires_after_an_hour_of_the_applications_clock(client, wor
 
     def send_after(**span):
         world.clock.advance(**span)
-        with client.session_transaction() as cookie:
-            cookie["proved"] = proved_at(world.clock.now())
         return client.post(MAIN, data={"state": state, "token": token}, headers=FRAGMENT)
 
     assert send_after(hours=1, seconds=1).status_code == 422

@@ -288,7 +288,7 @@ def test_who_may_not(teammate, mate, role):
 def test_what_is_about_people_asks_for_a_proof(client, world, mate):
     """Roles, removal, invitations and the owner: and nothing typed is lost."""
     _, user_id = mate
-    world.clock.advance(minutes=15)
+    world.clock.wait(minutes=15)
     answer = invite(client)
     assert answer.status_code == 401
     assert re.findall(r'name="roles" value="([^"]*)"', answer.text) == ["billing", "technical"]

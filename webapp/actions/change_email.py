@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from webapp.actions.security_emails import EMAIL_CHANGE_REQUESTED, owe_security_email
 from webapp.actions.sign_up import owe_confirmation
 from webapp.domain import audit, moments, notices
 from webapp.domain.audit import Actor
@@ -12,6 +13,7 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.notices import NoticeKind
+from webapp.domain.sessions import end_sessions
 from webapp.domain.users import User
 
 DEAD = "This link does not work any more. Ask for a new one on your profile page."
@@ -33,21 +35,34 @@ def ask_for_email(session: Session, user_id: int, email: str, actor: Actor, now:
     user.pending_email = email
     if User.by_email(session, email) is None:
         owe_confirmation(session, user, email, now)
+    owe_security_email(session, user_id, EMAIL_CHANGE_REQUESTED, actor, now, email)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, "email_asked", now, email=email)
     session.commit()
 
 
 def confirm_email(
-    session: Session, user_id: int, email: str, expires: int, address: str, now: datetime
+    session: Session,
+    user_id: int,
+    email: str,
+    expires: int,
+    version: int,
+    address: str,
+    now: datetime,
+    *,
+    keep: int | None = None,
 ) -> None:
-    """The link was opened. Opening it again changes nothing. Raises `Refusal` for a dead one."""
+    """Confirm the address, or change to it, which ends all sessions but `keep`.
+
+    Opening the link again changes nothing. Raises `Refusal` for a dead one: too old, or issued
+    before a reset of the password or a sign-out everywhere.
+    """
     begin_writing(session)
     user = session.get(User, user_id)
     if user is not None and user.email == email and user.is_confirmed:
         session.rollback()
         return
-    alive = user is not None and now.timestamp() < expires
+    alive = user is not None and user.session_version == version and now.timestamp() < expires
     if not alive or user is None or email not in (user.email, user.pending_email):
         session.rollback()
         raise Refusal(DEAD)
@@ -59,6 +74,7 @@ def confirm_email(
     else:
         before = user.email
         user.email, user.pending_email = email, None
+        end_sessions(session, user, keep=keep)
         user.confirm()
         _tell(session, user, before, now)
         what = {"before": before, "after": email}

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.security_emails import KEY_CREATED, owe_security_email
 from webapp.domain import api_keys, audit
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey, KeyChoice
@@ -50,5 +51,6 @@ def create_key(
         scopes=list(record.scopes),
         networks=list(record.networks),
     )
+    owe_security_email(session, actor.user_id, KEY_CREATED, actor, now, made.name)
     session.commit()
     return made

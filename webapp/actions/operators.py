@@ -12,6 +12,8 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid, NotFound
 from webapp.domain.operators import Operator
+from webapp.domain.passwords import PASSWORD_LENGTH
+from webapp.domain.sessions import end_sessions
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import User
 
@@ -32,8 +34,8 @@ def create_operator(
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = TAKEN
-    if fault := passwords.fault(password, (email, name)):
-        faults["password"] = fault
+    if len(password) < PASSWORD_LENGTH:
+        faults["password"] = f"At least {PASSWORD_LENGTH} characters"
     if faults:
         session.rollback()
         raise Invalid(faults)
@@ -59,7 +61,7 @@ def remove_operator(session: Session, email: str, actor: Actor, now: datetime) -
     if found is None:
         session.rollback()
         raise NotFound("That operator")
-    found.user.end_sessions()
+    end_sessions(session, found.user)
     audit.record(session, None, actor, "operator_removed", now, operator=found.user_id)
     session.delete(found)
     session.commit()

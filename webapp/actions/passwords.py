@@ -4,17 +4,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.pending_access import revoke_pending_access, revoke_unconfirmed_access
 from webapp.domain import audit, moments, notices, passwords
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.languages import ENGLISH
 from webapp.domain.notices import NoticeKind
+from webapp.domain.passwords import PASSWORD_LENGTH
+from webapp.domain.sessions import end_sessions
 from webapp.domain.users import User
 
 RESET_WITHIN = timedelta(hours=1)
 
 DEAD = "This link does not work any more. Ask for a new one."
+TOO_SHORT = f"At least {PASSWORD_LENGTH} characters"
 
 
 def forget_password(session: Session, email: str, address: str, now: datetime) -> None:
@@ -43,15 +47,18 @@ def reset_password(
     now: datetime,
 ) -> None:
     """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
-    _insist_on_rule(session.get(User, user_id), password)
+    _insist_on_length(password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or not is_alive(user, version, expires, now):
         session.rollback()
         raise Refusal(DEAD)
-    user.confirm()  # the mail has reached them
-    _choose(session, user, hashed, Actor(user.id, user.name, address), now)
+    actor = Actor(user.id, user.name, address)
+    if not user.is_confirmed:
+        revoke_unconfirmed_access(session, user, actor, now)
+        user.confirm()  # the email has reached them
+    _choose(session, user, hashed, actor, now)
     session.commit()
 
 
@@ -61,21 +68,26 @@ def is_alive(user: User, version: int, expires: int, now: datetime) -> bool:
 
 
 def change_password(
-    session: Session, user_id: int, present: str, password: str, actor: Actor, now: datetime
-) -> int:
-    """All other sessions end. The version that the present one needs. Raises `Invalid`."""
+    session: Session,
+    user_id: int,
+    present: str,
+    password: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
+) -> None:
+    """All sessions but `keep` end. Raises `Invalid`."""
     user = session.get_one(User, user_id)
     if not passwords.is_right(present, user.password_hash):
         audit_refusal(session, user, actor, now)
         raise Invalid({"present": "That is not your password"})
-    _insist_on_rule(user, password)
+    _insist_on_length(password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-    _choose(session, user, hashed, actor, now)
-    version = user.session_version
+    _choose(session, user, hashed, actor, now, keep=keep)
     session.commit()
-    return version
 
 
 def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> None:
@@ -85,8 +97,18 @@ def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> 
     session.commit()
 
 
-def _choose(session: Session, user: User, hashed: str, actor: Actor, now: datetime) -> None:
-    user.choose_password(hashed)
+def _choose(
+    session: Session,
+    user: User,
+    hashed: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
+) -> None:
+    user.password_hash = hashed
+    end_sessions(session, user, keep=keep)
+    revoke_pending_access(session, user, actor, now)
     language = user.tongue.language
     at = moments.mailed(now, "UTC", now, language)
     facts = {"name": user.name, "email": user.email, "at": at}
@@ -109,7 +131,6 @@ def _owe_link(session: Session, user: User | None, now: datetime) -> None:
     notices.owe_person(session, user_id, recipient, kind, facts, language, now)
 
 
-def _insist_on_rule(user: User | None, password: str) -> None:
-    own = [user.email, user.name, *(it.name for it in user.accounts)] if user else []
-    if fault := passwords.fault(password, own):
-        raise Invalid({"password": fault})
+def _insist_on_length(password: str) -> None:
+    if len(password) < PASSWORD_LENGTH:
+        raise Invalid({"password": TOO_SHORT})

@@ -1,23 +1,31 @@
-"""A person who is signed in proves again that it is they."""
-
-from datetime import datetime
+"""Re-authenticate the signed-in person (password, or code where a second factor is on)."""
 
 from sqlalchemy.orm import Session
 
+from webapp.clock import Clock
 from webapp.domain import audit, passwords, second_factor
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
-from webapp.domain.users import User
+from webapp.domain.sessions import UserSession
 
 
-def prove(session: Session, user_id: int, proof: str, actor: Actor, now: datetime) -> bool:
-    """Whether `proof` is their password, or a code of their second factor."""
-    user = session.get_one(User, user_id)
+def prove(session: Session, session_id: int, proof: str, actor: Actor, clock: Clock) -> bool:
+    """Whether `proof` is their password or, where the second factor is on, a code of it.
+
+    A password alone then proves nothing: whoever stole it must not turn the second factor off.
+    """
+    now = clock.now()
+    user = session.get_one(UserSession, session_id).user
     hashed, accounts = user.password_hash, [account.id for account in user.accounts]
-    right = passwords.is_right(proof, hashed)
+    right = not user.has_second_factor and passwords.is_right(proof, hashed)
     begin_writing(session)
-    right = right or bool(second_factor.accept(session, session.get_one(User, user_id), proof, now))
-    if not right:
+    here = session.get(UserSession, session_id)
+    if here is not None and here.user.has_second_factor:
+        right = bool(second_factor.accept(session, here.user, proof, now))
+    if here is not None and right:
+        here.proved_at = clock.wall()
+    else:
+        right = False
         audit.record_in_each(session, accounts, actor, "proof_refused", now)
     session.commit()
     return right

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.security_emails import KEY_REVOKED, owe_security_email
 from webapp.domain import api_keys, audit
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey
@@ -21,5 +22,6 @@ def revoke_key(
         audit.record(
             session, account_id, actor, "api_key_revoked", now, key=key.hint, name=key.name
         )
+        owe_security_email(session, actor.user_id, KEY_REVOKED, actor, now, key.name)
     session.commit()
     return key

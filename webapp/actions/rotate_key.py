@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from webapp.actions.create_key import NewKey
+from webapp.actions.security_emails import KEY_ROTATED, owe_security_email
 from webapp.domain import api_keys, audit
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import OF_BILLING
@@ -51,5 +52,6 @@ def rotate_key(
         replaces=old.hint,
         both_until=(now + overlap).isoformat(),
     )
+    owe_security_email(session, actor.user_id, KEY_ROTATED, actor, now, made.name)
     session.commit()
     return made

@@ -4,20 +4,37 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.actions.security_emails import (
+    RECOVERY_CODES,
+    SECOND_FACTOR_OFF,
+    SECOND_FACTOR_ON,
+    owe_security_email,
+)
 from webapp.domain import audit, second_factor
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.base import begin_writing
 from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal
+from webapp.domain.sessions import end_sessions
 from webapp.domain.users import User
 
 WRONG_CODE = "That is not the code that your app shows now"
 
 
 def turn_on(
-    session: Session, user_id: int, secret: str, code: str, actor: Actor, now: datetime
+    session: Session,
+    user_id: int,
+    secret: str,
+    code: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
 ) -> list[str]:
-    """The recovery codes, shown this once. Raises `Invalid` for a wrong code, else `Conflict`."""
+    """The recovery codes, shown this once. All sessions but `keep` end.
+
+    Raises `Invalid` for a wrong code, else `Conflict`.
+    """
     step = second_factor.step_of(secret, code, now)
     if step is None:
         raise Invalid({"code": WRONG_CODE})
@@ -27,13 +44,17 @@ def turn_on(
         raise Conflict("Two-step sign-in is on already.")
     user.totp_secret, user.totp_step, user.totp_since = secret, step, now
     codes = second_factor.issue_recovery_codes(session, user_id, now)
+    end_sessions(session, user, keep=keep)
+    owe_security_email(session, user_id, SECOND_FACTOR_ON, actor, now)
     audit.record_in_each(session, _accounts(user), actor, "second_factor_on", now)
     session.commit()
     return codes
 
 
-def turn_off(session: Session, user_id: int, actor: Actor, now: datetime) -> None:
-    """Raises `Refusal` where an account of theirs insists on it."""
+def turn_off(
+    session: Session, user_id: int, actor: Actor, now: datetime, *, keep: int | None = None
+) -> None:
+    """All sessions but `keep` end. Raises `Refusal` where an account requires it."""
     user = _writing(session, user_id)
     insisting = [account.name for account in user.accounts if account.second_factor_required]
     if insisting:
@@ -42,6 +63,8 @@ def turn_off(session: Session, user_id: int, actor: Actor, now: datetime) -> Non
     if user.totp_secret is not None:
         user.totp_secret = user.totp_since = None
         second_factor.forget_recovery_codes(session, user_id)
+        end_sessions(session, user, keep=keep)
+        owe_security_email(session, user_id, SECOND_FACTOR_OFF, actor, now)
         audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
     session.commit()
 
@@ -58,7 +81,8 @@ def reset_second_factor(
         session.rollback()
         raise NotFound(f"A second factor of {email}")
     user.totp_secret = user.totp_since = None
-    user.end_sessions()
+    end_sessions(session, user)
+    owe_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
     second_factor.forget_recovery_codes(session, user.id)
     told = {"person": user.name, "reason": reason.strip()}
     audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **told)
@@ -72,6 +96,7 @@ def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: date
         session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
     codes = second_factor.issue_recovery_codes(session, user_id, now)
+    owe_security_email(session, user_id, RECOVERY_CODES, actor, now)
     audit.record_in_each(session, _accounts(user), actor, "recovery_codes", now)
     session.commit()
     return codes

@@ -67,6 +67,6 @@ def owe_confirmation(session: Session, user: User, email: str, now: datetime) ->
         "name": user.name,
         "email": email,
         "until": moments.mailed(until, "UTC", now, language),
-        "link": [user.id, email, int(until.timestamp())],
+        "link": [user.id, email, int(until.timestamp()), user.session_version],
     }
     notices.owe_person(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)

@@ -68,6 +68,7 @@ class NoticeKind(StrEnum):
     RESET_PASSWORD = "reset_password"
     PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGED = "email_changed"
+    SECURITY_CHANGED = "security_changed"
     INVITATION = "invitation"
     OWNERSHIP = "ownership"
     TAKEN_BACK = "taken_back"

@@ -67,7 +67,7 @@ class User(Base):
     pending_email: Mapped[str | None] = mapped_column(String(LENGTH))
     """The address they want to change to, once its link is opened."""
     session_version: Mapped[int] = mapped_column(default=0)
-    """Sessions that began under an earlier one have ended."""
+    """Raised when sessions end: links in emails of an earlier version no longer work."""
     totp_secret: Mapped[str | None] = mapped_column(String(64))
     """Base32, shared with the person's authenticator app; empty while the second factor is off."""
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
@@ -77,9 +77,9 @@ class User(Base):
     memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
 
     @staticmethod
-    def signed_in(session: Session, user_id: int) -> "User | None":
-        """The person with their accounts: all that a page needs to know of them, read at once."""
-        return session.scalars(_SIGNED_IN, {"user_id": user_id}).unique().one_or_none()
+    def with_accounts(session: Session, user_id: int) -> "User | None":
+        """The person with their accounts, read at once."""
+        return session.scalars(_WITH_ACCOUNTS, {"user_id": user_id}).unique().one_or_none()
 
     @staticmethod
     def by_email(session: Session, email: str) -> "User | None":
@@ -106,14 +106,6 @@ class User(Base):
 
     def confirm(self) -> None:
         self.unconfirmed_since = None
-
-    def choose_password(self, hashed: str) -> None:
-        """Whoever came in by the one before is out."""
-        self.password_hash = hashed
-        self.end_sessions()
-
-    def end_sessions(self) -> None:
-        self.session_version += 1
 
     @property
     def accounts(self) -> list[Account]:
@@ -182,7 +174,7 @@ def set_roles(session: Session, account_id: int, user_id: int, roles: Iterable[R
     session.add_all(Membership(account_id=account_id, user_id=user_id, role=role) for role in roles)
 
 
-_SIGNED_IN = (
+_WITH_ACCOUNTS = (
     select(User)
     .where(User.id == bindparam("user_id"))
     .options(

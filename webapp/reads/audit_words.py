@@ -264,6 +264,8 @@ KINDS: dict[str, Kind] = {
     "code_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The code was wrong.")),
     "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Neither password nor code.")),
     "signed_out_everywhere": Kind(SIGN_IN, "Signed out everywhere", fixed("All sessions ended.")),
+    "session_ended": Kind(SIGN_IN, "Session ended", fixed("{device}.")),
+    "sign_up_expired": Kind(PEOPLE, "Sign-up expired", fixed("The email was never confirmed.")),
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
     "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("From off to on.")),
     "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("From on to off.")),

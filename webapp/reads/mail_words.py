@@ -12,6 +12,7 @@ NAMES: Mapping[NoticeKind, str] = {
     NoticeKind.RESET_PASSWORD: "Choose a new password",
     NoticeKind.PASSWORD_CHANGED: "Password changed",
     NoticeKind.EMAIL_CHANGED: "E-mail address changed",
+    NoticeKind.SECURITY_CHANGED: "Sign-in changed",
     NoticeKind.INVITATION: "Invitation",
     NoticeKind.OWNERSHIP: "Account handed over",
 }

@@ -6,10 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from webapp.clock import Clock
 from webapp.domain import moments, second_factor
 from webapp.domain.accounts import Account
+from webapp.domain.sessions import UserSession
 from webapp.domain.users import User
 from webapp.reads.shell import in_words
+
+PHONES = ("iPhone", "iPad", "Android")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,16 @@ class Belonging:
     account: str
     roles: str
     """ "Owner", or "Commercial, Billing"."""
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    id: int
+    device: str
+    detail: str
+    """ "203.0.113.24 · password and code · Today, 18:02"."""
+    icon: str
     is_current: bool
 
 
@@ -34,13 +48,18 @@ class ProfileScreen:
     codes_left: int
     insisted_by: str
     """The account of theirs that asks everybody for a second factor; empty if none does."""
+    sessions: tuple[SessionLine, ...]
+    """The present one first, then the last used."""
     new_email: str = ""
     """As typed."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """By field name."""
 
 
-def read_profile(session: Session, user_id: int, account_id: int, now: datetime) -> ProfileScreen:
+def read_profile(
+    session: Session, user_id: int, account_id: int, session_id: int, clock: Clock
+) -> ProfileScreen:
+    now = clock.now()
     user = session.get_one(User, user_id)
     account = session.get(Account, account_id)
     zone = account.time_zone if account else "UTC"  # of an operator
@@ -57,4 +76,23 @@ def read_profile(session: Session, user_id: int, account_id: int, now: datetime)
         second_factor=f"On since {since}" if since else "",
         codes_left=second_factor.codes_left(session, user_id) if since else 0,
         insisted_by=next((a.name for a in user.accounts if a.second_factor_required), ""),
+        sessions=_sessions(session, user_id, session_id, zone, clock.wall()),
     )
+
+
+def _sessions(
+    session: Session, user_id: int, session_id: int, zone: str, wall: datetime
+) -> tuple[SessionLine, ...]:
+    listed = UserSession.listed(session, user_id, wall)
+    return tuple(
+        _line(one, zone, wall, is_current=one.id == session_id)
+        for one in sorted(listed, key=lambda one: one.id != session_id)
+    )
+
+
+def _line(one: UserSession, zone: str, wall: datetime, *, is_current: bool) -> SessionLine:
+    used = "now" if is_current else moments.since(one.last_used_at, zone, wall)
+    detail = " · ".join(filter(None, (one.address, one.signed_in_with, used)))
+    is_phone = any(word in one.device for word in PHONES)
+    icon = "device-mobile" if is_phone else "device-laptop"
+    return SessionLine(one.id, one.device, detail, icon, is_current)

@@ -6,32 +6,33 @@ the other half of the check: another account's record is not found.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import UserMixin, current_user, login_user
+from flask_login import UserMixin, current_user
 from werkzeug.routing import IntegerConverter
 
 from webapp.actions.prove import prove as is_proved
+from webapp.actions.sessions import note_session_use, start_session
 from webapp.domain import links, operators
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Refusal, TooOften
+from webapp.domain.sessions import UserSession
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
+from webapp.web.devices import device_of
 from webapp.web.form_signer import FormSigner
 
 NO_ACCOUNT = 0
 
 ACCOUNT = "account"
 """In the session: the id of the account that the person works for."""
-VERSION = "version"
-"""In the session: the person's `session_version` when it began."""
-PROVED = "proved"
-"""In the session: when the person last proved that it is they, in seconds since 1970."""
+TOKEN = "_user_id"
+"""In the cookie: the token of the session's row. Flask-Login asks for a person by this name."""
 
 PROOF = "proof"
 """The field of a form in which they prove it again."""
@@ -43,6 +44,9 @@ class Person(UserMixin):
     """The signed-in person, in the account they are working for."""
 
     id: int
+    session_id: int
+    proved_at: datetime
+    """When they last authenticated in this session, by the wall clock."""
     name: str
     email: str
     account_id: int
@@ -100,18 +104,23 @@ def init_app(app: Flask) -> None:
     login_manager.unauthorized_handler(ask_to_sign_in)
 
 
-def load_person(user_id: str) -> Person | None:
-    user = User.signed_in(db.session(), int(user_id))
-    if user is None or user.session_version != session.get(VERSION, 0):
+def load_person(token: str) -> Person | None:
+    wall, address = parts().clock.wall(), request.remote_addr or ""
+    here = UserSession.find(db.session(), token, wall)
+    if here is None:
         return None
-    return person_of(user, session.get(ACCOUNT))
+    person = person_of(here, session.get(ACCOUNT))
+    if here.is_due_to_be_noted(wall):
+        note_session_use(db.session(), here.id, address, wall)
+    return person
 
 
-def person_of(user: User, account_id: int | None) -> Person | None:
+def person_of(here: UserSession, account_id: int | None) -> Person | None:
     """In that account, if they still belong to it; else in their first one (P3)."""
+    user = here.user
     theirs = {membership.account_id for membership in user.memberships}
     if not theirs and operators.is_operator(db.session(), user.id):
-        return operator_of(user, account_id)
+        return operator_of(here, account_id)
     if not theirs:
         return None
     if account_id not in theirs:
@@ -121,6 +130,8 @@ def person_of(user: User, account_id: int | None) -> Person | None:
     )
     return Person(
         id=user.id,
+        session_id=here.id,
+        proved_at=here.proved_at,
         name=user.name,
         email=user.email,
         account_id=account_id,
@@ -131,11 +142,14 @@ def person_of(user: User, account_id: int | None) -> Person | None:
     )
 
 
-def operator_of(user: User, seen: int | None) -> Person:
+def operator_of(here: UserSession, seen: int | None) -> Person:
     """One of the provider's staff; with an account, as its customer sees it, to look only."""
+    user = here.user
     sees = seen is not None and user.has_second_factor
     return Person(
         id=user.id,
+        session_id=here.id,
+        proved_at=here.proved_at,
         name=user.name,
         email=user.email,
         account_id=seen if seen is not None and sees else NO_ACCOUNT,
@@ -162,18 +176,26 @@ def look_into(account_id: int | None) -> None:
         session[ACCOUNT] = account_id
 
 
-def begin_session(user: User, now: datetime, *, remember: bool) -> Person | None:
-    """A new session, of somebody who has just proved who they are; None: they are in no account.
+def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) -> Person | None:
+    """A new session of somebody who has just authenticated; None: they are in no account.
 
-    Nothing of what was known before carries over.
+    Nothing of the cookie before carries over.
     """
     session.clear()
-    person = person_of(user, None)
+    wall = parts().clock.wall()
+    token = start_session(
+        db.session(),
+        user_id,
+        signed_in_with=signed_in_with,
+        remember=remember,
+        device=device_of(request.user_agent.string),
+        address=request.remote_addr or "",
+        wall=wall,
+    )
+    person = load_person(token)
     if person is not None:
         session.permanent = remember
-        session[VERSION] = user.session_version
-        session[PROVED] = int(now.timestamp())
-        login_user(person)
+        session[TOKEN] = token
     return person
 
 
@@ -193,19 +215,23 @@ def signed_in(*, owing: bool = False) -> Person:
 def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Person:
     """The signed-in person, if they have the right; else sign-in or 403.
 
-    `confirmed`: for what brings in money, or other people: their e-mail address must be theirs.
+    `confirmed`: for what brings in money, other people or machines: their email address is theirs.
     `proved`: for what needs a proof of the last 15 minutes that it is they, see `prove`.
     """
     person = signed_in()
     if not person.may(right):
         abort(403)
-    if confirmed and not person.is_confirmed:
-        raise Refusal(
-            f"Confirm your e-mail address first: the link is on its way to {person.email}."
-        )
+    if confirmed:
+        insist_on_confirmed(person)
     if proved:
         prove(person)
     return person
+
+
+def insist_on_confirmed(person: Person) -> None:
+    """Raises `Refusal`: somebody else may own the address."""
+    if not person.is_confirmed:
+        raise Refusal(f"Confirm your email address first: we sent a link to {person.email}.")
 
 
 def prove(
@@ -213,12 +239,12 @@ def prove(
 ) -> None:
     """Go on if they proved within 15 minutes that it is they, or do so with this very form.
 
-    Else they are asked for their password, or a code; then the same form comes again with the
-    answer in it. Raises `ProofNeeded`.
+    Else they are asked for their password or, where the second factor is on, for a code; then the
+    same form comes again with the answer in it. Raises `ProofNeeded`.
     """
-    now = parts().clock.now()
-    last = datetime.fromtimestamp(session.get(PROVED, 0), UTC)
-    if abs(now - last) < PROOF_LASTS:  # later than now: by a clock that was set back since
+    clock = parts().clock
+    # Later than now: by a clock that was set back since.
+    if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
         return
     proof = request.form.get(PROOF)
     if proof is None:
@@ -227,20 +253,17 @@ def prove(
         throttling.code(person.id)
     except TooOften as refusal:
         raise ProofNeeded(person, refusal.sentence, action, fields) from refusal
-    if not is_proved(db.session(), person.id, proof, person.actor, now):
+    if not is_proved(db.session(), person.session_id, proof, person.actor, clock):
         wrong = (
-            "That is neither your password nor your code"
-            if person.has_second_factor
-            else ("That is not your password")
+            "That code is not right" if person.has_second_factor else "That is not your password"
         )
         raise ProofNeeded(person, wrong, action, fields)
     throttling.code_was_right(person.id)
-    session[PROVED] = int(now.timestamp())
 
 
 def work_for(account_id: int) -> None:
     """From now on the session is about that account. 404 for one they do not belong to (P3)."""
-    user = User.signed_in(db.session(), signed_in(owing=True).id)
+    user = User.with_accounts(db.session(), signed_in(owing=True).id)
     if user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id

@@ -55,7 +55,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("")
 def create() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     choice = choice_in_form()
     try:
         throttling.new_key(person)
@@ -80,7 +80,7 @@ def rotation(key_id: int) -> ResponseReturnValue:
 
 @blueprint.post(f"{KEY}/rotation")
 def rotate(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
     try:
         throttling.new_key(person)
@@ -106,7 +106,7 @@ def revocation(key_id: int) -> ResponseReturnValue:
 
 @blueprint.post(f"{KEY}/revocation")
 def revoke(key_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     now = parts().clock.now()
     key = revoke_key(db.session(), person.account_id, key_id, person.actor, now)
     return go_to("api_keys.index", Message(f"{key.name} does not work any more."))

@@ -7,10 +7,11 @@ from flask_login import current_user
 from webapp.actions.change_email import ask_for_email, confirm_email
 from webapp.domain import links
 from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import profile, throttling
-from webapp.web.access import prove, signed_in
+from webapp.web.access import insist_on_confirmed, prove, signed_in
 from webapp.web.responses import go_to, say
 from webapp.web.screen import fields_of, status_of
 
@@ -18,19 +19,28 @@ blueprint = Blueprint("emails", __name__)
 
 LINK = "/confirm-email/<token>"
 
+NO_VERSION = -1
+"""Of links that were sent before they carried one: they no longer work."""
+
 
 @blueprint.get(LINK)
 def confirmation(token: str) -> ResponseReturnValue:
     """Asks first: programs that look into mails open links, and must not confirm anything."""
-    _, email, _ = named(token)
+    user_id, email, _, _ = named(token)
+    if (question := ask_whose(user_id, email, token)) is not None:
+        return question
     return render_template("session/confirm_email.html", token=token, email=email)
 
 
 @blueprint.post(LINK)
 def confirm(token: str) -> ResponseReturnValue:
-    user_id, email, expires = named(token)
+    user_id, email, expires, version = named(token)
+    if (question := ask_whose(user_id, email, token)) is not None:
+        return question
     now, address = parts().clock.now(), request.remote_addr or ""
-    confirm_email(db.session(), user_id, email, expires, address, now)
+    here = signed_in(owing=True) if current_user.is_authenticated else None
+    keep = here.session_id if here is not None and here.id == user_id else None
+    confirm_email(db.session(), user_id, email, expires, version, address, now, keep=keep)
     parts().wake()
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"
@@ -40,6 +50,7 @@ def confirm(token: str) -> ResponseReturnValue:
 @blueprint.post("/settings/profile/email")
 def change() -> ResponseReturnValue:
     person = signed_in()
+    insist_on_confirmed(person)
     prove(person)
     email, it = request.form.get("email", ""), parts()
     try:
@@ -56,10 +67,27 @@ def change() -> ResponseReturnValue:
     return go_to("profile.index", sent)
 
 
-def named(token: str) -> tuple[int, str, int]:
-    """The person, the address, and until when. Raises `NotFound` for a link that is not ours."""
+def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:
+    """A sign-up is confirmed by the one who signed up, who knows its password.
+
+    Somebody else at that address chooses a new password instead, which ends what was set up.
+    """
+    user = db.session.get(User, user_id)
+    if user is None or user.is_confirmed or user.email != email:
+        return None
+    if current_user.is_authenticated and signed_in(owing=True).id == user_id:
+        return None
+    say(Message(f"Sign in to confirm {email}. If you did not sign up, ignore the email.", "bad"))
+    return redirect(url_for("session.sign_in", next=url_for("emails.confirmation", token=token)))
+
+
+def named(token: str) -> tuple[int, str, int, int]:
+    """The person, the address, until when, and the version of the person's sessions.
+
+    Raises `NotFound` for a link that is not ours.
+    """
     value = links.read(str(current_app.secret_key), links.CONFIRM, token)
     if value is None:
         raise NotFound("That link")
-    user_id, email, expires = value
-    return user_id, email, expires
+    user_id, email, expires, *version = value
+    return user_id, email, expires, version[0] if version else NO_VERSION

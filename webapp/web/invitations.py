@@ -60,9 +60,7 @@ def come_new(token: str, invitation: Invitation) -> ResponseReturnValue:
         )
     except Invalid as invalid:
         return page(token, alive(token), invalid.fields), 422
-    user = User.signed_in(db.session(), user_id)
-    if user is not None:
-        begin_session(user, now, remember=False)
+    begin_session(user_id, "password")
     return redirect(url_for("session.home"), 303)
 
 

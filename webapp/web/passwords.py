@@ -2,7 +2,6 @@
 
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import logout_user
 
 from webapp.actions import passwords as actions
 from webapp.domain import links
@@ -11,7 +10,7 @@ from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import profile, throttling
-from webapp.web.access import PROVED, VERSION, signed_in
+from webapp.web.access import prove, signed_in
 from webapp.web.responses import go_to, say
 from webapp.web.screen import fields_of, status_of
 
@@ -55,7 +54,6 @@ def reset(token: str) -> ResponseReturnValue:
         form = {"token": token, "error": invalid.fields["password"], "email": ""}
         return render_template("session/reset_password.html", **form), 422
     parts().wake()
-    logout_user()
     session.clear()
     say(Message("Your password is changed. Sign in with it."))
     return redirect(url_for("session.sign_in"), 303)
@@ -65,18 +63,20 @@ def reset(token: str) -> ResponseReturnValue:
 def change() -> ResponseReturnValue:
     person = signed_in()
     present, password = request.form.get("present", ""), request.form.get("password", "")
+    if person.has_second_factor:
+        prove(person)
     it = parts()
     now = it.clock.now()
     try:
         throttling.code(person.id)
-        version = actions.change_password(
-            db.session(), person.id, present, password, person.actor, now
+        here = person.session_id
+        actions.change_password(
+            db.session(), person.id, present, password, person.actor, now, keep=here
         )
     except Refusal as refusal:
         errors = fields_of(refusal) or {"present": refusal.sentence}
         return profile.page(person, profile.typed(person, errors)), status_of(refusal)
     throttling.code_was_right(person.id)
-    session[VERSION], session[PROVED] = version, int(now.timestamp())
     it.wake()
     return go_to(
         "profile.index", Message("Your password is changed. All other sessions have ended.")

@@ -36,7 +36,8 @@ def rename() -> ResponseReturnValue:
 
 
 def read(person: Person) -> ProfileScreen:
-    return read_profile(db.session(), person.id, person.account_id, parts().clock.now())
+    here = person.session_id
+    return read_profile(db.session(), person.id, person.account_id, here, parts().clock)
 
 
 def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:

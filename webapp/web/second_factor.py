@@ -8,7 +8,7 @@ from webapp.domain import second_factor
 from webapp.domain.errors import Refusal
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
-from webapp.web.access import Person, prove, signed_in
+from webapp.web.access import Person, insist_on_confirmed, prove, signed_in
 from webapp.web.form_signer import FormSigner
 from webapp.web.pictures import qr_code
 from webapp.web.responses import go_to, show
@@ -29,12 +29,15 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """The codes stand in this one answer and nowhere else."""
     person = signed_in(owing=True)
+    insist_on_confirmed(person)
     secret = own_secret(person)
     prove(person)
     session, now = db.session(), parts().clock.now()
     code = request.form.get("code", "")
     try:
-        codes = actions.turn_on(session, person.id, secret, code, person.actor, now)
+        codes = actions.turn_on(
+            session, person.id, secret, code, person.actor, now, keep=person.session_id
+        )
     except Refusal as refusal:
         if not fields_of(refusal):
             return go_to("profile.index", Message(refusal.sentence, "bad"))
@@ -56,7 +59,8 @@ def remove() -> ResponseReturnValue:
     person = signed_in()
     prove(person)
     try:
-        actions.turn_off(db.session(), person.id, person.actor, parts().clock.now())
+        now, here = parts().clock.now(), person.session_id
+        actions.turn_off(db.session(), person.id, person.actor, now, keep=here)
     except Refusal as refusal:
         return go_to("profile.index", Message(refusal.sentence, "bad"))
     return go_to("profile.index", Message("Two-step sign-in is off."))

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, logout_user
+from flask_login import current_user
 
-from webapp.actions.end_sessions import end_sessions
+from webapp.actions import sessions
 from webapp.actions.sign_in import finish_sign_in
 from webapp.actions.sign_in import sign_in as check
 from webapp.domain.errors import TooOften
@@ -17,7 +17,7 @@ from webapp.reads.message import Message
 from webapp.web import throttling
 from webapp.web.access import Person, begin_session, signed_in
 from webapp.web.menu import first_page
-from webapp.web.responses import said, say
+from webapp.web.responses import go_to, said, say
 
 blueprint = Blueprint("session", __name__)
 
@@ -52,7 +52,7 @@ def start() -> ResponseReturnValue:
     except TooOften as refusal:
         return form(email, refusal.sentence), 429
     user_id = check(db.session(), email, password, request.remote_addr or "", now)
-    user = User.signed_in(db.session(), user_id) if user_id is not None else None
+    user = User.with_accounts(db.session(), user_id) if user_id is not None else None
     if user is None:
         return form(email, WRONG), 422
     throttling.signed_in(email)
@@ -61,7 +61,7 @@ def start() -> ResponseReturnValue:
         since = int(now.timestamp())
         session[HALF] = [user.id, user.session_version, since, remember]
         return redirect(url_for("session.code", next=safe_next() or None), 303)
-    return enter(user, remember=remember)
+    return enter(user, "password", remember=remember)
 
 
 @blueprint.get("/sign-in/code")
@@ -86,12 +86,13 @@ def finish() -> ResponseReturnValue:
     if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
         return render_template("session/code.html", error=WRONG_CODE, next=safe_next()), 422
     throttling.code_was_right(user.id)
-    return enter(user, remember=bool(session[HALF][3]))
+    return enter(user, "password and code", remember=bool(session[HALF][3]))
 
 
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    logout_user()
+    if current_user.is_authenticated:
+        sessions.sign_out(db.session(), signed_in(owing=True).session_id)
     session.clear()
     return redirect(url_for("session.sign_in"), 303)
 
@@ -99,11 +100,26 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.post("/sign-out/everywhere")
 def sign_out_everywhere() -> ResponseReturnValue:
     person = signed_in(owing=True)
-    end_sessions(db.session(), person.id, person.actor, parts().clock.now())
-    logout_user()
+    sessions.sign_out_everywhere(db.session(), person.id, person.actor, parts().clock)
     session.clear()
     say(Message("You are signed out everywhere."))
     return redirect(url_for("session.sign_in"), 303)
+
+
+@blueprint.post("/settings/profile/sessions/others/end")
+def sign_out_others() -> ResponseReturnValue:
+    person = signed_in()
+    here, clock = person.session_id, parts().clock
+    sessions.sign_out_everywhere(db.session(), person.id, person.actor, clock, keep=here)
+    return go_to("profile.index", Message("All other sessions have ended."))
+
+
+@blueprint.post("/settings/profile/sessions/<int:session_id>/end")
+def end(session_id: int) -> ResponseReturnValue:
+    person = signed_in()
+    now = parts().clock.now()
+    device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
+    return go_to("profile.index", Message(f"{device} is signed out."))
 
 
 def form(email: str = "", error: str = "") -> str:
@@ -111,8 +127,8 @@ def form(email: str = "", error: str = "") -> str:
     return render_template("session/sign_in.html", **context)
 
 
-def enter(user: User, *, remember: bool) -> ResponseReturnValue:
-    person = begin_session(user, parts().clock.now(), remember=remember)
+def enter(user: User, signed_in_with: str, *, remember: bool) -> ResponseReturnValue:
+    person = begin_session(user.id, signed_in_with, remember=remember)
     if person is None:
         return form(user.email, NOWHERE), 422
     return redirect(way_on(person), 303)
@@ -121,7 +137,7 @@ def enter(user: User, *, remember: bool) -> ResponseReturnValue:
 def half_in() -> User | None:
     """Who gave their password within the last ten minutes, and nothing has ended that since."""
     user_id, version, since, _ = session.get(HALF, (0, 0, 0, False))
-    user = User.signed_in(db.session(), user_id)
+    user = User.with_accounts(db.session(), user_id)
     age = parts().clock.now().timestamp() - since
     if user is None or user.session_version != version or abs(age) > HALF_LASTS.total_seconds():
         return None

@@ -6,7 +6,6 @@ from flask_login import current_user
 
 from webapp.actions import sign_up as action
 from webapp.domain.errors import Invalid, TooOften
-from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import throttling
@@ -48,9 +47,7 @@ def create() -> ResponseReturnValue:
     except TooOften as refusal:
         return page({"form": refusal.sentence}), 429
     it.wake()
-    user = User.signed_in(db.session(), user_id)
-    if user is not None:
-        begin_session(user, it.clock.now(), remember=False)
+    begin_session(user_id, "password")
     return redirect(url_for("session.home"), 303)
 
 

@@ -37,7 +37,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("")
 def create() -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     it = parts()
     try:
         made = actions.add_endpoint(
@@ -77,7 +77,7 @@ def change_form(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post(f"{ONE}/change")
 def change(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     it = parts()
     try:
         actions.change_endpoint(
@@ -116,7 +116,7 @@ def rotation(endpoint_id: int) -> ResponseReturnValue:
 
 @blueprint.post(f"{ONE}/rotation")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
-    person = permit(Right.TECHNICAL, proved=True)
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     now = parts().clock.now()
     who = person.rights, person.actor
     made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, *who, now)

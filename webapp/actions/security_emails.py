@@ -1,0 +1,46 @@
+"""Email people about changes to how they sign in, so that nobody else makes one unnoticed."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import moments, notices
+from webapp.domain.audit import Actor
+from webapp.domain.languages import N_
+from webapp.domain.notices import NoticeKind
+from webapp.domain.users import User
+
+SECOND_FACTOR_ON = N_("Two-step sign-in was turned on")
+SECOND_FACTOR_OFF = N_("Two-step sign-in was turned off")
+RECOVERY_CODES = N_("New recovery codes were created")
+EMAIL_CHANGE_REQUESTED = N_("A change of your email address was requested")
+KEY_CREATED = N_("An API key was created")
+KEY_ROTATED = N_("An API key was rotated")
+KEY_REVOKED = N_("An API key was revoked")
+PASSKEY_ADDED = N_("A passkey was added")
+PASSKEY_REMOVED = N_("A passkey was removed")
+
+
+def owe_security_email(
+    session: Session, user_id: int | None, what: str, actor: Actor, now: datetime, detail: str = ""
+) -> None:
+    """To the person's present address.
+
+    `what` is one of the sentences above; the template translates it. `detail` names what was
+    changed, such as a key.
+
+    Nothing for the command line, which is no person.
+    """
+    user = session.get(User, user_id) if user_id is not None else None
+    if user is None:
+        return
+    tongue = user.tongue
+    facts = {
+        "name": user.name,
+        "what": what,
+        "detail": detail,
+        "at": moments.mailed(now, "UTC", now, tongue.language),
+        "address": actor.address,
+    }
+    kind = NoticeKind.SECURITY_CHANGED
+    notices.owe_person(session, user.id, user.email, kind, facts, tongue.language, now)
