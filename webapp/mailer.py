@@ -8,9 +8,6 @@ from binascii import b2a_qp
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from email.header import Header
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
-from email.policy import compat32
 from email.utils import formataddr, formatdate, parseaddr
 from functools import cache
 from pathlib import Path
@@ -27,7 +24,7 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10.0
 """Seconds for each answer of the mail server."""
 
-WIRE = compat32.clone(linesep="\r\n")
+BREAKS = re.compile(r"[\r\n]")
 
 BREAKABLE = re.compile("[^\\S\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+")
 """White space at which a line may end."""
@@ -147,21 +144,26 @@ class SmtpMailer(OutboxMailer):
         self, letter: Letter, addresses: list[str], message_id: str, stop_link: str
     ) -> bytes:
         headers = {
+            "Message-ID": f"<{message_id}>",
+            "Date": formatdate(),
+            "From": self._from,
+            "To": ", ".join(addresses),
             "Auto-Submitted": "auto-generated",  # no out-of-office answers
             "Content-Language": letter.language,
         }
         if stop_link:
             headers["List-Unsubscribe"] = f"<{stop_link}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        mail = MIMEMultipart("alternative", boundary=f"=_{token_hex(16)}")
-        mail["Message-ID"], mail["Date"] = f"<{message_id}>", formatdate()
-        mail["From"], mail["To"] = self._from, ", ".join(addresses)
-        mail["Subject"] = Header(_one_line(letter.subject), "utf-8", header_name="Subject").encode()
-        for name, value in headers.items():
-            mail[name] = value
-        mail.attach(_part("plain", letter.text))
-        mail.attach(_part("html", letter.html))
-        return mail.as_bytes(policy=WIRE)
+        if any(BREAKS.search(value) for value in headers.values()):
+            raise ValueError("a header of an email has a line break")
+        subject = Header(_one_line(letter.subject), "utf-8", header_name="Subject")
+        headers["Subject"] = subject.encode(linesep="\r\n")
+        boundary = f"=_{token_hex(16)}"
+        headers["MIME-Version"] = "1.0"
+        headers["Content-Type"] = f'multipart/alternative; boundary="{boundary}"'
+        parts = (_part("plain", letter.text), _part("html", letter.html))
+        body = "".join(f"--{boundary}\r\n{part}" for part in parts)
+        return f"{_written(headers)}{body}--{boundary}--\r\n".encode()
 
 
 class Smtp(smtplib.SMTP):
@@ -254,12 +256,18 @@ def _answer(error: smtplib.SMTPException) -> tuple[int, str]:
     return code, f"{code} {words.decode(errors='replace')}"
 
 
-def _part(kind: str, text: str) -> MIMENonMultipart:
+def _part(kind: str, text: str) -> str:
     """Quoted-printable: a line may be no longer than 998 bytes, and a long sentence is one line."""
-    part = MIMENonMultipart("text", kind, charset="utf-8")
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    part.set_payload(b2a_qp(text.encode()).decode())
-    return part
+    headers = {
+        "Content-Type": f'text/{kind}; charset="utf-8"',
+        "Content-Transfer-Encoding": "quoted-printable",
+    }
+    lines = "".join(f"{line}\r\n" for line in text.splitlines())
+    return _written(headers) + b2a_qp(lines.encode()).decode()
+
+
+def _written(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
 
 
 def _one_line(subject: str) -> str:

@@ -7,12 +7,14 @@ from secrets import token_hex
 
 from sqlalchemy import (
     JSON,
+    BindParameter,
     ColumnElement,
     ForeignKey,
     Index,
     SmallInteger,
     String,
     and_,
+    bindparam,
     exists,
     or_,
     select,
@@ -233,14 +235,34 @@ def due(now: datetime) -> ColumnElement[bool]:
     One that was never tried is due from the start, and none is put off for longer than the last
     step and a claim.
     """
+    return _due(**_at(now))
+
+
+def _at(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "too_late": now + BACK_OFF[-1] + CLAIM}
+
+
+def _due(
+    now: datetime | BindParameter[datetime], too_late: datetime | BindParameter[datetime]
+) -> ColumnElement[bool]:
     return and_(
         Notice.state == spelled(NoticeState.OWED),
         or_(
             Notice.next_try_at <= now,
             Notice.next_try_at == Notice.created_at,
-            Notice.next_try_at > now + BACK_OFF[-1] + CLAIM,
+            Notice.next_try_at > too_late,
         ),
     )
+
+
+_NEXT = (
+    select(Notice)
+    .where(_due(bindparam("now"), bindparam("too_late")))
+    .order_by(Notice.urgency, Notice.next_try_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+"""Made once: it is asked for each email."""
 
 
 def is_any_due(session: Session, now: datetime) -> bool:
@@ -252,13 +274,7 @@ def next_due(session: Session, now: datetime) -> Notice | None:
 
     It is locked until the caller commits; on PostgreSQL another sender passes it by meanwhile.
     """
-    return session.scalar(
-        select(Notice)
-        .where(due(now))
-        .order_by(Notice.urgency, Notice.next_try_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    return session.scalar(_NEXT, _at(now))
 
 
 def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> bool:
