@@ -30,6 +30,7 @@ from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
+from webapp.domain.passkeys import Passkey
 from webapp.domain.sessions import UserSession
 from webapp.domain.users import Membership, Role, User
 from webapp.extensions import db
@@ -126,6 +127,20 @@ def session_of(session, user_id, wall):
     return UserSession.listed(session, user_id, wall)[-1].id
 
 
+def passkey_of(session, user_id, now):
+    passkey = Passkey(
+        user_id=user_id,
+        credential_id="one",
+        public_key=b"",
+        sign_count=0,
+        name="Phone",
+        created_at=now,
+    )
+    session.add(passkey)
+    session.commit()
+    return passkey.id
+
+
 def teammate_of(world):
     """Somebody of Harbour Voice who is not its owner."""
     user = User(email="mate@example.com", name="Cy", password_hash="", created_at=world.clock.now())
@@ -185,6 +200,7 @@ def records(app, held_account):
         "invitation_id": str(world.invite("bo@example.com").id),
         "key_id": str(world.key(Scope.USAGE_WRITE).id),
         "version": str(LowBalanceSettings.of(world.session, world.account_id).version),
+        "passkey_id": str(passkey_of(world.session, world.created.user_id, world.clock.now())),
         "session_id": str(session_of(world.session, world.created.user_id, world.clock.wall())),
         "digest": app.static_url_path.rpartition("/")[2],
         "filename": "favicon.svg",

@@ -45,6 +45,8 @@ from webapp.web import (
     low_balance,
     notifications,
     operator,
+    passkey_challenges,
+    passkeys,
     passwords,
     payment_methods,
     payments,
@@ -228,6 +230,7 @@ def register_pages(app: Flask) -> None:
     pictures.init_app(app)
     errors.init_app(app)
     proof.init_app(app)
+    passkey_challenges.init_app(app)
     charge_question.init_app(app)
     throttling.init_app(app)
     compression.init_app(app)
@@ -238,6 +241,7 @@ def register_pages(app: Flask) -> None:
         accounts,
         profile,
         second_factor,
+        passkeys,
         sign_up,
         emails,
         passwords,

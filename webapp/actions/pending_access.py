@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit, second_factor, webhooks
+from webapp.domain import audit, passkeys, second_factor, webhooks
 from webapp.domain.api_keys import ApiKey
 from webapp.domain.audit import Actor
 from webapp.domain.invitations import Invitation, InvitationState
@@ -35,6 +35,8 @@ def revoke_unconfirmed_access(session: Session, user: User, actor: Actor, now: d
     """
     user.totp_secret = user.totp_since = None
     second_factor.forget_recovery_codes(session, user.id)
+    for passkey in passkeys.of_user(session, user.id):
+        session.delete(passkey)
     for account in user.accounts:
         for key in session.scalars(select(ApiKey).where(ApiKey.account_id == account.id)):
             if key.revoked_at is None:

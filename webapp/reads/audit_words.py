@@ -264,6 +264,8 @@ KINDS: dict[str, Kind] = {
     "code_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The code was wrong.")),
     "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Neither password nor code.")),
     "signed_out_everywhere": Kind(SIGN_IN, "Signed out everywhere", fixed("All sessions ended.")),
+    "passkey_added": Kind(PEOPLE, "Passkey added", fixed("{passkey}.")),
+    "passkey_removed": Kind(PEOPLE, "Passkey removed", fixed("{passkey}.")),
     "session_ended": Kind(SIGN_IN, "Session ended", fixed("{device}.")),
     "sign_up_expired": Kind(PEOPLE, "Sign-up expired", fixed("The email was never confirmed.")),
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.clock import Clock
-from webapp.domain import moments, second_factor
+from webapp.domain import moments, passkeys, second_factor
 from webapp.domain.accounts import Account
+from webapp.domain.passkeys import Passkey
 from webapp.domain.sessions import UserSession
 from webapp.domain.users import User
 from webapp.reads.shell import in_words
@@ -36,6 +37,14 @@ class SessionLine:
 
 
 @dataclass(frozen=True)
+class PasskeyLine:
+    id: int
+    name: str
+    detail: str
+    """ "Added 12 Mar · last used Today, 09:40"."""
+
+
+@dataclass(frozen=True)
 class ProfileScreen:
     name: str
     email: str
@@ -50,8 +59,10 @@ class ProfileScreen:
     """The account of theirs that asks everybody for a second factor; empty if none does."""
     sessions: tuple[SessionLine, ...]
     """The present one first, then the last used."""
+    passkeys: tuple[PasskeyLine, ...]
     new_email: str = ""
     """As typed."""
+    passkey_name: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     """By field name."""
 
@@ -76,8 +87,19 @@ def read_profile(
         second_factor=f"On since {since}" if since else "",
         codes_left=second_factor.codes_left(session, user_id) if since else 0,
         insisted_by=next((a.name for a in user.accounts if a.second_factor_required), ""),
+        passkeys=tuple(
+            PasskeyLine(one.id, one.name, _use_of(one, zone, now))
+            for one in passkeys.of_user(session, user_id)
+        ),
         sessions=_sessions(session, user_id, session_id, zone, clock.wall()),
     )
+
+
+def _use_of(passkey: Passkey, zone: str, now: datetime) -> str:
+    added = f"Added {moments.day(passkey.created_at, zone, now)}"
+    if passkey.last_used_at is None:
+        return f"{added} · not used yet"
+    return f"{added} · last used {moments.since(passkey.last_used_at, zone, now)}"
 
 
 def _sessions(

@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from werkzeug.routing import IntegerConverter
 
+from webapp.actions.passkeys import prove_with_passkey
 from webapp.actions.prove import prove as is_proved
 from webapp.actions.sessions import note_session_use, start_session
 from webapp.domain import links, operators
@@ -26,6 +27,7 @@ from webapp.extensions import db, login_manager, parts
 from webapp.web import throttling
 from webapp.web.devices import device_of
 from webapp.web.form_signer import FormSigner
+from webapp.web.passkey_challenges import relying_party, take_challenge
 
 NO_ACCOUNT = 0
 
@@ -36,6 +38,8 @@ TOKEN = "_user_id"
 
 PROOF = "proof"
 """The field of a form in which they prove it again."""
+PASSKEY_PROOF = "proof_passkey"
+"""The field with the browser's answer, where they use a passkey instead."""
 PROOF_LASTS = timedelta(minutes=15)
 
 
@@ -246,14 +250,21 @@ def prove(
     # Later than now: by a clock that was set back since.
     if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
         return
-    proof = request.form.get(PROOF)
-    if proof is None:
+    proof, passkey = request.form.get(PROOF), request.form.get(PASSKEY_PROOF)
+    if proof is None and not passkey:
         raise ProofNeeded(person, "", action, fields)
     try:
         throttling.code(person.id)
     except TooOften as refusal:
         raise ProofNeeded(person, refusal.sentence, action, fields) from refusal
-    if not is_proved(db.session(), person.session_id, proof, person.actor, clock):
+    if passkey:
+        if prove_with_passkey(
+            db.session(), person.session_id, passkey, take_challenge(), relying_party(), clock
+        ):
+            throttling.code_was_right(person.id)
+            return
+        raise ProofNeeded(person, "That passkey could not be verified", action, fields)
+    if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
         wrong = (
             "That code is not right" if person.has_second_factor else "That is not your password"
         )

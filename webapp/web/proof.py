@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from webapp.extensions import db
-from webapp.web.access import PROOF, ProofNeeded
+from webapp.web.access import PASSKEY_PROOF, PROOF, ProofNeeded
 from webapp.web.responses import show, wants_fragment
 
 
@@ -22,7 +22,7 @@ def ask(needed: ProofNeeded) -> ResponseReturnValue:
     sent = needed.fields if needed.fields is not None else request.form.items(multi=True)
     context = {
         "action": needed.action or f"{request.script_root}{request.full_path}".rstrip("?"),
-        "fields": [(name, value) for name, value in sent if name != PROOF],
+        "fields": [(name, value) for name, value in sent if name not in (PROOF, PASSKEY_PROOF)],
         "by_code": needed.person.has_second_factor,
         "error": needed.error,
         "message": None,

@@ -8,15 +8,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.actions import sessions
+from webapp.actions.passkeys import sign_in_with_passkey
 from webapp.actions.sign_in import finish_sign_in
 from webapp.actions.sign_in import sign_in as check
-from webapp.domain.errors import TooOften
+from webapp.domain.errors import Refusal, TooOften
 from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import throttling
 from webapp.web.access import Person, begin_session, signed_in
 from webapp.web.menu import first_page
+from webapp.web.passkey_challenges import relying_party, take_challenge
 from webapp.web.responses import go_to, said, say
 
 blueprint = Blueprint("session", __name__)
@@ -44,6 +46,8 @@ def sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-in")
 def start() -> ResponseReturnValue:
+    if request.form.get("credential"):
+        return enter_by_passkey()
     email, password = request.form.get("email", ""), request.form.get("password", "")
     remember = request.form.get("remember") == "1"
     now = parts().clock.now()
@@ -120,6 +124,18 @@ def end(session_id: int) -> ResponseReturnValue:
     now = parts().clock.now()
     device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
     return go_to("profile.index", Message(f"{device} is signed out."))
+
+
+def enter_by_passkey() -> ResponseReturnValue:
+    """A passkey is a device and a fingerprint, face or PIN: no code is asked for."""
+    credential, address = request.form["credential"], request.remote_addr or ""
+    challenge, party, now = take_challenge(), relying_party(), parts().clock.now()
+    try:
+        user_id = sign_in_with_passkey(db.session(), credential, challenge, party, address, now)
+    except Refusal as refusal:
+        return form("", refusal.sentence), 422
+    user = db.session.get_one(User, user_id)
+    return enter(user, "passkey", remember=request.form.get("remember") == "1")
 
 
 def form(email: str = "", error: str = "") -> str:
