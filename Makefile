@@ -20,8 +20,8 @@ MOVED = CLOCK="$(CLOCK)" PYTHONPATH="$(CURDIR)/tests/moved_clock"
 # What the fuzz of an attack sends.
 INPUTS ?= 10000
 
-# Demo data unless the environment or .env says otherwise.
-run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo 1)
+# Demo data beside a sandbox processor, unless the environment or .env says otherwise.
+run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo auto)
 
 # Operator's commands must not start a second scheduler.
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
@@ -31,7 +31,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
-	@if [ "$$DEMO" = 1 ]; then $(FLASK) demo seed; fi
+	@if [ "$$DEMO" != 0 ]; then $(FLASK) demo seed --if-enabled; fi
 	@exec .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app
 
 # POSTGRES=all runs every test on PostgreSQL too, not only those where it differs.

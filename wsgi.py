@@ -10,12 +10,16 @@ import click
 from dotenv import load_dotenv
 from flask import Flask
 
+from webapp import private_files
 from webapp.app import STATIC, create_app
 from webapp.background import Background
 from webapp.copies.moved import word_left_at
 from webapp.environment import BadSetting
 from webapp.settings import Settings
+from webapp.start_check import check_start
 from webapp.web.static_files import publish
+
+os.umask(private_files.UMASK)
 
 # Where the host's locale lacks a character, such as • in a card's name, print ? instead of failing.
 for stream in (sys.stdout, sys.stderr):
@@ -33,12 +37,23 @@ except BadSetting as error:
     sys.exit(str(error))
 
 
+REFUSED = 3
+"""Exit code of a worker whose server is to stop; after others gunicorn starts the next worker."""
+
+
+def insist_on_good_start(app: Flask) -> None:
+    if refusals := check_start(app):
+        print(*refusals, sep="\n", file=sys.stderr)  # noqa: T201
+        sys.exit(REFUSED)
+
+
 def serve(published: Path) -> Flask:
     """The application with its worker and its scheduler in this process."""
     background = Background()
     app = create_app(
         settings, wake=background.worker.wake, shift=background.shift, static=published
     )
+    insist_on_good_start(app)
     background.start(app)
     # For the server to stop (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
     # closed the worker's threads.
@@ -54,4 +69,8 @@ elif word := word_left_at(settings.database_url):
     sys.exit(f"DATABASE_URL: {word}")
 else:
     published = publish(STATIC, settings.home / "static")
-    app = serve(published) if settings.run_jobs else create_app(settings, static=published)
+    if settings.run_jobs:
+        app = serve(published)
+    else:
+        app = create_app(settings, static=published)
+        insist_on_good_start(app)

@@ -14,9 +14,10 @@ from benchmarks import copies, customers, homes
 from benchmarks.load import Generator, Load, Plan
 from benchmarks.servers import BALLAST, BARE, Server
 from webapp.cli import demo
-from webapp.cli.demo_story import EMAIL, PASSWORD
+from webapp.cli.demo_story import PASSWORD
 from webapp.domain.payment_methods import listed
 from webapp.extensions import db
+from webapp.reads.installation import DEMO_EMAIL
 
 Ours = TypeVar("Ours")
 Bound = TypeVar("Bound")
@@ -113,7 +114,7 @@ class Bench:
             customers.add_cards(it, account.account_id, customers.METHODS - have)
             methods = tuple(method.id for method in listed(db.session(), account.account_id))
         server = self._shared.enter_context(self.serving(home, "default installation"))
-        browser = customers.sign_in(server.url, EMAIL, PASSWORD)
+        browser = customers.sign_in(server.url, DEMO_EMAIL, PASSWORD)
         return House(home, server, browser, account.account_id, methods)
 
     @cached_property

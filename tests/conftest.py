@@ -75,7 +75,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def settings_in(home: Path, **more: str) -> Settings:
-    environ = {"BALLAST_HOME": str(home), "SECRET_KEY": "test", "RUN_JOBS": "0", **more}
+    environ = {
+        "BALLAST_HOME": str(home),
+        "SECRET_KEY": "a secret of tests, long enough for a server",
+        # Demo or live, so that the sandbox needs no warning.
+        "DEMO": "auto",
+        "RUN_JOBS": "0",
+        **more,
+    }
     return Settings.from_environment(environ).ensure_home()
 
 

@@ -159,7 +159,7 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"HOST": "127.0.0.1:80"}, f"HOST: got '127.0.0.1:80'; {HOST}"),
         ({"MAIL_SERVER": "smtp://x"}, f"MAIL_SERVER: got 'smtp://x'; {HOST}"),
         ({"RUN_JOBS": "yes"}, "RUN_JOBS: got 'yes'; use 0 or 1"),
-        ({"DEMO": "true"}, "DEMO: got 'true'; use 0 or 1"),
+        ({"DEMO": "true"}, "DEMO: got 'true'; use 0 or 1 or auto"),
         ({"MAIL_USE_TLS": "2"}, "MAIL_USE_TLS: got '2'; use 0 or 1"),
         (
             {"CARD_PROCESSOR": "stripe"},

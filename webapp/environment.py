@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MICROS = 1_000_000
 """Money is a whole number of micros: a million to one unit of the currency."""
@@ -204,6 +204,12 @@ def database_url(name: str, raw: str) -> str:
 def sqlite_url(file: Path) -> str:
     """As `database_url`, for a file whose path may hold any character that the system allows."""
     return f"sqlite:///{quote(str(file))}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a database address; None for PostgreSQL."""
+    path, _, _ = url.removeprefix("sqlite:///").partition("?")
+    return None if path == url else Path(unquote(path)).absolute()
 
 
 def is_mailbox(raw: str) -> bool:

@@ -30,6 +30,7 @@ from webapp.domain.base import Base
 from webapp.domain.policy import Policy
 from webapp.domain.schema import Gate
 from webapp.ports import Courier, Mailer, Processors, ProofFiles
+from webapp.reads.installation import Sightings
 from webapp.settings import Settings
 from webapp.shift import Shift, sentence_of
 
@@ -93,6 +94,7 @@ class Parts:
     schema: Gate = field(default_factory=Gate)
     together: Together = field(default_factory=Together)
     """Where usage that arrives at once shares a commit."""
+    sightings: Sightings = field(default_factory=Sightings)
     sandbox: "SandboxBooks | None" = None
     """The pretend processor's books, where one is configured."""
     bank: BankDetails | None = None

@@ -4,6 +4,7 @@ A bad value stops the start with one line that names it. `.env.example` lists
 every variable for the operator; this file is what makes that list true.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -13,7 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from webapp.environment import MICROS, BadSetting, Environment, decimal, sqlite_url
+from webapp import private_files
+from webapp.environment import MICROS, BadSetting, Environment, decimal, sqlite_file, sqlite_url
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +47,14 @@ class PayPalProcessor(StrEnum):
 
     SANDBOX = "sandbox"
     PAYPAL = "paypal"
+
+
+class Demo(StrEnum):
+    """Whether there is demo data; `auto`, for `make run`, wherever a sandbox processor is used."""
+
+    OFF = "0"
+    ON = "1"
+    AUTO = "auto"
 
 
 class AutomaticPayments(StrEnum):
@@ -152,6 +164,12 @@ class Settings:
         cards = env.word("CARD_PROCESSOR", cls.card_processor)
         stripe_secret_key = env.key("STRIPE_SECRET_KEY", SECRET_KEYS)
         live_cards = cards is CardProcessor.STRIPE and "_live_" in stripe_secret_key
+        # Beside live cards nobody unless it is set: a default may not sell balance for nothing.
+        paypal = env.word_or_none(
+            "PAYPAL_PROCESSOR", PayPalProcessor, None if live_cards else PayPalProcessor.SANDBOX
+        )
+        has_sandbox = cards is CardProcessor.SANDBOX or paypal is PayPalProcessor.SANDBOX
+        demo = env.word("DEMO", Demo.OFF)
         settings = cls(
             home=home,
             database_url=env.database("DATABASE_URL", sqlite_url(home / "ballast.db")),
@@ -160,15 +178,12 @@ class Settings:
             port=env.port("PORT", cls.port),
             public_url=env.url("PUBLIC_URL", cls.public_url),
             run_jobs=env.flag("RUN_JOBS", cls.run_jobs),
-            demo=env.flag("DEMO", cls.demo),
+            demo=demo is Demo.ON or (demo is Demo.AUTO and has_sandbox),
             trusted_proxies=env.count("TRUSTED_PROXIES", cls.trusted_proxies, most=9),
             rate_limits=env.flag("RATE_LIMITS", cls.rate_limits),
             metrics_token=env.text("METRICS_TOKEN"),
             card_processor=cards,
-            # Beside live cards nobody unless it is set: a default may not sell balance for nothing.
-            paypal_processor=env.word_or_none(
-                "PAYPAL_PROCESSOR", PayPalProcessor, None if live_cards else PayPalProcessor.SANDBOX
-            ),
+            paypal_processor=paypal,
             stripe_secret_key=stripe_secret_key,
             stripe_publishable_key=env.key("STRIPE_PUBLISHABLE_KEY", "pk_test_… or pk_live_…"),
             stripe_webhook_secret=env.key("STRIPE_WEBHOOK_SECRET", "whsec_…"),
@@ -209,6 +224,7 @@ class Settings:
             webhook_allowed_networks=env.networks("WEBHOOK_ALLOWED_NETWORKS"),
         )
         settings._check_pairs()
+        settings._check_demo()
         settings._check_stripe()
         settings._check_paypal()
         settings._check_wires()
@@ -237,6 +253,15 @@ class Settings:
         return self.home / "secret_key"
 
     @property
+    def private_paths(self) -> tuple[Path, ...]:
+        """What other users of the host may not read. A closed folder closes all that is in it."""
+        databases = [self.home / "sandbox.db"]
+        if file := sqlite_file(self.database_url):
+            databases.append(file)
+        beside = [Path(f"{file}{end}") for file in databases for end in ("", "-wal", "-shm")]
+        return (self.home, self.key_file, self.home / "proofs", *beside)
+
+    @property
     def keeps_its_key(self) -> bool:
         """The key in use is the one in that file."""
         return (
@@ -245,7 +270,7 @@ class Settings:
         )
 
     def ensure_home(self) -> Self:
-        """Make the home folder, and the secret key where none was given.
+        """Make the home folder, and the secret key where none was given; close files to others.
 
         Safe to call again, and from two processes at once: all get the same key.
 
@@ -257,6 +282,8 @@ class Settings:
         """
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if closed := private_files.close(self.private_paths):
+                log.warning("Closed to other users: %s", ", ".join(map(str, closed)))
             return replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
         except OSError as error:
             raise BadSetting(
@@ -285,11 +312,29 @@ class Settings:
         return self.card_processor is CardProcessor.STRIPE and "_live_" in self.stripe_secret_key
 
     @property
+    def is_live(self) -> bool:
+        """Real money moves."""
+        return self.stripe_is_live or self.paypal_is_live
+
+    @property
+    def has_sandbox(self) -> bool:
+        return (
+            self.card_processor is CardProcessor.SANDBOX
+            or self.paypal_processor is PayPalProcessor.SANDBOX
+        )
+
+    @property
     def test_mode(self) -> bool:
         """A real processor is used, and no real money moves."""
         stripe = self.card_processor is CardProcessor.STRIPE and not self.stripe_is_live
         paypal = self.paypal_processor is PayPalProcessor.PAYPAL and not self.paypal_is_live
         return stripe or paypal
+
+    def _check_demo(self) -> None:
+        if self.demo and self.is_live:
+            raise BadSetting(
+                "DEMO: got '1', which makes an account with a public password; use 0 with live keys"
+            )
 
     def _check_stripe(self) -> None:
         if self.card_processor is not CardProcessor.STRIPE:

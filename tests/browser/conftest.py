@@ -101,7 +101,7 @@ def serve(home: Path, **more: str) -> Iterator[Server]:
         "PORT": str(port),
         "HOST": "127.0.0.1",
         "BALLAST_HOME": str(home),
-        "SECRET_KEY": "test",
+        "SECRET_KEY": "a secret of tests, long enough for a server",
         "RUN_JOBS": "1",
         "DEMO": "0",
         # All tests of a worker come from one address.

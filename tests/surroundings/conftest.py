@@ -177,7 +177,8 @@ def new_process(home, log):
     environ = {
         **host.environ(),
         "BALLAST_HOME": str(home),
-        "SECRET_KEY": "test",
+        "SECRET_KEY": "a secret of tests, long enough for a server",
+        "DEMO": "1",
         "PORT": str(port),
         "RUN_JOBS": "1",
     }

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.create_account import NewAccount
 from webapp.cli.commands import Commands, as_json, print_json
-from webapp.cli.demo_story import DAYS, EMAIL, PASSWORD, Story
+from webapp.cli.demo_story import DAYS, PASSWORD, Story
 from webapp.domain.accounts import Account
 from webapp.domain.claims import claim
 from webapp.extensions import Parts, db, parts
 from webapp.mailer import OutboxMailer
+from webapp.reads.installation import DEMO_EMAIL
 from webapp.settings import ROOT
 
 
@@ -26,12 +27,15 @@ commands = Commands("demo", help="Data to look around in.")
 
 
 @commands.command()
+@click.option("--if-enabled", is_flag=True, help="Do nothing unless DEMO asks for demo data.")
 @as_json
-def seed(as_json: bool) -> None:
+def seed(if_enabled: bool, as_json: bool) -> None:
     """Make the demo account, if the database has no account yet; else do nothing.
 
     Needs the sandbox processor. Its mails are kept in the outbox and never sent.
     """
+    if if_enabled and not parts().settings.demo:
+        return
     made = make(db.engine, parts())
     if as_json:
         print_json({"seeded": made is not None, **(asdict(made) if made else {})})
@@ -39,14 +43,16 @@ def seed(as_json: bool) -> None:
         click.echo("There are accounts already: no demo data was made.")
     else:
         click.echo(f"Made the demo account Harbour Voice with {DAYS} days of history.")
-        click.echo(f"Sign in as {EMAIL} with the password {PASSWORD}")
+        click.echo(f"Sign in as {DEMO_EMAIL} with the password {PASSWORD}")
         click.echo(f"Its API key, shown only now: {made.api_key}")
 
 
 def make(engine: Engine, it: Parts) -> NewAccount | None:
     """The account that was made, or None where there is one already."""
     if it.sandbox is None:
-        raise click.ClickException("Demo data needs the sandbox: set CARD_PROCESSOR=sandbox")
+        raise click.ClickException(
+            "DEMO: demo data needs a sandbox processor; set DEMO=0, or CARD_PROCESSOR=sandbox"
+        )
     keeper = OutboxMailer(ROOT / "templates", it.settings.base_url, unsigned)
     with ExitStack() as stack:
         # One transaction around them all: what the actions commit are steps within it.

@@ -42,8 +42,9 @@ from webapp.processors.sandbox.answers import AnswerKind
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.reads.installation import DEMO_EMAIL
 
-EMAIL, PASSWORD = "owner@demo.test", "keep-it-afloat"
+PASSWORD = "keep-it-afloat"
 ZONE = ZoneInfo("Europe/Dublin")
 SEED = 4242
 
@@ -111,7 +112,7 @@ class Story:
             self.session,
             name="Harbour Voice",
             owner_name="Ana Ruiz",
-            email=EMAIL,
+            email=DEMO_EMAIL,
             password=PASSWORD,
             balance=0,
             actor=COMMAND_LINE,

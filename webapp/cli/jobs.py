@@ -11,6 +11,7 @@ from flask import current_app
 from webapp.background import Background
 from webapp.cli.commands import Commands, as_json, print_json
 from webapp.jobs import JOBS, run_due, run_job
+from webapp.start_check import check_start
 
 commands = Commands("jobs", help="Run what is due, once or for good.")
 
@@ -41,6 +42,8 @@ def start(grace: int) -> None:
     For installations whose web processes have RUN_JOBS=0. A second one does no harm.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    if refusals := check_start(app):
+        raise click.ClickException("\n".join(refusals))
     background, stopped = Background(), Event()
 
     def stop(number: int, frame: object) -> None:

@@ -1,6 +1,6 @@
 """The word that a SQLite file leaves for whoever would go on writing to it after its data moved.
 
-Triggers say it, so also to a person at a database prompt. Nothing but SQLite is imported here: the
+Triggers say it, so also to a person at a database prompt. Little but SQLite is imported here: the
 server asks before it loads the rest.
 """
 
@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
-from urllib.parse import unquote
+
+from webapp.environment import sqlite_file
 
 MARK = "moved_"
 EVENTS = ("INSERT", "UPDATE", "DELETE")
@@ -39,12 +39,11 @@ def word_left(file: sqlite3.Connection) -> str:
 
 def word_left_at(url: str) -> str:
     """As `word_left`, for a DATABASE_URL. What else is wrong with it comes out when it is used."""
-    path, _, _ = url.removeprefix("sqlite:///").partition("?")
-    if path == url:
+    path = sqlite_file(url)
+    if path is None:
         return ""
-    file_uri = Path(unquote(path)).absolute().as_uri()
     try:
-        with closing(sqlite3.connect(f"{file_uri}?mode=ro", uri=True)) as file:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
             return word_left(file)
     except sqlite3.Error:
         return ""

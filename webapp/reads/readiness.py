@@ -18,13 +18,22 @@ from webapp.domain.faults import SENTENCES, Fault, fault_of
 from webapp.domain.schema import OtherVersion
 from webapp.ports import Processors
 from webapp.reads.backlog import read_backlog
+from webapp.reads.installation import (
+    Finding,
+    Severity,
+    Sightings,
+    findings_of_database,
+    findings_of_settings,
+)
 from webapp.reads.processor_events import Hearing, read_hearings
 from webapp.reads.writable import check_writable
+from webapp.settings import Settings
 
 LITTLE_SPACE = 64 * 1024 * 1024
 """Bytes."""
 
-READABLE = {"stopped", Fault.READ_ONLY, Fault.FULL}
+UNREADABLE = {"other_version", Fault.ABSENT, Fault.BUSY, Fault.DAMAGED}
+"""Troubles with which there are no figures."""
 
 SKEW = 10.0
 """Seconds: the clocks of two hosts differ by less."""
@@ -50,11 +59,16 @@ class Readiness:
     @property
     def is_readable(self) -> bool:
         """What can only not be written still has its figures."""
-        return {line.code for line in self.troubles} <= READABLE
+        return UNREADABLE.isdisjoint(line.code for line in self.troubles)
 
 
 def read_readiness(
-    session: Session, clock: Clock, stopped: Sequence[str], processors: Processors
+    session: Session,
+    clock: Clock,
+    stopped: Sequence[str],
+    processors: Processors,
+    settings: Settings,
+    sightings: Sightings,
 ) -> Readiness:
     """`stopped` names what this process should run beside its requests, and does not."""
     troubles = [
@@ -62,8 +76,10 @@ def read_readiness(
     ]
     warnings: list[Line] = []
     notes: list[Line] = []
+    found = [*findings_of_settings(settings, sightings)]
     try:
         schema.check(session)
+        found += findings_of_database(session, settings)
         engine = session.connection().engine
         heard = read_hearings(session, processors, clock.now())
         warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(heard)]
@@ -79,7 +95,13 @@ def read_readiness(
         troubles.append(Line(fault, SENTENCES[fault]))
     finally:
         session.rollback()
+    troubles += _of_severity(Severity.REFUSE, found)
+    warnings += _of_severity(Severity.WARN, found)
     return Readiness(tuple(troubles), tuple(warnings), tuple(notes))
+
+
+def _of_severity(severity: Severity, found: Sequence[Finding]) -> list[Line]:
+    return [Line(it.code, it.sentence) for it in found if it.severity is severity]
 
 
 def _of_space(engine: Engine) -> Iterator[Line]:

@@ -26,11 +26,17 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """200, or 503 with one line for each trouble; warnings and notes are told with either."""
     it = parts()
-    found = read_readiness(db.session(), it.clock, stopped(it), it.processors)
+    found = readiness(it)
     status = 200 if found.is_ready else 503
     if request.accept_mimetypes.best == "application/json":
         return jsonify({"ready": found.is_ready, **asdict(found)}), status
     return as_text(found), status, TEXT
+
+
+def readiness(it: Parts) -> Readiness:
+    return read_readiness(
+        db.session(), it.clock, stopped(it), it.processors, it.settings, it.sightings
+    )
 
 
 def as_text(found: Readiness) -> str:
@@ -60,7 +66,7 @@ def metrics() -> ResponseReturnValue:
     it = parts()
     if not may_read(it.settings.metrics_token):
         abort(404)
-    found = read_readiness(db.session(), it.clock, stopped(it), it.processors)
+    found = readiness(it)
     figures = read_metrics(db.session(), it.processors, it.clock.now()) if found.is_readable else {}
     figures["ready"] = ("1 where /readyz says so", float(found.is_ready))
     registry = CollectorRegistry()

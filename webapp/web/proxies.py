@@ -1,8 +1,16 @@
 """Whom to believe who the client is, and whether it came by TLS."""
 
+import logging
+
 from flask import Flask, Request, request
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.extensions import parts
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = ("127.0.0.1", "::1")
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
@@ -13,7 +21,22 @@ def believe(app: Flask, count: int) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
+    else:
+        app.before_request(note_untrusted_proxy)
     app.session_interface = SecureBehindTls()
+
+
+def note_untrusted_proxy() -> None:
+    """Log once that a proxy on this host is not trusted: all its clients count as one address."""
+    seen = parts().sightings
+    if seen.untrusted_proxy or request.remote_addr not in LOOPBACK:
+        return
+    if "X-Forwarded-For" in request.headers:
+        seen.untrusted_proxy = True
+        log.warning(
+            "A request from this host carried X-Forwarded-For, and TRUSTED_PROXIES is 0: "
+            "set it to the number of proxies in front, so that clients are told apart."
+        )
 
 
 class SecureBehindTls(SecureCookieSessionInterface):
@@ -27,4 +50,4 @@ def is_from_this_host(asked: Request) -> bool:
     """Directly, that is: a proxy on this host that is not believed speaks for anybody."""
     direct = not any(name in asked.headers for name in FORWARDED)
     believed = "werkzeug.proxy_fix.orig" in asked.environ
-    return asked.remote_addr in ("127.0.0.1", "::1") and (direct or believed)
+    return asked.remote_addr in LOOPBACK and (direct or believed)

@@ -16,6 +16,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.charge_now import ChargeUnconfirmed
 from webapp.domain.errors import NotFound, Refusal
 from webapp.extensions import db, parts
+from webapp.reads.installation import read_installation
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments import Outcome
@@ -38,7 +39,11 @@ def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
     screen = read_accounts(db.session(), line("search", emails.LENGTH), after)
-    return show(person, "operator/index.html", "operator_accounts", screen=screen)
+    it = parts()
+    findings = read_installation(db.session(), it.settings, it.sightings)
+    return show(
+        person, "operator/index.html", "operator_accounts", screen=screen, findings=findings
+    )
 
 
 @blueprint.get(ACCOUNT)

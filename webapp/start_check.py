@@ -1,0 +1,33 @@
+"""The check of the installation before a process serves requests or runs jobs."""
+
+import logging
+
+from flask import Flask
+
+from webapp.extensions import db, parts
+from webapp.reads.installation import Severity, findings_of_database, findings_of_settings
+from webapp.shift import sentence_of
+
+log = logging.getLogger(__name__)
+
+
+def check_start(app: Flask) -> list[str]:
+    """Log one line for each warning. Returns the reasons for which the process must not start.
+
+    A database that cannot be used is no such reason: `/readyz` says so, and it may come back.
+    """
+    with app.app_context():
+        it = parts()
+        found = [*findings_of_settings(it.settings, it.sightings)]
+        try:
+            it.schema.check(db.session())
+            found += findings_of_database(db.session(), it.settings)
+        except Exception as error:
+            if not sentence_of(error):
+                raise
+        finally:
+            db.session.remove()
+    for finding in found:
+        if finding.severity is Severity.WARN:
+            log.warning("%s.", finding.sentence)
+    return [f"{it.sentence}." for it in found if it.severity is Severity.REFUSE]
