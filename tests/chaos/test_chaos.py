@@ -22,7 +22,7 @@ from webapp.clock import Clock
 from webapp.settings import ROOT
 
 
-@pytest.mark.parametrize(("processor", "kills"), [("sandbox", 25), ("stripe", 15)])
+@pytest.mark.parametrize(("processor", "kills"), [("sandbox", 12), ("stripe", 8)])
 def test_a_few_kills_leave_no_difference_l3(processor, kills):
     """L2, L3, L6, L7, L12, L13, T7, T8, T12: nothing is twice, nothing is lost."""
     command = [sys.executable, "-m", "tests.chaos", "--kills", f"{kills}", "--seed", "25"]
