@@ -167,7 +167,11 @@ def test_a_technician_hears_of_the_balance_alone(world, teammate):
 def test_a_technician_does_not_manage_what_tells_of_billing_f12(world, teammate, door):
     """F12, P1: its secret would let them forge "payment.succeeded"; without it nobody is told."""
     made = world.webhook(events=CHOICES)
-    refused = teammate("technical").post(f"{HERE}/{made.endpoint_id}/{door}", data={"on": "0"})
+    technician = teammate("technical")
+    page = technician.get(f"{HERE}/{made.endpoint_id}")
+    assert "Only people who see billing" in words(page)
+    assert f"{made.endpoint_id}/{door}" not in page.text
+    refused = technician.post(f"{HERE}/{made.endpoint_id}/{door}", data={"on": "0"})
     assert refused.status_code == 403
     assert "whsec_" not in refused.text
     assert "Only people who see billing" in words(refused)

@@ -138,6 +138,9 @@ class EndpointChoice:
         return faults
 
 
+OF_BILLING_ONLY = "Only people who see billing can change a webhook that tells of it."
+
+
 class Endpoint(Base):
     __tablename__ = "webhook_endpoint"
 
@@ -185,8 +188,11 @@ class Endpoint(Base):
 
     def insist_on_rights(self, rights: Collection[Right]) -> None:
         """Raises `Denied`: only people who may choose its events may manage it (P1)."""
-        if Right.BILLING not in rights and not OF_BALANCE.issuperset(self.events):
-            raise Denied("Only people who see billing can change a webhook that tells of it.")
+        if not self.can_be_managed_with(rights):
+            raise Denied(OF_BILLING_ONLY)
+
+    def can_be_managed_with(self, rights: Collection[Right]) -> bool:
+        return Right.BILLING in rights or OF_BALANCE.issuperset(self.events)
 
 
 class Event(Base):

@@ -14,6 +14,7 @@ from webapp.domain.users import Right
 from webapp.domain.webhooks import (
     CHOICES,
     OF_BALANCE,
+    OF_BILLING_ONLY,
     Delivery,
     DeliveryState,
     Ended,
@@ -86,6 +87,8 @@ class DeliveryRow:
 @dataclass(frozen=True)
 class EndpointScreen:
     endpoint: EndpointRow
+    refusal: str
+    """Why this person may not change it; empty if they may (P1)."""
     rows: tuple[DeliveryRow, ...]
     older: int | None
     newer: bool
@@ -125,6 +128,7 @@ def read_deliveries(
     shown = found[:PAGE]
     return EndpointScreen(
         endpoint=_row(endpoint, account, now),
+        refusal="" if endpoint.can_be_managed_with(rights) else OF_BILLING_ONLY,
         rows=tuple(_delivery(one, endpoint, account, rights, now) for one in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,
