@@ -27,6 +27,7 @@ from tests.factories import PASSWORD, resume_token
 from tests.web import matrix
 from webapp.actions.create_account import create_account
 from webapp.courier import PRIVATE, HttpCourier
+from webapp.domain import passwords
 from webapp.domain.accounts import Account
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Invalid
@@ -183,6 +184,20 @@ def test_no_webhook_leads_into_our_network(tally):
             assert courier.deliver(f"https://{host}/in", {}, b"").trouble == PRIVATE, host
             tried += 1
     tally("webhooks to special addresses", tried)
+
+
+@on_sqlite
+def test_no_common_password_is_taken(app, world, tally):
+    """F7: some of the list, in other cases and widths, at the door that needs nobody signed in."""
+    fullwidth = {n: n + 0xFEE0 for n in range(0x21, 0x7F)}
+    common = passwords._common_ones().split()[::500]
+    for number, password in enumerate(common):
+        spelled = (password, password.upper(), password.title(), password.translate(fullwidth))
+        form = {"company": "Quay", "name": "Bo", "email": f"bo{number}@x.example"}
+        for typed in spelled:
+            answer = app.test_client().post("/sign-up", data={**form, "password": typed})
+            assert answer.status_code == 422, typed
+    tally("common passwords", 4 * len(common))
 
 
 @on_sqlite

@@ -190,6 +190,6 @@ def test_a_technician_manages_what_tells_of_the_balance_f12(world, teammate, doo
 def test_its_secret_and_its_end_ask_for_the_password_again_f12(client, world, door):
     """F12: a session that was left open is not enough."""
     here = f"{HERE}/{world.webhook().endpoint_id}/{door}"
-    world.clock.advance(minutes=16)
+    world.clock.wait(minutes=16)
     assert client.post(here).status_code == 401
     assert client.post(here, data={"proof": PASSWORD}).status_code in (201, 303)

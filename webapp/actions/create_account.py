@@ -15,7 +15,6 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid
 from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Membership, Role, User
 
@@ -137,8 +136,8 @@ def _faults(
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = TAKEN
-    if len(password) < PASSWORD_LENGTH:
-        faults["password"] = f"At least {PASSWORD_LENGTH} characters"
+    if fault := passwords.fault(password, (email, owner_name, name)):
+        faults["password"] = fault
     if not is_time_zone(time_zone):
         faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
     return faults

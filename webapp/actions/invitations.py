@@ -14,7 +14,6 @@ from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.invitations import INVITABLE, Invitation, InvitationState
 from webapp.domain.notices import NoticeKind
-from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import ROLE_NAMES, Role, User
 
@@ -97,8 +96,8 @@ def accept_as_new(
     faults = {}
     if fault := "Enter your name" if not name.strip() else texts.fault(name.strip(), NAME_LENGTH):
         faults["name"] = fault
-    if len(password) < PASSWORD_LENGTH:
-        faults["password"] = f"At least {PASSWORD_LENGTH} characters"
+    if fault := passwords.fault(password, (name, *_invited(session, invitation_id))):
+        faults["password"] = fault
     if faults:
         raise Invalid(faults)
     hashed = passwords.hash_password(password)
@@ -148,6 +147,14 @@ def _join(
     audit.record(
         session, invitation.account_id, actor, "joined", now, roles=[str(role) for role in both]
     )
+
+
+def _invited(session: Session, invitation_id: int) -> list[str]:
+    """The address that is invited, and into which company."""
+    invitation = session.get(Invitation, invitation_id)
+    if invitation is None:
+        return []
+    return [invitation.email, session.get_one(Account, invitation.account_id).name]
 
 
 def _alive(session: Session, invitation_id: int, times_sent: int, now: datetime) -> Invitation:

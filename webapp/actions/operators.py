@@ -12,7 +12,6 @@ from webapp.domain.base import begin_writing
 from webapp.domain.emails import is_address
 from webapp.domain.errors import Invalid, NotFound
 from webapp.domain.operators import Operator
-from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.sessions import end_sessions
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import User
@@ -34,8 +33,8 @@ def create_operator(
         faults["email"] = "Enter an e-mail address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = TAKEN
-    if len(password) < PASSWORD_LENGTH:
-        faults["password"] = f"At least {PASSWORD_LENGTH} characters"
+    if fault := passwords.fault(password, (email, name)):
+        faults["password"] = fault
     if faults:
         session.rollback()
         raise Invalid(faults)

@@ -11,14 +11,12 @@ from webapp.domain.base import begin_writing
 from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.languages import ENGLISH
 from webapp.domain.notices import NoticeKind
-from webapp.domain.passwords import PASSWORD_LENGTH
 from webapp.domain.sessions import end_sessions
 from webapp.domain.users import User
 
 RESET_WITHIN = timedelta(hours=1)
 
 DEAD = "This link does not work any more. Ask for a new one."
-TOO_SHORT = f"At least {PASSWORD_LENGTH} characters"
 
 
 def forget_password(session: Session, email: str, address: str, now: datetime) -> None:
@@ -47,7 +45,7 @@ def reset_password(
     now: datetime,
 ) -> None:
     """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
-    _insist_on_length(password)
+    _insist_on_rule(session.get(User, user_id), password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get(User, user_id, with_for_update=True, populate_existing=True)
@@ -82,7 +80,7 @@ def change_password(
     if not passwords.is_right(present, user.password_hash):
         audit_refusal(session, user, actor, now)
         raise Invalid({"present": "That is not your password"})
-    _insist_on_length(password)
+    _insist_on_rule(user, password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
@@ -131,6 +129,7 @@ def _owe_link(session: Session, user: User | None, now: datetime) -> None:
     notices.owe_person(session, user_id, recipient, kind, facts, language, now)
 
 
-def _insist_on_length(password: str) -> None:
-    if len(password) < PASSWORD_LENGTH:
-        raise Invalid({"password": TOO_SHORT})
+def _insist_on_rule(user: User | None, password: str) -> None:
+    own = [user.email, user.name, *(it.name for it in user.accounts)] if user else []
+    if fault := passwords.fault(password, own):
+        raise Invalid({"password": fault})

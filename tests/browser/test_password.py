@@ -1,0 +1,57 @@
+"""How strong a new password is, told while it is typed (F7)."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_users import LOOKS, options
+
+WEAK, OWN = "Weak: easy to guess.", "Do not use your name, email address or company."
+
+
+@LOOKS
+def test_the_strength_is_told_as_one_types_f7(open_signed_out, width, theme):
+    """F7: a meter for the eyes, a sentence that is read out."""
+    page = open_signed_out(**options(width, theme))
+    page.goto("/sign-up")
+    page.get_by_label("Company name").fill("Quay Telecom")
+    page.get_by_label("Email").fill("bo.lind@example.com")
+    field, told = page.get_by_label("Password"), page.locator(".strength [role=status]")
+    meter = page.locator(".strength meter")
+    expect(told).to_be_hidden()
+    for password, words, value in (
+        ("abc", "Too short: 7 more characters.", 1),
+        ("abcdefghi", "Too short: 1 more character.", 1),
+        ("aaaaaaaaaaaa", WEAK, 1),
+        ("1234567890", WEAK, 1),
+        ("abcdefghijklm", WEAK, 1),
+        ("Bo.Lind2026", OWN, 1),
+        ("mocelet-yauq-99", OWN, 1),
+        ("kT9-pe2-wRx", "Fair: a longer one is safer.", 2),
+        ("a-long-password", "Good.", 3),
+        ("seven boats in the harbour", "Strong.", 4),
+    ):
+        field.fill(password)
+        expect(told).to_have_text(words)
+        assert meter.evaluate("it => it.value") == value
+    expect_no_violations(page, "the strength of a password")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    field.fill("")
+    expect(told).to_be_hidden()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_common_password_is_refused_with_and_without_scripts_f7(open_signed_out, scripts):
+    """F7: the server has the last word."""
+    page = open_signed_out(java_script_enabled=scripts)
+    page.goto("/sign-up")
+    for label, text in (
+        ("Company name", "Quay Telecom"),
+        ("Your name", "Bo Lind"),
+        ("Email", "bo.lind@example.com"),
+        ("Password", "password12"),
+    ):
+        page.get_by_label(label).fill(text)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_text("This is one of the most common passwords.")).to_be_visible()
+    expect(page.get_by_label("Company name")).to_have_value("Quay Telecom")
