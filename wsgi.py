@@ -13,6 +13,7 @@ from flask import Flask
 from webapp import private_files
 from webapp.app import STATIC, create_app
 from webapp.background import Background
+from webapp.cli.commands import faults_in_one_line
 from webapp.copies.moved import word_left_at
 from webapp.environment import BadSetting
 from webapp.settings import Settings
@@ -30,6 +31,8 @@ load_dotenv(Path(__file__).parent / ".env")
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 # It warns each time that a job is still at its last run: every few seconds while a processor hangs.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
+# It tells of each migration; `flask db` says in one line what was done.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 try:
     settings = Settings.from_environment(os.environ).ensure_home()
@@ -63,14 +66,18 @@ def serve(published: Path) -> Flask:
 
 # An operator's command imports this file too: it serves no pages, and must not start a second
 # scheduler.
-if click.get_current_context(silent=True) is not None:
-    app = create_app(settings)
-elif word := word_left_at(settings.database_url):
-    sys.exit(f"DATABASE_URL: {word}")
-else:
-    published = publish(STATIC, settings.home / "static")
-    if settings.run_jobs:
-        app = serve(published)
+try:
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.find_root().with_resource(faults_in_one_line())
+        app = create_app(settings)
+    elif word := word_left_at(settings.database_url):
+        sys.exit(f"DATABASE_URL: {word}")
     else:
-        app = create_app(settings, static=published)
-        insist_on_good_start(app)
+        published = publish(STATIC, settings.home / "static")
+        if settings.run_jobs:
+            app = serve(published)
+        else:
+            app = create_app(settings, static=published)
+            insist_on_good_start(app)
+except BadSetting as error:
+    sys.exit(str(error))

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import socket
 import sys
+from errno import EADDRINUSE, EADDRNOTAVAIL
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -38,6 +40,39 @@ graceful_timeout = 40
 secure_scheme_headers = {}
 # Ballast has no use for gunicorn's control socket, which would open in $HOME.
 control_socket_disable = True
+
+
+def on_starting(server):
+    """Gunicorn would try an address that cannot be had five times, and say it in eleven lines."""
+    if "GUNICORN_PID" in os.environ or "LISTEN_PID" in os.environ:
+        return  # the sockets are handed over
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and (why := why_not_listen(*address[:2])):
+            sys.exit(why)
+
+
+def why_not_listen(host, port):
+    """Empty where it can be listened at."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except socket.gaierror:
+        return f"HOST: '{host}' is not known; use an address of this machine, such as 127.0.0.1"
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            return (
+                f"PORT: {port} is in use on {host}, perhaps by another Ballast; stop that program, "
+                f"or set another one: PORT={port + 1} make run"
+            )
+        if error.errno == EADDRNOTAVAIL:
+            return f"HOST: {host} is no address of this machine; use one, such as 127.0.0.1"
+        return f"PORT: cannot listen at {host}:{port} ({error.strerror}); set another one"
+    return ""
 
 
 def background_of(worker):

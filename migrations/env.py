@@ -1,12 +1,18 @@
 """Runs the migrations on the application's own database, or on the one that is handed over."""
 
+from pathlib import Path
+
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import func, select
 
+from webapp.domain import schema
 from webapp.domain.base import Base, UtcDateTime
+from webapp.extensions import parts
 
-engine = context.config.attributes.get("engine") or current_app.extensions["migrate"].db.engine
+handed_over = context.config.attributes.get("engine")
+engine = handed_over or current_app.extensions["migrate"].db.engine
 
 
 def render_item(kind, item, autogen_context):
@@ -16,7 +22,21 @@ def render_item(kind, item, autogen_context):
     return False
 
 
-def run() -> None:
+def insist_on_ours():
+    """Raises `OtherVersion`: for what a newer Ballast has migrated, and for what is lost."""
+    file = Path(engine.url.database or "")
+    # SQLite itself leaves no empty file: one of ours was cut off or replaced.
+    if engine.dialect.name == "sqlite" and file.is_file() and not file.stat().st_size:
+        raise schema.LostDatabase(f"'{file}'")
+    with engine.connect() as connection:
+        if not schema.has_been_migrated(connection) and parts().settings.mark_file.exists():
+            raise schema.LostDatabase
+        schema.insist_on_known(connection)
+
+
+def run():
+    if not handed_over:
+        insist_on_ours()
     with engine.connect().execution_options(writes=True) as connection:
         context.configure(
             connection=connection,
@@ -29,7 +49,18 @@ def run() -> None:
             if connection.dialect.name == "postgresql":
                 # Who starts at the same time waits, and then finds it done.
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("migrations"))))
+            before = context.get_context().get_current_revision()
             context.run_migrations()
+            after = context.get_context().get_current_revision()
+        if not handed_over:
+            finish(before, after)
+
+
+def finish(before, after):
+    if before != after:
+        click.echo(f"Migrated the database from {before or 'nothing'} to {after or 'nothing'}.")
+    if after and not parts().settings.mark_file.exists():
+        parts().settings.mark()
 
 
 run()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 MICROS = 1_000_000
 """Money is a whole number of micros: a million to one unit of the currency."""
@@ -193,7 +193,16 @@ def database_url(name: str, raw: str) -> str:
     for prefix in ("postgres://", "postgresql://"):
         if raw.startswith(prefix):
             raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
-    if raw.startswith(("sqlite:///", "postgresql+psycopg://")):
+    if raw.startswith("sqlite:///"):
+        return raw
+    if raw.startswith("postgresql+psycopg://"):
+        try:
+            urlsplit(raw).port  # noqa: B018  # raises for one that is no number
+        except ValueError:
+            raise BadSetting(
+                f"{name}: not an address; use postgresql+psycopg://user:password@host:5432/name, "
+                "with special characters of the password as %40 and the like"
+            ) from None
         return raw
     # The value may hold a password: say no more of it than its scheme.
     scheme, found, _ = raw.partition("://")

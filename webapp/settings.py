@@ -4,6 +4,7 @@ A bad value stops the start with one line that names it. `.env.example` lists
 every variable for the operator; this file is what makes that list true.
 """
 
+import hmac
 import logging
 import os
 import secrets
@@ -269,6 +270,18 @@ class Settings:
             and self.key_file.read_text(encoding="utf-8").strip() == self.secret_key
         )
 
+    @property
+    def mark_file(self) -> Path:
+        """Is there once a database has been set up; holds a digest of the secret key."""
+        return self.home / "installation"
+
+    def mark(self) -> None:
+        """Remember that this folder has a database, and with which key."""
+        fresh = self.mark_file.with_name(f"{self.mark_file.name}.{secrets.token_hex(8)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(f"{_digest(self.secret_key)}\n", encoding="utf-8")
+        fresh.replace(self.mark_file)
+
     def ensure_home(self) -> Self:
         """Make the home folder, and the secret key where none was given; close files to others.
 
@@ -278,18 +291,31 @@ class Settings:
             The settings with `secret_key` filled.
 
         Raises:
-            BadSetting: when the folder cannot be used.
+            BadSetting: when the folder cannot be used, or was set up with another key.
         """
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             if closed := private_files.close(self.private_paths):
                 log.warning("Closed to other users: %s", ", ".join(map(str, closed)))
-            return replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
+            marked = self.mark_file.exists()
+            if marked and not self.secret_key and not self.key_file.exists():
+                raise BadSetting(f"SECRET_KEY: '{self.key_file}' is gone; {self._key_remedy}")
+            made = replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
+            if marked and self.mark_file.read_text("utf-8").strip() != _digest(made.secret_key):
+                raise BadSetting(f"SECRET_KEY: not the one in use so far; {self._key_remedy}")
+            return made
         except OSError as error:
             raise BadSetting(
                 f"BALLAST_HOME: cannot use '{self.home}' ({error.strerror}); "
                 "use a folder that can be written"
             ) from error
+
+    @property
+    def _key_remedy(self) -> str:
+        return (
+            "put the earlier one back, or remove "
+            f"'{self.mark_file}' to go on with another, which signs everybody out"
+        )
 
     def _check_pairs(self) -> None:
         if self.payment_min == 0:
@@ -413,6 +439,10 @@ class Settings:
             raise BadSetting(
                 "PROVIDER_TAX_NUMBER: not set; set it, or leave PROVIDER_TAX_RATE out too"
             )
+
+
+def _digest(key: str) -> str:
+    return hmac.new(key.encode(), b"Ballast installation", "sha256").hexdigest()
 
 
 def _kept_key(path: Path) -> str:

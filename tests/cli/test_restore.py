@@ -148,7 +148,7 @@ def test_it_can_be_checked_without_restoring(backup, here):
     assert is_empty(here)
     assert {path.name for path in here.home.iterdir()} <= {
         "ballast.db", "ballast.db-shm", "ballast.db-wal", "sandbox.db", "sandbox.db-shm",
-        "sandbox.db-wal", "secret_key",
+        "sandbox.db-wal", "secret_key", "installation",
     }  # fmt: skip
 
 

@@ -5,14 +5,14 @@ from datetime import datetime
 
 import click
 
-from webapp.cli.commands import Command, as_json, print_json
+from webapp.cli.commands import OfThisVersion, as_json, print_json
 from webapp.cli.kinds import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, insist_on
 from webapp.extensions import db, parts
 from webapp.reads.records.activity import read_activity
 from webapp.reads.records.statement import read_statement
 
 
-@click.command("statement", cls=Command)
+@click.command("statement", cls=OfThisVersion)
 @ACCOUNT
 @SINCE
 @UNTIL
@@ -41,7 +41,7 @@ def statement(
     click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "That is all.")
 
 
-@click.command("activity", cls=Command)
+@click.command("activity", cls=OfThisVersion)
 @ACCOUNT
 @LIMIT
 @CURSOR

@@ -9,7 +9,7 @@ import click
 from flask import current_app
 
 from webapp.background import Background
-from webapp.cli.commands import Commands, as_json, print_json
+from webapp.cli.commands import Command, Commands, as_json, print_json
 from webapp.jobs import JOBS, run_due, run_job
 from webapp.start_check import check_start
 
@@ -28,7 +28,7 @@ def run(as_json: bool) -> None:
         click.echo(f"{job.name}: {run_job(app, job):,} {job.done}")
 
 
-@commands.command()
+@commands.command(cls=Command)  # it waits for a migration
 @click.option(
     "--grace",
     type=click.IntRange(min=0),

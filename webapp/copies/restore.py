@@ -1,6 +1,6 @@
 """Restore a backup into an empty installation, whichever database it has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -76,8 +76,11 @@ def _put_back_files(copy: OpenedBackup, it: Parts) -> None:
         it.proofs.put_back(account_id, name, content)
     if copy.books and it.sandbox:
         it.sandbox.replace_by(copy.folder / BOOKS)
-    if KEY in copy.manifest.files and it.settings.keeps_its_key:
-        _replace_key(copy.folder / KEY, it.settings)
+    settings = it.settings
+    if KEY in copy.manifest.files and settings.keeps_its_key:
+        _replace_key(copy.folder / KEY, settings)
+        settings = replace(settings, secret_key=settings.key_file.read_text("utf-8").strip())
+    settings.mark()
 
 
 def _replace_key(key: Path, settings: Settings) -> None:

@@ -27,6 +27,17 @@ class OtherVersion(Exception):
     """The tables are not this code's; str() is a line for the operator."""
 
 
+class LostDatabase(OtherVersion):
+    """There is no data where there was some: nothing is begun anew without a word."""
+
+    def __init__(self, what: str = "The database") -> None:
+        super().__init__(
+            f"{what} is empty, and this installation has been used: put the database back, correct "
+            "DATABASE_URL, or restore a backup (flask --app wsgi restore FILE); to begin anew, set "
+            "BALLAST_HOME to an empty folder"
+        )
+
+
 @cache
 def versions() -> tuple[str, ...]:
     """The migrations this code knows, the newest first."""
@@ -57,11 +68,21 @@ def check_in(connection: Connection) -> None:
     )
 
 
+def has_been_migrated(connection: Connection) -> bool:
+    return connection.dialect.has_table(connection, "alembic_version")
+
+
 def found_in(connection: Connection) -> str:
     """Empty where there are no tables at all."""
-    if not connection.dialect.has_table(connection, "alembic_version"):
+    if not has_been_migrated(connection):
         return ""
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def insist_on_known(connection: Connection) -> None:
+    """Before tables are migrated. Raises `OtherVersion` for those of a newer Ballast."""
+    if found_in(connection) not in ("", *versions()):
+        check_in(connection)
 
 
 class Gate:

@@ -1,10 +1,13 @@
 """Who moves the money in this installation, as its settings say."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
+from webapp.environment import BadSetting
 from webapp.ports import Notebook, Processor, Processors
 from webapp.processors.absent import Present
 from webapp.processors.paypal.processor import PayPal
@@ -46,7 +49,7 @@ def choose(
         settings.card_processor is CardProcessor.SANDBOX,
         settings.paypal_processor is PayPalProcessor.SANDBOX,
     )
-    books = SandboxBooks(settings.home / "sandbox.db")
+    books = _books(settings.home / "sandbox.db")
     clock = clock or (Clock(books.clock_offset) if any(pretends) else Clock())
     return Chosen(
         cards=_cards(settings, clock, books),
@@ -54,6 +57,16 @@ def choose(
         clock=clock,
         sandbox=books if any(pretends) else None,
     )
+
+
+def _books(path: Path) -> SandboxBooks:
+    try:
+        return SandboxBooks(path)
+    except sqlite3.Error as error:
+        raise BadSetting(
+            f"BALLAST_HOME: the sandbox's books '{path}' cannot be used ({error}); "
+            "put them back from a backup"
+        ) from error
 
 
 def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
