@@ -296,7 +296,8 @@ class WholeRequestWorker(ThreadWorker):
         self.forget(conn)
         self.send(
             conn,
-            f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+            f"HTTP/1.1 {status}\r\nConnection: close\r\n"
+            "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
             f"Content-Length: {len(sentence) + 1}\r\n\r\n{sentence}\n".encode(),
         )
         self.nr_conns -= 1

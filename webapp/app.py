@@ -128,7 +128,7 @@ def create_app(
     register_pages(app)
     api.register(app)
     cli.register(app)
-    static_files.serve(app, static)
+    static_files.serve(app, static, behind_tls=behind_tls)
     proxies.believe(app, settings.trusted_proxies)
     return app
 

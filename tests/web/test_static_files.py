@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import settings_in
 from webapp.app import STATIC, create_app
+from webapp.web.headers import HSTS, POLICY
 from webapp.web.static_files import digest_of, in_one_piece, publish
 
 
@@ -66,3 +67,15 @@ def test_another_content_has_another_address(tmp_path):
     digest_of.cache_clear()
     (tmp_path / "a/x.js").write_text("2")
     assert digest_of(tmp_path / "a") != before
+
+
+@pytest.mark.parametrize(("url", "hsts"), [("", None), ("https://billing.example.com", HSTS)])
+def test_files_have_their_walls_too(home, published, url, hsts):
+    """ASVS 3.4: no browser guesses what a file is, and an image that it opens may do nothing."""
+    app = create_app(settings_in(home, PUBLIC_URL=url), static=published)
+    client, prefix = app.test_client(), app.static_url_path
+    for file, policy in (("js/theme.js", None), ("css/app.css", None), ("favicon.svg", POLICY)):
+        headers = client.get(f"{prefix}/{file}").headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers.get("Content-Security-Policy") == policy
+        assert headers.get("Strict-Transport-Security") == hsts

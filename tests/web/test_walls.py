@@ -191,6 +191,21 @@ def test_every_answer_has_its_walls(client):
         assert "Strict-Transport-Security" not in headers, "nobody may promise it without TLS"
 
 
+def test_text_says_how_it_is_written(app):
+    """ASVS 4.1.1: what is text names its character set, also where a machine asks."""
+    paths = ("/sign-in", "/nowhere", "/healthz", "/readyz", "/metrics")
+    for path in paths:
+        assert "charset=utf-8" in app.test_client().get(path).content_type, path
+
+
+def test_a_request_is_not_sent_back(client):
+    """ASVS 13.4.4: TRACE would show a script the headers that it must not see."""
+    for path in (MAIN, "/sign-in", "/nowhere", "/healthz", "/api/v1/balance", "/static/x.js"):
+        answer = client.open(path, method="TRACE", headers={"Cookie": "secret=1"})
+        assert answer.status_code in (404, 405), path
+        assert "secret" not in answer.text
+
+
 def test_behind_tls(app, email):
     """The cookie goes out over nothing else, and the browser remembers that."""
     answer = sign_in(app.test_client(), email, PASSWORD, base_url=TLS)

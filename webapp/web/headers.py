@@ -35,8 +35,8 @@ NOT_USED = ", ".join(
 )
 """What no page of ours asks a browser for, and what nothing that got into one may ask for."""
 
-ONE_YEAR = 365 * 24 * 3600
-"""Seconds. Without subdomains: they are others' business."""
+HSTS = f"max-age={365 * 24 * 3600}"
+"""One year. Without subdomains, which may be other people's."""
 
 
 def opened_for(fronts: Iterable[Front]) -> str:
@@ -73,7 +73,7 @@ def wall(response: Response) -> Response:
     response.headers.setdefault("Permissions-Policy", NOT_USED)
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", f"max-age={ONE_YEAR}")
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request.endpoint != "static":
         # A balance that the back button brings up again would be an old one.
         response.headers.setdefault("Cache-Control", "no-store")

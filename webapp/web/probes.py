@@ -19,7 +19,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 @blueprint.get("/healthz")
 def alive() -> ResponseReturnValue:
-    return "ok\n", {"Content-Type": "text/plain"}
+    return "ok\n", TEXT
 
 
 @blueprint.get("/readyz")

@@ -10,11 +10,14 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
+from wsgiref.headers import Headers
 
 from flask import Flask
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 from whitenoise.responders import StaticFile
+
+from webapp.web.headers import HSTS, POLICY
 
 IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\)(?: layer\((?P<layer>[\w.]+)\))?;')
 CHARSET = '@charset "UTF-8";'
@@ -45,8 +48,16 @@ class KeptForGood(WhiteNoise):
         return file
 
 
-def serve(app: Flask, folder: Path) -> None:
+def serve(app: Flask, folder: Path, *, behind_tls: bool) -> None:
     """Serve `folder`, or what `publish` has made of it, at the app's static address."""
+
+    def wall(headers: Headers, path: str, url: str) -> None:
+        headers["X-Content-Type-Options"] = "nosniff"
+        if path.endswith(".svg"):  # the only kind that a browser opens as a document
+            headers["Content-Security-Policy"] = POLICY
+        if behind_tls:
+            headers["Strict-Transport-Security"] = HSTS
+
     app.wsgi_app = KeptForGood(  # type: ignore[method-assign]
         app.wsgi_app,
         root=str(folder),
@@ -54,6 +65,7 @@ def serve(app: Flask, folder: Path) -> None:
         immutable_file_test=lambda path, url: True,
         # The bank's page is shown in a frame without an origin, and fonts ask for leave.
         allow_all_origins=True,
+        add_headers_function=wall,
     )
 
 

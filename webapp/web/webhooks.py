@@ -25,4 +25,4 @@ def receive(name: str) -> ResponseReturnValue:
         db.session(), processor, request.get_data(), dict(request.headers), it.clock, it.policy
     )
     it.wake()
-    return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain"}
+    return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain; charset=utf-8"}
