@@ -28,7 +28,11 @@ for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
 
 load_dotenv(Path(__file__).parent / ".env")
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+logging.basicConfig(
+    level=logging.INFO,
+    format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    datefmt="%Y-%m-%dT%H:%M:%S%z",  # with the offset: logs of several hosts are read together
+)
 # It warns each time that a job is still at its last run: every few seconds while a processor hangs.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
 # It tells of each migration; `flask db` says in one line what was done.

@@ -55,6 +55,7 @@ from webapp.web import (
     profile,
     proof,
     proxies,
+    refusal_log,
     sandbox,
     second_factor,
     session,
@@ -233,6 +234,7 @@ def register_pages(app: Flask) -> None:
     passkey_challenges.init_app(app)
     charge_question.init_app(app)
     throttling.init_app(app)
+    refusal_log.init_app(app)
     compression.init_app(app)
     drawing.init_app(app)
     headers.init_app(app)

@@ -8,6 +8,7 @@ import pytest
 from tests.factories import PASSWORD, VISA, card_form
 from tests.web.conftest import words
 from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.users import User
 from webapp.processors.sandbox.form import token_for
 
 MAIN = "/billing/payment-methods"
@@ -168,6 +169,22 @@ def test_api_keys_ask(stale, world):
     for deed in ("rotation", "revocation"):
         assert stale.post(f"/settings/api-keys/{key.id}/{deed}").status_code == 401
     assert confirm(stale, answer).status_code == 201
+
+
+def test_ending_other_sessions_asks(app, stale, world):
+    """ASVS 7.5.2: a session that was left open ends none of the person's others by itself."""
+    other = app.test_client()
+    email = world.session.get(User, world.created.user_id).email
+    other.post("/sign-in", data={"email": email, "password": PASSWORD})
+    sessions = "/settings/profile/sessions"
+    (one,) = re.findall(rf'action="({sessions}/\d+/end)"', stale.get("/settings/profile").text)
+    for path in (one, f"{sessions}/others/end"):
+        answer = stale.post(path)
+        assert answer.status_code == 401
+        assert ASKS in words(answer)
+        assert other.get(MAIN).status_code == 200
+    assert confirm(stale, answer).status_code == 303
+    assert other.get(MAIN).status_code == 303
 
 
 def test_a_right_that_is_missing_is_said_first(teammate, world):

@@ -295,6 +295,25 @@ def test_the_log_names_places_by_ids_only(app, client, caplog):
     assert line == "unhandled error at /broken/<int:number>/<word> number=7"
 
 
+def test_what_is_refused_for_security_is_logged(app, client, teammate, caplog):
+    """ASVS 16.3: a missing right, an unknown key, too many tries, a form without its token."""
+    technician = teammate("technical")
+    machine = app.test_client()
+    with caplog.at_level(logging.WARNING):
+        technician.get(f"{MAIN}?q=secret")
+        machine.get("/api/v1/balance", headers={"Authorization": "Bearer bk_guessed"})
+        app.config["WTF_CSRF_ENABLED"] = True
+        client.post("/settings/profile/name", data={"name": "secret"})
+        client.get(MAIN)
+        machine.get(MAIN)
+    said = [r.getMessage() for r in caplog.records if r.name == "webapp.web.refusal_log"]
+    assert [re.sub(r"person \d+", "person N", line) for line in said] == [
+        f"GET {MAIN} was refused with 403: person N, address 127.0.0.1",
+        "GET /api/v1/balance was refused with 401: person unknown, address 127.0.0.1",
+        "POST /settings/profile/name was refused with 400: person unknown, address 127.0.0.1",
+    ]
+
+
 def test_a_statement_that_fails_shows_no_values(session):
     """Of people: what a statement was is enough to find a fault."""
     from sqlalchemy import text

@@ -16,7 +16,7 @@ from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import throttling
-from webapp.web.access import Person, begin_session, signed_in
+from webapp.web.access import Person, begin_session, prove, signed_in
 from webapp.web.menu import first_page
 from webapp.web.passkey_challenges import relying_party, take_challenge
 from webapp.web.responses import go_to, said, say
@@ -113,6 +113,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/sessions/others/end")
 def sign_out_others() -> ResponseReturnValue:
     person = signed_in()
+    prove(person)
     here, clock = person.session_id, parts().clock
     sessions.sign_out_everywhere(db.session(), person.id, person.actor, clock, keep=here)
     return go_to("profile.index", Message("All other sessions have ended."))
@@ -121,6 +122,7 @@ def sign_out_others() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/sessions/<int:session_id>/end")
 def end(session_id: int) -> ResponseReturnValue:
     person = signed_in()
+    prove(person)
     now = parts().clock.now()
     device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
     return go_to("profile.index", Message(f"{device} is signed out."))
