@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from math import log2
 
 import pytest
 from pyotp import TOTP
@@ -9,7 +10,7 @@ from pyotp import TOTP
 from tests.factories import PASSWORD
 from tests.web.conftest import errors, words
 from webapp.actions.second_factor import require_second_factor
-from webapp.domain.second_factor import RecoveryCode
+from webapp.domain.second_factor import LETTERS, RecoveryCode
 from webapp.domain.users import User
 
 MAIN = "/billing/payment-methods"
@@ -163,6 +164,14 @@ def test_a_recovery_code_works_once(app, world, secured, email):
         assert send(visitor, code).status_code == status
     assert world.audits[-1] == ("signed_in", {"by": "recovery code"})
     assert "8 of your recovery codes" in words(visitor.get("/settings/profile"))
+
+
+def test_a_recovery_code_is_too_long_to_be_found_from_its_hash(secured):
+    """ASVS 6.5.2: 112 bits at least, or else a slow hash with a salt."""
+    _, codes = secured
+    letters = codes[0].replace("-", "")
+    assert set("".join(codes)) - {"-"} <= set(LETTERS)
+    assert len(letters) * log2(len(LETTERS)) >= 112
 
 
 def test_half_a_sign_in_lasts_ten_minutes(app, secured, email, clock):
