@@ -53,6 +53,7 @@ def test_the_persons_own_words_are_refused_f7(password):
         "a harbour in the sun",
         "ana likes boats",
         "ça va bien, merci",
+        "a sentence of more than sixty-four characters, which no rule of ours cuts off",
     ],
 )
 def test_other_passwords_are_taken_f7(password):

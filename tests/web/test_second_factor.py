@@ -9,6 +9,7 @@ from pyotp import TOTP
 
 from tests.factories import PASSWORD
 from tests.web.conftest import errors, words
+from tests.web.test_sign_up import link_in
 from webapp.actions.second_factor import require_second_factor
 from webapp.domain.second_factor import LETTERS, RecoveryCode
 from webapp.domain.users import User
@@ -172,6 +173,18 @@ def test_a_recovery_code_is_too_long_to_be_found_from_its_hash(secured):
     letters = codes[0].replace("-", "")
     assert set("".join(codes)) - {"-"} <= set(LETTERS)
     assert len(letters) * log2(len(LETTERS)) >= 112
+
+
+def test_a_reset_does_not_skip_the_second_step(app, world, secured, email):
+    """ASVS 6.4.3: whoever reads the person's emails still needs the phone."""
+    visitor = app.test_client()
+    visitor.post("/forgot-password", data={"email": email})
+    link = link_in(world, email, "reset_password")
+    new = "quite-another-one"
+    assert visitor.post(link, data={"password": new}).location == "/sign-in"
+    assert visitor.get(MAIN).location.startswith("/sign-in")
+    answer = visitor.post("/sign-in", data={"email": email, "password": new})
+    assert answer.location == "/sign-in/code"
 
 
 def test_half_a_sign_in_lasts_ten_minutes(app, secured, email, clock):

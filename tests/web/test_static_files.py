@@ -79,3 +79,12 @@ def test_files_have_their_walls_too(home, published, url, hsts):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers.get("Content-Security-Policy") == policy
         assert headers.get("Strict-Transport-Security") == hsts
+
+
+def test_no_folder_is_listed(app, client):
+    """ASVS 13.4: nor is anything served that lies beside the folder of static files."""
+    static = app.static_url_path
+    for path in (static, f"{static}/", f"{static}/css", f"{static}/css/", f"{static}/../wsgi.py"):
+        assert client.get(path).status_code == 404, path
+    for path in ("/.git/config", "/.env", "/static/", "/requirements.txt"):
+        assert client.get(path).status_code == 404, path

@@ -288,12 +288,22 @@ def test_a_proof_comes_back_as_a_download(client, world, wire, content, name, ki
         (wires.HTML, "transfer.pdf", "Must be a PDF, PNG or JPEG file"),
         (wires.HTML, "transfer.png", "Must be a PDF, PNG or JPEG file"),
         (b"MZ\x90\x00", "transfer.jpg", "Must be a PDF, PNG or JPEG file"),
+        (b"<svg onload='x()'/>", "transfer.svg", "Must be a PDF, PNG or JPEG file"),
         (b"", "transfer.pdf", "The file is empty"),
         (b"", "", "Choose a file"),
         (wires.PDF + b"x" * (LARGEST + 1 - len(wires.PDF)), "large.pdf", "At most 10 MB"),
         (wires.PDF + b"x" * (20 * 1024 * 1024), "huge.pdf", "At most 10 MB"),
     ],
-    ids=["html as pdf", "html as png", "exe as jpg", "zero bytes", "none", "10 MB + 1", "20 MB"],
+    ids=[
+        "html as pdf",
+        "html as png",
+        "exe as jpg",
+        "svg",
+        "zero bytes",
+        "none",
+        "10 MB + 1",
+        "20 MB",
+    ],
 )
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "dialog"])
 def test_a_bad_file_is_told_beside_the_field(client, world, wire, content, name, told, headers):
