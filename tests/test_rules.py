@@ -13,7 +13,7 @@ RULES = [
     *[f"T{number}" for number in range(1, 19)],
     *["N1", "N2", "N3", "N4", "N5"],
     *[f"F{number}" for number in range(1, 13)],
-    *["E1", "E2", "P1", "P2", "P3", "P4"],
+    *["E1", "E2", "P1", "P2", "P3", "P4", "P5"],
 ]
 
 NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")

@@ -35,6 +35,7 @@ from webapp.web import (
     challenges,
     charge_question,
     compression,
+    controls,
     data,
     drawing,
     emails,
@@ -237,6 +238,7 @@ def register_pages(app: Flask) -> None:
     refusal_log.init_app(app)
     compression.init_app(app)
     drawing.init_app(app)
+    controls.init_app(app)
     headers.init_app(app)
     pages = [
         session,

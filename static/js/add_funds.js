@@ -27,11 +27,11 @@ const show = () => {
   if (form.dataset.open) {
     const more = amount === null ? null : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
     form.querySelector("[data-after-open]").textContent = more ?? "…";
-    form.querySelector("[type=submit]").textContent = amount ? `Pay another ${written(amount, symbol)}` : "Pay again";
+    form.querySelector(".dialog-foot button").textContent = amount ? `Pay another ${written(amount, symbol)}` : "Pay again";
   }
   const barred = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
   form.querySelector(".before-after").hidden = barred;
-  form.querySelector("[type=submit]").disabled = barred;
+  form.querySelector(".dialog-foot button").disabled = barred;
 };
 
 // What was wrong with the amount is taken back as soon as it is within bounds; the server judges anew.

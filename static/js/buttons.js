@@ -8,6 +8,13 @@ document.addEventListener("keydown", (event) => {
   event.target.click();
 });
 
+// A control that is off keeps the focus, so that its reason can be read, and does nothing.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("[aria-disabled=true]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
 const pressed = ({ target, detail }) =>
   detail.requestConfig?.triggeringEvent?.submitter ?? (target.matches(".button") ? target : null);
 

@@ -14,14 +14,16 @@ const plan = () => {
   timer = setTimeout(clear, SECONDS * 1000);
 };
 
-const say = (words) => {
-  const message = document.createElement("p");
-  message.className = "message";
-  message.role = "status";
-  message.textContent = words;
+// `reloads`: offer to reload the page.
+const say = (words, reloads = false) => {
+  const message = document.getElementById("said").content.firstElementChild.cloneNode(true);
+  message.querySelector("p").textContent = words;
+  message.querySelector("button").hidden = !reloads;
   region.replaceChildren(message);
   sayInDialog(words);
 };
+
+document.addEventListener("click", ({ target }) => target.closest?.("[data-reload]") && location.reload());
 
 // Whoever has a dialog open neither sees nor hears what is said behind it.
 const sayInDialog = (words) => {
@@ -35,9 +37,17 @@ const sayInDialog = (words) => {
   place.prepend(note);
 };
 
-// An outage brings its own message, in the parts that any answer may bring.
+// An outage or a refusal brings its own message: in the strip, or in the dialog that it did not replace.
 const toldBy = ({ response }) =>
-  new DOMParser().parseFromString(response, "text/html").querySelector("#messages .message")?.textContent.trim();
+  new DOMParser().parseFromString(response, "text/html")
+    .querySelector("#messages .message, .dialog-body [role=alert]")?.textContent.trim();
+
+// A refusal that replaces nothing is told where the person is, as an outage is.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status < 400 || detail.xhr.getResponseHeader("HX-Reswap") !== "none") return;
+  detail.shouldSwap = false;
+  detail.isError = true;
+});
 
 new MutationObserver(() => region.firstElementChild && plan()).observe(region, {
   childList: true,
@@ -48,9 +58,10 @@ if (region.firstElementChild) plan();
 
 // No answer is not a refusal: what was asked may or may not have happened.
 document.addEventListener("htmx:sendError", ({ target }) => {
-  if (target.id !== "balance") say("The server did not answer. Reload the page to see where things stand.");
+  if (target.id !== "balance") say("The server did not answer. Reload the page to see where things stand.", true);
 });
 document.addEventListener("htmx:responseError", ({ target, detail }) => {
   if (target.id === "balance") return;
-  say(toldBy(detail.xhr) ?? "Something went wrong on our side. Reload the page to see where things stand.");
+  const told = toldBy(detail.xhr);
+  say(told ?? "Something went wrong on our side. Reload the page to see where things stand.", !told);
 });

@@ -38,6 +38,7 @@ const attach = () => {
   if (!list || Sortable.get(list)) return;
   sortable = new Sortable(list, {
     handle: ".handle",
+    filter: ".handle[aria-disabled=true]",
     animation: still.matches ? 0 : 160,
     // The browser's own dragging knows neither touch nor our lifted row.
     forceFallback: true,

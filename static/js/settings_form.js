@@ -45,12 +45,12 @@ const sends = (target) => target === form() || (target.matches("[data-repeats]")
 /* The button names what it charges at once, as the preview has just said. */
 const nameCharge = () => {
   const { charge, confirmed } = document.querySelector("#settings-preview [data-charge]")?.dataset ?? {};
-  form().querySelector("[type=submit]").textContent = charge ? `Apply and charge ${charge}` : "Apply Changes";
+  form().querySelector("#apply").textContent = charge ? `Apply and charge ${charge}` : "Apply Changes";
   form().elements.confirmed.value = confirmed ?? 0;
 };
 
 const show = () => {
-  form()?.querySelector("[type=submit]").classList.toggle("primary", dirty());
+  form()?.querySelector("#apply").classList.toggle("primary", dirty());
   form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited());
 };
 
@@ -106,7 +106,7 @@ document.addEventListener("click", (event) => {
   form().reset();
   delete form().elements.day_limit.dataset.before;
   change();
-  form().querySelector("[type=submit]").focus();
+  form().querySelector("#apply").focus();
 });
 
 document.addEventListener("htmx:beforeRequest", ({ target }) => {

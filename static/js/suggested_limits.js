@@ -43,7 +43,7 @@ const countRefills = (form) => {
 
 /* The box empties its field, and gives back what stood there when it is taken away. */
 const followBox = ({ day_limit, no_day_limit }) => {
-  if (no_day_limit.checked === day_limit.disabled) return;
+  if (no_day_limit.disabled || no_day_limit.checked === day_limit.disabled) return;
   day_limit.disabled = no_day_limit.checked;
   day_limit.placeholder = no_day_limit.checked ? "No daily limit" : "";
   if (no_day_limit.checked) day_limit.dataset.before = day_limit.value;

@@ -50,10 +50,10 @@ expect.set_options(timeout=PATIENCE)
 # Chromium and htmx note each answer that is not 2xx. A refusal is none of our errors, and the page
 # shows it; neither is what a test does to the network. A fault of the server stands in its log.
 NOISE = re.compile(
-    r"Failed to load resource: the server responded with a status of (4(01|09|22|29)|50[03])"
+    r"Failed to load resource: the server responded with a status of (4(00|01|03|09|22|29)|50[03])"
     r"|Failed to load resource: net::ERR_"
     r"|Failed to load resource: .* 404 .*/billing/nowhere"
-    r"|Response Status Error Code (401|50[03])|htmx:(afterRequest|sendError)"
+    r"|Response Status Error Code (40[0139]|422|429|50[03])|htmx:(afterRequest|sendError)"
 )
 
 

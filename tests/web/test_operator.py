@@ -347,7 +347,7 @@ def test_each_look_stands_in_the_customers_audit_log(client, looking, world):
     """P2"""
     for path in (MAIN, "/billing/payments", "/settings/audit-log"):
         page = words(looking.get(path))
-        assert "You see Harbour Voice as its customer does" in page
+        assert "You are viewing Harbour Voice as its customer. Controls are off." in page
     looking.get("/billing/balance?seen=0")  # polled by open pages
     told = audits(world, "view_begun", "viewed")
     assert told[0][2] == {"reason": "Asked why"}

@@ -169,12 +169,12 @@ def test_a_technician_does_not_manage_what_tells_of_billing_f12(world, teammate,
     made = world.webhook(events=CHOICES)
     technician = teammate("technical")
     page = technician.get(f"{HERE}/{made.endpoint_id}")
-    assert "Only people who see billing" in words(page)
+    assert "Your role does not allow this. Owner, Admin" in words(page)
     assert f"{made.endpoint_id}/{door}" not in page.text
     refused = technician.post(f"{HERE}/{made.endpoint_id}/{door}", data={"on": "0"})
     assert refused.status_code == 403
     assert "whsec_" not in refused.text
-    assert "Only people who see billing" in words(refused)
+    assert "Your role does not allow this. Owner, Admin" in words(refused)
     [it] = endpoints(world)
     assert (it.secret, it.is_on, it.removed_at) == (made.secret, True, None)
 

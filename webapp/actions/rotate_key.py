@@ -9,7 +9,6 @@ from webapp.actions.create_key import NewKey
 from webapp.actions.security_emails import KEY_ROTATED, owe_security_email
 from webapp.domain import api_keys, audit
 from webapp.domain.accounts import Account
-from webapp.domain.api_keys import OF_BILLING
 from webapp.domain.audit import Actor
 from webapp.domain.errors import Conflict, Denied, Refusal
 from webapp.domain.users import Right
@@ -35,8 +34,8 @@ def rotate_key(
         raise Conflict("This key does not work any more. Create a new one instead.")
     if api_keys.successors(session, [old]):
         raise Conflict("Another key has taken its place already.")
-    if OF_BILLING.intersection(old.scopes) and Right.BILLING not in rights:
-        raise Denied("Only people who see billing can rotate a key that does.")
+    if why := old.rotation_denial(rights):
+        raise Denied(why)
     record, key = old.succeed(overlap, now)
     session.add(record)
     session.flush()

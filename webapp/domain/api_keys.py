@@ -27,7 +27,7 @@ from webapp.domain import texts
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.errors import Invalid, NotFound
-from webapp.domain.users import Right
+from webapp.domain.users import Right, not_allowed
 
 PREFIX = "bk_"
 
@@ -147,6 +147,12 @@ class ApiKey(Base):
         ends = now + overlap
         self.expires_at = min(ends, self.expires_at) if self.expires_at else ends
         return record, key
+
+    def rotation_denial(self, rights: Collection[Right]) -> str:
+        """Why people with these rights may not rotate it, or empty (P1)."""
+        if Right.BILLING in rights or not OF_BILLING.intersection(self.scopes):
+            return ""
+        return not_allowed(Right.BILLING, "rotate a key with billing scopes")
 
     def revoke(self, now: datetime) -> None:
         if self.revoked_at is None:

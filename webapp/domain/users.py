@@ -52,6 +52,21 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.TECHNICAL: frozenset({Right.TECHNICAL}),
 }
 
+DEEDS = {
+    Right.BILLING: "see and change billing",
+    Right.TECHNICAL: "manage API keys and webhooks",
+    Right.USERS: "manage users",
+    Right.AUDIT: "read the audit log",
+    Right.OWNERSHIP: "hand over the account",
+}
+
+
+def not_allowed(right: Right, deed: str = "") -> str:
+    """ "Your role does not allow this. Owner and Admin can manage users."."""
+    *others, last = (str(ROLE_NAMES[role]) for role in Role if right in RIGHTS[role])
+    who = f"{', '.join(others)} and {last}" if others else last
+    return f"Your role does not allow this. {who} can {deed or DEEDS[right]}."
+
 
 class User(Base):
     __tablename__ = "user"

@@ -35,7 +35,7 @@ from webapp.domain import texts
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base, announce
 from webapp.domain.errors import Conflict, Denied, NotFound
-from webapp.domain.users import Right
+from webapp.domain.users import Right, not_allowed
 
 PREFIX = "whsec_"
 
@@ -138,9 +138,6 @@ class EndpointChoice:
         return faults
 
 
-OF_BILLING_ONLY = "Only people who see billing can change a webhook that tells of it."
-
-
 class Endpoint(Base):
     __tablename__ = "webhook_endpoint"
 
@@ -188,11 +185,14 @@ class Endpoint(Base):
 
     def insist_on_rights(self, rights: Collection[Right]) -> None:
         """Raises `Denied`: only people who may choose its events may manage it (P1)."""
-        if not self.can_be_managed_with(rights):
-            raise Denied(OF_BILLING_ONLY)
+        if why := self.denial(rights):
+            raise Denied(why)
 
-    def can_be_managed_with(self, rights: Collection[Right]) -> bool:
-        return Right.BILLING in rights or OF_BALANCE.issuperset(self.events)
+    def denial(self, rights: Collection[Right]) -> str:
+        """Why people with these rights may not manage it, or empty."""
+        if Right.BILLING in rights or OF_BALANCE.issuperset(self.events):
+            return ""
+        return not_allowed(Right.BILLING, "change a webhook with billing events")
 
 
 class Event(Base):

@@ -1,6 +1,6 @@
 """The keys of an account, as their people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import api_keys, moments
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import ApiKey, KeyState, Scope
+from webapp.domain.users import Right
 
 SCOPES = {
     Scope.USAGE_WRITE: "Post usage, and hold amounts for calls in progress",
@@ -37,6 +38,8 @@ class KeyRow:
     used: str
     """ "Last used today, 10:02, from 203.0.113.7"."""
     created: str
+    denial: str
+    """Why the reader may not rotate it, or empty."""
 
     @property
     def works(self) -> bool:
@@ -51,6 +54,11 @@ class KeyRow:
 class KeysScreen:
     working: tuple[KeyRow, ...]
     ended: tuple[KeyRow, ...]
+
+    @property
+    def denial(self) -> str:
+        """Said once above the keys."""
+        return next((row.denial for row in self.working if row.can_rotate and row.denial), "")
 
 
 @dataclass(frozen=True)
@@ -71,21 +79,25 @@ class KeyRecord:
     last_used_from: str
 
 
-def read_keys(session: Session, account_id: int, now: datetime) -> KeysScreen:
+def read_keys(
+    session: Session, account_id: int, rights: Collection[Right], now: datetime
+) -> KeysScreen:
     account = session.get_one(Account, account_id)
     keys = _newest_first(session, account_id)
     replaced = api_keys.successors(session, keys)
-    rows = [_row(key, key.id in replaced, account.time_zone, now) for key in keys]
+    rows = [_row(key, key.id in replaced, account.time_zone, rights, now) for key in keys]
     ended = [row for row in rows if not row.works]
     return KeysScreen(tuple(row for row in rows if row.works), tuple(ended[:MOST_ENDED]))
 
 
-def read_key(session: Session, account_id: int, key_id: int, now: datetime) -> KeyRow:
+def read_key(
+    session: Session, account_id: int, key_id: int, rights: Collection[Right], now: datetime
+) -> KeyRow:
     """Raises `NotFound`."""
     account = session.get_one(Account, account_id)
     key = api_keys.find(session, account_id, key_id)
     replaced = bool(api_keys.successors(session, [key]))
-    return _row(key, replaced, account.time_zone, now)
+    return _row(key, replaced, account.time_zone, rights, now)
 
 
 def read_key_records(session: Session, account_id: int, now: datetime) -> Sequence[KeyRecord]:
@@ -123,7 +135,9 @@ def _state(key: ApiKey, replaced: bool, now: datetime) -> KeyState:
     return KeyState.ENDING if replaced else KeyState.ACTIVE
 
 
-def _row(key: ApiKey, replaced: bool, time_zone: str, now: datetime) -> KeyRow:
+def _row(
+    key: ApiKey, replaced: bool, time_zone: str, rights: Collection[Right], now: datetime
+) -> KeyRow:
     state = _state(key, replaced, now)
     return KeyRow(
         id=key.id,
@@ -135,6 +149,7 @@ def _row(key: ApiKey, replaced: bool, time_zone: str, now: datetime) -> KeyRow:
         standing=_standing(key, state, time_zone, now),
         used=_used(key, time_zone, now),
         created=f"Created {moments.day(key.created_at, time_zone, now)}",
+        denial=key.rotation_denial(rights),
     )
 
 

@@ -1,7 +1,7 @@
 """An account's webhooks, and what became of each delivery, as its people read them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from json import dumps
 
@@ -14,7 +14,6 @@ from webapp.domain.users import Right
 from webapp.domain.webhooks import (
     CHOICES,
     OF_BALANCE,
-    OF_BILLING_ONLY,
     Delivery,
     DeliveryState,
     Ended,
@@ -67,6 +66,8 @@ class EndpointRow:
     """ "Failing since today, 10:02", or when it was switched off."""
     two_secrets: str
     """ "Two secrets sign until Mon 23 Nov, 10:00", or empty."""
+    denial: str = ""
+    """Why the reader may not change it, or empty (P5)."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,6 @@ class DeliveryRow:
 @dataclass(frozen=True)
 class EndpointScreen:
     endpoint: EndpointRow
-    refusal: str
-    """Why this person may not change it; empty if they may (P1)."""
     rows: tuple[DeliveryRow, ...]
     older: int | None
     newer: bool
@@ -127,8 +126,7 @@ def read_deliveries(
     ).all()
     shown = found[:PAGE]
     return EndpointScreen(
-        endpoint=_row(endpoint, account, now),
-        refusal="" if endpoint.can_be_managed_with(rights) else OF_BILLING_ONLY,
+        endpoint=replace(_row(endpoint, account, now), denial=endpoint.denial(rights)),
         rows=tuple(_delivery(one, endpoint, account, rights, now) for one in shown),
         older=shown[-1].id if len(found) > PAGE else None,
         newer=before is not None,

@@ -36,6 +36,9 @@ ACCOUNT = "account"
 TOKEN = "_user_id"
 """In the cookie: the token of the session's row. Flask-Login asks for a person by this name."""
 
+LOOKING = "You are viewing this account as its customer. Controls are off."
+"""Why an operator who sees an account as its customer does can change nothing."""
+
 PROOF = "proof"
 """The field of a form in which they prove it again."""
 PASSKEY_PROOF = "proof_passkey"
@@ -76,6 +79,14 @@ class Person(UserMixin):
     def actor(self) -> Actor:
         name = f"{self.name}, your provider" if self.is_operator else self.name
         return Actor(self.id, name[:NAME_LENGTH], request.remote_addr or "")
+
+
+class NoRight(Exception):
+    """The person's role does not allow what they asked for; `web/errors.py` says which does."""
+
+    def __init__(self, person: Person, right: Right) -> None:
+        super().__init__(f"{right} is missing")
+        self.person, self.right = person, right
 
 
 class ProofNeeded(Exception):
@@ -217,14 +228,14 @@ def signed_in(*, owing: bool = False) -> Person:
 
 
 def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Person:
-    """The signed-in person, if they have the right; else sign-in or 403.
+    """The signed-in person, if they have the right; else sign-in, or `NoRight`.
 
     `confirmed`: for what brings in money, other people or machines: their email address is theirs.
     `proved`: for what needs a proof of the last 15 minutes that it is they, see `prove`.
     """
     person = signed_in()
     if not person.may(right):
-        abort(403)
+        raise NoRight(person, right)
     if confirmed:
         insist_on_confirmed(person)
     if proved:

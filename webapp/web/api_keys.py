@@ -43,7 +43,7 @@ OVERLAPS = {
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    screen = read_keys(db.session(), person.account_id, parts().clock.now())
+    screen = read_keys(db.session(), person.account_id, person.rights, parts().clock.now())
     return show(person, "api_keys/index.html", "api_keys", screen=screen)
 
 
@@ -144,7 +144,7 @@ def creation(person: Person, refusal: Refusal | None = None) -> str:
 
 
 def about(person: Person, name: str, key_id: int, refusal: str = "") -> str:
-    key = read_key(db.session(), person.account_id, key_id, parts().clock.now())
+    key = read_key(db.session(), person.account_id, key_id, person.rights, parts().clock.now())
     overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
     return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
 

@@ -9,12 +9,15 @@ from webapp import guard
 from webapp.domain.errors import Denied, NotFound, Refusal, TooOften
 from webapp.extensions import db
 from webapp.reads.message import Message
+from webapp.reads.no_right import read_no_right
 from webapp.reads.outage import Outage
-from webapp.web.responses import wants_fragment
+from webapp.web.access import NoRight
+from webapp.web.menu import first_entry
+from webapp.web.responses import show, wants_fragment
 
 WORDS = {
     400: ("That request made no sense", "Go back, reload the page and try again."),
-    403: ("You may not do that", "Ask the owner of this account to allow it."),
+    403: ("You don’t have access", "Your role does not allow this."),
     404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
     405: ("That cannot be done here", "Go back to the page you came from."),
     413: ("That is too large", "Send less at once."),
@@ -22,11 +25,15 @@ WORDS = {
     500: ("Something went wrong on our side", "Nothing was half done. Try again in a moment."),
 }
 
+SAID_BY_THE_TEXT = (403, 422, 429)
+"""The statuses whose text is a whole answer without its title."""
+
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, out_of_date)
     app.register_error_handler(HTTPException, explain)
     app.register_error_handler(Refusal, refuse)
+    app.register_error_handler(NoRight, deny)
     app.register_error_handler(Exception, fail)
 
 
@@ -44,9 +51,18 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
 
 def out_of_date(error: CSRFError) -> ResponseReturnValue:
     title, text = "This page is out of date", "Reload it and send it again. Nothing was done."
-    if wants_fragment():
-        return render("_messages.html", message=Message(f"{title}. {text}", "bad")), 400
     return page(400, title, text)
+
+
+def deny(denied: NoRight) -> ResponseReturnValue:
+    """On a page with the menu, which leads to what the person may open (P5)."""
+    db.session.rollback()
+    person = denied.person
+    sentence = read_no_right(db.session(), person.account_id, person.id, denied.right)
+    if wants_fragment():
+        return in_place(403, sentence)
+    first = first_entry(person)
+    return show(person, "errors/no_right.html", "", sentence=sentence, first=first), 403
 
 
 def explain(error: HTTPException) -> ResponseReturnValue:
@@ -69,16 +85,21 @@ def fail(error: Exception) -> ResponseReturnValue:
 
 def told(outage: Outage) -> ResponseReturnValue:
     """A page, or the message that a script says wherever the person is (static/js/messages.js)."""
-    headers = {"Retry-After": str(outage.retry_after)}
+    answer = current_app.make_response(page(503, outage.title, outage.text))
+    answer.headers["Retry-After"] = str(outage.retry_after)
+    return answer
+
+
+def page(code: int, title: str, text: str) -> ResponseReturnValue:
     if wants_fragment():
-        message = Message(f"{outage.title}. {outage.text}", "bad")
-        return render("_messages.html", message=message), 503, headers
-    body, code = page(503, outage.title, outage.text)
-    return body, code, headers
-
-
-def page(code: int, title: str, text: str) -> tuple[str, int]:
+        return in_place(code, text if code in SAID_BY_THE_TEXT else f"{title}. {text}")
     return render("errors/error.html", code=code, title=title, text=text), code
+
+
+def in_place(code: int, sentence: str) -> ResponseReturnValue:
+    """What a script says wherever the person is (static/js/messages.js); nothing is replaced."""
+    body = render("_messages.html", message=Message(sentence, "bad"))
+    return body, code, {"HX-Reswap": "none"}
 
 
 def render(template: str, **context: object) -> str:

@@ -73,7 +73,7 @@ OPERATORS = (
     ),
 )
 
-FOR_EVERYONE = "profile.index"
+FOR_EVERYONE = Entry("profile", "profile.index", "user", "Your profile", None)
 
 
 def menu_of(person: Person) -> tuple[Group, ...]:
@@ -92,5 +92,10 @@ def may_open(person: Person, entry: Entry) -> bool:
 
 
 def first_page(person: Person) -> str:
-    """The endpoint to land on: the first one that they may see."""
-    return next((e.endpoint for g in menu_of(person) for e in g.entries), FOR_EVERYONE)
+    """The endpoint to land on."""
+    return first_entry(person).endpoint
+
+
+def first_entry(person: Person) -> Entry:
+    """The first page that they may see."""
+    return next((entry for group in menu_of(person) for entry in group.entries), FOR_EVERYONE)

@@ -13,7 +13,8 @@ from webapp.extensions import db, parts
 from webapp.reads.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.access import Person
+from webapp.web.access import LOOKING, Person
+from webapp.web.controls import turn_off
 from webapp.web.headers import open_for_processors
 from webapp.web.menu import menu_of
 
@@ -45,7 +46,11 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
     context.setdefault("message", said())
     if not template.rpartition("/")[2].startswith(("_", "after_")):
         context = _around(person, **context)
-    return render_template(template, page=page, **context)
+    html = render_template(template, page=page, **context)
+    if not person.only_looks:
+        return html
+    own = (url_for("operator.views.end"), url_for("session.sign_out"))
+    return turn_off(html, LOOKING, but=own)
 
 
 def _around(person: Person, **context: object) -> dict[str, object]:

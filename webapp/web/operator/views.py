@@ -3,14 +3,14 @@
 Whatever else is asked of them is refused before it reaches its handler.
 """
 
-from flask import Blueprint, abort, redirect, request, session, url_for
+from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.actions.view_account import begin_view, note_view
-from webapp.domain.errors import Refusal
+from webapp.domain.errors import Denied, Refusal
 from webapp.extensions import db, parts
-from webapp.web.access import look_into, permit_operator
+from webapp.web.access import LOOKING, look_into, permit_operator
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
 blueprint = Blueprint("views", __name__)
@@ -42,7 +42,7 @@ def only_look() -> None:
     if not person.is_authenticated or not person.only_looks:
         return
     if request.method not in READING or request.endpoint in CHANGING:
-        abort(403, "You look only.")
+        raise Denied(LOOKING)
     if request.endpoint != "balance.show":  # open pages ask for it every few seconds
         page, now = str(request.url_rule), parts().clock.now()
         note_view(db.session(), person.account_id, page, person.actor, now)

@@ -1,0 +1,61 @@
+"""P5: what is refused is said exactly, where the person is, with the way on."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import session_cookie
+from tests.browser.screen import MAIN, VISA_NAME, said, switch
+from tests.everybody import hire
+from tests.factories import MASTERCARD, VISA
+from webapp.domain.users import Membership, Role
+
+LOOKING = "You are viewing this account as its customer. Controls are off."
+
+
+@pytest.fixture
+def looking(app, world, server, open_signed_out):
+    """A window of the provider's staff who view the account as its customer."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    pat = hire(world, "pat-refusals@provider.example")
+    page = open_signed_out()
+    cookie = {"name": "session", "value": session_cookie(app, world, pat), "url": server.url}
+    page.context.add_cookies([cookie])
+    page.goto(f"/operator/accounts/{world.account_id}")
+    card = page.locator("section", has=page.get_by_role("heading", name="As the customer sees it"))
+    card.get_by_label("Reason").fill("Asked why")
+    card.get_by_role("button").click()
+    expect(page).to_have_url(re.compile(MAIN))
+    return page
+
+
+def test_a_control_that_is_off_says_why_and_sends_nothing(looking):
+    """P5: by pointer and by keyboard, and it can be reached by both."""
+    sent = []
+    looking.on("request", lambda request: sent.append(request.method))
+    control = switch(looking, VISA_NAME)
+    expect(control).to_have_accessible_description(re.compile("Controls are off"))
+    control.focus()
+    expect(control).to_be_focused()
+    looking.keyboard.press("Enter")
+    looking.keyboard.press("Space")
+    control.click(force=True)
+    looking.get_by_label(f"Reorder {VISA_NAME}").press("ArrowDown")
+    expect(looking.get_by_role("button", name="Add Funds", exact=True)).to_be_disabled()
+    assert "POST" not in sent
+    expect(control).to_have_attribute("aria-checked", "true")
+    expect(looking.get_by_label("Threshold amount")).to_be_disabled()
+
+
+def test_a_role_that_has_just_been_taken_is_told_in_place(world, open_page):
+    """P5: a 403 is never a fault of ours; the switch goes back."""
+    world.cards(VISA, MASTERCARD)
+    page = open_page()
+    mine = world.session.query(Membership).filter_by(user_id=world.created.user_id).one()
+    mine.role = Role.TECHNICAL
+    world.session.commit()
+    switch(page, VISA_NAME).click()
+    expect(said(page, "Your role does not allow this.")).to_be_visible()
+    expect(switch(page, VISA_NAME)).to_have_attribute("aria-checked", "true")

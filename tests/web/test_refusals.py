@@ -1,0 +1,152 @@
+"""P5: what is refused is said exactly, where the person is, with the way on."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.web.conftest import words
+from webapp.domain.api_keys import Scope
+from webapp.domain.webhooks import CHOICES
+
+MAIN = "/billing/payment-methods"
+SCRIPT = {"HX-Request": "true"}
+NOT_OURS = "on our side"
+
+
+class Controls(HTMLParser):
+    """What a browser would let a person press: in posted forms, of posted forms, and to dialogs."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.form, self.posted, self.live, self.off = None, set(), [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        it = dict(attributes)
+        if tag == "form":
+            self.form = it.get("action") if it.get("method") == "post" else None
+            if self.form:
+                self.posted.add(it.get("id"))
+        is_control = tag in ("button", "input", "select", "textarea") and it.get("type") != "hidden"
+        is_live = self.form or it.get("form") in self.posted - {None}
+        if is_control and ("disabled" in it or it.get("aria-disabled")):
+            self.off.append((self.form, it))
+        elif is_control and is_live and it.get("type") != "button":
+            self.live.append((self.form, it))
+        elif tag == "a" and it.get("hx-target") == "#dialog":
+            self.live.append(("dialog", it))
+        elif tag == "a" and it.get("aria-disabled"):
+            self.off.append(("dialog", it))
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self.form = None
+
+
+@pytest.fixture
+def looking(operator, sign_in, world):
+    pat = sign_in(operator)
+    begun = pat.post(f"/operator/accounts/{world.account_id}/views", data={"reason": "Asked why"})
+    assert begun.status_code == 303
+    return pat
+
+
+CUSTOMER_PAGES = (
+    MAIN, "/billing/payments", "/billing/statement", "/billing/activity", "/billing/wire-transfers",
+    "/billing/wire-transfers/new", "/billing/details", "/billing/funds/new", "/settings/users",
+    "/settings/notifications", "/settings/api-keys", "/settings/api-keys/new", "/settings/webhooks",
+    "/settings/webhooks/new", "/settings/data", "/settings/audit-log", "/settings/profile",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CUSTOMER_PAGES)
+def test_an_operator_who_looks_meets_no_control_that_works(busy, looking, path):
+    """P5: each is off, described by the sentence above, and kept by no script either."""
+    page = looking.get(path)
+    assert page.status_code == 200
+    found = Controls(page.text)
+    kept = {"/operator/views/end", "/sign-out"}
+    assert {form for form, _ in found.live} <= kept
+    assert "Controls are off." in words(page)
+    for _, it in found.off:
+        if it.get("aria-disabled"):
+            assert "controls-off" in it["aria-describedby"]
+            assert "href" not in it
+            assert not any(name.startswith("hx-") for name in it)
+
+
+def test_the_owners_own_controls_stay_on(busy, client, looking):
+    """P5: what is off for the operator works for the customer."""
+    on, off = Controls(client.get(MAIN).text), Controls(looking.get(MAIN).text)
+    assert len(on.live) > 20
+    assert len(off.off) > 20
+
+
+def test_what_an_operator_sends_anyway_is_answered_in_place(looking, world):
+    """P5: with a sentence, and never an error page in a dialog."""
+    answer = looking.post("/billing/automatic-payments/resumptions", headers=SCRIPT)
+    assert (answer.status_code, answer.headers["HX-Reswap"]) == (403, "none")
+    assert words(answer) == "You are viewing this account as its customer. Controls are off."
+    page = looking.post("/billing/automatic-payments/resumptions")
+    assert page.status_code == 403
+    assert "Controls are off." in words(page)
+    assert NOT_OURS not in page.text
+
+
+def test_a_missing_right_names_the_roles_that_have_it_and_the_owner(teammate):
+    """P5: on a page with the menu, which leads to what the role opens."""
+    technician = teammate("technical")
+    page = technician.get("/billing/payments")
+    assert page.status_code == 403
+    assert (
+        "Your role does not allow this. Owner, Admin, Commercial and Billing can see and change "
+        "billing. Your role is Technical. Ana Ruiz, Owner, can change it." in words(page)
+    )
+    assert "Go to API Keys" in words(page)
+    assert 'href="/settings/webhooks"' in page.text
+    part = technician.get("/billing/funds/new", headers=SCRIPT)
+    assert (part.status_code, part.headers["HX-Reswap"]) == (403, "none")
+    assert words(part).startswith("Your role does not allow this.")
+    assert "<html" not in part.text
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "sentence"),
+    [
+        ("/billing/attempts/999999/retry", 404, "There is nothing here."),
+        ("/billing/nowhere", 404, "There is nothing here."),
+    ],
+)
+def test_no_refusal_of_a_script_is_a_page(client, path, code, sentence):
+    """P5"""
+    answer = client.get(path, headers=SCRIPT)
+    assert (answer.status_code, answer.headers["HX-Reswap"]) == (code, "none")
+    assert words(answer).startswith(sentence)
+    assert "<html" not in answer.text
+
+
+def test_a_technician_reads_why_a_key_of_billing_cannot_be_rotated(world, teammate):
+    """P5: once above the keys; a meter's key beside it can be rotated."""
+    world.key(Scope.BILLING_WRITE)
+    world.key(Scope.USAGE_WRITE)
+    page = teammate("technical").get("/settings/api-keys")
+    said = (
+        "Your role does not allow this. "
+        "Owner, Admin, Commercial and Billing can rotate a key with billing scopes."
+    )
+    assert words(page).count(said) == 1
+    rotations = re.findall(r'<a [^>]*aria-label="Rotate [^>]*>', page.text)
+    dead = [tag for tag in rotations if 'aria-disabled="true"' in tag]
+    assert not any("href=" in tag for tag in dead)
+    assert (len(rotations), len(dead)) == (3, 2)  # the first key has every scope
+
+
+def test_a_technician_reads_why_a_webhook_of_billing_cannot_be_changed(world, teammate, client):
+    """P5"""
+    made = world.webhook(events=CHOICES)
+    here = f"/settings/webhooks/{made.endpoint_id}"
+    page = teammate("technical").get(here)
+    assert "can change a webhook with billing events." in words(page)
+    assert {form for form, _ in Controls(page.text).live} == {f"{here}/tests", "/sign-out"}
+    assert "can change a webhook" not in words(client.get(here))
