@@ -15,7 +15,7 @@ const plan = () => {
 };
 
 // `reloads`: offer to reload the page.
-const say = (words, reloads = false) => {
+export const say = (words, reloads = false) => {
   const message = document.getElementById("said").content.firstElementChild.cloneNode(true);
   message.querySelector("p").textContent = words;
   message.querySelector("button").hidden = !reloads;
@@ -61,7 +61,7 @@ document.addEventListener("htmx:sendError", ({ target }) => {
   if (target.id !== "balance") say("The server did not answer. Reload the page to see where things stand.", true);
 });
 document.addEventListener("htmx:responseError", ({ target, detail }) => {
-  if (target.id === "balance") return;
+  if (target.id === "balance" || detail.xhr.getResponseHeader("X-Session")) return;
   const told = toldBy(detail.xhr);
   say(told ?? "Something went wrong on our side. Reload the page to see where things stand.", !told);
 });

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import session_cookie
-from tests.browser.screen import MAIN, VISA_NAME, said, switch
+from tests.browser.screen import MAIN, MASTERCARD_NAME, VISA_NAME, said, switch
 from tests.everybody import hire
-from tests.factories import MASTERCARD, VISA
+from tests.factories import MASTERCARD, PASSWORD, VISA
 from webapp.domain.users import Membership, Role
 
 LOOKING = "You are viewing this account as its customer. Controls are off."
@@ -59,3 +59,50 @@ def test_a_role_that_has_just_been_taken_is_told_in_place(world, open_page):
     switch(page, VISA_NAME).click()
     expect(said(page, "Your role does not allow this.")).to_be_visible()
     expect(switch(page, VISA_NAME)).to_have_attribute("aria-checked", "true")
+
+
+def sign_in_again(page):
+    dialog = page.get_by_role("dialog", name="You were signed out")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in", exact=True).click()
+    expect(dialog).to_be_hidden()
+
+
+def test_the_request_is_repeated_after_signing_in_again(world, open_page):
+    """P5: over the same page, and what was typed stays."""
+    world.cards(VISA, MASTERCARD)
+    page = open_page()
+    page.context.clear_cookies()
+    switch(page, MASTERCARD_NAME).click()
+    sign_in_again(page)
+    expect(switch(page, MASTERCARD_NAME)).to_have_attribute("aria-checked", "false")
+    assert page.url.endswith(MAIN)
+
+
+def test_a_form_of_its_own_page_keeps_what_was_typed(world, open_page):
+    """P5: its session is checked before the page is left."""
+    page = open_page("/billing/details")
+    page.get_by_label("Name").first.fill("Harbour Voice GmbH")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save").click()
+    sign_in_again(page)
+    expect(said(page, "Receipts are made out so from now on.")).to_be_visible()
+    page.goto("/billing/details")
+    expect(page.get_by_label("Name").first).to_have_value("Harbour Voice GmbH")
+
+
+def test_offline_is_said_until_the_connection_is_back(world, open_page):
+    """P5: nothing is sent, and what was typed stays."""
+    world.cards(VISA, MASTERCARD)
+    page = open_page()
+    bar = page.get_by_role("status").filter(has_text="You are offline.")
+    page.context.set_offline(True)
+    expect(bar).to_contain_text(re.compile(r"Last updated at \d\d:\d\d\. Nothing is sent"))
+    expect(switch(page, MASTERCARD_NAME)).to_be_disabled()
+    switch(page, MASTERCARD_NAME).click(force=True)
+    expect(switch(page, MASTERCARD_NAME)).to_have_attribute("aria-checked", "true")
+    page.context.set_offline(False)
+    expect(bar).to_be_hidden()
+    switch(page, MASTERCARD_NAME).click()
+    expect(switch(page, MASTERCARD_NAME)).to_have_attribute("aria-checked", "false")

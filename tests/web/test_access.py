@@ -75,15 +75,17 @@ def test_nobody_is_led_to_the_sign_in_page(app, mine, held):
     assert held() == before
 
 
-def test_nobodys_fragment_moves_the_whole_page(app, mine, held):
-    """P1: a sign-in form inside a dialog helps no one."""
+def test_nobodys_fragment_is_told_that_the_session_has_ended(app, mine, held):
+    """P1, P5: the script then asks to sign in over the page; nothing of it is replaced."""
     before, nobody = held(), app.test_client()
     for path in pages(mine):
         answer = nobody.get(path, headers=HTMX)
-        assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/sign-in"), path
+        assert (answer.status_code, answer.headers["X-Session"]) == (401, "ended"), path
+        assert answer.text == ""
     for path, form in deeds(mine):
         answer = nobody.post(path, data=form, headers=HTMX)
-        assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/sign-in"), path
+        assert (answer.status_code, answer.headers["X-Session"]) == (401, "ended"), path
+        assert answer.text == ""
     assert held() == before
 
 

@@ -25,7 +25,7 @@ PAGES = [
 WALLS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 EVIL = '"><script>alert(1)</script>'

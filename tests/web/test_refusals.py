@@ -150,3 +150,51 @@ def test_a_technician_reads_why_a_webhook_of_billing_cannot_be_changed(world, te
     assert "can change a webhook with billing events." in words(page)
     assert {form for form, _ in Controls(page.text).live} == {f"{here}/tests", "/sign-out"}
     assert "can change a webhook" not in words(client.get(here))
+
+
+def test_who_was_signed_out_is_told_and_led_back(app, client):
+    """P5: without scripts too, and from a form to the page that it was on."""
+    token = client.get(MAIN) and client.get("/session").json["token"]
+    assert token
+    app.test_client().get(MAIN)
+    client.post("/sign-out/everywhere")  # as another browser would
+    visitor = app.test_client()
+    with visitor.session_transaction() as cookie:
+        cookie["_user_id"] = "ended"
+    led = visitor.get("/billing/statement?days=90")
+    assert led.location == "/sign-in?next=/billing/statement?days%3D90"
+    assert "You were signed out. Sign in to return." in words(visitor.get(led.location))
+    posted = visitor.post(
+        "/settings/profile/name",
+        data={"name": "Ana"},
+        headers={"Referer": "http://localhost/settings/profile"},
+    )
+    assert posted.location == "/sign-in?next=/settings/profile"
+    assert "You were signed out." in words(visitor.get(posted.location))
+    elsewhere = {"Referer": "https://evil.example/settings"}
+    assert visitor.post("/settings/profile/name", headers=elsewhere).location == "/sign-in"
+
+
+def test_who_comes_for_the_first_time_was_not_signed_out(app, world):
+    """P5"""
+    visitor = app.test_client()
+    assert "signed out" not in words(visitor.get(visitor.get(MAIN).location))
+
+
+def test_an_outdated_token_of_nobody_asks_to_sign_in(app, world):
+    """P5: a cookie that is gone is an ended session, not a page that makes no sense."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    visitor = app.test_client()
+    form = {"csrf_token": "of-another-session", "name": "Ana"}
+    page = visitor.post("/settings/profile/name", data=form)
+    assert (page.status_code, page.location) == (303, "/sign-in")
+    part = visitor.post("/settings/profile/name", data=form, headers=SCRIPT)
+    assert (part.status_code, part.headers["X-Session"]) == (401, "ended")
+
+
+def test_a_page_learns_who_is_signed_in(client, world):
+    """P5: so that a script may go on only for the same person in the same account."""
+    answer = client.get("/session")
+    assert answer.json["who"] == f"{world.created.user_id}-{world.account_id}"
+    assert f'data-who="{answer.json["who"]}"' in client.get(MAIN).text
+    assert answer.headers["Cache-Control"] == "no-store"

@@ -4,12 +4,25 @@
 the other half of the check: another account's record is not found.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import cast
+from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, g, make_response, redirect, request, session, url_for
+from flask import (
+    Flask,
+    abort,
+    current_app,
+    flash,
+    g,
+    make_response,
+    redirect,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import UserMixin, current_user
 from werkzeug.routing import IntegerConverter
@@ -24,6 +37,7 @@ from webapp.domain.sessions import UserSession
 from webapp.domain.texts import NAME_LENGTH
 from webapp.domain.users import Right, User
 from webapp.extensions import db, login_manager, parts
+from webapp.reads.message import Message
 from webapp.web import throttling
 from webapp.web.devices import device_of
 from webapp.web.form_signer import FormSigner
@@ -71,6 +85,11 @@ class Person(UserMixin):
     def only_looks(self) -> bool:
         """An operator who sees an account as its customer does."""
         return self.is_operator and self.account_id != NO_ACCOUNT
+
+    @property
+    def who(self) -> str:
+        """The person and the account that a page is for."""
+        return f"{self.id}-{self.account_id}"
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -325,11 +344,26 @@ def _states() -> FormSigner:
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """To the sign-in page and back; a fragment's request moves the whole page there."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    """To the sign-in page and back; a script asks over its page (static/js/signed_out.js)."""
     if request.headers.get("HX-Request") == "true":
-        return lead_to(url_for("session.sign_in"))
-    return lead_to(url_for("session.sign_in", next=back))
+        return session_ended()
+    is_get = request.method == "GET"
+    if not is_get or session.pop(TOKEN, None):
+        flash(json.dumps(asdict(Message("You were signed out. Sign in to return.", "warn"))))
+    back = request.full_path.rstrip("?") if is_get else page_of_the_form()
+    return redirect(url_for("session.sign_in", next=back), 303)
+
+
+def session_ended() -> ResponseReturnValue:
+    """For a script whose page is of a session that has ended."""
+    return "", 401, {"X-Session": "ended", "HX-Reswap": "none"}
+
+
+def page_of_the_form() -> str | None:
+    """The page that a posted form was on, if it is one of ours."""
+    came = urlsplit(request.referrer or "")
+    ours = came.netloc == request.host and came.path.startswith("/")
+    return f"{came.path}?{came.query}".rstrip("?") if ours else None
 
 
 def lead_to(address: str) -> ResponseReturnValue:

@@ -1,7 +1,8 @@
 """What a person sees when something cannot be done. No page shows a stack trace."""
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -11,7 +12,7 @@ from webapp.extensions import db
 from webapp.reads.message import Message
 from webapp.reads.no_right import read_no_right
 from webapp.reads.outage import Outage
-from webapp.web.access import NoRight
+from webapp.web.access import NoRight, ask_to_sign_in
 from webapp.web.menu import first_entry
 from webapp.web.responses import show, wants_fragment
 
@@ -24,6 +25,11 @@ WORDS = {
     429: ("That was too often", "Wait a moment and try again."),
     500: ("Something went wrong on our side", "Nothing was half done. Try again in a moment."),
 }
+
+SIGNED_OUT = frozenset(
+    ("session", "sign_up", "passwords", "passkeys", "invitations", "emails", "unsubscribe")
+)
+"""Blueprints with forms of people who are not signed in: there, the page is out of date."""
 
 SAID_BY_THE_TEXT = (403, 422, 429)
 """The statuses whose text is a whole answer without its title."""
@@ -50,8 +56,14 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
 
 
 def out_of_date(error: CSRFError) -> ResponseReturnValue:
+    """The session has ended, or a new one has begun in another window."""
+    if not current_user.is_authenticated and request.blueprint not in SIGNED_OUT:
+        return ask_to_sign_in()
     title, text = "This page is out of date", "Reload it and send it again. Nothing was done."
-    return page(400, title, text)
+    answer = current_app.make_response(page(400, title, text))
+    if wants_fragment():
+        answer.headers["X-Session"] = "ended"
+    return answer
 
 
 def deny(denied: NoRight) -> ResponseReturnValue:

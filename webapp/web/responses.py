@@ -71,6 +71,7 @@ def _around(person: Person, **context: object) -> dict[str, object]:
         )
     )
     context["menu"] = menu_of(person)
+    context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, it.clock.now())
     return context

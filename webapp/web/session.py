@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
 
 from webapp.actions import sessions
 from webapp.actions.passkeys import sign_in_with_passkey
@@ -42,6 +43,13 @@ def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(way_on(signed_in(owing=True)))
     return form()
+
+
+@blueprint.get("/session")
+def here() -> ResponseReturnValue:
+    """Who is signed in, and the token of their forms, for a page of theirs that is still open."""
+    person = signed_in(owing=True)
+    return {"who": person.who, "token": generate_csrf()}
 
 
 @blueprint.post("/sign-in")

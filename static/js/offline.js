@@ -1,0 +1,70 @@
+/* Without a connection a bar says so until it is back, with the time of the last answer; controls are
+   off, and nothing is sent (P5). What was typed stays. */
+
+const bar = document.getElementById("offline");
+const shell = document.querySelector(".shell[data-session]");
+const RETRY = 2000;
+const WHY = "You are offline. Nothing is sent until the connection is back.";
+
+let lastAnswer = new Date();
+let restore = []; // what puts each control back as it was
+let timer;
+
+const isOff = () => !bar.hidden;
+
+const off = (control) => {
+  const isText = control.matches("textarea, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
+  if (isText && !control.readOnly) {
+    control.readOnly = true;
+    restore.push(() => (control.readOnly = false));
+  } else if (control.matches("input, select") && !control.disabled) {
+    control.disabled = true;
+    restore.push(() => (control.disabled = false));
+  } else if (!control.hasAttribute("aria-disabled")) {
+    control.setAttribute("aria-disabled", "true");
+    control.dataset.why = WHY;
+    restore.push(() => {
+      control.removeAttribute("aria-disabled");
+      delete control.dataset.why;
+    });
+  }
+};
+
+const CONTROLS = "button:not([popovertarget^=menu-]), a:is([role=button], [role=menuitem]), form[method=post] :is(input, select, textarea):not([type=hidden])";
+
+const begin = () => {
+  if (isOff()) return;
+  bar.querySelector("[data-time]").textContent = lastAnswer.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  bar.hidden = false;
+  for (const control of document.querySelectorAll(`:is(main, dialog) :is(${CONTROLS})`)) off(control);
+  timer = setInterval(look, RETRY);
+};
+
+const end = () => {
+  clearInterval(timer);
+  bar.hidden = true;
+  for (const undo of restore) undo();
+  restore = [];
+};
+
+// Any answer at all means that the server is reached.
+const look = async () => {
+  try {
+    await fetch(shell.dataset.session, { cache: "no-store", headers: { Accept: "application/json" } });
+    lastAnswer = new Date();
+    if (isOff()) end();
+  } catch {
+    begin();
+  }
+};
+
+document.addEventListener("htmx:afterOnLoad", () => (lastAnswer = new Date()));
+document.addEventListener("htmx:sendError", look);
+document.addEventListener("htmx:beforeRequest", (event) => isOff() && event.preventDefault());
+document.addEventListener("submit", (event) => {
+  if (!isOff()) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+addEventListener("offline", begin);
+addEventListener("online", look);
