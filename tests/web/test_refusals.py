@@ -1,12 +1,15 @@
 """P5: what is refused is said exactly, where the person is, with the way on."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from tests.web.conftest import words
+from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
+from webapp.domain.users import User
 from webapp.domain.webhooks import CHOICES
 
 MAIN = "/billing/payment-methods"
@@ -198,3 +201,54 @@ def test_a_page_learns_who_is_signed_in(client, world):
     assert answer.json["who"] == f"{world.created.user_id}-{world.account_id}"
     assert f'data-who="{answer.json["who"]}"' in client.get(MAIN).text
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+def unconfirmed(client, world):
+    user = world.session.get_one(User, world.created.user_id)
+    user.unconfirmed_since = world.clock.now()
+    world.session.commit()
+    return client
+
+
+@pytest.mark.parametrize("headers", [{}, SCRIPT])
+def test_who_has_not_confirmed_gets_the_way_on_and_no_error_page(unconfirmed, headers):
+    """P5: in the dialog that was to open, or on a page of its own."""
+    answer = unconfirmed.get(f"{MAIN}/cards/new", headers=headers)
+    assert answer.status_code == 422
+    assert "Confirm your email first" in words(answer)
+    assert 'action="/settings/profile/confirmations"' in answer.text
+    assert "Error 422" not in words(answer)
+    if headers:
+        assert answer.headers["HX-Retarget"] == "#dialog"
+        assert "<html" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [("", "so the link is in Sandbox, Outbox."), ("mail.example", "We sent a link to")],
+)
+def test_a_link_is_said_to_be_sent_only_where_it_is(app, unconfirmed, server, said):
+    """P5: without a mail server it stays in the outbox."""
+    it = app.extensions["ballast"]
+    app.extensions["ballast"] = replace(it, settings=replace(it.settings, mail_server=server))
+    for path in (MAIN, f"{MAIN}/cards/new"):
+        page = words(unconfirmed.get(path))
+        assert said in page
+        assert ("We sent a link" in page) == bool(server)
+    asked = words(unconfirmed.post("/forgot-password", data={"email": "ana@example.com"}))
+    assert ("a link is on its way" in asked) == bool(server)
+
+
+@pytest.mark.parametrize("headers", [{}, SCRIPT])
+def test_what_acts_on_everyone_or_on_security_asks_first(client, world, headers):
+    """P5: the button leads to a question, and the question's form does it."""
+    assert 'href="/settings/users/second-factor"' in client.get("/settings/users").text
+    asked = client.get("/settings/users/second-factor", headers=headers)
+    assert "Require two-step sign-in for everyone?" in words(asked)
+    assert "1 of 1 people will have to set it up before they go on, you too." in words(asked)
+    account = world.session.get_one(Account, world.account_id)
+    assert not account.second_factor_required
+    off = client.get("/settings/second-factor/removal", headers=headers)
+    assert "Turn off two-step sign-in?" in words(off)
+    assert 'action="/settings/second-factor/removal"' in off.text

@@ -64,7 +64,7 @@ def test_signing_up_leads_into_the_new_account(newcomer, world):
     page = newcomer.get("/", follow_redirects=True)
     assert page.request.path == MAIN
     assert "Quay Telecom" in words(page)
-    assert "Confirm your e-mail address" in words(page)
+    assert "Confirm your email address" in words(page)
     world.session.rollback()
     account = world.session.query(Account).filter_by(name="Quay Telecom").one()
     assert account.time_zone == "Europe/Oslo"
@@ -109,7 +109,8 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
         for headers in ({}, HTMX):
             answer = newcomer.get(path, headers=headers)
             assert answer.status_code == 422
-            assert "Confirm your email address first" in words(answer)
+            assert "Confirm your email first" in words(answer)
+            assert "Send it again" in words(answer)
     for path, form in (
         (MAIN, {"state": "x", "token": "x"}),
         (f"{MAIN}/paypal", {}),
@@ -122,7 +123,7 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
     confirm = link_in(world, "bo@example.com", "confirm_email")
     assert newcomer.post(confirm).status_code == 303
     assert newcomer.get(f"{MAIN}/cards/new").status_code == 200
-    assert "Confirm your e-mail address" not in words(newcomer.get(MAIN))
+    assert "Confirm your email address" not in words(newcomer.get(MAIN))
 
 
 # Confirming

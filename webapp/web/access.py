@@ -108,6 +108,26 @@ class NoRight(Exception):
         self.person, self.right = person, right
 
 
+class Unconfirmed(Refusal):
+    """The person has not opened the link that went to their address."""
+
+    code = "unconfirmed"
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(f"Confirm your email address first. {link_is_where(person)}")
+        self.person = person
+
+
+def link_is_where(person: Person) -> str:
+    """Without a mail server the email stays in the outbox, which only the sandbox shows."""
+    it = parts()
+    if it.settings.mail_server:
+        return f"We sent a link to {person.email}."
+    if it.sandbox is not None and person.may(Right.BILLING):
+        return "No mail server is set, so the link is in Sandbox, Outbox."
+    return "No mail server is set, so the link was not sent. Ask your provider for it."
+
+
 class ProofNeeded(Exception):
     """The last proof is too old for what is wanted; `web/proof.py` asks for another."""
 
@@ -263,9 +283,9 @@ def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Pe
 
 
 def insist_on_confirmed(person: Person) -> None:
-    """Raises `Refusal`: somebody else may own the address."""
+    """Raises `Unconfirmed`: somebody else may own the address."""
     if not person.is_confirmed:
-        raise Refusal(f"Confirm your email address first: we sent a link to {person.email}.")
+        raise Unconfirmed(person)
 
 
 def prove(

@@ -1,6 +1,6 @@
 """What a person sees when something cannot be done. No page shows a stack trace."""
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -12,9 +12,9 @@ from webapp.extensions import db
 from webapp.reads.message import Message
 from webapp.reads.no_right import read_no_right
 from webapp.reads.outage import Outage
-from webapp.web.access import NoRight, ask_to_sign_in
+from webapp.web.access import NoRight, Unconfirmed, ask_to_sign_in, link_is_where
 from webapp.web.menu import first_entry
-from webapp.web.responses import show, wants_fragment
+from webapp.web.responses import Question, ask_first, show, wants_fragment
 
 WORDS = {
     400: ("That request made no sense", "Go back, reload the page and try again."),
@@ -46,6 +46,8 @@ def init_app(app: Flask) -> None:
 def refuse(refusal: Refusal) -> ResponseReturnValue:
     """A refusal that its page had no better place for."""
     db.session.rollback()
+    if isinstance(refusal, Unconfirmed) and request.method == "GET":
+        return ask_to_confirm(refusal)
     if isinstance(refusal, NotFound):
         return page(404, *WORDS[404])
     if isinstance(refusal, Denied):
@@ -106,6 +108,20 @@ def page(code: int, title: str, text: str) -> ResponseReturnValue:
     if wants_fragment():
         return in_place(code, text if code in SAID_BY_THE_TEXT else f"{title}. {text}")
     return render("errors/error.html", code=code, title=title, text=text), code
+
+
+def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
+    """In the dialog that was to open; what a form has sent stays in it instead."""
+    question = Question(
+        title="Confirm your email first",
+        text=f"{link_is_where(refusal.person)} This can be done once you have opened it.",
+        button="Send it again",
+        action=url_for("sign_up.send_again"),
+        there=url_for("session.home"),
+        cancel="Close",
+    )
+    headers = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    return ask_first(refusal.person, "", question), 422, headers
 
 
 def in_place(code: int, sentence: str) -> ResponseReturnValue:

@@ -31,7 +31,9 @@ def ask() -> ResponseReturnValue:
     throttling.reset(email)
     actions.forget_password(db.session(), email, request.remote_addr or "", it.clock.now())
     it.wake()
-    return render_template("session/forgot_password.html", asked=email.strip()[:254])
+    sends = bool(it.settings.mail_server)
+    asked = email.strip()[:254]
+    return render_template("session/forgot_password.html", asked=asked, sends_mail=sends)
 
 
 @blueprint.get(LINK)

@@ -1,7 +1,7 @@
 """A page or a fragment: the same partials, whole or in part."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from webapp.extensions import db, parts
 from webapp.reads.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.access import LOOKING, Person
+from webapp.web.access import LOOKING, Person, link_is_where
 from webapp.web.controls import turn_off
 from webapp.web.headers import open_for_processors
 from webapp.web.menu import menu_of
@@ -71,10 +71,32 @@ def _around(person: Person, **context: object) -> dict[str, object]:
         )
     )
     context["menu"] = menu_of(person)
+    if not person.is_confirmed:
+        context["link_is_where"] = link_is_where(person)
     context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, it.clock.now())
     return context
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asked before what acts on security or on other people."""
+
+    title: str
+    text: str
+    button: str
+    action: str
+    there: str
+    """The page that Cancel leads back to."""
+    fields: tuple[tuple[str, str], ...] = ()
+    cancel: str = "Cancel"
+
+
+def ask_first(person: Person, page: str, question: Question) -> str:
+    """In a dialog, or on a page of its own without scripts."""
+    template = "_question_dialog.html" if wants_fragment() else "question.html"
+    return show(person, template, page, question=question)
 
 
 def say(message: Message) -> None:

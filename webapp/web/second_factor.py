@@ -11,7 +11,7 @@ from webapp.reads.message import Message
 from webapp.web.access import Person, insist_on_confirmed, prove, signed_in
 from webapp.web.form_signer import FormSigner
 from webapp.web.pictures import qr_code
-from webapp.web.responses import go_to, show
+from webapp.web.responses import Question, ask_first, go_to, show
 from webapp.web.screen import fields_of, status_of
 
 blueprint = Blueprint("second_factor", __name__)
@@ -52,6 +52,20 @@ def renew_codes() -> ResponseReturnValue:
     now = parts().clock.now()
     codes = actions.renew_recovery_codes(db.session(), person.id, person.actor, now)
     return codes_page(person, codes, "New recovery codes")
+
+
+@blueprint.get("/settings/second-factor/removal")
+def removal() -> ResponseReturnValue:
+    """Asked first: it makes the account easier to enter (P5)."""
+    question = Question(
+        title="Turn off two-step sign-in?",
+        text="Signing in then asks for your password alone. Your recovery codes stop working."
+        " We email you that it is off.",
+        button="Turn off",
+        action=url_for("second_factor.remove"),
+        there=url_for("profile.index"),
+    )
+    return ask_first(signed_in(), "profile", question)
 
 
 @blueprint.post("/settings/second-factor/removal")

@@ -9,7 +9,7 @@ from webapp.domain.errors import Invalid, TooOften
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import throttling
-from webapp.web.access import begin_session, signed_in
+from webapp.web.access import begin_session, link_is_where, signed_in
 from webapp.web.menu import first_page
 from webapp.web.responses import go_to
 
@@ -57,7 +57,7 @@ def send_again() -> ResponseReturnValue:
     it = parts()
     action.send_confirmation_again(db.session(), person.id, it.clock.now())
     it.wake()
-    return go_to("profile.index", Message("The link is on its way."))
+    return go_to("profile.index", Message(link_is_where(person)))
 
 
 def page(errors: dict[str, str]) -> str:

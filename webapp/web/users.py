@@ -1,6 +1,6 @@
 """Users: who belongs to the account, in which roles, and who is invited."""
 
-from flask import Blueprint, request
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.actions import invitations, people
@@ -12,7 +12,7 @@ from webapp.reads.message import Message
 from webapp.reads.users import read_person, read_users
 from webapp.web import forms, throttling
 from webapp.web.access import Person, permit
-from webapp.web.responses import go_to, show, wants_fragment
+from webapp.web.responses import Question, ask_first, go_to, show, wants_fragment
 from webapp.web.screen import fields_of, status_of
 
 blueprint = Blueprint("users", __name__, url_prefix="/settings/users")
@@ -117,6 +117,37 @@ def hand_over(user_id: int) -> ResponseReturnValue:
         return refused(person, user_id, "ownership", refusal)
     it.wake()
     return go_to("users.index", Message(f"{user.name} is the owner now."))
+
+
+@blueprint.get("/second-factor")
+def requirement() -> ResponseReturnValue:
+    """Asked first: it acts on everyone (P5)."""
+    person = permit(Right.USERS)
+    screen = read_users(db.session(), person.account_id, person.id, parts().clock.now())
+    without, everyone = screen.without_second_factor, len(screen.people)
+    you = ", you too" if not person.has_second_factor else ""
+    here, there = url_for("users.require"), url_for("users.index")
+    if screen.second_factor_required:
+        question = Question(
+            title="Make two-step sign-in optional?",
+            text="Each person can then turn it off, and a stolen password alone can be enough.",
+            button="Make optional",
+            action=here,
+            there=there,
+            fields=(("on", "0"),),
+        )
+    else:
+        question = Question(
+            title="Require two-step sign-in for everyone?",
+            text=f"{without} of {everyone} people will have to set it up before they go on{you}."
+            if without
+            else "Everyone has set it up already, and can no longer turn it off.",
+            button="Require for everyone",
+            action=here,
+            there=there,
+            fields=(("on", "1"),),
+        )
+    return ask_first(person, "users", question)
 
 
 @blueprint.post("/second-factor")
