@@ -15,6 +15,7 @@ from tests.factories import (
     MASTERCARD,
     PASSWORD,
     VISA,
+    passkey_of,
     resume_token,
     signed_in_cookie,
 )
@@ -30,7 +31,6 @@ from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.method_setups import MethodSetup
 from webapp.domain.money import MICROS
 from webapp.domain.notices import Notice
-from webapp.domain.passkeys import Passkey
 from webapp.domain.sessions import UserSession
 from webapp.domain.users import Membership, Role, User
 from webapp.extensions import db
@@ -125,20 +125,6 @@ def session_of(session, user_id, wall):
     """Of another browser of this person."""
     signed_in_cookie(session, user_id, wall)
     return UserSession.listed(session, user_id, wall)[-1].id
-
-
-def passkey_of(session, user_id, now):
-    passkey = Passkey(
-        user_id=user_id,
-        credential_id="one",
-        public_key=b"",
-        sign_count=0,
-        name="Phone",
-        created_at=now,
-    )
-    session.add(passkey)
-    session.commit()
-    return passkey.id
 
 
 def teammate_of(world):

@@ -39,6 +39,7 @@ from webapp.domain.holds import LIFE
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
 from webapp.domain.notices import Notice
+from webapp.domain.passkeys import Passkey
 from webapp.domain.payment_methods import PaymentMethod, listed
 from webapp.domain.policy import Policy
 from webapp.domain.usage import Usage
@@ -86,6 +87,21 @@ def signed_in_cookie(session: Session, user_id: int, wall: datetime, **more: str
     given = {"signed_in_with": "password", "device": "Firefox on Linux", "address": "127.0.0.1"}
     token = start_session(session, user_id, remember=True, wall=wall, **given | more)
     return {"_user_id": token}
+
+
+def passkey_of(session: Session, user_id: int, now: datetime) -> int:
+    """The id of a passkey that no authenticator has."""
+    passkey = Passkey(
+        user_id=user_id,
+        credential_id="none",
+        public_key=b"",
+        sign_count=0,
+        name="Phone",
+        created_at=now,
+    )
+    session.add(passkey)
+    session.commit()
+    return passkey.id
 
 
 def micros(text: str | int | None) -> int | None:

@@ -321,6 +321,7 @@ def test_signed_links_altered_replayed_and_of_others(app, world, records, visito
     again = owner.post(f"/billing/authentications/{token}", data={"request_key": "l" * 32})
     assert again.status_code == 409
     rewind()
+    owner = visitor("owner")  # what was rewound knows no session of theirs
     world.clock.advance(hours=48, seconds=1)
     late = owner.post(f"/billing/authentications/{token}", data={"request_key": "m" * 32})
     assert late.status_code in (401, 409)
@@ -343,6 +344,8 @@ JUDGED = {
     ("B608", "webapp/processors/sandbox/vault.py"),
     # A template's own output, which has escaped what it was given.
     ("B704", "webapp/web/drawing.py"),
+    # It is compared with HOST; nothing is bound.
+    ("B104", "webapp/reads/installation.py"),
     # The drawing of a QR code: lines and no text.
     ("B704", "webapp/web/pictures.py"),
 }

@@ -19,6 +19,8 @@ from tests.factories import (
     MovableClock,
     World,
     micros,
+    passkey_of,
+    signed_in_cookie,
 )
 from webapp.actions.admit import admit
 from webapp.actions.allow_paypal import allow_paypal
@@ -95,6 +97,8 @@ def let_people_in(world: World):
     secret = second_factor.new_secret()
     code = TOTP(secret).at(now)
     turn_on(world.session, world.created.user_id, secret, code, world.owner, now)
+    signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
+    passkey_of(world.session, world.created.user_id, now)
     staff = {"name": "Sam Ray", "email": "staff@example.com", "password": PASSWORD}
     create_operator(world.session, **staff, actor=world.owner, now=now)
     admit(world.session, "tried", [Count(throttle.KEY_FROM, "192.0.2.7")], now)
