@@ -324,7 +324,10 @@ def test_signed_links_altered_replayed_and_of_others(app, world, records, visito
     owner = visitor("owner")  # what was rewound knows no session of theirs
     world.clock.advance(hours=48, seconds=1)
     late = owner.post(f"/billing/authentications/{token}", data={"request_key": "m" * 32})
-    assert late.status_code in (401, 409)
+    assert late.location.startswith("/sign-in"), "the session has ended by then"
+    owner = visitor("owner")
+    late = owner.post(f"/billing/authentications/{token}", data={"request_key": "n" * 32})
+    assert late.status_code == 409
     cookie = owner.get_cookie("session").value
     for place in range(0, len(cookie) - 1, 3):
         altered = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
@@ -342,6 +345,8 @@ JUDGED = {
     ("B608", "webapp/processors/sandbox/agreements.py"),
     ("B608", "webapp/processors/sandbox/charges.py"),
     ("B608", "webapp/processors/sandbox/vault.py"),
+    # Compared with, and nothing is bound to it.
+    ("B104", "webapp/reads/installation.py"),
     # A template's own output, which has escaped what it was given.
     ("B704", "webapp/web/drawing.py"),
     # It is compared with HOST; nothing is bound.
