@@ -6,7 +6,9 @@ PYTHON ?=
 WORKERS ?= 3
 
 # Of a chaos run, or a walk beside the model; the seed of an earlier one repeats its choices.
-KILLS ?= 500
+# A chaos run on postgres-ha or postgres-pgbouncer kills the primary of two PostgreSQL servers; the
+# latter reaches them by PgBouncer in transaction mode.
+KILLS ?= $(if $(findstring -,$(DATABASE)),20,500)
 STEPS ?= 5000
 SEED ?=
 DATABASE ?= sqlite

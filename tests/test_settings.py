@@ -62,6 +62,16 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ),
         ({"DATABASE_URL": "postgres://u:p@h/d"}, "database_url", "postgresql+psycopg://u:p@h/d"),
         ({"DATABASE_URL": "postgresql://h/d"}, "database_url", "postgresql+psycopg://h/d"),
+        (
+            {"DATABASE_URL": "postgres://u:p,@h1:5001,h2:5002/d?target_session_attrs=read-write"},
+            "database_url",
+            "postgresql+psycopg://u:p,@/d?host=h1:5001&host=h2:5002&target_session_attrs=read-write",
+        ),
+        (
+            {"DATABASE_URL": "postgresql+psycopg://h1,h2/d?target_session_attrs=primary"},
+            "database_url",
+            "postgresql+psycopg:///d?host=h1&host=h2&target_session_attrs=primary",
+        ),
         ({"SECRET_KEY": "given"}, "secret_key", "given"),
         ({"HOST": "0.0.0.0", "PORT": "80"}, "address", "0.0.0.0:80"),
         ({"HOST": "::1"}, "address", "[::1]:8000"),
@@ -136,6 +146,7 @@ def test_a_good_value_is_taken(environ, field, value):
 PORT = "use a whole number from 1 to 65535"
 PROXIES = "use a whole number from 0 to 9"
 AMOUNT = "use an amount such as 30.00"
+SEVERAL = "names several servers; add target_session_attrs=read-write, so that the primary is used"
 DATABASE = "use sqlite:///… or postgresql+psycopg://…"
 HOST = "use a host name or an address, without a port"
 BENEFICIARY = "set it, or leave the other WIRE_ variables out too"
@@ -307,6 +318,10 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"MAIL_SENDER": "a@b\nBcc: c@d"}, f"MAIL_SENDER: got 'a@b\\nBcc: c@d'; {MAILBOX}"),
         ({"DATABASE_URL": "mysql://u:hush@h/d"}, f"DATABASE_URL: got mysql://; {DATABASE}"),
         ({"DATABASE_URL": "hush"}, f"DATABASE_URL: got something else; {DATABASE}"),
+        (
+            {"DATABASE_URL": "postgresql://u:hush@h1,h2/d"},
+            f"DATABASE_URL: {SEVERAL}",
+        ),
         ({"DATABASE_URL": "sqlite://"}, f"DATABASE_URL: got sqlite://; {DATABASE}"),
     ],
 )

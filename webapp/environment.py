@@ -193,6 +193,7 @@ def database_url(name: str, raw: str) -> str:
     for prefix in ("postgres://", "postgresql://"):
         if raw.startswith(prefix):
             raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
+    raw = _with_hosts_apart(raw)
     if raw.startswith("sqlite:///"):
         return raw
     if raw.startswith("postgresql+psycopg://"):
@@ -203,11 +204,30 @@ def database_url(name: str, raw: str) -> str:
                 f"{name}: not an address; use postgresql+psycopg://user:password@host:5432/name, "
                 "with special characters of the password as %40 and the like"
             ) from None
+        if raw.count("host=") > 1 and "target_session_attrs=" not in raw:
+            raise BadSetting(
+                f"{name}: names several servers; add target_session_attrs=read-write, "
+                "so that the primary is used"
+            )
         return raw
     # The value may hold a password: say no more of it than its scheme.
     scheme, found, _ = raw.partition("://")
     got = scheme + found if found and scheme.isprintable() else "something else"
     raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
+
+
+SEVERAL_HOSTS = r"(postgresql\+psycopg://(?:[^/]*@)?)([^@/?]*,[^@/?]*)([^?]*)\??(.*)"
+"""What comes before the hosts, the hosts, the path and the parameters."""
+
+
+def _with_hosts_apart(url: str) -> str:
+    """Several servers are `host:port,host:port` to libpq, and a parameter each to SQLAlchemy."""
+    several = re.fullmatch(SEVERAL_HOSTS, url)
+    if not several:
+        return url
+    start, hosts, path, parameters = several.groups()
+    apart = [f"host={host}" for host in hosts.split(",")]
+    return f"{start}{path}?{'&'.join([*apart, *filter(None, [parameters])])}"
 
 
 def sqlite_url(file: Path) -> str:

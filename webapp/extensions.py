@@ -28,6 +28,7 @@ from webapp.clock import Clock
 from webapp.domain.bank import BankDetails
 from webapp.domain.base import Base
 from webapp.domain.policy import Policy
+from webapp.domain.pooler import POOLED, is_pooled
 from webapp.domain.schema import Gate
 from webapp.ports import Courier, Mailer, Processors, ProofFiles
 from webapp.reads.installation import Sightings
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 15
 """Seconds that a writer waits for the one before it."""
+
+LOCK_TIMEOUT = f"lock_timeout = '{PATIENCE}s'"
 
 
 class ClosingNeverFails(FlaskSession):
@@ -175,14 +178,19 @@ def tune_postgres(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: "psycopg.Connection", record: ConnectionPoolEntry) -> None:
         connection.autocommit = True
-        for setting in (
-            f"lock_timeout = '{PATIENCE}s'",
-            # What a host has locked that was cut off is free after a minute, not after two hours.
-            "tcp_keepalives_idle = 30",
-            "tcp_keepalives_interval = 10",
-            "tcp_keepalives_count = 3",
-        ):
-            connection.execute(f"SET {setting}")
+        record.info[POOLED] = is_pooled(connection)
+        if record.info[POOLED]:
+            # The next transaction may have another session, which does not know the statement.
+            connection.prepare_threshold = None
+        else:
+            for setting in (
+                LOCK_TIMEOUT,
+                # What a host has locked that was cut off is free after a minute, not two hours.
+                "tcp_keepalives_idle = 30",
+                "tcp_keepalives_interval = 10",
+                "tcp_keepalives_count = 3",
+            ):
+                connection.execute(f"SET {setting}")
         connection.autocommit = False
 
     @event.listens_for(engine, "begin")
@@ -193,3 +201,5 @@ def tune_postgres(engine: Engine) -> None:
         driver.isolation_level = (
             IsolationLevel.READ_COMMITTED if writes else IsolationLevel.REPEATABLE_READ
         )
+        if connection.info.get(POOLED):
+            connection.exec_driver_sql(f"SET LOCAL {LOCK_TIMEOUT}")

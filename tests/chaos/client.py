@@ -59,6 +59,7 @@ class Client:
 
     def once(self, method: str, path: str, **body: object) -> requests.Response | None:
         """None where the connection broke, as it does when the server is killed."""
+        sent_at = time.monotonic()
         url = f"{self.random.choice(self.addresses)}{path}"
         try:
             answer = self._session.request(
@@ -71,10 +72,17 @@ class Client:
             self.journal.was_lost()
             return None
         self.journal.was_told(answer.status_code)
-        if answer.status_code not in self._fine:
+        if answer.ok:
+            self.journal.was_good(path, sent_at)
+        if not self._is_fine(answer):
             words = " ".join(answer.text.split())[:200]
             self.journal.fault(f"{method} {path}: {answer.status_code} {words}")
         return answer
+
+    def _is_fine(self, answer: requests.Response) -> bool:
+        """Where the database fails over 503 is fine, as long as it is the product's own."""
+        is_ours = answer.status_code != 503 or "Retry-After" in answer.headers
+        return answer.status_code in self._fine and is_ours
 
     def twin(self) -> "Client":
         """Another window of the same browser."""

@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from tests.chaos import report
+from tests.chaos.databases import KINDS
 from tests.chaos.run import run
 from tests.postgres.server import NoServer
 
@@ -17,7 +18,7 @@ def main() -> None:
     options = ArgumentParser(prog="python -m tests.chaos")
     options.add_argument("--kills", type=int, default=500)
     options.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    options.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    options.add_argument("--database", choices=KINDS, default="sqlite")
     options.add_argument("--processor", choices=("sandbox", "stripe"), default="sandbox")
     options.add_argument("--json", type=Path, metavar="FILE")
     given = options.parse_args()

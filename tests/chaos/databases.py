@@ -1,17 +1,31 @@
 """The database under the run: its address, and reading it without a line of the product's."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
 from tests.postgres import server
+from tests.postgres.bouncer import Bouncer, bouncer
+from tests.postgres.cluster import Cluster, cluster
+
+KINDS = ("sqlite", "postgres", "postgres-ha", "postgres-pgbouncer")
+"""The last two are two servers, of which the primary is killed; the last is reached by PgBouncer in
+transaction mode."""
+
+NAME = "chaos"
+
+PATIENCE = 60
+"""Seconds for a standby to have taken over."""
 
 
 class Database:
+    fails_over = False
+
     def __init__(self, url: str) -> None:
         self.url = url
 
@@ -37,11 +51,54 @@ class Database:
         return psycopg.connect(self.url.replace("+psycopg", ""))
 
 
+class Replicated(Database):
+    """On two servers; the run itself asks the primary, without the pooler."""
+
+    fails_over = True
+
+    def __init__(self, cluster: Cluster, pooler: Bouncer | None = None) -> None:
+        cluster.primary.scalar(f"CREATE DATABASE {NAME}")
+        super().__init__((pooler or cluster).url(NAME))
+        self._cluster, self._pooler = cluster, pooler
+
+    def rows(self, sql: str) -> Sequence[tuple]:
+        """Whoever asks while there is no primary waits for one."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return super().rows(sql)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def kill_primary(self) -> None:
+        self._cluster.primary.kill()
+
+    def take_over(self) -> None:
+        self._cluster.take_over()
+        if self._pooler is not None:
+            self._pooler.lead_to(self._cluster.primary.port)
+
+    def rebuild_standby(self) -> None:
+        self._cluster.rebuild_standby()
+
+    def _connect(self) -> psycopg.Connection:
+        return self._cluster.primary.connect(NAME)
+
+
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[Database]:
-    """`kind` is "sqlite" or "postgres"; either is gone with the run. Raises `server.NoServer`."""
+    """`kind` is one of `KINDS`; it is gone with the run. Raises `server.NoServer`."""
     if kind == "sqlite":
         yield Database(f"sqlite:///{folder / 'ballast.db'}")
+        return
+    if kind != "postgres":
+        with ExitStack() as stack:
+            servers = stack.enter_context(cluster())
+            pooled = kind == "postgres-pgbouncer"
+            pooler = stack.enter_context(bouncer(servers.primary.port)) if pooled else None
+            yield Replicated(servers, pooler)
         return
     with server.serve() as serving, serving.database() as url:
         yield Database(url)

@@ -1,13 +1,15 @@
 """The servers that a run keeps alive, each through its many lives."""
 
+import math
 import time
 from collections.abc import Sequence
 from random import Random
 
-from tests.chaos.installation import Installation, free_port, wait_until_free
+from tests.chaos.installation import Installation, wait_until_free
 from tests.chaos.journal import Journal
 from tests.chaos.processes import FLASK, WEB, Life
 from tests.chaos.tally import ALL_AT_ONCE, Tally
+from tests.host import free_port
 
 ARMED = 5
 """Steps in each life."""
@@ -17,7 +19,7 @@ ANSWERS_BETWEEN = 40
 """Between two kills from outside, on average: whichever comes first, for on a slow machine little
 happens in a second, and on a fast one much."""
 
-WEBS = {"sqlite": 1, "postgres": 3}
+WEBS = {"sqlite": 1, "postgres": 3, "postgres-ha": 2, "postgres-pgbouncer": 2}
 """One host on SQLite; on PostgreSQL several web processes share the work."""
 
 SCHEDULERS = 2
@@ -29,6 +31,7 @@ class Server:
     def __init__(self, name: str, port: int = 0) -> None:
         self.name, self.port = name, port
         self.life: Life | None = None
+        self.is_armed = False
         self.last_second, self.last_answer = 0.0, 0.0
 
     @property
@@ -70,7 +73,7 @@ class Fleet:
                 self._tally.record(life)
             else:
                 self._journal.fault(f"{server.name} ended by itself, with {life.exit_code}")
-            self._start(server, armed=True)
+            self._start(server, armed=server.is_armed)
 
     def kill(self) -> None:
         """The host goes down: one kill, whatever has been running."""
@@ -101,7 +104,11 @@ class Fleet:
             environ = {"PORT": str(server.port), "RUN_JOBS": self._random.choice("001")}
         command = WEB if server.port else (*FLASK, "jobs", "start")
         steps = self._tally.arm(ARMED) if armed else {}
+        server.is_armed = armed
         server.life = self._installation.start(command, server.name, steps, **environ)
+        if not armed:
+            server.last_second = server.last_answer = math.inf
+            return
         share = len(self._servers)
         seconds, answers = SECONDS_BETWEEN * share, ANSWERS_BETWEEN * share
         server.last_second = time.monotonic() + self._random.expovariate(1 / seconds)

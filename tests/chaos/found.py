@@ -103,6 +103,10 @@ class Found:
     def rows(self, sql: str) -> Sequence[tuple]:
         return self._database.rows(sql)
 
+    @property
+    def fails_over(self) -> bool:
+        return self._database.fails_over
+
     def count(self, what: str) -> int:
         return self.rows(f"SELECT count(*) FROM {what}")[0][0]
 

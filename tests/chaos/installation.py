@@ -141,9 +141,3 @@ def wait_until_free(port: int) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"port {port} stays taken")
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]

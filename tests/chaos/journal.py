@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 
+USAGE = "/api/v1/usage"
+
 
 @dataclass
 class Debit:
@@ -51,6 +53,8 @@ class Journal:
     """By status."""
     lost: int = 0
     """Requests whose connection broke."""
+    good_since: dict[str, float] = field(default_factory=dict)
+    """When the latest of those requests was sent that had a good answer, by path."""
     faults: list[str] = field(default_factory=list)
     """What nobody should have seen."""
     _lock: Lock = field(default_factory=Lock)
@@ -68,6 +72,10 @@ class Journal:
     def was_told(self, status: int) -> None:
         with self._lock:
             self.answers[str(status)] += 1
+
+    def was_good(self, path: str, sent_at: float) -> None:
+        with self._lock:
+            self.good_since[path] = max(sent_at, self.good_since.get(path, 0.0))
 
     def was_lost(self) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.chaos.client import Client
 from tests.chaos.installation import Account
-from tests.chaos.journal import Debit, Hold, Journal
+from tests.chaos.journal import USAGE, Debit, Hold, Journal
 
 Record = dict[str, str]
 
@@ -103,7 +103,7 @@ class Meter:
     def _send(self, client: Client, records: list[Record]) -> None:
         known = {r["reference"] for r in records if self._journal.debits[r["reference"]].answered}
         body = records[0] if len(records) == 1 else {"records": records}
-        answer = client.post("/api/v1/usage", json=body)
+        answer = client.post(USAGE, json=body)
         if answer.status_code != 201:
             self._journal.fault(f"usage was answered {answer.status_code}: {answer.text[:300]}")
             return

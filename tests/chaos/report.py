@@ -1,11 +1,13 @@
 """What a run has found, as a table for people and as JSON for machines."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from statistics import median
 
+from tests.chaos.fail_over import FailOver
 from tests.chaos.run import Outcome
 from tests.chaos.steps import place_of
-from tests.chaos.tally import ALL_AT_ONCE, RANDOM_MOMENT
+from tests.chaos.tally import ALL_AT_ONCE, PRIMARY, RANDOM_MOMENT
 
 SHOWN = 40
 """Differences that are told in full; there may be thousands, of one cause."""
@@ -18,6 +20,7 @@ def told(outcome: Outcome, command: str) -> Iterator[str]:
     yield from _books(outcome)
     yield ""
     tally = outcome.tally
+    yield from _fail_overs(outcome)
     yield from _listed("Steps that were never reached", tally.never_reached)
     yield from _listed("Steps that were reached, and where none was killed", tally.never_killed)
     yield ""
@@ -40,6 +43,7 @@ def as_json(outcome: Outcome, command: str) -> dict[str, object]:
         "never_reached": outcome.tally.never_reached,
         "never_killed": outcome.tally.never_killed,
         **asdict(outcome.figures),
+        "fail_overs": [asdict(one) for one in outcome.fail_overs],
         "deeds": dict(outcome.journal.deeds),
         "answers": dict(outcome.journal.answers),
         "lost": outcome.journal.lost,
@@ -56,8 +60,17 @@ def _steps(outcome: Outcome) -> Iterator[str]:
         before, after = (f"{place}: {when} {what}" for when in ("before", "after"))
         name = f"{place}, {what}"
         yield f"{name:<58}{lives[before]:>9}{kills[before]:>9}{kills[after]:>9}"
-    for how in (RANDOM_MOMENT, ALL_AT_ONCE):
+    for how in (RANDOM_MOMENT, ALL_AT_ONCE, PRIMARY):
         yield f"{how:<67}{kills[how]:>9}"
+
+
+def _fail_overs(outcome: Outcome) -> Iterator[str]:
+    """Seconds from the kill: the quickest, the median and the slowest."""
+    for field in fields(FailOver) if outcome.fail_overs else ():
+        seconds = sorted(getattr(one, field.name) for one in outcome.fail_overs)
+        told = " / ".join(f"{s:.1f}" for s in (seconds[0], median(seconds), seconds[-1]))
+        name = f"{field.name.replace('_', ' ')}, seconds from the kill"
+        yield f"{name:<50}{told:>17}"
 
 
 def _listed(title: str, steps: list[str]) -> Iterator[str]:

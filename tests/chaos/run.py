@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from tests.chaos.comparison import Difference, Figures, differences, figures
-from tests.chaos.databases import Database, database
+from tests.chaos.databases import Database, Replicated, database
+from tests.chaos.fail_over import FailOver, FailOvers
 from tests.chaos.fleet import Fleet
-from tests.chaos.installation import Account, Installation, free_port
+from tests.chaos.installation import Account, Installation
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.mischief import Mischief
@@ -24,6 +25,7 @@ from tests.chaos.stripe import StripeBooks
 from tests.chaos.tally import Tally
 from tests.chaos.traces import is_at_rest
 from tests.chaos.traffic import Traffic
+from tests.host import free_port
 
 FEWEST, MOST = 3, 6
 """Accounts: a short run has no time for many."""
@@ -38,9 +40,10 @@ PATIENCE = 5.0
 
 LADDER = tuple(
     timedelta(seconds=seconds)
-    for seconds in (11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 12)
+    for seconds in (11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 60)
 )
-"""How the clock is moved until all is at rest: L10's timetable, and the pauses between mails."""
+"""How the clock is moved until all is at rest: L10's timetable, and the pauses between mails. An
+account deep below zero is refilled step by step."""
 
 Tell = Callable[[str], None]
 
@@ -53,6 +56,7 @@ class Outcome:
     differences: list[Difference]
     seconds: float
     """Of the killing alone."""
+    fail_overs: list[FailOver]
 
 
 def run(kills: int, seed: int, kind: str, tell: Tell, processor: str = "sandbox") -> Outcome:
@@ -80,6 +84,7 @@ class Run:
         self._kills, self._seed, self._tell = kills, seed, tell
         self._journal, self._tally = Journal(), Tally(self._seeded("tally"))
         self._over = Event()
+        self._fail_overs: list[FailOver] = []
         self._mails = MailServer(free_port())
         stack.callback(self._mails.stop)
         self._mails.be(Mood.UP)
@@ -116,11 +121,10 @@ class Run:
         self._tell("people have moved in; now the kills")
         started_at = time.monotonic()
         with traffic.flowing():
-            self._kill()
+            base = self._installation.database
+            self._fail_over(base) if isinstance(base, Replicated) else self._kill()
             seconds = time.monotonic() - started_at
             self._tell("no more kills; the traffic comes to its end")
-            self._fleet.kill()
-            self._fleet.start(armed=False)
         traffic.tell_the_rest()
         self._fleet.stop()
         self._tell("everybody is gone; the clock moves until all is at rest")
@@ -145,8 +149,21 @@ class Run:
                 next_told += TOLD_EVERY
             if time.monotonic() > gives_up_at:
                 self._journal.fault(f"only {self._tally.count} kills came about in the time")
-                return
+                break
             time.sleep(0.01)
+        self._fleet.kill()
+        self._fleet.start(armed=False)
+
+    def _fail_over(self, database: Replicated) -> None:
+        """Here the database's servers are killed, and no process of the product's."""
+        around = (self._fleet, self._mischief, self._journal, self._tally)
+        fail_overs = FailOvers(database, *around, self._seeded("fail-over"))
+        while len(self._fail_overs) < self._kills:
+            done = fail_overs.one()
+            if done is None:
+                return
+            self._fail_overs.append(done)
+            self._tell(f"fail-over {len(self._fail_overs)}: {done}")
 
     def _have_an_outage(self) -> None:
         lasts = self._mischief.plan_outage()
@@ -175,4 +192,4 @@ class Run:
         found, received = self._installation.found, self._mails.received
         around = (self._journal, self._accounts, received, self._receiver)
         compared, counted = differences(found, *around), figures(found, received, self._receiver)
-        return Outcome(self._tally, self._journal, counted, compared, seconds)
+        return Outcome(self._tally, self._journal, counted, compared, seconds, self._fail_overs)

@@ -8,6 +8,7 @@ from tests.chaos.installation import Account, Installation, Said
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.processes import Life
 from tests.chaos.tally import Tally
+from webapp.domain.faults import SENTENCES
 
 ARMED = 40
 """Steps: a command comes by few."""
@@ -123,11 +124,15 @@ class Staff:
         self._accounts.append(Account(int(account_id), name, "", "", 7_000_000))
 
     def _command(self, *words: str) -> Said:
-        """Until it comes to its end."""
-        while (said := self._once(*words)).code is None:
+        """Until it comes to its end, and has met no fail-over of the database."""
+        while (said := self._once(*words)).code is None or self._has_met_outage(said):
             if self._over.is_set():
                 raise Over
         return said
+
+    def _has_met_outage(self, said: Said) -> bool:
+        fails_over = self._installation.database.fails_over
+        return fails_over and any(sentence in said.text for sentence in SENTENCES.values())
 
     def _once(self, *words: str) -> Said:
         self._journal.did(f"{words[0]} {words[1]}")

@@ -30,6 +30,7 @@ BETWEEN = (
 
 RANDOM_MOMENT = "at a random moment"
 ALL_AT_ONCE = "all at once"
+PRIMARY = "the database's primary"
 
 
 class Tally:
@@ -72,6 +73,11 @@ class Tally:
         with self._lock:
             self.lives.update(life.passed)
             self.kills[life.killed_at or how] += 1
+
+    def record_other(self, how: str) -> None:
+        """What was killed is no process of the product's."""
+        with self._lock:
+            self.kills[how] += 1
 
     def record_survival(self, life: Life) -> None:
         with self._lock:

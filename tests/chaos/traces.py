@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from tests.chaos.found import Found
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import Received
+from webapp.domain.faults import SENTENCES
 
 AT_REST = {
     "an attempt is open": (
@@ -27,6 +28,8 @@ IN_A_LOG = re.compile(
     r"database is locked|[Dd]eadlock|Traceback|Fatal Python error|"
     r"\b(ERROR|CRITICAL)\b(?!.* The mail server cannot be used)"  # the run takes it away itself
 )
+
+OF_A_FAIL_OVER = re.compile(f"^.*({'|'.join(SENTENCES.values())}).*$", re.MULTILINE)
 
 WIRE_MAILS = {"new": "wire_requested", "proof_uploaded": "wire_proof"}
 
@@ -115,8 +118,10 @@ def audit(found: Found, journal: Journal) -> Iterator[str]:
 
 
 def logs(found: Found) -> Iterator[str]:
-    """The first trouble of each process: a kill leaves none."""
+    """The first trouble of each process: a kill leaves none, and a fail-over a line each time."""
     for path in sorted(found.logs.iterdir()):
         text = path.read_text(errors="replace")
+        if found.fails_over:
+            text = OF_A_FAIL_OVER.sub("", text)
         if trouble := IN_A_LOG.search(text):
             yield f"{path.name}: {text[max(0, trouble.start() - 200) : trouble.end() + 2000]}"

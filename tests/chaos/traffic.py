@@ -41,9 +41,11 @@ class Traffic:
         """`over` is set when those who still find no answer are to give up."""
         self._journal, self._seeded, self._over = journal, seeded, over
 
+        outage = (503,) if installation.database.fails_over else ()
+
         def client(name: str, *also_fine: int, **headers: str) -> Client:
             around = (journal, seeded(f"client of {name}"), over, headers)
-            return Client(addresses, *around, also_fine=frozenset(also_fine))
+            return Client(addresses, *around, also_fine=frozenset(also_fine + outage))
 
         self._people, self._meters = [], []
         for account in accounts:

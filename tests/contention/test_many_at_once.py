@@ -22,13 +22,14 @@ from tests.chaos.client import Client
 from tests.chaos.comparison import differences
 from tests.chaos.databases import database
 from tests.chaos.found import Charge, Found
-from tests.chaos.installation import PASSWORD, Account, Installation, free_port
+from tests.chaos.installation import PASSWORD, Account, Installation
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.mail_server import MailServer, Mood
 from tests.chaos.processes import FLASK, WEB
 from tests.chaos.receiver import Receiver
 from tests.chaos.traces import is_at_rest
 from tests.factories import START
+from tests.host import free_port
 from tests.postgres import server
 from webapp.actions.create_account import create_account
 from webapp.app import create_app

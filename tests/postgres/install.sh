@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs PostgreSQL for the tests where it is not there and can be; tells on stderr what it does.
+# Installs PostgreSQL and PgBouncer for the tests where they are not there and can be; tells on
+# stderr what it does.
 set -u
 
 as_root() {
@@ -17,9 +18,30 @@ from_apt() {
         as_root apt-get -qq install --no-install-recommends postgresql
 }
 
+has_pgbouncer() {
+    [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null
+}
+
+# Its package starts one too, where the machine has services.
+pgbouncer_from_apt() {
+    command -v apt-get >/dev/null &&
+        as_root apt-get -qq update &&
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qq install --no-install-recommends pgbouncer || return
+    as_root systemctl disable --now pgbouncer >/dev/null 2>&1
+    has_pgbouncer
+}
+
 find=$(dirname "$0")/find.sh
-"$find" >/dev/null && exit
-echo "No PostgreSQL here: installing one for the tests" >&2
-from_apt >&2 && "$find" >/dev/null && exit
-echo "No PostgreSQL could be installed: the tests on it are skipped" >&2
+if ! "$find" >/dev/null; then
+    echo "No PostgreSQL here: installing one for the tests" >&2
+    if ! { from_apt >&2 && "$find" >/dev/null; }; then
+        echo "No PostgreSQL could be installed: the tests on it are skipped" >&2
+        exit 1
+    fi
+fi
+has_pgbouncer && exit
+echo "No PgBouncer here: installing one for the tests" >&2
+pgbouncer_from_apt >&2 && exit
+echo "No PgBouncer could be installed: the tests on it are skipped" >&2
 exit 1

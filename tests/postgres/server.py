@@ -120,21 +120,19 @@ class KeptDatabase:
 @contextmanager
 def serve() -> Iterator[Server]:
     """A server until the block, or the process, ends. Raises `NoServer`."""
-    found = subprocess.run([HERE / "find.sh"], capture_output=True, text=True)
-    if found.returncode:
-        raise NoServer("it is not installed")
+    programs = binaries()
     # Not pytest's own folder: no other user may enter that, and a socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="ballast-postgres-"))
     # As text: the server's user may not be allowed to read this checkout.
     script = (HERE / "serve.sh").read_text()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ["sh", "-c", script, "serve.sh", found.stdout.strip(), folder],
+            ["sh", "-c", script, "serve.sh", programs, folder],
             cwd=folder,
             stdin=subprocess.PIPE,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the tests
-            **_not_as_root(folder),
+            **not_as_root(folder),
         )
     try:
         server = Server(folder)
@@ -145,7 +143,15 @@ def serve() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)  # something is left where it did not start
 
 
-def _not_as_root(folder: Path) -> dict[str, object]:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs. Raises `NoServer`."""
+    found = subprocess.run([HERE / "find.sh"], capture_output=True, text=True)
+    if found.returncode:
+        raise NoServer("it is not installed")
+    return Path(found.stdout.strip())
+
+
+def not_as_root(folder: Path) -> dict[str, object]:
     """PostgreSQL refuses to run as root: then it is the package's user, or nobody."""
     if geteuid() != 0:
         return {}

@@ -1,0 +1,97 @@
+"""The database's primary dies under traffic, and nobody starts Ballast's processes again."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+import requests
+
+from tests.chaos.databases import Replicated
+from tests.chaos.fleet import Fleet
+from tests.chaos.journal import USAGE, Journal
+from tests.chaos.mischief import Mischief
+from tests.chaos.tally import PRIMARY, Tally
+
+BETWEEN = (2.0, 5.0)
+"""Seconds of traffic before each kill, at least and at most."""
+
+NOTICED = 3.0
+"""Seconds, at most, until the standby is promoted: whoever watches the servers needs some."""
+
+PATIENCE = 60.0
+"""Seconds for everything to go on; it takes about ten."""
+
+MAILED = "SELECT count(*) FROM notice WHERE state = 'sent'"
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'"
+
+
+@dataclass(frozen=True)
+class FailOver:
+    """Seconds from the kill."""
+
+    promoted: float
+    first_answer: float
+    """A usage record that was sent after the kill is answered with 201."""
+    recovered: float
+    """Each web process is ready, each worker listens again, and mails go out."""
+
+
+class FailOvers:
+    def __init__(
+        self,
+        database: Replicated,
+        fleet: Fleet,
+        mischief: Mischief,
+        journal: Journal,
+        tally: Tally,
+        random: Random,
+    ) -> None:
+        self._database, self._fleet, self._mischief = database, fleet, mischief
+        self._journal, self._tally, self._random = journal, tally, random
+
+    def one(self) -> FailOver | None:
+        """None where something does not go on; the journal then has the fault."""
+        self._pass(self._random.uniform(*BETWEEN))
+        listening, mailed = self._count(LISTENING), self._count(MAILED)
+        began = time.monotonic()
+        self._database.kill_primary()
+        self._tally.record_other(PRIMARY)
+        self._pass(self._random.uniform(0, NOTICED))
+        self._database.take_over()
+        promoted = time.monotonic() - began
+        steps: dict[str, Callable[[], bool]] = {
+            "no usage was answered": lambda: self._journal.good_since.get(USAGE, 0.0) > began,
+            "not every web process is ready": self._is_everybody_ready,
+            "not every worker listens": lambda: self._count(LISTENING) >= listening,
+            "no mail goes out": lambda: self._count(MAILED) > mailed,
+        }
+        after = []
+        for trouble, has_ended in steps.items():
+            while not has_ended():
+                self._pass(0.0)
+                if time.monotonic() - began > PATIENCE:
+                    self._journal.fault(f"{trouble} {PATIENCE:g} s after the primary was killed")
+                    return None
+            after.append(time.monotonic() - began)
+        self._database.rebuild_standby()
+        return FailOver(promoted, after[0], after[-1])
+
+    def _pass(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            self._fleet.look_after()
+            self._mischief.act()
+            time.sleep(0.01)
+            if time.monotonic() > end:
+                return
+
+    def _count(self, sql: str) -> int:
+        return int(str(self._database.one(sql)))
+
+    def _is_everybody_ready(self) -> bool:
+        probes = [f"{address}/readyz" for address in self._fleet.addresses]
+        with suppress(requests.RequestException):
+            return all(requests.get(probe, timeout=10).ok for probe in probes)
+        return False
