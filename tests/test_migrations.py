@@ -14,6 +14,8 @@ from tests.conftest import POSTGRES, settings_in
 from tests.factories import VISA, World
 from webapp.app import create_app
 from webapp.domain.base import Base
+from webapp.domain.users import User
+from webapp.domain.webhooks import Endpoint
 from webapp.extensions import db
 from webapp.settings import ROOT
 
@@ -118,3 +120,34 @@ def test_a_migrated_database_is_ready_to_be_used(bare):
     assert payment.state == "paid"
     assert world.balance == "130.00"
     assert bare.test_client().get("/readyz").status_code == 200
+
+
+def test_secrets_are_encrypted_on_the_way_up_and_plain_again_on_the_way_down_f10(bare):
+    """By `db upgrade`, which has the key."""
+    made = {
+        "totp_secret": "JBSWY3DPEHPK3PXP" * 2,
+        "secret": "whsec_" + "x" * 44,
+        "old_secret": None,
+    }
+    upgrade()
+    World(bare, db.session()).webhook()
+    owner = db.session().query(User).one()
+    owner.totp_secret = made["totp_secret"]
+    db.session().query(Endpoint).one().secret = made["secret"]
+    db.session.commit()
+
+    def stored():
+        db.session.remove()
+        both = 'SELECT totp_secret, secret, old_secret FROM "user", webhook_endpoint'
+        with db.engine.connect() as connection:
+            return dict(connection.execute(text(both)).mappings().one())
+
+    sealed = stored()
+    assert sealed["secret"].startswith("sealed:1:")
+    downgrade(revision="0034")
+    assert stored() == made
+    upgrade()
+    assert stored().keys() == made.keys()
+    assert stored()["totp_secret"].startswith("sealed:1:")
+    assert db.session().query(User).one().totp_secret == made["totp_secret"]
+    assert db.session().query(Endpoint).one().secret == made["secret"]

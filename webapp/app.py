@@ -11,7 +11,7 @@ from webapp import api, cli, guard
 from webapp.actions.notebook import DatabaseNotebook
 from webapp.clock import Clock
 from webapp.courier import HttpCourier
-from webapp.domain import links
+from webapp.domain import links, vault
 from webapp.domain.bank import BankDetails
 from webapp.domain.policy import Automatic, Policy
 from webapp.domain.provider import Provider
@@ -126,6 +126,7 @@ def create_app(
     login_manager.init_app(app)
     with app.app_context():
         tune(db.engine)
+        vault.give_key(db.engine, settings.secret_key)
     guard.init_app(app)
     register_pages(app)
     api.register(app)

@@ -282,6 +282,26 @@ class Settings:
         fresh.write_text(f"{_digest(self.secret_key)}\n", encoding="utf-8")
         fresh.replace(self.mark_file)
 
+    @property
+    def next_key_file(self) -> Path:
+        """The key that is about to replace the kept one."""
+        return self.home / "secret_key.next"
+
+    def next_key(self) -> str:
+        """Make the key that replaces the kept one, or read the one of a replacement cut short."""
+        return _kept_key(self.next_key_file)
+
+    def take_key(self, key: str) -> None:
+        """Go on with another key, under which the database is already.
+
+        Without the mark in between, so that a start after a crash is never refused for it.
+        """
+        self.mark_file.unlink(missing_ok=True)
+        if self.next_key_file.exists():
+            self.next_key_file.replace(self.key_file)
+        replace(self, secret_key=key).mark()
+        _sync_folder(self.home)
+
     def ensure_home(self) -> Self:
         """Make the home folder, and the secret key where none was given; close files to others.
 
@@ -312,10 +332,7 @@ class Settings:
 
     @property
     def _key_remedy(self) -> str:
-        return (
-            "put the earlier one back, or remove "
-            f"'{self.mark_file}' to go on with another, which signs everybody out"
-        )
+        return "put the earlier one back; to replace it, use flask --app wsgi keys rotate-secret"
 
     def _check_pairs(self) -> None:
         if self.payment_min == 0:
@@ -450,13 +467,27 @@ def _kept_key(path: Path) -> str:
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         fresh.touch(mode=0o600, exist_ok=False)
-        fresh.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        with fresh.open("w", encoding="utf-8") as stream:
+            stream.write(secrets.token_urlsafe(48))
+            # Secrets are encrypted under it: it is on the disk before they are.
+            stream.flush()
+            os.fsync(stream.fileno())
         # A link appears whole or not at all, and never replaces the key of
         # another process that came first.
         with suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
+        _sync_folder(path.parent)
     key = path.read_text(encoding="utf-8").strip()
     if not key:
         raise BadSetting(f"SECRET_KEY: '{path}' is empty; remove it, or set SECRET_KEY")
     return key
+
+
+def _sync_folder(folder: Path) -> None:
+    """Names of files, too, survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -12,6 +12,7 @@ from threading import Condition
 
 from webapp.domain.faults import SENTENCES, fault_of
 from webapp.domain.schema import OtherVersion
+from webapp.domain.vault import WrongKey
 from webapp.ports import MailServerAway
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def sentence_of(error: BaseException) -> str:
 
 def _briefly(error: BaseException) -> str:
     """Without the driver's own words, of which one trouble has many."""
-    if isinstance(error, (OtherVersion, MailServerAway)):
+    if isinstance(error, (OtherVersion, WrongKey, MailServerAway)):
         return str(error)
     fault = fault_of(error)
     return SENTENCES[fault] if fault else ""

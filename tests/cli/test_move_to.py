@@ -40,7 +40,7 @@ def test_every_row_arrives(old, postgres_url):
     assert moved.exit_code == 0, moved.output
     told = json.loads(moved.stdout)
     assert (told["to"], told["accounts"]) == (postgres_url, 2)
-    new = Installation(old.home, DATABASE_URL=postgres_url)
+    new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
     assert new.ask(rows) == before
     assert new.flask("ledger check").exit_code == 0
     new.close()
@@ -49,7 +49,7 @@ def test_every_row_arrives(old, postgres_url):
 def test_life_goes_on_there(old, postgres_url):
     """L2, L3: numbers go on where they were, the guards stand, and what was open is carried on."""
     assert old.flask(f"move-to {postgres_url}").exit_code == 0
-    new = Installation(old.home, DATABASE_URL=postgres_url)
+    new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
 
     def go_on():
         world = World(new.app, db.session())
@@ -69,17 +69,17 @@ def test_the_way_back_is_a_backup(old, postgres_url, install, tmp_path):
     """The same rows again, from PostgreSQL into another file of SQLite, and again from there."""
     before = old.ask(rows)
     old.flask(f"move-to {postgres_url}")
-    new = Installation(old.home, DATABASE_URL=postgres_url)
+    new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
     assert new.flask(f"backup {tmp_path / 'backup'}").exit_code == 0
     new.close()
-    back = install()
+    back = install(SECRET_KEY="")
     assert back.flask(f"restore {tmp_path / 'backup'}").exit_code == 0
     assert back.ask(rows) == before
 
 
 def test_a_backup_of_sqlite_is_restored_into_postgresql(old, postgres_url, install, tmp_path):
     assert old.flask(f"backup {tmp_path / 'backup'}").exit_code == 0
-    new = install(DATABASE_URL=postgres_url)
+    new = install(DATABASE_URL=postgres_url, SECRET_KEY="")
     assert new.flask(f"restore {tmp_path / 'backup'}").exit_code == 0
     assert new.ask(rows) == old.ask(rows)
 
@@ -137,7 +137,7 @@ class TestItStaysInUse:
         assert tables_in(postgres_url) == 0
 
     def test_where_the_other_database_is_not_empty(self, unmoved, old, postgres_url, install):
-        taken = install(DATABASE_URL=postgres_url)
+        taken = install(DATABASE_URL=postgres_url, SECRET_KEY="")
         taken.flask("db upgrade")
         taken.flask("accounts create --name A --email a@b.example --password correct-horse")
         there = taken.ask(rows)
@@ -157,7 +157,7 @@ class TestItStaysInUse:
         failed = old.flask(f"move-to {postgres_url}")
         assert failed.exit_code == 1
         assert "A row of notice is not taken: value too long" in failed.stderr
-        assert not any(install(DATABASE_URL=postgres_url).ask(rows).values())
+        assert not any(install(DATABASE_URL=postgres_url, SECRET_KEY="").ask(rows).values())
 
     def test_where_its_books_do_not_agree(self, unmoved, old, postgres_url):
         with closing(sqlite3.connect(old.home / "sandbox.db")) as books, books:

@@ -17,7 +17,7 @@ def mode(path):
 def refusal_of(process, *command):
     """All that a process says that ends by itself."""
     process.start(*command)
-    assert process.handle.wait(PATIENCE) != 0
+    assert process.handle.wait(8 * PATIENCE) != 0
     assert "Traceback" not in process.said
     return process.said
 
@@ -36,6 +36,15 @@ def test_live_keys_do_not_start_beside_the_demo_account_f8(world, process, comma
     process.environ |= STRIPE_LIVE
     said = refusal_of(process, *command)
     assert said.count(f"The demo account, {DEMO_EMAIL}, has a public password") == 1
+
+
+def test_another_secret_key_does_not_start_f10(world, process):
+    """What is encrypted at rest cannot be used, and would be found out one by one."""
+    world.webhook()
+    world.session.close()
+    process.environ["SECRET_KEY"] = "another key of tests, long enough for a server"
+    said = refusal_of(process, "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
+    assert said.count("SECRET_KEY does not open the secrets in this database: set it to") == 1
 
 
 def test_demo_data_and_live_keys_f8(process):

@@ -17,6 +17,7 @@ from webapp.domain.errors import Invalid, Refusal
 from webapp.domain.faults import Fault, fault_of
 from webapp.domain.money import decimal_text
 from webapp.domain.schema import UPGRADE, OtherVersion
+from webapp.domain.vault import WrongKey
 from webapp.extensions import db, parts
 from webapp.ports import MailServerAway
 from webapp.shift import sentence_of
@@ -59,7 +60,14 @@ def faults_in_one_line() -> Iterator[None]:
         if not (word := word_in(str(error.orig))):
             raise
         raise click.ClickException(word) from error
-    except (DBAPIError, sqlite3.Error, OSError, OtherVersion, MailServerAway) as error:
+    except (
+        DBAPIError,
+        sqlite3.Error,
+        OSError,
+        OtherVersion,
+        WrongKey,
+        MailServerAway,
+    ) as error:
         sentence = sentence_of(error) or _unasked(error)
         if not sentence:
             raise

@@ -1,22 +1,28 @@
-"""`flask keys`: the API keys of an account."""
+"""`flask keys`: the API keys of an account, and the secret key of the installation."""
 
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from webapp.actions.create_key import NewKey, create_key
 from webapp.actions.revoke_key import revoke_key
 from webapp.actions.rotate_key import LONGEST_OVERLAP, rotate_key
+from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
 from webapp.cli.commands import Commands, as_json, print_json, print_record
 from webapp.domain.api_keys import ALL, KeyChoice, Scope
 from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.errors import Refusal
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
 from webapp.reads.api_keys import read_key_records
+from webapp.reads.installation import SHORTEST_KEY
 
-commands = Commands("keys", help="API keys: make, list, rotate and revoke them.")
+commands = Commands(
+    "keys", help="API keys: make, list, rotate and revoke them. rotate-secret replaces SECRET_KEY."
+)
 
 MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
 
@@ -102,6 +108,44 @@ def revoke(account: int, key: int, as_json: bool) -> None:
         print_json({"account": account, "id": key, "revoked_at": revoked_at})
         return
     click.echo(f"Key {key} of account {account} does not work any more.")
+
+
+@commands.command("rotate-secret")
+@click.option(
+    "--new-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the new key, where SECRET_KEY is set and not kept in BALLAST_HOME.",
+)
+@as_json
+def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
+    """Replace SECRET_KEY, and encrypt all secrets in the database under the new one.
+
+    Stop the server and `flask jobs start` first. It is one transaction; where it is cut short, run
+    it again. Everybody is signed out, and links in emails sent before no longer work.
+    """
+    it = parts()
+    settings = it.settings
+    is_kept = settings.keeps_its_key
+    key_file = settings.key_file if is_kept else new_key_file
+    if is_kept and new_key_file:
+        raise Refusal(f"{key_file} holds the key in use and gets a new one: omit --new-key-file.")
+    if key_file is None:
+        raise Refusal("SECRET_KEY is set: write a new key to a file and add --new-key-file FILE.")
+    new = settings.next_key() if is_kept else key_file.read_text(encoding="utf-8").strip()
+    if len(new) < SHORTEST_KEY or new == settings.secret_key:
+        raise Refusal(f"{key_file}: use a new key of at least {SHORTEST_KEY} characters.")
+    count = rotate_secret(db.session(), settings.secret_key, new, COMMAND_LINE, it.clock.now())
+    settings.take_key(new)
+    if as_json:
+        print_json({"secrets": count, "key_file": str(key_file)})
+        return
+    click.echo(f"Secrets encrypted under the new key: {count:,}. It is in {key_file}.")
+    if not is_kept:
+        click.echo("Set SECRET_KEY to it before the next start.")
+    click.echo(
+        "Everybody is signed out, and links in emails sent before (new password, confirmation, "
+        "invitation, payment, unsubscribing) no longer work. Keep the old key for older backups."
+    )
 
 
 def show_new(account: int, made: NewKey, as_json: bool) -> None:

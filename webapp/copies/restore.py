@@ -10,6 +10,7 @@ from webapp.copies.migrate import bring_up
 from webapp.copies.opened import OpenedBackup, insist_on_agreement, opened
 from webapp.copies.rows import Watch, copy_rows, insist_on_empty
 from webapp.copies.snapshot import view, writing
+from webapp.domain import vault
 from webapp.domain.errors import Conflict
 from webapp.domain.policy import Automatic
 from webapp.extensions import Parts
@@ -26,28 +27,54 @@ class Restored:
 
 def check(file: Path, it: Parts) -> Restored:
     """Open a backup and prove it. Raises `Refusal` where it does not prove."""
-    with opened(file, it.settings.home) as copy, view(copy.engine) as database:
-        return Restored(copy.manifest, read_holdings(database))
+    with opened(file, it.settings.home) as copy:
+        _seal_for(_key_after(copy, it.settings), copy, it.settings)
+        with view(copy.engine) as database:
+            return Restored(copy.manifest, read_holdings(database))
 
 
 def restore(file: Path, engine: Engine, it: Parts, watch: Watch) -> Restored:
-    """Raises `Refusal` where the backup does not prove, and `Conflict` where data is present.
+    """Raises `Refusal` where the backup does not prove, `Conflict` where data is present, and
+    `WrongKey` where its secrets cannot be opened.
 
     The database comes last and in one transaction, so what was cut short can be started again:
     files and pretend books without it count for nothing.
     """
     with view(engine) as here:
         insist_on_empty(here)
-    with opened(file, it.settings.home) as copy, view(copy.engine) as source:
-        _insist_on_processors(read_processors(source), copy.manifest.made_at, it)
-        bring_up(engine)
-        _put_back_files(copy, it)
-        with writing(engine) as target:
-            insist_on_empty(target)
-            copy_rows(source, target, watch)
-        restored = Restored(copy.manifest, read_holdings(source))
+    with opened(file, it.settings.home) as copy:
+        key = _key_after(copy, it.settings)
+        _seal_for(key, copy, it.settings)
+        with view(copy.engine) as source:
+            _insist_on_processors(read_processors(source), copy.manifest.made_at, it)
+            bring_up(engine)
+            _put_back_files(copy, it)
+            with writing(engine) as target:
+                insist_on_empty(target)
+                copy_rows(source, target, watch)
+            restored = Restored(copy.manifest, read_holdings(source))
+    vault.give_key(engine, key)
     insist_on_agreement(engine, it.sandbox, "What was restored does not prove")
     return restored
+
+
+def _key_in(copy: OpenedBackup) -> str:
+    """The secret key that the backup holds; empty where its installation was given one."""
+    if KEY not in copy.manifest.files:
+        return ""
+    return (copy.folder / KEY).read_text(encoding="utf-8").strip()
+
+
+def _key_after(copy: OpenedBackup, settings: Settings) -> str:
+    """The secret key of this installation once the backup is restored."""
+    return (settings.keeps_its_key and _key_in(copy)) or settings.secret_key
+
+
+def _seal_for(key: str, copy: OpenedBackup, settings: Settings) -> None:
+    """Encrypt the secrets of the unpacked copy under `key`. Raises `WrongKey`."""
+    under = vault.Vault(_key_in(copy) or settings.secret_key)
+    with writing(copy.engine) as database:
+        vault.reseal(database, under, vault.Vault(key))
 
 
 def _insist_on_processors(named: frozenset[str], made_at: str, it: Parts) -> None:

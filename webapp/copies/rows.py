@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Insert,
+    MetaData,
     RowMapping,
     String,
     Table,
@@ -32,6 +33,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp.domain.accounts import Account
 from webapp.domain.base import Base
 from webapp.domain.errors import Conflict, Refusal
+from webapp.domain.vault import Sealed
 
 BATCH = 1_000
 """Rows in memory at once."""
@@ -40,7 +42,19 @@ CACHE = 65_536
 """Kilobytes for SQLite: rows go all over its indexes, and a page that has left the cache is written
 to the disk and read again. With its usual 2 MB a copy takes half as long again."""
 
-ACCOUNTS = Base.metadata.tables[Account.__tablename__]
+
+def _raw() -> MetaData:
+    """The tables with what is stored in them: a copy is made of secrets as they are, encrypted."""
+    raw = MetaData()
+    for table in Base.metadata.sorted_tables:
+        for column in table.to_metadata(raw).columns:
+            if isinstance(column.type, Sealed):
+                column.type = String()
+    return raw
+
+
+RAW = _raw()
+ACCOUNTS = RAW.tables[Account.__tablename__]
 
 Watch = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 """Given how much there is to do, gives a function that is told how much has been done since."""
@@ -48,7 +62,7 @@ Watch = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 def tables() -> Sequence[Table]:
     """Each after those that it names."""
-    return Base.metadata.sorted_tables
+    return RAW.sorted_tables
 
 
 def insist_on_empty(connection: Connection) -> None:

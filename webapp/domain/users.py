@@ -13,6 +13,7 @@ from webapp.domain.emails import LENGTH, is_address
 from webapp.domain.errors import NotFound
 from webapp.domain.languages import ENGLISH, N_, Tongue
 from webapp.domain.texts import NAME_LENGTH
+from webapp.domain.vault import Sealed
 
 
 class Right(StrEnum):
@@ -83,7 +84,7 @@ class User(Base):
     """The address they want to change to, once its link is opened."""
     session_version: Mapped[int] = mapped_column(default=0)
     """Raised when sessions end: links in emails of an earlier version no longer work."""
-    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    totp_secret: Mapped[str | None] = mapped_column(Sealed("user.totp_secret", 64))
     """Base32, shared with the person's authenticator app; empty while the second factor is off."""
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
     """The last 30 seconds whose code was used."""

@@ -36,6 +36,7 @@ from webapp.domain.accounts import Account
 from webapp.domain.base import Base, announce
 from webapp.domain.errors import Conflict, Denied, NotFound
 from webapp.domain.users import Right, not_allowed
+from webapp.domain.vault import Sealed
 
 PREFIX = "whsec_"
 
@@ -146,9 +147,9 @@ class Endpoint(Base):
     url: Mapped[str] = mapped_column(String(URL_LENGTH))
     name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH), default="")
     events: Mapped[list[str]] = mapped_column(JSON)
-    secret: Mapped[str] = mapped_column(String(80))
+    secret: Mapped[str] = mapped_column(Sealed("webhook_endpoint.secret", 80))
     """It signs, so it cannot be hashed."""
-    old_secret: Mapped[str | None] = mapped_column(String(80))
+    old_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.old_secret", 80))
     old_secret_until: Mapped[datetime | None]
     ended: Mapped[Ended | None] = mapped_column(String(10))
     ended_at: Mapped[datetime | None]

@@ -332,6 +332,9 @@ KINDS: dict[str, Kind] = {
     "viewed": Kind(OPERATOR, "Page looked at", fixed("{page}, and nothing could be changed.")),
     "operator_created": Kind(OPERATOR, "Operator made", fixed("Person {operator}.")),
     "operator_removed": Kind(OPERATOR, "Operator removed", fixed("Person {operator}.")),
+    "secret_key_rotated": Kind(
+        OPERATOR, "Secret key replaced", fixed("{secrets} secrets encrypted under the new one.")
+    ),
     "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),
 }
 

@@ -16,6 +16,8 @@ from webapp.domain.base import spelled
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods import PaymentMethod
 from webapp.domain.users import User
+from webapp.domain.vault import WrongKey
+from webapp.domain.webhooks import Endpoint
 from webapp.private_files import is_open
 from webapp.reads.ledger_check import SANDBOXES
 from webapp.settings import Settings
@@ -69,8 +71,9 @@ def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Find
 
 
 def findings_of_database(session: Session, settings: Settings) -> tuple[Finding, ...]:
-    """What a demo or a trial has left behind, where cards or agreements are charged for real."""
-    return tuple(_of_trial(session)) if settings.is_live else ()
+    """Secrets under another key; and with live keys what a demo or a trial has left behind."""
+    left_behind = _of_trial(session) if settings.is_live else ()
+    return (*_of_sealed(session), *left_behind)
 
 
 def _of_secret_key(settings: Settings) -> Iterator[Finding]:
@@ -81,7 +84,7 @@ def _of_secret_key(settings: Settings) -> Iterator[Finding]:
         "secret_key",
         Severity.REFUSE if is_public else Severity.WARN,
         f"SECRET_KEY is shorter than {SHORTEST_KEY} characters, so sessions and links in emails "
-        f"could be forged: set one of at least {SHORTEST_KEY}",
+        f"could be forged: replace it by one of at least {SHORTEST_KEY} with keys rotate-secret",
     )
 
 
@@ -128,6 +131,15 @@ def _of_files(settings: Settings) -> Iterator[Finding]:
             "Other users of this host can read what Ballast keeps: have the owner run "
             f"chmod go= {' '.join(left_open)}",
         )
+
+
+def _of_sealed(session: Session) -> Iterator[Finding]:
+    """All secrets are under one key, so one of each kind is enough."""
+    try:
+        for secret in (User.totp_secret, Endpoint.secret):
+            session.execute(select(secret).where(secret.is_not(None)).limit(1)).all()
+    except WrongKey as error:
+        yield Finding("wrong_key", Severity.REFUSE, str(error))
 
 
 def _of_trial(session: Session) -> Iterator[Finding]:

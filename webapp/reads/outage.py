@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from webapp.domain.faults import Fault, fault_of, is_uncertain
 from webapp.domain.schema import OtherVersion
+from webapp.domain.vault import WrongKey
 
 AGAIN = "Please try again in a few minutes."
 NOTHING_DONE = f"Nothing was done. {AGAIN}"
@@ -49,5 +50,5 @@ def outage_of(error: BaseException, *, reading: bool, committed: bool) -> Outage
     text = AGAIN if reading else BEGUN if committed or is_uncertain(error) else NOTHING_DONE
     if isinstance(error, OtherVersion):
         return Outage("updating", UPDATING, text)
-    fault = fault_of(error)
+    fault = Fault.ABSENT if isinstance(error, WrongKey) else fault_of(error)
     return Outage("unavailable", TITLES[fault], text) if fault else None

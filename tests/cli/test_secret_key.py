@@ -1,0 +1,260 @@
+"""F10: secrets at rest are encrypted under a key that is derived from SECRET_KEY."""
+
+import json
+import shutil
+import sqlite3
+import stat
+import tarfile
+from contextlib import closing
+
+import pytest
+from pyotp import TOTP
+from sqlalchemy import select, text
+
+from tests.cli.installations import Installation
+from tests.factories import PASSWORD
+from webapp.domain import second_factor
+from webapp.domain.audit import AuditEntry
+from webapp.domain.base import Base
+from webapp.domain.users import User
+from webapp.domain.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
+from webapp.domain.webhooks import Endpoint
+from webapp.environment import BadSetting
+from webapp.extensions import db, parts
+from webapp.settings import Settings
+
+LINE = "SECRET_KEY does not open the secrets in this database: set it to the key"
+NEW_KEY = "another key of tests, long enough for a server"
+
+
+def stored(session):
+    """Each secret as the database has it."""
+    session.rollback()
+    found = [
+        value
+        for of, name in PLACES
+        for value in session.scalars(text(f'SELECT {name} FROM "{of}" WHERE {name} IS NOT NULL'))
+    ]
+    session.rollback()
+    return found
+
+
+def secrets():
+    """Each secret as the product reads it."""
+    session = db.session()
+    users = [user.totp_secret for user in session.query(User) if user.totp_secret]
+    return users + [
+        it for end in session.query(Endpoint) for it in (end.secret, end.old_secret) if it
+    ]
+
+
+def test_every_encrypted_column_has_its_place_f10():
+    found = {
+        (table.name, column.name): column.type.place
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, Sealed)
+    }
+    assert found == {(of, name): f"{of}.{name}" for of, name in PLACES}
+
+
+def test_a_secret_is_opened_by_its_key_in_its_place_alone_f10():
+    vault = Vault("a key")
+    sealed = vault.seal("x" * 100, "user.totp_secret")
+    assert len(sealed) <= LENGTH
+    assert vault.open(sealed, "user.totp_secret") == "x" * 100
+    assert vault.seal("x" * 100, "user.totp_secret") != sealed
+    changed = sealed[:60] + ("A" if sealed[60] != "A" else "B") + sealed[61:]
+    for other, value, place in (
+        (Vault("another"), sealed, "user.totp_secret"),
+        (vault, sealed, "webhook_endpoint.secret"),
+        (vault, changed, "user.totp_secret"),
+        (vault, PREFIX, "user.totp_secret"),
+    ):
+        with pytest.raises(WrongKey):
+            other.open(value, place)
+
+
+def test_the_database_holds_no_secret_in_plain_text_f10(past, session):
+    """Also after a rotation of a webhook's secret, when two of them sign."""
+    past.session.query(Endpoint).one().rotate(past.clock.now())
+    past.session.commit()
+    found = stored(session)
+    assert len(found) == 3
+    assert all(value.startswith(PREFIX) for value in found)
+    plain = secrets()
+    assert len(plain) == 3
+    assert [it[:6] for it in plain[1:]] == ["whsec_", "whsec_"]
+    code = TOTP(plain[0]).at(past.clock.now())
+    assert second_factor.step_of(plain[0], code, past.clock.now())
+    assert not any(secret in value for secret in plain for value in found)
+
+
+def test_a_backup_holds_no_secret_in_plain_text_f10(past, flask, tmp_path):
+    """From PostgreSQL too."""
+    plain = secrets()
+    backup = tmp_path / "b.tar.gz"
+    assert flask(f"backup {backup}").exit_code == 0
+    with tarfile.open(backup) as tar:
+        tar.extract("ballast/ballast.db", tmp_path, filter="data")
+    content = (tmp_path / "ballast" / "ballast.db").read_bytes()
+    assert PREFIX.encode() in content
+    assert not any(secret.encode() in content for secret in plain)
+
+
+# Another key
+
+
+def test_another_key_is_told_in_one_line_f10(old):
+    """Commands, probes and pages; no traceback."""
+    endpoint = old.ask(lambda: db.session().query(Endpoint).one().id)
+    old.close()
+    other = Installation(old.home, SECRET_KEY=NEW_KEY)
+    refused = other.flask(f"webhooks rotate 1 {endpoint}")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"Error: {LINE}")
+    assert refused.stderr.count("\n") == 1
+    probe = other.app.test_client().get("/readyz")
+    assert probe.status_code == 503
+    assert probe.text.startswith(LINE)
+    other.app.config["WTF_CSRF_ENABLED"] = False
+    first = select(User.email).order_by(User.id)
+    form = {"email": other.ask(lambda: db.session().scalar(first)), "password": PASSWORD}
+    assert other.app.test_client().post("/sign-in", data=form).status_code == 503
+    other.close()
+
+
+# keys rotate-secret
+
+
+def test_a_kept_key_is_replaced_f10(old):
+    before, plain = old.ask(lambda: parts().settings.secret_key), old.ask(secrets)
+    done = old.flask("keys rotate-secret")
+    assert done.exit_code == 0, done.output
+    assert "Everybody is signed out" in done.stdout
+    key_file = old.home / "secret_key"
+    assert key_file.read_text() != before
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert not (old.home / "secret_key.next").exists()
+    old.close()
+    with_new = Installation(old.home, SECRET_KEY="")
+    assert with_new.ask(secrets) == plain
+    assert with_new.app.test_client().get("/readyz").status_code == 200
+    with_new.close()
+    with pytest.raises(BadSetting, match="SECRET_KEY: not the one in use so far"):
+        Installation(old.home, SECRET_KEY=before)
+    (old.home / "installation").unlink()
+    with_old = Installation(old.home, SECRET_KEY=before)
+    assert with_old.flask("keys rotate-secret").exit_code == 1
+    with pytest.raises(WrongKey):
+        with_old.ask(secrets)
+    with_old.close()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_replacement_that_was_cut_short_is_finished_by_running_it_again_f10(
+    old, monkeypatch, moment
+):
+    """Before the commit nothing has changed; after it the next key is on the disk."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_, **__):
+        raise Killed
+
+    plain = old.ask(secrets)
+    with monkeypatch.context() as patch:
+        if moment == "before":
+            patch.setattr("webapp.actions.rotate_secret.audit.record", die)
+        else:
+            patch.setattr(Settings, "take_key", die)
+        with pytest.raises(Killed):
+            run(old)
+    old.close()
+    again = Installation(old.home, SECRET_KEY="")
+    if moment == "after":
+        assert again.app.test_client().get("/readyz").text.startswith(LINE)
+    assert again.flask("keys rotate-secret").exit_code == 0
+    again.close()
+    after = Installation(old.home, SECRET_KEY="")
+    assert after.ask(secrets) == plain
+    after.close()
+
+
+def run(one):
+    with one.app.app_context():
+        one.app.test_cli_runner().invoke(args=["keys", "rotate-secret"], catch_exceptions=False)
+
+
+def test_a_key_from_the_environment_is_replaced_by_one_in_a_file_f10(past, flask, home, tmp_path):
+    """On both databases, in one transaction, with a line in the audit log."""
+    plain = secrets()
+    refused = flask("keys rotate-secret")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert "--new-key-file" in refused.stderr
+    file = tmp_path / "new"
+    file.write_text("short\n")
+    assert "at least 32 characters" in flask(f"keys rotate-secret --new-key-file {file}").stderr
+    file.write_text(f"{NEW_KEY}\n")
+    done = flask(f"keys rotate-secret --new-key-file {file} --json")
+    assert json.loads(done.stdout) == {"secrets": 2, "key_file": str(file)}
+    assert not (home / "secret_key").exists()
+    vault = Vault(NEW_KEY)
+    opened = [
+        vault.open(value, f"{of}.{name}")
+        for of, name in PLACES
+        for value in db.session().scalars(
+            text(f'SELECT {name} FROM "{of}" WHERE {name} IS NOT NULL')
+        )
+    ]
+    assert opened == plain
+    db.session().rollback()
+    (entry,) = past.session.query(AuditEntry).filter_by(what="secret_key_rotated")
+    assert entry.details == {"secrets": 2}
+
+
+# Restoring under another key
+
+
+def test_a_restore_encrypts_secrets_under_the_key_that_is_given_here_f10(old, install, tmp_path):
+    plain, backup = old.ask(secrets), tmp_path / "b.tar.gz"
+    assert old.flask(f"backup {backup}").exit_code == 0
+    here = install(SECRET_KEY=NEW_KEY)
+    assert here.flask(f"restore --check {backup}").exit_code == 0
+    restored = here.flask(f"restore {backup}")
+    assert restored.exit_code == 0, restored.output
+    assert here.ask(secrets) == plain
+
+
+def test_a_restore_whose_secrets_cannot_be_opened_writes_nothing_f10(lived, install, tmp_path):
+    """The backup of an installation whose key was given holds none."""
+    home = shutil.copytree(lived, tmp_path / "given")
+    key = (home / "secret_key").read_text()
+    (home / "secret_key").unlink()
+    given, backup = Installation(home, SECRET_KEY=key), tmp_path / "b.tar.gz"
+    plain = given.ask(secrets)
+    assert given.flask(f"backup {backup}").exit_code == 0
+    given.close()
+    here = install(SECRET_KEY=NEW_KEY)
+    refused = here.flask(f"restore {backup}")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert LINE in refused.stderr
+    here.close()
+    again = Installation(here.home, SECRET_KEY=key)  # it insists on an empty one
+    assert again.flask(f"restore {backup}").exit_code == 0
+    assert again.ask(secrets) == plain
+    again.close()
+
+
+def test_an_older_backup_is_encrypted_when_it_is_restored_f10(old, install, tmp_path):
+    """Its secrets are in plain text."""
+    plain = old.ask(secrets)
+    with closing(sqlite3.connect(old.home / "ballast.db")) as database, database:
+        database.execute("UPDATE user SET totp_secret = ? WHERE totp_secret > ''", [plain[0]])
+    backup = tmp_path / "b.tar.gz"
+    assert old.flask(f"backup {backup}").exit_code == 0
+    here = install(SECRET_KEY="")
+    assert here.flask(f"restore {backup}").exit_code == 0
+    assert here.ask(secrets) == plain
+    assert all(value.startswith(PREFIX) for value in here.ask(lambda: stored(db.session())))

@@ -1,0 +1,145 @@
+"""Secrets at rest: columns that are encrypted under a key derived from SECRET_KEY.
+
+What signs webhooks and checks codes cannot be hashed. AES-GCM encrypts it and binds it to its
+column. The application's engine has a vault; engines of copies have none, so what they read and
+write stays encrypted.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NoBase64
+from collections.abc import Callable
+from functools import partial
+from secrets import token_bytes
+from weakref import WeakKeyDictionary
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Connection, Engine, Integer, String, bindparam, column, select, table, update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+PREFIX = "sealed:1:"
+"""Of every encrypted value. Values without it are from before and are read as they are."""
+
+LENGTH = 200
+"""Of the column: a value of 100 characters, encrypted, has 180."""
+
+NONCE = 12
+
+INFO = b"ballast secrets at rest"
+
+
+class WrongKey(Exception):
+    """A secret was encrypted under another SECRET_KEY; str() is a line for the operator."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SECRET_KEY does not open the secrets in this database: set it to the key that they "
+            "were encrypted under; if keys rotate-secret was interrupted, run it again"
+        )
+
+
+class Vault:
+    """Encrypts and decrypts under one SECRET_KEY."""
+
+    def __init__(self, secret_key: str) -> None:
+        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=INFO)
+        self._cipher = AESGCM(derive.derive(secret_key.encode()))
+
+    def seal(self, plain: str, place: str) -> str:
+        """`place`: the table and column, outside of which the result cannot be opened."""
+        nonce = token_bytes(NONCE)
+        sealed = nonce + self._cipher.encrypt(nonce, plain.encode(), place.encode())
+        return PREFIX + urlsafe_b64encode(sealed).decode()
+
+    def open(self, stored: str, place: str) -> str:
+        """Raises `WrongKey`."""
+        if not stored.startswith(PREFIX):
+            return stored
+        try:
+            sealed = urlsafe_b64decode(stored.removeprefix(PREFIX))
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place.encode()).decode()
+        except (InvalidTag, NoBase64, ValueError) as error:
+            raise WrongKey from error
+
+
+_VAULTS: WeakKeyDictionary[Dialect, Vault] = WeakKeyDictionary()
+
+
+def give_key(engine: Engine, secret_key: str) -> None:
+    """Everything that this engine reads and writes is decrypted and encrypted under this key."""
+    _VAULTS[engine.dialect] = Vault(secret_key)
+
+
+def vault_of(dialect: Dialect) -> Vault | None:
+    return _VAULTS.get(dialect)
+
+
+class Sealed(TypeDecorator[str]):
+    """Text that is encrypted in the database and plain in Python."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, place: str, length_before: int) -> None:
+        """`length_before`: what SQLite's tables say. It enforces none, and cannot change it."""
+        super().__init__(LENGTH)
+        self.place, self.length_before = place, length_before
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return String(self.length_before if dialect.name == "sqlite" else LENGTH)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if (vault := vault_of(dialect)) is None:
+            raise LookupError(f"{self.place}: this engine has no key")
+        return vault.seal(value, self.place)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        vault = vault_of(dialect)
+        return value if value is None or vault is None else vault.open(value, self.place)
+
+
+PLACES = (
+    ("user", "totp_secret"),
+    ("webhook_endpoint", "secret"),
+    ("webhook_endpoint", "old_secret"),
+)
+"""Each encrypted column, and its table."""
+
+
+def reseal(connection: Connection, old: Vault, new: Vault) -> int:
+    """Have all secrets encrypted under `new`, within the transaction under way.
+
+    Returns how many were changed: those under `old`, and what is plain. Raises `WrongKey` for one
+    that is under neither.
+    """
+    changed = 0
+    for of, name in PLACES:
+        changed += change_column(connection, of, name, partial(_under, f"{of}.{name}", old, new))
+    return changed
+
+
+def _under(place: str, old: Vault, new: Vault, stored: str) -> str:
+    try:
+        plain = new.open(stored, place)
+    except WrongKey:
+        return new.seal(old.open(stored, place), place)
+    return stored if stored.startswith(PREFIX) else new.seal(plain, place)
+
+
+def change_column(connection: Connection, of: str, name: str, change: Callable[[str], str]) -> int:
+    """Put `change(value)` in the place of each value as it is stored; returns how many differ."""
+    its_id, value = column("id", Integer), column(name, String)
+    stored = select(its_id, value).select_from(table(of)).where(value.is_not(None))
+    found = connection.execute(stored.with_for_update()).all()
+    changed = [(id_, new) for id_, old in found if (new := change(old)) != old]
+    if changed:
+        renewed = update(table(of, its_id, value)).where(its_id == bindparam("of"))
+        connection.execute(
+            renewed.values({name: bindparam("to")}), [{"of": of_, "to": to} for of_, to in changed]
+        )
+    return len(changed)
