@@ -310,7 +310,7 @@ def test_what_is_refused_for_security_is_logged(app, client, teammate, caplog):
     assert [re.sub(r"person \d+", "person N", line) for line in said] == [
         f"GET {MAIN} was refused with 403: person N, address 127.0.0.1",
         "GET /api/v1/balance was refused with 401: person unknown, address 127.0.0.1",
-        "POST /settings/profile/name was refused with 400: person unknown, address 127.0.0.1",
+        "POST /settings/profile/name was refused with 400: person N, address 127.0.0.1",
     ]
 
 
