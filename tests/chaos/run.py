@@ -40,10 +40,10 @@ PATIENCE = 5.0
 
 LADDER = tuple(
     timedelta(seconds=seconds)
-    for seconds in (11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 60)
+    for seconds in (1, 1, 1, 1, 11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 12)
 )
 """How the clock is moved until all is at rest: L10's timetable, and the pauses between mails. An
-account deep below zero is refilled step by step."""
+account deep below zero is refilled once a step, until the burst breaker pauses it."""
 
 Tell = Callable[[str], None]
 
