@@ -10,7 +10,7 @@ const differs = (field) =>
 
 for (const form of document.querySelectorAll("form[data-unsaved]")) {
   const discard = form.querySelector("[data-discard]");
-  const submit = form.querySelector(".card-foot button");
+  const submit = form.querySelector("[type=submit]");
   const refused = submit.classList.contains("primary"); // what stands in it was sent and not saved
   const show = () => {
     const edited = refused || [...form.elements].some(differs);

@@ -43,7 +43,7 @@ def is_back(page):
 def test_a_suspended_row_says_until_when_and_why(open_page):
     page = open_page()
     expect(row(page, VISA_NAME)).to_contain_text(
-        re.compile(r"Suspended until \w{3} \d+ \w{3}, \d\d:\d\d\s·\sInsufficient funds")
+        re.compile(r"Suspended until \w{3}\s\d+\s\w{3},\s\d\d:\d\d\s·\sInsufficient funds")
     )
     expect(on_the_row(page)).to_have_accessible_description(re.compile("Insufficient funds"))
 

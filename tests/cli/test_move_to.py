@@ -178,7 +178,7 @@ class TestItStaysInUse:
     ("url", "code", "told"),
     [
         ("mysql://me:hidden@host/x", 2, "got mysql://"),
-        ("postgresql://me:hidden@host:port/x", 2, "no address of a database"),
+        ("postgresql://me:hidden@host:port/x", 2, "use postgresql+psycopg://"),
         ("sqlite:///other.db", 1, "leads from SQLite to PostgreSQL"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_full_disk_loses_nothing(covered, process, home):
     assert micros(covered.balance) == micros("200.00") - sum(map(micros, sent.values()))
     assert covered.charges == [("4242", "100.00")]
     assert in_order(covered)
-    told = [line.split()[2] for line in process.said.splitlines() if "webapp.shift" in line]
+    told = [line.split()[1] for line in process.said.splitlines() if "webapp.shift" in line]
     assert told == ["ERROR", "INFO"], process.said
     assert "Traceback" not in process.said
 
@@ -115,7 +115,7 @@ def test_an_update_is_installed_under_a_server_that_has_started(app, covered, pr
     wait_until(lambda: covered.balance == "140.00")
     assert process.ask("/sign-in").status == 200
     wait_until(lambda: "What has waited goes on" in process.said)
-    told = [line.split()[2] for line in process.said.splitlines() if "webapp.shift" in line]
+    told = [line.split()[1] for line in process.said.splitlines() if "webapp.shift" in line]
     assert told == ["ERROR", "INFO"], process.said
 
 
