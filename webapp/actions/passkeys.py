@@ -145,7 +145,7 @@ def prove_with_passkey(
     party: RelyingParty,
     clock: Clock,
 ) -> bool:
-    """Whether the person of this session has authenticated again."""
+    """Re-authenticate the signed-in person; False if the passkey is not theirs or not valid."""
     try:
         passkey = _authenticate(session, credential, challenge, party, clock.now())
     except Refusal:

@@ -67,7 +67,7 @@ class Person(UserMixin):
     id: int
     session_id: int
     proved_at: datetime
-    """When they last authenticated in this session, by the wall clock."""
+    """When the person last authenticated, by the wall clock."""
     name: str
     email: str
     account_id: int
