@@ -38,12 +38,13 @@ TOLD_EVERY = 25
 PATIENCE = 5.0
 """Seconds that a kill may take, on average, before the run gives up."""
 
-LADDER = tuple(
+LADDER = 2 * tuple(
     timedelta(seconds=seconds)
     for seconds in (1, 1, 1, 1, 11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 12)
 )
-"""How the clock is moved until all is at rest: L10's timetable, and the pauses between mails. An
-account deep below zero is refilled once a step, until the burst breaker pauses it."""
+"""How the clock is moved until all is at rest: L10's timetable, and the pauses between emails. An
+account far below its threshold is refilled once a step, until the burst breaker pauses it. The
+second half is for accounts whose methods were suspended for the 48 hours of the first."""
 
 Tell = Callable[[str], None]
 
