@@ -45,13 +45,15 @@ const sends = (target) => target === form() || (target.matches("[data-repeats]")
 /* The button names what it charges at once, as the preview has just said. */
 const nameCharge = () => {
   const { charge, confirmed } = document.querySelector("#settings-preview [data-charge]")?.dataset ?? {};
-  form().querySelector("#apply").textContent = charge ? `Apply and charge ${charge}` : "Apply Changes";
+  form().querySelector("#apply").textContent = charge
+    ? `Apply and charge ${charge}`
+    : form().querySelector("#apply").dataset.name;
   form().elements.confirmed.value = confirmed ?? 0;
 };
 
 const show = () => {
   form()?.querySelector("#apply").classList.toggle("primary", dirty());
-  form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited());
+  form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited() && !form().elements.since);
 };
 
 const change = () => {
@@ -67,26 +69,12 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.target.id === "settings-preview" && !dirty()) detail.shouldSwap = false;
 });
 
-/* An error goes when its field is right: the preview names the fields that Apply would still refuse. */
-const forgive = () => {
-  if (!("refused" in form().dataset)) return;
-  const left = document.querySelector("#settings-preview [data-to-fix]");
-  const names = left?.dataset.toFix.split(" ") ?? [];
-  for (const error of form().querySelectorAll(".field-error[id]:not(:empty)")) {
-    const field = form().elements[error.id.replace(/-error$/, "")];
-    if (names.includes(field.name)) continue;
-    error.textContent = "";
-    field.removeAttribute("aria-invalid");
-    field.closest(".field")?.classList.remove("invalid");
-    if (field.role === "switch") field.removeAttribute("aria-describedby");
-  }
-  form().querySelector(".outcome.field-error")?.replaceChildren(left?.textContent ?? "");
-};
-
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id !== "settings-preview") return;
   nameCharge();
-  forgive();
+  // The fields' own errors: mended.js.
+  const refusal = target.querySelector("[data-refusal]")?.textContent ?? "";
+  if ("refused" in form().dataset) form().querySelector(".outcome.field-error")?.replaceChildren(refusal);
 });
 
 document.addEventListener("click", ({ target }) => {
@@ -98,6 +86,22 @@ document.addEventListener("click", ({ target }) => {
   refill_mode.value = "add";
   change();
   threshold.focus();
+});
+
+/* The value that somebody else has applied takes the place of what was typed. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".settings-form [name=use]");
+  if (!button) return;
+  event.preventDefault();
+  const { elements } = form();
+  const field = elements[button.value];
+  const { value } = button.dataset;
+  if (field.type === "checkbox") field.checked = value === "1";
+  else field.value = value;
+  if (button.value === "day_limit") elements.no_day_limit.checked = "unlimited" in button.dataset;
+  button.closest(".hint").replaceChildren();
+  change();
+  (field.focus ? field : [...field].find((choice) => choice.checked)).focus();
 });
 
 document.addEventListener("click", (event) => {
@@ -141,6 +145,7 @@ aroundSwap(
     if (form()) followLimits(form());
     show();
     const words = brief();
+    if (form()?.elements.since) foretell();
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },
 );

@@ -140,7 +140,8 @@ def test_unsaved_edits_survive_what_others_change(open_page, world):
     expect(here.get_by_role("button", name="Discard")).to_be_visible()
 
     apply(here).click()
-    expect(settings(here)).to_contain_text("Someone else has changed these settings meanwhile.")
+    expect(settings(here)).to_contain_text("You changed these settings in another tab at")
+    expect(field(here, "Threshold amount")).to_have_value("61")
     expect(field(here, "Refill amount")).to_have_value("200.00")
     world.session.rollback()
     kept = LowBalanceSettings.of(world.session, world.account_id)

@@ -15,8 +15,8 @@ LOOKING = "You are viewing this account as its customer. Controls are off."
 
 
 @pytest.fixture
-def looking(app, world, server, open_signed_out):
-    """A window of the provider's staff who view the account as its customer."""
+def of_staff(app, world, server, open_signed_out):
+    """A window of the provider's staff, at the page of an account."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     pat = hire(world, "pat-refusals@provider.example")
@@ -24,6 +24,28 @@ def looking(app, world, server, open_signed_out):
     cookie = {"name": "session", "value": session_cookie(app, world, pat), "url": server.url}
     page.context.add_cookies([cookie])
     page.goto(f"/operator/accounts/{world.account_id}")
+    return page
+
+
+def test_the_errors_of_an_adjustment_go_when_their_fields_are_right(of_staff):
+    """P5: the form's preview takes them back, one by one."""
+    form = of_staff.locator("form", has=of_staff.get_by_role("button", name="Credit", exact=True))
+    form.get_by_label("Amount").fill("abc")
+    form.evaluate("form => form.noValidate = true")
+    form.get_by_role("button").click()
+    errors = of_staff.locator("form[action$=adjustments] .field-error:not(:empty)")
+    expect(errors).to_have_count(2)
+    of_staff.get_by_label("Amount").fill("10")
+    expect(errors).to_have_text(["Say why; it stands in the audit log"])
+    of_staff.locator("#adjust-reason").fill("Goodwill")
+    expect(errors).to_have_count(0)
+    expect(of_staff.locator("form[action$=adjustments] [aria-invalid]")).to_have_count(0)
+
+
+@pytest.fixture
+def looking(of_staff):
+    """The same, viewing the account as its customer."""
+    page = of_staff
     card = page.locator("section", has=page.get_by_role("heading", name="As the customer sees it"))
     card.get_by_label("Reason").fill("Asked why")
     card.get_by_role("button").click()

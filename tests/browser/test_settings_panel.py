@@ -15,6 +15,7 @@ from tests.browser.screen import (
     settings,
     switch,
 )
+from tests.browser.test_accessibility import expect_no_violations
 from tests.factories import MASTERCARD, VISA, micros
 from webapp.domain.low_balance import LowBalanceSettings
 
@@ -233,7 +234,8 @@ def test_without_any_method_the_refusal_leads_to_the_card_form(open_page):
     expect(page.get_by_role("dialog", name="Add a credit card")).to_be_visible()
 
 
-def test_another_persons_apply_is_shown_and_not_overwritten(open_page, world):
+def test_what_another_tab_has_applied_stands_beside_what_was_typed(open_page, world):
+    """P5: nothing typed is lost, Use takes the other value, and nothing is overwritten unseen."""
     world.cards(VISA)
     world.refill()
     page, other = open_page(), open_page()
@@ -247,14 +249,22 @@ def test_another_persons_apply_is_shown_and_not_overwritten(open_page, world):
     expect(other.get_by_text("Changes applied")).to_be_visible()
 
     held.let_go()
-    expect(settings(page)).to_contain_text("Someone else has changed these settings meanwhile.")
-    expect(field(page, "Threshold amount")).to_have_value("45.00")
+    said = settings(page).get_by_role("alert")
+    expect(said).to_contain_text("You changed these settings in another tab at")
+    expect(said).to_contain_text("You typed a threshold of $60.00; it is $45.00 now.")
+    expect(field(page, "Threshold amount")).to_have_value("60")
     assert stored(world).threshold == micros("45")
+    expect_no_violations(page, "a conflict of settings")
 
-    field(page, "Threshold amount").fill("60")
-    apply(page).click()
+    use = settings(page).get_by_role("button", name="Use $45.00")
+    use.press("Enter")
+    expect(field(page, "Threshold amount")).to_be_focused()
+    expect(field(page, "Threshold amount")).to_have_value("45.00")
+    expect(use).to_be_hidden()
+    field(page, "Threshold amount").fill("61")
+    field(page, "Threshold amount").press("Enter")
     expect(page.get_by_text("Changes applied")).to_be_visible()
-    assert stored(world).threshold == micros("60")
+    assert stored(world).threshold == micros("61")
 
 
 def test_without_an_answer_what_was_typed_stays(open_page, world):

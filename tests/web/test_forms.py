@@ -310,16 +310,16 @@ def test_turning_on_without_a_method_t2(client, world, held):
     assert held() == before
 
 
-def test_a_stale_form_is_refused_with_the_fresh_state_t1(client, world):
-    """T1: what stands now, and why nothing was saved."""
+def test_a_stale_form_is_refused_with_what_was_typed_t1_p5(client, world):
+    """T1, P5: with the value in force beside it, and why nothing was applied."""
     world.cards(VISA)
     world.refill(threshold="60.00")
     for headers in BOTH:
         answer = apply(client, headers=headers, threshold="70.00")
         assert answer.status_code == 409
-        assert "Someone else has changed these settings meanwhile" in words(answer)
-        assert 'value="60.00"' in answer.text
-        assert 'value="70.00"' not in answer.text
+        assert "You changed these settings in another tab at" in words(answer)
+        assert 'value="70.00"' in answer.text
+        assert "Now $60.00 Use" in words(answer)
     assert settings(world).threshold == 60_000_000
 
 

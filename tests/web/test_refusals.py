@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.web.conftest import words
+from tests.factories import VISA
+from tests.web.conftest import errors, words
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
+from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.users import User
 from webapp.domain.webhooks import CHOICES
 
@@ -252,3 +254,121 @@ def test_what_acts_on_everyone_or_on_security_asks_first(client, world, headers)
     off = client.get("/settings/second-factor/removal", headers=headers)
     assert "Turn off two-step sign-in?" in words(off)
     assert 'action="/settings/second-factor/removal"' in off.text
+
+
+FORM = {
+    "refill_on": "1",
+    "refill_mode": "add",
+    "threshold": "50.00",
+    "refill_amount": "100.00",
+    "day_limit": "500.00",
+    "seen": "1",
+}
+
+
+@pytest.fixture
+def panel(client, world):
+    """Low Balance Settings of version 1, as a page shows it, and what sends them."""
+    world.cards(VISA)
+
+    def apply(of=client, headers=SCRIPT, **typed):
+        form = {name: text for name, text in (FORM | typed).items() if text is not None}
+        return of.post("/billing/low-balance-settings", data=form, headers=headers)
+
+    assert apply(seen="0").status_code == 200
+    return apply
+
+
+def field(answer, name):
+    return re.search(rf'name="{name}" type="text" value="([^"]*)"', answer.text)[1]
+
+
+def applied(world):
+    world.session.rollback()
+    return LowBalanceSettings.of(world.session, world.account_id)
+
+
+@pytest.mark.parametrize("headers", [{}, SCRIPT])
+def test_a_conflict_with_another_tab_keeps_what_was_typed(world, panel, headers):
+    """P5: the other value is beside the field, and the message names its own author as "you"."""
+    panel(threshold="55", day_limit="600")
+    answer = panel(threshold="57", headers=headers)
+    assert answer.status_code == 409
+    assert (field(answer, "threshold"), applied(world).threshold) == ("57", 55_000_000)
+    assert "Now $55.00 Use" in words(answer)
+    said = words(answer)
+    assert re.search(r"You changed these settings in another tab at \d\d:\d\d\. You typed", said)
+    assert (
+        "You typed a threshold of $57.00; it is $55.00 now. The fields that you left alone show "
+        "the new values. Nothing of yours was applied." in said
+    )
+    assert "else" not in said
+    assert field(answer, "day_limit") == "600.00"
+    again = panel(threshold="57", day_limit="600", seen="2", since="1", headers=headers)
+    assert again.status_code == (200 if headers else 303)
+    assert (applied(world).threshold, applied(world).day_limit) == (57_000_000, 600_000_000)
+
+
+def test_a_conflict_names_the_person_who_changed_the_settings(world, panel, teammate):
+    """P5: and everything that differs is listed once."""
+    bo = teammate("billing")
+    panel(bo, threshold="55", refill_amount="120", notification_on="1", notification_threshold="80")
+    said = words(panel(threshold="57", refill_amount="130", refill_on=None))
+    assert re.search(r"[A-Z]\w+ .*changed these settings at \d\d:\d\d\.", said)
+    assert "You changed" not in said
+    assert "The threshold and refill amount have other values now" in said
+    assert said.count("Now $") == 2
+
+
+def test_use_takes_one_value_in_force_and_saves_nothing(world, panel):
+    """P5: without scripts; the other typed value stays, with its own button."""
+    panel(threshold="55", refill_amount="120")
+    typed = {"threshold": "57", "refill_amount": "x", "seen": "2", "since": "1", "headers": {}}
+    page = panel(**typed, use="threshold")
+    assert page.status_code == 200
+    assert (field(page, "threshold"), field(page, "refill_amount")) == ("55.00", "x")
+    assert words(page).count("Now $") == 1
+    assert applied(world).version == 2
+    assert panel(**typed, use="nonsense").status_code == 200
+
+
+def test_an_error_in_an_overtaken_form_does_not_hide_the_conflict(world, panel):
+    """P5: else the next press would replace what others have applied, unseen."""
+    panel(day_limit="600")
+    answer = panel(threshold="abc", day_limit="700")
+    assert answer.status_code == 422
+    assert "Enter an amount such as 50.00" in words(answer)
+    assert "Now $600.00 Use" in words(answer)
+    assert 'name="since" value="1"' in answer.text
+
+
+def test_choices_without_an_amount_conflict_too(world, panel):
+    """P5: a switch, the kind of refill, and having no daily limit."""
+    panel(
+        refill_on=None, refill_mode="target", target="200", largest_charge="400", no_day_limit="1"
+    )
+    answer = panel(month_limit="900", day_limit="700")
+    assert applied(world).no_day_limit
+    assert "Now no daily limit Use" in words(answer)
+    assert "data-unlimited" in answer.text
+    assert 'name="refill_on" value="1" checked' not in answer.text
+    assert 'value="target" checked' in answer.text
+    page = panel(day_limit="700", seen="2", since="1", use="day_limit", headers={})
+    assert 'name="no_day_limit" value="1" checked' in page.text
+
+
+def test_the_preview_of_an_adjustment_says_what_would_be_refused(operator, sign_in, world):
+    """P5: so that an error goes when its field is right; one press tells every error."""
+    pat, here = sign_in(operator), f"/operator/accounts/{world.account_id}"
+
+    def faults(**typed):
+        answer = pat.get(f"{here}/adjustments/preview", query_string={"direction": "on"} | typed)
+        return dict(re.findall(r'data-of="(\w+)">([^<]*)<', answer.text))
+
+    why = {"reason": "Say why; it stands in the audit log"}
+    assert faults(amount="x") == why | {"amount": "Enter an amount such as 50.00"}
+    assert faults(amount="0", reason="Goodwill") == {"amount": "Must be above zero"}
+    assert faults(amount="5") == why
+    assert faults(amount="5", reason="Goodwill") == {}
+    sent = {"direction": "on", "amount": "x", "reason": "", "request_key": "k" * 32}
+    assert len(errors(pat.post(f"{here}/adjustments", data=sent)).values()) == 2

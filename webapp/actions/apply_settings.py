@@ -36,8 +36,8 @@ def apply_settings(
 
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
-    Raises `Invalid` with an error for each bad field, `Stale` when someone else has applied other
-    settings meanwhile, or `ChargeUnconfirmed` as `look` does.
+    Raises `Invalid` with an error for each bad field, `Stale` when other settings have
+    been applied since, or `ChargeUnconfirmed` as `look` does.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -54,8 +54,7 @@ def apply_settings(
     if seen_version != settings.version:
         session.rollback()
         raise Stale(
-            "Someone else has changed these settings meanwhile. "
-            "Nothing of yours was saved; here is how they stand now."
+            "These settings have changed since you opened this page. Nothing of yours was applied."
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     save_settings(session, account, settings, choice, actor, now, policy)

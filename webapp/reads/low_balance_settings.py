@@ -26,6 +26,31 @@ class Suggested:
 
 
 @dataclass(frozen=True)
+class OtherValue:
+    """What is in force, beside a field in which something else was typed."""
+
+    text: str
+    """ "$55.00", "on", "no daily limit"."""
+    value: str
+    """As the field holds it."""
+    is_unlimited: bool = False
+    """ "No daily limit" is chosen."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Other settings were applied after the page was opened (P5)."""
+
+    since: int
+    """The version that the person saw first."""
+    who: str
+    """ "Tom Okafor changed these settings at 14:11."."""
+    text: str
+    others: Mapping[str, OtherValue] = field(hash=False)
+    """By field name."""
+
+
+@dataclass(frozen=True)
 class SettingsPanel:
     refill_on: bool
     refill_mode: str
@@ -71,6 +96,7 @@ class SettingsPanel:
     """Just saved: "Changes applied" for 6 s."""
     refused: str = ""
     """ "1 field to fix", or why nothing was saved."""
+    conflict: Conflict | None = None
 
 
 @dataclass(frozen=True)

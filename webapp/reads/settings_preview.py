@@ -1,7 +1,7 @@
 """What settings would do that are being typed and not applied (T13), and where they disappoint."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -29,8 +29,8 @@ class SettingsPreview:
     """ "$100.00": what Apply charges at once (T18); empty where it charges nothing."""
     confirmed: int = 0
     """The same in micros."""
-    to_fix: tuple[str, ...] = ()
-    """Names of the fields that Apply would refuse."""
+    faults: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By field name: what Apply would refuse."""
     refusal: str = ""
     """ "2 fields to fix"."""
 
@@ -51,7 +51,7 @@ def read_preview(
     has_consent = standing.choice.refill_on or any(it.auto_charge for it in standing.methods)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:
-        return SettingsPreview((), to_fix=tuple(faults), refusal=Invalid(faults).sentence)
+        return SettingsPreview((), faults=faults, refusal=Invalid(faults).sentence)
     choice = with_default_limit(session, account, choice, now)
     at = replace(standing, choice=choice)
     charge = charged_by(standing, at) if choice != standing.choice else None

@@ -13,9 +13,10 @@ from webapp.domain.errors import Refusal, Stale
 from webapp.domain.low_balance import Choice, LowBalanceSettings
 from webapp.domain.users import Right
 from webapp.extensions import db, parts
-from webapp.reads.low_balance_settings import as_typed
+from webapp.reads.low_balance_settings import SettingsPanel, as_typed
 from webapp.reads.message import Message
 from webapp.reads.payment_methods import PaymentMethodsScreen
+from webapp.reads.settings_conflict import read_conflict
 from webapp.reads.settings_preview import read_preview
 from webapp.web import forms
 from webapp.web.access import Person, permit, prove
@@ -30,6 +31,8 @@ APPLIED = Message("Changes applied")
 @blueprint.post("/billing/low-balance-settings")
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
+    if "use" in request.form:
+        return use(person)
     choice, errors = forms.choice(request.form)
     if not errors and takes_more(person, choice):
         prove(person)
@@ -87,21 +90,44 @@ def preview() -> ResponseReturnValue:
     return show(person, "payment_methods/_preview.html", "payment_methods", preview=seen)
 
 
-def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
-    """What was typed stays, beside its errors; a stale form shows what stands now instead."""
+def use(person: Person) -> ResponseReturnValue:
+    """One field takes the value in force in place of what was typed. Nothing is saved."""
     screen = read(person)
-    if isinstance(refusal, Stale):
-        settings = replace(screen.settings, refused=refusal.sentence)
+    settings = kept(person, screen.settings, use=request.form["use"])
+    return page(person, replace(screen, settings=settings))
+
+
+def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
+    """What was typed stays, beside its errors and beside what others have applied meanwhile."""
+    screen = read(person)
+    settings = replace(kept(person, screen.settings), errors=fields_of(refusal))
+    sentence = refusal.sentence
+    if isinstance(refusal, Stale) and settings.conflict:
+        sentence = f"{settings.conflict.who} Nothing of yours was applied."
     else:
-        settings = as_typed(
-            screen.settings, request.form, errors=fields_of(refusal), refused=refusal.sentence
-        )
-    message = Message(refusal.sentence, "bad")
+        settings = replace(settings, refused=sentence)
+    message = Message(sentence, "bad")
     return page(person, replace(screen, settings=settings), message), status_of(refusal)
 
 
+def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
+    """The panel with what was typed."""
+    since = forms.whole_number("since" if "since" in request.form else "seen")
+    if since == settings.version:
+        return as_typed(settings, request.form)
+    session, now = db.session(), parts().clock.now()
+    typed, unreadable = forms.choice(request.form)
+    form = request.form.to_dict()
+    around = (typed, unreadable, since, person.id, now)
+    return read_conflict(session, person.account_id, settings, form, *around, use=use)
+
+
 def page(
-    person: Person, screen: PaymentMethodsScreen, message: Message, *, charged: bool = False
+    person: Person,
+    screen: PaymentMethodsScreen,
+    message: Message | None = None,
+    *,
+    charged: bool = False,
 ) -> str:
     """`charged`: the message tells of a payment, which the panel's own words do not replace."""
     template = "after_apply" if wants_fragment() else "index"

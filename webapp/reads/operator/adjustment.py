@@ -1,6 +1,7 @@
 """A credit or debit before it is posted: the balance after it, and the refill it starts (T18)."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -26,6 +27,8 @@ class Adjustment:
     is_held: bool
     button: str
     """ "Debit $150.00 and charge $200.00"."""
+    faults: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By field name: what the button would be refused for."""
 
 
 def read_adjustment(

@@ -1,6 +1,7 @@
 """Accounts: found, looked at, and what an operator may change of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from secrets import token_hex
 
 from flask import Blueprint, abort, redirect, request, url_for
@@ -14,7 +15,7 @@ from webapp.actions.resume_automatic import resume_automatic
 from webapp.domain import emails, texts
 from webapp.domain.accounts import Account
 from webapp.domain.charge_now import ChargeUnconfirmed
-from webapp.domain.errors import NotFound, Refusal
+from webapp.domain.errors import Invalid, NotFound, Refusal
 from webapp.extensions import db, parts
 from webapp.reads.installation import read_installation
 from webapp.reads.operator.accounts import read_account, read_accounts
@@ -58,7 +59,9 @@ def adjust(account_id: int) -> ResponseReturnValue:
     key, it = forms.request_key(), parts()
     now, session = it.clock.now(), db.session()
     try:
-        amount, reason = amount_in_form(), texts.reason(request.form.get("reason", ""))
+        if faults := adjustment_faults(request.form):
+            raise Invalid(faults)
+        amount, reason = amount_in_form(), texts.reason(request.form["reason"])
         adjust_balance(
             session,
             account_id,
@@ -87,8 +90,21 @@ def adjustment(account_id: int) -> ResponseReturnValue:
     """What the form that is being filled in would do (T18). Nothing is saved."""
     person = permit_operator()
     account = db.session().get(Account, account_id) or abort(404)
-    preview = adjustment_typed(account, request.args)
+    faults = adjustment_faults(request.args)
+    preview = replace(adjustment_typed(account, request.args), faults=faults)
     return show(person, "operator/_adjustment.html", "operator_accounts", adjustment=preview)
+
+
+def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
+    faults: dict[str, str] = {}
+    amount = forms.amount(MultiDict(form), "amount", faults)
+    if amount is None and not faults:
+        faults["amount"] = "Enter an amount"
+    try:
+        texts.reason(form.get("reason", ""))
+    except Invalid as invalid:
+        faults |= invalid.fields
+    return faults
 
 
 def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
