@@ -121,15 +121,32 @@ def test_more_addresses_than_there_is_room_for(client, form):
     assert f"At most {MOST_ADDRESSES} addresses" in words(answer)
 
 
-def test_a_form_that_shows_what_stands_no_more(client, form, account):
-    """Two people at once: the second is shown what the first has saved."""
-    mine, theirs = form(), form(**{"address-0": "bo@example.com"})
+def test_a_form_whose_settings_have_changed_keeps_what_was_typed(client, form, account):
+    """P5: the values in force are beside it, and it can be applied after all."""
+    theirs = {"address-0": "bo@example.com", "step-0": "33.00", "language": "de"}
+    mine, theirs = form(**{"step-0": "44.00", "language": "fr"}), form(**theirs)
     client.post(PATH, data=theirs)
     answer = client.post(PATH, data=mine)
     assert answer.status_code == 409
-    assert "Someone else has changed these settings" in words(answer)
-    assert 'value="bo@example.com"' in answer.text
+    assert "You changed these settings in another tab at" in words(answer)
+    assert 'value="bo@example.com"' not in answer.text
+    assert 'value="44.00"' in answer.text
+    for said in ("Now bo@example.com (Receipts", "Now 33.00", "Now Deutsch"):
+        assert said in words(answer)
     assert account().billing_emails[0] == "bo@example.com"
+    seal = re.search(r'name="seen" value="(\w+)"', answer.text)[1]
+    assert client.post(PATH, data=mine | {"seen": seal}).status_code == 303
+    assert account().billing_emails[0] == mine["address-0"]
+
+
+def test_an_error_does_not_hide_that_the_settings_have_changed(client, form, account):
+    """P5: else the next press would replace what others have applied, unseen."""
+    mine = form(**{"step-0": "x"})
+    client.post(PATH, data=form(**{"address-0": "bo@example.com"}))
+    refused = client.post(PATH, data=mine)
+    assert refused.status_code == 422
+    seal = re.search(r'name="seen" value="(\w+)"', refused.text)[1]
+    assert client.post(PATH, data=mine | {"step-0": "", "seen": seal}).status_code == 409
 
 
 def test_every_kind_has_a_topic_a_name_and_a_sample(client):

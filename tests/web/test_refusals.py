@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.factories import VISA
-from tests.web.conftest import errors, words
+from tests.web.conftest import words
 from webapp.domain.accounts import Account
 from webapp.domain.api_keys import Scope
 from webapp.domain.low_balance import LowBalanceSettings
@@ -226,20 +226,85 @@ def test_who_has_not_confirmed_gets_the_way_on_and_no_error_page(unconfirmed, he
         assert "<html" not in answer.text
 
 
+@pytest.fixture
+def set_mail_server(app):
+    def set_(server):
+        it = app.extensions["ballast"]
+        app.extensions["ballast"] = replace(it, settings=replace(it.settings, mail_server=server))
+
+    return set_
+
+
 @pytest.mark.parametrize(
     ("server", "said"),
-    [("", "so the link is in Sandbox, Outbox."), ("mail.example", "We sent a link to")],
+    [("", "Open the link in the sandbox outbox"), ("mail.example", "We sent a link to")],
 )
-def test_a_link_is_said_to_be_sent_only_where_it_is(app, unconfirmed, server, said):
+def test_a_link_is_said_to_be_sent_only_where_it_is(unconfirmed, set_mail_server, server, said):
     """P5: without a mail server it stays in the outbox."""
-    it = app.extensions["ballast"]
-    app.extensions["ballast"] = replace(it, settings=replace(it.settings, mail_server=server))
-    for path in (MAIN, f"{MAIN}/cards/new"):
-        page = words(unconfirmed.get(path))
-        assert said in page
-        assert ("We sent a link" in page) == bool(server)
+    set_mail_server(server)
+    for path in (MAIN, f"{MAIN}/cards/new", "/billing/payments", "/settings/profile"):
+        answer = unconfirmed.get(path)
+        assert said in words(answer)
+        assert ("We sent a link" in words(answer)) == bool(server)
+        assert ("Send " in words(answer)) == bool(server)
+        if "cards" not in path:
+            assert ('href="/sandbox/outbox">Open the link' in answer.text) != bool(server)
     asked = words(unconfirmed.post("/forgot-password", data={"email": "ana@example.com"}))
     assert ("a link is on its way" in asked) == bool(server)
+    assert ("We send you a link" in words(unconfirmed.get("/forgot-password"))) == bool(server)
+
+
+@pytest.mark.parametrize("server", ["", "mail.example"])
+def test_a_changed_email_and_an_invitation_say_where_their_links_are(
+    client, world, set_mail_server, server
+):
+    """P5: in the hint, in the answer, and while the link waits."""
+    set_mail_server(server)
+    new = {"email": "ana@new.example"}
+    before = words(client.get("/settings/profile"))
+    assert ("We’ll send a link there." in before) == bool(server)
+    client.post("/settings/profile/email", data=new)
+    after = words(client.get("/settings/profile"))
+    said = "We sent a link to ana@new.example."
+    assert (said in after) == bool(server)
+    assert after.count("Open the link in the sandbox outbox") == (0 if server else 2)
+    people = words(client.get("/settings/users"))
+    assert ("They get a link" in people) == bool(server)
+    client.post("/settings/users/invitations", data={"email": "bo@new.example", "roles": "billing"})
+    people = words(client.get("/settings/users"))
+    assert "bo@new.example is invited." in people
+    assert ("We sent a link to bo@new.example." in people) == bool(server)
+
+
+def test_without_the_sandbox_the_provider_has_the_link(app, unconfirmed, set_mail_server):
+    """P5: nobody else can open the outbox."""
+    set_mail_server("")
+    it = app.extensions["ballast"]
+    app.extensions["ballast"] = replace(it, sandbox=None)
+    for path in (MAIN, "/settings/profile"):
+        page = unconfirmed.get(path)
+        assert "This installation sends no email. Ask your provider for the link." in words(page)
+        assert "outbox" not in page.text.lower()
+
+
+def test_the_first_step_is_to_confirm_the_email(app, unconfirmed, client, world):
+    """P5: the steps that wait for it are off and say why; once it is confirmed they are on."""
+    page = unconfirmed.get(MAIN)
+    assert "0 of 4 done" in words(page)
+    assert "After step 1. Your first card has auto-charge on." in words(page)
+    card = re.search(r"<(\w+) [^>]*>Add Credit Card<", page.text)
+    assert card[1] == "button"
+    assert 'aria-disabled="true" aria-describedby="card-step"' in card[0]
+    assert page.text.count('action="/settings/profile/confirmations"') == 1
+    referer = {"Referer": f"http://localhost{MAIN}"}
+    assert unconfirmed.post("/settings/profile/confirmations", headers=referer).location == MAIN
+    world.session.rollback()
+    world.session.get_one(User, world.created.user_id).unconfirmed_since = None
+    world.session.commit()
+    page = client.get(MAIN)
+    assert "1 of 4 done" in words(page)
+    assert "Email confirmed owner-" in words(page)
+    assert re.search(r"<a [^>]*>Add Credit Card<", page.text)
 
 
 @pytest.mark.parametrize("headers", [{}, SCRIPT])
@@ -371,4 +436,6 @@ def test_the_preview_of_an_adjustment_says_what_would_be_refused(operator, sign_
     assert faults(amount="5") == why
     assert faults(amount="5", reason="Goodwill") == {}
     sent = {"direction": "on", "amount": "x", "reason": "", "request_key": "k" * 32}
-    assert len(errors(pat.post(f"{here}/adjustments", data=sent)).values()) == 2
+    refused = words(pat.post(f"{here}/adjustments", data=sent))
+    assert why["reason"] in refused
+    assert "Enter an amount such as 50.00" in refused

@@ -64,7 +64,7 @@ def test_signing_up_leads_into_the_new_account(newcomer, world):
     page = newcomer.get("/", follow_redirects=True)
     assert page.request.path == MAIN
     assert "Quay Telecom" in words(page)
-    assert "Confirm your email address" in words(page)
+    assert "Confirm your email" in words(page)
     world.session.rollback()
     account = world.session.query(Account).filter_by(name="Quay Telecom").one()
     assert account.time_zone == "Europe/Oslo"
@@ -110,7 +110,7 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
             answer = newcomer.get(path, headers=headers)
             assert answer.status_code == 422
             assert "Confirm your email first" in words(answer)
-            assert "Send it again" in words(answer)
+            assert "Create a new link" in words(answer)
     for path, form in (
         (MAIN, {"state": "x", "token": "x"}),
         (f"{MAIN}/paypal", {}),
@@ -194,7 +194,7 @@ def test_changing_the_address(client, world, owner):
     answer = client.post("/settings/profile/email", data={"email": "Ana@New.example"})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     profile = words(client.get("/settings/profile"))
-    assert "ana@new.example has not been opened yet" in profile
+    assert "The change to ana@new.example waits for its link." in profile
     assert enter(world.app.test_client(), before).status_code == 303
     link = link_in(world, "ana@new.example", "confirm_email")
     assert client.post(link).status_code == 303

@@ -33,8 +33,8 @@ def apply_notifications(
 
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
-    Raises `Invalid` with an error for each bad field, `Stale` when someone else has applied other
-    settings meanwhile, or `ChargeUnconfirmed` as `look` does: a day of another time zone may have
+    Raises `Invalid` with an error for each bad field, `Stale` when other settings have
+    been applied since, or `ChargeUnconfirmed` as `look` does: a day of another time zone may have
     begun after the daily limit was reached.
     """
     account = Account.locked(session, account_id)
@@ -50,8 +50,7 @@ def apply_notifications(
     if seen != before.seal:
         session.rollback()
         raise Stale(
-            "Someone else has changed these settings meanwhile. "
-            "Nothing of yours was saved; here is how they stand now."
+            "These settings have changed since you opened this page. Nothing of yours was applied."
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     account.set_recipients(wished.recipients)

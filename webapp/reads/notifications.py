@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from zoneinfo import available_timezones
 
 from sqlalchemy.orm import Session
@@ -9,10 +10,12 @@ from sqlalchemy.orm import Session
 from webapp.domain import money
 from webapp.domain.accounts import Account
 from webapp.domain.languages import NAMES as LANGUAGES
+from webapp.domain.languages import Language
 from webapp.domain.low_balance import LowBalanceSettings
 from webapp.domain.notices import TOPICS, NoticeKind
 from webapp.domain.notification_settings import LOCALES, MOST_STEPS, NotificationSettings
 from webapp.domain.topics import MOST_ADDRESSES, Topic
+from webapp.reads.settings_conflict import changes, who_changed
 
 TOPIC_NAMES: Mapping[Topic, str] = {
     Topic.RECEIPTS: "Receipts",
@@ -67,6 +70,8 @@ class StepField:
     name: str
     value: str
     error: str
+    other: str
+    """The value in force, where another was typed and the settings have changed since."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class NotificationsScreen:
     seal: str
     errors: Mapping[str, str]
     refused: str
+    others: Mapping[str, str]
+    """The values in force beside what was typed, by field name (P5)."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,16 @@ class Typed:
     language: str
     errors: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
+    seal: str = ""
+    """Of the settings that the form showed; empty: it shows those in force beside it (P5)."""
+
+
+def read_overtaken(session: Session, account_id: int, user_id: int, now: datetime) -> str:
+    """Why nothing was applied of a form whose settings have changed since."""
+    account = session.get_one(Account, account_id)
+    last = next(iter(changes(session, account_id, "notifications", 1)), None)
+    who = who_changed(account, last, user_id, now)
+    return f"{who} Nothing of yours was applied. What you entered is kept here."
 
 
 def read_notifications(
@@ -120,11 +137,13 @@ def read_notifications(
     account = session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(session, account_id)
     standing = NotificationSettings.of(account, settings)
-    shown = typed or _standing(standing)
+    in_force = _standing(standing)
+    shown = typed or in_force
+    others = _others(shown, in_force) if typed and not typed.seal else {}
     return NotificationsScreen(
         rows=_rows(shown),
         first_step=_first_step(account, settings),
-        steps=tuple(_step(number, shown) for number in range(MOST_STEPS)),
+        steps=tuple(_step(number, shown, others) for number in range(MOST_STEPS)),
         symbol=money.symbol(account.currency, account.locale),
         time_zone=shown.time_zone,
         time_zones=tuple((zone, zone.replace("_", " ")) for zone in sorted(available_timezones())),
@@ -133,9 +152,10 @@ def read_notifications(
         language=shown.language,
         languages=tuple(LANGUAGES.items()),
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),
-        seal=standing.seal,
+        seal=shown.seal or standing.seal,
         errors=shown.errors,
         refused=shown.refused,
+        others=others,
     )
 
 
@@ -172,9 +192,34 @@ def _first_step(account: Account, settings: LowBalanceSettings) -> str:
     return f"The first mail goes out below {account.show(settings.notification_threshold)}."
 
 
-def _step(number: int, shown: Typed) -> StepField:
-    value = shown.steps[number] if number < len(shown.steps) else ""
-    return StepField(number, f"Step {number + 2}", value, shown.errors.get(f"step-{number}", ""))
+def _step(number: int, shown: Typed, others: Mapping[str, str]) -> StepField:
+    key = f"step-{number}"
+    error, other = shown.errors.get(key, ""), others.get(key, "")
+    return StepField(number, f"Step {number + 2}", _step_of(shown, number), error, other)
+
+
+def _step_of(shown: Typed, number: int) -> str:
+    return shown.steps[number] if number < len(shown.steps) else ""
+
+
+def _others(typed: Typed, in_force: Typed) -> dict[str, str]:
+    others = {
+        f"step-{number}": _step_of(in_force, number) or "none"
+        for number in range(MOST_STEPS)
+        if _step_of(typed, number) != _step_of(in_force, number)
+    }
+    if dict(typed.recipients) != dict(in_force.recipients):
+        others["recipients"] = "; ".join(
+            f"{address} ({', '.join(TOPIC_NAMES[topic] for topic in Topic if topic in topics)})"
+            for address, topics in in_force.recipients
+        )
+    if typed.time_zone != in_force.time_zone:
+        others["time_zone"] = in_force.time_zone.replace("_", " ")
+    if typed.locale != in_force.locale:
+        others["locale"] = LOCALES.get(in_force.locale, in_force.locale)
+    if typed.language != in_force.language:
+        others["language"] = LANGUAGES[Language(in_force.language)]
+    return others
 
 
 def _locales(account: Account) -> tuple[tuple[str, str], ...]:

@@ -33,15 +33,21 @@ class GettingStartedStep:
 
 @dataclass(frozen=True)
 class GettingStarted:
-    """The empty state: add a card, configure refill, configure notifications."""
+    """The empty state: confirm the email, add a card, configure refill and notifications."""
 
+    email: GettingStartedStep
+    """Of the person who reads it (P5): a card waits for it."""
     card: GettingStartedStep
     refill: GettingStartedStep
     notification: GettingStartedStep
 
     @property
+    def steps(self) -> tuple[GettingStartedStep, ...]:
+        return self.email, self.card, self.refill, self.notification
+
+    @property
     def done(self) -> int:
-        return sum(step.done for step in (self.card, self.refill, self.notification))
+        return sum(step.done for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -106,10 +112,12 @@ def read_screen(
     messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
     has_paypal: bool = True,
+    is_confirmed: bool = True,
 ) -> PaymentMethodsScreen:
     """`messages` by method id, and the `fresh` row's id, come from what was just done.
 
-    `has_paypal`: this installation has a processor for agreements.
+    `has_paypal`: this installation has a processor for agreements. `is_confirmed`: the person who
+    reads it has confirmed their email address.
     """
     account = Account.with_settings(session, account_id)
     at = top_ups.gather(session, account, now, policy)
@@ -124,7 +132,7 @@ def read_screen(
         methods=read_rows(session, account, at, plan, failed, messages or {}, fresh),
         seen=joined_ids(at.methods),
         banner=read_banner(account, at, plan),
-        getting_started=None if at.methods else _getting_started(at),
+        getting_started=None if at.methods else _getting_started(at, is_confirmed=is_confirmed),
         next=read_next(session, account, at, plan, pace),
         failed=failed,
         settings=read_settings(session, account, at, pace),
@@ -135,9 +143,10 @@ def read_screen(
     )
 
 
-def _getting_started(at: Situation) -> GettingStarted:
+def _getting_started(at: Situation, *, is_confirmed: bool) -> GettingStarted:
     return GettingStarted(
-        card=GettingStartedStep(done=bool(at.methods), available=True),
+        email=GettingStartedStep(done=is_confirmed, available=True),
+        card=GettingStartedStep(done=bool(at.methods), available=is_confirmed),
         refill=GettingStartedStep(done=at.choice.refill_on, available=bool(at.methods)),
         notification=GettingStartedStep(done=at.choice.notification_on, available=True),
     )

@@ -60,9 +60,9 @@ def read_conflict(
     """
     account = session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(session, account_id)
-    changes = _changes_since(session, settings, since)
+    since_then = _changes_since(session, settings, since)
     standing = settings.chosen()
-    before = _undone(standing, changes) if len(changes) == settings.version - since else None
+    before = _undone(standing, since_then) if len(since_then) == settings.version - since else None
     fields, others, is_filled_in = dict(form), dict[str, OtherValue](), False
     for field, parts in FIELDS.items():
         mine, there = _parts(typed, parts), _parts(standing, parts)
@@ -76,7 +76,7 @@ def read_conflict(
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
-        who=_who(account, changes[0] if changes else None, user_id, now),
+        who=who_changed(account, since_then[0] if since_then else None, user_id, now),
         text=_text(account, typed, others, is_filled_in=is_filled_in),
         others=others,
     )
@@ -87,18 +87,23 @@ def _changes_since(
     session: Session, settings: LowBalanceSettings, since: int
 ) -> Sequence[AuditEntry]:
     """The newest first: one for each version."""
+    return changes(session, settings.account_id, "settings", max(settings.version - since, 0))
+
+
+def changes(session: Session, account_id: int, what: str, most: int) -> Sequence[AuditEntry]:
+    """The newest first."""
     return session.scalars(
         select(AuditEntry)
-        .where(AuditEntry.account_id == settings.account_id, AuditEntry.what == "settings")
+        .where(AuditEntry.account_id == account_id, AuditEntry.what == what)
         .order_by(AuditEntry.id.desc())
-        .limit(max(settings.version - since, 0))
+        .limit(most)
     ).all()
 
 
-def _undone(standing: Choice, changes: Sequence[AuditEntry]) -> Choice:
+def _undone(standing: Choice, entries: Sequence[AuditEntry]) -> Choice:
     """The choice before these changes."""
     values = asdict(standing)
-    for entry in changes:
+    for entry in entries:
         changed = entry.details.get("changed")
         if isinstance(changed, dict):
             values |= {name: pair[0] for name, pair in changed.items() if name in values}
@@ -137,7 +142,8 @@ def _words(account: Account, choice: Choice, field: str) -> str:
     return f"no {NAMES[field]}" if field in ("day_limit", "month_limit") else "empty"
 
 
-def _who(account: Account, last: AuditEntry | None, user_id: int, now: datetime) -> str:
+def who_changed(account: Account, last: AuditEntry | None, user_id: int, now: datetime) -> str:
+    """ "Tom Okafor changed these settings at 14:11."; `user_id`: of the person who reads it."""
     if last is None:
         return "These settings have changed since you opened this page."
     time = moments.clock_time(last.at, account.time_zone)

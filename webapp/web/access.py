@@ -50,6 +50,8 @@ ACCOUNT = "account"
 TOKEN = "_user_id"
 """In the cookie: the token of the session's row. Flask-Login asks for a person by this name."""
 
+NO_EMAIL = "This installation sends no email."
+
 LOOKING = "You are viewing this account as its customer. Controls are off."
 """Why an operator who sees an account as its customer does can change nothing."""
 
@@ -118,14 +120,20 @@ class Unconfirmed(Refusal):
         self.person = person
 
 
-def link_is_where(person: Person) -> str:
-    """Without a mail server the email stays in the outbox, which only the sandbox shows."""
-    it = parts()
-    if it.settings.mail_server:
-        return f"We sent a link to {person.email}."
-    if it.sandbox is not None and person.may(Right.BILLING):
-        return "No mail server is set, so the link is in Sandbox, Outbox."
-    return "No mail server is set, so the link was not sent. Ask your provider for it."
+def link_is_where(person: Person, address: str = "") -> str:
+    """Where to find the link that was made for the address; by default the person's own.
+
+    Without a mail server the email stays in the outbox, which only the sandbox shows.
+    """
+    if parts().settings.mail_server:
+        return f"We sent a link to {address or person.email}."
+    if may_open_outbox(person):
+        return f"{NO_EMAIL} Open the link in the sandbox outbox, or ask your provider."
+    return f"{NO_EMAIL} Ask your provider for the link."
+
+
+def may_open_outbox(person: Person) -> bool:
+    return parts().sandbox is not None and person.may(Right.BILLING)
 
 
 class ProofNeeded(Exception):

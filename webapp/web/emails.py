@@ -11,7 +11,7 @@ from webapp.domain.users import User
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import profile, throttling
-from webapp.web.access import insist_on_confirmed, prove, signed_in
+from webapp.web.access import insist_on_confirmed, link_is_where, prove, signed_in
 from webapp.web.responses import go_to, say
 from webapp.web.screen import fields_of, status_of
 
@@ -44,6 +44,8 @@ def confirm(token: str) -> ResponseReturnValue:
     parts().wake()
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"
+    if keep is not None and here is not None and not here.is_confirmed:
+        back = "session.home"  # where the next step is
     return redirect(url_for(back), 303)
 
 
@@ -61,10 +63,8 @@ def change() -> ResponseReturnValue:
         screen = profile.typed(person, errors, new_email=email)
         return profile.page(person, screen), status_of(refusal)
     it.wake()
-    sent = Message(
-        "Open the link that we have sent to the new address. Until then nothing changes."
-    )
-    return go_to("profile.index", sent)
+    where = link_is_where(person, email.strip())
+    return go_to("profile.index", Message(f"{where} Until you open it, nothing changes."))
 
 
 def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:

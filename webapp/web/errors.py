@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import guard
 from webapp.domain.errors import Denied, NotFound, Refusal, TooOften
-from webapp.extensions import db
+from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.no_right import read_no_right
 from webapp.reads.outage import Outage
@@ -115,7 +115,7 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
     question = Question(
         title="Confirm your email first",
         text=f"{link_is_where(refusal.person)} This can be done once you have opened it.",
-        button="Send it again",
+        button="Send it again" if parts().settings.mail_server else "Create a new link",
         action=url_for("sign_up.send_again"),
         there=url_for("session.home"),
         cancel="Close",

@@ -1,5 +1,7 @@
 """Notifications: who gets which mails, further low-balance steps, and what the mails look like."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
@@ -16,7 +18,7 @@ from webapp.extensions import db, parts
 from webapp.ports import Letter
 from webapp.reads.mail_samples import read_sample
 from webapp.reads.message import Message
-from webapp.reads.notifications import KIND_NAMES, Typed, read_notifications
+from webapp.reads.notifications import KIND_NAMES, Typed, read_notifications, read_overtaken
 from webapp.web import forms, mails
 from webapp.web.access import Person, permit
 from webapp.web.responses import go_to, show
@@ -51,10 +53,11 @@ def apply() -> ResponseReturnValue:
     except ChargeUnconfirmed:
         raise
     except Stale as stale:
-        return page(person, message=Message(stale.sentence, "bad")), status_of(stale)
+        why = read_overtaken(db.session(), person.account_id, person.id, now)
+        return page(person, as_typed(request.form, {}, why)), status_of(stale)
     except Refusal as refusal:
         typed = as_typed(request.form, fields_of(refusal), refusal.sentence)
-        return page(person, typed), status_of(refusal)
+        return page(person, replace(typed, seal=seen)), status_of(refusal)
     it.wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
     return go_to("notifications.index", said(outcome) if outcome else APPLIED)
@@ -75,11 +78,10 @@ def sample_body(kind: str) -> Response:
     return mails.framed(sample_of(permit(Right.BILLING), kind).html)
 
 
-def page(person: Person, typed: Typed | None = None, message: Message | None = None) -> str:
+def page(person: Person, typed: Typed | None = None) -> str:
     db.session.rollback()
     screen = read_notifications(db.session(), person.account_id, typed)
-    around = {"message": message} if message else {}
-    return show(person, "notifications/index.html", "notifications", screen=screen, **around)
+    return show(person, "notifications/index.html", "notifications", screen=screen)
 
 
 def sample_of(person: Person, kind: str) -> Letter:

@@ -21,7 +21,7 @@ LINK = "/reset-password/<token>"
 
 @blueprint.get("/forgot-password")
 def forgotten() -> ResponseReturnValue:
-    return render_template("session/forgot_password.html", asked="")
+    return forgotten_page()
 
 
 @blueprint.post("/forgot-password")
@@ -31,9 +31,12 @@ def ask() -> ResponseReturnValue:
     throttling.reset(email)
     actions.forget_password(db.session(), email, request.remote_addr or "", it.clock.now())
     it.wake()
-    sends = bool(it.settings.mail_server)
-    asked = email.strip()[:254]
-    return render_template("session/forgot_password.html", asked=asked, sends_mail=sends)
+    return forgotten_page(email.strip()[:254])
+
+
+def forgotten_page(asked: str = "") -> str:
+    sends = bool(parts().settings.mail_server)
+    return render_template("session/forgot_password.html", asked=asked, sends_email=sends)
 
 
 @blueprint.get(LINK)

@@ -13,7 +13,7 @@ from webapp.extensions import db, parts
 from webapp.reads.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.access import LOOKING, Person, link_is_where
+from webapp.web.access import LOOKING, Person, may_open_outbox
 from webapp.web.controls import turn_off
 from webapp.web.headers import open_for_processors
 from webapp.web.menu import menu_of
@@ -55,7 +55,7 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
 
 def _around(person: Person, **context: object) -> dict[str, object]:
     it, session = parts(), db.session()
-    sandbox = it.sandbox is not None and person.may(Right.BILLING)
+    sandbox = may_open_outbox(person)
     if person.may(Right.BILLING):
         open_for_processors()
         context["front"] = it.processors[it.card_processor].front
@@ -71,12 +71,18 @@ def _around(person: Person, **context: object) -> dict[str, object]:
         )
     )
     context["menu"] = menu_of(person)
-    if not person.is_confirmed:
-        context["link_is_where"] = link_is_where(person)
+    context |= about_links(person)
     context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, it.clock.now())
     return context
+
+
+def about_links(person: Person) -> dict[str, object]:
+    """For templates/_link_place.html: whether emails are sent, and where else they can be read."""
+    sends = bool(parts().settings.mail_server)
+    outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
+    return {"sends_email": sends, "outbox": outbox}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from webapp.reads.payments import Outcome, read_refill_outcome
 from webapp.web import forms
 from webapp.web.access import Person
 from webapp.web.responses import (
+    about_links,
     go_to,
     is_on_main_screen,
     show,
@@ -45,6 +46,7 @@ def read(
         messages=messages,
         fresh=fresh,
         has_paypal=bool(it.paypal_processor),
+        is_confirmed=person.is_confirmed,
     )
 
 
@@ -56,6 +58,8 @@ def render(person: Person, template: str, screen: PaymentMethodsScreen, **contex
         "payment_methods",
         screen=screen,
         balance=screen.balance,
+        email=person.email,
+        **about_links(person),
         **context,
     )
 

@@ -9,9 +9,9 @@ from webapp.domain.errors import Invalid, TooOften
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.web import throttling
-from webapp.web.access import begin_session, link_is_where, signed_in
+from webapp.web.access import begin_session, lead_to, link_is_where, page_of_the_form, signed_in
 from webapp.web.menu import first_page
-from webapp.web.responses import go_to
+from webapp.web.responses import say
 
 blueprint = Blueprint("sign_up", __name__)
 
@@ -57,7 +57,8 @@ def send_again() -> ResponseReturnValue:
     it = parts()
     action.send_confirmation_again(db.session(), person.id, it.clock.now())
     it.wake()
-    return go_to("profile.index", Message(link_is_where(person)))
+    say(Message(link_is_where(person)))
+    return lead_to(page_of_the_form() or url_for("profile.index"))
 
 
 def page(errors: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.users import read_person, read_users
 from webapp.web import forms, throttling
-from webapp.web.access import Person, permit
+from webapp.web.access import Person, link_is_where, permit
 from webapp.web.responses import Question, ask_first, go_to, show, wants_fragment
 from webapp.web.screen import fields_of, status_of
 
@@ -40,7 +40,8 @@ def invite() -> ResponseReturnValue:
         errors = fields_of(refusal) or {"email": refusal.sentence}
         return page(person, email=email, roles=frozenset(roles), errors=errors), status_of(refusal)
     it.wake()
-    return go_to("users.index", Message(f"{invited.email} is invited."))
+    where = link_is_where(person, invited.email)
+    return go_to("users.index", Message(f"{invited.email} is invited. {where}"))
 
 
 @blueprint.post(f"{INVITATION}/sendings")
@@ -52,7 +53,7 @@ def send_again(invitation_id: int) -> ResponseReturnValue:
         db.session(), person.account_id, invitation_id, person.actor, it.clock.now()
     )
     it.wake()
-    return go_to("users.index", Message(f"The invitation of {invited.email} is sent again."))
+    return go_to("users.index", Message(link_is_where(person, invited.email)))
 
 
 @blueprint.post(f"{INVITATION}/revocation")
