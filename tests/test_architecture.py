@@ -16,6 +16,8 @@ CLOCKS = {
     ("datetime", "today"),
     ("datetime", "utcnow"),
     ("date", "today"),
+    ("email.utils", "formatdate"),
+    ("email.utils", "localtime"),
     ("func", "current_timestamp"),
     ("func", "now"),
     ("time", "time"),

@@ -8,13 +8,14 @@ from binascii import b2a_qp
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from email.header import Header
-from email.utils import formataddr, formatdate, parseaddr
+from email.utils import format_datetime, formataddr, parseaddr
 from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from webapp.clock import Clock
 from webapp.domain import languages, links
 from webapp.domain.emails import is_address
 from webapp.ports import Letter, MailRefused, MailServerAway, Outgoing
@@ -145,7 +146,7 @@ class SmtpMailer(OutboxMailer):
     ) -> bytes:
         headers = {
             "Message-ID": f"<{message_id}>",
-            "Date": formatdate(),
+            "Date": format_datetime(Clock().wall()),
             "From": self._from,
             "To": ", ".join(addresses),
             "Auto-Submitted": "auto-generated",  # no out-of-office answers
