@@ -48,7 +48,10 @@ const show = (page) => {
   title.id = "signed-out-title";
   if (form.elements.password) title.textContent = "You were signed out";
   const { email } = form.elements;
-  if (email && !email.value) email.value = shell.dataset.email;
+  if (email) {
+    email.value ||= shell.dataset.email;
+    email.readOnly = email.value === shell.dataset.email; // nobody else goes on with this page
+  }
   form.querySelector(".lone-foot")?.remove();
   form.querySelector("h1 + .note:not([role=alert])")?.remove();
   if (form.elements.password && !form.querySelector("[role=alert]:not(:empty)")) {
@@ -56,7 +59,7 @@ const show = (page) => {
     words.textContent = "Sign in to continue here. What you typed is kept.";
     title.after(words);
   }
-  dialog.replaceChildren(document.importNode(form, true));
+  dialog.lastElementChild.replaceChildren(document.importNode(form, true));
   if (!dialog.open) dialog.showModal();
   const fields = [...dialog.querySelectorAll("input:not([type=hidden], [type=checkbox])")];
   fields.find((field) => !field.value)?.focus();
@@ -72,8 +75,9 @@ const ask = async () => {
 
 // The form of the sign-in page, or of the code that may follow it.
 dialog?.addEventListener("submit", async (event) => {
-  event.preventDefault();
   const form = event.target;
+  if (form.method === "dialog") return;
+  event.preventDefault();
   const button = form.querySelector("[type=submit]");
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true";

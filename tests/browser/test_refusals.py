@@ -6,7 +6,16 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import session_cookie
-from tests.browser.screen import MAIN, MASTERCARD_NAME, VISA_NAME, said, switch
+from tests.browser.screen import (
+    MAIN,
+    MASTERCARD_NAME,
+    VISA_NAME,
+    apply,
+    field,
+    said,
+    settings,
+    switch,
+)
 from tests.everybody import hire
 from tests.factories import MASTERCARD, PASSWORD, VISA
 from webapp.domain.users import Membership, Role
@@ -128,3 +137,23 @@ def test_offline_is_said_until_the_connection_is_back(world, open_page):
     expect(bar).to_be_hidden()
     switch(page, MASTERCARD_NAME).click()
     expect(switch(page, MASTERCARD_NAME)).to_have_attribute("aria-checked", "false")
+
+
+def test_a_conflict_is_resolved_without_javascript(world, open_page):
+    """P5: Use sends the form without saving it, and Enter in a field applies it."""
+    world.cards(VISA)
+    world.refill()
+    page, other = open_page(java_script_enabled=False), open_page()
+    field(page, "Threshold amount").fill("57")
+    field(other, "Threshold amount").fill("55")
+    apply(other).click()
+    expect(other.get_by_text("Changes applied")).to_be_visible()
+    apply(page).click()
+    expect(settings(page).get_by_role("alert")).to_contain_text("it is $55.00 now")
+    expect(field(page, "Threshold amount")).to_have_value("57")
+    settings(page).get_by_role("button", name="Use $55.00").click()
+    expect(field(page, "Threshold amount")).to_have_value("55.00")
+    field(page, "Threshold amount").fill("58")
+    field(page, "Threshold amount").press("Enter")
+    expect(said(page, "Changes applied")).to_be_visible()
+    expect(field(page, "Threshold amount")).to_have_value("58.00")

@@ -1,0 +1,133 @@
+"""P5: what axe finds, and what sticks out, where something is refused or asked first."""
+
+import re
+from secrets import token_hex
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import session_cookie
+from tests.browser.screen import MAIN, MASTERCARD_NAME, apply, field, refill, settings, switch
+from tests.browser.test_accessibility import expect_no_violations
+from tests.browser.test_widths import PHONE, sticks_out
+from tests.everybody import hire
+from tests.factories import MASTERCARD, VISA
+from webapp.domain.api_keys import Scope
+from webapp.domain.users import Membership, Role, User
+
+LOOKS = pytest.mark.parametrize("look", [{}, {"viewport": PHONE}], ids=["wide", "phone"])
+
+
+def check(page, where):
+    assert sticks_out(page) == [], where
+    expect_no_violations(page, where)
+
+
+@LOOKS
+def test_an_unconfirmed_owner_is_led_to_the_link(open_calm, world, look):
+    """P5: a first step, and the steps that wait for it say so; a dialog names the way on."""
+    world.session.get_one(User, world.created.user_id).unconfirmed_since = world.clock.now()
+    world.session.commit()
+    page = open_calm(**look)
+    steps = page.get_by_role("region", name="Set up automatic payments")
+    expect(steps).to_contain_text("0 of 4 done")
+    card = steps.get_by_role("button", name="Add Credit Card")
+    expect(card).to_be_disabled()
+    expect(card).to_have_accessible_description(re.compile("After step 1"))
+    card.press("Enter")
+    check(page, "the first steps")
+    settings(page).get_by_role("link", name="Add a credit card").first.click()
+    expect(page.get_by_role("dialog", name="Confirm your email first")).to_be_visible()
+    check(page, "confirm first")
+    page.goto("/settings/profile")
+    check(page, "a profile that is not confirmed")
+
+
+@LOOKS
+def test_a_conflict_of_settings(open_calm, world, look):
+    """P5: the values in force beside those that were typed."""
+    world.cards(VISA)
+    world.refill()
+    page, other = open_calm(**look), open_calm()
+    page.evaluate(
+        "document.body.addEventListener('account-changed', it => it.stopPropagation(), true)"
+    )
+    field(page, "Threshold amount").fill("57")
+    page.get_by_label("No daily limit").check()
+    field(other, "Threshold amount").fill("55")
+    field(other, "Daily limit").fill("700")
+    apply(other).click()
+    expect(other.get_by_text("Changes applied")).to_be_visible()
+    apply(page).click()
+    expect(settings(page).get_by_role("alert")).to_be_visible()
+    expect(settings(page).get_by_role("button", name="Use $700.00")).to_be_visible()
+    settings(page).scroll_into_view_if_needed()
+    check(page, "a conflict")
+
+
+@LOOKS
+def test_offline_and_signed_out(open_calm, world, look):
+    """P5: a bar and a dialog over the page."""
+    world.cards(VISA, MASTERCARD)
+    page = open_calm(**look)
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
+    check(page, "offline")
+    page.context.set_offline(False)
+    page.context.clear_cookies()
+    switch(page, MASTERCARD_NAME).click()
+    asked = page.get_by_role("dialog", name="You were signed out")
+    expect(asked).to_be_visible()
+    expect(asked.get_by_label("Password", exact=True)).to_be_focused()
+    check(page, "signed out")
+    asked.get_by_role("button", name="Close").press("Enter")
+    expect(asked).to_be_hidden()
+
+
+@LOOKS
+def test_a_role_that_allows_less(open_calm, world, look):
+    """P5: a page that it may not open, and controls that are off."""
+    world.key(Scope.BILLING_WRITE)
+    mine = world.session.query(Membership).filter_by(user_id=world.created.user_id).one()
+    mine.role = Role.TECHNICAL
+    world.session.commit()
+    page = open_calm("/billing/payments", **look)
+    check(page, "no access")
+    page.goto("/settings/api-keys")
+    page.get_by_label(re.compile("^Rotate")).first.focus()
+    check(page, "keys that may not be rotated")
+
+
+@LOOKS
+def test_staff_who_view_an_account(app, open_calm, server, world, look):
+    """P5: every control is off; what acts on the person's own security asks first."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    page = open_calm(None, **look)
+    pat = hire(world, f"pat-{token_hex(4)}@provider.example")
+    world.session.get_one(User, pat).totp_since = world.clock.now()
+    world.session.commit()
+    value = session_cookie(app, world, pat)
+    page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
+    page.goto(f"/operator/accounts/{world.account_id}")
+    card = page.locator("section", has=page.get_by_role("heading", name="As the customer sees it"))
+    card.get_by_label("Reason").fill("Asked why")
+    card.get_by_role("button").click()
+    expect(page).to_have_url(re.compile(MAIN))
+    expect(refill(page)).to_be_disabled()
+    check(page, "as the customer sees it")
+    page.get_by_role("button", name="Back to operator").click()
+    expect(page).to_have_url(re.compile("/operator/"))
+    page.goto("/settings/profile")
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.get_by_role("dialog", name="Turn off two-step sign-in?")).to_be_visible()
+    check(page, "turn off")
+
+
+@LOOKS
+def test_what_acts_on_everyone_asks_first(open_calm, world, look):
+    """P5: with how many people it acts on."""
+    page = open_calm("/settings/users", **look)
+    page.get_by_role("button", name="Require for everyone").click()
+    expect(page.get_by_role("dialog", name=re.compile("^Require two-step"))).to_be_visible()
+    check(page, "require for everyone")
