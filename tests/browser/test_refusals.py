@@ -1,6 +1,7 @@
 """P5: what is refused is said exactly, where the person is, with the way on."""
 
 import re
+from secrets import token_hex
 
 import pytest
 from playwright.sync_api import expect
@@ -28,7 +29,7 @@ def of_staff(app, world, server, open_signed_out):
     """A window of the provider's staff, at the page of an account."""
     world.cards(VISA, MASTERCARD)
     world.refill()
-    pat = hire(world, "pat-refusals@provider.example")
+    pat = hire(world, f"pat-{token_hex(4)}@provider.example")
     page = open_signed_out()
     cookie = {"name": "session", "value": session_cookie(app, world, pat), "url": server.url}
     page.context.add_cookies([cookie])
