@@ -131,3 +131,22 @@ def test_what_acts_on_everyone_asks_first(open_calm, world, look):
     page.get_by_role("button", name="Require for everyone").click()
     expect(page.get_by_role("dialog", name=re.compile("^Require two-step"))).to_be_visible()
     check(page, "require for everyone")
+
+
+@LOOKS
+def test_a_conflict_of_notifications(open_calm, look):
+    """P5: what was typed stays, and the values in force are named beside it."""
+    page, other = (open_calm("/settings/notifications", **one) for one in (look, {}))
+    page.get_by_label("Step 2").fill("44")
+    page.get_by_label("Language of mails").select_option("de")
+    page.get_by_label("Another address").fill("books@example.com")
+    other.get_by_label("Step 2").fill("33")
+    other.get_by_role("button", name="Apply Changes").click()
+    expect(other.get_by_text("Changes applied")).to_be_visible()
+    page.get_by_role("button", name="Apply Changes").click()
+    expect(page.get_by_role("alert")).to_contain_text("You changed these settings in another tab")
+    expect(page.get_by_label("Step 2")).to_have_value("44")
+    expect(page.get_by_label("Step 2")).to_have_accessible_description("Now 33.00")
+    check(page, "a conflict of notifications")
+    page.get_by_role("button", name="Apply Changes").click()
+    expect(page.get_by_text("Changes applied")).to_be_visible()
