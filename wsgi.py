@@ -12,13 +12,13 @@ from flask import Flask
 
 from webapp import private_files
 from webapp.app import STATIC, create_app
-from webapp.background import Background
-from webapp.cli.commands import faults_in_one_line
-from webapp.copies.moved import word_left_at
-from webapp.environment import BadSetting
+from webapp.background.processes import Background
+from webapp.backup.moved_marker import word_left_at
+from webapp.cli.shared.output import faults_in_one_line
+from webapp.env import BadSetting
 from webapp.settings import Settings
 from webapp.start_check import check_start
-from webapp.web.static_files import publish
+from webapp.web.http.static_files import publish
 
 os.umask(private_files.UMASK)
 

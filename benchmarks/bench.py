@@ -13,11 +13,11 @@ import requests
 from benchmarks import copies, customers, homes
 from benchmarks.load import Generator, Load, Plan
 from benchmarks.servers import BALLAST, BARE, Server
-from webapp.cli import demo
-from webapp.cli.demo_story import PASSWORD
-from webapp.domain.payment_methods import listed
+from webapp.cli.demo import commands
+from webapp.cli.demo.story import PASSWORD
+from webapp.domain.payment_methods.payment_method import listed
 from webapp.extensions import db
-from webapp.reads.installation import DEMO_EMAIL
+from webapp.reads.system.installation import DEMO_EMAIL
 
 Ours = TypeVar("Ours")
 Bound = TypeVar("Bound")
@@ -107,7 +107,7 @@ class Bench:
         """The default installation: the demo account, here with ten methods, and all jobs."""
         home = homes.new_home(self.folder)
         with homes.application(home) as it:
-            account = demo.make(db.engine, it)
+            account = commands.make(db.engine, it)
             if account is None:
                 raise RuntimeError("the demo account was expected in a fresh home")
             have = len(listed(db.session(), account.account_id))

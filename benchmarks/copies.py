@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from webapp.domain.api_keys import hash_key
+from webapp.domain.api_keys.api_key import hash_key
 
 NUMBERED = {
     "email",

@@ -10,18 +10,18 @@ import requests
 from sqlalchemy import func, select
 
 from benchmarks import homes
-from webapp.actions.add_method import Asked, add_card
-from webapp.actions.apply_settings import apply_settings
-from webapp.actions.create_account import create_account
-from webapp.actions.post_usage import post_usage
-from webapp.actions.set_auto_charge import set_auto_charge
+from webapp.actions.accounts.create_account import create_account
+from webapp.actions.payment_methods.add_method import Asked, add_card
+from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
-from webapp.domain.audit import COMMAND_LINE
+from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.low_balance import Choice, LowBalanceSettings
-from webapp.domain.money import MICROS
-from webapp.domain.usage import Usage
-from webapp.domain.users import Membership, User
+from webapp.domain.shared.money import MICROS
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.usage.record import Usage
+from webapp.domain.users.user import Membership, User
 from webapp.extensions import Parts, db
 from webapp.processors.sandbox.cards import passes_luhn
 from webapp.processors.sandbox.form import token_for

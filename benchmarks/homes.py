@@ -14,7 +14,7 @@ from benchmarks.servers import environment
 from webapp.app import create_app
 from webapp.extensions import Parts, db, parts
 from webapp.processors.sandbox.books import SandboxBooks
-from webapp.reads.ledger_check import check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.settings import Settings
 
 

@@ -12,8 +12,8 @@ from dotenv import load_dotenv
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from webapp.copies.moved import word_left_at  # noqa: E402
-from webapp.environment import BadSetting  # noqa: E402
+from webapp.backup.moved_marker import word_left_at  # noqa: E402
+from webapp.env import BadSetting  # noqa: E402
 from webapp.settings import Settings  # noqa: E402
 
 load_dotenv(ROOT / ".env")

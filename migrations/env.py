@@ -7,8 +7,8 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import func, select
 
-from webapp.domain import schema
-from webapp.domain.base import Base, UtcDateTime
+from webapp.database import schema_version
+from webapp.database.base import Base, UtcDateTime
 from webapp.extensions import parts
 
 handed_over = context.config.attributes.get("engine")
@@ -27,11 +27,11 @@ def insist_on_ours():
     file = Path(engine.url.database or "")
     # SQLite itself leaves no empty file: one of ours was cut off or replaced.
     if engine.dialect.name == "sqlite" and file.is_file() and not file.stat().st_size:
-        raise schema.LostDatabase(f"'{file}'")
+        raise schema_version.LostDatabase(f"'{file}'")
     with engine.connect() as connection:
-        if not schema.has_been_migrated(connection) and parts().settings.mark_file.exists():
-            raise schema.LostDatabase
-        schema.insist_on_known(connection)
+        if not schema_version.has_been_migrated(connection) and parts().settings.mark_file.exists():
+            raise schema_version.LostDatabase
+        schema_version.insist_on_known(connection)
 
 
 def run():

@@ -16,19 +16,19 @@ from flask import g
 from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 
-from tests import made_once
+from tests import speedups
 from tests.factories import MovableClock, World, signed_in_cookie
 from tests.postgres.server import KeptDatabase, NoServer, Server, serve
 from webapp.app import create_app
-from webapp.domain import passwords
-from webapp.environment import sqlite_url
+from webapp.domain.users import passwords
+from webapp.env import sqlite_url
 from webapp.extensions import db
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
 
 # Fixtures of more than one folder.
-pytest_plugins = ["tests.everybody", "tests.connected"]
+pytest_plugins = ["tests.roles", "tests.stripe_and_paypal"]
 
 # Speed is measured in `make bench`, never in a test.
 hypothesis_settings.register_profile("untimed", deadline=None)
@@ -109,13 +109,13 @@ def quick_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
-    with made_once.addresses(), made_once.templates(), made_once.static_files():
+    with speedups.addresses(), speedups.templates(), speedups.static_files():
         yield
 
 
 @pytest.fixture(scope="session")
-def statements() -> made_once.Statements:
-    return made_once.Statements()
+def statements() -> speedups.Statements:
+    return speedups.Statements()
 
 
 @pytest.fixture(scope="session")
@@ -193,7 +193,7 @@ def app(
     environ: dict[str, str],
 ):
     app = create_app(settings_in(home, DATABASE_URL=database, **environ), clock=clock)
-    app.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_session.py asks for it
+    app.config["WTF_CSRF_ENABLED"] = False  # tests/web/users/test_session.py asks for it
     parts = app.extensions["ballast"]
     cards = SandboxProcessor(parts.sandbox, clock, sleep=lambda seconds: None)
     paypal = SandboxPayPal(parts.sandbox, clock, sleep=lambda seconds: None)

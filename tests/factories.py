@@ -11,41 +11,41 @@ from secrets import token_hex
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.add_method import Asked, add_card, link_paypal
-from webapp.actions.apply_settings import apply_settings
-from webapp.actions.challenges import challenge_address, conclude_challenge
-from webapp.actions.create_account import create_account
-from webapp.actions.create_key import create_key
-from webapp.actions.finish_setup import finish_setup
-from webapp.actions.import_usage import import_usage
-from webapp.actions.invitations import invite
-from webapp.actions.open_hold import open_hold
-from webapp.actions.pay import pay_now, retry
-from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
-from webapp.actions.post_usage import post_usage
-from webapp.actions.receive_event import receive_event
-from webapp.actions.remove_method import remove_method
-from webapp.actions.sessions import start_session
-from webapp.actions.set_auto_charge import set_auto_charge
-from webapp.actions.webhook_endpoints import add_endpoint
+from webapp.actions.accounts.create_account import create_account
+from webapp.actions.api_keys.create_key import create_key
+from webapp.actions.payment_methods.add_method import Asked, add_card, link_paypal
+from webapp.actions.payment_methods.finish_setup import finish_setup
+from webapp.actions.payment_methods.remove_method import remove_method
+from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
+from webapp.actions.payments.challenges import challenge_address, conclude_challenge
+from webapp.actions.payments.pay import pay_now, retry
+from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
+from webapp.actions.payments.receive_event import receive_event
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.actions.usage.import_usage import import_usage
+from webapp.actions.usage.open_hold import open_hold
+from webapp.actions.usage.post_usage import post_usage
+from webapp.actions.users.invitations import invite
+from webapp.actions.users.sessions import start_session
+from webapp.actions.webhooks.endpoints import add_endpoint
+from webapp.background.scheduler import JOBS
 from webapp.clock import Clock
-from webapp.domain import links, money
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ALL, KeyChoice
-from webapp.domain.attempts import Attempt
-from webapp.domain.audit import Actor, AuditEntry
-from webapp.domain.decisions import Decision
-from webapp.domain.holds import LIFE
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor, AuditEntry
+from webapp.domain.accounts.decisions import Decision
+from webapp.domain.api_keys.api_key import ALL, KeyChoice
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.low_balance import Choice, LowBalanceSettings, RefillMode
-from webapp.domain.notices import Notice
-from webapp.domain.passkeys import Passkey
-from webapp.domain.payment_methods import PaymentMethod, listed
-from webapp.domain.policy import Policy
-from webapp.domain.usage import Usage
-from webapp.domain.users import Right, Role
-from webapp.domain.webhooks import CHOICES, EndpointChoice
-from webapp.jobs import JOBS
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.payment_methods.payment_method import PaymentMethod, listed
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared import money, signed_links
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
+from webapp.domain.usage.holds import LIFE
+from webapp.domain.usage.record import Usage
+from webapp.domain.users.passkeys import Passkey
+from webapp.domain.users.user import Right, Role
+from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
 from webapp.processors.sandbox.form import token_for
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -114,7 +114,7 @@ def micros(text: str | int | None) -> int | None:
 
 def resume_token(secret_key: str, attempt_id: int) -> str:
     """As a mail's link carries it: it leads to this payment (F7)."""
-    return links.sign(secret_key, links.RESUME, attempt_id)
+    return signed_links.sign(secret_key, signed_links.RESUME, attempt_id)
 
 
 def sum_of(session: Session, account_id: int) -> int:

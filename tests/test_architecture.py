@@ -4,11 +4,11 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from webapp.settings import ROOT
+
 WEBAPP = ROOT / "webapp"
 
 CLOCKS = {

@@ -10,16 +10,16 @@ from sqlalchemy import func, select
 from benchmarks import copies, customers, homes
 from benchmarks.figures import payments_page
 from benchmarks.rows import Row, at_least, at_most
-from webapp.actions.pay import pay_now
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ApiKey, hash_key
-from webapp.domain.audit import COMMAND_LINE
+from webapp.actions.payments.pay import pay_now
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.api_keys.api_key import ApiKey, hash_key
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payment_methods import listed
-from webapp.domain.payments import PaymentKind
+from webapp.domain.payment_methods.payment_method import listed
+from webapp.domain.payments.payment import PaymentKind
 from webapp.extensions import db
-from webapp.reads.payment_filters import Filters, Shown
-from webapp.reads.payment_list import read_payments
+from webapp.reads.payments.payment_filters import Filters, Shown
+from webapp.reads.payments.payment_list import read_payments
 from webapp.settings import ROOT
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import migrate
-from webapp.environment import BadSetting, sqlite_url
+from webapp.env import BadSetting, sqlite_url
 from webapp.settings import ROOT, SECRET_KEYS, SECRETS, Settings
 
 PAYPAL_KEYS = {

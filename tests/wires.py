@@ -5,13 +5,13 @@ from secrets import token_hex
 from sqlalchemy import select
 
 from tests.factories import World, micros
-from webapp.actions.add_proof import add_proof
-from webapp.actions.cancel_wire import cancel_wire
-from webapp.actions.complete_wire import complete_wire
-from webapp.actions.reject_wire import reject_wire
-from webapp.actions.request_wire import request_wire
-from webapp.domain.audit import Actor, AuditEntry
-from webapp.domain.wires import WireRequest, parse_rate
+from webapp.actions.wires.add_proof import add_proof
+from webapp.actions.wires.cancel_wire import cancel_wire
+from webapp.actions.wires.complete_wire import complete_wire
+from webapp.actions.wires.reject_wire import reject_wire
+from webapp.actions.wires.request_wire import request_wire
+from webapp.domain.accounts.audit import Actor, AuditEntry
+from webapp.domain.wires.wire import WireRequest, parse_rate
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00"

@@ -7,69 +7,24 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import api, cli, guard
-from webapp.actions.notebook import DatabaseNotebook
+from webapp import api, cli, outages
+from webapp.actions.payments.notebook import DatabaseNotebook
 from webapp.clock import Clock
-from webapp.courier import HttpCourier
-from webapp.domain import links, vault
-from webapp.domain.bank import BankDetails
-from webapp.domain.policy import Automatic, Policy
-from webapp.domain.provider import Provider
-from webapp.domain.schema import SCRIPT_LOCATION
+from webapp.database.schema_version import SCRIPT_LOCATION
+from webapp.delivery.mailer import OutboxMailer, SmtpMailer
+from webapp.delivery.proof_storage import ProofFolder
+from webapp.delivery.webhook_sender import HttpCourier
+from webapp.domain.shared import signed_links, vault
+from webapp.domain.shared.policy import Automatic, Policy
+from webapp.domain.shared.provider import Provider
+from webapp.domain.wires.bank_details import BankDetails
 from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
-from webapp.mailer import OutboxMailer, SmtpMailer
 from webapp.ports import Mailer
-from webapp.processors.chosen import choose
-from webapp.proof_files import ProofFolder
+from webapp.processors.registry import choose
 from webapp.settings import ROOT, Settings
-from webapp.shift import Shift
-from webapp.web import (
-    access,
-    accounts,
-    activity,
-    addresses,
-    api_keys,
-    audit_log,
-    balance,
-    billing_details,
-    challenges,
-    charge_question,
-    compression,
-    controls,
-    data,
-    drawing,
-    emails,
-    errors,
-    funds,
-    headers,
-    invitations,
-    low_balance,
-    notifications,
-    operator,
-    passkey_challenges,
-    passkeys,
-    passwords,
-    payment_methods,
-    payments,
-    pictures,
-    probes,
-    profile,
-    proof,
-    proxies,
-    refusal_log,
-    sandbox,
-    second_factor,
-    session,
-    sign_up,
-    statement,
-    static_files,
-    throttling,
-    unsubscribe,
-    users,
-    webhook_endpoints,
-    webhooks,
-    wires,
-)
+from webapp.supervisor import Shift
+from webapp.web import pages
+from webapp.web.http import static_files, trusted_proxies
 
 STATIC = ROOT / "static"
 TEMPLATES = ROOT / "templates"
@@ -127,12 +82,12 @@ def create_app(
     with app.app_context():
         tune(db.engine)
         vault.give_key(db.engine, settings.secret_key)
-    guard.init_app(app)
-    register_pages(app)
+    outages.init_app(app)
+    pages.register(app)
     api.register(app)
     cli.register(app)
     static_files.serve(app, static, behind_tls=behind_tls)
-    proxies.believe(app, settings.trusted_proxies)
+    trusted_proxies.believe(app, settings.trusted_proxies)
     return app
 
 
@@ -175,7 +130,7 @@ def build_parts(
         card_processor=chosen.cards.name,
         paypal_processor=chosen.paypal.name if chosen.paypal else "",
         mailer=mailer or build_mailer(settings),
-        letters=OutboxMailer(TEMPLATES, settings.base_url, links.masked),
+        letters=OutboxMailer(TEMPLATES, settings.base_url, signed_links.masked),
         courier=HttpCourier(settings.webhook_allowed_networks),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
@@ -211,7 +166,7 @@ def build_bank(settings: Settings) -> BankDetails | None:
 
 
 def build_mailer(settings: Settings) -> Mailer:
-    sign = partial(links.sign, settings.secret_key)
+    sign = partial(signed_links.sign, settings.secret_key)
     if not settings.mail_server:
         return OutboxMailer(TEMPLATES, settings.base_url, sign)
     return SmtpMailer(
@@ -225,54 +180,3 @@ def build_mailer(settings: Settings) -> Mailer:
         password=settings.mail_password,
         use_tls=settings.mail_use_tls,
     )
-
-
-def register_pages(app: Flask) -> None:
-    access.init_app(app)
-    addresses.init_app(app)
-    pictures.init_app(app)
-    errors.init_app(app)
-    proof.init_app(app)
-    passkey_challenges.init_app(app)
-    charge_question.init_app(app)
-    throttling.init_app(app)
-    refusal_log.init_app(app)
-    compression.init_app(app)
-    drawing.init_app(app)
-    controls.init_app(app)
-    headers.init_app(app)
-    pages = [
-        session,
-        accounts,
-        profile,
-        second_factor,
-        passkeys,
-        sign_up,
-        emails,
-        passwords,
-        users,
-        invitations,
-        payment_methods,
-        low_balance,
-        payments,
-        funds,
-        challenges,
-        balance,
-        billing_details,
-        activity,
-        statement,
-        wires,
-        notifications,
-        unsubscribe,
-        api_keys,
-        webhook_endpoints,
-        data,
-        audit_log,
-        operator,
-        webhooks,
-        probes,
-    ]
-    for page in pages:
-        app.register_blueprint(page.blueprint)
-    if app.extensions["ballast"].sandbox is not None:
-        app.register_blueprint(sandbox.blueprint)

@@ -22,18 +22,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from webapp.actions.each import Going, always
-from webapp.actions.post_together import Together
+from webapp.actions.batch import Going, always
+from webapp.actions.usage.group_commit import Together
 from webapp.clock import Clock
-from webapp.domain.bank import BankDetails
-from webapp.domain.base import Base
-from webapp.domain.policy import Policy
-from webapp.domain.pooler import POOLED, is_pooled
-from webapp.domain.schema import Gate
+from webapp.database.base import Base
+from webapp.database.pooler import POOLED, is_pooled
+from webapp.database.schema_version import Gate
+from webapp.domain.shared.policy import Policy
+from webapp.domain.wires.bank_details import BankDetails
 from webapp.ports import Courier, Mailer, Processors, ProofFiles
-from webapp.reads.installation import Sightings
+from webapp.reads.system.installation import Sightings
 from webapp.settings import Settings
-from webapp.shift import Shift, sentence_of
+from webapp.supervisor import Shift, sentence_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -131,7 +131,7 @@ def tune(engine: Engine) -> None:
     """Make the database keep its promises under many threads.
 
     Who reads sees one state of it, whatever is written meanwhile; who writes has said so at the
-    start (see `domain.base.begin_writing`), waits for who came before, and sees what they wrote.
+    start (see `database.base.begin_writing`), waits for who came before, and sees what they wrote.
     """
     tune_sqlite(engine) if engine.dialect.name == "sqlite" else tune_postgres(engine)
 

@@ -1,6 +1,6 @@
 """What we ask of outsiders, and the closed set of answers they may give.
 
-Amounts are integers in millionths of the currency's unit (see `webapp.domain.money`).
+Amounts are integers in millionths of the currency's unit (see `webapp.domain.shared.money`).
 Instants are aware datetimes in UTC. A processor never raises for what can happen to a payment:
 its own exceptions stop at its file and become one of these answers.
 """

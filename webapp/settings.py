@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from webapp import private_files
-from webapp.environment import MICROS, BadSetting, Environment, decimal, sqlite_file, sqlite_url
+from webapp.env import MICROS, BadSetting, Environment, decimal, sqlite_file, sqlite_url
 
 log = logging.getLogger(__name__)
 

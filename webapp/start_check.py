@@ -5,8 +5,8 @@ import logging
 from flask import Flask
 
 from webapp.extensions import db, parts
-from webapp.reads.installation import Severity, findings_of_database, findings_of_settings
-from webapp.shift import sentence_of
+from webapp.reads.system.installation import Severity, findings_of_database, findings_of_settings
+from webapp.supervisor import sentence_of
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 from benchmarks import copies, customers, homes
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_least, at_most
-from webapp.domain.base import begin_writing
-from webapp.domain.money import MICROS
-from webapp.domain.top_ups import TopUp, TopUpState
+from webapp.background.worker import THREADS
+from webapp.database.base import begin_writing
+from webapp.domain.shared.money import MICROS
+from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.extensions import db
-from webapp.worker import THREADS
 
 ANSWER = 0.2
 """Seconds that the processor takes."""

@@ -13,10 +13,10 @@ from benchmarks import customers, homes
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_least
 from benchmarks.servers import free_port
-from webapp.actions.pay import pay_now
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.notices import Notice, NoticeKind
-from webapp.domain.payment_methods import listed
+from webapp.actions.payments.pay import pay_now
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.payment_methods.payment_method import listed
 from webapp.extensions import db
 from webapp.settings import ROOT
 

@@ -9,9 +9,9 @@ from benchmarks import customers, homes
 from benchmarks.bench import Bench, House, alternate
 from benchmarks.customers import PAGE, Customer
 from benchmarks.rows import Row
-from webapp.actions.post_usage import post_usage
-from webapp.domain.money import MICROS
-from webapp.domain.usage import Usage
+from webapp.actions.usage.post_usage import post_usage
+from webapp.domain.shared.money import MICROS
+from webapp.domain.usage.record import Usage
 from webapp.extensions import Parts, db
 
 ENTRIES, BATCH = 100_000, 1_000

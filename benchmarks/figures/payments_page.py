@@ -12,12 +12,12 @@ from benchmarks.bench import CONNECTIONS, Bench
 from benchmarks.customers import Customer
 from benchmarks.rows import Row
 from benchmarks.servers import Server
-from webapp.actions.pay import pay_now
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.money import MICROS
-from webapp.domain.payment_methods import listed
+from webapp.actions.payments.pay import pay_now
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.payment_methods.payment_method import listed
+from webapp.domain.shared.money import MICROS
 from webapp.extensions import db
-from webapp.processors.sandbox.answers import AnswerKind
+from webapp.processors.sandbox.scripted_responses import AnswerKind
 
 PAGE = "/billing/payments"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks import customers, homes, sqlite
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_most
-from webapp.actions.sweep import sweep
-from webapp.domain.money import MICROS
+from webapp.actions.top_ups.sweep import sweep
+from webapp.domain.shared.money import MICROS
 from webapp.extensions import db
 
 FIND = """

@@ -6,7 +6,7 @@ from benchmarks import customers, homes, http
 from benchmarks.bench import CONNECTIONS, Bench, House, alternate
 from benchmarks.load import rates, told
 from benchmarks.rows import Row, at_least
-from webapp.domain.audit import AuditEntry
+from webapp.domain.accounts.audit import AuditEntry
 from webapp.extensions import db
 
 

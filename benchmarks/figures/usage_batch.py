@@ -11,7 +11,7 @@ from benchmarks import customers, homes, http, sqlite
 from benchmarks.bench import Bench, alternate
 from benchmarks.load import MARK, told
 from benchmarks.rows import Row, at_least
-from webapp.domain.money import MICROS
+from webapp.domain.shared.money import MICROS
 
 BATCH = 1_000
 

@@ -7,7 +7,7 @@ from benchmarks import customers, homes, http
 from benchmarks.bench import CONNECTIONS, Bench, alternate
 from benchmarks.load import MARK, rates, told
 from benchmarks.rows import Row, at_least
-from webapp.domain.money import MICROS
+from webapp.domain.shared.money import MICROS
 
 
 def measure(bench: Bench) -> list[Row]:

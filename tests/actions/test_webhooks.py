@@ -9,15 +9,15 @@ from sqlalchemy import event
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.factories import AMEX, DECLINING, MASTERCARD, VISA
-from webapp.actions import webhook_endpoints as actions
-from webapp.actions.deliver_webhooks import deliver_to
-from webapp.actions.forget_events import forget_events
-from webapp.domain import webhooks
-from webapp.domain.accounts import Account
-from webapp.domain.errors import Conflict, Denied, Invalid, NotFound
-from webapp.domain.notices import NoticeKind
-from webapp.domain.users import Right
-from webapp.domain.webhooks import (
+from webapp.actions.webhooks import endpoints as actions
+from webapp.actions.webhooks.delete_old_events import forget_events
+from webapp.actions.webhooks.deliver_webhooks import deliver_to
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
+from webapp.domain.users.user import Right
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import (
     BACK_OFF,
     CHOICES,
     KEPT,

@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session
 
 from tests import wires
 from tests.factories import micros
-from webapp.actions.complete_wire import complete_wire
-from webapp.actions.forget_proofs import forget_proofs
-from webapp.domain import proofs
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.errors import Conflict, Invalid, NotFound, Refusal
+from webapp.actions.wires.complete_wire import complete_wire
+from webapp.actions.wires.delete_old_proofs import forget_proofs
+from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments import Payment, PaymentKind
-from webapp.domain.wires import OPEN_AT_ONCE, PROOF_BYTES, PROOFS, WireRequest
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
+from webapp.domain.wires import proofs
+from webapp.domain.wires.wire import OPEN_AT_ONCE, PROOF_BYTES, PROOFS, WireRequest
 from webapp.extensions import db
 
 
@@ -336,7 +336,7 @@ def test_one_that_never_was(world, act):
 def test_proofs_have_a_quota_for_an_account_f13(world, monkeypatch):
     """F13: cancelling and asking again makes no room; a completed request counts no more."""
     size = len(wires.PDF)
-    monkeypatch.setattr("webapp.actions.add_proof.PROOF_BYTES", 3 * size)
+    monkeypatch.setattr("webapp.actions.wires.add_proof.PROOF_BYTES", 3 * size)
     first = wires.prove(world, wires.ask(world))
     for _ in range(2):
         wires.cancel(world, wires.prove(world, wires.ask(world)))

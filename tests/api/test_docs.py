@@ -6,17 +6,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from tests.conftest import on_sqlite
 from tests.factories import MASTERCARD, VISA
-from webapp.api.codes import CODES
+from webapp.api.http.codes import CODES
 from webapp.settings import ROOT
 
-TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+TEXT = (ROOT / "docs" / "api.md").read_text()
 
 
 def blocks(language):

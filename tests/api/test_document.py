@@ -7,10 +7,10 @@ from html import unescape
 import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
-from webapp.api.codes import CODES
-from webapp.api.document import endpoints
-from webapp.api.operations import operation_of
-from webapp.domain.api_keys import ApiKey, KeyChoice, Scope
+from webapp.api.http.codes import CODES
+from webapp.api.openapi.operations import operation_of
+from webapp.api.reference.document import endpoints
+from webapp.domain.api_keys.api_key import ApiKey, KeyChoice, Scope
 
 
 @pytest.fixture

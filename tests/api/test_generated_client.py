@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import on_sqlite
 from tests.factories import VISA
-from webapp.api import document
+from webapp.api.reference import document
 
 NAME = "ballast_made_client"
 

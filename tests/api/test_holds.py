@@ -5,9 +5,9 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import event
 
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import Scope
-from webapp.domain.holds import Hold, HoldState
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.usage.holds import Hold, HoldState
 from webapp.extensions import db
 
 HOLDS = "/api/v1/holds"

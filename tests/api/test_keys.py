@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, text
 
-from webapp.actions.revoke_key import revoke_key
-from webapp.actions.rotate_key import rotate_key
-from webapp.domain.api_keys import MOST, ApiKey, Scope
-from webapp.domain.audit import AuditEntry
-from webapp.domain.errors import Conflict, Denied, Invalid, NotFound
-from webapp.domain.users import Right
+from webapp.actions.api_keys.revoke_key import revoke_key
+from webapp.actions.api_keys.rotate_key import rotate_key
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.api_keys.api_key import MOST, ApiKey, Scope
+from webapp.domain.shared.errors import Conflict, Denied, Invalid, NotFound
+from webapp.domain.users.user import Right
 from webapp.extensions import db
 
 TECHNICIAN = frozenset({Right.TECHNICAL})

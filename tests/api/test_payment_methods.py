@@ -1,7 +1,7 @@
 """Payment methods by machine: the list, consent, order and removal."""
 
 from tests.factories import AMEX, MASTERCARD, VISA
-from webapp.domain.audit import AuditEntry
+from webapp.domain.accounts.audit import AuditEntry
 
 PROBLEM = "application/problem+json"
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from webapp.api.usage import LARGEST_BATCH
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.top_ups import TopUp
+from webapp.domain.top_ups.top_up import TopUp
 from webapp.extensions import parts
 
 PROBLEM = "application/problem+json"
@@ -505,7 +505,7 @@ def test_a_fault_of_ours_is_told_without_its_trace(meter, monkeypatch):
     def broken(*args):
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr("webapp.actions.post_together.post_usage", broken)
+    monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage", broken)
     answer = meter(record())
 
     assert (answer.status_code, answer.mimetype) == (500, PROBLEM)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from webapp.domain.api_keys import Scope
-from webapp.domain.webhooks import Endpoint
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.webhooks.endpoint import Endpoint
 
 HERE = "/api/v1/webhook-endpoints"
 ASKED = {"url": "https://example.com/hooks", "events": ["payment.succeeded", "balance.low"]}

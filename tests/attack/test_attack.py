@@ -22,20 +22,20 @@ from tests.attack.conftest import INPUTS
 from tests.attack.fuzz import Door, Scripts, fuzz
 from tests.attack.payloads import IMAGE, NAMES, SCRIPT
 from tests.conftest import on_sqlite
-from tests.everybody import address_of, form_of
 from tests.factories import PASSWORD, resume_token
+from tests.roles import address_of, form_of
 from tests.web import matrix
-from webapp.actions.create_account import create_account
-from webapp.courier import PRIVATE, HttpCourier
-from webapp.domain import passwords
-from webapp.domain.accounts import Account
-from webapp.domain.audit import Actor
-from webapp.domain.errors import Invalid
-from webapp.domain.notices import Notice
-from webapp.domain.public_addresses import GLOBAL_IPV6, SPECIAL_IPV4, SPECIAL_IPV6
-from webapp.domain.users import Membership, User
+from webapp.actions.accounts.create_account import create_account
+from webapp.delivery.mailer import SmtpMailer
+from webapp.delivery.webhook_sender import PRIVATE, HttpCourier
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.public_addresses import GLOBAL_IPV6, SPECIAL_IPV4, SPECIAL_IPV6
+from webapp.domain.users import passwords
+from webapp.domain.users.user import Membership, User
 from webapp.extensions import csrf
-from webapp.mailer import SmtpMailer
 from webapp.ports import Letter
 from webapp.settings import ROOT
 
@@ -338,18 +338,18 @@ def test_signed_links_altered_replayed_and_of_others(app, world, records, visito
 
 JUDGED = {
     # Which table is named by constants of the same file; values are bound.
-    ("B608", "webapp/processors/sandbox/afterwards.py"),
+    ("B608", "webapp/processors/sandbox/refunds_and_disputes.py"),
     ("B608", "webapp/processors/sandbox/agreements.py"),
     ("B608", "webapp/processors/sandbox/charges.py"),
     ("B608", "webapp/processors/sandbox/vault.py"),
     # A template's own output, which has escaped what it was given.
-    ("B704", "webapp/web/drawing.py"),
+    ("B704", "webapp/web/templating/partial_cache.py"),
     # Markup that a template has drawn, with its controls off; the reason is escaped.
-    ("B704", "webapp/web/controls.py"),
+    ("B704", "webapp/web/http/controls.py"),
     # It is compared with HOST; nothing is bound.
-    ("B104", "webapp/reads/installation.py"),
+    ("B104", "webapp/reads/system/installation.py"),
     # The drawing of a QR code: lines and no text.
-    ("B704", "webapp/web/pictures.py"),
+    ("B704", "webapp/web/templating/icons.py"),
 }
 
 

@@ -40,8 +40,8 @@ from tests.conftest import settings_in
 from tests.factories import World, signed_in_cookie
 from webapp.app import create_app
 from webapp.extensions import db
+from webapp.settings import ROOT
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 20_000
 """Milliseconds: a slow machine makes a test slow, not red."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.factories import World
-from webapp.domain.payment_methods import PaymentMethod
+from webapp.domain.payment_methods.payment_method import PaymentMethod
 
 MAIN = "/billing/payment-methods"
 

@@ -11,13 +11,13 @@ from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_widths import PHONE, sticks_out
-from tests.everybody import hire
+from tests.delivery.test_mailer import FACTS
 from tests.factories import MASTERCARD, VISA
-from tests.test_mailer import FACTS
-from webapp.domain.attempts import Attempt
-from webapp.domain.base import begin_writing
-from webapp.domain.notices import Notice, NoticeKind, NoticeState
-from webapp.domain.users import User
+from tests.roles import hire
+from webapp.database.base import begin_writing
+from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.users.user import User
 
 
 @pytest.fixture

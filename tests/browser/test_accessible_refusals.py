@@ -10,10 +10,10 @@ from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN, MASTERCARD_NAME, apply, field, refill, settings, switch
 from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_widths import PHONE, sticks_out
-from tests.everybody import hire
 from tests.factories import MASTERCARD, VISA
-from webapp.domain.api_keys import Scope
-from webapp.domain.users import Membership, Role, User
+from tests.roles import hire
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.users.user import Membership, Role, User
 
 LOOKS = pytest.mark.parametrize("look", [{}, {"viewport": PHONE}], ids=["wide", "phone"])
 

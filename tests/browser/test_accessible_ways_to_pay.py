@@ -10,8 +10,8 @@ from tests.browser.test_bank_window import window
 from tests.browser.test_challenges import begin
 from tests.browser.test_paypal import choose
 from tests.factories import CHALLENGED_ALWAYS, VISA, resume_token
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.domain.audit import Actor
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.domain.accounts.audit import Actor
 
 TAB = "/billing/wire-transfers"
 

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.screen import balance
 from tests.browser.test_accessibility import expect_no_violations
-from webapp.domain.users import Membership, Role
+from webapp.domain.users.user import Membership, Role
 
 
 @pytest.fixture

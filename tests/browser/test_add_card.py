@@ -1,7 +1,6 @@
 """Adding a card: what is typed goes to the card processor, and never to the application (M7)."""
 
 import re
-from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
@@ -22,11 +21,12 @@ from tests.browser.screen import (
 )
 from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.processors.sandbox import countries
+from webapp.settings import ROOT
 
 INSUFFICIENT_FUNDS = "4000000000009995"
 BAD_LUHN = "4242424242424241"
 CAPTURE = "/sandbox/cards"
-SCRIPTS = Path(__file__).parents[2] / "static/js"
+SCRIPTS = ROOT / "static/js"
 
 
 def open_form(page):

@@ -19,7 +19,7 @@ from tests.browser.test_bank_window import ALWAYS_NAME, answer, bank, window
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_widths import PHONE, sticks_out
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_THEN_DECLINED
-from webapp.domain.payment_methods import Standing
+from webapp.domain.payment_methods.payment_method import Standing
 
 AT_BANK = re.compile("/sandbox/challenges/")
 WAYS = pytest.mark.parametrize("way", ["funds", "retry"])

@@ -19,9 +19,9 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA
-from webapp.domain.accounts import Account
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.users import User
+from webapp.domain.accounts.account import Account
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users.user import User
 
 
 def tab_to(page, place, key="Tab"):

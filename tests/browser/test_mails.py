@@ -7,10 +7,10 @@ No server is asked: the rendered mail is the page, and nothing in it loads or ru
 import pytest
 
 from tests.factories import START
-from webapp.domain.accounts import Account
-from webapp.domain.notices import TOPICS
-from webapp.mailer import OutboxMailer
-from webapp.reads.mail_samples import facts
+from webapp.delivery.mailer import OutboxMailer
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import TOPICS
+from webapp.reads.notifications.email_samples import facts
 from webapp.settings import ROOT
 
 OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"

@@ -21,7 +21,7 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, VISA, micros
-from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
 def never_reloaded(page):

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.screen import MAIN, MASTERCARD_NAME, VISA_NAME, row, said, switch
 from tests.factories import MASTERCARD, VISA, signed_in_cookie
-from tests.surroundings.conftest import read_only
+from tests.failure_modes.conftest import read_only
 from webapp.extensions import db
 
 NOTHING_DONE = "Nothing can be changed just now. Nothing was done."

@@ -11,8 +11,8 @@ from tests.browser.screen import said
 from tests.browser.test_accessibility import expect_no_violations
 from tests.browser.test_session import email_of
 from tests.factories import PASSWORD
-from webapp.domain.notices import Notice
-from webapp.domain.sessions import UserSession
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.users.sessions import UserSession
 
 MAIN = re.compile("/billing/payment-methods$")
 

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from tests.browser.screen import MAIN, VISA_NAME, dialog, press, row, rows, said, switch
 from tests.browser.test_widths import PHONE, sticks_out
 from tests.factories import VISA
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.domain.audit import Actor
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.domain.accounts.audit import Actor
 
 EMAIL = "ana@example.com"
 NAME = f"PayPal {EMAIL}"

@@ -11,10 +11,10 @@ from tests.browser.screen import more, press, row, said, until
 from tests.browser.test_paypal import NAME, NOT_GIVEN, agree, choose
 from tests.conftest import settings_in
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
-from webapp.actions.allow_paypal import allow_paypal
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.app import create_app
 from webapp.clock import Clock
-from webapp.domain.audit import Actor
+from webapp.domain.accounts.audit import Actor
 from webapp.extensions import db
 
 

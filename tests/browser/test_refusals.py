@@ -17,9 +17,9 @@ from tests.browser.screen import (
     settings,
     switch,
 )
-from tests.everybody import hire
 from tests.factories import MASTERCARD, PASSWORD, VISA
-from webapp.domain.users import Membership, Role
+from tests.roles import hire
+from webapp.domain.users.user import Membership, Role
 
 LOOKING = "You are viewing this account as its customer. Controls are off."
 

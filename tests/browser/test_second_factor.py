@@ -8,8 +8,8 @@ from tests.browser.conftest import session_cookie
 from tests.browser.screen import MAIN, apply, field
 from tests.browser.test_accessibility import expect_no_violations
 from tests.factories import PASSWORD, VISA
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.users import User
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users.user import User
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.screen import MAIN, balance
 from tests.factories import PASSWORD
-from webapp.domain.users import User
+from webapp.domain.users.user import User
 
 
 def sign_in(page, email, password):

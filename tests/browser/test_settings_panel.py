@@ -17,7 +17,7 @@ from tests.browser.screen import (
 )
 from tests.browser.test_accessibility import expect_no_violations
 from tests.factories import MASTERCARD, VISA, micros
-from webapp.domain.low_balance import LowBalanceSettings
+from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
 def stored(world):

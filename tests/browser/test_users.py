@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.screen import MAIN
 from tests.browser.test_accessibility import expect_no_violations
-from webapp.domain.notices import Notice
-from webapp.domain.users import Membership, Role, User
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.users.user import Membership, Role, User
 
 HERE = "/settings/users"
 LOOKS = pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])

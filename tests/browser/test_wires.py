@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests import wires
 from tests.browser.screen import dialog, press, said, until
-from webapp.domain.wires import WireRequest
+from webapp.domain.wires.wire import WireRequest
 
 TAB = "/billing/wire-transfers"
 LARGE = 10 * 1024 * 1024 + 1

@@ -22,8 +22,8 @@ from tests.browser.screen import (
     switch,
 )
 from tests.factories import MASTERCARD, PASSWORD, VISA, valid_expiry
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.users import User
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users.user import User
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ IMPORTED = (
     "tests.chaos.processes",
     "tests.chaos.tripwires",
     "webapp.app",
-    "webapp.jobs",
+    "webapp.background.scheduler",
     "webapp.processors.stripe.processor",
-    "webapp.worker",
+    "webapp.background.worker",
 )
 
 WEB = ("gunicorn", "--config", "deploy/gunicorn.conf.py", "tests.chaos.wsgi:app")

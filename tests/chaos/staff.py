@@ -8,7 +8,7 @@ from tests.chaos.installation import Account, Installation, Said
 from tests.chaos.journal import ByHand, Debit, Journal
 from tests.chaos.processes import Life
 from tests.chaos.tally import Tally
-from webapp.domain.faults import SENTENCES
+from webapp.database.errors import SENTENCES
 
 ARMED = 40
 """Steps: a command comes by few."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tests.chaos.found import Found
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import Received
-from webapp.domain.faults import SENTENCES
+from webapp.database.errors import SENTENCES
 
 AT_REST = {
     "an attempt is open": (

@@ -18,8 +18,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from tests.chaos.steps import ACTIONS, BOOKS, CALLS, DELIVER, SEND, at_books
-from webapp.courier import HttpCourier
-from webapp.mailer import SmtpConnection
+from webapp.delivery.mailer import SmtpConnection
+from webapp.delivery.webhook_sender import HttpCourier
 from webapp.processors.sandbox.base import PretendProcessor
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor

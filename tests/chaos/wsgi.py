@@ -12,12 +12,12 @@ from pathlib import Path
 from jinja2 import FileSystemBytecodeCache
 
 from tests.chaos import tripwires
-from webapp import jobs
+from webapp.background import scheduler
 
 HURRY = 1
 """Seconds between two runs of every job: the run's clock goes faster than the wall's."""
 
-jobs.JOBS = tuple(replace(job, seconds=HURRY) for job in jobs.JOBS)
+scheduler.JOBS = tuple(replace(job, seconds=HURRY) for job in scheduler.JOBS)
 if orders := os.environ.get("CHAOS"):
     told = json.loads(orders)
     tripwires.lay(told["armed"], Path(told["trace"]))

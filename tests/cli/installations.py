@@ -22,18 +22,19 @@ from tests.factories import (
     passkey_of,
     signed_in_cookie,
 )
-from webapp.actions.admit import admit
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.actions.notebook import DatabaseNotebook
-from webapp.actions.operators import create_operator
-from webapp.actions.repeat_request import begin_request
-from webapp.actions.second_factor import turn_on
+from webapp.actions.api_keys.idempotency import begin_request
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.actions.payments.notebook import DatabaseNotebook
+from webapp.actions.users.operators import create_operator
+from webapp.actions.users.rate_limit import admit
+from webapp.actions.users.second_factor import turn_on
 from webapp.app import create_app
-from webapp.copies.rows import tables
-from webapp.copies.snapshot import view
-from webapp.domain import evidence, second_factor, throttle
-from webapp.domain.events import EventPosition
-from webapp.domain.throttle import Count
+from webapp.backup.rows import tables
+from webapp.backup.snapshot import view
+from webapp.domain.payments import unmatched_events
+from webapp.domain.payments.processor_events import EventPosition
+from webapp.domain.users import rate_limits, second_factor
+from webapp.domain.users.rate_limits import Count
 from webapp.extensions import db, parts
 
 
@@ -79,7 +80,9 @@ def hear_from_the_processor(world: World):
     world.books.afterwards.refund(paid.key, micros("40.00"), now)
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
-    evidence.put(world.session, "sandbox", "re_stray", what, micros("1.00"), "USD", now, now)
+    unmatched_events.put(
+        world.session, "sandbox", "re_stray", what, micros("1.00"), "USD", now, now
+    )
     world.session.add(EventPosition(processor="stripe", caught_up_to=now, listed_to=now))
     world.session.commit()
 
@@ -101,7 +104,7 @@ def let_people_in(world: World):
     passkey_of(world.session, world.created.user_id, now)
     staff = {"name": "Sam Ray", "email": "staff@example.com", "password": PASSWORD}
     create_operator(world.session, **staff, actor=world.owner, now=now)
-    admit(world.session, "tried", [Count(throttle.KEY_FROM, "192.0.2.7")], now)
+    admit(world.session, "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")], now)
 
 
 def live(world: World):

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.factories import VISA
-from webapp.domain.accounts import Account
-from webapp.domain.audit import AuditEntry
-from webapp.domain.passwords import is_right
-from webapp.domain.users import User
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.users.passwords import is_right
+from webapp.domain.users.user import User
 
 CREATE = "accounts create --name 'Pier Telecom' --email ana@pier.example"
 

@@ -11,21 +11,21 @@ from sqlalchemy import func, select
 from tests.conftest import on_postgres, on_sqlite
 from tests.factories import MovableClock
 from webapp.app import create_app
-from webapp.cli import demo_calls
-from webapp.cli.demo import make
-from webapp.domain import money
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
+from webapp.cli.demo import calls
+from webapp.cli.demo.commands import make
+from webapp.delivery.mailer import SmtpMailer
+from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.notices import Notice
-from webapp.domain.passwords import is_right
-from webapp.domain.payment_methods import listed
-from webapp.domain.users import User
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.payment_methods.payment_method import listed
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared import money
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users.passwords import is_right
+from webapp.domain.users.user import User
 from webapp.extensions import db, parts
-from webapp.mailer import SmtpMailer
-from webapp.reads.failed_payments import read_failed_payments
-from webapp.reads.ledger_check import check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
+from webapp.reads.payments.failed_payments import read_failed_payments
 from webapp.settings import Settings
 
 NOW = datetime(2026, 11, 22, 11, 30, tzinfo=UTC)
@@ -139,7 +139,7 @@ class TestTheStory:
             )
         ).all()
         assert {description for _, description, _ in rows} == {
-            route.description for route in (*demo_calls.ROUTES, demo_calls.NIGHT)
+            route.description for route in (*calls.ROUTES, calls.NIGHT)
         }
         decimals = {len(money.decimal_text(-amount).split(".")[1]) for amount, _, _ in rows}
         assert decimals >= {4, 5, 6}
@@ -187,7 +187,7 @@ def test_a_customers_database_is_left_alone(flask, world, session):
 
 
 def test_a_story_that_breaks_off_leaves_nothing(flask, session, monkeypatch):
-    monkeypatch.setattr("webapp.cli.demo_story.Story._declined_by_amex", lambda self: 1 / 0)
+    monkeypatch.setattr("webapp.cli.demo.story.Story._declined_by_amex", lambda self: 1 / 0)
     assert flask("demo seed").exit_code == 1
     assert session.scalar(select(func.count(Account.id))) == 0
 

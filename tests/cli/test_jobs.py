@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from webapp.jobs import JOBS
+from webapp.background.scheduler import JOBS
 from webapp.settings import ROOT
 
 

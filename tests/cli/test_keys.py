@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from webapp.domain.api_keys import ApiKey
+from webapp.domain.api_keys.api_key import ApiKey
 
 
 def said(result):

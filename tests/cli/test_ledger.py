@@ -1,4 +1,4 @@
-"""`flask ledger check`. What it finds is tested in tests/reads/test_ledger_check.py."""
+"""`flask ledger check`. What it finds is tested in tests/reads/ledger/test_ledger_check.py."""
 
 import json
 

@@ -2,8 +2,8 @@
 
 import json
 
-from webapp.domain.operators import Operator
-from webapp.domain.users import User
+from webapp.domain.users.operators import Operator
+from webapp.domain.users.user import User
 
 MAKE = "operators create --name Pat --password a-long-password --json --email"
 

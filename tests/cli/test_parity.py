@@ -10,8 +10,9 @@ import click
 import pytest
 
 from tests.factories import DECLINING, MASTERCARD, VISA
-from webapp.api.document import endpoints
-from webapp.api.operations import Group
+from webapp.api.openapi.operations import Group
+from webapp.api.reference.document import endpoints
+from webapp.settings import ROOT
 
 COMMANDS = {
     "post_usage": "usage post",
@@ -183,6 +184,6 @@ def test_a_shell_completes_the_words(app):
         "COMP_CWORD": "2",
     }
     flask = Path(sys.executable).with_name("flask")
-    root = Path(__file__).parents[2]
+    root = ROOT
     told = subprocess.run([flask], cwd=root, env=environ, capture_output=True, text=True)
     assert told.stdout == "plain,retry\n", told.stderr

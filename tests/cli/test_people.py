@@ -1,8 +1,8 @@
 """`flask accounts reset-second-factor`, as an operator types it."""
 
-from webapp.actions.second_factor import turn_on
-from webapp.domain.second_factor import TOTP, RecoveryCode, new_secret
-from webapp.domain.users import User
+from webapp.actions.users.second_factor import turn_on
+from webapp.domain.users.second_factor import TOTP, RecoveryCode, new_secret
+from webapp.domain.users.user import User
 
 COMMAND = "accounts reset-second-factor"
 

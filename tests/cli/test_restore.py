@@ -13,9 +13,9 @@ from sqlalchemy import select
 from tests import wires
 from tests.cli.installations import Installation, rows
 from tests.factories import START, World
-from webapp.copies.archive import Manifest, packing
-from webapp.domain.payment_methods import PaymentMethod
-from webapp.domain.wires import WireProof
+from webapp.backup.archive import Manifest, packing
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.wires.wire import WireProof
 from webapp.extensions import db, parts
 
 

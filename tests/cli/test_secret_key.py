@@ -13,13 +13,13 @@ from sqlalchemy import select, text
 
 from tests.cli.installations import Installation
 from tests.factories import PASSWORD
-from webapp.domain import second_factor
-from webapp.domain.audit import AuditEntry
-from webapp.domain.base import Base
-from webapp.domain.users import User
-from webapp.domain.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
-from webapp.domain.webhooks import Endpoint
-from webapp.environment import BadSetting
+from webapp.database.base import Base
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.shared.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
+from webapp.domain.users import second_factor
+from webapp.domain.users.user import User
+from webapp.domain.webhooks.endpoint import Endpoint
+from webapp.env import BadSetting
 from webapp.extensions import db, parts
 from webapp.settings import Settings
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from webapp.actions.post_usage import post_usage
-from webapp.domain import money
+from webapp.actions.usage.post_usage import post_usage
 from webapp.domain.ledger import FARTHEST
-from webapp.domain.usage import Usage
+from webapp.domain.shared import money
+from webapp.domain.usage.record import Usage
 
 HEADER = "account,amount,reference,occurred_at,description\n"
 

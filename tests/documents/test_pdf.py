@@ -9,8 +9,8 @@ from pypdf import PdfReader
 from tests.factories import VISA
 from webapp.documents.paper import FALLBACKS, is_needed
 from webapp.documents.receipt import receipt_pdf
-from webapp.domain.provider import Provider
-from webapp.reads.receipt import ReceiptPaper
+from webapp.domain.shared.provider import Provider
+from webapp.reads.payments.receipt import ReceiptPaper
 
 NAMES = {
     "Latin": "Łódź Øresund Æther Việt Nam",

@@ -7,9 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from tests.factories import VISA, sum_of
-from webapp.domain import adjustments, ledger
-from webapp.domain.accounts import Account
+from webapp.domain import ledger
+from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import Entry, EntryKind, LedgerEntry
+from webapp.domain.payments import adjustments
 
 ROW = """INSERT INTO ledger_entry
     (account_id, kind, amount, balance_after, reference, description, attempt_id,

@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.domain import proofs
-from webapp.domain.bank import BankDetails
-from webapp.domain.money import BadAmount
-from webapp.domain.wires import ALPHABET, CHECKED, parse_rate, rate_text, read_reference, written
+from webapp.domain.shared.money import BadAmount
+from webapp.domain.wires import proofs
+from webapp.domain.wires.bank_details import BankDetails
+from webapp.domain.wires.wire import (
+    ALPHABET,
+    CHECKED,
+    parse_rate,
+    rate_text,
+    read_reference,
+    written,
+)
 
 characters = st.text(ALPHABET, min_size=CHECKED, max_size=CHECKED)
 

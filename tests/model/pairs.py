@@ -22,16 +22,16 @@ from tests.factories import (
 )
 from tests.model.records import Attempt, Card, Refused, Settings
 from tests.model.rules import Company
-from webapp.actions.adjust_balance import adjust_balance
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.actions.look import what_next
-from webapp.actions.reorder_methods import reorder_methods
-from webapp.actions.restore_method import restore_method
-from webapp.actions.resume_automatic import resume_automatic
-from webapp.actions.top_up import start_attempt
-from webapp.domain.accounts import Account
-from webapp.domain.errors import Refusal
-from webapp.domain.top_ups import open_top_up
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.actions.top_ups.check_balance import what_next
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.actions.top_ups.top_up import start_attempt
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.top_ups.top_up import open_top_up
 
 WALLETS = (
     ((VISA, "Visa", "pays"), (MASTERCARD, "Mastercard", "pays"), (AMEX, "American Express", "pays"),

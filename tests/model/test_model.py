@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.factories import START
-from webapp.domain.policy import Policy
+from webapp.domain.shared.policy import Policy
 from webapp.extensions import db
 
 pytest.register_assert_rewrite("tests.model.pairs")  # so that it says what differs

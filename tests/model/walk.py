@@ -14,9 +14,9 @@ from tests.model.bank import ASKS, Banks
 from tests.model.pairs import ROUNDS, WALLETS, Pair
 from tests.model.records import UNIT, Operator, Settings
 from tests.model.rules import Company
-from webapp.domain.accounts import Account
-from webapp.domain.policy import Automatic, Policy
-from webapp.reads.ledger_check import check_ledger
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.policy import Automatic, Policy
+from webapp.reads.ledger.ledger_check import check_ledger
 
 nth = st.integers(0, 5)
 """Of whatever there is then."""

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import on_postgres
+from tests.failure_modes.conftest import in_order
 from tests.postgres.server import KEEPER
-from tests.surroundings.conftest import in_order
 from webapp.extensions import db
 
 pytestmark = on_postgres

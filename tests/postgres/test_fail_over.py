@@ -19,10 +19,10 @@ from tests.postgres.bouncer import bouncer
 from tests.postgres.cluster import cluster
 from tests.postgres.server import NoServer
 from webapp.app import create_app, engine_options
-from webapp.domain.claims import claim
-from webapp.domain.pooler import POOLED
+from webapp.background.notify_listener import listen
+from webapp.database.advisory_locks import claim
+from webapp.database.pooler import POOLED
 from webapp.extensions import db, tune
-from webapp.listener import listen
 
 pytestmark = pytest.mark.postgres
 

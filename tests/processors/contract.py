@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from webapp.domain import declines
-from webapp.domain.money import CENT, MICROS
+from webapp.domain.payment_methods import declines
+from webapp.domain.shared.money import CENT, MICROS
 from webapp.ports import (
     Cancelled,
     ChargeRequest,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from uuid import uuid4
 
-from webapp.domain.declines import class_of
+from webapp.domain.payment_methods.declines import class_of
 from webapp.ports import (
     Cancelled,
     Declined,

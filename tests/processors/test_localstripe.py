@@ -23,7 +23,7 @@ import requests
 from tests.browser.conftest import free_port
 from tests.processors.contract import ACCOUNT, wish
 from webapp.clock import Clock
-from webapp.domain.money import CENT
+from webapp.domain.shared.money import CENT
 from webapp.ports import Declined, Event, Forged, Holder, Paid, Reversed, SavedCard, Settled
 from webapp.processors.stripe.processor import StripeProcessor
 

@@ -7,8 +7,8 @@ import pytest
 from tests.processors.contract import ACCOUNT, BACK, AgreementContract, ListingContract, wish
 from tests.processors.paypal import documents
 from tests.processors.paypal.harness import OURS, serving
-from webapp.domain.declines import REASONS
-from webapp.domain.money import MICROS
+from webapp.domain.payment_methods.declines import REASONS
+from webapp.domain.shared.money import MICROS
 from webapp.ports import (
     Cancelled,
     CannotKeep,

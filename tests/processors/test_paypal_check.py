@@ -1,13 +1,13 @@
 """`flask processors check` for PayPal: what is wrong, and what to do about it."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.processors.paypal.harness import serving
 from tests.processors.paypal.stand_in import READS_DISPUTES, SCOPES, WEBHOOK_ID
 from webapp.processors.paypal.events import FOLLOWED
+from webapp.settings import ROOT
 
 HERE = "https://billing.example.com/webhooks/paypal"
 
@@ -84,6 +84,6 @@ def test_a_clock_that_is_wrong_is_told(harness, by, way):
 
 
 def test_the_guide_names_every_event_that_is_followed():
-    guide = (Path(__file__).parents[2] / "docs" / "processors.md").read_text()
+    guide = (ROOT / "docs" / "processors.md").read_text()
 
     assert [name for name in FOLLOWED if f"`{name}`" not in guide] == []

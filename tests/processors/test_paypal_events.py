@@ -8,7 +8,7 @@ import pytest
 from tests.processors.contract import BACK, HUNDRED, told_of, wish
 from tests.processors.paypal.harness import serving
 from tests.processors.paypal.stand_in import READS_DISPUTES
-from webapp.domain.money import MICROS
+from webapp.domain.shared.money import MICROS
 from webapp.ports import (
     Declined,
     Event,

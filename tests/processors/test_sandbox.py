@@ -6,14 +6,13 @@ import multiprocessing
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.processors.contract import ACCOUNT, BACK, HUNDRED, AgreementContract, CardContract, wish
 from webapp.clock import Clock
-from webapp.domain import declines
-from webapp.domain.money import MICROS
+from webapp.domain.payment_methods import declines
+from webapp.domain.shared.money import MICROS
 from webapp.ports import (
     Cancelled,
     Declined,
@@ -28,15 +27,16 @@ from webapp.ports import (
     Unknown,
     Verified,
 )
-from webapp.processors.sandbox.answers import LONGEST, AnswerKind
 from webapp.processors.sandbox.books import FARTHEST, SandboxBooks
 from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Status
 from webapp.processors.sandbox.form import CardRefused, read_card, token_for
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind
+from webapp.settings import ROOT
 
-REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "data" / "test_cards.csv"
+REFERENCE = ROOT.parent / "shared" / "data" / "test_cards.csv"
 
 VISA = "4242424242424242"
 DECLINES_WHEN_CHARGED = "4000000000000341"

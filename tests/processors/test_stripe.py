@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -24,7 +23,7 @@ from tests.processors.stripe_stand_in import (
     StandIn,
 )
 from webapp.clock import Clock
-from webapp.domain.money import CENT
+from webapp.domain.shared.money import CENT
 from webapp.ports import (
     DeclineClass,
     Forged,
@@ -44,8 +43,9 @@ from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import FOLLOWED
 from webapp.processors.stripe.processor import StripeProcessor, sources
+from webapp.settings import ROOT
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = ROOT.parent / "shared" / "data"
 CODES, EXAMPLES = DATA / "decline_codes.csv", DATA / "stripe" / "example_objects.json"
 STRIPES_OWN = "https://js.stripe.com/endive/stripe.js"
 
@@ -448,7 +448,7 @@ def test_a_clock_that_is_wrong_is_told(checked):
 
 
 def test_the_guide_names_every_event_that_is_followed():
-    guide = (Path(__file__).parents[2] / "docs" / "processors.md").read_text()
+    guide = (ROOT / "docs" / "processors.md").read_text()
 
     assert [name for name in FOLLOWED if f"`{name}`" not in guide] == []
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.factories import MASTERCARD, VISA
-from webapp.actions.restore_method import restore_method
-from webapp.domain.errors import Conflict, NotFound, Refusal
-from webapp.domain.payment_methods import Standing
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.shared.errors import Conflict, NotFound, Refusal
 
 pytestmark = pytest.mark.story
 

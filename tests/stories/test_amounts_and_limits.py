@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.factories import MASTERCARD, START, VISA
-from webapp.domain.accounts import Account
-from webapp.domain.policy import Automatic
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.policy import Automatic
 
 pytestmark = pytest.mark.story
 
@@ -137,7 +137,7 @@ def test_declined_money_does_not_count(world):
 
 def test_the_burst_breaker(world):
     """T10: the fourth in 10 minutes is not made; Resume starts an empty window."""
-    from webapp.actions.resume_automatic import resume_automatic
+    from webapp.actions.top_ups.resume_automatic import resume_automatic
 
     world.cards(VISA)
     world.refill(no_day_limit=True)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
-from webapp.actions.adjust_balance import adjust_balance
-from webapp.domain.policy import Automatic
-from webapp.domain.topics import Topic
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.domain.notifications.topics import Topic
+from webapp.domain.shared.policy import Automatic
 
 pytestmark = pytest.mark.story
 
@@ -179,7 +179,7 @@ def test_a_failed_chain_of_add_funds_says_the_same(refilled):
 
 def test_paused_says_the_same(refilled):
     """T10, T17: the pause is emailed once; an episode after it has an email of its own."""
-    from webapp.actions.pause_automatic import pause_automatic
+    from webapp.actions.top_ups.pause_automatic import pause_automatic
 
     world = refilled
     now, owner = world.clock.now(), world.owner
@@ -241,8 +241,8 @@ def test_a_process_that_dies_before_its_commit_mails_once(refilled):
 
 def test_it_goes_to_those_who_get_mails_about_failed_payments(refilled):
     """T17, N3: each address once."""
-    from webapp.domain.accounts import Account
-    from webapp.domain.topics import Recipient
+    from webapp.domain.accounts.account import Account
+    from webapp.domain.notifications.topics import Recipient
 
     world = refilled
     account = world.session.get_one(Account, world.account_id)

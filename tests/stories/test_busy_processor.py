@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.actions.settle import settle
-from webapp.actions.top_up import start_attempt
-from webapp.domain.errors import Conflict
-from webapp.domain.payment_methods import Standing
-from webapp.domain.top_ups import open_top_up
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.actions.payments.settle import settle
+from webapp.actions.top_ups.top_up import start_attempt
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.top_ups.top_up import open_top_up
 from webapp.ports import DeclineClass, Declined, RefusedToLook
 from webapp.processors.sandbox.processor import SandboxProcessor
 
@@ -123,7 +123,7 @@ def test_only_what_waits_for_it_can_be_decided(world):
 
 def test_refused_for_a_person_says_so(world):
     """L8, F2: it could not be sent, which is no matter of the bank's."""
-    from webapp.reads.payments import read_outcome
+    from webapp.reads.payments.outcome import read_outcome
 
     visa, _ = world.cards(VISA, MASTERCARD)
     world.next_answer("refuse_to_look")

@@ -9,8 +9,8 @@ from tests.factories import (
     MASTERCARD,
     VISA,
 )
-from webapp.domain.errors import Refusal
-from webapp.domain.payment_methods import Standing
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.shared.errors import Refusal
 
 pytestmark = pytest.mark.story
 

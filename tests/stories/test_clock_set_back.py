@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, START, VISA, micros
-from webapp.actions.restore_method import restore_method
-from webapp.actions.resume_automatic import resume_automatic
-from webapp.domain.accounts import Account
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payment_methods import Standing
-from webapp.reads.ledger_check import check_ledger
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.reads.ledger.ledger_check import check_ledger
 
 pytestmark = pytest.mark.story
 

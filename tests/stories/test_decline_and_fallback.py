@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import DECLINING, MASTERCARD, START, VISA
-from webapp.domain.declines import reason
-from webapp.domain.payment_methods import Standing
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import Standing
 
 pytestmark = pytest.mark.story
 
@@ -98,9 +98,9 @@ def test_a_stopped_scheduler_cannot_lengthen_a_suspension(world):
 
 def test_the_48_hours_run_from_the_processors_own_time(covered):
     """F8: however late the decline is learned."""
-    from webapp.actions.settle import settle
-    from webapp.actions.top_up import start_attempt
-    from webapp.domain.top_ups import open_top_up
+    from webapp.actions.payments.settle import settle
+    from webapp.actions.top_ups.top_up import start_attempt
+    from webapp.domain.top_ups.top_up import open_top_up
     from webapp.ports import DeclineClass, Declined
 
     covered.use("60.00")

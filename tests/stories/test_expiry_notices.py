@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.factories import MASTERCARD, VISA
-from webapp.domain.accounts import Account
-from webapp.domain.languages import Language
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.i18n import Language
 
 pytestmark = pytest.mark.story
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.factories import MASTERCARD, VISA
-from webapp.actions.restore_method import restore_method
-from webapp.actions.settle import settle
-from webapp.actions.top_up import start_attempt
-from webapp.domain.payment_methods import Standing
-from webapp.domain.top_ups import open_top_up
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.payments.settle import settle
+from webapp.actions.top_ups.top_up import start_attempt
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.top_ups.top_up import open_top_up
 from webapp.ports import DeclineClass, Declined
 
 pytestmark = pytest.mark.story

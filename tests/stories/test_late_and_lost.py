@@ -6,22 +6,22 @@ import pytest
 from sqlalchemy import event, select
 
 from tests.factories import MASTERCARD, VISA, micros
-from webapp.actions.charge import charge
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.actions.payment_requests import FORM_USED
-from webapp.actions.restore_method import restore_method
-from webapp.actions.settle import settle
-from webapp.actions.top_up import start_attempt, top_up
-from webapp.domain import evidence
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.audit import AuditEntry
-from webapp.domain.errors import Conflict, Refusal
-from webapp.domain.payments import Payment
-from webapp.domain.top_ups import open_top_up
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.payments.charge import charge
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.actions.payments.settle import settle
+from webapp.actions.top_ups.top_up import start_attempt, top_up
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.payments import unmatched_events
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.errors import Conflict, Refusal
+from webapp.domain.top_ups.top_up import open_top_up
 from webapp.extensions import db
 from webapp.ports import DeclineClass, Declined, Paid
-from webapp.reads.ledger_check import check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
 
 pytestmark = pytest.mark.story
 
@@ -132,7 +132,7 @@ def test_a_second_charge_under_one_key_goes_before_the_operator(covered, state):
         assert not settle(covered.session, first_id, answer, now, covered.policy)
 
     assert covered.balance == "140.00"
-    (asked,) = evidence.waiting(covered.session)
+    (asked,) = unmatched_events.waiting(covered.session)
     assert (asked.reference, asked.amount) == ("ch_second", micros("100.00"))
     lines = [it.sentence for it in covered.decisions if "another $100.00" in it.sentence]
     assert len(lines) == 1
@@ -147,7 +147,7 @@ def test_what_the_operator_settled_is_no_second_charge(covered):
 
     assert not settle(covered.session, attempt_id, told, now, covered.policy)
 
-    assert evidence.waiting(covered.session) == []
+    assert unmatched_events.waiting(covered.session) == []
 
 
 @pytest.mark.parametrize("paid", [True, False])

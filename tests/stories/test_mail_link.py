@@ -3,10 +3,10 @@
 import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
-from webapp.actions.adjust_balance import adjust_balance
-from webapp.domain.attempts import find_attempt
-from webapp.domain.errors import Conflict
-from webapp.domain.top_ups import why_not_resumable
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.domain.payments.attempts import find_attempt
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.top_ups.top_up import why_not_resumable
 
 pytestmark = pytest.mark.story
 

@@ -1,8 +1,8 @@
 """Mails in the language of their account: all that is said in them, whatever has happened.
 
 Each kind of mail is really owed here, once in a language that nobody speaks, in which every letter
-is an x: whatever was not translated stands out. `tests/domain/test_languages.py` has the languages
-that people speak.
+is an x: whatever was not translated stands out. `tests/domain/shared/test_i18n.py` covers the
+languages that people speak.
 """
 
 import re
@@ -14,20 +14,20 @@ import pytest
 
 from tests import wires
 from tests.conftest import on_sqlite
+from tests.delivery.test_mailer import Page
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, PASSWORD, VISA
-from tests.test_mailer import Page
-from webapp.actions import webhook_endpoints
-from webapp.actions.change_email import ask_for_email, confirm_email
-from webapp.actions.invitations import accept_as_new
-from webapp.actions.passwords import change_password, forget_password
-from webapp.actions.people import hand_over
-from webapp.domain import languages
-from webapp.domain.accounts import Account
-from webapp.domain.languages import N_, Language, Tongue
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.notices import Notice, NoticeKind
-from webapp.domain.users import Role, User
-from webapp.domain.webhooks import PATIENCE
+from webapp.actions.users.change_email import ask_for_email, confirm_email
+from webapp.actions.users.invitations import accept_as_new
+from webapp.actions.users.members import hand_over
+from webapp.actions.users.passwords import change_password, forget_password
+from webapp.actions.webhooks import endpoints as webhook_endpoints
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.shared import i18n
+from webapp.domain.shared.i18n import N_, Language, Tongue
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users.user import Role, User
+from webapp.domain.webhooks.endpoint import PATIENCE
 from webapp.ports import Reply, TakenBackState
 
 pytestmark = pytest.mark.story
@@ -163,7 +163,7 @@ def test_the_stories_have_mails_of_every_kind():
 def test_no_word_is_said_past_the_catalogs(world, story, monkeypatch):
     """F2, F11, L5, M9, N3, T10, T13: subject, both bodies, and the sentences among the facts."""
     spoken = Tongue(Language.GERMAN, EveryLetterAnX())
-    monkeypatch.setattr(languages, "tongue", {Language.GERMAN: spoken}.__getitem__)
+    monkeypatch.setattr(i18n, "tongue", {Language.GERMAN: spoken}.__getitem__)
     world.session.get_one(Account, world.account_id).language = Language.GERMAN
     world.session.commit()
     story(world)

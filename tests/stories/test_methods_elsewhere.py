@@ -3,15 +3,15 @@
 import pytest
 
 from tests.factories import MASTERCARD, VISA
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.actions.restore_method import restore_method
-from webapp.actions.settle import settle
-from webapp.actions.top_up import start_attempt
-from webapp.domain.errors import Refusal
-from webapp.domain.top_ups import open_top_up
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.payments.settle import settle
+from webapp.actions.top_ups.top_up import start_attempt
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.top_ups.top_up import open_top_up
 from webapp.ports import MethodGone, RefusedToLook
-from webapp.reads.payment_methods import read_screen
-from webapp.reads.payments import read_outcome
+from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payments.outcome import read_outcome
 
 
 def row(world, index=0):

@@ -10,14 +10,14 @@ import pytest
 
 from tests.processors.paypal.stand_in import READS_DISPUTES
 from tests.processors.stripe_stand_in import PAYS
-from webapp import jobs
-from webapp.actions import catch_up as catching_up
-from webapp.actions.receive_event import Receipt
-from webapp.domain import evidence
-from webapp.domain.events import EventPosition, ProcessorEvent
+from webapp.actions.payments import catch_up as catching_up
+from webapp.actions.payments.receive_event import Receipt
+from webapp.background import scheduler
+from webapp.domain.payments import unmatched_events
+from webapp.domain.payments.processor_events import EventPosition, ProcessorEvent
 from webapp.processors.stripe import events as stripe_events
-from webapp.reads.ledger_check import check_ledger
-from webapp.reads.processor_events import read_hearing
+from webapp.reads.ledger.ledger_check import check_ledger
+from webapp.reads.payments.processor_events import read_hearing
 
 pytestmark = pytest.mark.story
 
@@ -42,7 +42,7 @@ def moved(world):
 def asked(world):
     """What lies before the operator."""
     world.session.rollback()
-    return [one.reference for one in evidence.waiting(world.session)]
+    return [one.reference for one in unmatched_events.waiting(world.session)]
 
 
 def agrees(world):
@@ -274,7 +274,7 @@ def test_an_outage_longer_than_the_processor_keeps_events_is_told(world, stripe)
         caught(world)
 
     assert moved(world) == [("refund", "-20.00")]
-    (lying,) = evidence.waiting(world.session)
+    (lying,) = unmatched_events.waiting(world.session)
     assert lying.reference == "events from 2026-11-22 10:50 to 2026-12-02 11:00"
     assert "Compare the refunds and disputes" in lying.what
 
@@ -363,13 +363,13 @@ def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
         stripe.refund(key, "10.00")
     stripe.lose_webhooks()
     world.clock.advance(hours=1)
-    (job,) = [job for job in jobs.JOBS if job.name == "catch up"]
+    (job,) = [job for job in scheduler.JOBS if job.name == "catch up"]
     posted = [stripe.posted(event) for event in stripe.lost]
     client = world.app.test_client()
     world.session.rollback()
 
     with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(jobs.run_job, world.app, job) for _ in range(2)]
+        runs = [pool.submit(scheduler.run_job, world.app, job) for _ in range(2)]
         posts = [
             pool.submit(client.post, "/webhooks/stripe", data=body, headers=headers)
             for body, headers in posted

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import VISA, micros
-from webapp.actions.apply_notifications import apply_notifications
-from webapp.domain.accounts import Account
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.notification_settings import NotificationSettings
+from webapp.actions.notifications.apply_settings import apply_notifications
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.settings import NotificationSettings
+from webapp.domain.top_ups.settings import LowBalanceSettings
 
 pytestmark = pytest.mark.story
 
@@ -93,7 +93,7 @@ def test_independent_of_top_up(world):
 
 def test_it_goes_to_all_billing_addresses(world):
     """N3: several are allowed."""
-    from webapp.domain.accounts import Account
+    from webapp.domain.accounts.account import Account
 
     account = world.session.get(Account, world.account_id)
     account.billing_emails = ["a@example.com", "b@example.com"]

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.factories import VISA
-from webapp.domain.accounts import Account
-from webapp.domain.errors import Refusal
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Refusal
 
 pytestmark = pytest.mark.story
 
@@ -63,7 +63,7 @@ def test_consent_is_offered_where_nothing_is_chargeable(world):
     world.next_answer("decline", decline_code="stolen_card")
     world.use("60.00")
     world.work()
-    from webapp.reads.saving_offer import read_saving_offer
+    from webapp.reads.payment_methods.saving_offer import read_saving_offer
 
     offer = read_saving_offer(world.session, world.account_id, world.clock.now(), world.policy)
     assert (offer.asks_consent, offer.note, offer.reason) == (

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from webapp.domain.accounts import Account
-from webapp.domain.audit import AuditEntry
-from webapp.domain.notices import Notice
-from webapp.domain.users import Membership, Role, User
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.users.user import Membership, Role, User
 
 pytestmark = pytest.mark.story
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.factories import MASTERCARD, VISA
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.domain.attempts import awaiting_operator
-from webapp.reads.payment_methods import read_screen
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.domain.payments.attempts import awaiting_operator
+from webapp.reads.payment_methods.main_screen import read_screen
 
 pytestmark = pytest.mark.story
 

@@ -2,7 +2,7 @@
 
 from tests.factories import VISA
 from tests.web.conftest import words
-from webapp.domain.accounts import Account
+from webapp.domain.accounts.account import Account
 
 MAIN = "/billing/payment-methods"
 

@@ -6,20 +6,20 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
-from webapp.actions.receive_event import Receipt
-from webapp.actions.resume_automatic import resume_automatic
-from webapp.domain import evidence
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.base import begin_writing
+from webapp.actions.payments.receive_event import Receipt
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.database.base import begin_writing
+from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments import Payment
-from webapp.domain.reversals import Reversal
-from webapp.domain.top_ups import why_not_resumable
+from webapp.domain.payments import unmatched_events
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.reversals import Reversal
+from webapp.domain.top_ups.top_up import why_not_resumable
 from webapp.ports import TakenBackState
-from webapp.reads.ledger_check import check_ledger
-from webapp.reads.payment_list import read_payments
-from webapp.reads.statement import read_statement
+from webapp.reads.ledger.ledger_check import check_ledger
+from webapp.reads.ledger.statement import read_statement
+from webapp.reads.payments.payment_list import read_payments
 
 
 def paid(world, amount="100.00"):
@@ -245,7 +245,7 @@ def test_a_refund_of_what_was_never_credited_goes_before_the_operator(world):
     world.deliver(times=2)
 
     assert world.entries == []
-    stray, refund = evidence.waiting(world.session)
+    stray, refund = unmatched_events.waiting(world.session)
     assert "belongs to no attempt of ours" in stray.what
     assert "belongs to no payment of ours" in refund.what
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from tests.factories import VISA, micros
-from webapp.actions.close_evidence import close_evidence
-from webapp.actions.settle import settle
-from webapp.actions.take_back import take_back
-from webapp.domain import evidence
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.money import decimal_text
-from webapp.domain.reversals import Reversal
+from webapp.actions.payments.apply_reversal import take_back
+from webapp.actions.payments.close_unmatched_event import close_evidence
+from webapp.actions.payments.settle import settle
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments import unmatched_events
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.reversals import Reversal
+from webapp.domain.shared.money import decimal_text
 from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
-from webapp.reads.ledger_check import check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
 
 TAKEN, LOST, RETURNED = TakenBackState.TAKEN, TakenBackState.LOST, TakenBackState.RETURNED
 
@@ -47,7 +47,9 @@ def moved(world):
 def asked(world):
     """What lies open before the operator: the reference there, and the amount."""
     world.session.rollback()
-    return [(it.reference, decimal_text(it.amount)) for it in evidence.waiting(world.session)]
+    return [
+        (it.reference, decimal_text(it.amount)) for it in unmatched_events.waiting(world.session)
+    ]
 
 
 def agrees(world):
@@ -64,7 +66,7 @@ def test_a_refund_and_a_dispute_over_the_same_money(world):
     assert moved(world) == ["-40.00", "-60.00"]
     assert world.balance == "100.00"
     assert asked(world) == [("dp_1 (excess)", "40.00")]
-    assert "more than was left of P-0000" in evidence.waiting(world.session)[0].what
+    assert "more than was left of P-0000" in unmatched_events.waiting(world.session)[0].what
     line = "$40.00 of it is more than was left of that payment. It was not taken from the balance"
     assert line in world.decisions[-1].sentence
     assert world.timeline.count("evidence_does_not_match") == 1
@@ -149,7 +151,7 @@ def test_what_the_operator_has_decided_is_not_booked_as_well(world):
     key = paid(world)
     dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
     take(world, dispute, told(world, key, "100.00"))
-    (lying,) = evidence.waiting(world.session)
+    (lying,) = unmatched_events.waiting(world.session)
     close_evidence(world.session, lying.id, "Adjusted by hand", world.clock.now())
 
     take(world, replace(dispute, state=RETURNED), told(world, key, "100.00"))
@@ -215,7 +217,7 @@ def test_a_reversal_and_the_dispute_that_caused_it_are_debited_once(world):
 
     assert moved(world) == ["-40.00"]
     assert asked(world) == [("dp_1 (same money)", "40.00")]
-    assert "the reversal rv_1 was debited" in evidence.waiting(world.session)[0].what
+    assert "the reversal rv_1 was debited" in unmatched_events.waiting(world.session)[0].what
     assert world.session.get_one(Account, world.account_id).paused_at is not None
     assert agrees(world)
 
@@ -249,7 +251,7 @@ def test_a_dispute_is_won_whose_reversal_was_debited(world):
 def test_what_could_not_be_read_and_was_read_later_waits_for_nobody(world):
     """L9: a dispute that PayPal let nobody read lies before the operator until it can be booked."""
     key, now = paid(world), world.clock.now()
-    evidence.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    unmatched_events.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
     world.session.commit()
 
     take(world, told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
@@ -287,7 +289,7 @@ def test_a_refund_that_the_operator_closed_before_its_payment_was_settled(world)
     attempt = unsettled(world)
     refund = told(world, attempt.key, "40.00")
     take(world, refund)
-    (lying,) = evidence.waiting(world.session)
+    (lying,) = unmatched_events.waiting(world.session)
     close_evidence(world.session, lying.id, "Adjusted by hand", world.clock.now())
     settle_as_paid(world, attempt)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import VISA, micros
-from webapp.domain.usage import Verdict
+from webapp.domain.usage.record import Verdict
 
 pytestmark = pytest.mark.story
 

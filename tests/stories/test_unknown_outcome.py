@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.factories import MASTERCARD, VISA
-from webapp.actions.reconcile import reconcile
+from webapp.actions.payments.reconcile import reconcile
 from webapp.extensions import db
 
 pytestmark = pytest.mark.story
@@ -117,8 +117,8 @@ def test_after_23_hours_only_the_operator_decides(covered):
 
 def test_a_crash_after_the_attempt_was_written(covered):
     """L3: the attempt is there, the processor was never called; it is found, asked and repeated."""
-    from webapp.actions.top_up import start_attempt
-    from webapp.domain.top_ups import open_top_up
+    from webapp.actions.top_ups.top_up import start_attempt
+    from webapp.domain.top_ups.top_up import open_top_up
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
@@ -133,8 +133,8 @@ def test_a_crash_after_the_attempt_was_written(covered):
 
 def test_a_crash_between_charge_and_settlement(covered):
     """L3: the processor has taken the money and we never wrote it down."""
-    from webapp.actions.top_up import start_attempt
-    from webapp.domain.top_ups import open_top_up
+    from webapp.actions.top_ups.top_up import start_attempt
+    from webapp.domain.top_ups.top_up import open_top_up
 
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
@@ -161,9 +161,9 @@ def test_refused_to_look_waits_and_tries_the_same_key_again(covered):
 
 def test_evidence_that_does_not_match_credits_nothing(covered):
     """L9: it stays open and goes before the operator."""
-    from webapp.actions.settle import settle
-    from webapp.actions.top_up import start_attempt
-    from webapp.domain.top_ups import open_top_up
+    from webapp.actions.payments.settle import settle
+    from webapp.actions.top_ups.top_up import start_attempt
+    from webapp.domain.top_ups.top_up import open_top_up
     from webapp.ports import Paid
 
     covered.use("60.00")
@@ -181,7 +181,7 @@ def test_evidence_that_does_not_match_credits_nothing(covered):
 
 def test_a_second_answer_changes_no_row(covered):
     """L3: settled twice, credited once; a late decline does not undo a payment."""
-    from webapp.actions.settle import settle
+    from webapp.actions.payments.settle import settle
     from webapp.ports import DeclineClass, Declined, Paid
 
     covered.use("60.00")

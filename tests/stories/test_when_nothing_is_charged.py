@@ -27,7 +27,7 @@ def test_primarys_auto_charge_off_with_a_backup_on(world):
 
 def test_reordering_makes_us_look_again(world):
     """T4, M2: with the consenting method on top, it is charged."""
-    from webapp.actions.reorder_methods import reorder_methods
+    from webapp.actions.payment_methods.reorder_methods import reorder_methods
 
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.refill()
@@ -118,8 +118,8 @@ def test_consent_withdrawn_after_the_attempt_was_written(world):
 
 def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
     """T14: consent is read again for each attempt."""
-    from webapp.actions.top_up import start_attempt
-    from webapp.domain.top_ups import open_top_up
+    from webapp.actions.top_ups.top_up import start_attempt
+    from webapp.domain.top_ups.top_up import open_top_up
 
     _, mastercard = world.cards(VISA, MASTERCARD)
     world.refill()
@@ -128,7 +128,7 @@ def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
     attempt_id = start_attempt(world.session, top_up.id, world.clock, world.policy)
     world.consent(mastercard, False)
     world.next_answer("decline", decline_code="do_not_honor")
-    from webapp.actions.charge import charge
+    from webapp.actions.payments.charge import charge
 
     charge(world.session, attempt_id, world.parts.processors, world.clock, world.policy)
     world.work()
@@ -166,7 +166,7 @@ def test_one_open_top_up_per_account(world):
     """T8: guarded by the database."""
     from sqlalchemy.exc import IntegrityError
 
-    from webapp.domain.top_ups import TopUp
+    from webapp.domain.top_ups.top_up import TopUp
 
     world.cards(VISA)
     world.refill()

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import event
 
 from tests.factories import MASTERCARD, VISA
-from webapp.domain.accounts import Account
+from webapp.background.worker import Worker
+from webapp.domain.accounts.account import Account
 from webapp.extensions import db
-from webapp.worker import Worker
 
 pytestmark = pytest.mark.story
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests import wires
 from tests.factories import VISA
-from webapp.reads.ledger_check import check_ledger
+from webapp.reads.ledger.ledger_check import check_ledger
 
 pytestmark = pytest.mark.story
 

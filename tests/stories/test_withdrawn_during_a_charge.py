@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import AMEX, MASTERCARD, VISA
-from webapp.actions.pause_automatic import pause_automatic
-from webapp.actions.reorder_methods import reorder_methods
-from webapp.actions.resume_automatic import resume_automatic
-from webapp.domain.errors import Conflict
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.actions.top_ups.pause_automatic import pause_automatic
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.domain.shared.errors import Conflict
 from webapp.processors.sandbox.processor import SandboxProcessor
-from webapp.reads.payment_methods import read_screen
+from webapp.reads.payment_methods.main_screen import read_screen
 
 pytestmark = pytest.mark.story
 

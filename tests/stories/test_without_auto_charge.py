@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import DISCOVER, VISA
-from webapp.domain.payment_methods import SUSPENSION, Standing
-from webapp.domain.webhooks import Event
-from webapp.reads.funds_dialog import read_funds
-from webapp.reads.payment_methods import read_screen
-from webapp.reads.payments import read_outcome
+from webapp.domain.payment_methods.payment_method import SUSPENSION, Standing
+from webapp.domain.webhooks.endpoint import Event
+from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payments.funds_dialog import read_funds
+from webapp.reads.payments.outcome import read_outcome
+from webapp.reads.payments.retry_dialog import read_retry
 from webapp.reads.records.methods import read_method
-from webapp.reads.retry_dialog import read_retry
 
 pytestmark = pytest.mark.story
 

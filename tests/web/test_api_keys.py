@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.web.conftest import errors, words
-from webapp.domain.api_keys import ApiKey, Scope
+from webapp.domain.api_keys.api_key import ApiKey, Scope
 
 HTMX = {"HX-Request": "true"}
 HERE = "/settings/api-keys"

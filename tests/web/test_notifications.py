@@ -7,12 +7,12 @@ import pytest
 
 from tests.factories import VISA
 from tests.web.conftest import words
-from webapp.domain import links
-from webapp.domain.accounts import Account
-from webapp.domain.low_balance import LowBalanceSettings
-from webapp.domain.notices import TOPICS
-from webapp.domain.topics import MOST_ADDRESSES, Topic
-from webapp.reads.notifications import KIND_NAMES
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import TOPICS
+from webapp.domain.notifications.topics import MOST_ADDRESSES, Topic
+from webapp.domain.shared import signed_links
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.reads.notifications.settings_page import KIND_NAMES
 
 PATH = "/settings/notifications"
 ALL = [str(topic) for topic in Topic]
@@ -184,7 +184,8 @@ class TestLink:
 
     @pytest.fixture
     def link(self, app, mail):
-        return f"/unsubscribe/{links.sign(app.config['SECRET_KEY'], links.STOP, mail.id)}"
+        token = signed_links.sign(app.config["SECRET_KEY"], signed_links.STOP, mail.id)
+        return f"/unsubscribe/{token}"
 
     def test_asks_first_and_then_stops(self, app, account, mail, link):
         """RFC 8058: nobody is signed in, and a mail program sends no token of ours."""
@@ -205,7 +206,7 @@ class TestLink:
         world.pay(visa)
         (receipt,) = world.mails_of("receipt")
         assert not receipt.can_be_stopped
-        token = links.sign(app.config["SECRET_KEY"], links.STOP, receipt.id)
+        token = signed_links.sign(app.config["SECRET_KEY"], signed_links.STOP, receipt.id)
         assert client.get(f"/unsubscribe/{token}").status_code == 404
 
     def test_an_altered_one_is_not_found(self, client, link):

@@ -7,19 +7,19 @@ from dataclasses import replace
 import pytest
 
 from tests import wires
+from tests.delivery.test_mailer import FACTS
 from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
-from tests.test_mailer import FACTS
 from tests.web.conftest import errors, words
-from webapp.actions.send_notices import send_notices
+from webapp.actions.notifications.send_emails import send_notices
 from webapp.app import TEMPLATES
-from webapp.domain import links
-from webapp.domain.accounts import Account
-from webapp.domain.audit import AuditEntry
-from webapp.domain.languages import Language
-from webapp.domain.notices import Notice, NoticeKind, NoticeState, owe_person
-from webapp.domain.users import User
+from webapp.delivery.mailer import OutboxMailer
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState, owe_person
+from webapp.domain.shared import signed_links
+from webapp.domain.shared.i18n import Language
+from webapp.domain.users.user import User
 from webapp.extensions import parts
-from webapp.mailer import OutboxMailer
 
 MAIN = "/billing/payment-methods"
 
@@ -245,7 +245,7 @@ class Postman(OutboxMailer):
 @pytest.fixture
 def postman(app):
     """From now on there is a mail server."""
-    mailer = Postman(TEMPLATES, "http://localhost", links.masked)
+    mailer = Postman(TEMPLATES, "http://localhost", signed_links.masked)
     it = app.extensions["ballast"]
     app.extensions["ballast"] = replace(it, mailer=mailer)
     return mailer
@@ -280,7 +280,13 @@ def test_what_had_no_address_does_not_go_out(pat, world, given_up, postman):
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
 
 
-PURPOSES = (links.RESUME, links.CONFIRM, links.RESET, links.STOP, links.INVITATION)
+PURPOSES = (
+    signed_links.RESUME,
+    signed_links.CONFIRM,
+    signed_links.RESET,
+    signed_links.STOP,
+    signed_links.INVITATION,
+)
 SIGNED = {
     NoticeKind.RESET_PASSWORD,
     NoticeKind.CONFIRM_EMAIL,
@@ -292,7 +298,7 @@ SIGNED = {
 def signed(app, text):
     """Tokens of ours in a text."""
     tokens = {word for word in re.split(r"[^\w.-]+", text) if "." in word}
-    return {it for it in tokens for p in PURPOSES if links.read(app.secret_key, p, it)}
+    return {it for it in tokens for p in PURPOSES if signed_links.read(app.secret_key, p, it)}
 
 
 @pytest.mark.parametrize("kind", FACTS)

@@ -7,9 +7,9 @@ from io import BytesIO
 import pytest
 
 from tests import wires
-from webapp.domain.proofs import LARGEST
-from webapp.domain.users import Membership, Role
-from webapp.domain.wires import WireRequest
+from webapp.domain.users.user import Membership, Role
+from webapp.domain.wires.proofs import LARGEST
+from webapp.domain.wires.wire import WireRequest
 
 TAB = "/billing/wire-transfers"
 

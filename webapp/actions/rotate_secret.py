@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import audit
-from webapp.domain.audit import Actor
-from webapp.domain.base import begin_writing
-from webapp.domain.vault import Vault, reseal
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.vault import Vault, reseal
 
 
 def rotate_secret(session: Session, old: str, new: str, actor: Actor, now: datetime) -> int:

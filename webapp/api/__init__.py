@@ -3,19 +3,19 @@
 from flask import Flask
 
 from webapp.api import (
-    books,
     holds,
     low_balance,
     payment_methods,
     payments,
-    reference,
+    statement,
     v1,
     v3,
     webhook_endpoints,
 )
-from webapp.api.rates import RATES, Rates
+from webapp.api.http.rate_limits import RATES, Rates
+from webapp.api.reference import page
 
-ROOMS = (v1, holds, payment_methods, low_balance, payments, books, webhook_endpoints, v3, reference)
+ROOMS = (v1, holds, payment_methods, low_balance, payments, statement, webhook_endpoints, v3, page)
 
 
 def register(app: Flask) -> None:

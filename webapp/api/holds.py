@@ -6,23 +6,24 @@ from typing import Annotated
 
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.change_hold import change_hold as change
-from webapp.actions.open_hold import open_hold as open_
-from webapp.actions.release_hold import release_hold as release
-from webapp.api import bodies, shapes
-from webapp.api.answers import answer
-from webapp.api.authentication import Machine, permit
-from webapp.api.kinds import MICROS, Money, Reference, Whole
-from webapp.api.nouns import noun
-from webapp.api.operations import Group, Link, operation
-from webapp.api.repeatable import repeatable
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import Scope
-from webapp.domain.errors import Invalid
-from webapp.domain.holds import LIFE, Hold, HoldState, find
-from webapp.domain.money import decimal_text
+from webapp.actions.usage.change_hold import change_hold as change
+from webapp.actions.usage.open_hold import open_hold as open_
+from webapp.actions.usage.release_hold import release_hold as release
+from webapp.api.http import bodies
+from webapp.api.http.answers import answer
+from webapp.api.http.authentication import Machine, permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.idempotency import repeatable
+from webapp.api.openapi import schemas
+from webapp.api.openapi.fields import MICROS, Money, Reference, Whole
+from webapp.api.openapi.operations import Group, Link, operation
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
 from webapp.extensions import db, parts
-from webapp.reads.holds import read_open_holds, read_standing
+from webapp.reads.usage.holds import read_open_holds, read_standing
 
 blueprint = noun("holds")
 
@@ -112,7 +113,7 @@ def open_hold() -> ResponseReturnValue:
     reference of one that is over, or of usage that has been posted, none is opened.
     """
     machine, now = permit(Scope.USAGE_WRITE), parts().clock.now()
-    sent = shapes.read(NewHold, bodies.read_json())
+    sent = schemas.read(NewHold, bodies.read_json())
     lasts = timedelta(seconds=sent.expires_in)
     made = open_(db.session(), machine.account_id, sent.reference, sent.amount, now, lasts)
     return answer(_record(machine, made.hold, now), 201 if made.is_new else 200)
@@ -150,7 +151,7 @@ def read_hold(reference: str) -> ResponseReturnValue:
 def change_hold(reference: str) -> ResponseReturnValue:
     """Its estimate, its end, or both."""
     machine, now = permit(Scope.USAGE_WRITE), parts().clock.now()
-    sent = shapes.read(HoldChange, bodies.read_json())
+    sent = schemas.read(HoldChange, bodies.read_json())
     if sent.amount is None and sent.expires_in is None:
         raise Invalid({"amount": "Send an amount, or expires_in"})
     lasts = timedelta(seconds=sent.expires_in) if sent.expires_in is not None else None

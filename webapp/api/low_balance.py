@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.apply_settings import apply_settings
-from webapp.api import bodies, preconditions, shapes
-from webapp.api.answers import answer
-from webapp.api.authentication import permit
-from webapp.api.kinds import Cents
-from webapp.api.nouns import noun
-from webapp.api.operations import Group, operation
-from webapp.domain.api_keys import Scope
-from webapp.domain.low_balance import Choice, RefillMode
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.api.http import bodies, preconditions
+from webapp.api.http.answers import answer
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.openapi import schemas
+from webapp.api.openapi.fields import Cents
+from webapp.api.openapi.operations import Group, operation
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.top_ups.settings import Choice, RefillMode
 from webapp.extensions import db, parts
 from webapp.reads.records.settings import SettingsRecord, read_settings
 
@@ -79,7 +80,7 @@ def replace_low_balance_settings() -> ResponseReturnValue:
     """
     machine, it = permit(Scope.BILLING_WRITE), parts()
     account_id, session = machine.account_id, db.session()
-    wished = shapes.read(NewSettings, bodies.read_json())
+    wished = schemas.read(NewSettings, bodies.read_json())
     _, version = read_settings(session, account_id)
     preconditions.insist_on(_named(version))
     actor, now = machine.actor, it.clock.now()

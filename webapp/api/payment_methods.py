@@ -5,18 +5,19 @@ from typing import Annotated
 
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.remove_method import remove_method
-from webapp.actions.reorder_methods import reorder_methods
-from webapp.actions.set_auto_charge import set_auto_charge as set_consent
-from webapp.api import bodies, preconditions, problems, shapes
-from webapp.api.answers import answer, nothing
-from webapp.api.authentication import permit
-from webapp.api.kinds import Id, Many
-from webapp.api.nouns import noun
-from webapp.api.operations import Group, Link, operation
-from webapp.api.problems import Problem, ProblemDetails
-from webapp.domain.api_keys import Scope
-from webapp.domain.errors import Stale
+from webapp.actions.payment_methods.remove_method import remove_method
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.actions.payment_methods.set_auto_charge import set_auto_charge as set_consent
+from webapp.api.http import bodies, preconditions, problems
+from webapp.api.http.answers import answer, nothing
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.problems import Problem, ProblemDetails
+from webapp.api.openapi import schemas
+from webapp.api.openapi.fields import Id, Many
+from webapp.api.openapi.operations import Group, Link, operation
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared.errors import Stale
 from webapp.extensions import db, parts
 from webapp.reads.records import methods
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
@@ -84,7 +85,7 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     """Switched on, the method may be charged at once if the balance is below the threshold."""
     machine, it = permit(Scope.BILLING_WRITE), parts()
     account_id, now = machine.account_id, it.clock.now()
-    consent = shapes.read(Consent, bodies.read_json())
+    consent = schemas.read(Consent, bodies.read_json())
     session = db.session()
     set_consent(session, account_id, method_id, consent.on, machine.actor, now, it.policy)
     it.wake()
@@ -136,7 +137,7 @@ def replace_order() -> ResponseReturnValue:
     """
     machine, it = permit(Scope.BILLING_WRITE), parts()
     account_id, session = machine.account_id, db.session()
-    wished = shapes.read(NewOrder, bodies.read_json()).order
+    wished = schemas.read(NewOrder, bodies.read_json()).order
     seen = methods.read_order(session, account_id)
     actor, now = machine.actor, it.clock.now()
     try:

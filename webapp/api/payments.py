@@ -7,21 +7,22 @@ from urllib.parse import urljoin
 from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.challenges import challenge_address
-from webapp.actions.pay import retry
-from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
-from webapp.api import bodies, shapes
-from webapp.api.answers import answer
-from webapp.api.authentication import permit
-from webapp.api.kinds import Cents, Id
-from webapp.api.nouns import noun
-from webapp.api.operations import Group, Link, operation
-from webapp.api.queries import Dated
-from webapp.api.repeatable import repeatable, request_key
-from webapp.domain.api_keys import Scope
-from webapp.domain.attempts import AttemptState
-from webapp.domain.errors import Conflict
-from webapp.domain.payments import Payment, PaymentKind, PaymentState
+from webapp.actions.payments.challenges import challenge_address
+from webapp.actions.payments.pay import retry
+from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
+from webapp.api.http import bodies
+from webapp.api.http.answers import answer
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.idempotency import repeatable, request_key
+from webapp.api.http.queries import Dated
+from webapp.api.openapi import schemas
+from webapp.api.openapi.fields import Cents, Id
+from webapp.api.openapi.operations import Group, Link, operation
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.errors import Conflict
 from webapp.extensions import db, parts
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
@@ -77,7 +78,7 @@ LINKS = {
 )
 def list_payments() -> ResponseReturnValue:
     machine = permit(Scope.BILLING_READ)
-    sent = shapes.read_query(PaymentQuery, request.args)
+    sent = schemas.read_query(PaymentQuery, request.args)
     only = PaymentFilter(sent.state, sent.kind, sent.since, sent.until)
     found = payments.read_payments(db.session(), machine.account_id, only, sent.cursor, sent.limit)
     return answer(found)
@@ -111,7 +112,7 @@ def create_payment() -> ResponseReturnValue:
     known yet.
     """
     machine, it = permit(Scope.BILLING_WRITE), parts()
-    sent = shapes.read(NewPayment, bodies.read_json())
+    sent = schemas.read(NewPayment, bodies.read_json())
     around = (machine.actor, it.processors, it.clock, it.policy)
     payment = pay_by_auto_charge(
         db.session(), machine.account_id, sent.amount, (request_key() or token_hex(16)), *around
@@ -138,7 +139,7 @@ def create_payment() -> ResponseReturnValue:
 def retry_payment(payment_id: int) -> ResponseReturnValue:
     """The same amount with the same method, as a payment of its own. Success restores it."""
     machine, it = permit(Scope.BILLING_WRITE), parts()
-    sent = shapes.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
+    sent = schemas.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
     session, account_id = db.session(), machine.account_id
     attempt_id = _declined(account_id, payment_id, sent.attempt)
     key = request_key() or token_hex(16)

@@ -11,15 +11,16 @@ from typing import Annotated
 from flask import Response, jsonify
 from werkzeug.exceptions import BadRequest
 
-from webapp.actions.post_usage import UsageReceipt
-from webapp.api import problems
-from webapp.api.kinds import CURRENCY, DESCRIPTION, MICROS, REFERENCE, Many, Money
-from webapp.api.problems import Problem, ProblemDetails
-from webapp.domain import usage, usage_file
-from webapp.domain.errors import Invalid
-from webapp.domain.money import decimal_text
-from webapp.domain.usage import Usage, Verdict
-from webapp.domain.usage_file import BadHeader, Line
+from webapp.actions.usage.post_usage import UsageReceipt
+from webapp.api.http import problems
+from webapp.api.http.problems import Problem, ProblemDetails
+from webapp.api.openapi.fields import CURRENCY, DESCRIPTION, MICROS, REFERENCE, Many, Money
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage import csv_reader
+from webapp.domain.usage import record as usage
+from webapp.domain.usage.csv_reader import BadHeader, Line
+from webapp.domain.usage.record import Usage, Verdict
 
 LARGEST_BATCH = 1_000
 ZERO = decimal_text(0)
@@ -34,7 +35,7 @@ ONLY_RECORDS = "Send either one record, or records and nothing else"
 
 @dataclass(frozen=True)
 class UsageRecord:
-    """Something that was used and is to be paid. Read by `webapp.domain.usage`."""
+    """Something that was used and is to be paid. Read by `webapp.domain.usage.record`."""
 
     amount: Annotated[str, MICROS]
     """Above zero, with at most six decimals; zeros after them are ignored. Above the installation's
@@ -122,7 +123,7 @@ def read_csv(body: bytes, account_id: int, currency: str, now: datetime) -> Batc
 
 
 def _csv_records(body: bytes) -> Iterator[Line]:
-    for line in usage_file.read(BytesIO(body), account_is_known=True):
+    for line in csv_reader.read(BytesIO(body), account_is_known=True):
         yield from repeat(line, line.records)
 
 

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from webapp.api import bodies, elsewhere, usage
-from webapp.api.answers import answer
-from webapp.api.authentication import permit
-from webapp.api.kinds import Money
-from webapp.api.nouns import noun
-from webapp.api.operations import CSV, Group, Link, operation
-from webapp.api.repeatable import repeatable
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import Scope
-from webapp.domain.money import decimal_text
+from webapp.api import usage
+from webapp.api.http import bodies, unknown_routes
+from webapp.api.http.answers import answer
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.idempotency import repeatable
+from webapp.api.openapi.fields import Money
+from webapp.api.openapi.operations import CSV, Group, Link, operation
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, parts
-from webapp.reads.holds import read_standing
+from webapp.reads.usage.holds import read_standing
 
 blueprint = noun("meter")
-elsewhere.init_blueprint(blueprint)
+unknown_routes.init_blueprint(blueprint)
 
 
 @dataclass(frozen=True)

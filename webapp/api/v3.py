@@ -3,17 +3,17 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from webapp.api import authentication, elsewhere, json_api, rates
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import Scope
-from webapp.domain.money import decimal_text
+from webapp.api.http import authentication, json_api, rate_limits, unknown_routes
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.shared.money import decimal_text
 from webapp.extensions import csrf, db
 
 blueprint = Blueprint("api_v3", __name__, url_prefix="/v3")
 csrf.exempt(blueprint)
 json_api.init_blueprint(blueprint)
-rates.init_blueprint(blueprint)
-elsewhere.init_blueprint(blueprint)
+rate_limits.init_blueprint(blueprint)
+unknown_routes.init_blueprint(blueprint)
 
 
 @blueprint.get("/balance")

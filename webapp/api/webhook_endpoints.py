@@ -8,19 +8,20 @@ from typing import Annotated
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions import webhook_endpoints as actions
-from webapp.api import bodies, shapes
-from webapp.api.answers import answer, nothing
-from webapp.api.authentication import permit
-from webapp.api.kinds import Bad, Many
-from webapp.api.nouns import noun
-from webapp.api.operations import Group, Link, operation
-from webapp.api.queries import Page
-from webapp.api.repeatable import repeatable
-from webapp.domain import webhooks
-from webapp.domain.api_keys import Scope
-from webapp.domain.users import Right
-from webapp.domain.webhooks import CHOICES, URL_LENGTH, EndpointChoice
+from webapp.actions.webhooks import endpoints as actions
+from webapp.api.http import bodies
+from webapp.api.http.answers import answer, nothing
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.idempotency import repeatable
+from webapp.api.http.queries import Page
+from webapp.api.openapi import schemas
+from webapp.api.openapi.fields import Bad, Many
+from webapp.api.openapi.operations import Group, Link, operation
+from webapp.domain.api_keys.api_key import Scope
+from webapp.domain.users.user import Right
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import CHOICES, URL_LENGTH, EndpointChoice
 from webapp.extensions import db, parts
 from webapp.reads.records import webhooks as records
 from webapp.reads.records.webhooks import (
@@ -120,7 +121,7 @@ def list_webhook_endpoints() -> ResponseReturnValue:
 def add_webhook_endpoint() -> ResponseReturnValue:
     """Events go there from now on: signed, in order, and for days until they arrive."""
     machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
-    sent = shapes.read(EndpointAsked, bodies.read_json())
+    sent = schemas.read(EndpointAsked, bodies.read_json())
     choice = EndpointChoice(sent.url, "", sent.events)
     around = (choice, RIGHTS, machine.actor, now)
     made = actions.add_endpoint(db.session(), machine.account_id, *around)
@@ -153,7 +154,7 @@ def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Its address and its events; its secret and its name stay."""
     machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
     session, account_id, actor = db.session(), machine.account_id, machine.actor
-    sent = shapes.read(EndpointAsked, bodies.read_json())
+    sent = schemas.read(EndpointAsked, bodies.read_json())
     name = webhooks.find(session, account_id, endpoint_id).name
     choice = EndpointChoice(sent.url, name, sent.events)
     actions.change_endpoint(session, account_id, endpoint_id, choice, RIGHTS, actor, now)
@@ -173,7 +174,7 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Switched on again, it gets what was owed to it, and nothing of what happened meanwhile."""
     machine, it = permit(Scope.BILLING_WRITE), parts()
     session, account_id = db.session(), machine.account_id
-    on = shapes.read(EndpointState, bodies.read_json()).on
+    on = schemas.read(EndpointState, bodies.read_json()).on
     now = it.clock.now()
     actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, machine.actor, now)
     it.wake()
@@ -230,7 +231,7 @@ def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
 )
 def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
     machine = permit(Scope.BILLING_READ)
-    sent = shapes.read_query(Page, request.args)
+    sent = schemas.read_query(Page, request.args)
     return answer(
         records.read_deliveries(
             db.session(), machine.account_id, endpoint_id, sent.cursor, sent.limit

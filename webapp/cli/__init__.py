@@ -5,9 +5,7 @@ from flask import Flask
 from webapp.cli import (
     accounts,
     attempts,
-    books,
-    copies,
-    demo,
+    backup,
     evidence,
     holds,
     jobs,
@@ -17,19 +15,21 @@ from webapp.cli import (
     methods,
     operators,
     payments,
-    post,  # noqa: F401 it joins the group of usage
+    post,  # noqa: F401 it adds a command to `usage`
     processors,
+    statement,
     usage,
     webhooks,
     wires,
 )
+from webapp.cli.demo import commands as demo
 
 GROUPS = (
     accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, operators,
-    payments, processors, usage, wires, usage, webhooks, wires,
+    payments, processors, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
-    books.activity, books.statement, copies.backup, copies.restore, copies.move_to,
+    statement.activity, statement.statement, backup.backup, backup.restore, backup.move_to,
 )  # fmt: skip
 
 

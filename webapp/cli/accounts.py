@@ -5,20 +5,20 @@ from pathlib import Path
 
 import click
 
-from webapp.actions.adjust_balance import adjust_balance
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.actions.create_account import create_account
-from webapp.actions.note_export import note_export
-from webapp.actions.second_factor import reset_second_factor
-from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import CENTS, AmountOf
-from webapp.domain import money
-from webapp.domain.accounts import Account
-from webapp.domain.audit import COMMAND_LINE
+from webapp.actions.accounts.create_account import create_account
+from webapp.actions.accounts.record_export import note_export
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.users.second_factor import reset_second_factor
+from webapp.cli.shared.arguments import CENTS, AmountOf
+from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.shared import money
 from webapp.extensions import db, parts
-from webapp.reads.accounts import read_account, read_accounts
-from webapp.reads.export import export as read_export
+from webapp.reads.accounts.export import export as read_export
+from webapp.reads.accounts.overview import read_account, read_accounts
 
 commands = Commands("accounts", help="Make customers' accounts and look at them.")
 

@@ -2,13 +2,13 @@
 
 import click
 
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.commands import Commands, as_json, print_json
-from webapp.domain import attempts
-from webapp.domain.attempts import Attempt
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.money import decimal_text
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
+from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, parts
 
 commands = Commands("attempts", help="Charges whose outcome only an operator can tell.")

@@ -2,10 +2,10 @@
 
 import click
 
-from webapp.actions.close_evidence import close_evidence
-from webapp.cli.commands import Commands, as_json, print_json
-from webapp.domain import evidence
-from webapp.domain.money import decimal_text
+from webapp.actions.payments.close_unmatched_event import close_evidence
+from webapp.cli.shared.output import Commands, as_json, print_json
+from webapp.domain.payments import unmatched_events
+from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, parts
 
 commands = Commands("evidence", help="What processors say that fits no payment of ours.")
@@ -25,7 +25,7 @@ def list_(as_json: bool) -> None:
             "at": one.at,
             "what": one.what,
         }
-        for one in evidence.waiting(db.session())
+        for one in unmatched_events.waiting(db.session())
     ]
     if as_json:
         print_json(waiting)

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 import click
 
-from webapp.actions.change_hold import change_hold
-from webapp.actions.open_hold import open_hold
-from webapp.actions.release_hold import release_hold
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, MICROS, insist_on
-from webapp.domain.holds import LIFE, Hold, find
-from webapp.domain.money import decimal_text
+from webapp.actions.usage.change_hold import change_hold
+from webapp.actions.usage.open_hold import open_hold
+from webapp.actions.usage.release_hold import release_hold
+from webapp.cli.shared.arguments import ACCOUNT, MICROS, insist_on
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage.holds import LIFE, Hold, find
 from webapp.extensions import db, parts
-from webapp.reads.holds import read_open_holds
+from webapp.reads.usage.holds import read_open_holds
 
 commands = Commands("holds", help="What running calls are expected to cost.")
 

@@ -8,9 +8,9 @@ from threading import Event
 import click
 from flask import current_app
 
-from webapp.background import Background
-from webapp.cli.commands import Command, Commands, as_json, print_json
-from webapp.jobs import JOBS, run_due, run_job
+from webapp.background.processes import Background
+from webapp.background.scheduler import JOBS, run_due, run_job
+from webapp.cli.shared.output import Command, Commands, as_json, print_json
 from webapp.start_check import check_start
 
 commands = Commands("jobs", help="Run what is due, once or for good.")

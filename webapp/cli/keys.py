@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from webapp.actions.create_key import NewKey, create_key
-from webapp.actions.revoke_key import revoke_key
-from webapp.actions.rotate_key import LONGEST_OVERLAP, rotate_key
+from webapp.actions.api_keys.create_key import NewKey, create_key
+from webapp.actions.api_keys.revoke_key import revoke_key
+from webapp.actions.api_keys.rotate_key import LONGEST_OVERLAP, rotate_key
 from webapp.actions.rotate_secret import rotate_secret
 from webapp.cli.accounts import ANY_ID
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.domain.api_keys import ALL, KeyChoice, Scope
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.errors import Refusal
-from webapp.domain.users import Right
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.users.user import Right
 from webapp.extensions import db, parts
 from webapp.reads.api_keys import read_key_records
-from webapp.reads.installation import SHORTEST_KEY
+from webapp.reads.system.installation import SHORTEST_KEY
 
 commands = Commands(
     "keys", help="API keys: make, list, rotate and revoke them. rotate-secret replaces SECRET_KEY."

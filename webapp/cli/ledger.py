@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import click
 
-from webapp.cli.commands import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.extensions import db, parts
-from webapp.reads.ledger_check import LedgerCheck, check_ledger
+from webapp.reads.ledger.ledger_check import LedgerCheck, check_ledger
 
 commands = Commands("ledger", help="Prove the books.")
 

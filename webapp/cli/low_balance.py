@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 
 import click
 
-from webapp.actions.apply_settings import apply_settings
-from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, CENTS, insist_on
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.low_balance import LowBalanceSettings, RefillMode
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.cli.shared.arguments import ACCOUNT, CENTS, insist_on
+from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
 from webapp.extensions import db, parts
 from webapp.reads.records.settings import read_settings
 

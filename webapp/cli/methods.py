@@ -4,12 +4,12 @@ from dataclasses import asdict
 
 import click
 
-from webapp.actions.remove_method import remove_method
-from webapp.actions.reorder_methods import reorder_methods
-from webapp.cli.charge_now import CHARGE, confirmed, print_outcome
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, insist_on
-from webapp.domain.audit import COMMAND_LINE
+from webapp.actions.payment_methods.remove_method import remove_method
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.cli.shared.arguments import ACCOUNT, insist_on
+from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.extensions import db, parts
 from webapp.reads.records.methods import read_method, read_methods, read_order
 

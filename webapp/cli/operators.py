@@ -2,9 +2,9 @@
 
 import click
 
-from webapp.actions.operators import create_operator, remove_operator
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.domain.audit import COMMAND_LINE
+from webapp.actions.users.operators import create_operator, remove_operator
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.extensions import db, parts
 from webapp.reads.operator.staff import read_operators
 

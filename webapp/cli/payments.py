@@ -9,13 +9,13 @@ from secrets import token_hex
 
 import click
 
-from webapp.actions.pay import retry as retry_payment
-from webapp.actions.pay_by_auto_charge import pay_by_auto_charge
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, insist_on
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.errors import Conflict
-from webapp.domain.payments import Payment, PaymentKind, PaymentState
+from webapp.actions.payments.pay import retry as retry_payment
+from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
+from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, insist_on
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.errors import Conflict
 from webapp.extensions import db, parts
 from webapp.reads.records.payments import (
     PaymentFilter,

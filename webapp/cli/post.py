@@ -4,14 +4,14 @@ from datetime import datetime
 
 import click
 
-from webapp.actions.post_usage import post_usage
+from webapp.actions.usage.post_usage import post_usage
 from webapp.cli import usage as group
-from webapp.cli.commands import as_json, print_json, print_record
-from webapp.cli.kinds import ACCOUNT, Instant
-from webapp.domain import usage
-from webapp.domain.accounts import Account
-from webapp.domain.errors import NotFound
-from webapp.domain.money import decimal_text
+from webapp.cli.shared.arguments import ACCOUNT, Instant
+from webapp.cli.shared.output import as_json, print_json, print_record
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.usage import record as usage
 from webapp.extensions import db, parts
 
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import click
 
-from webapp.cli.commands import Commands, as_json, print_json
+from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.extensions import Parts, db, parts
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RefusedToLook
-from webapp.reads.processor_events import read_hearing
+from webapp.reads.payments.processor_events import read_hearing
 
 commands = Commands("processors", help="Those who move the money.")
 

@@ -11,13 +11,14 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.post_usage import UsageReceipt, post_usage_of_many
-from webapp.cli.commands import Commands, as_json, in_words, print_json
-from webapp.domain import usage, usage_file
-from webapp.domain.accounts import Account
-from webapp.domain.errors import Invalid, Refusal
-from webapp.domain.usage import Usage, Verdict
-from webapp.domain.usage_file import Line
+from webapp.actions.usage.post_usage import UsageReceipt, post_usage_of_many
+from webapp.cli.shared.output import Commands, as_json, in_words, print_json
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.usage import csv_reader
+from webapp.domain.usage import record as usage
+from webapp.domain.usage.csv_reader import Line
+from webapp.domain.usage.record import Usage, Verdict
 from webapp.extensions import Parts, db, parts
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
     """
     run = Import(db.session(), parts())
     try:
-        with progress(usage_file.read(file), file) as records:
+        with progress(csv_reader.read(file), file) as records:
             for line in records:
                 run.take(line)
-    except usage_file.BadHeader as bad:
+    except csv_reader.BadHeader as bad:
         raise BadFile(str(bad)) from bad
     run.post_all()
     counts = asdict(run.counts)

@@ -4,13 +4,13 @@ from dataclasses import asdict
 
 import click
 
-from webapp.actions import webhook_endpoints as actions
-from webapp.actions.webhook_endpoints import NewSecret
+from webapp.actions.webhooks import endpoints as actions
+from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.cli.accounts import ANY_ID
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.users import Right
-from webapp.domain.webhooks import CHOICES, EndpointChoice
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.users.user import Right
+from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
 from webapp.extensions import db, parts
 from webapp.reads.records import webhooks as records
 

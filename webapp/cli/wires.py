@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from webapp.actions.complete_wire import complete_wire
-from webapp.actions.reject_wire import reject_wire
-from webapp.cli.commands import Commands, as_json, print_json, print_record
-from webapp.cli.kinds import CENTS
-from webapp.domain import money
-from webapp.domain import wires as domain
-from webapp.domain.audit import COMMAND_LINE
-from webapp.domain.wires import WireState
+from webapp.actions.wires.complete_wire import complete_wire
+from webapp.actions.wires.reject_wire import reject_wire
+from webapp.cli.shared.arguments import CENTS
+from webapp.cli.shared.output import Commands, as_json, print_json, print_record
+from webapp.domain.accounts.audit import COMMAND_LINE
+from webapp.domain.shared import money
+from webapp.domain.wires import wire as domain
+from webapp.domain.wires.wire import WireState
 from webapp.extensions import db, parts
 from webapp.reads.wires import (
     read_numbered_proof,

@@ -1,7 +1,7 @@
 """A receipt on paper (L6): who was paid by whom, for what, how, when and how much."""
 
 from webapp.documents.paper import GREY, MARGIN, WIDTH, Paper
-from webapp.reads.receipt import ReceiptPaper
+from webapp.reads.payments.receipt import ReceiptPaper
 
 
 def receipt_pdf(receipt: ReceiptPaper) -> bytes:

@@ -3,7 +3,7 @@
 from fpdf.enums import Align, XPos, YPos
 
 from webapp.documents.paper import GREY, MARGIN, WIDTH, Paper
-from webapp.reads.statement_paper import StatementPaper
+from webapp.reads.ledger.statement_document import StatementPaper
 
 COLUMNS = (24.0, WIDTH - 24 - 36 - 36, 36.0, 36.0)
 

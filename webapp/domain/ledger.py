@@ -26,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.domain.accounts import Account
-from webapp.domain.base import Base, stored
-from webapp.domain.errors import Refusal
+from webapp.database.base import Base, stored
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Refusal
 
 FARTHEST = 2**62
 """Micros from zero, either way: the database's integers end at twice that."""

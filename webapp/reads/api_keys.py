@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import api_keys, moments
-from webapp.domain.accounts import Account
-from webapp.domain.api_keys import ApiKey, KeyState, Scope
-from webapp.domain.users import Right
+from webapp.domain.accounts.account import Account
+from webapp.domain.api_keys import api_key as api_keys
+from webapp.domain.api_keys.api_key import ApiKey, KeyState, Scope
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import Right
 
 SCOPES = {
     Scope.USAGE_WRITE: "Post usage, and hold amounts for calls in progress",
@@ -148,7 +149,7 @@ def _row(
         state=state,
         standing=_standing(key, state, time_zone, now),
         used=_used(key, time_zone, now),
-        created=f"Created {moments.day(key.created_at, time_zone, now)}",
+        created=f"Created {datetimes.day(key.created_at, time_zone, now)}",
         denial=key.rotation_denial(rights),
     )
 
@@ -160,7 +161,7 @@ def _standing(key: ApiKey, state: KeyState, time_zone: str, now: datetime) -> st
         return ""
     if state is KeyState.EXPIRED:
         return f"Expired {_then(key.expires_at, time_zone, now)}"
-    until = moments.when(key.expires_at, time_zone, now)
+    until = datetimes.when(key.expires_at, time_zone, now)
     return f"Replaced, works until {until}" if state is KeyState.ENDING else f"Expires {until}"
 
 
@@ -172,4 +173,4 @@ def _used(key: ApiKey, time_zone: str, now: datetime) -> str:
 
 
 def _then(instant: datetime, time_zone: str, now: datetime) -> str:
-    return moments.within(moments.since(instant, time_zone, now))
+    return datetimes.within(datetimes.since(instant, time_zone, now))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from webapp.domain.accounts import Account
-from webapp.domain.users import Role, User
+from webapp.domain.accounts.account import Account
+from webapp.domain.users.user import Role, User
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from json import dumps
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from webapp.domain import moments, webhooks
-from webapp.domain.accounts import Account
-from webapp.domain.users import Right
-from webapp.domain.webhooks import (
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import Right
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import (
     CHOICES,
     OF_BALANCE,
     Delivery,
@@ -140,9 +141,9 @@ def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
         state, tone = "Off", "off" if endpoint.ended == Ended.BY_HAND else "bad"
         hint = ENDED[Ended(endpoint.ended)]
         if endpoint.ended_at is not None:
-            hint = f"{hint}, {moments.within(moments.since(endpoint.ended_at, zone, now))}"
+            hint = f"{hint}, {datetimes.within(datetimes.since(endpoint.ended_at, zone, now))}"
     elif endpoint.failing_since is not None:
-        since = moments.within(moments.since(endpoint.failing_since, zone, now))
+        since = datetimes.within(datetimes.since(endpoint.failing_since, zone, now))
         state, tone, hint = "Failing", "warn", f"No success since {since}"
     until = endpoint.old_secret_until
     both = until is not None and now < until
@@ -157,7 +158,7 @@ def _row(endpoint: Endpoint, account: Account, now: datetime) -> EndpointRow:
         state=state,
         tone=tone,
         hint=hint,
-        two_secrets=f"Two secrets sign until {moments.when(until, zone, now)}"
+        two_secrets=f"Two secrets sign until {datetimes.when(until, zone, now)}"
         if both and until
         else "",
     )
@@ -176,7 +177,7 @@ def _delivery(
         id=one.id,
         event=str(one.event.kind),
         message_id=one.event.message_id,
-        when=moments.since(one.event.at, zone, now),
+        when=datetimes.since(one.event.at, zone, now),
         state=state,
         tone=tone,
         detail=_detail(one, zone, now),
@@ -197,5 +198,5 @@ def _detail(one: Delivery, zone: str, now: datetime) -> str:
     answer = f"HTTP {one.status} after {one.took_ms} ms" if one.status else "No answer"
     said = f"{answer}: {one.trouble.rstrip('.')}" if one.trouble else answer
     if one.state == DeliveryState.OWED and one.next_try_at is not None:
-        return f"{said}. Next try {moments.within(moments.since(one.next_try_at, zone, now))}"
+        return f"{said}. Next try {datetimes.within(datetimes.since(one.next_try_at, zone, now))}"
     return said

@@ -6,14 +6,16 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money, proofs, wires
-from webapp.domain.accounts import Account
-from webapp.domain.bank import BankDetails
-from webapp.domain.errors import NotFound, Refusal
-from webapp.domain.policy import Policy
-from webapp.domain.proofs import ProofKind
-from webapp.domain.users import User
-from webapp.domain.wires import (
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.shared.policy import Policy
+from webapp.domain.users.user import User
+from webapp.domain.wires import proofs
+from webapp.domain.wires import wire as wires
+from webapp.domain.wires.bank_details import BankDetails
+from webapp.domain.wires.proofs import ProofKind
+from webapp.domain.wires.wire import (
     CURRENCIES,
     OPEN_STATES,
     STATE_NAMES,
@@ -259,7 +261,7 @@ def _card(
                 proof.id,
                 proof.name,
                 f"{proofs.size_text(proof.size)} · "
-                f"{moments.since(proof.uploaded_at, account.time_zone, now)}",
+                f"{datetimes.since(proof.uploaded_at, account.time_zone, now)}",
             )
             for proof in wire.proofs
         ),
@@ -295,10 +297,10 @@ def _history(
 ) -> list[tuple[str, str]]:
     steps = [("Requested", _asked(session, account, wire, now))]
     if wire.proved_at is not None:
-        uploaded = moments.since(wire.proved_at, account.time_zone, now)
+        uploaded = datetimes.since(wire.proved_at, account.time_zone, now)
         steps.append((STATE_NAMES[WireState.PROOF_UPLOADED], uploaded))
     if wire.closed_at is not None:
-        ended = moments.since(wire.closed_at, account.time_zone, now)
+        ended = datetimes.since(wire.closed_at, account.time_zone, now)
         steps.append((STATE_NAMES[WireState(wire.state)], ended))
     return steps
 
@@ -306,7 +308,7 @@ def _history(
 def _row(session: Session, account: Account, wire: WireRequest, now: datetime) -> WireRow:
     state = STATE_NAMES[WireState(wire.state)]
     if wire.closed_at is not None:
-        state = f"{state} {moments.weekday_and_day(wire.closed_at, account.time_zone, now)}"
+        state = f"{state} {datetimes.weekday_and_day(wire.closed_at, account.time_zone, now)}"
     return WireRow(
         id=wire.id,
         amount=money.show(wire.amount, wire.currency, account.locale),
@@ -318,7 +320,7 @@ def _row(session: Session, account: Account, wire: WireRequest, now: datetime) -
 
 
 def _asked(session: Session, account: Account, wire: WireRequest, now: datetime) -> str:
-    when = moments.since(wire.created_at, account.time_zone, now)
+    when = datetimes.since(wire.created_at, account.time_zone, now)
     user = session.get(User, wire.requested_by_id) if wire.requested_by_id else None
     return f"{when} · {user.name}" if user else when
 

@@ -5,19 +5,19 @@ from datetime import timedelta
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.create_key import NewKey, create_key
-from webapp.actions.revoke_key import revoke_key
-from webapp.actions.rotate_key import rotate_key
-from webapp.domain.api_keys import OF_BILLING, KeyChoice, Scope
-from webapp.domain.errors import NotFound, Refusal
-from webapp.domain.users import Right
+from webapp.actions.api_keys.create_key import NewKey, create_key
+from webapp.actions.api_keys.revoke_key import revoke_key
+from webapp.actions.api_keys.rotate_key import rotate_key
+from webapp.domain.api_keys.api_key import OF_BILLING, KeyChoice, Scope
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.users.user import Right
 from webapp.extensions import db, parts
 from webapp.reads.api_keys import SCOPES, read_key, read_keys
 from webapp.reads.message import Message
-from webapp.web import throttling
-from webapp.web.access import Person, permit
-from webapp.web.responses import go_to, show, wants_fragment
-from webapp.web.screen import fields_of, status_of
+from webapp.web.http import rate_limits
+from webapp.web.http.access import Person, permit
+from webapp.web.http.responses import go_to, show, wants_fragment
+from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
@@ -58,7 +58,7 @@ def create() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     choice = choice_in_form()
     try:
-        throttling.new_key(person)
+        rate_limits.new_key(person)
         made = create_key(
             db.session(),
             person.account_id,
@@ -83,7 +83,7 @@ def rotate(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     _, overlap = OVERLAPS.get(request.form.get("overlap", ""), OVERLAPS["24"])
     try:
-        throttling.new_key(person)
+        rate_limits.new_key(person)
         made = rotate_key(
             db.session(),
             person.account_id,

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from webapp.extensions import Parts, db, parts
-from webapp.reads.metrics import read_metrics
-from webapp.reads.readiness import Readiness, read_readiness
-from webapp.web.proxies import is_from_this_host
+from webapp.reads.system.metrics import read_metrics
+from webapp.reads.system.readiness import Readiness, read_readiness
+from webapp.web.http.trusted_proxies import is_from_this_host
 
 blueprint = Blueprint("probes", __name__)
 

@@ -1,28 +1,222 @@
-"""Processors tell that something has happened. No session, no token of ours: a signature."""
+"""Webhooks: where this account's events go, and what became of each delivery."""
 
-from flask import Blueprint, abort, request
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.utils import redirect
 
-from webapp.actions.receive_event import Receipt, receive_event
-from webapp.extensions import csrf, db, parts
+from webapp.actions.webhooks import endpoints as actions
+from webapp.actions.webhooks.endpoints import NewSecret
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.users.user import Right
+from webapp.domain.webhooks.endpoint import CHOICES, OF_BALANCE, EndpointChoice
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit
+from webapp.web.http.responses import go_to, say, show, wants_fragment
+from webapp.web.payment_methods.responses import fields_of, status_of
 
-blueprint = Blueprint("webhooks", __name__)
+blueprint = Blueprint("webhook_endpoints", __name__, url_prefix="/settings/webhooks")
 
-STATUSES = {
-    Receipt.DONE: 200,
-    Receipt.KNOWN: 200,
-    Receipt.FORGED: 400,
-    Receipt.LATER: 503,  # then it is delivered again
-}
+ONE = "/<int:endpoint_id>"
 
 
-@blueprint.post("/webhooks/<name>")
-@csrf.exempt
-def receive(name: str) -> ResponseReturnValue:
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    rows = read_endpoints(db.session(), person.account_id, parts().clock.now())
+    return show(person, "webhooks/index.html", "webhooks", rows=rows)
+
+
+@blueprint.get("/new")
+def new() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return form(person, "new")
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     it = parts()
-    processor = it.processors.get(name) or abort(404)
-    receipt = receive_event(
-        db.session(), processor, request.get_data(), dict(request.headers), it.clock, it.policy
+    try:
+        made = actions.add_endpoint(
+            db.session(),
+            person.account_id,
+            choice_in_form(),
+            person.rights,
+            person.actor,
+            it.clock.now(),
+            plain_http=bool(it.settings.webhook_allowed_networks),
+        )
+    except Refusal as refusal:
+        return form(person, "new", refusal), status_of(refusal)
+    return shown_once(person, made)
+
+
+@blueprint.get(ONE)
+def details(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    before = request.args.get("before", type=forms.record_id)
+    screen = read_deliveries(
+        db.session(),
+        person.account_id,
+        endpoint_id,
+        person.rights,
+        parts().clock.now(),
+        before=before,
     )
+    return show(person, "webhooks/details.html", "webhooks", screen=screen)
+
+
+@blueprint.get(f"{ONE}/change")
+def change_form(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return form(person, "change", endpoint_id=endpoint_id)
+
+
+@blueprint.post(f"{ONE}/change")
+def change(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
+    it = parts()
+    try:
+        actions.change_endpoint(
+            db.session(),
+            person.account_id,
+            endpoint_id,
+            choice_in_form(),
+            person.rights,
+            person.actor,
+            it.clock.now(),
+            plain_http=bool(it.settings.webhook_allowed_networks),
+        )
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return form(person, "change", refusal, endpoint_id=endpoint_id), status_of(refusal)
+    return back_to(endpoint_id, "Changes saved.")
+
+
+@blueprint.post(f"{ONE}/state")
+def switch(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    on, it = forms.wished(), parts()
+    now = it.clock.now()
+    who = person.rights, person.actor
+    actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
     it.wake()
-    return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain; charset=utf-8"}
+    return back_to(endpoint_id, "It is on. What has waited goes out now." if on else "It is off.")
+
+
+@blueprint.get(f"{ONE}/rotation")
+def rotation(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return about(person, "rotate", endpoint_id)
+
+
+@blueprint.post(f"{ONE}/rotation")
+def rotate(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL, confirmed=True, proved=True)
+    now = parts().clock.now()
+    who = person.rights, person.actor
+    made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, *who, now)
+    return shown_once(person, made)
+
+
+@blueprint.get(f"{ONE}/removal")
+def removal(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    return about(person, "remove", endpoint_id)
+
+
+@blueprint.post(f"{ONE}/removal")
+def remove(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL, proved=True)
+    now = parts().clock.now()
+    who = person.rights, person.actor
+    actions.remove_endpoint(db.session(), person.account_id, endpoint_id, *who, now)
+    return go_to("webhook_endpoints.index", Message("The webhook is removed."))
+
+
+@blueprint.post(f"{ONE}/tests")
+def test(endpoint_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    it = parts()
+    try:
+        actions.send_test(db.session(), person.account_id, endpoint_id, it.clock.now())
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return back_to(endpoint_id, refusal.sentence, tone="bad")
+    it.wake()
+    return back_to(endpoint_id, "A test event is on its way.")
+
+
+@blueprint.post(f"{ONE}/deliveries/<int:delivery_id>/resends")
+def resend(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    it = parts()
+    try:
+        actions.send_again(db.session(), person.account_id, delivery_id, it.clock.now())
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return back_to(endpoint_id, refusal.sentence, tone="bad")
+    it.wake()
+    return back_to(endpoint_id, "It is sent again.")
+
+
+def choice_in_form() -> EndpointChoice:
+    sent = request.form
+    return EndpointChoice(sent.get("url", ""), sent.get("name", ""), tuple(sent.getlist("events")))
+
+
+def form(
+    person: Person, name: str, refusal: Refusal | None = None, endpoint_id: int | None = None
+) -> str:
+    """What was typed, or what stands, with an error beside each bad field."""
+    db.session.rollback()
+    offered = [kind for kind in CHOICES if person.may(Right.BILLING) or kind in OF_BALANCE]
+    url, title, chosen = "", "", [str(kind) for kind in offered]
+    if endpoint_id is not None:
+        now = parts().clock.now()
+        standing = read_endpoint(db.session(), person.account_id, endpoint_id, now)
+        url, title, chosen = standing.url, standing.name, list(standing.events)
+    if refusal is not None:
+        typed = choice_in_form()
+        url, title, chosen = typed.url, typed.name, list(typed.events)
+    errors = fields_of(refusal) if refusal else {}
+    return dialog(
+        person,
+        "form",
+        endpoint_id=endpoint_id,
+        url=url,
+        name=title,
+        chosen=chosen,
+        events=[(kind, WORDS[kind]) for kind in offered],
+        errors=errors,
+        refusal=refusal.sentence if refusal and not errors else "",
+    )
+
+
+def about(person: Person, name: str, endpoint_id: int) -> str:
+    now = parts().clock.now()
+    endpoint = read_endpoint(db.session(), person.account_id, endpoint_id, now)
+    return dialog(person, name, endpoint=endpoint)
+
+
+def shown_once(person: Person, made: NewSecret) -> ResponseReturnValue:
+    return dialog(person, "shown", made=made), 201
+
+
+def dialog(person: Person, part: str, **context: object) -> str:
+    template = f"_{part}_dialog" if wants_fragment() else "dialog"
+    return show(person, f"webhooks/{template}.html", "webhooks", dialog=part, **context)
+
+
+def back_to(endpoint_id: int, words: str, tone: str = "ok") -> ResponseReturnValue:
+    say(Message(words, tone))
+    there = url_for("webhook_endpoints.details", endpoint_id=endpoint_id)
+    if wants_fragment():
+        return "", 200, {"HX-Redirect": there}
+    return redirect(there, 303)

@@ -8,15 +8,16 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webapp.actions.add_proof import add_proof
-from webapp.actions.cancel_wire import cancel_wire
-from webapp.actions.request_wire import request_wire
-from webapp.domain import money, proofs
-from webapp.domain.errors import Invalid, NotFound, Refusal
-from webapp.domain.users import Right
+from webapp.actions.wires.add_proof import add_proof
+from webapp.actions.wires.cancel_wire import cancel_wire
+from webapp.actions.wires.request_wire import request_wire
+from webapp.domain.shared import money
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.users.user import Right
+from webapp.domain.wires import proofs
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
-from webapp.reads.payment_methods import PageHead, read_head
+from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (
     DEFAULT_AMOUNT,
     WireCard,
@@ -25,10 +26,10 @@ from webapp.reads.wires import (
     read_wire,
     read_wires,
 )
-from webapp.web import errors, forms
-from webapp.web.access import Person, permit
-from webapp.web.responses import say, show, wants_fragment
-from webapp.web.screen import fields_of, status_of
+from webapp.web.http import errors, forms
+from webapp.web.http.access import Person, permit
+from webapp.web.http.responses import say, show, wants_fragment
+from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("wires", __name__, url_prefix="/billing/wire-transfers")
 

@@ -8,13 +8,14 @@ import copy
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 from openapi_schema_validator import OAS30ReadValidator, OAS30Validator, OAS30WriteValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "data" / "paypal"
+from webapp.settings import ROOT
+
+FOLDER = ROOT.parent / "shared" / "data" / "paypal"
 FILES = (
     "checkout_orders_v2",
     "vault_payment_tokens_v3",

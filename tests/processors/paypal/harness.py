@@ -10,7 +10,7 @@ import requests
 from tests.processors.contract import ACCOUNT, BACK
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from webapp.clock import Clock
-from webapp.domain.money import decimal_text
+from webapp.domain.shared.money import decimal_text
 from webapp.processors.paypal import amounts
 from webapp.processors.paypal.processor import PayPal
 

@@ -8,10 +8,10 @@ from sqlalchemy import select, text
 
 from tests.conftest import on_sqlite
 from tests.factories import START
-from webapp.domain.accounts import Account
-from webapp.domain.notices import Notice, NoticeKind
-from webapp.domain.users import User
-from webapp.reads.mail_words import Shown
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.users.user import User
+from webapp.reads.notifications.email_labels import Shown
 from webapp.reads.operator import mail_filters
 from webapp.reads.operator import mails as mail_list
 from webapp.reads.operator.mail_filters import Filters, mails

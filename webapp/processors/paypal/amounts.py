@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from webapp.domain.money import CENT, MICROS, PAYMENT_PLACES, decimal_text
+from webapp.domain.shared.money import CENT, MICROS, PAYMENT_PLACES, decimal_text
 
 WHOLE = ("HUF", "JPY", "TWD")
 """Currencies in which PayPal takes no decimals, whatever their own rules."""

@@ -7,7 +7,7 @@ payer is here.
 
 from datetime import datetime
 
-from webapp.domain.declines import class_of
+from webapp.domain.payment_methods.declines import class_of
 from webapp.ports import Declined
 
 GONE = "revocation_of_authorization"

@@ -1,6 +1,6 @@
 """The pretend bank account of wire transfers. Its check digits are wrong, so no bank accepts it."""
 
-from webapp.domain.bank import BankDetails
+from webapp.domain.wires.bank_details import BankDetails
 
 PRETEND = BankDetails(
     beneficiary="Ballast Demo Ltd",

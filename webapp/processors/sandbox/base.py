@@ -8,7 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from webapp.clock import Clock
-from webapp.domain import money
+from webapp.domain.shared import money
 from webapp.ports import (
     Answer,
     Cancelled,
@@ -28,7 +28,6 @@ from webapp.ports import (
     Verified,
     WrongAccount,
 )
-from webapp.processors.sandbox.answers import LONGEST, AnswerKind, NextAnswer
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.cards import Behaviour, Charging
 from webapp.processors.sandbox.challenges import (
@@ -38,6 +37,7 @@ from webapp.processors.sandbox.challenges import (
     leads_here,
 )
 from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, Status, declined
+from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 
 # What comes back instead of the bank's answer; nothing is booked, so nothing is known later.
 UNHEARD: dict[AnswerKind, Unknown | RefusedToLook] = {

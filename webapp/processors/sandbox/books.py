@@ -6,11 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from sqlite3 import Connection
 
-from webapp.processors.sandbox.afterwards import Afterwards
 from webapp.processors.sandbox.agreements import Agreements
-from webapp.processors.sandbox.answers import LONGEST, AnswerKind, AnswerQueue, NextAnswer
+from webapp.processors.sandbox.challenge_answers import Desk
 from webapp.processors.sandbox.charges import Charge, ChargeBook
-from webapp.processors.sandbox.desk import Desk
+from webapp.processors.sandbox.refunds_and_disputes import Afterwards
+from webapp.processors.sandbox.scripted_responses import (
+    LONGEST,
+    AnswerKind,
+    AnswerQueue,
+    NextAnswer,
+)
 from webapp.processors.sandbox.store import Store
 from webapp.processors.sandbox.vault import Vault
 

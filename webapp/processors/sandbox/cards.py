@@ -89,8 +89,8 @@ TEST_CARDS = {
     "4000000000000119": "processing_error",
 }
 
-# First match wins: the prefixes of Maestro overlap with those of others. The names are those of
-# `domain.payment_methods.BRANDS`; the lengths are what the networks issue (ISO/IEC 7812).
+# First match wins: the prefixes of Maestro overlap with those of others. The names are
+# those of BRANDS in `payment_method.py`; the lengths are what the networks issue (ISO/IEC 7812).
 _BRANDS = (
     ("visa", re.compile(r"4(?:\d{12}|\d{15}|\d{18})")),
     ("mastercard", re.compile(r"(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}")),

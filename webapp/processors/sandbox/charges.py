@@ -9,7 +9,7 @@ from hashlib import sha256
 from secrets import token_hex
 from sqlite3 import Connection, Row
 
-from webapp.domain import declines
+from webapp.domain.payment_methods import declines
 from webapp.ports import (
     Answer,
     Cancelled,

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from webapp.domain import declines, texts
+from webapp.domain.payment_methods import declines
+from webapp.domain.shared import texts
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.cards import (

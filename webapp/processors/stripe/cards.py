@@ -8,7 +8,7 @@ from typing import Any
 from stripe import CardError, InvalidRequestError, StripeClient, StripeError
 
 from webapp.clock import Clock
-from webapp.domain import declines
+from webapp.domain.payment_methods import declines
 from webapp.ports import (
     Cancelled,
     Declined,
@@ -22,9 +22,9 @@ from webapp.ports import (
     Verified,
     WrongAccount,
 )
-from webapp.processors.stripe import words
+from webapp.processors.stripe import mapping
 from webapp.processors.stripe.client import fault, is_missing
-from webapp.processors.stripe.words import Told, id_of, instant
+from webapp.processors.stripe.mapping import Told, id_of, instant
 
 NO_TOKEN = RefusedToLook("This card form is not known, or was not sent")
 
@@ -41,7 +41,7 @@ class Cards:
 
     def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RefusedToLook:
         """A SetupIntent for one card, of the account's own customer."""
-        known = [customer for customer, _ in map(words.parts_of, holder.references) if customer]
+        known = [customer for customer, _ in map(mapping.parts_of, holder.references) if customer]
         try:
             try:
                 intent = self._set_up(known[0] if known else self._customer(holder), holder)
@@ -83,7 +83,7 @@ class Cards:
         self, key: str, reference: str
     ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
         """The bank is asked for no amount, as if the card was added again."""
-        customer, method = words.parts_of(reference)
+        customer, method = mapping.parts_of(reference)
         if not customer:
             return MethodGone(reference, self._clock.now())
         try:
@@ -102,7 +102,7 @@ class Cards:
             intent = told.get("setup_intent") or {}
             at = intent.get("created")
             when = instant(at) if at else self._clock.now()
-            return words.declined(told, {}, when, id_of(intent))
+            return mapping.declined(told, {}, when, id_of(intent))
         except InvalidRequestError as error:
             return self.why_refused(reference, error)
         except StripeError as error:
@@ -113,11 +113,11 @@ class Cards:
             return Verified(at)
         with suppress(StripeError):
             self._client.v1.setup_intents.cancel(intent["id"])
-        code = words.AUTHENTICATION
+        code = mapping.AUTHENTICATION
         return Declined(code, declines.class_of(code), at, intent["id"])
 
     def revoke(self, reference: str) -> bool:
-        customer, method = words.parts_of(reference)
+        customer, method = mapping.parts_of(reference)
         if not customer:
             return True
         try:
@@ -145,7 +145,7 @@ class Cards:
 
     def look_up(self, reference: str) -> SavedCard | None:
         """As it is there now; None where it belongs to no customer. Raises `StripeError`."""
-        customer, method = words.parts_of(reference)
+        customer, method = mapping.parts_of(reference)
         try:
             told = self._client.v1.payment_methods.retrieve(method).to_dict()
         except InvalidRequestError as error:
@@ -177,7 +177,7 @@ class Cards:
             case "canceled":
                 return Cancelled(at)
             case "requires_payment_method" if error:
-                return words.declined(error, {}, at, intent["id"])
+                return mapping.declined(error, {}, at, intent["id"])
         return NO_TOKEN
 
     def _customer(self, holder: Holder) -> str:
@@ -217,7 +217,7 @@ def saved_card(method: Told) -> SavedCard:
     address = billing.get("address") or {}
     lines = ", ".join(line for line in (address.get("line1"), address.get("line2")) if line)
     return SavedCard(
-        reference=words.reference_of(id_of(method.get("customer")), method["id"]),
+        reference=mapping.reference_of(id_of(method.get("customer")), method["id"]),
         fingerprint=str(card.get("fingerprint") or method["id"]),
         brand=str(card.get("brand") or "")[:20],
         last4=str(card["last4"]),

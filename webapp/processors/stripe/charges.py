@@ -21,10 +21,10 @@ from webapp.ports import (
     RefusedToLook,
     Unknown,
 )
-from webapp.processors.stripe import words
+from webapp.processors.stripe import mapping
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.client import fault
-from webapp.processors.stripe.words import ATTEMPT, FAILED_AT, PRESENT, Told, id_of, instant
+from webapp.processors.stripe.mapping import ATTEMPT, FAILED_AT, PRESENT, Told, id_of, instant
 
 OTHER_REQUEST = RefusedToLook("This idempotency key was used for another request")
 
@@ -46,8 +46,8 @@ class Charges:
         self._lock = Lock()
 
     def charge(self, request: ChargeRequest) -> Answer:
-        customer, method = words.parts_of(request.method_reference)
-        unit = words.smallest_unit(request.currency)
+        customer, method = mapping.parts_of(request.method_reference)
+        unit = mapping.smallest_unit(request.currency)
         if not request.key or request.amount <= 0 or request.amount % unit:
             return RefusedToLook("The amount must be whole cents above zero, under a key")
         if not customer:
@@ -127,11 +127,11 @@ class Charges:
                     intent["id"], instant(intent["created"]), str(intent.get("client_secret") or "")
                 )
             case "requires_payment_method" | "canceled" if error:
-                if words.wants_customer(error) and not _was_present(intent):
+                if mapping.wants_customer(error) and not _was_present(intent):
                     return NeedsCustomer(intent["id"], instant(created))
                 at = created if charge else self._failed_at(intent, told_at)
                 outcome = charge.get("outcome") or {}
-                return words.declined(error, outcome, instant(at), intent["id"])
+                return mapping.declined(error, outcome, instant(at), intent["id"])
             case "canceled":
                 return Cancelled(instant(float(intent.get("canceled_at") or created)))
         return Unknown(f"The payment is {intent['status']}")
@@ -147,7 +147,7 @@ class Charges:
         told = error.error.to_dict() if error.error else {}
         intent = told.get("payment_intent") or {}
         if not intent:
-            return words.declined(told, {}, self._clock.now(), "")
+            return mapping.declined(told, {}, self._clock.now(), "")
         self._remember(key, intent["id"])
         try:
             return self.answer(self.fetch(intent["id"]))
@@ -236,10 +236,10 @@ def _paid(intent: Told, at: Any) -> Paid:
     currency = str(intent["currency"]).upper()
     return Paid(
         reference=intent["id"],
-        amount=words.micros(int(intent["amount_received"]), currency),
+        amount=mapping.micros(int(intent["amount_received"]), currency),
         currency=currency,
         at=at,
-        method_reference=words.reference_of(
+        method_reference=mapping.reference_of(
             id_of(intent.get("customer")), id_of(intent.get("payment_method"))
         ),
     )

@@ -23,11 +23,11 @@ from webapp.ports import (
     TakenBackState,
     Unknown,
 )
-from webapp.processors.stripe import words
+from webapp.processors.stripe import mapping
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.client import fault, is_missing
-from webapp.processors.stripe.words import ATTEMPT, Told, id_of, instant
+from webapp.processors.stripe.mapping import ATTEMPT, Told, id_of, instant
 
 SIGNATURE = "stripe-signature"
 
@@ -147,7 +147,7 @@ class Events:
         if intent["status"] != "succeeded":
             return ()
         currency = str(intent["currency"]).upper()
-        amount = words.micros(int(intent["amount_received"]), currency)
+        amount = mapping.micros(int(intent["amount_received"]), currency)
         what = "It was made at Stripe, and by no attempt of ours."
         return (NeedsOperator(intent_id, amount, currency, instant(intent["created"]), what),)
 
@@ -166,7 +166,7 @@ class Events:
         return (Settled(key, self._charges.answer(intent)), found)
 
     def _method(self, reference: str) -> Sequence[Happening]:
-        if not all(words.parts_of(reference)):
+        if not all(mapping.parts_of(reference)):
             return ()
         saved = self._cards.look_up(reference)
         if saved is None:
@@ -185,7 +185,7 @@ def _named(told: Told, subject: Told) -> str:
     if told["type"] in METHODS:
         before = told["data"].get("previous_attributes") or {}
         customer = id_of(subject.get("customer") or before.get("customer"))
-        return words.reference_of(customer, str(subject["id"]))
+        return mapping.reference_of(customer, str(subject["id"]))
     return str(subject.get("id") or "none")
 
 
@@ -212,7 +212,7 @@ def _reversed(told: Told, key: str, kind: TakenBack, state: TakenBackState) -> R
         key=key,
         kind=kind,
         state=state,
-        amount=words.micros(int(told["amount"]), currency),
+        amount=mapping.micros(int(told["amount"]), currency),
         currency=currency,
         at=instant(told["created"]),
     )

@@ -29,7 +29,7 @@ from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import KEEPS, Events
-from webapp.processors.stripe.readable import readable
+from webapp.processors.stripe.safe_response import readable
 
 # Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
 SOURCES = {

@@ -6,13 +6,15 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money, payment_methods, top_ups
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.errors import NotFound
-from webapp.domain.explanations import plain, what_happens_next
-from webapp.domain.policy import Policy
-from webapp.domain.users import Membership, Role, User
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.explanations import plain, what_happens_next
+from webapp.domain.users.user import Membership, Role, User
 from webapp.reads.operator.attempts import AttemptLine, in_words, line_of
 from webapp.reads.operator.waiting import Waiting, read_waiting
 
@@ -114,7 +116,7 @@ def read_account(session: Session, account_id: int, now: datetime, policy: Polic
         .where(Membership.account_id == account_id)
         .order_by(User.id)
     )
-    since = moments.when(account.paused_at, zone, now) if account.paused_at else ""
+    since = datetimes.when(account.paused_at, zone, now) if account.paused_at else ""
     by = "by an operator" if account.paused_by_operator else "until the customer resumes"
     own = select(Attempt).where(Attempt.account_id == account_id)
     last = session.scalars(own.order_by(Attempt.id.desc()).limit(10))
@@ -128,7 +130,7 @@ def read_account(session: Session, account_id: int, now: datetime, policy: Polic
         currency=account.currency,
         symbol=money.symbol(account.currency, account.locale),
         time_zone=zone,
-        created=moments.day(account.created_at, zone, now),
+        created=datetimes.day(account.created_at, zone, now),
         what_next=plain(what_happens_next(at, account.show)),
         paused=f"Since {since}, {by}" if since else "",
         paused_by_operator=account.paused_by_operator,

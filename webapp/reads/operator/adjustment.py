@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import top_ups
-from webapp.domain.accounts import Account
-from webapp.domain.charge_now import ChargeNow, charged_by
-from webapp.domain.policy import Policy
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import ChargeNow, charged_by
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import attempts, moments, money
-from webapp.domain.accounts import Account
-from webapp.domain.attempts import Attempt
-from webapp.domain.declines import reason
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared import datetimes, money
 from webapp.reads.operator import ZONE
 
 
@@ -43,7 +44,7 @@ def line_of(account: Account, attempt: Attempt, now: datetime) -> AttemptLine:
         id=attempt.id,
         account_id=account.id,
         account=account.name,
-        when=moments.since(attempt.started_at, ZONE, now),
+        when=datetimes.since(attempt.started_at, ZONE, now),
         reference=attempt.payment.reference,
         amount=money.show(attempt.amount, attempt.currency, account.locale),
         method=attempt.method.label if attempt.method else attempt.payment.note,

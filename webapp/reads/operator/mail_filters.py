@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, tuple_, union
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments
-from webapp.domain.accounts import Account
-from webapp.domain.base import UtcDateTime
-from webapp.domain.notices import Notice, NoticeKind
-from webapp.domain.users import User
-from webapp.reads.mail_words import STATES, Shown
+from webapp.database.base import UtcDateTime
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import User
+from webapp.reads.notifications.email_labels import STATES, Shown
 from webapp.reads.operator import ZONE
 
 LONGEST_TEXT = 100
@@ -62,9 +62,9 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
         if few is not None:  # they are found by their ids, and by no index of the whole list
             state, kind = state + "", kind + ""
     if filters.first is not None:
-        found.append(Notice.created_at >= moments.midnight(filters.first, ZONE))
+        found.append(Notice.created_at >= datetimes.midnight(filters.first, ZONE))
     if filters.last is not None:
-        end = moments.midnight(filters.last + timedelta(days=1), ZONE)
+        end = datetimes.midnight(filters.last + timedelta(days=1), ZONE)
         found.append(Notice.created_at < end)
     if filters.state is not None:
         found.append(state == STATES[filters.state])

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments
-from webapp.domain.accounts import Account
-from webapp.domain.errors import NotFound
-from webapp.domain.notices import GIVE_UP, Notice, NoticeKind
-from webapp.domain.users import User
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import GIVE_UP, Notice, NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.users.user import User
 from webapp.ports import Letter, Mailer
-from webapp.reads.mail_words import NAMES, STATE_NAMES, Shown, shown
+from webapp.reads.notifications.email_labels import NAMES, STATE_NAMES, Shown, shown
 from webapp.reads.operator import ZONE
 from webapp.reads.operator.mail_filters import Filters, mails
 
@@ -144,7 +144,7 @@ def _line(whose: _Whose, notice: Notice, now: datetime, mailer: Mailer) -> MailL
         id=notice.id,
         name=NAMES[NoticeKind(notice.kind)],
         recipient=notice.recipient,
-        when=moments.since(notice.created_at, ZONE, now),
+        when=datetimes.since(notice.created_at, ZONE, now),
         account_id=notice.account_id,
         account=whose.accounts.get(notice.account_id or 0, ""),
         person=person,
@@ -159,9 +159,9 @@ def _line(whose: _Whose, notice: Notice, now: datetime, mailer: Mailer) -> MailL
 
 def _detail(notice: Notice, state: Shown, now: datetime) -> str:
     if state is Shown.TRIED_AGAIN and notice.next_try_at is not None:
-        return f"Next try {moments.within(moments.since(notice.next_try_at, ZONE, now))}"
+        return f"Next try {datetimes.within(datetimes.since(notice.next_try_at, ZONE, now))}"
     if state is Shown.SENT and notice.sent_at is not None:
-        return moments.since(notice.sent_at, ZONE, now)
+        return datetimes.since(notice.sent_at, ZONE, now)
     if state is Shown.KEPT:
         return "No mail server was set" if notice.recipient else "No address for it"
     return ""
@@ -171,7 +171,7 @@ def _next(notice: Notice, now: datetime, mailer: Mailer) -> str:
     state = shown(notice)
     if state in (Shown.WAITING, Shown.TRIED_AGAIN):
         end = notice.created_at + GIVE_UP
-        until = moments.within(moments.since(end, ZONE, now))
+        until = datetimes.within(datetimes.since(end, ZONE, now))
         tried = f"is tried until {until}" if end > now else "is given up again"
         return f"It goes out by itself. If it is refused, it {tried}."
     if state is Shown.SENT:

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain.operators import Operator
-from webapp.domain.users import User
+from webapp.domain.users.operators import Operator
+from webapp.domain.users.user import User
 
 
 def read_operators(session: Session) -> list[dict[str, object]]:

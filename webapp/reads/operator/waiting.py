@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnExpressionArgument, func, select
 from sqlalchemy.orm import Session
 
-from webapp.domain.attempts import Attempt
-from webapp.domain.notices import Notice, NoticeState
-from webapp.domain.wires import OPEN_STATES, WireRequest
+from webapp.domain.notifications.outbox import Notice, NoticeState
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.wires.wire import OPEN_STATES, WireRequest
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import moments, money
-from webapp.domain.accounts import Account
-from webapp.domain.errors import NotFound
-from webapp.domain.wires import OPEN_STATES, STATE_NAMES, WireRequest, WireState
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.wires.wire import OPEN_STATES, STATE_NAMES, WireRequest, WireState
 from webapp.reads.operator import ZONE
 
 
@@ -55,7 +55,7 @@ def read_wire(session: Session, wire_id: int, now: datetime) -> WirePage:
         raise NotFound("That wire transfer")
     line = _wire(session, wire, now)
     account = session.get_one(Account, wire.account_id)
-    ended = f"{line.state} {moments.since(wire.closed_at, ZONE, now)}" if wire.closed_at else ""
+    ended = f"{line.state} {datetimes.since(wire.closed_at, ZONE, now)}" if wire.closed_at else ""
     return WirePage(
         **vars(line),
         currency=wire.currency,
@@ -76,7 +76,7 @@ def _wire(session: Session, wire: WireRequest, now: datetime) -> WireLine:
         account=account.name,
         reference=wire.reference,
         amount=money.show(wire.amount, wire.currency, account.locale),
-        when=moments.since(wire.created_at, ZONE, now),
+        when=datetimes.since(wire.created_at, ZONE, now),
         state=STATE_NAMES[WireState(wire.state)],
         proofs=len(wire.proofs),
     )

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import top_ups
-from webapp.domain.accounts import Account
-from webapp.domain.decisions import Decision
-from webapp.domain.explanations import plain, what_happens_next
-from webapp.domain.policy import Policy
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Decision
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.reads.records.pages import page_of
 
 

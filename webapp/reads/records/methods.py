@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.domain import payment_methods
-from webapp.domain.declines import reason
-from webapp.domain.payment_methods import MethodKind, PaymentMethod, Standing
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod, Standing
 
 
 @dataclass(frozen=True)

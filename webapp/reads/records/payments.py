@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from webapp.domain.attempts import Attempt, AttemptState
-from webapp.domain.declines import reason
-from webapp.domain.errors import NotFound
-from webapp.domain.money import DecimalText, decimal_text
-from webapp.domain.payments import Payment, PaymentKind, PaymentState
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from webapp.domain.low_balance import LowBalanceSettings, RefillMode
-from webapp.domain.money import DecimalText, decimal_text
+from webapp.domain.shared.money import DecimalText, decimal_text
+from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
 
 
 @dataclass(frozen=True)

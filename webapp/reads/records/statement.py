@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain.attempts import Attempt
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.money import DecimalText, decimal_text
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from webapp.domain import webhooks
-from webapp.domain.webhooks import Delivery, DeliveryState, Ended, Endpoint
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import Delivery, DeliveryState, Ended, Endpoint
 from webapp.reads.records.pages import page_of
 
 

@@ -8,25 +8,25 @@ from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from webapp.actions.adjust_balance import adjust_balance
-from webapp.actions.allow_paypal import allow_paypal
-from webapp.actions.pause_automatic import pause_automatic
-from webapp.actions.resume_automatic import resume_automatic
-from webapp.domain import emails, texts
-from webapp.domain.accounts import Account
-from webapp.domain.charge_now import ChargeUnconfirmed
-from webapp.domain.errors import Invalid, NotFound, Refusal
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.top_ups.pause_automatic import pause_automatic
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import email_address, texts
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, parts
-from webapp.reads.installation import read_installation
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
-from webapp.reads.payments import Outcome
-from webapp.web import forms
-from webapp.web.access import Person, permit_operator, prove
-from webapp.web.asked import line
+from webapp.reads.payments.outcome import Outcome
+from webapp.reads.system.installation import read_installation
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit_operator, prove
+from webapp.web.http.query_args import line
+from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import amount_in_form, errors_of, message_with
-from webapp.web.responses import say, show
-from webapp.web.screen import charged_by_press, status_of
+from webapp.web.payment_methods.responses import charged_by_press, status_of
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -39,7 +39,7 @@ CONFIRM_REFILL = "Nothing is posted yet. Decide below about the refill that this
 def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
-    screen = read_accounts(db.session(), line("search", emails.LENGTH), after)
+    screen = read_accounts(db.session(), line("search", email_address.LENGTH), after)
     it = parts()
     findings = read_installation(db.session(), it.settings, it.sightings)
     return show(

@@ -3,18 +3,18 @@
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.decide_attempt import decide_attempt
-from webapp.domain import texts
-from webapp.domain.attempts import Attempt
-from webapp.domain.charge_now import ChargeUnconfirmed
-from webapp.domain.errors import NotFound, Refusal
+from webapp.actions.payments.decide_attempt import decide_attempt
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db, parts
 from webapp.reads.operator.attempts import read_undecided
-from webapp.web import forms
-from webapp.web.access import Person, permit_operator, prove
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit_operator, prove
+from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import errors_of, message_with
-from webapp.web.responses import say, show
-from webapp.web.screen import charged_by_press, status_of
+from webapp.web.payment_methods.responses import charged_by_press, status_of
 
 blueprint = Blueprint("attempts", __name__, url_prefix="/attempts")
 

@@ -2,11 +2,11 @@
 
 from flask import request
 
-from webapp.domain.errors import Invalid, Refusal
+from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.reads.message import Message
-from webapp.reads.payments import Outcome
-from webapp.web import forms
-from webapp.web.screen import fields_of
+from webapp.reads.payments.outcome import Outcome
+from webapp.web.http import forms
+from webapp.web.payment_methods.responses import fields_of
 
 
 def errors_of(refusal: Refusal | None) -> dict[str, str]:

@@ -3,22 +3,22 @@
 from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.note_mail_read import note_mail_read
-from webapp.actions.resend_notice import resend_notice
-from webapp.domain.errors import NotFound, Refusal
-from webapp.domain.notices import NoticeKind
+from webapp.actions.notifications.record_email_read import note_mail_read
+from webapp.actions.notifications.resend_email import resend_notice
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.extensions import db, parts
-from webapp.reads.mail_words import Shown
 from webapp.reads.message import Message
+from webapp.reads.notifications.email_labels import Shown
 from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters
 from webapp.reads.operator.mails import read_mail, read_mails
-from webapp.web import forms
-from webapp.web.access import Person, permit_operator
-from webapp.web.asked import day, line, word
-from webapp.web.mails import framed
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit_operator
+from webapp.web.http.query_args import day, line, word
+from webapp.web.http.responses import say, show
+from webapp.web.notifications.email_frame import framed
 from webapp.web.operator.fields import errors_of
-from webapp.web.responses import say, show
-from webapp.web.screen import status_of
+from webapp.web.payment_methods.responses import status_of
 
 blueprint = Blueprint("mails", __name__, url_prefix="/mails")
 

@@ -7,10 +7,10 @@ from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.actions.view_account import begin_view, note_view
-from webapp.domain.errors import Denied, Refusal
+from webapp.actions.accounts.view_account import begin_view, note_view
+from webapp.domain.shared.errors import Denied, Refusal
 from webapp.extensions import db, parts
-from webapp.web.access import LOOKING, look_into, permit_operator
+from webapp.web.http.access import LOOKING, look_into, permit_operator
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
 blueprint = Blueprint("views", __name__)

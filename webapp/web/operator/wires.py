@@ -6,19 +6,20 @@ from io import BytesIO
 from flask import Blueprint, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.complete_wire import complete_wire
-from webapp.actions.reject_wire import reject_wire
-from webapp.domain import money, texts, wires
-from webapp.domain.errors import Invalid, NotFound, Refusal
-from webapp.domain.wires import WireRequest
+from webapp.actions.wires.complete_wire import complete_wire
+from webapp.actions.wires.reject_wire import reject_wire
+from webapp.domain.shared import money, texts
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.wires import wire as wires
+from webapp.domain.wires.wire import WireRequest
 from webapp.extensions import db, parts
 from webapp.reads.message import Message
 from webapp.reads.operator.wires import read_open_wires, read_wire
 from webapp.reads.wires import read_proof
-from webapp.web.access import Person, permit_operator, prove
+from webapp.web.http.access import Person, permit_operator, prove
+from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import amount_in_form, errors_of, optional_amount
-from webapp.web.responses import say, show
-from webapp.web.screen import status_of
+from webapp.web.payment_methods.responses import status_of
 
 blueprint = Blueprint("wires", __name__, url_prefix="/wires")
 

@@ -1,0 +1,384 @@
+"""The outbox: what is owed is sent once, later if it must be, and never forgotten silently."""
+
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from threading import Barrier, Thread
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import event, insert
+
+from tests.conftest import on_sqlite
+from tests.factories import START, VISA, unsigned
+from webapp.actions.notifications.resend_email import resend_notice
+from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.users.passwords import forget_password
+from webapp.delivery.mailer import SmtpMailer
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import (
+    BACK_OFF,
+    GIVE_UP,
+    REST,
+    TOPICS,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Urgency,
+    next_due,
+    urgency_of,
+)
+from webapp.domain.shared.i18n import Language
+from webapp.domain.users.user import User
+from webapp.extensions import db
+from webapp.ports import MailServerAway
+from webapp.settings import ROOT
+
+
+class Inbox:
+    """What a real mail server has accepted."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        self.mails.append((envelope.rcpt_tos, mail))
+        return "250 OK"
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def mailer(port):
+    return SmtpMailer(
+        ROOT / "templates",
+        "http://127.0.0.1:8000",
+        unsigned,
+        server="127.0.0.1",
+        port=port,
+        sender="billing@example.com",
+        timeout=5,
+    )
+
+
+@pytest.fixture
+def inbox(port):
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    yield inbox
+    server.stop()
+
+
+@pytest.fixture
+def refusing(port):
+    """A mail server that will not take these mails yet, as one that greylists."""
+
+    class Refusing(Inbox):
+        async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+            return "450 Try again later"
+
+    server = Controller(Refusing(), hostname="127.0.0.1", port=port)
+    server.start()
+    yield
+    server.stop()
+
+
+@pytest.fixture
+def owing(world):
+    """One receipt is owed."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    assert [n.kind for n in world.notices] == ["receipt"]
+    return world
+
+
+def send(world, mailer):
+    done = send_notices(world.session, mailer, world.clock)
+    world.session.rollback()
+    return done
+
+
+def test_sent_once_l6(owing, mailer, inbox):
+    """L6: with the receipt's facts, to the billing address."""
+    assert send(owing, mailer) == 1
+    assert send(owing, mailer) == 0
+    (notice,) = owing.notices
+    assert (notice.state, notice.tries, notice.sent_at) == (NoticeState.SENT, 1, START)
+    ((recipients, mail),) = inbox.mails
+    assert recipients == [notice.recipient]
+    assert "$30.00" in mail["Subject"]
+    body = mail.get_body(("plain",)).get_content()
+    for fact in (
+        "$30.00",
+        "Visa\N{NO-BREAK SPACE}••••\N{NO-BREAK SPACE}4242",
+        "$130.00",
+        notice.facts["reference"],
+    ):
+        assert fact in body
+
+
+def test_to_all_billing_addresses_n3(world, mailer, inbox):
+    """N3: several are allowed, each with a mail of its own."""
+    from webapp.domain.accounts.account import Account
+
+    account = world.session.get(Account, world.account_id)
+    account.billing_emails = ["a@example.com", "b@example.com"]
+    world.session.commit()
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("60.00")
+    send(world, mailer)
+    assert sorted(to for to, _ in inbox.mails) == [["a@example.com"], ["b@example.com"]]
+    for _, mail in inbox.mails:
+        body = mail.get_body(("plain",)).get_content()
+        for fact in ("Harbour Voice", "$40.00", "$75.00", "/billing/payment-methods"):
+            assert fact in body
+
+
+def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
+    """F11: two processes at the same moment; the database decides."""
+    both_found_it = Barrier(2, timeout=10)
+
+    def after(connection, cursor, statement, *_):
+        if statement.startswith("SELECT EXISTS") and "notice" in statement:
+            both_found_it.wait()
+
+    def sender():
+        with owing.app.app_context():
+            send_notices(db.session(), mailer, owing.clock)
+
+    event.listen(db.engine, "after_cursor_execute", after)
+    threads = [Thread(target=sender) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    event.remove(db.engine, "after_cursor_execute", after)
+    assert not both_found_it.broken
+    assert len(inbox.mails) == 1
+    assert owing.notices[0].tries == 1
+
+
+def owner(world):
+    return world.session.get_one(User, world.created.user_id)
+
+
+def owe_receipts(world, count):
+    """Copies of the receipt that is owed, each about another payment."""
+    (receipt,) = world.notices
+    columns = {c.key: getattr(receipt, c.key) for c in Notice.__table__.columns if c.key != "id"}
+    copies = [columns | {"about": f"copy {n}", "message_id": f"{n}@b"} for n in range(count)]
+    world.session.execute(insert(Notice), copies)
+    world.session.commit()
+
+
+def test_a_reset_goes_out_before_a_thousand_receipts_f9(owing, mailer, inbox):
+    """F9: who waits for a link does not wait behind what was owed before."""
+    owe_receipts(owing, 1000)
+    owing.clock.advance(minutes=1)
+    forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
+    assert send_notices(owing.session, mailer, owing.clock, limit=2) == 2
+    subjects = [mail["Subject"].split(":")[0] for _, mail in inbox.mails]
+    assert subjects == ["Choose a new password", "Receipt"]
+
+
+def test_a_reset_waits_for_one_mail_and_not_for_the_round_f9(owing, mailer, port):
+    """F9: asked for while receipts go out, it is the next one."""
+
+    class Slow(Inbox):
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802
+            if not self.mails:
+                with owing.app.app_context():
+                    forget_password(db.session(), email, "127.0.0.1", owing.clock.now())
+            return await super().handle_DATA(server, session, envelope)
+
+    owe_receipts(owing, 4)
+    email = owner(owing).email
+    owing.session.rollback()
+    inbox = Slow()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        assert send(owing, mailer) == 6
+    finally:
+        server.stop()
+    assert [mail["Subject"] for _, mail in inbox.mails].index("Choose a new password") == 1
+
+
+def test_alerts_go_out_before_receipts_f9(world, mailer, inbox):
+    """F9, N2: then what needs attention, then what has happened."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    world.apply(notification_on=True, notification_threshold="75.00")
+    world.use("80.00")
+    send(world, mailer)
+    assert [mail["Subject"].split()[0] for _, mail in inbox.mails] == ["Your", "Receipt:"]
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_what_is_a_persons_own_is_the_most_urgent_f9(kind):
+    """F9: links and security, whatever kind is added."""
+    own = kind not in TOPICS or kind == NoticeKind.AUTHENTICATION_REQUIRED
+    assert (urgency_of(kind) is Urgency.AWAITED) == own
+
+
+@on_sqlite
+def test_the_next_mail_is_found_by_the_index_f9(owing):
+    """F9: however many are owed."""
+    seen = []
+
+    def plan(connection, cursor, statement, parameters, *_):
+        if "ORDER BY notice.urgency" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            seen.extend(row[-1] for row in cursor.fetchall())
+
+    event.listen(db.engine, "before_cursor_execute", plan)
+    try:
+        next_due(owing.session, owing.clock.now())
+    finally:
+        event.remove(db.engine, "before_cursor_execute", plan)
+    assert seen == ["SEARCH notice USING INDEX ix_notice_state_urgency_next_try_at (state=?)"]
+
+
+def test_a_refused_mail_is_tried_again_with_growing_pauses_f11(owing, mailer, refusing):
+    """F11: each try a line for the operator, and not one too early."""
+    for count, pause in enumerate([*BACK_OFF, BACK_OFF[-1]], start=1):
+        assert send(owing, mailer) == 0
+        (notice,) = owing.notices
+        assert (notice.state, notice.tries) == (NoticeState.OWED, count)
+        assert notice.next_try_at == owing.clock.now() + pause
+        assert notice.last_error
+        owing.clock.advance(seconds=pause.total_seconds() - 1)
+        send(owing, mailer)
+        assert owing.notices[0].tries == count, "not yet"
+        owing.clock.advance(seconds=1)
+
+
+def test_sent_when_the_server_is_back_f11(owing, mailer, port):
+    """F11: under the same Message-ID, so that a repeat is seen as one."""
+    with pytest.raises(MailServerAway):
+        send(owing, mailer)
+    promised = owing.notices[0].message_id
+    owing.clock.advance(seconds=REST.total_seconds())
+    inbox = Inbox()
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        assert send(owing, mailer) == 1
+    finally:
+        server.stop()
+    ((_, mail),) = inbox.mails
+    assert mail["Message-ID"] == f"<{promised}>"
+    assert owing.notices[0].state == NoticeState.SENT
+
+
+def test_a_crash_after_sending_repeats_the_same_message_f11(owing, mailer, inbox):
+    """F11: sent, and never recorded; two minutes later it goes out again under the same id."""
+    send(owing, mailer)
+    owing.session.query(Notice).update(
+        {"state": NoticeState.OWED, "next_try_at": START + timedelta(minutes=2)}
+    )
+    owing.session.commit()
+    assert send(owing, mailer) == 0, "still claimed by the one that has died"
+    owing.clock.advance(minutes=2)
+    assert send(owing, mailer) == 1
+    assert len({mail["Message-ID"] for _, mail in inbox.mails}) == 1
+
+
+def test_a_mail_stays_in_the_language_of_its_facts_l6(world, mailer, inbox):
+    """L6, F11: repeated or resent, it is the same letter, whatever was chosen meanwhile."""
+
+    def choose(language):
+        world.session.get_one(Account, world.account_id).language = language
+        world.session.commit()
+
+    choose(Language.FRENCH)
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "30.00")
+    choose(Language.GERMAN)
+    send(world, mailer)
+    world.session.query(Notice).update({"state": NoticeState.FAILED})
+    world.session.commit()
+    resend_notice(
+        world.session, world.notices[0].id, "Lost", world.owner, world.clock.now(), mailer
+    )
+    send(world, mailer)
+    world.pay(visa, "30.00")
+    send(world, mailer)
+    first, again, another = (mail for _, mail in inbox.mails)
+    assert first["Subject"] == again["Subject"]
+    assert first["Subject"].startswith("Reçu\N{NARROW NO-BREAK SPACE}: $30.00")
+    for mail, language in ((first, "fr"), (again, "fr"), (another, "de")):
+        assert f'<html lang="{language}">' in mail.get_body(("html",)).get_content()
+
+
+def test_given_up_after_three_days_f11(owing, mailer, refusing):
+    """F11: the operator sees it as failed, with what the server last said."""
+    while owing.notices[0].state == NoticeState.OWED:
+        assert owing.clock.now() <= START + GIVE_UP
+        send(owing, mailer)
+        owing.clock.at = owing.notices[0].next_try_at or owing.clock.at
+    (notice,) = owing.notices
+    assert notice.state == NoticeState.FAILED
+    assert notice.last_error
+    assert timedelta(days=2, hours=20) < owing.clock.now() - START <= GIVE_UP
+    owing.clock.advance(days=30)
+    assert send(owing, mailer) == 0
+    assert owing.notices[0].tries == notice.tries
+
+
+def test_kept_without_a_server_f11(owing):
+    """F11: read in the outbox, sent nowhere."""
+    assert send(owing, owing.parts.mailer) == 1
+    assert owing.notices[0].state == NoticeState.KEPT
+    assert send(owing, owing.parts.mailer) == 0
+
+
+def test_one_bad_address_keeps_no_other_mail_back_f11(owing, mailer, inbox):
+    owing.pay(owing.method("4242"), "31.00")
+    first = owing.notices[0]
+    first.recipient = "not an address"
+    owing.session.commit()
+    assert send(owing, mailer) == 1
+    assert [n.state for n in owing.notices] == [NoticeState.OWED, NoticeState.SENT]
+    assert len(inbox.mails) == 1
+
+
+def test_nobody_to_write_to_is_kept_n3(owing, mailer, inbox):
+    """N3: an account without a billing address loses no mail; it is kept."""
+    owing.notices[0].recipient = ""
+    owing.session.commit()
+    send(owing, mailer)
+    assert owing.notices[0].state == NoticeState.KEPT
+    assert inbox.mails == []
+
+
+def test_the_same_matter_is_told_once_f11(owing):
+    """F11, N2: the database holds one mail for what it is about."""
+    from sqlalchemy.exc import IntegrityError
+
+    (notice,) = owing.notices
+    columns = {c.name: getattr(notice, c.name) for c in Notice.__table__.columns}
+    owing.session.add(Notice(**{**columns, "id": None, "message_id": "other@ballast"}))
+    with pytest.raises(IntegrityError):
+        owing.session.flush()
+    owing.session.rollback()
+
+
+def test_the_change_and_its_mail_are_one_transaction_l6(world):
+    """L6, L3: nothing is owed for what was rolled back."""
+    (visa,) = world.cards(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(visa, "30.00")
+    assert world.mails == []
+    world.parts = replace(world.parts)
+    world.pass_time(seconds=10)
+    assert world.mails == ["receipt"]
+    assert world.balance == "130.00"

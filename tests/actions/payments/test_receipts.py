@@ -1,0 +1,164 @@
+"""Receipts are numbered without gaps within their account, whoever pays and however often (L6)."""
+
+from secrets import token_hex
+
+import pytest
+from sqlalchemy import select
+
+from tests import wires
+from tests.contention.test_actions import at_once
+from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA, micros
+from webapp.actions.accounts.set_billing_details import set_billing_details
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.actions.payments.pay import pay_now
+from webapp.actions.payments.settle import settle
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.receipts import Receipt
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.provider import Provider, without_tax
+from webapp.ports import Paid
+from webapp.reads.payments.receipt import read_receipt
+
+
+def receipts(world, account_id=None):
+    world.session.rollback()
+    mine = Receipt.account_id == (account_id or world.account_id)
+    return list(world.session.scalars(select(Receipt).where(mine).order_by(Receipt.id)))
+
+
+def test_what_is_paid_has_one_and_what_is_not_has_none_l6(world):
+    """L6: automatic and by hand; no decline, no adjustment, and no second for a second answer."""
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(visa, "30.00")
+    assert receipts(world) == []
+    world.use("60.00")
+    world.work()
+    world.pay(world.method("4444"), "35.00")
+    now = world.clock.now()
+    adjust_balance(
+        world.session, world.account_id, micros("5.00"), "Kind", world.owner, now, world.policy
+    )
+    assert [(it.number, it.label) for it in receipts(world)] == [
+        (1, f"R-{world.account_id}-000001"),
+        (2, f"R-{world.account_id}-000002"),
+    ]
+    paid = world.attempts[-1]
+    answer = Paid(paid.processor_reference, paid.amount, paid.currency, now)
+    assert not settle(world.session, paid.id, answer, now, world.policy)
+    assert len(receipts(world)) == 2
+    mails = world.mails_of("receipt")
+    assert [mail.facts["receipt"] for mail in mails] == [it.label for it in receipts(world)]
+
+
+def test_a_wire_has_one_too_l5(world):
+    wire = wires.ask(world, "500.00")
+    wires.complete(world, wire, "500.00")
+    (receipt,) = receipts(world)
+    assert world.session.get(Payment, receipt.payment_id).kind == "wire"
+
+
+def test_many_at_once_leave_no_gap_l6(world):
+    """L6: four people and four cards, again and again, and another account beside them."""
+    methods = [m.id for m in world.cards(VISA, MASTERCARD, AMEX, DISCOVER)]
+    other = world.account()
+    other_card = world.card(VISA, account_id=other.account_id).id
+
+    def pay(account_id, method_id):
+        it = world.parts
+
+        def deed(session):
+            around = (world.owner, it.processors, it.clock, it.policy)
+            pay_now(session, account_id, method_id, micros("30.00"), token_hex(16), *around)
+
+        return deed
+
+    for _ in range(5):
+        deeds = [pay(world.account_id, method_id) for method_id in methods]
+        at_once(world, *deeds, pay(other.account_id, other_card))
+    assert [it.number for it in receipts(world)] == list(range(1, 21))
+    assert [it.number for it in receipts(world, other.account_id)] == list(range(1, 6))
+    assert len({it.payment_id for it in receipts(world)}) == 20
+    assert world.session.get(Account, world.account_id).receipts == 20
+
+
+def test_what_is_rolled_back_gives_its_number_back_l6(world):
+    """L6: the next one has it."""
+    visa = world.card(VISA)
+    world.next_answer("timeout_after_charge")
+    payment = world.pay(visa, "30.00")
+    attempt, now = payment.attempts[0], world.clock.now()
+    answer = Paid("ch_1", attempt.amount, attempt.currency, now)
+
+    class PowerCutError(Exception):
+        pass
+
+    def fail():
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        settle(world.session, attempt.id, answer, now, world.policy, record=fail)
+    assert receipts(world) == []
+    assert settle(world.session, attempt.id, answer, now, world.policy)
+    assert [it.number for it in receipts(world)] == [1]
+
+
+def details(world, name="", address="", tax_number=""):
+    now = world.clock.now()
+    set_billing_details(
+        world.session, world.account_id, name, address, tax_number, world.owner, now
+    )
+
+
+UNNAMED = Provider()
+
+
+def paper(world, payment, provider=UNNAMED):
+    world.session.rollback()
+    return read_receipt(world.session, world.account_id, payment.id, provider)
+
+
+def test_a_receipt_stays_as_it_was_issued_l6(world):
+    """L6: whom it names is frozen; an address that was not there yet may still be given."""
+    visa = world.card(VISA)
+    before = world.pay(visa, "30.00")
+    assert paper(world, before).customer == ("Harbour Voice",)
+    details(world, "Harbour Voice Ltd", "12 Harbour Road\r\n\r\n Dublin ", "IE1")
+    first = ("Harbour Voice Ltd", "12 Harbour Road", "Dublin", "Tax no. IE1")
+    assert paper(world, before).customer == first
+    after = world.pay(visa, "30.00")
+    details(world, "Moved Ltd", "Elsewhere")
+    assert paper(world, after).customer == first
+    renamed = Provider(name="Another", tax_rate=23_000)
+    assert paper(world, after, renamed).provider == ("Ballast",)
+    assert paper(world, after, renamed).lines == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("name", "x" * 121, "At most 120 characters"),
+        ("name", "a\x00b", "control characters"),
+        ("address", "\n".join("abcdef"), "At most 5 lines"),
+        ("address", "x" * 396, "At most 395 characters"),
+        ("tax_number", "x" * 41, "At most 40 characters"),
+    ],
+)
+def test_details_that_cannot_be_kept(world, field, value, told):
+    with pytest.raises(Invalid) as refused:
+        details(world, **{field: value})
+    assert told in refused.value.fields[field]
+
+
+@pytest.mark.parametrize("rate", [1, 7_700, 19_000, 23_000, 99_999])
+def test_tax_and_net_are_the_whole_l1(rate):
+    """L1: to the cent, and the net is the nearest that there is."""
+    for cents in (1, 2, 3000, 3001, 9999, 1_000_000):
+        amount = cents * 10_000
+        net = without_tax(amount, rate, 10_000)
+        assert 0 <= net <= amount
+        assert net % 10_000 == 0
+        exact = amount * 100_000 / (100_000 + rate)
+        assert abs(net - exact) <= 5_000 + 1e-3

@@ -1,0 +1,293 @@
+"""Apply Changes: saved together or not at all (T1, T2, T9, N4, N5)."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.factories import VISA, micros
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.shared.errors import Invalid, NotFound, Stale
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import NEEDS_METHOD, Choice, LowBalanceSettings, RefillMode
+from webapp.reads.top_ups.settings_panel import read_settings
+
+GOOD = Choice(refill_on=True, threshold=micros("50"), refill_amount=micros("100"))
+
+
+def apply(world, choice, seen=None, **more):
+    now, policy = world.clock.now(), world.policy
+    if seen is None:
+        seen = settings(world).version
+    return apply_settings(
+        world.session, world.account_id, choice, seen, world.owner, now, policy, **more
+    )
+
+
+def settings(world):
+    world.session.rollback()
+    return LowBalanceSettings.of(world.session, world.account_id)
+
+
+def audits(world):
+    world.session.rollback()
+    query = world.session.query(AuditEntry).filter_by(account_id=world.account_id, what="settings")
+    return query.order_by(AuditEntry.id).all()
+
+
+def panel(world):
+    account = world.session.get(Account, world.account_id)
+    at = top_ups.gather(world.session, account, world.clock.now(), world.policy)
+    return read_settings(world.session, account, at, None)
+
+
+def test_off_by_default_t1(world):
+    """T1."""
+    assert settings(world).chosen() == Choice()
+
+
+def test_saved_together_t1(world):
+    """T1, P2: with who, when, and what was there before."""
+    world.cards(VISA)
+    chosen = replace(
+        GOOD,
+        day_limit=micros("300"),
+        month_limit=micros("1000"),
+        notification_on=True,
+        notification_threshold=micros("75"),
+    )
+    apply(world, chosen)
+    saved = settings(world)
+    assert saved.chosen() == chosen
+    assert (saved.version, saved.applied_by_id) == (1, world.owner.user_id)
+    (entry,) = audits(world)
+    assert (entry.user_id, entry.address) == (world.owner.user_id, "127.0.0.1")
+    assert entry.details["changed"]["threshold"] == [None, micros("50")]
+    assert "refill_mode" not in entry.details["changed"]
+
+
+def test_all_bad_fields_at_once_and_nothing_saved_t1(world):
+    """T1, T2."""
+    bad = Choice(
+        refill_on=True,
+        refill_amount=micros("29.99"),
+        day_limit=micros("10"),
+        month_limit=micros("29.99"),
+        notification_on=True,
+    )
+    with pytest.raises(Invalid) as refused:
+        apply(world, bad)
+    assert refused.value.fields == {
+        "refill_on": NEEDS_METHOD,
+        "threshold": "Enter an amount",
+        "refill_amount": "At least $30.00",
+        "day_limit": "At least $30.00, or choose no daily limit",
+        "month_limit": "At least $30.00, or empty for no limit",
+        "notification_threshold": "Enter an amount",
+    }
+    assert refused.value.sentence == "6 fields to fix"
+    assert settings(world).chosen() == Choice()
+    assert settings(world).version == 0
+    assert audits(world) == []
+
+
+def test_one_bad_field_keeps_the_good_ones_from_being_saved_t1(world):
+    world.cards(VISA)
+    with pytest.raises(Invalid) as refused:
+        apply(world, replace(GOOD, notification_on=True))
+    assert list(refused.value.fields) == ["notification_threshold"]
+    assert not settings(world).refill_on
+
+
+def test_what_is_unreadable_is_told_with_the_rest_t1(world):
+    """T1: one press tells all there is; the reading's own words win."""
+    with pytest.raises(Invalid) as refused:
+        apply(world, replace(GOOD, threshold=None), unreadable={"threshold": "At most 2 decimals"})
+    assert refused.value.fields == {"refill_on": NEEDS_METHOD, "threshold": "At most 2 decimals"}
+
+
+def test_turning_on_needs_a_method_with_auto_charge_t2(world):
+    """T2: a card whose switch is off is not enough."""
+    visa = world.card(VISA)
+    world.consent(visa, False)
+    with pytest.raises(Invalid) as refused:
+        apply(world, GOOD)
+    assert refused.value.fields == {"refill_on": NEEDS_METHOD}
+    world.consent(visa, True)
+    apply(world, GOOD)
+    assert settings(world).refill_on
+
+
+def test_what_is_on_can_be_changed_without_a_method_t2(world):
+    """T2 speaks of turning it on; T5's banner speaks of the rest."""
+    (visa,) = world.cards(VISA)
+    apply(world, GOOD)
+    world.consent(visa, False)
+    apply(world, replace(GOOD, threshold=micros("60")))
+    assert settings(world).threshold == micros("60")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field", "words"),
+    [
+        ({"refill_amount": "29.99"}, "refill_amount", "At least $30.00"),
+        ({"refill_amount": "10000.01"}, "refill_amount", "At most $10,000.00"),
+        ({"refill_amount": None}, "refill_amount", "Enter an amount"),
+        ({"threshold": None}, "threshold", "Enter an amount"),
+        ({"refill_mode": "target"}, "target", "Enter an amount"),
+        ({"refill_mode": "target", "target": "49.99"}, "target", "At least the threshold, $50.00"),
+        (
+            {"refill_mode": "target", "target": "150"},
+            "largest_charge",
+            "Enter an amount",
+        ),
+        (
+            {"refill_mode": "target", "target": "150", "largest_charge": "99.99"},
+            "largest_charge",
+            "At least $100.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "50", "largest_charge": "29.99"},
+            "largest_charge",
+            "At least $30.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "90000", "largest_charge": "10000.01"},
+            "largest_charge",
+            "At most $10,000.00",
+        ),
+        (
+            {"refill_mode": "target", "target": "90000", "largest_charge": "9999.99"},
+            "largest_charge",
+            "At least $10,000.00",
+        ),
+        ({"day_limit": "29.99"}, "day_limit", "At least $30.00, or choose no daily limit"),
+        ({"month_limit": "0.01"}, "month_limit", "At least $30.00, or empty for no limit"),
+    ],
+)
+def test_bounds_t9(world, chosen, field, words):
+    """T9, T10: a target below the threshold, and limits that no payment could fit into."""
+    world.cards(VISA)
+    mode = RefillMode(chosen.get("refill_mode", "add"))
+    amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
+    with pytest.raises(Invalid) as refused:
+        apply(world, replace(GOOD, refill_mode=mode, **amounts))
+    assert refused.value.fields == {field: words}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"refill_amount": "30.00"},
+        {"refill_amount": "10000.00"},
+        {
+            "refill_mode": "target",
+            "target": "50.00",
+            "refill_amount": None,
+            "largest_charge": "30.00",
+        },
+        {"refill_mode": "target", "target": "90000", "largest_charge": "10000.00"},
+        {"day_limit": "30.00", "month_limit": "30.00"},
+        {"threshold": "0.01"},
+    ],
+)
+def test_the_bounds_themselves_are_allowed_t9(world, chosen):
+    world.cards(VISA)
+    mode = RefillMode(chosen.get("refill_mode", "add"))
+    amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
+    apply(world, replace(GOOD, refill_mode=mode, **amounts))
+    assert settings(world).refill_on
+
+
+def test_what_is_off_is_kept_and_not_required_t1(world):
+    """T1: amounts of a switch that is off."""
+    apply(world, Choice(refill_amount=micros("5"), notification_threshold=micros("7")))
+    assert settings(world).refill_amount == micros("5")
+
+
+def test_a_stale_form_is_refused_t1(world):
+    """T1: two people at once; the second sees what the first has saved."""
+    world.cards(VISA)
+    apply(world, GOOD, seen=0)
+    with pytest.raises(Stale, match="Nothing of yours was saved"):
+        apply(world, replace(GOOD, threshold=micros("10")), seen=0)
+    assert settings(world).threshold == micros("50")
+
+
+def test_the_same_choice_again_is_no_conflict_t1(world):
+    """T1, N5: a double click on Apply, or saved unchanged: no version, no audit line, no mail."""
+    world.cards(VISA)
+    apply(world, GOOD, seen=0)
+    apply(world, GOOD, seen=0)
+    assert settings(world).version == 1
+    assert len(audits(world)) == 1
+
+
+def test_bad_is_told_before_stale_t1(world):
+    world.cards(VISA)
+    apply(world, GOOD, seen=0)
+    with pytest.raises(Invalid):
+        apply(world, replace(GOOD, threshold=None), seen=0)
+
+
+def test_an_unknown_account_p1(world):
+    with pytest.raises(NotFound):
+        apply_settings(world.session, 999, GOOD, 0, world.owner, world.clock.now(), world.policy)
+
+
+def test_applying_looks_at_once_t4(world):
+    """T4: already below, it is charged without waiting for usage."""
+    world.cards(VISA)
+    world.use("60.00")
+    apply(world, GOOD)
+    world.run("top up")
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+def test_a_raised_limit_lets_it_go_on_t4(world):
+    """T4, T10."""
+    world.cards(VISA)
+    apply(world, replace(GOOD, day_limit=micros("100")))
+    for _ in range(2):
+        world.use("100.00")
+        world.work()
+    assert len(world.tries) == 1
+    apply(world, replace(GOOD, day_limit=micros("200")))
+    world.run("top up")
+    assert len(world.tries) == 2
+
+
+@pytest.mark.parametrize(
+    ("notification", "advised"), [("49.99", True), ("50.00", True), ("50.01", False)]
+)
+def test_advice_for_a_notification_that_hardly_fires_n4(world, notification, advised):
+    """N4: allowed, with advice beside it."""
+    world.cards(VISA)
+    apply(
+        world,
+        replace(GOOD, notification_on=True, notification_threshold=micros(notification)),
+    )
+    hint = panel(world).notification_hint
+    assert ("You’ll usually be refilled before this is sent" in hint) is advised
+
+
+def test_no_advice_while_refill_is_off_n4(world):
+    apply(
+        world,
+        Choice(threshold=micros("50"), notification_on=True, notification_threshold=micros("10")),
+    )
+    assert "refilled" not in panel(world).notification_hint
+
+
+@pytest.mark.parametrize(("threshold", "recommended"), [("49.99", True), ("50.00", False)])
+def test_a_low_threshold_is_advised_against_t12(world, threshold, recommended):
+    """T12: at least 50 are recommended."""
+    world.cards(VISA)
+    apply(world, replace(GOOD, threshold=micros(threshold)))
+    assert ("We recommend a threshold of at least $50.00" in panel(world).hint) is recommended
+
+
+def test_the_help_text_says_falls_below_t3(world):
+    """T3."""
+    assert "falls below" in panel(world).hint

@@ -1,0 +1,248 @@
+"""L12: each record of a batch is judged by itself, and a refused one claims nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import START, VISA, micros
+from webapp.actions.usage.post_usage import post_usage, post_usage_of_many
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import FARTHEST, LedgerEntry
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.usage import record as usage
+from webapp.domain.usage.record import Usage, Verdict
+from webapp.reads.ledger.ledger_check import check_ledger
+
+POSTED, DUPLICATE, CONFLICT = Verdict.POSTED, Verdict.DUPLICATE, Verdict.CONFLICT
+
+
+def post(world, *records, account_id=None):
+    usages = [Usage(micros(amount), reference, START) for reference, amount in records]
+    return post_usage(
+        world.session, account_id or world.account_id, usages, world.clock.now(), world.policy
+    )
+
+
+def references(world):
+    world.session.rollback()
+    rows = world.session.query(LedgerEntry).filter_by(account_id=world.account_id)
+    return [entry.reference for entry in rows.order_by(LedgerEntry.id) if entry.reference]
+
+
+def test_a_batch_of_everything_l12(world):
+    """L12: posted, duplicate and conflict side by side; only the posted ones are debited."""
+    post(world, ("call-1", "1.00"), ("call-2", "2.00"))
+    receipt = post(
+        world, ("call-1", "1.00"), ("call-2", "9.00"), ("call-3", "3.00"), ("call-4", "0.000001")
+    )
+    assert receipt.verdicts == (DUPLICATE, CONFLICT, POSTED, POSTED)
+    assert world.balance == "93.999999"
+    assert receipt.balance == micros("93.999999")
+    assert references(world) == ["call-1", "call-2", "call-3", "call-4"]
+
+
+def test_duplicates_inside_one_batch_l12(world):
+    """L12: the first one counts; another amount under its reference is a conflict."""
+    receipt = post(world, ("call-1", "1.00"), ("call-1", "1.00"), ("call-1", "2.00"))
+    assert receipt.verdicts == (POSTED, DUPLICATE, CONFLICT)
+    assert world.balance == "99.00"
+
+
+def test_a_batch_sent_again_debits_nothing_l12(world):
+    records = [(f"call-{n}", "0.50") for n in range(20)]
+    first, second = post(world, *records), post(world, *records)
+    assert set(first.verdicts) == {POSTED}
+    assert set(second.verdicts) == {DUPLICATE}
+    assert world.balance == "90.00"
+    assert second.balance == first.balance
+
+
+def test_one_reference_in_two_accounts_of_one_transaction_l12(world):
+    """L12: each account judges its own, whatever stands beside it."""
+    other = world.account().account_id
+    world.hold("5.00", "call-1")
+
+    def post_both(mine, theirs):
+        now = world.clock.now()
+        usages = {
+            account_id: [Usage(micros(amount), "call-1", now) for amount in amounts]
+            for account_id, amounts in ((world.account_id, mine), (other, theirs))
+        }
+        told = post_usage_of_many(world.session, usages, now, world.policy)
+        return told[world.account_id].verdicts, told[other].verdicts
+
+    first = post_both(["1.00", "1.00", "2.00"], ["2.00", "1.00"])
+    again = post_both(["1.00"], ["2.00", "1.00"])
+
+    assert first == ((POSTED, DUPLICATE, CONFLICT), (POSTED, CONFLICT))
+    assert again == ((DUPLICATE,), (DUPLICATE, CONFLICT))
+    assert world.balance == "99.00"
+    assert world.session.get_one(Account, other).balance == micros("98.00")
+    assert world.session.get_one(Account, world.account_id).open_holds == 0
+    assert check_ledger(world.session, None).agrees
+
+
+@pytest.mark.parametrize("way", ["missing", "refused"])
+def test_many_accounts_are_all_posted_or_none_l12(world, way):
+    """L12: one that is not there, or can hold no more, between two that are well."""
+    now = world.clock.now()
+    middle, last = world.account().account_id, world.account().account_id
+    amount = FARTHEST * 2 if way == "refused" else micros("1.00")
+    policy = replace(world.policy, usage_max=FARTHEST * 4)
+    bad = 10**6 if way == "missing" else middle
+    usages = {
+        world.account_id: [Usage(micros("1.00"), "call-1", now)],
+        bad: [Usage(amount, "call-1", now)],
+        last: [Usage(micros("1.00"), "call-1", now)],
+    }
+
+    with pytest.raises(Refusal):
+        post_usage_of_many(world.session, usages, now, policy)
+
+    world.session.rollback()
+    balances = [world.session.get_one(Account, it).balance for it in (middle, last)]
+    assert (world.balance, balances) == ("100.00", [micros("100.00")] * 2)
+    assert references(world) == []
+    assert check_ledger(world.session, None).agrees
+
+
+def test_what_was_refused_claims_nothing_l12(world):
+    """L12: after a conflict the reference still stands for the first amount only."""
+    post(world, ("call-1", "1.00"))
+    assert post(world, ("call-1", "2.00")).verdicts == (CONFLICT,)
+    assert post(world, ("call-1", "1.00")).verdicts == (DUPLICATE,)
+    assert world.balance == "99.00"
+
+
+def test_references_are_unique_per_account_l12(world):
+    """L12: another account's meter may count the same way."""
+    other = world.account(balance="50.00")
+    post(world, ("call-1", "1.00"))
+    assert post(world, ("call-1", "2.00"), account_id=other.account_id).verdicts == (POSTED,)
+    assert world.balance == "99.00"
+
+
+def test_references_are_compared_exactly_l12(world):
+    """L12: case, spaces within and look-alikes are other references."""
+    receipt = post(world, *[(name, "1.00") for name in ("call-1", "CALL-1", "call-١", "call 1")])
+    assert set(receipt.verdicts) == {POSTED}
+
+
+def test_never_refused_for_lack_of_balance_l1(world):
+    """L1: it goes below zero."""
+    assert post(world, ("call-1", "1000.00")).verdicts == (POSTED,)
+    assert world.balance == "-900.00"
+
+
+def test_an_empty_batch_changes_nothing_l12(world):
+    assert post(world).verdicts == ()
+    assert world.balance == "100.00"
+
+
+def test_an_unknown_account_p1(world):
+    with pytest.raises(NotFound):
+        post(world, ("call-1", "1.00"), account_id=999)
+
+
+def test_the_look_is_in_the_same_transaction_t4(world):
+    """T4: when the debit is there, the top-up is; a duplicate opens none."""
+    world.cards(VISA)
+    world.refill()
+    assert not post(world, ("call-1", "50.00")).opened_top_up
+    assert post(world, ("call-2", "0.01")).opened_top_up
+    assert not post(world, ("call-2", "0.01")).opened_top_up
+
+
+RECORDS = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["1.00", "2.00", "0.000003"])), max_size=8
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(RECORDS, max_size=4))
+def test_any_batches_debit_each_reference_once_l12(world, batches):
+    """L12: the first amount of each reference, whatever comes how often and in which order."""
+    before, known = micros(world.balance), references(world)
+    batches = [[(f"{len(known)}-{r}", amount) for r, amount in batch] for batch in batches]
+    claimed = {}
+    for batch in batches:
+        expected = []
+        for reference, amount in batch:
+            if reference not in claimed:
+                expected.append(POSTED)
+            else:
+                expected.append(DUPLICATE if claimed[reference] == amount else CONFLICT)
+            claimed.setdefault(reference, amount)
+        assert post(world, *batch).verdicts == tuple(expected)
+    used = sum(micros(amount) for amount in claimed.values())
+    assert micros(world.balance) == before - used
+    assert sorted(references(world)) == sorted([*known, *claimed])
+
+
+# Reading one record
+
+
+GOOD = {"amount": "12.34", "reference": "call-1"}
+
+
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ({"amount": "0"}, {"amount"}),
+        ({"amount": "-1"}, {"amount"}),
+        ({"amount": "1.2345678"}, {"amount"}),
+        ({"amount": 12.34}, {"amount"}),
+        ({"amount": None}, {"amount"}),
+        ({"amount": "1e3"}, {"amount"}),
+        ({"amount": "9" * 41}, {"amount"}),
+        ({"reference": ""}, {"reference"}),
+        ({"reference": "   "}, {"reference"}),
+        ({"reference": None}, {"reference"}),
+        ({"reference": 7}, {"reference"}),
+        ({"reference": "x" * 121}, {"reference"}),
+        ({"reference": "a\x00b"}, {"reference"}),
+        ({"reference": "a\nb"}, {"reference"}),
+        ({"reference": "\ud800"}, {"reference"}),
+        ({"description": 7}, {"description"}),
+        ({"description": "x" * 501}, {"description"}),
+        ({"description": "a\x1bb"}, {"description"}),
+        ({"occurred_at": "yesterday"}, {"occurred_at"}),
+        ({"occurred_at": "2026-11-22T10:00:00"}, {"occurred_at"}),  # where?
+        ({"occurred_at": 1764000000}, {"occurred_at"}),
+        ({"occurred_at": "2026-11-23T10:00:01Z"}, {"occurred_at"}),
+        ({"occurred_at": "1999-12-31T23:59:59Z"}, {"occurred_at"}),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, {"occurred_at"}),
+        ({"currency": "EUR"}, {"currency"}),
+        ({"amout": "1.00"}, {"amout"}),
+        ({"amount": "x", "reference": "", "currency": 1}, {"amount", "reference", "currency"}),
+    ],
+)
+def test_all_bad_fields_are_told_at_once_l12(more, fields):
+    with pytest.raises(Invalid) as refused:
+        usage.parse({**GOOD, **more}, "USD", START)
+    assert set(refused.value.fields) == fields
+
+
+@pytest.mark.parametrize("raw", [None, [], "x", 7, [GOOD]])
+def test_a_record_is_an_object_l12(raw):
+    with pytest.raises(Invalid):
+        usage.parse(raw, "USD", START)
+
+
+def test_a_good_record_l1():
+    """L1, P4: six decimals, an instant in any zone, kept in UTC."""
+    told = {
+        "amount": "0.000001",
+        "reference": " call-1 ",
+        "description": "To •••",
+        "occurred_at": "2026-11-22T12:00:00+02:00",
+        "currency": "USD",
+    }
+    read = usage.parse(told, "USD", START)
+    assert read == Usage(1, "call-1", START, "To •••")
+    assert usage.parse(GOOD, "USD", START).occurred_at == START
+    late = usage.parse({**GOOD, "occurred_at": "2026-11-23T10:00:00Z"}, "USD", START)
+    assert late.occurred_at == START + timedelta(days=1)

@@ -1,0 +1,113 @@
+"""`Idempotency-Key`: the same answer, and nothing twice; also after a crash in between."""
+
+import pytest
+
+from tests.factories import VISA
+from webapp.actions.api_keys.idempotency import forget_answers
+
+KEY = {"Idempotency_Key": "order-77"}
+ONE = {"amount": "12.34", "reference": "call-981"}
+
+
+def test_the_same_request_is_answered_as_it_was(program, world):
+    first = program("POST", "/usage", ONE, **KEY)
+    world.use("1.00")
+    again = program("POST", "/usage", ONE, **KEY)
+
+    assert (first.status_code, first.json["status"]) == (201, "posted")
+    assert (again.status_code, again.json) == (201, first.json)
+    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (
+        None,
+        "true",
+    )
+    assert world.balance == "86.66"
+
+
+def test_another_request_with_the_same_key_is_refused(program, world):
+    world.card(VISA)
+    program("POST", "/usage", ONE, **KEY)
+    for path, body in [("/usage", ONE | {"amount": "1.00"}), ("/payments", {"amount": "30.00"})]:
+        answer = program("POST", path, body, **KEY)
+        assert (answer.status_code, answer.json["code"]) == (409, "idempotency_key_reused")
+    assert world.balance == "87.66"
+
+
+def test_another_account_has_keys_of_its_own(program, stranger, world):
+    program("POST", "/usage", ONE, **KEY)
+    other = stranger("POST", "/usage", ONE, **KEY)
+    assert (other.status_code, other.json["balance"]) == (201, "487.66")
+
+
+def test_a_payment_is_made_once(program, world):
+    world.card(VISA)
+    first = program("POST", "/payments", {"amount": "100.00"}, **KEY)
+    again = program("POST", "/payments", {"amount": "100.00"}, **KEY)
+
+    assert (again.status_code, again.json) == (201, first.json)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert world.charges == [("4242", "100.00")]
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_l3_a_crash_between_effect_and_answer_doubles_no_money(program, world, monkeypatch, cut):
+    world.card(VISA)
+    posts = [("/usage", ONE), ("/payments", {"amount": "100.00"})]
+
+    def crash(*args, **more):
+        raise SystemExit
+
+    where = "keep_answer" if cut == "after" else "let_request_go"
+    for n, (path, body) in enumerate(posts):
+        with monkeypatch.context() as broken:
+            broken.setattr(f"webapp.api.http.idempotency.{where}", crash)
+            if cut == "before":
+                broken.setattr("webapp.api.http.idempotency.make_response", crash)
+            with pytest.raises(SystemExit):
+                program("POST", path, body, Idempotency_Key=f"key-{n}")
+        running = program("POST", path, body, Idempotency_Key=f"key-{n}")
+        assert (running.status_code, running.json["code"]) == (409, "idempotency_in_progress")
+        other = program("POST", path, body | {"amount": "31.00"}, Idempotency_Key=f"key-{n}")
+        assert (other.status_code, other.json["code"]) == (409, "idempotency_key_reused")
+
+    world.clock.advance(minutes=3)
+    told = [program("POST", p, b, Idempotency_Key=f"key-{n}") for n, (p, b) in enumerate(posts)]
+
+    assert [it.status_code for it in told] == [201, 201]
+    assert told[1].json["state"] == "paid"
+    assert world.charges == [("4242", "100.00")]
+    assert world.balance == "187.66"
+
+
+def test_what_was_refused_leaves_its_key_free(program, world):
+    refused = program("POST", "/usage", ONE | {"amount": "0"}, **KEY)
+    assert refused.status_code == 422
+    none = program("POST", "/payments", {"amount": "30.00"}, **KEY)
+    assert (none.status_code, none.json["code"]) == (409, "no_method_with_auto_charge")
+    assert program("POST", "/usage", ONE, **KEY).status_code == 201
+
+
+def test_a_key_is_kept_for_a_day(program, world):
+    program("POST", "/usage", ONE, **KEY)
+    world.clock.advance(hours=23)
+    assert forget_answers(world.session, world.clock.now()) == 0
+    world.clock.advance(hours=2)
+    # By the clock, whether or not the job has come round.
+    assert program("POST", "/usage", ONE | {"reference": "call-2"}, **KEY).status_code == 201
+    world.clock.advance(hours=25)
+    assert forget_answers(world.session, world.clock.now()) == 1
+
+
+@pytest.mark.parametrize("key", ["", "a b", "k" * 201, "ключ"])
+def test_what_is_no_key_is_told(program, key):
+    answer = program("POST", "/usage", ONE, Idempotency_Key=key)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["Idempotency-Key"])
+
+
+def test_p1_without_a_known_key_of_the_api_nothing_is_replayed(app, program):
+    program("POST", "/usage", ONE, **KEY)
+    answer = app.test_client().post(
+        "/api/v1/usage",
+        json=ONE,
+        headers={"Authorization": "Bearer bk_wrong", "Idempotency-Key": "order-77"},
+    )
+    assert answer.status_code == 401

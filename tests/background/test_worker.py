@@ -1,0 +1,191 @@
+"""The worker: what has come due is started at once, whoever made it due (T4)."""
+
+import time
+from dataclasses import replace
+from threading import Event
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from tests.conftest import on_postgres
+from tests.factories import MASTERCARD, START, VISA, micros
+from webapp.actions.usage.post_usage import post_usage
+from webapp.background import notify_listener
+from webapp.background import worker as worker_module
+from webapp.background.worker import Worker
+from webapp.domain.usage.record import Usage
+from webapp.extensions import tune
+from webapp.processors.sandbox.processor import SandboxProcessor
+
+PATIENCE = 5.0
+"""Seconds; it takes well under one, and a busy machine is forgiven."""
+
+
+def wait_until(truth):
+    """The seconds it took, or fail."""
+    started = time.monotonic()
+    while not truth():
+        assert time.monotonic() - started < PATIENCE, "not within the time"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+@pytest.fixture
+def start(world):
+    """Start a worker on the world's application; stopped at the end."""
+    workers = []
+
+    def started():
+        world.session.rollback()
+        worker = Worker()
+        worker.start(world.app)
+        workers.append(worker)
+        return worker
+
+    yield started
+    for worker in workers:
+        worker.stop()
+
+
+def rewire(world, **more):
+    parts = replace(world.app.extensions["ballast"], **more)
+    world.app.extensions["ballast"] = parts
+
+
+def debit_by_another_process(world, amount):
+    """Another connection on the same file, which knows no worker to wake."""
+    engine = create_engine(world.app.config["SQLALCHEMY_DATABASE_URI"])
+    tune(engine)
+    with Session(engine) as session:
+        usage = Usage(micros(amount), "elsewhere-1", START)
+        post_usage(session, world.account_id, [usage], START, world.policy)
+    engine.dispose()
+
+
+def test_a_debit_from_elsewhere_is_charged_although_nobody_woke_it(world, start):
+    """T4: the charge starts within a second of the trigger, and its mail goes out."""
+    world.cards(VISA)
+    world.refill()
+    start()
+    debit_by_another_process(world, "60.00")
+    wait_until(lambda: world.balance == "140.00")
+    wait_until(lambda: [str(n.state) for n in world.notices] == ["kept"])
+    assert world.tries == [("4242", "100.00", "paid")]
+
+
+@pytest.fixture
+def hears_only(monkeypatch):
+    """Nobody looks: what is found was announced."""
+    monkeypatch.setattr(worker_module, "POLL", 60.0)
+
+
+@on_postgres
+def test_a_debit_from_elsewhere_is_heard_at_once_t4(world, start, hears_only):
+    """T4: another process's commit wakes this worker."""
+    world.cards(VISA)
+    world.refill()
+    start()
+    listens = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'")
+    wait_until(lambda: world.session.scalar(listens))
+    debit_by_another_process(world, "60.00")
+    wait_until(lambda: world.balance == "140.00")
+
+
+@on_postgres
+def test_it_hears_again_after_its_connection_was_lost_t4(world, start, hears_only, monkeypatch):
+    """T4: and what was announced meanwhile is found."""
+    monkeypatch.setattr(notify_listener, "AWAY", 0.2)
+    world.cards(VISA)
+    world.refill()
+    start()
+    ends = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'"
+    )
+    wait_until(lambda: world.session.scalar(ends))
+    debit_by_another_process(world, "60.00")
+    wait_until(lambda: world.balance == "140.00")
+
+
+def test_the_chain_goes_on_at_once(world, start):
+    """T7, T4: the next method does not wait for a timetable."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    worker = start()
+    world.use("60.00")
+    worker.wake()
+    wait_until(lambda: world.balance == "140.00")
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+
+
+def test_two_workers_charge_once(world, start):
+    """T8: two processes on one database."""
+    world.cards(VISA)
+    world.refill()
+    workers = [start(), start()]
+    world.use("60.00")
+    for worker in workers:
+        worker.wake()
+    wait_until(lambda: world.balance == "140.00")
+    time.sleep(0.6)
+    assert world.charges == [("4242", "100.00")]
+
+
+def test_stopping_finishes_what_is_under_way(world, start):
+    """L3: a charge that has begun is settled before the process ends."""
+    asked, answered = Event(), Event()
+
+    def slow(seconds):
+        asked.set()
+        assert answered.wait(PATIENCE)
+
+    world.books.latency = 1.0
+    processor = SandboxProcessor(world.books, world.clock, sleep=slow)
+    world.cards(VISA)
+    world.refill()
+    rewire(world, processors={"sandbox": processor})
+    worker = start()
+    world.use("60.00")
+    worker.wake()
+    assert asked.wait(PATIENCE)
+    answered.set()
+    worker.stop()
+    assert world.tries == [("4242", "100.00", "paid")]
+    assert world.balance == "140.00"
+
+
+def test_stopped_it_takes_nothing_new(world, start):
+    """L3: what is left is found by the next one that starts."""
+    world.cards(VISA)
+    world.refill()
+    worker = start()
+    worker.stop()
+    world.use("60.00")
+    worker.wake()
+    time.sleep(0.7)
+    assert world.tries == []
+    start()
+    wait_until(lambda: world.balance == "140.00")
+
+
+def test_an_accident_does_not_end_it(world, start, caplog):
+    """T4, L3: a bad day is logged, the attempt stays open and is asked about, and it goes on."""
+
+    class Broken(SandboxProcessor):
+        def charge(self, request):
+            raise RuntimeError("a bad day")
+
+    world.cards(VISA)
+    world.refill()
+    good = world.parts.processors
+    rewire(world, processors={"sandbox": Broken(world.books, world.clock)})
+    worker = start()
+    world.use("60.00")
+    worker.wake()
+    wait_until(lambda: [a.state for a in world.attempts] == ["started"])
+    wait_until(lambda: "could not go on" in caplog.text)
+    rewire(world, processors=good)
+    world.pass_time(minutes=31)
+    wait_until(lambda: world.balance == "140.00")
+    assert len(world.charges) == 1

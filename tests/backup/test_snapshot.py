@@ -1,0 +1,61 @@
+"""What a copy sees of an installation that goes on."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from secrets import token_hex
+from threading import Thread
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payments.pay import pay_now
+from webapp.backup.back_up import _copy_databases
+from webapp.backup.reader import insist_on_agreement
+from webapp.backup.snapshot import open_sqlite
+from webapp.extensions import db
+from webapp.processors.sandbox.books import SandboxBooks
+
+LONG = 0.5
+"""Seconds: a payment takes a hundredth of it."""
+
+
+class SlowBooks(SandboxBooks):
+    """Whose view begins only when a payment is through, or long after it should be."""
+
+    def await_first(self, payment):
+        self.payment = payment
+
+    def view(self):
+        self.payment.start()
+        self.payment.join(LONG)
+        return super().view()
+
+
+def test_no_charge_slips_in_between_the_views(world, tmp_path):
+    """L3, L13: neither a charge without its attempt nor a credit without its charge."""
+    engine, method = db.engine, world.card().id
+    world.session.rollback()
+
+    def pay():
+        with Session(engine) as session:
+            pay_now(
+                session,
+                world.account_id,
+                method,
+                30_000_000,
+                token_hex(16),
+                world.owner,
+                world.parts.processors,
+                world.clock,
+                world.policy,
+            )
+
+    books = SlowBooks(world.parts.settings.home / "sandbox.db")
+    books.await_first(Thread(target=pay))
+    it = replace(world.parts, sandbox=books)
+    _copy_databases(engine, it, tmp_path, lambda total: nullcontext(lambda rows: None))
+    books.payment.join()
+    copied = SandboxBooks(tmp_path / "sandbox.db")
+    insist_on_agreement(open_sqlite(tmp_path / "ballast.db"), copied, "The copies do not fit")
+
+    assert copied.paid_charges() == []
+    assert world.balance == "130.00"

@@ -1,0 +1,321 @@
+"""The same thing from many sides at once: one effect, no surprise, and the books agree.
+
+Each thread has its own session on the same database file, as web threads and workers have.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import event
+
+from tests.factories import AMEX, MASTERCARD, START, VISA, micros
+from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
+from webapp.actions.payments.apply_reversal import take_back
+from webapp.actions.payments.pay import pay_now, retry
+from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
+from webapp.actions.payments.reconcile import reconcile
+from webapp.actions.payments.settle import settle
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.actions.top_ups.sweep import sweep
+from webapp.actions.top_ups.top_up import top_up
+from webapp.actions.usage.post_usage import post_usage
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.payments import unmatched_events
+from webapp.domain.shared.errors import Refusal, Stale
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import Choice
+from webapp.domain.usage.record import Usage, Verdict
+from webapp.extensions import db
+from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
+from webapp.reads.ledger.ledger_check import check_ledger
+
+MANY = 8
+
+
+def at_once(world, *deeds):
+    """Start every deed at the same moment; what each gave, or the refusal it met.
+
+    Any other exception would have reached a person, and fails the test.
+    """
+    world.session.rollback()
+    together = Barrier(len(deeds))
+
+    def run(deed):
+        with world.app.app_context():
+            together.wait()
+            try:
+                return deed(db.session())
+            except Refusal as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return [done.result(timeout=60) for done in [pool.submit(run, d) for d in deeds]]
+
+
+def in_order(world):
+    """What the processor has taken is what the ledger was credited, and nothing is left open."""
+    taken = sum(micros(amount) for _, amount in world.charges)
+    paid = sum(a.amount for a in world.attempts if a.state == "paid")
+    assert taken == paid
+    assert world.balance, "and the balance is the ledger's sum"
+    assert not [a for a in world.attempts if a.is_open]
+    assert [m.position for m in world.methods] == list(range(1, len(world.methods) + 1))
+
+
+@pytest.fixture
+def failed(world):
+    """Visa was declined for 100; the balance is 40."""
+    world.cards(VISA)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    return world
+
+
+@pytest.mark.parametrize("same_form", [True, False])
+def test_retry_pressed_eight_times_charges_once_f4(failed, same_form):
+    """F4, L3: in one form or in eight windows."""
+    failed_id = failed.attempts[0].id
+
+    def press(number):
+        key = "a" * 32 if same_form else f"{number:032d}"
+        around = (key, failed.owner, failed.parts.processors, failed.clock, failed.policy)
+        return lambda session: retry(session, failed.account_id, failed_id, *around).id
+
+    told = at_once(failed, *[press(n) for n in range(MANY)])
+    payments = {t for t in told if not isinstance(t, Refusal)}
+    refusals = {t.code for t in told if isinstance(t, Refusal)}
+    assert len(payments) == 1
+    assert refusals <= (set() if same_form else {"payment_open", "already_paid"})
+    assert failed.charges == [("4242", "100.00")]
+    assert failed.balance == "140.00"
+    assert failed.mails.count("receipt") == 1
+    in_order(failed)
+
+
+def test_the_same_usage_eight_times_debits_once_l12(world):
+    """L12."""
+    usages = [Usage(micros("0.50"), f"call-{n}", START) for n in range(10)]
+
+    def post(session):
+        return post_usage(session, world.account_id, usages, START, world.policy).verdicts
+
+    told = at_once(world, *[post] * MANY)
+    assert told.count((Verdict.POSTED,) * 10) == 1
+    assert told.count((Verdict.DUPLICATE,) * 10) == MANY - 1
+    assert world.balance == "95.00"
+
+
+def test_eight_workers_on_one_top_up_charge_once_t8(world):
+    """T8, L3, T7: also where the first method is declined and the chain goes on."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
+    world.use("60.00")
+    open_id = top_ups.open_top_up(world.session, world.account_id).id
+
+    def work(session):
+        top_up(session, open_id, world.parts.processors, world.clock, world.policy)
+
+    at_once(world, *[work] * MANY)
+    assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
+    assert world.balance == "140.00"
+    in_order(world)
+
+
+def test_eight_debits_open_one_top_up_t8(world):
+    """T8, T4: each falls below; together they are one charge."""
+    world.cards(VISA)
+    world.refill()
+
+    def use(number):
+        usage = Usage(micros("60.00"), f"call-{number}", START)
+        return lambda session: post_usage(session, world.account_id, [usage], START, world.policy)
+
+    told = at_once(world, *[use(n) for n in range(MANY)])
+    assert {t.verdicts for t in told} == {(Verdict.POSTED,)}
+    world.work()
+    assert world.tries == [("4242", "100.00", "paid")]
+    assert world.balance == "-280.00"
+    in_order(world)
+
+
+def test_add_funds_pressed_eight_times_charges_once_l4(world):
+    """L4: by one method and by the chain alike."""
+    visa_id, _ = (method.id for method in world.cards(VISA, MASTERCARD))
+    around = (world.owner, world.parts.processors, world.clock, world.policy)
+    amount = micros("75.00")
+
+    def instantly(session):
+        return pay_now(session, world.account_id, visa_id, amount, "i" * 32, *around).id
+
+    def by_chain(session):
+        return pay_by_auto_charge(session, world.account_id, amount, "c" * 32, *around).id
+
+    told = at_once(world, *[instantly] * MANY)
+    assert len(set(told)) == 1
+    told = at_once(world, *[by_chain] * MANY)
+    assert len(set(told)) == 1
+    assert world.charges == [("4242", "75.00")] * 2
+    in_order(world)
+
+
+def test_reorder_against_remove_m5(world):
+    """M5, M10: whoever comes second sees a list that no longer is what they saw, or removes."""
+    methods = world.cards(VISA, MASTERCARD, AMEX)
+    ids = [m.id for m in methods]
+    around = (world.owner, START, world.policy)
+
+    def order(wished):
+        return lambda s: reorder_methods(s, world.account_id, wished, ids, *around) and None
+
+    told = at_once(
+        world,
+        *[order(ids[::-1])] * 3,
+        *[order([ids[1], ids[0], ids[2]])] * 3,
+        lambda s: world.remove_by_id(ids[0], s) and None,
+    )
+    assert all(t is None or isinstance(t, Stale) for t in told)
+    assert {m.id for m in world.methods} == set(ids[1:])
+    in_order(world)
+
+
+def test_one_of_eight_removals_removes_m10(world):
+    (visa,) = world.cards(VISA)
+    visa_id = visa.id
+    told = at_once(world, *[lambda s: world.remove_by_id(visa_id, s).id] * MANY)
+    assert [t for t in told if not isinstance(t, Refusal)] == [visa_id]
+    assert {t.code for t in told if isinstance(t, Refusal)} == {"not_found"}
+
+
+@pytest.mark.parametrize("deed", ["consent", "removal", "settings"])
+def test_withdrawing_against_a_top_up_t14(world, deed):
+    """T14: charged and told, or not charged; nothing between, and the books agree."""
+    (visa,) = world.cards(VISA)
+    world.refill()
+    world.use("60.00")
+    visa_id = visa.id
+    open_id = top_ups.open_top_up(world.session, world.account_id).id
+    around = (world.owner, START, world.policy)
+
+    def withdraw(session):
+        if deed == "consent":
+            set_auto_charge(session, world.account_id, visa_id, False, *around)
+        elif deed == "removal":
+            world.remove_by_id(visa_id, session)
+        else:
+            apply_settings(session, world.account_id, Choice(), 1, *around)
+
+    def work(session):
+        top_up(session, open_id, world.parts.processors, world.clock, world.policy)
+
+    _, _, refused = at_once(world, work, work, withdraw)
+    assert refused is None or refused.code == "payment_open"
+    assert world.balance in ("40.00", "140.00")
+    assert len(world.charges) == (world.balance == "140.00")
+    assert top_ups.open_top_up(world.session, world.account_id) is None
+    in_order(world)
+
+
+def test_eight_appliers_and_one_version_t1(world):
+    """T1: one is saved; the others are told that someone else was first."""
+    world.cards(VISA)
+
+    def apply(number):
+        choice = Choice(refill_on=True, threshold=micros(50 + number), refill_amount=micros("100"))
+        around = (0, world.owner, START, world.policy)
+        return lambda s: apply_settings(s, world.account_id, choice, *around).version
+
+    told = at_once(world, *[apply(n) for n in range(MANY)])
+    assert [t for t in told if not isinstance(t, Stale)] == [1]
+
+
+def test_a_settlement_that_arrives_eight_times_l3(world):
+    """L3: the answer, the reconciliation and a webhook all end here; one of them credits."""
+    (visa,) = world.cards(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(visa, "30.00")
+    attempt = world.attempts[0]
+    paid = Paid("ch_1", attempt.amount, attempt.currency, START)
+    attempt_id = attempt.id
+    world.clock.advance(seconds=10)
+
+    def arrive(session):
+        return settle(session, attempt_id, paid, world.clock.now(), world.policy)
+
+    def ask(session):
+        return bool(reconcile(session, world.parts.processors, world.clock, world.policy))
+
+    told = at_once(world, *[arrive] * MANY, *[ask] * 2)
+    assert told.count(True) == 1
+    assert world.balance == "130.00"
+    assert world.mails.count("receipt") == 1
+
+
+def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
+    """L7, L9: 130 are told to have gone of 100; whoever is first, 100 go."""
+    (visa,) = world.cards(VISA)
+    world.pay(visa, "100.00")
+    key, now = world.attempts[0].key, world.clock.now()
+    told = [
+        Reversed(reference, key, kind, TakenBackState.TAKEN, micros(amount), "USD", now)
+        for reference, kind, amount in (
+            ("re_1", TakenBack.REFUND, "40.00"),
+            ("re_2", TakenBack.REFUND, "50.00"),
+            ("dp_1", TakenBack.DISPUTE, "40.00"),
+        )
+    ]
+
+    def taker(it):
+        return lambda session: take_back(session, "sandbox", it, now, world.policy, lambda: None)
+
+    at_once(world, *[taker(it) for it in told for _ in range(3)])
+
+    assert world.balance == "100.00"
+    assert len(world.entries) == 4
+    world.session.rollback()
+    (asked,) = unmatched_events.waiting(world.session)
+    assert asked.amount == micros("30.00")
+    assert check_ledger(world.session, world.books.paid_charges).agrees
+
+
+def test_eight_sweeps_open_one_top_up_t8(world):
+    """T8, T4: two schedulers do no harm."""
+    world.cards(VISA)
+    world.refill()
+    world.session.execute(db.text("UPDATE low_balance_settings SET threshold = 200000000"))
+    world.session.commit()
+    told = at_once(world, *[lambda s: sweep(s, START, world.policy)] * MANY)
+    assert sum(told) >= 1
+    world.work()
+    assert len(world.tries) == 1
+    in_order(world)
+
+
+def test_eight_senders_handle_each_mail_once_f11(world):
+    """F11, L6: claimed by a guarded update."""
+    (visa,) = world.cards(VISA)
+    for _ in range(3):
+        world.pay(visa, "30.00")
+    told = at_once(world, *[lambda s: send_notices(s, world.parts.mailer, world.clock)] * MANY)
+    assert sum(told) == 3
+    assert [n.tries for n in world.session.query(Notice)] == [1, 1, 1]
+
+
+def test_no_transaction_is_open_during_the_call_l3(world):
+    """L3: while the processor thinks, another may write."""
+    (visa,) = world.cards(VISA)
+    begun = []
+    event.listen(db.engine, "begin", begun.append)
+    event.listen(db.engine, "commit", lambda c: begun.remove(c) if c in begun else None)
+    event.listen(db.engine, "rollback", lambda c: begun.remove(c) if c in begun else None)
+    seen = []
+    processor = world.parts.processors["sandbox"]
+    processor._sleep = lambda seconds: seen.append(len(begun))
+    world.books.latency = 0.01
+    world.pay(visa, "30.00")
+    assert seen == [0]

@@ -1,0 +1,56 @@
+"""What both databases promise to whoever reads and writes at once."""
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from tests.conftest import on_postgres
+from tests.factories import START, micros, sum_of
+from tests.postgres.server import KEEPER
+from webapp.actions.usage.post_usage import post_usage
+from webapp.domain.accounts.account import Account
+from webapp.domain.usage.record import Usage
+from webapp.extensions import db
+
+
+def debit_elsewhere(world, amount):
+    with Session(db.engine) as session:
+        usage = Usage(micros(amount), "elsewhere", START)
+        post_usage(session, world.account_id, [usage], START, world.policy)
+
+
+def test_who_reads_sees_one_moment_l2(world, session):
+    """L2: a page whose queries lie before and after a debit shows one balance."""
+    session.rollback()
+    balance = session.scalar(select(Account.balance))
+    debit_elsewhere(world, "10.00")
+    assert sum_of(session, world.account_id) == balance
+    session.rollback()
+    assert sum_of(session, world.account_id) == balance - micros("10.00")
+
+
+def test_who_writes_sees_what_was_written_before_t14(world, session):
+    """T14: whatever was read before the lock was taken."""
+    read_before = session.get_one(Account, world.account_id)
+    assert read_before.balance == micros("100.00")
+    debit_elsewhere(world, "10.00")
+    account = Account.locked(session, world.account_id)
+    assert account.balance == micros("90.00")
+    assert sum_of(session, world.account_id) == micros("90.00")
+
+
+@on_postgres
+def test_nobody_waits_for_a_lock_forever(session):
+    assert session.scalar(text("SHOW lock_timeout")) == "15s"
+
+
+@on_postgres
+def test_a_server_that_was_started_again_costs_no_request_an_error(session, world):
+    session.rollback()
+    with db.engine.connect() as connection:  # another one than the session will take
+        session.scalar(text("SELECT 1"))
+        session.rollback()
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept' "
+        others += "AND pid <> pg_backend_pid() AND application_name <> :keeper"
+        connection.execute(text(others), {"keeper": KEEPER})
+    world.use("1.00")
+    assert world.balance == "99.00"

@@ -1,0 +1,136 @@
+"""The catalogs of what mails say: in step with the source, whole, and rightly set."""
+
+import re
+import tomllib
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from tests.delivery.test_mailer import FACTS, TEMPLATES, URL, Page, sign
+from webapp.delivery.mailer import OutboxMailer
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import TOPICS, NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.i18n import CATALOGS, ENGLISH, NAMES, Language, tongue
+from webapp.reads.notifications.email_samples import facts
+from webapp.settings import ROOT
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+OTHERS = [language for language in Language if language is not Language.ENGLISH]
+EACH = pytest.mark.parametrize("language", OTHERS)
+
+MAILER = OutboxMailer(TEMPLATES, URL, sign)
+
+PLACE = r"%\(\w+\)s"
+
+
+@pytest.fixture(scope="module")
+def said():
+    """All that is marked in the source, as `make translations` finds it."""
+    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
+    found = extract_from_dir(
+        ROOT,
+        [(it["pattern"], it["method"]) for it in mappings],
+        {it["pattern"]: it for it in mappings},
+    )
+    return {message for _, _, message, _, _ in found}
+
+
+@cache
+def catalog(language):
+    """Sentence, or both for one and many → what is said for it."""
+    with (CATALOGS / f"{language}.po").open("rb") as file:
+        read = read_po(file, locale=language)
+    assert not read.obsolete
+    assert not [message.id for message in read if message.id and message.fuzzy]
+    return {message.id: message.string for message in read if message.id}
+
+
+def forms(message):
+    return message if isinstance(message, tuple) else (message,)
+
+
+def test_each_language_has_a_catalog_and_a_name():
+    assert {path.stem for path in CATALOGS.iterdir()} == set(OTHERS)
+    assert set(NAMES) == set(Language)
+
+
+@EACH
+def test_nothing_is_missing_and_nothing_is_left_over(said, language):
+    assert set(catalog(language)) == said
+
+
+@EACH
+def test_each_translation_fills_the_places_of_its_sentence(language):
+    for message, translated in catalog(language).items():
+        for one in forms(translated):
+            assert one.strip() == one != "", message
+            assert sorted(re.findall(PLACE, one)) == sorted(re.findall(PLACE, forms(message)[-1]))
+            assert "%" not in re.sub(PLACE, "", one)
+            assert (one[-1] in ".:") == (forms(message)[0][-1] in ".:"), message
+
+
+MARKS = {
+    Language.GERMAN: ("„", "“", r"[\"'«»]"),
+    Language.SPANISH: ("«", "»", r"[\"'„“]"),
+    Language.FRENCH: ("«\u202f", "\u202f»", r"[\"'„“]|[^\u202f\d][:;!?»]|«[^\u202f]"),
+}
+
+
+@EACH
+def test_quotes_and_spaces_are_those_of_the_language(language):
+    opening, closing, wrong = MARKS[language]
+    for text in (one for translated in catalog(language).values() for one in forms(translated)):
+        assert not re.search(wrong, text)
+        assert text.count(opening) == text.count(closing), text
+
+
+@EACH
+def test_a_catalog_is_read_once_and_speaks(language):
+    assert tongue(language) is tongue(language)
+    assert tongue(language).gettext("%(limit)s a day", limit="$5") != "$5 a day"
+
+
+def test_english_says_what_is_written():
+    assert tongue("en") is ENGLISH
+    assert ENGLISH.gettext("100 % of %(what)s") == "100 % of %(what)s"
+    with pytest.raises(ValueError, match="tlh"):
+        tongue("tlh")
+
+
+@pytest.mark.parametrize(
+    ("language", "this_year", "another"),
+    [
+        ("en", "Tue 24 Nov, 10:02 UTC", "Thu 4 Mar 2027, 10:02 UTC"),
+        ("de", "Di., 24. November, 10:02 UTC", "Do., 4. März 2027, 10:02 UTC"),
+        ("es", "mar, 24 de noviembre, 10:02 UTC", "jue, 4 de marzo de 2027, 10:02 UTC"),
+        ("fr", "mar. 24 novembre, 10:02 UTC", "jeu. 4 mars 2027, 10:02 UTC"),
+    ],
+)
+def test_dates_are_written_as_the_language_does(language, this_year, another):
+    """P4."""
+    for month, day, year, written in ((11, 24, 2026, this_year), (3, 4, 2027, another)):
+        then = datetime(year, month, day, 10, 2, tzinfo=UTC)
+        mailed = datetimes.mailed(then, "UTC", NOW, Language(language))
+        assert mailed.replace("\N{NO-BREAK SPACE}", " ") == written
+
+
+@EACH
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_no_mail_has_an_english_sentence(kind, language):
+    """Each kind as its preview shows it, or, a person's own, with names and dates alone."""
+    account = Account(
+        name="Harbour Voice", currency="USD", locale="en_US", time_zone="UTC", language=language
+    )
+    told = dict(facts(kind, account, NOW)) if kind in TOPICS else FACTS[kind]
+    told = {"account_name": account.name, **told, "stop_link": f"{URL}/stop"}
+    letter = MAILER.render(kind, told, language)
+    assert f'<html lang="{language}">' in letter.html
+    text = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
+    for message, translated in catalog(language).items():
+        longest = max(re.split(PLACE, forms(message)[0]), key=len).strip(" .:")
+        if " " in longest and longest not in forms(translated)[0]:
+            assert longest not in text

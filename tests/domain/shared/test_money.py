@@ -1,0 +1,156 @@
+"""L1: amounts are integers, read strictly, compared exactly and shown rounded down."""
+
+from decimal import Decimal
+from re import fullmatch
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from webapp.domain.shared.money import (
+    CENT,
+    LARGEST,
+    MICROS,
+    PAYMENT_PLACES,
+    USAGE_PLACES,
+    BadAmount,
+    cents_down,
+    cents_up,
+    decimal_text,
+    field_text,
+    parse,
+    show,
+)
+
+ABOVE_ZERO = st.integers(1, LARGEST)
+ANY = st.integers(-LARGEST, LARGEST)
+
+
+@given(ABOVE_ZERO)
+def test_what_is_written_is_read_back_l1(micros):
+    """L1: usage has up to six decimals, and none of them is lost."""
+    assert parse(decimal_text(micros), USAGE_PLACES) == micros
+
+
+@given(st.integers(1, LARGEST // CENT))
+def test_whole_cents_are_read_back_l1(cents):
+    """L1: payments, thresholds and limits are whole cents."""
+    assert parse(field_text(cents * CENT), PAYMENT_PLACES) == cents * CENT
+
+
+@given(ANY)
+def test_the_decimal_text_is_exact_l1(micros):
+    """L1: no float comes near it."""
+    text = decimal_text(micros)
+    assert Decimal(text) == Decimal(micros) / MICROS
+    assert fullmatch(r"-?\d+\.\d{2,6}", text)
+
+
+@given(ANY)
+@example(-4_115_000)
+@example(-1)
+def test_shown_rounded_down_to_the_cent_l1(micros):
+    """L1: a balance never looks higher than it is, below zero either."""
+    shown = show(micros, "USD")
+    value = Decimal(shown.replace("−", "-").replace("$", "").replace(",", ""))
+    assert value <= Decimal(micros) / MICROS < value + Decimal("0.01")
+    assert "-" not in shown, "a true minus sign"
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [
+        (-4_115_000, "−$4.12"),
+        (-1, "−$0.01"),
+        (0, "$0.00"),
+        (9_999, "$0.00"),
+        (4_115_000, "$4.11"),
+        (4_119_999, "$4.11"),
+        (1_234_567_891_234, "$1,234,567.89"),
+    ],
+)
+def test_shown_l1(micros, shown):
+    assert show(micros, "USD") == shown
+
+
+def test_shown_in_the_locales_format_l1():
+    assert show(1_234_560_000, "EUR", "de_DE") == "1.234,56\xa0€"
+
+
+@given(ANY)
+def test_rounding_to_cents_l1(micros):
+    """L1: a charge is never less than what is missing, and a limit's room never more than it is."""
+    up, down = cents_up(micros), cents_down(micros)
+    assert up % CENT == down % CENT == 0
+    assert down <= micros <= up
+    assert up - micros < CENT
+    assert micros - down < CENT
+
+
+BAD = [
+    "", " ", "0", "0.00", "-0", "-5", "−5", "+5", ".5", "5.", "1e3", "1E3", "NaN", "Infinity",
+    "inf", "٣", "１２", "²", "1,000", "1.000,00", "1 000", "1_000", "$5", "5 USD", "0x10", "1.2.3",
+    "--5", "12.34\x00", "1\x0734", "12\n34",
+    "1\u200b2", "\ud800", "9" * 16, "1" * 5000, "1." + "1" * 5000,
+    "1000000000.01", "null", "None", "=1+1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD)
+@pytest.mark.parametrize("places", [PAYMENT_PLACES, USAGE_PLACES])
+def test_what_is_no_amount_l1(text, places):
+    with pytest.raises(BadAmount) as refused:
+        parse(text, places)
+    assert str(refused.value), "a sentence for the person who wrote it"
+
+
+@pytest.mark.parametrize("value", [None, 5, 5.0, float("nan"), True, Decimal(5), b"5", ["5"], {}])
+def test_what_is_not_even_text_l1(value):
+    """L1: a float is never taken for money."""
+    with pytest.raises(BadAmount):
+        parse(value, USAGE_PLACES)
+
+
+@pytest.mark.parametrize("text", ["0.0075000000", "0.0075", "0.007500" + "0" * 34])
+def test_trailing_zeros_are_not_decimals_l1(text):
+    """L1: of usage; meters write as many as their database has."""
+    assert parse(text, USAGE_PLACES) == 7_500
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("1.234", 2),
+        ("0.001", 2),
+        ("1.000", 2),
+        ("1.00000010", 6),
+        ("1.2345678", 6),
+        ("0.0000001", 6),
+    ],
+)
+def test_too_many_decimals_l1(text, places):
+    with pytest.raises(BadAmount, match=f"At most {places} decimals"):
+        parse(text, places)
+
+
+@given(st.text(), st.sampled_from([PAYMENT_PLACES, USAGE_PLACES]))
+def test_any_text_is_an_amount_or_a_bad_amount_l1(text, places):
+    """L1: never another exception, and what is accepted is within its bounds."""
+    try:
+        micros = parse(text, places)
+    except BadAmount:
+        pass
+    else:
+        assert 0 < micros <= LARGEST
+        assert micros % 10 ** (6 - places) == 0
+        assert Decimal(text.strip()) * MICROS == micros
+
+
+@given(st.one_of(st.none(), st.floats(), st.integers(), st.binary(), st.lists(st.text())))
+def test_any_value_that_is_no_text_is_refused_l1(value):
+    with pytest.raises(BadAmount):
+        parse(value)
+
+
+def test_spaces_around_an_amount_are_forgiven_l1():
+    assert parse(" 50.00 ") == 50 * MICROS

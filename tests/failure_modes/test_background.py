@@ -1,0 +1,177 @@
+"""Worker and jobs while the surroundings fail: one line when it begins, one when it is over."""
+
+import logging
+import time
+from dataclasses import replace
+from errno import ENOSPC
+
+import pytest
+import time_machine
+from sqlalchemy.exc import OperationalError
+
+from tests.factories import MASTERCARD, VISA
+from tests.failure_modes.conftest import in_order, read_only, wait_until
+from webapp import supervisor as shift_module
+from webapp.background import scheduler
+from webapp.background.processes import Background
+from webapp.background.worker import Worker
+from webapp.clock import Clock
+from webapp.ports import MailServerAway
+from webapp.supervisor import Shift
+
+
+@pytest.fixture
+def said(caplog):
+    """What the operator reads in the log, each line as (level, words)."""
+    caplog.set_level(logging.INFO)
+
+    def read():
+        return [(r.levelname, r.getMessage()) for r in caplog.records if r.levelno >= logging.INFO]
+
+    return read
+
+
+def test_an_outage_is_told_once_and_then_it_goes_on(app, world, said):
+    """T4, L3: a charge waits for the database, and is made once."""
+    world.cards(VISA)
+    world.refill()
+    world.use("60.00")
+    worker = Worker()
+    with read_only():
+        worker.start(app)
+        wait_until(said)
+        time.sleep(1.2)  # it tries every half second
+        assert len(said()) == 1
+    wait_until(lambda: world.balance == "140.00")
+    worker.stop()
+    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+    assert said()[0][1].startswith("The database is read-only (")
+    assert said()[1][1].startswith("Over: The database is read-only.")
+    assert world.balance == "140.00"
+    assert world.charges == [("4242", "100.00")]
+    assert in_order(world)
+
+
+def test_what_fails_for_all_is_not_tried_for_each(app, world, caplog):
+    """A dozen mails and no disk to note them on make one fault, not a dozen."""
+    visa = world.card(VISA)
+    for _ in range(12):
+        world.pay(visa, "30.00")
+    with read_only(), pytest.raises(OperationalError):
+        world.work()
+    assert caplog.records == []
+    world.session.rollback()
+    assert {notice.tries for notice in world.notices} == {0}
+
+
+def test_several_tasks_share_one_line(said):
+    """Begun by the first that meets it; over when the database is found to be usable."""
+    shift = Shift()
+
+    def fail():
+        raise OSError(ENOSPC, "No space left on device")
+
+    for task in ("sweep", "reconcile", "sweep"):
+        assert not shift.run(task, fail)
+    shift.run("sweep", lambda: 1)
+    assert len(said()) == 1
+    shift.outage_is_over()
+    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+
+
+def test_a_mail_server_is_back_when_a_mail_went_out(said):
+    """A round with nothing to send is no evidence."""
+    shift = Shift()
+
+    def away():
+        raise MailServerAway("The mail server cannot be used: timed out")
+
+    for do in (away, lambda: 0, away, lambda: 0):
+        shift.run("send notices", do)
+    assert [level for level, _ in said()] == ["ERROR"]
+    shift.run("send notices", lambda: 3)
+    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+
+
+def test_an_error_of_ours_keeps_its_trace(caplog):
+    """Once, and again only after it has worked meanwhile."""
+    shift = Shift()
+    for _ in range(3):
+        shift.run("sweep", lambda: 1 / 0)
+    (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "sweep could not go on" in record.getMessage()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_readiness_misses_a_loop_that_has_stopped(app, world, client, monkeypatch):
+    """RUN_JOBS: whoever should work here and does not is named; 503."""
+    shift = Shift()
+    app.extensions["ballast"] = replace(world.parts, shift=shift)
+    assert client.get("/readyz").status_code == 200
+    shift.come_round("the worker")
+    assert client.get("/readyz").text == "ready\n"
+    monkeypatch.setattr(shift_module, "SILENT", -1.0)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.text) == (
+        503,
+        "In this process the worker has stopped: restart it\n",
+    )
+
+
+@pytest.mark.parametrize("environ", [{"RUN_JOBS": "1"}])
+def test_readiness_misses_jobs_that_were_never_started(client, environ):
+    """The setting says that they run here."""
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.text.count("has stopped") == 2
+
+
+def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
+    """L10, T4: the scheduler counts by the wall clock, and would sit out the whole jump."""
+    world.session.rollback()
+    background = Background()
+    with time_machine.travel(Clock().now(), tick=True) as wall:
+        background.start(app)
+        try:
+            reconcile = background._scheduler.get_job("reconcile")
+            planned = reconcile.next_run_time
+            wall.shift(-3600)
+            wait_until(lambda: reconcile.next_run_time < planned)
+            assert (reconcile.next_run_time - Clock().now()).total_seconds() <= 6
+        finally:
+            background.stop(within=10)
+    assert in_order(world)
+
+
+def test_closed_it_begins_nothing_new(app, world):
+    """L3: a chain stops between two methods, and the next process carries it on."""
+    shift = Shift()
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    processor = world.parts.processors["sandbox"]
+    processor._sleep = lambda seconds: shift.close()
+    world.books.latency = 0.001
+    (top_up,) = [job for job in scheduler.JOBS if job.name == "top up"]
+    world.session.rollback()
+    shift.run("top up", lambda: scheduler.run_job(app, top_up, shift.going))
+    assert world.tries == [("4242", "100.00", "declined")]
+    assert not shift.run("top up", lambda: scheduler.run_job(app, top_up, shift.going))
+    world.work()
+    assert world.tries[1:] == [("4444", "100.00", "paid")]
+
+
+def test_closed_it_asks_about_no_other_payment(app, world):
+    """L10: a processor that takes its time is not asked a hundred questions first."""
+    shift = Shift()
+    for method in world.cards(VISA, MASTERCARD):
+        world.next_answer("timeout_after_charge")
+        world.pay(method, "30.00")
+    world.clock.advance(seconds=10)
+    world.parts.processors["sandbox"]._sleep = lambda seconds: shift.close()
+    world.books.latency = 0.001
+    (reconcile,) = [job for job in scheduler.JOBS if job.name == "reconcile"]
+    world.session.rollback()
+    shift.run("reconcile", lambda: scheduler.run_job(app, reconcile, shift.going))
+    assert [state for *_, state in world.tries] == ["paid", "unknown"]

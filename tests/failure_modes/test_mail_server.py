@@ -1,0 +1,315 @@
+"""A mail server that is away, hangs, or comes back after hours."""
+
+import asyncio
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+from tests.factories import VISA, unsigned
+from tests.failure_modes.conftest import free_port, wait_until
+from webapp.actions.notifications.send_emails import send_notices
+from webapp.background.worker import Worker
+from webapp.delivery.mailer import SmtpMailer
+from webapp.domain.notifications.outbox import CLAIM, GIVE_UP
+from webapp.ports import MailServerAway
+from webapp.settings import ROOT
+
+
+class Inbox:
+    """What a real mail server has accepted, by Message-ID; it is slow for one recipient."""
+
+    def __init__(self, slow="", seconds=3.0):
+        self.ids, self.slow, self.seconds = [], slow, seconds
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if address == self.slow:
+            await asyncio.sleep(self.seconds)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        lines = envelope.content.decode().splitlines()
+        self.ids += [line for line in lines if line.lower().startswith("message-id:")]
+        return "250 OK"
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def mailer(port):
+    return SmtpMailer(
+        ROOT / "templates",
+        "http://127.0.0.1:8000",
+        unsigned,
+        server="127.0.0.1",
+        port=port,
+        sender="billing@example.com",
+        timeout=1,
+    )
+
+
+@contextmanager
+def mail_server(port, *slow):
+    inbox = Inbox(*slow)
+    server = Controller(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        yield inbox
+    finally:
+        server.stop()
+
+
+@contextmanager
+def hanging_server(port):
+    """It takes the line and never says a word."""
+    with closing(socket.create_server(("127.0.0.1", port), backlog=64)):
+        yield
+
+
+@pytest.fixture
+def owing(world):
+    """Eight receipts are owed."""
+    visa = world.card(VISA)
+    for _ in range(8):
+        world.pay(visa, "30.00")
+    return world
+
+
+@pytest.fixture
+def working(owing, mailer):
+    """A worker that sends by that server; stopped at the end."""
+    app = owing.app
+    app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    owing.session.rollback()
+    worker = Worker()
+    worker.start(app)
+    yield worker
+    worker.stop()
+
+
+def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
+    """F11, L6: at once when it is back, whatever happened in between."""
+    for _ in range(20):
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+        owing.clock.advance(minutes=15)
+    assert {str(notice.state) for notice in owing.notices} == {"owed"}
+    assert "Connection refused" in owing.notices[0].last_error
+    with mail_server(port) as inbox:
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        owing.clock.advance(days=1)
+        assert send_notices(owing.session, mailer, owing.clock) == 0
+    assert len(inbox.ids) == len(set(inbox.ids)) == 8
+    assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
+
+
+class Counting(SMTP):
+    """Knows how many connections there were."""
+
+    connections = 0
+
+    def connection_made(self, transport):
+        type(self).connections += 1
+        super().connection_made(transport)
+
+
+@contextmanager
+def closing_server(port, close, after):
+    """A mail server that ends a connection in its own way after so many emails."""
+    inbox = Inbox()
+
+    class Closing(Counting):
+        taken = 0
+
+        async def smtp_MAIL(self, arg):  # noqa: N802
+            if self.taken >= after:
+                await close(self)
+            else:
+                await super().smtp_MAIL(arg)
+
+        async def smtp_DATA(self, arg):  # noqa: N802
+            await super().smtp_DATA(arg)
+            self.taken += 1
+
+    class Server(Controller):
+        def factory(self):
+            return Closing(inbox)
+
+    server = Server(inbox, hostname="127.0.0.1", port=port)
+    server.start()
+    Closing.connections = 0
+    try:
+        yield inbox, Closing
+    finally:
+        server.stop()
+
+
+async def never(smtp):
+    raise AssertionError
+
+
+async def says_so(smtp):
+    await smtp.push("421 Too many messages in this connection")
+    smtp.transport.close()
+
+
+async def just_hangs_up(smtp):
+    smtp.transport.abort()
+
+
+async def refuses_the_next(smtp):
+    await smtp.push("452 Too many messages in this connection")
+
+
+def test_one_connection_carries_many_mails_f9(owing, mailer, port):
+    """F9: to greet the server and to log in costs more than a mail."""
+    with closing_server(port, never, after=100) as (inbox, server):
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert len(set(inbox.ids)) == 8
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("close", [says_so, just_hangs_up, refuses_the_next])
+def test_a_server_that_ends_a_connection_loses_and_repeats_no_mail_f9(owing, mailer, port, close):
+    """F9: the next mail goes out in a new connection."""
+    with closing_server(port, close, after=3) as (inbox, server):
+        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert len(inbox.ids) == len(set(inbox.ids)) == 8
+        assert server.connections == 3
+    assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
+
+
+KILLED = """
+import os, signal, sys
+from tests.factories import MovableClock
+from webapp.actions.notifications.send_emails import send_notices
+from webapp.app import create_app
+from webapp.extensions import db, parts
+from webapp.delivery.mailer import SmtpConnection
+from webapp.settings import Settings
+
+send, taken = SmtpConnection.send, []
+
+def fatal(*args, **more):
+    send(*args, **more)
+    taken.append(1)
+    if len(taken) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+SmtpConnection.send = fatal
+with create_app(Settings.from_environment(os.environ).ensure_home()).app_context():
+    send_notices(db.session(), parts().mailer, MovableClock())
+"""
+"""The third mail is with the server, and its process dies before it can record that."""
+
+
+def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port, process):
+    """F9, F11: no mail is lost; that one comes twice, under one Message-ID, and no other does."""
+    owing.session.rollback()
+    mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
+    database = str(owing.parts.settings.database_url)
+    environ = {**process.environ, **mail, "DATABASE_URL": database, "RUN_JOBS": "0"}
+    with mail_server(port) as inbox:
+        command = [sys.executable, "-c", KILLED]
+        killed = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert sorted(str(notice.state) for notice in owing.notices) == [
+            *["owed"] * 6,
+            *["sent"] * 2,
+        ]
+        owing.session.rollback()
+        assert send_notices(owing.session, mailer, owing.clock) == 5, "one is claimed still"
+        owing.clock.advance(seconds=CLAIM.total_seconds())
+        assert send_notices(owing.session, mailer, owing.clock) == 1
+    assert len(inbox.ids) == 9
+    assert len(set(inbox.ids)) == 8
+    assert inbox.ids[2] == inbox.ids[-1]
+    assert {str(notice.state) for notice in owing.notices} == {"sent"}
+
+
+def test_one_is_tried_for_all(owing, mailer):
+    """A server that is away is asked once a round, not once a mail."""
+    with pytest.raises(MailServerAway):
+        send_notices(owing.session, mailer, owing.clock)
+    assert sum(bool(notice.last_error) for notice in owing.notices) == 1
+
+
+def test_a_mail_that_makes_the_server_hang_keeps_no_other_waiting(owing, mailer, port):
+    """It goes to the end of the queue."""
+    first = owing.notices[0]
+    first.recipient = "tarpit@example.com"
+    owing.session.commit()
+    with mail_server(port, "tarpit@example.com") as inbox:
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+        assert send_notices(owing.session, mailer, owing.clock) == 7
+        assert len(inbox.ids) == 7
+
+
+def test_it_is_not_tried_for_ever(owing, mailer):
+    """A mail of last week helps nobody; the operator sees those that were given up."""
+    owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
+    for _ in range(8):
+        with pytest.raises(MailServerAway):
+            send_notices(owing.session, mailer, owing.clock)
+    assert {str(notice.state) for notice in owing.notices} == {"failed"}
+
+
+def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
+    """T4: charges start within a second all the same; the log has one line."""
+    with hanging_server(port):
+        owing.refill()
+        wait_until(lambda: "The mail server cannot be used" in caplog.text)
+        began = time.monotonic()
+        owing.use("300.00")
+        working.wake()
+        wait_until(lambda: owing.tries[-1] == ("4242", "100.00", "paid"))
+        assert time.monotonic() - began < 5
+    assert [r.levelno for r in caplog.records].count(logging.ERROR) == 1
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
+    """L3: the mail under way ends with its time-out, and no other is begun."""
+    with hanging_server(port):
+        wait_until(lambda: "send notices" in working._shift._under_way.elements())
+        began = time.monotonic()
+        assert working.stop(within=20) == []
+        assert time.monotonic() - began < 10
+    assert {str(notice.state) for notice in owing.notices} == {"owed"}
+
+
+def test_the_mail_that_is_being_sent_is_finished(owing, mailer, port):
+    """F11: and no other is begun."""
+    owing.app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    recipient = owing.notices[0].recipient
+    owing.session.rollback()
+    worker = Worker()
+    with mail_server(port, recipient, 0.6) as inbox:
+        worker.start(owing.app)
+        wait_until(lambda: any(notice.tries for notice in owing.notices))
+        assert worker.stop(within=20) == []
+        assert len(inbox.ids) == 1
+    assert sorted(str(notice.state) for notice in owing.notices) == [*["owed"] * 7, "sent"]
+    assert not any(notice.last_error for notice in owing.notices)
+
+
+def test_readiness_warns_of_mails_that_are_stuck(owing, client):
+    """Traffic is served all the same."""
+    assert client.get("/readyz").text == "ready\n"
+    owing.clock.advance(hours=3)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.text == "ready\nwarning: Not sent yet: 8 mails, the oldest for 3 h\n"
+    assert "ballast_unsent_mails 8.0" in client.get("/metrics").text

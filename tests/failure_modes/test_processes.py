@@ -1,0 +1,208 @@
+"""The product's own processes: a disk that fills up under them, and how they end."""
+
+import re
+import resource
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from flask.sessions import SecureCookieSessionInterface
+from flask_migrate import downgrade, upgrade
+
+from tests.conftest import on_sqlite
+from tests.factories import MASTERCARD, VISA, MovableClock, micros, signed_in_cookie
+from tests.failure_modes.conftest import in_order, wait_until
+from tests.web.conftest import words
+from webapp.clock import Clock
+from webapp.extensions import db
+
+
+@pytest.fixture
+def clock():
+    """What the tests arrange happens at the hour of the processes."""
+    return MovableClock(Clock().now())
+
+
+@pytest.fixture
+def covered(world):
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.session.rollback()
+    return world
+
+
+@on_sqlite
+def test_a_command_prints_where_the_locale_lacks_a_character(covered, process):
+    """A card's name has a • that Latin-1 lacks."""
+    process.environ["PYTHONIOENCODING"] = "latin-1"
+    listed = process.flask("methods", "list", str(covered.account_id))
+    assert listed.returncode == 0, listed.stderr
+    assert "Visa ???? 4242" in listed.stdout
+
+
+def under_way(world, count=1):
+    """Wait until so many charges wait for the processor."""
+    wait_until(lambda: [state for *_, state in world.tries].count("started") == count)
+
+
+def limit_files(pid, size):
+    """No file of the process, nor of its children, may grow beyond so many bytes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    for one in (pid, *map(int, children)):
+        resource.prlimit(one, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux alone can fill it from outside")
+def test_a_full_disk_loses_nothing(covered, process, home):
+    """L2, L3, L12: what was answered 201 is there; a charge under way is credited, once."""
+    process.serve()
+    usage = f"{process.url}/api/v1/usage"
+    bearer = {"Authorization": f"Bearer {covered.created.api_key}"}
+    sent = {}
+
+    def post(reference, amount="0.01"):
+        sent[reference] = amount
+        record = {"amount": amount, "reference": reference}
+        return requests.post(usage, json=record, headers=bearer, timeout=30)
+
+    ours, theirs = home / "ballast.db-wal", home / "sandbox.db-wal"
+    while ours.stat().st_size < 2 * theirs.stat().st_size:
+        assert post(f"before-{len(sent)}").status_code == 201
+    covered.next_answer("slow", seconds=1.0)
+    assert post("below", "60.00").status_code == 201
+    under_way(covered)
+    # The processor can book the charge, and the product cannot write that it did.
+    limit_files(process.handle.pid, ours.stat().st_size)
+    wait_until(covered.books.paid_charges)
+    refused = [post(f"meanwhile-{count}") for count in range(3)]
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {
+        (503, "unavailable")
+    }
+    assert process.ask("/readyz").text == "The disk is full, or nothing can be written to it\n"
+    wait_until(lambda: "What is due waits" in process.said)
+    assert [state for *_, state in covered.tries] == ["started"]
+
+    limit_files(process.handle.pid, resource.RLIM_INFINITY)
+    covered.books.advance_clock(timedelta(seconds=10))
+    wait_until(lambda: [state for *_, state in covered.tries] == ["paid"])
+    assert process.ask("/readyz").status == 200
+    for reference, amount in list(sent.items()):
+        again = post(reference, amount).json()["status"]
+        assert again == ("posted" if reference.startswith("meanwhile") else "duplicate")
+    assert micros(covered.balance) == micros("200.00") - sum(map(micros, sent.values()))
+    assert covered.charges == [("4242", "100.00")]
+    assert in_order(covered)
+    told = [line.split()[1] for line in process.said.splitlines() if "webapp.supervisor" in line]
+    assert told == ["ERROR", "INFO"], process.said
+    assert "Traceback" not in process.said
+
+
+def test_an_update_is_installed_under_a_server_that_has_started(app, covered, process):
+    """T4: probes can tell, pages say so, and everything goes on by itself."""
+    covered.use("60.00")
+    step(downgrade, "-1")
+    process.serve()
+    assert process.ask("/readyz").status == 503
+    assert "An update is being installed" in process.ask("/sign-in").text
+    wait_until(lambda: "What is due waits" in process.said)
+    step(upgrade, "head")
+    wait_until(lambda: process.ask("/readyz").status == 200)
+    wait_until(lambda: covered.balance == "140.00")
+    assert process.ask("/sign-in").status == 200
+    wait_until(lambda: "What has waited goes on" in process.said)
+    told = [line.split()[1] for line in process.said.splitlines() if "webapp.supervisor" in line]
+    assert told == ["ERROR", "INFO"], process.said
+
+
+def step(migrate, revision):
+    db.session.remove()
+    migrate(revision=revision)
+
+
+def test_sigterm_lets_everybody_finish(app, covered, process):
+    """L3: the person's request is answered, both charges are settled, and the exit code is 0."""
+    elsewhere = covered.account()
+    covered.card("5105105105105100", auto_charge=True, account_id=elsewhere.account_id)
+    for last4 in ("4242", "5100"):
+        covered.next_answer("slow", seconds=2.0, last4=last4)
+    process.serve()
+    person, form = signed_in(app, covered, process), "/billing/funds/new"
+    sent = {
+        **fields(person.get(process.url + form).text),
+        "amount": "30.00",
+        "method": covered.method("4242").id,
+    }
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(person.post, f"{process.url}/billing/funds", sent, timeout=30)
+        under_way(covered)
+        with working_for(covered, elsewhere):
+            covered.refill()
+            covered.use("60.00")
+            under_way(covered)
+        process.handle.send_signal(signal.SIGTERM)
+        answer = asked.result()
+    assert "$30.00 paid with Visa •••• 4242" in words(answer)
+    assert process.handle.wait(30) == 0
+    assert covered.balance == "130.00"
+    with working_for(covered, elsewhere):
+        assert covered.balance == "140.00"
+    assert "Left for the next start" not in process.said
+    assert in_order(covered)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("gunicorn", "--config", "deploy/gunicorn.conf.py", "--graceful-timeout", "3", "wsgi:app"),
+        ("flask", "--app", "wsgi", "jobs", "start", "--grace", "1"),
+    ],
+    ids=["gunicorn", "jobs"],
+)
+def test_a_processor_that_hangs_holds_up_no_end(covered, process, command):
+    """L3: the charge is left open; the next process asks about it, and it is made once."""
+    covered.next_answer("slow", seconds=25.0)
+    process.start(*command)
+    covered.use("60.00")
+    under_way(covered)
+    began = time.monotonic()
+    process.handle.send_signal(signal.SIGTERM)
+    assert process.handle.wait(30) == 0
+    assert time.monotonic() - began < 15
+    assert covered.tries == [("4242", "100.00", "started")]
+    assert "top_up" in process.said.rpartition("Left for the next start to carry on")[2]
+    covered.books.clear_answers()
+    covered.pass_time(minutes=31)
+    assert covered.tries == [("4242", "100.00", "paid")]
+    assert covered.charges == [("4242", "100.00")]
+    assert in_order(covered)
+
+
+def signed_in(app, world, process):
+    """A browser of the owner, by a cookie as the server would have signed it."""
+    signer = SecureCookieSessionInterface().get_signing_serializer(app)
+    cookie = signer.dumps(
+        signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
+    )
+    browser = requests.Session()
+    browser.cookies.set("session", cookie, domain="127.0.0.1")
+    return browser
+
+
+def fields(page):
+    """What a form sends along that nobody types."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+
+
+@contextmanager
+def working_for(world, other):
+    """The same world, for another account."""
+    mine, world.account_id = world.account_id, other.account_id
+    try:
+        yield
+    finally:
+        world.account_id = mine

@@ -1,0 +1,183 @@
+"""What the screens say: rows, badges and banners, and lists that lose no line between pages."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.factories import AMEX, MASTERCARD, VISA, micros
+from webapp.actions.usage.post_usage import post_usage
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.usage.record import Usage
+from webapp.reads.accounts import activity
+from webapp.reads.ledger import statement
+from webapp.reads.ledger.statement import read_statement
+from webapp.reads.payment_methods.main_screen import read_screen
+from webapp.reads.payments import payment_list
+
+
+def screen(world):
+    world.session.rollback()
+    return read_screen(world.session, world.account_id, world.clock.now(), world.policy)
+
+
+def rows(world):
+    return [(row.name, row.status, row.is_primary) for row in screen(world).methods]
+
+
+def test_the_star_follows_the_position_m2(world):
+    """M2, M3: Ready for who is charged, Manual only for who is not asked to be."""
+    world.card(VISA)
+    world.card(MASTERCARD)
+    assert rows(world) == [
+        ("Visa •••• 4242", "Ready", True),
+        ("Mastercard •••• 4444", "Manual only", False),
+    ]
+
+
+def test_moves_are_whole_wished_orders_m5(world):
+    """M5: the ends have no way out."""
+    a, b, c = (m.id for m in world.cards(VISA, MASTERCARD, AMEX))
+    moves = [(row.order_up, row.order_down) for row in screen(world).methods]
+    assert moves == [
+        ("", f"{b},{a},{c}"),
+        (f"{b},{a},{c}", f"{a},{c},{b}"),
+        (f"{a},{c},{b}", ""),
+    ]
+    assert screen(world).seen == f"{a},{b},{c}"
+
+
+@pytest.mark.parametrize(
+    ("now", "badge", "status"),
+    [
+        ("2026-09-30T12:00", None, "Ready"),
+        ("2026-10-01T12:00", "60 days left", "Ready"),
+        ("2026-11-22T10:00", "8 days left", "Ready"),
+        ("2026-11-29T12:00", "1 day left", "Ready"),
+        ("2026-11-30T12:00", "Last day", "Ready"),
+        ("2026-12-01T11:59", "Last day", "Ready"),
+        ("2026-12-01T12:00", "Replace this card", "Not charged"),
+    ],
+)
+def test_the_days_of_a_card_m9(world, now, badge, status):
+    """M9, P4: counted in the account's time zone, and charged until it is over everywhere."""
+    world.card(VISA, expiry="11/26")
+    world.clock.at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    (row,) = screen(world).methods
+    assert (row.badge.text if row.badge else None, row.status) == (badge, status)
+    assert row.detail == ("Expired 11/26" if status == "Not charged" else "Expires 11/26")
+
+
+def test_a_suspended_row_f1(world):
+    """F1, F4: until when, why in plain words, and what Retry repeats."""
+    visa, _ = world.cards(VISA, MASTERCARD)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(visa, "30.00")
+    row = screen(world).methods[0]
+    assert row.trouble == "Suspended until Tue 24 Nov, 10:00 · Insufficient funds"
+    assert row.retry_attempt_id == world.attempts[0].id
+    assert row.auto_charge, "M3"
+    world.clock.advance(hours=48)
+    assert screen(world).methods[0].trouble == ""
+
+
+def test_a_rested_row_t16(world):
+    """T16: the row says so."""
+    world.cards(VISA)
+    world.session.query(PaymentMethod).update({"declines_in_a_row": 5})
+    world.session.commit()
+    (row,) = screen(world).methods
+    assert row.trouble.startswith("Out of use until you retry or replace it")
+
+
+def test_the_banner_offers_who_would_be_charged_t5(world):
+    """T5: one click to turn it on, another to make the next chargeable one primary."""
+    visa, mastercard, amex = world.cards(VISA, MASTERCARD, AMEX)
+    world.refill()
+    assert screen(world).banner is None
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.pay(mastercard, "30.00")
+    world.consent(visa, False)
+    banner = screen(world).banner
+    assert banner.turn_on_method_id == visa.id
+    assert banner.make_primary_label == "Make American Express •••• 0005 primary"
+    assert banner.make_primary_order == f"{amex.id},{visa.id},{mastercard.id}"
+
+
+def test_nobody_consents_t5(world):
+    visa = world.card(VISA)
+    world.refill()
+    world.consent(visa, False)
+    banner = screen(world).banner
+    assert "No payment method has auto-charge on" in banner.text
+    assert (banner.turn_on_method_id, banner.make_primary_order) == (visa.id, "")
+
+
+def pages(read, world, *around):
+    """Every page of a list, from the newest on."""
+    before = None
+    for _ in range(50):
+        page = read(world.session, world.account_id, world.clock.now(), *around, before=before)
+        assert page.newer == (before is not None)
+        yield page
+        if page.older is None:
+            return
+        before = page.older
+    raise AssertionError("the pages have no end")
+
+
+def test_the_statement_pages_lose_no_line_l2(world, monkeypatch):
+    """L2, L1: each entry once, the balances running on from page to page."""
+    usages = [Usage(micros("0.01"), f"call-{n}", world.clock.now()) for n in range(30)]
+    post_usage(world.session, world.account_id, usages, world.clock.now(), world.policy)
+    for size in (1, 7, 30, 31, 32):
+        monkeypatch.setattr(statement, "PAGE", size)
+        lines = [
+            line for page in pages(read_statement, world) for day in page.days for line in day.lines
+        ]
+        assert [line.reference for line in lines] == [
+            *[f"call-{n}" for n in reversed(range(30))],
+            "",
+        ]
+        assert [line.balance for line in lines][:2] == ["$99.70", "$99.71"]
+        assert (lines[-1].amount, lines[-1].balance) == ("+100.00", "$100.00")
+
+
+def test_the_payments_pages_lose_no_line_l4(world, monkeypatch):
+    visa, _ = world.cards(VISA, MASTERCARD)
+    for _ in range(6):
+        world.pay(visa, "30.00")
+    monkeypatch.setattr(payment_list, "PAGE", 4)
+    shown = [
+        row.attempt_id for page in pages(payment_list.read_payments, world) for row in page.rows
+    ]
+    assert shown == sorted(set(shown), reverse=True)
+    assert len(shown) == 7, "with the opening balance"
+
+
+def test_the_timeline_pages_lose_no_line_e1(world, monkeypatch):
+    """E1: with the present answer on top of each."""
+    world.cards(VISA)
+    world.refill()
+    for _ in range(3):
+        world.use("100.00")
+        world.work()
+    monkeypatch.setattr(activity, "PAGE", 2)
+    lines = [
+        line.code
+        for page in pages(activity.read_activity, world, world.policy)
+        for day in page.days
+        for line in day.lines
+    ]
+    assert lines == list(reversed(world.timeline))
+
+
+def test_how_a_decline_was_covered_t7(world):
+    """T7, E1: the next method's payment stands where Retry would."""
+    world.cards(VISA, MASTERCARD)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    (failure,) = screen(world).failed
+    assert (failure.paid_by, failure.can_retry) == ("Paid by Mastercard •••• 4444", False)
+    assert failure.detail == "Today, 10:00 · Automatic refill"

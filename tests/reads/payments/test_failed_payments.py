@@ -1,0 +1,38 @@
+"""The last failed payments: what was paid instead of each."""
+
+import pytest
+
+from tests.factories import AMEX, MASTERCARD, VISA
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.attempts import AttemptState, covering
+from webapp.reads.payments.failed_payments import read_failed_payments
+
+
+@pytest.fixture
+def failed(world):
+    """By a fallback that paid, by a Retry that failed and then one that paid, and by neither."""
+    _, mastercard, amex = world.cards(VISA, MASTERCARD, AMEX)
+    world.refill()
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.use("60.00")
+    world.work()
+    for card in (mastercard, amex):
+        world.next_answer("decline", decline_code="insufficient_funds")
+        world.pay(card, "40.00")
+    first = world.attempts[-2]
+    world.next_answer("decline", decline_code="insufficient_funds")
+    world.retry(first)
+    world.retry(first)
+    return [it for it in world.attempts if it.state == AttemptState.DECLINED]
+
+
+def test_panel_and_payment_agree_about_what_was_paid_instead_f4(world, failed):
+    """F4, T7: the panel asks by one statement, a payment's page by records."""
+    paid = covering(world.session, failed)
+    account = world.session.get_one(Account, world.account_id)
+    rows = read_failed_payments(world.session, account, world.clock.now(), limit=10)
+    told = {row.attempt_id: row.paid_by for row in rows}
+    assert told == {
+        it.id: f"Paid by {paid[it.id].method.label}" if it.id in paid else "" for it in failed
+    }
+    assert [bool(told[it.id]) for it in failed] == [True, True, False, True]

@@ -1,0 +1,191 @@
+"""Findings about the set-up of an installation, before it goes live (F8, F10, F11, F14)."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import settings_in
+from tests.factories import VISA, micros
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.reads.system.installation import (
+    DEMO_EMAIL,
+    Severity,
+    Sightings,
+    findings_of_settings,
+    read_installation,
+)
+
+LONG_KEY = "k" * 32
+STRIPE_LIVE = {
+    "DEMO": "",
+    "CARD_PROCESSOR": "stripe",
+    "STRIPE_SECRET_KEY": "sk_live_1",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+}
+PAYPAL_LIVE = {
+    **STRIPE_LIVE,
+    "PAYPAL_PROCESSOR": "paypal",
+    "PAYPAL_CLIENT_ID": "client",
+    "PAYPAL_CLIENT_SECRET": "hush",
+    "PAYPAL_WEBHOOK_ID": "WH-1",
+}
+TRUSTED = Sightings()
+
+
+@pytest.fixture
+def found(home, world):
+    """Codes and severities of what is found where the present data meets these settings."""
+
+    def read(**environ):
+        world.session.rollback()
+        settings = settings_in(home, **environ)
+        findings = read_installation(world.session, settings, TRUSTED)
+        return {(it.code, it.severity) for it in findings}
+
+    return read
+
+
+def of_settings(tmp_path, **environ):
+    findings = findings_of_settings(settings_in(tmp_path, **environ), TRUSTED)
+    return {it.code: it for it in findings}
+
+
+def debit(world, amount):
+    adjust_balance(
+        world.session,
+        world.account_id,
+        -micros(amount),
+        "Taken off before going live",
+        world.owner,
+        world.clock.now(),
+        world.parts.policy,
+        request_key=f"debit-{amount}",
+    )
+
+
+@pytest.mark.parametrize("live", [STRIPE_LIVE, PAYPAL_LIVE], ids=["stripe", "stripe and paypal"])
+def test_the_demo_account_is_refused_with_live_keys_f8(found, world, live):
+    assert found(**live) == set()
+    world.account(email=DEMO_EMAIL, balance=None)
+    assert found(**live) == {("demo_account", Severity.REFUSE)}
+    assert found(DEMO="1") == set()
+
+
+def test_balance_from_the_sandbox_is_refused_with_live_keys_until_it_is_gone_f8(found, world):
+    """What was credited in another way stays: 100.00 by an operator here."""
+    world.pay(world.card(VISA), "30.00")
+    assert world.balance == "130.00"
+    assert found(**STRIPE_LIVE) == {("sandbox_credits", Severity.REFUSE)}
+    assert found(DEMO="1") == set()
+    debit(world, "29.99")
+    assert found(**STRIPE_LIVE) == {("sandbox_credits", Severity.REFUSE)}
+    debit(world, "0.01")
+    assert found(**STRIPE_LIVE) == set()
+    world.use("60.00")
+    assert found(**STRIPE_LIVE) == set()
+
+
+@pytest.mark.parametrize(
+    ("environ", "severity"),
+    [
+        ({}, Severity.WARN),
+        ({"PUBLIC_URL": "http://ballast.internal"}, Severity.WARN),
+        ({"PUBLIC_URL": "https://billing.example.com"}, Severity.REFUSE),
+        (STRIPE_LIVE, Severity.REFUSE),
+    ],
+)
+def test_a_short_secret_key_is_refused_wherever_it_is_worth_forging_f10(
+    tmp_path, environ, severity
+):
+    assert of_settings(tmp_path, SECRET_KEY="k" * 31, **environ)["secret_key"].severity is severity
+    assert "secret_key" not in of_settings(tmp_path, SECRET_KEY=LONG_KEY, **environ)
+    # The key that Ballast makes itself is long enough.
+    assert "secret_key" not in of_settings(tmp_path, SECRET_KEY="", **environ)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_every_interface_without_a_public_url_is_told_f14(tmp_path, host):
+    finding = of_settings(tmp_path, HOST=host)["public_url"]
+    assert finding.severity is Severity.WARN
+    assert "PUBLIC_URL" in finding.sentence
+    assert of_settings(tmp_path, HOST=host, PUBLIC_URL="https://b.example") == {}
+    assert of_settings(tmp_path, HOST="127.0.0.1") == {}
+
+
+def test_a_sandbox_outside_the_demo_is_told_f8(tmp_path):
+    """Also PayPal's pretend agreements beside Stripe's test keys."""
+    stripe_test = {name: value.replace("live", "test") for name, value in STRIPE_LIVE.items()}
+    for environ in ({"DEMO": "0"}, stripe_test):
+        assert "no real money moves" in of_settings(tmp_path, **environ)["sandbox"].sentence
+    for environ in ({"DEMO": "1"}, {"DEMO": "auto"}, STRIPE_LIVE):
+        assert of_settings(tmp_path, **environ) == {}
+
+
+def test_files_that_others_can_read_are_told_f10(home):
+    """Opened here after the start, which closes them; those of another user stay open."""
+    settings = settings_in(home)
+    database = home / "ballast.db"
+    database.chmod(0o644)
+    assert findings_of_settings(settings, TRUSTED) == ()  # the folder around it is closed
+    home.chmod(0o755)
+    (finding,) = findings_of_settings(settings, TRUSTED)
+    assert (finding.code, finding.severity) == ("open_files", Severity.WARN)
+    assert finding.sentence.endswith(f"chmod go= {home} {database}")
+
+
+# What requests, probes and staff are told
+
+
+def proxied(client):
+    return client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"})
+
+
+def test_a_proxy_that_is_not_trusted_is_logged_once_and_then_told_f11(
+    app, client, sign_in, operator, caplog
+):
+    assert client.get("/readyz").text == "ready\n"
+    outside = {"REMOTE_ADDR": "192.0.2.7"}
+    client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"}, environ_base=outside)
+    assert client.get("/readyz").text == "ready\n"
+
+    with caplog.at_level(logging.WARNING, "webapp.web.http.trusted_proxies"):
+        proxied(client)
+        proxied(client)
+
+    assert [record.name for record in caplog.records] == ["webapp.web.http.trusted_proxies"]
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.text.startswith("ready\nwarning: A proxy on this host sends X-Forwarded-For")
+    assert "set TRUSTED_PROXIES to the number of proxies" in sign_in(operator).get("/operator").text
+
+
+@pytest.mark.parametrize("environ", [{"TRUSTED_PROXIES": "1"}])
+def test_a_proxy_that_is_trusted_is_not_told_f11(client, environ):
+    proxied(client)
+    assert client.get("/readyz").text == "ready\n"
+
+
+def test_a_refusal_makes_it_unready_and_a_warning_does_not_f8_f10(
+    app, world, client, sign_in, operator
+):
+    """Nothing else changes: figures are still read."""
+    settings = world.parts.settings
+
+    def set_to(**changed):
+        app.extensions["ballast"] = replace(world.parts, settings=replace(settings, **changed))
+        return client.get("/readyz", headers={"Accept": "application/json"})
+
+    answer = set_to(secret_key="short")
+    assert (answer.status_code, answer.json["ready"]) == (200, True)
+    assert [line["code"] for line in answer.json["warnings"]] == ["secret_key"]
+
+    answer = set_to(secret_key="short", public_url="https://billing.example.com")
+    assert (answer.status_code, answer.json["ready"]) == (503, False)
+    assert [line["code"] for line in answer.json["troubles"]] == ["secret_key"]
+    assert "ballast_ready 0.0" in client.get("/metrics").text
+    assert "ballast_unsent_mails" in client.get("/metrics").text
+    page = sign_in(operator).get("/operator").text
+    assert "Mend now" in page
+    assert "SECRET_KEY is shorter than 32 characters" in page

@@ -1,0 +1,122 @@
+"""How long the balance lasts: against the ledger, with holds, and honest without data."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.factories import VISA
+from tests.web.conftest import words
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.reads.ledger import balance_history
+from webapp.reads.ledger.balance_chart import SPANS, Span, read_chart
+from webapp.reads.ledger.balance_history import read_history
+from webapp.reads.top_ups.runway import read_forecast, read_pace, sentence_case
+
+
+@pytest.fixture
+def steady(world):
+    """Nine days of 4.80 a day, on 500.00."""
+    world.cards(VISA)
+    world.pay(world.method("4242"), "400.00")
+    for step in range(9 * 6):
+        world.use(f"0.8{step % 3}")
+        world.clock.advance(hours=4)
+    world.refill("400.00", "100.00")
+    return world
+
+
+def pace_of(world, days=30):
+    world.session.rollback()
+    account = world.session.get(Account, world.account_id)
+    now = world.clock.now()
+    span = Span.of(days, account, now)
+    history = read_history(world.session, account, span.start, span.samples)
+    return read_pace(world.session, account, history, now)
+
+
+def said(world, days=30):
+    world.session.rollback()
+    account = world.session.get(Account, world.account_id)
+    choice = LowBalanceSettings.of(world.session, account.id).chosen()
+    return read_chart(world.session, account, choice, days, world.clock.now())[0].runway
+
+
+@pytest.mark.parametrize("thinned", [False, True])
+def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, thinned):
+    """L2: what was debited in each 24 hours, whatever came in meanwhile."""
+    steady.clock.advance(hours=1)
+    steady.pay(steady.method("4242"), "60.00")
+    steady.clock.advance(hours=1)
+    if thinned:
+        monkeypatch.setattr(balance_history, "FEW", 20)
+    now = steady.clock.now()
+    entries = list(
+        steady.session.scalars(
+            select(LedgerEntry).where(LedgerEntry.account_id == steady.account_id)
+        )
+    )
+    expected = [
+        -sum(
+            e.amount
+            for e in entries
+            if e.amount < 0
+            and now - timedelta(days=back + 1) < e.posted_at <= now - timedelta(days=back)
+        )
+        for back in range(6, -1, -1)
+    ]
+    for days in SPANS:
+        assert list(pace_of(steady, days).days) == expected
+    assert sum(expected) > 0
+
+
+def test_at_the_pace_of_the_last_week(steady):
+    assert said(steady).startswith("The balance reaches the threshold around ")
+    assert "at this week’s pace: in about 12 days" in said(steady)
+
+
+def test_every_screen_foretells_the_same_day_t13(client, steady):
+    """T13, T12: the main screen, the statement and the panel agree, active calls counted."""
+    for held in ("", "40.00", "30.00"):
+        if held:
+            steady.hold(held, f"call-{held}")
+        account = steady.session.get_one(Account, steady.account_id)
+        choice = LowBalanceSettings.of(steady.session, account.id).chosen()
+        pace, now = pace_of(steady), steady.clock.now()
+        forecast = read_forecast(steady.session, account, choice, pace, now)
+        assert forecast is not None
+        main = words(client.get("/billing/payment-methods"))
+        assert sentence_case(forecast.when) in main
+        assert forecast.when in words(client.get("/billing/statement"))
+
+
+def test_what_calls_hold_is_counted_t12(steady):
+    """T12: it is as good as used."""
+    steady.hold("40.00", "call-a")
+    assert "in about 3 days" in said(steady)
+    assert said(steady).endswith("Active calls are counted as used: $40.00.")
+    steady.hold("30.00", "call-b")
+    assert said(steady) == "The balance is at or below the threshold, active calls counted."
+
+
+def test_too_little_is_known(world):
+    assert said(world) == "Nothing has been used yet, so nobody can say how long the balance lasts."
+    world.use("1.00")
+    world.clock.advance(days=6, hours=23)
+    assert said(world).startswith("Usage began 6 days ago. After 7 days this says")
+    assert pace_of(world) is None
+    world.clock.advance(hours=1)
+    world.use("1.00")
+    assert said(world).startswith("At this week’s pace the balance lasts more than 60")
+    world.clock.advance(days=8)
+    assert said(world) == "Nothing was used in the last 7 days."
+
+
+def test_without_a_refill_it_reaches_zero(steady):
+    steady.apply(refill_on=False)
+    steady.use("430.00")
+    assert "reaches zero around" in said(steady)
+    steady.use("100.00")
+    assert said(steady) == "The balance is at or below zero."

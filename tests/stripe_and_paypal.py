@@ -1,0 +1,123 @@
+"""The adapters for Stripe and PayPal in a whole product, connected to the stand-ins."""
+
+import json
+
+import pytest
+import requests
+
+from tests.factories import micros
+from tests.processors.paypal import stand_in as paypal_stand_in
+from tests.processors.stripe_stand_in import (
+    PAYS,
+    PUBLISHABLE_KEY,
+    SECRET_KEY,
+    WEBHOOK_SECRET,
+    StandIn,
+)
+from webapp.actions.payment_methods.add_method import add_card, link_paypal
+from webapp.actions.payment_methods.allow_paypal import allow_paypal
+from webapp.actions.payment_methods.open_card_form import open_card_form
+from webapp.actions.payments.notebook import DatabaseNotebook
+from webapp.domain.shared.money import CENT
+from webapp.extensions import db
+from webapp.processors.paypal.processor import PayPal
+from webapp.processors.stripe.processor import StripeProcessor
+
+
+class StripeSide:
+    """Stripe's side of the account, and what becomes of its webhooks."""
+
+    name = "stripe"
+
+    def __init__(self, world, there):
+        self.world, self.there = world, there
+        self.lost = []
+
+    def card(self):
+        processor = self.world.parts.processors[self.name]
+        form = open_card_form(self.world.session, self.world.account_id, processor)
+        token = self.there.confirm_setup(form["client_secret"], PAYS)["id"]
+        around = (self.world.owner, processor, self.world.clock, self.world.policy)
+        return add_card(self.world.session, self.world.account_id, token, *around)
+
+    def pay(self, amount="100.00"):
+        """The key of a charge."""
+        self.world.pay(self.world.methods[0], amount)
+        return self.world.attempts[-1].key
+
+    def refund(self, key, amount):
+        self.there.refund(key, micros(amount) // CENT)
+
+    def lose_webhooks(self):
+        """Nobody hears what was posted; Stripe gives it up in the end."""
+        self.lost += self.there.events
+        self.there.events = []
+
+    def deliver(self, events=None):
+        """Post what waits, or these events, to the product."""
+        told = self.there.deliveries() if events is None else map(self.posted, events)
+        return [self.world.receive(self.name, *one) for one in told]
+
+    def posted(self, event):
+        return self.there.signed(json.dumps(event))
+
+
+class PayPalSide:
+    """PayPal's side of it."""
+
+    name = "paypal"
+
+    def __init__(self, world, there):
+        self.world, self.there = world, there
+        self.lost = []
+
+    def agreement(self, email="ana@example.com"):
+        world, processor = self.world, self.world.parts.processors[self.name]
+        allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
+        around = (world.owner, processor, world.clock)
+        asked = link_paypal(world.session, world.account_id, *around, return_to="/back")
+        form = {"action": "agree", "email": email}
+        requests.post(asked.address, data=form, timeout=10, allow_redirects=False)
+        return world.finish(asked)
+
+    def pay(self, amount="100.00"):
+        """The number of a capture."""
+        self.world.pay(self.world.methods[0], amount)
+        return self.there.captures()[-1]["id"]
+
+    def lose_webhooks(self):
+        self.lost += self.there.deliveries()
+
+    def deliver(self, told=None):
+        told = self.there.deliveries() if told is None else told
+        return [self.world.receive(self.name, body, headers) for headers, body in told]
+
+
+@pytest.fixture
+def stripe(world):
+    with StandIn(world.clock.now) as there:
+        world.parts.processors["stripe"] = StripeProcessor(
+            world.clock,
+            secret_key=SECRET_KEY,
+            publishable_key=PUBLISHABLE_KEY,
+            webhook_secret=WEBHOOK_SECRET,
+            api_base=there.base,
+            js_url="https://js.stripe.com/endive/stripe.js",
+        )
+        yield StripeSide(world, there)
+
+
+@pytest.fixture
+def paypal(world):
+    with paypal_stand_in.StandIn(world.clock.now) as there:
+        world.parts.processors["paypal"] = PayPal(
+            DatabaseNotebook("paypal", lambda: db.engine),
+            world.clock,
+            base=there.address,
+            client_id=paypal_stand_in.CLIENT_ID,
+            secret=paypal_stand_in.SECRET,
+            base_url="https://billing.example.com",
+            webhook_id=paypal_stand_in.WEBHOOK_ID,
+        )
+        yield PayPalSide(world, there)
+    assert there.complaints == []

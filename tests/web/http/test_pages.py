@@ -1,0 +1,245 @@
+"""What every page keeps to: its walls, its words, its probes, and nothing of a person's as code."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import settings_in
+from tests.factories import VISA, micros
+from tests.web.conftest import words
+from webapp.actions.usage.post_usage import post_usage
+from webapp.app import create_app
+from webapp.domain.accounts.account import Account
+from webapp.domain.usage.record import Usage
+from webapp.domain.users.user import User
+from webapp.extensions import db
+
+HTMX = {"HX-Request": "true"}
+MAIN = "/billing/payment-methods"
+PAGES = [
+    MAIN, f"{MAIN}/cards/new", "/billing/payments", "/billing/funds/new",
+    "/billing/funds/new?kind=auto_charge", "/billing/activity", "/billing/statement", "/sandbox",
+    "/sandbox/outbox",
+]  # fmt: skip
+WALLS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+EVIL = '"><script>alert(1)</script>'
+
+
+def everything(busy):
+    """The addresses of pages, dialogs and fragments, also with ids in them."""
+    visa, failed = busy.method("4242"), busy.attempts[0]
+    more = [f"{MAIN}/{visa.id}/removal", f"/billing/attempts/{failed.id}/retry", f"{MAIN}/refresh"]
+    more += [f"/billing/payments/{failed.payment_id}"]
+    mails = [f"/sandbox/outbox/{notice.id}" for notice in busy.notices]
+    return [*PAGES, *more, *mails, "/billing/balance", "/sign-in", "/nowhere"]
+
+
+def test_the_walls_around_every_answer(client, app, busy):
+    """P1: for pages, fragments, redirects, errors, probes and machines alike."""
+    nobody = app.test_client()
+    answers = [client.get(path, headers=h) for path in everything(busy) for h in ({}, HTMX)]
+    answers += [nobody.get(MAIN), nobody.get(MAIN, headers=HTMX), nobody.get("/nowhere")]
+    answers += [client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
+    answers += [client.post(f"{MAIN}/order"), client.post("/billing/funds"), client.put(MAIN)]
+    answers += [nobody.get("/api/v1/balance"), nobody.get("/v3/balance")]
+    for answer in answers:
+        where = (answer.request.path, answer.status_code)
+        for name, value in WALLS.items():
+            assert answer.headers[name] == value, (*where, name)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy, where
+        assert "frame-ancestors 'none'" in policy, where
+        assert "unsafe" not in policy, where
+
+
+def test_the_pages_keep_to_their_own_policy(client, busy):
+    """What the policy forbids would silently not work: no inline code, no inline style."""
+    for path in everything(busy):
+        page = client.get(path).text
+        for script in re.findall(r"<script\b[^>]*>", page):
+            assert " src=" in script, (path, script)
+        assert not re.search(r"<[^>]+\son\w+=", page), path
+        assert not re.search(r"<[^>]+\sstyle=", page), path
+        assert "<style" not in page, path
+        assert "javascript:" not in page, path
+        assert not re.search(r'(src|href)="https?://', page), path
+
+
+@pytest.mark.parametrize("name", ["account", "person", "usage", "cardholder"])
+def test_what_people_write_is_never_code(client, busy, name):
+    """P1: escaped on every page and fragment, in attributes and in the chart's data."""
+    session = busy.session
+    if name == "account":
+        session.get(Account, busy.account_id).name = EVIL
+    elif name == "person":
+        session.get(User, busy.created.user_id).name = EVIL
+    elif name == "cardholder":
+        busy.method("4242").cardholder = EVIL
+    session.commit()
+    usage = Usage(micros("1.00"), EVIL, busy.clock.now(), EVIL)
+    post_usage(session, busy.account_id, [usage], busy.clock.now(), busy.policy)
+    busy.owner = replace(busy.owner, name=EVIL)
+    busy.pay(busy.method("4444"), "30.00")
+
+    shown = 0
+    for path in everything(busy):
+        for headers in ({}, HTMX):
+            answer = client.get(path, headers=headers)
+            assert answer.status_code in (200, 302, 404), path
+            assert "<script>alert" not in answer.text, path
+            assert f'="{EVIL}' not in answer.text, path
+            shown += "&lt;script&gt;alert" in answer.text
+    assert shown, "it stands somewhere, harmless"
+
+
+def test_an_error_is_a_page_with_a_way_back(client, app, busy):
+    """No stack trace, no framework's words, and it looks like Ballast."""
+    nobody = app.test_client()
+    for visitor in (client, nobody):
+        answer = visitor.get("/nowhere")
+        assert answer.status_code == 404
+        assert "There is nothing here" in words(answer)
+        assert "Ballast" in answer.text
+        for path, verb in [("/healthz", visitor.post), (MAIN, visitor.delete)]:
+            assert verb(path).status_code == 405
+    for answer in (client.get("/nowhere"), client.post(f"{MAIN}/order")):
+        assert "Traceback" not in answer.text
+        assert "werkzeug" not in answer.text.lower()
+
+
+def test_an_error_of_ours_is_told_without_its_trace(app, client, world, caplog):
+    """E1: the log has it; the person has a sentence, and nothing was half done."""
+
+    def broken():
+        db.session.execute(db.text("SELECT secret FROM nowhere"))
+
+    app.view_functions["activity.index"] = broken
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = client.get("/billing/activity")
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in words(answer)
+    assert "secret" not in answer.text
+    assert "SELECT secret" in caplog.text
+    assert client.get(MAIN).status_code == 200
+
+
+# The balance in the header
+
+
+def seen_by(answer):
+    return re.search(r"/billing/balance\?seen=(\d+)", answer.text)[1]
+
+
+def test_the_balance_is_polled_for_next_to_nothing(client, world):
+    """L1: 204 while nothing is new; then the pill, and the page refreshes its parts."""
+    seen = seen_by(client.get(MAIN))
+    answer = client.get(f"/billing/balance?seen={seen}", headers=HTMX)
+    assert (answer.status_code, answer.text) == (204, "")
+    assert "HX-Trigger" not in answer.headers
+
+    world.use("10.005")
+    answer = client.get(f"/billing/balance?seen={seen}", headers=HTMX)
+    assert answer.status_code == 200
+    assert answer.headers["HX-Trigger"] == "account-changed"
+    assert "$89.99" in words(answer), "rounded down"
+    assert "<html" not in answer.text
+    seen = seen_by(answer)
+    assert client.get(f"/billing/balance?seen={seen}", headers=HTMX).status_code == 204
+
+
+@pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 30])
+def test_a_poll_that_has_seen_nonsense_gets_the_balance(client, world, seen):
+    assert client.get(f"/billing/balance?seen={seen}").status_code == 200
+
+
+def test_every_change_is_news(client, world):
+    """P1: whoever has the page open sees what others do."""
+    deeds = [
+        lambda: world.card(VISA),
+        lambda: world.consent(world.methods[0], False),
+        lambda: world.consent(world.methods[0], True),
+        lambda: world.refill(),
+        lambda: world.use("60.00"),
+        lambda: world.work(),
+    ]
+    for deed in deeds:
+        seen = seen_by(client.get(MAIN))
+        deed()
+        assert client.get(f"/billing/balance?seen={seen}").status_code == 200
+        assert client.get(f"{MAIN}/refresh", headers=HTMX).status_code == 200
+
+
+def test_the_balance_stands_on_every_billing_page(client, busy):
+    busy.use("200.00")
+    for path in PAGES[:7]:
+        page = client.get(path)
+        assert "−$60.00" in words(page), path
+        assert "below zero" in words(page), path
+
+
+def test_the_names_of_the_main_screen(client, busy):
+    """M1, M2, T13: found by scripts and by assistive technology; wire is no row of the list."""
+    page = client.get(MAIN)
+    for name in (
+        'aria-label="Reorder Visa •••• 4242"',
+        'aria-label="Move Visa •••• 4242 up"',
+        'aria-label="Move Visa •••• 4242 down"',
+        'aria-label="Primary"',
+        'aria-label="Auto-charge for Visa •••• 4242"',
+        'role="switch"',
+        'aria-label="More actions for Visa •••• 4242"',
+    ):
+        assert name in page.text, name
+    for text in (
+        "Payment Methods", "Add Payment Method", "Add Funds", "Low Balance Settings",
+        "Automatically refill when threshold is reached", "Threshold amount", "Refill amount",
+        "Low balance notification", "Notification threshold", "Apply Changes", "Retry",
+        "Suspended until Tue 24 Nov, 10:00", "Insufficient funds",
+        "we’ll charge $100.00 to Mastercard •••• 4444",
+        "Visa •••• 4242 is skipped until Tue 24 Nov, 10:00.",
+    ):  # fmt: skip
+        assert text in words(page), text
+    rows = re.findall(r'<li class="method', page.text)
+    assert len(rows) == 3
+    assert page.text.count('aria-label="Primary"') == 1
+
+
+# For machines that watch
+
+
+def test_alive_ready_and_metrics(app, world):
+    """L10: figures without names; nobody need sign in."""
+    nobody = app.test_client()
+    assert (nobody.get("/healthz").text, nobody.get("/readyz").text) == ("ok\n", "ready\n")
+    (visa,) = world.cards(VISA)
+    world.next_answer("timeout_after_charge")
+    world.pay(visa, "30.00")
+    world.clock.advance(seconds=42)
+    answer = nobody.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain")
+    for line in (
+        "ballast_open_attempts 1.0",
+        "ballast_oldest_open_attempt_seconds 42.0",
+        "ballast_open_top_ups 0.0",
+        "ballast_failed_mails 0.0",
+    ):
+        assert line in answer.text
+    assert "4242" not in answer.text
+    assert "Harbour" not in answer.text
+
+
+def test_not_ready_without_its_tables(empty_database, tmp_path):
+    """Alive all the same: a restart would not help."""
+    bare = create_app(settings_in(tmp_path / "bare", DATABASE_URL=empty_database))
+    visitor = bare.test_client()
+    assert visitor.get("/healthz").status_code == 200
+    assert visitor.get("/readyz").status_code == 503
+    with bare.app_context():
+        db.engine.dispose()

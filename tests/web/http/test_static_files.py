@@ -1,0 +1,90 @@
+"""Files that never change are asked for once: compressed, in one piece, under a digest."""
+
+import gzip
+import re
+
+import pytest
+
+from tests.conftest import settings_in
+from webapp.app import STATIC, create_app
+from webapp.web.http.security_headers import HSTS, POLICY
+from webapp.web.http.static_files import digest_of, in_one_piece, publish
+
+
+@pytest.fixture
+def published(tmp_path):
+    return publish(STATIC, tmp_path / "shelf")
+
+
+def address_in(page: str, file: str) -> str:
+    found = re.search(rf'"(/static/[0-9a-f]{{10}}/{file})"', page)
+    assert found, f"{file} is not on the page"
+    return found[1]
+
+
+def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published):
+    client = create_app(settings_in(home), static=published).test_client()
+    address = address_in(client.get("/sign-in").text, "css/app.css")
+    answer = client.get(address, headers={"Accept-Encoding": "gzip"})
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert not {"ETag", "Last-Modified"} & set(answer.headers.keys())
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.data).decode() == in_one_piece(STATIC / "css/app.css")
+
+
+def test_without_publishing_the_same_addresses_serve_the_files_as_they_are(app, client):
+    address = address_in(client.get("/billing/payment-methods").text, "js/theme.js")
+    assert client.get(address).data == (STATIC / "js/theme.js").read_bytes()
+
+
+def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(published):
+    sheet = (published / "css/app.css").read_text()
+    assert "@import" not in sheet
+    assert sheet.index("@layer stronger, pico;") < sheet.index("@layer pico {")
+    for part in (STATIC / "css/components").glob("*.css"):
+        assert in_one_piece(part).strip() in sheet, part.name
+    assert "Pico CSS" in sheet, "the licence stays"
+    assert not re.search(r"/\*(?!!)", sheet)
+
+
+def test_sheets_of_other_folders_name_no_file(published):
+    """`in_one_piece` moves them to another folder, where a relative path leads elsewhere."""
+    for sheet in STATIC.glob("css/*/*.css"):
+        assert "url(" not in sheet.read_text(), sheet.name
+
+
+def test_publishing_twice_does_it_once(published, tmp_path):
+    before = (published / "css/app.css").stat()
+    assert publish(STATIC, tmp_path / "shelf") == published
+    assert (published / "css/app.css").stat() == before
+    assert [it.name for it in published.parent.iterdir()] == [digest_of(STATIC)]
+
+
+def test_another_content_has_another_address(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.js").write_text("1")
+    before = digest_of(tmp_path / "a")
+    digest_of.cache_clear()
+    (tmp_path / "a/x.js").write_text("2")
+    assert digest_of(tmp_path / "a") != before
+
+
+@pytest.mark.parametrize(("url", "hsts"), [("", None), ("https://billing.example.com", HSTS)])
+def test_files_have_their_walls_too(home, published, url, hsts):
+    """ASVS 3.4: no browser guesses what a file is, and an image that it opens may do nothing."""
+    app = create_app(settings_in(home, PUBLIC_URL=url), static=published)
+    client, prefix = app.test_client(), app.static_url_path
+    for file, policy in (("js/theme.js", None), ("css/app.css", None), ("favicon.svg", POLICY)):
+        headers = client.get(f"{prefix}/{file}").headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers.get("Content-Security-Policy") == policy
+        assert headers.get("Strict-Transport-Security") == hsts
+
+
+def test_no_folder_is_listed(app, client):
+    """ASVS 13.4: nor is anything served that lies beside the folder of static files."""
+    static = app.static_url_path
+    for path in (static, f"{static}/", f"{static}/css", f"{static}/css/", f"{static}/../wsgi.py"):
+        assert client.get(path).status_code == 404, path
+    for path in ("/.git/config", "/.env", "/static/", "/requirements.txt"):
+        assert client.get(path).status_code == 404, path

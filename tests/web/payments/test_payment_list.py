@@ -1,0 +1,129 @@
+"""The payments' list as a page: its filters, its file, and what it says when it is empty."""
+
+import csv
+import re
+from html import unescape
+from io import StringIO
+
+import pytest
+
+from tests.factories import VISA, micros
+from tests.web.conftest import words
+from webapp.actions.payments.adjust_balance import adjust_balance
+
+PATH = "/billing/payments"
+HTMX = {"HX-Request": "true"}
+
+
+def references(answer):
+    return re.findall(r">(P-\d{6})<", re.search(r'<section.*?id="payments".*</section>', answer.text, re.DOTALL)[0])  # fmt: skip  # noqa: E501
+
+
+def test_the_address_holds_the_filters(client, busy):
+    """E1: a plain form that works without scripts; what is chosen stays chosen."""
+    page = client.get(f"{PATH}?state=declined&method={busy.method('4242').id}&q=&sort=oldest")
+    assert references(page) == ["P-000002"]
+    assert '<option value="declined" selected>' in page.text
+    assert '<option value="oldest" selected>' in page.text
+    address = unescape(re.search(r'data-address="([^"]*)"', page.text)[1])
+    assert address == f"{PATH}?state=declined&method={busy.method('4242').id}&sort=oldest"
+    assert references(client.get(address)) == ["P-000002"]
+    assert '<form class="sieve" method="get"' in page.text
+
+
+def test_pages_keep_the_filters(client, world, monkeypatch):
+    monkeypatch.setattr("webapp.reads.payments.payment_list.PAGE", 2)
+    visa = world.card(VISA)
+    for _ in range(5):
+        world.pay(visa, "30.00")
+    seen, address = [], f"{PATH}?method={visa.id}&sort=oldest"
+    while address:
+        page = client.get(address)
+        seen += references(page)
+        older = re.search(r'class="pager-older" href="([^"]*)"', page.text)
+        address = older and unescape(older[1])
+    assert seen == [f"P-{number:06d}" for number in range(2, 7)]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "from=yesterday", "to=0001-01-01", "to=9999-12-31", "method=x", "method=99999999999",
+        "state=lost", "kind=gift", "sort=up", "before=x", "before=123456789", "q=%00",
+        f"q={'x' * 101}",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_counts_as_not_sent(client, busy, nonsense):
+    page = client.get(f"{PATH}?{nonsense}")
+    assert page.status_code == 200
+    assert len(references(page)) == 3
+    assert client.get(f"{PATH}.csv?{nonsense}").status_code == 200
+
+
+def test_an_empty_list_says_what_to_do(client, world):
+    nothing = client.get(f"{PATH}?state=declined")
+    assert "No payment matches" in words(nothing)
+    assert "Clear the filters" in words(nothing)
+    turned = client.get(f"{PATH}?from=2026-11-22&to=2026-11-20")
+    assert "The first day lies after the last one" in words(turned)
+
+
+def test_the_file_is_what_the_list_shows(client, busy):
+    """L13: under the same filters, with a mark by which spreadsheets know its letters."""
+    answer = client.get(f"{PATH}.csv?state=declined")
+    assert answer.mimetype == "text/csv"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="payments.csv"'
+    assert answer.text.startswith("\ufeffDate,")
+    rows = list(csv.DictReader(StringIO(answer.text.lstrip("\ufeff"))))
+    assert rows == [
+        {
+            "Date": "2026-11-22T10:00:00+00:00",
+            "Reference": "P-000002",
+            "Kind": "Automatic refill",
+            "Requested by": "",
+            "Method": "Visa •••• 4242",
+            "Amount": "100.00",
+            "Currency": "USD",
+            "State": "Declined",
+            "Reason": "Insufficient funds",
+            "Note": "Paid by Mastercard •••• 4444",
+        }
+    ]
+
+
+def test_words_of_others_are_no_formula_l13(client, world):
+    """L13: in a spreadsheet they stay words, and a minus of ours stays a minus."""
+    for number, evil in enumerate(("=1+1", "+1", "-1", "@SUM(A1)", "-2+3"), start=1):
+        now, reason = world.clock.now(), f"{evil} {number}"
+        adjust_balance(
+            world.session, world.account_id, micros("-5.00"), reason, world.owner, now, world.policy
+        )
+    file = StringIO(client.get(f"{PATH}.csv").text.lstrip("\ufeff"))
+    rows = list(csv.DictReader(file))[:5]
+    assert {row["Note"][0] for row in rows} == {"'"}
+    assert {row["Amount"] for row in rows} == {"-5.00"}
+
+
+def test_who_may_not_see_billing_gets_no_file(app, busy, teammate, stranger):
+    """P1: 403 without the right; a stranger's file holds the stranger's own."""
+    assert teammate("technical").get(f"{PATH}.csv").status_code == 403
+    assert teammate("billing").get(f"{PATH}.csv").status_code == 200
+    assert app.test_client().get(f"{PATH}.csv").status_code == 303
+    assert "4444" not in stranger.get(f"{PATH}.csv").text
+
+
+def test_a_page_asks_the_database_as_often_for_many_rows_as_for_few(client, world, count_sql):
+    world.card(VISA)
+    _pay_and_fail(world, 2)
+    client.get(PATH)  # the first request of all asks more
+    few = count_sql(lambda: client.get(PATH))
+    _pay_and_fail(world, 8)
+    assert count_sql(lambda: client.get(PATH)) == few
+
+
+def _pay_and_fail(world, times):
+    for _ in range(times):
+        world.pay(world.method("4242"), "30.00")
+        world.next_answer("decline", decline_code="insufficient_funds")
+        world.pay(world.method("4242"), "30.00")

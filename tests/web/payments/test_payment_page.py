@@ -1,0 +1,193 @@
+"""A payment's own page: from it to all that hangs on it, and back (E2)."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from tests.factories import MASTERCARD, VISA, micros
+from tests.web.conftest import words
+from webapp.actions.payments.adjust_balance import adjust_balance
+from webapp.domain.shared import datetimes
+from webapp.reads.payments.payment_page import read_payment
+
+
+def page(world, payment_id):
+    world.session.rollback()
+    now, mailer = world.clock.now(), world.parts.mailer
+    return read_payment(world.session, world.account_id, payment_id, mailer, now)
+
+
+def plain(screen):
+    return "".join(run.text for run in screen.sentence)
+
+
+def drawn(screen):
+    return [(step.label, step.detail, step.state, step.arrow) for step in screen.chain]
+
+
+def test_from_an_automatic_payment_to_all_that_hangs_on_it(busy):
+    """E2: attempts in order, the entry, the mails, the decisions, and who applied the setting."""
+    payment_id = busy.attempts[0].payment_id
+    it = page(busy, payment_id)
+    assert plain(it) == "$100.00 paid with Mastercard •••• 4444, after Visa •••• 4242 was declined."
+    assert drawn(it) == [
+        ("Balance", "Below $50.00", "will", "solid"),
+        ("Visa •••• 4242", "Insufficient funds", "skipped", "solid"),
+        ("Mastercard •••• 4444", "Paid", "will", "solid"),
+        ("Balance", "+$100.00", "will", ""),
+    ]
+    assert [(a.method, a.state, a.can_retry) for a in it.attempts] == [
+        ("Visa •••• 4242", "Declined", False),
+        ("Mastercard •••• 4444", "Paid", False),
+    ]
+    assert [(e.amount, e.balance) for e in it.entries] == [("+100.00", "$140.00")]
+    assert sorted(mail.subject.split()[0] for mail in it.mails) == ["Receipt:", "Visa"]
+    assert [line.title for line in it.decisions] == [
+        "Charging", "Declined", "Charging", "Charged",
+    ]  # fmt: skip
+    assert it.cause.words == "When the balance falls below $50.00, charge $100.00"
+    assert it.cause.applied == "Applied by Ana Ruiz, today, 10:00"
+
+
+def test_the_cause_is_the_setting_of_then(world):
+    """E2: what is applied later does not change why it was made; limits and modes come along."""
+    world.cards(VISA)
+    world.refill("50.00", "100.00")
+    world.apply(day_limit="300.00", refill_mode="target", target="200.00", largest_charge="400.00")
+    world.clock.advance(days=2)
+    world.use("60.00")
+    world.work()
+    world.apply(threshold="20.00", refill_mode="add", day_limit=None)
+    cause = page(world, world.attempts[0].payment_id).cause
+    below = "When the balance falls below $50.00"
+    assert cause.words == f"{below}, bring it up to $200.00 with at most $400.00 at once"
+    assert cause.limits == "At most $300.00 a day"
+    assert cause.applied == "Applied by Ana Ruiz, Sun 22 Nov, 10:00"
+
+
+def test_a_failure_and_its_retries_know_each_other(world):
+    """E2, F4: in both directions."""
+    visa = world.card(VISA)
+    world.next_answer("decline", decline_code="insufficient_funds")
+    failed = world.pay(visa, "250.00").id
+    it = page(world, failed)
+    assert plain(it) == (
+        "$250.00 to Visa •••• 4242 was declined: Insufficient funds. Nothing was charged."
+    )
+    assert drawn(it) == [
+        ("Ana Ruiz", "Asked for $250.00", "will", "solid"),
+        ("Visa •••• 4242", "Insufficient funds", "skipped", "broken"),
+        ("Balance", "Nothing added", "skipped", ""),
+    ]
+    assert it.attempts[0].can_retry
+    assert (it.entries, it.cause) == ((), None)
+    again = world.retry(world.attempts[0]).id
+    (after,) = page(world, failed).relatives
+    assert (after.payment_id, after.words, after.state) == (again, "Retried by", "Paid")
+    assert not page(world, failed).attempts[0].can_retry
+    (before,) = page(world, again).relatives
+    assert (before.payment_id, before.words, before.state) == (failed, "Retry of", "Declined")
+
+
+def test_an_open_payment_is_drawn_as_what_may_still_be(world):
+    visa = world.card(VISA)
+    world.next_answer("timeout_after_charge")
+    payment_id = world.pay(visa, "30.00").id
+    it = page(world, payment_id)
+    assert drawn(it)[1:] == [
+        ("Visa •••• 4242", "Waiting for the bank", "active", "dashed"),
+        ("Balance", "$30.00 to add", "idle", ""),
+    ]
+    assert "The bank has not answered yet" in it.attempts[0].answer
+    assert it.attempts[0].taken == ""
+    world.pass_time(minutes=10)
+    assert page(world, payment_id).attempts[0].taken == "10 min"
+
+
+def test_all_have_failed(world):
+    world.cards(VISA, MASTERCARD)
+    for _ in range(2):
+        world.next_answer("decline", decline_code="do_not_honor")
+    payment = world.pay_by_chain("60.00")
+    assert plain(page(world, payment.id)) == (
+        "$60.00 was not charged: Visa •••• 4242 and Mastercard •••• 4444 were declined."
+    )
+
+
+def test_an_adjustment_says_why(world):
+    now = world.clock.now()
+    payment = adjust_balance(
+        world.session, world.account_id, micros("-5.00"), "Paid twice", world.owner, now,
+        world.policy,
+    )  # fmt: skip
+    it = page(world, payment.id)
+    assert plain(it) == "$5.00 taken off the balance: Paid twice."
+    assert [entry.amount for entry in it.entries] == ["−5.00"]
+    assert (it.chain, it.attempts, it.mails) == ((), (), ())
+
+
+def test_what_was_taken_back_and_its_payment_know_each_other_l7(world):
+    """L7, E2: in both directions; money that went back has no receipt."""
+    paid = world.pay(world.card(VISA), "100.00").id
+    key = world.attempts[-1].key
+    world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
+    world.deliver()
+    (refund,) = page(world, paid).relatives
+    assert (refund.words, refund.state) == ("Taken back by", "Refund")
+    it = page(world, refund.payment_id)
+    assert (it.state, it.tone, it.receipt) == ("Refunded", "warn", "")
+    (back,) = it.relatives
+    assert (back.payment_id, back.words) == (paid, "Of")
+    assert page(world, paid).receipt == f"R-{world.account_id}-000001"
+
+
+def test_links_lead_there_and_back(client, busy):
+    """E2: from the list, the statement and the timeline; and from the page to each of them."""
+    payment_id = busy.attempts[0].payment_id
+    path = f"/billing/payments/{payment_id}"
+    answer = client.get(path)
+    assert "P-000002" in words(answer)
+    for there in ("payments", "statement", "activity"):
+        assert f'href="{path}"' in client.get(f"/billing/{there}").text, there
+    links = re.findall(r'href="(/billing/(?:statement|activity)\?[^"#]+)#([\w-]+)"', answer.text)
+    assert len(links) == 5
+    for address, anchor in links:
+        assert f'id="{anchor}"' in client.get(unescape(address)).text
+
+
+def test_from_the_setting_to_what_it_caused_e2(client, busy):
+    """E2: the way back: from the audit log's line, and from a payment to its siblings."""
+    address = "/billing/payments?settings=1"
+    assert f'href="{address}"' in client.get("/settings/audit-log").text
+    payment_id = busy.attempts[0].payment_id
+    assert f'href="{address}"' in client.get(f"/billing/payments/{payment_id}").text
+    listed = client.get(address).text
+    assert listed.count(f'href="/billing/payments/{payment_id}"') == 2, "both attempts"
+    assert 'name="settings" value="1"' in listed
+    assert "No payment matches" in words(client.get("/billing/payments?settings=2"))
+
+
+def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate):
+    """P1: 404 for a stranger, 403 without the right."""
+    path = f"/billing/payments/{busy.attempts[0].payment_id}"
+    assert stranger.get(path).status_code == 404
+    assert teammate("technical").get(path).status_code == 403
+    assert teammate("billing").get(path).status_code == 200
+    assert client.get("/billing/payments/999999").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        (timedelta(milliseconds=300), "under 1 s"),
+        (timedelta(seconds=119), "119 s"),
+        (timedelta(minutes=2), "2 min"),
+        (timedelta(hours=2), "2 h"),
+        (timedelta(hours=48), "2 days"),
+        (timedelta(seconds=-5), "under 1 s"),
+    ],
+)
+def test_how_long_an_answer_took(span, told):
+    assert datetimes.taken(span) == told

@@ -1,0 +1,115 @@
+"""Every place where a password is chosen keeps the one rule (F7)."""
+
+import re
+
+import pytest
+
+from tests.factories import PASSWORD
+from tests.web.conftest import errors, words
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.users import passwords
+from webapp.domain.users.passwords import COMMON, OWN, TOO_SHORT
+from webapp.domain.users.user import Role, User
+
+LINK = re.compile(r"http://[^/]+(/[\w/.\-]+)")
+
+
+def link_in(world, kind):
+    world.session.rollback()
+    mail = world.session.query(Notice).filter_by(kind=kind).order_by(Notice.id.desc()).first()
+    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    return next(it for it in LINK.findall(text) if it.count("/") == 2)
+
+
+def owner(world):
+    return world.session.get_one(User, world.created.user_id)
+
+
+class SignUp:
+    def __init__(self, world, client, visitor):
+        self.visitor = visitor
+
+    def choose(self, password):
+        form = {"company": "Quay Telecom", "name": "Bo Lind", "email": "bo@quay.example"}
+        return self.visitor.post("/sign-up", data={**form, "password": password})
+
+
+class Reset:
+    def __init__(self, world, client, visitor):
+        self.visitor = visitor
+        visitor.post("/forgot-password", data={"email": owner(world).email})
+        self.link = link_in(world, NoticeKind.RESET_PASSWORD)
+
+    def choose(self, password):
+        return self.visitor.post(self.link, data={"password": password})
+
+
+class Change:
+    def __init__(self, world, client, visitor):
+        self.client = client
+
+    def choose(self, password):
+        form = {"present": PASSWORD, "password": password}
+        return self.client.post("/settings/profile/password", data=form)
+
+
+class Invitation:
+    def __init__(self, world, client, visitor):
+        self.visitor = visitor
+        world.invite("bo@quay.example", Role.TECHNICAL)
+        self.link = link_in(world, NoticeKind.INVITATION)
+
+    def choose(self, password):
+        return self.visitor.post(self.link, data={"name": "Bo Lind", "password": password})
+
+
+OWN_WORDS = {
+    SignUp: "quaytelecom1",
+    Reset: "Harbour2026",
+    Change: "Harbour2026",
+    Invitation: "dnil.ob1234",
+}
+
+
+@pytest.mark.parametrize("door", [SignUp, Reset, Change, Invitation])
+def test_every_door_keeps_the_rule_f7(app, world, client, door):
+    """F7: refused beside the field, without what was typed; then another one is taken."""
+    at = door(world, client, app.test_client())
+    for password, told in (
+        ("too short", TOO_SHORT),
+        ("aaaaaaaaaa", COMMON),
+        ("password12", COMMON),
+        (OWN_WORDS[door], OWN),
+    ):
+        refused = at.choose(password)
+        assert refused.status_code == 422
+        assert errors(refused) == {"password": told}
+        assert password not in refused.text
+    assert at.choose("a-long-password").status_code == 303
+
+
+@pytest.mark.parametrize("command", ["accounts create", "operators create"])
+def test_the_command_line_keeps_the_rule_f7(app, world, command):
+    """F7"""
+    for password, told in (("password12", COMMON), ("bolind2026", OWN)):
+        words = [*command.split(), "--name", "Bo Lind", "--email", "bo@quay.example"]
+        run = app.test_cli_runner().invoke(args=[*words, "--password", password])
+        assert run.exit_code == 1
+        assert told in run.output
+
+
+def test_a_forbidden_password_from_before_still_signs_in_f7(app, world):
+    """F7: the rule is for the next one."""
+    person = owner(world)
+    person.password_hash = passwords.hash_password("password12")
+    world.session.commit()
+    form = {"email": person.email, "password": "password12"}
+    assert app.test_client().post("/sign-in", data=form).status_code == 303
+
+
+def test_the_pages_name_the_rule_f7(app, client):
+    """F7, and bring the script that tells the strength."""
+    for page in (app.test_client().get("/sign-up"), client.get("/settings/profile")):
+        assert "At least 10 characters, and none of the most common passwords." in words(page)
+        assert "js/password.js" in page.text
+        assert "data-strength" in page.text

@@ -1,0 +1,210 @@
+"""Signing in and out, and where it leads to."""
+
+import re
+
+import pytest
+
+from tests.conftest import settings_in
+from tests.factories import PASSWORD
+from tests.web.conftest import words
+from webapp.app import create_app
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.users.user import Membership, User
+from webapp.extensions import db
+
+MAIN = "/billing/payment-methods"
+
+
+@pytest.fixture
+def email(world):
+    return world.session.get(User, world.created.user_id).email
+
+
+@pytest.fixture
+def visitor(app, world):
+    return app.test_client()
+
+
+def sign_in(visitor, email, password=PASSWORD, **more):
+    return visitor.post("/sign-in", data={"email": email, "password": password, **more})
+
+
+def audits(world):
+    world.session.rollback()
+    query = world.session.query(AuditEntry).order_by(AuditEntry.id)
+    return [(e.what, e.user_id) for e in query if e.what.startswith("sign")]
+
+
+def test_signing_in_leads_to_the_main_screen(visitor, world, email):
+    """P2: and stands in the audit log."""
+    answer = sign_in(visitor, email)
+    assert (answer.status_code, answer.location) == (303, MAIN)
+    assert "Harbour Voice" in words(visitor.get(MAIN))
+    assert audits(world) == [("signed_in", world.created.user_id)]
+
+
+def test_the_address_is_read_as_people_write_it(visitor, email):
+    assert sign_in(visitor, f"  {email.upper()} ").status_code == 303
+
+
+def test_who_is_signed_in_is_led_on(visitor, email):
+    sign_in(visitor, email)
+    answer = visitor.get("/sign-in?next=/billing/statement")
+    assert (answer.status_code, answer.location) == (302, "/billing/statement")
+    assert visitor.get("/").location == MAIN
+
+
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike(visitor, world, email):
+    """P2: nobody learns who has an account here; each try stands in the audit log."""
+    answers = {}
+    for address, password in [(email, "wrong"), (email, ""), ("nobody@example.com", PASSWORD)]:
+        answer = sign_in(visitor, address, password)
+        assert answer.status_code == 422
+        assert password == "" or password not in answer.text
+        answers[re.sub(r'value="[^"]*"', "", answer.text).strip()] = True
+        assert visitor.get(MAIN).status_code == 303
+    assert len(answers) == 1
+    assert "do not belong together" in next(iter(answers))
+    refused = ("sign_in_refused", world.created.user_id)
+    assert audits(world) == [refused, refused, ("sign_in_refused", None)]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"email": "", "password": ""},
+        {"email": "a\x00b", "password": "\x00"},
+        {"email": "x" * 100_000, "password": "y" * 100_000},
+        {"email": "' OR 1=1 --", "password": "' OR 1=1 --"},
+        {"email": '"><script>alert(1)</script>', "password": "x"},
+    ],
+)
+def test_nonsense_is_a_wrong_password(visitor, form):
+    answer = visitor.post("/sign-in", data=form)
+    assert answer.status_code == 422
+    assert "<script>alert" not in answer.text
+
+
+def test_the_session_is_a_new_one(visitor, email):
+    """What was known before signing in does not carry over."""
+    with visitor.session_transaction() as cookie:
+        cookie["left_by"] = "someone else"
+    sign_in(visitor, email)
+    with visitor.session_transaction() as cookie:
+        assert "left_by" not in cookie
+
+
+def test_remembered_only_if_one_says_so(app, email):
+    """Otherwise the browser forgets it when it is closed."""
+    for form, kept in (({}, False), ({"remember": "1"}, True)):
+        cookie = sign_in(app.test_client(), email, **form).headers["Set-Cookie"]
+        assert ("Expires=" in cookie) == kept
+
+
+def test_signing_out_everywhere(app, client, visitor, world, email):
+    """P2: every session of the person's ends, in other browsers too; nobody else's does."""
+    sign_in(visitor, email)
+    assert visitor.get(MAIN).status_code == 200
+    answer = client.post("/sign-out/everywhere", follow_redirects=True)
+    assert "You are signed out everywhere" in words(answer)
+    assert visitor.get(MAIN).status_code == 303
+    assert client.get(MAIN).status_code == 303
+    assert ("signed_out_everywhere", {}) in world.audits
+    assert sign_in(visitor, email).status_code == 303
+    assert visitor.get(MAIN).status_code == 200
+
+
+def test_who_is_in_no_account_is_told_so(visitor, world, email):
+    """P3: the right password, and nothing to see."""
+    world.session.query(Membership).delete()
+    world.session.commit()
+    answer = sign_in(visitor, email)
+    assert answer.status_code == 422
+    assert "no account here any more" in words(answer)
+    assert visitor.get(MAIN).status_code == 303
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(visitor, email):
+    cookie = sign_in(visitor, email).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie"),
+    [
+        ("https://billing.example.com", "__Host-session="),
+        ("https://example.com/billing", "__Host-session="),
+        ("http://127.0.0.1:8000", "session="),
+    ],
+)
+def test_behind_tls_the_cookie_is_bound_to_its_host_f14(home, url, cookie):
+    """F14: no neighbour of the host can set it, and it never travels in the clear."""
+    app = create_app(settings_in(home, PUBLIC_URL=url))
+    told = app.test_client().get("/sign-in", base_url=url).headers["Set-Cookie"]
+    assert told.startswith(cookie)
+    assert "Path=/;" in f"{told};"
+    assert "Domain" not in told
+    assert ("Secure" in told) == url.startswith("https:")
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_a_forged_cookie_is_nobody(visitor):
+    visitor.set_cookie("session", "eyJfdXNlcl9pZCI6IjEifQ.aaaaaa.bbbbbb")
+    assert visitor.get(MAIN).status_code == 303
+
+
+def test_signing_out(visitor, email):
+    """The cookie is empty afterwards, and doing so twice is no error."""
+    sign_in(visitor, email)
+    for _ in range(2):
+        answer = visitor.post("/sign-out")
+        assert (answer.status_code, answer.location) == (303, "/sign-in")
+        assert visitor.get(MAIN).status_code == 303
+    with visitor.session_transaction() as cookie:
+        assert "_user_id" not in cookie
+
+
+OURS = ["/billing/statement", "/billing/payments?before=3", "/billing/activity?a=//b", "/"]
+NOT_OURS = [
+    "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "evil.example",
+    "https://evil.example", "http:evil.example", "https:/evil.example", "javascript:alert(1)",
+    "/\t/evil.example", "/\n/evil.example", " //evil.example", "\x00//evil.example",
+    "data:text/html,x", "//127.0.0.1:8000@evil.example", "?next=//evil.example", "", "/\u202e",
+    "/\r\nSet-Cookie: a=b",
+]  # fmt: skip
+
+
+def test_back_to_where_they_wanted_to_go(app, visitor, email):
+    for wished in OURS:
+        answer = sign_in(app.test_client(), email, next=wished)
+        assert answer.location == wished
+
+
+def test_never_to_another_site(visitor, email):
+    """A link to our sign-in page must not end somewhere else: not for who signs in now…"""
+    for wished in NOT_OURS:
+        page = visitor.get("/sign-in", query_string={"next": wished})
+        assert page.status_code == 200
+        assert "evil.example" not in page.text, wished
+    sign_in(visitor, email)
+    for wished in NOT_OURS:  # …nor for who is signed in already
+        answer = visitor.get("/sign-in", query_string={"next": wished})
+        assert answer.location == MAIN, wished
+        assert "Set-Cookie: a" not in str(answer.headers)
+
+
+def test_never_to_another_site_by_the_form(visitor, email):
+    for wished in NOT_OURS[:6]:
+        assert sign_in(visitor, email, next=wished).location == MAIN, wished
+
+
+def test_the_forms_names(visitor):
+    """The names that scripts and password managers find it by."""
+    page = visitor.get("/sign-in").text
+    assert re.search(r'<label for="email">Email</label>', page)
+    assert re.search(r'<label for="password">Password</label>', page)
+    assert re.search(r"<button[^>]*>\s*Sign in\s*</button>", page)
+    assert 'type="password"' in page

@@ -1,0 +1,155 @@
+"""A new account with its owner, its key and its opening balance."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.api_keys import api_key as api_keys
+from webapp.domain.api_keys.api_key import ApiKey, KeyChoice
+from webapp.domain.payments import adjustments
+from webapp.domain.shared import texts
+from webapp.domain.shared.email_address import is_address
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.texts import NAME_LENGTH
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.users import passwords
+from webapp.domain.users.user import Membership, Role, User
+
+TAKEN = "There is already a person with this e-mail address"
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    account_id: int
+    user_id: int
+    api_key: str
+    """Shown this once."""
+
+
+def create_account(
+    session: Session,
+    *,
+    name: str,
+    owner_name: str,
+    email: str,
+    password: str,
+    balance: int,
+    actor: Actor,
+    now: datetime,
+    currency: str = "USD",
+    time_zone: str = "UTC",
+) -> NewAccount:
+    """`balance` in micros. Raises `Invalid` with an error for each bad field."""
+    begin_writing(session)
+    account, user = open_account(
+        session,
+        name=name,
+        owner_name=owner_name,
+        email=email,
+        password=password,
+        actor=actor,
+        now=now,
+        currency=currency,
+        time_zone=time_zone,
+    )
+    record, key = ApiKey.issue(account.id, KeyChoice(api_keys.FIRST_NAME, api_keys.ALL), now)
+    session.add(record)
+    if balance:
+        adjustments.post(session, account, balance, "Opening balance", now)
+    created = NewAccount(account.id, user.id, key)
+    session.commit()
+    return created
+
+
+def open_account(
+    session: Session,
+    *,
+    name: str,
+    owner_name: str,
+    email: str,
+    password: str,
+    actor: Actor,
+    now: datetime,
+    currency: str = "USD",
+    time_zone: str = "UTC",
+    owner_required: bool = False,
+) -> tuple[Account, User]:
+    """An account at zero with its owner, in the write transaction that is under way.
+
+    Raises `Invalid` with an error for each bad field, and ends the transaction.
+    """
+    email = email.strip().lower()
+    faults = _faults(session, name, owner_name, email, password, time_zone)
+    if owner_required and not owner_name.strip():
+        faults["owner_name"] = "Enter your name"
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    account = Account(
+        name=name.strip(),
+        currency=currency,
+        time_zone=time_zone,
+        billing_emails=[email],
+        balance=0,
+        created_at=now,
+    )
+    user = User(
+        email=email,
+        name=owner_name.strip() or name.strip(),
+        password_hash=passwords.hash_password(password),
+        created_at=now,
+    )
+    session.add(user)
+    try:
+        session.flush()
+    except IntegrityError:  # where no lock keeps two from asking at once, the second ends here
+        session.rollback()
+        raise Invalid({"email": TAKEN}) from None
+    session.add(account)
+    session.flush()
+    session.add_all(
+        [
+            Membership(user_id=user.id, account_id=account.id, role=Role.OWNER),
+            LowBalanceSettings(account_id=account.id),
+        ]
+    )
+    if actor.user_id is None and owner_required:
+        actor = Actor(user.id, user.name, actor.address)
+    audit.record(session, account.id, actor, "account_created", now)
+    session.flush()
+    return account, user
+
+
+def _faults(
+    session: Session, name: str, owner_name: str, email: str, password: str, time_zone: str
+) -> dict[str, str]:
+    faults = {}
+    if not name.strip():
+        faults["name"] = "Enter a name"
+    for field, text in (("name", name), ("owner_name", owner_name)):
+        if fault := texts.fault(text.strip(), NAME_LENGTH):
+            faults[field] = fault
+    if not is_address(email):
+        faults["email"] = "Enter an e-mail address such as ana@example.com"
+    elif User.by_email(session, email) is not None:
+        faults["email"] = TAKEN
+    if fault := passwords.fault(password, (email, owner_name, name)):
+        faults["password"] = fault
+    if not is_time_zone(time_zone):
+        faults["time_zone"] = "Must be a time zone such as Europe/Dublin"
+    return faults
+
+
+def is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,15 @@
+"""Somebody takes all that is kept of an account away: the audit log says who (P2)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+
+
+def note_export(session: Session, account_id: int, actor: Actor, now: datetime) -> None:
+    begin_writing(session)
+    audit.record(session, account_id, actor, "exported", now)
+    session.commit()

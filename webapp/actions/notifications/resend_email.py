@@ -1,0 +1,37 @@
+"""The operator has a mail tried again that was given up, or was kept for want of a mail server."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications.outbox import Notice, accounts_of
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Conflict, NotFound
+from webapp.ports import Mailer
+
+
+def resend_notice(
+    session: Session, notice_id: int, reason: str, actor: Actor, now: datetime, mailer: Mailer
+) -> None:
+    """It keeps its message id, so a mail program that has it shows it once.
+
+    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that was sent, is still
+    tried, or cannot be delivered.
+    """
+    reason = texts.reason(reason)
+    begin_writing(session)
+    notice = session.get(Notice, notice_id, with_for_update=True)
+    if notice is None:
+        session.rollback()
+        raise NotFound("That mail")
+    if not notice.can_go_again(delivers=mailer.delivers):
+        session.rollback()
+        raise Conflict("This mail is sent, still tried, or kept because it cannot be delivered.")
+    notice.go_again(now)
+    details = {"mail": notice.kind, "notice": notice.id, "reason": reason}
+    owners = accounts_of(session, notice)
+    audit.record_in_each(session, owners, actor, "mail_resent", now, **details)
+    session.commit()

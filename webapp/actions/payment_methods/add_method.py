@@ -1,0 +1,180 @@
+"""A person adds a card or links PayPal (M6, M11).
+
+Where the bank or PayPal asks the customer first, only a setup is kept; `finish_setup` lists the
+method when that has succeeded.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.save_method import join_list
+from webapp.clock import Clock
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payment_methods import method_setups
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.method_setups import MethodSetup, SetupState
+from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.shared.policy import Policy
+from webapp.ports import (
+    Declined,
+    NeedsCustomer,
+    Processor,
+    Saved,
+    SavedAgreement,
+    SavedCard,
+    SavingAnswer,
+    WrongAccount,
+)
+
+log = logging.getLogger(__name__)
+
+NOT_SAVED = "It could not be saved just now. Nothing was kept; please send it again."
+NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
+OTHER_ACCOUNT = (
+    "This was started for another account, so nothing was saved. Open the form again and enter "
+    "your own payment method."
+)
+NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please try again."
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the form said that saving does; see `join_list`."""
+
+    consent: bool | None
+    confirmed: int | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The customer is asked at this address before the method is listed."""
+
+    setup_id: int
+    address: str
+
+
+def add_card(
+    session: Session,
+    account_id: int,
+    token: str,
+    actor: Actor,
+    processor: Processor,
+    clock: Clock,
+    policy: Policy,
+    *,
+    return_to: str = "",
+    consent: bool | None = None,
+    confirmed: int | None = None,
+) -> PaymentMethod | Asked:
+    """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason.
+
+    `consent` and `confirmed` are those of `join_list`.
+    """
+    promise = Promise(consent, confirmed)
+    session.rollback()  # no transaction is open during the call
+    answer = processor.save_card(account_id, token, return_to)
+    if isinstance(answer, NeedsCustomer):
+        kind = MethodKind.CARD
+        return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
+    now = clock.now()
+    if isinstance(answer, WrongAccount):
+        Account.locked(session, account_id)
+        record_wrong_account(session, account_id, processor.name, answer, actor, now)
+        session.commit()
+    saved = saved_or_refuse(answer)
+    account = Account.locked(session, account_id)
+    around = (actor, now, policy)
+    method = join_list(
+        session, account, saved, processor.name, consent, *around, confirmed=confirmed
+    )
+    session.commit()
+    return method
+
+
+def link_paypal(
+    session: Session,
+    account_id: int,
+    actor: Actor,
+    processor: Processor,
+    clock: Clock,
+    *,
+    return_to: str,
+    consent: bool | None = None,
+    confirmed: int | None = None,
+) -> Asked:
+    """Begin a PayPal agreement. Raises `Refusal` where the operator has not allowed it (M11)."""
+    if not session.get_one(Account, account_id).paypal_allowed:
+        raise Refusal(NOT_OFFERED, code="paypal_not_offered")
+    session.rollback()  # no transaction is open during the call
+    answer = processor.link(account_id, return_to)
+    if not isinstance(answer, NeedsCustomer):
+        raise Refusal(NOT_REACHED, code="not_saved")
+    kind = MethodKind.PAYPAL
+    promise = Promise(consent, confirmed)
+    return _ask(session, account_id, kind, processor, answer, promise, actor, clock.now())
+
+
+def saved_or_refuse(answer: SavingAnswer) -> Saved:
+    """What was saved. Raises `Refusal` in plain words for every other answer."""
+    if isinstance(answer, Declined):
+        why = reason(answer.code)
+        raise Refusal(f"{why.sentence}. {why.advice}", code="card_declined")
+    if isinstance(answer, WrongAccount):
+        raise Refusal(OTHER_ACCOUNT, code="wrong_account")
+    if not isinstance(answer, (SavedCard, SavedAgreement)):
+        raise Refusal(NOT_SAVED, code="not_saved")
+    return answer
+
+
+def record_wrong_account(
+    session: Session,
+    account_id: int,
+    processor: str,
+    answer: WrongAccount,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """M14: nothing is saved. The operator reads in the log whose it was; the account does not."""
+    log.warning("account %s was refused a method by %s: %s", account_id, processor, answer.reason)
+    audit.record(session, account_id, actor, "method_refused", now, processor=processor)
+
+
+def _ask(
+    session: Session,
+    account_id: int,
+    kind: MethodKind,
+    processor: Processor,
+    answer: NeedsCustomer,
+    promise: Promise,
+    actor: Actor,
+    now: datetime,
+) -> Asked:
+    """Keep enough to learn how it ended, and to give it up in time (F9)."""
+    Account.locked(session, account_id)
+    known = method_setups.with_reference(session, account_id, answer.reference)
+    if known is not None:
+        asked = Asked(known.id, answer.address)
+        session.rollback()  # the form was sent twice
+        return asked
+    setup = MethodSetup(
+        account_id=account_id,
+        user_id=actor.user_id,
+        kind=kind,
+        processor=processor.name,
+        reference=answer.reference,
+        consent=promise.consent,
+        confirmed=promise.confirmed,
+        state=SetupState.OPEN,
+        started_at=now,
+    )
+    session.add(setup)
+    session.flush()
+    asked = Asked(setup.id, answer.address)
+    session.commit()
+    return asked

@@ -1,0 +1,159 @@
+"""The bank or PayPal has asked the customer: list the method, or say why not (M6, F9)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import Going, always, each
+from webapp.actions.payment_methods.add_method import record_wrong_account, saved_or_refuse
+from webapp.actions.payment_methods.save_method import join_list
+from webapp.clock import Clock
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payment_methods import method_setups
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.method_setups import MethodSetup, SetupState
+from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.shared.policy import Policy
+from webapp.domain.users.user import User
+from webapp.ports import (
+    Cancelled,
+    Declined,
+    NeedsCustomer,
+    Processors,
+    RefusedToLook,
+    SavingAnswer,
+    Unknown,
+    WrongAccount,
+)
+
+
+def finish_setup(
+    session: Session,
+    account_id: int,
+    setup_id: int,
+    actor: Actor,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+) -> PaymentMethod | None:
+    """The listed method; None while the customer is still being asked.
+
+    Raises `NotFound`, or `Refusal` if it failed or was left open; then nothing is kept.
+    """
+    setup = method_setups.find(session, account_id, setup_id)
+    if setup.state != SetupState.OPEN:
+        return _as_it_ended(session, setup)
+    processor, reference = processors[setup.processor], setup.reference
+    session.rollback()  # no transaction is open during the call
+    answer = processor.saving(account_id, reference)
+    if isinstance(answer, NeedsCustomer):
+        return None
+    return _end(session, account_id, setup_id, answer, actor, clock.now(), policy)
+
+
+def give_up_setup(
+    session: Session,
+    account_id: int,
+    setup_id: int,
+    actor: Actor,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+) -> None:
+    """Cancel it at the processor. If it had succeeded before that, the method is listed."""
+    setup = method_setups.find(session, account_id, setup_id)
+    if setup.state != SetupState.OPEN:
+        return
+    processor, reference = processors[setup.processor], setup.reference
+    started_at = setup.started_at
+    session.rollback()  # no transaction is open during the call
+    answer = processor.cancel_saving(account_id, reference)
+    now = clock.now()
+    unanswered = isinstance(answer, (Unknown, RefusedToLook))
+    if unanswered and now - started_at > method_setups.FORGOTTEN:
+        answer = Cancelled(now)  # the processor no longer knows it
+    try:
+        _end(session, account_id, setup_id, answer, actor, now, policy)
+    except Refusal:
+        session.rollback()  # an answer that ends nothing is asked for again by the next run
+
+
+def expire_setups(
+    session: Session,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> int:
+    """F9: give up what has been open for 15 minutes. How many were due."""
+    due = [setup.id for setup in method_setups.overdue(session, clock.now())]
+    session.rollback()
+
+    def give_up(setup_id: int) -> bool:
+        setup = session.get_one(MethodSetup, setup_id)
+        actor = _who_began(session, setup)
+        give_up_setup(session, setup.account_id, setup_id, actor, processors, clock, policy)
+        return True
+
+    return each(session, due, give_up, "setup", going)
+
+
+def _who_began(session: Session, setup: MethodSetup) -> Actor:
+    """If it had succeeded, the consent is that person's (P2)."""
+    user = session.get(User, setup.user_id) if setup.user_id else None
+    return Actor(user.id, user.name) if user else audit.SYSTEM
+
+
+def _end(
+    session: Session,
+    account_id: int,
+    setup_id: int,
+    answer: SavingAnswer,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> PaymentMethod:
+    """Under the lock, so that two returns from the bank list one method."""
+    account = Account.locked(session, account_id)
+    setup = session.get_one(MethodSetup, setup_id, populate_existing=True)
+    if setup.state != SetupState.OPEN:
+        return _as_it_ended(session, setup)
+    if isinstance(answer, (Declined, Cancelled)):
+        failed = isinstance(answer, Declined)
+        setup.end(SetupState.FAILED if failed else SetupState.ABANDONED, now)
+        session.commit()
+        return _as_it_ended(session, setup)
+    if isinstance(answer, WrongAccount):
+        record_wrong_account(session, account_id, setup.processor, answer, actor, now)
+        setup.end(SetupState.FAILED, now)
+        session.commit()
+    saved = saved_or_refuse(answer)
+    around = (actor, now, policy)
+    method = join_list(
+        session,
+        account,
+        saved,
+        setup.processor,
+        setup.consent,
+        *around,
+        confirmed=setup.confirmed,
+    )
+    setup.end(SetupState.SAVED, now)
+    setup.method_id = method.id
+    session.commit()
+    return method
+
+
+def _as_it_ended(session: Session, setup: MethodSetup) -> PaymentMethod:
+    if setup.state == SetupState.SAVED and setup.method_id is not None:
+        return payment_methods.find(session, setup.account_id, setup.method_id)
+    if setup.kind == MethodKind.PAYPAL:
+        why = "PayPal was not linked: the agreement was not given. Nothing was saved."
+    elif setup.state == SetupState.FAILED:
+        why = "Your bank did not confirm the card. Nothing was saved; you can send it again."
+    else:
+        why = "The confirmation with your bank was left open. Nothing was saved."
+    raise Refusal(why, code=f"setup_{setup.state}")

@@ -1,0 +1,32 @@
+"""A person is about to add a card: the processor makes its form ready for it."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared.errors import Refusal
+from webapp.ports import Holder, Processor, RefusedToLook, Unknown
+
+NOT_READY = "The card form could not be made ready just now. Please try again in a moment."
+
+
+def open_card_form(session: Session, account_id: int, processor: Processor) -> Mapping[str, object]:
+    """What the form's template is told. Raises `Refusal` where the processor does not answer."""
+    account = session.get_one(Account, account_id)
+    references = session.scalars(
+        select(PaymentMethod.processor_reference)
+        .where(
+            PaymentMethod.account_id == account_id,
+            PaymentMethod.processor == processor.name,
+        )
+        .order_by(PaymentMethod.id.desc())
+    )
+    holder = Holder(account.id, account.name, tuple(references))
+    session.rollback()  # no transaction is open during the call
+    answer = processor.open_form(holder)
+    if isinstance(answer, (Unknown, RefusedToLook)):
+        raise Refusal(NOT_READY, code="form_not_ready")
+    return answer

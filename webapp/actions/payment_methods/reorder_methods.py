@@ -1,0 +1,46 @@
+"""The customer puts the methods into another order (M2, M5)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared.policy import Policy
+
+
+def reorder_methods(
+    session: Session,
+    account_id: int,
+    order: Sequence[int],
+    seen: Sequence[int],
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    confirmed: int | None = None,
+) -> list[PaymentMethod]:
+    """Take over the wished order, if the list still is what the person saw.
+
+    Raises `Stale`: someone else changed the list meanwhile, and nothing was moved. Raises
+    `NotFound` where a method was never this account's, or `ChargeUnconfirmed` as `look` does.
+    """
+    account = Account.locked(session, account_id)
+    payment_methods.insist_on_own(session, account_id, {*order, *seen})
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
+    methods = payment_methods.listed(session, account_id)
+    before = [method.label for method in methods]
+    if payment_methods.reorder(session, methods, order, seen):
+        methods = payment_methods.listed(session, account_id)
+        labels = [method.label for method in methods]
+        audit.record(session, account_id, actor, "order", now, before=before, order=labels)
+        note_withdrawal(session, account, "The order of methods was changed", now, policy)
+        look(session, account, "methods reordered", now, policy, confirmed=confirmed)
+    session.commit()
+    return methods

@@ -1,0 +1,34 @@
+"""Tell processors to forget what was removed or replaced, until each has (M10, M13)."""
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import Going, always, each
+from webapp.clock import Clock
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods import revocations
+from webapp.domain.payment_methods.revocations import Revocation
+from webapp.ports import Processors
+
+
+def revoke_methods(
+    session: Session, processors: Processors, clock: Clock, going: Going = always
+) -> int:
+    """How many are forgotten now."""
+    due = [revocation.id for revocation in revocations.due(session)]
+    session.rollback()
+
+    def revoke(revocation_id: int) -> bool:
+        revocation = session.get_one(Revocation, revocation_id)
+        if revocation.done_at is not None:
+            return False  # meanwhile, by another process
+        account_id, reference = revocation.account_id, revocation.reference
+        processor = processors[revocation.processor]
+        session.rollback()  # no transaction is open during the call
+        if not processor.revoke(reference):
+            return False
+        Account.locked(session, account_id)
+        session.get_one(Revocation, revocation_id).done_at = clock.now()
+        session.commit()
+        return True
+
+    return each(session, due, revoke, "revocation", going)

@@ -1,0 +1,47 @@
+"""The customer gives or withdraws consent to be charged with a method (M3)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.shared.policy import Policy
+from webapp.domain.webhooks import payloads
+from webapp.domain.webhooks.endpoint import EventKind
+
+
+def set_auto_charge(
+    session: Session,
+    account_id: int,
+    method_id: int,
+    on: bool,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    confirmed: int | None = None,
+) -> str:
+    """Set the wished state of a method; doing so twice changes nothing. Its label.
+
+    Raises `NotFound`, or `ChargeUnconfirmed` as `look` does.
+    """
+    account = Account.locked(session, account_id)
+    method = payment_methods.find(session, account_id, method_id)
+    name = method.label
+    if method.auto_charge != on:
+        confirmed = confirmed_or_due(session, account, confirmed, now, policy)
+        method.consent(on, now)
+        audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
+        if on and method.suspension(now) is not None:  # F1: from now on it means something
+            payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
+        if not on:
+            change = f"Auto-charge for {name} was switched off"
+            note_withdrawal(session, account, change, now, policy)
+        look(session, account, "auto-charge switched", now, policy, confirmed=confirmed)
+    session.commit()
+    return name

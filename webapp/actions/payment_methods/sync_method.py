@@ -1,0 +1,92 @@
+"""What changes at the processor is followed here; the consent stays as it is (M3, M13)."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.top_ups.check_balance import look
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared.policy import Policy
+from webapp.ports import MethodGone, Saved
+
+
+def method_updated(
+    session: Session,
+    processor: str,
+    saved: Saved,
+    now: datetime,
+    policy: Policy,
+    keep: Callable[[], None],
+) -> None:
+    """The bank has renewed a card: its new number and expiry are taken over."""
+    if (found := _locked(session, processor, saved.reference)) is not None:
+        account, method = found
+        before = _looks(method)
+        method.refresh(saved)
+        if not _is_taken(session, method, saved.fingerprint):
+            method.fingerprint = saved.fingerprint
+        if _looks(method) != before:
+            expiry = f", and expires {method.expiry}" if method.expiry else ""
+            line = f"{before[0]} was renewed by its bank: it is now {method.label}{expiry}."
+            decisions.note(session, account.id, Code.METHOD_UPDATED, line, now)
+            look(session, account, "method renewed", now, policy)
+    keep()
+    session.commit()
+
+
+def method_gone(
+    session: Session,
+    processor: str,
+    told: MethodGone,
+    now: datetime,
+    policy: Policy,
+    keep: Callable[[], None],
+) -> None:
+    """What we removed ourselves is on no list any more, so its echo finds nothing."""
+    if (found := _locked(session, processor, told.method_reference)) is not None:
+        account, method = found
+        if mark_gone(session, method, told, now):
+            look(session, account, "method gone", now, policy, routine=True)
+    keep()
+    session.commit()
+
+
+def mark_gone(session: Session, method: PaymentMethod, told: MethodGone, now: datetime) -> bool:
+    """On a locked account. False where that was known, or the method was added again meanwhile."""
+    if method.processor_reference != told.method_reference or not method.lose(min(told.at, now)):
+        return False
+    line = (
+        f"{method.label} can no longer be charged: it was removed at the processor, or its "
+        "agreement was cancelled there. It is skipped until it is added again."
+    )
+    decisions.note(session, method.account_id, Code.METHOD_GONE, line, now)
+    return True
+
+
+def _locked(
+    session: Session, processor: str, reference: str
+) -> tuple[Account, PaymentMethod] | None:
+    """The method as it is under its account's lock; in a write transaction also where it is not."""
+    method = payment_methods.with_reference(session, processor, reference)
+    if method is None:
+        begin_writing(session)
+        return None
+    account = Account.locked(session, method.account_id)
+    again = payment_methods.with_reference(session, processor, reference)
+    return None if again is None else (account, again)
+
+
+def _looks(method: PaymentMethod) -> tuple[str, str, bool]:
+    return method.label, method.expiry, method.is_gone
+
+
+def _is_taken(session: Session, method: PaymentMethod, fingerprint: str) -> bool:
+    """M8: one listed card for a fingerprint; the renewed one may be listed already."""
+    others = payment_methods.listed(session, method.account_id)
+    return any(other is not method and other.fingerprint == fingerprint for other in others)

@@ -1,0 +1,117 @@
+"""Owe a mail when a card expires: 30 and 7 days before, on its last day, or later (M9)."""
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, String, cast, exists, func, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import each
+from webapp.actions.top_ups.check_balance import what_next
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import Notice, NoticeKind
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.policy import Policy
+from webapp.domain.webhooks import payloads
+from webapp.domain.webhooks.endpoint import EventKind
+
+LAST_STEP = 0
+STEPS = (30, 7, LAST_STEP)
+"""Days before the last day of the expiry month, in the account's time zone."""
+
+KIND = NoticeKind.CARD_EXPIRING
+
+
+def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
+    """How many notices were owed: each once, and the last one also after the card has expired.
+
+    A refreshed card has a new expiry date, and so new notices.
+    """
+    month = PaymentMethod.exp_year * 12 + PaymentMethod.exp_month
+    # An account's date is at most a day ahead of UTC.
+    last_month = _month(now.date() + timedelta(days=max(STEPS) + 1))
+    due = session.execute(
+        select(PaymentMethod.id, PaymentMethod.account_id).where(
+            PaymentMethod.removed_at.is_(None),
+            month <= last_month,
+            ~_last_notice_is_owed(),
+        )
+    ).all()
+    session.rollback()
+
+    def warn(method: tuple[int, int]) -> bool:
+        method_id, account_id = method
+        return _warn(session, account_id, method_id, now, policy)
+
+    return each(session, [(row.id, row.account_id) for row in due], warn, "expiry")
+
+
+def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
+    """The step that is due now; None before the first, and for a card added after it."""
+    days = method.days_left(now, time_zone)
+    if days is None or days > max(STEPS):
+        return None
+    step = min(step for step in STEPS if days <= step)
+    days_when_added = method.days_left(method.created_at, time_zone)
+    was_there = days_when_added is not None and days_when_added >= step
+    return step if was_there else None
+
+
+def _warn(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:
+    account = session.get_one(Account, account_id)
+    method = session.get_one(PaymentMethod, method_id)
+    step = step_due(method, now, account.time_zone)
+    if step is None or outbox.is_owed(session, account_id, KIND, _about(method, step)):
+        session.rollback()
+        return False
+    account = Account.locked(session, account_id)
+    method = session.get_one(PaymentMethod, method_id, populate_existing=True)
+    # The card may have been renewed or removed before the lock.
+    is_due = method.removed_at is None and step_due(method, now, account.time_zone) == step
+    facts = _facts(session, account, method, now, policy) if is_due else {}
+    owed = is_due and outbox.owe(session, account, KIND, _about(method, step), facts, now)
+    if owed:
+        payloads.method(session, account, EventKind.METHOD_EXPIRING, method, now)
+    session.commit()
+    return owed
+
+
+def _facts(
+    session: Session, account: Account, method: PaymentMethod, now: datetime, policy: Policy
+) -> dict[str, object]:
+    """Dates instead of counts of days: a mail can leave later than it was written."""
+    days, expires_at = method.days_left(now, account.time_zone) or 0, method.expires_at or now
+    last_day = datetimes.local(now, account.time_zone).date() + timedelta(days=days)
+    facts = {
+        "method": method.label_in(account.tongue),
+        "days": days,
+        "on": account.mailed_date(last_day, now),
+    }
+    if days >= 0:
+        return facts | {"what_next": what_next(session, account, now, policy)}
+    # The card is charged until its month has ended everywhere (P4), hours after its last day here.
+    skipped_from = datetimes.local(expires_at, account.time_zone).date()
+    return facts | {
+        "skipped_from": account.mailed_date(skipped_from, now),
+        "what_next": what_next(session, account, max(now, expires_at), policy),
+    }
+
+
+def _last_notice_is_owed() -> ColumnElement[bool]:
+    """`notices.is_owed` of the last step in SQL, so that expired cards are not read each time."""
+    month = func.substr(cast(PaymentMethod.exp_month + 100, String), 2, 2)
+    year = func.substr(cast(PaymentMethod.exp_year, String), 3, 2)
+    method_id = cast(PaymentMethod.id, String)
+    about = "method " + method_id + " " + month + "/" + year + f" {LAST_STEP}"
+    return exists().where(
+        Notice.account_id == PaymentMethod.account_id, Notice.kind == KIND, Notice.about == about
+    )
+
+
+def _about(method: PaymentMethod, step: int) -> str:
+    return f"method {method.id} {method.expiry} {step}"
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month

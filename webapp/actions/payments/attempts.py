@@ -1,0 +1,33 @@
+"""Claiming an attempt, and saying on the timeline what became of it."""
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState
+
+
+def claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:
+    """Settle by a guarded update: one row, or someone else was first."""
+    result = session.connection().execute(
+        update(Attempt)
+        .where(Attempt.id == attempt.id, Attempt.state.in_(OPEN_STATES))
+        .values(state=state, **values)
+    )
+    session.refresh(attempt)
+    return result.rowcount == 1
+
+
+def note_about(session: Session, attempt: Attempt, code: Code, line: str, now: datetime) -> None:
+    decisions.note(
+        session,
+        attempt.account_id,
+        code,
+        line,
+        now,
+        attempt_id=attempt.id,
+        top_up_id=attempt.payment.top_up_id,
+    )

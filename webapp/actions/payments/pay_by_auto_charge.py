@@ -1,0 +1,153 @@
+"""Add Funds by the chain of T6 and T7, for an amount that a person names (L4)."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import Going, always
+from webapp.actions.payments.challenges import conclude_challenge_with
+from webapp.actions.payments.charge import charge
+from webapp.actions.payments.failure_emails import fail_payment
+from webapp.actions.payments.payment_requests import (
+    audit_request,
+    check_amount,
+    insist_on_seen,
+    new_payment,
+    same_payment,
+)
+from webapp.actions.top_ups.check_balance import look
+from webapp.clock import Clock
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import CHAIN_LIFE, Payment, PaymentKind, PaymentState
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.ports import Processors
+
+NO_METHOD = "No payment method with auto-charge on can be charged now"
+
+
+def pay_by_auto_charge(
+    session: Session,
+    account_id: int,
+    amount: int,
+    request_key: str,
+    actor: Actor,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    *,
+    seen_open: Collection[int] | None = None,
+) -> Payment:
+    """Add funds through the chain of T6 and T7. Limits do not count what a person asks for.
+
+    Raises `Invalid` for the amount, or `Conflict` when no method with auto-charge on is chargeable,
+    or where a payment is open that is not in `seen_open` (see `insist_on_seen`).
+    """
+    if Payment.by_request_key(session, account_id, request_key) is None:
+        for method_id in [m.id for m in payment_methods.listed(session, account_id)]:
+            conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
+    account = Account.locked(session, account_id)
+    now = clock.now()
+    if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
+        return same_payment(session, known, PaymentKind.AUTO_CHARGE, amount)
+    check_amount(account, amount, policy)
+    insist_on_seen(session, account, seen_open)
+    if not _chain(session, account, frozenset(), now, policy):
+        raise Conflict(f"{NO_METHOD}.", code="no_method_with_auto_charge")
+    payment = new_payment(account, PaymentKind.AUTO_CHARGE, amount, request_key, actor, now)
+    session.add(payment)
+    session.flush()
+    audit_request(session, payment, actor, now)
+    payment_id = payment.id
+    session.commit()
+    go_on_by_auto_charge(session, payment_id, processors, clock, policy)
+    return session.get_one(Payment, payment_id, populate_existing=True)
+
+
+def go_on_by_auto_charge(
+    session: Session,
+    payment_id: int,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> None:
+    """Carry an open auto-charge payment on; safe to run twice at once and after a crash."""
+    while going():
+        attempt_id = _next_in_chain(session, payment_id, clock.now(), policy)
+        if attempt_id is None:
+            return
+        charge(session, attempt_id, processors, clock, policy)
+
+
+def _next_in_chain(session: Session, payment_id: int, now: datetime, policy: Policy) -> int | None:
+    account_id = session.get_one(Payment, payment_id).account_id
+    account = Account.locked(session, account_id)
+    payment = session.get_one(Payment, payment_id, populate_existing=True)
+    if payment.state != PaymentState.OPEN or payment.has_open_attempt:
+        session.rollback()
+        return None
+    methods = _chain(session, account, payment.tried_method_ids, now, policy)
+    # Either way: a clock that was set back must not bring an old chain to life.
+    if not methods or abs(now - payment.created_at) > CHAIN_LIFE:
+        all_failed = bool(payment.attempts) and not _chargeable(
+            session, account, payment.tried_method_ids, now, policy
+        )
+        _end_chain(session, account, payment, now, policy, all_failed=all_failed)
+        session.commit()
+        return None
+    attempt = Attempt.start(payment, methods[0], now)
+    session.add(attempt)
+    session.flush()
+    attempt_id = attempt.id
+    session.commit()
+    return attempt_id
+
+
+def _end_chain(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    now: datetime,
+    policy: Policy,
+    *,
+    all_failed: bool,
+) -> None:
+    if not all_failed:
+        line = (
+            f"Add Funds of {account.show(payment.amount)} was not gone on with: no method could be "
+            "charged while you were there."
+        )
+        decisions.note(session, account.id, Code.CHAIN_ENDED, line, now)
+    fail_payment(session, account, payment, now, policy, all_failed=all_failed)
+    look(session, account, "payment failed", now, policy)
+
+
+def _chain(
+    session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
+) -> list[PaymentMethod]:
+    """Who is next in line; a method with a payment of its own under way cannot be charged now."""
+    return [
+        method
+        for method in _chargeable(session, account, tried, now, policy)
+        if attempts.open_attempt_with(session, method.id) is None
+    ]
+
+
+def _chargeable(
+    session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
+) -> tuple[PaymentMethod, ...]:
+    """T5, T6: none when the primary's auto-charge is off; passing over what cannot be charged."""
+    at = top_ups.gather(session, account, now, policy, tried=tried)
+    if not at.methods or not at.methods[0].auto_charge:
+        return ()
+    return top_ups.chargeable(at)

@@ -1,0 +1,107 @@
+"""What every payment has in common that a person asks for: bounds, one form one payment, the log.
+
+`request_key` is made with the form. A form that is sent twice, by a double click, a reload or the
+back button, finds its payment by it and charges nothing more.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payments import attempts
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.shared.money import CENT
+from webapp.domain.shared.policy import Policy
+
+OPEN_UNSEEN = "open_payment_unseen"
+"""The code of a refusal: the form did not show a payment that is still open (T15)."""
+
+FORM_USED = "form_used"
+
+
+def check_amount(account: Account, amount: int, policy: Policy) -> None:
+    if amount % CENT:
+        raise Invalid({"amount": "At most 2 decimals"})
+    if amount < policy.payment_min:
+        raise Invalid({"amount": f"At least {account.show(policy.payment_min)}"})
+    if amount > policy.payment_max:
+        raise Invalid({"amount": f"At most {account.show(policy.payment_max)}"})
+
+
+def new_payment(
+    account: Account,
+    kind: PaymentKind,
+    amount: int,
+    request_key: str,
+    actor: Actor,
+    now: datetime,
+) -> Payment:
+    return Payment(
+        account_id=account.id,
+        kind=kind,
+        state=PaymentState.OPEN,
+        amount=amount,
+        currency=account.currency,
+        requested_by_id=actor.user_id,
+        request_key=request_key,
+        created_at=now,
+    )
+
+
+def same_payment(
+    session: Session,
+    known: Payment,
+    kind: PaymentKind,
+    amount: int,
+    method_id: int | None = None,
+) -> Payment:
+    """The payment that this form has made; raises `Conflict` if it now asks for another one."""
+    methods = known.tried_method_ids
+    same = (known.kind, known.amount) == (kind, amount)
+    if not same or (method_id is not None and method_id not in methods):
+        session.rollback()
+        raise Conflict(
+            "This form has been used for another payment. Check it and confirm once more.",
+            code=FORM_USED,
+        )
+    session.rollback()
+    return known
+
+
+def audit_request(session: Session, payment: Payment, actor: Actor, now: datetime) -> None:
+    audit.record(
+        session,
+        payment.account_id,
+        actor,
+        "payment_requested",
+        now,
+        payment=payment.reference,
+        kind=payment.kind,
+        amount=payment.amount,
+    )
+
+
+def insist_on_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
+    """T15: a second payment is confirmed only by somebody who was shown the first.
+
+    `seen_open`: the open payments that the form showed; None: no form, as for a machine. Raises
+    `Conflict`.
+    """
+    if seen_open is None:
+        return
+    unseen = [
+        attempt
+        for attempt in attempts.open_attempts(session, account.id)
+        if attempt.payment_id not in seen_open
+    ]
+    if unseen:
+        raise Conflict(
+            f"Nothing was charged: a payment of {account.show(unseen[0].amount)} is still open. "
+            "Check it first.",
+            code=OPEN_UNSEEN,
+        )

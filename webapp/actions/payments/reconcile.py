@@ -1,0 +1,167 @@
+"""Ask processors about attempts whose outcome is not known, and settle them (L8, L10)."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import Going, always, each
+from webapp.actions.payments.query_processor import ask, cancel
+from webapp.actions.payments.settle import settle
+from webapp.clock import Clock
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.payments import query_schedule
+from webapp.domain.payments.attempts import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.ports import (
+    Answer,
+    Cancelled,
+    NeedsCustomer,
+    NotKnown,
+    Processors,
+    RefusedToLook,
+    Unknown,
+)
+
+TOO_OLD = "Not known to the processor, and too old to repeat safely. An operator must decide."
+
+
+def reconcile(
+    session: Session,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> int:
+    """Ask about every attempt that is due by L10's timetable. How many were settled."""
+    due = session.scalars(
+        select(Attempt.id)
+        .where(query_schedule.due(clock.now()))
+        .order_by(Attempt.next_check_at, Attempt.id)
+    ).all()
+    session.rollback()
+
+    def follow_up(attempt_id: int) -> bool:
+        return _follow_up(session, attempt_id, processors, clock, policy)
+
+    return each(session, due, follow_up, "attempt", going)
+
+
+def _follow_up(
+    session: Session, attempt_id: int, processors: Processors, clock: Clock, policy: Policy
+) -> bool:
+    now = clock.now()
+    if not _claim(session, attempt_id, now):
+        return False
+    attempt = session.get_one(Attempt, attempt_id)
+    processor, request, state = processors[attempt.processor], attempt.request(), attempt.state
+    age = now - attempt.started_at
+    session.rollback()  # no transaction is open during the call
+    answer: Answer | NotKnown
+    if state == AttemptState.CHALLENGED:
+        answer = cancel(processor, request.key)  # F9: it was left open
+    elif state == AttemptState.REFUSED:
+        answer = NotKnown()  # L8: nothing has run
+    else:
+        answer = ask(processor, request.key)
+    if isinstance(answer, NotKnown) and _can_be_repeated(state, age):
+        if _is_to_be_repeated(session, attempt_id, clock.now(), policy):
+            answer = processor.charge(request)
+        else:
+            answer = Cancelled(clock.now())
+    if isinstance(answer, NotKnown):
+        if age >= KEY_LIFETIME:
+            _leave_to_operator(session, attempt_id, now)
+        settled = False
+    else:
+        took_effect = settle(session, attempt_id, answer, clock.now(), policy)
+        settled = took_effect and not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
+    _tell_customer_in_time(session, attempt_id, clock.now())
+    return settled
+
+
+def _can_be_repeated(state: AttemptState, age: timedelta) -> bool:
+    """L10: "not known" is believed only after half an hour; L8: a refusal is, at once.
+
+    What was refused and has become too old is given up: nothing has run.
+    """
+    if state == AttemptState.REFUSED:
+        return True
+    return state != AttemptState.CHALLENGED and NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME
+
+
+def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy: Policy) -> bool:
+    """T14: the last look before the same request is made again, under the lock."""
+    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    is_young = now - attempt.started_at < KEY_LIFETIME
+    is_wanted = top_ups.is_still_wanted(session, account, attempt, now, policy)
+    if not (attempt.is_open and is_young and is_wanted):
+        session.rollback()
+        return False
+    if attempt.state == AttemptState.REFUSED:
+        # From here on it may have run: a crash must not leave it as refused.
+        attempt.state = AttemptState.STARTED
+    session.commit()
+    return True
+
+
+def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
+    """Plan the next check, which also keeps a second scheduler from asking the same."""
+    Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    attempt = session.scalar(
+        select(Attempt).where(Attempt.id == attempt_id, query_schedule.due(now)),
+        execution_options={"populate_existing": True},
+    )
+    if attempt is None:
+        session.rollback()
+        return False
+    if attempt.grants_time(now):
+        session.commit()
+        return False
+    attempt.plan_next_check(now)
+    session.commit()
+    return True
+
+
+def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: after an hour, of what is still not known once the processor has been asked."""
+    found = session.get_one(Attempt, attempt_id)
+    if not found.is_open or not found.owes_word_to_customer(now):
+        session.rollback()
+        return
+    account = Account.locked(session, found.account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    if attempt.is_open and attempt.owes_word_to_customer(now):
+        attempt.customer_told = True
+        facts = {
+            "amount": account.show(attempt.amount),
+            "method": attempt.method.label_in(account.tongue) if attempt.method else "",
+            "since": account.mailed(attempt.started_at, now),
+            "refused": attempt.state == AttemptState.REFUSED,
+        }
+        about = f"attempt {attempt.id}"
+        kind = NoticeKind.STILL_UNKNOWN
+        outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+    session.commit()
+
+
+def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: said once, and listed for the operator until it is decided."""
+    account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    if not attempt.is_open or (attempt.needs_operator and not attempt.refusals):
+        session.rollback()
+        return
+    attempt.trouble, attempt.needs_operator, attempt.refusals = TOO_OLD, True, 0
+    line = (
+        f"The outcome of {account.show(attempt.amount)} could not be learned for 23 hours. Your "
+        "provider decides; nothing else is charged until then."
+    )
+    decisions.note(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
+    session.commit()

@@ -1,0 +1,110 @@
+"""The outcome of an attempt takes effect, once (L3).
+
+A processor's answer, a reconciliation and (later) a webhook all end here. The guarded UPDATE lets
+the first of them through; the second changes no row.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.payments.failure_emails import owe_suspension_mails
+from webapp.actions.payments.settle_paid import keep_late_evidence, matches, mismatched, paid
+from webapp.actions.payments.settle_unpaid import (
+    abandoned,
+    challenged,
+    declined,
+    gone,
+    refused,
+    unknown,
+)
+from webapp.actions.top_ups.check_balance import look
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.attempts import AUTHENTICATION_REQUIRED, Attempt
+from webapp.domain.payments.payment import Payment, PaymentState
+from webapp.domain.shared.policy import Policy
+from webapp.ports import (
+    Answer,
+    Cancelled,
+    DeclineClass,
+    Declined,
+    MethodGone,
+    NeedsCustomer,
+    Paid,
+    RefusedToLook,
+    Unknown,
+)
+
+log = logging.getLogger(__name__)
+
+NOT_SENT = "could not be sent"
+
+
+def settle(
+    session: Session,
+    attempt_id: int,
+    answer: Answer,
+    now: datetime,
+    policy: Policy,
+    *,
+    record: Callable[[], None] | None = None,
+    confirmed: int | None = None,
+) -> bool:
+    """Let the answer take effect in one transaction. False if another had settled it before.
+
+    `record` writes what else belongs to that transaction, such as who has decided. `confirmed` is
+    that of `look`.
+    """
+    account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
+    account = Account.locked(session, account_id)
+    attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
+    match answer:
+        case Paid() if matches(attempt, answer):
+            done = paid(session, account, attempt, answer, now, policy)
+        case Paid():
+            done = mismatched(session, attempt, answer, now)
+        case MethodGone():
+            done = gone(session, account, attempt, answer, now)
+        case Declined():
+            done = declined(session, account, attempt, answer, now)
+        case NeedsCustomer() if attempt.customer_present:
+            done = challenged(session, attempt)
+        case NeedsCustomer():
+            # Nobody is there to be asked: for an automatic payment that is a decline (F7).
+            code = AUTHENTICATION_REQUIRED
+            decline = Declined(code, DeclineClass.CUSTOMER, answer.at, answer.reference)
+            done = declined(session, account, attempt, decline, now)
+        case Cancelled():
+            done = abandoned(session, account, attempt, now, "was given up")
+        case Unknown():
+            done = unknown(session, account, attempt, answer.reason, now)
+        case RefusedToLook() if not attempt.automatic:
+            # No person waits for a machine's second try: they are told, and may press again.
+            log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
+            done = abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
+        case RefusedToLook():
+            # L8: our key, our request or our rate; the operator reads it in the log.
+            log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
+            done = refused(session, account, attempt, answer.reason, now)
+    if not done:
+        keep_late_evidence(session, account, attempt, answer, now)
+        return False
+    if not attempt.is_open and not _goes_on(attempt.payment):
+        around = (now, policy)
+        look(session, account, "payment settled", *around, routine=True, confirmed=confirmed)
+        owe_suspension_mails(session, account, attempt.payment, now)
+    if record is not None:
+        record()
+    session.commit()
+    return True
+
+
+def _goes_on(payment: Payment) -> bool:
+    """A chain that is still open has a next method to try."""
+    return payment.state == PaymentState.OPEN
+
+
+_ACCOUNT = select(Attempt.account_id).where(Attempt.id == bindparam("attempt_id"))

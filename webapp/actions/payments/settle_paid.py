@@ -1,0 +1,163 @@
+"""An attempt was paid: credit it once, or put what does not match before the operator (L9)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payments.attempts import claim, note_about
+from webapp.domain import ledger
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.ledger import Entry, EntryKind
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.payments import receipts, unmatched_events
+from webapp.domain.payments.attempts import BY_OPERATOR, Attempt, AttemptState
+from webapp.domain.payments.payment import KIND_NAMES, PaymentState
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.top_up import TopUp, TopUpState
+from webapp.domain.webhooks import payloads
+from webapp.domain.webhooks.endpoint import EventKind
+from webapp.ports import Answer, Paid
+
+
+def matches(attempt: Attempt, answer: Paid) -> bool:
+    charged = answer.method_reference or attempt.method_reference
+    found = (answer.amount, answer.currency, charged)
+    return found == (attempt.amount, attempt.currency, attempt.method_reference)
+
+
+def paid(
+    session: Session,
+    account: Account,
+    attempt: Attempt,
+    answer: Paid,
+    now: datetime,
+    policy: Policy,
+) -> bool:
+    if not claim(
+        session,
+        attempt,
+        AttemptState.PAID,
+        answered_at=now,
+        processor_reference=answer.reference,
+        trouble=None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment, method = attempt.payment, attempt.method
+    label = method.label if method else "operator"
+    entry = Entry(
+        kind=EntryKind.PAYMENT,
+        amount=attempt.amount,
+        description=f"{KIND_NAMES[payment.kind]}, {label}",
+        attempt_id=attempt.id,
+        # A processor's clock may be wrong; it was taken after the start and before now.
+        occurred_at=max(attempt.started_at, min(answer.at, now)),
+    )
+    ledger.append(session, account, [entry], now)
+    payment.settle(PaymentState.PAID, now)
+    top_ups.end_links(session, account, now)
+    payloads.payment(session, account, payment, now)
+    payloads.balance(session, account, now)
+    account.all_failed_mailed = False
+    if payment.top_up_id is not None:
+        session.get_one(TopUp, payment.top_up_id).close(TopUpState.PAID, now)
+    amount = account.show(attempt.amount)
+    line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
+    note_about(session, attempt, Code.CHARGED, line, now)
+    if method is not None and method.heal(attempt.started_at) and method.auto_charge:
+        note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
+        payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
+    tongue = account.tongue
+    receipt = receipts.issue(session, account, payment, label, policy.provider, now)
+    facts = {
+        "receipt": receipt.label,
+        "payment_id": str(payment.id),
+        "amount": amount,
+        "method": method.label_in(tongue) if method else tongue.gettext("operator"),
+        "reference": payment.reference,
+        "balance_after": account.show(account.balance),
+        "at": account.mailed(now, now),
+        "kind": tongue.gettext(KIND_NAMES[payment.kind]),
+    }
+    about = f"attempt {attempt.id}"
+    outbox.owe(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
+    return True
+
+
+def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
+    """L9: evidence that does not match credits nothing and goes before the operator."""
+    mismatch = (
+        f"The processor says {answer.amount} {answer.currency} (micros) was paid, "
+        f"reference {answer.reference}; we asked for {attempt.amount} {attempt.currency}."
+    )
+    if answer.method_reference not in ("", attempt.method_reference):
+        mismatch += (
+            f" It was paid with {answer.method_reference} and not {attempt.method_reference}."
+        )
+    if attempt.mismatch:
+        return claim(
+            session, attempt, AttemptState.UNKNOWN
+        )  # it was said; what was seen first stays
+    if not claim(
+        session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True, refusals=0
+    ):
+        return False
+    line = (
+        "The processor's evidence of this payment does not match what was asked. Nothing was "
+        "credited; your provider is asked."
+    )
+    note_about(session, attempt, Code.MISMATCH, line, now)
+    return True
+
+
+def _is_second(attempt: Attempt, answer: Paid) -> bool:
+    """Another charge under the same key. What the operator settled may name no charge."""
+    if attempt.state == AttemptState.PAID:
+        return attempt.processor_reference not in (answer.reference, None, BY_OPERATOR)
+    return attempt.mismatch is not None and answer.reference not in attempt.mismatch
+
+
+def _keep_second(
+    session: Session, account: Account, attempt: Attempt, answer: Paid, now: datetime
+) -> None:
+    what = (
+        f"Attempt {attempt.id} ({attempt.payment.reference}) is {attempt.state}, with "
+        f"{attempt.processor_reference or attempt.mismatch}; then the processor said it was paid "
+        "under this reference too. Nothing was credited for it."
+    )
+    amount = (answer.amount, answer.currency, answer.at)
+    if unmatched_events.put(session, attempt.processor, answer.reference, what, *amount, now):
+        line = (
+            f"The processor reports another {account.show(answer.amount)} for "
+            f"{attempt.payment.reference}. Nothing was credited for it; your provider is asked."
+        )
+        note_about(session, attempt, Code.MISMATCH, line, now)
+    session.commit()
+
+
+def keep_late_evidence(
+    session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
+) -> None:
+    """L9: money beyond what was settled goes before the operator."""
+    if isinstance(answer, Paid) and _is_second(attempt, answer):
+        _keep_second(session, account, attempt, answer, now)
+        return
+    if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
+        session.rollback()
+        return
+    label = attempt.method.label if attempt.method else "the method"
+    attempt.mismatch = (
+        f"Settled as {attempt.state}; then the processor said {answer.amount} {answer.currency} "
+        f"(micros) was paid at {answer.at.isoformat()}, reference {answer.reference}."
+    )
+    attempt.needs_operator = True
+    line = (
+        f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
+        "settled as not paid. Nothing was credited; your provider is asked."
+    )
+    note_about(session, attempt, Code.MISMATCH, line, now)
+    session.commit()

@@ -1,0 +1,216 @@
+"""An attempt was not paid, or not yet: declined, given up, asked about, or unknown."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.sync_method import mark_gone
+from webapp.actions.payments.attempts import claim, note_about
+from webapp.actions.payments.failure_emails import owe_suspension_mails
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods.declines import METHOD_GONE, class_of, reason
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import (
+    CHALLENGE_LIFE,
+    REFUSALS_FOR_OPERATOR,
+    TROUBLE_LENGTH,
+    Attempt,
+    AttemptState,
+)
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared import datetimes
+from webapp.domain.top_ups.top_up import TopUp, TopUpState
+from webapp.domain.webhooks import payloads
+from webapp.domain.webhooks.endpoint import EventKind
+from webapp.ports import Declined, MethodGone
+
+
+def declined(
+    session: Session, account: Account, attempt: Attempt, answer: Declined, now: datetime
+) -> bool:
+    # A processor's clock may be wrong; the decline came after the start and before now.
+    declined_at = max(attempt.started_at, min(answer.at, now))
+    if not claim(
+        session,
+        attempt,
+        AttemptState.DECLINED,
+        answered_at=now,
+        declined_at=declined_at,
+        decline_code=answer.code,
+        decline_class=answer.decline_class,
+        processor_reference=answer.reference or None,
+        trouble=None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment, method = attempt.payment, attempt.method
+    if method is None:
+        raise ValueError(f"attempt {attempt.id} was declined without a method")
+    suspended = method.suspend(
+        answer.code,
+        answer.decline_class,
+        declined_at,
+        automatic=attempt.automatic,
+        again_at=answer.again_at,
+    )
+    # F1: a method that is not charged automatically is not taken out of use.
+    attempt.suspended_method = suspended and (method.auto_charge or attempt.automatic)
+    if attempt.suspended_method:
+        payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
+    line = (
+        f"{account.show(attempt.amount)} to {method.label} was declined: "
+        f"{reason(answer.code).sentence}.{_consequence(account, method, now)}"
+    )
+    note_about(session, attempt, Code.DECLINED, line, now)
+    _fail_without_fallback(session, account, payment, now)
+    return True
+
+
+def gone(
+    session: Session, account: Account, attempt: Attempt, answer: MethodGone, now: datetime
+) -> bool:
+    """M13: the processor no longer has the method. The next one is charged; none is suspended."""
+    if not claim(
+        session,
+        attempt,
+        AttemptState.DECLINED,
+        answered_at=now,
+        declined_at=now,
+        decline_code=METHOD_GONE,
+        decline_class=class_of(METHOD_GONE),
+        trouble=None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment, method = attempt.payment, attempt.method
+    if method is None:
+        raise ValueError(f"attempt {attempt.id} was made without a method")
+    mark_gone(session, method, answer, now)
+    line = (
+        f"{account.show(attempt.amount)} was not charged to {method.label}: the processor no "
+        "longer has it."
+    )
+    note_about(session, attempt, Code.DECLINED, line, now)
+    _fail_without_fallback(session, account, payment, now)
+    return True
+
+
+def _fail_without_fallback(
+    session: Session, account: Account, payment: Payment, now: datetime
+) -> None:
+    """A person's own payment with one method has no other to go on with."""
+    if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
+        payment.settle(PaymentState.FAILED, now)
+        payloads.payment(session, account, payment, now)
+
+
+def challenged(session: Session, attempt: Attempt) -> bool:
+    """The bank is asking the customer, who has a quarter of an hour to answer (F9)."""
+    next_check_at = attempt.started_at + CHALLENGE_LIFE
+    return claim(session, attempt, AttemptState.CHALLENGED, next_check_at=next_check_at)
+
+
+def abandoned(
+    session: Session,
+    account: Account,
+    attempt: Attempt,
+    now: datetime,
+    what: str,
+    trouble: str = "",
+) -> bool:
+    """F9: no money was taken and none was declined, so there is no suspension."""
+    if not claim(
+        session,
+        attempt,
+        AttemptState.ABANDONED,
+        answered_at=now,
+        trouble=trouble[:TROUBLE_LENGTH] or None,
+        needs_operator=False,
+        next_check_at=None,
+    ):
+        return False
+    payment = attempt.payment
+    payment.settle(PaymentState.ABANDONED, now)
+    payloads.payment(session, account, payment, now)
+    if payment.top_up_id is not None:
+        session.get_one(TopUp, payment.top_up_id).close(TopUpState.DROPPED, now)
+    label = attempt.method.label if attempt.method else "the method"
+    line = f"{account.show(attempt.amount)} to {label} {what}. Nothing was charged."
+    note_about(session, attempt, Code.ABANDONED, line, now)
+    return True
+
+
+def unknown(
+    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
+) -> bool:
+    """L10: nothing conclusive. The attempt stays open, and reconciliation goes on asking."""
+    asked = attempt.state == AttemptState.CHALLENGED  # the customer is still being asked
+    state = AttemptState.CHALLENGED if asked else AttemptState.UNKNOWN
+    is_news = attempt.state != state
+    # Only what was refused again and again goes before the operator for that reason.
+    waits = attempt.needs_operator and not attempt.refusals
+    if not claim(
+        session,
+        attempt,
+        state,
+        trouble=trouble[:TROUBLE_LENGTH],
+        refusals=0,
+        needs_operator=waits,
+    ):
+        return False
+    if is_news and attempt.method is not None:
+        line = (
+            f"The outcome of {account.show(attempt.amount)} to {attempt.method.label} is not known "
+            "yet. Nothing else is charged until the bank answers."
+        )
+        note_about(session, attempt, Code.WAITING, line, now)
+    owe_suspension_mails(session, account, attempt.payment, now)
+    return True
+
+
+def refused(
+    session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
+) -> bool:
+    """L8: nothing has run. It is tried again under its key; what repeats goes to the operator."""
+    refusals = attempt.refusals + 1
+    repeats = refusals >= REFUSALS_FOR_OPERATOR
+    why = f"Refused {refusals} times: {trouble}" if repeats else trouble
+    if not claim(
+        session,
+        attempt,
+        AttemptState.REFUSED,
+        trouble=why[:TROUBLE_LENGTH],
+        refusals=refusals,
+        needs_operator=repeats,
+    ):
+        return False
+    label = attempt.method.label if attempt.method else "the method"
+    charge = f"{account.show(attempt.amount)} to {label}"
+    if refusals == 1:
+        line = (
+            f"The processor refused the request to charge {charge}. Nothing was charged. The "
+            "request is repeated; nothing else is charged meanwhile."
+        )
+        note_about(session, attempt, Code.WAITING, line, now)
+    elif refusals == REFUSALS_FOR_OPERATOR:
+        line = (
+            f"The processor has refused the request to charge {charge} {refusals} times. Nothing "
+            "was charged. Your provider has to look at it; the request is still repeated."
+        )
+        note_about(session, attempt, Code.OPERATOR, line, now)
+    owe_suspension_mails(session, account, attempt.payment, now)
+    return True
+
+
+def _consequence(account: Account, method: PaymentMethod, now: datetime) -> str:
+    if not method.auto_charge:
+        return ""
+    if method.is_barred or method.is_rested:
+        return " It is out of use until you retry or replace it."
+    suspended_until = method.suspension(now)
+    if suspended_until is None:
+        return " Its 48 hours have already passed."
+    return f" It is suspended until {datetimes.when(suspended_until, account.time_zone, now)}."

@@ -1,0 +1,96 @@
+"""Apply Changes: the low-balance settings are saved together or not at all (T1, T2, N5)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.shared.errors import Invalid, Stale
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.default_limit import with_default_limit
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.webhooks import payloads
+
+
+def apply_settings(
+    session: Session,
+    account_id: int,
+    choice: Choice,
+    seen_version: int,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+    confirmed: int | None = None,
+) -> LowBalanceSettings:
+    """Save what was chosen on a form that showed `seen_version`.
+
+    Refill without a daily limit gets the default one, unless having none is chosen (T10).
+
+    `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
+
+    Raises `Invalid` with an error for each bad field, `Stale` when other settings have
+    been applied since, or `ChargeUnconfirmed` as `look` does.
+    """
+    account = Account.locked(session, account_id)
+    settings = LowBalanceSettings.of(session, account_id)
+    faults = choice.faults(policy, account.show) | dict(unreadable)
+    has_consent = settings.refill_on or _has_consent(session, account_id)
+    faults |= choice.consent_faults(has_consent=has_consent)
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    choice = with_default_limit(session, account, choice, now)
+    if choice == settings.chosen():
+        session.rollback()
+        return settings
+    if seen_version != settings.version:
+        session.rollback()
+        raise Stale(
+            "These settings have changed since you opened this page. Nothing of yours was applied."
+        )
+    confirmed = confirmed_or_due(session, account, confirmed, now, policy)
+    save_settings(session, account, settings, choice, actor, now, policy)
+    look(session, account, "settings applied", now, policy, confirmed=confirmed)
+    session.commit()
+    return settings
+
+
+def save_settings(
+    session: Session,
+    account: Account,
+    settings: LowBalanceSettings,
+    choice: Choice,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """With their line in the audit log and their webhook, in the transaction under way."""
+    before = settings.chosen()
+    settings.apply(choice, actor.user_id, now)
+    changed = {
+        name: [getattr(before, name), value]
+        for name, value in asdict(choice).items()
+        if getattr(before, name) != value
+    }
+    audit.record(
+        session, account.id, actor, "settings", now, version=settings.version, changed=changed
+    )
+    payloads.settings(session, account, settings, now)
+    if before.refill_on and not choice.refill_on:
+        note_withdrawal(session, account, "Automatic refill was switched off", now, policy)
+    elif choice.changes_refill(before):
+        note_withdrawal(session, account, "The refill settings were changed", now, policy)
+
+
+def _has_consent(session: Session, account_id: int) -> bool:
+    return any(method.auto_charge for method in payment_methods.listed(session, account_id))

@@ -1,0 +1,189 @@
+"""Looking at an account: does its balance call for a top-up, or for a word to its people?
+
+Called inside the transaction of whatever may have changed the answer (T4), on a locked account.
+It opens the top-up but charges nothing; the worker does that right after the commit.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.top_ups.blocked_email import is_blocked, mark_mailed, owe_blocked_mail
+from webapp.database.base import announce
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import ChargeNow, ChargeUnconfirmed
+from webapp.domain.top_ups.explanations import limit_name, plain, timeline_line, what_happens_next
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.top_ups.top_up import Plan, Situation, TopUp
+
+
+def look(
+    session: Session,
+    account: Account,
+    cause: str,
+    now: datetime,
+    policy: Policy,
+    *,
+    routine: bool = False,
+    confirmed: int | None = None,
+) -> TopUp | None:
+    """Open a top-up if the planner would charge now, else leave a line that says why not.
+
+    A `routine` look follows from no one's wish (the sweep, a settled payment): it only tells what
+    is news.
+
+    `confirmed`: micros that a person at a screen has agreed to have charged by this change; 0 if
+    none. Raises `ChargeUnconfirmed` where more would be charged (T18); the caller rolls back. None:
+    nobody is asked, as for a machine's request.
+    """
+    session.flush()
+    if not routine or not account.is_low:
+        account.low_by_reversal = False  # L7: now there is another reason
+        account.refill_held = False
+    LowBalanceSettings.of(session, account.id).end_episode(account.balance)
+    notify_if_low(session, account, now, policy)
+    if routine and not account.is_low:
+        return None
+    at = top_ups.gather(session, account, now, policy)
+    answer = top_ups.plan(at)
+    if not at.choice.refill_on:
+        return None
+    if answer.charges:
+        if confirmed is not None and answer.amount > confirmed:
+            raise ChargeUnconfirmed(ChargeNow.of(at, answer))
+        return open_top_up(session, account, cause, now)
+    if answer.code is Code.WAITING and (routine or not at.is_below):
+        return None
+    if answer.code is Code.ABOVE_THRESHOLD and routine:
+        return None
+    tell(session, account, at, answer, routine=routine)
+    return None
+
+
+def confirmed_or_due(
+    session: Session, account: Account, confirmed: int | None, now: datetime, policy: Policy
+) -> int | None:
+    """Asked before a person's change: what they have confirmed, or what an open refill charges
+    without the change, if that is more (T18).
+    """
+    if confirmed is None or top_ups.open_top_up(session, account.id) is None:
+        return confirmed
+    due = top_ups.plan(top_ups.gather(session, account, now, policy))
+    return max(confirmed, due.amount if due.charges else 0)
+
+
+def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:
+    """T18: the change that is under way starts no refill; the next cause does."""
+    account.refill_held = True
+    decisions.note(session, account.id, Code.REFILL_HELD, why, now)
+
+
+def pause_for_dispute(
+    session: Session, account: Account, name: str, now: datetime, policy: Policy
+) -> None:
+    """L7: after a lost dispute automatic payments wait for a person."""
+    account.pause(now, by_dispute=True)
+    decisions.note(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
+    note_withdrawal(session, account, "Automatic payments were paused", now, policy)
+    tell(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
+
+
+def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
+    """T8: the one that is open already, or a new one."""
+    top_up = top_ups.open_top_up(session, account.id)
+    if top_up is None:
+        top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
+        session.add(top_up)
+        session.flush()
+        announce(session)
+    return top_up
+
+
+def tell(
+    session: Session,
+    account: Account,
+    at: Situation,
+    answer: Plan,
+    *,
+    top_up: TopUp | None = None,
+    routine: bool = False,
+) -> None:
+    """Say why nothing is charged: a line on the timeline, and an email where people must act
+    (T10, T17). The email's own line comes first, so that repeats of the answer are folded.
+
+    Where the burst breaker has stopped a charge, automatic payments are paused.
+    """
+    if answer.code is Code.PAUSED and not at.paused:
+        account.pause(at.now)
+        at = replace(at, paused=True)
+    if answer.code is Code.CAP_REACHED and answer.until is not None:
+        LowBalanceSettings.of(session, account.id).look_again(answer.until)
+    _owe_mail(session, account, at, answer)
+    line = timeline_line(at, answer, account.show)
+    last = decisions.latest(session, account.id) if routine else None
+    if last is None or (last.code, last.sentence) != (answer.code, line):
+        top_up_id = top_up.id if top_up else None
+        decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
+
+
+def _owe_mail(session: Session, account: Account, at: Situation, answer: Plan) -> None:
+    if _owe_own_mail(session, account, at, answer):
+        mark_mailed(session, account, at.now)
+    elif is_blocked(at, answer):
+        owe_blocked_mail(session, account, at, answer)
+
+
+def _owe_own_mail(session: Session, account: Account, at: Situation, answer: Plan) -> bool:
+    """T10: once per pause, and once per window of a limit. True if it is owed now."""
+    tongue = account.tongue
+    if answer.code is Code.PAUSED and account.paused_at is not None:
+        about = account.paused_at.isoformat()
+        facts = {"sentence": timeline_line(at, answer, account.show, tongue)}
+        return outbox.owe(session, account, NoticeKind.PAUSED, about, facts, at.now)
+    if answer.code is Code.CAP_REACHED and answer.until is not None:
+        facts = {
+            "sentence": timeline_line(at, answer, account.show, tongue),
+            "limit": limit_name(at, answer, account.show, tongue),
+            "until": account.mailed(answer.until, at.now),
+        }
+        about = f"{answer.limit}:{answer.until.isoformat()}"
+        return outbox.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
+    return False
+
+
+def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:
+    """N2: one mail per fall below a notification threshold; it moves no money."""
+    settings = LowBalanceSettings.of(session, account.id)
+    crossed = settings.owes_notification(account.balance, now)
+    if crossed is None:
+        return
+    threshold = account.show(crossed)
+    balance = account.show(account.balance)
+    facts = {
+        "balance": balance,
+        "threshold": threshold,
+        "at": account.mailed(now, now),
+        "what_next": what_next(session, account, now, policy),
+    }
+    if outbox.owe(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
+        decisions.note(
+            session,
+            account.id,
+            Code.NOTIFIED,
+            f"Low balance notification: {balance} is below {threshold}. An e-mail goes out.",
+            now,
+        )
+
+
+def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
+    """T13's sentence as plain text, for a mail."""
+    at = top_ups.gather(session, account, now, policy)
+    return plain(what_happens_next(at, account.show, account.tongue))

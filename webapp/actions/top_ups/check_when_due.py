@@ -1,0 +1,40 @@
+"""Look at the accounts whose time has come (T4): a suspension, a limit's window or the hour between
+two notifications has ended. The sweep is the safety net.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import each
+from webapp.actions.payment_methods.lift_suspensions import lift_suspensions
+from webapp.actions.top_ups.check_balance import look
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.payment_method import suspension_has_ended
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.settings import LowBalanceSettings
+
+
+def is_anything_due(session: Session, now: datetime) -> bool:
+    """One statement over two partial indexes: what the worker asks each round."""
+    look = exists().where(LowBalanceSettings.look_again_at <= now)
+    return bool(session.scalar(select(or_(exists().where(suspension_has_ended(now)), look))))
+
+
+def look_when_due(session: Session, now: datetime, policy: Policy) -> int:
+    """How many suspensions and accounts it was."""
+    lifted = lift_suspensions(session, now, policy)
+    due = session.scalars(
+        select(LowBalanceSettings.account_id).where(LowBalanceSettings.look_again_at <= now)
+    ).all()
+
+    def look_at(account_id: int) -> bool:
+        account = Account.locked(session, account_id)
+        settings = LowBalanceSettings.of(session, account_id)
+        settings.look_again_at = None  # the look says when to come again
+        look(session, account, "time has passed", now, policy, routine=True)
+        session.commit()
+        return True
+
+    return lifted + each(session, due, look_at, "account whose time has come")

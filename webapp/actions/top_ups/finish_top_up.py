@@ -1,0 +1,49 @@
+"""Charge the refill that a person has just opened and waits for (T18)."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.top_ups.top_up import top_up
+from webapp.clock import Clock
+from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.top_up import TopUp, TopUpState
+from webapp.ports import Processors
+
+PAUSE = 0.1
+"""Seconds between two looks at a charge that the worker has started."""
+
+LOOKS = 150
+
+
+def finish_top_up(
+    session: Session,
+    top_up_id: int,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Charge until the outcome is known, or only the processor can tell it.
+
+    The worker may have started the same refill: then its charge is awaited for 15 seconds.
+    """
+    for _ in range(LOOKS):
+        top_up(session, top_up_id, processors, clock, policy)
+        if not _is_being_charged(session, top_up_id):
+            return
+        sleep(PAUSE)
+
+
+def _is_being_charged(session: Session, top_up_id: int) -> bool:
+    """By another process or thread: its call has not returned yet, or its next one follows."""
+    session.rollback()
+    if session.get_one(TopUp, top_up_id).state != TopUpState.OPEN:
+        return False
+    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
+    last = payment.attempts[-1] if payment is not None and payment.attempts else None
+    return last is not None and last.state == AttemptState.STARTED

@@ -1,0 +1,45 @@
+"""A person resumes automatic payments after the burst breaker paused them (T10)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.domain.accounts import audit, decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.shared.policy import Policy
+
+
+def resume_automatic(
+    session: Session,
+    account_id: int,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    reason: str | None = None,
+    confirmed: int | None = None,
+) -> None:
+    """Start an empty window; resuming what is not paused changes nothing.
+
+    `reason`: the operator's. Without one, what the operator has paused stays so: `Conflict`.
+    Raises `ChargeUnconfirmed` as `look` does.
+    """
+    told = {} if reason is None else {"reason": texts.reason(reason)}
+    account = Account.locked(session, account_id)
+    if account.paused_by_operator and reason is None:
+        session.rollback()
+        raise Conflict("Your provider has paused automatic payments. Ask when they go on.")
+    if account.paused_at is not None:
+        confirmed = confirmed_or_due(session, account, confirmed, now, policy)
+        account.resume(now)
+        audit.record(session, account_id, actor, "resumed", now, **told)
+        who = actor.name if reason is None else "Your provider"
+        line = f"{who} resumed automatic payments."
+        decisions.note(session, account_id, Code.RESUMED, line, now)
+        look(session, account, "resumed", now, policy, confirmed=confirmed)
+    session.commit()

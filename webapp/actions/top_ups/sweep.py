@@ -1,0 +1,60 @@
+"""The safety net: find accounts below their threshold that nobody is looking after (T4)."""
+
+from datetime import datetime
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import each
+from webapp.actions.top_ups.check_balance import look, notify_if_low
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.settings import MAIL_INTERVAL, LowBalanceSettings, falls_below
+from webapp.domain.top_ups.top_up import TopUp, TopUpState
+
+
+def sweep(session: Session, now: datetime, policy: Policy) -> int:
+    """Look at each such account. How many top-ups that opened."""
+    has_open = exists().where(TopUp.account_id == Account.id, TopUp.state == TopUpState.OPEN)
+    due = session.scalars(
+        select(Account.id)
+        .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
+        .where(
+            falls_below(Account.balance, Account.attention_below),
+            LowBalanceSettings.refill_on,
+            falls_below(Account.balance, LowBalanceSettings.threshold),
+            ~has_open,
+        )
+    ).all()
+
+    def look_at(account_id: int) -> bool:
+        account = Account.locked(session, account_id)
+        opened = look(session, account, "sweep", now, policy, routine=True) is not None
+        session.commit()
+        return opened
+
+    return each(session, due, look_at, "account below the threshold")
+
+
+def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
+    """N5: tell what fell due within an hour after another mail, if it still holds."""
+    waiting = session.scalars(
+        select(Account.id)
+        .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
+        .where(
+            falls_below(Account.balance, Account.attention_below),
+            LowBalanceSettings.notification_on,
+            or_(
+                LowBalanceSettings.notified_at <= now - MAIL_INTERVAL,
+                LowBalanceSettings.notified_at >= now + MAIL_INTERVAL,
+            ),
+            falls_below(Account.balance, LowBalanceSettings.armed_below),
+        )
+    ).all()
+
+    def tell(account_id: int) -> bool:
+        notify_if_low(session, Account.locked(session, account_id), now, policy)
+        session.commit()
+        return True
+
+    return each(session, waiting, tell, "account to notify")

@@ -1,0 +1,128 @@
+"""Carry an open top-up through its methods, one after the other (T5–T9, T11, T14)."""
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import Going, always
+from webapp.actions.payments.charge import charge
+from webapp.actions.payments.failure_emails import fail_payment
+from webapp.actions.top_ups.check_balance import tell
+from webapp.clock import Clock
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.top_ups.top_up import Plan, Situation, TopUp, TopUpState
+from webapp.domain.webhooks import payloads
+from webapp.ports import Processors
+
+
+def top_up(
+    session: Session,
+    top_up_id: int,
+    processors: Processors,
+    clock: Clock,
+    policy: Policy,
+    going: Going = always,
+) -> None:
+    """Charge until one method has paid, all have failed, or an outcome is unknown.
+
+    Safe to run twice at once and after a crash: each attempt is claimed under the account's lock,
+    and an open attempt ends the loop. So the next process carries on what this one leaves.
+    """
+    while going():
+        attempt_id = start_attempt(session, top_up_id, clock, policy)
+        if attempt_id is None:
+            return
+        charge(session, attempt_id, processors, clock, policy)
+
+
+def start_attempt(session: Session, top_up_id: int, clock: Clock, policy: Policy) -> int | None:
+    """The final check (T14): read everything again under the lock, and write the attempt.
+
+    None if nothing is to be charged now; the top-up then is closed, or waits for an answer.
+    """
+    account_id, state = session.execute(_ACCOUNT_AND_STATE, {"top_up_id": top_up_id}).one()
+    if state != TopUpState.OPEN:
+        session.rollback()
+        return None  # as nearly always after a charge; it is not worth a lock
+    account = Account.locked(session, account_id)
+    top_up = session.get_one(TopUp, top_up_id, populate_existing=True)
+    payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
+    if top_up.state != TopUpState.OPEN or (payment is not None and payment.has_open_attempt):
+        session.rollback()
+        return None
+    tried = payment.tried_method_ids if payment else frozenset()
+    # The time is read under the lock: an attempt that waited for a Resume counts after it (T10).
+    at = top_ups.gather(session, account, clock.now(), policy, tried=tried)
+    plan = top_ups.plan(at)
+    if not plan.charges:
+        _rest(session, account, top_up, payment, at, plan)
+        session.commit()
+        return None
+    attempt_id = _write_attempt(session, account, top_up, payment, at, plan).id
+    session.commit()
+    return attempt_id
+
+
+def _write_attempt(
+    session: Session,
+    account: Account,
+    top_up: TopUp,
+    payment: Payment | None,
+    at: Situation,
+    plan: Plan,
+) -> Attempt:
+    if payment is None:
+        payment = Payment(
+            account_id=account.id,
+            kind=PaymentKind.AUTOMATIC,
+            currency=account.currency,
+            top_up_id=top_up.id,
+            created_at=at.now,
+        )
+        session.add(payment)
+    payment.amount = plan.amount
+    method = plan.methods[0]
+    settings = LowBalanceSettings.of(session, account.id)
+    attempt = Attempt.start(payment, method, at.now, settings_version=settings.version)
+    session.add(attempt)
+    session.flush()
+    line = (
+        f"Charging {account.show(plan.amount)} to {method.label}: the balance "
+        f"{account.show(at.balance)} is below {account.show(at.choice.threshold or 0)}."
+    )
+    if at.tried:
+        line = f"Charging {account.show(plan.amount)} to {method.label}, the next in line."
+    decisions.note(
+        session, account.id, Code.CHARGING, line, at.now, attempt_id=attempt.id, top_up_id=top_up.id
+    )
+    return attempt
+
+
+def _rest(
+    session: Session,
+    account: Account,
+    top_up: TopUp,
+    payment: Payment | None,
+    at: Situation,
+    plan: Plan,
+) -> None:
+    """Nothing is charged now: wait for an answer, or close and say why."""
+    if plan.code is Code.WAITING:
+        return
+    tell(session, account, at, plan, top_up=top_up)
+    all_failed = plan.code is Code.ALL_FAILED
+    top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, at.now)
+    if all_failed:
+        amount = payment.amount if payment is not None else None
+        payloads.top_up(session, account, top_up.id, at.now, succeeded=False, amount=amount)
+    if payment is not None:
+        fail_payment(session, account, payment, at.now, at.policy, all_failed=all_failed)
+
+
+_ACCOUNT_AND_STATE = select(TopUp.account_id, TopUp.state).where(TopUp.id == bindparam("top_up_id"))

@@ -1,0 +1,29 @@
+"""Record the holds whose time has passed. They hold nothing since then, recorded or not (T12)."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import each
+from webapp.domain.accounts.account import Account
+from webapp.domain.usage import holds
+from webapp.domain.usage.holds import Hold, HoldState
+
+
+def expire_holds(session: Session, now: datetime) -> int:
+    """How many were recorded."""
+    due = session.execute(select(Hold.account_id, Hold.reference).where(holds.over(now))).all()
+    session.rollback()
+
+    def expire(one: tuple[int, str]) -> bool:
+        account_id, reference = one
+        account = Account.locked(session, account_id)
+        hold = holds.find(session, account_id, reference)
+        is_over = hold.state == HoldState.OPEN and hold.standing(now) is HoldState.EXPIRED
+        if is_over:
+            hold.end(account, HoldState.EXPIRED, now)
+        session.commit()
+        return is_over
+
+    return each(session, [(row.account_id, row.reference) for row in due], expire, "hold")

@@ -1,0 +1,175 @@
+"""Post the usage of a file that a person has sent, line by line; safe to send again (L12)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.actions.usage.post_usage import post_usage
+from webapp.clock import Clock
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.shared.policy import Policy
+from webapp.domain.usage import csv_reader
+from webapp.domain.usage import record as usage
+from webapp.domain.usage.csv_reader import Line
+from webapp.domain.usage.imports import MOST_FAULTS, NAME_LENGTH, ImportState, UsageImport
+from webapp.domain.usage.record import Usage, Verdict
+
+BATCH = 1_000
+"""Lines in one transaction: other writers wait for it."""
+
+
+def import_usage(
+    session: Session,
+    account_id: int,
+    file: BinaryIO,
+    file_name: str,
+    size: int,
+    key: str,
+    actor: Actor,
+    clock: Clock,
+    policy: Policy,
+    wake: Callable[[], None],
+) -> int:
+    """The import's id. `key` is made with the form. Raises `Conflict` for a form that was sent."""
+    import_id = _begin(session, account_id, file_name, size, key, actor, clock.now())
+    currency = session.get_one(Account, account_id).currency
+    session.rollback()
+    run = _Run(session, account_id, import_id, currency, clock, policy, wake)
+    try:
+        for line in csv_reader.read(file, account_is_known=True):
+            run.take(line, file.tell())
+    except csv_reader.BadHeader as bad:
+        run.refuse(str(bad))
+        return import_id
+    run.end(actor)
+    return import_id
+
+
+def _begin(
+    session: Session,
+    account_id: int,
+    file_name: str,
+    size: int,
+    key: str,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    begin_writing(session)
+    run = UsageImport(
+        account_id=account_id,
+        user_id=actor.user_id,
+        request_key=key,
+        file_name=_readable(file_name),
+        size=size,
+        started_at=now,
+        went_on_at=now,
+    )
+    session.add(run)
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        raise Conflict("This form was sent already.", code="form_used") from None
+    import_id = run.id
+    session.commit()
+    return import_id
+
+
+def _readable(name: str) -> str:
+    """The last part of a path, without what no one can read."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH] or "usage.csv"
+
+
+@dataclass
+class _Run:
+    session: Session
+    account_id: int
+    import_id: int
+    currency: str
+    clock: Clock
+    policy: Policy
+    wake: Callable[[], None]
+    waiting: list[tuple[Line, Usage]] = field(default_factory=list)
+    unsaved: int = 0
+    """Lines since the counts were last saved."""
+    faults: list[list[object]] = field(default_factory=list)
+    posted: int = 0
+    duplicate: int = 0
+    bad: int = 0
+    at: int = 0
+
+    def take(self, line: Line, at: int) -> None:
+        self.at = at
+        self.unsaved += 1
+        try:
+            record = line.parse_for(self.account_id, self.currency, self.clock.now())
+            self.waiting.append((line, record))
+        except Invalid as invalid:
+            said = "; ".join(f"{name}: {words}" for name, words in invalid.fields.items())
+            self._tell_bad(line, line.fault or said)
+        if self.unsaved >= BATCH:
+            self.post()
+
+    def post(self) -> None:
+        if self.waiting:
+            sent = [record for _, record in self.waiting]
+            now = self.clock.now()
+            receipt = post_usage(self.session, self.account_id, sent, now, self.policy)
+            self.wake()
+            for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
+                self.posted += verdict is Verdict.POSTED
+                self.duplicate += verdict is Verdict.DUPLICATE
+                refused = usage.refusal(verdict, record, self.policy.usage_max)
+                for name, words in refused.items():
+                    self._tell_bad(line, f"{name}: {words}")
+            self.waiting = []
+        self.unsaved = 0
+        self._note(ImportState.RUNNING)
+
+    def end(self, actor: Actor) -> None:
+        self.post()
+        session, run = self.session, self._noted(ImportState.DONE)
+        run.read, run.faults = run.size, self.faults
+        audit.record(
+            session,
+            self.account_id,
+            actor,
+            "usage_imported",
+            self.clock.now(),
+            file=run.file_name,
+            posted=self.posted,
+            duplicate=self.duplicate,
+            bad=self.bad,
+        )
+        session.commit()
+
+    def refuse(self, why: str) -> None:
+        session, run = self.session, self._noted(ImportState.REFUSED)
+        run.why = why[:300]
+        session.commit()
+
+    def _note(self, state: ImportState) -> None:
+        session = self.session
+        self._noted(state)
+        session.commit()
+
+    def _noted(self, state: ImportState) -> UsageImport:
+        begin_writing(self.session)
+        run = self.session.get_one(UsageImport, self.import_id)
+        run.state, run.went_on_at, run.read = state, self.clock.now(), self.at
+        run.posted, run.duplicate, run.bad = self.posted, self.duplicate, self.bad
+        return run
+
+    def _tell_bad(self, line: Line, reason: str) -> None:
+        self.bad += line.records
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append([line.where, reason, line.records])

@@ -1,0 +1,54 @@
+"""A call or a job begins: hold what it is expected to cost (T12)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.domain import ledger
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.usage import holds
+from webapp.domain.usage.holds import LIFE, Hold
+
+
+@dataclass(frozen=True)
+class Opened:
+    hold: Hold
+    is_new: bool
+
+
+def open_hold(
+    session: Session,
+    account_id: int,
+    reference: str,
+    amount: int,
+    now: datetime,
+    lasts: timedelta = LIFE,
+) -> Opened:
+    """`amount` in micros. The same again finds it open, and changes nothing.
+
+    Raises `Conflict` where it is open with another amount, is over, or its usage has come already.
+    """
+    account = Account.locked(session, account_id)
+    hold = holds.by_reference(session, account_id, reference)
+    if hold is not None:
+        session.rollback()
+        holds.insist_on_open(hold, now)
+        if hold.amount != amount:
+            raise Conflict(f"{reference} is held with another amount. Change it by PATCH.")
+        return Opened(hold, is_new=False)
+    if ledger.has_reference(session, account_id, reference):
+        raise Conflict(f"The usage of {reference} has been posted already.", code="hold_over")
+    holds.insist_on_countable(session, account, amount, now)
+    hold = Hold(
+        account_id=account_id,
+        reference=reference,
+        amount=amount,
+        opened_at=now,
+        expires_at=now + lasts,
+    )
+    session.add(hold)
+    account.open_holds += 1
+    session.commit()
+    return Opened(hold, is_new=True)

@@ -1,0 +1,175 @@
+"""Usage arrives: debit it once, and look at the thresholds in the same transaction (T4, L12)."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp.actions.top_ups.check_balance import look, notify_if_low
+from webapp.database.base import begin_writing
+from webapp.domain import ledger
+from webapp.domain.accounts import decisions
+from webapp.domain.accounts.account import Account, Standing
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.ledger import Entry, EntryKind
+from webapp.domain.shared.money import LARGEST
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.usage import holds
+from webapp.domain.usage.record import Usage, Verdict
+from webapp.domain.webhooks import payloads
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UsageReceipt:
+    balance: int
+    """Micros, after the batch."""
+    verdicts: tuple[Verdict, ...]
+    """One for each record, in the order they came."""
+    opened_top_up: bool
+
+
+def post_usage(
+    session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
+) -> UsageReceipt:
+    """Debit each record by itself. Usage is never refused for lack of balance (L1).
+
+    A record above USAGE_MAX is refused, whichever way it comes (L14).
+    """
+    return post_usage_of_many(session, {account_id: usages}, now, policy)[account_id]
+
+
+def post_usage_of_many(
+    session: Session,
+    usages: Mapping[int, Sequence[Usage]],
+    now: datetime,
+    policy: Policy,
+) -> dict[int, UsageReceipt]:
+    """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
+    begin_writing(session)
+    receipts = _post(session, usages, now, policy)
+    written = {Verdict.POSTED, Verdict.TOO_LARGE}
+    if any(not written.isdisjoint(receipt.verdicts) for receipt in receipts.values()):
+        session.commit()
+    else:
+        session.rollback()
+    return receipts
+
+
+def _post(
+    session: Session, usages: Mapping[int, Sequence[Usage]], now: datetime, policy: Policy
+) -> dict[int, UsageReceipt]:
+    accounts = Standing.lock(session, usages)
+    claimed = _claimed(session, usages)
+    judged = {it: _judge(mine, claimed[it], policy) for it, mine in usages.items()}
+    balances = ledger.append_to_many(
+        session, ((it, accounts[it].balance, entries) for it, (_, entries) in judged.items()), now
+    )
+    receipts = {}
+    for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
+        quiet = not entries or accounts[account_id].is_quiet_at(balance)
+        opened = not quiet and _follow(session, account_id, entries, now, policy)
+        if Verdict.TOO_LARGE in verdicts:
+            _tell_too_large(session, account_id, usages[account_id], verdicts, now, policy)
+        receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
+    return receipts
+
+
+def _judge(
+    usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
+) -> tuple[list[Verdict], list[Entry]]:
+    """A verdict for each record, and what is to be posted: a reference is whose it is first."""
+    verdicts, entries = [], []
+    for usage in usages:
+        amount, reference = -usage.amount, usage.reference
+        known = claimed.get(reference)
+        if known is None and usage.amount > policy.usage_max:
+            verdicts.append(Verdict.TOO_LARGE)
+        elif known is None:
+            claimed[reference] = amount
+            verdicts.append(Verdict.POSTED)
+            entries.append(
+                Entry(EntryKind.USAGE, amount, usage.occurred_at, usage.description, reference)
+            )
+        else:
+            verdicts.append(Verdict.DUPLICATE if known == amount else Verdict.CONFLICT)
+    return verdicts, entries
+
+
+def _tell_too_large(
+    session: Session,
+    account_id: int,
+    usages: Sequence[Usage],
+    verdicts: Sequence[Verdict],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """L14: one line on the account's timeline and in the log, however many were refused."""
+    refused = [
+        it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
+    ]
+    largest = max(refused, key=lambda it: it.amount)
+    show = session.get_one(Account, account_id).show
+    amount = show(min(largest.amount, LARGEST))
+    if largest.amount > LARGEST:
+        amount = f"more than {amount}"
+    which = f"Usage of {amount} ({largest.reference}) was"
+    if len(refused) > 1:
+        which = f"{len(refused):,} usage records, up to {amount}, were"
+    line = f"{which} refused: a record may be at most {show(policy.usage_max)}."
+    decisions.note(session, account_id, Code.USAGE_TOO_LARGE, line, now)
+    log.warning("account %s: %s", account_id, line)
+
+
+def _follow(
+    session: Session, account_id: int, posted: Sequence[Entry], now: datetime, policy: Policy
+) -> bool:
+    """What follows from a debit; whether it opened a top-up."""
+    account = Account.lock(session, account_id)
+    references = [entry.reference for entry in posted if entry.reference]
+    holds.end_with_usage(session, account, references, now)
+    payloads.balance(session, account, now)
+    return _look_if_low(session, account, now, policy)
+
+
+def _look_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:
+    """A debit that leaves the balance at or above the threshold could not lead to a charge."""
+    if not account.is_low:
+        return False
+    settings = LowBalanceSettings.of(session, account.id)
+    if not settings.is_below_refill(account.balance):
+        notify_if_low(session, account, now, policy)
+        return False
+    return look(session, account, "usage", now, policy) is not None
+
+
+# All references in one parameter: a statement with a thousand of them is built anew each time.
+_POSTED = {
+    "sqlite": text(
+        "SELECT account_id, reference, amount FROM json_each(:sent) AS sent "
+        "CROSS JOIN ledger_entry ON account_id = json_extract(sent.value, '$[0]') "
+        "AND reference = json_extract(sent.value, '$[1]')"
+    ),
+    "postgresql": text(
+        "SELECT account_id, reference, amount FROM json_array_elements(CAST(:sent AS json)) "
+        "AS sent (value) JOIN ledger_entry ON account_id = CAST(sent.value ->> 0 AS integer) "
+        "AND reference = sent.value ->> 1"
+    ),
+}
+
+
+def _claimed(session: Session, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
+    """What the ledger holds under the references that were sent: micros, by account."""
+    connection = session.connection()
+    sent = [(account_id, usage.reference) for account_id, mine in usages.items() for usage in mine]
+    rows = connection.execute(_POSTED[connection.dialect.name], {"sent": json.dumps(sent)})
+    claimed: dict[int, dict[str, int]] = {account_id: {} for account_id in usages}
+    for account_id, reference, amount in rows:
+        claimed[account_id][reference] = amount
+    return claimed

@@ -1,0 +1,27 @@
+"""A person says how they are called."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.texts import NAME_LENGTH
+from webapp.domain.users.user import User
+
+
+def change_name(session: Session, user_id: int, name: str, actor: Actor, now: datetime) -> None:
+    """It stands in every account of theirs, and in each one's audit log. Raises `Invalid`."""
+    name = name.strip()
+    if fault := "Enter your name" if not name else texts.fault(name, NAME_LENGTH):
+        raise Invalid({"name": fault})
+    begin_writing(session)
+    user = session.get_one(User, user_id)
+    if user.name != name:
+        before, user.name = user.name, name
+        accounts = [account.id for account in user.accounts]
+        audit.record_in_each(session, accounts, actor, "name", now, before=before, after=name)
+    session.commit()

@@ -1,0 +1,44 @@
+"""Free the address of a sign-up that nobody confirms: it may be somebody else's."""
+
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.actions.batch import each
+from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.users.sessions import end_sessions
+from webapp.domain.users.user import User
+
+UNCONFIRMED_FOR = timedelta(days=7)
+
+NO_PASSWORD = ""
+"""No password matches it."""
+
+
+def expire_sign_ups(session: Session, now: datetime) -> int:
+    """How many expired. The account stays, for its history, without anybody who can sign in."""
+    overdue = (User.unconfirmed_since <= now - UNCONFIRMED_FOR, User.password_hash != NO_PASSWORD)
+    due = session.scalars(select(User.id).where(*overdue)).all()
+    session.rollback()
+
+    def expire(user_id: int) -> bool:
+        begin_writing(session)
+        user = session.scalar(select(User).where(User.id == user_id, *overdue).with_for_update())
+        if user is None:
+            session.rollback()
+            return False
+        revoke_unconfirmed_access(session, user, audit.SYSTEM, now)
+        revoke_pending_access(session, user, audit.SYSTEM, now)
+        end_sessions(session, user)
+        accounts = [account.id for account in user.accounts]
+        audit.record_in_each(session, accounts, audit.SYSTEM, "sign_up_expired", now)
+        user.email = f"expired-{user.id}-{token_hex(8)}@sign-up.invalid"
+        user.name, user.password_hash = "Expired sign-up", NO_PASSWORD
+        session.commit()
+        return True
+
+    return each(session, due, expire, "sign-up")

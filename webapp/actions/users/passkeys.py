@@ -1,0 +1,237 @@
+"""Add, rename and remove passkeys, and authenticate with one.
+
+The protocol is py_webauthn's; it is imported where it is used, for it takes long to load.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.actions.users.security_emails import PASSKEY_ADDED, PASSKEY_REMOVED, owe_security_email
+from webapp.clock import Clock
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Conflict, Invalid, Refusal
+from webapp.domain.users import passkeys
+from webapp.domain.users.passkeys import MOST, NAME_LENGTH, Passkey, RelyingParty
+from webapp.domain.users.sessions import UserSession
+from webapp.domain.users.user import User
+
+REFUSED = "Your browser’s answer could not be verified. Try again."
+
+
+def creation_options(
+    session: Session, user_id: int, challenge: bytes, party: RelyingParty
+) -> dict[str, Any]:
+    """For `navigator.credentials.create`, as JSON."""
+    from webauthn import generate_registration_options
+    from webauthn.helpers import base64url_to_bytes, options_to_json_dict
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        PublicKeyCredentialDescriptor,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
+    user = session.get_one(User, user_id)
+    there = passkeys.of_user(session, user_id)
+    options = generate_registration_options(
+        rp_id=party.host,
+        rp_name=party.name,
+        user_id=user.id.to_bytes(8),
+        user_name=user.email,
+        user_display_name=user.name,
+        challenge=challenge,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+        exclude_credentials=[
+            PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.credential_id)) for one in there
+        ],
+    )
+    return options_to_json_dict(options)
+
+
+def request_options(challenge: bytes, party: RelyingParty) -> dict[str, Any]:
+    """For `navigator.credentials.get`, as JSON. The person chooses among their passkeys."""
+    from webauthn import generate_authentication_options
+    from webauthn.helpers import options_to_json_dict
+    from webauthn.helpers.structs import UserVerificationRequirement
+
+    options = generate_authentication_options(
+        rp_id=party.host,
+        challenge=challenge,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def add_passkey(
+    session: Session,
+    user_id: int,
+    name: str,
+    credential: str,
+    challenge: bytes,
+    party: RelyingParty,
+    actor: Actor,
+    now: datetime,
+) -> Passkey:
+    """`credential`: the browser's JSON. Raises `Invalid`, `Conflict`, or `Refusal`."""
+    from webauthn import verify_registration_response
+    from webauthn.helpers import bytes_to_base64url
+    from webauthn.helpers.exceptions import WebAuthnException
+
+    name = _insist_on_name(name)
+    try:
+        verified = verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.host,
+            expected_origin=party.origin,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, ValueError) as error:
+        raise Refusal(REFUSED) from error
+    begin_writing(session)
+    if len(passkeys.of_user(session, user_id)) >= MOST:
+        session.rollback()
+        raise Conflict(f"You have {MOST} passkeys. Remove one first.")
+    passkey = Passkey(
+        user_id=user_id,
+        credential_id=bytes_to_base64url(verified.credential_id),
+        public_key=verified.credential_public_key,
+        sign_count=verified.sign_count,
+        name=name,
+        created_at=now,
+    )
+    session.add(passkey)
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        raise Conflict("This passkey is saved already.") from None
+    _tell(session, user_id, "passkey_added", PASSKEY_ADDED, name, actor, now)
+    session.commit()
+    return passkey
+
+
+def sign_in_with_passkey(
+    session: Session,
+    credential: str,
+    challenge: bytes,
+    party: RelyingParty,
+    address: str,
+    now: datetime,
+) -> int:
+    """The person's id. Raises `Refusal`."""
+    passkey = _authenticate(session, credential, challenge, party, now)
+    user = passkey.user
+    actor, accounts = Actor(user.id, user.name, address), [account.id for account in user.accounts]
+    audit.record_in_each(session, accounts, actor, "signed_in", now, by="passkey")
+    user_id = user.id
+    session.commit()
+    return user_id
+
+
+def prove_with_passkey(
+    session: Session,
+    session_id: int,
+    credential: str,
+    challenge: bytes,
+    party: RelyingParty,
+    clock: Clock,
+) -> bool:
+    """Re-authenticate the signed-in person; False if the passkey is not theirs or not valid."""
+    try:
+        passkey = _authenticate(session, credential, challenge, party, clock.now())
+    except Refusal:
+        return False
+    here = session.get(UserSession, session_id)
+    if here is None or here.user_id != passkey.user_id:
+        session.rollback()
+        return False
+    here.proved_at = clock.wall()
+    session.commit()
+    return True
+
+
+def rename_passkey(session: Session, user_id: int, passkey_id: int, name: str) -> None:
+    """Raises `NotFound` or `Invalid`."""
+    name = _insist_on_name(name)
+    begin_writing(session)
+    passkeys.find(session, user_id, passkey_id).name = name
+    session.commit()
+
+
+def remove_passkey(
+    session: Session, user_id: int, passkey_id: int, actor: Actor, now: datetime
+) -> str:
+    """Its name. Raises `NotFound`."""
+    begin_writing(session)
+    passkey = passkeys.find(session, user_id, passkey_id)
+    name = passkey.name
+    session.delete(passkey)
+    _tell(session, user_id, "passkey_removed", PASSKEY_REMOVED, name, actor, now)
+    session.commit()
+    return name
+
+
+def _authenticate(
+    session: Session, credential: str, challenge: bytes, party: RelyingParty, now: datetime
+) -> Passkey:
+    """The passkey that signed the challenge, in the write transaction that is under way."""
+    from webauthn import verify_authentication_response
+    from webauthn.helpers.exceptions import WebAuthnException
+
+    begin_writing(session)
+    passkey = passkeys.by_credential(session, _credential_id(credential))
+    if passkey is None:
+        session.rollback()
+        raise Refusal("This passkey is not known here. Sign in another way and add it again.")
+    try:
+        verified = verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.host,
+            expected_origin=party.origin,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, ValueError) as error:
+        session.rollback()
+        raise Refusal(REFUSED) from error
+    if not passkey.use(session, verified.new_sign_count, now):
+        session.rollback()
+        raise Refusal(REFUSED)
+    return passkey
+
+
+def _credential_id(credential: str) -> str:
+    try:
+        return str(json.loads(credential)["id"])
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
+def _insist_on_name(name: str) -> str:
+    name = " ".join(name.split())
+    fault = texts.fault(name, NAME_LENGTH) if name else "Enter a name, such as your device’s"
+    if fault:
+        raise Invalid({"passkey_name": fault})
+    return name
+
+
+def _tell(
+    session: Session, user_id: int, kind: str, what: str, name: str, actor: Actor, now: datetime
+) -> None:
+    user = session.get_one(User, user_id)
+    accounts = [account.id for account in user.accounts]
+    audit.record_in_each(session, accounts, actor, kind, now, passkey=name)
+    owe_security_email(session, user_id, what, actor, now, name)

@@ -1,0 +1,138 @@
+"""Passwords: forgotten, chosen anew, changed."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.shared.i18n import ENGLISH
+from webapp.domain.users import passwords
+from webapp.domain.users.sessions import end_sessions
+from webapp.domain.users.user import User
+
+RESET_WITHIN = timedelta(hours=1)
+
+DEAD = "This link does not work any more. Ask for a new one."
+
+
+def forget_password(session: Session, email: str, address: str, now: datetime) -> None:
+    """Owe the person a link. It does, and takes, as much for an address that nobody has."""
+    begin_writing(session)
+    user = User.by_email(session, email)
+    trial = session.begin_nested()
+    _owe_link(session, user, now)
+    if user is None:
+        trial.rollback()
+    else:
+        trial.commit()
+    accounts = [account.id for account in user.accounts] if user else []
+    actor = Actor(user.id if user else None, user.name if user else "Unknown person", address)
+    audit.record_in_each(session, accounts, actor, "password_forgotten", now)
+    session.commit()
+
+
+def reset_password(
+    session: Session,
+    user_id: int,
+    version: int,
+    expires: int,
+    password: str,
+    address: str,
+    now: datetime,
+) -> None:
+    """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
+    _insist_on_rule(session.get(User, user_id), password)
+    hashed = passwords.hash_password(password)
+    begin_writing(session)
+    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
+    if user is None or not is_alive(user, version, expires, now):
+        session.rollback()
+        raise Refusal(DEAD)
+    actor = Actor(user.id, user.name, address)
+    if not user.is_confirmed:
+        revoke_unconfirmed_access(session, user, actor, now)
+        user.confirm()  # the email has reached them
+    _choose(session, user, hashed, actor, now)
+    session.commit()
+
+
+def is_alive(user: User, version: int, expires: int, now: datetime) -> bool:
+    """A link dies with the sessions of its time: so it works once."""
+    return user.session_version == version and now.timestamp() < expires
+
+
+def change_password(
+    session: Session,
+    user_id: int,
+    present: str,
+    password: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
+) -> None:
+    """All sessions but `keep` end. Raises `Invalid`."""
+    user = session.get_one(User, user_id)
+    if not passwords.is_right(present, user.password_hash):
+        audit_refusal(session, user, actor, now)
+        raise Invalid({"present": "That is not your password"})
+    _insist_on_rule(user, password)
+    hashed = passwords.hash_password(password)
+    begin_writing(session)
+    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    _choose(session, user, hashed, actor, now, keep=keep)
+    session.commit()
+
+
+def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> None:
+    accounts = [account.id for account in user.accounts]
+    begin_writing(session)
+    audit.record_in_each(session, accounts, actor, "proof_refused", now)
+    session.commit()
+
+
+def _choose(
+    session: Session,
+    user: User,
+    hashed: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
+) -> None:
+    user.password_hash = hashed
+    end_sessions(session, user, keep=keep)
+    revoke_pending_access(session, user, actor, now)
+    language = user.tongue.language
+    at = datetimes.mailed(now, "UTC", now, language)
+    facts = {"name": user.name, "email": user.email, "at": at}
+    kind = NoticeKind.PASSWORD_CHANGED
+    outbox.owe_person(session, user.id, user.email, kind, facts, language, now)
+    accounts = [account.id for account in user.accounts]
+    audit.record_in_each(session, accounts, actor, "password_changed", now)
+
+
+def _owe_link(session: Session, user: User | None, now: datetime) -> None:
+    until, language = now + RESET_WITHIN, (user.tongue if user else ENGLISH).language
+    facts = {
+        "name": user.name if user else "",
+        "email": user.email if user else "",
+        "until": datetimes.mailed(until, "UTC", now, language),
+        "link": [user.id, user.session_version, int(until.timestamp())] if user else [],
+    }
+    user_id, recipient = (user.id, user.email) if user else (None, "")
+    kind = NoticeKind.RESET_PASSWORD
+    outbox.owe_person(session, user_id, recipient, kind, facts, language, now)
+
+
+def _insist_on_rule(user: User | None, password: str) -> None:
+    own = [user.email, user.name, *(it.name for it in user.accounts)] if user else []
+    if fault := passwords.fault(password, own):
+        raise Invalid({"password": fault})

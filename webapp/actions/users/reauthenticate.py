@@ -1,0 +1,32 @@
+"""Re-authenticate the signed-in person (password, or code where a second factor is on)."""
+
+from sqlalchemy.orm import Session
+
+from webapp.clock import Clock
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.users import passwords, second_factor
+from webapp.domain.users.sessions import UserSession
+
+
+def prove(session: Session, session_id: int, proof: str, actor: Actor, clock: Clock) -> bool:
+    """Whether `proof` is their password or, where the second factor is on, a code of it.
+
+    A password alone then proves nothing: whoever stole it must not turn the second factor off.
+    """
+    now = clock.now()
+    user = session.get_one(UserSession, session_id).user
+    hashed, accounts = user.password_hash, [account.id for account in user.accounts]
+    right = not user.has_second_factor and passwords.is_right(proof, hashed)
+    begin_writing(session)
+    here = session.get(UserSession, session_id)
+    if here is not None and here.user.has_second_factor:
+        right = bool(second_factor.accept(session, here.user, proof, now))
+    if here is not None and right:
+        here.proved_at = clock.wall()
+    else:
+        right = False
+        audit.record_in_each(session, accounts, actor, "proof_refused", now)
+    session.commit()
+    return right

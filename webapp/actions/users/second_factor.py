@@ -1,0 +1,123 @@
+"""Turn the second factor on and off, and renew its recovery codes."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.users.security_emails import (
+    RECOVERY_CODES,
+    SECOND_FACTOR_OFF,
+    SECOND_FACTOR_ON,
+    owe_security_email,
+)
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
+from webapp.domain.users import second_factor
+from webapp.domain.users.sessions import end_sessions
+from webapp.domain.users.user import User
+
+WRONG_CODE = "That is not the code that your app shows now"
+
+
+def turn_on(
+    session: Session,
+    user_id: int,
+    secret: str,
+    code: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    keep: int | None = None,
+) -> list[str]:
+    """The recovery codes, shown this once. All sessions but `keep` end.
+
+    Raises `Invalid` for a wrong code, else `Conflict`.
+    """
+    step = second_factor.step_of(secret, code, now)
+    if step is None:
+        raise Invalid({"code": WRONG_CODE})
+    user = _writing(session, user_id)
+    if user.totp_secret is not None:
+        session.rollback()
+        raise Conflict("Two-step sign-in is on already.")
+    user.totp_secret, user.totp_step, user.totp_since = secret, step, now
+    codes = second_factor.issue_recovery_codes(session, user_id, now)
+    end_sessions(session, user, keep=keep)
+    owe_security_email(session, user_id, SECOND_FACTOR_ON, actor, now)
+    audit.record_in_each(session, _accounts(user), actor, "second_factor_on", now)
+    session.commit()
+    return codes
+
+
+def turn_off(
+    session: Session, user_id: int, actor: Actor, now: datetime, *, keep: int | None = None
+) -> None:
+    """All sessions but `keep` end. Raises `Refusal` where an account requires it."""
+    user = _writing(session, user_id)
+    insisting = [account.name for account in user.accounts if account.second_factor_required]
+    if insisting:
+        session.rollback()
+        raise Refusal(f"{insisting[0]} asks everybody for two-step sign-in, so it stays on.")
+    if user.totp_secret is not None:
+        user.totp_secret = user.totp_since = None
+        second_factor.forget_recovery_codes(session, user_id)
+        end_sessions(session, user, keep=keep)
+        owe_security_email(session, user_id, SECOND_FACTOR_OFF, actor, now)
+        audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
+    session.commit()
+
+
+def reset_second_factor(
+    session: Session, email: str, reason: str, actor: Actor, now: datetime
+) -> None:
+    """The operator's, for who has lost phone and codes. Raises `NotFound`, or `Refusal`."""
+    if not reason.strip():
+        raise Refusal("Say why: it stands in the audit log.")
+    begin_writing(session)
+    user = User.by_email(session, email)
+    if user is None or user.totp_secret is None:
+        session.rollback()
+        raise NotFound(f"A second factor of {email}")
+    user.totp_secret = user.totp_since = None
+    end_sessions(session, user)
+    owe_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
+    second_factor.forget_recovery_codes(session, user.id)
+    told = {"person": user.name, "reason": reason.strip()}
+    audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **told)
+    session.commit()
+
+
+def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> list[str]:
+    """Those before no longer work. Raises `Refusal` where the second factor is off."""
+    user = _writing(session, user_id)
+    if user.totp_secret is None:
+        session.rollback()
+        raise Refusal("Turn on two-step sign-in first.")
+    codes = second_factor.issue_recovery_codes(session, user_id, now)
+    owe_security_email(session, user_id, RECOVERY_CODES, actor, now)
+    audit.record_in_each(session, _accounts(user), actor, "recovery_codes", now)
+    session.commit()
+    return codes
+
+
+def require_second_factor(
+    session: Session, account_id: int, on: bool, actor: Actor, now: datetime
+) -> None:
+    """Whether everybody in the account must have one; setting it twice changes nothing."""
+    account = Account.locked(session, account_id)
+    if account.second_factor_required != on:
+        account.second_factor_required = on
+        audit.record(session, account_id, actor, "second_factor_required", now, on=on)
+    session.commit()
+
+
+def _writing(session: Session, user_id: int) -> User:
+    begin_writing(session)
+    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+
+
+def _accounts(user: User) -> list[int]:
+    return [account.id for account in user.accounts]

@@ -1,0 +1,47 @@
+"""Email people about changes to how they sign in, so that nobody else makes one unnoticed."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.i18n import N_
+from webapp.domain.users.user import User
+
+SECOND_FACTOR_ON = N_("Two-step sign-in was turned on")
+SECOND_FACTOR_OFF = N_("Two-step sign-in was turned off")
+RECOVERY_CODES = N_("New recovery codes were created")
+EMAIL_CHANGE_REQUESTED = N_("A change of your email address was requested")
+KEY_CREATED = N_("An API key was created")
+KEY_ROTATED = N_("An API key was rotated")
+KEY_REVOKED = N_("An API key was revoked")
+PASSKEY_ADDED = N_("A passkey was added")
+PASSKEY_REMOVED = N_("A passkey was removed")
+
+
+def owe_security_email(
+    session: Session, user_id: int | None, what: str, actor: Actor, now: datetime, detail: str = ""
+) -> None:
+    """To the person's present address.
+
+    `what` is one of the sentences above; the template translates it. `detail` names what was
+    changed, such as a key.
+
+    Nothing for the command line, which is no person.
+    """
+    user = session.get(User, user_id) if user_id is not None else None
+    if user is None:
+        return
+    tongue = user.tongue
+    facts = {
+        "name": user.name,
+        "what": what,
+        "detail": detail,
+        "at": datetimes.mailed(now, "UTC", now, tongue.language),
+        "address": actor.address,
+    }
+    kind = NoticeKind.SECURITY_CHANGED
+    outbox.owe_person(session, user.id, user.email, kind, facts, tongue.language, now)

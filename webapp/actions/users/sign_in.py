@@ -1,0 +1,45 @@
+"""A person signs in, in one step or two; every try stands in the audit log (P2)."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.users import passwords, second_factor
+from webapp.domain.users.user import User
+
+
+def sign_in(session: Session, email: str, password: str, address: str, now: datetime) -> int | None:
+    """The person's id, or None. It takes as long whether or not the address is known.
+
+    Who has a second factor is not in yet: `finish_sign_in` asks for it.
+    """
+    user = User.by_email(session, email)
+    right = passwords.is_right(password, user.password_hash if user else None)
+    user_id = user.id if user else None
+    actor = Actor(user_id, user.name if user else "Unknown person", address)
+    accounts = [account.id for account in user.accounts] if user else []
+    half = right and user is not None and user.has_second_factor
+    begin_writing(session)
+    what = "sign_in_refused"
+    if right:
+        what = "password_accepted" if half else "signed_in"
+    audit.record_in_each(session, accounts, actor, what, now)
+    session.commit()
+    return user_id if right else None
+
+
+def finish_sign_in(session: Session, user_id: int, code: str, address: str, now: datetime) -> bool:
+    """The second step: whether this is the code of the person's app, or a recovery code."""
+    begin_writing(session)
+    user = session.get_one(User, user_id)
+    by = second_factor.accept(session, user, code, now)
+    actor, accounts = Actor(user.id, user.name, address), [account.id for account in user.accounts]
+    if by:
+        audit.record_in_each(session, accounts, actor, "signed_in", now, by=by)
+    else:
+        audit.record_in_each(session, accounts, actor, "code_refused", now)
+    session.commit()
+    return bool(by)

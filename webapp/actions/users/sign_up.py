@@ -1,0 +1,73 @@
+"""A company signs up: an account, and its owner, whose address is not confirmed yet."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.accounts.create_account import is_time_zone, open_account
+from webapp.database.base import begin_writing
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import User
+
+CONFIRM_WITHIN = timedelta(days=3)
+AGAIN_AFTER = timedelta(minutes=1)
+"""Whoever presses twice gets one mail."""
+
+
+def sign_up(
+    session: Session,
+    *,
+    company: str,
+    name: str,
+    email: str,
+    password: str,
+    time_zone: str,
+    address: str,
+    now: datetime,
+) -> int:
+    """The new person's id. Raises `Invalid` with an error for each bad field.
+
+    `time_zone` is what their browser says; one that we do not know is no fault of theirs.
+    """
+    begin_writing(session)
+    _, user = open_account(
+        session,
+        name=company,
+        owner_name=name,
+        email=email,
+        password=password,
+        actor=Actor(name=name.strip()[:120], address=address),
+        now=now,
+        time_zone=time_zone if is_time_zone(time_zone) else "UTC",
+        owner_required=True,
+    )
+    user.unconfirmed_since = now
+    owe_confirmation(session, user, user.email, now)
+    user_id = user.id
+    session.commit()
+    return user_id
+
+
+def send_confirmation_again(session: Session, user_id: int, now: datetime) -> None:
+    """To whoever has not confirmed their address, or wants to change to another one."""
+    begin_writing(session)
+    user = session.get_one(User, user_id)
+    email = user.pending_email or ("" if user.is_confirmed else user.email)
+    last = outbox.last_owed(session, user_id, NoticeKind.CONFIRM_EMAIL)
+    if email and (last is None or abs(now - last) >= AGAIN_AFTER):
+        owe_confirmation(session, user, email, now)
+    session.commit()
+
+
+def owe_confirmation(session: Session, user: User, email: str, now: datetime) -> None:
+    until, language = now + CONFIRM_WITHIN, user.tongue.language
+    facts = {
+        "name": user.name,
+        "email": email,
+        "until": datetimes.mailed(until, "UTC", now, language),
+        "link": [user.id, email, int(until.timestamp()), user.session_version],
+    }
+    outbox.owe_person(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)

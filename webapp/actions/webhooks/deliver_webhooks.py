@@ -1,0 +1,160 @@
+"""Bring events to the endpoints that have chosen them: claim, sign and send, record."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, joinedload
+
+from webapp.actions.batch import Going, always, each
+from webapp.clock import Clock
+from webapp.database.base import begin_writing
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import SYSTEM
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import CLAIM, GONE, PATIENCE, Delivery, Ended, Endpoint
+from webapp.ports import Courier, Reply
+
+log = logging.getLogger(__name__)
+
+DELIVERING = "webhook endpoint"
+AT_ONCE = 20
+"""To one endpoint, before another round begins."""
+
+
+def deliver_webhooks(
+    session: Session, courier: Courier, clock: Clock, going: Going = always
+) -> int:
+    """Send what is due everywhere. How many arrived."""
+    due = webhooks.with_something_due(session, clock.now())
+    session.rollback()
+    arrived = 0
+
+    def deliver(endpoint_id: int) -> bool:
+        nonlocal arrived
+        arrived += deliver_to(session, endpoint_id, courier, clock, going)
+        return True
+
+    each(session, due, deliver, DELIVERING, going)
+    return arrived
+
+
+def deliver_to(
+    session: Session,
+    endpoint_id: int,
+    courier: Courier,
+    clock: Clock,
+    going: Going = always,
+) -> int:
+    """One after another, in the order of the events. How many arrived.
+
+    A crash between sending and recording sends again, under the same id. What fails keeps none
+    that comes after it.
+    """
+    mine = select(Delivery.id).where(Delivery.endpoint_id == endpoint_id, webhooks.due(clock.now()))
+    due = session.scalars(mine.order_by(Delivery.event_id).limit(AT_ONCE)).all()
+    session.rollback()
+    arrived = 0
+    for delivery_id in due:
+        if not going():
+            break
+        arrived += _deliver(session, delivery_id, courier, clock)
+    return arrived
+
+
+def _deliver(session: Session, delivery_id: int, courier: Courier, clock: Clock) -> bool:
+    if not _claim(session, delivery_id, clock.now()):
+        return False
+    started = clock.now()
+    send = _prepared(session, delivery_id, courier, started)
+    session.rollback()  # no transaction is open while the receiver is waited for
+    if send is None:
+        return False
+    reply = send()
+    return _record(session, delivery_id, reply, started, clock.now())
+
+
+def _claim(session: Session, delivery_id: int, now: datetime) -> bool:
+    """By guarded update: a second sender, or a second process, finds no row."""
+    begin_writing(session)
+    claimed = session.connection().execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, webhooks.due(now))
+        .values(next_try_at=now + CLAIM, tries=Delivery.tries + 1)
+    )
+    session.commit()
+    return claimed.rowcount == 1
+
+
+def _prepared(
+    session: Session, delivery_id: int, courier: Courier, now: datetime
+) -> Callable[[], Reply] | None:
+    """The request, with nothing more to ask of the database; None if nobody wants it any more."""
+    whole = [joinedload(Delivery.event), joinedload(Delivery.endpoint)]
+    delivery = session.get_one(Delivery, delivery_id, options=whole)
+    event, endpoint = delivery.event, delivery.endpoint
+    if not endpoint.is_on:
+        return None
+    # A receiver compares it with the world's clock, whatever the sandbox's may say.
+    body, timestamp = event.body(), int(Clock().now().timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Ballast webhooks",
+        "webhook-id": event.message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": webhooks.signature(
+            endpoint.secrets(now), event.message_id, timestamp, body
+        ),
+    }
+    url = endpoint.url
+    return lambda: courier.deliver(url, headers, body)
+
+
+def _record(
+    session: Session, delivery_id: int, reply: Reply, started: datetime, now: datetime
+) -> bool:
+    account_id = session.get_one(Delivery, delivery_id).endpoint.account_id
+    account = Account.locked(session, account_id)
+    delivery = session.get_one(Delivery, delivery_id, populate_existing=True)
+    endpoint = session.get_one(Endpoint, delivery.endpoint_id, populate_existing=True)
+    arrived = delivery.record(reply.status, reply.trouble, reply.took_ms, now, started)
+    if arrived:
+        endpoint.failing_since = None
+    else:
+        endpoint.failing_since = endpoint.failing_since or now
+        if reply.status == GONE:
+            _switch_off(session, account, endpoint, Ended.GONE, reply, now)
+        elif now - endpoint.failing_since >= PATIENCE:
+            _switch_off(session, account, endpoint, Ended.FAILING, reply, now)
+    session.commit()
+    return arrived
+
+
+def _switch_off(
+    session: Session,
+    account: Account,
+    endpoint: Endpoint,
+    why: Ended,
+    reply: Reply,
+    now: datetime,
+) -> None:
+    """Until a person switches it on again; what is owed waits for that."""
+    if not endpoint.is_on:
+        return
+    since = endpoint.failing_since or now
+    endpoint.end(why, now)
+    webhooks.note_who_is_told(session, account)
+    audit.record(session, account.id, SYSTEM, "webhook_ended", now, url=endpoint.url, why=str(why))
+    _ = account.tongue.gettext
+    facts = {
+        "url": endpoint.url,
+        "gone": why is Ended.GONE,
+        "since": account.mailed(since, now),
+        "last": f"HTTP {reply.status}" if reply.status else _(reply.said, detail=reply.detail),
+    }
+    about = f"webhook {endpoint.id} {now.isoformat(timespec='seconds')}"
+    outbox.owe(session, account, NoticeKind.WEBHOOK_ENDED, about, facts, now)

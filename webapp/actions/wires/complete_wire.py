@@ -1,0 +1,147 @@
+"""The operator has found the money of a wire at the bank: it is credited, once (L5, L11)."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.top_ups.check_balance import look
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.ledger import EntryKind
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.payments import adjustments, receipts
+from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
+from webapp.domain.shared import money
+from webapp.domain.shared.errors import Conflict, Invalid, NotFound
+from webapp.domain.shared.policy import Policy
+from webapp.domain.wires import wire as wires
+from webapp.domain.wires.wire import WireRequest, WireState
+
+
+def complete_wire(
+    session: Session,
+    wire_id: int,
+    amount: int,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    *,
+    received: int | None = None,
+    rate: Decimal | None = None,
+    reason: str = "",
+) -> bool:
+    """Book `amount` micros of the account's currency.
+
+    For a wire in another currency `received` is what came, in that currency, and `rate` the
+    account's currency for one unit of it.
+
+    Returns:
+        False if it had been completed with the very same amounts before.
+
+    Raises `NotFound`, `Invalid`, or `Conflict` where it has ended in another way.
+    """
+    wire = session.get(WireRequest, wire_id)
+    if wire is None:
+        raise NotFound(f"Wire transfer {wire_id}")
+    account = Account.locked(session, wire.account_id)
+    wire = wires.find(session, account.id, wire_id)
+    faults = wires.completion_faults(
+        wire.currency,
+        account.currency,
+        amount,
+        received,
+        rate,
+        lambda micros, unit: money.show(micros, unit, account.locale),
+    )
+    if faults:
+        session.rollback()
+        raise Invalid(faults)
+    came = amount if received is None else received
+    if wire.is_completed_with(amount, came, rate):
+        session.rollback()
+        return False
+    _insist_on_open(session, account, wire)
+    payment = _book(session, account, wire, amount, came, rate, now)
+    if not wire.complete(session, payment, came, rate, now):
+        session.rollback()
+        raise Conflict(f"{wire.reference} has just been ended by someone else.")
+    receipts.issue(session, account, payment, "Wire transfer", policy.provider, now)
+    audit.record(
+        session,
+        account.id,
+        actor,
+        "wire_completed",
+        now,
+        wire=wire.reference,
+        payment=payment.reference,
+        amount=amount,
+        received=came,
+        rate=wire.rate,
+        **({"reason": reason} if reason else {}),
+    )
+    _owe_receipt(session, account, wire, payment, now)
+    look(session, account, "wire completed", now, policy, routine=True)
+    session.commit()
+    return True
+
+
+def _insist_on_open(session: Session, account: Account, wire: WireRequest) -> None:
+    if wire.state == WireState.COMPLETED and wire.payment is not None:
+        credited = account.show(wire.payment.amount)
+        reference = wire.reference
+        session.rollback()
+        raise Conflict(
+            f"{reference} was completed already, with {credited}. Nothing more was credited.",
+            code="wire_completed",
+        )
+    wire.insist_on_open()
+
+
+def _book(
+    session: Session,
+    account: Account,
+    wire: WireRequest,
+    amount: int,
+    received: int,
+    rate: Decimal | None,
+    now: datetime,
+) -> Payment:
+    """The attempt's key is the request's own, so the database books it once whoever asks."""
+    words = wire.reference
+    if rate is not None:
+        came = money.show(received, wire.currency, account.locale)
+        words = f"{words}, {came} at {wires.rate_text(rate)}"
+    payment = Payment(
+        kind=PaymentKind.WIRE,
+        requested_by_id=wire.requested_by_id,
+        request_key=f"wire{wire.id}",
+        note=words,
+    )
+    description = f"{KIND_NAMES[PaymentKind.WIRE]}, {words}"
+    key = f"wire-{wire.id}"
+    return adjustments.book(
+        session, account, payment, EntryKind.PAYMENT, amount, description, key, now
+    )
+
+
+def _owe_receipt(
+    session: Session, account: Account, wire: WireRequest, payment: Payment, now: datetime
+) -> None:
+    """L6: this step's mail is the receipt; two mails would say the same."""
+    attempt = payment.attempts[0]
+    facts = {
+        "request_id": str(wire.id),
+        "reference": wire.reference,
+        "amount": account.show(payment.amount),
+        "received": money.show(wire.received or 0, wire.currency, account.locale),
+        "rate": wires.rate_in_words(wire, account.currency),
+        "payment": payment.reference,
+        "balance_after": account.show(account.balance),
+        "at": account.mailed(now, now),
+    }
+    about = f"wire {wire.id}"
+    kind = NoticeKind.WIRE_COMPLETED
+    outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)

@@ -1,0 +1,91 @@
+"""A customer asks to send money by wire (L5). Nothing is credited before it has come."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.domain.accounts import audit
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.notifications import outbox
+from webapp.domain.notifications.outbox import NoticeKind
+from webapp.domain.shared import money
+from webapp.domain.shared.errors import Conflict, Invalid
+from webapp.domain.shared.policy import Policy
+from webapp.domain.wires import wire as wires
+from webapp.domain.wires.bank_details import BankDetails
+from webapp.domain.wires.wire import OPEN_AT_ONCE, WireRequest
+
+
+def request_wire(
+    session: Session,
+    account_id: int,
+    amount: int,
+    currency: str,
+    request_key: str,
+    actor: Actor,
+    now: datetime,
+    policy: Policy,
+    bank: BankDetails | None,
+) -> WireRequest:
+    """`amount` in micros of `currency`. A form that is sent twice finds its request.
+
+    Raises `Invalid`, or `Conflict` where no bank account is set or too many requests are open.
+    """
+    account = Account.locked(session, account_id)
+    if (known := wires.by_request_key(session, account_id, request_key)) is not None:
+        same = (known.amount, known.currency) == (amount, currency)
+        session.rollback()
+        if not same:
+            raise Conflict(
+                "This form has been used for another request. Check it and send it once more.",
+                code=FORM_USED,
+            )
+        return known
+    faults = wires.request_faults(
+        amount, currency, policy, lambda micros, unit: money.show(micros, unit, account.locale)
+    )
+    if faults:
+        raise Invalid(faults)
+    if bank is None:
+        raise Conflict("Wire transfer is not offered here.", code="wire_not_offered")
+    if wires.open_count(session, account_id) >= OPEN_AT_ONCE:
+        raise Conflict(
+            f"{OPEN_AT_ONCE} requests are open. Cancel one that you do not need first.",
+            code="too_many_open",
+        )
+    wire = WireRequest(
+        account_id=account_id,
+        reference=wires.new_reference(session),
+        amount=amount,
+        currency=currency,
+        requested_by_id=actor.user_id,
+        request_key=request_key,
+        created_at=now,
+    )
+    session.add(wire)
+    session.flush()
+    details = {"wire": wire.reference, "amount": amount, "currency": currency}
+    audit.record(session, account_id, actor, "wire_requested", now, **details)
+    owe_bank_details(session, account, wire, bank.lines(currency), now)
+    session.commit()
+    return wire
+
+
+def owe_bank_details(
+    session: Session,
+    account: Account,
+    wire: WireRequest,
+    lines: Sequence[tuple[str, str]],
+    now: datetime,
+) -> None:
+    facts = {
+        "request_id": str(wire.id),
+        "reference": wire.reference,
+        "amount": money.show(wire.amount, wire.currency, account.locale),
+        "bank": [{"label": account.tongue.gettext(name), "value": value} for name, value in lines],
+    }
+    about = f"wire {wire.id}"
+    outbox.owe(session, account, NoticeKind.WIRE_REQUESTED, about, facts, now)

@@ -1,0 +1,85 @@
+"""Who is asking, and whether they may: the first beat of every handler of the machine interface."""
+
+from dataclasses import dataclass
+
+from flask import request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from webapp.actions.api_keys.record_key_use import note_key_use
+from webapp.actions.users.rate_limit import admit
+from webapp.domain.accounts.audit import Actor
+from webapp.domain.api_keys.api_key import KeyState, Scope, ShownKey
+from webapp.domain.shared.errors import Denied
+from webapp.domain.users import rate_limits
+from webapp.domain.users.rate_limits import Count
+from webapp.extensions import db, parts
+
+REALM: dict[str, str | None] = {"realm": "Ballast API"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Whoever holds a key, and the account that it speaks for."""
+
+    account_id: int
+    currency: str
+    key_name: str
+
+    @property
+    def actor(self) -> Actor:
+        """For the audit log."""
+        return Actor(name=f"API key {self.key_name}"[:120], address=request.remote_addr or "")
+
+
+def permit(scope: Scope) -> Machine:
+    """Who sent `Authorization: Bearer KEY` (RFC 6750), if that key has the scope.
+
+    Raises `Unauthorized` or `Denied`.
+    """
+    # Werkzeug's own reading of this header fails on a Basic one that is no ASCII.
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthorized(
+            "Send your API key as Authorization: Bearer KEY.",
+            www_authenticate=WWWAuthenticate("bearer", REALM),
+        )
+    wrong = WWWAuthenticate("bearer", {**REALM, "error": "invalid_token"})
+    return _admit(key.strip(), scope, wrong)
+
+
+def permit_by_header(scope: Scope) -> Machine:
+    """The same for `Api-Key: KEY`."""
+    challenge = WWWAuthenticate("api-key", REALM)
+    key = request.headers.get("Api-Key", "").strip()
+    if not key:
+        raise Unauthorized("Send your API key as Api-Key: KEY.", www_authenticate=challenge)
+    return _admit(key, scope, challenge)
+
+
+def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
+    session, now, address = db.session(), parts().clock.now(), request.remote_addr or ""
+    shown = ShownKey.find(session, key)
+    if shown is None:
+        _note_guess(address)
+        raise Unauthorized("This API key is not known.", www_authenticate=challenge)
+    if not shown.works(now):
+        ended = KeyState.REVOKED if shown.revoked_at else KeyState.EXPIRED
+        sentence = f"This API key is {ended}: it does not work any more."
+        raise Unauthorized(sentence, www_authenticate=challenge)
+    if not shown.allows_from(address):
+        sentence = f"This API key is not allowed from {address}."
+        raise Denied(sentence, code="address_not_allowed")
+    if scope not in shown.scopes:
+        raise Denied(f"This API key has no scope {scope}.", code="insufficient_scope")
+    if shown.use_is_news(now):
+        note_key_use(session, shown.id, address, now)
+    return Machine(shown.account_id, shown.currency, shown.name)
+
+
+def _note_guess(address: str) -> None:
+    """Keys cannot be guessed; whoever tries is slowed down, and told so. Raises `TooOften`."""
+    it = parts()
+    if it.settings.rate_limits:
+        counts = [Count(rate_limits.KEY_FROM, rate_limits.line_of(address))]
+        admit(db.session(), "sent too many unknown API keys", counts, it.clock.now())

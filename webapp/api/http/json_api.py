@@ -1,0 +1,40 @@
+"""Documents and errors as JSON:API has them (https://jsonapi.org/format/1.1/)."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
+
+from webapp.api.http import problems
+from webapp.extensions import db
+
+MEDIA_TYPE = "application/vnd.api+json"
+
+
+def document(kind: str, number: int, attributes: Mapping[str, str]) -> Response:
+    return _render({"data": {"id": str(number), "type": kind, "attributes": attributes}})
+
+
+def tell(error: Exception) -> ResponseReturnValue:
+    problem = problems.of(error)
+    db.session.rollback()
+    told = {
+        "status": str(problem.status),
+        "code": problem.code,
+        "title": problem.title,
+        "detail": problem.detail,
+    }
+    response = _render({"errors": [told]})
+    response.status_code = problem.status
+    response.headers.update(problem.headers)
+    return response
+
+
+def init_blueprint(blueprint: Blueprint) -> None:
+    blueprint.register_error_handler(Exception, tell)
+
+
+def _render(body: Mapping[str, object]) -> Response:
+    response = jsonify(body)
+    response.mimetype = MEDIA_TYPE
+    return response

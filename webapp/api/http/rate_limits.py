@@ -1,0 +1,81 @@
+"""How much a key may ask in a minute, and what is left, told in every answer.
+
+Counted in memory: each process counts what it answers. Headers as in the IETF's draft
+"RateLimit header fields for HTTP".
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import TooManyRequests
+
+from webapp.api.openapi.operations import operation_of
+from webapp.domain.api_keys.api_key import Scope
+from webapp.extensions import parts
+
+RATES = "api_rates"
+"""Where an application keeps its own."""
+
+MINUTE = 60
+MOST_KEYS = 20_000
+"""Counted at once; more are the wrong keys of somebody who tries."""
+
+
+@dataclass
+class Window:
+    ends_at: float
+    used: int = 0
+
+
+@dataclass
+class Rates:
+    """Of one process."""
+
+    clock: Callable[[], float] = time.monotonic
+    windows: dict[tuple[str, str], Window] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def count(self, who: tuple[str, str], quota: int) -> tuple[int, int]:
+        """One more: how many are left, below zero where it was too many; and for how long."""
+        now = self.clock()
+        with self.lock:
+            window = self.windows.get(who)
+            if window is None or window.ends_at <= now:
+                if len(self.windows) >= MOST_KEYS:
+                    self.windows = {k: w for k, w in self.windows.items() if w.ends_at > now}
+                if len(self.windows) >= MOST_KEYS:
+                    self.windows.clear()
+                window = self.windows[who] = Window(now + MINUTE)
+            window.used += 1
+            return quota - window.used, max(1, round(window.ends_at - now))
+
+
+def init_blueprint(blueprint: Blueprint) -> None:
+    blueprint.before_request(count)
+    blueprint.after_request(tell)
+
+
+def count() -> None:
+    """Raises `TooManyRequests`."""
+    settings, rates = parts().settings, current_app.extensions[RATES]
+    said = operation_of(current_app.view_functions[request.endpoint or ""])
+    if said is not None and said.scope == Scope.USAGE_WRITE:
+        name, quota = "usage", settings.api_usage_per_minute
+    else:
+        name, quota = "requests", settings.api_requests_per_minute
+    key = request.headers.get("Authorization") or request.headers.get("Api-Key")
+    left, seconds = rates.count((name, key or request.remote_addr or ""), quota)
+    g.rate = (name, quota, left, seconds)
+    if left < 0:
+        raise TooManyRequests(f"Too many requests. Wait {seconds} seconds.", retry_after=seconds)
+
+
+def tell(response: Response) -> Response:
+    if "rate" in g:
+        name, quota, left, seconds = g.rate
+        response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={MINUTE}'
+        response.headers["RateLimit"] = f'"{name}";r={max(left, 0)};t={seconds}'
+    return response

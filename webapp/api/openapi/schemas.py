@@ -1,0 +1,245 @@
+"""Objects as they stand in JSON, made from frozen dataclasses: their fields, types and words.
+
+A field is optional if it has a default; what stands under it in the code stands in the document.
+"""
+
+import ast
+import inspect
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache, partial
+from textwrap import dedent
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from werkzeug.datastructures import MultiDict
+
+from webapp.api.openapi.fields import DECIMAL, Bad, Instant, Kind, Many, Switch, Whole
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.shared.money import DecimalText
+
+Shape = TypeVar("Shape")
+Reader = Callable[[object], object]
+
+UNKNOWN = "Unknown field"
+MISSING_FIELD = "Is missing"
+
+PLAIN: Mapping[object, Kind] = {
+    bool: Switch(),
+    int: Whole(),
+    datetime: Instant(),
+    DecimalText: DECIMAL,
+}
+
+
+# Reading
+
+
+def read(shape: type[Shape], sent: object, name: str = "body") -> Shape:
+    """Raises `Invalid` with an error for each bad field."""
+    if not isinstance(sent, Mapping):
+        raise Invalid({name: "Must be an object"})
+    known = _readers(cast(Any, shape))
+    faults = {str(field): UNKNOWN for field in sent if field not in known}
+    values: dict[str, object] = {}
+    for field, (reader, required) in known.items():
+        if field not in sent:
+            if required:
+                faults[field] = MISSING_FIELD
+            continue
+        try:
+            values[field] = reader(sent[field])
+        except Bad as bad:
+            faults[field] = str(bad)
+    if faults:
+        raise Invalid(faults)
+    return shape(**values)
+
+
+def read_query(shape: type[Shape], sent: "MultiDict[str, str]") -> Shape:
+    """The same of an address's parameters. Raises `Invalid`."""
+    twice = {name: "Stands twice" for name, values in sent.lists() if len(values) > 1}
+    if twice:
+        raise Invalid(twice)
+    hints = get_type_hints(shape, include_extras=True)
+    return read(shape, {name: _unquoted(hints.get(name), text) for name, text in sent.items()})
+
+
+def _unquoted(hint: object, text: str) -> object:
+    """Numbers come as text there."""
+    if isinstance(_kind_of(_without_none(hint)), Whole) and text.isascii() and text.isdigit():
+        return float(text)
+    return text
+
+
+@cache
+def _readers(shape: Any) -> dict[str, tuple[Reader, bool]]:
+    hints = get_type_hints(shape, include_extras=True)
+    return {
+        field.name: (_reader(hints[field.name]), _is_required(field)) for field in fields(shape)
+    }
+
+
+def _reader(hint: Any) -> Reader:
+    if (bare := _without_none(hint)) is not hint:
+        return partial(_read_or_none, _reader(bare))
+    if (kind := _kind_of(hint)) is not None:
+        return kind.read
+    items, many = _items_of(hint)
+    if items is not None:
+        return partial(_read_list, _reader(items), many)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return partial(_read_word, hint)
+    raise TypeError(f"{hint} is not read from requests")
+
+
+def _read_or_none(reader: Reader, value: object) -> object:
+    return None if value is None else reader(value)
+
+
+def _read_list(reader: Reader, many: Many, value: object) -> tuple[object, ...]:
+    if not isinstance(value, list) or not many.least <= len(value) <= many.most:
+        raise Bad(f"Must be a list of {many.least} to {many.most:,}")
+    return tuple(reader(item) for item in value)
+
+
+def _read_word(words: type[StrEnum], value: object) -> StrEnum:
+    if not isinstance(value, str) or value not in set(words):
+        raise Bad(f"Must be one of {', '.join(words)}")
+    return words(value)
+
+
+# Describing
+
+
+class Schemas:
+    """The document's components, collected while it is made."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, object] = {}
+        self._closed = False
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Of what is sent: a field that is not known is refused. An answer may gain fields."""
+        self._closed = True
+        yield
+        self._closed = False
+
+    def of(self, hint: Any) -> dict[str, object]:
+        """The JSON Schema of a type; of an object, a reference to it."""
+        bare = _without_none(hint)
+        if bare is not hint:
+            return self._or_null(bare)
+        if (kind := _kind_of(hint)) is not None:
+            return dict(kind.schema)
+        items, many = _items_of(hint)
+        if items is not None:
+            bounds = {"minItems": many.least, "maxItems": many.most} if self._closed else {}
+            return {"type": "array", "items": self.of(items), **bounds}
+        if hint is str:
+            return {"type": "string"}
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            return {"type": "string", "enum": [str(word) for word in hint]}
+        if is_dataclass(hint) and isinstance(hint, type):
+            return self._named(hint)
+        if hint == dict[str, str]:
+            return {"type": "object", "additionalProperties": {"type": "string"}}
+        if get_origin(hint) in (Union, UnionType):
+            return {"oneOf": [self.of(one) for one in get_args(hint)]}
+        raise TypeError(f"{hint} has no place in the document")
+
+    def parameters(self, shape: type) -> dict[str, dict[str, object]]:
+        """The same of an address's parameters, which are left out and never null."""
+        with self.closed():
+            return self.fields(shape, nullable=False)
+
+    def fields(self, shape: type, *, nullable: bool = True) -> dict[str, dict[str, object]]:
+        """Of each field its schema, with its words."""
+        hints, words = get_type_hints(shape, include_extras=True), words_under(shape)
+        told = {}
+        for field in fields(shape):
+            hint = hints[field.name]
+            schema = self.of(hint if nullable else _without_none(hint))
+            if field.name in words:
+                schema["description"] = words[field.name]
+            default = field.default
+            if self._closed and isinstance(default, str | int | bool) and default != "":
+                schema["default"] = default
+            told[field.name] = schema
+        return told
+
+    def _or_null(self, bare: Any) -> dict[str, object]:
+        schema = self.of(bare)
+        if isinstance(schema.get("type"), str) and "enum" not in schema:
+            return {**schema, "type": [schema["type"], "null"]}
+        return {"anyOf": [schema, {"type": "null"}]}
+
+    def _named(self, shape: type) -> dict[str, object]:
+        name = shape.__name__
+        if name not in self.named:
+            schema = {
+                "type": "object",
+                "description": inspect.cleandoc(shape.__doc__ or ""),
+                "properties": self.fields(shape),
+                "required": [field.name for field in fields(shape) if _is_required(field)],
+            }
+            self.named[name] = schema | ({"additionalProperties": False} if self._closed else {})
+        return {"$ref": f"#/components/schemas/{name}"}
+
+
+@cache
+def words_under(shape: type) -> Mapping[str, str]:
+    """What the code says under each field of a dataclass, those it inherits included."""
+    words: dict[str, str] = {}
+    for part in reversed(shape.__mro__):
+        if not is_dataclass(part):
+            continue
+        [tree] = ast.parse(dedent(inspect.getsource(part))).body
+        name = ""
+        for line in tree.body:  # type: ignore[attr-defined]
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                name = line.target.id
+            elif name and isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
+                words[name] = inspect.cleandoc(str(line.value.value)).strip()
+                name = ""
+            else:
+                name = ""
+    return words
+
+
+def as_json(record: object) -> Mapping[str, object]:
+    """A frozen object as an answer holds it."""
+    return asdict(record)  # type: ignore[call-overload]
+
+
+def _is_required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _items_of(hint: Any) -> tuple[Any, Many]:
+    """What a list holds, and how many; nothing where it is none."""
+    many = Many(0, 1_000)
+    if get_origin(hint) is Annotated:
+        many = next((more for more in hint.__metadata__ if isinstance(more, Many)), many)
+        hint = hint.__origin__
+    return (get_args(hint)[0] if get_origin(hint) is tuple else None), many
+
+
+def _kind_of(hint: Any) -> Kind | None:
+    if get_origin(hint) is Annotated:
+        return next((more for more in hint.__metadata__ if hasattr(more, "schema")), None)
+    return PLAIN.get(hint) if isinstance(hint, Hashable) else None
+
+
+def _without_none(hint: Any) -> Any:
+    """`X` of `X | None`; anything else as it is."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    rest = [one for one in get_args(hint) if one is not NoneType]
+    if len(rest) == len(get_args(hint)):
+        return hint
+    return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007

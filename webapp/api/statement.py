@@ -1,0 +1,55 @@
+"""Statement and activity: what has moved the balance, and what was done about it."""
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from webapp.api.http.answers import answer
+from webapp.api.http.authentication import permit
+from webapp.api.http.blueprint import noun
+from webapp.api.http.queries import Dated, Page
+from webapp.api.openapi import schemas
+from webapp.api.openapi.operations import Group, Link, operation
+from webapp.domain.api_keys.api_key import Scope
+from webapp.extensions import db, parts
+from webapp.reads.records.activity import ActivityPage, read_activity
+from webapp.reads.records.statement import StatementPage, read_statement
+
+blueprint = noun("books")
+
+
+@blueprint.get("/statement")
+@operation(
+    "Read the statement",
+    Group.BOOKS,
+    Scope.BILLING_READ,
+    answer=StatementPage,
+    query=Dated,
+    has_etag=True,
+    links={"payment": Link("read_payment", "payment_id", "/entries/0/payment")},
+)
+def read_the_statement() -> ResponseReturnValue:
+    """Every debit and credit with the balance after it, by when it was posted."""
+    machine = permit(Scope.BILLING_READ)
+    sent = schemas.read_query(Dated, request.args)
+    found = read_statement(
+        db.session(), machine.account_id, sent.since, sent.until, sent.cursor, sent.limit
+    )
+    return answer(found)
+
+
+@blueprint.get("/activity")
+@operation(
+    "Read the activity",
+    Group.BOOKS,
+    Scope.BILLING_READ,
+    answer=ActivityPage,
+    query=Page,
+    has_etag=True,
+)
+def read_the_activity() -> ResponseReturnValue:
+    """Why something was charged, or was not; and what happens next."""
+    machine, it = permit(Scope.BILLING_READ), parts()
+    sent = schemas.read_query(Page, request.args)
+    now = it.clock.now()
+    found = read_activity(db.session(), machine.account_id, now, it.policy, sent.cursor, sent.limit)
+    return answer(found)

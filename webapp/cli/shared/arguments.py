@@ -1,0 +1,66 @@
+"""Arguments that several commands take."""
+
+from datetime import UTC, datetime
+
+import click
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import money
+from webapp.domain.shared.errors import NotFound
+from webapp.extensions import db
+
+ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+)
+CURSOR = click.option(
+    "--cursor", type=click.IntRange(1, 999_999_999), help="Go on where a page has ended."
+)
+
+
+def insist_on(account: int) -> None:
+    """Raises `NotFound`: what is read of no account would look like one that has nothing."""
+    if db.session().get(Account, account) is None:
+        raise NotFound(f"Account {account}")
+
+
+class AmountOf(click.ParamType):
+    """Micros of a decimal string above zero."""
+
+    name = "amount"
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return money.parse(str(value), self._places)
+        except money.BadAmount as fault:
+            self.fail(f"{value!r}: {fault}", param, ctx)
+
+
+class Instant(click.ParamType):
+    """In UTC, unless it says otherwise."""
+
+    name = "instant"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(str(value))
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r}: use an instant such as 2026-11-22T10:00:00Z", param, ctx)
+
+
+CENTS = AmountOf(money.PAYMENT_PLACES)
+MICROS = AmountOf(money.USAGE_PLACES)
+SINCE = click.option("--since", type=Instant(), metavar="INSTANT", help="Not before it.")
+UNTIL = click.option("--until", type=Instant(), metavar="INSTANT", help="Before it.")

@@ -1,0 +1,128 @@
+"""What every group of commands shares: how a fault and a record are printed."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+
+from webapp.backup.moved_marker import word_in
+from webapp.database.errors import Fault, fault_of
+from webapp.database.schema_version import UPGRADE, OtherVersion
+from webapp.domain.shared.errors import Invalid, Refusal
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.shared.vault import WrongKey
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
+from webapp.extensions import db, parts
+from webapp.ports import MailServerAway
+from webapp.supervisor import sentence_of
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+
+
+REMEDIES = {
+    Fault.ABSENT: "Start it, or correct DATABASE_URL or BALLAST_HOME.",
+    Fault.READ_ONLY: "Make it writable for this user.",
+    Fault.FULL: "Make room.",
+    Fault.BUSY: "End what holds it, and try again.",
+    Fault.DAMAGED: "Stop Ballast and restore a backup: docs/backup.md.",
+}
+
+
+class Command(click.Command):
+    """Its expected faults are one line on the error stream, and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with faults_in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def faults_in_one_line() -> Iterator[None]:
+    """Also around the commands that Flask and Flask-Migrate bring (wsgi.py)."""
+    try:
+        yield
+    except Invalid as invalid:
+        raise click.ClickException(in_words(invalid)) from invalid
+    except ChargeUnconfirmed as unconfirmed:
+        charge = unconfirmed.charge
+        amount = decimal_text(charge.amount, 2)
+        words = f"This charges {amount} to {charge.method} now. Nothing was changed; "
+        raise click.ClickException(f"{words}add --charge to go on.") from unconfirmed
+    except Refusal as refusal:
+        raise click.ClickException(refusal.sentence) from refusal
+    except IntegrityError as error:
+        if not (word := word_in(str(error.orig))):
+            raise
+        raise click.ClickException(word) from error
+    except (
+        DBAPIError,
+        sqlite3.Error,
+        OSError,
+        OtherVersion,
+        WrongKey,
+        MailServerAway,
+    ) as error:
+        sentence = sentence_of(error) or _unasked(error)
+        if not sentence:
+            raise
+        fault = fault_of(error)
+        remedy = f" {REMEDIES[fault]}" if fault else ""
+        raise click.ClickException(f"{sentence}.{remedy}") from error
+
+
+def _unasked(error: Exception) -> str:
+    """A database that does not know what it is asked for; empty for any other error."""
+    if not isinstance(error, (OperationalError, ProgrammingError)):
+        return ""
+    fault = " ".join(str(error.orig).split())
+    hint = f"If it is new or an older one, run: {UPGRADE}"
+    return f"The database cannot be used: {fault}. {hint}"
+
+
+class OfThisVersion(Command):
+    """It works on tables of this code's version only, as pages and jobs do."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with faults_in_one_line(), ctx.ensure_object(ScriptInfo).load_app().app_context():
+            parts().schema.check(db.session())
+        return super().invoke(ctx)
+
+
+class Commands(Command, AppGroup):
+    """A group of such commands."""
+
+    command_class = OfThisVersion
+
+
+def in_words(invalid: Invalid) -> str:
+    """ "amount: Must be above zero; reference: Enter a reference"."""
+    return "; ".join(f"{field}: {sentence}" for field, sentence in invalid.fields.items())
+
+
+def print_json(value: object) -> None:
+    """Instants as text in UTC."""
+    click.echo(json.dumps(value, default=_instant, ensure_ascii=False))
+
+
+def print_record(record: Mapping[str, object]) -> None:
+    """A line for each field, the names in one column."""
+    width = max(map(len, record)) + 2
+    for name, value in record.items():
+        lines = value if isinstance(value, tuple) else (value,)
+        for label, line in zip([name, *[""] * len(lines)], lines or ("–",), strict=False):
+            text = "–" if line in (None, "") else line
+            if isinstance(text, datetime):
+                text = f"{text:%Y-%m-%d %H:%M} UTC"
+            click.echo(f"{label.replace('_', ' '):<{width}}{text}")
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    raise TypeError(f"{value!r} has no place in JSON")

@@ -1,0 +1,135 @@
+"""The timeline (E1): what the system did, or did not do, and why."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+
+
+class Code(StrEnum):
+    """Machine codes of the timeline's lines. Stable: others may search for them."""
+
+    # A look at an account, and its answer.
+    ABOVE_THRESHOLD = "above_threshold"
+    REFILL_OFF = "refill_off"
+    WAITING = "waiting_for_outcome"
+    NO_METHOD = "no_method_with_auto_charge"
+    PRIMARY_OFF = "primary_auto_charge_off"
+    ALL_SUSPENDED = "all_suspended"
+    ALL_FAILED = "all_methods_failed"
+    CAP_REACHED = "cap_reached"
+    PAUSED = "paused"
+    AFTER_REVERSAL = "low_by_a_reversal"
+    REFILL_HELD = "refill_held"
+    SETTINGS_OUT_OF_BOUNDS = "settings_out_of_bounds"
+    SWITCHED_OFF = "automatic_payments_off"
+    DRY_RUN = "dry_run"
+    CHARGING = "charging"
+    # What became of a payment.
+    MISMATCH = "evidence_does_not_match"
+    OPERATOR = "operator_must_decide"
+    CHAIN_ENDED = "chain_ended"
+    CHARGED = "charged"
+    DECLINED = "declined"
+    ABANDONED = "abandoned"
+    TAKEN_BACK = "taken_back"
+    GIVEN_BACK = "given_back"
+    # What happened to a method.
+    SUSPENSION_ENDED = "suspension_ended"
+    RESTORED = "restored"
+    METHOD_UPDATED = "method_updated"
+    METHOD_GONE = "method_gone"
+    WITHDRAWN_TOO_LATE = "withdrawn_after_start"
+    # What happened to the account.
+    RESUMED = "resumed"
+    NOTIFIED = "notified"
+    LIMITS_SET = "limits_set"
+    USAGE_TOO_LARGE = "usage_too_large"
+
+
+class Decision(Base):
+    __tablename__ = "decision"
+    __table_args__ = (
+        Index("ix_decision_account_id_id", "account_id", "id"),
+        # From a payment to its lines (E2).
+        Index(
+            "ix_decision_attempt_id",
+            "attempt_id",
+            sqlite_where=text("attempt_id IS NOT NULL"),
+            postgresql_where=text("attempt_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_decision_top_up_id",
+            "top_up_id",
+            sqlite_where=text("top_up_id IS NOT NULL"),
+            postgresql_where=text("top_up_id IS NOT NULL"),
+        ),
+        # For the operator's metric (L14).
+        Index(
+            "ix_decision_usage_too_large",
+            "last_at",
+            sqlite_where=text("code = 'usage_too_large'"),
+            postgresql_where=text("code = 'usage_too_large'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    code: Mapped[Code] = mapped_column(String(40))
+    sentence: Mapped[str] = mapped_column(Text)
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
+    top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
+    times: Mapped[int] = mapped_column(default=1)
+    """How often the same answer was given in a row."""
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+
+
+_LATEST = (
+    select(Decision)
+    .where(Decision.account_id == bindparam("account_id"))
+    .order_by(Decision.id.desc())
+    .limit(1)
+)
+
+
+def latest(session: Session, account_id: int) -> Decision | None:
+    return session.scalar(_LATEST, {"account_id": account_id})
+
+
+def note(
+    session: Session,
+    account_id: int,
+    code: Code,
+    sentence: str,
+    now: datetime,
+    *,
+    attempt_id: int | None = None,
+    top_up_id: int | None = None,
+) -> None:
+    """Write a line; the same answer given again is folded into the line that stands."""
+    last = latest(session, account_id)
+    if (
+        last is not None
+        and attempt_id is None
+        and (last.code, last.sentence) == (code, sentence)
+        and (last.attempt_id, last.top_up_id) == (None, top_up_id)
+    ):
+        last.times += 1
+        last.last_at = now
+        return
+    session.add(
+        Decision(
+            account_id=account_id,
+            code=code,
+            sentence=sentence,
+            attempt_id=attempt_id,
+            top_up_id=top_up_id,
+            first_at=now,
+            last_at=now,
+        )
+    )
+    session.flush()

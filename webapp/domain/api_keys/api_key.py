@@ -1,0 +1,280 @@
+"""Keys by which machines speak for an account. Shown once, stored hashed, no wider than given."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    String,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Invalid, NotFound
+from webapp.domain.users.user import Right, not_allowed
+
+PREFIX = "bk_"
+
+FIRST_NAME = "First key"
+"""Of the one that comes with the account."""
+
+MOST = 50
+"""Keys of one account that work at once: more than anyone can keep an eye on."""
+
+MOST_NETWORKS = 20
+
+USE_NOTED = timedelta(hours=1)
+"""Last use is told to the hour: a meter asks many times a second, and each note is a write."""
+
+
+class Scope(StrEnum):
+    """What a key may do. The first two are a meter's; the others see and move money."""
+
+    USAGE_WRITE = "usage:write"
+    BALANCE_READ = "balance:read"
+    BILLING_READ = "billing:read"
+    BILLING_WRITE = "billing:write"
+
+
+ALL = tuple(Scope)
+
+OF_BILLING = frozenset({Scope.BILLING_READ, Scope.BILLING_WRITE})
+"""Nobody hands out by a key what they may not do themselves (P1)."""
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"
+    ENDING = "ending"
+    """Another key has taken its place; both work for a while."""
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class KeyChoice:
+    """What a person asks for with a new key."""
+
+    name: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    """CIDR, or single addresses; none: from anywhere."""
+    lasts: timedelta | None = None
+
+    def faults(self, rights: Collection[Right]) -> dict[str, str]:
+        """An error for each bad field."""
+        faults: dict[str, str] = {}
+        if not self.name.strip():
+            faults["name"] = "Enter a name"
+        elif fault := texts.fault(self.name.strip(), texts.NAME_LENGTH):
+            faults["name"] = fault
+        if fault := self._fault_of_scopes(rights):
+            faults["scopes"] = fault
+        if len(self.networks) > MOST_NETWORKS:
+            faults["networks"] = f"At most {MOST_NETWORKS} addresses"
+        elif bad := [text for text in self.networks if not is_network(text)]:
+            faults["networks"] = f"{bad[0][:60]} is no address; write 203.0.113.7 or 203.0.113.0/24"
+        return faults
+
+    def _fault_of_scopes(self, rights: Collection[Right]) -> str:
+        if not self.scopes:
+            return "Choose at least one"
+        if unknown := [scope for scope in self.scopes if scope not in set(Scope)]:
+            return f"There is no scope {unknown[0][:60]}"
+        if OF_BILLING.intersection(self.scopes) and Right.BILLING not in rights:
+            return "Only people who see billing can give these"
+        return ""
+
+
+class ApiKey(Base):
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(12))
+    """The first characters, by which a person recognises the key."""
+    name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    networks: Mapped[list[str]] = mapped_column(JSON)
+    """Where it may be used from; empty: anywhere."""
+    expires_at: Mapped[datetime | None]
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id"), unique=True)
+    """The key whose place it has taken, or takes when that one's time has come."""
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """To within `USE_NOTED`."""
+    last_used_from: Mapped[str] = mapped_column(String(64), default="")
+    created_at: Mapped[datetime]
+
+    @classmethod
+    def issue(cls, account_id: int, choice: KeyChoice, now: datetime) -> tuple["ApiKey", str]:
+        """A new key's record, and the key itself, which is stored nowhere."""
+        key = PREFIX + token_urlsafe(32)
+        record = cls(
+            account_id=account_id,
+            key_hash=hash_key(key),
+            hint=key[:8],
+            name=choice.name.strip(),
+            scopes=[scope for scope in Scope if scope in choice.scopes],
+            networks=[str(ip_network(text)) for text in choice.networks],
+            expires_at=now + choice.lasts if choice.lasts else None,
+            created_at=now,
+        )
+        return record, key
+
+    def succeed(self, overlap: timedelta, now: datetime) -> tuple["ApiKey", str]:
+        """A key like this one; this one ends after the overlap, or earlier if it would anyway."""
+        lasts = self.expires_at - self.created_at if self.expires_at else None
+        choice = KeyChoice(self.name, tuple(self.scopes), tuple(self.networks), lasts)
+        record, key = ApiKey.issue(self.account_id, choice, now)
+        record.replaces_id = self.id
+        ends = now + overlap
+        self.expires_at = min(ends, self.expires_at) if self.expires_at else ends
+        return record, key
+
+    def rotation_denial(self, rights: Collection[Right]) -> str:
+        """Why people with these rights may not rotate it, or empty (P1)."""
+        if Right.BILLING in rights or not OF_BILLING.intersection(self.scopes):
+            return ""
+        return not_allowed(Right.BILLING, "rotate a key with billing scopes")
+
+    def revoke(self, now: datetime) -> None:
+        if self.revoked_at is None:
+            self.revoked_at = now
+
+    def works(self, now: datetime) -> bool:
+        return is_alive(self.revoked_at, self.expires_at, now)
+
+
+class ShownKey(NamedTuple):
+    """A key that came with a request, and the account that it speaks for.
+
+    By columns: every request asks for it, and two whole records would cost as much as its usage.
+    """
+
+    id: int
+    name: str
+    scopes: list[str]
+    networks: list[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    account_id: int
+    currency: str
+
+    @classmethod
+    def find(cls, session: Session, key: str) -> "ShownKey | None":
+        """None for a key that is not known."""
+        connection = session.connection()
+        found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
+        return cls(*found) if found is not None else None
+
+    def works(self, now: datetime) -> bool:
+        return is_alive(self.revoked_at, self.expires_at, now)
+
+    def allows_from(self, address: str) -> bool:
+        if not self.networks:
+            return True
+        try:
+            origin = ip_address(address)
+        except ValueError:
+            return False
+        if (mapped := getattr(origin, "ipv4_mapped", None)) is not None:
+            origin = mapped  # as a socket that takes both families tells it
+        return any(origin in ip_network(network) for network in self.networks)
+
+    def use_is_news(self, now: datetime) -> bool:
+        # Farther ahead than that, it comes from a clock that was set back since.
+        return self.last_used_at is None or abs(now - self.last_used_at) >= USE_NOTED
+
+
+def is_alive(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> bool:
+    return revoked_at is None and (expires_at is None or now < expires_at)
+
+
+def hash_key(key: str) -> str:
+    # A key has 256 random bits: a slow hash would protect nothing and cost every request.
+    return sha256(key.encode()).hexdigest()
+
+
+def is_network(text: str) -> bool:
+    """With nothing to the right of its mask: 10.0.0.1/8 may be a slip for 10.0.0.1."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def find(session: Session, account_id: int, key_id: int) -> ApiKey:
+    """Raises `NotFound`, also for another account's."""
+    key = session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id))
+    if key is None:
+        raise NotFound("The API key")
+    return key
+
+
+def working(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    )
+
+
+def insist_on_room(session: Session, account_id: int, now: datetime) -> None:
+    """Raises `Invalid`."""
+    held = session.scalar(
+        select(func.count())
+        .select_from(ApiKey)
+        .where(ApiKey.account_id == account_id, working(now))
+    )
+    if (held or 0) >= MOST:
+        raise Invalid({"name": f"There are {MOST} keys already; revoke one first"})
+
+
+def successors(session: Session, keys: Sequence[ApiKey]) -> set[int]:
+    """Which of these another key has taken the place of."""
+    ids = [key.id for key in keys]
+    found = session.scalars(select(ApiKey.replaces_id).where(ApiKey.replaces_id.in_(ids)))
+    return {replaced for replaced in found if replaced is not None}
+
+
+def note_use(session: Session, key_id: int, address: str, now: datetime) -> None:
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.id == key_id)
+        .values(last_used_at=now, last_used_from=address[:64])
+        .execution_options(synchronize_session=False)
+    )
+
+
+_BY_KEY = (
+    select(
+        ApiKey.id,
+        ApiKey.name,
+        ApiKey.scopes,
+        ApiKey.networks,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        ApiKey.last_used_at,
+        Account.id,
+        Account.currency,
+    )
+    .join(Account, Account.id == ApiKey.account_id)
+    .where(ApiKey.key_hash == bindparam("key_hash"))
+)

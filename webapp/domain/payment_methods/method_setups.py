@@ -1,0 +1,101 @@
+"""Methods that are not listed yet: the bank or PayPal is asking the customer first (M6).
+
+What is kept is only enough to ask how it ended and to give it up in time (F9). A setup that fails
+or is abandoned leaves no method, no payment and no suspension.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.payment_methods.payment_method import MethodKind
+from webapp.domain.shared.errors import NotFound
+
+SETUP_LIFE = timedelta(minutes=15)
+
+FORGOTTEN = timedelta(days=1)
+"""After so long without an answer a processor no longer knows of it."""
+
+
+class SetupState(StrEnum):
+    OPEN = "open"
+    SAVED = "saved"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class MethodSetup(Base):
+    __tablename__ = "method_setup"
+    __table_args__ = (
+        Index(
+            "ix_method_setup_open",
+            "started_at",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[MethodKind] = mapped_column(String(10))
+    processor: Mapped[str] = mapped_column(String(20))
+    reference: Mapped[str] = mapped_column(String(120), unique=True)
+    consent: Mapped[bool | None]
+    """What the customer chose for auto-charge; None leaves M3 and M4 to decide (M12)."""
+    confirmed: Mapped[int | None] = mapped_column(BigInteger)
+    """Micros that the form said would be charged at once (T18); None: no form was shown."""
+    state: Mapped[SetupState] = mapped_column(String(10), default=SetupState.OPEN)
+    method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    def end(self, state: SetupState, now: datetime) -> None:
+        if self.state == SetupState.OPEN:
+            self.state = state
+            self.ended_at = now
+
+
+def find(session: Session, account_id: int, setup_id: int) -> MethodSetup:
+    """Finding it is the permission check. Raises `NotFound`."""
+    setup = session.scalar(
+        select(MethodSetup).where(MethodSetup.id == setup_id, MethodSetup.account_id == account_id)
+    )
+    if setup is None:
+        raise NotFound("That payment method")
+    return setup
+
+
+def with_reference(session: Session, account_id: int, reference: str) -> MethodSetup | None:
+    return session.scalar(
+        select(MethodSetup).where(
+            MethodSetup.account_id == account_id, MethodSetup.reference == reference
+        )
+    )
+
+
+def latest_open(session: Session, account_id: int, user_id: int) -> MethodSetup | None:
+    """What this person was being asked about: there the way back from the bank leads."""
+    return session.scalar(
+        select(MethodSetup)
+        .where(
+            MethodSetup.account_id == account_id,
+            MethodSetup.user_id == user_id,
+            MethodSetup.state == SetupState.OPEN,
+        )
+        .order_by(MethodSetup.id.desc())
+        .limit(1)
+    )
+
+
+def overdue(session: Session, now: datetime) -> list[MethodSetup]:
+    return list(
+        session.scalars(
+            select(MethodSetup).where(
+                MethodSetup.state == SetupState.OPEN, MethodSetup.started_at <= now - SETUP_LIFE
+            )
+        )
+    )

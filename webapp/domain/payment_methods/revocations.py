@@ -1,0 +1,45 @@
+"""References that a processor is to forget; repeated until each is done (M10, M13)."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, exists, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.payments.attempts import OPEN_STATES, Attempt
+
+
+class Revocation(Base):
+    __tablename__ = "revocation"
+    __table_args__ = (
+        Index(
+            "ix_revocation_due",
+            "id",
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    processor: Mapped[str] = mapped_column(String(20))
+    reference: Mapped[str] = mapped_column(String(120))
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
+def ask(session: Session, account_id: int, processor: str, reference: str, now: datetime) -> None:
+    """The method was removed, or its reference replaced by a new one."""
+    session.add(
+        Revocation(account_id=account_id, processor=processor, reference=reference, asked_at=now)
+    )
+
+
+def due(session: Session) -> list[Revocation]:
+    """Those that no open attempt still needs."""
+    needed = exists().where(
+        Attempt.account_id == Revocation.account_id,
+        Attempt.method_reference == Revocation.reference,
+        Attempt.state.in_(OPEN_STATES),
+    )
+    return list(session.scalars(select(Revocation).where(Revocation.done_at.is_(None), ~needed)))

@@ -1,0 +1,86 @@
+"""Receipts (L6): one for each payment that was paid, numbered without gaps within its account.
+
+The number comes from a counter in the account's row, raised by the transaction that settles the
+payment: what is rolled back takes its number back with it, and two cannot get the same. What the
+receipt says is frozen then, so that it reads the same in ten years.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, bindparam, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
+from webapp.domain.shared.provider import Provider
+
+RECEIPTED = (
+    PaymentKind.AUTOMATIC,
+    PaymentKind.INSTANT,
+    PaymentKind.AUTO_CHARGE,
+    PaymentKind.RETRY,
+    PaymentKind.WIRE,
+)
+"""What a customer pays; what an operator or a processor moves has none."""
+
+
+class Receipt(Base):
+    __tablename__ = "receipt"
+    __table_args__ = (
+        Index("uq_receipt_account_id_number", "account_id", "number", unique=True),
+        Index("uq_receipt_payment_id", "payment_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    number: Mapped[int]
+    """1, 2, 3 … within the account."""
+    facts: Mapped[dict[str, object]] = mapped_column(JSON)
+    """Who was paid by whom and how, as it was then. Empty for what was paid before receipts."""
+    issued_at: Mapped[datetime]
+
+    @property
+    def label(self) -> str:
+        """ "R-17-000012"."""
+        return f"R-{self.account_id}-{self.number:06d}"
+
+
+def issue(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    method: str,
+    provider: Provider,
+    now: datetime,
+) -> Receipt:
+    """For a payment that has just been paid, of a locked account and in that very transaction."""
+    number = session.connection().scalar(_NEXT, {"account_id": account.id})
+    set_committed_value(account, "receipts", number)
+    receipt = Receipt(
+        account_id=account.id,
+        payment_id=payment.id,
+        number=number,
+        facts={
+            "provider": asdict(provider),
+            "customer": account.billing_details(),
+            "method": method,
+            "kind": KIND_NAMES[PaymentKind(payment.kind)],
+        },
+        issued_at=now,
+    )
+    session.add(receipt)
+    session.flush()
+    return receipt
+
+
+_COUNTED = Account.__table__
+_NEXT = (
+    update(_COUNTED)  # type: ignore[arg-type]
+    .where(_COUNTED.c.id == bindparam("account_id"))
+    .values(receipts=_COUNTED.c.receipts + 1)
+    .returning(_COUNTED.c.receipts)
+)

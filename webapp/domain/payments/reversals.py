@@ -1,0 +1,175 @@
+"""Money that was paid and taken back at the processor: refunds, disputes, reversals (L7).
+
+Each is one row, by the processor's own reference, and one debit that names the payment it takes
+back. What comes back after all, from a dispute that was won, is one credit. Together they take no
+more than was paid: what is told beyond that goes before the operator (L9).
+"""
+
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import EntryKind
+from webapp.domain.payments import adjustments
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.shared.i18n import ENGLISH, N_, Tongue
+from webapp.ports import Reversed, TakenBack, TakenBackState
+
+NAMES = {
+    TakenBack.REFUND: N_("Refund of %(payment)s"),
+    TakenBack.DISPUTE: N_("Dispute of %(payment)s"),
+    TakenBack.REVERSAL: N_("Reversal of %(payment)s"),
+}
+KINDS = {
+    TakenBack.REFUND: (PaymentKind.REFUND, EntryKind.REFUND),
+    TakenBack.DISPUTE: (PaymentKind.DISPUTE, EntryKind.DISPUTE),
+    TakenBack.REVERSAL: (PaymentKind.REVERSAL, EntryKind.REVERSAL),
+}
+
+EXCESS = " (excess)"
+SAME_MONEY = " (same money)"
+
+COUNTERPARTS = {TakenBack.DISPUTE: TakenBack.REVERSAL, TakenBack.REVERSAL: TakenBack.DISPUTE}
+"""A processor may tell the same money as both: as the dispute, and as the reversal it caused."""
+
+
+class Reversal(Base):
+    __tablename__ = "reversal"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_is_above_zero"),
+        Index("uq_reversal_processor_reference", "processor", "reference", unique=True),
+        Index("ix_reversal_attempt_id", "attempt_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
+    """What had been paid."""
+    processor: Mapped[str] = mapped_column(String(20))
+    reference: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[TakenBack] = mapped_column(String(10))
+    state: Mapped[TakenBackState] = mapped_column(String(10))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    """Micros, as the processor says. The debit is less where less was left of what was paid."""
+    currency: Mapped[str] = mapped_column(String(3))
+    at: Mapped[datetime]
+    """When, as the processor says."""
+    debit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
+    """Empty for what had come back before we heard of it, and where nothing was left to take."""
+    credit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
+    heard_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    attempt: Mapped[Attempt] = relationship()
+
+    @property
+    def name(self) -> str:
+        """ "Refund of P-000012, Visa •••• 4242": what the statement says."""
+        return self.name_in(ENGLISH)
+
+    def name_in(self, tongue: Tongue) -> str:
+        reference, method = self.attempt.payment.reference, self.attempt.method
+        name = tongue.gettext(NAMES[TakenBack(self.kind)], payment=reference)
+        return f"{name}, {method.label_in(tongue)}" if method else name
+
+    @property
+    def excess_reference(self) -> str:
+        """Under which the operator finds what is more than was left of the payment."""
+        return f"{self.reference}{EXCESS}"
+
+    @property
+    def same_money_reference(self) -> str:
+        """Under which the operator finds what may have been debited under another name."""
+        return f"{self.reference}{SAME_MONEY}"
+
+    def debit(self, session: Session, account: Account, amount: int, now: datetime) -> None:
+        self.debit_id = self._book(session, account, -amount, self.name, now)
+
+    def credit(self, session: Session, account: Account, now: datetime) -> int:
+        """Give back what was debited. Micros."""
+        amount = -session.get_one(Payment, self.debit_id).amount
+        what = f"{self.name}, given back"
+        self.credit_id = self._book(session, account, amount, what, now)
+        self.ended_at = now
+        return amount
+
+    def _book(
+        self, session: Session, account: Account, amount: int, what: str, now: datetime
+    ) -> int:
+        """The key is the reversal's own, so the database takes each once."""
+        payment_kind, entry_kind = KINDS[TakenBack(self.kind)]
+        own = sha256(f"{self.processor} {self.reference}".encode()).hexdigest()[:32]
+        way = "back" if amount > 0 else "gone"
+        payment = Payment(kind=payment_kind, note=what)
+        key = f"{self.kind}-{way}-{own}"
+        return adjustments.book(session, account, payment, entry_kind, amount, what, key, now).id
+
+
+def find(session: Session, processor: str, reference: str) -> Reversal | None:
+    return session.scalar(
+        select(Reversal).where(Reversal.processor == processor, Reversal.reference == reference)
+    )
+
+
+def left_of(session: Session, attempt: Attempt) -> int:
+    """Micros that were paid and that nothing has taken back, or that have come back. Locked."""
+    taken = select(func.coalesce(func.sum(-Payment.amount), 0)).where(
+        Payment.id == Reversal.debit_id,
+        Reversal.attempt_id == attempt.id,
+        Reversal.credit_id.is_(None),
+    )
+    return attempt.amount - int(session.scalar(taken) or 0)
+
+
+def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
+    """What is gone there and was not debited here, the oldest first."""
+    return list(
+        session.scalars(
+            select(Reversal)
+            .where(
+                Reversal.attempt_id == attempt.id,
+                Reversal.debit_id.is_(None),
+                Reversal.state != TakenBackState.RETURNED,
+            )
+            .order_by(Reversal.id)
+        )
+    )
+
+
+def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
+    """What was debited of the same payment and may be the same money under another name."""
+    other = COUNTERPARTS.get(TakenBack(reversal.kind))
+    return session.scalar(
+        select(Reversal)
+        .where(
+            Reversal.attempt_id == reversal.attempt_id,
+            Reversal.kind == other,
+            Reversal.debit_id.is_not(None),
+            Reversal.credit_id.is_(None),
+        )
+        .order_by(Reversal.id)
+        .limit(1)
+    )
+
+
+def begin(session: Session, attempt: Attempt, told: Reversed, now: datetime) -> Reversal:
+    reversal = Reversal(
+        account_id=attempt.account_id,
+        attempt=attempt,
+        processor=attempt.processor,
+        reference=told.reference,
+        kind=told.kind,
+        state=told.state,
+        amount=told.amount,
+        currency=told.currency,
+        at=told.at,
+        heard_at=now,
+    )
+    session.add(reversal)
+    session.flush()
+    return reversal

@@ -1,0 +1,130 @@
+"""Instants as people read them, in the account's time zone (P4).
+
+"Today, 10:02", then "Thu 5 Nov, 03:17"; the year only when it differs. Mails are written in the
+language of their account.
+"""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from webapp.domain.shared.i18n import Language
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+
+PATTERNS = {
+    Language.GERMAN: ("d._MMMM", "d._MMMM y", "EEE, "),
+    Language.SPANISH: ("d_'de'_MMMM", "d_'de'_MMMM 'de' y", "EEE, "),
+    Language.FRENCH: ("d_MMMM", "d_MMMM y", "EEE_"),
+}
+"""Of a day, with its year, and of the weekday before it; `_` is a space that does not break. Months
+are written out: a short one ends in a full stop, which would stand before that of a sentence."""
+
+
+def local(instant: datetime, time_zone: str) -> datetime:
+    return instant.astimezone(ZoneInfo(time_zone))
+
+
+def day(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
+    """ "24 Nov", or "24 Nov 2027" in another year."""
+    then, today = local(instant, time_zone).date(), local(now, time_zone).date()
+    if language in PATTERNS:
+        this_year, with_year, _ = PATTERNS[language]
+        pattern = this_year if then.year == today.year else with_year
+        return _formatted(then, pattern, language)
+    year = "" if then.year == today.year else f" {then.year}"
+    return f"{then.day} {MONTHS[then.month - 1]}{year}"
+
+
+def day_in_words(day: date, today: date, language: Language) -> str:
+    """ "30 April", or "30 April 2027" in another year: for a sentence of a mail."""
+    this_year, with_year, _ = PATTERNS.get(language, ("d MMMM", "d MMMM y", ""))
+    return _formatted(day, this_year if day.year == today.year else with_year, language)
+
+
+def weekday_and_day(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
+    then = local(instant, time_zone).date()
+    weekday = f"{DAYS[then.weekday()]} "
+    if language in PATTERNS:
+        weekday = _formatted(then, PATTERNS[language][2], language)
+    return f"{weekday}{day(instant, time_zone, now, language)}"
+
+
+def _formatted(day: date, pattern: str, language: Language) -> str:
+    if language is Language.FRENCH and day.day == 1:
+        pattern = pattern.replace("d_", "d'er'_")
+    return format_date(day, pattern, locale=language).replace("_", "\N{NO-BREAK SPACE}")
+
+
+def clock_time(instant: datetime, time_zone: str) -> str:
+    return local(instant, time_zone).strftime("%H:%M")
+
+
+def when(
+    instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
+) -> str:
+    """ "Tue 24 Nov, 10:02": exact, for a promise."""
+    date_there = weekday_and_day(instant, time_zone, now, language)
+    return f"{date_there}, {clock_time(instant, time_zone)}"
+
+
+def mailed(instant: datetime, time_zone: str, now: datetime, language: Language) -> str:
+    """As `when`, with the zone's name: a mail is read anywhere."""
+    zone = local(instant, time_zone).tzname()
+    return f"{when(instant, time_zone, now, language)}\N{NO-BREAK SPACE}{zone}"
+
+
+def since(instant: datetime, time_zone: str, now: datetime) -> str:
+    """ "Today, 10:02" or as `when`: for what has happened."""
+    if local(instant, time_zone).date() == local(now, time_zone).date():
+        return f"Today, {clock_time(instant, time_zone)}"
+    return when(instant, time_zone, now)
+
+
+def within(moment: str) -> str:
+    """The same inside a sentence: "today, 10:02"."""
+    return moment.replace("Today", "today", 1)
+
+
+def taken(span: timedelta) -> str:
+    """ "under 1 s", "4 s", "15 min", "3 h", "2 days": how long something took."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 2 * 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 48 * 3600 else f"{seconds // 86400} days"
+
+
+def midnight(day: date, time_zone: str) -> datetime:
+    """Where that day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone))
+
+
+def start_of_day(now: datetime, time_zone: str) -> datetime:
+    return local(now, time_zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
+def start_of_next_day(now: datetime, time_zone: str) -> datetime:
+    tomorrow: date = local(now, time_zone).date() + timedelta(days=1)
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=ZoneInfo(time_zone))
+
+
+def start_of_month(now: datetime, time_zone: str) -> datetime:
+    return start_of_day(now, time_zone).replace(day=1)
+
+
+def start_of_next_month(now: datetime, time_zone: str) -> datetime:
+    first = start_of_month(now, time_zone)
+    year, month = divmod(first.year * 12 + first.month, 12)
+    return first.replace(year=year, month=month + 1)

@@ -1,0 +1,27 @@
+"""What the installation as a whole allows; the operator sets it in the environment."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from webapp.domain.shared.money import MICROS
+from webapp.domain.shared.provider import NOBODY, Provider
+
+
+class Automatic(StrEnum):
+    """Whether automatic payments are made at all (T10)."""
+
+    ON = "on"
+    OFF = "off"
+    DRY_RUN = "dry-run"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Bounds of one payment and one usage record, in micros, and the installation's switch."""
+
+    payment_min: int = 30 * MICROS
+    payment_max: int = 10_000 * MICROS
+    automatic: Automatic = Automatic.ON
+    provider: Provider = NOBODY
+    usage_max: int = 1_000 * MICROS
+    """L14: a larger usage record is refused."""

@@ -1,0 +1,138 @@
+"""How fast a balance is used: the pace of the last seven days, and where it leads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from webapp.domain.shared.money import MICROS
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups.settings import Choice, RefillMode, Show
+
+DAYS = 7
+FARTHEST = 60
+"""Days. Beyond that a pace of one week says nothing."""
+
+RECOMMENDED = 50 * MICROS
+"""T12: no threshold that we suggest is lower."""
+
+ROUND = 10 * MICROS
+
+
+@dataclass(frozen=True)
+class Runway:
+    """Days until it is used up, at the same seven days over and over."""
+
+    shortest: float
+    """Beginning with the day that gets there first."""
+    middle: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class Pace:
+    days: tuple[int, ...]
+    """Micros used in each of the last seven times 24 hours, the oldest first."""
+
+    @property
+    def daily(self) -> int:
+        """Of an average day."""
+        return sum(self.days) // len(self.days)
+
+    @property
+    def busiest(self) -> int:
+        return max(self.days)
+
+    def runway(self, left: int) -> Runway | None:
+        """For so many micros; None where nothing is used, or it lasts beyond `FARTHEST`."""
+        if not any(self.days):
+            return None
+        walks = [self._walk(left, first) for first in range(len(self.days))]
+        found = Runway(min(walks), median(walks), max(walks))
+        return found if found.middle <= FARTHEST else None
+
+    def _walk(self, left: int, first: int) -> float:
+        if left <= 0:
+            return 0.0
+        week = sum(self.days)
+        days = float(left // week * len(self.days))
+        left %= week
+        for step in range(len(self.days)):
+            used = self.days[(first + step) % len(self.days)]
+            if used >= left:
+                return days + left / used if used else days
+            left -= used
+            days += 1
+        return days
+
+
+def suggestion(pace: Pace, policy: Policy) -> Choice:
+    """A threshold that lasts over two days like the busiest, and a refill for a week."""
+    threshold = max(RECOMMENDED, _rounded_up(2 * pace.busiest))
+    refill = _rounded_up(DAYS * pace.daily)
+    refill = min(max(refill, policy.payment_min), policy.payment_max)
+    return Choice(refill_on=True, threshold=threshold, refill_amount=refill)
+
+
+def _rounded_up(micros: int) -> int:
+    return -(-micros // ROUND) * ROUND
+
+
+def lasting(days: float) -> str:
+    """ "about 3 days", "about 7 hours", "less than an hour"."""
+    hours = round(days * 24)
+    if hours < 1:
+        return "less than an hour"
+    if hours < 36:
+        return f"about {hours} hour{'s' if hours != 1 else ''}"
+    return f"about {round(days)} days"
+
+
+def between(runway: Runway) -> str:
+    """ "2 to 5 days"; empty where all walks come out the same."""
+    if round(runway.longest * 24) < 36:
+        low, high, unit = round(runway.shortest * 24), round(runway.longest * 24), "hours"
+    else:
+        low, high, unit = round(runway.shortest), round(runway.longest), "days"
+    return f"{low} to {high} {unit}" if low != high else ""
+
+
+def disappointments(choice: Choice, pace: Pace | None, show: Show) -> Iterable[str]:
+    """What these settings will not do as somebody may expect; they may be applied all the same."""
+    if choice.refill_on:
+        yield from _too_little(choice, pace, show)
+        yield from _cut(choice, show)
+        if choice.no_day_limit:
+            yield (
+                "Refills are not limited per day. A fourth refill within 10 minutes still pauses "
+                "automatic payments."
+            )
+    pair = (choice.notification_threshold, choice.threshold)
+    if choice.refill_on and choice.notification_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
+        yield (
+            "The notification threshold is at or below your refill threshold, so you’ll usually "
+            "be refilled before it is sent."
+        )
+
+
+def _too_little(choice: Choice, pace: Pace | None, show: Show) -> Iterable[str]:
+    if pace is None or not pace.daily:
+        return
+    refill = choice.refill_amount
+    if choice.refill_mode is RefillMode.TARGET:
+        refill = (choice.target or 0) - (choice.threshold or 0)
+    if refill is not None and refill < pace.daily:
+        what = "A refill" if choice.refill_mode is RefillMode.ADD else "From threshold to target it"
+        yield (
+            f"{what} of {show(refill)} is less than a day’s use, about {show(pace.daily)}: expect "
+            "several charges a day."
+        )
+
+
+def _cut(choice: Choice, show: Show) -> Iterable[str]:
+    refill = choice.refill_amount if choice.refill_mode is RefillMode.ADD else None
+    for limit, span in ((choice.day_limit, "day"), (choice.month_limit, "month")):
+        if limit is not None and refill is not None and limit < refill:
+            yield (
+                f"The limit of {show(limit)} a {span} is below the refill amount of "
+                f"{show(refill)}: every refill will be reduced by the limit."
+            )

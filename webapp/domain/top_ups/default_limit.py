@@ -1,0 +1,64 @@
+"""The daily limit of accounts whose people have not chosen one (T10)."""
+
+from bisect import bisect_right
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from webapp.database.base import columns, spelled
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.shared import datetimes
+from webapp.domain.top_ups.settings import Choice
+
+DAYS = 30
+
+
+def with_default_limit(session: Session, account: Account, choice: Choice, now: datetime) -> Choice:
+    """The choice with a daily limit, unless it has one or needs none."""
+    if not choice.lacks_day_limit:
+        return choice
+    return choice.with_day_limit(busiest_day(session, account, now))
+
+
+def busiest_day(session: Session, account: Account, now: datetime) -> int:
+    """The most usage posted on one of the last 30 days in the account's time zone, in micros.
+
+    Today is one of them. The cost does not grow with the number of usage records: the balance is
+    looked up at each midnight, and only other entries are read.
+    """
+    today = datetimes.local(now, account.time_zone).date()
+    starts = [
+        datetimes.midnight(today - timedelta(days=back), account.time_zone)
+        for back in reversed(range(DAYS))
+    ]
+    asked: dict[str, object] = {"account_id": account.id}
+    bounds = {f"start_{number}": start for number, start in enumerate(starts)}
+    reached = columns(session, _BALANCES, asked | bounds).one()
+    balances = [*(balance or 0 for balance in reached), account.balance]
+    used = [before - after for before, after in pairwise(balances)]
+    for posted_at, amount in columns(session, _NOT_USAGE, asked | {"first": starts[0]}):
+        used[bisect_right(starts, posted_at) - 1] += amount
+    return max(0, *used)
+
+
+_BALANCES = select(
+    *(
+        select(LedgerEntry.balance_after)
+        .where(
+            LedgerEntry.account_id == bindparam("account_id"),
+            LedgerEntry.posted_at < bindparam(f"start_{number}"),
+        )
+        .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
+        .limit(1)
+        .scalar_subquery()
+        for number in range(DAYS)
+    )
+)
+_NOT_USAGE = select(LedgerEntry.posted_at, LedgerEntry.amount).where(
+    LedgerEntry.account_id == bindparam("account_id"),
+    LedgerEntry.posted_at >= bindparam("first"),
+    LedgerEntry.kind != spelled(EntryKind.USAGE),
+)

@@ -1,0 +1,434 @@
+"""Plans in plain words: the sentence beside the settings (T13) and the timeline's lines (E1).
+
+Screens show them in English, mails in the language of their account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from re import compile as pattern
+
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.i18n import ENGLISH, Tongue
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import RefillMode, Show
+from webapp.domain.top_ups.top_up import Plan, Situation, uncut_amount
+
+_PLACE = pattern(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A run of text; what matters most is strong."""
+
+    text: str
+    strong: bool = False
+
+
+Sentence = tuple[Words, ...]
+
+
+def sentence(*runs: str | Words) -> Sentence:
+    return tuple(Words(run) if isinstance(run, str) else run for run in runs)
+
+
+def strong(text: str) -> Words:
+    return Words(text, strong=True)
+
+
+def filled(template: str, **values: str | Words | Sentence) -> Sentence:
+    """A sentence with a run, or several, for each of its `%(placeholders)s`."""
+    runs: list[Words] = []
+    for number, part in enumerate(_parts(template)):
+        value = values[part] if number % 2 else part
+        if value:
+            runs += value if isinstance(value, tuple) else sentence(value)
+    return tuple(runs)
+
+
+@lru_cache(maxsize=256)
+def _parts(template: str) -> Sequence[str]:
+    """Text and names of places by turns."""
+    return _PLACE.split(template)
+
+
+def plain(words: Sentence) -> str:
+    return "".join(run.text for run in words)
+
+
+def what_happens_next(at: Situation, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
+    """Exactly what will be done when the balance falls below the threshold, or is done now.
+
+    The planner that charges is asked, so the sentence cannot lie (T13).
+    """
+    return in_words(at, top_ups.plan(at.just_below()), show, tongue)
+
+
+def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
+    """`plan` is the planner's answer to `at.just_below()`."""
+    _ = tongue.gettext
+    match plan.code:
+        case Code.REFILL_OFF:
+            return _refill_off(at, show, tongue)
+        case Code.CHARGING:
+            return _charging(at, plan, show, tongue)
+        case Code.DRY_RUN:
+            dry = sentence(_("Dry run: nothing is charged."), " ")
+            return dry + _charging(at, plan, show, tongue)
+        case Code.WAITING:
+            return _waiting(at, show, tongue)
+        case Code.NO_METHOD if not at.methods:
+            return sentence(
+                _("Nothing will be charged: no payment method is saved. Add a card to go on.")
+            )
+        case Code.NO_METHOD:
+            return sentence(_("Nothing will be charged. No payment method has auto-charge on."))
+        case Code.PRIMARY_OFF:
+            return filled(
+                _(
+                    "Nothing will be charged. Auto-charge is off for your primary method, "
+                    "%(method)s, so the methods below it are not tried either."
+                ),
+                method=strong(at.methods[0].label_in(tongue)),
+            )
+        case Code.ALL_SUSPENDED | Code.ALL_FAILED:
+            return _all_out_of_use(at, plan, tongue)
+        case Code.CAP_REACHED:
+            return _limit_reached(at, plan, show, tongue)
+        case Code.PAUSED:
+            return sentence(_paused(at, tongue))
+        case Code.AFTER_REVERSAL:
+            return filled(
+                _(
+                    "Nothing is charged now: a refund or dispute took your balance below "
+                    "%(threshold)s. The next usage starts the refill, or you add funds."
+                ),
+                threshold=strong(show(at.choice.threshold or 0)),
+            )
+        case Code.REFILL_HELD:
+            return filled(
+                _(
+                    "Nothing is charged now: your balance is below %(threshold)s, and the refill "
+                    "is on hold. The next usage starts it, or you add funds."
+                ),
+                threshold=strong(show(at.choice.threshold or 0)),
+            )
+        case Code.SWITCHED_OFF:
+            return sentence(
+                _("Automatic payments are switched off by your provider. Nothing will be charged.")
+            )
+        case Code.SETTINGS_OUT_OF_BOUNDS:
+            return sentence(
+                _(
+                    "Nothing will be charged: the refill settings are outside the limits now in "
+                    "force. Check the amounts and apply them again."
+                )
+            )
+    return sentence(_("Your balance is above the threshold."))
+
+
+def timeline_line(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> str:
+    """What a look answered, as the timeline tells it."""
+    _, threshold = tongue.gettext, show(at.choice.threshold or 0)
+    if plan.code is Code.ABOVE_THRESHOLD:
+        return _("Nothing to do: the balance is not below %(threshold)s.", threshold=threshold)
+    if plan.code is Code.REFILL_OFF:
+        return _("Nothing to do: automatic refill is off.")
+    if plan.code is Code.CAP_REACHED:
+        return plain(_limit_reached(at, plan, show, tongue, lasting=True))
+    return plain(what_happens_next(at, show, tongue))
+
+
+def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
+    """T17: the advice beside the reason why a due refill cannot be charged; empty where that says
+    what to do.
+    """
+    _ = tongue.gettext
+    match plan.code:
+        case Code.NO_METHOD if not at.methods:
+            return _("Add a payment method, or add funds.")
+        case Code.NO_METHOD:
+            return _("Turn on auto-charge for a payment method, or add funds.")
+        case Code.PRIMARY_OFF:
+            return _(
+                "Turn on auto-charge for your primary method, or move another one to the top of "
+                "the list. You can also add funds."
+            )
+        case Code.SETTINGS_OUT_OF_BOUNDS:
+            return _("Correct the refill settings, or add funds.")
+        case Code.SWITCHED_OFF:
+            return _("Add funds, and ask your provider when automatic payments will be on again.")
+        case Code.PAUSED if at.paused_by_operator:
+            return _("Add funds, and ask your provider when automatic payments will be on again.")
+        case Code.PAUSED:
+            return _("Resume automatic payments, or add funds.")
+        case Code.CAP_REACHED:
+            return _("Raise the limit, or add funds.")
+    return ""
+
+
+def out_of_use(method: PaymentMethod, at: Situation, tongue: Tongue = ENGLISH) -> Sentence:
+    """That a method is passed over, and why."""
+    _, label = tongue.gettext, strong(method.label_in(tongue))
+    match method.standing(at.now):
+        case Standing.SUSPENDED if method.suspended_until is not None:
+            until = datetimes.when(method.suspended_until, at.time_zone, at.now, tongue.language)
+            return filled(_("%(method)s is skipped until %(until)s."), method=label, until=until)
+        case Standing.GONE:
+            return filled(_("%(method)s is skipped, it is gone at its processor."), method=label)
+        case Standing.EXPIRED:
+            return filled(_("%(method)s is skipped, it has expired."), method=label)
+        case Standing.AUTO_CHARGE_OFF:
+            return filled(_("%(method)s is skipped, its auto-charge is off."), method=label)
+    return filled(_("%(method)s is out of use until you retry or replace it."), method=label)
+
+
+def _paused(at: Situation, tongue: Tongue) -> str:
+    _ = tongue.gettext
+    if at.paused_by_operator:
+        return _(
+            "Automatic payments are paused by your provider. Nothing will be charged; ask your "
+            "provider when they go on."
+        )
+    if at.paused_by_dispute:
+        return _(
+            "Automatic payments are paused after a lost dispute. "
+            "Resume them when you want them to go on."
+        )
+    if not at.paused:
+        return _(
+            "There were 3 automatic refills within 10 minutes. Instead of a fourth, automatic "
+            "payments pause until you resume them."
+        )
+    return _(
+        "Automatic payments are paused: a fourth refill within 10 minutes was due. "
+        "Check your usage, then resume them."
+    )
+
+
+def _refill_off(at: Situation, show: Show, tongue: Tongue) -> Sentence:
+    _ = tongue.gettext
+    if not at.methods:
+        return sentence(
+            _(
+                "Nothing is charged automatically. "
+                "Once a card is saved, we can refill your balance before it runs out."
+            )
+        )
+    if at.choice.notification_on and at.choice.notification_threshold is not None:
+        return filled(
+            _(
+                "Nothing is charged automatically. "
+                "We’ll send an email when your balance falls below %(threshold)s."
+            ),
+            threshold=strong(show(at.choice.notification_threshold)),
+        )
+    return sentence(
+        _(
+            "Nothing is charged automatically. Turn on automatic refill to have your balance kept "
+            "above a threshold."
+        )
+    )
+
+
+def _charging(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    first, *others = (strong(method.label_in(tongue)) for method in plan.methods)
+    charge = filled(
+        _charge(at, plan, tongue, falls_back=bool(others)),
+        threshold=strong(show(at.choice.threshold or 0)),
+        amount=strong(show(plan.amount)),
+        target=strong(show(at.choice.target or 0)),
+        minimum=show(at.policy.payment_min),
+        largest=show(at.choice.largest_charge or 0),
+        method=first,
+        others=_in_turn(others, tongue),
+    )
+    passed_over = _passed_over(at, plan.methods[0], tongue)
+    return charge + passed_over + _cut(at, plan, show, tongue) + _later(at, plan, show, tongue)
+
+
+def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> str:
+    _ = tongue.gettext
+    if at.is_below and falls_back:
+        return _(
+            "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now; "
+            "if it is declined, %(others)s."
+        )
+    if at.is_below:
+        return _(
+            "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now."
+        )
+    if at.choice.refill_mode is RefillMode.TARGET and plan.limit in ("", "largest_charge"):
+        return _up_to_target(tongue, falls_back=falls_back)
+    if falls_back:
+        return _(
+            "When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s; "
+            "if it is declined, %(others)s."
+        )
+    return _("When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s.")
+
+
+def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
+    """How far it will have fallen is not known before it has."""
+    _ = tongue.gettext
+    if falls_back:
+        return _(
+            "When your balance falls below %(threshold)s, we’ll charge what brings it up to "
+            "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s; "
+            "if it is declined, %(others)s."
+        )
+    return _(
+        "When your balance falls below %(threshold)s, we’ll charge what brings it up to "
+        "%(target)s (at least %(minimum)s, at most %(largest)s) to %(method)s."
+    )
+
+
+def _in_turn(labels: Sequence[Words], tongue: Tongue) -> Sentence:
+    turn = sentence(*labels[:1])
+    for label in labels[1:]:
+        turn = filled(tongue.gettext("%(methods)s, then %(method)s"), methods=turn, method=label)
+    return turn
+
+
+def _passed_over(at: Situation, first: PaymentMethod, tongue: Tongue) -> Sentence:
+    runs: list[str | Words] = []
+    for method in at.methods:
+        if method is first:
+            break
+        if method.id not in at.tried:
+            runs += [" ", *out_of_use(method, at, tongue)]
+    return sentence(*runs)
+
+
+def _cut(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    _, uncut = tongue.gettext, uncut_amount(at.just_below())
+    consented = show(min(uncut, at.choice.most_at_once))
+    match plan.limit:
+        case "day":
+            cut = _(
+                "Reduced from %(uncut)s by your %(limit)s daily limit.",
+                uncut=consented,
+                limit=show(at.choice.day_limit or 0),
+            )
+        case "month":
+            cut = _(
+                "Reduced from %(uncut)s by your %(limit)s monthly limit.",
+                uncut=consented,
+                limit=show(at.choice.month_limit or 0),
+            )
+        case "largest_charge" if at.is_below:
+            cut = _(
+                "Reduced from %(uncut)s by your largest automatic charge, %(limit)s.",
+                uncut=show(uncut),
+                limit=show(at.choice.most_at_once),
+            )
+        case _other:
+            return ()
+    return sentence(" ", cut)
+
+
+def _later(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+    """T9: refills to a target differ; the amount of the one due now says nothing of the next."""
+    if at.choice.refill_mode is not RefillMode.TARGET or not at.is_below or plan.limit:
+        return ()
+    later = tongue.gettext(
+        "Later refills vary, never above %(largest)s.", largest=show(at.choice.most_at_once)
+    )
+    return sentence(" ", later)
+
+
+def limit_name(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> str:
+    """ "$300.00 a day"."""
+    _ = tongue.gettext
+    if plan.limit == "month":
+        return _("%(limit)s a month", limit=show(at.choice.month_limit or 0))
+    return _("%(limit)s a day", limit=show(at.choice.day_limit or 0))
+
+
+def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
+    _, attempt = tongue.gettext, at.open_attempt
+    if attempt is None or attempt.method is None:
+        return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
+    if attempt.state == AttemptState.REFUSED:
+        said = (
+            _(
+                "The processor refused %(amount)s to %(method)s. Nothing was charged; we try "
+                "again, and nothing else is charged until then."
+            )
+            if top_ups.is_planned(at, attempt)
+            else _(
+                "The processor refused %(amount)s to %(method)s. Nothing was charged, and the "
+                "request is not sent again."
+            )
+        )
+        method = strong(attempt.method.label_in(tongue))
+        return filled(said, amount=strong(show(attempt.amount)), method=method)
+    said = (
+        _(
+            "Your bank is asking you to confirm %(amount)s to %(method)s. "
+            "Nothing else is charged until that has ended."
+        )
+        if attempt.state == AttemptState.CHALLENGED
+        else _(
+            "We are charging %(amount)s to %(method)s. "
+            "Nothing else is charged until the bank answers."
+        )
+    )
+    method = strong(attempt.method.label_in(tongue))
+    return filled(said, amount=strong(show(attempt.amount)), method=method)
+
+
+def _all_out_of_use(at: Situation, plan: Plan, tongue: Tongue) -> Sentence:
+    _ = tongue.gettext
+    if plan.until is None:
+        return sentence(
+            _(
+                "Nothing can be charged: every method with auto-charge is out of use. "
+                "Retry or replace one, or add funds."
+            )
+        )
+    again = next(
+        method
+        for method in at.methods
+        if method.suspended_until == plan.until and method.standing(at.now) is Standing.SUSPENDED
+    )
+    return filled(
+        _(
+            "Nothing can be charged until %(until)s. Then we’ll try %(method)s again. "
+            "Retry a method or add funds to continue now."
+        ),
+        until=datetimes.when(plan.until, at.time_zone, at.now, tongue.language),
+        method=strong(again.label_in(tongue)),
+    )
+
+
+def _limit_reached(
+    at: Situation, plan: Plan, show: Show, tongue: Tongue, *, lasting: bool = False
+) -> Sentence:
+    """`lasting`: it will be read on other days, when "tomorrow" is another day."""
+    _, choice = tongue.gettext, at.choice
+    if plan.limit == "month":
+        said, limit = (
+            _(
+                "Nothing more is charged this month: automatic payments have reached your limit "
+                "of %(limit)s a month."
+            ),
+            choice.month_limit or 0,
+        )
+    else:
+        said, limit = (
+            _(
+                "Nothing more is charged today: automatic payments have reached your limit of "
+                "%(limit)s a day."
+            ),
+            choice.day_limit or 0,
+        )
+    if (plan.limit == "day" and not lasting) or plan.until is None:
+        again = _("They go on tomorrow, 00:00.")
+    else:
+        until = datetimes.when(plan.until, at.time_zone, at.now, tongue.language)
+        again = _("They go on %(until)s.", until=until)
+    return filled(said, limit=strong(show(limit))) + sentence(" ", again)

@@ -1,0 +1,374 @@
+"""Automatic top-ups: the record of a need, and the pure planner that answers it.
+
+The same planner decides what is charged and what the screen says will be charged (T13), so the
+sentence cannot lie.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, exists, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.money import cents_down, cents_up
+from webapp.domain.shared.policy import Automatic, Policy
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode, falls_below
+
+BURST = 3
+BURST_WINDOW = timedelta(minutes=10)
+"""T10: so many automatic charges are made in this time. Instead of a further one, automatic
+payments pause until a person resumes them."""
+
+
+class TopUpState(StrEnum):
+    OPEN = "open"
+    PAID = "paid"
+    EXHAUSTED = "exhausted"
+    """Every method has failed (T11). What comes later is a new top-up."""
+    DROPPED = "dropped"
+    """No longer needed, or no longer allowed, before money was taken."""
+
+
+class TopUp(Base):
+    __tablename__ = "top_up"
+    __table_args__ = (
+        # T8: one open top-up per account, whoever opens it and wherever.
+        Index(
+            "uq_top_up_open_per_account",
+            "account_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    state: Mapped[TopUpState] = mapped_column(String(10), default=TopUpState.OPEN)
+    cause: Mapped[str] = mapped_column(String(60))
+    """What made us look: "usage", "settings applied"…"""
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    def close(self, state: TopUpState, now: datetime) -> None:
+        if self.state == TopUpState.OPEN:
+            self.state = state
+            self.closed_at = now
+
+
+def open_top_up(session: Session, account_id: int) -> TopUp | None:
+    return session.scalar(
+        select(TopUp).where(TopUp.account_id == account_id, TopUp.state == TopUpState.OPEN)
+    )
+
+
+def opened_since(session: Session, account_id: int, instant: datetime) -> TopUp | None:
+    """The newest refill that was opened then or later, in whatever state it is now."""
+    newest = select(TopUp).where(TopUp.account_id == account_id).order_by(TopUp.id.desc()).limit(1)
+    found = session.scalar(newest)
+    return found if found is not None and found.opened_at >= instant else None
+
+
+def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
+    """F10: why a mail's link can no longer resume this payment; empty while it can."""
+    if not attempt.automatic or attempt.decline_code != attempts.AUTHENTICATION_REQUIRED:
+        return "This link belongs to no payment that waits for you."
+    declined_at = attempt.declined_at or attempt.started_at
+    if now >= declined_at + attempts.RESUMABLE:
+        return "This link has ended: it worked for 48 hours."
+    retry = attempts.last_retry_of(session, attempt)
+    if retry is not None:
+        return _IN_PROGRESS if retry.is_open else "This link has been used."
+    if attempt.link_ended_at is not None or attempt.payment.state == PaymentState.PAID:
+        return "This payment is no longer needed: another one has refilled the balance."
+    if attempts.open_attempts(session, attempt.account_id):
+        return "Another payment is in progress. If it fails, this link works again."
+    return ""
+
+
+_IN_PROGRESS = "This payment is in progress. Wait for its outcome before you confirm it again."
+
+
+def end_links(session: Session, account: Account, now: datetime) -> None:
+    """F10: a credit was booked. If the refill is no longer due, earlier links end for good."""
+    settings = LowBalanceSettings.of(session, account.id)
+    if not settings.is_below_refill(account.balance):
+        attempts.end_links(session, account.id, now)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    kind: str
+    """ "top_up" or "payment" (Add Funds by auto-charge)."""
+    id: int
+
+
+def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
+    """What is open and waits for no processor's answer: a charge of it can be started."""
+    waiting = exists().where(
+        Attempt.account_id == TopUp.account_id, Attempt.state.in_(attempts.OPEN_STATES)
+    )
+    top_ups = session.scalars(
+        select(TopUp.id).where(TopUp.state == TopUpState.OPEN, ~waiting).limit(limit)
+    )
+    asked = exists().where(
+        Attempt.payment_id == Payment.id, Attempt.state.in_(attempts.OPEN_STATES)
+    )
+    chains = session.scalars(
+        select(Payment.id)
+        .where(Payment.state == PaymentState.OPEN, Payment.kind == PaymentKind.AUTO_CHARGE, ~asked)
+        .limit(limit)
+    )
+    return [Waiting("top_up", it) for it in top_ups] + [Waiting("payment", it) for it in chains]
+
+
+def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
+    """What counts towards the breaker at this instant; Resume starts an empty one (T10).
+
+    Farther ahead than its own length lies what was stamped by a clock set back since. It would
+    stop refills, or a Resume there would hide them, for as long as that was.
+    """
+    since, until = at - BURST_WINDOW, at + BURST_WINDOW
+    resumed_at = account.resumed_at
+    if resumed_at is not None and since < resumed_at < until:
+        since = resumed_at
+    return since, until
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All the planner may know. Amounts in micros."""
+
+    now: datetime
+    time_zone: str
+    balance: int
+    choice: Choice
+    methods: tuple[PaymentMethod, ...]
+    """The customer's list, in the customer's order."""
+    policy: Policy
+    paused: bool = False
+    paused_by_operator: bool = False
+    paused_by_dispute: bool = False
+    """And not by the burst breaker."""
+    low_by_reversal: bool = False
+    """A refund or dispute took the balance below the threshold, and nothing else since (L7)."""
+    refill_held: bool = False
+    """An operator's debit or a saved method held the refill it would have started (T18)."""
+    spent_today: int = 0
+    spent_this_month: int = 0
+    recent_top_ups: int = 0
+    """Within the burst window."""
+    open_attempt: Attempt | None = None
+    manual_open: bool = False
+    """A payment that a person asked for may still succeed (T15)."""
+    tried: frozenset[int] = frozenset()
+    """Methods that this top-up has tried: each at most once (T7)."""
+
+    @property
+    def is_below(self) -> bool:
+        return self.choice.threshold is not None and falls_below(
+            self.balance, self.choice.threshold
+        )
+
+    def at_rest(self) -> "Situation":
+        """The same, when what is under way will have ended without an effect."""
+        return replace(self, open_attempt=None, manual_open=False)
+
+    @property
+    def is_bursting(self) -> bool:
+        """A further charge is not made now: it pauses automatic payments (T10)."""
+        return not self.paused and self.recent_top_ups >= BURST
+
+    def just_below(self) -> "Situation":
+        """The same, at the moment the balance will have fallen below the threshold."""
+        if self.is_below or self.choice.threshold is None:
+            return self
+        return replace(self, balance=self.choice.threshold - 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen, or why nothing is."""
+
+    code: Code
+    amount: int = 0
+    """Micros, whole cents."""
+    methods: tuple[PaymentMethod, ...] = ()
+    """Whom to charge, in order; the next only after a conclusive decline (T7)."""
+    until: datetime | None = None
+    """When the obstacle ends by itself."""
+    limit: str = ""
+    """Which limit reduced or stopped it: "largest_charge", "day" or "month"."""
+
+    @property
+    def charges(self) -> bool:
+        return self.code is Code.CHARGING
+
+
+def gather(
+    session: Session,
+    account: Account,
+    now: datetime,
+    policy: Policy,
+    *,
+    tried: frozenset[int] = frozenset(),
+) -> Situation:
+    """Read the situation; under the account's lock this is the last look (T14)."""
+    settings = LowBalanceSettings.of(session, account.id)
+    zone = account.time_zone
+    spending = attempts.spending(
+        session,
+        account.id,
+        day=datetimes.start_of_day(now, zone),
+        month=datetimes.start_of_month(now, zone),
+        burst=burst_window(account, now),
+    )
+    open_attempts = attempts.open_attempts(session, account.id) if spending.any_open else []
+    return Situation(
+        now=now,
+        time_zone=zone,
+        balance=account.balance,
+        choice=settings.chosen(),
+        methods=tuple(payment_methods.listed(session, account.id)),
+        policy=policy,
+        paused=account.paused_at is not None,
+        paused_by_operator=account.paused_by_operator,
+        paused_by_dispute=account.paused_by_dispute,
+        low_by_reversal=account.low_by_reversal,
+        refill_held=account.refill_held,
+        spent_today=spending.today,
+        spent_this_month=spending.this_month,
+        recent_top_ups=spending.recent,
+        open_attempt=open_attempts[0] if open_attempts else None,
+        manual_open=spending.manual_open,
+        tried=tried,
+    )
+
+
+def without(at: Situation, attempt: Attempt) -> Situation:
+    """The same, if this open attempt of a top-up had never been made."""
+    amount = attempt.amount
+    return replace(
+        at,
+        open_attempt=None,
+        spent_today=max(0, at.spent_today - amount),
+        spent_this_month=max(0, at.spent_this_month - amount),
+        recent_top_ups=max(0, at.recent_top_ups - 1),
+    )
+
+
+def is_still_wanted(
+    session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
+) -> bool:
+    """T14: whether the same charge would be made now. A person's own payment is wanted."""
+    return is_planned(gather(session, account, now, policy), attempt)
+
+
+def is_planned(at: Situation, attempt: Attempt) -> bool:
+    """The same, where the situation is known already."""
+    if not attempt.automatic:
+        return True
+    tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
+    now_planned = plan(without(replace(at, tried=tried), attempt))
+    just_so = (attempt.method_id, attempt.amount)
+    return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == just_so
+
+
+def plan(at: Situation) -> Plan:
+    """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
+    if at.open_attempt is not None or at.manual_open:
+        return Plan(Code.WAITING)  # first of all: money may be on its way
+    if not at.choice.refill_on:
+        return Plan(Code.REFILL_OFF)
+    if not at.is_below:
+        return Plan(Code.ABOVE_THRESHOLD)
+    if at.policy.automatic is Automatic.OFF:
+        return Plan(Code.SWITCHED_OFF)
+    if at.paused:
+        return Plan(Code.PAUSED)
+    if at.low_by_reversal and at.is_below:
+        return Plan(Code.AFTER_REVERSAL)
+    if at.refill_held:
+        return Plan(Code.REFILL_HELD)
+    if at.choice.faults(at.policy, str):
+        return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
+
+    consented = [method for method in at.methods if method.auto_charge]
+    if not consented:
+        return Plan(Code.NO_METHOD)
+    if not at.methods[0].auto_charge:
+        return Plan(Code.PRIMARY_OFF)
+    methods = chargeable(at)
+    if not methods:
+        code = Code.ALL_FAILED if at.tried else Code.ALL_SUSPENDED
+        return Plan(code, until=next_lift(at))
+
+    amount, limit, until = amount_to_charge(at)
+    if amount < at.policy.payment_min:
+        return Plan(Code.CAP_REACHED, until=until, limit=limit)
+    if at.is_bursting:
+        return Plan(Code.PAUSED)
+    dry = at.policy.automatic is Automatic.DRY_RUN
+    return Plan(Code.DRY_RUN if dry else Code.CHARGING, amount, methods, limit=limit)
+
+
+def chargeable(at: Situation) -> tuple[PaymentMethod, ...]:
+    """T6: who stands in line, the suspended, expired and barred passed over."""
+    return tuple(
+        method
+        for method in at.methods
+        if method.is_chargeable(at.now) and method.id not in at.tried
+    )
+
+
+def next_lift(at: Situation) -> datetime | None:
+    """When the first suspension ends that keeps a method with auto-charge out."""
+    ends = [
+        method.suspended_until
+        for method in at.methods
+        if method.suspended_until is not None and method.standing(at.now) is Standing.SUSPENDED
+    ]
+    return min(ends, default=None)
+
+
+def amount_to_charge(at: Situation) -> tuple[int, str, datetime | None]:
+    """T9: micros, what reduced it (if anything), and when that limit's window has passed.
+
+    A limit makes the charge smaller, never larger.
+    """
+    amount = uncut_amount(at)
+    limit, until = "", None
+    if amount > at.choice.most_at_once:
+        amount, limit = at.choice.most_at_once, "largest_charge"
+    day_room = _room(at.choice.day_limit, at.spent_today)
+    if day_room is not None and amount > day_room:
+        amount, limit = day_room, "day"
+        until = datetimes.start_of_next_day(at.now, at.time_zone)
+    month_room = _room(at.choice.month_limit, at.spent_this_month)
+    # Where both are used up, the month's still stands in the way tomorrow.
+    if month_room is not None and (amount > month_room or month_room < at.policy.payment_min):
+        amount, limit = min(amount, month_room), "month"
+        until = datetimes.start_of_next_month(at.now, at.time_zone)
+    return amount, limit, until
+
+
+def uncut_amount(at: Situation) -> int:
+    """What the settings ask for, before any limit."""
+    choice = at.choice
+    if choice.refill_mode is RefillMode.TARGET:
+        return max(cents_up((choice.target or 0) - at.balance), at.policy.payment_min)
+    return choice.refill_amount or 0
+
+
+def _room(limit: int | None, spent: int) -> int | None:
+    return None if limit is None else cents_down(max(0, limit - spent))

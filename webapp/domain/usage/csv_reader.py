@@ -1,0 +1,267 @@
+"""The reader of usage in CSV: for the command line, the browser and the API (L15).
+
+Every record of a file is yielded once, valid or with its fault, with its line numbers.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+from webapp.domain.shared.errors import Invalid
+from webapp.domain.usage import record as usage
+from webapp.domain.usage.record import Usage
+
+COLUMNS = ("account", "amount", "reference", "occurred_at", "description", "currency")
+REQUIRED = ("account", "amount", "reference")
+SEPARATORS = (",", ";", "\t", "|")
+
+LONGEST_LINE = 64 * 1024
+"""Characters; a longer record is refused."""
+
+LONGEST_TEXT = 32 * 1024 * 1024
+"""Characters that one record can take, over all its lines: as many as the largest upload has. What
+is longer was opened by a stray quote, or is no CSV.
+"""
+
+MOST_READ_AGAIN = 1_000_000
+"""Lines in one file. Each stray quote can cause the rest of the file to be read again, so without
+a limit the time would grow with the square of the size.
+"""
+
+csv.field_size_limit(2 * LONGEST_TEXT)
+
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+"""Bytes that are no characters, as `surrogateescape` decodes them."""
+
+_NOT_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or a zip file"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+)
+"""What a file is that begins with these bytes."""
+
+
+class BadHeader(Exception):
+    """The file as a whole cannot be read; str() is the reason."""
+
+
+class Line(NamedTuple):
+    """One record, or several that a quoted field has joined."""
+
+    number: int
+    """Of its first line in the file, from 1."""
+    fields: Mapping[str, str]
+    """Its cells that are not empty, by column, without the account."""
+    account: str = ""
+    fault: str = ""
+    """Why it cannot be read; empty if it can."""
+    last: int = 0
+    """Number of its last line, where it has several."""
+    records: int = 1
+
+    @property
+    def where(self) -> str:
+        """ "12", or "12–15"."""
+        return f"{self.number}–{self.last}" if self.last else str(self.number)
+
+    def parse_for(self, account_id: int, currency: str, now: datetime) -> Usage:
+        """The usage of a file that may hold this account's only. Raises `Invalid`."""
+        if self.account not in ("", str(account_id)):
+            raise Invalid({"account": f"This is not account {self.account[:20]!r}"})
+        return self.parse(currency, now)
+
+    def parse(self, currency: str, now: datetime) -> Usage:
+        """Raises `Invalid`."""
+        if self.fault:
+            raise Invalid({"line": self.fault})
+        return usage.parse(self.fields, currency, now)
+
+
+def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
+    """The records after the header, while the file is read. Raises `BadHeader` at the first.
+
+    `account_is_known`: the column `account` may be left out.
+    """
+    lines = _Lines(stream)
+    separator, columns = _header(lines, REQUIRED[1:] if account_is_known else REQUIRED)
+    rows = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        number = lines.begin()
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if len(lines.taken) == 1:
+                yield Line(number, {}, fault=f"This is not CSV: {error}")
+            elif lines.put_back_all_but_first():
+                yield Line(number, {}, fault="A quote is opened in this line and never closed")
+            else:
+                yield _joined(number, lines.taken, separator, columns)
+            continue
+        if len(lines.taken) > 1:
+            yield _joined(number, lines.taken, separator, columns)
+        elif row:
+            yield _line(number, row, separator, columns)
+
+
+class _Lines:
+    """The lines of a file, for `csv.reader`: it takes several where a quoted field goes on.
+
+    Bytes that cannot be decoded come as surrogates.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Raises `BadHeader`."""
+        head = stream.read(4)
+        for begins, name in _NOT_TEXT:
+            if head.startswith(begins):
+                raise BadHeader(f"The file is {name}; save it as CSV in UTF-8")
+        self._is_utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        if b"\x00" in head and not self._is_utf_16:
+            raise BadHeader("The file is UTF-16 without a byte order mark; save it as CSV in UTF-8")
+        self._is_utf_8 = head.startswith(codecs.BOM_UTF8)
+        """Known, not only supposed."""
+        whole = io.BufferedReader(_Whole(head, stream))
+        encoding = ("utf-16", "replace") if self._is_utf_16 else ("utf-8-sig", "surrogateescape")
+        text = io.TextIOWrapper(whole, *encoding, newline="")
+        self._read = partial(text.readline, LONGEST_TEXT)
+        self._again: deque[str] = deque()
+        self._read_again = 0
+        self._number = 1
+        self._length = 0
+        """Characters of the lines that were taken."""
+        self.taken: list[str] = []
+
+    def begin(self) -> int:
+        """Forget the lines that were taken. The number of the next one."""
+        self._number += len(self.taken)
+        self._length = 0
+        self.taken = []
+        return self._number
+
+    def put_back_all_but_first(self) -> bool:
+        """False where too many lines of the file have been read again already."""
+        self._read_again += len(self.taken) - 1
+        if self._read_again > MOST_READ_AGAIN:
+            return False
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+        return True
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        if self._length > LONGEST_TEXT:
+            raise csv.Error("the text is too long")
+        line = self._again.popleft() if self._again else self._next()
+        if not line:
+            raise StopIteration
+        self.taken.append(line)
+        self._length += len(line)
+        return line
+
+    def _next(self) -> str:
+        line = rest = self._read()
+        while len(rest) == LONGEST_TEXT and rest[-1] not in "\r\n":
+            rest = self._read()
+        return line if line.isascii() else self._decoded(line)
+
+    def _decoded(self, line: str) -> str:
+        """Spreadsheets of Western Europe write Windows-1252, in which hardly a line is UTF-8."""
+        if self._is_utf_16:
+            return line.replace("\N{REPLACEMENT CHARACTER}", "\udcff")
+        if not _UNDECODABLE.search(line):
+            self._is_utf_8 = True
+        elif not self._is_utf_8:
+            return line.encode("utf-8", "surrogateescape").decode("cp1252", "surrogateescape")
+        return line
+
+
+class _Whole(io.RawIOBase):
+    """A stream whose head was read already: a pipe cannot go back."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._head or self._stream.read(len(buffer))
+        self._head = b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _header(lines: _Lines, required: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The separator, and the names of the columns. Raises `BadHeader`."""
+    wanted = f"its first line names columns of {','.join(COLUMNS)}"
+    separators: Sequence[str] = SEPARATORS
+    first = next(lines, "")
+    said = first.strip("\r\n\"' ").lower()
+    if said.startswith("sep="):
+        separators = (said[4:5],)
+        if said[4:5] not in SEPARATORS:
+            raise BadHeader(f"The separator {said[4:5]!r} is none of comma, semicolon, tab and |")
+        first = next(lines, "")
+    found = [(separator, _names(first, separator)) for separator in separators]
+    separator, columns = max(found, key=lambda it: len(set(it[1]).intersection(COLUMNS)))
+    if not any(columns):
+        raise BadHeader(f"The file has no header; {wanted}")
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise BadHeader(f"The header has no {' and no '.join(missing)}; {wanted}")
+    for name in columns:
+        if name not in COLUMNS:
+            raise BadHeader(f"The header has the unknown column {name[:40]!r}; {wanted}")
+        if columns.count(name) > 1:
+            raise BadHeader(f"The header has the column {name!r} twice; {wanted}")
+    return separator, columns
+
+
+def _names(header: str, separator: str) -> list[str]:
+    try:
+        row = next(csv.reader([header], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []
+    return [name.strip().lower() for name in row]
+
+
+def _joined(number: int, taken: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
+    """Lines that quotes have joined: no column of ours goes over several lines.
+
+    They may be one record whose text has line breaks, or records between two stray quotes. What
+    stands in quotes is never posted as a record of its own; what could be one is counted.
+    """
+    last = number + len(taken) - 1
+    others = sum(line.count(separator) >= len(columns) - 1 for line in taken[1:])
+    fault = f"Quotes join lines {number} to {last}; nothing of them is imported"
+    return Line(number, {}, fault=fault, last=last, records=1 + others)
+
+
+def _line(number: int, row: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
+    if len(row) != len(columns):
+        return Line(number, {}, fault=f"Has {len(row)} fields, not {len(columns)}")
+    text = "".join(row)
+    if len(text) > LONGEST_LINE:
+        return Line(number, {}, fault=f"Has more than {LONGEST_LINE:,} characters")
+    if not text.isascii() and _UNDECODABLE.search(text):
+        return Line(number, {}, fault="Is not UTF-8; save the file as CSV in UTF-8")
+    fields = {
+        name: cell
+        for name, cell in zip(columns, map(str.strip, row), strict=True)
+        if cell or name == "amount"
+    }
+    if separator != "," and "." not in fields["amount"]:
+        fields["amount"] = fields["amount"].replace(",", ".", 1)
+    return Line(number, fields, fields.pop("account", ""))

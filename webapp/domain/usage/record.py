@@ -1,0 +1,118 @@
+"""One record of metered usage, as a meter sends it (L1, L12)."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from webapp.domain.shared import money
+from webapp.domain.shared.errors import Invalid
+
+REFERENCE_LENGTH = 120
+DESCRIPTION_LENGTH = 500
+CLOCK_SKEW = timedelta(days=1)
+"""How far ahead of us a meter's clock may be."""
+
+_CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
+_FIELDS = {"amount", "reference", "description", "occurred_at", "currency"}
+
+
+class Verdict(StrEnum):
+    """Each record of a batch is judged by itself; a refused one claims nothing (L12)."""
+
+    POSTED = "posted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    """Above USAGE_MAX: a meter's unit mistake must not become a charge (L14)."""
+
+
+REFUSED = frozenset({Verdict.CONFLICT, Verdict.TOO_LARGE})
+"""Of valid records; see `refusal`."""
+
+
+class Usage(NamedTuple):
+    amount: int
+    """Micros, above zero."""
+    reference: str
+    """Unique per account: the idempotency key."""
+    occurred_at: datetime
+    description: str = ""
+
+
+def parse(raw: object, currency: str, now: datetime) -> Usage:
+    """Read one record. Raises `Invalid` with an error for each bad field."""
+    if not isinstance(raw, dict):
+        raise Invalid({"record": "A record is an object with an amount and a reference"})
+    faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
+    amount, occurred_at = 0, now
+    try:
+        amount = money.parse(raw.get("amount"), money.USAGE_PLACES, largest=None)
+    except money.BadAmount as fault:
+        faults["amount"] = str(fault)
+    reference = _text(raw.get("reference"), "reference", REFERENCE_LENGTH, faults)
+    if not reference and "reference" not in faults:
+        faults["reference"] = "Enter a reference; it keeps the same usage from counting twice"
+    description = _text(raw.get("description"), "description", DESCRIPTION_LENGTH, faults)
+    if raw.get("occurred_at") not in (None, ""):
+        try:
+            occurred_at = _instant(raw["occurred_at"], now)
+        except ValueError as fault:
+            faults["occurred_at"] = str(fault)
+    if raw.get("currency") not in (None, currency):
+        faults["currency"] = f"This account counts in {currency}"
+    if faults:
+        raise Invalid(faults)
+    return Usage(amount, reference, occurred_at, description)
+
+
+def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
+    """Why a valid record was not posted, by field; empty where it was, now or before."""
+    if verdict is Verdict.CONFLICT:
+        return {"reference": f"{usage.reference} was posted before with another amount"}
+    if verdict is Verdict.TOO_LARGE:
+        return {"amount": f"At most {money.decimal_text(usage_max)} in one usage record"}
+    return {}
+
+
+def read_reference(value: object) -> str:
+    """Raises `ValueError` with a sentence."""
+    faults: dict[str, str] = {}
+    reference = _text(value, "reference", REFERENCE_LENGTH, faults)
+    if faults or not reference:
+        raise ValueError(faults.get("reference", "Enter a reference"))
+    return reference
+
+
+def _text(value: object, field: str, length: int, faults: dict[str, str]) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        faults[field] = "Must be text"
+        return ""
+    value = value.strip()
+    if len(value) > length:
+        faults[field] = f"At most {length} characters"
+    # A NUL ends a text in PostgreSQL, and the others have no business in a statement.
+    if _CONTROL.search(value):
+        faults[field] = "Must not contain control characters"
+    return value
+
+
+def _instant(value: object, now: datetime) -> datetime:
+    example = "Must be an instant such as 2026-11-22T10:00:00Z"
+    if not isinstance(value, str):
+        raise ValueError(example)
+    try:
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is None:
+            raise ValueError
+        instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(example) from None
+    if instant > now + CLOCK_SKEW:
+        raise ValueError("Must not lie in the future")
+    if instant.year < 2000:
+        raise ValueError("Must not lie before the year 2000")
+    return instant

@@ -1,0 +1,81 @@
+"""Invitations: who is asked into an account, in which roles, and until when."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, String, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from webapp.database.base import Base
+from webapp.domain.shared.email_address import LENGTH
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.users.user import Role
+
+LASTS = timedelta(days=7)
+
+INVITABLE = tuple(role for role in Role if role is not Role.OWNER)
+"""An account is handed over, and nobody is invited to own it."""
+
+
+class InvitationState(StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+
+
+class Invitation(Base):
+    __tablename__ = "invitation"
+    __table_args__ = (
+        Index(
+            "uq_invitation_account_id_email",
+            "account_id",
+            "email",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    email: Mapped[str] = mapped_column(String(LENGTH))
+    roles: Mapped[list[str]] = mapped_column(JSON)
+    state: Mapped[InvitationState] = mapped_column(String(10), default=InvitationState.OPEN)
+    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    times_sent: Mapped[int] = mapped_column(default=1)
+    """Each mail has a link of its own; the ones before are dead."""
+    sent_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.sent_at + LASTS
+
+    def can_be_accepted(self, times_sent: int, now: datetime) -> bool:
+        is_last = self.times_sent == times_sent
+        return self.state == InvitationState.OPEN and is_last and now < self.expires_at
+
+    def in_roles(self) -> list[Role]:
+        return [Role(role) for role in self.roles]
+
+
+def find_open(session: Session, account_id: int, invitation_id: int) -> Invitation:
+    """Raises `NotFound`, also for another account's."""
+    found = session.scalar(
+        select(Invitation).where(
+            Invitation.id == invitation_id,
+            Invitation.account_id == account_id,
+            Invitation.state == InvitationState.OPEN,
+        )
+    )
+    if found is None:
+        raise NotFound("That invitation")
+    return found
+
+
+def listed(session: Session, account_id: int) -> list[Invitation]:
+    """Those that are open, expired ones too: they can be sent again."""
+    query = select(Invitation).where(
+        Invitation.account_id == account_id, Invitation.state == InvitationState.OPEN
+    )
+    return list(session.scalars(query.order_by(Invitation.id)))

@@ -1,0 +1,71 @@
+"""Passkeys: sign in with a device's fingerprint, face or PIN (Web Authentication, W3C)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from webapp.database.base import Base
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.users.user import User
+
+NAME_LENGTH = 60
+MOST = 20
+"""Of one person."""
+
+
+@dataclass(frozen=True)
+class RelyingParty:
+    """For whom a passkey is made: a browser uses it on no other host."""
+
+    host: str
+    """ "billing.example.com"."""
+    origin: str
+    """ "https://billing.example.com"."""
+    name: str
+
+
+class Passkey(Base):
+    __tablename__ = "passkey"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    """As the browser names it, in base64url."""
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """Of uses, as the device counts them; 0 where it does not."""
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+
+    def use(self, session: Session, sign_count: int, now: datetime) -> bool:
+        """Whether this use is the first with that count: a copied passkey falls behind."""
+        used = (
+            update(Passkey)
+            .where(Passkey.id == self.id, Passkey.sign_count == self.sign_count)
+            .values(sign_count=sign_count, last_used_at=now)
+        )
+        return session.connection().execute(used).rowcount == 1
+
+
+def of_user(session: Session, user_id: int) -> Sequence[Passkey]:
+    query = select(Passkey).where(Passkey.user_id == user_id)
+    return session.scalars(query.order_by(Passkey.id)).all()
+
+
+def by_credential(session: Session, credential_id: str) -> Passkey | None:
+    return session.scalar(select(Passkey).where(Passkey.credential_id == credential_id))
+
+
+def find(session: Session, user_id: int, passkey_id: int) -> Passkey:
+    """Raises `NotFound`, also for another person's."""
+    mine = (Passkey.id == passkey_id, Passkey.user_id == user_id)
+    found = session.scalar(select(Passkey).where(*mine))
+    if found is None:
+        raise NotFound("That passkey")
+    return found

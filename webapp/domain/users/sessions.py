@@ -1,0 +1,121 @@
+"""Sessions: where a person is signed in. A session is a row, so the server can end it.
+
+The cookie holds a random token, the row its hash. Times are of the wall clock: a sandbox that moves
+its clock by 48 hours signs nobody out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from sqlalchemy import ForeignKey, String, bindparam, delete, select, update
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.users.user import Membership, User
+
+NOTED_EVERY = timedelta(minutes=5)
+"""The last use is written at most this often."""
+
+DEVICE_LENGTH = 80
+METHOD_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    idle: timedelta
+    """Without a request for this long, it ends."""
+    absolute: timedelta
+    """After this long it ends, however much it is used."""
+
+
+LIFETIMES = {
+    False: Lifetime(timedelta(hours=8), timedelta(hours=24)),
+    True: Lifetime(timedelta(days=7), timedelta(days=14)),
+}
+"""By whether "Keep me signed in" was ticked."""
+
+
+class UserSession(Base):
+    __tablename__ = "user_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    remember: Mapped[bool]
+    started_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    proved_at: Mapped[datetime]
+    """When the person last authenticated in it."""
+    signed_in_with: Mapped[str] = mapped_column(String(METHOD_LENGTH))
+    """ "password", "password and code", "passkey"."""
+    address: Mapped[str] = mapped_column(String(45))
+    """The IP address of its last noted use."""
+    device: Mapped[str] = mapped_column(String(DEVICE_LENGTH))
+    """ "Firefox on Windows"."""
+
+    user: Mapped[User] = relationship()
+
+    @property
+    def lifetime(self) -> Lifetime:
+        return LIFETIMES[self.remember]
+
+    def is_alive(self, now: datetime) -> bool:
+        idle, absolute = self.lifetime.idle, self.lifetime.absolute
+        return now < self.last_used_at + idle and now < self.started_at + absolute
+
+    def is_due_to_be_noted(self, now: datetime) -> bool:
+        return now >= self.last_used_at + NOTED_EVERY
+
+    @staticmethod
+    def find(session: Session, token: str, now: datetime) -> "UserSession | None":
+        """The living session with its person and their accounts, read at once."""
+        found = session.scalars(_FIND, {"token_hash": hash_token(token)}).unique().one_or_none()
+        return found if found is not None and found.is_alive(now) else None
+
+    @staticmethod
+    def listed(session: Session, user_id: int, now: datetime) -> "Sequence[UserSession]":
+        """Those that are alive, the last used first."""
+        query = select(UserSession).where(UserSession.user_id == user_id)
+        found = session.scalars(query.order_by(UserSession.last_used_at.desc(), UserSession.id))
+        return [one for one in found if one.is_alive(now)]
+
+
+def new_token() -> str:
+    return token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    # 256 random bits: a slow hash would protect nothing.
+    return sha256(token.encode()).hexdigest()
+
+
+def end_sessions(session: Session, user: User, *, keep: int | None = None) -> None:
+    """End a person's sessions, and what else was issued to them before: links in emails, and
+    sign-ins that wait for a code.
+
+    `keep`: the id of the session that goes on.
+    """
+    user.session_version += 1
+    mine = delete(UserSession).where(UserSession.user_id == user.id)
+    session.execute(mine if keep is None else mine.where(UserSession.id != keep))
+
+
+def note_use(session: Session, session_id: int, address: str, now: datetime) -> None:
+    noted = update(UserSession).where(UserSession.id == session_id)
+    session.execute(noted.values(last_used_at=now, address=address))
+
+
+_FIND = (
+    select(UserSession)
+    .where(UserSession.token_hash == bindparam("token_hash"))
+    .options(
+        joinedload(UserSession.user, innerjoin=True)
+        .joinedload(User.memberships)
+        .joinedload(Membership.account)
+        .joinedload(Account.settings)
+    )
+)

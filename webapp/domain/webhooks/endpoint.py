@@ -1,0 +1,425 @@
+"""Webhooks out: where an account's events go, what has happened, and each delivery.
+
+An event and its cause are rows of one transaction. They are signed as Standard Webhooks says
+(https://www.standardwebhooks.com), so receivers verify them with a library that they can get.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from hmac import digest
+from json import dumps
+from secrets import token_bytes
+from urllib.parse import urlsplit
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from webapp.database.base import Base, announce
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import texts
+from webapp.domain.shared.errors import Conflict, Denied, NotFound
+from webapp.domain.shared.vault import Sealed
+from webapp.domain.users.user import Right, not_allowed
+
+PREFIX = "whsec_"
+
+MOST = 10
+"""Endpoints of one account."""
+
+URL_LENGTH = 500
+EXCERPT_LENGTH = 300
+
+OVERLAP = timedelta(hours=24)
+"""For so long the old secret signs beside the new one."""
+
+CLAIM = timedelta(minutes=2)
+"""A sender that has died is believed dead after this time: far longer than one request may take."""
+
+BACK_OFF = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""Between tries; after the last of them a delivery is given up: three days."""
+
+PATIENCE = timedelta(days=5)
+"""An endpoint that has failed for so long, without a success, is switched off."""
+
+KEPT = timedelta(days=90)
+"""An event that has come to rest is forgotten after this time."""
+
+AT_ONCE = 1000
+"""Events that one transaction forgets."""
+
+GONE = 410
+"""The status by which a receiver says that it wants nothing more."""
+
+
+class EventKind(StrEnum):
+    BALANCE_LOW = "balance.low"
+    BALANCE_RECOVERED = "balance.recovered"
+    TOP_UP_SUCCEEDED = "top_up.succeeded"
+    TOP_UP_FAILED = "top_up.failed"
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_ABANDONED = "payment.abandoned"
+    METHOD_SUSPENDED = "payment_method.suspended"
+    METHOD_RESTORED = "payment_method.restored"
+    METHOD_EXPIRING = "payment_method.expiring"
+    METHOD_ADDED = "payment_method.added"
+    METHOD_REMOVED = "payment_method.removed"
+    SETTINGS_CHANGED = "settings.changed"
+    TEST = "test"
+    """Sent by its button, to one endpoint, whatever that has chosen."""
+
+
+CHOICES = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
+
+OF_BALANCE = frozenset({EventKind.BALANCE_LOW, EventKind.BALANCE_RECOVERED})
+"""For those who see no billing; the others tell of payments and methods (P1)."""
+
+
+class Ended(StrEnum):
+    """Why an endpoint gets nothing."""
+
+    BY_HAND = "by_hand"
+    FAILING = "failing"
+    GONE = "gone"
+
+
+class DeliveryState(StrEnum):
+    OWED = "owed"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class EndpointChoice:
+    """What a person asks for."""
+
+    url: str
+    name: str
+    events: tuple[str, ...]
+
+    def faults(self, rights: Collection[Right], *, plain_http: bool) -> dict[str, str]:
+        faults: dict[str, str] = {}
+        if fault := _fault_of_url(self.url, plain_http):
+            faults["url"] = fault
+        if fault := texts.fault(self.name.strip(), texts.NAME_LENGTH):
+            faults["name"] = fault
+        if not self.events:
+            faults["events"] = "Choose at least one"
+        elif unknown := [event for event in self.events if event not in CHOICES]:
+            faults["events"] = f"There is no event {unknown[0][:60]}"
+        elif Right.BILLING not in rights and not OF_BALANCE.issuperset(self.events):
+            faults["events"] = "Only people who see billing can choose these"
+        return faults
+
+
+class Endpoint(Base):
+    __tablename__ = "webhook_endpoint"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    url: Mapped[str] = mapped_column(String(URL_LENGTH))
+    name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH), default="")
+    events: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[str] = mapped_column(Sealed("webhook_endpoint.secret", 80))
+    """It signs, so it cannot be hashed."""
+    old_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.old_secret", 80))
+    old_secret_until: Mapped[datetime | None]
+    ended: Mapped[Ended | None] = mapped_column(String(10))
+    ended_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    """The first failure after the last success."""
+    removed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    @property
+    def is_on(self) -> bool:
+        return self.ended is None and self.removed_at is None
+
+    def choose(self, choice: EndpointChoice) -> None:
+        self.url, self.name = choice.url.strip(), choice.name.strip()
+        self.events = [kind for kind in CHOICES if kind in choice.events]
+
+    def rotate(self, now: datetime) -> str:
+        """A new secret; the old one goes on signing for a while."""
+        self.old_secret, self.old_secret_until = self.secret, now + OVERLAP
+        self.secret = new_secret()
+        return self.secret
+
+    def secrets(self, now: datetime) -> list[str]:
+        """The newest first."""
+        goes_on = self.old_secret_until is not None and now < self.old_secret_until
+        return [self.secret, self.old_secret] if goes_on and self.old_secret else [self.secret]
+
+    def end(self, why: Ended, now: datetime) -> None:
+        if self.ended is None:
+            self.ended, self.ended_at = why, now
+
+    def resume(self) -> None:
+        self.ended = self.ended_at = self.failing_since = None
+
+    def insist_on_rights(self, rights: Collection[Right]) -> None:
+        """Raises `Denied`: only people who may choose its events may manage it (P1)."""
+        if why := self.denial(rights):
+            raise Denied(why)
+
+    def denial(self, rights: Collection[Right]) -> str:
+        """Why people with these rights may not manage it, or empty."""
+        if Right.BILLING in rights or OF_BALANCE.issuperset(self.events):
+            return ""
+        return not_allowed(Right.BILLING, "change a webhook with billing events")
+
+
+class Event(Base):
+    """Their ids grow in the order in which the account's transactions were committed."""
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        Index("ix_webhook_event_account_id_id", "account_id", "id"),
+        Index("ix_webhook_event_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[EventKind] = mapped_column(String(40))
+    data: Mapped[dict[str, object]] = mapped_column(JSON)
+    at: Mapped[datetime]
+
+    @property
+    def message_id(self) -> str:
+        """The same at every try and at every endpoint: receivers know a repeat by it."""
+        return f"evt_{self.id:012}"
+
+    def told(self) -> dict[str, object]:
+        return {
+            "type": self.kind,
+            "id": self.message_id,
+            "timestamp": self.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "account": self.account_id,
+            "data": self.data,
+        }
+
+    def body(self) -> bytes:
+        """What is signed and sent, to the byte."""
+        return dumps(self.told(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Delivery(Base):
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        Index("uq_webhook_delivery_event_id_endpoint_id", "event_id", "endpoint_id", unique=True),
+        Index("ix_webhook_delivery_endpoint_id_id", "endpoint_id", "id"),
+        Index(
+            "ix_webhook_delivery_next_try_at",
+            "next_try_at",
+            sqlite_where=text("state = 'owed'"),
+            postgresql_where=text("state = 'owed'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("webhook_event.id"))
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("webhook_endpoint.id"))
+    state: Mapped[DeliveryState] = mapped_column(String(10), default=DeliveryState.OWED)
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    last_try_at: Mapped[datetime | None]
+    took_ms: Mapped[int | None]
+    status: Mapped[int | None]
+    """Of the last answer."""
+    trouble: Mapped[str] = mapped_column(String(EXCERPT_LENGTH), default="")
+    """Why there was none, or what it said."""
+    created_at: Mapped[datetime]
+
+    event: Mapped[Event] = relationship()
+    endpoint: Mapped[Endpoint] = relationship()
+
+    def record(
+        self, status: int | None, trouble: str, took_ms: int, now: datetime, started: datetime
+    ) -> bool:
+        """How a try has ended; whether it arrived."""
+        self.status, self.trouble = status, trouble[:EXCERPT_LENGTH]
+        self.took_ms, self.last_try_at = took_ms, started
+        if status is not None and 200 <= status < 300:
+            self.state, self.next_try_at = DeliveryState.DELIVERED, None
+            return True
+        if self.tries > len(BACK_OFF):
+            self.state, self.next_try_at = DeliveryState.FAILED, None
+        else:
+            self.next_try_at = now + BACK_OFF[max(self.tries, 1) - 1]
+        return False
+
+    def send_again(self, now: datetime) -> None:
+        self.state, self.tries, self.next_try_at = DeliveryState.OWED, 0, now
+
+
+def new_secret() -> str:
+    return PREFIX + b64encode(token_bytes(32)).decode()
+
+
+def signature(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
+    """One for each secret, so that either verifies."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    keys = (b64decode(secret.removeprefix(PREFIX)) for secret in secrets)
+    return " ".join(f"v1,{b64encode(digest(key, signed, sha256)).decode()}" for key in keys)
+
+
+def tell(
+    session: Session,
+    account: Account,
+    kind: EventKind,
+    data: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Owe the event to each endpoint that has chosen it, in this transaction.
+
+    `account` is locked, and says whether there is anybody to tell.
+    """
+    if not account.has_webhooks:
+        return
+    chosen = [endpoint for endpoint in of_account(session, account.id) if endpoint.is_on]
+    owe(session, account.id, [one for one in chosen if kind in one.events], kind, data, now)
+
+
+def owe(
+    session: Session,
+    account_id: int,
+    endpoints: Sequence[Endpoint],
+    kind: EventKind,
+    data: Mapping[str, object],
+    now: datetime,
+) -> Delivery | None:
+    """The last of the deliveries."""
+    if not endpoints:
+        return None
+    event = Event(account_id=account_id, kind=kind, data=dict(data), at=now)
+    owed = [
+        Delivery(event=event, endpoint_id=endpoint.id, next_try_at=now, created_at=now)
+        for endpoint in endpoints
+    ]
+    session.add_all(owed)
+    session.flush()
+    announce(session)
+    return owed[-1]
+
+
+def of_account(session: Session, account_id: int) -> Sequence[Endpoint]:
+    mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
+    return session.scalars(select(Endpoint).where(mine).order_by(Endpoint.id)).all()
+
+
+def find(session: Session, account_id: int, endpoint_id: int) -> Endpoint:
+    """Raises `NotFound`."""
+    endpoint = session.get(Endpoint, endpoint_id, populate_existing=True)
+    if endpoint is None or endpoint.account_id != account_id or endpoint.removed_at is not None:
+        raise NotFound("The webhook endpoint")
+    return endpoint
+
+
+def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delivery:
+    """To be changed: until that is done it is not forgotten. Raises `NotFound`."""
+    delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+    if delivery is None or delivery.endpoint.account_id != account_id:
+        raise NotFound("The delivery")
+    if delivery.endpoint.removed_at is not None:
+        raise NotFound("The delivery")
+    return delivery
+
+
+def insist_on_room(session: Session, account_id: int) -> None:
+    """Raises `Conflict`."""
+    mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
+    if (session.scalar(select(func.count()).select_from(Endpoint).where(mine)) or 0) >= MOST:
+        sentence = f"There are {MOST} webhooks already; remove one first."
+        raise Conflict(sentence, code="too_many_endpoints")
+
+
+def note_who_is_told(session: Session, account: Account) -> None:
+    """After any change of endpoints: events are written only where there is somebody to tell."""
+    session.flush()
+    account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
+
+
+def forget(session: Session, now: datetime) -> int:
+    """Events that are old and owed to nobody, with their deliveries; how many.
+
+    The newest stays: SQLite gives the id of a row that was the last to the next one.
+    """
+    newest = select(func.max(Event.id)).scalar_subquery()
+    removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
+    owed = and_(Delivery.state == DeliveryState.OWED, Delivery.endpoint_id.not_in(removed))
+    is_owed = exists().where(Delivery.event_id == Event.id, owed)
+    is_old = and_(Event.at < now - KEPT, Event.id < newest, ~is_owed)
+    old = session.scalars(select(Event.id).where(is_old).order_by(Event.at).limit(AT_ONCE)).all()
+    session.execute(delete(Delivery).where(Delivery.event_id.in_(old), ~owed))
+    # Somebody may have asked for one again meanwhile.
+    has_deliveries = exists().where(Delivery.event_id == Event.id)
+    gone = delete(Event).where(Event.id.in_(old), ~has_deliveries)
+    return session.connection().execute(gone).rowcount
+
+
+def due(now: datetime) -> ColumnElement[bool]:
+    """Whose time has come, also by a clock that was set back meanwhile."""
+    return and_(
+        Delivery.state == DeliveryState.OWED,
+        or_(
+            Delivery.next_try_at <= now,
+            Delivery.next_try_at == Delivery.created_at,
+            Delivery.next_try_at > now + BACK_OFF[-1] + CLAIM,
+        ),
+    )
+
+
+def with_something_due(session: Session, now: datetime) -> Sequence[int]:
+    """The endpoints that are on and have a delivery whose time has come."""
+    return session.scalars(
+        select(Delivery.endpoint_id)
+        .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
+        .where(due(now), Endpoint.ended.is_(None), Endpoint.removed_at.is_(None))
+        .distinct()
+    ).all()
+
+
+def _fault_of_url(url: str, plain_http: bool) -> str:
+    url = url.strip()
+    if fault := texts.fault(url, URL_LENGTH):
+        return fault
+    example = "Enter an address such as https://example.com/hooks"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return example
+    if not parts.hostname or port == 0 or not url.isascii() or " " in url:
+        return example
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        return "Without a user name, a password and a #"
+    if parts.scheme == "https" or (plain_http and parts.scheme == "http"):
+        return ""
+    return "Must begin with https://"

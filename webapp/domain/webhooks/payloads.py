@@ -1,0 +1,124 @@
+"""What an account's webhooks say: one function for each noun that has news.
+
+Each is called in the transaction of its cause, on a locked account, and does nothing where nobody
+listens. Amounts are decimal strings, as in the API.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.payment import Payment, PaymentState
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.webhooks import endpoint as webhooks
+from webapp.domain.webhooks.endpoint import EventKind
+
+OF_STATE = {
+    PaymentState.PAID: EventKind.PAYMENT_SUCCEEDED,
+    PaymentState.FAILED: EventKind.PAYMENT_FAILED,
+    PaymentState.ABANDONED: EventKind.PAYMENT_ABANDONED,
+}
+
+
+def balance(session: Session, account: Account, now: datetime) -> None:
+    """Once when it falls below the higher threshold that is on, and once when it is back."""
+    if not account.has_webhooks or account.is_low == account.told_low:
+        return
+    account.told_low = account.is_low
+    kind = EventKind.BALANCE_LOW if account.is_low else EventKind.BALANCE_RECOVERED
+    webhooks.tell(session, account, kind, _balance(account), now)
+
+
+def payment(session: Session, account: Account, it: Payment, now: datetime) -> None:
+    """It has come to rest."""
+    kind = OF_STATE.get(PaymentState(it.state))
+    if kind is None or not account.has_webhooks or it.amount <= 0:
+        return
+    session.flush()
+    tried = it.attempts[-1].method if it.attempts else None
+    told = {
+        "payment": it.id,
+        "reference": it.reference,
+        "kind": it.kind,
+        "amount": decimal_text(it.amount),
+        "currency": it.currency,
+        "payment_method": _method(tried) if tried is not None else None,
+        **_balance(account),
+    }
+    webhooks.tell(session, account, kind, told, now)
+    if it.top_up_id is not None and kind is EventKind.PAYMENT_SUCCEEDED:
+        top_up(session, account, it.top_up_id, now, succeeded=True, amount=it.amount)
+
+
+def top_up(
+    session: Session,
+    account: Account,
+    top_up_id: int,
+    now: datetime,
+    *,
+    succeeded: bool,
+    amount: int | None = None,
+) -> None:
+    """A refill has been paid; or every method has failed."""
+    kind = EventKind.TOP_UP_SUCCEEDED if succeeded else EventKind.TOP_UP_FAILED
+    asked = decimal_text(amount) if amount is not None else None
+    told = {"top_up": top_up_id, "amount": asked, **_balance(account)}
+    webhooks.tell(session, account, kind, told, now)
+
+
+def method(
+    session: Session, account: Account, kind: EventKind, it: PaymentMethod, now: datetime
+) -> None:
+    if not account.has_webhooks:
+        return
+    session.flush()
+    webhooks.tell(session, account, kind, {"payment_method": _method(it)}, now)
+
+
+def settings(session: Session, account: Account, it: LowBalanceSettings, now: datetime) -> None:
+    if not account.has_webhooks:
+        return
+    # What the database keeps from the settings is now another.
+    session.flush()
+    session.refresh(account, ["attention_below"])
+    choice = it.chosen()
+    told = {
+        "refill_on": choice.refill_on,
+        "refill_mode": choice.refill_mode,
+        **{
+            name: decimal_text(amount) if amount is not None else None
+            for name in (
+                "threshold",
+                "refill_amount",
+                "target",
+                "largest_charge",
+                "day_limit",
+                "month_limit",
+                "notification_threshold",
+            )
+            for amount in [getattr(choice, name)]
+        },
+        "no_day_limit": choice.no_day_limit,
+        "notification_on": choice.notification_on,
+        "version": it.version,
+    }
+    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, told, now)
+    balance(session, account, now)
+
+
+def _balance(account: Account) -> dict[str, object]:
+    return {"balance": decimal_text(account.balance), "balance_currency": account.currency}
+
+
+def _method(it: PaymentMethod) -> dict[str, object]:
+    until = it.suspended_until if it.auto_charge else None
+    return {
+        "id": it.id,
+        "label": it.label,
+        "auto_charge": it.auto_charge,
+        "expiry": it.expiry or None,
+        "suspended_until": until.isoformat(timespec="seconds") if until is not None else None,
+    }

@@ -1,0 +1,366 @@
+"""Wire transfers: a way to add funds, never chargeable (M1, L5, L11).
+
+The customer asks for one and gets a reference to write into the payment; when the money has come,
+the operator completes the request, and only that credits. The database allows a request one
+payment, and a payment one request.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from re import compile as pattern
+from secrets import choice
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
+
+from webapp.database.base import Base
+from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.errors import Conflict, NotFound
+from webapp.domain.shared.money import CENT, BadAmount
+from webapp.domain.shared.policy import Policy
+
+CURRENCIES = ("USD", "EUR")
+"""What a wire may be sent in, whatever the account's own currency."""
+
+OPEN_AT_ONCE = 10
+"""Requests that an account may leave open; nobody sends more at a time."""
+
+PROOFS = 5
+"""Files that one request takes."""
+
+PROOF_BYTES = 200 * 1024 * 1024
+"""Of all files with an account's open, rejected and cancelled requests."""
+
+FORGET_PROOFS_AFTER = timedelta(days=14)
+"""The files of a cancelled request, counted from then."""
+
+REASON_LENGTH = 300
+
+RATE_PLACES = 8
+_RATE = pattern(r"(?a:\d{1,6}(?:\.\d{1,8})?)")
+
+ALPHABET = "34679CDFGHJKMNPRTWX"
+"""Of a reference: nothing that is read as something else (0 O, 1 I L, 2 Z, 5 S, 8 B, U V), and no
+vowels, so no words. Their number is a prime, which the check character needs."""
+
+CHECKED = 7
+"""Characters before the check character: 900 million references."""
+
+Show = Callable[[int, str], str]
+"""How an amount in a currency is shown to this account's people."""
+
+
+class WireState(StrEnum):
+    NEW = "new"
+    PROOF_UPLOADED = "proof_uploaded"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+STATE_NAMES = {
+    WireState.NEW: "New",
+    WireState.PROOF_UPLOADED: "Proof uploaded",
+    WireState.COMPLETED: "Completed",
+    WireState.REJECTED: "Rejected",
+    WireState.CANCELLED: "Cancelled",
+}
+
+OPEN_STATES = (WireState.NEW, WireState.PROOF_UPLOADED)
+
+_OPEN = "state IN ('new', 'proof_uploaded')"
+
+
+class WireRequest(Base):
+    """A verb answers whether it changed the state; called again, it changes nothing."""
+
+    __tablename__ = "wire_request"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_is_above_zero"),
+        CheckConstraint(
+            "(state = 'completed') = (payment_id IS NOT NULL)", name="completed_names_its_payment"
+        ),
+        Index("uq_wire_request_reference", "reference", unique=True),
+        Index("uq_wire_request_payment_id", "payment_id", unique=True),
+        # One request per pressed button, however often it is pressed.
+        Index("uq_wire_request_account_id_request_key", "account_id", "request_key", unique=True),
+        Index("ix_wire_request_account_id_id", "account_id", "id"),
+        Index(
+            "ix_wire_request_open",
+            "account_id",
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    reference: Mapped[str] = mapped_column(String(20))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    """Asked for: micros of `currency`, whole cents."""
+    currency: Mapped[str] = mapped_column(String(3))
+    state: Mapped[WireState] = mapped_column(String(20), default=WireState.NEW)
+    requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    request_key: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    proved_at: Mapped[datetime | None]
+    """When the first proof came."""
+    closed_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(String(REASON_LENGTH), default="")
+    """Why it was rejected, for the customer."""
+    received: Mapped[int | None] = mapped_column(BigInteger)
+    """What has arrived: micros of `currency`. What was booked is the payment's amount (L11)."""
+    rate: Mapped[str | None] = mapped_column(String(20))
+    """Exact decimal: the account's currency for one unit of `currency`; None where they are one."""
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
+
+    payment: Mapped[Payment | None] = relationship()
+    proofs: Mapped[list["WireProof"]] = relationship(back_populates="wire", order_by="WireProof.id")
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    def prove(self, session: Session, now: datetime) -> bool:
+        return self._move(session, (WireState.NEW,), WireState.PROOF_UPLOADED, proved_at=now)
+
+    def complete(
+        self, session: Session, payment: Payment, received: int, rate: Decimal | None, now: datetime
+    ) -> bool:
+        return self._move(
+            session,
+            OPEN_STATES,
+            WireState.COMPLETED,
+            payment_id=payment.id,
+            received=received,
+            rate=None if rate is None else rate_text(rate),
+            closed_at=now,
+        )
+
+    def reject(self, session: Session, reason: str, now: datetime) -> bool:
+        return self._move(session, OPEN_STATES, WireState.REJECTED, reason=reason, closed_at=now)
+
+    def cancel(self, session: Session, now: datetime) -> bool:
+        return self._move(session, OPEN_STATES, WireState.CANCELLED, closed_at=now)
+
+    def is_completed_with(self, amount: int, received: int, rate: Decimal | None) -> bool:
+        """The operator says again what already holds."""
+        return (
+            self.payment is not None
+            and (self.payment.amount, self.received) == (amount, received)
+            and self.rate == (None if rate is None else rate_text(rate))
+        )
+
+    def insist_on_open(self) -> None:
+        """Raises `Conflict` where it has ended."""
+        if not self.is_open:
+            name = STATE_NAMES[WireState(self.state)].lower()
+            raise Conflict(f"{self.reference} is {name} already.", code=f"wire_{self.state}")
+
+    def _move(
+        self, session: Session, before: tuple[WireState, ...], after: WireState, **values: object
+    ) -> bool:
+        """By guarded update: one row, or someone else was first."""
+        session.flush()
+        moved = session.connection().execute(
+            update(WireRequest)
+            .where(WireRequest.id == self.id, WireRequest.state.in_(before))
+            .values(state=after, **values)
+        )
+        session.refresh(self)
+        return moved.rowcount == 1
+
+
+class WireProof(Base):
+    """A file that shows that the money was sent. Kept unless its request is cancelled."""
+
+    __tablename__ = "wire_proof"
+    __table_args__ = (
+        # The same file sent twice is one proof.
+        Index("uq_wire_proof_wire_id_digest", "wire_id", "digest", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    wire_id: Mapped[int] = mapped_column(ForeignKey("wire_request.id"))
+    file: Mapped[str] = mapped_column(String(64))
+    """Its random name in the folder of proofs."""
+    name: Mapped[str] = mapped_column(String(120))
+    """What the customer calls it; words on a page, never a path."""
+    kind: Mapped[str] = mapped_column(String(10))
+    """As its content says: see `proofs.ProofKind`."""
+    size: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
+    uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    uploaded_at: Mapped[datetime]
+
+    wire: Mapped[WireRequest] = relationship(back_populates="proofs")
+
+
+def proof_bytes(session: Session, account_id: int) -> int:
+    """Of the files that count towards `PROOF_BYTES`: a completed request has been paid for."""
+    sizes = (
+        select(func.coalesce(func.sum(WireProof.size), 0))
+        .join(WireProof.wire)
+        .where(WireRequest.account_id == account_id, WireRequest.state != WireState.COMPLETED)
+    )
+    return int(session.scalar(sizes) or 0)
+
+
+def proofs_to_forget(session: Session, now: datetime, limit: int) -> list[WireProof]:
+    """Of requests that were cancelled long ago."""
+    query = (
+        select(WireProof)
+        .join(WireProof.wire)
+        .where(
+            WireRequest.state == WireState.CANCELLED,
+            WireRequest.closed_at <= now - FORGET_PROOFS_AFTER,
+        )
+        .options(contains_eager(WireProof.wire))
+        .order_by(WireProof.id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def new_reference(session: Session) -> str:
+    """One that no other request has."""
+    while True:
+        reference = written("".join(choice(ALPHABET) for _ in range(CHECKED)))
+        if session.scalar(select(WireRequest.id).where(WireRequest.reference == reference)) is None:
+            return reference
+
+
+def written(characters: str) -> str:
+    """ "WT-CDFG-HJK3": as it is stored, shown and written into a payment."""
+    whole = characters + check_character(characters)
+    return f"WT-{whole[:4]}-{whole[4:]}"
+
+
+def check_character(characters: str) -> str:
+    """Different weights modulo a prime: one wrong character, or two swapped, never fit."""
+    total = sum(place * ALPHABET.index(char) for place, char in enumerate(characters, start=2))
+    return ALPHABET[-total % len(ALPHABET)]
+
+
+def read_reference(typed: str) -> str | None:
+    """The reference in whatever way it was typed; None for a mistyped one."""
+    characters = "".join(char for char in typed.upper() if char not in " -\t")
+    if len(characters) == CHECKED + 3:
+        characters = characters.removeprefix("WT")
+    if len(characters) != CHECKED + 1 or not set(characters) <= set(ALPHABET):
+        return None
+    reference = written(characters[:-1])
+    return reference if reference.endswith(characters[-1]) else None
+
+
+def find(session: Session, account_id: int, wire_id: int) -> WireRequest:
+    """Finding it is the permission check. Raises `NotFound`."""
+    wire = session.scalar(
+        select(WireRequest).where(WireRequest.id == wire_id, WireRequest.account_id == account_id),
+        execution_options={"populate_existing": True},
+    )
+    if wire is None:
+        raise NotFound("That wire transfer")
+    return wire
+
+
+def by_request_key(session: Session, account_id: int, key: str) -> WireRequest | None:
+    return session.scalar(
+        select(WireRequest).where(
+            WireRequest.account_id == account_id, WireRequest.request_key == key
+        )
+    )
+
+
+def open_count(session: Session, account_id: int) -> int:
+    count = session.scalar(
+        select(func.count()).where(
+            WireRequest.account_id == account_id, WireRequest.state.in_(OPEN_STATES)
+        )
+    )
+    return count or 0
+
+
+def request_faults(amount: int, currency: str, policy: Policy, show: Show) -> dict[str, str]:
+    """An error for each bad field of a request."""
+    if currency not in CURRENCIES:
+        return {"currency": f"Choose {' or '.join(CURRENCIES)}"}
+    if amount % CENT:
+        return {"amount": "At most 2 decimals"}
+    if amount < policy.payment_min:
+        return {"amount": f"At least {show(policy.payment_min, currency)}"}
+    if amount > policy.payment_max:
+        return {"amount": f"At most {show(policy.payment_max, currency)}"}
+    return {}
+
+
+def completion_faults(
+    currency: str,
+    account_currency: str,
+    amount: int,
+    received: int | None,
+    rate: Decimal | None,
+    show: Show,
+) -> dict[str, str]:
+    """L11. `amount` is booked in the account's currency, `received` came in the wire's."""
+    if currency == account_currency:
+        if rate is not None:
+            return {"rate": f"{currency} is the account's own currency: leave the rate out"}
+        if received not in (None, amount):
+            return {"received": f"In the same currency it is the amount, {show(amount, currency)}"}
+        return _uneven(amount=amount)
+    if received is None:
+        return {"received": f"Say how much {currency} has arrived"}
+    if rate is None:
+        return {"rate": f"Say how much {account_currency} was booked for 1 {currency}"}
+    if faults := _uneven(amount=amount, received=received):
+        return faults
+    if abs(Decimal(amount) - received * rate) > CENT:
+        due = show(int((received * rate).to_integral_value()), account_currency)
+        return {
+            "amount": f"{show(received, currency)} at {rate_text(rate)} is {due}, "
+            f"not {show(amount, account_currency)}"
+        }
+    return {}
+
+
+def _uneven(**amounts: int) -> dict[str, str]:
+    return {
+        name: "Must be above zero" if amount <= 0 else "At most 2 decimals"
+        for name, amount in amounts.items()
+        if amount <= 0 or amount % CENT
+    }
+
+
+def parse_rate(typed: str) -> Decimal:
+    """An exact decimal above zero, such as "1.0842". Raises `BadAmount`."""
+    typed = typed.strip()
+    if not _RATE.fullmatch(typed):
+        raise BadAmount(f"Enter a rate such as 1.0842, at most {RATE_PLACES} decimals")
+    rate = Decimal(typed)
+    if not rate:
+        raise BadAmount("Must be above zero")
+    return rate
+
+
+def rate_text(rate: Decimal) -> str:
+    """The same rate is always the same text: 1.10 and 1.1 are "1.1"."""
+    whole = f"{rate:f}"
+    return whole.rstrip("0").rstrip(".") if "." in whole else whole
+
+
+def rate_in_words(wire: WireRequest, account_currency: str) -> str:
+    """ "1 EUR = 1.0842 USD"; empty where there was nothing to convert."""
+    return f"1 {wire.currency} = {wire.rate} {account_currency}" if wire.rate else ""

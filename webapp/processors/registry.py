@@ -1,0 +1,107 @@
+"""Who moves the money in this installation, as its settings say."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from webapp.clock import Clock
+from webapp.domain.wires.bank_details import BankDetails
+from webapp.env import BadSetting
+from webapp.ports import Notebook, Processor, Processors
+from webapp.processors.paypal.processor import PayPal
+from webapp.processors.sandbox.bank import PRETEND
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.paypal import SandboxPayPal
+from webapp.processors.sandbox.processor import SandboxProcessor
+from webapp.processors.unconfigured import Present
+from webapp.settings import CardProcessor, PayPalProcessor, Settings
+
+
+@dataclass(frozen=True)
+class Chosen:
+    cards: Processor
+    paypal: Processor | None
+    """None: PayPal is not offered."""
+    clock: Clock
+    sandbox: SandboxBooks | None
+    """The pretend processors' books, where one of them is chosen; then they move the clock."""
+
+    @property
+    def processors(self) -> Processors:
+        present = [one for one in (self.cards, self.paypal) if one is not None]
+        return Present(self.clock, present)
+
+    @property
+    def bank(self) -> BankDetails | None:
+        """Where wires go if the operator has named no account."""
+        return PRETEND if self.sandbox else None
+
+
+def choose(
+    settings: Settings, notebook: Callable[[str], Notebook], clock: Clock | None = None
+) -> Chosen:
+    """Each real processor is one branch of `_cards` or `_paypal`; `notebook` is by their name.
+
+    Without a `clock` it is the wall clock, which a sandbox moves.
+    """
+    pretends = (
+        settings.card_processor is CardProcessor.SANDBOX,
+        settings.paypal_processor is PayPalProcessor.SANDBOX,
+    )
+    books = _books(settings.home / "sandbox.db")
+    clock = clock or (Clock(books.clock_offset) if any(pretends) else Clock())
+    return Chosen(
+        cards=_cards(settings, clock, books),
+        paypal=_paypal(settings, clock, books, notebook),
+        clock=clock,
+        sandbox=books if any(pretends) else None,
+    )
+
+
+def _books(path: Path) -> SandboxBooks:
+    try:
+        return SandboxBooks(path)
+    except sqlite3.Error as error:
+        raise BadSetting(
+            f"BALLAST_HOME: the sandbox's books '{path}' cannot be used ({error}); "
+            "put them back from a backup"
+        ) from error
+
+
+def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
+    match settings.card_processor:
+        case CardProcessor.SANDBOX:
+            return SandboxProcessor(books, clock)
+        case CardProcessor.STRIPE:
+            # Its library takes memory, which an installation without it keeps.
+            from webapp.processors.stripe.processor import StripeProcessor
+
+            return StripeProcessor(
+                clock,
+                secret_key=settings.stripe_secret_key,
+                publishable_key=settings.stripe_publishable_key,
+                webhook_secret=settings.stripe_webhook_secret,
+                api_base=settings.stripe_api_base,
+                js_url=settings.stripe_js_url,
+            )
+
+
+def _paypal(
+    settings: Settings, clock: Clock, books: SandboxBooks, notebook: Callable[[str], Notebook]
+) -> Processor | None:
+    match settings.paypal_processor:
+        case PayPalProcessor.SANDBOX:
+            return SandboxPayPal(books, clock)
+        case PayPalProcessor.PAYPAL:
+            return PayPal(
+                notebook(PayPal.name),
+                clock,
+                base=settings.paypal_api_base,
+                client_id=settings.paypal_client_id,
+                secret=settings.paypal_client_secret,
+                base_url=settings.base_url,
+                webhook_id=settings.paypal_webhook_id,
+            )
+        case None:
+            return None

@@ -1,0 +1,255 @@
+"""The decision timeline (E1), with the present answer to "why no top-up?" on top."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import groupby
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code, Decision
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.explanations import Words, timeline_line, what_happens_next
+from webapp.domain.top_ups.top_up import Situation
+from webapp.reads.payments.named_payments import Named, payments_of_attempts
+
+PAGE = 50
+
+TONES = {
+    Code.CHARGED: "ok",
+    Code.RESTORED: "ok",
+    Code.SUSPENSION_ENDED: "ok",
+    Code.RESUMED: "ok",
+    Code.CHARGING: "accent",
+    Code.DECLINED: "bad",
+    Code.ALL_FAILED: "bad",
+    Code.ALL_SUSPENDED: "warn",
+    Code.PRIMARY_OFF: "warn",
+    Code.NO_METHOD: "warn",
+    Code.CAP_REACHED: "warn",
+    Code.PAUSED: "warn",
+    Code.MISMATCH: "bad",
+    Code.OPERATOR: "warn",
+    Code.WAITING: "warn",
+    Code.WITHDRAWN_TOO_LATE: "warn",
+    Code.NOTIFIED: "accent",
+    Code.AFTER_REVERSAL: "warn",
+    Code.REFILL_HELD: "warn",
+    Code.TAKEN_BACK: "warn",
+    Code.GIVEN_BACK: "ok",
+    Code.METHOD_UPDATED: "ok",
+    Code.METHOD_GONE: "bad",
+    Code.LIMITS_SET: "accent",
+    Code.USAGE_TOO_LARGE: "warn",
+}
+
+TITLES = {
+    Code.ABOVE_THRESHOLD: "Above the threshold",
+    Code.REFILL_OFF: "Refill is off",
+    Code.WAITING: "Waiting for an outcome",
+    Code.NO_METHOD: "No method with auto-charge",
+    Code.PRIMARY_OFF: "Primary’s auto-charge is off",
+    Code.ALL_SUSPENDED: "All methods out of use",
+    Code.ALL_FAILED: "All methods declined",
+    Code.CAP_REACHED: "Limit reached",
+    Code.PAUSED: "Paused",
+    Code.SETTINGS_OUT_OF_BOUNDS: "Settings outside the limits",
+    Code.SWITCHED_OFF: "Switched off",
+    Code.DRY_RUN: "Dry run",
+    Code.CHARGING: "Charging",
+    Code.CHARGED: "Charged",
+    Code.DECLINED: "Declined",
+    Code.ABANDONED: "Given up",
+    Code.MISMATCH: "Evidence does not match",
+    Code.OPERATOR: "Your provider is asked",
+    Code.CHAIN_ENDED: "Not gone on with",
+    Code.SUSPENSION_ENDED: "Suspension ended",
+    Code.RESTORED: "Back in use",
+    Code.WITHDRAWN_TOO_LATE: "Changed during a charge",
+    Code.RESUMED: "Resumed",
+    Code.NOTIFIED: "Notification",
+    Code.AFTER_REVERSAL: "Not refilled by itself",
+    Code.REFILL_HELD: "Refill on hold",
+    Code.TAKEN_BACK: "Taken back",
+    Code.GIVEN_BACK: "Given back",
+    Code.METHOD_UPDATED: "Renewed by the bank",
+    Code.METHOD_GONE: "Gone at the processor",
+    Code.LIMITS_SET: "Limits set",
+    Code.USAGE_TOO_LARGE: "Usage refused",
+}
+
+
+class About(StrEnum):
+    """What a person may want to see alone."""
+
+    CHARGES = "charges"
+    FAILURES = "failures"
+    NOTHING = "nothing"
+    METHODS = "methods"
+    ACCOUNT = "account"
+
+
+ABOUT_NAMES = {
+    About.CHARGES: "Charges",
+    About.FAILURES: "Failures",
+    About.NOTHING: "Nothing was charged",
+    About.METHODS: "Methods",
+    About.ACCOUNT: "Everything else",
+}
+
+ABOUT = {
+    About.CHARGES: (Code.CHARGING, Code.CHARGED, Code.DRY_RUN),
+    About.FAILURES: (
+        Code.DECLINED, Code.ALL_FAILED, Code.ABANDONED, Code.MISMATCH, Code.OPERATOR,
+        Code.CHAIN_ENDED,
+    ),
+    About.NOTHING: (
+        Code.ABOVE_THRESHOLD, Code.REFILL_OFF, Code.WAITING, Code.NO_METHOD, Code.PRIMARY_OFF,
+        Code.ALL_SUSPENDED, Code.CAP_REACHED, Code.PAUSED, Code.SETTINGS_OUT_OF_BOUNDS,
+        Code.SWITCHED_OFF, Code.AFTER_REVERSAL, Code.REFILL_HELD,
+    ),
+    About.METHODS: (
+        Code.SUSPENSION_ENDED, Code.RESTORED, Code.WITHDRAWN_TOO_LATE, Code.METHOD_UPDATED,
+        Code.METHOD_GONE,
+    ),
+    About.ACCOUNT: (
+        Code.RESUMED, Code.NOTIFIED, Code.TAKEN_BACK, Code.GIVEN_BACK, Code.LIMITS_SET,
+        Code.USAGE_TOO_LARGE,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ActivityFilters:
+    about: About | None = None
+    first: date | None = None
+    """Of the account's days, both included; a folded line is of each day it reaches over."""
+    last: date | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As it stands in an address: only what is set."""
+        given = {
+            "about": self.about or "",
+            "from": self.first.isoformat() if self.first else "",
+            "to": self.last.isoformat() if self.last else "",
+        }
+        return {name: str(value) for name, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class ActivityLine:
+    id: int
+    code: str
+    """The machine code, for support and scripts."""
+    title: str
+    sentence: str
+    tone: str
+    """ "ok", "accent", "warn", "bad" or "off"."""
+    time: str
+    """ "10:02"."""
+    repeated: str
+    """ "3 times, last at 10:15", or empty."""
+    payment: Named | None
+    """The payment it is about (E2)."""
+
+
+@dataclass(frozen=True)
+class ActivityDay:
+    name: str
+    """ "Today", "Thu 5 Nov"."""
+    lines: tuple[ActivityLine, ...]
+
+
+@dataclass(frozen=True)
+class ActivityScreen:
+    why: str
+    """Why there is no top-up at this moment, or that there is one: the first line on the page."""
+    now: tuple[Words, ...]
+    """What happens next."""
+    filters: ActivityFilters
+    days: tuple[ActivityDay, ...]
+    """The newest first."""
+    older: int | None
+    newer: bool
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.filters.query
+
+
+def read_activity(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    filters: ActivityFilters | None = None,
+    *,
+    before: int | None = None,
+) -> ActivityScreen:
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    filters = filters or ActivityFilters()
+    query = select(Decision).where(Decision.account_id == account_id, *_conditions(filters, zone))
+    if before is not None:
+        query = query.where(Decision.id < before)
+    found = session.scalars(query.order_by(Decision.id.desc()).limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    days = groupby(shown, lambda line: _day(line.first_at, zone, now))
+    at = top_ups.gather(session, account, now, policy)
+    named = payments_of_attempts(session, [line.attempt_id for line in shown])
+    return ActivityScreen(
+        why=_why(account, at),
+        now=what_happens_next(at, account.show),
+        filters=filters,
+        days=tuple(
+            ActivityDay(name, tuple(_line(line, named, zone, now) for line in lines))
+            for name, lines in days
+        ),
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
+def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[bool]]:
+    if filters.about is not None:
+        yield Decision.code.in_(ABOUT[filters.about])
+    if filters.first is not None:
+        yield Decision.last_at >= datetimes.midnight(filters.first, zone)
+    if filters.last is not None:
+        yield Decision.first_at < datetimes.midnight(filters.last + timedelta(days=1), zone)
+
+
+def _why(account: Account, at: Situation) -> str:
+    """The planner's answer to this very moment, which "What happens next" looks beyond."""
+    plan = top_ups.plan(at)
+    if plan.code is Code.ABOVE_THRESHOLD:
+        balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
+        return f"The balance, {balance}, is not below the threshold, {threshold}."
+    return timeline_line(at, plan, account.show)
+
+
+def _day(at: datetime, zone: str, now: datetime) -> str:
+    if datetimes.local(at, zone).date() == datetimes.local(now, zone).date():
+        return "Today"
+    return datetimes.weekday_and_day(at, zone, now)
+
+
+def _line(line: Decision, named: Mapping[int, Named], zone: str, now: datetime) -> ActivityLine:
+    last = datetimes.within(datetimes.since(line.last_at, zone, now))
+    code = Code(line.code)
+    return ActivityLine(
+        id=line.id,
+        code=code.value,
+        title=TITLES[code],
+        sentence=line.sentence,
+        tone=TONES.get(code, "off"),
+        time=datetimes.clock_time(line.first_at, zone),
+        repeated=f"{line.times} times, last {last}" if line.times > 1 else "",
+        payment=named.get(line.attempt_id or 0),
+    )

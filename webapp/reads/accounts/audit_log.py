@@ -1,0 +1,185 @@
+"""Who changed what, when and from where, newest first (P2)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import Membership, User
+from webapp.reads.accounts import audit_sentences
+
+PAGE = 50
+BATCH = 500
+"""Lines of a file that are in memory at once."""
+
+OTHERS = "others"
+"""The filter's word for everybody who is not, or no longer, of this account."""
+
+HEADER = ("When (UTC)", "Who", "From", "What", "Details", "Code")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """As asked for; empty: all."""
+
+    who: str = ""
+    """A person's id, or `OTHERS`."""
+    group: str = ""
+    first: date | None = None
+    """Of the account's days, both included."""
+    last: date | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """As it stands in an address: only what is set."""
+        given = {
+            "who": self.who,
+            "what": self.group,
+            "from": self.first.isoformat() if self.first else "",
+            "to": self.last.isoformat() if self.last else "",
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    time: str
+    who: str
+    initials: str
+    is_person: bool
+    address: str
+    title: str
+    sentence: str
+    settings: int | None
+    """Where low-balance settings were applied, their version: it leads to what they caused (E2)."""
+
+
+@dataclass(frozen=True)
+class AuditDay:
+    name: str
+    lines: tuple[AuditLine, ...]
+
+
+@dataclass(frozen=True)
+class AuditScreen:
+    days: tuple[AuditDay, ...]
+    filters: Filters
+    people: tuple[tuple[str, str], ...]
+    """Choices of the filter: value and words."""
+    groups: tuple[tuple[str, str], ...]
+    time_zone: str
+    older: int | None
+    newer: bool
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.filters.query
+
+
+def read_audit_log(
+    session: Session,
+    account_id: int,
+    filters: Filters,
+    now: datetime,
+    *,
+    before: int | None = None,
+) -> AuditScreen:
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    query = _query(account, filters)
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    found = session.execute(query.limit(PAGE + 1)).all()
+    shown = found[:PAGE]
+    days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.at, zone, now))
+    return AuditScreen(
+        days=tuple(
+            AuditDay(name, tuple(_line(account, entry) for entry in entries))
+            for name, entries in days
+        ),
+        filters=filters,
+        people=(("", "Everybody"), *_people(session, account_id), (OTHERS, "Others")),
+        groups=(("", "Everything"), *((name, name) for name in audit_sentences.groups())),
+        time_zone=zone,
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
+def read_audit_rows(
+    session: Session, account_id: int, filters: Filters
+) -> Iterator[tuple[str, ...]]:
+    """The whole log as rows of a file, however long it is."""
+    account = session.get_one(Account, account_id)
+    yield HEADER
+    found = session.execute(_query(account, filters), execution_options={"yield_per": BATCH})
+    for entry in found:
+        yield (
+            entry.at.strftime("%Y-%m-%d %H:%M:%S"),
+            entry.actor_name,
+            entry.address,
+            audit_sentences.title(entry.what),
+            audit_sentences.sentence(entry.what, entry.details, account),
+            entry.what,
+        )
+
+
+def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
+    # Columns and no records: a file of a million lines must not be held in memory.
+    query = select(
+        AuditEntry.id,
+        AuditEntry.at,
+        AuditEntry.actor_name,
+        AuditEntry.user_id,
+        AuditEntry.address,
+        AuditEntry.what,
+        AuditEntry.details,
+    ).where(AuditEntry.account_id == account.id)
+    if filters.who == OTHERS:
+        belongs = select(Membership.user_id).where(Membership.account_id == account.id)
+        nobody, stranger = AuditEntry.user_id.is_(None), AuditEntry.user_id.not_in(belongs)
+        query = query.where(or_(nobody, stranger))
+    elif filters.who:
+        query = query.where(AuditEntry.user_id == int(filters.who))
+    if filters.group:
+        query = query.where(AuditEntry.what.in_(audit_sentences.whats(filters.group)))
+    if filters.first:
+        query = query.where(AuditEntry.at >= datetimes.midnight(filters.first, account.time_zone))
+    if filters.last:
+        end = datetimes.midnight(filters.last + timedelta(days=1), account.time_zone)
+        query = query.where(AuditEntry.at < end)
+    return query.order_by(AuditEntry.id.desc())
+
+
+def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
+    """Who belongs to the account now."""
+    query = (
+        select(User.id, User.name, User.email)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.account_id == account_id)
+        .distinct()
+        .order_by(User.name, User.id)
+    )
+    for user_id, name, email in session.execute(query):
+        yield str(user_id), f"{name} ({email})"
+
+
+def _line(account: Account, entry: Row[Any]) -> AuditLine:
+    words = entry.actor_name.split()
+    return AuditLine(
+        time=datetimes.clock_time(entry.at, account.time_zone),
+        who=entry.actor_name,
+        initials="".join(word[0] for word in (words[:1] + words[1:][-1:])).upper(),
+        is_person=entry.user_id is not None,
+        address=entry.address,
+        title=audit_sentences.title(entry.what),
+        sentence=audit_sentences.sentence(entry.what, entry.details, account),
+        settings=entry.details.get("version") if entry.what == "settings" else None,
+    )

@@ -1,0 +1,359 @@
+"""What a line of the audit log says: one plain sentence for each kind of change (P2).
+
+A kind that is added to the code gets its sentence here, and a test insists on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
+from webapp.domain.shared import money
+from webapp.domain.shared.i18n import NAMES as LANGUAGES
+from webapp.domain.top_ups.settings import RefillMode
+from webapp.reads.notifications.email_labels import NAMES
+
+Details = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of change is filed and told."""
+
+    group: str
+    """What the filter calls it."""
+    title: str
+    sentence: Callable[[Details, Account], str]
+
+
+def fixed(sentence: str) -> Callable[[Details, Account], str]:
+    """For a change with nothing to name but what its template names: "{method} was removed"."""
+    return lambda details, account: sentence.format_map(_Lenient(details))
+
+
+class _Lenient(dict[str, Any]):
+    """Lines stand for ever, so older ones may lack what a newer sentence names."""
+
+    def __missing__(self, name: str) -> str:
+        return "not noted"
+
+
+def _mail(sentence: str) -> Callable[[Details, Account], str]:
+    """As `fixed`, with the mail's kind by its name."""
+
+    def told(details: Details, account: Account) -> str:
+        named = {"mail": NAMES[details["mail"]]} if details.get("mail") in NAMES else {}
+        return fixed(sentence)({**details, **named}, account)
+
+    return told
+
+
+def on_off(value: object) -> str:
+    return "on" if value else "off"
+
+
+def _amount(details: Details, account: Account, name: str = "amount", currency: str = "") -> str:
+    value = details.get(name)
+    if not isinstance(value, int):
+        return "an amount"
+    return money.show(value, currency or account.currency, account.locale)
+
+
+def _signed_in(details: Details, account: Account) -> str:
+    by = details.get("by")
+    return f"With the right password and a {by}." if by else "With the right password."
+
+
+def _from_to(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"From {on_off(not on)} to {on_off(on)}."
+
+
+def _in_roles(who: str) -> Callable[[Details, Account], str]:
+    def told(details: Details, account: Account) -> str:
+        return f"{who.format_map(_Lenient(details))}, as {_names(details.get('roles', ()))}."
+
+    return told
+
+
+def _roles(details: Details, account: Account) -> str:
+    before, after = (_names(details.get(name, ())) for name in ("before", "after"))
+    return f"{details.get('person')}: from {before} to {after}."
+
+
+def _names(roles: Sequence[str]) -> str:
+    return ", ".join(role.capitalize() for role in roles) or "no role"
+
+
+def _auto_charge(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"{details.get('method')}: from {on_off(not on)} to {on_off(on)}."
+
+
+def _order(details: Details, account: Account) -> str:
+    after = ", ".join(details.get("order", ()))
+    before = ", ".join(details.get("before", ()))
+    return f"From {before} to {after}." if before else f"Now {after}."
+
+
+SETTINGS = {
+    "refill_on": "automatic refill",
+    "refill_mode": "how much is refilled",
+    "threshold": "threshold",
+    "refill_amount": "refill amount",
+    "target": "target",
+    "largest_charge": "largest automatic charge",
+    "day_limit": "daily limit",
+    "no_day_limit": "no daily limit",
+    "month_limit": "monthly limit",
+    "notification_on": "low balance notification",
+    "notification_threshold": "notification threshold",
+}
+MODES = {RefillMode.ADD: "the refill amount", RefillMode.TARGET: "up to the target"}
+
+
+def _billing_details(details: Details, account: Account) -> str:
+    after: Mapping[str, Any] = details.get("after", {})
+    told = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
+    return f"Receipts are made out to {', '.join(', '.join(filter(None, told)).splitlines())}."
+
+
+def _settings(details: Details, account: Account) -> str:
+    changed: Mapping[str, Any] = details.get("changed", {})
+    told = [
+        f"{words} from {_setting(name, changed[name][0], account)} "
+        f"to {_setting(name, changed[name][1], account)}"
+        for name, words in SETTINGS.items()
+        if name in changed
+    ]
+    return _sentence("; ".join(told)) if told else "Nothing that is shown has changed."
+
+
+def _setting(name: str, value: Any, account: Account) -> str:
+    if name.endswith("_on") or name == "no_day_limit":
+        return on_off(value)
+    if name == "refill_mode":
+        return MODES.get(value, str(value))
+    return "none" if value is None else account.show(value)
+
+
+def _notifications(details: Details, account: Account) -> str:
+    changed: Mapping[str, Any] = details.get("changed", {})
+    told = []
+    if "recipients" in changed:
+        told.append(f"mails go to {', '.join(changed['recipients'][1]) or 'nobody'}")
+    if "steps" in changed:
+        steps = ", ".join(account.show(step) for step in changed["steps"][1])
+        told.append(f"further low balance steps {steps or 'none'}")
+    for name, words in (("time_zone", "time zone"), ("locale", "format of amounts")):
+        if name in changed:
+            told.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
+    if "language" in changed:
+        before, after = (LANGUAGES.get(language, language) for language in changed["language"])
+        told.append(f"language of mails from {before} to {after}")
+    return _sentence("; ".join(told))
+
+
+def _payment(details: Details, account: Account) -> str:
+    kind = details.get("kind", "")
+    known = kind in set(PaymentKind)
+    words = KIND_NAMES.get(PaymentKind(kind), kind) if known else "Payment"
+    return f"{words} of {_amount(details, account)}, {details.get('payment')}."
+
+
+def _wire_requested(details: Details, account: Account) -> str:
+    amount = _amount(details, account, currency=details.get("currency", ""))
+    return f"{details.get('wire')} for {amount}."
+
+
+def _wire_completed(details: Details, account: Account) -> str:
+    credited = _amount(details, account)
+    rate = f" at {details['rate']}" if details.get("rate") else ""
+    told = f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
+    return told + _reason(details)
+
+
+def _adjusted(details: Details, account: Account) -> str:
+    amount = details.get("amount", 0)
+    done = "put on" if amount > 0 else "taken off"
+    shown = account.show(abs(amount))
+    return f"{shown} {done} the balance. Reason: {details.get('reason')}"
+
+
+def _decided(details: Details, account: Account) -> str:
+    outcome = "paid" if details.get("paid") else "not charged"
+    return f"Attempt {details.get('attempt')} is {outcome}. Reason: {details.get('reason')}"
+
+
+def _paypal(details: Details, account: Account) -> str:
+    on = bool(details.get("allowed"))
+    return f"Offered to this account: from {on_off(not on)} to {on_off(on)}.{_reason(details)}"
+
+
+def _key_created(details: Details, account: Account) -> str:
+    scopes = ", ".join(details.get("scopes", ())) or "what was asked"
+    networks = ", ".join(details.get("networks", ()))
+    return f"{_key(details)} for {scopes}{f', only from {networks}' if networks else ''}."
+
+
+def _key_rotated(details: Details, account: Account) -> str:
+    return f"{_key(details)} takes the place of {details.get('replaces')}…"
+
+
+def _key_revoked(details: Details, account: Account) -> str:
+    return f"{_key(details)} does not work any more."
+
+
+def _webhook_events(details: Details, account: Account) -> str:
+    events = ", ".join(details.get("events", ())) or "what was chosen"
+    before = details.get("before")
+    moved = f"From {before} to" if before and before != details.get("url") else "To"
+    return f"{moved} {details.get('url')}: {events}."
+
+
+def _webhook_switched(details: Details, account: Account) -> str:
+    on = bool(details.get("on"))
+    return f"{details.get('url')}: from {on_off(not on)} to {on_off(on)}."
+
+
+def _webhook_ended(details: Details, account: Account) -> str:
+    gone = details.get("why") == "gone"
+    why = "it answered that it is gone" if gone else "it has failed for days"
+    return f"{details.get('url')} was switched off: {why}."
+
+
+def _usage_imported(details: Details, account: Account) -> str:
+    counts = {name: details.get(name) for name in ("posted", "duplicate", "bad")}
+    if None in counts.values():
+        return f"{details.get('file')}."
+    words = "{posted:,} posted, {duplicate:,} already there, {bad:,} bad".format_map(counts)
+    return f"{details.get('file')}: {words}."
+
+
+def _key(details: Details) -> str:
+    return f"{details.get('name')} ({details.get('key')}…)"
+
+
+def _resumed(details: Details, account: Account) -> str:
+    return f"From paused to running.{_reason(details)}"
+
+
+def _reason(details: Details) -> str:
+    return f" Reason: {details['reason']}" if details.get("reason") else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+SIGN_IN = "Signing in"
+PEOPLE = "People"
+METHODS = "Payment methods"
+PAYMENTS = "Payments"
+WIRES = "Wire transfers"
+LOW_BALANCE = "Low Balance Settings"
+NOTIFICATIONS = "Notifications"
+ACCOUNT = "Account"
+OPERATOR = "Your provider"
+MACHINES = "API keys and webhooks"
+
+KINDS: dict[str, Kind] = {
+    "signed_in": Kind(SIGN_IN, "Signed in", _signed_in),
+    "password_accepted": Kind(SIGN_IN, "Password accepted", fixed("The code was asked for.")),
+    "code_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The code was wrong.")),
+    "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Neither password nor code.")),
+    "signed_out_everywhere": Kind(SIGN_IN, "Signed out everywhere", fixed("All sessions ended.")),
+    "passkey_added": Kind(PEOPLE, "Passkey added", fixed("{passkey}.")),
+    "passkey_removed": Kind(PEOPLE, "Passkey removed", fixed("{passkey}.")),
+    "session_ended": Kind(SIGN_IN, "Session ended", fixed("{device}.")),
+    "sign_up_expired": Kind(PEOPLE, "Sign-up expired", fixed("The email was never confirmed.")),
+    "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
+    "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("From off to on.")),
+    "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("From on to off.")),
+    "second_factor_reset": Kind(
+        OPERATOR, "Two-step sign-in reset", fixed("Of {person}. Reason: {reason}")
+    ),
+    "recovery_codes": Kind(PEOPLE, "Recovery codes", fixed("New ones; the old ones are gone.")),
+    "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everybody", _from_to),
+    "password_forgotten": Kind(SIGN_IN, "Password forgotten", fixed("A link was asked for.")),
+    "password_changed": Kind(PEOPLE, "Password changed", fixed("All other sessions ended.")),
+    "email_asked": Kind(PEOPLE, "E-mail address", fixed("To be changed to {email}.")),
+    "email_confirmed": Kind(PEOPLE, "E-mail address", fixed("{email} is confirmed.")),
+    "email_changed": Kind(PEOPLE, "E-mail address", fixed("From {before} to {after}.")),
+    "invited": Kind(PEOPLE, "Invited", _in_roles("{email}")),
+    "invited_again": Kind(PEOPLE, "Invited again", fixed("{email}.")),
+    "invitation_revoked": Kind(PEOPLE, "Invitation withdrawn", fixed("{email}.")),
+    "joined": Kind(PEOPLE, "Joined", _in_roles("By invitation")),
+    "roles": Kind(PEOPLE, "Roles changed", _roles),
+    "person_removed": Kind(PEOPLE, "Person removed", fixed("{person}, {email}.")),
+    "ownership": Kind(PEOPLE, "Handed over", fixed("From {before} to {after}.")),
+    "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
+    "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
+    "method_added": Kind(METHODS, "Method added", fixed("{method}.")),
+    "method_refused": Kind(
+        METHODS,
+        "Method refused",
+        fixed("It was started for another account, so nothing was saved."),
+    ),
+    "method_refreshed": Kind(METHODS, "Method added again", fixed("{method} was refreshed.")),
+    "method_removed": Kind(METHODS, "Method removed", fixed("{method}.")),
+    "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without a payment.")),
+    "auto_charge": Kind(METHODS, "Auto-charge", _auto_charge),
+    "order": Kind(METHODS, "Order changed", _order),
+    "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
+    "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
+    "notifications": Kind(NOTIFICATIONS, "Notifications changed", _notifications),
+    "unsubscribed": Kind(NOTIFICATIONS, "Mails stopped by a link", fixed("Topic: {topic}.")),
+    "paused": Kind(OPERATOR, "Automatic payments paused", fixed("Reason: {reason}")),
+    "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", _resumed),
+    "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
+    "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),
+    "wire_proof_added": Kind(WIRES, "Proof uploaded", fixed("{file} for {wire}.")),
+    "wire_cancelled": Kind(WIRES, "Wire transfer cancelled", fixed("{wire}.")),
+    "wire_completed": Kind(WIRES, "Wire transfer completed", _wire_completed),
+    "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
+    "api_key_created": Kind(MACHINES, "API key created", _key_created),
+    "api_key_rotated": Kind(MACHINES, "API key rotated", _key_rotated),
+    "usage_imported": Kind(MACHINES, "Usage imported", _usage_imported),
+    "exported": Kind(ACCOUNT, "Account exported", fixed("All that is kept of it was downloaded.")),
+    "webhook_added": Kind(MACHINES, "Webhook added", _webhook_events),
+    "webhook_changed": Kind(MACHINES, "Webhook changed", _webhook_events),
+    "webhook_switched": Kind(MACHINES, "Webhook switched", _webhook_switched),
+    "webhook_removed": Kind(MACHINES, "Webhook removed", fixed("{url}.")),
+    "webhook_rotated": Kind(MACHINES, "Webhook secret rotated", fixed("{url}.")),
+    "webhook_ended": Kind(MACHINES, "Webhook switched off", _webhook_ended),
+    "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
+    "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
+    "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
+    "mail_resent": Kind(OPERATOR, "Mail tried again", _mail("{mail}. Reason: {reason}")),
+    "mail_read": Kind(OPERATOR, "Mail read", _mail("{mail}, to {recipient}.")),
+    "view_begun": Kind(OPERATOR, "Looked in", fixed("To read only. Reason: {reason}")),
+    "viewed": Kind(OPERATOR, "Page looked at", fixed("{page}, and nothing could be changed.")),
+    "operator_created": Kind(OPERATOR, "Operator made", fixed("Person {operator}.")),
+    "operator_removed": Kind(OPERATOR, "Operator removed", fixed("Person {operator}.")),
+    "secret_key_rotated": Kind(
+        OPERATOR, "Secret key replaced", fixed("{secrets} secrets encrypted under the new one.")
+    ),
+    "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),
+}
+
+
+def groups() -> tuple[str, ...]:
+    """In the order in which the filter offers them."""
+    return tuple(dict.fromkeys(kind.group for kind in KINDS.values()))
+
+
+def whats(group: str) -> tuple[str, ...]:
+    return tuple(what for what, kind in KINDS.items() if kind.group == group)
+
+
+def title(what: str) -> str:
+    """Of a kind that only another version knows, its code in words."""
+    kind = KINDS.get(what)
+    return kind.title if kind else what.replace("_", " ").capitalize()
+
+
+def sentence(what: str, details: Details, account: Account) -> str:
+    kind = KINDS.get(what)
+    return kind.sentence(details, account) if kind else ""

@@ -1,0 +1,200 @@
+"""All that is kept of one account, as a zip of CSV and JSON files that is sent while it is made.
+
+It is read in one transaction, so all of it is of one moment. What is no one's to see is left out:
+passwords, hashes, secrets, and the processor's own references.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import RawIOBase, StringIO
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from sqlalchemy import BigInteger, Select, Table, select
+from sqlalchemy.orm import Session
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.accounts.decisions import Decision
+from webapp.domain.api_keys.api_key import ApiKey
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.csv_safety import harmless
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.shared.money import decimal_text
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.usage.holds import Hold
+from webapp.domain.usage.imports import UsageImport
+from webapp.domain.users.user import Membership, User
+from webapp.domain.webhooks.endpoint import Endpoint, Event
+from webapp.domain.wires.wire import WireRequest
+
+BATCH = 500
+"""Rows in memory at once."""
+
+HIDDEN = {
+    "key", "key_hash", "fingerprint", "processor_reference", "secret", "old_secret", "request_key",
+    "message_id", "password_hash",
+}  # fmt: skip
+
+STAFFS = {"decline_code", "decline_class", "failure_code", "mismatch", "trouble"}
+"""What the bank said is for the operator; the customer reads it in plain words elsewhere (F12)."""
+
+COUNTS = {"size", "read"}
+"""Large numbers that are no money."""
+
+TABLES: tuple[tuple[str, type[Base]], ...] = (
+    ("settings", LowBalanceSettings),
+    ("statement", LedgerEntry),
+    ("payment_methods", PaymentMethod),
+    ("payments", Payment),
+    ("attempts", Attempt),
+    ("wire_transfers", WireRequest),
+    ("holds", Hold),
+    ("activity", Decision),
+    ("mails", Notice),
+    ("audit_log", AuditEntry),
+    ("api_keys", ApiKey),
+    ("webhooks", Endpoint),
+    ("webhook_events", Event),
+    ("usage_imports", UsageImport),
+)
+
+ABOUT = """\
+All that Ballast keeps of account {id}, {name}, as it was at {at}.
+
+Each list is there twice: as CSV, for a spreadsheet, and as JSON, for a program. Amounts are exact
+decimal strings in {currency}; instants are in UTC. In the CSV files an apostrophe stands before
+what a spreadsheet would take for a formula. Passwords, keys, secrets and the references of payment
+processors are not in here; card numbers are not kept at all.
+"""
+
+
+@dataclass(frozen=True)
+class _List:
+    name: str
+    query: Select[Any]
+    columns: Sequence[Any]
+
+
+class _Sink(RawIOBase):
+    """What the zip has written and nobody has taken yet."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+def export(
+    session: Session, account_id: int, now: datetime, *, for_operator: bool = False
+) -> Iterator[bytes]:
+    """The zip, piece by piece. Raises `NotFound` before the first."""
+    account = session.get(Account, account_id)
+    if account is None:
+        raise NotFound("The account")
+    hidden = HIDDEN if for_operator else HIDDEN | STAFFS
+    return _pieces(session, account, now, hidden)
+
+
+def _pieces(session: Session, account: Account, now: datetime, hidden: set[str]) -> Iterator[bytes]:
+    sink, at = _Sink(), now.strftime("%Y-%m-%d %H:%M:%S UTC")
+    with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
+        told = ABOUT.format(id=account.id, name=account.name, at=at, currency=account.currency)
+        archive.writestr(_entry("README.txt", now), told)
+        for each in _lists(account.id, hidden):
+            for kind, write in (("csv", _as_csv), ("json", _as_json)):
+                with archive.open(_entry(f"{each.name}.{kind}", now), "w") as file:
+                    for piece in write(session, each):
+                        file.write(piece.encode())
+                        yield sink.take()
+    yield sink.take()
+
+
+def _entry(name: str, now: datetime) -> ZipInfo:
+    info = ZipInfo(name, now.timetuple()[:6])
+    info.compress_type = ZIP_DEFLATED
+    return info
+
+
+def _lists(account_id: int, hidden: set[str]) -> Iterator[_List]:
+    account: Table = Account.__table__  # type: ignore[assignment]
+    yield _list("account", account, account.c.id == account_id, hidden)
+    user, member = User.__table__, Membership.__table__
+    columns = [user.c.id, user.c.name, user.c.email, member.c.role]
+    joined = select(*columns).join_from(member, user, member.c.user_id == user.c.id)
+    in_order = joined.where(member.c.account_id == account_id).order_by(user.c.id, member.c.role)
+    yield _List("people", in_order, columns)
+    for name, record in TABLES:
+        table: Table = record.__table__  # type: ignore[assignment]
+        yield _list(name, table, table.c.account_id == account_id, hidden)
+
+
+def _list(name: str, table: Table, mine: Any, hidden: set[str]) -> _List:
+    columns = [column for column in table.columns if column.name not in hidden]
+    query = select(*columns).where(mine).order_by(*table.primary_key.columns)
+    return _List(name, query, columns)
+
+
+def _rows(session: Session, each: _List) -> Iterator[list[dict[str, object]]]:
+    money = {
+        column.name
+        for column in each.columns
+        if isinstance(column.type, BigInteger) and column.name not in COUNTS
+    }
+    found = session.execute(each.query, execution_options={"yield_per": BATCH})
+    for batch in found.mappings().partitions():
+        yield [{name: _plain(value, name in money) for name, value in row.items()} for row in batch]
+
+
+def _plain(value: object, is_money: bool) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return decimal_text(value) if is_money and isinstance(value, int) else value
+
+
+def _as_csv(session: Session, each: _List) -> Iterator[str]:
+    piece = StringIO()
+    lines = csv.writer(piece)
+    lines.writerow([column.name for column in each.columns])
+    yield "\ufeff" + piece.getvalue()  # without the mark Excel takes UTF-8 for something else
+    for batch in _rows(session, each):
+        piece = StringIO()
+        lines = csv.writer(piece)
+        lines.writerows([_cell(value) for value in row.values()] for row in batch)
+        yield piece.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        return harmless(json.dumps(value, ensure_ascii=False))
+    return harmless(str(value))
+
+
+def _as_json(session: Session, each: _List) -> Iterator[str]:
+    between = "["
+    for batch in _rows(session, each):
+        lines = (json.dumps(row, ensure_ascii=False, default=str) for row in batch)
+        yield between + "\n" + ",\n".join(lines)
+        between = ","
+    yield "[]\n" if between == "[" else "\n]\n"

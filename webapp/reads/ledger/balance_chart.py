@@ -1,0 +1,332 @@
+"""The balance over 30, 90 or 365 days: a step line, both thresholds, each refill and each failure.
+
+One component: small on the main screen, wide on the statement, where a table stands beneath.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from math import ceil, floor
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.shared import datetimes, money
+from webapp.domain.top_ups.settings import Choice
+from webapp.reads.ledger.balance_history import BalanceHistory, read_history
+from webapp.reads.top_ups.runway import pace_instants, read_pace, runway_words
+
+SPANS = (30, 90, 365)
+"""Calendar days, today included."""
+
+SAMPLES = {30: 5, 90: 4, 365: 1}
+"""Looked up a day where there is too much to read: about one every other pixel."""
+
+MARKS = 1000
+"""Credits, and failures: the newest of a span. More would be one black band."""
+
+MOST_STEPS = 3.2
+
+TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The days that are shown, in the account's time zone; the last ends now."""
+
+    days: int
+    starts: tuple[datetime, ...]
+    """Of each day, the oldest first."""
+    past: tuple[datetime, ...]
+    """Samples of all days but the last."""
+    now: datetime
+
+    @classmethod
+    def of(cls, days: int, account: Account, now: datetime) -> "Span":
+        zone = account.time_zone
+        return cls(days, *_calendar(days, datetimes.start_of_day(now, zone), zone), now)
+
+    # Instants are UTC's: two of one zone would be as far apart as its clocks say.
+    @cached_property
+    def start(self) -> datetime:
+        return self.starts[0].astimezone(UTC)
+
+    @property
+    def ends(self) -> list[datetime]:
+        """Of each day: the instant before the next begins."""
+        return [*(start.astimezone(UTC) - TICK for start in self.starts[1:]), self.now]
+
+    @property
+    def samples(self) -> list[datetime]:
+        """Some in each day, and its end among them."""
+        today = _samples(self.days, self.starts[-1], self.now)
+        # How fast it is used must be known exactly.
+        return sorted([*self.past, *today, *pace_instants(self.now)[:-1]])
+
+
+@lru_cache(maxsize=64)
+def _calendar(
+    days: int, today: datetime, zone: str
+) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
+    """The starts of so many days, and the samples of all but the last: the same all day long."""
+    # From noon to noon: an hour more or less in spring and autumn skips no day.
+    noon = today + timedelta(hours=12)
+    starts = [
+        datetimes.start_of_day(noon - timedelta(days=back), zone)
+        for back in range(days - 1, -1, -1)
+    ]
+    past = [
+        instant
+        for start, following in pairwise(starts)
+        for instant in _samples(days, start, following.astimezone(UTC) - TICK)
+    ]
+    return tuple(starts), tuple(past)
+
+
+def _samples(days: int, midnight: datetime, end: datetime) -> list[datetime]:
+    """Of one day among so many."""
+    start, a_day = midnight.astimezone(UTC), SAMPLES[days]
+    step = (end - start) / a_day
+    return [*(start + step * number for number in range(1, a_day)), end]
+
+
+ChartPoint = tuple[int, int]
+"""Seconds since the start, and the balance in cents, rounded down as it is shown everywhere."""
+
+
+@dataclass(frozen=True)
+class ChartDay:
+    """A line of the table."""
+
+    name: str
+    balance: str
+    """At its end."""
+    added: str
+    failures: str
+
+
+@dataclass(frozen=True)
+class BalanceChart:
+    days: int
+    points: tuple[ChartPoint, ...]
+    """The step line's corners, oldest first; the last is now. Empty without history."""
+    refills: tuple[ChartPoint, ...]
+    """A ring where each refill has lifted the balance."""
+    failures: tuple[ChartPoint, ...]
+    """A cross where a payment has failed."""
+    threshold: int | None
+    """Cents; so is the notification's."""
+    notification: int | None
+    top: int
+    """Cents of the highest grid line; 0 is the lowest unless the balance went below."""
+    bottom: int
+    grid: tuple[tuple[int, str], ...]
+    """Grid lines: cents and the label, "$150"."""
+    labels: tuple[str, str, str]
+    """Below the axis: "24 Oct", "8 Nov", "Today"."""
+    start: int
+    """Seconds since 1970; what it is for the reader is worked out in `zone`."""
+    zone: str
+    currency: str
+    locale: str
+    legend_refills: str
+    """ "3 refills, $300.00"; empty if none."""
+    legend_failures: str
+    legend_threshold: str
+    """ "Threshold $50.00"; empty if refill is off."""
+    legend_notification: str
+    summary: str
+    """The text alternative, with the figures."""
+    runway: str = ""
+    """How long it lasts; only on the wide one."""
+
+    @property
+    def drawing(self) -> dict[str, object]:
+        """What the script draws and reads out, as JSON takes it.
+
+        Each point is told by its distance from the one before, which has fewer digits and
+        compresses to half.
+        """
+        names = (
+            "refills", "failures", "threshold", "notification", "top", "bottom", "grid", "labels",
+            "start", "zone", "currency", "locale",
+        )  # fmt: skip
+        steps = [
+            (seconds - seconds_before, cents - cents_before)
+            for (seconds_before, cents_before), (seconds, cents) in pairwise(((0, 0), *self.points))
+        ]
+        return {"steps": steps, **{name: getattr(self, name) for name in names}}
+
+
+def read_chart(
+    session: Session, account: Account, choice: Choice, days: int, now: datetime
+) -> tuple[BalanceChart, tuple[ChartDay, ...]]:
+    """The wide chart with its failures and how long it lasts, and the table beneath it."""
+    span = Span.of(days, account, now)
+    history = read_history(session, account, span.start, span.samples, most_credits=MARKS)
+    failed = session.scalars(
+        select(Attempt.started_at)
+        .where(
+            Attempt.account_id == account.id,
+            Attempt.state == AttemptState.DECLINED,
+            Attempt.started_at >= span.start,
+        )
+        .order_by(Attempt.started_at.desc())
+        .limit(MARKS)
+    ).all()[::-1]
+    pace = read_pace(session, account, history, now)
+    chart = replace(
+        draw_chart(account, history, choice, span, failed),
+        runway=runway_words(session, account, choice, pace, now),
+    )
+    return chart, _table(account, history, span, failed)
+
+
+def draw_chart(
+    account: Account,
+    history: BalanceHistory,
+    choice: Choice,
+    span: Span,
+    failed: Sequence[datetime] = (),
+) -> BalanceChart:
+    """`history` begins where the span does."""
+    zone, start, now = account.time_zone, span.start, span.now
+    refills, balances = history.refills, history.extremes
+    threshold = choice.threshold if choice.refill_on else None
+    notification = choice.notification_threshold if choice.notification_on else None
+    bottom, top, step = _scale([*balances, account.balance, threshold or 0, notification or 0])
+    total = account.show(sum(refill.credit for refill in refills))
+    count = _count(len(refills), "refill")
+
+    # What has paid instead may have come within the same instant.
+    just_before = [at - TICK for at in failed]
+
+    def point(at: datetime, balance: int) -> ChartPoint:
+        return int((at - start).total_seconds()), balance // money.CENT
+
+    return BalanceChart(
+        days=span.days,
+        points=_steps(span, history, account.balance) if balances else (),
+        refills=tuple(point(refill.at, refill.balance) for refill in refills),
+        failures=tuple(
+            point(at, balance) for at, balance in zip(failed, history.at(just_before), strict=True)
+        ),
+        threshold=_cents(threshold),
+        notification=_cents(notification),
+        top=top,
+        bottom=bottom,
+        grid=_grid(account, bottom, top, step),
+        labels=(
+            datetimes.day(start, zone, now),
+            datetimes.day(start + (now - start) / 2, zone, now),
+            "Today",
+        ),
+        start=int(start.timestamp()),
+        zone=zone,
+        currency=account.currency,
+        locale=account.locale.replace("_", "-"),
+        legend_refills=f"{count}, {total}" if refills else "",
+        legend_failures=_count(len(failed), "failed payment") if failed else "",
+        legend_threshold=f"Threshold {account.show(threshold)}" if threshold is not None else "",
+        legend_notification=f"Notification {account.show(notification)}"
+        if notification is not None
+        else "",
+        summary=_summary(account, balances, span.days, f"{count}, {total} in all.", threshold),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
+def _cents(micros: int | None) -> int | None:
+    return None if micros is None else micros // money.CENT
+
+
+def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
+    """Where many fall on one pixel the last of them; every credit keeps its two corners."""
+    start = span.start
+    whole = (span.now - start).total_seconds() or 1
+    a_second = span.days * SAMPLES[span.days] / whole
+    points: list[ChartPoint] = [(0, (history.opening or 0) // money.CENT)]
+    last, fixed = 0, True
+    for at, reached, credit, _ in history.movements:
+        seconds = (at - start).total_seconds()
+        point, bucket = (int(seconds), reached // money.CENT), int(seconds * a_second)
+        if bucket == last and not fixed and not credit:
+            points[-1] = point
+        else:
+            points.append(point)
+        last, fixed = bucket, credit > 0
+    return (*points, (int(whole), balance // money.CENT))
+
+
+def _table(
+    account: Account, history: BalanceHistory, span: Span, failed: Sequence[datetime]
+) -> tuple[ChartDay, ...]:
+    """The newest day first; from the day on that has a history."""
+    if history.is_empty:
+        return ()
+    zone, rows = account.time_zone, []
+    began = span.starts[0]
+    if history.opening is None:
+        began = datetimes.start_of_day(history.movements[0].at, zone)
+    closing = history.at(span.ends)
+    added: dict[str, int] = {}
+    declined: dict[str, int] = {}
+    for it in history.movements:
+        day = datetimes.local(it.at, zone).date().isoformat()
+        added[day] = added.get(day, 0) + it.credit
+    for at in failed:
+        day = datetimes.local(at, zone).date().isoformat()
+        declined[day] = declined.get(day, 0) + 1
+    for start, balance in zip(span.starts, closing, strict=True):
+        if start < began:
+            continue
+        day = start.date().isoformat()
+        came, count = added.get(day, 0), declined.get(day, 0)
+        rows.append(
+            ChartDay(
+                name=datetimes.weekday_and_day(start, zone, span.now),
+                balance=account.show(balance),
+                added=account.show(came) if came else "",
+                failures=str(count) if count else "",
+            )
+        )
+    return tuple(reversed(rows))
+
+
+def _scale(balances: Sequence[int]) -> tuple[int, int, int]:
+    """Bottom, top and distance of the grid lines, in cents: at most four steps of 1, 2 or 5."""
+    high = max([*balances, 100 * money.MICROS]) / money.MICROS
+    low = min([*balances, 0]) / money.MICROS
+    step = 1.0
+    while (high - low) / step > MOST_STEPS:
+        # 1, 2, 5, 10, 20, 50 …
+        step *= 2.5 if str(step)[0] == "2" else 2
+    steps = step * floor(low / step), step * ceil(high / step), step
+    bottom, top, step = (int(units * 100) for units in steps)
+    return bottom, top, int(step)
+
+
+def _grid(account: Account, bottom: int, top: int, step: int) -> tuple[tuple[int, str], ...]:
+    symbol = money.symbol(account.currency, account.locale)
+    values = range(bottom, top + 1, step)
+    return tuple((v, f"{'−' if v < 0 else ''}{symbol}{abs(v) // 100:,}") for v in values)
+
+
+def _summary(
+    account: Account, balances: Sequence[int], days: int, refills: str, threshold: int | None
+) -> str:
+    now = account.show(account.balance)
+    if not balances:
+        return f"No history yet. The balance is {now}."
+    text = (
+        f"Balance over the last {days} days: between {account.show(min(balances))} and "
+        f"{account.show(max(balances))}, now {now}. {refills}"
+    )
+    return text + (f" The threshold is {account.show(threshold)}." if threshold is not None else "")

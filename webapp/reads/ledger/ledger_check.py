@@ -1,0 +1,408 @@
+"""The proof of the books (L13): balances against the ledger, credits against payments, and the
+pretend processor's books against both.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from sqlalchemy import and_, func, or_, select, union
+from sqlalchemy.orm import Session, aliased
+
+from webapp.database.base import Base
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments.reversals import EXCESS, SAME_MONEY, Reversal
+from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
+from webapp.domain.payments.unmatched_events import Evidence
+from webapp.domain.shared.money import CENT, decimal_text
+from webapp.domain.wires.wire import WireRequest, WireState
+from webapp.ports import TakenBackState
+
+PaidCharges = Callable[[], Sequence[tuple[str, int, str]]]
+"""Key, micros and currency of each charge that took money, as the sandbox's books have it."""
+
+
+class TakenBackThere(Protocol):
+    """Money that the sandbox's books say went back."""
+
+    @property
+    def reference(self) -> str: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+
+
+TakenBackCharges = Callable[[], Sequence[TakenBackThere]]
+
+SANDBOXES = ("sandbox", "sandbox_paypal")
+
+
+@dataclass(frozen=True)
+class Difference:
+    code: str
+    """Stable, for the machine."""
+    account_id: int | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class LedgerCheck:
+    accounts: int
+    entries: int
+    payments: int
+    charges: int
+    """What the sandbox's books were found to have taken, under keys of ours."""
+    differences: tuple[Difference, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences
+
+
+def check_ledger(
+    session: Session,
+    paid_charges: PaidCharges | None,
+    taken_back: TakenBackCharges | None = None,
+) -> LedgerCheck:
+    """Every difference there is. `paid_charges` is None where there is no sandbox.
+
+    It may run while payments are made. The sandbox's books are read before ours and again after:
+    what they had before must have arrived with us, and what we have must stand in them after.
+    """
+    before = paid_charges() if paid_charges else ()
+    _begin_reading(session)
+    differences = [
+        *_balances(session),
+        *_chains(session),
+        *_entries(session),
+        *_paid_attempts(session),
+        *_payments(session),
+        *_wires(session),
+        *_reversals(session),
+        *_taken_back_beyond(session),
+    ]
+    charges = 0
+    if paid_charges is not None:
+        ours = session.scalars(select(Attempt).where(Attempt.processor.in_(SANDBOXES)))
+        attempts = {attempt.key: attempt for attempt in ours}
+        charges = sum(key in attempts for key, _, _ in before)
+        differences += _uncredited(attempts, before)
+        differences += _unbooked(attempts, paid_charges())
+    if taken_back is not None:
+        differences += _other_reversals(session, taken_back())
+    found = LedgerCheck(
+        accounts=_count(session, Account),
+        entries=_count(session, LedgerEntry),
+        payments=_count(session, Payment),
+        charges=charges,
+        differences=tuple(differences),
+    )
+    session.rollback()
+    return found
+
+
+def _begin_reading(session: Session) -> None:
+    """One view of the database for all that is read; SQLite gives a transaction no other."""
+    session.rollback()
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def _count(session: Session, table: type[Base]) -> int:
+    return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _balances(session: Session) -> Iterator[Difference]:
+    """Balance = sum of the ledger = end of the chain."""
+    last = (
+        select(LedgerEntry.balance_after)
+        .where(LedgerEntry.account_id == Account.id)
+        .order_by(LedgerEntry.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    total = (
+        select(func.sum(LedgerEntry.amount))
+        .where(LedgerEntry.account_id == Account.id)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Account.id, Account.balance, func.coalesce(total, 0), func.coalesce(last, 0))
+    )
+    for account_id, balance, summed, end in rows:
+        if balance != summed:
+            yield Difference(
+                "balance_is_not_the_sum",
+                account_id,
+                f"Account {account_id} has {decimal_text(balance)}, "
+                f"but its ledger sums to {decimal_text(int(summed))}.",
+            )
+        if balance != end:
+            yield Difference(
+                "balance_is_not_the_chains_end",
+                account_id,
+                f"Account {account_id} has {decimal_text(balance)}, "
+                f"but its last entry ends at {decimal_text(end)}.",
+            )
+
+
+def _chains(session: Session) -> Iterator[Difference]:
+    """Each entry continues where the one before it ended."""
+    before = func.lag(LedgerEntry.balance_after, 1, 0).over(
+        partition_by=LedgerEntry.account_id, order_by=LedgerEntry.id
+    )
+    chain = select(
+        LedgerEntry.id,
+        LedgerEntry.account_id,
+        LedgerEntry.balance_after,
+        (before + LedgerEntry.amount).label("due"),
+    ).subquery()
+    for entry_id, account_id, after, due in session.execute(
+        select(chain).where(chain.c.balance_after != chain.c.due)
+    ):
+        yield Difference(
+            "chain_is_broken",
+            account_id,
+            f"Entry {entry_id} of account {account_id} ends at {decimal_text(after)}, "
+            f"but should end at {decimal_text(due)}.",
+        )
+
+
+def _entries(session: Session) -> Iterator[Difference]:
+    """Whatever is no usage, and whatever adds money, names a paid attempt that equals it."""
+    rows = session.execute(
+        select(LedgerEntry, Attempt)
+        .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
+        .where(or_(LedgerEntry.amount > 0, LedgerEntry.kind != EntryKind.USAGE))
+        .execution_options(yield_per=1000)
+    )
+    for entry, attempt in rows:
+        fault = _fault(entry, attempt)
+        if fault:
+            code, words = fault
+            sentence = f"Entry {entry.id} ({decimal_text(entry.amount)}) {words}."
+            yield Difference(code, entry.account_id, sentence)
+
+
+def _fault(entry: LedgerEntry, attempt: Attempt | None) -> tuple[str, str] | None:
+    if attempt is None:
+        return "credit_without_payment", "names no payment attempt"
+    name = f"attempt {attempt.id}"
+    if attempt.account_id != entry.account_id:
+        return "credit_of_another_account", f"names {name} of account {attempt.account_id}"
+    if attempt.state != AttemptState.PAID:
+        return "credit_of_unpaid_attempt", f"names {name}, which is {attempt.state}"
+    if attempt.amount != entry.amount:
+        return "credit_of_another_amount", f"names {name} of {decimal_text(attempt.amount)}"
+    return None
+
+
+def _paid_attempts(session: Session) -> Iterator[Difference]:
+    """Each has exactly one entry, and the account's currency."""
+    entry = aliased(LedgerEntry)
+    rows = session.execute(
+        select(
+            Attempt.id,
+            Attempt.account_id,
+            Attempt.amount,
+            Attempt.currency,
+            Account.currency,
+            func.count(entry.id),
+        )
+        .join(Account, Account.id == Attempt.account_id)
+        .outerjoin(entry, entry.attempt_id == Attempt.id)
+        .where(Attempt.state == AttemptState.PAID)
+        .group_by(Attempt.id, Account.currency)
+    )
+    for attempt_id, account_id, amount, currency, wanted, count in rows:
+        what = f"Attempt {attempt_id} ({decimal_text(amount)} {currency})"
+        if count != 1:
+            told = "has no ledger entry" if count == 0 else f"has {count} ledger entries"
+            sentence = f"{what} was paid, but {told}."
+            yield Difference("paid_but_not_credited_once", account_id, sentence)
+        if currency != wanted:
+            sentence = f"{what} is not in the account's {wanted}."
+            yield Difference("other_currency", account_id, sentence)
+
+
+def _payments(session: Session) -> Iterator[Difference]:
+    """A payment is paid when, and only when, one of its attempts is."""
+    paid = (
+        select(Attempt.payment_id, func.sum(Attempt.amount).label("amount"))
+        .where(Attempt.state == AttemptState.PAID)
+        .group_by(Attempt.payment_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Payment.id, Payment.account_id, Payment.state, Payment.amount, paid.c.amount)
+        .outerjoin(paid, paid.c.payment_id == Payment.id)
+        .where(or_(Payment.state == PaymentState.PAID, paid.c.amount.is_not(None)))
+    )
+    for payment_id, account_id, state, amount, taken in rows:
+        if state == PaymentState.PAID and taken is not None and int(taken) == amount:
+            continue
+        got = decimal_text(int(taken or 0))
+        yield Difference(
+            "payment_and_attempts_differ",
+            account_id,
+            f"Payment {payment_id} of {decimal_text(amount)} is {state}; its attempts took {got}.",
+        )
+
+
+def _wires(session: Session) -> Iterator[Difference]:
+    """A wire's payment and its completed request name each other, and agree on the amount (L11)."""
+    rows = session.execute(
+        select(Payment, WireRequest)
+        .outerjoin(WireRequest, WireRequest.payment_id == Payment.id)
+        .where(or_(Payment.kind == PaymentKind.WIRE, WireRequest.id.is_not(None)))
+    )
+    for payment, wire in rows:
+        if wire is None:
+            sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no request's."
+            yield Difference("wire_payment_without_request", payment.account_id, sentence)
+        elif fault := _wire_fault(payment, wire):
+            sentence = f"{wire.reference} and its payment {payment.id} {fault}."
+            yield Difference("wire_and_payment_differ", payment.account_id, sentence)
+    unpaid = select(WireRequest).where(
+        WireRequest.state == WireState.COMPLETED, WireRequest.payment_id.is_(None)
+    )
+    for wire in session.scalars(unpaid):
+        sentence = f"{wire.reference} is completed, but names no payment."
+        yield Difference("wire_without_payment", wire.account_id, sentence)
+
+
+def _reversals(session: Session) -> Iterator[Difference]:
+    """Each has the debit and the credit that its state asks for, by its own amount (L7).
+
+    What was more than was left of the payment lies before the operator instead (L9).
+    """
+    debit, credit = aliased(Payment), aliased(Payment)
+    rows = session.execute(
+        select(Reversal, debit, credit, Evidence.amount)
+        .outerjoin(debit, debit.id == Reversal.debit_id)
+        .outerjoin(credit, credit.id == Reversal.credit_id)
+        .outerjoin(
+            Evidence,
+            and_(
+                Evidence.processor == Reversal.processor,
+                Evidence.reference.in_(
+                    (Reversal.reference + EXCESS, Reversal.reference + SAME_MONEY)
+                ),
+            ),
+        )
+    )
+    for reversal, gone, back, excess in rows:
+        if fault := _reversal_fault(reversal, gone, back, excess or 0):
+            sentence = f"The {reversal.kind} {reversal.reference} {fault}."
+            yield Difference("reversal_and_ledger_differ", reversal.account_id, sentence)
+    named = union(
+        select(Reversal.debit_id).where(Reversal.debit_id.is_not(None)),
+        select(Reversal.credit_id).where(Reversal.credit_id.is_not(None)),
+    )
+    stray = select(Payment).where(
+        Payment.kind.in_(kind for kind, _ in REVERSAL_KINDS.values()), Payment.id.not_in(named)
+    )
+    for payment in session.scalars(stray):
+        sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no reversal's."
+        yield Difference("payment_without_reversal", payment.account_id, sentence)
+
+
+def _reversal_fault(
+    reversal: Reversal, gone: Payment | None, back: Payment | None, excess: int
+) -> str:
+    returned = reversal.state == TakenBackState.RETURNED
+    if gone is None:
+        excused = (returned and back is None) or excess == reversal.amount
+        return "" if excused else f"is {reversal.state}, but was not debited"
+    if returned != (back is not None):
+        return f"is {reversal.state}, but was {'' if back else 'not '}credited back"
+    # What lay before the operator was booked after all where there was room again.
+    right = -gone.amount in (reversal.amount, reversal.amount - excess)
+    if not right or (back is not None and back.amount != -gone.amount):
+        return f"of {decimal_text(reversal.amount)} was booked with another amount"
+    return ""
+
+
+def _taken_back_beyond(session: Session) -> Iterator[Difference]:
+    """Together they take no more than was paid."""
+    gone = func.sum(-Payment.amount)
+    rows = session.execute(
+        select(Attempt.id, Attempt.account_id, Attempt.amount, gone)
+        .join(Reversal, Reversal.attempt_id == Attempt.id)
+        .join(Payment, Payment.id == Reversal.debit_id)
+        .where(Reversal.credit_id.is_(None))
+        .group_by(Attempt.id, Attempt.account_id, Attempt.amount)
+        .having(gone > Attempt.amount)
+    )
+    for attempt_id, account_id, paid, taken in rows:
+        sentence = (
+            f"Attempt {attempt_id} paid {decimal_text(paid)}, "
+            f"and {decimal_text(int(taken))} was taken back of it."
+        )
+        yield Difference("taken_back_more_than_paid", account_id, sentence)
+
+
+def _other_reversals(session: Session, there: Sequence[TakenBackThere]) -> Iterator[Difference]:
+    """What we booked stands in the sandbox's books; what is there may not have been told yet."""
+    books = {one.reference: one for one in there}
+    ours = select(Reversal).where(Reversal.processor.in_(SANDBOXES))
+    for reversal in session.scalars(ours):
+        one = books.get(reversal.reference)
+        if one is None or one.amount != reversal.amount:
+            sentence = f"The sandbox has no {reversal.kind} {reversal.reference} of that amount."
+            yield Difference("reversal_not_in_the_books", reversal.account_id, sentence)
+
+
+def _wire_fault(payment: Payment, wire: WireRequest) -> str:
+    if (wire.account_id, payment.kind) != (payment.account_id, PaymentKind.WIRE):
+        return "are of different accounts or kinds"
+    if wire.state != WireState.COMPLETED or payment.state != PaymentState.PAID:
+        return f"are {wire.state} and {payment.state}"
+    due = Decimal(wire.received or 0) * Decimal(wire.rate or 1)
+    if abs(due - payment.amount) > (CENT if wire.rate else 0):
+        return f"have {decimal_text(int(due))} and {decimal_text(payment.amount)}"
+    return ""
+
+
+def _uncredited(
+    attempts: dict[str, Attempt], charges: Sequence[tuple[str, int, str]]
+) -> Iterator[Difference]:
+    """What the sandbox took under a key of ours is credited, or its attempt is still open."""
+    times = Counter(key for key, _, _ in charges)
+    for key, amount, currency in charges:
+        attempt = attempts.get(key)
+        if attempt is None:
+            sentence = f"The sandbox took {decimal_text(amount)} {currency} for no attempt of ours."
+            yield Difference("charged_without_attempt", None, sentence)
+            continue
+        if attempt.is_open:
+            continue
+        what = f"The sandbox took {decimal_text(amount)} {currency} for attempt {attempt.id}"
+        if times[key] > 1:
+            yield Difference("charged_twice", attempt.account_id, f"{what}, {times[key]} times.")
+        if attempt.state != AttemptState.PAID:
+            sentence = f"{what}, which is {attempt.state}."
+            yield Difference("charged_but_not_credited", attempt.account_id, sentence)
+        elif (attempt.amount, attempt.currency) != (amount, currency):
+            sentence = f"{what} of {decimal_text(attempt.amount)} {attempt.currency}."
+            yield Difference("charged_another_amount", attempt.account_id, sentence)
+
+
+def _unbooked(
+    attempts: dict[str, Attempt], charges: Sequence[tuple[str, int, str]]
+) -> Iterator[Difference]:
+    keys = {key for key, _, _ in charges}
+    for key, attempt in attempts.items():
+        if attempt.state == AttemptState.PAID and key not in keys:
+            yield Difference(
+                "credited_but_not_charged",
+                attempt.account_id,
+                f"Attempt {attempt.id} ({decimal_text(attempt.amount)} {attempt.currency}) was "
+                "paid, but the sandbox has no such charge.",
+            )

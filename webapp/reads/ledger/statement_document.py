@@ -1,0 +1,134 @@
+"""A month's statement as paper has it: what was used is one line a day, all else line by line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import EntryKind, LedgerEntry
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.provider import Provider
+from webapp.reads.ledger.months import Month
+from webapp.reads.ledger.statement import read_totals
+from webapp.reads.payments.receipt import named_lines
+
+MOST_LINES = 5000
+"""Of payments and adjustments: a hundred pages. The file has them all."""
+
+
+@dataclass(frozen=True)
+class PaperLine:
+    day: str
+    words: str
+    amount: str
+    balance: str
+    is_payment: bool
+
+
+@dataclass(frozen=True)
+class StatementPaper:
+    month: str
+    account: str
+    provider: tuple[str, ...]
+    customer: tuple[str, ...]
+    totals: tuple[tuple[str, str], ...]
+    closing: tuple[str, str]
+    lines: tuple[PaperLine, ...]
+    """The oldest first."""
+    note: str
+
+    @property
+    def words(self) -> str:
+        told = (line.words for line in self.lines)
+        return " ".join([*self.provider, *self.customer, self.account, *told])
+
+
+def read_statement_paper(
+    session: Session, account_id: int, month: Month, provider: Provider, now: datetime
+) -> StatementPaper:
+    account = session.get_one(Account, account_id)
+    totals = read_totals(session, account, month)
+    details = account.billing_details()
+    over = month.bounds(account.time_zone)[1] <= now
+    return StatementPaper(
+        month=month.name,
+        account=f"{account.name}, no. {account.id}",
+        provider=named_lines(provider.name, provider.lines, provider.tax_name, provider.tax_number),
+        customer=named_lines(
+            details["name"], details["address"].splitlines(), "Tax", details["tax_number"]
+        ),
+        totals=(
+            ("Opening balance", account.show(totals.opening)),
+            ("Added", account.show(totals.added)),
+            ("Used and taken off", f"−{account.show(totals.used)}"),
+        ),
+        closing=("Closing balance" if over else "Balance so far", account.show(totals.closing)),
+        lines=tuple(_lines(session, account, month)),
+        note=(
+            f"Amounts are exact, in {account.currency}. Balances are rounded down to the cent. "
+            f"Days are those of {account.time_zone}. Usage call by call is in the statement’s "
+            "CSV file."
+        ),
+    )
+
+
+def _lines(session: Session, account: Account, month: Month) -> Iterator[PaperLine]:
+    start, end = month.bounds(account.time_zone)
+    others = session.scalars(
+        select(LedgerEntry)
+        .where(
+            LedgerEntry.account_id == account.id,
+            LedgerEntry.posted_at >= start,
+            LedgerEntry.posted_at < end,
+            LedgerEntry.kind != EntryKind.USAGE,
+        )
+        .order_by(LedgerEntry.posted_at, LedgerEntry.id)
+        .limit(MOST_LINES)
+    ).all()
+    day, left = start, list(others)
+    while day < end:
+        noon = day + timedelta(hours=12)
+        after = datetimes.start_of_next_day(noon, account.time_zone)
+        name = f"{day.day} {datetimes.MONTHS[day.month - 1]}"
+        while left and left[0].posted_at < after:
+            yield _entry(account, name, left.pop(0))
+        if used := _used(session, account, name, day, after):
+            yield used
+        day = after
+
+
+def _entry(account: Account, day: str, entry: LedgerEntry) -> PaperLine:
+    sign = "+" if entry.amount > 0 else "−"
+    amount = f"{sign}{money.decimal_text(abs(entry.amount))}"
+    balance = account.show(entry.balance_after)
+    return PaperLine(day, entry.description, amount, balance, is_payment=True)
+
+
+def _used(
+    session: Session, account: Account, name: str, start: datetime, end: datetime
+) -> PaperLine | None:
+    """All usage of a day in one line, with the balance that the day ended with."""
+    within = (
+        LedgerEntry.account_id == account.id,
+        LedgerEntry.posted_at >= start,
+        LedgerEntry.posted_at < end,
+    )
+    count, total = session.execute(
+        select(func.count(), func.sum(LedgerEntry.amount)).where(
+            *within, LedgerEntry.kind == EntryKind.USAGE
+        )
+    ).one()
+    if not count:
+        return None
+    last = session.scalar(
+        select(LedgerEntry.balance_after)
+        .where(*within)
+        .order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
+        .limit(1)
+    )
+    words = f"Usage, {count:,} {'entry' if count == 1 else 'entries'}"
+    amount = f"−{money.decimal_text(-int(total))}"
+    return PaperLine(name, words, amount, account.show(last or 0), is_payment=False)

@@ -1,0 +1,67 @@
+"""The mails that an account was owed, as the outbox shows them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.notifications.outbox import TOPICS, Notice
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.users.user import Right
+from webapp.ports import Letter, Mailer
+from webapp.reads.notifications.email_labels import STATE_NAMES, shown
+
+
+@dataclass(frozen=True)
+class Reader:
+    account: Account
+    user_id: int
+    rights: Collection[Right]
+
+    @property
+    def may_read(self) -> ColumnElement[bool]:
+        """The account's and their own; what goes to people, only who decides about people (P1)."""
+        ours = Notice.account_id == self.account.id
+        if Right.USERS not in self.rights:
+            ours = and_(ours, Notice.kind.in_(TOPICS))
+        return or_(ours, Notice.user_id == self.user_id)
+
+
+@dataclass(frozen=True)
+class MailRow:
+    id: int
+    letter: Letter
+    recipient: str
+    """Empty where the account has no billing address."""
+    at: str
+    state: str
+    trouble: str
+    """What the mail server last said, if it refused."""
+
+
+def last(session: Session, reader: Reader, mailer: Mailer, count: int) -> list[MailRow]:
+    """The newest first."""
+    newest = select(Notice).where(reader.may_read).order_by(Notice.id.desc()).limit(count)
+    return [_row(notice, reader.account, mailer) for notice in session.scalars(newest)]
+
+
+def find(session: Session, reader: Reader, mailer: Mailer, notice_id: int) -> MailRow:
+    """Raises `NotFound`, also for a mail that is not theirs to read."""
+    notice = session.scalar(select(Notice).where(Notice.id == notice_id, reader.may_read))
+    if notice is None:
+        raise NotFound("That mail")
+    return _row(notice, reader.account, mailer)
+
+
+def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
+    return MailRow(
+        id=notice.id,
+        letter=mailer.render(notice.kind, notice.facts, notice.language),
+        recipient=notice.recipient,
+        at=datetimes.when(notice.created_at, account.time_zone, notice.created_at),
+        state=STATE_NAMES[shown(notice)],
+        trouble=notice.last_error,
+    )

@@ -1,0 +1,191 @@
+"""The banner over the list while automatic refill is on and nothing will be charged (T5, T10, T18).
+
+Amber where that is a person's choice, such as a pause or auto-charge switched off; red where it is
+not, and the balance is below the threshold.
+"""
+
+from dataclasses import dataclass, replace
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.shared import datetimes
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import charged_by, reordered, resumed, with_method
+from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.reads.payment_methods.method_rows import joined_ids
+
+
+@dataclass(frozen=True)
+class Banner:
+    title: str
+    text: str
+    amount: str = ""
+    """The amount in the text that matters most."""
+    tone: str = "warn"
+    """ "warn" or "bad"."""
+    offers_funds: bool = False
+    """Add Funds is the first button; it then leaves the head of the page."""
+    turn_on_method_id: int | None = None
+    """Auto-charge can be turned on for this method."""
+    turn_on_label: str = ""
+    """ "Turn on auto-charge", "Turn on and charge $100.00"."""
+    make_primary_label: str = ""
+    """ "Make Mastercard •••• 4444 primary"; empty when there is none to offer."""
+    make_primary_order: str = ""
+    resume_label: str = ""
+    """ "Resume automatic payments", "Resume and charge $100.00"; empty: not offered."""
+
+
+PAUSED = "Automatic payments are paused"
+SWITCHED_OFF = "Nothing is charged automatically"
+
+WANTED = (
+    Code.ALL_SUSPENDED,
+    Code.ALL_FAILED,
+    Code.CAP_REACHED,
+    Code.SETTINGS_OUT_OF_BOUNDS,
+    Code.SWITCHED_OFF,
+)
+"""Refills are wanted, and cannot be made."""
+
+
+def read_banner(account: Account, at: Situation, plan: Plan) -> Banner | None:
+    """None while automatic payments go their way, or are not wanted.
+
+    `plan` is the planner's answer to `at.just_below()`.
+    """
+    if plan.code is Code.WAITING:
+        plan = top_ups.plan(at.at_rest().just_below())
+        if plan.code in WANTED:
+            return None  # what is being charged may succeed
+    if plan.code is Code.PAUSED and not at.paused:
+        return None  # the burst breaker would stop a fourth charge; nothing is paused yet
+    if plan.code is Code.PAUSED:
+        return _paused(account, at)
+    if at.is_below and (plan.code in WANTED or (plan.code is Code.NO_METHOD and not at.methods)):
+        return _cannot_be_charged(account, at, plan)
+    if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
+        return _switched_off(account, at, plan)
+    return None
+
+
+def _paused(account: Account, at: Situation) -> Banner:
+    if at.paused_by_operator:
+        text = "Your provider has paused them. Nothing will be charged until they are resumed."
+        return Banner(PAUSED, text)
+    text = (
+        "A dispute was lost. Resume automatic payments when you want them to continue."
+        if at.paused_by_dispute
+        else "A fourth refill within 10 minutes was due. "
+        "Check your usage, then resume automatic payments."
+    )
+    charge = charged_by(at, resumed(at))
+    if charge is None:
+        return Banner(PAUSED, text, resume_label="Resume automatic payments")
+    amount = account.show(charge.amount)
+    text += (
+        f" Your balance is {account.show(at.balance)}, below {account.show(charge.threshold)}, "
+        f"so resuming charges {amount} to {charge.method} now."
+    )
+    return Banner(PAUSED, text, amount, resume_label=f"Resume and charge {amount}")
+
+
+def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
+    """T5: by the customer's own choice."""
+    balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
+    if at.is_below:
+        state = f"Your balance is {balance}, below {threshold}."
+    else:
+        state = f"Nothing will be charged when your balance of {balance} falls below {threshold}."
+    if not at.methods:
+        return Banner(SWITCHED_OFF, f"No payment method is saved. {state}")
+    primary = at.methods[0]
+    turned_on = charged_by(at, with_method(at, primary.id, auto_charge=True))
+    banner = Banner(
+        SWITCHED_OFF,
+        f"Auto-charge is off for {primary.label}, your primary method. {state}",
+        turn_on_method_id=primary.id,
+        turn_on_label=f"Turn on and charge {account.show(turned_on.amount)}"
+        if turned_on
+        else "Turn on auto-charge",
+    )
+    if plan.code is Code.NO_METHOD:
+        return replace(banner, text=f"No payment method has auto-charge on. {state}")
+    heir = next(iter(top_ups.chargeable(at)), None)
+    if heir is None:
+        return banner
+    order = [heir, *(m for m in at.methods if m is not heir)]
+    moved = charged_by(at, reordered(at, [method.id for method in order]))
+    return replace(
+        banner,
+        make_primary_label=f"Make {heir.label} primary"
+        + (f" and charge {account.show(moved.amount)}" if moved else ""),
+        make_primary_order=joined_ids(order),
+    )
+
+
+def _cannot_be_charged(account: Account, at: Situation, plan: Plan) -> Banner:
+    """The balance is below the threshold, and no charge will change that."""
+    offer = next(
+        (
+            (method, charge)
+            for method in at.methods
+            if not method.auto_charge
+            and (charge := charged_by(at, with_method(at, method.id, auto_charge=True)))
+        ),
+        None,
+    )
+    balance = account.show(at.balance)
+    text = f"Your balance is {balance}. {_cause(account, at, plan)}"
+    banner = Banner(_title(at, plan), text, balance, "bad", offers_funds=bool(at.methods))
+    if offer is None:
+        return banner
+    method, charge = offer
+    return replace(
+        banner,
+        text=f"{text} Turning on {method.label} charges {account.show(charge.amount)} now.",
+        turn_on_method_id=method.id,
+        turn_on_label=f"Turn on auto-charge for {method.label}",
+    )
+
+
+def _title(at: Situation, plan: Plan) -> str:
+    if plan.until is None:
+        return "No method can be charged"
+    until = datetimes.when(plan.until, at.time_zone, at.now)
+    if plan.code is Code.CAP_REACHED:
+        return f"Nothing more can be charged until {until}"
+    return f"No method can be charged until {until}"
+
+
+def _cause(account: Account, at: Situation, plan: Plan) -> str:
+    match plan.code:
+        case Code.NO_METHOD:
+            return "No payment method is saved."
+        case Code.CAP_REACHED if plan.limit == "month":
+            limit = account.show(at.choice.month_limit or 0)
+            return f"Automatic payments have reached your monthly limit of {limit}."
+        case Code.CAP_REACHED:
+            limit = account.show(at.choice.day_limit or 0)
+            return f"Automatic payments have reached your daily limit of {limit}."
+        case Code.SETTINGS_OUT_OF_BOUNDS:
+            return (
+                "The refill settings are outside the allowed amounts. Check them and apply again."
+            )
+        case Code.SWITCHED_OFF:
+            return "Your provider has switched automatic payments off."
+    return _out_of_use([method for method in at.methods if method.auto_charge], at)
+
+
+def _out_of_use(methods: list[PaymentMethod], at: Situation) -> str:
+    """ "Both methods with auto-charge are suspended."."""
+    states = {method.obstacle(at.now) for method in methods}
+    word = {Standing.SUSPENDED: "suspended", Standing.EXPIRED: "expired"}
+    state = word.get(next(iter(states)) or Standing.READY) if len(states) == 1 else None
+    if len(methods) == 1:
+        verb = "has expired" if state == "expired" else f"is {state or 'out of use'}"
+        return f"{methods[0].label}, the only method with auto-charge, {verb}."
+    which = "Both" if len(methods) == 2 else f"All {len(methods)}"
+    verb = "have expired" if state == "expired" else f"are {state or 'out of use'}"
+    return f"{which} methods with auto-charge {verb}."

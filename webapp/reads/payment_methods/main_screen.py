@@ -1,0 +1,152 @@
+"""The main screen answers: am I covered, and what happens if I am not?
+
+Frozen objects, ready to be shown; templates get these and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.settings import LowBalanceSettings
+from webapp.domain.top_ups.top_up import Situation
+from webapp.reads.ledger.balance_chart import BalanceChart, Span, draw_chart
+from webapp.reads.ledger.balance_history import read_history
+from webapp.reads.ledger.balance_pill import BalancePill, draw_balance
+from webapp.reads.payment_methods.banner import Banner, read_banner
+from webapp.reads.payment_methods.method_rows import MethodRow, RowMessage, joined_ids, read_rows
+from webapp.reads.payments.failed_payments import FailedPayment, read_failed_payments
+from webapp.reads.top_ups.runway import read_pace
+from webapp.reads.top_ups.settings_panel import SettingsPanel, read_settings
+from webapp.reads.top_ups.what_happens_next import NextPanel, read_next
+
+
+@dataclass(frozen=True)
+class GettingStartedStep:
+    done: bool
+    available: bool
+
+
+@dataclass(frozen=True)
+class GettingStarted:
+    """The empty state: confirm the email, add a card, configure refill and notifications."""
+
+    email: GettingStartedStep
+    """Of the person who reads it (P5): a card waits for it."""
+    card: GettingStartedStep
+    refill: GettingStartedStep
+    notification: GettingStartedStep
+
+    @property
+    def steps(self) -> tuple[GettingStartedStep, ...]:
+        return self.email, self.card, self.refill, self.notification
+
+    @property
+    def done(self) -> int:
+        return sum(step.done for step in self.steps)
+
+
+@dataclass(frozen=True)
+class PageHead:
+    add_is_primary: bool
+    offers_funds: bool
+    """Not where the banner offers it: one button of that name."""
+    offers_paypal: bool
+    """M11: where the operator has allowed it."""
+
+
+def read_head(session: Session, account_id: int, *, has_paypal: bool) -> PageHead:
+    """Of the page beside the list."""
+    account = session.get_one(Account, account_id)
+    return PageHead(
+        add_is_primary=True,
+        offers_funds=True,
+        offers_paypal=has_paypal and account.paypal_allowed,
+    )
+
+
+@dataclass(frozen=True)
+class PaymentMethodsScreen:
+    methods: tuple[MethodRow, ...]
+    seen: str
+    """The order this page shows, ids joined by commas: sent back with each reorder (M5)."""
+    banner: Banner | None
+    getting_started: GettingStarted | None
+    """Only while no method is saved."""
+    next: NextPanel
+    failed: tuple[FailedPayment, ...]
+    settings: SettingsPanel
+    chart: BalanceChart
+    balance: BalancePill
+    offers_paypal: bool
+    revision: int
+
+    @property
+    def has_methods(self) -> bool:
+        return bool(self.methods)
+
+    @property
+    def head(self) -> "PageHead":
+        return PageHead(
+            add_is_primary=self.add_is_primary,
+            offers_funds=self.banner is None or not self.banner.offers_funds,
+            offers_paypal=self.offers_paypal,
+        )
+
+    @property
+    def add_is_primary(self) -> bool:
+        """Add Payment Method stands out, and not the banner's button or that of a first step."""
+        return self.has_methods and self.banner is None
+
+
+def read_screen(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    *,
+    messages: Mapping[int, RowMessage] | None = None,
+    fresh: int | None = None,
+    has_paypal: bool = True,
+    is_confirmed: bool = True,
+) -> PaymentMethodsScreen:
+    """`messages` by method id, and the `fresh` row's id, come from what was just done.
+
+    `has_paypal`: this installation has a processor for agreements. `is_confirmed`: the person who
+    reads it has confirmed their email address.
+    """
+    account = Account.with_settings(session, account_id)
+    at = top_ups.gather(session, account, now, policy)
+    forecast = at.just_below()
+    plan = top_ups.plan(forecast)
+    settings = LowBalanceSettings.of(session, account_id)
+    span = Span.of(30, account, now)
+    history = read_history(session, account, span.start, span.samples)
+    pace = read_pace(session, account, history, now)
+    failed = read_failed_payments(session, account, now)
+    return PaymentMethodsScreen(
+        methods=read_rows(session, account, at, plan, failed, messages or {}, fresh),
+        seen=joined_ids(at.methods),
+        banner=read_banner(account, at, plan),
+        getting_started=None if at.methods else _getting_started(at, is_confirmed=is_confirmed),
+        next=read_next(session, account, at, plan, pace),
+        failed=failed,
+        settings=read_settings(session, account, at, pace),
+        chart=draw_chart(account, history, at.choice, span),
+        balance=draw_balance(account, settings, history, now),
+        offers_paypal=has_paypal and account.paypal_allowed,
+        revision=account.revision,
+    )
+
+
+def _getting_started(at: Situation, *, is_confirmed: bool) -> GettingStarted:
+    return GettingStarted(
+        email=GettingStartedStep(done=is_confirmed, available=True),
+        card=GettingStartedStep(done=bool(at.methods), available=is_confirmed),
+        refill=GettingStartedStep(done=at.choice.refill_on, available=bool(at.methods)),
+        notification=GettingStartedStep(done=at.choice.notification_on, available=True),
+    )

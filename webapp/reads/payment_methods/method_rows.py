@@ -1,0 +1,236 @@
+"""The rows of the list: each method with its standing, its badge and what can be done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import (
+    EXPIRY_BADGE,
+    MethodKind,
+    PaymentMethod,
+    Standing,
+)
+from webapp.domain.payments.attempts import AttemptState, open_attempt_with
+from webapp.domain.shared import datetimes
+from webapp.domain.top_ups.charge_now import charged_by, reordered, with_method
+from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.reads.payments.failed_payments import FailedPayment, last_failure
+
+
+@dataclass(frozen=True)
+class Badge:
+    text: str
+    """ "39 days left", "Replace this card"."""
+    tone: str
+    """ "warn" or "bad"."""
+
+
+@dataclass(frozen=True)
+class RowMessage:
+    """Said once under a row, after something was tried with it."""
+
+    text: str
+    tone: str
+    """ "ok" or "bad"; a bad one is role="alert"."""
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    id: int
+    position: int
+    """1-based."""
+    name: str
+    """ "Visa •••• 4242", "PayPal ana@example.com"."""
+    brand: str
+    """The brand chip: visa, mastercard, amex, discover, diners, jcb, unionpay, maestro, paypal."""
+    detail: str
+    """ "Expires 08/28", "Expired 10/26", "Linked 12 Mar 2026"."""
+    badge: Badge | None
+    trouble: str
+    """Instead of the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds", or "Last
+    payment failed: Insufficient funds" where auto-charge is off (F1)."""
+    trouble_icon: str
+    """ "clock" (time will mend it) or "alert-triangle"."""
+    status: str
+    """ "Ready", "Manual only", "Charging $100.00", "Not charged"…; empty where Retry stands."""
+    status_tone: str
+    """ "ok", "off" (hollow dot), "warn", "bad", or "plain" (no dot)."""
+    auto_charge: bool
+    is_primary: bool
+    is_last: bool
+    retry_attempt_id: int | None
+    """The failed attempt that Retry repeats; None where there is nothing to retry."""
+    order_up: str
+    """The whole wished order after Move up, ids joined by commas; empty on the first row."""
+    order_down: str
+    """The same for Move down; empty on the last row."""
+    message: RowMessage | None = None
+    is_fresh: bool = False
+    """Just moved or added: one soft flash."""
+    charge_hint: str = ""
+    """ "Turning this on charges $100.00 now." (T18); empty where it charges nothing."""
+    charge_if_first: str = ""
+    """ "$100.00": what an order charges at once that puts this method first; empty if nothing."""
+    up_charges: str = ""
+    """ "First place charges $100.00 now" (T18): the same of Move up, and below of Move down."""
+    down_charges: str = ""
+    is_retrying: bool = False
+    """A payment with this suspended or barred method is under way: "Retrying" instead of Retry."""
+
+
+def joined_ids(methods: Sequence[PaymentMethod]) -> str:
+    """An order, as forms carry it."""
+    return ",".join(str(method.id) for method in methods)
+
+
+def _exchanged(ids: Sequence[str], upper: int) -> str:
+    """The order after this row and the one below it have changed places; empty if there is none."""
+    if not 0 <= upper < len(ids) - 1:
+        return ""
+    return ",".join([*ids[:upper], ids[upper + 1], ids[upper], *ids[upper + 2 :]])
+
+
+def read_rows(
+    session: Session,
+    account: Account,
+    at: Situation,
+    plan: Plan,
+    failed: Sequence[FailedPayment],
+    messages: Mapping[int, RowMessage],
+    fresh: int | None,
+) -> tuple[MethodRow, ...]:
+    rows, ids = [], [str(method.id) for method in at.methods]
+    charges = [_charge_if_first(account, method, at) for method in at.methods]
+    for index, method in enumerate(at.methods):
+        trouble, icon = _trouble(method, at)
+        retry = last_failure(session, method.id, failed) if _is_out_of_use(method, at) else None
+        status, tone = _under_way(account, method, at) or _status(method, at, plan)
+        rows.append(
+            MethodRow(
+                id=method.id,
+                position=index + 1,
+                name=method.label,
+                brand=method.chip,
+                detail=_detail(method, at),
+                badge=_badge(method, at),
+                trouble=trouble,
+                trouble_icon=icon,
+                status="" if retry else status,
+                status_tone=tone,
+                auto_charge=method.auto_charge,
+                is_primary=index == 0,
+                is_last=index == len(at.methods) - 1,
+                retry_attempt_id=retry,
+                order_up=_exchanged(ids, index - 1),
+                order_down=_exchanged(ids, index),
+                message=messages.get(method.id),
+                is_fresh=method.id == fresh,
+                charge_hint=_charge_hint(account, method, at),
+                charge_if_first=charges[index],
+                up_charges=_order_charges("First place", charges[1]) if index == 1 else "",
+                down_charges=_order_charges("This order", charges[1])
+                if index == 0 and len(charges) > 1
+                else "",
+                is_retrying=_is_out_of_use(method, at) and _is_open(session, method, at),
+            )
+        )
+    return tuple(rows)
+
+
+def _charge_hint(account: Account, method: PaymentMethod, at: Situation) -> str:
+    if method.auto_charge:
+        return ""
+    charge = charged_by(at, with_method(at, method.id, auto_charge=True))
+    return f"Turning this on charges {account.show(charge.amount)} now." if charge else ""
+
+
+def _charge_if_first(account: Account, method: PaymentMethod, at: Situation) -> str:
+    """A new order charges only by what it puts first (T5)."""
+    if not at.is_below or method is at.methods[0]:
+        return ""
+    order = [method.id, *(other.id for other in at.methods if other is not method)]
+    charge = charged_by(at, reordered(at, order))
+    return account.show(charge.amount) if charge else ""
+
+
+def _order_charges(place: str, amount: str) -> str:
+    return f"{place} charges {amount} now" if amount else ""
+
+
+def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
+    """With the processor; a challenge that the customer walked away from does not hinder Retry."""
+    if at.open_attempt is None:
+        return False
+    attempt = open_attempt_with(session, method.id)
+    return attempt is not None and attempt.state != AttemptState.CHALLENGED
+
+
+def _is_out_of_use(method: PaymentMethod, at: Situation) -> bool:
+    """F4: Retry stands on the row; where auto-charge is off, only on the failed payment."""
+    return method.standing(at.now) in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
+
+
+def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:
+    why = reason(method.failure_code)
+    match method.obstacle(at.now):
+        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+            return f"Last payment failed: {why.sentence}", "alert-triangle"
+        case Standing.GONE:
+            where = "PayPal" if method.kind == MethodKind.PAYPAL else "the bank"
+            return f"No longer valid at {where} · Add it again", "alert-triangle"
+        case Standing.SUSPENDED if method.suspended_until is not None:
+            until = datetimes.when(method.suspended_until, at.time_zone, at.now)
+            return f"Suspended until {until} · {why.sentence}", "clock"
+        case Standing.BARRED:
+            advice = why.advice.split(";")[0].split(",")[0].rstrip(".")
+            return f"Out of use until you retry or replace it · {advice}", "alert-triangle"
+        case Standing.RESTED:
+            return (
+                "Out of use until you retry or replace it · 5 declines in a row",
+                "alert-triangle",
+            )
+    return "", ""
+
+
+def _detail(method: PaymentMethod, at: Situation) -> str:
+    if method.kind == MethodKind.PAYPAL:
+        return f"Linked {datetimes.day(method.created_at, at.time_zone, at.now)}"
+    return f"{'Expired' if method.is_expired(at.now) else 'Expires'} {method.expiry}"
+
+
+def _badge(method: PaymentMethod, at: Situation) -> Badge | None:
+    if method.is_expired(at.now):
+        return Badge("Replace this card", "bad")
+    days = method.days_left(at.now, at.time_zone)
+    if days is None or days > EXPIRY_BADGE.days:
+        return None
+    if days <= 0:
+        return Badge("Last day", "warn")
+    return Badge("1 day left" if days == 1 else f"{days} days left", "warn")
+
+
+def _under_way(account: Account, method: PaymentMethod, at: Situation) -> tuple[str, str] | None:
+    """While a refill charges this method, its row says so."""
+    attempt = at.open_attempt
+    if attempt is None or not attempt.automatic or attempt.method_id != method.id:
+        return None
+    if attempt.state == AttemptState.STARTED:
+        return f"Charging {account.show(attempt.amount)}", "plain"
+    return "Waiting for outcome", "warn"
+
+
+def _status(method: PaymentMethod, at: Situation, plan: Plan) -> tuple[str, str]:
+    standing = method.standing(at.now)
+    if method.is_gone or method.is_expired(at.now):
+        return "Not charged", "bad"
+    if plan.code is Code.PRIMARY_OFF:
+        if method is at.methods[0]:
+            return "Auto-charge off", "warn"
+        return ("Won’t be charged", "off") if method.auto_charge else ("Manual only", "off")
+    if not method.auto_charge:
+        return "Manual only", "off"
+    return ("Ready", "ok") if standing is Standing.READY else ("Not charged", "bad")

@@ -1,0 +1,70 @@
+"""Removing asks first, and says what will change (M10)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import charged_by, without_method
+from webapp.reads.top_ups.charge_question import why_it_charges
+
+NO_CONSENT = (Code.NO_METHOD, Code.PRIMARY_OFF)
+
+
+@dataclass(frozen=True)
+class RemovalDialog:
+    method_id: int
+    method: str
+    charge: str
+    """ "$100.00": what removing charges at once, because the next method can be (T18); or empty."""
+    confirmed: int
+    """The same in micros."""
+    consequence: str
+    """ "Mastercard •••• 4444 becomes primary, and automatic refills continue with it. Past…"."""
+
+
+def read_removal(
+    session: Session, account_id: int, method_id: int, now: datetime, policy: Policy
+) -> RemovalDialog:
+    """What removing will change (M10). Raises `NotFound`."""
+    account = session.get_one(Account, account_id)
+    method = payment_methods.find(session, account_id, method_id)
+    at = top_ups.gather(session, account, now, policy)
+    charge = charged_by(at, without_method(at, method.id))
+    consequence = _removal_consequence(method, at, account)
+    if charge is not None:
+        amount = account.show(charge.amount)
+        consequence += f" Removing it charges {amount} to {charge.method} now."
+        consequence += f" {why_it_charges(account, charge)}"
+    return RemovalDialog(
+        method_id=method.id,
+        method=method.label,
+        charge=account.show(charge.amount) if charge else "",
+        confirmed=charge.amount if charge else 0,
+        consequence=consequence,
+    )
+
+
+def _removal_consequence(method: PaymentMethod, at: top_ups.Situation, account: Account) -> str:
+    rest = tuple(m for m in at.methods if m.id != method.id)
+    parts = []
+    if at.methods[0].id == method.id and rest:
+        parts.append(f"{rest[0].label} becomes primary")
+    at = at.at_rest().just_below()
+    after, before = top_ups.plan(replace(at, methods=rest)), top_ups.plan(at)
+    if after.code in NO_CONSENT and before.code not in (*NO_CONSENT, Code.REFILL_OFF):
+        stop = "automatic payments stop"
+        if after.code is Code.PRIMARY_OFF:
+            stop += ", because its auto-charge is off"
+        parts.append(stop)
+    elif after.charges and parts and after.methods[0] is rest[0]:
+        parts.append("automatic refills continue with it")
+    text = ", and ".join(parts)
+    text = f"{text[0].upper()}{text[1:]}. " if text else ""
+    return f"{text}Past payments stay readable."

@@ -1,0 +1,131 @@
+"""What saving a method means for automatic payments, as its form says it (M12, T18)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import ChargeNow, charged_by, with_method, with_new_card
+from webapp.domain.top_ups.top_up import Situation
+
+NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
+
+
+@dataclass(frozen=True)
+class SavingOffer:
+    charge: str
+    """ "$100.00": charged at once by saving, or where the box of `asks_consent` is ticked."""
+    note: str
+    """Which method that charges: "Saving this card charges $100.00 now."."""
+    reason: str
+    """ "Refill is on and your balance of −$39.81 is below $50.00."."""
+    renewal: str
+    """ "Saving Visa •••• 4242 again charges $100.00 now, because its auto-charge is on."."""
+    confirmed: int
+    """Micros that the form says may be charged at once; 0 if nothing is."""
+    asks_consent: bool
+    """Offer the box "Use it for automatic payments", not ticked: nothing else can be charged."""
+    consequence: str
+    """What ticking it means where it charges nothing at once."""
+    may_decline: bool
+    """Offer the box "Save without auto-charge": a first method starts with it on (M4)."""
+
+    @property
+    def is_charged_anyway(self) -> bool:
+        """Unless the person ticks a box, saving charges at once."""
+        return bool(self.charge) and not self.asks_consent
+
+
+@dataclass(frozen=True)
+class PayPalDialog:
+    allowed: bool
+    how_to_ask: str
+    """Where the operator has not allowed it (M11); else empty."""
+    offer: SavingOffer
+
+
+def read_saving_offer(
+    session: Session, account_id: int, now: datetime, policy: Policy, what: str = "this card"
+) -> SavingOffer:
+    account = session.get_one(Account, account_id)
+    at = top_ups.gather(session, account, now, policy)
+    is_first = not at.methods
+    charge = charged_by(at, with_new_card(at, auto_charge=is_first))
+    asks_consent = _asks_consent(at) and charge is None
+    note = ""
+    if charge is not None:
+        note = _note(account, charge, what)
+    elif asks_consent:
+        charge = charged_by(at, with_new_card(at, auto_charge=True))
+        note = _note(account, charge, what) if charge else ""
+    renewed = _charged_if_renewed(at)
+    return SavingOffer(
+        charge=account.show(charge.amount) if charge else "",
+        note=note,
+        reason=_reason(account, charge) if charge else "",
+        renewal=_renewal(account, renewed) if renewed else "",
+        confirmed=max((it.amount for it in (charge, renewed) if it is not None), default=0),
+        asks_consent=asks_consent,
+        consequence="" if charge else _consequence(account, at),
+        may_decline=is_first and charge is not None,
+    )
+
+
+def read_paypal(
+    session: Session, account_id: int, now: datetime, policy: Policy, *, offered: bool
+) -> PayPalDialog:
+    """`offered`: this installation has somebody who charges agreements."""
+    allowed = offered and session.get_one(Account, account_id).paypal_allowed
+    offer = read_saving_offer(session, account_id, now, policy, "PayPal")
+    return PayPalDialog(allowed, "" if allowed else NOT_OFFERED, offer)
+
+
+def _asks_consent(at: Situation) -> bool:
+    return bool(at.methods) and at.choice.refill_on and not top_ups.chargeable(at)
+
+
+def _charged_if_renewed(at: Situation) -> ChargeNow | None:
+    """Saving an expired or vanished card again makes it good, and its consent stands (M3, M8)."""
+    renewed = {"exp_month": None, "exp_year": None, "gone_at": None}
+    for method in at.methods:
+        if method.standing(at.now) in (Standing.EXPIRED, Standing.GONE) and (
+            charge := charged_by(at, with_method(at, method.id, **renewed))
+        ):
+            return replace(charge, method=method.label)
+    return None
+
+
+def _renewal(account: Account, charge: ChargeNow) -> str:
+    amount = account.show(charge.amount)
+    return f"Saving {charge.method} again charges {amount} now, because its auto-charge is on."
+
+
+def _note(account: Account, charge: ChargeNow, what: str) -> str:
+    amount = account.show(charge.amount)
+    to = f" to {charge.method}" if charge.method_id else ""
+    verb = "Linking" if what == "PayPal" else "Saving"
+    return f"{verb} {what} charges {amount}{to} now."
+
+
+def _reason(account: Account, charge: ChargeNow) -> str:
+    balance, threshold = account.show(charge.balance), account.show(charge.threshold)
+    reason = f"Refill is on and your balance of {balance} is below {threshold}."
+    if charge.is_repeated:
+        reason += " Further refills follow within the limits."
+    return reason
+
+
+def _consequence(account: Account, at: Situation) -> str:
+    threshold = account.show(at.choice.threshold or 0)
+    if at.methods and not at.methods[0].auto_charge:
+        return (
+            f"It is charged only after auto-charge is on for {at.methods[0].label}, "
+            "your primary method, or another is made primary."
+        )
+    if not at.is_below:
+        return f"It is charged when your balance falls below {threshold}."
+    return "It is charged when automatic payments are on again."

@@ -1,0 +1,138 @@
+"""The last failed payments, each with Retry or with how it was covered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
+
+from webapp.database.base import columns
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    Payment,
+    PaymentKind,
+    covered_later,
+    reference_of,
+)
+from webapp.domain.shared import datetimes
+from webapp.domain.users.user import User
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class FailedPayment:
+    attempt_id: int
+    payment_id: int
+    method_id: int | None
+    reference: str
+    """ "P-000012": leads to all that is known of it (E2)."""
+    amount: str
+    method: str
+    brand: str
+    reason: str
+    """ "Insufficient funds"."""
+    detail: str
+    """ "Today, 10:02 · Add Funds by Ana Ruiz", "Thu 5 Nov, 03:17 · Automatic refill"."""
+    paid_by: str
+    """ "Paid by Mastercard •••• 4444" instead of Retry, where another method paid it."""
+    covered_by: str
+    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    covering_id: int | None
+    can_retry: bool
+
+
+_paid = aliased(Attempt)
+# By the same payment's next method, or by a Retry.
+_PAID_INSTEAD = func.coalesce(
+    select(_paid.method_id)
+    .where(_paid.payment_id == Attempt.payment_id, _paid.state == AttemptState.PAID)
+    .scalar_subquery(),
+    select(_paid.method_id)
+    .where(
+        _paid.retry_of_id == func.coalesce(Attempt.retry_of_id, Attempt.id),
+        _paid.state == AttemptState.PAID,
+    )
+    .order_by(_paid.id)
+    .limit(1)
+    .scalar_subquery(),
+)
+_DECLINED = (
+    select(
+        Attempt.id,
+        Attempt.payment_id,
+        Attempt.method_id,
+        Attempt.amount,
+        Attempt.decline_code,
+        func.coalesce(Attempt.declined_at, Attempt.started_at).label("declined_at"),
+        Payment.kind,
+        User.name,
+        _PAID_INSTEAD.label("paid_instead"),
+    )
+    .select_from(Attempt)
+    .join(Payment, Payment.id == Attempt.payment_id)
+    .outerjoin(User, User.id == Payment.requested_by_id)
+    .where(Attempt.account_id == bindparam("account_id"), Attempt.state == AttemptState.DECLINED)
+    .order_by(Attempt.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+def read_failed_payments(
+    session: Session, account: Account, now: datetime, limit: int = SHOWN
+) -> tuple[FailedPayment, ...]:
+    found = columns(session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
+    open_needs = {row.id: (row.payment_id, row.amount) for row in found if not row.paid_instead}
+    covered = covered_later(session, account.id, open_needs)
+    return tuple(_failed(session, account, row, covered.get(row.id), now) for row in found)
+
+
+def _failed(
+    session: Session,
+    account: Account,
+    row: Row[*tuple[Any, ...]],
+    covering_id: int | None,
+    now: datetime,
+) -> FailedPayment:
+    # Nearly always one of the list, which has been read.
+    method, paid_instead = (
+        session.get(PaymentMethod, method_id) if method_id else None
+        for method_id in (row.method_id, row.paid_instead)
+    )
+    when = datetimes.since(row.declined_at, account.time_zone, now)
+    asked = KIND_NAMES[PaymentKind(row.kind)] + (f" by {row.name}" if row.name else "")
+    return FailedPayment(
+        attempt_id=row.id,
+        payment_id=row.payment_id,
+        method_id=row.method_id,
+        reference=reference_of(row.payment_id),
+        amount=account.show(row.amount),
+        method=method.label if method else "",
+        brand=method.chip if method else "",
+        reason=reason(row.decline_code).sentence,
+        detail=f"{when} · {asked}",
+        paid_by=f"Paid by {paid_instead.label}" if paid_instead else "",
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
+        can_retry=not paid_instead and method is not None and method.can_be_paid_with,
+    )
+
+
+def last_failure(session: Session, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
+    """The failed attempt that Retry on a suspended row repeats (F4).
+
+    `failed`: the last ones of the account.
+    """
+    known = next((it.attempt_id for it in failed if it.method_id == method_id), None)
+    return known or session.scalar(
+        select(Attempt.id)
+        .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    )

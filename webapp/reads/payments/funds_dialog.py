@@ -1,0 +1,207 @@
+"""Add Funds: with one method, or by the chain that is shown before confirming (L4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.policy import Policy
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.explanations import out_of_use, plain
+
+PRESETS = (50, 100, 250, 500)
+
+
+@dataclass(frozen=True)
+class FundsMethod:
+    id: int
+    name: str
+    brand: str
+    note: str
+    """ "Primary" at the right, or "Suspended. Paying with it restores it." below the name."""
+    is_primary: bool
+    chosen: bool
+    skipped: bool = False
+    """In the chain: consented to, but passed over now; the note says why."""
+
+
+@dataclass(frozen=True)
+class OpenPayment:
+    """One that may still succeed, shown before a second one is confirmed (T15)."""
+
+    payment_id: int
+    title: str
+    """ "A payment of $100.00 is waiting for its outcome"."""
+    text: str
+    """ "Visa •••• 4242, started today at 14:05. It may still succeed; …"."""
+
+
+@dataclass(frozen=True)
+class FundsDialog:
+    kind: str
+    """The open tab: "instant" or "auto_charge"."""
+    amount: str
+    """Field text."""
+    symbol: str
+    currency: str
+    bounds: str
+    """ "$30.00 to $10,000.00"."""
+    presets: tuple[tuple[str, str], ...]
+    """Field text and label: ("50.00", "$50")."""
+    methods: tuple[FundsMethod, ...]
+    chain: tuple[FundsMethod, ...]
+    """For the tab Auto-charge: who is charged, in order, and who is passed over; empty if nobody
+    can be charged."""
+    chain_hint: str
+    """ "PayPal ana@example.com is not used: its auto-charge is off.", or empty."""
+    chain_refusal: str
+    """Why the chain cannot be charged; else empty."""
+    balance: str
+    balance_after: str
+    """With the amount as it stands; empty while the amount is no amount."""
+    open_payments: tuple[OpenPayment, ...]
+    balance_if_open: str
+    """With the amount, and all that is open; empty like `balance_after`."""
+    open_micros: int
+    """What is open, in sum."""
+    button: str
+    """ "Confirm", or "Pay another $100.00" where a payment is open."""
+    balance_micros: int
+    """For the running sum as one types; drawing only."""
+    request_key: str
+    errors: dict[str, str]
+
+
+def read_funds(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    policy: Policy,
+    request_key: str,
+    *,
+    kind: str = "instant",
+    method_id: int | None = None,
+    amount: str = "100.00",
+    errors: dict[str, str] | None = None,
+) -> FundsDialog:
+    account = session.get_one(Account, account_id)
+    at = top_ups.gather(session, account, now, policy)
+    ids = [method.id for method in at.methods]
+    chosen = method_id if method_id in ids else next(iter(ids), None)
+    consented = bool(at.methods) and at.methods[0].auto_charge
+    chain = top_ups.chargeable(at) if consented else ()
+    symbol = money.symbol(account.currency, account.locale)
+    open_attempts = attempts.open_attempts(session, account_id)
+    open_sum = sum(attempt.amount for attempt in open_attempts)
+    try:
+        paid: int | None = money.parse(amount)
+    except money.BadAmount:
+        paid = None
+    button = "Confirm"
+    if open_attempts:
+        button = f"Pay another {account.show(paid)}" if paid else "Pay again"
+    return FundsDialog(
+        kind=kind,
+        amount=amount,
+        symbol=symbol,
+        currency=account.currency,
+        bounds=f"{account.show(policy.payment_min)} to {account.show(policy.payment_max)}",
+        presets=tuple((f"{units}.00", f"{symbol}{units}") for units in PRESETS),
+        methods=tuple(_funds_method(m, at, chosen) for m in at.methods),
+        chain=_chain(at) if chain else (),
+        chain_hint=_not_used(at),
+        chain_refusal="" if chain else _chain_refusal(at, consented),
+        balance=account.show(account.balance),
+        balance_after="" if paid is None else account.show(account.balance + paid),
+        open_payments=tuple(_open(account, attempt, now) for attempt in open_attempts),
+        balance_if_open="" if paid is None else account.show(account.balance + paid + open_sum),
+        open_micros=open_sum,
+        button=button,
+        balance_micros=account.balance,
+        request_key=request_key,
+        errors=errors or {},
+    )
+
+
+def _open(account: Account, attempt: Attempt, now: datetime) -> OpenPayment:
+    when = datetimes.within(datetimes.since(attempt.started_at, account.time_zone, now))
+    method = attempt.method.label if attempt.method else "A payment"
+    asked = attempt.state == AttemptState.CHALLENGED
+    amount = account.show(attempt.amount)
+    return OpenPayment(
+        payment_id=attempt.payment_id,
+        title=f"A payment of {amount} is waiting for "
+        + ("your bank’s confirmation" if asked else "its outcome"),
+        text=(
+            f"{method}, started {when}. It may still succeed; a second payment would be charged "
+            "too."
+        ),
+    )
+
+
+def _funds_method(method: PaymentMethod, at: top_ups.Situation, chosen: int | None) -> FundsMethod:
+    note = ""
+    match method.obstacle(at.now):
+        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+            note = f"Last payment failed: {reason(method.failure_code).sentence}."
+        case Standing.SUSPENDED:
+            note = "Suspended. Paying with it restores it."
+        case Standing.BARRED | Standing.RESTED:
+            note = "Out of use. Paying with it restores it."
+        case Standing.EXPIRED:
+            note = "Expired."
+    return FundsMethod(
+        id=method.id,
+        name=method.label,
+        brand=method.chip,
+        note=note,
+        is_primary=method is at.methods[0],
+        chosen=method.id == chosen,
+    )
+
+
+def _chain(at: top_ups.Situation) -> tuple[FundsMethod, ...]:
+    chargeable = top_ups.chargeable(at)
+    return tuple(
+        FundsMethod(
+            id=method.id,
+            name=method.label,
+            brand=method.chip,
+            note="" if method in chargeable else _passed_over(method, at),
+            is_primary=method is at.methods[0],
+            chosen=False,
+            skipped=method not in chargeable,
+        )
+        for method in at.methods
+        if method.auto_charge
+    )
+
+
+def _passed_over(method: PaymentMethod, at: top_ups.Situation) -> str:
+    """ "Skipped until Tue 24 Nov, 10:02": as it stands under the name."""
+    words = plain(out_of_use(method, at)).removeprefix(f"{method.label} is ").removesuffix(".")
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def _not_used(at: top_ups.Situation) -> str:
+    names = [method.label for method in at.methods if not method.auto_charge]
+    if not names:
+        return ""
+    is_or_are, whose = ("is", "its") if len(names) == 1 else ("are", "their")
+    return f"{' and '.join(names)} {is_or_are} not used: {whose} auto-charge is off."
+
+
+def _chain_refusal(at: top_ups.Situation, consented: bool) -> str:
+    if not at.methods:
+        return "No payment method is saved."
+    if not any(method.auto_charge for method in at.methods):
+        return "No payment method has auto-charge on."
+    if not consented:
+        return f"Auto-charge is off for your primary method, {at.methods[0].label}."
+    return "Every method with auto-charge on is out of use."

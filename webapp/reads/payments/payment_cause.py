@@ -1,0 +1,74 @@
+"""The low-balance settings as they stood when a payment was made, and who had applied them (E2).
+
+The audit log has what each Apply changed; played back up to a version it gives the whole choice.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.audit import AuditEntry
+from webapp.domain.shared import datetimes
+from webapp.domain.top_ups.settings import Choice, RefillMode
+
+
+@dataclass(frozen=True)
+class Cause:
+    version: int
+    choice: Choice
+    words: str
+    """ "When the balance falls below $50.00, charge $100.00"."""
+    limits: str
+    """ "At most $300.00 a day and $900.00 a month", or empty."""
+    applied: str
+    """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty where the log does not reach so far."""
+
+
+def read_cause(session: Session, account: Account, version: int, now: datetime) -> Cause:
+    """The settings of that version."""
+    entries = session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.account_id == account.id, AuditEntry.what == "settings")
+        .order_by(AuditEntry.id)
+    )
+    choice, applied = Choice(), ""
+    for entry in entries:
+        if _version(entry) > version:
+            break
+        choice = replace(choice, **_after(entry))  # type: ignore[arg-type]
+        if _version(entry) == version:
+            when = datetimes.since(entry.at, account.time_zone, now)
+            applied = f"Applied by {entry.actor_name}, {datetimes.within(when)}"
+    return Cause(version, choice, _words(choice, account), _limits(choice, account), applied)
+
+
+def _version(entry: AuditEntry) -> int:
+    return int(str(entry.details.get("version") or 0))
+
+
+def _after(entry: AuditEntry) -> dict[str, object]:
+    known = {field.name for field in fields(Choice)}
+    changed = entry.details.get("changed")
+    pairs = changed if isinstance(changed, dict) else {}
+    after = {name: pair[1] for name, pair in pairs.items() if name in known}
+    if "refill_mode" in after:
+        after["refill_mode"] = RefillMode(after["refill_mode"])
+    return after
+
+
+def _words(choice: Choice, account: Account) -> str:
+    below = f"When the balance falls below {account.show(choice.threshold or 0)}"
+    if choice.refill_mode is RefillMode.TARGET:
+        up = f"{below}, bring it up to {account.show(choice.target or 0)}"
+        largest = choice.largest_charge
+        return up if largest is None else f"{up} with at most {account.show(largest)} at once"
+    return f"{below}, charge {account.show(choice.refill_amount or 0)}"
+
+
+def _limits(choice: Choice, account: Account) -> str:
+    limits = ((choice.day_limit, "a day"), (choice.month_limit, "a month"))
+    told = [f"{account.show(limit)} {span}" for limit, span in limits if limit is not None]
+    return f"At most {' and '.join(told)}" if told else ""

@@ -1,0 +1,234 @@
+"""Payments as a list: a page of it, and all that its filters let through as rows of a file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState, covering
+from webapp.domain.payments.payment import KIND_NAMES, PaymentKind, covered_later, reference_of
+from webapp.domain.payments.receipts import RECEIPTED
+from webapp.domain.shared import datetimes, money
+from webapp.domain.users.user import User
+from webapp.reads.payments.payment_filters import Filters, attempts
+
+PAGE = 50
+BATCH = 1000
+"""Rows of a file that are read at once: much less than it holds, and few questions."""
+
+COLUMNS = (
+    "Date", "Reference", "Kind", "Requested by", "Method", "Amount", "Currency", "State", "Reason",
+    "Note",
+)  # fmt: skip
+
+TAKEN_BACK = {
+    PaymentKind.REFUND: "Refunded",
+    PaymentKind.DISPUTE: "Disputed",
+    PaymentKind.REVERSAL: "Reversed",
+}
+
+
+@dataclass(frozen=True)
+class PaymentRow:
+    """One attempt, or an adjustment: a line of the list."""
+
+    attempt_id: int
+    payment_id: int
+    when: str
+    reference: str
+    """ "P-000012"; a payment's attempts share it."""
+    kind: str
+    """ "Automatic refill", "Add funds by Ana Ruiz"…"""
+    method: str
+    brand: str
+    amount: str
+    state: str
+    """ "Paid", "Declined" or "Waiting for the bank"."""
+    tone: str
+    """ "ok", "bad" or "warn"."""
+    reason: str
+    """Of a decline, in plain words."""
+    paid_by: str
+    """ "Paid by Mastercard •••• 4444": how a decline was paid after all."""
+    covered_by: str
+    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    covering_id: int | None
+    can_retry: bool
+    has_receipt: bool
+
+
+@dataclass(frozen=True)
+class PaymentsScreen:
+    rows: tuple[PaymentRow, ...]
+    filters: Filters
+    methods: tuple[tuple[str, str], ...]
+    """To choose from: ids and names, removed ones too."""
+    older: int | None
+    """`before` of the next page; None at the end."""
+    newer: bool
+    """This is not the first page."""
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.filters.query
+
+
+def read_payments(
+    session: Session,
+    account_id: int,
+    now: datetime,
+    filters: Filters | None = None,
+    *,
+    before: int | None = None,
+) -> PaymentsScreen:
+    """`before` is the id that the page before this one ended with."""
+    account = session.get_one(Account, account_id)
+    filters = filters or Filters()
+    last = session.get(Attempt, before) if before is not None else None
+    if last is not None and last.account_id != account_id:
+        last = None
+    found = _read(session, account, filters, last, PAGE + 1)
+    shown = found[:PAGE]
+    around = _Around.read(session, shown)
+    return PaymentsScreen(
+        rows=tuple(_row(around, account, attempt, now) for attempt in shown),
+        filters=filters,
+        methods=_choices(session, account_id),
+        older=shown[-1].id if len(found) > PAGE else None,
+        newer=last is not None,
+    )
+
+
+def payment_lines(session: Session, account_id: int, filters: Filters) -> Iterator[Sequence[str]]:
+    """Every row that the filters let through, in their order, below a head of `COLUMNS`."""
+    account = session.get_one(Account, account_id)
+    last: Attempt | None = None
+    while batch := _read(session, account, filters, last, BATCH):
+        around = _Around.read(session, batch)
+        lines = [_line(around, account, attempt) for attempt in batch]
+        last = batch[-1]
+        # No transaction is open, and nothing is held, while a slow reader is waited for.
+        session.rollback()
+        yield from lines
+        if len(lines) < BATCH:
+            return
+
+
+def _read(
+    session: Session, account: Account, filters: Filters, last: Attempt | None, limit: int
+) -> Sequence[Attempt]:
+    query = attempts(session, account, filters, last).limit(limit)
+    both = joinedload(Attempt.payment), joinedload(Attempt.method)
+    return session.scalars(query.options(*both)).all()
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What a page's rows name, asked for once and not once a row."""
+
+    people: dict[int, str]
+    covered: dict[int, str]
+    """By failed attempt: the method that paid instead."""
+    covering: dict[int, int]
+    """By failed attempt: the later payment that has covered it."""
+
+    @classmethod
+    def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Around":
+        people = {a.payment.requested_by_id for a in shown} - {None}
+        names = select(User.id, User.name).where(User.id.in_(people))
+        failed = [a for a in shown if a.state == AttemptState.DECLINED]
+        covered = covering(session, failed) if failed else {}
+        return cls(
+            people={row.id: row.name for row in session.execute(names)} if people else {},
+            covered={
+                failed_id: paid.method.label for failed_id, paid in covered.items() if paid.method
+            },
+            covering=covered_later(
+                session,
+                failed[0].account_id,
+                {a.id: (a.payment_id, a.amount) for a in failed if a.id not in covered},
+            )
+            if failed
+            else {},
+        )
+
+    def who(self, attempt: Attempt) -> str:
+        return self.people.get(attempt.payment.requested_by_id or 0, "")
+
+
+def _choices(session: Session, account_id: int) -> tuple[tuple[str, str], ...]:
+    methods = session.scalars(
+        select(PaymentMethod)
+        .where(PaymentMethod.account_id == account_id)
+        .order_by(PaymentMethod.removed_at.is_not(None), PaymentMethod.position, PaymentMethod.id)
+    )
+    return tuple(
+        (str(method.id), method.label if method.removed_at is None else f"{method.label}, removed")
+        for method in methods
+    )
+
+
+def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> PaymentRow:
+    method, who = attempt.method, around.who(attempt)
+    state, tone = state_of(attempt)
+    failed = attempt.state == AttemptState.DECLINED
+    covered = around.covered.get(attempt.id, "")
+    covering_id = around.covering.get(attempt.id)
+    kind = KIND_NAMES[PaymentKind(attempt.kind)]
+    return PaymentRow(
+        attempt_id=attempt.id,
+        payment_id=attempt.payment_id,
+        when=datetimes.since(attempt.started_at, account.time_zone, now),
+        reference=attempt.payment.reference,
+        kind=f"{kind} by {who}" if who else kind,
+        method=method.label if method else attempt.payment.note,
+        brand=method.chip if method else "",
+        amount=account.show(attempt.amount),
+        state=state,
+        tone=tone,
+        reason=reason(attempt.decline_code).sentence if failed else "",
+        paid_by=f"Paid by {covered}" if covered else "",
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
+        can_retry=failed and not covered and method is not None and method.can_be_paid_with,
+        has_receipt=attempt.state == AttemptState.PAID and attempt.kind in RECEIPTED,
+    )
+
+
+def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...]:
+    failed = attempt.state == AttemptState.DECLINED
+    covered = around.covered.get(attempt.id, "")
+    covering_id = around.covering.get(attempt.id)
+    later = f"Covered by {reference_of(covering_id)}" if covering_id else attempt.payment.note
+    note = f"Paid by {covered}" if covered else later
+    at = datetimes.local(attempt.started_at, account.time_zone)
+    return (
+        at.isoformat(timespec="seconds"),
+        attempt.payment.reference,
+        KIND_NAMES[PaymentKind(attempt.kind)],
+        around.who(attempt),
+        attempt.method.label if attempt.method else "",
+        money.decimal_text(attempt.amount),
+        attempt.currency,
+        state_of(attempt)[0],
+        reason(attempt.decline_code).sentence if failed else "",
+        note,
+    )
+
+
+def state_of(attempt: Attempt) -> tuple[str, str]:
+    """In words, and its tone."""
+    if attempt.state == AttemptState.REFUSED:
+        return "Tried again", "warn"
+    if attempt.state in OPEN_STATES:
+        return "Waiting for the bank", "warn"
+    if attempt.state == AttemptState.ABANDONED:
+        return "Abandoned", "off"
+    if (said := TAKEN_BACK.get(PaymentKind(attempt.kind))) is not None:
+        return ("Given back", "ok") if attempt.amount > 0 else (said, "warn")
+    return ("Paid", "ok") if attempt.state == AttemptState.PAID else ("Declined", "bad")

@@ -1,0 +1,334 @@
+"""One payment, with all that hangs on it: attempts, ledger entry, mails, decisions, cause (E2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.accounts.decisions import Code, Decision
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.notifications.outbox import Notice
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payments import payment as payments
+from webapp.domain.payments.attempts import Attempt, AttemptState, covering
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    Payment,
+    PaymentKind,
+    PaymentState,
+    covered_later,
+    reference_of,
+)
+from webapp.domain.payments.reversals import Reversal
+from webapp.domain.shared import datetimes, money
+from webapp.domain.top_ups.explanations import Words
+from webapp.domain.users.user import User
+from webapp.domain.wires.wire import WireRequest
+from webapp.ports import Mailer
+from webapp.reads.accounts.activity import TITLES, TONES
+from webapp.reads.ledger.months import Month
+from webapp.reads.notifications.email_labels import STATE_NAMES, shown
+from webapp.reads.payments.payment_cause import Cause, read_cause
+from webapp.reads.payments.payment_chain import payment_chain, payment_sentence
+from webapp.reads.payments.payment_list import TAKEN_BACK, state_of
+from webapp.reads.payments.receipt import receipt_label
+from webapp.reads.top_ups.what_happens_next import ChainStep
+
+STATES = {
+    PaymentState.OPEN: ("Waiting", "warn"),
+    PaymentState.PAID: ("Paid", "ok"),
+    PaymentState.FAILED: ("Declined", "bad"),
+    PaymentState.ABANDONED: ("Abandoned", "off"),
+}
+
+WAITING = {
+    AttemptState.STARTED: "It is on its way to the processor.",
+    AttemptState.UNKNOWN: "The bank has not answered yet. We keep asking.",
+    AttemptState.REFUSED: "The processor refused the request. Nothing was charged; it is repeated.",
+    AttemptState.CHALLENGED: "The bank is asking the customer to confirm it.",
+}
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    id: int
+    method: str
+    brand: str
+    state: str
+    tone: str
+    answer: str
+    """In plain words: "Insufficient funds", and what to do about it."""
+    started: str
+    taken: str
+    """ "4 s" until the answer, or empty while there is none."""
+    can_retry: bool
+
+
+@dataclass(frozen=True)
+class EntryLine:
+    id: int
+    month: str
+    """Whose statement has it: "2026-11"."""
+    description: str
+    amount: str
+    balance: str
+    posted: str
+
+
+@dataclass(frozen=True)
+class MailLine:
+    id: int
+    subject: str
+    text: str
+    language: str
+    recipient: str
+    state: str
+    at: str
+
+
+@dataclass(frozen=True)
+class DecisionLine:
+    id: int
+    title: str
+    tone: str
+    sentence: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Another payment that this one repeats or takes back, or that does so to it."""
+
+    payment_id: int
+    reference: str
+    words: str
+    """ "Retry of", "Retried by", "Taken back by"…"""
+    state: str
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    id: int
+    reference: str
+    state: str
+    tone: str
+    amount: str
+    kind: str
+    requested_by: str
+    asked: str
+    """When it began."""
+    settled: str
+    note: str
+    sentence: tuple[Words, ...]
+    chain: tuple[ChainStep, ...]
+    attempts: tuple[AttemptLine, ...]
+    covered_by: str
+    """ "P-000007": later payments have covered what failed here (F4); or empty."""
+    covering_id: int | None
+    entries: tuple[EntryLine, ...]
+    mails: tuple[MailLine, ...]
+    decisions: tuple[DecisionLine, ...]
+    """The oldest first, as it went."""
+    relatives: tuple[Relative, ...]
+    cause: Cause | None
+    """The setting that made an automatic payment."""
+    wire_id: int | None
+    receipt: str
+    """Its number; empty where nothing was paid."""
+
+
+def read_payment(
+    session: Session, account_id: int, payment_id: int, mailer: Mailer, now: datetime
+) -> PaymentPage:
+    """Raises `NotFound`, also for another account's payment."""
+    account = session.get_one(Account, account_id)
+    zone = account.time_zone
+    payment = payments.find_payment(session, account_id, payment_id)
+    attempts = session.scalars(
+        select(Attempt)
+        .where(Attempt.payment_id == payment.id)
+        .order_by(Attempt.id)
+        .options(joinedload(Attempt.method))
+    ).all()
+    tried = [attempt for attempt in attempts if attempt.method_id is not None]
+    asker = session.get(User, payment.requested_by_id) if payment.requested_by_id else None
+    who = asker.name if asker else ""
+    version = next((a.settings_version for a in attempts if a.settings_version), None)
+    cause = read_cause(session, account, version, now) if version else None
+    threshold = cause.choice.threshold if cause else None
+    below = f"Below {account.show(threshold)}" if threshold is not None else ""
+    state, tone = STATES[PaymentState(payment.state)]
+    if attempts and PaymentKind(payment.kind) in TAKEN_BACK:
+        state, tone = state_of(attempts[0])
+    covered = bool(covering(session, [a for a in attempts if _is_declined(a)]))
+    needs = {payment.id: (payment.id, payment.amount)}
+    failed = payment.state == PaymentState.FAILED and not covered
+    covering_id = covered_later(session, account_id, needs).get(payment.id) if failed else None
+    settled = datetimes.since(payment.settled_at, zone, now) if payment.settled_at else ""
+    ids = [attempt.id for attempt in attempts]
+    return PaymentPage(
+        id=payment.id,
+        reference=payment.reference,
+        state=state,
+        tone=tone,
+        amount=account.show(payment.amount),
+        kind=KIND_NAMES[PaymentKind(payment.kind)],
+        requested_by=who,
+        asked=datetimes.since(payment.created_at, zone, now),
+        settled=settled,
+        note=payment.note,
+        sentence=payment_sentence(account, payment, tried),
+        chain=payment_chain(account, payment, tried, who, below),
+        attempts=tuple(_attempt(account, a, now, covered=covered) for a in tried),
+        covered_by=reference_of(covering_id) if covering_id else "",
+        covering_id=covering_id,
+        entries=_entries(session, account, ids, now),
+        mails=_mails(session, account, ids, mailer, now),
+        decisions=_decisions(session, account, payment, ids, now),
+        relatives=(*_relatives(session, attempts), *_taken_back(session, payment, attempts)),
+        cause=cause,
+        wire_id=session.scalar(select(WireRequest.id).where(WireRequest.payment_id == payment.id)),
+        receipt=receipt_label(session, payment.id),
+    )
+
+
+def _is_declined(attempt: Attempt) -> bool:
+    return attempt.state == AttemptState.DECLINED
+
+
+def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool) -> AttemptLine:
+    method = attempt.method
+    state, tone = state_of(attempt)
+    can_pay = method is not None and method.can_be_paid_with
+    answered = attempt.answered_at
+    return AttemptLine(
+        id=attempt.id,
+        method=method.label if method else "",
+        brand=method.chip if method else "",
+        state=state,
+        tone=tone,
+        answer=_answer(attempt),
+        started=datetimes.since(attempt.started_at, account.time_zone, now),
+        taken=datetimes.taken(answered - attempt.started_at) if answered else "",
+        can_retry=_is_declined(attempt) and can_pay and not covered,
+    )
+
+
+def _answer(attempt: Attempt) -> str:
+    match attempt.state:
+        case AttemptState.PAID:
+            return "The bank has paid."
+        case AttemptState.DECLINED:
+            why = reason(attempt.decline_code)
+            return f"{why.sentence}. {why.advice}"
+        case AttemptState.ABANDONED if attempt.trouble:
+            return "It could not be sent. Nothing was charged."
+        case AttemptState.ABANDONED:
+            return "It was not confirmed with the bank. Nothing was charged."
+    return WAITING[AttemptState(attempt.state)]
+
+
+def _entries(
+    session: Session, account: Account, attempt_ids: Sequence[int], now: datetime
+) -> tuple[EntryLine, ...]:
+    entries = session.scalars(
+        select(LedgerEntry).where(LedgerEntry.attempt_id.in_(attempt_ids)).order_by(LedgerEntry.id)
+    )
+    return tuple(
+        EntryLine(
+            id=entry.id,
+            month=Month.of(entry.posted_at, account.time_zone).key,
+            description=entry.description,
+            amount=f"{'+' if entry.amount > 0 else '−'}{money.decimal_text(abs(entry.amount))}",
+            balance=account.show(entry.balance_after),
+            posted=datetimes.since(entry.posted_at, account.time_zone, now),
+        )
+        for entry in entries
+    )
+
+
+def _mails(
+    session: Session,
+    account: Account,
+    attempt_ids: Sequence[int],
+    mailer: Mailer,
+    now: datetime,
+) -> tuple[MailLine, ...]:
+    notices = session.scalars(
+        select(Notice).where(Notice.attempt_id.in_(attempt_ids)).order_by(Notice.id)
+    )
+    letters = [(it, mailer.render(it.kind, it.facts, it.language)) for it in notices]
+    return tuple(
+        MailLine(
+            id=notice.id,
+            subject=letter.subject,
+            text=letter.text,
+            language=letter.language,
+            recipient=notice.recipient,
+            state=STATE_NAMES[shown(notice)],
+            at=datetimes.since(notice.created_at, account.time_zone, now),
+        )
+        for notice, letter in letters
+    )
+
+
+def _decisions(
+    session: Session,
+    account: Account,
+    payment: Payment,
+    attempt_ids: Sequence[int],
+    now: datetime,
+) -> tuple[DecisionLine, ...]:
+    about: list[ColumnElement[bool]] = [Decision.attempt_id.in_(attempt_ids)]
+    if payment.top_up_id is not None:
+        about.append(Decision.top_up_id == payment.top_up_id)
+    lines = session.scalars(select(Decision).where(or_(*about)).order_by(Decision.id))
+    return tuple(
+        DecisionLine(
+            id=line.id,
+            title=TITLES[Code(line.code)],
+            tone=TONES.get(Code(line.code), "off"),
+            sentence=line.sentence,
+            at=datetimes.since(line.first_at, account.time_zone, now),
+        )
+        for line in lines
+    )
+
+
+def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative, ...]:
+    """A Retry names the failure it repeats, and a failure its Retries."""
+    ids = [attempt.id for attempt in attempts]
+    roots = [attempt.retry_of_id for attempt in attempts if attempt.retry_of_id]
+    both = [("Retry of", Attempt.id.in_(roots)), ("Retried by", Attempt.retry_of_id.in_(ids))]
+    found = []
+    for words, which in both:
+        for attempt in session.scalars(
+            select(Attempt).where(which).order_by(Attempt.id).options(joinedload(Attempt.payment))
+        ):
+            payment = attempt.payment
+            state = state_of(attempt)[0]
+            found.append(Relative(payment.id, payment.reference, words, state))
+    return tuple(found)
+
+
+def _taken_back(
+    session: Session, payment: Payment, attempts: Sequence[Attempt]
+) -> Iterator[Relative]:
+    """What a processor has refunded, disputed or reversed names its payment (L7), and back."""
+    ids = [attempt.id for attempt in attempts]
+    ours = Reversal.attempt_id.in_(ids), Reversal.debit_id == payment.id
+    about = or_(*ours, Reversal.credit_id == payment.id)
+    found = select(Reversal).where(Reversal.account_id == payment.account_id, about)
+    for reversal in session.scalars(found.order_by(Reversal.id)):
+        if reversal.attempt_id in ids:
+            linked = [("Taken back by", reversal.debit_id), ("Given back by", reversal.credit_id)]
+        else:
+            linked = [("Of", session.get_one(Attempt, reversal.attempt_id).payment_id)]
+        for words, payment_id in linked:
+            if payment_id is not None:
+                other = session.get_one(Payment, payment_id)
+                kind = KIND_NAMES[PaymentKind(other.kind)]
+                yield Relative(other.id, other.reference, words, kind)

@@ -1,0 +1,98 @@
+"""Retry asks first, and says what it adds to the balance (F4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payments import attempts
+from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.shared import datetimes
+from webapp.domain.shared.errors import NotFound
+from webapp.domain.top_ups import top_up as top_ups
+
+
+@dataclass(frozen=True)
+class RetryDialog:
+    attempt_id: int
+    method_id: int
+    amount: str
+    """ "$250.00": the title asks "Retry $250.00?"."""
+    method: str
+    brand: str
+    declined: str
+    """ "Declined today, 10:02 · Insufficient funds"."""
+    advice: str
+    consequence: str
+    """What success and failure will change."""
+    balance_before: str
+    balance_after: str
+    can_restore: bool
+    """Offer Restore without paying: the method is out of use."""
+    request_key: str
+
+
+def read_retry(
+    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
+) -> RetryDialog:
+    """Raises `NotFound`, also for what is not a failed payment of a listed method."""
+    account = session.get_one(Account, account_id)
+    failed = attempts.find_attempt(session, account_id, attempt_id)
+    method = failed.method
+    if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
+        raise NotFound("That failed payment")
+    why = reason(failed.decline_code)
+    when = datetimes.since(failed.declined_at or failed.started_at, account.time_zone, now)
+    out = method.obstacle(now)
+    return RetryDialog(
+        attempt_id=failed.id,
+        method_id=method.id,
+        amount=account.show(failed.amount),
+        method=method.label,
+        brand=method.chip,
+        declined=f"Declined {datetimes.within(when)} · {why.sentence}",
+        advice=why.advice,
+        consequence=_retry_consequence(out) if method.auto_charge else _MANUAL_ONLY,
+        balance_before=account.show(account.balance),
+        balance_after=account.show(account.balance + failed.amount),
+        can_restore=method.suspension(now) is not None and out is Standing.SUSPENDED,
+        request_key=request_key,
+    )
+
+
+_MANUAL_ONLY = "Auto-charge is off for this method: it is charged only when you pay with it."
+
+
+def _retry_consequence(out: Standing | None) -> str:
+    if out is Standing.EXPIRED:
+        return "The card has expired, so automatic payments stay without it even if this succeeds."
+    if out is None:
+        return "If it is declined, this method is suspended for 48 hours."
+    otherwise = "the 48 hours start over" if out is Standing.SUSPENDED else "it stays out of use"
+    return (
+        "If the payment succeeds, this method is back in use at once. "
+        f"If it is declined, {otherwise}."
+    )
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """The page behind a mail's link (F7): the same question, or why it is no longer asked (F10)."""
+
+    retry: RetryDialog | None
+    ended: str
+    """Why the link has ended; empty while it can be used."""
+
+
+def read_authentication(
+    session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
+) -> Authentication:
+    """Raises `NotFound` for another account's payment."""
+    attempt = attempts.find_attempt(session, account_id, attempt_id)
+    ended = top_ups.why_not_resumable(session, attempt, now)
+    if ended:
+        return Authentication(None, ended)
+    return Authentication(read_retry(session, account_id, attempt_id, request_key, now), "")

@@ -1,0 +1,176 @@
+"""Findings about how this installation is set up: what must be mended before it goes live.
+
+The start, `/readyz` and `/operator` show them. Each is one sentence with its remedy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from webapp.database.base import spelled
+from webapp.domain.accounts.account import Account
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.shared.vault import WrongKey
+from webapp.domain.users.user import User
+from webapp.domain.webhooks.endpoint import Endpoint
+from webapp.private_files import is_open
+from webapp.reads.ledger.ledger_check import SANDBOXES
+from webapp.settings import Settings
+
+DEMO_EMAIL = "owner@demo.test"
+"""The owner of the demo account, whose password is public."""
+
+SHORTEST_KEY = 32
+"""Characters of SECRET_KEY."""
+
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
+
+
+class Severity(StrEnum):
+    REFUSE = "refuse"
+    """The server does not start, and is not ready."""
+    WARN = "warn"
+
+
+@dataclass(frozen=True)
+class Finding:
+    code: str
+    """Stable, for the machine."""
+    severity: Severity
+    sentence: str
+
+
+@dataclass
+class Sightings:
+    """What requests have shown about the surroundings of one process."""
+
+    untrusted_proxy: bool = False
+    """A request from this host carried X-Forwarded-For, and TRUSTED_PROXIES is 0."""
+
+
+def read_installation(
+    session: Session, settings: Settings, sightings: Sightings
+) -> tuple[Finding, ...]:
+    """All findings. Raises where the database cannot be read."""
+    return (*findings_of_settings(settings, sightings), *findings_of_database(session, settings))
+
+
+def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Finding, ...]:
+    """Those that need no database."""
+    return (
+        *_of_secret_key(settings),
+        *_of_sandbox(settings),
+        *_of_addresses(settings, sightings),
+        *_of_files(settings),
+    )
+
+
+def findings_of_database(session: Session, settings: Settings) -> tuple[Finding, ...]:
+    """Secrets under another key; and with live keys what a demo or a trial has left behind."""
+    left_behind = _of_trial(session) if settings.is_live else ()
+    return (*_of_sealed(session), *left_behind)
+
+
+def _of_secret_key(settings: Settings) -> Iterator[Finding]:
+    if len(settings.secret_key) >= SHORTEST_KEY:
+        return
+    is_public = settings.is_live or settings.public_url.startswith("https://")
+    yield Finding(
+        "secret_key",
+        Severity.REFUSE if is_public else Severity.WARN,
+        f"SECRET_KEY is shorter than {SHORTEST_KEY} characters, so sessions and links in emails "
+        f"could be forged: replace it by one of at least {SHORTEST_KEY} with keys rotate-secret",
+    )
+
+
+def _of_sandbox(settings: Settings) -> Iterator[Finding]:
+    if settings.has_sandbox and not settings.demo:
+        yield Finding(
+            "sandbox",
+            Severity.WARN,
+            "The sandbox is on: no real money moves, and its page posts usage and moves the clock. "
+            "Choose real processors with CARD_PROCESSOR and PAYPAL_PROCESSOR, or set DEMO=1",
+        )
+
+
+def _of_addresses(settings: Settings, sightings: Sightings) -> Iterator[Finding]:
+    if settings.host in ANY_ADDRESS and not settings.public_url:
+        yield Finding(
+            "public_url",
+            Severity.WARN,
+            f"HOST={settings.host} without PUBLIC_URL: links in emails start with "
+            f"{settings.base_url}; set PUBLIC_URL to the address people use",
+        )
+    if sightings.untrusted_proxy:
+        yield Finding(
+            "untrusted_proxy",
+            Severity.WARN,
+            "A proxy on this host sends X-Forwarded-For, which is ignored, so all its clients "
+            "share one rate limit: set TRUSTED_PROXIES to the number of proxies",
+        )
+
+
+def _of_files(settings: Settings) -> Iterator[Finding]:
+    """Files of this user are closed at the start (`Settings.ensure_home`)."""
+    home = settings.home
+    home_is_closed = not is_open(home)
+    left_open = [
+        str(path)
+        for path in settings.private_paths
+        if is_open(path) and not (home_is_closed and path.is_relative_to(home))
+    ]
+    if left_open:
+        yield Finding(
+            "open_files",
+            Severity.WARN,
+            "Other users of this host can read what Ballast keeps: have the owner run "
+            f"chmod go= {' '.join(left_open)}",
+        )
+
+
+def _of_sealed(session: Session) -> Iterator[Finding]:
+    """All secrets are under one key, so one of each kind is enough."""
+    try:
+        for secret in (User.totp_secret, Endpoint.secret):
+            session.execute(select(secret).where(secret.is_not(None)).limit(1)).all()
+    except WrongKey as error:
+        yield Finding("wrong_key", Severity.REFUSE, str(error))
+
+
+def _of_trial(session: Session) -> Iterator[Finding]:
+    if session.scalar(select(exists().where(User.email == DEMO_EMAIL))):
+        yield Finding(
+            "demo_account",
+            Severity.REFUSE,
+            f"The demo account, {DEMO_EMAIL}, has a public password, and payments are live: "
+            "start live with a new BALLAST_HOME, and on PostgreSQL with an empty database",
+        )
+    if count := session.scalar(select(func.count()).where(_has_sandbox_money())):
+        accounts = f"{count:,} account{'s' if count > 1 else ''}"
+        yield Finding(
+            "sandbox_credits",
+            Severity.REFUSE,
+            f"Payments are live, and {accounts} can still spend what the sandbox has credited: "
+            "take it off with flask --app wsgi accounts adjust, or start with an empty database",
+        )
+
+
+def _has_sandbox_money() -> ColumnElement[bool]:
+    """The balance is more than was credited in any other way than by the sandbox."""
+    tried = select(PaymentMethod.account_id).where(PaymentMethod.processor.in_(SANDBOXES))
+    real = (
+        select(func.coalesce(func.sum(LedgerEntry.amount), 0))
+        .join(Attempt, Attempt.id == LedgerEntry.attempt_id)
+        .where(
+            LedgerEntry.account_id == Account.id,
+            LedgerEntry.amount > spelled(0),
+            Attempt.processor.not_in(SANDBOXES),
+        )
+        .scalar_subquery()
+    )
+    return Account.id.in_(tried) & (Account.balance > real)

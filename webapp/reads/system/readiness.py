@@ -1,0 +1,147 @@
+"""Whether traffic can be served, and what should worry the operator (see docs/operations.md).
+
+Troubles stand in the way of serving, warnings do not, and notes are no trouble. The database is
+asked to do what it will have to do, so that the answer is no older than the question.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from webapp.clock import Clock
+from webapp.database import schema_version
+from webapp.database.errors import SENTENCES, Fault, fault_of
+from webapp.database.schema_version import OtherVersion
+from webapp.ports import Processors
+from webapp.reads.payments.processor_events import Hearing, read_hearings
+from webapp.reads.system.backlog import read_backlog
+from webapp.reads.system.installation import (
+    Finding,
+    Severity,
+    Sightings,
+    findings_of_database,
+    findings_of_settings,
+)
+from webapp.reads.system.writable import check_writable
+from webapp.settings import Settings
+
+LITTLE_SPACE = 64 * 1024 * 1024
+"""Bytes."""
+
+UNREADABLE = {"other_version", Fault.ABSENT, Fault.BUSY, Fault.DAMAGED}
+"""Troubles with which there are no figures."""
+
+SKEW = 10.0
+"""Seconds: the clocks of two hosts differ by less."""
+
+
+@dataclass(frozen=True)
+class Line:
+    code: str
+    """Stable, for the machine."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Readiness:
+    troubles: tuple[Line, ...] = ()
+    warnings: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.troubles
+
+    @property
+    def is_readable(self) -> bool:
+        """What can only not be written still has its figures."""
+        return UNREADABLE.isdisjoint(line.code for line in self.troubles)
+
+
+def read_readiness(
+    session: Session,
+    clock: Clock,
+    stopped: Sequence[str],
+    processors: Processors,
+    settings: Settings,
+    sightings: Sightings,
+) -> Readiness:
+    """`stopped` names what this process should run beside its requests, and does not."""
+    troubles = [
+        Line("stopped", f"In this process {name} has stopped: restart it") for name in stopped
+    ]
+    warnings: list[Line] = []
+    notes: list[Line] = []
+    found = [*findings_of_settings(settings, sightings)]
+    try:
+        schema_version.check(session)
+        found += findings_of_database(session, settings)
+        engine = session.connection().engine
+        heard = read_hearings(session, processors, clock.now())
+        warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(heard)]
+        notes = [Line("last_event", one.heard) for one in heard]
+        session.rollback()
+        check_writable(engine)
+    except OtherVersion as other:
+        troubles.append(Line("other_version", str(other)))
+    except Exception as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        troubles.append(Line(fault, SENTENCES[fault]))
+    finally:
+        session.rollback()
+    troubles += _of_severity(Severity.REFUSE, found)
+    warnings += _of_severity(Severity.WARN, found)
+    return Readiness(tuple(troubles), tuple(warnings), tuple(notes))
+
+
+def _of_severity(severity: Severity, found: Sequence[Finding]) -> list[Line]:
+    return [Line(it.code, it.sentence) for it in found if it.severity is severity]
+
+
+def _of_space(engine: Engine) -> Iterator[Line]:
+    if engine.dialect.name != "sqlite":
+        return
+    free = shutil.disk_usage(Path(engine.url.database or "").parent).free
+    if free < LITTLE_SPACE:
+        yield Line("little_space", f"The disk of the database has {free // 1024**2} MB left")
+
+
+def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
+    found = read_backlog(session, clock.now())
+    for code, waiting, thing, what, hint in (
+        ("processor", found.unheard, "charge", "Not answered by the processor", ""),
+        ("undecided", found.undecided, "charge", "For you to decide", "attempts list"),
+        ("evidence", found.evidence, "event", "For you to look into", "evidence list"),
+        ("worker", found.uncharged, "refill", "Taken up by no worker", "jobs start"),
+        ("mails", found.unsent, "mail", "Not sent yet", ""),
+    ):
+        if waiting.count:
+            things = f"{waiting.count:,} {thing}{'s' if waiting.count > 1 else ''}"
+            do = f"; see flask --app wsgi {hint}" if hint else ""
+            yield Line(code, f"{what}: {things}, the oldest for {_span(waiting.seconds)}{do}")
+    if found.clock_behind > SKEW:
+        behind = _span(found.clock_behind)
+        yield Line("clock", f"The clock is {behind} behind the newest row: set it right")
+
+
+def _of_events(heard: Sequence[Hearing]) -> Iterator[Line]:
+    """L17: of processors that are listed in vain, or whose webhooks do not arrive."""
+    for one in heard:
+        if one.is_behind or one.trouble:
+            yield Line("events", f"Events of {one.processor} are {one.caught_up}")
+        if one.missed:
+            do = "see flask --app wsgi processors check"
+            yield Line("webhook", f"{one.processor}: {one.told_by_no_webhook}; {do}")
+
+
+def _span(seconds: float) -> str:
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,42 @@
+"""Audit Log: who changed what, when and from where (P2)."""
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.accounts import audit_sentences
+from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
+from webapp.web.http import csv_files, forms
+from webapp.web.http.access import permit
+from webapp.web.http.query_args import day
+from webapp.web.http.responses import show
+
+blueprint = Blueprint("audit_log", __name__, url_prefix="/settings/audit-log")
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    person = permit(Right.AUDIT)
+    before, now = request.args.get("before", type=forms.record_id), parts().clock.now()
+    screen = read_audit_log(db.session(), person.account_id, filters(), now, before=before)
+    return show(person, "accounts/audit_log.html", "audit_log", screen=screen)
+
+
+@blueprint.get("/file")
+def file() -> ResponseReturnValue:
+    """What the page shows, all of it, as CSV."""
+    person = permit(Right.AUDIT)
+    rows = read_audit_rows(db.session(), person.account_id, filters())
+    return csv_files.download("audit-log.csv", rows)
+
+
+def filters() -> Filters:
+    """What is filtered by; what no filter knows filters nothing."""
+    who, group = request.args.get("who", ""), request.args.get("what", "")
+    return Filters(
+        who=who if who == OTHERS or forms.is_whole(who) else "",
+        group=group if group in audit_sentences.groups() else "",
+        first=day("from"),
+        last=day("to"),
+    )

@@ -1,0 +1,45 @@
+"""Billing details: whom receipts are made out to (L6)."""
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.accounts.set_billing_details import set_billing_details
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.http.access import Person, permit
+from webapp.web.http.responses import go_to, show
+from webapp.web.payment_methods.responses import fields_of, status_of
+
+blueprint = Blueprint("billing_details", __name__)
+
+FIELDS = ("name", "address", "tax_number")
+
+
+@blueprint.get("/billing/details")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    account = db.session.get_one(Account, person.account_id)
+    details = account.billing_details() | {"name": account.billing_name}
+    return page(person, details, {})
+
+
+@blueprint.post("/billing/details")
+def save() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    typed = {name: request.form.get(name, "") for name in FIELDS}
+    now = parts().clock.now()
+    try:
+        set_billing_details(db.session(), person.account_id, **typed, actor=person.actor, now=now)
+    except Refusal as refusal:
+        return page(person, typed, fields_of(refusal)), status_of(refusal)
+    return go_to("payments.index", Message("Receipts are made out so from now on."))
+
+
+def page(person: Person, details: dict[str, str], errors: dict[str, str]) -> str:
+    template = "accounts/billing_details.html"
+    account = db.session.get_one(Account, person.account_id)
+    context = {"details": details, "errors": errors, "account_name": account.name}
+    return show(person, template, "payments", **context)

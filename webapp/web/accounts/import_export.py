@@ -1,0 +1,135 @@
+"""Import and Export: usage from a file, and all that is kept of the account as one."""
+
+from secrets import token_hex
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, jsonify, redirect, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webapp.actions.accounts.record_export import note_export
+from webapp.actions.usage.import_usage import import_usage
+from webapp.domain.shared.errors import Conflict
+from webapp.domain.usage import imports as usage_imports
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.accounts.export import export as read_export
+from webapp.reads.usage import imports
+from webapp.web.http import csv_files, errors, forms
+from webapp.web.http.access import Person, permit
+from webapp.web.http.query_args import line
+from webapp.web.http.responses import show
+
+blueprint = Blueprint("data", __name__, url_prefix="/settings/data")
+
+IMPORT = "/imports/<int:import_id>"
+
+# The largest file, what surrounds it in a form, and some more, so that a file which is a little too
+# large is told so beside its field.
+LARGEST_UPLOAD = usage_imports.LARGEST + 8 * 1024 * 1024
+
+TOO_LARGE = "At most 32 MB at once"
+
+
+@blueprint.url_value_preprocessor
+def take_a_larger_body(endpoint: str | None, values: dict | None) -> None:
+    """Before the form is read for its token; only from people who may import."""
+    if endpoint == "data.start" and may_import():
+        request.max_content_length = LARGEST_UPLOAD
+
+
+@blueprint.errorhandler(413)
+def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    """Raised before the handler: so what it would have checked is checked here."""
+    if request.endpoint != "data.start" or not may_import():
+        return errors.explain(error)
+    return page(permit(Right.TECHNICAL), TOO_LARGE), 422
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return page(permit(Right.TECHNICAL))
+
+
+@blueprint.post("/imports")
+def start() -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    key, it, session = forms.request_key(), parts(), db.session()
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        return page(person, "Choose a file"), 422
+    size = file.stream.seek(0, 2)
+    file.stream.seek(0)
+    if size > usage_imports.LARGEST:
+        return page(person, TOO_LARGE), 422
+    around = (person.actor, it.clock, it.policy, it.wake)
+    stream = cast(BinaryIO, file.stream)
+    try:
+        import_id = import_usage(
+            session, person.account_id, stream, file.filename, size, key, *around
+        )
+    except Conflict:
+        # Sent twice: the first is at it, or has done it.
+        found = usage_imports.by_key(session, person.account_id, key)
+        import_id = found.id if found else 0
+    return redirect(url_for("data.report", import_id=import_id), 303)
+
+
+@blueprint.get("/progress")
+def progress() -> ResponseReturnValue:
+    """How far the import is that this form has begun."""
+    person = permit(Right.TECHNICAL)
+    key, now = line("key", forms.LONGEST_KEY), parts().clock.now()
+    found = imports.read_progress(db.session(), person.account_id, key, now)
+    return jsonify(
+        {"percent": found.percent, "words": found.counts} if found else {"percent": 0, "words": ""}
+    )
+
+
+@blueprint.get(IMPORT)
+def report(import_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    now = parts().clock.now()
+    row = imports.read_import(db.session(), person.account_id, import_id, now)
+    return show(person, "accounts/import_report.html", "data", row=row)
+
+
+@blueprint.get(f"{IMPORT}/bad-lines")
+def bad_lines(import_id: int) -> ResponseReturnValue:
+    person = permit(Right.TECHNICAL)
+    rows = list(imports.read_report(db.session(), person.account_id, import_id))
+    return csv_files.download(f"bad-lines-{import_id}.csv", rows)
+
+
+@blueprint.post("/export")
+def export() -> ResponseReturnValue:
+    """All that is kept, so only for those who may see all of it."""
+    permit(Right.AUDIT)
+    permit(Right.BILLING)
+    person = permit(Right.TECHNICAL, proved=True)
+    session, now = db.session(), parts().clock.now()
+    note_export(session, person.account_id, person.actor, now)
+    pieces = read_export(session, person.account_id, now)
+    answer = Response(stream_with_context(pieces), content_type="application/zip")
+    name = f"ballast-account-{person.account_id}-{now:%Y-%m-%d}.zip"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def may_import() -> bool:
+    return bool(current_user.is_authenticated and current_user.may(Right.TECHNICAL))
+
+
+def page(person: Person, error: str = "") -> str:
+    db.session.rollback()
+    rows = imports.read_imports(db.session(), person.account_id, parts().clock.now())
+    return show(
+        person,
+        "accounts/import_export.html",
+        "data",
+        rows=rows,
+        error=error,
+        request_key=token_hex(16),
+        may_export=person.may(Right.AUDIT) and person.may(Right.BILLING),
+    )

@@ -1,0 +1,135 @@
+"""What a person sees when something cannot be done. No page shows a stack trace."""
+
+from flask import Flask, current_app, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp import outages
+from webapp.domain.shared.errors import Denied, NotFound, Refusal, TooOften
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.system.outage import Outage
+from webapp.reads.users.missing_right import read_no_right
+from webapp.web.http.access import NoRight, Unconfirmed, ask_to_sign_in, link_is_where
+from webapp.web.http.menu import first_entry
+from webapp.web.http.responses import Question, ask_first, show, wants_fragment
+
+WORDS = {
+    400: ("That request made no sense", "Go back, reload the page and try again."),
+    403: ("You don’t have access", "Your role does not allow this."),
+    404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
+    405: ("That cannot be done here", "Go back to the page you came from."),
+    413: ("That is too large", "Send less at once."),
+    429: ("That was too often", "Wait a moment and try again."),
+    500: ("Something went wrong on our side", "Nothing was half done. Try again in a moment."),
+}
+
+SIGNED_OUT = frozenset(
+    ("session", "sign_up", "passwords", "passkeys", "invitations", "emails", "unsubscribe")
+)
+"""Blueprints with forms of people who are not signed in: there, the page is out of date."""
+
+SAID_BY_THE_TEXT = (403, 422, 429)
+"""The statuses whose text is a whole answer without its title."""
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(CSRFError, out_of_date)
+    app.register_error_handler(HTTPException, explain)
+    app.register_error_handler(Refusal, refuse)
+    app.register_error_handler(NoRight, deny)
+    app.register_error_handler(Exception, fail)
+
+
+def refuse(refusal: Refusal) -> ResponseReturnValue:
+    """A refusal that its page had no better place for."""
+    db.session.rollback()
+    if isinstance(refusal, Unconfirmed) and request.method == "GET":
+        return ask_to_confirm(refusal)
+    if isinstance(refusal, NotFound):
+        return page(404, *WORDS[404])
+    if isinstance(refusal, Denied):
+        return page(403, WORDS[403][0], refusal.sentence)
+    if isinstance(refusal, TooOften):
+        return page(429, WORDS[429][0], refusal.sentence)
+    return page(422, "That was not done", refusal.sentence)
+
+
+def out_of_date(error: CSRFError) -> ResponseReturnValue:
+    """The session has ended, or a new one has begun in another window."""
+    if not current_user.is_authenticated and request.blueprint not in SIGNED_OUT:
+        return ask_to_sign_in()
+    title, text = "This page is out of date", "Reload it and send it again. Nothing was done."
+    answer = current_app.make_response(page(400, title, text))
+    if wants_fragment():
+        answer.headers["X-Session"] = "ended"
+    return answer
+
+
+def deny(denied: NoRight) -> ResponseReturnValue:
+    """On a page with the menu, which leads to what the person may open (P5)."""
+    db.session.rollback()
+    person = denied.person
+    sentence = read_no_right(db.session(), person.account_id, person.id, denied.right)
+    if wants_fragment():
+        return in_place(403, sentence)
+    first = first_entry(person)
+    return show(person, "errors/no_right.html", "", sentence=sentence, first=first), 403
+
+
+def explain(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    outage = outages.outage(error)
+    return told(outage) if outage else page(error.code, *WORDS.get(error.code, WORDS[400]))
+
+
+def fail(error: Exception) -> ResponseReturnValue:
+    """The log has the trace; the person has a sentence."""
+    outage = outages.outage(error)
+    if outage is not None:
+        db.session.rollback()
+        return told(outage)
+    current_app.logger.error("unhandled error at %s", outages.place(), exc_info=error)
+    db.session.rollback()
+    return page(500, *WORDS[500])
+
+
+def told(outage: Outage) -> ResponseReturnValue:
+    """A page, or the message that a script says wherever the person is (static/js/messages.js)."""
+    answer = current_app.make_response(page(503, outage.title, outage.text))
+    answer.headers["Retry-After"] = str(outage.retry_after)
+    return answer
+
+
+def page(code: int, title: str, text: str) -> ResponseReturnValue:
+    if wants_fragment():
+        return in_place(code, text if code in SAID_BY_THE_TEXT else f"{title}. {text}")
+    return render("errors/error.html", code=code, title=title, text=text), code
+
+
+def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
+    """In the dialog that was to open; what a form has sent stays in it instead."""
+    question = Question(
+        title="Confirm your email first",
+        text=f"{link_is_where(refusal.person)} This can be done once you have opened it.",
+        button="Send it again" if parts().settings.mail_server else "Create a new link",
+        action=url_for("sign_up.send_again"),
+        there=url_for("session.home"),
+        cancel="Close",
+    )
+    headers = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    return ask_first(refusal.person, "", question), 422, headers
+
+
+def in_place(code: int, sentence: str) -> ResponseReturnValue:
+    """What a script says wherever the person is (static/js/messages.js); nothing is replaced."""
+    body = render("shared/_messages.html", message=Message(sentence, "bad"))
+    return body, code, {"HX-Reswap": "none"}
+
+
+def render(template: str, **context: object) -> str:
+    """Flask's own `render_template` would ask the database who is signed in."""
+    return current_app.jinja_env.get_template(template).render(context)

@@ -1,0 +1,111 @@
+"""Reading what a form has sent."""
+
+from re import compile as pattern
+
+from flask import abort, request
+from werkzeug.datastructures import MultiDict
+
+from webapp.domain.shared import money
+from webapp.domain.top_ups.settings import Choice, RefillMode
+
+LONGEST_LIST = 1000
+GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+"""As people copy it from a bill: "1,000.00"."""
+LONGEST_NUMBER = 9
+LONGEST_KEY = 64
+
+
+def wished(name: str = "on") -> bool:
+    """A switch's wished state: "1" or "0"."""
+    value = request.form.get(name)
+    if value not in ("0", "1"):
+        abort(400)
+    return value == "1"
+
+
+def ids(name: str) -> list[int]:
+    """Ids joined by commas."""
+    listed = request.form.get(name, "").split(",")
+    if len(listed) > LONGEST_LIST or not all(is_whole(text) for text in listed):
+        abort(400)
+    return [int(text) for text in listed]
+
+
+def whole_number(name: str) -> int:
+    value = request.form.get(name, "")
+    if not is_whole(value):
+        abort(400)
+    return int(value)
+
+
+def is_whole(text: str) -> bool:
+    """Short enough for every database's integers, and no other script's digits."""
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+
+
+def record_id(text: str) -> int:
+    """For `type=`: what can be no record's id is as if it was not sent."""
+    if not is_whole(text):
+        raise ValueError(text)
+    return int(text)
+
+
+def confirmed() -> int:
+    """Micros that the pressed button named as charged at once (T18); 0 if it named none."""
+    value = request.form.get("confirmed", "0")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
+
+
+def seen_open() -> frozenset[int]:
+    """The open payments that the form showed (T15)."""
+    texts = request.form.get("seen_open", "").split(",")
+    return frozenset(int(text) for text in texts if is_whole(text))
+
+
+def consent(form: MultiDict[str, str]) -> bool | None:
+    """What was chosen for auto-charge of a method that is being saved; None: nothing."""
+    return {"1": True, "0": False}.get(form.get("consent", ""))
+
+
+def request_key() -> str:
+    """Made with the form; a form sent twice is known by it."""
+    key = request.form.get("request_key", "")
+    if not 16 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isalnum():
+        abort(400)
+    return key
+
+
+def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int | None:
+    """Micros, or None with an error beside the field. Empty is None without one."""
+    text = form.get(name, "")
+    if not text.strip():
+        return None
+    if GROUPED.fullmatch(text.strip()):
+        text = text.replace(",", "")
+    try:
+        return money.parse(text)
+    except money.BadAmount as fault:
+        errors[name] = str(fault)
+        return None
+
+
+def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
+    """The low-balance settings as chosen, and an error for each field that is no amount."""
+    errors: dict[str, str] = {}
+    target = form.get("refill_mode") == RefillMode.TARGET
+    no_day_limit = form.get("no_day_limit") == "1"
+    chosen = Choice(
+        refill_on=form.get("refill_on") == "1",
+        refill_mode=RefillMode.TARGET if target else RefillMode.ADD,
+        threshold=amount(form, "threshold", errors),
+        refill_amount=amount(form, "refill_amount", errors),
+        target=amount(form, "target", errors),
+        largest_charge=amount(form, "largest_charge", errors),
+        # The box empties the field, also where no script does.
+        day_limit=None if no_day_limit else amount(form, "day_limit", errors),
+        no_day_limit=no_day_limit,
+        month_limit=amount(form, "month_limit", errors),
+        notification_on=form.get("notification_on") == "1",
+        notification_threshold=amount(form, "notification_threshold", errors),
+    )
+    return chosen, errors

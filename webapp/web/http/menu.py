@@ -1,0 +1,101 @@
+"""The left menu: every page that stands in it, and the right that opens it.
+
+A page is added here by one line; who has not the right does not see it.
+"""
+
+from dataclasses import dataclass
+
+from webapp.domain.users.user import Right
+from webapp.web.http.access import Person
+
+
+@dataclass(frozen=True)
+class Entry:
+    page: str
+    """What the page's handlers call it, see `responses.show`."""
+    endpoint: str
+    icon: str
+    words: str
+    right: Right | None
+    """None: whoever sees this menu."""
+
+
+@dataclass(frozen=True)
+class Group:
+    id: str
+    words: str
+    entries: tuple[Entry, ...]
+
+
+MENU = (
+    Group(
+        "billing",
+        "Billing",
+        (
+            Entry(
+                "payment_methods",
+                "payment_methods.index",
+                "credit-card",
+                "Payment Methods",
+                Right.BILLING,
+            ),
+            Entry("payments", "payments.index", "cash-banknote", "Payments", Right.BILLING),
+            Entry("statement", "statement.index", "file-text", "Statement", Right.BILLING),
+            Entry("activity", "activity.index", "timeline", "Activity", Right.BILLING),
+        ),
+    ),
+    Group(
+        "settings",
+        "Settings",
+        (
+            Entry("users", "users.index", "users", "Users", Right.USERS),
+            Entry("notifications", "notifications.index", "bell", "Notifications", Right.BILLING),
+            Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
+            Entry("webhooks", "webhook_endpoints.index", "webhook", "Webhooks", Right.TECHNICAL),
+            Entry("data", "data.index", "upload", "Import and Export", Right.TECHNICAL),
+            Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),
+        ),
+    ),
+)
+
+OPERATORS = (
+    Group(
+        "operator",
+        "Operator",
+        (
+            Entry("operator_accounts", "operator.accounts.index", "building", "Accounts", None),
+            Entry(
+                "operator_wires", "operator.wires.index", "building-bank", "Wire transfers", None
+            ),
+            Entry("operator_attempts", "operator.attempts.index", "help-circle", "Outcomes", None),
+            Entry("operator_mails", "operator.mails.index", "mail", "Mails", None),
+        ),
+    ),
+)
+
+FOR_EVERYONE = Entry("profile", "profile.index", "user", "Your profile", None)
+
+
+def menu_of(person: Person) -> tuple[Group, ...]:
+    """What their rights allow; a group without entries is left out."""
+    if person.is_operator and not person.only_looks:
+        return OPERATORS
+    groups = (
+        Group(group.id, group.words, tuple(e for e in group.entries if may_open(person, e)))
+        for group in MENU
+    )
+    return tuple(group for group in groups if group.entries)
+
+
+def may_open(person: Person, entry: Entry) -> bool:
+    return entry.right is None or person.may(entry.right)
+
+
+def first_page(person: Person) -> str:
+    """The endpoint to land on."""
+    return first_entry(person).endpoint
+
+
+def first_entry(person: Person) -> Entry:
+    """The first page that they may see."""
+    return next((entry for group in menu_of(person) for entry in group.entries), FOR_EVERYONE)

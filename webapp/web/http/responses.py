@@ -1,0 +1,125 @@
+"""A page or a fragment: the same partials, whole or in part."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.ledger.balance_pill import read_balance
+from webapp.reads.message import Message
+from webapp.reads.shell import read_operators_shell, read_shell
+from webapp.web.http.access import LOOKING, Person, may_open_outbox
+from webapp.web.http.controls import turn_off
+from webapp.web.http.menu import menu_of
+from webapp.web.http.security_headers import open_for_processors
+
+
+def wants_fragment() -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def is_on_main_screen() -> bool:
+    """Only that page has the parts that an answer to a script replaces."""
+    return _page_behind() in ("", url_for("payment_methods.index"))
+
+
+def way_back() -> str:
+    """The endpoint to lead back to: the list of payments, if a dialog was opened there."""
+    from_payments = _page_behind().startswith(url_for("payments.index"))
+    return "payments.index" if from_payments else "payment_methods.index"
+
+
+def _page_behind() -> str:
+    return urlsplit(request.headers.get("HX-Current-URL", "")).path
+
+
+def show(person: Person, template: str, page: str, **context: object) -> str:
+    """Render a page with the shell around it; `page` is the menu's current entry.
+
+    A part, whose template is `_part` or `after_<change>`, stands in a page that has its shell.
+    """
+    context.setdefault("message", said())
+    if not template.rpartition("/")[2].startswith(("_", "after_")):
+        context = _around(person, **context)
+    html = render_template(template, page=page, **context)
+    if not person.only_looks:
+        return html
+    own = (url_for("operator.views.end"), url_for("session.sign_out"))
+    return turn_off(html, LOOKING, but=own)
+
+
+def _around(person: Person, **context: object) -> dict[str, object]:
+    it, session = parts(), db.session()
+    sandbox = may_open_outbox(person)
+    if person.may(Right.BILLING):
+        open_for_processors()
+        context["front"] = it.processors[it.card_processor].front
+    context["shell"] = (
+        read_operators_shell(session, person.id, person.account_id)
+        if person.is_operator
+        else read_shell(
+            session,
+            person.account_id,
+            person.id,
+            sandbox=sandbox,
+            test_mode=it.settings.test_mode,
+        )
+    )
+    context["menu"] = menu_of(person)
+    context |= about_links(person)
+    context["who"], context["account_id"] = person.who, person.account_id
+    if "balance" not in context and person.may(Right.BILLING):
+        context["balance"] = read_balance(session, person.account_id, it.clock.now())
+    return context
+
+
+def about_links(person: Person) -> dict[str, object]:
+    """For `_link_place.html`: whether emails are sent, and where else they can be read."""
+    sends = bool(parts().settings.mail_server)
+    outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
+    return {"sends_email": sends, "outbox": outbox}
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asked before what acts on security or on other people."""
+
+    title: str
+    text: str
+    button: str
+    action: str
+    there: str
+    """The page that Cancel leads back to."""
+    fields: tuple[tuple[str, str], ...] = ()
+    cancel: str = "Cancel"
+
+
+def ask_first(person: Person, page: str, question: Question) -> str:
+    """In a dialog, or on a page of its own without scripts."""
+    template = "shared/_question_dialog.html" if wants_fragment() else "shared/question.html"
+    return show(person, template, page, question=question)
+
+
+def say(message: Message) -> None:
+    """Keep a message for the page that a redirect leads to."""
+    flash(json.dumps(asdict(message)))
+
+
+def said() -> Message | None:
+    """The last word counts: an older one was overtaken before anyone saw it."""
+    flashed = cast(list[str], get_flashed_messages())
+    return Message(**json.loads(flashed[-1])) if flashed else None
+
+
+def go_to(endpoint: str, message: Message | None = None) -> ResponseReturnValue:
+    """Post, then redirect: a reload repeats nothing. A fragment's request moves the whole page."""
+    if message is not None:
+        say(message)
+    if wants_fragment():
+        return "", {"HX-Redirect": url_for(endpoint)}
+    return redirect(url_for(endpoint), 303)

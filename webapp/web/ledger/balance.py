@@ -1,0 +1,30 @@
+"""The balance in the header, polled by open pages."""
+
+from flask import Blueprint, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.ledger.balance_pill import read_balance
+from webapp.web.http.access import permit
+
+blueprint = Blueprint("balance", __name__)
+
+UNCHANGED = "", 204
+
+
+@blueprint.get("/billing/balance", endpoint="show")
+def show_balance() -> ResponseReturnValue:
+    """Nothing new costs one row; news brings the pill and tells the page to refresh its parts."""
+    person = permit(Right.BILLING)
+    if request.args.get("account", person.account_id, type=int) != person.account_id:
+        # In another window the person went to another account: this page is of the one before.
+        return "", 204, {"HX-Refresh": "true"}
+    revision = db.session.get_one(Account, person.account_id).revision
+    if request.args.get("seen", type=int) == revision:
+        return UNCHANGED
+    balance = read_balance(db.session(), person.account_id, parts().clock.now())
+    response = make_response(render_template("ledger/_balance.html", balance=balance))
+    response.headers["HX-Trigger"] = "account-changed"
+    return response

@@ -1,0 +1,44 @@
+"""The link by which a mail can be stopped, for whoever holds the mail (RFC 8058).
+
+Nobody need be signed in, and a mail program may press it by itself: the token is the proof.
+"""
+
+from flask import Blueprint, abort, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.notifications.unsubscribe import Subscription, subscription
+from webapp.actions.notifications.unsubscribe import unsubscribe as end
+from webapp.domain.shared import signed_links
+from webapp.extensions import csrf, db, parts
+from webapp.reads.notifications.settings_page import TOPIC_NAMES
+
+blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")
+
+
+@blueprint.get("/<token>")
+def ask(token: str) -> ResponseReturnValue:
+    return page(token, subscription(db.session(), notice_in(token)))
+
+
+@blueprint.post("/<token>")
+@csrf.exempt  # a mail program that presses it has never seen our form
+def unsubscribe(token: str) -> ResponseReturnValue:
+    now = parts().clock.now()
+    told = end(db.session(), notice_in(token), request.remote_addr or "", now)
+    return page(token, told, ended=True)
+
+
+def notice_in(token: str) -> int:
+    """The mail that carries the link; 404 for a token that is not ours."""
+    notice_id = signed_links.read(str(current_app.secret_key), signed_links.STOP, token)
+    return int(notice_id) if notice_id is not None else abort(404)
+
+
+def page(token: str, told: Subscription, *, ended: bool = False) -> str:
+    return render_template(
+        "notifications/unsubscribe.html",
+        told=told,
+        topic=TOPIC_NAMES[told.topic],
+        ended=ended or not told.is_on,
+        address=url_for("unsubscribe.unsubscribe", token=token),
+    )

@@ -1,0 +1,153 @@
+"""Back from the bank or from PayPal: conclude what the customer was asked (M6, M11, F4, F9).
+
+With scripts the bank asks in a frame above our dialog, and the frame ends on `over`, which tells
+the page around it. Without them the bank takes the whole page and leads back to `returned`.
+"""
+
+from datetime import datetime
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.payment_methods.finish_setup import finish_setup, give_up_setup
+from webapp.actions.payments.challenges import challenge_address, conclude_challenge
+from webapp.domain.payment_methods import method_setups
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.payments.attempts import find_attempt
+from webapp.domain.payments.payment import Payment
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.payments.outcome import read_outcome
+from webapp.web.http import forms, security_headers
+from webapp.web.http.access import Person, permit
+from webapp.web.http.query_args import line
+from webapp.web.http.responses import go_to, show, wants_fragment
+from webapp.web.payment_methods.responses import changed, pressed, said, status_of
+
+blueprint = Blueprint("challenges", __name__)
+
+NOTHING_ASKED = Message("Nothing waits to be confirmed with your bank.", "bad")
+STILL_OPEN = Message("The confirmation is still open.", "bad")
+
+
+@blueprint.get("/challenge-over")
+def over() -> Response:
+    """The frame's last page: it knows nobody, and tells the page around it that it is over.
+
+    Where a processor took the whole page there is none around it: then it leads on.
+    """
+    key = request.args.get("key", "")
+    turned_back = request.args.get("turned_back")
+    back = url_for("challenges.payment_returned", key=key, turned_back=turned_back) if key else ""
+    response = make_response(render_template("payment_methods/challenge_over.html", back=back))
+    response.headers["Content-Security-Policy"] = security_headers.framed_by_us()
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@blueprint.get("/billing/payment-methods/returned")
+def setup_returned() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    setup = method_setups.latest_open(db.session(), person.account_id, person.id)
+    if setup is None:
+        return go_to("payment_methods.index")
+    if has_turned_back():
+        _give_up(person, setup.id)
+    return _finish(person, setup.id)
+
+
+@blueprint.post("/billing/payment-methods/setups/<int:setup_id>/conclusion")
+def conclude_setup(setup_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    if forms.wished("give_up"):
+        _give_up(person, setup_id)
+    return _finish(person, setup_id)
+
+
+@blueprint.get("/billing/payments/returned")
+def payment_returned() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key = line("key", forms.LONGEST_KEY)
+    payment = Payment.by_request_key(db.session(), person.account_id, key)
+    if payment is None or not payment.attempts:
+        raise NotFound("That payment")
+    return _conclude(person, payment.attempts[-1].id, give_up=has_turned_back())
+
+
+@blueprint.post("/billing/attempts/<int:attempt_id>/conclusion")
+def conclude_payment(attempt_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return _conclude(person, attempt_id, give_up=forms.wished("give_up"))
+
+
+def has_turned_back() -> bool:
+    """They come from the processor's own pages, and did not agree there."""
+    return request.args.get("turned_back") == "1"
+
+
+def _give_up(person: Person, setup_id: int) -> None:
+    it = parts()
+    around = (person.actor, it.processors, it.clock, it.policy)
+    give_up_setup(db.session(), person.account_id, setup_id, *around)
+
+
+@blueprint.get("/billing/attempts/<int:attempt_id>/question")
+def question(attempt_id: int) -> ResponseReturnValue:
+    """Where a processor's script asks about a payment, for who comes by an address."""
+    person = permit(Right.BILLING)
+    it = parts()
+    attempt = find_attempt(db.session(), person.account_id, attempt_id)
+    address = challenge_address(db.session(), attempt.payment, it.processors)
+    if not address:
+        return go_to("payments.index", NOTHING_ASKED)
+    front = it.processors[attempt.processor].front
+    if not front.question:
+        return redirect(address, 303)
+    conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
+    context = {**front.told, "address": address, "conclusion": conclusion}
+    page = "payment_methods/asked.html"
+    return show(person, page, "payment_methods", question=front.question, **context)
+
+
+def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
+    it = parts()
+    around = (person.actor, it.processors, it.clock, it.policy)
+    since = it.clock.now()
+    try:
+        method = finish_setup(db.session(), person.account_id, setup_id, *around)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _not_saved(person, refusal)
+    return saved(person, method, since)
+
+
+def saved(person: Person, method: PaymentMethod | None, since: datetime) -> ResponseReturnValue:
+    """A method was saved; saving it may have charged it (M12). None: the bank is still asking."""
+    if method is None:
+        return changed(person, "add", STILL_OPEN)
+    message = Message(f"{method.label} is saved.")
+    return pressed(person, "add", message, since, fresh=method.id, expects_charge=True)
+
+
+def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
+    """The form stays as it was filled in, says why, and can be sent again."""
+    if not wants_fragment():
+        return go_to("payment_methods.index", Message(refusal.sentence, "bad"))
+    page = show(
+        person, "payment_methods/after/no_setup.html", "payment_methods", refusal=refusal.sentence
+    )
+    return page, status_of(refusal)
+
+
+def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseReturnValue:
+    it = parts()
+    around = (it.processors, it.clock, it.policy)
+    payment = conclude_challenge(
+        db.session(), person.account_id, attempt_id, *around, give_up=give_up
+    )
+    it.wake()
+    outcome = read_outcome(db.session(), payment.id, it.clock.now())
+    return changed(person, "funds", said(outcome), messages=outcome.rows)

@@ -1,0 +1,292 @@
+"""The main screen and what is done to the list of methods."""
+
+from flask import Blueprint, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+
+from webapp.actions.payment_methods.add_method import Asked, add_card, link_paypal
+from webapp.actions.payment_methods.open_card_form import open_card_form
+from webapp.actions.payment_methods.remove_method import remove_method
+from webapp.actions.payment_methods.reorder_methods import reorder_methods
+from webapp.actions.payment_methods.restore_method import restore_method
+from webapp.actions.payment_methods.set_auto_charge import set_auto_charge as set_consent
+from webapp.actions.top_ups.resume_automatic import resume_automatic
+from webapp.domain.payment_methods.payment_method import PaymentMethod
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.ports import Front
+from webapp.reads.message import Message
+from webapp.reads.payment_methods.method_rows import RowMessage
+from webapp.reads.payment_methods.removal_dialog import read_removal
+from webapp.reads.payment_methods.saving_offer import read_paypal, read_saving_offer
+from webapp.web.http import forms, rate_limits
+from webapp.web.http.access import Person, check_state, permit, prove, sign_state
+from webapp.web.http.responses import show, wants_fragment
+from webapp.web.payment_methods.challenges import saved
+from webapp.web.payment_methods.responses import (
+    ask_in_frame,
+    ask_on_page,
+    pressed,
+    read,
+    refused,
+    render,
+)
+
+blueprint = Blueprint("payment_methods", __name__)
+
+
+@blueprint.get("/billing/payment-methods")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    return render(person, "index", read(person))
+
+
+@blueprint.get("/payments/payment-methods")
+def moved() -> ResponseReturnValue:
+    return redirect(url_for("payment_methods.index"), 301)
+
+
+@blueprint.get("/billing/payment-methods/refresh")
+def refresh() -> ResponseReturnValue:
+    """The parts that may have changed, for a page that learned that something has."""
+    person = permit(Right.BILLING)
+    return render(person, "after/refresh", read(person))
+
+
+@blueprint.post("/billing/payment-methods/order")
+def reorder() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    order, seen = forms.ids("order"), forms.ids("seen")
+    it = parts()
+    now = it.clock.now()
+    around = (person.actor, now, it.policy)
+    try:
+        methods = reorder_methods(
+            db.session(), person.account_id, order, seen, *around, confirmed=forms.confirmed()
+        )
+    except Refusal as refusal:
+        return refused(person, "reorder", refusal)
+    moved = _moved(order, seen)
+    return pressed(person, "reorder", _order_saved(methods, seen, moved), now, fresh=moved)
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
+def set_auto_charge(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    on = forms.wished()
+    it = parts()
+    now = it.clock.now()
+    around = (person.actor, now, it.policy)
+    name = set_consent(
+        db.session(), person.account_id, method_id, on, *around, confirmed=forms.confirmed()
+    )
+    text = f"Auto-charge for {name} is {'on' if on else 'off'}."
+    return pressed(person, "auto_charge", Message(text), now)
+
+
+@blueprint.get("/billing/payment-methods/cards/new")
+def new_card() -> ResponseReturnValue:
+    person = permit(Right.BILLING, confirmed=True)
+    it = parts()
+    processor = it.processors[it.card_processor]
+    try:
+        form = open_card_form(db.session(), person.account_id, processor)
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    offer = read_saving_offer(db.session(), person.account_id, it.clock.now(), it.policy)
+    context = {
+        **processor.front.told,
+        **form,
+        "form": processor.front.form,
+        "return_to": url_for("payment_methods.card_captured"),
+        "state": sign_state(person, offer.confirmed),
+        "offer": offer,
+    }
+    page = processor.front.form if wants_fragment() else "payment_methods/new_card.html"
+    return show(person, page, "payment_methods", **context)
+
+
+@blueprint.get("/billing/payment-methods/cards/captured")
+def card_captured() -> ResponseReturnValue:
+    """Back from the capture form by a redirect. `state` proves that this person went there."""
+    it = parts()
+    return _add(request.args, it.processors[it.card_processor].front.token)
+
+
+@blueprint.post("/billing/payment-methods")
+def create() -> ResponseReturnValue:
+    return _add(request.form)
+
+
+@blueprint.get("/billing/payment-methods/paypal/new")
+def new_paypal() -> ResponseReturnValue:
+    person = permit(Right.BILLING, confirmed=True)
+    it = parts()
+    offered = bool(it.paypal_processor)
+    dialog = read_paypal(
+        db.session(), person.account_id, it.clock.now(), it.policy, offered=offered
+    )
+    part = "_paypal_dialog" if wants_fragment() else "paypal"
+    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+
+
+@blueprint.post("/billing/payment-methods/paypal")
+def link() -> ResponseReturnValue:
+    """To PayPal and back; with scripts or without, it takes the whole page."""
+    person = permit(Right.BILLING, confirmed=True, proved=True)
+    it = parts()
+    processor = it.processors.get(it.paypal_processor) or abort(404)
+    return_to = url_for("challenges.setup_returned")
+    try:
+        asked = link_paypal(
+            db.session(),
+            person.account_id,
+            person.actor,
+            processor,
+            it.clock,
+            return_to=return_to,
+            consent=forms.consent(request.form),
+            confirmed=forms.confirmed(),
+        )
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    return redirect(asked.address, 303)
+
+
+@blueprint.get("/billing/payment-methods/<int:method_id>/removal")
+def removal(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    dialog = read_removal(db.session(), person.account_id, method_id, it.clock.now(), it.policy)
+    part = "_remove_dialog" if wants_fragment() else "removal"
+    return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/removal")
+def remove(method_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING, proved=True)
+    it = parts()
+    now = it.clock.now()
+    try:
+        method = remove_method(
+            db.session(),
+            person.account_id,
+            method_id,
+            person.actor,
+            it.processors,
+            it.clock,
+            it.policy,
+            confirmed=forms.confirmed(),
+        )
+    except Refusal as refusal:
+        return refused(person, "remove", refusal, method_id=method_id)
+    return pressed(person, "remove", Message(f"{method.label} was removed."), now)
+
+
+@blueprint.post("/billing/payment-methods/<int:method_id>/restorations")
+def restore(method_id: int) -> ResponseReturnValue:
+    """Restore without paying (F4)."""
+    person = permit(Right.BILLING)
+    it = parts()
+    now = it.clock.now()
+    try:
+        rate_limits.card(person)
+        method = restore_method(
+            db.session(),
+            person.account_id,
+            method_id,
+            person.actor,
+            it.processors,
+            it.clock,
+            it.policy,
+            confirmed=forms.confirmed(),
+        )
+    except Refusal as refusal:
+        return refused(person, "retry", refusal, method_id=method_id)
+    row = RowMessage("Verified with the bank. This method is back in use.", "ok")
+    message = Message(f"{method.label} is back in use.")
+    return pressed(person, "retry", message, now, messages={method_id: row})
+
+
+@blueprint.post("/billing/automatic-payments/resumptions")
+def resume() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    it = parts()
+    now = it.clock.now()
+    try:
+        around = (person.actor, now, it.policy)
+        resume_automatic(db.session(), person.account_id, *around, confirmed=forms.confirmed())
+    except Refusal as refusal:
+        return refused(person, "auto_charge", refusal)
+    return pressed(person, "auto_charge", Message("Automatic payments are on again."), now)
+
+
+def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
+    """The processor takes a token once; the state proves that this person asked for the form."""
+    person = permit(Right.BILLING, confirmed=True)
+    try:
+        confirmed = check_state(person, form.get("state", ""))
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    told = {
+        "state": form["state"],
+        "token": form.get(token, ""),
+        "consent": form.get("consent", ""),
+    }
+    prove(person, url_for("payment_methods.create"), list(told.items()))
+    it = parts()
+    processor, since = it.processors[it.card_processor], it.clock.now()
+    around = (person.actor, processor, it.clock, it.policy)
+    over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
+    try:
+        rate_limits.card(person)
+        added = add_card(
+            db.session(),
+            person.account_id,
+            form.get(token, ""),
+            *around,
+            return_to=url_for(over),
+            consent=forms.consent(form),
+            confirmed=confirmed,
+        )
+    except Refusal as refusal:
+        return refused(person, "add", refusal)
+    if isinstance(added, Asked):
+        return _ask(person, added, processor.front)
+    return saved(person, added, since)
+
+
+def _ask(person: Person, asked: Asked, front: Front) -> ResponseReturnValue:
+    conclusion = url_for("challenges.conclude_setup", setup_id=asked.setup_id)
+    if front.question:
+        return ask_on_page(person, front, asked.address, conclusion)
+    if not wants_fragment():
+        return redirect(asked.address, 303)
+    return ask_in_frame(person, asked.address, conclusion)
+
+
+def _order_saved(methods: list[PaymentMethod], seen: list[int], moved: int) -> Message:
+    order = [method.id for method in methods]
+    place = order.index(moved)
+    said = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
+    primary = f"Order saved. {methods[0].label} is now primary."
+    is_news = order[0] != seen[0]
+    return Message(
+        text=primary if is_news else said,
+        heard=said if is_news else "",
+        undo_order=_joined(seen) if order != seen else "",
+        undo_seen=_joined(order),
+    )
+
+
+def _moved(order: list[int], seen: list[int]) -> int:
+    """The row a person has moved: as they say, or else the one farthest from where it stood."""
+    told = request.args.get("moved", type=int)
+    if told in order:
+        return told
+    return max(order, key=lambda moved: abs(order.index(moved) - seen.index(moved)))
+
+
+def _joined(ids: list[int]) -> str:
+    return ",".join(str(one) for one in ids)

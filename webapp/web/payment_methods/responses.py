@@ -1,0 +1,187 @@
+"""The main screen after something was done: its changed parts, or the whole page again."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.top_ups.finish_top_up import finish_top_up
+from webapp.domain.shared.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    NotFound,
+    Refusal,
+    Stale,
+    TooOften,
+)
+from webapp.domain.top_ups import top_up as top_ups
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
+from webapp.extensions import db, parts
+from webapp.ports import Front
+from webapp.reads.message import Message
+from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen, read_screen
+from webapp.reads.payment_methods.method_rows import RowMessage
+from webapp.reads.payments.outcome import Outcome, read_refill_outcome
+from webapp.web.http import forms
+from webapp.web.http.access import Person
+from webapp.web.http.responses import (
+    about_links,
+    go_to,
+    is_on_main_screen,
+    show,
+    wants_fragment,
+    way_back,
+)
+
+NEEDS_SCRIPT = (
+    "Your bank asks you to confirm this in a window that needs JavaScript. Nothing was charged."
+)
+
+
+def read(
+    person: Person,
+    *,
+    messages: Mapping[int, RowMessage] | None = None,
+    fresh: int | None = None,
+) -> PaymentMethodsScreen:
+    it = parts()
+    return read_screen(
+        db.session(),
+        person.account_id,
+        it.clock.now(),
+        it.policy,
+        messages=messages,
+        fresh=fresh,
+        has_paypal=bool(it.paypal_processor),
+        is_confirmed=person.is_confirmed,
+    )
+
+
+def render(person: Person, template: str, screen: PaymentMethodsScreen, **context: object) -> str:
+    """The main screen, whole or in parts."""
+    return show(
+        person,
+        f"payment_methods/{template}.html",
+        "payment_methods",
+        screen=screen,
+        balance=screen.balance,
+        email=person.email,
+        **about_links(person),
+        **context,
+    )
+
+
+def changed(
+    person: Person,
+    change: str,
+    message: Message,
+    *,
+    messages: Mapping[int, RowMessage] | None = None,
+    fresh: int | None = None,
+) -> ResponseReturnValue:
+    """What was asked is done: the parts, or a redirect, so that a reload repeats nothing."""
+    if not wants_fragment() or not is_on_main_screen():
+        return go_to(way_back(), message)
+    screen = read(person, messages=messages, fresh=fresh)
+    return render(person, f"after/{change}", screen, message=message)
+
+
+def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
+    """T18: the outcome of the refill that this press has opened, or made larger; None for neither.
+
+    `since`: an instant before the press took effect.
+    """
+    it, session = parts(), db.session()
+    opened = top_ups.open_top_up(session, account_id)
+    opened = opened or top_ups.opened_since(session, account_id, since)
+    if opened is None:
+        return None
+    finish_top_up(session, opened.id, it.processors, it.clock, it.policy)
+    return read_refill_outcome(session, opened.id, it.clock.now())
+
+
+def pressed(
+    person: Person,
+    change: str,
+    message: Message,
+    since: datetime,
+    *,
+    messages: Mapping[int, RowMessage] | None = None,
+    fresh: int | None = None,
+    expects_charge: bool | None = None,
+) -> ResponseReturnValue:
+    """As `changed`, after a press that may have charged: then the outcome is the message."""
+    parts().wake()
+    expects = forms.confirmed() > 0 if expects_charge is None else expects_charge
+    outcome = charged_by_press(person.account_id, since) if expects else None
+    if outcome is None:
+        return changed(person, change, message, messages=messages, fresh=fresh)
+    return changed(
+        person,
+        "funds",
+        said(outcome),
+        messages={**(messages or {}), **outcome.rows},
+        fresh=outcome.method_id if outcome.is_paid else fresh,
+    )
+
+
+def said(outcome: Outcome) -> Message:
+    """Not paid and not known yet have their own icons."""
+    return Message(
+        outcome.sentence,
+        outcome.tone,
+        payment_id=None if outcome.offers_funds else outcome.payment_id,
+        offers_funds=outcome.offers_funds,
+    )
+
+
+def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseReturnValue:
+    """The bank's own window above our dialog; `conclusion` is asked when it is over or closed."""
+    template = "payment_methods/after/asked.html"
+    context = {"address": address, "conclusion": conclusion, "message": None}
+    page = show(person, template, "payment_methods", **context)
+    return page, {"HX-Retarget": "#bank"}
+
+
+def is_elsewhere(address: str) -> bool:
+    """On pages of a processor's own host, which stand in no frame of ours."""
+    return address.startswith(("https://", "http://"))
+
+
+def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> ResponseReturnValue:
+    """The processor's own script asks, above our page; it is told the address."""
+    if not wants_fragment():
+        return go_to(way_back(), Message(NEEDS_SCRIPT, "bad"))
+    context = {**front.told, "address": address, "conclusion": conclusion, "message": None}
+    page = show(person, front.question, "payment_methods", **context)
+    return page, {"HX-Retarget": "#question", "HX-Reswap": "innerHTML"}
+
+
+def refused(
+    person: Person, change: str, refusal: Refusal, *, method_id: int | None = None
+) -> ResponseReturnValue:
+    """Nothing was done: the fresh state, and why. Raises what belongs on another page."""
+    db.session.rollback()
+    if isinstance(refusal, (NotFound, ChargeUnconfirmed)):
+        raise refusal
+    if wants_fragment() and not is_on_main_screen():
+        return go_to(way_back(), Message(refusal.sentence, "bad"))
+    said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
+    template = f"after/{change}" if wants_fragment() else "index"
+    screen, message = read(person, messages=said), Message(refusal.sentence, "bad")
+    return render(person, template, screen, message=message), status_of(refusal)
+
+
+def status_of(refusal: Refusal) -> int:
+    if isinstance(refusal, (Stale, Conflict)):
+        return 409
+    if isinstance(refusal, Denied):
+        return 403
+    if isinstance(refusal, TooOften):
+        return 429
+    return 404 if isinstance(refusal, NotFound) else 422
+
+
+def fields_of(refusal: Refusal) -> dict[str, str]:
+    return refusal.fields if isinstance(refusal, Invalid) else {}

@@ -1,0 +1,110 @@
+"""Add Funds: Instant payment with one method, or Auto-charge by the chain."""
+
+from secrets import token_hex
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.payments.pay import pay_now
+from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
+from webapp.actions.payments.payment_requests import FORM_USED
+from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.payments.funds_dialog import read_funds
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit
+from webapp.web.http.query_args import line
+from webapp.web.http.responses import show, wants_fragment
+from webapp.web.payment_methods.responses import fields_of, status_of
+from webapp.web.payments.payment_list import back_from_bank, concluded_or_asked
+
+blueprint = Blueprint("funds", __name__)
+
+
+@blueprint.get("/billing/funds/new")
+def new() -> ResponseReturnValue:
+    person = permit(Right.BILLING, confirmed=True)
+    kind = PaymentKind.AUTO_CHARGE if request.args.get("kind") == "auto_charge" else "instant"
+    method_id = request.args.get("method", type=forms.record_id)
+    return dialog(person, token_hex(16), kind, method_id, line("amount", 20) or "100.00")
+
+
+@blueprint.post("/billing/funds")
+def create() -> ResponseReturnValue:
+    person = permit(Right.BILLING, confirmed=True)
+    key = forms.request_key()
+    try:
+        payment = pay(person, key)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return back(person, key, refusal)
+    return concluded_or_asked(person, "funds", payment)
+
+
+def pay(person: Person, key: str) -> Payment:
+    """Raises `Refusal` with an error beside each bad field."""
+    errors: dict[str, str] = {}
+    amount = forms.amount(request.form, "amount", errors)
+    by_chain = request.form.get("kind") == PaymentKind.AUTO_CHARGE
+    method_id = request.form.get("method", type=forms.record_id)
+    if amount is None:
+        errors.setdefault("amount", "Enter an amount")
+    if method_id is None and not by_chain:
+        errors["method"] = "Choose a payment method"
+    if errors or amount is None:
+        raise Invalid(errors)
+    it, session = parts(), db.session()
+    around = (key, person.actor, it.processors, it.clock, it.policy)
+    if by_chain or method_id is None:
+        return pay_by_auto_charge(
+            session, person.account_id, amount, *around, seen_open=forms.seen_open()
+        )
+    return pay_now(
+        session,
+        person.account_id,
+        method_id,
+        amount,
+        *around,
+        return_to=back_from_bank(key),
+        seen_open=forms.seen_open(),
+    )
+
+
+def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
+    """The form again, with what was typed and an error beside each bad field."""
+    db.session.rollback()
+    form = request.form
+    kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
+    errors = fields_of(refusal) or {"form": refusal.sentence}
+    amount = form.get("amount", "")
+    if refusal.code == FORM_USED:
+        key = token_hex(16)  # what is chosen now is another payment
+    page = dialog(person, key, kind, form.get("method", type=forms.record_id), amount, errors)
+    return page, status_of(refusal)
+
+
+def dialog(
+    person: Person,
+    key: str,
+    kind: str,
+    method_id: int | None,
+    amount: str,
+    errors: dict[str, str] | None = None,
+) -> str:
+    it = parts()
+    read = read_funds(
+        db.session(),
+        person.account_id,
+        it.clock.now(),
+        it.policy,
+        key,
+        kind=kind,
+        method_id=method_id,
+        amount=amount,
+        errors=errors,
+    )
+    part = "_add_funds_dialog" if wants_fragment() else "add_funds"
+    return show(person, f"payments/{part}.html", "payment_methods", dialog=read)

@@ -1,0 +1,162 @@
+"""Payments: the list, and Retry."""
+
+from itertools import chain
+from secrets import token_hex
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.payments.challenges import challenge_address
+from webapp.actions.payments.pay import retry as retry_payment
+from webapp.domain.payments.payment import KIND_NAMES, Payment
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.payments.outcome import read_outcome
+from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
+from webapp.reads.payments.payment_page import read_payment
+from webapp.reads.payments.receipt import read_receipt
+from webapp.reads.payments.retry_dialog import read_authentication, read_retry
+from webapp.web.http import csv_files, forms, pdf_files, rate_limits
+from webapp.web.http.access import Person, attempt_in, permit
+from webapp.web.http.responses import show, wants_fragment
+from webapp.web.notifications.email_frame import letters_for
+from webapp.web.payment_methods.responses import (
+    ask_in_frame,
+    ask_on_page,
+    changed,
+    is_elsewhere,
+    refused,
+    said,
+)
+from webapp.web.payments import payment_query
+
+blueprint = Blueprint("payments", __name__)
+
+
+@blueprint.get("/billing/payments")
+def index() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    before = request.args.get("before", type=forms.record_id)
+    now = parts().clock.now()
+    chosen = payment_query.filters()
+    screen = read_payments(db.session(), person.account_id, now, chosen, before=before)
+    return show(person, "payments/index.html", "payments", screen=screen, kinds=KIND_NAMES.items())
+
+
+@blueprint.get("/billing/payments.csv", endpoint="csv")
+def as_csv() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    lines = payment_lines(db.session(), person.account_id, payment_query.filters())
+    return csv_files.download("payments.csv", chain([COLUMNS], lines))
+
+
+@blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
+def one(payment_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    letters, now = letters_for(person), parts().clock.now()
+    payment = read_payment(db.session(), person.account_id, payment_id, letters, now)
+    return show(person, "payments/payment.html", "payments", payment=payment)
+
+
+@blueprint.get("/billing/payments/<int:payment_id>/receipt.pdf")
+def receipt(payment_id: int) -> ResponseReturnValue:
+    from webapp.documents.receipt import receipt_pdf  # its fonts take memory only where it is used
+
+    person = permit(Right.BILLING)
+    provider = parts().policy.provider
+    paper = read_receipt(db.session(), person.account_id, payment_id, provider)
+    return pdf_files.download(f"receipt-{paper.number}.pdf", receipt_pdf(paper))
+
+
+@blueprint.get("/billing/attempts/<int:attempt_id>/retry")
+def retry_dialog(attempt_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    now = parts().clock.now()
+    dialog = read_retry(db.session(), person.account_id, attempt_id, token_hex(16), now)
+    part = "_retry_dialog" if wants_fragment() else "retry"
+    return show(person, f"payments/{part}.html", "payment_methods", dialog=dialog)
+
+
+@blueprint.post("/billing/attempts/<int:attempt_id>/retries")
+def retry(attempt_id: int) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key = forms.request_key()
+    try:
+        payment = _retry(person, attempt_id, key)
+    except Refusal as refusal:
+        return refused(person, "retry", refusal)
+    return concluded_or_asked(person, "retry", payment)
+
+
+@blueprint.get("/billing/authentications/<token>")
+def authentication(token: str) -> ResponseReturnValue:
+    """F7: a mail's link. It shows the present balance and asks again (F10)."""
+    person = permit(Right.BILLING)
+    now = parts().clock.now()
+    dialog = read_authentication(
+        db.session(), person.account_id, attempt_in(token), token_hex(16), now
+    )
+    context = {"dialog": dialog, "token": token}
+    return show(person, "payments/authentication.html", "payment_methods", **context)
+
+
+@blueprint.post("/billing/authentications/<token>")
+def authenticate(token: str) -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    key, attempt_id = forms.request_key(), attempt_in(token)
+    try:
+        payment = _retry(person, attempt_id, key, by_link=True)
+    except Refusal as refusal:
+        return refused(person, "retry", refusal)
+    return concluded_or_asked(person, "retry", payment)
+
+
+def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
+    it = parts()
+    if not asked_before(person, key):  # a double click is one try
+        rate_limits.retry(person)
+    around = (person.actor, it.processors, it.clock, it.policy)
+    return_to = back_from_bank(key)
+    return retry_payment(
+        db.session(),
+        person.account_id,
+        attempt_id,
+        key,
+        *around,
+        return_to=return_to,
+        by_link=by_link,
+    )
+
+
+def asked_before(person: Person, key: str) -> bool:
+    return Payment.by_request_key(db.session(), person.account_id, key) is not None
+
+
+def back_from_bank(key: str) -> str:
+    """Where a challenge leads: out of its frame, or back to us on the whole page."""
+    if wants_fragment():
+        return url_for("challenges.over", key=key)
+    return url_for("challenges.payment_returned", key=key)
+
+
+def concluded_or_asked(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
+    """What became of it; or the bank's own window, where the bank asks the customer first."""
+    it = parts()
+    it.wake()
+    payment_id = payment.id
+    attempt_id = payment.attempts[-1].id if payment.attempts else 0
+    if address := challenge_address(db.session(), payment, it.processors):
+        conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
+        front = it.processors[payment.attempts[-1].processor].front
+        if front.question:
+            if not wants_fragment():
+                return redirect(url_for("challenges.question", attempt_id=attempt_id), 303)
+            return ask_on_page(person, front, address, conclusion)
+        if not wants_fragment():
+            return redirect(address, 303)
+        if is_elsewhere(address):
+            return "", {"HX-Redirect": address}
+        return ask_in_frame(person, address, conclusion)
+    outcome = read_outcome(db.session(), payment_id, it.clock.now())
+    return changed(person, change, said(outcome), messages=outcome.rows)

@@ -1,0 +1,28 @@
+"""Processors tell that something has happened. No session, no token of ours: a signature."""
+
+from flask import Blueprint, abort, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.payments.receive_event import Receipt, receive_event
+from webapp.extensions import csrf, db, parts
+
+blueprint = Blueprint("webhooks", __name__)
+
+STATUSES = {
+    Receipt.DONE: 200,
+    Receipt.KNOWN: 200,
+    Receipt.FORGED: 400,
+    Receipt.LATER: 503,  # then it is delivered again
+}
+
+
+@blueprint.post("/webhooks/<name>")
+@csrf.exempt
+def receive(name: str) -> ResponseReturnValue:
+    it = parts()
+    processor = it.processors.get(name) or abort(404)
+    receipt = receive_event(
+        db.session(), processor, request.get_data(), dict(request.headers), it.clock, it.policy
+    )
+    it.wake()
+    return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain; charset=utf-8"}

@@ -1,0 +1,109 @@
+"""The pretend bank's and the pretend PayPal's own pages: other companies, that happen to be here.
+
+They know no session and no token of ours: whoever has a challenge's address may answer it. The
+bank's is shown as a page or in a frame of ours without an origin; PayPal lets nobody frame it.
+"""
+
+from collections.abc import Container
+
+from flask import Response, abort, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.payment_methods.payment_method import BRANDS
+from webapp.domain.shared import money
+from webapp.domain.shared.email_address import is_address
+from webapp.extensions import csrf, parts
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, ChallengeState
+
+BANK = frozenset((ChallengeKind.CARD, ChallengeKind.CHARGE))
+PAYPAL = frozenset((ChallengeKind.AGREEMENT,))
+
+# In a frame without an origin 'self' is still this host.
+POLICY = (
+    "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; script-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+LOCALE = "en_US"
+
+
+@csrf.exempt
+def challenge(challenge_id: str) -> ResponseReturnValue:
+    """Complete authentication, or fail it."""
+    books, asked = _asked(challenge_id, BANK)
+    if request.method == "POST":
+        verbs = {"complete": books.desk.complete, "fail": books.desk.fail}
+        verb = verbs.get(request.form.get("answer", "")) or abort(400)
+        asked = verb(challenge_id, parts().clock.now()) or abort(404)
+    if asked.can_be_answered(parts().clock.now()):
+        page, code = render_template("sandbox/bank.html", **_facts(books, asked)), 200
+    elif asked.state in (ChallengeState.COMPLETED, ChallengeState.FAILED) and asked.return_to:
+        return redirect(asked.return_to, 303)
+    else:
+        page, code = _over(asked, "bank")
+    return _frameable(make_response(page, code))
+
+
+@csrf.exempt
+def agreement(challenge_id: str) -> ResponseReturnValue:
+    """Sign in to PayPal and agree, or turn back."""
+    books, asked = _asked(challenge_id, PAYPAL)
+    email, error = request.form.get("email", "").strip(), ""
+    if request.method == "POST":
+        now = parts().clock.now()
+        answer = request.form.get("answer")
+        if answer == "cancel":
+            asked = books.desk.cancel(challenge_id, now) or abort(404)
+        elif answer != "agree":
+            abort(400)
+        elif is_address(email):
+            asked = books.desk.agree(challenge_id, email, now) or abort(404)
+        else:
+            error = "Enter an e-mail address such as ana@example.com"
+    if asked.can_be_answered(parts().clock.now()):
+        page = render_template("sandbox/paypal.html", email=email, error=error)
+        return page, 422 if error else 200
+    if asked.state is not ChallengeState.OPEN and asked.return_to:
+        return redirect(asked.return_to, 303)
+    return _over(asked, "paypal")
+
+
+def _asked(challenge_id: str, kinds: Container[ChallengeKind]) -> tuple[SandboxBooks, Challenge]:
+    books = parts().sandbox or abort(404)
+    return books, books.desk.find(challenge_id, kinds) or abort(404)
+
+
+def _facts(books: SandboxBooks, asked: Challenge) -> dict[str, object]:
+    """What the bank knows of the question: with what, and how much."""
+    facts: dict[str, object] = {
+        # Where autofocus is not heeded and its refusal stands in the browser's console.
+        "framed": request.headers.get("Sec-Fetch-Dest") == "iframe"
+    }
+    if asked.kind is ChallengeKind.CARD:
+        held = books.vault.held(asked.subject) or abort(404)
+        return facts | {"card": _card(held.card.brand, held.card.last4)}
+    charge = books.book.find(asked.subject) or abort(404)
+    facts["amount"] = money.show(charge.amount, charge.currency, LOCALE)
+    if charge.payer_email:
+        return facts | {"payer": charge.payer_email}
+    return facts | {"card": _card(charge.brand, charge.last4)}
+
+
+def _card(brand: str, last4: str) -> str:
+    return f"{BRANDS.get(brand, 'Card')} •••• {last4}"
+
+
+def _over(asked: Challenge, company: str) -> tuple[str, int]:
+    """Nothing is asked any more; `answered` where the person has done their part."""
+    answered = asked.state in (ChallengeState.COMPLETED, ChallengeState.FAILED)
+    page = render_template(
+        "sandbox/over.html", company=company, answered=answered, return_to=asked.return_to
+    )
+    return page, 200 if answered else 410
+
+
+def _frameable(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response

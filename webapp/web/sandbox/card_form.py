@@ -1,0 +1,71 @@
+"""The pretend processor's card form: another company's address, that happens to be on this host.
+
+It knows no session and no account, and gives a token for a card, as a real processor's form does
+(M7). What a person wrote comes back to them, except the number and the security code.
+"""
+
+from urllib.parse import urlencode
+
+from flask import (
+    Response,
+    abort,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.shared.errors import TooOften
+from webapp.extensions import csrf, parts
+from webapp.processors.sandbox import countries
+from webapp.processors.sandbox.cards import holds_a_number
+from webapp.processors.sandbox.challenges import leads_here
+from webapp.processors.sandbox.form import KEPT_FIELDS, CardRefused, token_for
+from webapp.web.http import rate_limits
+
+
+@csrf.exempt
+def capture() -> ResponseReturnValue:
+    """A token for the card in the form, as JSON or by the way of a redirect."""
+    by_script = request.accept_mimetypes.best == "application/json"
+    if not by_script and not leads_here(request.form.get("return_to", "")):
+        abort(400)
+    books = parts().sandbox
+    if books is None:
+        abort(404)
+    try:
+        rate_limits.capture()
+    except TooOften as refusal:
+        if not by_script:
+            raise
+        return jsonify(errors={"form": refusal.sentence}), 429
+    try:
+        token = token_for(books, request.form, parts().clock.now())
+    except CardRefused as refused:
+        return _refused(refused, by_script), 422
+    return (jsonify(token=token), 201) if by_script else _back_with(token)
+
+
+def _refused(refused: CardRefused, by_script: bool) -> Response:
+    if by_script:
+        return jsonify(errors=refused.errors)
+    written = {name: request.form.get(name, "") for name in KEPT_FIELDS}
+    kept = {name: text for name, text in written.items() if not holds_a_number(text)}
+    page = render_template(
+        "sandbox/card.html",
+        errors=refused.errors,
+        fields=kept,
+        return_to=request.form["return_to"],
+        state=request.form.get("state", ""),
+        setup=request.form.get("setup", ""),
+        countries=[("", "Choose a country"), *countries.names().items()],
+    )
+    return make_response(page)
+
+
+def _back_with(token: str) -> ResponseReturnValue:
+    return_to = request.form["return_to"]
+    query = urlencode({"token": token, "state": request.form.get("state", "")})
+    return redirect(f"{return_to}{'&' if '?' in return_to else '?'}{query}", 303)

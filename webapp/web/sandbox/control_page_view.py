@@ -1,0 +1,279 @@
+"""What the sandbox page shows, in words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts.account import Account
+from webapp.domain.payment_methods import declines
+from webapp.domain.payment_methods.payment_method import BRANDS, MethodKind, PaymentMethod, listed
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.reversals import NAMES
+from webapp.domain.shared import datetimes, money
+from webapp.domain.shared.email_address import is_address
+from webapp.ports import DeclineClass, Mailer, TakenBack, TakenBackState
+from webapp.processors.sandbox.agreements import Agreement
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.processors.sandbox.charges import Charge, Status
+from webapp.processors.sandbox.scripted_responses import AnswerKind, NextAnswer
+from webapp.reads.notifications import outbox
+from webapp.reads.notifications.outbox import MailRow, Reader
+
+CHARGES_SHOWN = 20
+MAILS_SHOWN = 5
+
+KINDS = {
+    AnswerKind.DECLINE: "Decline",
+    AnswerKind.AUTHENTICATION_REQUIRED: "Ask for the customer",
+    AnswerKind.SLOW: "Answer slowly",
+    AnswerKind.TIMEOUT_AFTER_CHARGE: "Charge, then lose the answer",
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: "Lose the request",
+    AnswerKind.SERVER_ERROR: "Fail with a server error",
+    AnswerKind.REFUSE_TO_LOOK: "Refuse to look",
+}
+
+# One reason for each way the product can react; many codes share a sentence for the customer.
+DECLINES = {
+    "insufficient_funds": "Insufficient funds",
+    "generic_decline": "Declined without a reason",
+    "call_issuer": "Call the bank",
+    "card_velocity_exceeded": "Over the card’s limit",
+    "processing_error": "Bank out of reach",
+    "authentication_required": "Authentication failed",
+    "expired_card": "Expired card",
+    "incorrect_cvc": "Wrong security code",
+    "lost_card": "Lost card",
+    "stolen_card": "Stolen card",
+    "fraudulent": "Suspected fraud",
+    "invalid_account": "Closed account",
+    "stop_payment_order": "Stopped by the cardholder",
+    "transaction_not_allowed": "Payment not allowed",
+}
+
+STATUSES = {
+    Status.PAID: "Paid",
+    Status.DECLINED: "Declined",
+    Status.NEEDS_CUSTOMER: "Not paid",
+    Status.CANCELLED: "Given up",
+}
+TONES = {
+    Status.PAID: "ok",
+    Status.DECLINED: "bad",
+    Status.NEEDS_CUSTOMER: "warn",
+    Status.CANCELLED: "",
+}
+
+
+DISPUTE_ENDS = (("won", "Won"), ("lost", "Lost"))
+OTHER_ENDS = (("won", "Failed"),)
+STATES = {
+    TakenBackState.TAKEN: "",
+    TakenBackState.LOST: "Lost",
+    TakenBackState.RETURNED: "Given back",
+}
+
+
+@dataclass(frozen=True)
+class ChargeRow:
+    at: str
+    amount: str
+    card: str
+    """ "Visa •••• 4242" or "PayPal ana@example.com"; empty for neither."""
+    status: str
+    tone: str
+    detail: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    reference: str
+    payer: str
+    state: str
+    """Empty while it stands."""
+
+
+@dataclass(frozen=True)
+class TakenBackLine:
+    reference: str
+    words: str
+    """ "Dispute of $100.00, Visa •••• 4242"."""
+    state: str
+    ends: tuple[tuple[str, str], ...]
+    """How it may end yet, and the words on the buttons."""
+
+
+@dataclass(frozen=True)
+class SandboxScreen:
+    now: str
+    """ "Tue 24 Nov, 10:02 CET": the product's present time, in the account's time zone."""
+    ahead: str
+    """How far that is ahead of the wall clock; empty while it is not."""
+    usage_key: str
+    """Made with the page: the same form sent twice is the same usage."""
+    symbol: str
+    kinds: list[tuple[str, str]]
+    reasons: list[tuple[str, str]]
+    methods: list[tuple[str, str]]
+    queue: list[str]
+    mails: list[MailRow]
+    charges: list[ChargeRow]
+    agreements: list[AgreementRow]
+    refundable: list[tuple[str, str]]
+    """Keys of charges of which something is left, and their words."""
+    taken_back: list[TakenBackLine]
+    saved: list[tuple[str, str]]
+
+
+def read_screen(
+    session: Session,
+    reader: Reader,
+    books: SandboxBooks,
+    mailer: Mailer,
+    now: datetime,
+) -> SandboxScreen:
+    account, account_id = reader.account, reader.account.id
+    charges = _charges(session, account_id, books)
+    methods = [(_bound_to(m), m.label) for m in listed(session, account_id)]
+    return SandboxScreen(
+        now=f"{datetimes.when(now, account.time_zone, now)} {_zone(now, account.time_zone)}",
+        ahead=in_words(books.clock_offset()),
+        usage_key=token_hex(8),
+        symbol=money.symbol(account.currency, account.locale),
+        kinds=[(str(kind), words) for kind, words in KINDS.items()],
+        reasons=[(code, _reason(code)) for code in DECLINES],
+        methods=[("", "The next method, whichever it is"), *methods],
+        queue=[_queued(answer) for answer in books.next_answers()],
+        mails=outbox.last(session, reader, mailer, MAILS_SHOWN),
+        charges=[_charge(c, account, now) for c in charges],
+        agreements=[_agreement(a) for a in own_agreements(session, account_id, books)],
+        refundable=_refundable(charges, account, books),
+        taken_back=_taken_back(charges, account, books),
+        saved=[(str(method.id), method.label) for method in listed(session, account_id)],
+    )
+
+
+def _refundable(
+    charges: list[Charge], account: Account, books: SandboxBooks
+) -> list[tuple[str, str]]:
+    left = [(charge, books.afterwards.left_of(charge.key)) for charge in charges]
+    return [
+        (charge.key, f"{money.show(rest, charge.currency, account.locale)}, {_charged(charge)}")
+        for charge, rest in left
+        if rest > 0
+    ]
+
+
+def _taken_back(
+    charges: list[Charge], account: Account, books: SandboxBooks
+) -> list[TakenBackLine]:
+    lines = []
+    for charge in charges:
+        for one in books.afterwards.of_charge(charge.key):
+            is_open = one.state is TakenBackState.TAKEN
+            ends = DISPUTE_ENDS if one.kind is TakenBack.DISPUTE else OTHER_ENDS
+            amount = money.show(one.amount, one.currency, account.locale)
+            lines.append(
+                TakenBackLine(
+                    reference=one.reference,
+                    words=f"{NAMES[one.kind] % {'payment': amount}}, {_charged(charge)}",
+                    state=STATES[one.state],
+                    ends=ends if is_open else (),
+                )
+            )
+    return lines
+
+
+def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> list[Agreement]:
+    """Behind this account's methods: the books know no accounts (P1)."""
+    references = session.scalars(
+        select(PaymentMethod.processor_reference).where(
+            PaymentMethod.account_id == account_id, PaymentMethod.kind == MethodKind.PAYPAL
+        )
+    ).all()
+    return books.agreements.among(references)
+
+
+def in_words(offset: timedelta) -> str:
+    """ "2 days 3 hours"; empty for nothing."""
+    minutes = offset // timedelta(minutes=1)
+    parts = (
+        (minutes // 1440, "day"),
+        (minutes // 60 % 24, "hour"),
+        (minutes % 60, "minute"),
+    )
+    return " ".join(f"{n} {unit}{'s' * (n != 1)}" for n, unit in parts if n)
+
+
+def _zone(now: datetime, time_zone: str) -> str:
+    return datetimes.local(now, time_zone).strftime("%Z")
+
+
+def _reason(code: str) -> str:
+    bars = declines.class_of(code) is DeclineClass.HARD
+    return f"{DECLINES[code]} (never to be repeated)" if bars else DECLINES[code]
+
+
+def _queued(answer: NextAnswer) -> str:
+    words = KINDS[answer.kind]
+    if answer.kind is AnswerKind.DECLINE:
+        words += f": {DECLINES.get(answer.decline_code, 'declined').lower()}"
+    if answer.seconds:
+        words += f", after {answer.seconds:g} s"
+    if not answer.last4:
+        return words
+    payer = is_address(answer.last4)
+    return f"{words}, for {'PayPal' if payer else 'the card ••••'} {answer.last4}"
+
+
+def _bound_to(method: PaymentMethod) -> str:
+    """What the queue of next answers knows it by."""
+    return method.payer_email if method.kind == MethodKind.PAYPAL else method.last4
+
+
+def _agreement(agreement: Agreement) -> AgreementRow:
+    cancelled = "Cancelled by the payer" if agreement.cancelled else ""
+    state = "Ended by Ballast" if agreement.revoked else cancelled
+    return AgreementRow(agreement.saved.reference, agreement.saved.payer_email, state)
+
+
+def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Charge]:
+    """This account's, known by its methods and by its attempts: the books know no accounts (P1)."""
+    references = session.scalars(
+        select(PaymentMethod.processor_reference).where(PaymentMethod.account_id == account_id)
+    ).all()
+    keys = session.scalars(
+        select(Attempt.key)
+        .where(Attempt.account_id == account_id)
+        .order_by(Attempt.id.desc())
+        .limit(CHARGES_SHOWN)
+    ).all()
+    return books.charges(CHARGES_SHOWN, keys=keys, method_references=references)
+
+
+def _charged(charge: Charge) -> str:
+    if charge.payer_email:
+        return f"PayPal {charge.payer_email}"
+    return f"{BRANDS.get(charge.brand, 'Card')} •••• {charge.last4}" if charge.last4 else ""
+
+
+def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
+    present = "Customer present" if charge.customer_present else "Automatic"
+    why = {
+        Status.PAID: "",
+        Status.DECLINED: declines.reason(charge.decline_code).sentence,
+        Status.NEEDS_CUSTOMER: "The bank wants the customer",
+        Status.CANCELLED: "The bank’s question was left open",
+    }[charge.status]
+    return ChargeRow(
+        at=datetimes.since(charge.at, account.time_zone, now),
+        amount=money.show(charge.amount, charge.currency, account.locale),
+        card=_charged(charge),
+        status=STATUSES[charge.status],
+        tone=TONES[charge.status],
+        detail=f"{present} · {why}" if why else present,
+        reference=charge.reference,
+    )

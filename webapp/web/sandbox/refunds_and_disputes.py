@@ -1,0 +1,110 @@
+"""On the sandbox page: what happens at the processor afterwards, and is told to our webhook.
+
+The books know no accounts (P1): whatever is named must stand in this account's own.
+"""
+
+from collections.abc import Sequence
+
+from flask import abort, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from webapp.actions.payments.receive_event import Receipt, receive_event
+from webapp.domain.payment_methods import payment_method as payment_methods
+from webapp.domain.payments.attempts import Attempt
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.ports import TakenBack, TakenBackState
+from webapp.processors.sandbox.books import SandboxBooks
+from webapp.reads.message import Message
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit
+from webapp.web.http.responses import go_to
+
+ENDS = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
+
+UNTOLD = "It is booked there, but the product did not take the news; it is told again next time."
+
+
+def take_back() -> ResponseReturnValue:
+    """Refund, dispute or reverse a charge."""
+    person, books = permit(Right.BILLING), _books()
+    key, kind = request.form.get("charge", ""), request.form.get("kind", "")
+    if key not in _own_keys(person, [key]) or kind not in set(TakenBack):
+        abort(404)
+    errors: dict[str, str] = {}
+    left, now = books.afterwards.left_of(key), parts().clock.now()
+    amount = forms.amount(request.form, "amount", errors) or left
+    if errors or not 0 < amount <= left:
+        return _not_left()
+    try:
+        if kind == TakenBack.REFUND:
+            books.afterwards.refund(key, amount, now)
+        elif kind == TakenBack.DISPUTE:
+            books.afterwards.dispute(key, now)
+        else:
+            books.afterwards.reverse(key, now)
+    except ValueError:  # another request has taken it back meanwhile
+        return _not_left()
+    return _told("The money went back.")
+
+
+def _not_left() -> ResponseReturnValue:
+    return go_to("sandbox.index", Message("That is not left of this charge.", "bad"))
+
+
+def close(reference: str) -> ResponseReturnValue:
+    """A dispute is won or lost, or a refund comes back."""
+    person, books = permit(Right.BILLING), _books()
+    end = ENDS.get(request.form.get("end", "")) or abort(400)
+    row = books.afterwards.find(reference)
+    if row is None or row.key not in _own_keys(person, [row.key]):
+        abort(404)
+    if row.kind is not TakenBack.DISPUTE and end is TakenBackState.LOST:
+        abort(400)
+    books.afterwards.close(reference, end, parts().clock.now())
+    return _told("The money came back." if end is TakenBackState.RETURNED else "It is lost.")
+
+
+def change_method() -> ResponseReturnValue:
+    """The network renews a card, or the method is removed there (M13)."""
+    person, books = permit(Right.BILLING), _books()
+    method = payment_methods.find(db.session(), person.account_id, forms.whole_number("method"))
+    reference, now = method.processor_reference, parts().clock.now()
+    if request.form.get("change") == "renew":
+        books.afterwards.renew(reference, now)
+        return _told("The bank has renewed the card.")
+    books.afterwards.take_away(reference, now)
+    return _told("It is removed at the processor.")
+
+
+def deliver() -> bool:
+    """Post what the product has not been told yet, as a real processor does. False: not all."""
+    it, books = parts(), _books()
+    for number, delivery in books.afterwards.undelivered(it.clock.now()):
+        processor = it.processors.get(delivery.processor)
+        if processor is not None:
+            receipt = receive_event(
+                db.session(), processor, delivery.body, delivery.headers, it.clock, it.policy
+            )
+            if receipt not in (Receipt.DONE, Receipt.KNOWN):
+                return False
+        books.afterwards.record_delivery(number, it.clock.now())
+    it.wake()
+    return True
+
+
+def _told(text: str) -> ResponseReturnValue:
+    message = Message(text) if deliver() else Message(UNTOLD, "bad")
+    return go_to("sandbox.index", message)
+
+
+def _own_keys(person: Person, keys: Sequence[str]) -> set[str]:
+    query = select(Attempt.key).where(
+        Attempt.account_id == person.account_id, Attempt.key.in_(keys)
+    )
+    return set(db.session.scalars(query))
+
+
+def _books() -> SandboxBooks:
+    return parts().sandbox or abort(404)

@@ -1,0 +1,54 @@
+"""A press that charges at once asks first (T18).
+
+As with a proof of identity, the form that asks goes to the same address and carries all that was
+sent there, and with it the amount that its button names.
+"""
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
+from webapp.extensions import db
+from webapp.reads.top_ups.charge_question import read_charge_question
+from webapp.web.http.access import PROOF, signed_in
+from webapp.web.http.responses import show, wants_fragment
+
+PRESSES = {
+    "payment_methods.reorder": "Save order",
+    "payment_methods.restore": "Restore",
+    "payment_methods.remove": "Remove",
+    "payment_methods.resume": "Resume",
+    "operator.accounts.pause": "Resume",
+    "operator.attempts.decide": "Settle",
+    "low_balance.apply": "Apply",
+    "notifications.apply": "Apply",
+}
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(ChargeUnconfirmed, ask)
+
+
+def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
+    person = signed_in()
+    db.session.rollback()
+    question = read_charge_question(db.session(), unconfirmed.charge, _press())
+    fields = [(n, v) for n, v in request.form.items(multi=True) if n not in (PROOF, "confirmed")]
+    context = {
+        "question": question,
+        "action": f"{request.script_root}{request.full_path}".rstrip("?"),
+        "fields": fields,
+        "message": None,
+    }
+    if wants_fragment():
+        page = show(person, "top_ups/_charge_question.html", "", **context)
+        return page, 409, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
+    page_of = "operator_accounts" if person.is_operator else "payment_methods"
+    return show(person, "top_ups/charge_question.html", page_of, **context), 409
+
+
+def _press() -> str:
+    """What the person pressed, as the button of the question begins."""
+    if request.endpoint == "payment_methods.set_auto_charge":
+        return "Turn on" if request.form.get("on") == "1" else "Turn off"
+    return PRESSES[request.endpoint or ""]

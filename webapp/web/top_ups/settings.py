@@ -1,0 +1,141 @@
+"""Low Balance Settings: Apply Changes."""
+
+from dataclasses import replace
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.top_ups.apply_settings import apply_settings
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared.errors import Refusal, Stale
+from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
+from webapp.domain.top_ups.default_limit import with_default_limit
+from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
+from webapp.domain.users.user import Right
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen
+from webapp.reads.top_ups.settings_conflict import read_conflict
+from webapp.reads.top_ups.settings_panel import SettingsPanel, as_typed
+from webapp.reads.top_ups.settings_preview import read_preview
+from webapp.web.http import forms
+from webapp.web.http.access import Person, permit, prove
+from webapp.web.http.responses import go_to, show, wants_fragment
+from webapp.web.payment_methods.responses import (
+    charged_by_press,
+    fields_of,
+    read,
+    render,
+    said,
+    status_of,
+)
+
+blueprint = Blueprint("low_balance", __name__)
+
+APPLIED = Message("Changes applied")
+
+
+@blueprint.post("/billing/low-balance-settings")
+def apply() -> ResponseReturnValue:
+    person = permit(Right.BILLING)
+    if "use" in request.form:
+        return use(person)
+    choice, errors = forms.choice(request.form)
+    if not errors and takes_more(person, choice):
+        prove(person)
+    seen = forms.whole_number("seen")
+    it = parts()
+    now = it.clock.now()
+    try:
+        apply_settings(
+            db.session(),
+            person.account_id,
+            choice,
+            seen,
+            person.actor,
+            now,
+            it.policy,
+            unreadable=errors,
+            confirmed=forms.confirmed(),
+        )
+    except ChargeUnconfirmed:
+        raise
+    except Refusal as refusal:
+        return refused(person, refusal)
+    it.wake()
+    outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
+    message = said(outcome) if outcome else APPLIED
+    if not wants_fragment():
+        return go_to("payment_methods.index", message)
+    screen = read(person, messages=outcome.rows if outcome else None)
+    settings = replace(screen.settings, applied=True, happened=outcome)
+    return page(person, replace(screen, settings=settings), message, charged=outcome is not None)
+
+
+def takes_more(person: Person, choice: Choice) -> bool:
+    """More money may be taken than before, and nothing else is wrong with it."""
+    account, session = db.session.get_one(Account, person.account_id), db.session()
+    choice = with_default_limit(session, account, choice, parts().clock.now())
+    standing = LowBalanceSettings.of(session, account.id).chosen()
+    return choice.raises(standing) and not choice.faults(parts().policy, account.show)
+
+
+@blueprint.get("/billing/low-balance-settings/preview")
+def preview() -> ResponseReturnValue:
+    """What is being typed, told before it is applied. Nothing is saved."""
+    person = permit(Right.BILLING)
+    choice, errors = forms.choice(request.args)
+    it = parts()
+    seen = read_preview(
+        db.session(),
+        person.account_id,
+        choice,
+        it.clock.now(),
+        it.policy,
+        unreadable=errors,
+    )
+    return show(person, "top_ups/_settings_preview.html", "payment_methods", preview=seen)
+
+
+def use(person: Person) -> ResponseReturnValue:
+    """One field takes the value in force in place of what was typed. Nothing is saved."""
+    screen = read(person)
+    settings = kept(person, screen.settings, use=request.form["use"])
+    return page(person, replace(screen, settings=settings))
+
+
+def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
+    """What was typed stays, beside its errors and beside what others have applied meanwhile."""
+    screen = read(person)
+    settings = replace(kept(person, screen.settings), errors=fields_of(refusal))
+    sentence = refusal.sentence
+    if isinstance(refusal, Stale) and settings.conflict:
+        sentence = f"{settings.conflict.who} Nothing of yours was applied."
+    else:
+        settings = replace(settings, refused=sentence)
+    message = Message(sentence, "bad")
+    return page(person, replace(screen, settings=settings), message), status_of(refusal)
+
+
+def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
+    """The panel with what was typed."""
+    since = forms.whole_number("since" if "since" in request.form else "seen")
+    if since == settings.version:
+        return as_typed(settings, request.form)
+    session, now = db.session(), parts().clock.now()
+    typed, unreadable = forms.choice(request.form)
+    form = request.form.to_dict()
+    around = (typed, unreadable, since, person.id, now)
+    return read_conflict(session, person.account_id, settings, form, *around, use=use)
+
+
+def page(
+    person: Person,
+    screen: PaymentMethodsScreen,
+    message: Message | None = None,
+    *,
+    charged: bool = False,
+) -> str:
+    """`charged`: the message tells of a payment, which the panel's own words do not replace."""
+    template = "after/apply" if wants_fragment() else "index"
+    return render(person, template, screen, message=message, charged=charged)

@@ -1,0 +1,94 @@
+"""Links that confirm an e-mail address, and changing it."""
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.actions.users.change_email import ask_for_email, confirm_email
+from webapp.domain.shared import signed_links
+from webapp.domain.shared.errors import NotFound, Refusal
+from webapp.domain.users.user import User
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.http import rate_limits
+from webapp.web.http.access import insist_on_confirmed, link_is_where, prove, signed_in
+from webapp.web.http.responses import go_to, say
+from webapp.web.payment_methods.responses import fields_of, status_of
+from webapp.web.users import profile
+
+blueprint = Blueprint("emails", __name__)
+
+LINK = "/confirm-email/<token>"
+
+NO_VERSION = -1
+"""Of links that were sent before they carried one: they no longer work."""
+
+
+@blueprint.get(LINK)
+def confirmation(token: str) -> ResponseReturnValue:
+    """Asks first: programs that look into mails open links, and must not confirm anything."""
+    user_id, email, _, _ = named(token)
+    if (question := ask_whose(user_id, email, token)) is not None:
+        return question
+    return render_template("users/session/confirm_email.html", token=token, email=email)
+
+
+@blueprint.post(LINK)
+def confirm(token: str) -> ResponseReturnValue:
+    user_id, email, expires, version = named(token)
+    if (question := ask_whose(user_id, email, token)) is not None:
+        return question
+    now, address = parts().clock.now(), request.remote_addr or ""
+    here = signed_in(owing=True) if current_user.is_authenticated else None
+    keep = here.session_id if here is not None and here.id == user_id else None
+    confirm_email(db.session(), user_id, email, expires, version, address, now, keep=keep)
+    parts().wake()
+    say(Message(f"{email} is confirmed."))
+    back = "profile.index" if current_user.is_authenticated else "session.sign_in"
+    if keep is not None and here is not None and not here.is_confirmed:
+        back = "session.home"  # where the next step is
+    return redirect(url_for(back), 303)
+
+
+@blueprint.post("/settings/profile/email")
+def change() -> ResponseReturnValue:
+    person = signed_in()
+    insist_on_confirmed(person)
+    prove(person)
+    email, it = request.form.get("email", ""), parts()
+    try:
+        rate_limits.confirmation(person)
+        ask_for_email(db.session(), person.id, email, person.actor, it.clock.now())
+    except Refusal as refusal:
+        errors = fields_of(refusal) or {"email": refusal.sentence}
+        screen = profile.typed(person, errors, new_email=email)
+        return profile.page(person, screen), status_of(refusal)
+    it.wake()
+    where = link_is_where(person, email.strip())
+    return go_to("profile.index", Message(f"{where} Until you open it, nothing changes."))
+
+
+def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:
+    """A sign-up is confirmed by the one who signed up, who knows its password.
+
+    Somebody else at that address chooses a new password instead, which ends what was set up.
+    """
+    user = db.session.get(User, user_id)
+    if user is None or user.is_confirmed or user.email != email:
+        return None
+    if current_user.is_authenticated and signed_in(owing=True).id == user_id:
+        return None
+    say(Message(f"Sign in to confirm {email}. If you did not sign up, ignore the email.", "bad"))
+    return redirect(url_for("session.sign_in", next=url_for("emails.confirmation", token=token)))
+
+
+def named(token: str) -> tuple[int, str, int, int]:
+    """The person, the address, until when, and the version of the person's sessions.
+
+    Raises `NotFound` for a link that is not ours.
+    """
+    value = signed_links.read(str(current_app.secret_key), signed_links.CONFIRM, token)
+    if value is None:
+        raise NotFound("That link")
+    user_id, email, expires, *version = value
+    return user_id, email, expires, version[0] if version else NO_VERSION

@@ -1,0 +1,94 @@
+"""The link in an invitation's mail: who has it comes in, new or known."""
+
+from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.actions.users import invitations as actions
+from webapp.domain.accounts.account import Account
+from webapp.domain.shared import signed_links
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal
+from webapp.domain.users.invitations import Invitation
+from webapp.domain.users.user import User
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.shell import in_words
+from webapp.web.http.access import ACCOUNT, begin_session, signed_in
+from webapp.web.http.responses import say
+
+blueprint = Blueprint("invitations", __name__)
+
+LINK = "/invitations/<token>"
+
+
+@blueprint.get(LINK)
+def show(token: str) -> ResponseReturnValue:
+    invitation = alive(token)
+    return page(token, invitation, {})
+
+
+@blueprint.post(LINK)
+def accept(token: str) -> ResponseReturnValue:
+    invitation = alive(token)
+    email, account_id, times = invitation.email, invitation.account_id, invitation.times_sent
+    known = User.by_email(db.session(), email)
+    if known is None:
+        return come_new(token, invitation)
+    if not current_user.is_authenticated:
+        return redirect(
+            url_for("session.sign_in", next=url_for("invitations.show", token=token)), 303
+        )
+    person = signed_in(owing=True)
+    now, address = parts().clock.now(), request.remote_addr or ""
+    actions.accept_as(db.session(), invitation.id, times, person.id, address, now)
+    session[ACCOUNT] = account_id
+    say(Message("You are in."))
+    return redirect(url_for("session.home"), 303)
+
+
+def come_new(token: str, invitation: Invitation) -> ResponseReturnValue:
+    form, now = request.form, parts().clock.now()
+    try:
+        user_id = actions.accept_as_new(
+            db.session(),
+            invitation.id,
+            invitation.times_sent,
+            form.get("name", ""),
+            form.get("password", ""),
+            request.remote_addr or "",
+            now,
+        )
+    except Invalid as invalid:
+        return page(token, alive(token), invalid.fields), 422
+    begin_session(user_id, "password")
+    return redirect(url_for("session.home"), 303)
+
+
+def page(token: str, invitation: Invitation, errors: dict[str, str]) -> str:
+    known = User.by_email(db.session(), invitation.email)
+    me = signed_in(owing=True).email if current_user.is_authenticated else ""
+    account = db.session.get_one(Account, invitation.account_id)
+    return render_template(
+        "users/invitation.html",
+        token=token,
+        email=invitation.email,
+        account=account.name,
+        roles=in_words(set(invitation.in_roles())),
+        is_known=known is not None,
+        me=me,
+        name=request.form.get("name", ""),
+        errors=errors,
+    )
+
+
+def alive(token: str) -> Invitation:
+    """Raises `NotFound` for a link that is not ours, and `Refusal` for one that is dead."""
+    value = signed_links.read(str(current_app.secret_key), signed_links.INVITATION, token)
+    if value is None:
+        raise NotFound("That invitation")
+    invitation_id, times_sent = value
+    invitation = db.session.get(Invitation, invitation_id)
+    now = parts().clock.now()
+    if invitation is None or not invitation.can_be_accepted(times_sent, now):
+        raise Refusal(actions.DEAD)
+    return invitation

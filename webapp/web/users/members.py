@@ -1,0 +1,192 @@
+"""Users: who belongs to the account, in which roles, and who is invited."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.users import invitations, members
+from webapp.actions.users.second_factor import require_second_factor
+from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
+from webapp.domain.users.user import Right, Role
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.users.members import read_person, read_users
+from webapp.web.http import forms, rate_limits
+from webapp.web.http.access import Person, link_is_where, permit
+from webapp.web.http.responses import Question, ask_first, go_to, show, wants_fragment
+from webapp.web.payment_methods.responses import fields_of, status_of
+
+blueprint = Blueprint("users", __name__, url_prefix="/settings/users")
+
+ONE = "/<int:user_id>"
+INVITATION = "/invitations/<int:invitation_id>"
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return page(permit(Right.USERS))
+
+
+@blueprint.post("/invitations")
+def invite() -> ResponseReturnValue:
+    person = permit(Right.USERS, confirmed=True, proved=True)
+    email, roles, it = request.form.get("email", ""), roles_in_form(), parts()
+    try:
+        rate_limits.invitation(person)
+        invited = invitations.invite(
+            db.session(), person.account_id, email, roles, person.actor, it.clock.now()
+        )
+    except (Invalid, TooOften) as refusal:
+        db.session.rollback()
+        errors = fields_of(refusal) or {"email": refusal.sentence}
+        return page(person, email=email, roles=frozenset(roles), errors=errors), status_of(refusal)
+    it.wake()
+    where = link_is_where(person, invited.email)
+    return go_to("users.index", Message(f"{invited.email} is invited. {where}"))
+
+
+@blueprint.post(f"{INVITATION}/sendings")
+def send_again(invitation_id: int) -> ResponseReturnValue:
+    person = permit(Right.USERS, confirmed=True)
+    it = parts()
+    rate_limits.invitation(person)
+    invited = invitations.invite_again(
+        db.session(), person.account_id, invitation_id, person.actor, it.clock.now()
+    )
+    it.wake()
+    return go_to("users.index", Message(link_is_where(person, invited.email)))
+
+
+@blueprint.post(f"{INVITATION}/revocation")
+def revoke(invitation_id: int) -> ResponseReturnValue:
+    person = permit(Right.USERS)
+    now = parts().clock.now()
+    invited = invitations.revoke_invitation(
+        db.session(), person.account_id, invitation_id, person.actor, now
+    )
+    return go_to("users.index", Message(f"The invitation of {invited.email} is withdrawn."))
+
+
+@blueprint.get(f"{ONE}/roles")
+def roles(user_id: int) -> ResponseReturnValue:
+    return dialog(permit(Right.USERS), user_id, "roles")
+
+
+@blueprint.post(f"{ONE}/roles")
+def change_roles(user_id: int) -> ResponseReturnValue:
+    person = permit(Right.USERS, proved=True)
+    chosen, now = roles_in_form(), parts().clock.now()
+    try:
+        user = members.change_roles(
+            db.session(), person.account_id, user_id, chosen, person.actor, now
+        )
+    except Refusal as refusal:
+        return refused(person, user_id, "roles", refusal)
+    return go_to("users.index", Message(f"The roles of {user.name} are changed."))
+
+
+@blueprint.get(f"{ONE}/removal")
+def removal(user_id: int) -> ResponseReturnValue:
+    return dialog(permit(Right.USERS), user_id, "removal")
+
+
+@blueprint.post(f"{ONE}/removal")
+def remove(user_id: int) -> ResponseReturnValue:
+    person = permit(Right.USERS, proved=True)
+    try:
+        user = members.remove_person(
+            db.session(), person.account_id, user_id, person.actor, parts().clock.now()
+        )
+    except Refusal as refusal:
+        return refused(person, user_id, "removal", refusal)
+    return go_to("users.index", Message(f"{user.name} no longer belongs to this account."))
+
+
+@blueprint.get(f"{ONE}/ownership")
+def ownership(user_id: int) -> ResponseReturnValue:
+    return dialog(permit(Right.OWNERSHIP), user_id, "ownership")
+
+
+@blueprint.post(f"{ONE}/ownership")
+def hand_over(user_id: int) -> ResponseReturnValue:
+    person = permit(Right.OWNERSHIP, proved=True)
+    it = parts()
+    try:
+        user = members.hand_over(
+            db.session(), person.account_id, user_id, person.actor, it.clock.now()
+        )
+    except Refusal as refusal:
+        return refused(person, user_id, "ownership", refusal)
+    it.wake()
+    return go_to("users.index", Message(f"{user.name} is the owner now."))
+
+
+@blueprint.get("/second-factor")
+def requirement() -> ResponseReturnValue:
+    """Asked first: it acts on everyone (P5)."""
+    person = permit(Right.USERS)
+    screen = read_users(db.session(), person.account_id, person.id, parts().clock.now())
+    without, everyone = screen.without_second_factor, len(screen.people)
+    you = ", you too" if not person.has_second_factor else ""
+    here, there = url_for("users.require"), url_for("users.index")
+    if screen.second_factor_required:
+        question = Question(
+            title="Make two-step sign-in optional?",
+            text="Each person can then turn it off, and a stolen password alone can be enough.",
+            button="Make optional",
+            action=here,
+            there=there,
+            fields=(("on", "0"),),
+        )
+    else:
+        question = Question(
+            title="Require two-step sign-in for everyone?",
+            text=f"{without} of {everyone} people will have to set it up before they go on{you}."
+            if without
+            else "Everyone has set it up already, and can no longer turn it off.",
+            button="Require for everyone",
+            action=here,
+            there=there,
+            fields=(("on", "1"),),
+        )
+    return ask_first(person, "users", question)
+
+
+@blueprint.post("/second-factor")
+def require() -> ResponseReturnValue:
+    """Whether everybody in the account must have two-step sign-in."""
+    person = permit(Right.USERS, proved=True)
+    on, now = forms.wished(), parts().clock.now()
+    require_second_factor(db.session(), person.account_id, on, person.actor, now)
+    words = "Everybody is asked for two-step sign-in." if on else "Two-step sign-in is up to each."
+    return go_to("users.index", Message(words))
+
+
+def roles_in_form() -> list[Role]:
+    """Those that are known, each once; what is no role is as if it was not sent."""
+    sent = set(request.form.getlist("roles"))
+    return [role for role in Role if role.value in sent]
+
+
+def page(person: Person, **typed: object) -> str:
+    now = parts().clock.now()
+    screen = read_users(db.session(), person.account_id, person.id, now, **typed)  # type: ignore[arg-type]  # what was typed
+    may_hand_over = person.may(Right.OWNERSHIP)
+    return show(person, "users/index.html", "users", screen=screen, may_hand_over=may_hand_over)
+
+
+def dialog(person: Person, user_id: int, about: str, refusal: Refusal | None = None) -> str:
+    """One of the three questions about a person, in a dialog or as a page of its own."""
+    it = read_person(db.session(), person.account_id, user_id, person.id)
+    errors = fields_of(refusal) if refusal else {}
+    words = "" if errors or refusal is None else refusal.sentence
+    part = f"users/_{about}_dialog.html"
+    template = part if wants_fragment() else "users/dialog.html"
+    context = {"row": it, "part": part, "errors": errors, "refusal": words}
+    return show(person, template, "users", **context)
+
+
+def refused(person: Person, user_id: int, about: str, refusal: Refusal) -> ResponseReturnValue:
+    db.session.rollback()
+    if isinstance(refusal, NotFound):
+        raise refusal
+    return dialog(person, user_id, about, refusal), status_of(refusal)

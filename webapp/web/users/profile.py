@@ -1,0 +1,50 @@
+"""A person's own page: everybody who is signed in has one."""
+
+from dataclasses import replace
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.users.change_name import change_name
+from webapp.domain.shared.errors import Refusal
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.reads.users.profile import ProfileScreen, read_profile
+from webapp.web.http.access import Person, signed_in
+from webapp.web.http.responses import go_to, show
+from webapp.web.payment_methods.responses import fields_of, status_of
+
+blueprint = Blueprint("profile", __name__)
+
+
+@blueprint.get("/settings/profile")
+def index() -> ResponseReturnValue:
+    person = signed_in()
+    return page(person, read(person))
+
+
+@blueprint.post("/settings/profile/name")
+def rename() -> ResponseReturnValue:
+    person = signed_in()
+    name = request.form.get("name", "")
+    try:
+        change_name(db.session(), person.id, name, person.actor, parts().clock.now())
+    except Refusal as refusal:
+        screen = typed(person, fields_of(refusal), name=name)
+        return page(person, screen), status_of(refusal)
+    return go_to("profile.index", Message("Your name is saved."))
+
+
+def read(person: Person) -> ProfileScreen:
+    here = person.session_id
+    return read_profile(db.session(), person.id, person.account_id, here, parts().clock)
+
+
+def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:
+    """The page with what was typed, and an error beside each bad field."""
+    db.session.rollback()
+    return replace(read(person), errors=errors, **fields)  # type: ignore[arg-type]  # all texts
+
+
+def page(person: Person, screen: ProfileScreen) -> str:
+    return show(person, "users/profile/index.html", "profile", screen=screen)

@@ -1,0 +1,109 @@
+"""Two-step sign-in: setting it up, its recovery codes, and turning it off."""
+
+from flask import Blueprint, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.actions.users import second_factor as actions
+from webapp.domain.shared.errors import Refusal
+from webapp.domain.users import second_factor
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.http.access import Person, insist_on_confirmed, prove, signed_in
+from webapp.web.http.form_signer import FormSigner
+from webapp.web.http.responses import Question, ask_first, go_to, show
+from webapp.web.payment_methods.responses import fields_of, status_of
+from webapp.web.templating.icons import qr_code
+
+blueprint = Blueprint("second_factor", __name__)
+
+
+@blueprint.get("/settings/second-factor/new")
+def new() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    if person.has_second_factor:
+        return redirect(url_for("profile.index"))
+    return set_up_page(person, second_factor.new_secret())
+
+
+@blueprint.post("/settings/second-factor")
+def create() -> ResponseReturnValue:
+    """The codes stand in this one answer and nowhere else."""
+    person = signed_in(owing=True)
+    insist_on_confirmed(person)
+    secret = own_secret(person)
+    prove(person)
+    session, now = db.session(), parts().clock.now()
+    code = request.form.get("code", "")
+    try:
+        codes = actions.turn_on(
+            session, person.id, secret, code, person.actor, now, keep=person.session_id
+        )
+    except Refusal as refusal:
+        if not fields_of(refusal):
+            return go_to("profile.index", Message(refusal.sentence, "bad"))
+        return set_up_page(person, secret, fields_of(refusal)["code"]), status_of(refusal)
+    return codes_page(person, codes, "Two-step sign-in is on")
+
+
+@blueprint.post("/settings/second-factor/recovery-codes")
+def renew_codes() -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    now = parts().clock.now()
+    codes = actions.renew_recovery_codes(db.session(), person.id, person.actor, now)
+    return codes_page(person, codes, "New recovery codes")
+
+
+@blueprint.get("/settings/second-factor/removal")
+def removal() -> ResponseReturnValue:
+    """Asked first: it makes the account easier to enter (P5)."""
+    question = Question(
+        title="Turn off two-step sign-in?",
+        text="Signing in then asks for your password alone. Your recovery codes stop working."
+        " We email you that it is off.",
+        button="Turn off",
+        action=url_for("second_factor.remove"),
+        there=url_for("profile.index"),
+    )
+    return ask_first(signed_in(), "profile", question)
+
+
+@blueprint.post("/settings/second-factor/removal")
+def remove() -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    try:
+        now, here = parts().clock.now(), person.session_id
+        actions.turn_off(db.session(), person.id, person.actor, now, keep=here)
+    except Refusal as refusal:
+        return go_to("profile.index", Message(refusal.sentence, "bad"))
+    return go_to("profile.index", Message("Two-step sign-in is off."))
+
+
+def set_up_page(person: Person, secret: str, error: str = "") -> str:
+    address = second_factor.address(secret, person.email)
+    context = {
+        "state": forms().sign([person.id, secret]),
+        "qr": qr_code(address),
+        "address": address,
+        "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        "required": person.owes_second_factor,
+        "error": error,
+    }
+    return show(person, "users/second_factor/new.html", "profile", **context)
+
+
+def codes_page(person: Person, codes: list[str], title: str) -> str:
+    return show(person, "users/second_factor/codes.html", "profile", codes=codes, title=title)
+
+
+def own_secret(person: Person) -> str:
+    """The secret that this person's form was made with: nobody can choose one for them."""
+    whose, secret = forms().read(request.form.get("state", ""))
+    if whose != person.id:
+        abort(400)
+    return str(secret)
+
+
+def forms() -> FormSigner:
+    return FormSigner("second factor")

@@ -1,0 +1,185 @@
+"""Signing in, in one step or two, and out."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
+
+from webapp.actions.users import sessions
+from webapp.actions.users.passkeys import sign_in_with_passkey
+from webapp.actions.users.sign_in import finish_sign_in
+from webapp.actions.users.sign_in import sign_in as check
+from webapp.domain.shared.errors import Refusal, TooOften
+from webapp.domain.users.user import User
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.http import rate_limits
+from webapp.web.http.access import Person, begin_session, prove, signed_in
+from webapp.web.http.menu import first_page
+from webapp.web.http.passkey_challenges import relying_party, take_challenge
+from webapp.web.http.responses import go_to, said, say
+
+blueprint = Blueprint("session", __name__)
+
+WRONG = "That e-mail address and password do not belong together."
+NOWHERE = "You belong to no account here any more. Ask the owner of one to invite you."
+WRONG_CODE = "That code is not right, or it has been used"
+
+HALF = "half"
+"""In the session: who has given their password and is asked for their code."""
+HALF_LASTS = timedelta(minutes=10)
+
+
+@blueprint.get("/")
+def home() -> ResponseReturnValue:
+    return redirect(url_for(first_page(signed_in())))
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return redirect(way_on(signed_in(owing=True)))
+    return form()
+
+
+@blueprint.get("/session")
+def here() -> ResponseReturnValue:
+    """Who is signed in, and the token of their forms, for a page of theirs that is still open."""
+    person = signed_in(owing=True)
+    return {"who": person.who, "token": generate_csrf()}
+
+
+@blueprint.post("/sign-in")
+def start() -> ResponseReturnValue:
+    if request.form.get("credential"):
+        return enter_by_passkey()
+    email, password = request.form.get("email", ""), request.form.get("password", "")
+    remember = request.form.get("remember") == "1"
+    now = parts().clock.now()
+    try:
+        rate_limits.sign_in(email)
+    except TooOften as refusal:
+        return form(email, refusal.sentence), 429
+    user_id = check(db.session(), email, password, request.remote_addr or "", now)
+    user = User.with_accounts(db.session(), user_id) if user_id is not None else None
+    if user is None:
+        return form(email, WRONG), 422
+    rate_limits.signed_in(email)
+    if user.has_second_factor:
+        session.clear()
+        since = int(now.timestamp())
+        session[HALF] = [user.id, user.session_version, since, remember]
+        return redirect(url_for("session.code", next=safe_next() or None), 303)
+    return enter(user, "password", remember=remember)
+
+
+@blueprint.get("/sign-in/code")
+def code() -> ResponseReturnValue:
+    if half_in() is None:
+        return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
+    return render_template("users/session/code.html", error="", next=safe_next())
+
+
+@blueprint.post("/sign-in/code")
+def finish() -> ResponseReturnValue:
+    user = half_in()
+    if user is None:
+        say(Message("That took too long. Sign in again.", "bad"))
+        return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
+    text, now = request.form.get("code", ""), parts().clock.now()
+    try:
+        rate_limits.code(user.id)
+    except TooOften as refusal:
+        error = refusal.sentence
+        return render_template("users/session/code.html", error=error, next=safe_next()), 429
+    if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
+        return render_template("users/session/code.html", error=WRONG_CODE, next=safe_next()), 422
+    rate_limits.code_was_right(user.id)
+    return enter(user, "password and code", remember=bool(session[HALF][3]))
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        sessions.sign_out(db.session(), signed_in(owing=True).session_id)
+    session.clear()
+    return redirect(url_for("session.sign_in"), 303)
+
+
+@blueprint.post("/sign-out/everywhere")
+def sign_out_everywhere() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    sessions.sign_out_everywhere(db.session(), person.id, person.actor, parts().clock)
+    session.clear()
+    say(Message("You are signed out everywhere."))
+    return redirect(url_for("session.sign_in"), 303)
+
+
+@blueprint.post("/settings/profile/sessions/others/end")
+def sign_out_others() -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    here, clock = person.session_id, parts().clock
+    sessions.sign_out_everywhere(db.session(), person.id, person.actor, clock, keep=here)
+    return go_to("profile.index", Message("All other sessions have ended."))
+
+
+@blueprint.post("/settings/profile/sessions/<int:session_id>/end")
+def end(session_id: int) -> ResponseReturnValue:
+    person = signed_in()
+    prove(person)
+    now = parts().clock.now()
+    device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
+    return go_to("profile.index", Message(f"{device} is signed out."))
+
+
+def enter_by_passkey() -> ResponseReturnValue:
+    """A passkey is a device and a fingerprint, face or PIN: no code is asked for."""
+    credential, address = request.form["credential"], request.remote_addr or ""
+    challenge, party, now = take_challenge(), relying_party(), parts().clock.now()
+    try:
+        user_id = sign_in_with_passkey(db.session(), credential, challenge, party, address, now)
+    except Refusal as refusal:
+        return form("", refusal.sentence), 422
+    user = db.session.get_one(User, user_id)
+    return enter(user, "passkey", remember=request.form.get("remember") == "1")
+
+
+def form(email: str = "", error: str = "") -> str:
+    context = {"email": email, "error": error, "next": safe_next(), "message": said()}
+    return render_template("users/session/sign_in.html", **context)
+
+
+def enter(user: User, signed_in_with: str, *, remember: bool) -> ResponseReturnValue:
+    person = begin_session(user.id, signed_in_with, remember=remember)
+    if person is None:
+        return form(user.email, NOWHERE), 422
+    return redirect(way_on(person), 303)
+
+
+def half_in() -> User | None:
+    """Who gave their password within the last ten minutes, and nothing has ended that since."""
+    user_id, version, since, _ = session.get(HALF, (0, 0, 0, False))
+    user = User.with_accounts(db.session(), user_id)
+    age = parts().clock.now().timestamp() - since
+    if user is None or user.session_version != version or abs(age) > HALF_LASTS.total_seconds():
+        return None
+    return user
+
+
+def way_on(person: Person) -> str:
+    """Where to go after signing in: where they wanted to, or the first page that they may see."""
+    return safe_next() or url_for(first_page(person))
+
+
+def safe_next() -> str:
+    """The address they wanted to go to, if it is one of ours."""
+    wished = request.values.get("next", "")
+    parsed = urlsplit(wished)
+    ours = wished.startswith("/") and not wished.startswith(("//", "/\\"))
+    if ours and not parsed.scheme and not parsed.netloc and wished.isprintable():
+        return wished
+    return ""

@@ -1,0 +1,71 @@
+"""A company signs up, and its owner is in at once; what moves money waits for the e-mail's link."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.actions.users import sign_up as action
+from webapp.domain.shared.errors import Invalid, TooOften
+from webapp.extensions import db, parts
+from webapp.reads.message import Message
+from webapp.web.http import rate_limits
+from webapp.web.http.access import (
+    begin_session,
+    lead_to,
+    link_is_where,
+    page_of_the_form,
+    signed_in,
+)
+from webapp.web.http.menu import first_page
+from webapp.web.http.responses import say
+
+blueprint = Blueprint("sign_up", __name__)
+
+FIELDS = {"name": "company", "owner_name": "name"}
+"""As the form calls what the action calls otherwise."""
+
+
+@blueprint.get("/sign-up")
+def new() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return redirect(url_for(first_page(signed_in(owing=True))))
+    return page({})
+
+
+@blueprint.post("/sign-up")
+def create() -> ResponseReturnValue:
+    it, form = parts(), request.form
+    try:
+        rate_limits.sign_up()
+        user_id = action.sign_up(
+            db.session(),
+            company=form.get("company", ""),
+            name=form.get("name", ""),
+            email=form.get("email", ""),
+            password=form.get("password", ""),
+            time_zone=form.get("time_zone") or "UTC",
+            address=request.remote_addr or "",
+            now=it.clock.now(),
+        )
+    except Invalid as invalid:
+        errors = {FIELDS.get(field, field): error for field, error in invalid.fields.items()}
+        return page(errors), 422
+    except TooOften as refusal:
+        return page({"form": refusal.sentence}), 429
+    it.wake()
+    begin_session(user_id, "password")
+    return redirect(url_for("session.home"), 303)
+
+
+@blueprint.post("/settings/profile/confirmations")
+def send_again() -> ResponseReturnValue:
+    person = signed_in(owing=True)
+    it = parts()
+    action.send_confirmation_again(db.session(), person.id, it.clock.now())
+    it.wake()
+    say(Message(link_is_where(person)))
+    return lead_to(page_of_the_form() or url_for("profile.index"))
+
+
+def page(errors: dict[str, str]) -> str:
+    return render_template("users/session/sign_up.html", errors=errors, typed=request.form)
