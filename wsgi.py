@@ -48,7 +48,7 @@ REFUSED = 3
 """Exit code of a worker whose server is to stop; after others gunicorn starts the next worker."""
 
 
-def insist_on_good_start(app: Flask) -> None:
+def require_good_start(app: Flask) -> None:
     if refusals := check_start(app):
         print(*refusals, sep="\n", file=sys.stderr)  # noqa: T201
         sys.exit(REFUSED)
@@ -58,9 +58,9 @@ def serve(published: Path) -> Flask:
     """The application with its worker and its scheduler in this process."""
     background = Background()
     app = create_app(
-        settings, wake=background.worker.wake, shift=background.shift, static=published
+        settings, wake=background.worker.wake, supervisor=background.supervisor, static=published
     )
-    insist_on_good_start(app)
+    require_good_start(app)
     background.start(app)
     # For the server to stop (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
     # closed the worker's threads.
@@ -82,6 +82,6 @@ try:
             app = serve(published)
         else:
             app = create_app(settings, static=published)
-            insist_on_good_start(app)
+            require_good_start(app)
 except BadSetting as error:
     sys.exit(str(error))

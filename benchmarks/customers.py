@@ -22,7 +22,7 @@ from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.usage.record import Usage
 from webapp.domain.users.user import Membership, User
-from webapp.extensions import Parts, db
+from webapp.extensions import Services, db
 from webapp.processors.sandbox.cards import passes_luhn
 from webapp.processors.sandbox.form import token_for
 
@@ -46,9 +46,9 @@ class Customer:
     api_key: str
 
 
-def sign_up(it: Parts, *, balance: int = 100 * MICROS, cards: int = 1) -> Customer:
+def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) -> Customer:
     """With settings that refill below 50.00, and nine records of usage of 0.50 each."""
-    session, now = db.session(), it.clock.now()
+    session, now = db.session(), services.clock.now()
     email = f"owner-{next(_numbers)}@example.com"
     made = create_account(
         session,
@@ -60,11 +60,11 @@ def sign_up(it: Parts, *, balance: int = 100 * MICROS, cards: int = 1) -> Custom
         actor=COMMAND_LINE,
         now=now,
     )
-    add_cards(it, made.account_id, cards)
+    add_cards(services, made.account_id, cards)
     version = LowBalanceSettings.of(session, made.account_id).version
-    apply_settings(session, made.account_id, SETTINGS, version, COMMAND_LINE, now, it.policy)
+    apply_settings(session, made.account_id, SETTINGS, version, COMMAND_LINE, now, services.policy)
     for _ in range(9):
-        debit(it, made.account_id, MICROS // 2)
+        debit(services, made.account_id, MICROS // 2)
     return Customer(made.account_id, email, made.api_key)
 
 
@@ -74,26 +74,26 @@ def owner_of(account_id: int) -> Customer:
     return Customer(account_id, db.session.execute(query).scalar_one(), api_key="")
 
 
-def add_cards(it: Parts, account_id: int, cards: int) -> list[int]:
+def add_cards(services: Services, account_id: int, cards: int) -> list[int]:
     """Their ids. All with auto-charge on."""
-    session, processor = db.session(), it.processors[it.card_processor]
+    session, processor = db.session(), services.processors[services.card_processor]
     ids = []
     for _ in range(cards):
-        token = token_for(homes.sandbox(it), _form(), it.clock.now())
-        around = (COMMAND_LINE, processor, it.clock, it.policy)
+        token = token_for(homes.sandbox(services), _form(), services.clock.now())
+        around = (COMMAND_LINE, processor, services.clock, services.policy)
         card = add_card(session, account_id, token, *around)
         if isinstance(card, Asked):
             raise RuntimeError("these cards are saved without a challenge")
         ids.append(card.id)
-        now = it.clock.now()
-        set_auto_charge(session, account_id, card.id, True, COMMAND_LINE, now, it.policy)
+        now = services.clock.now()
+        set_auto_charge(session, account_id, card.id, True, COMMAND_LINE, now, services.policy)
     return ids
 
 
-def debit(it: Parts, account_id: int, amount: int) -> None:
-    now = it.clock.now()
+def debit(services: Services, account_id: int, amount: int) -> None:
+    now = services.clock.now()
     usage = Usage(amount, f"call-{next(_numbers)}", now, "Outbound calls, Ireland mobile")
-    post_usage(db.session(), account_id, [usage], now, it.policy)
+    post_usage(db.session(), account_id, [usage], now, services.policy)
 
 
 def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:

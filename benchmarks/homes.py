@@ -12,19 +12,19 @@ from flask_migrate import upgrade
 
 from benchmarks.servers import environment
 from webapp.app import create_app
-from webapp.extensions import Parts, db, parts
+from webapp.extensions import Services, db, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.settings import Settings
 
 
 @contextmanager
-def application(home: Path, **more: str) -> Iterator[Parts]:
+def application(home: Path, **more: str) -> Iterator[Services]:
     """Within it, `db.session()` is the home's; `more` are settings by their variable."""
     app = _create(home, **more)
     with app.app_context():
         try:
-            yield parts(app)
+            yield services(app)
         finally:
             close(app)
 
@@ -39,11 +39,11 @@ def copy_home(source: Path, home: Path) -> Path:
     return shutil.copytree(source, home, dirs_exist_ok=True)
 
 
-def sandbox(it: Parts) -> SandboxBooks:
+def sandbox(services: Services) -> SandboxBooks:
     """The pretend processor's books: a default installation has them."""
-    if it.sandbox is None:
+    if services.sandbox is None:
         raise RuntimeError("a default installation charges in the sandbox")
-    return it.sandbox
+    return services.sandbox
 
 
 def prove(home: Path) -> None:
@@ -68,7 +68,7 @@ def close(app: Flask) -> None:
     """Let go of the home's files, so that they can be copied."""
     db.session.remove()
     db.engine.dispose()
-    sandbox(parts(app)).close()
+    sandbox(services(app)).close()
 
 
 def _create(home: Path, **more: str) -> Flask:

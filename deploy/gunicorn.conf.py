@@ -87,7 +87,7 @@ def post_worker_init(worker):
     leave = signal.getsignal(signal.SIGTERM)
 
     def close_and_leave(number, frame):
-        background.shift.close()
+        background.supervisor.close()
         leave(number, frame)
 
     signal.signal(signal.SIGTERM, close_and_leave)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from webapp.database import schema_version
 from webapp.database.base import Base, UtcDateTime
-from webapp.extensions import parts
+from webapp.extensions import services
 
 handed_over = context.config.attributes.get("engine")
 engine = handed_over or current_app.extensions["migrate"].db.engine
@@ -22,21 +22,24 @@ def render_item(kind, item, autogen_context):
     return False
 
 
-def insist_on_ours():
+def require_ours():
     """Raises `OtherVersion`: for what a newer Ballast has migrated, and for what is lost."""
     file = Path(engine.url.database or "")
     # SQLite itself leaves no empty file: one of ours was cut off or replaced.
     if engine.dialect.name == "sqlite" and file.is_file() and not file.stat().st_size:
         raise schema_version.LostDatabase(f"'{file}'")
     with engine.connect() as connection:
-        if not schema_version.has_been_migrated(connection) and parts().settings.mark_file.exists():
+        if (
+            not schema_version.has_been_migrated(connection)
+            and services().settings.mark_file.exists()
+        ):
             raise schema_version.LostDatabase
-        schema_version.insist_on_known(connection)
+        schema_version.require_known(connection)
 
 
 def run():
     if not handed_over:
-        insist_on_ours()
+        require_ours()
     with engine.connect().execution_options(writes=True) as connection:
         context.configure(
             connection=connection,
@@ -59,8 +62,8 @@ def run():
 def finish(before, after):
     if before != after:
         click.echo(f"Migrated the database from {before or 'nothing'} to {after or 'nothing'}.")
-    if after and not parts().settings.mark_file.exists():
-        parts().settings.mark()
+    if after and not services().settings.mark_file.exists():
+        services().settings.mark()
 
 
 run()

@@ -194,11 +194,11 @@ def app(
 ):
     app = create_app(settings_in(home, DATABASE_URL=database, **environ), clock=clock)
     app.config["WTF_CSRF_ENABLED"] = False  # tests/web/users/test_session.py asks for it
-    parts = app.extensions["ballast"]
-    cards = SandboxProcessor(parts.sandbox, clock, sleep=lambda seconds: None)
-    paypal = SandboxPayPal(parts.sandbox, clock, sleep=lambda seconds: None)
-    processors = {**parts.processors, cards.name: cards, paypal.name: paypal}
-    app.extensions["ballast"] = replace(parts, processors=processors)
+    services = app.extensions["ballast"]
+    cards = SandboxProcessor(services.sandbox, clock, sleep=lambda seconds: None)
+    paypal = SandboxPayPal(services.sandbox, clock, sleep=lambda seconds: None)
+    processors = {**services.processors, cards.name: cards, paypal.name: paypal}
+    app.extensions["ballast"] = replace(services, processors=processors)
     # The context that tests hold would keep one request's person for the next request.
     forget = app.before_request_funcs.setdefault(None, [])
     forget.insert(0, lambda: g.pop("_login_user", None) and None)

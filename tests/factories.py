@@ -37,7 +37,7 @@ from webapp.domain.api_keys.api_key import ALL, KeyChoice
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod, listed
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import money, signed_links
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMode
@@ -152,10 +152,10 @@ class World:
     def __init__(self, app, session: Session) -> None:
         self.app = app
         self.session = session
-        self.parts = app.extensions["ballast"]
-        self.clock: MovableClock = self.parts.clock
-        self.books = self.parts.sandbox
-        self.policy: Policy = self.parts.policy
+        self.services = app.extensions["ballast"]
+        self.clock: MovableClock = self.services.clock
+        self.books = self.services.sandbox
+        self.policy: Policy = self.services.policy
         self.references = count(1)
         self.created = self.account()
         self.account_id = self.created.account_id
@@ -204,7 +204,7 @@ class World:
             account_id or self.account_id,
             token_for(self.books, form, now),
             self.owner,
-            self.parts.processors["sandbox"],
+            self.services.processors["sandbox"],
             self.clock,
             self.policy,
             consent=consent,
@@ -215,7 +215,7 @@ class World:
             self.session,
             self.account_id,
             self.owner,
-            self.parts.processors["sandbox_paypal"],
+            self.services.processors["sandbox_paypal"],
             self.clock,
             return_to="/",
         )
@@ -226,7 +226,7 @@ class World:
             self.account_id,
             asked.setup_id,
             self.owner,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
         )
@@ -237,14 +237,14 @@ class World:
             self.session,
             self.account_id,
             payment.attempts[-1].id,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
             give_up=give_up,
         )
 
     def address_of(self, payment):
-        return challenge_address(self.session, payment, self.parts.processors)
+        return challenge_address(self.session, payment, self.services.processors)
 
     def cards(self, *numbers):
         """Several cards in this order, all with auto-charge on."""
@@ -359,7 +359,7 @@ class World:
             self.account_id,
             method_id,
             self.owner,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
         )
@@ -372,7 +372,7 @@ class World:
             micros(amount),
             key or token_hex(16),
             self.owner,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
         )
@@ -384,7 +384,7 @@ class World:
             micros(amount),
             key or token_hex(16),
             self.owner,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
         )
@@ -396,7 +396,7 @@ class World:
             attempt.id,
             key or token_hex(16),
             self.owner,
-            self.parts.processors,
+            self.services.processors,
             self.clock,
             self.policy,
             by_link=by_link,
@@ -406,7 +406,7 @@ class World:
         """Run these jobs of the timetable, or all of them, once."""
         for job in JOBS:
             if not names or job.name in names:
-                job.run(self.session, self.parts)
+                job.run(self.session, self.services)
                 self.session.rollback()
 
     def work(self):
@@ -427,7 +427,7 @@ class World:
         return receipts
 
     def receive(self, processor, body, headers):
-        processor = self.parts.processors[processor]
+        processor = self.services.processors[processor]
         return receive_event(self.session, processor, body, headers, self.clock, self.policy)
 
     def next_answer(self, kind, **told):

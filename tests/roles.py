@@ -27,7 +27,7 @@ from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.method_setups import MethodSetup
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.settings import LowBalanceSettings

@@ -34,7 +34,7 @@ class StripeSide:
         self.lost = []
 
     def card(self):
-        processor = self.world.parts.processors[self.name]
+        processor = self.world.services.processors[self.name]
         form = open_card_form(self.world.session, self.world.account_id, processor)
         token = self.there.confirm_setup(form["client_secret"], PAYS)["id"]
         around = (self.world.owner, processor, self.world.clock, self.world.policy)
@@ -72,7 +72,7 @@ class PayPalSide:
         self.lost = []
 
     def agreement(self, email="ana@example.com"):
-        world, processor = self.world, self.world.parts.processors[self.name]
+        world, processor = self.world, self.world.services.processors[self.name]
         allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
         around = (world.owner, processor, world.clock)
         asked = link_paypal(world.session, world.account_id, *around, return_to="/back")
@@ -96,7 +96,7 @@ class PayPalSide:
 @pytest.fixture
 def stripe(world):
     with StandIn(world.clock.now) as there:
-        world.parts.processors["stripe"] = StripeProcessor(
+        world.services.processors["stripe"] = StripeProcessor(
             world.clock,
             secret_key=SECRET_KEY,
             publishable_key=PUBLISHABLE_KEY,
@@ -110,7 +110,7 @@ def stripe(world):
 @pytest.fixture
 def paypal(world):
     with paypal_stand_in.StandIn(world.clock.now) as there:
-        world.parts.processors["paypal"] = PayPal(
+        world.services.processors["paypal"] = PayPal(
             DatabaseNotebook("paypal", lambda: db.engine),
             world.clock,
             base=there.address,

@@ -31,7 +31,7 @@ def ask(world: World, amount="1000.00", currency="USD", key=None) -> WireRequest
         world.owner,
         world.clock.now(),
         world.policy,
-        world.parts.bank,
+        world.services.bank,
     )
 
 
@@ -44,7 +44,7 @@ def prove(world: World, wire: WireRequest, content=PDF, name="transfer.pdf") -> 
         content,
         world.owner,
         world.clock.now(),
-        world.parts.proofs,
+        world.services.proofs,
     )
 
 
@@ -77,7 +77,7 @@ def again(world: World, wire: WireRequest) -> WireRequest:
 
 
 def proof_files(world: World) -> list:
-    return [path for path in (world.parts.settings.home / "proofs").rglob("*") if path.is_file()]
+    return [path for path in (world.services.settings.home / "proofs").rglob("*") if path.is_file()]
 
 
 def audited(world: World) -> list[str]:

@@ -13,16 +13,16 @@ from webapp.clock import Clock
 from webapp.database.schema_version import SCRIPT_LOCATION
 from webapp.delivery.mailer import OutboxMailer, SmtpMailer
 from webapp.delivery.proof_storage import ProofFolder
-from webapp.delivery.webhook_sender import HttpCourier
+from webapp.delivery.webhook_sender import HttpWebhookSender
 from webapp.domain.shared import signed_links, vault
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.shared.provider import Provider
 from webapp.domain.wires.bank_details import BankDetails
-from webapp.extensions import Parts, csrf, db, login_manager, migrate, tune
+from webapp.extensions import Services, csrf, db, login_manager, migrate, tune
 from webapp.ports import Mailer
 from webapp.processors.registry import choose
 from webapp.settings import ROOT, Settings
-from webapp.supervisor import Shift
+from webapp.supervisor import Supervisor
 from webapp.web import pages
 from webapp.web.http import static_files, trusted_proxies
 
@@ -42,7 +42,7 @@ def create_app(
     mailer: Mailer | None = None,
     wake: Callable[[], None] = do_nothing,
     static: Path = STATIC,
-    shift: Shift | None = None,
+    supervisor: Supervisor | None = None,
 ) -> Flask:
     """Build the application and everything it calls, as the settings say.
 
@@ -74,7 +74,7 @@ def create_app(
         SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
     )
-    app.extensions["ballast"] = build_parts(settings, clock, mailer, wake, shift)
+    app.extensions["ballast"] = build_parts(settings, clock, mailer, wake, supervisor)
     db.init_app(app)
     migrate.init_app(app, db, directory=SCRIPT_LOCATION, render_as_batch=True)
     csrf.init_app(app)
@@ -87,7 +87,7 @@ def create_app(
     api.register(app)
     cli.register(app)
     static_files.serve(app, static, behind_tls=behind_tls)
-    trusted_proxies.believe(app, settings.trusted_proxies)
+    trusted_proxies.trust(app, settings.trusted_proxies)
     return app
 
 
@@ -111,8 +111,8 @@ def build_parts(
     clock: Clock | None,
     mailer: Mailer | None,
     wake: Callable[[], None],
-    shift: Shift | None = None,
-) -> Parts:
+    supervisor: Supervisor | None = None,
+) -> Services:
     """The outside world, as the settings say."""
     policy = Policy(
         payment_min=settings.payment_min,
@@ -122,7 +122,7 @@ def build_parts(
         usage_max=settings.usage_max,
     )
     chosen = choose(settings, lambda name: DatabaseNotebook(name, lambda: db.engine), clock)
-    return Parts(
+    return Services(
         settings=settings,
         policy=policy,
         clock=chosen.clock,
@@ -131,10 +131,10 @@ def build_parts(
         paypal_processor=chosen.paypal.name if chosen.paypal else "",
         mailer=mailer or build_mailer(settings),
         letters=OutboxMailer(TEMPLATES, settings.base_url, signed_links.masked),
-        courier=HttpCourier(settings.webhook_allowed_networks),
+        webhook_sender=HttpWebhookSender(settings.webhook_allowed_networks),
         proofs=ProofFolder(settings.home / "proofs"),
         wake=wake,
-        shift=shift,
+        supervisor=supervisor,
         sandbox=chosen.sandbox,
         bank=build_bank(settings) or chosen.bank,
     )

@@ -22,18 +22,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from webapp.actions.batch import Going, always
-from webapp.actions.usage.group_commit import Together
+from webapp.actions.batch import ShouldContinue, always
+from webapp.actions.usage.group_commit import UsageBatcher
 from webapp.clock import Clock
 from webapp.database.base import Base
 from webapp.database.pooler import POOLED, is_pooled
 from webapp.database.schema_version import Gate
 from webapp.domain.shared.policy import Policy
 from webapp.domain.wires.bank_details import BankDetails
-from webapp.ports import Courier, Mailer, Processors, ProofFiles
+from webapp.ports import Mailer, Processors, ProofFiles, WebhookSender
 from webapp.reads.system.installation import Sightings
 from webapp.settings import Settings
-from webapp.supervisor import Shift, sentence_of
+from webapp.supervisor import Supervisor, sentence_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -71,7 +71,7 @@ login_manager = LoginManager()
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """What the application is made of, apart from Flask."""
 
     settings: Settings
@@ -85,17 +85,17 @@ class Parts:
     mailer: Mailer
     letters: Mailer
     """Renders mails for staff to read: their signed links lead nowhere."""
-    courier: Courier
+    webhook_sender: WebhookSender
     """Brings webhooks to their receivers."""
     proofs: ProofFiles
     wake: Callable[[], None]
     """Tell the worker that something is due now; never blocks."""
-    shift: Shift | None = None
+    supervisor: Supervisor | None = None
     """What this process runs beside its requests; None: nothing."""
-    going: Going = always
+    should_continue: ShouldContinue = always
     """For jobs: False once their process is to end."""
     schema: Gate = field(default_factory=Gate)
-    together: Together = field(default_factory=Together)
+    usage_batcher: UsageBatcher = field(default_factory=UsageBatcher)
     """Where usage that arrives at once shares a commit."""
     sightings: Sightings = field(default_factory=Sightings)
     sandbox: "SandboxBooks | None" = None
@@ -104,11 +104,11 @@ class Parts:
     """Where wire transfers go; None: they are not offered."""
 
 
-def parts(app: Flask | None = None) -> Parts:
-    return cast(Parts, (app or current_app).extensions["ballast"])
+def services(app: Flask | None = None) -> Services:
+    return cast(Services, (app or current_app).extensions["ballast"])
 
 
-def keep_what_is_read() -> None:
+def pin_loaded_records() -> None:
     """Hold each record until its transaction ends, so that it is read once and not once a reader.
 
     A session forgets what nobody refers to (SQLAlchemy, "Session Referencing Behavior"), and our
@@ -124,7 +124,7 @@ def keep_what_is_read() -> None:
         session.info.pop("kept", None)
 
 
-keep_what_is_read()
+pin_loaded_records()
 
 
 def tune(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from flask import Flask, current_app, request
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.system.outage import Outage, outage_of
 from webapp.supervisor import sentence_of
 
@@ -23,7 +23,7 @@ def begin() -> None:
         return
     session = db.session()
     session.info["committed"] = False
-    parts().schema.check(session)
+    services().schema.check(session)
 
 
 def outage(error: Exception) -> Outage | None:

@@ -73,7 +73,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class RefusedToLook:
+class RequestRejected:
     """The processor rejected our key, our request or our rate before looking at it (L8)."""
 
     reason: str
@@ -95,7 +95,7 @@ class NotKnown:
     """Answer to `ask` only: the processor has no record under this key."""
 
 
-Answer = Paid | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook | MethodGone
+Answer = Paid | Declined | NeedsCustomer | Cancelled | Unknown | RequestRejected | MethodGone
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ class WrongAccount:
 
 
 Saved = SavedCard | SavedAgreement
-SavingAnswer = Saved | Declined | NeedsCustomer | Cancelled | Unknown | RefusedToLook | WrongAccount
+SavingAnswer = (
+    Saved | Declined | NeedsCustomer | Cancelled | Unknown | RequestRejected | WrongAccount
+)
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,7 @@ class Processor(Protocol):
     name: str
     front: Front
 
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         """Make the capture form ready for one card; answers what its template is told."""
         ...
 
@@ -297,7 +299,7 @@ class Processor(Protocol):
         """
         ...
 
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         """Begin an agreement that the customer gives on the processor's own pages."""
         ...
 
@@ -321,7 +323,7 @@ class Processor(Protocol):
 
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         """Ask the bank whether the method would be accepted, for no amount."""
         ...
 
@@ -331,14 +333,14 @@ class Processor(Protocol):
 
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
-    ) -> Event | Forged | Unknown | RefusedToLook:
+    ) -> Event | Forged | Unknown | RequestRejected:
         """Whom a delivery comes from, by its signature on the raw body, and what it is about.
 
         Names of headers are as HTTP has them, in any case.
         """
         ...
 
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         """How that stands now, fetched anew; empty for what is of no concern."""
         ...
 
@@ -353,7 +355,7 @@ class ListsEvents(Processor, Protocol):
     keeps_events: timedelta
     """How long it lists them."""
 
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         """Those from `since` on and before `until`, each with the id that its webhook has."""
         ...
 
@@ -411,7 +413,7 @@ class MailRefused(Exception):
     """The mail server did not accept the mail; worth another try."""
 
 
-class MailServerAway(MailRefused):
+class MailServerUnavailable(MailRefused):
     """It could not be reached, or broke off: that says nothing about this mail, and is so for all.
 
     str() is a line for the operator.
@@ -426,7 +428,7 @@ class Outgoing(Protocol):
     ) -> None:
         """Hand over to the mail server; `message_id` is stable over repeats.
 
-        Raises `MailRefused`; `MailServerAway` where the next mail would fare no better.
+        Raises `MailRefused`; `MailServerUnavailable` where the next mail would fare no better.
         """
         ...
 
@@ -464,7 +466,7 @@ class Reply:
         return self.said % {"detail": self.detail} if self.detail else self.said
 
 
-class Courier(Protocol):
+class WebhookSender(Protocol):
     """Brings a webhook to its receiver, within bounded time. It never raises for what that does."""
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...

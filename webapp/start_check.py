@@ -4,7 +4,7 @@ import logging
 
 from flask import Flask
 
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.system.installation import Severity, findings_of_database, findings_of_settings
 from webapp.supervisor import sentence_of
 
@@ -17,11 +17,10 @@ def check_start(app: Flask) -> list[str]:
     A database that cannot be used is no such reason: `/readyz` says so, and it may come back.
     """
     with app.app_context():
-        it = parts()
-        found = [*findings_of_settings(it.settings, it.sightings)]
+        found = [*findings_of_settings(services().settings, services().sightings)]
         try:
-            it.schema.check(db.session())
-            found += findings_of_database(db.session(), it.settings)
+            services().schema.check(db.session())
+            found += findings_of_database(db.session(), services().settings)
         except Exception as error:
             if not sentence_of(error):
                 raise

@@ -13,11 +13,11 @@ from threading import Condition
 from webapp.database.errors import SENTENCES, fault_of
 from webapp.database.schema_version import OtherVersion
 from webapp.domain.shared.vault import WrongKey
-from webapp.ports import MailServerAway
+from webapp.ports import MailServerUnavailable
 
 log = logging.getLogger(__name__)
 
-SILENT = 60.0
+STALLED_AFTER = 60.0
 """Seconds after which a loop that has not come round is taken for dead."""
 
 
@@ -25,7 +25,7 @@ Task = Callable[[], int | None]
 """Returns how many things it did; 0 is no evidence of anything."""
 
 
-class Shift:
+class Supervisor:
     def __init__(self) -> None:
         self._changed = Condition()
         self._under_way: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Shift:
     def run(self, task: str, do: Task) -> bool:
         """Do it, unless the shift is closed. False if it came to nothing; it never raises."""
         with self._changed:
-            if not self.going():
+            if not self.should_continue():
                 return False
             self._under_way[task] += 1
         try:
@@ -70,7 +70,7 @@ class Shift:
     def _went_wrong(self, task: str, error: Exception) -> None:
         sentence = sentence_of(error)
         with self._changed:
-            if sentence and not isinstance(error, MailServerAway):
+            if sentence and not isinstance(error, MailServerUnavailable):
                 known = _briefly(error) in self._outage
                 self._outage.add(_briefly(error))
             else:
@@ -87,25 +87,25 @@ class Shift:
     def _went_well(self, task: str, done: int | None) -> None:
         with self._changed:
             kind, sentence = self._faults.get(task, (None, ""))
-            if kind is None or (kind is MailServerAway and done == 0):
+            if kind is None or (kind is MailServerUnavailable and done == 0):
                 return
             del self._faults[task]
         log.info("Over: %s. What has waited goes on.", sentence or task)
 
     # Whether it still moves
 
-    def come_round(self, loop: str) -> None:
+    def heartbeat(self, loop: str) -> None:
         """The loop lives; from now on it is missed when it falls silent."""
         self._rounds[loop] = time.monotonic()
 
-    def silent(self) -> list[str]:
+    def stalled(self) -> list[str]:
         """The loops that have stopped."""
-        latest = time.monotonic() - SILENT
+        latest = time.monotonic() - STALLED_AFTER
         return [loop for loop, at in self._rounds.items() if at < latest]
 
     # When it ends
 
-    def going(self) -> bool:
+    def should_continue(self) -> bool:
         """False once the process is to end: then nothing new is begun."""
         return self._closed_at is None
 
@@ -135,7 +135,7 @@ def sentence_of(error: BaseException) -> str:
 
 def _briefly(error: BaseException) -> str:
     """Without the driver's own words, of which one trouble has many."""
-    if isinstance(error, (OtherVersion, WrongKey, MailServerAway)):
+    if isinstance(error, (OtherVersion, WrongKey, MailServerUnavailable)):
         return str(error)
     fault = fault_of(error)
     return SENTENCES[fault] if fault else ""

@@ -17,7 +17,7 @@ from benchmarks import copies, customers, homes
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_most
 from benchmarks.servers import Server
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.extensions import db
 
 PAUSE = (0.02, 0.12)

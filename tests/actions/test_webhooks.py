@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.factories import AMEX, DECLINING, MASTERCARD, VISA
 from webapp.actions.webhooks import endpoints as actions
-from webapp.actions.webhooks.delete_old_events import forget_events
+from webapp.actions.webhooks.delete_old_events import delete_old_events
 from webapp.actions.webhooks.deliver_webhooks import deliver_to
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import NoticeKind
@@ -52,7 +52,7 @@ class Post:
 @pytest.fixture
 def post(world):
     post = Post()
-    world.parts = replace(world.parts, courier=post)
+    world.services = replace(world.services, webhook_sender=post)
     return post
 
 
@@ -305,7 +305,7 @@ def test_what_fails_for_long_is_switched_off_with_a_mail(world, post):
     assert str(endpoint_of(world, made).ended) == "failing"
     [mail] = world.mails_of(NoticeKind.WEBHOOK_ENDED)
     assert mail.facts["url"] == "https://hooks.example.com/in"
-    letter = world.parts.mailer.render(mail.kind, mail.facts, mail.language)
+    letter = world.services.mailer.render(mail.kind, mail.facts, mail.language)
     assert "switched off" in letter.subject
     sent, events = len(post.sent), len(told(world))
     world.card(MASTERCARD)  # nobody listens, so nothing is written
@@ -385,8 +385,8 @@ def test_two_senders_send_once(world, post, session):
 def test_a_process_that_is_to_end_begins_no_other(world, post):
     made = world.webhook()
     world.card(VISA), world.card(MASTERCARD)
-    going = iter([True, False]).__next__
-    deliver_to(world.session, made.endpoint_id, post, world.clock, going)
+    should_continue = iter([True, False]).__next__
+    deliver_to(world.session, made.endpoint_id, post, world.clock, should_continue)
     assert len(post.sent) == 1
 
 
@@ -493,7 +493,7 @@ class TestForgetting:
     def later(self, world):
         def pass_the_time():
             world.clock.advance(days=KEPT.days + 1)
-            return forget_events(world.session, world.clock.now())
+            return delete_old_events(world.session, world.clock.now())
 
         return pass_the_time
 
@@ -524,7 +524,7 @@ class TestForgetting:
         world.run("deliver webhooks")
         world.clock.advance(days=KEPT.days - 1)
         before = told(world)
-        assert forget_events(world.session, world.clock.now()) == 0
+        assert delete_old_events(world.session, world.clock.now()) == 0
         assert told(world) == before
 
     def test_what_is_owed_stays_until_nobody_wants_it(self, world, post, later):
@@ -551,7 +551,7 @@ class TestForgetting:
             world.owner,
             world.clock.now(),
         )
-        assert forget_events(world.session, world.clock.now()) == len(owed) - 1
+        assert delete_old_events(world.session, world.clock.now()) == len(owed) - 1
         assert told(world) == owed[-1:]
 
     def test_what_is_asked_for_again_meanwhile_stays(self, world, post, monkeypatch):
@@ -563,7 +563,7 @@ class TestForgetting:
 
         def forget():
             with world.app.app_context():
-                return forget_events(db.session(), now)
+                return delete_old_events(db.session(), now)
 
         def asked(delivery, now):
             under_way.append(pool.submit(forget))

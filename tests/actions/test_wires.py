@@ -10,11 +10,14 @@ from sqlalchemy.orm import Session
 from tests import wires
 from tests.factories import micros
 from webapp.actions.wires.complete_wire import complete_wire
-from webapp.actions.wires.delete_old_proofs import forget_proofs
+from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.payments.payment import (
+    Attempt,
+    Payment,
+    PaymentKind,
+)
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound, Refusal
 from webapp.domain.wires import proofs
 from webapp.domain.wires.wire import OPEN_AT_ONCE, PROOF_BYTES, PROOFS, WireRequest
@@ -354,7 +357,7 @@ def test_the_quota_fits_all_that_may_be_open_at_once_in_part_f13():
 
 
 def forgotten(world):
-    return forget_proofs(world.session, world.parts.proofs, world.clock.now())
+    return delete_old_proofs(world.session, world.services.proofs, world.clock.now())
 
 
 def test_proofs_of_cancelled_requests_are_removed_f13(world):

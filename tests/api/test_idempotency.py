@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import VISA
-from webapp.actions.api_keys.idempotency import forget_answers
+from webapp.actions.api_keys.idempotency import delete_old_answers
 
 KEY = {"Idempotency_Key": "order-77"}
 ONE = {"amount": "12.34", "reference": "call-981"}
@@ -89,12 +89,12 @@ def test_what_was_refused_leaves_its_key_free(program, world):
 def test_a_key_is_kept_for_a_day(program, world):
     program("POST", "/usage", ONE, **KEY)
     world.clock.advance(hours=23)
-    assert forget_answers(world.session, world.clock.now()) == 0
+    assert delete_old_answers(world.session, world.clock.now()) == 0
     world.clock.advance(hours=2)
     # By the clock, whether or not the job has come round.
     assert program("POST", "/usage", ONE | {"reference": "call-2"}, **KEY).status_code == 201
     world.clock.advance(hours=25)
-    assert forget_answers(world.session, world.clock.now()) == 1
+    assert delete_old_answers(world.session, world.clock.now()) == 1
 
 
 @pytest.mark.parametrize("key", ["", "a b", "k" * 201, "ключ"])

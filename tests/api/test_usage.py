@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from webapp.api.usage import LARGEST_BATCH
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.top_ups.top_up import TopUp
-from webapp.extensions import parts
+from webapp.extensions import services
 
 PROBLEM = "application/problem+json"
 
@@ -484,7 +484,7 @@ def test_no_form_token_is_asked_for(app, meter):
 
 def test_t4_the_debit_that_falls_below_the_threshold_opens_the_top_up(app, meter, world, session):
     woken = []
-    app.extensions["ballast"] = replace(parts(), wake=lambda: woken.append(True))
+    app.extensions["ballast"] = replace(services(), wake=lambda: woken.append(True))
     world.cards("4242424242424242")
     world.refill("50.00", "100.00")
 

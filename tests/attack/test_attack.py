@@ -27,7 +27,7 @@ from tests.roles import address_of, form_of
 from tests.web import matrix
 from webapp.actions.accounts.create_account import create_account
 from webapp.delivery.mailer import SmtpMailer
-from webapp.delivery.webhook_sender import PRIVATE, HttpCourier
+from webapp.delivery.webhook_sender import PRIVATE, HttpWebhookSender
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications.outbox import Notice
@@ -176,12 +176,12 @@ def test_no_header_gets_into_a_mail(tmp_path, tally):
 
 def test_no_webhook_leads_into_our_network(tally):
     """F14: both ends of every special range, and each eighth of IPv6 beside the one in use."""
-    courier, tried = HttpCourier(), 0
+    webhook_sender, tried = HttpWebhookSender(), 0
     eighths = [n for n in ip_network("::/0").subnets(new_prefix=3) if n != GLOBAL_IPV6]
     for network in (*SPECIAL_IPV4, *SPECIAL_IPV6, *eighths):
         for address in (network[0], network[network.num_addresses // 2], network[-1]):
             host = f"[{address}]" if address.version == 6 else str(address)
-            assert courier.deliver(f"https://{host}/in", {}, b"").trouble == PRIVATE, host
+            assert webhook_sender.deliver(f"https://{host}/in", {}, b"").trouble == PRIVATE, host
             tried += 1
     tally("webhooks to special addresses", tried)
 
@@ -254,7 +254,7 @@ def test_markup_in_every_text_that_a_person_can_type(app, world, records, visito
                 found += [(row.rule, one) for one in Scripts(page).found]
                 assert "<script>xss(" not in page, row.rule
                 assert "<img src=x" not in page, row.rule
-    mailer = world.parts.mailer
+    mailer = world.services.mailer
     for notice in session.query(Notice):
         html = mailer.render(
             notice.kind, dict(notice.facts) | {"reason": SCRIPT}, notice.language

@@ -66,7 +66,7 @@ def test_two_rounds_at_once_do_it_once(full):
 def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
     """T4: it runs what is on the timetable until it is told to stop."""
     ran = []
-    quick = jobs.Job("quick", 1, lambda session, parts: ran.append(session.bind) or 0, "runs")
+    quick = jobs.Job("quick", 1, lambda session, services: ran.append(session.bind) or 0, "runs")
     monkeypatch.setattr(jobs, "JOBS", (quick,))
     scheduler = jobs.schedule(app)
     try:
@@ -86,7 +86,7 @@ def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
 def test_a_job_that_runs_at_the_start_does_not_wait_for_its_interval(app, world, monkeypatch):
     """L17: missed events are caught up as soon as the host is back."""
     ran = []
-    hourly = jobs.Job("hourly", 3600, lambda session, parts: ran.append(1) or 0, "runs")
+    hourly = jobs.Job("hourly", 3600, lambda session, services: ran.append(1) or 0, "runs")
     at_start = jobs.Job("at start", 3600, lambda *_: ran.append(2) or 0, "runs", at_start=True)
     monkeypatch.setattr(jobs, "JOBS", (hourly, at_start))
     scheduler = jobs.schedule(app)
@@ -119,7 +119,7 @@ def test_the_timetable_is_complete(app):
 def test_a_job_that_fails_leaves_no_transaction_behind(app, world):
     """L3: the next one, and the next request, find the database free."""
 
-    def fail(session, parts):
+    def fail(session, services):
         session.connection(execution_options={"writes": True})
         session.execute(db.text("UPDATE account SET name = 'half'"))
         raise RuntimeError("a bad day")

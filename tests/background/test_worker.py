@@ -49,8 +49,8 @@ def start(world):
 
 
 def rewire(world, **more):
-    parts = replace(world.app.extensions["ballast"], **more)
-    world.app.extensions["ballast"] = parts
+    services = replace(world.app.extensions["ballast"], **more)
+    world.app.extensions["ballast"] = services
 
 
 def debit_by_another_process(world, amount):
@@ -178,7 +178,7 @@ def test_an_accident_does_not_end_it(world, start, caplog):
 
     world.cards(VISA)
     world.refill()
-    good = world.parts.processors
+    good = world.services.processors
     rewire(world, processors={"sandbox": Broken(world.books, world.clock)})
     worker = start()
     world.use("60.00")

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from tests.tampering import tamper
 from webapp.backup.migrate import bring_up
-from webapp.backup.rows import copy_rows, insist_on_empty
+from webapp.backup.rows import copy_rows, require_empty
 from webapp.backup.snapshot import open_sqlite, view, writing
 from webapp.domain.shared.errors import Refusal
 from webapp.extensions import db
@@ -41,7 +41,7 @@ def copy(source, target, watch=unwatched):
 
 def is_empty(engine):
     with view(engine) as connection:
-        insist_on_empty(connection)
+        require_empty(connection)
     return True
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.payments.pay import pay_now
 from webapp.backup.back_up import _copy_databases
-from webapp.backup.reader import insist_on_agreement
+from webapp.backup.reader import require_agreement
 from webapp.backup.snapshot import open_sqlite
 from webapp.extensions import db
 from webapp.processors.sandbox.books import SandboxBooks
@@ -44,18 +44,18 @@ def test_no_charge_slips_in_between_the_views(world, tmp_path):
                 30_000_000,
                 token_hex(16),
                 world.owner,
-                world.parts.processors,
+                world.services.processors,
                 world.clock,
                 world.policy,
             )
 
-    books = SlowBooks(world.parts.settings.home / "sandbox.db")
+    books = SlowBooks(world.services.settings.home / "sandbox.db")
     books.await_first(Thread(target=pay))
-    it = replace(world.parts, sandbox=books)
+    it = replace(world.services, sandbox=books)
     _copy_databases(engine, it, tmp_path, lambda total: nullcontext(lambda rows: None))
     books.payment.join()
     copied = SandboxBooks(tmp_path / "sandbox.db")
-    insist_on_agreement(open_sqlite(tmp_path / "ballast.db"), copied, "The copies do not fit")
+    require_agreement(open_sqlite(tmp_path / "ballast.db"), copied, "The copies do not fit")
 
     assert copied.paid_charges() == []
     assert world.balance == "130.00"

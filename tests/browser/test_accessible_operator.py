@@ -16,7 +16,7 @@ from tests.factories import MASTERCARD, VISA
 from tests.roles import hire
 from webapp.database.base import begin_writing
 from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.users.user import User
 
 

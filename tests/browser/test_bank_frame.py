@@ -16,8 +16,8 @@ def framed(world, open_signed_out):
     """The bank asking in a tiny page of ours: its frame, the page and the reference."""
 
     def open_(theme="light"):
-        cards = world.parts.processors["sandbox"]
-        now = world.parts.clock.now()
+        cards = world.services.processors["sandbox"]
+        now = world.services.clock.now()
         token = token_for(world.books, card_form(CHALLENGED_ONCE, valid_expiry(now)), now)
         asked = cards.save_card(1, token, "/challenge-over")
         page = open_signed_out(color_scheme="null")

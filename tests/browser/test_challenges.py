@@ -19,7 +19,7 @@ from tests.browser.test_bank_window import ALWAYS_NAME, answer, bank, window
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_widths import PHONE, sticks_out
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_THEN_DECLINED
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 
 AT_BANK = re.compile("/sandbox/challenges/")
 WAYS = pytest.mark.parametrize("way", ["funds", "retry"])
@@ -88,7 +88,7 @@ def expect_paid(page, world):
     expect(dialog(page)).to_have_count(0)
     assert world.balance == "200.00"
     assert world.charges == [("3184", "100.00")]
-    assert standing(world) is Standing.READY
+    assert standing(world) is MethodStatus.READY
 
 
 @WAYS
@@ -110,7 +110,7 @@ def test_failed_it_suspends(asked, world, way):
     expect(retry_button(page)).to_be_visible()
     expect(balance(page)).to_contain_text("$100.00")
     assert world.charges == []
-    assert standing(world) is Standing.SUSPENDED
+    assert standing(world) is MethodStatus.SUSPENDED
 
 
 @pytest.mark.parametrize("key", ["click", "Escape"])
@@ -131,7 +131,7 @@ def test_closed_it_is_told_as_not_confirmed(asked, world, way, key):
     assert world.tries[-1] == ("3184", "100.00", "abandoned")
     assert world.charges == []
     if way == "funds":
-        assert standing(world) is Standing.READY
+        assert standing(world) is MethodStatus.READY
     else:
         expect(retry_button(page)).to_be_visible()
 

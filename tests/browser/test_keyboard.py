@@ -221,7 +221,7 @@ def test_resuming_leaves_the_focus_in_the_first_row(open_page, world):
     """T10."""
     world.cards(VISA)
     world.refill()
-    world.session.get_one(Account, world.account_id).pause(world.parts.clock.now())
+    world.session.get_one(Account, world.account_id).pause(world.services.clock.now())
     world.session.commit()
     page = open_page()
     page.get_by_role("button", name="Resume automatic payments").press("Enter")

@@ -77,7 +77,7 @@ def test_signing_up_and_being_invited_p3(open_signed_out, world, width, theme):
     expect_no_violations(page, "not confirmed yet")
     world.session.rollback()
     mail = world.session.query(Notice).filter_by(recipient=email).one()
-    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     page.goto(re.search(r"https?://[^/\s]+(/confirm-email/\S+)", text)[1])
     expect_no_violations(page, "confirming")
     page.get_by_role("button", name="Confirm").click()

@@ -26,15 +26,15 @@ SEND = "send"
 """Of the mailer's connection."""
 
 DELIVER = "deliver"
-"""Of the courier, who brings webhooks."""
+"""Of the webhook sender."""
 
 NOT_IN_TRAFFIC = {
     "settle_paid._keep_second": "only when a processor has taken twice under one key",
     "settle_paid.keep_late_evidence": "only after an operator has decided wrongly",
     "decide_attempt.decide_attempt": "about such late evidence; other decisions commit in `settle`",
-    "close_evidence.close_evidence": "the processor says nothing that fits no payment of ours",
+    "close_unmatched_event.close_unmatched_event": "every event of the processor fits a payment",
     "receive_event._settle": "the same; what fits commits in `settle`",
-    "receive_event._take_effect": "the same; what fits commits in `take_back` or `follow_method`",
+    "receive_event._take_effect": "the same; what fits commits in `apply_reversal`, `sync_method`",
     "catch_up._begin": "real processors are listed; the sandbox's events are all delivered",
     "catch_up._move_on": "the same",
     "catch_up._end": "the same",
@@ -42,30 +42,30 @@ NOT_IN_TRAFFIC = {
     "create_key.create_key": "people make keys, and no money moves",
     "rotate_key.rotate_key": "the same",
     "revoke_key.revoke_key": "the same",
-    "admit.admit": "nobody is held up by limits here: there are none",
-    "admit.forgive": "the same",
-    "apply_notifications.apply_notifications": "which mails go to whom moves no money",
+    "rate_limit.hit": "nobody is held up by limits here: there are none",
+    "rate_limit.clear": "the same",
+    "apply_settings.apply_notification_settings": "which mails go to whom moves no money",
     "unsubscribe.unsubscribe": "the same",
     "set_billing_details.set_billing_details": "names and addresses move no money",
     "operators.create_operator": "the same",
     "operators.remove_operator": "the same",
     "view_account.begin_view": "the same; staff acts by the command line here, without a page",
-    "view_account.note_view": "the same",
-    "note_mail_read.note_mail_read": "the same",
+    "view_account.record_view": "the same",
+    "record_email_read.record_email_read": "the same",
     "pause_automatic.pause_automatic": "staff pauses by its page only, and here has none",
-    "send_notices._keep": "only without a mail server, and here is one",
-    "resend_notice.resend_notice": "the same; what it owes is sent as any other mail",
+    "send_emails._keep": "only without a mail server, and here is one",
+    "resend_email.resend_email": "the same; what it owes is sent as any other mail",
     "change_email.ask_for_email": "people and their addresses move no money",
     "change_email.confirm_email": "the same",
     "change_name.change_name": "the same",
     "expire_sign_ups.expire": "the same",
     "passkeys.add_passkey": "the same",
-    "passkeys.prove_with_passkey": "the same",
+    "passkeys.reauthenticate_with_passkey": "the same",
     "passkeys.remove_passkey": "the same",
     "passkeys.rename_passkey": "the same",
     "passkeys.sign_in_with_passkey": "the same",
     "sessions.end_session": "the same",
-    "sessions.note_session_use": "the same",
+    "sessions.record_session_use": "the same",
     "sessions.sign_out": "the same",
     "sessions.sign_out_everywhere": "the same",
     "sessions.start_session": "the same",
@@ -78,9 +78,9 @@ NOT_IN_TRAFFIC = {
     "passwords.change_password": "the same",
     "passwords.forget_password": "the same",
     "passwords.reset_password": "the same",
-    "people.change_roles": "the same",
-    "people.hand_over": "the same",
-    "people.remove_person": "the same",
+    "members.change_roles": "the same",
+    "members.hand_over": "the same",
+    "members.remove_person": "the same",
     "second_factor.renew_recovery_codes": "the same",
     "second_factor.require_second_factor": "the same",
     "second_factor.reset_second_factor": "the same",
@@ -89,35 +89,35 @@ NOT_IN_TRAFFIC = {
     "sign_in.finish_sign_in": "the same",
     "sign_up.send_confirmation_again": "the same",
     "sign_up.sign_up": "the same",
-    "webhook_endpoints.add_endpoint": "people choose a receiver before the kills begin",
-    "webhook_endpoints.change_endpoint": "the same",
-    "webhook_endpoints.switch_endpoint": "the same",
-    "webhook_endpoints.remove_endpoint": "the same",
-    "webhook_endpoints.rotate_secret": "the same",
-    "webhook_endpoints.send_test": "the same",
-    "webhook_endpoints.send_again": "the same",
-    "repeat_request.begin_request": "the meter has references; asked in tests/api/test_repeatable",
-    "repeat_request.keep_answer": "the same",
-    "repeat_request.let_request_go": "the same",
-    "note_key_use.note_key_use": "in traffic, once an hour; its loss is none",
+    "endpoints.add_endpoint": "people choose a receiver before the kills begin",
+    "endpoints.change_endpoint": "the same",
+    "endpoints.switch_endpoint": "the same",
+    "endpoints.remove_endpoint": "the same",
+    "endpoints.rotate_secret": "the same",
+    "endpoints.send_test": "the same",
+    "endpoints.send_again": "the same",
+    "idempotency.begin_request": "the meter has references; asked in tests/api/test_idempotency",
+    "idempotency.keep_answer": "the same",
+    "idempotency.release_request": "the same",
+    "record_key_use.record_key_use": "in traffic, once an hour; its loss is none",
     "import_usage._begin": "files come from browsers, and post by `post_usage`",
     "import_usage.end": "the same",
     "import_usage.refuse": "the same",
     "import_usage._note": "the same",
-    "forget_proofs.forget_proofs": "files of cancelled requests move no money",
-    "note_export.note_export": "an export changes nothing",
-    "books: answers.put": "the run itself tells the sandbox how to misbehave",
-    "books: answers.clear": "the same",
+    "delete_old_proofs.delete_old_proofs": "files of cancelled requests move no money",
+    "record_export.record_export": "an export changes nothing",
+    "books: scripted_responses.put": "the run itself tells the sandbox how to misbehave",
+    "books: scripted_responses.clear": "the same",
     "books: books.advance_clock": "the run itself moves the clock",
     "books: books.latency": "a switch for tests",
     "books: vault.keep": "the demo's",
-    "books: afterwards._take_back": "the run itself takes money back, and tells of it",
-    "books: afterwards.close": "the same",
-    "books: afterwards.record_delivery": "the same",
-    "books: afterwards.renew": "the same",
-    "books: afterwards.take_away": "the same",
-    "books: afterwards.tell": "the same",
-    "books: afterwards.tell_of_charge": "the same",
+    "books: refunds_and_disputes._take_back": "the run itself takes money back, and tells of it",
+    "books: refunds_and_disputes.close": "the same",
+    "books: refunds_and_disputes.record_delivery": "the same",
+    "books: refunds_and_disputes.renew": "the same",
+    "books: refunds_and_disputes.take_away": "the same",
+    "books: refunds_and_disputes.tell": "the same",
+    "books: refunds_and_disputes.tell_of_charge": "the same",
 }
 
 
@@ -131,7 +131,7 @@ def all_steps() -> set[str]:
 
 
 def in_source() -> set[str]:
-    found = {step for path in ACTIONS.glob("*.py") for step in _in_action(path)}
+    found = {step for path in ACTIONS.rglob("*.py") for step in _in_action(path)}
     found |= {step for path in BOOKS.glob("*.py") for step in _in_books(path)}
     return found
 
@@ -145,7 +145,7 @@ def _in_action(path: Path) -> Iterator[str]:
         if not isinstance(node.func, ast.Attribute):
             continue
         owner, name = ast.unparse(node.func.value), node.func.attr
-        is_call = (owner, name) in (("outgoing", SEND), ("courier", DELIVER)) or (
+        is_call = (owner, name) in (("outgoing", SEND), ("webhook_sender", DELIVER)) or (
             owner == "processor" and name in CALLS
         )
         if (owner, name) == ("session", "commit") or is_call:

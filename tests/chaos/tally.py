@@ -22,9 +22,9 @@ BETWEEN = (
     "post_usage.",
     "receive_event.",
     "reconcile.",
-    "send_notices.",
+    "send_emails.",
     "settle.",
-    "take_back.",
+    "apply_reversal.",
     "top_up.",
 )
 

@@ -35,7 +35,7 @@ def test_every_commit_of_an_action_is_a_step():
     """And what is left out of the traffic is there to be left out."""
     places = {steps.place_of(step) for step in steps.in_source()}
     committing = {
-        path.stem for path in steps.ACTIONS.glob("*.py") if ".commit(" in path.read_text()
+        path.stem for path in steps.ACTIONS.rglob("*.py") if ".commit(" in path.read_text()
     }
     assert {place.partition(".")[0] for place in places} >= committing
     assert places >= steps.NOT_IN_TRAFFIC.keys()

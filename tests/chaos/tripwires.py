@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from tests.chaos.steps import ACTIONS, BOOKS, CALLS, DELIVER, SEND, at_books
 from webapp.delivery.mailer import SmtpConnection
-from webapp.delivery.webhook_sender import HttpCourier
+from webapp.delivery.webhook_sender import HttpWebhookSender
 from webapp.processors.sandbox.base import PretendProcessor
 from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
@@ -68,7 +68,7 @@ def lay(armed: dict[str, int], trace: Path) -> None:
             if call in vars(kind):
                 _around(wires, kind, call)
     _around(wires, SmtpConnection, SEND)
-    _around(wires, HttpCourier, DELIVER)
+    _around(wires, HttpWebhookSender, DELIVER)
     _at_commits_of_the_books(wires)
 
 

@@ -26,7 +26,7 @@ from webapp.actions.api_keys.idempotency import begin_request
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.notebook import DatabaseNotebook
 from webapp.actions.users.operators import create_operator
-from webapp.actions.users.rate_limit import admit
+from webapp.actions.users.rate_limit import hit
 from webapp.actions.users.second_factor import turn_on
 from webapp.app import create_app
 from webapp.backup.rows import tables
@@ -35,7 +35,7 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
 from webapp.domain.users import rate_limits, second_factor
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 
 class Installation:
@@ -61,7 +61,7 @@ class Installation:
         with self.app.app_context():
             db.session.remove()
             db.engine.dispose()
-            parts().sandbox.close()
+            services().sandbox.close()
 
 
 def rows():
@@ -80,7 +80,7 @@ def hear_from_the_processor(world: World):
     world.books.afterwards.refund(paid.key, micros("40.00"), now)
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
-    unmatched_events.put(
+    unmatched_events.record(
         world.session, "sandbox", "re_stray", what, micros("1.00"), "USD", now, now
     )
     world.session.add(EventPosition(processor="stripe", caught_up_to=now, listed_to=now))
@@ -104,7 +104,7 @@ def let_people_in(world: World):
     passkey_of(world.session, world.created.user_id, now)
     staff = {"name": "Sam Ray", "email": "staff@example.com", "password": PASSWORD}
     create_operator(world.session, **staff, actor=world.owner, now=now)
-    admit(world.session, "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")], now)
+    hit(world.session, "tried", [Count(rate_limits.KEY_FROM, "192.0.2.7")], now)
 
 
 def live(world: World):

@@ -18,12 +18,12 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import listed
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import money
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.passwords import is_right
 from webapp.domain.users.user import User
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.reads.payments.failed_payments import read_failed_payments
 from webapp.settings import Settings
@@ -45,11 +45,10 @@ def seeded(migrated, tmp_path_factory):
     settings = Settings.from_environment(environ).ensure_home()
     app = create_app(settings, clock=MovableClock(NOW))
     with app.app_context():
-        it = parts()
-        assert isinstance(it.mailer, SmtpMailer)
-        assert make(db.engine, it) is not None
+        assert isinstance(services().mailer, SmtpMailer)
+        assert make(db.engine, services()) is not None
         db.engine.dispose()
-    it.sandbox.close()
+    services().sandbox.close()
     return home
 
 

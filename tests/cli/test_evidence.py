@@ -7,7 +7,7 @@ from webapp.domain.payments import unmatched_events
 
 def stray(world):
     now = world.clock.now()
-    unmatched_events.put(
+    unmatched_events.record(
         world.session, "sandbox", "ch_1", "It is no payment of ours.", 5_000_000, "USD", now, now
     )
     world.session.commit()
@@ -28,7 +28,7 @@ def test_it_is_listed_until_somebody_says_what_was_found(flask, world):
 def test_what_names_no_amount_shows_none(flask, world):
     """L9: as a dispute that the processor lets nobody read."""
     now = world.clock.now()
-    unmatched_events.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
     world.session.commit()
 
     assert "no amount  sandbox dp_1: It cannot be read." in flask("evidence list").stdout

@@ -16,7 +16,7 @@ from tests.factories import START, World
 from webapp.backup.archive import Manifest, packing
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.wires.wire import WireProof
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_every_row_comes_back(old, backup, here):
 
 def test_the_pretend_processor_knows_what_it_knew(old, backup, here):
     here.flask(f"restore {backup}")
-    books, before = here.ask(parts).sandbox, old.ask(parts).sandbox
+    books, before = here.ask(services).sandbox, old.ask(services).sandbox
     assert books.charges(100) == before.charges(100)
     assert books.clock_offset() == before.clock_offset()
 
@@ -100,7 +100,7 @@ def test_proofs_can_be_read_by_nobody_else(old, backup, here):
     assert sorted(file.read_bytes() for file in files) == sorted([wires.PDF, wires.PNG])
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     proof = here.ask(lambda: db.session().scalars(select(WireProof)).first())
-    assert parts(here.app).proofs.read(1, proof.file) == wires.PNG
+    assert services(here.app).proofs.read(1, proof.file) == wires.PNG
 
 
 def test_people_stay_signed_in(old, backup, here):
@@ -253,7 +253,7 @@ def real(altered):
 
 def with_stripe(installation):
     """As if it were configured."""
-    processors = installation.ask(parts).processors
+    processors = installation.ask(services).processors
     installation.wire(processors={**processors, "stripe": processors["sandbox"]})
     return installation
 

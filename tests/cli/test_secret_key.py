@@ -20,7 +20,7 @@ from webapp.domain.users import second_factor
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.env import BadSetting
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.settings import Settings
 
 LINE = "SECRET_KEY does not open the secrets in this database: set it to the key"
@@ -128,7 +128,7 @@ def test_another_key_is_told_in_one_line_f10(old):
 
 
 def test_a_kept_key_is_replaced_f10(old):
-    before, plain = old.ask(lambda: parts().settings.secret_key), old.ask(secrets)
+    before, plain = old.ask(lambda: services().settings.secret_key), old.ask(secrets)
     done = old.flask("keys rotate-secret")
     assert done.exit_code == 0, done.output
     assert "Everybody is signed out" in done.stdout

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event
 
 from tests.factories import AMEX, MASTERCARD, START, VISA, micros
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
-from webapp.actions.payments.apply_reversal import take_back
+from webapp.actions.payments.apply_reversal import apply_reversal
 from webapp.actions.payments.pay import pay_now, retry
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.payments.reconcile import reconcile
@@ -83,7 +83,7 @@ def test_retry_pressed_eight_times_charges_once_f4(failed, same_form):
 
     def press(number):
         key = "a" * 32 if same_form else f"{number:032d}"
-        around = (key, failed.owner, failed.parts.processors, failed.clock, failed.policy)
+        around = (key, failed.owner, failed.services.processors, failed.clock, failed.policy)
         return lambda session: retry(session, failed.account_id, failed_id, *around).id
 
     told = at_once(failed, *[press(n) for n in range(MANY)])
@@ -119,7 +119,7 @@ def test_eight_workers_on_one_top_up_charge_once_t8(world):
     open_id = top_ups.open_top_up(world.session, world.account_id).id
 
     def work(session):
-        top_up(session, open_id, world.parts.processors, world.clock, world.policy)
+        top_up(session, open_id, world.services.processors, world.clock, world.policy)
 
     at_once(world, *[work] * MANY)
     assert world.tries == [("4242", "100.00", "declined"), ("4444", "100.00", "paid")]
@@ -147,7 +147,7 @@ def test_eight_debits_open_one_top_up_t8(world):
 def test_add_funds_pressed_eight_times_charges_once_l4(world):
     """L4: by one method and by the chain alike."""
     visa_id, _ = (method.id for method in world.cards(VISA, MASTERCARD))
-    around = (world.owner, world.parts.processors, world.clock, world.policy)
+    around = (world.owner, world.services.processors, world.clock, world.policy)
     amount = micros("75.00")
 
     def instantly(session):
@@ -211,7 +211,7 @@ def test_withdrawing_against_a_top_up_t14(world, deed):
             apply_settings(session, world.account_id, Choice(), 1, *around)
 
     def work(session):
-        top_up(session, open_id, world.parts.processors, world.clock, world.policy)
+        top_up(session, open_id, world.services.processors, world.clock, world.policy)
 
     _, _, refused = at_once(world, work, work, withdraw)
     assert refused is None or refused.code == "payment_open"
@@ -248,7 +248,7 @@ def test_a_settlement_that_arrives_eight_times_l3(world):
         return settle(session, attempt_id, paid, world.clock.now(), world.policy)
 
     def ask(session):
-        return bool(reconcile(session, world.parts.processors, world.clock, world.policy))
+        return bool(reconcile(session, world.services.processors, world.clock, world.policy))
 
     told = at_once(world, *[arrive] * MANY, *[ask] * 2)
     assert told.count(True) == 1
@@ -271,7 +271,9 @@ def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
     ]
 
     def taker(it):
-        return lambda session: take_back(session, "sandbox", it, now, world.policy, lambda: None)
+        return lambda session: apply_reversal(
+            session, "sandbox", it, now, world.policy, lambda: None
+        )
 
     at_once(world, *[taker(it) for it in told for _ in range(3)])
 
@@ -301,7 +303,7 @@ def test_eight_senders_handle_each_mail_once_f11(world):
     (visa,) = world.cards(VISA)
     for _ in range(3):
         world.pay(visa, "30.00")
-    told = at_once(world, *[lambda s: send_notices(s, world.parts.mailer, world.clock)] * MANY)
+    told = at_once(world, *[lambda s: send_emails(s, world.services.mailer, world.clock)] * MANY)
     assert sum(told) == 3
     assert [n.tries for n in world.session.query(Notice)] == [1, 1, 1]
 
@@ -314,7 +316,7 @@ def test_no_transaction_is_open_during_the_call_l3(world):
     event.listen(db.engine, "commit", lambda c: begun.remove(c) if c in begun else None)
     event.listen(db.engine, "rollback", lambda c: begun.remove(c) if c in begun else None)
     seen = []
-    processor = world.parts.processors["sandbox"]
+    processor = world.services.processors["sandbox"]
     processor._sleep = lambda seconds: seen.append(len(begun))
     world.books.latency = 0.01
     world.pay(visa, "30.00")

@@ -20,7 +20,7 @@ from tests.factories import (
     micros,
     unsigned,
 )
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.finish_setup import expire_setups
 from webapp.actions.payment_methods.revoke_methods import revoke_methods
 from webapp.actions.usage.post_usage import post_usage
@@ -58,7 +58,7 @@ def calls(world):
 
     def slow():
         world.books.latency = LATENCY
-        world.parts.processors["sandbox"]._sleep = take
+        world.services.processors["sandbox"]._sleep = take
         return calls
 
     return slow
@@ -69,7 +69,7 @@ def test_each_method_is_revoked_once_m13(world, calls):
     for card in world.cards(VISA, MASTERCARD, AMEX, DISCOVER):
         world.remove(card)
     made = calls()
-    processors = world.parts.processors
+    processors = world.services.processors
     done = at_once(world, *[lambda s: revoke_methods(s, processors, world.clock)] * 2)
     assert sum(done) == len(made) == 4
     assert len(set(made)) == 2, "and both had a hand in it"
@@ -81,7 +81,7 @@ def test_each_setup_is_given_up_once_f9(world, calls):
         world.begin_card(CHALLENGED_ONCE)
     world.clock.advance(minutes=15)
     made = calls()
-    around = (world.parts.processors, world.clock, world.policy)
+    around = (world.services.processors, world.clock, world.policy)
     at_once(world, *[lambda s: expire_setups(s, *around)] * 2)
     assert len(made) == 4
     assert len(set(made)) == 2
@@ -108,7 +108,7 @@ def test_two_senders_share_the_mails_l6(world):
     for _ in range(6):
         world.pay(visa, "30.00")
     post = SlowPost()
-    done = at_once(world, *[lambda s: send_notices(s, post, world.clock)] * 2)
+    done = at_once(world, *[lambda s: send_emails(s, post, world.clock)] * 2)
     assert sum(done) == len({message_id for message_id, _ in post.sent}) == len(post.sent) == 6
     assert min(done) >= 2
 

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, inspect, select, update
 
 from tests.factories import VISA
-from webapp.database.base import columns
+from webapp.database.base import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -15,7 +15,7 @@ def test_columns_show_what_is_pending(world):
     asked = select(PaymentMethod.auto_charge).where(PaymentMethod.id == bindparam("id"))
     told = {"id": visa.id}
     visa.auto_charge = False
-    assert columns(world.session, asked, told).scalar_one() is False
+    assert select_columns(world.session, asked, told).scalar_one() is False
 
 
 def test_an_account_is_read_anew_after_a_commit_and_its_settings_with_it(world):

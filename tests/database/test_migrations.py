@@ -115,7 +115,7 @@ def test_a_migrated_database_is_ready_to_be_used(bare):
     """L2, L3: an account, a card and a payment on it."""
     upgrade()
     world = World(bare, db.session())
-    world.clock = world.parts.clock
+    world.clock = world.services.clock
     payment = world.pay(world.card(VISA), "30.00")
     assert payment.state == "paid"
     assert world.balance == "130.00"

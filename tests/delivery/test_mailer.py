@@ -495,11 +495,11 @@ def test_a_dead_server_is_refused():
 
 
 def test_a_server_that_says_nothing_is_refused_within_the_time_out():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.create_server(("127.0.0.1", 0)) as stalled:
         started = time.monotonic()
         with pytest.raises(MailRefused, match="timed out"):
             send(
-                smtp(silent.getsockname()[1]),
+                smtp(stalled.getsockname()[1]),
                 Letter("s", "t", "h", "en"),
                 ["ana@example.com"],
                 "1@ballast",

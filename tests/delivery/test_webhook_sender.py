@@ -7,14 +7,14 @@ from ipaddress import ip_address
 import pytest
 
 from tests.receivers import receiving
-from webapp.delivery.webhook_sender import PLAIN, PRIVATE, HttpCourier
+from webapp.delivery.webhook_sender import PLAIN, PRIVATE, HttpWebhookSender
 from webapp.domain.shared.public_addresses import is_public
 
 HERE = ("127.0.0.0/8",)
 
 
 def deliver(url, allowed=HERE, seconds=5.0):
-    return HttpCourier(allowed, seconds).deliver(url, {"webhook-id": "evt_1"}, b'{"a":1}')
+    return HttpWebhookSender(allowed, seconds).deliver(url, {"webhook-id": "evt_1"}, b'{"a":1}')
 
 
 def test_it_arrives_as_it_was_sent():
@@ -150,8 +150,8 @@ def test_a_dripping_receiver_is_cut_off():
 
 
 def test_a_silent_receiver_is_given_up():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as stalled:
+        port = stalled.getsockname()[1]
         for scheme in ("http", "https"):
             reply = deliver(f"{scheme}://127.0.0.1:{port}/", seconds=0.3)
             assert (reply.status, reply.trouble) == (None, "No answer within 0.3 seconds")

@@ -16,8 +16,8 @@ from webapp.background import scheduler
 from webapp.background.processes import Background
 from webapp.background.worker import Worker
 from webapp.clock import Clock
-from webapp.ports import MailServerAway
-from webapp.supervisor import Shift
+from webapp.ports import MailServerUnavailable
+from webapp.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -66,38 +66,38 @@ def test_what_fails_for_all_is_not_tried_for_each(app, world, caplog):
 
 def test_several_tasks_share_one_line(said):
     """Begun by the first that meets it; over when the database is found to be usable."""
-    shift = Shift()
+    supervisor = Supervisor()
 
     def fail():
         raise OSError(ENOSPC, "No space left on device")
 
     for task in ("sweep", "reconcile", "sweep"):
-        assert not shift.run(task, fail)
-    shift.run("sweep", lambda: 1)
+        assert not supervisor.run(task, fail)
+    supervisor.run("sweep", lambda: 1)
     assert len(said()) == 1
-    shift.outage_is_over()
+    supervisor.outage_is_over()
     assert [level for level, _ in said()] == ["ERROR", "INFO"]
 
 
 def test_a_mail_server_is_back_when_a_mail_went_out(said):
     """A round with nothing to send is no evidence."""
-    shift = Shift()
+    supervisor = Supervisor()
 
     def away():
-        raise MailServerAway("The mail server cannot be used: timed out")
+        raise MailServerUnavailable("The mail server cannot be used: timed out")
 
     for do in (away, lambda: 0, away, lambda: 0):
-        shift.run("send notices", do)
+        supervisor.run("send notices", do)
     assert [level for level, _ in said()] == ["ERROR"]
-    shift.run("send notices", lambda: 3)
+    supervisor.run("send notices", lambda: 3)
     assert [level for level, _ in said()] == ["ERROR", "INFO"]
 
 
 def test_an_error_of_ours_keeps_its_trace(caplog):
     """Once, and again only after it has worked meanwhile."""
-    shift = Shift()
+    supervisor = Supervisor()
     for _ in range(3):
-        shift.run("sweep", lambda: 1 / 0)
+        supervisor.run("sweep", lambda: 1 / 0)
     (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert "sweep could not go on" in record.getMessage()
     assert "ZeroDivisionError" in caplog.text
@@ -105,12 +105,12 @@ def test_an_error_of_ours_keeps_its_trace(caplog):
 
 def test_readiness_misses_a_loop_that_has_stopped(app, world, client, monkeypatch):
     """RUN_JOBS: whoever should work here and does not is named; 503."""
-    shift = Shift()
-    app.extensions["ballast"] = replace(world.parts, shift=shift)
+    supervisor = Supervisor()
+    app.extensions["ballast"] = replace(world.services, supervisor=supervisor)
     assert client.get("/readyz").status_code == 200
-    shift.come_round("the worker")
+    supervisor.heartbeat("the worker")
     assert client.get("/readyz").text == "ready\n"
-    monkeypatch.setattr(shift_module, "SILENT", -1.0)
+    monkeypatch.setattr(shift_module, "STALLED_AFTER", -1.0)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.text) == (
         503,
@@ -135,7 +135,7 @@ def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
         try:
             reconcile = background._scheduler.get_job("reconcile")
             planned = reconcile.next_run_time
-            wall.shift(-3600)
+            wall.supervisor(-3600)
             wait_until(lambda: reconcile.next_run_time < planned)
             assert (reconcile.next_run_time - Clock().now()).total_seconds() <= 6
         finally:
@@ -145,33 +145,37 @@ def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
 
 def test_closed_it_begins_nothing_new(app, world):
     """L3: a chain stops between two methods, and the next process carries it on."""
-    shift = Shift()
+    supervisor = Supervisor()
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
     world.use("60.00")
-    processor = world.parts.processors["sandbox"]
-    processor._sleep = lambda seconds: shift.close()
+    processor = world.services.processors["sandbox"]
+    processor._sleep = lambda seconds: supervisor.close()
     world.books.latency = 0.001
     (top_up,) = [job for job in scheduler.JOBS if job.name == "top up"]
     world.session.rollback()
-    shift.run("top up", lambda: scheduler.run_job(app, top_up, shift.going))
+    supervisor.run("top up", lambda: scheduler.run_job(app, top_up, supervisor.should_continue))
     assert world.tries == [("4242", "100.00", "declined")]
-    assert not shift.run("top up", lambda: scheduler.run_job(app, top_up, shift.going))
+    assert not supervisor.run(
+        "top up", lambda: scheduler.run_job(app, top_up, supervisor.should_continue)
+    )
     world.work()
     assert world.tries[1:] == [("4444", "100.00", "paid")]
 
 
 def test_closed_it_asks_about_no_other_payment(app, world):
     """L10: a processor that takes its time is not asked a hundred questions first."""
-    shift = Shift()
+    supervisor = Supervisor()
     for method in world.cards(VISA, MASTERCARD):
         world.next_answer("timeout_after_charge")
         world.pay(method, "30.00")
     world.clock.advance(seconds=10)
-    world.parts.processors["sandbox"]._sleep = lambda seconds: shift.close()
+    world.services.processors["sandbox"]._sleep = lambda seconds: supervisor.close()
     world.books.latency = 0.001
     (reconcile,) = [job for job in scheduler.JOBS if job.name == "reconcile"]
     world.session.rollback()
-    shift.run("reconcile", lambda: scheduler.run_job(app, reconcile, shift.going))
+    supervisor.run(
+        "reconcile", lambda: scheduler.run_job(app, reconcile, supervisor.should_continue)
+    )
     assert [state for *_, state in world.tries] == ["paid", "unknown"]

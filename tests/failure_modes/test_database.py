@@ -76,7 +76,7 @@ def test_nobody_is_told_that_nothing_was_done_when_a_charge_was_begun(client, co
             outage.enter_context(read_only())
             return answer
 
-    covered.parts.processors["sandbox"] = Cut(covered.books, covered.clock)
+    covered.services.processors["sandbox"] = Cut(covered.books, covered.clock)
     key = re.search(r'name="request_key" value="(\w+)"', client.get("/billing/funds/new").text)[1]
     form = {"amount": "50.00", "method": covered.method("4242").id, "request_key": key}
     with outage:

@@ -16,11 +16,11 @@ from aiosmtpd.smtp import SMTP
 
 from tests.factories import VISA, unsigned
 from tests.failure_modes.conftest import free_port, wait_until
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.background.worker import Worker
 from webapp.delivery.mailer import SmtpMailer
 from webapp.domain.notifications.outbox import CLAIM, GIVE_UP
-from webapp.ports import MailServerAway
+from webapp.ports import MailServerUnavailable
 from webapp.settings import ROOT
 
 
@@ -91,7 +91,7 @@ def owing(world):
 def working(owing, mailer):
     """A worker that sends by that server; stopped at the end."""
     app = owing.app
-    app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    app.extensions["ballast"] = replace(owing.services, mailer=mailer)
     owing.session.rollback()
     worker = Worker()
     worker.start(app)
@@ -102,15 +102,15 @@ def working(owing, mailer):
 def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
     """F11, L6: at once when it is back, whatever happened in between."""
     for _ in range(20):
-        with pytest.raises(MailServerAway):
-            send_notices(owing.session, mailer, owing.clock)
+        with pytest.raises(MailServerUnavailable):
+            send_emails(owing.session, mailer, owing.clock)
         owing.clock.advance(minutes=15)
     assert {str(notice.state) for notice in owing.notices} == {"owed"}
     assert "Connection refused" in owing.notices[0].last_error
     with mail_server(port) as inbox:
-        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.session, mailer, owing.clock) == 8
         owing.clock.advance(days=1)
-        assert send_notices(owing.session, mailer, owing.clock) == 0
+        assert send_emails(owing.session, mailer, owing.clock) == 0
     assert len(inbox.ids) == len(set(inbox.ids)) == 8
     assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
 
@@ -176,7 +176,7 @@ async def refuses_the_next(smtp):
 def test_one_connection_carries_many_mails_f9(owing, mailer, port):
     """F9: to greet the server and to log in costs more than a mail."""
     with closing_server(port, never, after=100) as (inbox, server):
-        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(set(inbox.ids)) == 8
         assert server.connections == 1
 
@@ -185,7 +185,7 @@ def test_one_connection_carries_many_mails_f9(owing, mailer, port):
 def test_a_server_that_ends_a_connection_loses_and_repeats_no_mail_f9(owing, mailer, port, close):
     """F9: the next mail goes out in a new connection."""
     with closing_server(port, close, after=3) as (inbox, server):
-        assert send_notices(owing.session, mailer, owing.clock) == 8
+        assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(inbox.ids) == len(set(inbox.ids)) == 8
         assert server.connections == 3
     assert {(str(notice.state), notice.tries) for notice in owing.notices} == {("sent", 1)}
@@ -194,9 +194,9 @@ def test_a_server_that_ends_a_connection_loses_and_repeats_no_mail_f9(owing, mai
 KILLED = """
 import os, signal, sys
 from tests.factories import MovableClock
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import create_app
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.delivery.mailer import SmtpConnection
 from webapp.settings import Settings
 
@@ -210,7 +210,7 @@ def fatal(*args, **more):
 
 SmtpConnection.send = fatal
 with create_app(Settings.from_environment(os.environ).ensure_home()).app_context():
-    send_notices(db.session(), parts().mailer, MovableClock())
+    send_emails(db.session(), services().mailer, MovableClock())
 """
 """The third mail is with the server, and its process dies before it can record that."""
 
@@ -219,7 +219,7 @@ def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port
     """F9, F11: no mail is lost; that one comes twice, under one Message-ID, and no other does."""
     owing.session.rollback()
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
-    database = str(owing.parts.settings.database_url)
+    database = str(owing.services.settings.database_url)
     environ = {**process.environ, **mail, "DATABASE_URL": database, "RUN_JOBS": "0"}
     with mail_server(port) as inbox:
         command = [sys.executable, "-c", KILLED]
@@ -230,9 +230,9 @@ def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port
             *["sent"] * 2,
         ]
         owing.session.rollback()
-        assert send_notices(owing.session, mailer, owing.clock) == 5, "one is claimed still"
+        assert send_emails(owing.session, mailer, owing.clock) == 5, "one is claimed still"
         owing.clock.advance(seconds=CLAIM.total_seconds())
-        assert send_notices(owing.session, mailer, owing.clock) == 1
+        assert send_emails(owing.session, mailer, owing.clock) == 1
     assert len(inbox.ids) == 9
     assert len(set(inbox.ids)) == 8
     assert inbox.ids[2] == inbox.ids[-1]
@@ -241,8 +241,8 @@ def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port
 
 def test_one_is_tried_for_all(owing, mailer):
     """A server that is away is asked once a round, not once a mail."""
-    with pytest.raises(MailServerAway):
-        send_notices(owing.session, mailer, owing.clock)
+    with pytest.raises(MailServerUnavailable):
+        send_emails(owing.session, mailer, owing.clock)
     assert sum(bool(notice.last_error) for notice in owing.notices) == 1
 
 
@@ -252,9 +252,9 @@ def test_a_mail_that_makes_the_server_hang_keeps_no_other_waiting(owing, mailer,
     first.recipient = "tarpit@example.com"
     owing.session.commit()
     with mail_server(port, "tarpit@example.com") as inbox:
-        with pytest.raises(MailServerAway):
-            send_notices(owing.session, mailer, owing.clock)
-        assert send_notices(owing.session, mailer, owing.clock) == 7
+        with pytest.raises(MailServerUnavailable):
+            send_emails(owing.session, mailer, owing.clock)
+        assert send_emails(owing.session, mailer, owing.clock) == 7
         assert len(inbox.ids) == 7
 
 
@@ -262,8 +262,8 @@ def test_it_is_not_tried_for_ever(owing, mailer):
     """A mail of last week helps nobody; the operator sees those that were given up."""
     owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
     for _ in range(8):
-        with pytest.raises(MailServerAway):
-            send_notices(owing.session, mailer, owing.clock)
+        with pytest.raises(MailServerUnavailable):
+            send_emails(owing.session, mailer, owing.clock)
     assert {str(notice.state) for notice in owing.notices} == {"failed"}
 
 
@@ -283,7 +283,7 @@ def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
 def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
     """L3: the mail under way ends with its time-out, and no other is begun."""
     with hanging_server(port):
-        wait_until(lambda: "send notices" in working._shift._under_way.elements())
+        wait_until(lambda: "send notices" in working._supervisor._under_way.elements())
         began = time.monotonic()
         assert working.stop(within=20) == []
         assert time.monotonic() - began < 10
@@ -292,7 +292,7 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
 
 def test_the_mail_that_is_being_sent_is_finished(owing, mailer, port):
     """F11: and no other is begun."""
-    owing.app.extensions["ballast"] = replace(owing.parts, mailer=mailer)
+    owing.app.extensions["ballast"] = replace(owing.services, mailer=mailer)
     recipient = owing.notices[0].recipient
     owing.session.rollback()
     worker = Worker()

@@ -9,7 +9,7 @@ from tests.factories import AMEX, MASTERCARD, VISA, card_form
 from tests.failure_modes.conftest import in_order
 from webapp.actions.payment_methods.add_method import NOT_SAVED
 from webapp.domain.payments import unmatched_events
-from webapp.ports import RefusedToLook, Unknown
+from webapp.ports import RequestRejected, Unknown
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 MAIN = "/billing/payment-methods"
@@ -112,7 +112,7 @@ def test_a_card_that_cannot_be_saved_is_told_and_can_be_sent_again(client, cover
         def save_card(self, account_id, token, return_to):
             return Unknown("Connection refused")
 
-    processors = covered.parts.processors
+    processors = covered.services.processors
     up, processors["sandbox"] = processors["sandbox"], Down(covered.books, covered.clock)
     form = hidden(client.get(f"{MAIN}/cards/new", headers=HTMX))
     card = client.post(
@@ -131,13 +131,13 @@ def test_a_card_that_cannot_be_saved_is_told_and_can_be_sent_again(client, cover
 def test_its_own_full_disk_is_its_answer_and_not_our_error(without_books):
     """L3: a processor raises nothing; whether it has booked is not known, so it is asked."""
     world = without_books
-    processor = world.parts.processors["sandbox"]
+    processor = world.services.processors["sandbox"]
     payment = world.pay(world.method("4242"), "30.00")
     assert payment.state == "open"
     assert world.tries == [("4242", "30.00", "unknown")]
     saved = world.method("4242").processor_reference
     assert isinstance(processor.verify("verify-1", saved), Unknown)
-    assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RefusedToLook)
+    assert isinstance(processor.save_card(1, "tok_x", "/"), Unknown | RequestRejected)
     assert processor.revoke("card_x") is False
     world.books._store.db.execute("PRAGMA query_only = 0")
     world.pass_time(minutes=31)
@@ -166,7 +166,7 @@ def test_readiness_warns_of_what_the_processor_does_not_answer(client, covered):
 def test_readiness_warns_of_what_the_operator_is_to_look_into(client, world):
     """L9: what a processor tells and nobody can book is not passed over in silence."""
     now = world.clock.now()
-    unmatched_events.put(
+    unmatched_events.record(
         world.session, "sandbox", "ch_1", "No payment of ours.", 5_000_000, "USD", now, now
     )
     world.session.commit()

@@ -12,7 +12,7 @@ from tests.factories import VISA
 from tests.failure_modes.conftest import wait_until
 from webapp.background.worker import Worker
 from webapp.database import schema_version
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.settings import ROOT
 
 MAIN = "/billing/payment-methods"
@@ -22,7 +22,7 @@ def migrate(app, step, revision):
     """As `flask db` does; a process that asks every few seconds has asked since."""
     db.session.remove()
     step(revision=revision)
-    object.__setattr__(parts(app), "schema", schema_version.Gate())
+    object.__setattr__(services(app), "schema", schema_version.Gate())
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ class Pair:
                 world.account_id,
                 id_,
                 world.owner,
-                world.parts.processors,
+                world.services.processors,
                 world.clock,
                 world.policy,
             ),
@@ -255,7 +255,7 @@ class Pair:
         id_ = start_attempt(world.session, top_up.id, world.clock, world.policy)
         if id_ is not None and dies == "after":
             row = world.attempts[-1]
-            world.parts.processors[row.processor].charge(row.request())
+            world.services.processors[row.processor].charge(row.request())
         world.session.rollback()
         company.go_on_with_need(dies)
 

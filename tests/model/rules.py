@@ -200,7 +200,7 @@ class Company:
 
     def remove(self, card: Card) -> None:
         self.give_up_question(card)
-        self.insist_on_no_open_payment(card)
+        self.require_no_open_payment(card)
         self.cards.remove(card)
         self.drawer[card.last4] = card
         self.note_withdrawal()
@@ -256,9 +256,9 @@ class Company:
         return max(5 * settings.largest, by_use)
 
     def pay(self, card: Card, amount: int) -> Wish:
-        self.insist_on_bounds(amount)
+        self.require_bounds(amount)
         self.give_up_question(card)
-        self.insist_on_no_open_payment(card)
+        self.require_no_open_payment(card)
         return self._pay_with(card, amount, "instant")
 
     def retry(self, failed: Attempt) -> Wish:
@@ -268,7 +268,7 @@ class Company:
             raise Refused
         if any(a.root is root and a.state == "paid" for a in self.attempts):
             raise Refused
-        self.insist_on_no_open_payment(failed.card)
+        self.require_no_open_payment(failed.card)
         return self._pay_with(failed.card, failed.amount, "retry", root)
 
     def _pay_with(self, card: Card, amount: int, kind: str, root: Attempt | None = None) -> Wish:
@@ -280,7 +280,7 @@ class Company:
     def pay_by_chain(self, amount: int) -> Wish:
         for card in list(self.cards):
             self.give_up_question(card)
-        self.insist_on_bounds(amount)
+        self.require_bounds(amount)
         if not self._chain(set()):
             raise Refused
         wish = self._wish("auto_charge", amount)
@@ -648,11 +648,11 @@ class Company:
             if attempt.state == "paid":
                 raise Refused
 
-    def insist_on_bounds(self, amount: int) -> None:
+    def require_bounds(self, amount: int) -> None:
         if not self.operator.least <= amount <= self.operator.most:
             raise Refused
 
-    def insist_on_no_open_payment(self, card: Card) -> None:
+    def require_no_open_payment(self, card: Card) -> None:
         if any(a.card is card and a.state == "open" for a in self.attempts):
             raise Refused
 

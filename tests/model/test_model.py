@@ -33,12 +33,12 @@ ALWAYS_THE_SAME = "3"
 @pytest.fixture
 def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, session):
     """Gives the application anew: empty books, ours and the pretend banks', and the first clock."""
-    parts = app.extensions["ballast"]
+    services = app.extensions["ballast"]
     on_sqlite = database.startswith("sqlite")
 
     def let_go():
         session.close()
-        parts.sandbox.close()
+        services.sandbox.close()
         if on_sqlite:
             db.engine.dispose()
 
@@ -54,7 +54,7 @@ def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, sessio
         for new in at_first.glob("*.db"):
             shutil.copy(new, home)
         clock.at = START
-        app.extensions["ballast"] = replace(parts, policy=Policy())
+        app.extensions["ballast"] = replace(services, policy=Policy())
         return app, session
 
     return start_over

@@ -315,10 +315,10 @@ class Walk(RuleBasedStateMachine):
         self.operator.automatic, self.operator.least, self.operator.most = automatic, least, most
         self.operator.largest_usage = largest_usage
         policy = Policy(least, most, Automatic(automatic), usage_max=largest_usage)
-        parts = replace(self.app.extensions["ballast"], policy=policy)
-        self.app.extensions["ballast"] = parts
+        services = replace(self.app.extensions["ballast"], policy=policy)
+        self.app.extensions["ballast"] = services
         for pair in self.pairs:
-            pair.world.parts, pair.world.policy = parts, policy
+            pair.world.services, pair.world.policy = services, policy
 
     # The clock, and the processes
 

@@ -32,7 +32,7 @@ from webapp.ports import (
     NotKnown,
     Paid,
     Processor,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     SavedAgreement,
     SavedCard,
@@ -152,7 +152,7 @@ def opened(harness, body, headers) -> Event:
 
 def told_of(harness, body, headers) -> list[Happening]:
     found = harness.processor.happenings(opened(harness, body, headers))
-    assert not isinstance(found, Unknown | RefusedToLook), found
+    assert not isinstance(found, Unknown | RequestRejected), found
     return list(found)
 
 
@@ -198,7 +198,7 @@ class ProcessorContract:
 
         assert len(harness.taken()) == 1
         # A processor may turn the others away while the first is under way; it may not pay them.
-        assert all(isinstance(answer, Paid | RefusedToLook | Unknown) for answer in answers)
+        assert all(isinstance(answer, Paid | RequestRejected | Unknown) for answer in answers)
         assert len({a.reference for a in answers if isinstance(a, Paid)}) == 1
 
     def test_other_keys_are_other_charges(self, harness):
@@ -218,7 +218,7 @@ class ProcessorContract:
             wish(request.method_reference, key=request.key, amount=2 * HUNDRED)
         )
 
-        assert isinstance(other, RefusedToLook)
+        assert isinstance(other, RequestRejected)
         assert harness.processor.ask(request.key) == first
         assert len(harness.taken()) == 1
 
@@ -430,7 +430,7 @@ class ProcessorContract:
 
         answer = harness.processor.charge(request)
 
-        assert isinstance(answer, RefusedToLook)
+        assert isinstance(answer, RequestRejected)
         assert answer.reason
         assert isinstance(harness.processor.ask(request.key), NotKnown)
         assert isinstance(harness.processor.charge(request), Paid)
@@ -629,7 +629,7 @@ class CardContract(ProcessorContract):
 
         again = harness.processor.save_card(ACCOUNT, token, BACK)
 
-        assert again == card or isinstance(again, RefusedToLook)
+        assert again == card or isinstance(again, RequestRejected)
 
     def test_a_token_of_another_account_is_refused(self, harness):
         """M14: nothing is saved for the other account, and nothing is lost for its own."""
@@ -655,7 +655,9 @@ class CardContract(ProcessorContract):
         assert isinstance(processor.saving(ACCOUNT, asked.reference), SavedCard)
 
     def test_a_made_up_token_is_refused(self, harness):
-        assert isinstance(harness.processor.save_card(ACCOUNT, "tok_made_up", BACK), RefusedToLook)
+        assert isinstance(
+            harness.processor.save_card(ACCOUNT, "tok_made_up", BACK), RequestRejected
+        )
 
     def test_a_challenged_card_is_saved_once_the_customer_has_confirmed(self, harness):
         """M6, M7"""
@@ -724,8 +726,8 @@ class CardContract(ProcessorContract):
         assert {it.saved.fingerprint for it in told} == {card.fingerprint}
 
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
-        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RefusedToLook)
-        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RequestRejected)
+        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RequestRejected)
 
     def test_a_method_that_would_be_declined_is_not_verified(self, harness):
         """F4: a bank can be asked for no amount. Of an agreement only its standing can be."""
@@ -735,7 +737,7 @@ class CardContract(ProcessorContract):
         assert answer.code == "generic_decline"
 
     def test_cards_are_not_linked(self, harness):
-        assert isinstance(harness.processor.link(ACCOUNT, BACK), RefusedToLook)
+        assert isinstance(harness.processor.link(ACCOUNT, BACK), RequestRejected)
 
 
 class ListingContract:
@@ -874,8 +876,8 @@ class AgreementContract(ProcessorContract):
         assert list(harness.taken()) == []
 
     def test_nothing_is_saved_under_a_made_up_reference(self, harness):
-        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RefusedToLook)
-        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RefusedToLook)
+        assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RequestRejected)
+        assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RequestRejected)
 
     def test_cards_are_not_taken(self, harness):
-        assert isinstance(harness.processor.save_card(ACCOUNT, "tok_any", BACK), RefusedToLook)
+        assert isinstance(harness.processor.save_card(ACCOUNT, "tok_any", BACK), RequestRejected)

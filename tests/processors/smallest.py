@@ -22,14 +22,14 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Settled,
     Verified,
     WrongAccount,
 )
 
 STALE = timedelta(minutes=5)
-NOT_BEGUN = RefusedToLook("Nothing is being saved under this reference")
+NOT_BEGUN = RequestRejected("Nothing is being saved under this reference")
 
 
 class Smallest:
@@ -42,10 +42,10 @@ class Smallest:
         self.verified, self.taken_back = {}, {}
 
     def open_form(self, holder):
-        return RefusedToLook("It takes no cards")
+        return RequestRejected("It takes no cards")
 
     def save_card(self, account_id, token, return_to):
-        return RefusedToLook("It takes no cards")
+        return RequestRejected("It takes no cards")
 
     def link(self, account_id, return_to):
         reference = uuid4().hex
@@ -70,7 +70,7 @@ class Smallest:
             if request.key not in self.charges:
                 self.charges[request.key] = (wanted, self._decide(request))
             before, answer = self.charges[request.key]
-            return answer if before == wanted else RefusedToLook("The key was used for another")
+            return answer if before == wanted else RequestRejected("The key was used for another")
 
     def ask(self, key):
         return self.charges.get(key, (None, NotKnown()))[1]

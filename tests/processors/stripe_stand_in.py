@@ -270,7 +270,7 @@ class StandIn:
     # What happens behind the requests
 
     def _set_up(self, given: dict[str, Any]) -> dict[str, Any]:
-        self._insist_on_customer(given.get("customer", ""))
+        self._require_customer(given.get("customer", ""))
         intent = self._new(
             "setup_intent",
             "seti",
@@ -592,7 +592,7 @@ class StandIn:
             )
         return found
 
-    def _insist_on_customer(self, id_: str) -> None:
+    def _require_customer(self, id_: str) -> None:
         if id_ and id_ not in self.objects:
             raise Refused(
                 400,
@@ -604,7 +604,7 @@ class StandIn:
 
     def _method_of(self, given: dict[str, Any]) -> dict[str, Any]:
         customer = given.get("customer", "")
-        self._insist_on_customer(customer)
+        self._require_customer(customer)
         method = self.objects.get(given.get("payment_method", ""))
         if method is None:
             raise Refused(

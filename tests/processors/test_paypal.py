@@ -18,7 +18,7 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     SavedAgreement,
     Unknown,
     Verified,
@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_for_exactly_is_not_asked_for(harness, micros, curr
     """L1, L8"""
     request = wish(harness.paying(), amount=micros, currency=currency)
 
-    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert isinstance(harness.processor.charge(request), RequestRejected)
     assert harness.sent("/v2/checkout/orders") == []
 
 
@@ -156,7 +156,7 @@ def test_what_is_wrong_with_us_says_nothing_about_the_payer(harness, issue):
 
     answer = harness.processor.charge(request)
 
-    assert isinstance(answer, RefusedToLook)
+    assert isinstance(answer, RequestRejected)
     assert issue in answer.reason
     assert isinstance(harness.processor.ask(request.key), NotKnown)
 
@@ -313,7 +313,7 @@ def test_where_no_order_was_opened_nothing_was_taken(harness, kind):
     if kind == 401:
         harness.there.trouble(kind, "/v2/checkout/orders")
 
-    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert isinstance(harness.processor.charge(request), RequestRejected)
     assert isinstance(harness.processor.ask(request.key), NotKnown)
     assert harness.taken() == []
     assert isinstance(harness.processor.charge(request), Paid)
@@ -346,8 +346,8 @@ def test_nobody_at_the_address_is_a_refusal_before_anything_was_sent(harness):
     """L8"""
     nobody = harness.adapter(base="http://127.0.0.1:1")
 
-    assert isinstance(nobody.charge(wish("any")), RefusedToLook)
-    assert isinstance(nobody.link(ACCOUNT, BACK), RefusedToLook)
+    assert isinstance(nobody.charge(wish("any")), RequestRejected)
+    assert isinstance(nobody.link(ACCOUNT, BACK), RequestRejected)
     assert nobody.revoke("any") is False
 
 
@@ -371,7 +371,7 @@ def test_wrong_keys_are_a_refusal_that_names_them(harness):
 
     answer = stranger.charge(wish(harness.paying()))
 
-    assert isinstance(answer, RefusedToLook)
+    assert isinstance(answer, RequestRejected)
     assert "PAYPAL_CLIENT_SECRET" in answer.reason
     assert "wrong" not in answer.reason
 
@@ -386,7 +386,7 @@ def test_without_its_notes_nothing_is_charged(harness, page, monkeypatch):
 
     monkeypatch.setattr(harness.notebook, page, full)
 
-    assert isinstance(harness.processor.charge(wish(reference)), RefusedToLook | Unknown)
+    assert isinstance(harness.processor.charge(wish(reference)), RequestRejected | Unknown)
     assert harness.taken() == []
 
 
@@ -443,4 +443,4 @@ def test_a_key_verifies_one_method(harness):
     reference, other = harness.paying(), harness.paying()
     harness.processor.verify("verify", reference)
 
-    assert isinstance(harness.processor.verify("verify", other), RefusedToLook)
+    assert isinstance(harness.processor.verify("verify", other), RequestRejected)

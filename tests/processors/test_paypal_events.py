@@ -17,7 +17,7 @@ from webapp.ports import (
     MethodGone,
     NeedsOperator,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     Settled,
     TakenBack,
@@ -139,7 +139,7 @@ def test_a_signature_that_cannot_be_checked_is_not_judged(harness, kind):
 
     answer = harness.processor.open_event(raw, headers)
 
-    assert isinstance(answer, Unknown | RefusedToLook)
+    assert isinstance(answer, Unknown | RequestRejected)
 
 
 # What it is about
@@ -420,7 +420,7 @@ def test_what_cannot_be_looked_up_now_is_not_passed_over(harness, paid, where, k
     event = harness.processor.open_event(raw, headers)
     harness.there.trouble(kind, where)
 
-    assert isinstance(harness.processor.happenings(event), Unknown | RefusedToLook)
+    assert isinstance(harness.processor.happenings(event), Unknown | RequestRejected)
     assert taken_back(harness.processor.happenings(event))
 
 
@@ -445,7 +445,7 @@ def test_a_listed_event_of_another_shape_is_not_passed_over(harness, paid):
     assert isinstance(harness.processor.list_events(begin, harness.now()), Unknown)
 
 
-@pytest.mark.parametrize(("kind", "answer"), [(403, RefusedToLook), (500, Unknown)])
+@pytest.mark.parametrize(("kind", "answer"), [(403, RequestRejected), (500, Unknown)])
 def test_a_list_that_is_not_answered_is_told(harness, kind, answer):
     """L17"""
     harness.there.trouble(kind, "webhooks-events")

@@ -21,7 +21,7 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     SavedCard,
     TakenBackState,
     Unknown,
@@ -415,11 +415,11 @@ def test_nobody_is_sent_to_another_host(harness, return_to):
     token = harness.challenged_token()
     request = wish(harness.wants_customer(), customer_present=True, return_to=return_to)
 
-    assert isinstance(harness.processor.save_card(ACCOUNT, token, return_to), RefusedToLook)
-    assert isinstance(harness.processor.charge(request), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, token, return_to), RequestRejected)
+    assert isinstance(harness.processor.charge(request), RequestRejected)
     assert isinstance(harness.processor.ask(request.key), NotKnown)
     paypal = SandboxPayPal(harness.books, harness.clock)
-    assert isinstance(paypal.link(ACCOUNT, return_to), RefusedToLook)
+    assert isinstance(paypal.link(ACCOUNT, return_to), RequestRejected)
     assert isinstance(harness.processor.save_card(ACCOUNT, token, BACK), NeedsCustomer)
 
 
@@ -428,9 +428,9 @@ def test_a_challenge_is_told_by_the_adapter_that_began_it(harness):
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     linking = paypal.link(ACCOUNT, BACK)
 
-    assert isinstance(paypal.saving(ACCOUNT, asked.reference), RefusedToLook)
-    assert isinstance(paypal.cancel_saving(ACCOUNT, asked.reference), RefusedToLook)
-    assert isinstance(harness.processor.saving(ACCOUNT, linking.reference), RefusedToLook)
+    assert isinstance(paypal.saving(ACCOUNT, asked.reference), RequestRejected)
+    assert isinstance(paypal.cancel_saving(ACCOUNT, asked.reference), RequestRejected)
+    assert isinstance(harness.processor.saving(ACCOUNT, linking.reference), RequestRejected)
     assert harness.processor.saving(ACCOUNT, asked.reference) == asked
 
 
@@ -554,7 +554,7 @@ def test_a_token_is_too_old_after_half_an_hour(harness):
     harness.move_clock(timedelta(minutes=30))
     assert isinstance(harness.processor.save_card(ACCOUNT, young, BACK), SavedCard)
     harness.move_clock(timedelta(seconds=1))
-    assert isinstance(harness.processor.save_card(ACCOUNT, old, BACK), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, old, BACK), RequestRejected)
 
 
 def test_an_expired_card_is_declined(harness):
@@ -585,7 +585,7 @@ def test_a_removed_card_is_gone_whatever_was_to_be_answered(harness, kind):
 )
 def test_a_request_that_makes_no_sense_is_refused_unseen(harness, other):
     """L8"""
-    assert isinstance(harness.processor.charge(wish(harness.paying(), **other)), RefusedToLook)
+    assert isinstance(harness.processor.charge(wish(harness.paying(), **other)), RequestRejected)
     assert harness.books.charges() == []
 
 

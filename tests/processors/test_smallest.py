@@ -15,7 +15,7 @@ from webapp.ports import (
     Declined,
     NeedsCustomer,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     SavedAgreement,
     TakenBack,
@@ -34,7 +34,7 @@ class Clumsy(Smallest):
         if mishap == "request":
             return Unknown("The request was lost")
         if mishap == "refused":
-            return RefusedToLook("Too many requests")
+            return RequestRejected("Too many requests")
         answer = super().charge(request)
         return Unknown("The answer was lost") if mishap == "answer" else answer
 

@@ -32,7 +32,7 @@ from webapp.ports import (
     NeedsOperator,
     NotKnown,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     TakenBackState,
     Unknown,
@@ -248,8 +248,8 @@ def test_a_late_answer_is_none(harness):
 def test_a_wrong_key_is_a_refusal_to_look_l8(harness, key):
     stranger = charges(connect(key, harness.stand_in.base), harness.clock)
 
-    assert isinstance(stranger.charge(wish(harness.paying())), RefusedToLook)
-    assert isinstance(stranger.ask("attempt-1"), RefusedToLook)
+    assert isinstance(stranger.charge(wish(harness.paying())), RequestRejected)
+    assert isinstance(stranger.ask("attempt-1"), RequestRejected)
 
 
 def test_an_answer_of_another_shape_says_nothing(harness):
@@ -499,7 +499,7 @@ def test_a_card_of_another_customer_than_its_setup_is_refused_m14(harness):
     intent = harness.stand_in.get(token)
     harness.stand_in.get(intent["payment_method"])["customer"] = "cus_another"
 
-    assert isinstance(harness.processor.save_card(ACCOUNT, token, "/"), RefusedToLook)
+    assert isinstance(harness.processor.save_card(ACCOUNT, token, "/"), RequestRejected)
 
 
 def test_a_card_of_another_customer_is_gone_m13(harness):
@@ -527,7 +527,7 @@ def test_an_invalid_request_about_something_else_is_not_the_cards_fault_l8(harne
 
     answer = harness.processor.charge(wish(reference))
 
-    assert answer == RefusedToLook("This account cannot make charges")
+    assert answer == RequestRejected("This account cannot make charges")
     assert "GET /v1/payment_methods/" + reference.partition("/")[2] in harness.stand_in.requests
 
 
@@ -546,7 +546,7 @@ def test_the_wrong_key_makes_no_card_gone_l8(harness, monkeypatch, other):
 
     answer = harness.processor.charge(wish(harness.paying()))
 
-    assert isinstance(answer, RefusedToLook)
+    assert isinstance(answer, RequestRejected)
     assert hint in answer.reason
 
 
@@ -563,8 +563,8 @@ def test_a_key_of_another_stripe_account_makes_no_card_gone_l8(harness):
     reference = harness.paying()
     other_stripe_account(harness)
 
-    assert isinstance(harness.processor.charge(wish(reference)), RefusedToLook)
-    assert isinstance(harness.processor.verify("verify-1", reference), RefusedToLook)
+    assert isinstance(harness.processor.charge(wish(reference)), RequestRejected)
+    assert isinstance(harness.processor.verify("verify-1", reference), RequestRejected)
 
 
 def test_an_event_is_not_taken_with_a_key_of_another_stripe_account_l17(harness):
@@ -575,6 +575,6 @@ def test_an_event_is_not_taken_with_a_key_of_another_stripe_account_l17(harness)
     events = [harness.processor.open_event(*it) for it in harness.deliveries()]
     kept = other_stripe_account(harness)
 
-    assert all(isinstance(harness.processor.happenings(it), RefusedToLook) for it in events)
+    assert all(isinstance(harness.processor.happenings(it), RequestRejected) for it in events)
     harness.stand_in.objects.update(kept[0])
     assert any(harness.processor.happenings(it) for it in events)

@@ -10,8 +10,10 @@ from webapp.reads.payment_methods.main_screen import read_screen
 
 def turn_away(world):
     """The same installation, whose card processor is another one now."""
-    there = world.parts.processors
-    world.parts = replace(world.parts, processors=Present(world.clock, [there["sandbox_paypal"]]))
+    there = world.services.processors
+    world.services = replace(
+        world.services, processors=Present(world.clock, [there["sandbox_paypal"]])
+    )
 
 
 def test_its_methods_are_gone_and_the_next_one_is_charged(world):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.payment_methods.restore_method import restore_method
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal
 
 pytestmark = pytest.mark.story
@@ -45,8 +45,8 @@ def test_a_retry_catches_up(failed):
     failed.work()
 
     assert failed.balance == "140.00"
-    assert failed.method("4242").standing(failed.clock.now()) is Standing.READY
-    assert failed.method("4444").standing(failed.clock.now()) is Standing.SUSPENDED
+    assert failed.method("4242").standing(failed.clock.now()) is MethodStatus.READY
+    assert failed.method("4444").standing(failed.clock.now()) is MethodStatus.SUSPENDED
     assert failed.tries[-1] == ("4242", "100.00", "paid")
     failed.use("100.00")
     failed.work()
@@ -109,7 +109,7 @@ def test_only_ones_own_failed_payment(failed):
 def test_a_manual_payment_with_a_suspended_method_ends_its_suspension(failed):
     """F5."""
     failed.pay(failed.method("4444"), "30.00")
-    assert failed.method("4444").standing(failed.clock.now()) is Standing.READY
+    assert failed.method("4444").standing(failed.clock.now()) is MethodStatus.READY
     failed.work()
     assert failed.balance == "70.00", "back above the threshold: nothing more is charged"
 
@@ -119,7 +119,7 @@ def test_a_failed_manual_payment_suspends(world):
     (visa,) = world.cards(VISA)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(visa, "30.00")
-    assert world.method("4242").standing(world.clock.now()) is Standing.SUSPENDED
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.SUSPENDED
     (mail,) = world.mails_of("method_suspended")
     assert mail.facts["instead"] == "Nothing was charged instead."
 
@@ -141,13 +141,13 @@ def test_only_a_payment_started_after_the_failure_heals(world):
     world.pass_time(minutes=1)
     world.session.refresh(late)
     assert late.state == "paid"
-    assert world.method("4242").standing(world.clock.now()) is Standing.SUSPENDED
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.SUSPENDED
 
 
 def test_restore_without_paying(failed):
     """F4: verified for no amount; then the waiting top-up goes on with it."""
     restore(failed, "4242")
-    assert failed.method("4242").standing(failed.clock.now()) is Standing.READY
+    assert failed.method("4242").standing(failed.clock.now()) is MethodStatus.READY
     failed.work()
     assert failed.tries[-1] == ("4242", "100.00", "paid")
 
@@ -192,7 +192,7 @@ def restore(world, last4):
         world.account_id,
         world.method(last4).id,
         world.owner,
-        world.parts.processors,
+        world.services.processors,
         world.clock,
         world.policy,
     )

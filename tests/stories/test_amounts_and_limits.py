@@ -166,7 +166,7 @@ def test_the_burst_breaker(world):
 def test_the_installations_switch(world, switch, code):
     """T10: off charges nothing; a dry run explains everything and charges nothing."""
     world.policy = replace(world.policy, automatic=switch)
-    world.parts = replace(world.parts, policy=world.policy)
+    world.services = replace(world.services, policy=world.policy)
     world.cards(VISA)
     world.refill()
     world.use("60.00")
@@ -180,7 +180,7 @@ def test_a_changed_installation_limit_is_never_silent(world):
     world.cards(VISA)
     world.refill(amount="30.00")
     world.policy = replace(world.policy, payment_min=60_000_000)
-    world.parts = replace(world.parts, policy=world.policy)
+    world.services = replace(world.services, policy=world.policy)
     world.use("60.00")
     world.work()
     assert world.tries == []

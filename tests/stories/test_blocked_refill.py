@@ -16,7 +16,7 @@ pytestmark = pytest.mark.story
 def under(world, **policy):
     """The operator has restarted the product with other settings."""
     world.policy = replace(world.policy, **policy)
-    world.parts = replace(world.parts, policy=world.policy)
+    world.services = replace(world.services, policy=world.policy)
 
 
 def credit(world, amount):
@@ -46,7 +46,7 @@ def expired(world):
 
 
 def gone(world):
-    world.method("4242").lose(world.clock.now())
+    world.method("4242").mark_removed(world.clock.now())
     world.session.commit()
 
 
@@ -112,7 +112,7 @@ def test_one_mail_per_episode(refilled, cause):
     assert advice in mail.facts["advice"]
     assert bool(advice) == bool(mail.facts["advice"]), "said once: in the reason or beside it"
     assert (mail.facts["balance"], mail.facts["threshold"]) == ("$49.99", "$50.00")
-    letter = world.parts.mailer.render(mail.kind, mail.facts, mail.language)
+    letter = world.services.mailer.render(mail.kind, mail.facts, mail.language)
     assert "/billing/payment-methods" in letter.text
     if cause in SKIPPED:
         assert mail.facts["skipped"] == [{"sentence": SKIPPED[cause]}]

@@ -8,10 +8,10 @@ from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA
 from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.actions.payments.settle import settle
 from webapp.actions.top_ups.top_up import start_attempt
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.top_ups.top_up import open_top_up
-from webapp.ports import DeclineClass, Declined, RefusedToLook
+from webapp.ports import DeclineClass, Declined, RequestRejected
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 pytestmark = pytest.mark.story
@@ -21,20 +21,20 @@ class Busy(SandboxProcessor):
     """Charges as ever, and has no time for questions."""
 
     def ask(self, key):
-        return RefusedToLook("Too many requests; try again later")
+        return RequestRejected("Too many requests; try again later")
 
     def cancel(self, key):
-        return RefusedToLook("Too many requests; try again later")
+        return RequestRejected("Too many requests; try again later")
 
 
 @pytest.fixture
 def busy(world):
     """Switch the processor to being busy, and back."""
-    at_ease = world.parts.processors["sandbox"]
+    at_ease = world.services.processors["sandbox"]
 
     def switch(on):
         other = Busy(world.books, world.clock, sleep=lambda seconds: None)
-        world.parts.processors["sandbox"] = other if on else at_ease
+        world.services.processors["sandbox"] = other if on else at_ease
 
     return switch
 
@@ -101,7 +101,7 @@ def test_a_processor_whose_clock_is_behind_still_suspends(world):
     attempt_id = start_attempt(world.session, waiting.id, world.clock, world.policy)
     behind = Declined("do_not_honor", DeclineClass.SOFT, datetime(2026, 11, 22, 9, tzinfo=UTC))
     settle(world.session, attempt_id, behind, now, world.policy)
-    assert world.method("4242").standing(now) is Standing.SUSPENDED
+    assert world.method("4242").standing(now) is MethodStatus.SUSPENDED
     assert world.method("4242").declines_in_a_row == 1
 
 

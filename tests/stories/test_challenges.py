@@ -9,7 +9,7 @@ from tests.factories import (
     MASTERCARD,
     VISA,
 )
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.shared.errors import Refusal
 
 pytestmark = pytest.mark.story
@@ -101,7 +101,7 @@ def test_a_challenge_that_fails_suspends(world):
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment), "fail")
     assert world.conclude(payment).state == "failed"
-    assert world.method("3184").standing(world.clock.now()) is Standing.SUSPENDED
+    assert world.method("3184").standing(world.clock.now()) is MethodStatus.SUSPENDED
     assert world.attempts[0].decline_code == "authentication_required"
 
 
@@ -119,7 +119,7 @@ def test_an_abandoned_challenge_is_told_as_abandoned(world):
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     assert world.conclude(payment, give_up=True).state == "abandoned"
-    assert world.method("3184").standing(world.clock.now()) is Standing.READY
+    assert world.method("3184").standing(world.clock.now()) is MethodStatus.READY
     assert world.mails == []
     assert world.timeline[-1] == "abandoned"
 

@@ -10,7 +10,7 @@ from webapp.actions.payment_methods.restore_method import restore_method
 from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.reads.ledger.ledger_check import check_ledger
 
 pytestmark = pytest.mark.story
@@ -50,8 +50,8 @@ def test_a_suspension_ends_when_it_was_promised(covered):
     covered.run()
     visa = covered.method("4242")
     assert visa.suspended_until == promised
-    assert visa.standing(promised - timedelta(seconds=1)) is Standing.SUSPENDED
-    assert visa.standing(promised) is Standing.READY
+    assert visa.standing(promised - timedelta(seconds=1)) is MethodStatus.SUSPENDED
+    assert visa.standing(promised) is MethodStatus.READY
 
 
 def test_a_retry_after_the_failure_restores_at_once(covered):
@@ -60,7 +60,7 @@ def test_a_retry_after_the_failure_restores_at_once(covered):
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
     covered.retry(covered.attempts[0])
-    assert covered.method("4242").standing(covered.clock.now()) is Standing.READY
+    assert covered.method("4242").standing(covered.clock.now()) is MethodStatus.READY
     assert "restored" in covered.timeline
 
 
@@ -69,9 +69,9 @@ def test_restoring_without_paying_works_too(covered):
     decline(covered)
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
-    around = (covered.owner, covered.parts.processors, covered.clock, covered.policy)
+    around = (covered.owner, covered.services.processors, covered.clock, covered.policy)
     restore_method(covered.session, covered.account_id, covered.method("4242").id, *around)
-    assert covered.method("4242").standing(covered.clock.now()) is Standing.READY
+    assert covered.method("4242").standing(covered.clock.now()) is MethodStatus.READY
 
 
 def test_a_decline_after_a_success_suspends(covered):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import DECLINING, MASTERCARD, START, VISA
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 
 pytestmark = pytest.mark.story
 
@@ -29,7 +29,7 @@ def test_a_decline_falls_back_at_once_and_credits_once(covered):
     assert covered.charges == [("4444", "100.00")]
     assert covered.balance == "140.00"
     visa = covered.method("4242")
-    assert visa.standing(covered.clock.now()) is Standing.SUSPENDED
+    assert visa.standing(covered.clock.now()) is MethodStatus.SUSPENDED
     assert visa.auto_charge, "M3: no failure flips the consent"
     assert reason(visa.failure_code).sentence == "Insufficient funds"
     assert covered.timeline[-4:] == ["charging", "declined", "charging", "charged"]
@@ -123,7 +123,7 @@ def test_hard_declines_wait_for_the_customer(covered):
     covered.pass_time(hours=49)
     visa = covered.method("4242")
 
-    assert visa.standing(covered.clock.now()) is Standing.BARRED
+    assert visa.standing(covered.clock.now()) is MethodStatus.BARRED
     (mail,) = covered.mails_of("method_suspended")
     assert mail.facts["reason"] == "Declined by the bank"
     assert mail.facts["until"] == ""
@@ -131,7 +131,7 @@ def test_hard_declines_wait_for_the_customer(covered):
     assert covered.attempts[0].decline_code == "stolen_card", "the operator sees the code"
 
     covered.retry(covered.attempts[0])
-    assert covered.method("4242").standing(covered.clock.now()) is Standing.READY
+    assert covered.method("4242").standing(covered.clock.now()) is MethodStatus.READY
 
 
 def test_each_method_at_most_once_per_top_up(world):
@@ -159,7 +159,7 @@ def test_five_declines_in_a_row_rest_a_method(world):
     assert [state for *_, state in world.tries] == ["declined"] * 5
     world.pass_time(hours=48)
     assert len(world.tries) == 5
-    assert world.method("4242").standing(world.clock.now()) is Standing.RESTED
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.RESTED
 
     world.pay(visa, "30.00")
-    assert world.method("4242").standing(world.clock.now()) is Standing.READY
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.READY

@@ -66,7 +66,7 @@ def test_none_for_what_was_known_when_it_was_added(world):
 def letter(world):
     """The only notice, as it is sent, with plain spaces: subject, text and HTML."""
     (notice,) = world.mails_of("card_expiring")
-    sent = world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+    sent = world.services.mailer.render(notice.kind, notice.facts, notice.language)
     return [
         part.replace("\N{NO-BREAK SPACE}", " ") for part in (sent.subject, sent.text, sent.html)
     ]

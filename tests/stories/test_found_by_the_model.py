@@ -8,7 +8,7 @@ from tests.factories import MASTERCARD, VISA
 from webapp.actions.payment_methods.restore_method import restore_method
 from webapp.actions.payments.settle import settle
 from webapp.actions.top_ups.top_up import start_attempt
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.top_ups.top_up import open_top_up
 from webapp.ports import DeclineClass, Declined
 
@@ -21,7 +21,7 @@ def restore(world, last4):
         world.account_id,
         world.method(last4).id,
         world.owner,
-        world.parts.processors,
+        world.services.processors,
         world.clock,
         world.policy,
     )
@@ -44,9 +44,9 @@ def test_restoring_without_paying_forgets_no_decline(world):
         world.clock.advance(hours=5)
 
     assert world.tries == [("4242", "100.00", "declined")] * 5
-    assert world.method("4242").standing(world.clock.now()) is Standing.RESTED
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.RESTED
     world.pay(world.method("4242"), "50.00")
-    assert world.method("4242").standing(world.clock.now()) is Standing.READY
+    assert world.method("4242").standing(world.clock.now()) is MethodStatus.READY
 
 
 def test_verifying_hides_no_ban_that_is_learned_later(world):
@@ -62,7 +62,7 @@ def test_verifying_hides_no_ban_that_is_learned_later(world):
     stolen = Declined("stolen_card", DeclineClass.HARD, declined_at)
     settle(world.session, attempt_id, stolen, world.clock.now(), world.policy)
 
-    assert world.method("4242").is_barred
+    assert world.method("4242").is_blocked
     assert world.method("4242").suspended_until == declined_at + timedelta(hours=48)
 
 

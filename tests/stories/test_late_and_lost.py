@@ -15,8 +15,7 @@ from webapp.actions.top_ups.top_up import start_attempt, top_up
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import AuditEntry
 from webapp.domain.payments import unmatched_events
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.shared.errors import Conflict, Refusal
 from webapp.domain.top_ups.top_up import open_top_up
 from webapp.extensions import db
@@ -40,8 +39,8 @@ def test_refill_switched_off_while_the_outcome_is_unknown(covered):
     waiting = open_top_up(covered.session, covered.account_id)
     attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
     covered.apply(refill_on=False)
-    charge(covered.session, attempt_id, covered.parts.processors, covered.clock, covered.policy)
-    top_up(covered.session, waiting.id, covered.parts.processors, covered.clock, covered.policy)
+    charge(covered.session, attempt_id, covered.services.processors, covered.clock, covered.policy)
+    top_up(covered.session, waiting.id, covered.services.processors, covered.clock, covered.policy)
     assert covered.session.get(Payment, covered.attempts[0].payment_id).state == "open"
 
     covered.pass_time(seconds=10)
@@ -231,7 +230,7 @@ def test_an_old_failure_suspends_nothing_that_has_healed_since(covered):
     attempt_id = start_attempt(covered.session, waiting.id, covered.clock, covered.policy)
     visa = covered.method("4242")
     covered.clock.advance(minutes=1)
-    visa.heal(covered.clock.now())
+    visa.restore(covered.clock.now())
     covered.session.commit()
     late = Declined("do_not_honor", DeclineClass.SOFT, started)
     settle(covered.session, attempt_id, late, covered.clock.now(), covered.policy)
@@ -249,11 +248,11 @@ def test_restoring_without_paying_lifts_no_ban(covered):
             covered.account_id,
             covered.method("4242").id,
             covered.owner,
-            covered.parts.processors,
+            covered.services.processors,
             covered.clock,
             covered.policy,
         )
-    assert covered.method("4242").is_barred
+    assert covered.method("4242").is_blocked
 
 
 def test_a_burst_whose_last_outcome_is_learned_late(world):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
 from webapp.actions.payments.adjust_balance import adjust_balance
-from webapp.domain.payments.attempts import find_attempt
+from webapp.domain.payments.queries import find_attempt
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.top_ups.top_up import why_not_resumable
 
@@ -33,7 +33,7 @@ def test_one_mail_with_a_link(declined):
     assert mail.facts["attempt_id"] == declined.attempts[0].id
     assert mail.facts["instead"] == "Nothing was charged instead."
     assert not declined.mails_of("method_suspended")
-    letter = declined.parts.mailer.render(mail.kind, mail.facts, mail.language)
+    letter = declined.services.mailer.render(mail.kind, mail.facts, mail.language)
     assert "/billing/authentications/" in letter.text
     assert letter.html.count("/billing/authentications/") == 1
 

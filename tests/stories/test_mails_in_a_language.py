@@ -24,7 +24,7 @@ from webapp.actions.webhooks import endpoints as webhook_endpoints
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import Notice, NoticeKind
 from webapp.domain.shared import i18n
-from webapp.domain.shared.i18n import N_, Language, Tongue
+from webapp.domain.shared.i18n import N_, Language, Translator
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Role, User
 from webapp.domain.webhooks.endpoint import PATIENCE
@@ -80,7 +80,7 @@ def failures(world):
     world.next_answer("decline", decline_code="lost_card")
     world.use("1.00")
     world.work()
-    assert declined.is_barred
+    assert declined.is_blocked
     world.next_answer("timeout_before_charge")
     world.card(VISA, auto_charge=True, expiry="12/26")
     world.use("1.00")
@@ -98,7 +98,7 @@ def stops(world):
         def deliver(self, url, headers, body):
             return Reply(None, N_("There is no host %(detail)s."), 1, "hooks.example.com")
 
-    world.parts = replace(world.parts, courier=Away())
+    world.services = replace(world.services, webhook_sender=Away())
     made = world.webhook()
     world.cards(VISA)
     world.refill()
@@ -162,15 +162,15 @@ def test_the_stories_have_mails_of_every_kind():
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_no_word_is_said_past_the_catalogs(world, story, monkeypatch):
     """F2, F11, L5, M9, N3, T10, T13: subject, both bodies, and the sentences among the facts."""
-    spoken = Tongue(Language.GERMAN, EveryLetterAnX())
-    monkeypatch.setattr(i18n, "tongue", {Language.GERMAN: spoken}.__getitem__)
+    spoken = Translator(Language.GERMAN, EveryLetterAnX())
+    monkeypatch.setattr(i18n, "translator", {Language.GERMAN: spoken}.__getitem__)
     world.session.get_one(Account, world.account_id).language = Language.GERMAN
     world.session.commit()
     story(world)
     world.session.rollback()
     told = set()
     for notice in world.session.query(Notice):
-        letter = world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+        letter = world.services.mailer.render(notice.kind, notice.facts, notice.language)
         said = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
         left = re.findall(r"\b(?!x+\b)[^\W\d_]{2,}", DATA.sub("", said))
         assert not left, (notice.kind, said)

@@ -9,7 +9,7 @@ from webapp.actions.payments.settle import settle
 from webapp.actions.top_ups.top_up import start_attempt
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.top_ups.top_up import open_top_up
-from webapp.ports import MethodGone, RefusedToLook
+from webapp.ports import MethodGone, RequestRejected
 from webapp.reads.payment_methods.main_screen import read_screen
 from webapp.reads.payments.outcome import read_outcome
 
@@ -231,8 +231,8 @@ def test_restore_that_is_refused_blames_no_bank_l8(world, monkeypatch):
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(world.method("4242"), "50.00")
-    busy = lambda *asked: RefusedToLook("Too many requests")  # noqa: E731
-    monkeypatch.setattr(world.parts.processors["sandbox"], "verify", busy)
+    busy = lambda *asked: RequestRejected("Too many requests")  # noqa: E731
+    monkeypatch.setattr(world.services.processors["sandbox"], "verify", busy)
 
     with pytest.raises(Refusal, match="The processor refused the request"):
         restore(world, world.method("4242"))
@@ -257,7 +257,7 @@ def restore(world, method):
         world.account_id,
         method.id,
         world.owner,
-        world.parts.processors,
+        world.services.processors,
         world.clock,
         world.policy,
     )

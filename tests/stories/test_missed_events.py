@@ -25,7 +25,7 @@ pytestmark = pytest.mark.story
 def caught(world):
     """How many missed events one run takes."""
     world.session.rollback()
-    around = (world.parts.processors, world.clock, world.policy)
+    around = (world.services.processors, world.clock, world.policy)
     return catching_up.catch_up(world.session, *around)
 
 

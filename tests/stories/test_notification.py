@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.factories import VISA, micros
-from webapp.actions.notifications.apply_settings import apply_notifications
+from webapp.actions.notifications.apply_settings import apply_notification_settings
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.settings import NotificationSettings
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -112,7 +112,7 @@ def tell_at(world, *steps):
     standing = NotificationSettings.of(account, settings)
     wished = replace(standing, steps=tuple(micros(step) for step in steps))
     around = (standing.seal, world.owner, world.clock.now(), world.policy)
-    apply_notifications(world.session, world.account_id, wished, *around)
+    apply_notification_settings(world.session, world.account_id, wished, *around)
 
 
 def thresholds(world):

@@ -19,7 +19,7 @@ def link(world, email, kind):
     world.session.rollback()
     mails = world.session.query(Notice).filter_by(recipient=email, kind=kind).order_by(Notice.id)
     mail = mails.all()[-1]
-    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import MASTERCARD, VISA
 from webapp.actions.payments.decide_attempt import decide_attempt
-from webapp.domain.payments.attempts import awaiting_operator
+from webapp.domain.payments.queries import awaiting_operator
 from webapp.reads.payment_methods.main_screen import read_screen
 
 pytestmark = pytest.mark.story
@@ -109,7 +109,7 @@ def test_the_customer_is_told_after_an_hour_what_is_so_l10(refused):
         refused.pass_time(minutes=10)
 
     (mail,) = refused.mails_of("still_unknown")
-    letter = refused.parts.mailer.render("still_unknown", mail.facts | NAMED, "en")
+    letter = refused.services.mailer.render("still_unknown", mail.facts | NAMED, "en")
     assert letter.subject == "A payment of $100.00 could not be made yet"
     for text in (letter.text, letter.html):
         assert "The payment processor refuses our request for $100.00 from Visa" in text

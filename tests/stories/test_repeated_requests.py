@@ -17,8 +17,8 @@ def meanwhile(world):
         while happens:
             happens.pop()()
 
-    slow = SandboxProcessor(world.parts.sandbox, world.clock, sleep=wait)
-    world.parts.processors["sandbox"] = slow
+    slow = SandboxProcessor(world.services.sandbox, world.clock, sleep=wait)
+    world.services.processors["sandbox"] = slow
     world.books.latency = 5
     return happens.append
 

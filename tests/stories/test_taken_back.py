@@ -12,8 +12,7 @@ from webapp.database.base import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import unmatched_events
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.payment import Attempt, Payment
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.top_ups.top_up import why_not_resumable
 from webapp.ports import TakenBackState

@@ -9,12 +9,12 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from tests.factories import VISA, micros
-from webapp.actions.payments.apply_reversal import take_back
-from webapp.actions.payments.close_unmatched_event import close_evidence
+from webapp.actions.payments.apply_reversal import apply_reversal
+from webapp.actions.payments.close_unmatched_event import close_unmatched_event
 from webapp.actions.payments.settle import settle
 from webapp.domain.accounts.account import Account
 from webapp.domain.payments import unmatched_events
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.money import decimal_text
 from webapp.ports import Paid, Reversed, TakenBack, TakenBackState
@@ -36,7 +36,7 @@ def told(world, key, amount, kind=TakenBack.REFUND, state=TAKEN, reference="re_1
 def take(world, *happenings):
     for it in happenings:
         world.session.rollback()
-        take_back(world.session, "sandbox", it, world.clock.now(), world.policy, lambda: None)
+        apply_reversal(world.session, "sandbox", it, world.clock.now(), world.policy, lambda: None)
 
 
 def moved(world):
@@ -152,7 +152,7 @@ def test_what_the_operator_has_decided_is_not_booked_as_well(world):
     dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
     take(world, dispute, told(world, key, "100.00"))
     (lying,) = unmatched_events.waiting(world.session)
-    close_evidence(world.session, lying.id, "Adjusted by hand", world.clock.now())
+    close_unmatched_event(world.session, lying.id, "Adjusted by hand", world.clock.now())
 
     take(world, replace(dispute, state=RETURNED), told(world, key, "100.00"))
 
@@ -251,7 +251,7 @@ def test_a_dispute_is_won_whose_reversal_was_debited(world):
 def test_what_could_not_be_read_and_was_read_later_waits_for_nobody(world):
     """L9: a dispute that PayPal let nobody read lies before the operator until it can be booked."""
     key, now = paid(world), world.clock.now()
-    unmatched_events.put(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
+    unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
     world.session.commit()
 
     take(world, told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
@@ -290,7 +290,7 @@ def test_a_refund_that_the_operator_closed_before_its_payment_was_settled(world)
     refund = told(world, attempt.key, "40.00")
     take(world, refund)
     (lying,) = unmatched_events.waiting(world.session)
-    close_evidence(world.session, lying.id, "Adjusted by hand", world.clock.now())
+    close_unmatched_event(world.session, lying.id, "Adjusted by hand", world.clock.now())
     settle_as_paid(world, attempt)
 
     take(world, refund)

@@ -29,7 +29,7 @@ def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
 def test_where_such_records_are_allowed_three_refills_are_made(world, no_day_limit):
     """T9, T10, L14: each exactly the refill amount, and the fourth is not made."""
     world.policy = replace(world.policy, usage_max=micros("1000000"))
-    world.parts = replace(world.parts, policy=world.policy)
+    world.services = replace(world.services, policy=world.policy)
     world.cards(VISA)
     world.refill(no_day_limit=no_day_limit)
     assert world.use("215000").verdicts == (Verdict.POSTED,)

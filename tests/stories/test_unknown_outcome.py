@@ -78,9 +78,9 @@ def test_a_repeat_under_way_is_not_overtaken(world, by_hand):
             world.clock.advance(seconds=seconds)
             world.apply(refill_on=False)  # nor is it given up as not wanted any more
             with Session(db.engine) as other:
-                reconcile(other, world.parts.processors, world.clock, world.policy)
+                reconcile(other, world.services.processors, world.clock, world.policy)
 
-    world.parts.processors["sandbox"]._sleep = think
+    world.services.processors["sandbox"]._sleep = think
     world.run("reconcile")
     assert world.tries == [("4242", "100.00", "paid")]
     assert world.charges == [("4242", "100.00")]
@@ -139,7 +139,7 @@ def test_a_crash_between_charge_and_settlement(covered):
     covered.use("60.00")
     top_up = open_top_up(covered.session, covered.account_id)
     start_attempt(covered.session, top_up.id, covered.clock, covered.policy)
-    covered.parts.processors["sandbox"].charge(covered.attempts[0].request())
+    covered.services.processors["sandbox"].charge(covered.attempts[0].request())
 
     covered.pass_time(seconds=10)
     assert covered.balance == "140.00"

@@ -130,7 +130,7 @@ def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
     world.next_answer("decline", decline_code="do_not_honor")
     from webapp.actions.payments.charge import charge
 
-    charge(world.session, attempt_id, world.parts.processors, world.clock, world.policy)
+    charge(world.session, attempt_id, world.services.processors, world.clock, world.policy)
     world.work()
     assert world.tries == [("4242", "100.00", "declined")]
 

@@ -18,7 +18,7 @@ def books_that_prove(world):
 
 def rendered(world):
     return [
-        world.parts.mailer.render(notice.kind, notice.facts, notice.language)
+        world.services.mailer.render(notice.kind, notice.facts, notice.language)
         for notice in world.notices
     ]
 
@@ -55,7 +55,7 @@ def test_euros_are_booked_as_they_were_converted(world):
 
     assert world.balance == "1075.78"
     (receipt,) = [
-        world.parts.mailer.render(n.kind, n.facts, n.language) for n in world.notices[-1:]
+        world.services.mailer.render(n.kind, n.facts, n.language) for n in world.notices[-1:]
     ]
     for words in ("€900.00", "1 EUR = 1.0842 USD", "$975.78"):
         assert words in receipt.text

@@ -40,7 +40,7 @@ def during(world):
     """Make each of these changes during one call, in turn."""
 
     def change(*meanwhile):
-        world.parts.processors["sandbox"] = Late(
+        world.services.processors["sandbox"] = Late(
             world.books, world.clock, sleep=lambda seconds: None, meanwhile=meanwhile
         )
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import DISCOVER, VISA
-from webapp.domain.payment_methods.payment_method import SUSPENSION, Standing
+from webapp.domain.payment_methods.payment_method import SUSPENSION, MethodStatus
 from webapp.domain.webhooks.endpoint import Event
 from webapp.reads.payment_methods.main_screen import read_screen
 from webapp.reads.payments.funds_dialog import read_funds
@@ -73,7 +73,7 @@ def test_switched_on_it_is_suspended(failed):
     failed.consent(failed.method("1117"), True)
     assert row(failed).trouble == "Suspended until Tue 24 Nov, 10:00 · Authentication failed"
     assert row(failed).retry_attempt_id == failed.attempts[0].id
-    assert failed.method("1117").standing(failed.clock.now()) is Standing.SUSPENDED
+    assert failed.method("1117").standing(failed.clock.now()) is MethodStatus.SUSPENDED
     assert events(failed) == ["payment_method.suspended"]
 
     failed.consent(failed.method("1117"), False)

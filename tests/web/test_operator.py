@@ -10,16 +10,16 @@ from tests import wires
 from tests.delivery.test_mailer import FACTS
 from tests.factories import AMEX, MASTERCARD, PASSWORD, VISA
 from tests.web.conftest import errors, words
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import TEMPLATES
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import AuditEntry
-from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState, owe_person
+from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState, enqueue_personal
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import User
-from webapp.extensions import parts
+from webapp.extensions import services
 
 MAIN = "/billing/payment-methods"
 
@@ -194,7 +194,7 @@ def own(world):
     facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
     kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
     about = (kind, facts, Language.ENGLISH, now)
-    owe_person(world.session, world.owner.user_id, "ana@example.com", *about)
+    enqueue_personal(world.session, world.owner.user_id, "ana@example.com", *about)
     world.session.commit()
     return world.session.query(Notice).order_by(Notice.id.desc()).first().id
 
@@ -263,7 +263,7 @@ def test_what_was_kept_goes_out_once_there_is_a_mail_server_and_what_was_sent_ne
     assert "Send" in words(pat.get(path))
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 303
     now = world.clock.now()
-    assert send_notices(world.session, postman, world.clock) == 1
+    assert send_emails(world.session, postman, world.clock) == 1
     notice = world.session.get(Notice, own)
     assert (notice.state, notice.sent_at) == ("sent", now)
     assert postman.brought == [(["ana@example.com"], notice.message_id)]
@@ -318,7 +318,7 @@ def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kin
     world.session.commit()
     path = f"/operator/mails/{notice.id}"
     read = pat.get(path).text + pat.get(f"{path}/body").text
-    sent = parts(app).mailer.render(kind, FACTS[kind], "en")
+    sent = services(app).mailer.render(kind, FACTS[kind], "en")
 
     assert not signed(app, read)
     assert bool(signed(app, sent.text + sent.html)) == (kind in SIGNED)

@@ -10,7 +10,7 @@ import pytest
 from tests.factories import PASSWORD, VISA
 from tests.receivers import receiving
 from tests.web.conftest import errors, words
-from webapp.delivery.webhook_sender import HttpCourier
+from webapp.delivery.webhook_sender import HttpWebhookSender
 from webapp.domain.webhooks.endpoint import CHOICES, Delivery, Endpoint
 
 HERE = "/settings/webhooks"
@@ -21,9 +21,11 @@ FORM = {"url": "https://example.com/hooks", "name": "Books", "events": [str(c) f
 @pytest.fixture
 def receiver(app, world):
     """A receiver on this machine that webhooks may reach."""
-    courier = HttpCourier(["127.0.0.0/8"], seconds=5)
-    parts = app.extensions["ballast"] = replace(app.extensions["ballast"], courier=courier)
-    world.parts = parts
+    webhook_sender = HttpWebhookSender(["127.0.0.0/8"], seconds=5)
+    services = app.extensions["ballast"] = replace(
+        app.extensions["ballast"], webhook_sender=webhook_sender
+    )
+    world.services = services
     with receiving() as it:
         yield it
 

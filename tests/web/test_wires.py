@@ -352,7 +352,7 @@ def test_a_file_that_is_too_large_for_another_accounts_request(client, world):
 def test_a_path_in_a_files_name_leads_nowhere(client, world, wire):
     send(client, wire.id, wires.PDF, "../../../webapp/app.py")
     (path,) = wires.proof_files(world)
-    assert path.parent == world.parts.settings.home / "proofs" / str(world.account_id)
+    assert path.parent == world.services.settings.home / "proofs" / str(world.account_id)
     assert re.fullmatch(r"[0-9a-f]{32}", path.name)
     assert path.stat().st_mode & 0o777 == 0o600
     (proof,) = wires.again(world, wire).proofs

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from webapp.database.advisory_locks import claim
 from webapp.database.errors import fault_of
-from webapp.ports import MailServerAway
+from webapp.ports import MailServerUnavailable
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-Going = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 """False once this process is to end: then nothing new is begun."""
 
 
@@ -22,12 +22,12 @@ def always() -> bool:
     return True
 
 
-def each(
+def run_each(
     session: Session,
     items: Iterable[Item],
     do: Callable[[Item], object],
     what: str,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """For how many of them it was done. A failure is logged, undone and passed by.
 
@@ -36,14 +36,14 @@ def each(
     """
     done = 0
     for item in items:
-        if not going():
+        if not should_continue():
             break
         try:
             with claim(session, what, item) as mine:
                 done += mine and bool(do(item))
         except Exception as error:
             session.rollback()
-            if fault_of(error) or isinstance(error, MailServerAway):
+            if fault_of(error) or isinstance(error, MailServerUnavailable):
                 raise
             log.exception("%s failed for %s", what, item)
     return done

@@ -15,7 +15,17 @@ from webapp.api import (
 from webapp.api.http.rate_limits import RATES, Rates
 from webapp.api.reference import page
 
-ROOMS = (v1, holds, payment_methods, low_balance, payments, statement, webhook_endpoints, v3, page)
+ROOMS = (
+    v1,
+    holds,
+    payment_methods,
+    low_balance,
+    payments,
+    statement,
+    webhook_endpoints,
+    v3,
+    page,
+)
 
 
 def register(app: Flask) -> None:

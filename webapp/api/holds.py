@@ -22,8 +22,8 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
-from webapp.extensions import db, parts
-from webapp.reads.usage.holds import read_open_holds, read_standing
+from webapp.extensions import db, services
+from webapp.reads.usage.holds import read_hold_summary, read_open_holds
 
 blueprint = noun("holds")
 
@@ -112,7 +112,7 @@ def open_hold() -> ResponseReturnValue:
     """A hold changes no balance and triggers no payment. The same again finds it open; under the
     reference of one that is over, or of usage that has been posted, none is opened.
     """
-    machine, now = permit(Scope.USAGE_WRITE), parts().clock.now()
+    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
     sent = schemas.read(NewHold, bodies.read_json())
     lasts = timedelta(seconds=sent.expires_in)
     made = open_(db.session(), machine.account_id, sent.reference, sent.amount, now, lasts)
@@ -122,7 +122,7 @@ def open_hold() -> ResponseReturnValue:
 @blueprint.get("/holds")
 @operation("List what is held", Group.HOLDS, Scope.BALANCE_READ, answer=HoldList, has_etag=True)
 def list_holds() -> ResponseReturnValue:
-    machine, now = permit(Scope.BALANCE_READ), parts().clock.now()
+    machine, now = permit(Scope.BALANCE_READ), services().clock.now()
     found = read_open_holds(db.session(), machine.account_id, now)
     rows = (
         OpenHold(hold.reference, decimal_text(hold.amount), hold.opened_at, hold.expires_at)
@@ -134,7 +134,7 @@ def list_holds() -> ResponseReturnValue:
 @blueprint.get(ONE)
 @operation("Read a hold", Group.HOLDS, Scope.BALANCE_READ, answer=HoldRecord, has_etag=True)
 def read_hold(reference: str) -> ResponseReturnValue:
-    machine, now = permit(Scope.BALANCE_READ), parts().clock.now()
+    machine, now = permit(Scope.BALANCE_READ), services().clock.now()
     return answer(_record(machine, find(db.session(), machine.account_id, reference), now))
 
 
@@ -150,7 +150,7 @@ def read_hold(reference: str) -> ResponseReturnValue:
 )
 def change_hold(reference: str) -> ResponseReturnValue:
     """Its estimate, its end, or both."""
-    machine, now = permit(Scope.USAGE_WRITE), parts().clock.now()
+    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
     sent = schemas.read(HoldChange, bodies.read_json())
     if sent.amount is None and sent.expires_in is None:
         raise Invalid({"amount": "Send an amount, or expires_in"})
@@ -163,14 +163,14 @@ def change_hold(reference: str) -> ResponseReturnValue:
 @operation("Release a hold", Group.HOLDS, Scope.USAGE_WRITE, answer=HoldRecord)
 def release_hold(reference: str) -> ResponseReturnValue:
     """The call came to nothing. One that is over stays as it ended, and is told so."""
-    machine, now = permit(Scope.USAGE_WRITE), parts().clock.now()
+    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
     hold = release(db.session(), machine.account_id, reference, now)
     return answer(_record(machine, hold, now))
 
 
 def _record(machine: Machine, hold: Hold, now: datetime) -> HoldRecord:
     account = db.session().get_one(Account, machine.account_id)
-    standing = read_standing(db.session(), account, now)
+    standing = read_hold_summary(db.session(), account, now)
     return HoldRecord(
         reference=hold.reference,
         amount=decimal_text(hold.amount),

@@ -14,7 +14,7 @@ from webapp.api.openapi.fields import Cents
 from webapp.api.openapi.operations import Group, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.top_ups.settings import Choice, RefillMode
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.settings import SettingsRecord, read_settings
 
 blueprint = noun("low_balance")
@@ -78,14 +78,16 @@ def replace_low_balance_settings() -> ResponseReturnValue:
     """Saved together or not at all. If the balance is below the new threshold, it is refilled at
     once.
     """
-    machine, it = permit(Scope.BILLING_WRITE), parts()
+    machine = permit(Scope.BILLING_WRITE)
     account_id, session = machine.account_id, db.session()
     wished = schemas.read(NewSettings, bodies.read_json())
     _, version = read_settings(session, account_id)
-    preconditions.insist_on(_named(version))
-    actor, now = machine.actor, it.clock.now()
-    apply_settings(session, account_id, Choice(**vars(wished)), version, actor, now, it.policy)
-    it.wake()
+    preconditions.require(_named(version))
+    actor, now = machine.actor, services().clock.now()
+    apply_settings(
+        session, account_id, Choice(**vars(wished)), version, actor, now, services().policy
+    )
+    services().wake()
     return _told(account_id)
 
 

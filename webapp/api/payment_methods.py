@@ -18,7 +18,7 @@ from webapp.api.openapi.fields import Id, Many
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.errors import Stale
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records import methods
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 
@@ -59,7 +59,7 @@ class OrderProblem(ProblemDetails):
 )
 def list_payment_methods() -> ResponseReturnValue:
     machine = permit(Scope.BILLING_READ)
-    return answer(methods.read_methods(db.session(), machine.account_id, parts().clock.now()))
+    return answer(methods.read_methods(db.session(), machine.account_id, services().clock.now()))
 
 
 @blueprint.get("/payment-methods/<int:method_id>")
@@ -68,7 +68,7 @@ def list_payment_methods() -> ResponseReturnValue:
 )
 def read_payment_method(method_id: int) -> ResponseReturnValue:
     machine = permit(Scope.BILLING_READ)
-    now = parts().clock.now()
+    now = services().clock.now()
     return answer(methods.read_method(db.session(), machine.account_id, method_id, now))
 
 
@@ -83,12 +83,12 @@ def read_payment_method(method_id: int) -> ResponseReturnValue:
 )
 def set_auto_charge(method_id: int) -> ResponseReturnValue:
     """Switched on, the method may be charged at once if the balance is below the threshold."""
-    machine, it = permit(Scope.BILLING_WRITE), parts()
-    account_id, now = machine.account_id, it.clock.now()
+    machine = permit(Scope.BILLING_WRITE)
+    account_id, now = machine.account_id, services().clock.now()
     consent = schemas.read(Consent, bodies.read_json())
     session = db.session()
-    set_consent(session, account_id, method_id, consent.on, machine.actor, now, it.policy)
-    it.wake()
+    set_consent(session, account_id, method_id, consent.on, machine.actor, now, services().policy)
+    services().wake()
     return answer(methods.read_method(session, account_id, method_id, now))
 
 
@@ -104,10 +104,10 @@ def remove_payment_method(method_id: int) -> ResponseReturnValue:
     """It is gone from the list at once, and revoked at the processor. The next one in the order
     becomes the primary; where none may be charged, automatic payments stop.
     """
-    machine, it = permit(Scope.BILLING_WRITE), parts()
-    around = (machine.actor, it.processors, it.clock, it.policy)
+    machine = permit(Scope.BILLING_WRITE)
+    around = (machine.actor, services().processors, services().clock, services().policy)
     remove_method(db.session(), machine.account_id, method_id, *around)
-    it.wake()
+    services().wake()
     return nothing()
 
 
@@ -135,17 +135,17 @@ def replace_order() -> ResponseReturnValue:
     """Refused with the order that stands where that is not what was read, or where the new one
     does not name the same methods.
     """
-    machine, it = permit(Scope.BILLING_WRITE), parts()
+    machine = permit(Scope.BILLING_WRITE)
     account_id, session = machine.account_id, db.session()
     wished = schemas.read(NewOrder, bodies.read_json()).order
     seen = methods.read_order(session, account_id)
-    actor, now = machine.actor, it.clock.now()
+    actor, now = machine.actor, services().clock.now()
     try:
-        preconditions.insist_on(_version(seen))
-        reorder_methods(session, account_id, wished, seen.order, actor, now, it.policy)
+        preconditions.require(_version(seen))
+        reorder_methods(session, account_id, wished, seen.order, actor, now, services().policy)
     except Stale as stale:
         return _refused(account_id, stale)
-    it.wake()
+    services().wake()
     order = methods.read_order(session, account_id)
     return answer(order, version=_version(order))
 

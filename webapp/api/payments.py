@@ -20,10 +20,14 @@ from webapp.api.openapi import schemas
 from webapp.api.openapi.fields import Cents, Id
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
-from webapp.domain.payments.attempts import AttemptState
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments.payment import (
+    AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
 
@@ -111,13 +115,13 @@ def create_payment() -> ResponseReturnValue:
     """Look at `state`: `paid`, or `failed` where every method was declined. 202 where that is not
     known yet.
     """
-    machine, it = permit(Scope.BILLING_WRITE), parts()
+    machine = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewPayment, bodies.read_json())
-    around = (machine.actor, it.processors, it.clock, it.policy)
+    around = (machine.actor, services().processors, services().clock, services().policy)
     payment = pay_by_auto_charge(
         db.session(), machine.account_id, sent.amount, (request_key() or token_hex(16)), *around
     )
-    it.wake()
+    services().wake()
     return _made(payment)
 
 
@@ -138,15 +142,15 @@ def create_payment() -> ResponseReturnValue:
 @repeatable
 def retry_payment(payment_id: int) -> ResponseReturnValue:
     """The same amount with the same method, as a payment of its own. Success restores it."""
-    machine, it = permit(Scope.BILLING_WRITE), parts()
+    machine = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
     session, account_id = db.session(), machine.account_id
     attempt_id = _declined(account_id, payment_id, sent.attempt)
     key = request_key() or token_hex(16)
-    around = (machine.actor, it.processors, it.clock, it.policy)
+    around = (machine.actor, services().processors, services().clock, services().policy)
     return_to = url_for("challenges.payment_returned", key=key)
     payment = retry(session, account_id, attempt_id, key, *around, return_to=return_to)
-    it.wake()
+    services().wake()
     return _made(payment)
 
 
@@ -177,9 +181,9 @@ def _where_the_bank_asks(payment: Payment) -> str | None:
     # No processor has taken an adjustment.
     if last is None or last.state != AttemptState.CHALLENGED:
         return None
-    it, attempt_id, processor = parts(), last.id, last.processor
-    address = challenge_address(db.session(), payment, it.processors)
-    if address and it.processors[processor].front.question:
+    attempt_id, processor = last.id, last.processor
+    address = challenge_address(db.session(), payment, services().processors)
+    if address and services().processors[processor].front.question:
         # What a script is told is no address.
         address = url_for("challenges.question", attempt_id=attempt_id)
-    return urljoin(it.settings.base_url, address) if address else None
+    return urljoin(services().settings.base_url, address) if address else None

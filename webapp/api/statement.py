@@ -10,7 +10,7 @@ from webapp.api.http.queries import Dated, Page
 from webapp.api.openapi import schemas
 from webapp.api.openapi.operations import Group, Link, operation
 from webapp.domain.api_keys.api_key import Scope
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.activity import ActivityPage, read_activity
 from webapp.reads.records.statement import StatementPage, read_statement
 
@@ -48,8 +48,10 @@ def read_the_statement() -> ResponseReturnValue:
 )
 def read_the_activity() -> ResponseReturnValue:
     """Why something was charged, or was not; and what happens next."""
-    machine, it = permit(Scope.BILLING_READ), parts()
+    machine = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Page, request.args)
-    now = it.clock.now()
-    found = read_activity(db.session(), machine.account_id, now, it.policy, sent.cursor, sent.limit)
+    now = services().clock.now()
+    found = read_activity(
+        db.session(), machine.account_id, now, services().policy, sent.cursor, sent.limit
+    )
     return answer(found)

@@ -16,8 +16,8 @@ from webapp.api.openapi.operations import CSV, Group, Link, operation
 from webapp.domain.accounts.account import Account
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, parts
-from webapp.reads.usage.holds import read_standing
+from webapp.extensions import db, services
+from webapp.reads.usage.holds import read_hold_summary
 
 blueprint = noun("meter")
 unknown_routes.init_blueprint(blueprint)
@@ -57,16 +57,18 @@ def post_usage() -> ResponseReturnValue:
     201 if anything was posted or all of it had been before; 409 or 422 only where nothing was
     posted. Usage is never refused for lack of balance.
     """
-    machine, it = permit(Scope.USAGE_WRITE), parts()
-    now = it.clock.now()
+    machine = permit(Scope.USAGE_WRITE)
+    now = services().clock.now()
     if request.mimetype == CSV:
         batch = usage.read_csv(bodies.read(), machine.account_id, machine.currency, now)
     else:
         batch = usage.read(bodies.read_json(), machine.currency, now)
-    receipt = it.together.post_usage(db.session(), machine.account_id, batch.usages, now, it.policy)
+    receipt = services().usage_batcher.post_usage(
+        db.session(), machine.account_id, batch.usages, now, services().policy
+    )
     if receipt.opened_top_up:
-        it.wake()
-    return usage.answer(batch, receipt, machine.currency, it.policy.usage_max)
+        services().wake()
+    return usage.answer(batch, receipt, machine.currency, services().policy.usage_max)
 
 
 @blueprint.get("/balance")
@@ -74,7 +76,7 @@ def post_usage() -> ResponseReturnValue:
 def read_balance() -> ResponseReturnValue:
     machine, session = permit(Scope.BALANCE_READ), db.session()
     account = session.get_one(Account, machine.account_id)
-    standing = read_standing(session, account, parts().clock.now())
+    standing = read_hold_summary(session, account, services().clock.now())
     return answer(
         Balance(
             balance=decimal_text(standing.balance),

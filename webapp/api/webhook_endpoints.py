@@ -22,7 +22,7 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks.endpoint import CHOICES, URL_LENGTH, EndpointChoice
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records import webhooks as records
 from webapp.reads.records.webhooks import (
     DeliveryPage,
@@ -120,7 +120,7 @@ def list_webhook_endpoints() -> ResponseReturnValue:
 @repeatable
 def add_webhook_endpoint() -> ResponseReturnValue:
     """Events go there from now on: signed, in order, and for days until they arrive."""
-    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
     sent = schemas.read(EndpointAsked, bodies.read_json())
     choice = EndpointChoice(sent.url, "", sent.events)
     around = (choice, RIGHTS, machine.actor, now)
@@ -152,7 +152,7 @@ def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 )
 def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Its address and its events; its secret and its name stay."""
-    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
     session, account_id, actor = db.session(), machine.account_id, machine.actor
     sent = schemas.read(EndpointAsked, bodies.read_json())
     name = webhooks.find(session, account_id, endpoint_id).name
@@ -172,19 +172,19 @@ def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 )
 def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     """Switched on again, it gets what was owed to it, and nothing of what happened meanwhile."""
-    machine, it = permit(Scope.BILLING_WRITE), parts()
+    machine = permit(Scope.BILLING_WRITE)
     session, account_id = db.session(), machine.account_id
     on = schemas.read(EndpointState, bodies.read_json()).on
-    now = it.clock.now()
+    now = services().clock.now()
     actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, machine.actor, now)
-    it.wake()
+    services().wake()
     return answer(records.read_endpoint(session, account_id, endpoint_id))
 
 
 @blueprint.delete(ONE)
 @operation("Remove a webhook endpoint", Group.WEBHOOKS, Scope.BILLING_WRITE, status=204)
 def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
-    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
     who = RIGHTS, machine.actor
     actions.remove_endpoint(db.session(), machine.account_id, endpoint_id, *who, now)
     return nothing()
@@ -195,7 +195,7 @@ def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 @repeatable
 def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
     """For 24 hours both secrets sign, so that a receiver changes over without losing any."""
-    machine, now = permit(Scope.BILLING_WRITE), parts().clock.now()
+    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
     who = RIGHTS, machine.actor
     made = actions.rotate_secret(db.session(), machine.account_id, endpoint_id, *who, now)
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
@@ -214,9 +214,11 @@ def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
 @repeatable
 def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
     """An event of no consequence. Refused while the endpoint is off."""
-    machine, it = permit(Scope.BILLING_WRITE), parts()
-    delivery = actions.send_test(db.session(), machine.account_id, endpoint_id, it.clock.now())
-    it.wake()
+    machine = permit(Scope.BILLING_WRITE)
+    delivery = actions.send_test(
+        db.session(), machine.account_id, endpoint_id, services().clock.now()
+    )
+    services().wake()
     return answer(records.delivery_record(delivery), 201)
 
 
@@ -251,7 +253,9 @@ def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
 @repeatable
 def resend_webhook(delivery_id: int) -> ResponseReturnValue:
     """Under the same `webhook-id`, so that a receiver that has it knows."""
-    machine, it = permit(Scope.BILLING_WRITE), parts()
-    delivery = actions.send_again(db.session(), machine.account_id, delivery_id, it.clock.now())
-    it.wake()
+    machine = permit(Scope.BILLING_WRITE)
+    delivery = actions.send_again(
+        db.session(), machine.account_id, delivery_id, services().clock.now()
+    )
+    services().wake()
     return answer(records.delivery_record(delivery), 201)

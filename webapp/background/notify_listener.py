@@ -12,7 +12,7 @@ from typing import cast
 import psycopg
 from sqlalchemy import Engine
 
-from webapp.actions.batch import Going
+from webapp.actions.batch import ShouldContinue
 from webapp.database.base import CHANNEL
 from webapp.database.pooler import POOLED
 
@@ -25,21 +25,21 @@ AWAY = 5.0
 """Seconds until a lost connection is tried again."""
 
 
-def listen(engine: Engine, wake: Callable[[], None], going: Going) -> None:
+def listen(engine: Engine, wake: Callable[[], None], should_continue: ShouldContinue) -> None:
     """Call `wake` at each announcement, while `going`; a thread of its own.
 
     Behind a pooler nothing can be heard, and it returns.
     """
-    while going():
+    while should_continue():
         try:
-            if not _hear(engine, wake, going):
+            if not _hear(engine, wake, should_continue):
                 return
         except psycopg.Error as error:
             log.warning("announcements cannot be heard: %s", error)
             time.sleep(AWAY)
 
 
-def _hear(engine: Engine, wake: Callable[[], None], going: Going) -> bool:
+def _hear(engine: Engine, wake: Callable[[], None], should_continue: ShouldContinue) -> bool:
     """Until `going` ends. False where a pooler stands between."""
     own = engine.raw_connection()
     if own.info.get(POOLED):
@@ -52,7 +52,7 @@ def _hear(engine: Engine, wake: Callable[[], None], going: Going) -> bool:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
         wake()  # for what was announced before
-        while going():
+        while should_continue():
             for _ in connection.notifies(timeout=PAUSE, stop_after=1):
                 wake()
     return True

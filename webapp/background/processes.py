@@ -5,17 +5,17 @@ from flask import Flask
 
 from webapp.background.scheduler import keep_pace, schedule
 from webapp.background.worker import Worker
-from webapp.supervisor import Shift
+from webapp.supervisor import Supervisor
 
 
 class Background:
     def __init__(self) -> None:
-        self.shift = Shift()
-        self.worker = Worker(self.shift, self._each_round)
+        self.supervisor = Supervisor()
+        self.worker = Worker(self.supervisor, self._each_round)
         self._scheduler: BackgroundScheduler | None = None
 
     def start(self, app: Flask) -> None:
-        self._scheduler = schedule(app, self.shift)
+        self._scheduler = schedule(app, self.supervisor)
         self.worker.start(app)
 
     def stop(self, within: float) -> list[str]:
@@ -24,7 +24,7 @@ class Background:
         What is still under way so many seconds after `shift.close` is left: its rows tell the next
         process how to go on.
         """
-        self.shift.close()
+        self.supervisor.close()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
         return self.worker.stop(within)

@@ -9,28 +9,28 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from webapp.actions.api_keys.idempotency import forget_answers
-from webapp.actions.batch import Going, always, each
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.api_keys.idempotency import delete_old_answers
+from webapp.actions.batch import ShouldContinue, always, run_each
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.finish_setup import expire_setups
 from webapp.actions.payment_methods.lift_suspensions import lift_suspensions
 from webapp.actions.payment_methods.revoke_methods import revoke_methods
 from webapp.actions.payment_methods.warn_of_expiry import warn_of_expiry
 from webapp.actions.payments.catch_up import catch_up
 from webapp.actions.payments.reconcile import reconcile
-from webapp.actions.top_ups.resume_pending import GOING_ON, go_on
+from webapp.actions.top_ups.resume_pending import GOING_ON, resume_pending
 from webapp.actions.top_ups.set_missing_limits import set_missing_limits
 from webapp.actions.top_ups.sweep import sweep, sweep_notifications
 from webapp.actions.usage.expire_holds import expire_holds
 from webapp.actions.users.expire_sign_ups import expire_sign_ups
-from webapp.actions.webhooks.delete_old_events import forget_events
+from webapp.actions.webhooks.delete_old_events import delete_old_events
 from webapp.actions.webhooks.deliver_webhooks import deliver_webhooks
-from webapp.actions.wires.delete_old_proofs import forget_proofs
+from webapp.actions.wires.delete_old_proofs import delete_old_proofs
 from webapp.clock import Clock
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.top_up import Waiting
-from webapp.extensions import Parts, db, parts
-from webapp.supervisor import Shift
+from webapp.domain.top_ups.top_up import Pending
+from webapp.extensions import Services, db, services
+from webapp.supervisor import Supervisor
 
 SCHEDULER = "the scheduler"
 
@@ -43,129 +43,155 @@ class Job:
     name: str
     seconds: int
     """Between two runs."""
-    run: Callable[[Session, Parts], int]
+    run: Callable[[Session, Services], int]
     done: str
     """What the count it returns means."""
     at_start: bool = False
     """Also when the scheduler starts: what came while nobody listened is long due."""
 
 
-def _go_on(session: Session, it: Parts) -> int:
-    ready = top_ups.ready_to_go_on(session)
+def _go_on(session: Session, services: Services) -> int:
+    ready = top_ups.pending_charges(session)
     session.rollback()
 
-    def carry_on(waiting: Waiting) -> bool:
-        go_on(session, waiting, it.processors, it.clock, it.policy, it.going)
+    def carry_on(waiting: Pending) -> bool:
+        resume_pending(
+            session,
+            waiting,
+            services.processors,
+            services.clock,
+            services.policy,
+            services.should_continue,
+        )
         return True
 
-    return each(session, ready, carry_on, GOING_ON, it.going)
+    return run_each(session, ready, carry_on, GOING_ON, services.should_continue)
 
 
 JOBS = (
     Job(
         "lift suspensions",
         5,
-        lambda session, it: lift_suspensions(session, it.clock.now(), it.policy),
+        lambda session, services: lift_suspensions(session, services.clock.now(), services.policy),
         "suspensions ended",
     ),
     Job(
         "reconcile",
         5,
-        lambda session, it: reconcile(session, it.processors, it.clock, it.policy, it.going),
+        lambda session, services: reconcile(
+            session, services.processors, services.clock, services.policy, services.should_continue
+        ),
         "unknown outcomes settled",
     ),
     Job(
         "give up setups",
         30,
-        lambda session, it: expire_setups(session, it.processors, it.clock, it.policy, it.going),
+        lambda session, services: expire_setups(
+            session, services.processors, services.clock, services.policy, services.should_continue
+        ),
         "setups given up",
     ),
     Job(
         "catch up",
         3600,
-        lambda session, it: catch_up(session, it.processors, it.clock, it.policy, it.going),
+        lambda session, services: catch_up(
+            session, services.processors, services.clock, services.policy, services.should_continue
+        ),
         "events taken that no webhook had told",
         at_start=True,
     ),
     Job(
         "warn of expiry",
         600,
-        lambda session, it: warn_of_expiry(session, it.clock.now(), it.policy),
+        lambda session, services: warn_of_expiry(session, services.clock.now(), services.policy),
         "notices owed",
     ),
     Job(
         "set missing limits",
         60,
-        lambda session, it: set_missing_limits(session, it.clock.now(), it.policy),
+        lambda session, services: set_missing_limits(
+            session, services.clock.now(), services.policy
+        ),
         "accounts given limits",
     ),
     Job(
         "sweep",
         60,
-        lambda session, it: sweep(session, it.clock.now(), it.policy),
+        lambda session, services: sweep(session, services.clock.now(), services.policy),
         "top-ups opened",
     ),
     Job(
         "sweep notifications",
         60,
-        lambda session, it: sweep_notifications(session, it.clock.now(), it.policy),
+        lambda session, services: sweep_notifications(
+            session, services.clock.now(), services.policy
+        ),
         "notifications told",
     ),
     Job(
         "forget answers",
         3600,
-        lambda session, it: forget_answers(session, it.clock.now()),
+        lambda session, services: delete_old_answers(session, services.clock.now()),
         "answers to machines forgotten",
     ),
     Job(
         "forget events",
         3600,
-        lambda session, it: forget_events(session, it.clock.now()),
+        lambda session, services: delete_old_events(session, services.clock.now()),
         "events of webhooks forgotten",
     ),
     Job(
         "forget proofs",
         3600,
-        lambda session, it: forget_proofs(session, it.proofs, it.clock.now()),
+        lambda session, services: delete_old_proofs(session, services.proofs, services.clock.now()),
         "proofs of cancelled wire transfers removed",
     ),
     Job(
         "expire sign-ups",
         3600,
-        lambda session, it: expire_sign_ups(session, it.clock.now()),
+        lambda session, services: expire_sign_ups(session, services.clock.now()),
         "sign-ups expired",
     ),
     Job("top up", 30, _go_on, "payments carried on"),
     Job(
-        "expire holds", 60, lambda session, it: expire_holds(session, it.clock.now()), "holds ended"
+        "expire holds",
+        60,
+        lambda session, services: expire_holds(session, services.clock.now()),
+        "holds ended",
     ),
     Job(
         "revoke methods",
         300,
-        lambda session, it: revoke_methods(session, it.processors, it.clock, it.going),
+        lambda session, services: revoke_methods(
+            session, services.processors, services.clock, services.should_continue
+        ),
         "methods revoked",
     ),
     Job(
         "deliver webhooks",
         30,
-        lambda session, it: deliver_webhooks(session, it.courier, it.clock, it.going),
+        lambda session, services: deliver_webhooks(
+            session, services.webhook_sender, services.clock, services.should_continue
+        ),
         "webhooks delivered",
     ),
     Job(
         "send notices",
         30,
-        lambda session, it: send_notices(session, it.mailer, it.clock, it.going),
+        lambda session, services: send_emails(
+            session, services.mailer, services.clock, services.should_continue
+        ),
         "mails handled",
     ),
 )
 """In the order in which one run makes the next one's work."""
 
 
-def run_job(app: Flask, job: Job, going: Going = always) -> int:
+def run_job(app: Flask, job: Job, should_continue: ShouldContinue = always) -> int:
     with app.app_context():
-        it = replace(parts(), going=going)
-        it.schema.check(db.session())
-        return job.run(db.session(), it)
+        around = replace(services(), should_continue=should_continue)
+        around.schema.check(db.session())
+        return job.run(db.session(), around)
 
 
 def run_due(app: Flask) -> dict[str, int]:
@@ -173,16 +199,16 @@ def run_due(app: Flask) -> dict[str, int]:
     return {job.name: run_job(app, job) for job in JOBS}
 
 
-def schedule(app: Flask, shift: Shift | None = None) -> BackgroundScheduler:
+def schedule(app: Flask, supervisor: Supervisor | None = None) -> BackgroundScheduler:
     """A started scheduler. Two of them do no harm: the database decides who does what."""
-    shift = shift or Shift()
+    supervisor = supervisor or Supervisor()
     scheduler = BackgroundScheduler(timezone="UTC")
     for job in JOBS:
         first = {"next_run_time": Clock().now()} if job.at_start else {}
         scheduler.add_job(
             _keep_to_it,
             "interval",
-            (app, job, shift),
+            (app, job, supervisor),
             seconds=job.seconds,
             id=job.name,
             max_instances=1,
@@ -190,7 +216,7 @@ def schedule(app: Flask, shift: Shift | None = None) -> BackgroundScheduler:
             misfire_grace_time=None,
             **first,
         )
-    shift.come_round(SCHEDULER)
+    supervisor.heartbeat(SCHEDULER)
     scheduler.start()
     return scheduler
 
@@ -204,6 +230,6 @@ def keep_pace(scheduler: BackgroundScheduler) -> None:
             job.modify(next_run_time=now)
 
 
-def _keep_to_it(app: Flask, job: Job, shift: Shift) -> None:
-    shift.come_round(SCHEDULER)
-    shift.run(job.name, partial(run_job, app, job, shift.going))
+def _keep_to_it(app: Flask, job: Job, supervisor: Supervisor) -> None:
+    supervisor.heartbeat(SCHEDULER)
+    supervisor.run(job.name, partial(run_job, app, job, supervisor.should_continue))

@@ -14,17 +14,17 @@ from threading import Event, Lock, Thread
 from flask import Flask
 from sqlalchemy import Engine
 
-from webapp.actions.notifications.send_emails import send_notices
-from webapp.actions.top_ups.check_when_due import is_anything_due, look_when_due
-from webapp.actions.top_ups.resume_pending import GOING_ON, go_on
+from webapp.actions.notifications.send_emails import send_emails
+from webapp.actions.top_ups.check_when_due import check_when_due, is_anything_due
+from webapp.actions.top_ups.resume_pending import GOING_ON, resume_pending
 from webapp.actions.webhooks.deliver_webhooks import DELIVERING, deliver_to
 from webapp.database.advisory_locks import claim
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.top_up import Waiting
+from webapp.domain.top_ups.top_up import Pending
 from webapp.domain.webhooks import endpoint as webhooks
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.system.writable import check_writable
-from webapp.supervisor import Shift, Task
+from webapp.supervisor import Supervisor, Task
 
 POLL = 0.5
 THREADS = 8
@@ -55,14 +55,14 @@ def nothing_else() -> None:
 
 class Worker:
     def __init__(
-        self, shift: Shift | None = None, each_round: Callable[[], None] = nothing_else
+        self, supervisor: Supervisor | None = None, each_round: Callable[[], None] = nothing_else
     ) -> None:
-        self._shift = shift or Shift()
+        self._supervisor = supervisor or Supervisor()
         self._each_round = each_round
         self._due = Event()
         self._lock = Lock()
-        self._under_way: set[Waiting | str] = set()
-        self._rests: dict[Waiting | str, float] = {}
+        self._under_way: set[Pending | str] = set()
+        self._rests: dict[Pending | str, float] = {}
         """Until when, by the monotonic clock."""
         self._no_looks_until = 0.0
         """The same, for accounts whose time has come: another process is looking at them."""
@@ -74,7 +74,7 @@ class Worker:
         self._due.set()
 
     def start(self, app: Flask) -> None:
-        self._shift.come_round("the worker")
+        self._supervisor.heartbeat("the worker")
         Thread(target=self._run, args=(app,), name="worker", daemon=True).start()
         with app.app_context():
             self._listen(db.engine)
@@ -85,35 +85,35 @@ class Worker:
                 listen,  # its driver takes no memory where it is not used
             )
 
-            args = (engine, self.wake, self._shift.going)
+            args = (engine, self.wake, self._supervisor.should_continue)
             Thread(target=listen, args=args, name="listener", daemon=True).start()
 
     def stop(self, within: float = 30.0) -> list[str]:
         """Take nothing new, and finish what is under way. What is not, so many seconds later."""
-        left = self._shift.end(within)
+        left = self._supervisor.end(within)
         self._due.set()
         for pool in (self._pool, self._post, self._hooks):
             pool.shutdown(wait=False, cancel_futures=True)
         return left
 
     def _run(self, app: Flask) -> None:
-        while self._shift.going():
-            self._shift.come_round("the worker")
+        while self._supervisor.should_continue():
+            self._supervisor.heartbeat("the worker")
             self._due.wait(POLL)
             self._due.clear()
-            self._shift.run("keeping pace", self._each_round)
-            self._shift.run("looking for what is due", lambda: self._hand_out(app))
+            self._supervisor.run("keeping pace", self._each_round)
+            self._supervisor.run("looking for what is due", lambda: self._hand_out(app))
             time.sleep(BREATH)
 
     def _hand_out(self, app: Flask) -> None:
         with app.app_context():
-            parts().schema.check(db.session())
-            if self._shift.has_outage:
+            services().schema.check(db.session())
+            if self._supervisor.has_outage:
                 check_writable(db.engine)
-                self._shift.outage_is_over()
+                self._supervisor.outage_is_over()
                 self._rests.clear()
-            ready = top_ups.ready_to_go_on(db.session()) if self._has_room() else []
-            now = parts().clock.now()
+            ready = top_ups.pending_charges(db.session()) if self._has_room() else []
+            now = services().clock.now()
             to_tell = webhooks.with_something_due(db.session(), now)
             to_look = time.monotonic() >= self._no_looks_until and is_anything_due(
                 db.session(), now
@@ -132,7 +132,7 @@ class Worker:
         with self._lock:
             return len(self._under_way) < PLENTY
 
-    def _submit(self, pool: ThreadPoolExecutor, item: Waiting | str, task: str, do: Task) -> None:
+    def _submit(self, pool: ThreadPoolExecutor, item: Pending | str, task: str, do: Task) -> None:
         """Unless it is under way, or has just come to nothing."""
         with self._lock:
             if item in self._under_way or time.monotonic() < self._rests.get(item, 0.0):
@@ -140,8 +140,8 @@ class Worker:
             self._under_way.add(item)
         pool.submit(self._do, item, task, do)
 
-    def _do(self, item: Waiting | str, task: str, do: Task) -> None:
-        well = self._shift.run(task, do)
+    def _do(self, item: Pending | str, task: str, do: Task) -> None:
+        well = self._supervisor.run(task, do)
         with self._lock:
             self._under_way.discard(item)
             self._rests.pop(item, None)
@@ -151,35 +151,40 @@ class Worker:
     def _look(self, app: Flask) -> int:
         """Should it fail, the sweep looks at the same accounts."""
         with app.app_context():
-            it = parts()
-            done = look_when_due(db.session(), it.clock.now(), it.policy)
+            done = check_when_due(db.session(), services().clock.now(), services().policy)
         if done:
             self.wake()
         else:
             self._no_looks_until = time.monotonic() + REST
         return done
 
-    def _go_on(self, app: Flask, item: Waiting) -> None:
+    def _go_on(self, app: Flask, item: Pending) -> None:
         """Should it fail, its attempt stays open and reconciliation asks about it."""
         with app.app_context(), claim(db.session(), GOING_ON, item) as mine:
             if mine:
-                it = parts()
-                go_on(db.session(), item, it.processors, it.clock, it.policy, self._shift.going)
+                resume_pending(
+                    db.session(),
+                    item,
+                    services().processors,
+                    services().clock,
+                    services().policy,
+                    self._supervisor.should_continue,
+                )
         if mine:
             self.wake()
 
     def _deliver(self, app: Flask, endpoint_id: int) -> int:
         """Should it fail, the claim runs out and the event is sent again, under the same id."""
         with app.app_context(), claim(db.session(), DELIVERING, endpoint_id) as mine:
-            it = parts()
-            around = (it.courier, it.clock, self._shift.going)
+            around = (services().webhook_sender, services().clock, self._supervisor.should_continue)
             return deliver_to(db.session(), endpoint_id, *around) if mine else 0
 
     def _mail(self, app: Flask) -> int:
         """Should it fail, the claim runs out and the notice is sent again."""
         with app.app_context():
-            it = parts()
-            done = send_notices(db.session(), it.mailer, it.clock, self._shift.going)
+            done = send_emails(
+                db.session(), services().mailer, services().clock, self._supervisor.should_continue
+            )
         if done:
             self.wake()
         return done

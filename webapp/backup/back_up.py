@@ -18,7 +18,7 @@ from webapp.backup.snapshot import copy_pages, file_of, one_moment, open_sqlite,
 from webapp.database import schema_version
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal
 from webapp.domain.wires.proofs import digest
-from webapp.extensions import Parts
+from webapp.extensions import Services
 from webapp.ports import ProofFiles
 from webapp.reads.system.holdings import Holdings, NamedProof, read_holdings, read_named_proofs
 
@@ -34,13 +34,13 @@ class Backup:
     """References of wires whose file is gone, or is not what the customer sent."""
 
 
-def back_up(wanted: Path, engine: Engine, it: Parts, watch: Watch) -> Backup:
+def back_up(wanted: Path, engine: Engine, services: Services, watch: Watch) -> Backup:
     """Write a new file, or into a folder one that is named by the time.
 
     Raises `Conflict` where the file is there already, `OtherVersion` where the database is to be
     migrated first, and `Refusal` where the copy does not prove: then nothing is left.
     """
-    now = it.clock.now()
+    now = services.clock.now()
     file = wanted / f"ballast-{now:%Y%m%d-%H%M%S}.tar.gz" if wanted.is_dir() else wanted
     if file.exists():
         raise Conflict(f"{file} is there already: no backup is written over another one.")
@@ -48,7 +48,7 @@ def back_up(wanted: Path, engine: Engine, it: Parts, watch: Watch) -> Backup:
         raise Conflict(f"{file.parent} is no folder.")
     with TemporaryDirectory(prefix=".ballast-", dir=file.parent) as folder:
         packed = Path(folder) / file.name
-        holdings, lost = _pack(packed, engine, it, now, watch)
+        holdings, lost = _pack(packed, engine, services, now, watch)
         with opened(packed, packed.parent) as copy, view(copy.engine) as database:
             if read_holdings(database) != holdings:
                 raise Refusal("The backup does not sum to what was backed up: nothing is kept.")
@@ -59,28 +59,28 @@ def back_up(wanted: Path, engine: Engine, it: Parts, watch: Watch) -> Backup:
 
 
 def _pack(
-    packed: Path, engine: Engine, it: Parts, now: datetime, watch: Watch
+    packed: Path, engine: Engine, services: Services, now: datetime, watch: Watch
 ) -> tuple[Holdings, tuple[str, ...]]:
     with (
         TemporaryDirectory(prefix="copies-", dir=packed.parent) as folder,
         packing(packed, int(now.timestamp())) as packer,
     ):
         copies = Path(folder)
-        holdings, named = _copy_databases(engine, it, copies, watch)
+        holdings, named = _copy_databases(engine, services, copies, watch)
         for copy in sorted(copies.iterdir()):
             packer.add_file(copy.name, copy)
-        if it.settings.keeps_its_key:
-            packer.add_file(KEY, it.settings.key_file)
+        if services.settings.keeps_its_key:
+            packer.add_file(KEY, services.settings.key_file)
         # After the database that names them: a file is written before its row and never removed.
-        lost = _add_proofs(packer, named, it.proofs)
+        lost = _add_proofs(packer, named, services.proofs)
         packer.close(Manifest(now.isoformat(timespec="seconds"), asdict(holdings), packer.files))
     return holdings, lost
 
 
 def _copy_databases(
-    engine: Engine, it: Parts, into: Path, watch: Watch
+    engine: Engine, services: Services, into: Path, watch: Watch
 ) -> tuple[Holdings, Sequence[NamedProof]]:
-    with one_moment(engine, it.sandbox) as (database, books):
+    with one_moment(engine, services.sandbox) as (database, books):
         schema_version.check_in(database)
         if engine.dialect.name == "sqlite":
             if word := word_left(file_of(database)):

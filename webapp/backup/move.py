@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from webapp.backup.migrate import bring_up
 from webapp.backup.moved_marker import leave_word, word_left
-from webapp.backup.reader import insist_on_agreement
-from webapp.backup.rows import Watch, copy_rows, insist_on_empty, tables
+from webapp.backup.reader import require_agreement
+from webapp.backup.rows import Watch, copy_rows, require_empty, tables
 from webapp.backup.snapshot import file_of, view, writing
 from webapp.database import schema_version
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import Parts, tune
+from webapp.extensions import Services, tune
 from webapp.reads.system.holdings import Holdings, read_holdings
 
 
@@ -25,7 +25,7 @@ class Moved:
     holdings: Holdings
 
 
-def move_to(url: str, engine: Engine, it: Parts, watch: Watch) -> Moved:
+def move_to(url: str, engine: Engine, services: Services, watch: Watch) -> Moved:
     """Copy all rows into an empty PostgreSQL database, prove it, and close the SQLite file to
     writers.
 
@@ -46,15 +46,15 @@ def move_to(url: str, engine: Engine, it: Parts, watch: Watch) -> Moved:
             raise Conflict(word)
         schema_version.check_in(source)
         with view(target) as there:
-            insist_on_empty(there)
-        insist_on_agreement(source, it.sandbox, "The books must agree before they are moved")
+            require_empty(there)
+        require_agreement(source, services.sandbox, "The books must agree before they are moved")
         bring_up(target)
         with writing(target) as copy:
-            insist_on_empty(copy)
+            require_empty(copy)
             copy_rows(source, copy, watch)
-        insist_on_agreement(target, it.sandbox, f"What is now in {to} does not prove")
+        require_agreement(target, services.sandbox, f"What is now in {to} does not prove")
         names = [table.name for table in tables()]
-        leave_word(file_of(source), names, to, it.clock.now())
+        leave_word(file_of(source), names, to, services.clock.now())
         moved = Moved(to, read_holdings(source))
     target.dispose()
     return moved

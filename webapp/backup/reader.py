@@ -35,12 +35,12 @@ def opened(file: Path, beside: Path) -> Iterator[OpenedBackup]:
         manifest = unpack(file, folder)
         has_books = (folder / BOOKS).exists()
         for database in (DATABASE, BOOKS) if has_books else (DATABASE,):
-            _insist_on_sound(folder / database, file)
+            _require_sound(folder / database, file)
         engine = open_sqlite(folder / DATABASE)
         books = SandboxBooks(folder / BOOKS) if has_books else None
         try:
             bring_up(engine)
-            insist_on_agreement(engine, books, f"{file.name} does not prove")
+            require_agreement(engine, books, f"{file.name} does not prove")
             yield OpenedBackup(folder, manifest, engine, books)
         finally:
             engine.dispose()
@@ -48,9 +48,7 @@ def opened(file: Path, beside: Path) -> Iterator[OpenedBackup]:
                 books.close()
 
 
-def insist_on_agreement(
-    database: Engine | Connection, books: SandboxBooks | None, what: str
-) -> None:
+def require_agreement(database: Engine | Connection, books: SandboxBooks | None, what: str) -> None:
     """Raises `Refusal` where `flask ledger check` would find a difference."""
     with Session(database, join_transaction_mode="create_savepoint") as session:
         found = (
@@ -64,7 +62,7 @@ def insist_on_agreement(
         raise Refusal(f"{what}. {found.differences[0].sentence}{rest}")
 
 
-def _insist_on_sound(database: Path, file: Path) -> None:
+def _require_sound(database: Path, file: Path) -> None:
     try:
         with closing(sqlite3.connect(database)) as db:
             ((said,), *_) = db.execute("PRAGMA integrity_check").fetchall()

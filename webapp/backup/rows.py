@@ -65,7 +65,7 @@ def tables() -> Sequence[Table]:
     return RAW.sorted_tables
 
 
-def insist_on_empty(connection: Connection) -> None:
+def require_empty(connection: Connection) -> None:
     """Raises `Conflict` where a table holds anything; they may be older ones, or absent."""
     there = inspect(connection).get_table_names()
     for table in tables():

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from webapp.actions.accounts.create_account import create_account
-from webapp.actions.accounts.record_export import note_export
+from webapp.actions.accounts.record_export import record_export
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payments.adjust_balance import adjust_balance
 from webapp.actions.users.second_factor import reset_second_factor
@@ -16,7 +16,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.accounts.overview import read_account, read_accounts
 
@@ -68,7 +68,7 @@ def create(
         password=password or "",
         balance=balance,
         actor=COMMAND_LINE,
-        now=parts().clock.now(),
+        now=services().clock.now(),
         time_zone=time_zone,
     )
     record = {"account": made.account_id, "user": made.user_id, "api_key": made.api_key}
@@ -94,8 +94,7 @@ def list_(as_json: bool) -> None:
 @as_json
 def show(account: int, as_json: bool) -> None:
     """Show one ACCOUNT: its balance, its methods, and what happens next."""
-    it = parts()
-    card = asdict(read_account(db.session(), account, it.clock.now(), it.policy))
+    card = asdict(read_account(db.session(), account, services().clock.now(), services().policy))
     print_json(card) if as_json else print_record(card)
 
 
@@ -105,7 +104,7 @@ def show(account: int, as_json: bool) -> None:
 @as_json
 def export(account: int, file: Path, as_json: bool) -> None:
     """Write all that is kept of ACCOUNT into the new zip FILE: CSV and JSON."""
-    session, now = db.session(), parts().clock.now()
+    session, now = db.session(), services().clock.now()
     pieces = read_export(session, account, now, for_operator=True)
     try:
         with file.open("xb") as zipped:
@@ -114,7 +113,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
     except FileExistsError:
         raise click.ClickException(f"{file}: is there already") from None
     session.rollback()
-    note_export(session, account, COMMAND_LINE, now)
+    record_export(session, account, COMMAND_LINE, now)
     record = {"account": account, "file": str(file), "size": file.stat().st_size}
     print_json(record) if as_json else print_record(record)
 
@@ -124,7 +123,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
 @click.argument("state", type=click.Choice(["on", "off"]))
 def paypal(account: int, state: str) -> None:
     """Offer PayPal to ACCOUNT, or no longer. Agreements that were given stay."""
-    now = parts().clock.now()
+    now = services().clock.now()
     allow_paypal(db.session(), account, state == "on", COMMAND_LINE, now)
     click.echo(f"PayPal is {state} for account {account}.")
 
@@ -143,9 +142,9 @@ def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, ho
 
     Refused where it starts a refill, without --charge or --hold.
     """
-    it, session = parts(), db.session()
-    signed, now = -amount if debit else amount, it.clock.now()
-    around = (COMMAND_LINE, now, it.policy)
+    session = db.session()
+    signed, now = -amount if debit else amount, services().clock.now()
+    around = (COMMAND_LINE, now, services().policy)
     payment = adjust_balance(
         session, account, signed, reason, *around, confirmed=confirmed(charge), hold=hold
     )
@@ -154,7 +153,7 @@ def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, ho
         f"{payment.reference}: {money.decimal_text(signed)} posted to account {account}. "
         f"The balance is {balance}."
     )
-    it.wake()
+    services().wake()
     print_outcome(account, now)
 
 
@@ -166,5 +165,5 @@ def reset(email: str, reason: str) -> None:
 
     Their sessions end; where an account insists on it they set it up anew at the next sign-in.
     """
-    reset_second_factor(db.session(), email, reason, COMMAND_LINE, parts().clock.now())
+    reset_second_factor(db.session(), email, reason, COMMAND_LINE, services().clock.now())
     click.echo(f"Two-step sign-in of {email} is off.")

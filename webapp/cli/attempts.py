@@ -6,10 +6,10 @@ from webapp.actions.payments.decide_attempt import decide_attempt
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 commands = Commands("attempts", help="Charges whose outcome only an operator can tell.")
 
@@ -30,7 +30,7 @@ def list_(as_json: bool) -> None:
             "started_at": attempt.started_at,
             "why": attempt.mismatch or attempt.trouble or "",
         }
-        for attempt in attempts.awaiting_operator(db.session())
+        for attempt in queries.awaiting_operator(db.session())
     ]
     if as_json:
         print_json(waiting)
@@ -48,10 +48,10 @@ def list_(as_json: bool) -> None:
 @CHARGE
 def decide(attempt: int, paid: bool, reason: str, charge: bool) -> None:
     """Settle ATTEMPT as paid in full, or as not charged."""
-    it, session = parts(), db.session()
-    now = it.clock.now()
-    around = (COMMAND_LINE, now, it.policy)
+    session = db.session()
+    now = services().clock.now()
+    around = (COMMAND_LINE, now, services().policy)
     decide_attempt(session, attempt, paid, reason, *around, confirmed=confirmed(charge))
-    it.wake()
+    services().wake()
     click.echo(f"Attempt {attempt} is settled as {'paid' if paid else 'not charged'}.")
     print_outcome(session.get_one(Attempt, attempt).account_id, now)

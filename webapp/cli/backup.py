@@ -16,7 +16,7 @@ from webapp.backup import restore as restoring
 from webapp.backup.archive import Manifest
 from webapp.cli.shared.output import Command, as_json, print_json, print_record
 from webapp.env import BadSetting, database_url
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.system.holdings import Holdings
 
 FILE = click.Path(path_type=Path)
@@ -52,7 +52,7 @@ def backup(file: Path, as_json: bool) -> None:
     Exit code 1, and no file, where it does not prove.
     """
     with disk_faults_told(file):
-        made = back_up.back_up(file, db.engine, parts(), progress("Copying"))
+        made = back_up.back_up(file, db.engine, services(), progress("Copying"))
     for wire in made.lost_proofs:
         click.echo(f"{wire}: a proof of payment is gone, or is not what was sent.", err=True)
     record = {"file": str(made.file), "size": made.size, **described(made.manifest, made.holdings)}
@@ -75,12 +75,11 @@ def restore(file: Path, check: bool, as_json: bool) -> None:
     where it goes. An older backup is migrated. All of it is proved again; exit code 1, and nothing
     restored, where it does not prove.
     """
-    it = parts()
     with disk_faults_told(file):
         if check:
-            found = restoring.check(file, it)
+            found = restoring.check(file, services())
         else:
-            found = restoring.restore(file, db.engine, it, progress("Restoring"))
+            found = restoring.restore(file, db.engine, services(), progress("Restoring"))
     record = described(found.manifest, found.holdings)
     if as_json:
         print_json({**record, "restored": not check})
@@ -105,7 +104,7 @@ def move_to(url: str, as_json: bool) -> None:
     ~/.pgpass is used. Stop the server first. The copy is proved by sums before it counts; then
     the SQLite file is closed to writers and kept.
     """
-    moved = move.move_to(url, db.engine, parts(), progress("Moving"))
+    moved = move.move_to(url, db.engine, services(), progress("Moving"))
     record = {"to": moved.to, **asdict(moved.holdings)}
     if as_json:
         print_json(record)

@@ -2,11 +2,11 @@
 
 import click
 
-from webapp.actions.payments.close_unmatched_event import close_evidence
+from webapp.actions.payments.close_unmatched_event import close_unmatched_event
 from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 commands = Commands("evidence", help="What processors say that fits no payment of ours.")
 
@@ -42,5 +42,5 @@ def list_(as_json: bool) -> None:
 @click.option("--reason", required=True, help="What was found and done about it; it is kept.")
 def close(evidence_id: int, reason: str) -> None:
     """Say that EVIDENCE has been looked into. It moves no money."""
-    close_evidence(db.session(), evidence_id, reason, parts().clock.now())
+    close_unmatched_event(db.session(), evidence_id, reason, services().clock.now())
     click.echo(f"Evidence {evidence_id} is closed.")

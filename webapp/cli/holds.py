@@ -7,11 +7,11 @@ import click
 from webapp.actions.usage.change_hold import change_hold
 from webapp.actions.usage.open_hold import open_hold
 from webapp.actions.usage.release_hold import release_hold
-from webapp.cli.shared.arguments import ACCOUNT, MICROS, insist_on
+from webapp.cli.shared.arguments import ACCOUNT, MICROS, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage.holds import LIFE, Hold, find
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_open_holds
 
 commands = Commands("holds", help="What running calls are expected to cost.")
@@ -26,7 +26,7 @@ SECONDS = click.IntRange(1, LONGEST)
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List what is held of ACCOUNT, the oldest first."""
-    insist_on(account)
+    require(account)
     records = [_record(hold) for hold in read_open_holds(db.session(), account, _now())]
     if as_json:
         print_json(records)
@@ -85,7 +85,7 @@ def release(account: int, reference: str, as_json: bool) -> None:
 
 
 def _now() -> datetime:
-    return parts().clock.now()
+    return services().clock.now()
 
 
 def _record(hold: Hold) -> dict[str, object]:

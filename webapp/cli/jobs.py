@@ -47,7 +47,7 @@ def start(grace: int) -> None:
     background, stopped = Background(), Event()
 
     def stop(number: int, frame: object) -> None:
-        background.shift.close()
+        background.supervisor.close()
         stopped.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,7 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.api_keys.api_key import ALL, KeyChoice, Scope
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.api_keys import read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 
@@ -50,7 +50,7 @@ def create(
 ) -> None:
     """Make a key for ACCOUNT. It is shown this once."""
     choice = KeyChoice(name, scopes or ALL, networks, timedelta(days=days) if days else None)
-    now = parts().clock.now()
+    now = services().clock.now()
     made = create_key(db.session(), account, choice, frozenset(Right), COMMAND_LINE, now)
     show_new(account, made, as_json)
 
@@ -60,7 +60,7 @@ def create(
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List the keys of ACCOUNT, the newest first; the keys themselves are stored nowhere."""
-    rows = read_key_records(db.session(), account, parts().clock.now())
+    rows = read_key_records(db.session(), account, services().clock.now())
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -91,7 +91,7 @@ def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
         timedelta(hours=overlap),
         frozenset(Right),
         COMMAND_LINE,
-        parts().clock.now(),
+        services().clock.now(),
     )
     show_new(account, made, as_json)
 
@@ -102,7 +102,7 @@ def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
 @as_json
 def revoke(account: int, key: int, as_json: bool) -> None:
     """End KEY at once and for good."""
-    now = parts().clock.now()
+    now = services().clock.now()
     revoked_at = revoke_key(db.session(), account, key, COMMAND_LINE, now).revoked_at
     if as_json:
         print_json({"account": account, "id": key, "revoked_at": revoked_at})
@@ -123,8 +123,7 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
     Stop the server and `flask jobs start` first. It is one transaction; where it is cut short, run
     it again. Everybody is signed out, and links in emails sent before no longer work.
     """
-    it = parts()
-    settings = it.settings
+    settings = services().settings
     is_kept = settings.keeps_its_key
     key_file = settings.key_file if is_kept else new_key_file
     if is_kept and new_key_file:
@@ -134,7 +133,9 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
     new = settings.next_key() if is_kept else key_file.read_text(encoding="utf-8").strip()
     if len(new) < SHORTEST_KEY or new == settings.secret_key:
         raise Refusal(f"{key_file}: use a new key of at least {SHORTEST_KEY} characters.")
-    count = rotate_secret(db.session(), settings.secret_key, new, COMMAND_LINE, it.clock.now())
+    count = rotate_secret(
+        db.session(), settings.secret_key, new, COMMAND_LINE, services().clock.now()
+    )
     settings.take_key(new)
     if as_json:
         print_json({"secrets": count, "key_file": str(key_file)})

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.ledger.ledger_check import LedgerCheck, check_ledger
 
 commands = Commands("ledger", help="Prove the books.")
@@ -19,7 +19,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 
     It changes nothing, and may run while payments are made.
     """
-    books = parts().sandbox
+    books = services().sandbox
     found = (
         check_ledger(db.session(), books.paid_charges, books.afterwards.all)
         if books

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 import click
 
 from webapp.actions.top_ups.apply_settings import apply_settings
-from webapp.cli.shared.arguments import ACCOUNT, CENTS, insist_on
+from webapp.cli.shared.arguments import ACCOUNT, CENTS, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.settings import read_settings
 
 commands = Commands("low-balance", help="When a balance is refilled, and when people are warned.")
@@ -26,7 +26,7 @@ AMOUNTS = (
 @as_json
 def show(account: int, as_json: bool) -> None:
     """Show the settings of ACCOUNT."""
-    insist_on(account)
+    require(account)
     _tell(account, as_json)
 
 
@@ -69,8 +69,8 @@ def set_(
     **amounts: int | None,
 ) -> None:
     """Change what is given, of the settings of ACCOUNT; together, or not at all."""
-    insist_on(account)
-    it, session = parts(), db.session()
+    require(account)
+    session = db.session()
     settings = LowBalanceSettings.of(session, account)
     changes: dict[str, object] = {name: it for name, it in amounts.items() if it is not None}
     changes |= {name.replace("-", "_"): None for name in empty}
@@ -85,10 +85,10 @@ def set_(
     if mode is not None:
         changes["refill_mode"] = RefillMode(mode)
     choice = replace(settings.chosen(), **changes)  # type: ignore[arg-type]
-    since = it.clock.now()
-    around = (COMMAND_LINE, since, it.policy)
+    since = services().clock.now()
+    around = (COMMAND_LINE, since, services().policy)
     apply_settings(session, account, choice, settings.version, *around, confirmed=confirmed(charge))
-    it.wake()
+    services().wake()
     print_outcome(account, since)
     _tell(account, as_json)
 

@@ -6,11 +6,11 @@ import click
 
 from webapp.actions.payment_methods.remove_method import remove_method
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
-from webapp.cli.shared.arguments import ACCOUNT, insist_on
+from webapp.cli.shared.arguments import ACCOUNT, require
 from webapp.cli.shared.charge_now import CHARGE, confirmed, print_outcome
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.methods import read_method, read_methods, read_order
 
 commands = Commands("methods", help="A customer's payment methods: look, order, remove.")
@@ -23,8 +23,8 @@ METHOD = click.argument("method", type=click.IntRange(1, 999_999_999))
 @as_json
 def list_(account: int, as_json: bool) -> None:
     """List the methods of ACCOUNT in the customer's order; the first is the primary."""
-    insist_on(account)
-    found = read_methods(db.session(), account, parts().clock.now())
+    require(account)
+    found = read_methods(db.session(), account, services().clock.now())
     if as_json:
         print_json(asdict(found))
         return
@@ -41,7 +41,7 @@ def list_(account: int, as_json: bool) -> None:
 @as_json
 def show(account: int, method: int, as_json: bool) -> None:
     """Show one METHOD of ACCOUNT."""
-    record = asdict(read_method(db.session(), account, method, parts().clock.now()))
+    record = asdict(read_method(db.session(), account, method, services().clock.now()))
     print_json(record) if as_json else print_record(record)
 
 
@@ -52,14 +52,14 @@ def show(account: int, method: int, as_json: bool) -> None:
 @as_json
 def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> None:
     """Show the order of ACCOUNT, or put its methods into the order of IDS, all of them."""
-    insist_on(account)
-    it, session = parts(), db.session()
+    require(account)
+    session = db.session()
     seen = read_order(session, account).order
     if ids:
-        since = it.clock.now()
-        around = (COMMAND_LINE, since, it.policy)
+        since = services().clock.now()
+        around = (COMMAND_LINE, since, services().policy)
         reorder_methods(session, account, ids, seen, *around, confirmed=confirmed(charge))
-        it.wake()
+        services().wake()
         print_outcome(account, since)
     now = read_order(session, account)
     print_json(asdict(now)) if as_json else click.echo(" ".join(map(str, now.order)))
@@ -72,11 +72,10 @@ def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> No
 @as_json
 def remove(account: int, method: int, charge: bool, as_json: bool) -> None:
     """Take METHOD off the list of ACCOUNT, for good, and revoke it at the processor."""
-    it = parts()
-    since = it.clock.now()
-    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    since = services().clock.now()
+    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
     removed = remove_method(db.session(), account, method, *around, confirmed=confirmed(charge))
-    it.wake()
+    services().wake()
     print_outcome(account, since)
     record = {"removed": removed.id, "name": removed.label}
     print_json(record) if as_json else click.echo(f"{removed.label} was removed.")

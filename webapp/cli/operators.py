@@ -5,7 +5,7 @@ import click
 from webapp.actions.users.operators import create_operator, remove_operator
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.operator.staff import read_operators
 
 commands = Commands("operators", help="Staff of yours who may use /operator.")
@@ -26,7 +26,7 @@ def create(email: str, name: str, password: str | None, as_json: bool) -> None:
         email=email,
         password=password or "",
         actor=COMMAND_LINE,
-        now=parts().clock.now(),
+        now=services().clock.now(),
     )
     record = {"user": user_id, "email": email}
     print_json(record) if as_json else print_record(record)
@@ -51,5 +51,5 @@ def list_(as_json: bool) -> None:
 @click.argument("email")
 def remove(email: str) -> None:
     """Take the operator's side away from EMAIL, at once."""
-    remove_operator(db.session(), email, COMMAND_LINE, parts().clock.now())
+    remove_operator(db.session(), email, COMMAND_LINE, services().clock.now())
     click.echo(f"{email} is no operator any more.")

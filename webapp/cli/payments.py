@@ -11,12 +11,16 @@ import click
 
 from webapp.actions.payments.pay import retry as retry_payment
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
-from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, insist_on
+from webapp.cli.shared.arguments import ACCOUNT, CENTS, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments.payment import (
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.payments import (
     PaymentFilter,
     PaymentRecord,
@@ -55,7 +59,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List the payments of ACCOUNT, the newest first."""
-    insist_on(account)
+    require(account)
     only = PaymentFilter(
         PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
     )
@@ -88,8 +92,7 @@ def show(account: int, payment: int, as_json: bool) -> None:
 @click.pass_context
 def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) -> None:
     """Charge AMOUNT to the methods of ACCOUNT with auto-charge on, in their order."""
-    it = parts()
-    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
     made = pay_by_auto_charge(db.session(), account, amount, _request_key(key), *around)
     _conclude(ctx, made, as_json)
 
@@ -102,11 +105,11 @@ def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) 
 @click.pass_context
 def retry(ctx: click.Context, account: int, payment: int, key: str, as_json: bool) -> None:
     """Repeat the last declined attempt of PAYMENT with its method."""
-    it, session = parts(), db.session()
+    session = db.session()
     failed = declined(find_payment(session, account, payment))
     if not failed:
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
-    around = (COMMAND_LINE, it.processors, it.clock, it.policy)
+    around = (COMMAND_LINE, services().processors, services().clock, services().policy)
     made = retry_payment(session, account, failed[-1].id, _request_key(key), *around)
     _conclude(ctx, made, as_json)
 
@@ -120,7 +123,7 @@ def _request_key(key: str) -> str:
 
 
 def _conclude(ctx: click.Context, made: Payment, as_json: bool) -> None:
-    parts().wake()
+    services().wake()
     _print(payment_record(made), as_json)
     ctx.exit(EXIT_CODES.get(PaymentState(made.state), 1))
 

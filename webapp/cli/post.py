@@ -12,7 +12,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.usage import record as usage
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 
 @group.commands.command("post")
@@ -36,8 +36,8 @@ def post(
 
     Exit code 1 where the reference was posted with another amount, or AMOUNT is above USAGE_MAX.
     """
-    it, session = parts(), db.session()
-    now = it.clock.now()
+    session = db.session()
+    now = services().clock.now()
     found = session.get(Account, account)
     if found is None:
         raise NotFound(f"Account {account}")
@@ -45,13 +45,13 @@ def post(
     if occurred_at is not None:
         sent["occurred_at"] = occurred_at.isoformat()
     record = usage.parse(sent, found.currency, now)
-    receipt = post_usage(session, account, [record], now, it.policy)
-    it.wake()
+    receipt = post_usage(session, account, [record], now, services().policy)
+    services().wake()
     [verdict] = receipt.verdicts
     told = {
         "status": str(verdict),
         "balance": decimal_text(receipt.balance),
-        **usage.refusal(verdict, record, it.policy.usage_max),
+        **usage.refusal(verdict, record, services().policy.usage_max),
     }
     print_json(told) if as_json else print_record(told)
     ctx.exit(1 if verdict in usage.REFUSED else 0)

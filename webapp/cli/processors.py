@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import click
 
 from webapp.cli.shared.output import Commands, as_json, print_json
-from webapp.extensions import Parts, db, parts
-from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RefusedToLook
+from webapp.extensions import Services, db, services
+from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
 from webapp.reads.payments.processor_events import read_hearing
 
 commands = Commands("processors", help="Those who move the money.")
@@ -21,11 +21,10 @@ def check(ctx: click.Context, as_json: bool) -> None:
 
     Exit code 1 where one is wrong. It charges nothing and changes nothing.
     """
-    it = parts()
     found = [
         {"processor": name, "what": one.what, "right": one.is_right, "said": one.said}
-        for name, processor in it.processors.items()
-        for one in _findings(it, name, processor)
+        for name, processor in services().processors.items()
+        for one in _findings(services(), name, processor)
     ]
     if as_json:
         print_json(found)
@@ -38,11 +37,11 @@ def check(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if all(row["right"] for row in found) else 1)
 
 
-def _findings(it: Parts, name: str, processor: Processor) -> Iterator[Finding]:
+def _findings(services: Services, name: str, processor: Processor) -> Iterator[Finding]:
     if isinstance(processor, Checked):
-        yield from processor.check(f"{it.settings.base_url}/webhooks/{name}")
+        yield from processor.check(f"{services.settings.base_url}/webhooks/{name}")
     if isinstance(processor, ListsEvents):
-        now = it.clock.now()
+        now = services.clock.now()
         yield _list(processor, now)
         heard = read_hearing(db.session(), name, now)
         yield Finding("events", heard.is_right, heard.sentence)
@@ -53,6 +52,6 @@ def _list(processor: ListsEvents, now: datetime) -> Finding:
     answer = processor.list_events(now - timedelta(hours=1), now)
     if isinstance(answer, Listed):
         return Finding("event list", True, "Events that no webhook has told can be listed")
-    is_refused = isinstance(answer, RefusedToLook)
+    is_refused = isinstance(answer, RequestRejected)
     do = "Allow the key to read them." if is_refused else "Check the network, then try again."
     return Finding("event list", False, f"Events cannot be listed: {answer.reason}. {do}")

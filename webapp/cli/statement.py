@@ -5,9 +5,9 @@ from datetime import datetime
 
 import click
 
-from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, insist_on
+from webapp.cli.shared.arguments import ACCOUNT, CURSOR, LIMIT, SINCE, UNTIL, require
 from webapp.cli.shared.output import OfThisVersion, as_json, print_json
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records.activity import read_activity
 from webapp.reads.records.statement import read_statement
 
@@ -28,7 +28,7 @@ def statement(
     as_json: bool,
 ) -> None:
     """Print the ledger of ACCOUNT with its running balance, the newest first."""
-    insist_on(account)
+    require(account)
     page = read_statement(db.session(), account, since, until, cursor, limit)
     if as_json:
         print_json(asdict(page))
@@ -48,9 +48,10 @@ def statement(
 @as_json
 def activity(account: int, limit: int, cursor: int | None, as_json: bool) -> None:
     """Print why ACCOUNT was charged, or was not, and what happens next."""
-    insist_on(account)
-    it = parts()
-    page = read_activity(db.session(), account, it.clock.now(), it.policy, cursor, limit)
+    require(account)
+    page = read_activity(
+        db.session(), account, services().clock.now(), services().policy, cursor, limit
+    )
     if as_json:
         print_json(asdict(page))
         return

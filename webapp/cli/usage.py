@@ -19,7 +19,7 @@ from webapp.domain.usage import csv_reader
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.csv_reader import Line
 from webapp.domain.usage.record import Usage, Verdict
-from webapp.extensions import Parts, db, parts
+from webapp.extensions import Services, db, services
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -57,7 +57,7 @@ def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
     Each bad record is told by line and reason, and the others are posted; exit code 1 then. The
     reference is the idempotency key, so the same file can be imported again safely.
     """
-    run = Import(db.session(), parts())
+    run = Import(db.session(), services())
     try:
         with progress(csv_reader.read(file), file) as records:
             for line in records:
@@ -86,7 +86,7 @@ class Import:
     """Collects lines by account and posts them in batches."""
 
     session: Session
-    it: Parts
+    it: Services
     counts: Counts = field(default_factory=Counts)
     waiting: dict[int, list[tuple[Line, Usage]]] = field(default_factory=dict)
     held: int = 0

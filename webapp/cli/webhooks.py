@@ -11,7 +11,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json, print_record
 from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.records import webhooks as records
 
 commands = Commands("webhooks", help="Where an account's events go, and what became of them.")
@@ -47,14 +47,13 @@ def list_(account: int, as_json: bool) -> None:
 @as_json
 def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: bool) -> None:
     """Send the events of ACCOUNT to URL. The signing secret is shown this once."""
-    it = parts()
     made = actions.add_endpoint(
         db.session(),
         account,
         EndpointChoice(url, name, events or tuple(ALL)),
         *STAFF,
-        it.clock.now(),
-        plain_http=bool(it.settings.webhook_allowed_networks),
+        services().clock.now(),
+        plain_http=bool(services().settings.webhook_allowed_networks),
     )
     show_secret(account, made, as_json)
 
@@ -65,7 +64,7 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
 @as_json
 def rotate(account: int, endpoint: int, as_json: bool) -> None:
     """Give ENDPOINT a new secret; for a day both sign."""
-    now = parts().clock.now()
+    now = services().clock.now()
     made = actions.rotate_secret(db.session(), account, endpoint, *STAFF, now)
     show_secret(account, made, as_json)
 
@@ -77,10 +76,9 @@ def rotate(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
     """Switch ENDPOINT on or off. What was owed to it goes out when it is on again."""
-    it = parts()
-    on, now = state == "on", it.clock.now()
+    on, now = state == "on", services().clock.now()
     actions.switch_endpoint(db.session(), account, endpoint, on, *STAFF, now)
-    it.wake()
+    services().wake()
     record = asdict(records.read_endpoint(db.session(), account, endpoint))
     print_json(record) if as_json else print_record(record)
 
@@ -90,7 +88,7 @@ def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
 @click.argument("endpoint", type=ANY_ID)
 def remove(account: int, endpoint: int) -> None:
     """Remove ENDPOINT; what is waiting for it is dropped."""
-    now = parts().clock.now()
+    now = services().clock.now()
     actions.remove_endpoint(db.session(), account, endpoint, *STAFF, now)
     click.echo(f"Webhook {endpoint} of account {account} is removed.")
 
@@ -118,9 +116,8 @@ def deliveries(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def test(account: int, endpoint: int, as_json: bool) -> None:
     """Send ENDPOINT an event of no consequence."""
-    it = parts()
-    sent = actions.send_test(db.session(), account, endpoint, it.clock.now())
-    it.wake()
+    sent = actions.send_test(db.session(), account, endpoint, services().clock.now())
+    services().wake()
     record = asdict(records.delivery_record(sent))
     print_json(record) if as_json else print_record(record)
 
@@ -131,9 +128,8 @@ def test(account: int, endpoint: int, as_json: bool) -> None:
 @as_json
 def resend(account: int, delivery: int, as_json: bool) -> None:
     """Send DELIVERY again, under the same id."""
-    it = parts()
-    sent = actions.send_again(db.session(), account, delivery, it.clock.now())
-    it.wake()
+    sent = actions.send_again(db.session(), account, delivery, services().clock.now())
+    services().wake()
     record = asdict(records.delivery_record(sent))
     print_json(record) if as_json else print_record(record)
 

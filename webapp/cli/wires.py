@@ -14,7 +14,7 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.domain.shared import money
 from webapp.domain.wires import wire as domain
 from webapp.domain.wires.wire import WireState
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.wires import (
     read_numbered_proof,
     read_record,
@@ -78,7 +78,7 @@ def proof(wire: str, file: Path, number: int | None) -> None:
     """Write a request's proof of payment to a file, which must not exist yet."""
     found = wire_called(db.session(), wire)
     stored = read_numbered_proof(found, number)
-    content = parts().proofs.read(found.account_id, stored.file)
+    content = services().proofs.read(found.account_id, stored.file)
     try:
         with file.open("xb") as stream:
             stream.write(content)
@@ -113,18 +113,17 @@ def complete(
     wire: str, amount: int, received: int | None, rate: Decimal | None, as_json: bool
 ) -> None:
     """Credit a wire that has arrived, once. Saying the same again changes nothing."""
-    it = parts()
     credited = complete_wire(
         db.session(),
         wire_called(db.session(), wire).id,
         amount,
         COMMAND_LINE,
-        it.clock.now(),
-        it.policy,
+        services().clock.now(),
+        services().policy,
         received=received,
         rate=rate,
     )
-    it.wake()
+    services().wake()
     tell(wire, as_json, changed=credited)
 
 
@@ -134,10 +133,9 @@ def complete(
 @as_json
 def reject(wire: str, reason: str, as_json: bool) -> None:
     """End a request without a credit."""
-    it = parts()
     wire_id = wire_called(db.session(), wire).id
-    rejected = reject_wire(db.session(), wire_id, reason, COMMAND_LINE, it.clock.now())
-    it.wake()
+    rejected = reject_wire(db.session(), wire_id, reason, COMMAND_LINE, services().clock.now())
+    services().wake()
     tell(wire, as_json, changed=rejected)
 
 

@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def stored(instant: datetime) -> str:
+def sqlite_timestamp(instant: datetime) -> str:
     """As SQLite keeps an instant, for statements that take many of them in one JSON text."""
     return instant.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
 
@@ -53,7 +53,7 @@ class Base(DeclarativeBase):
 Values = TypeVarTuple("Values")
 
 
-def columns(
+def select_columns(
     session: Session, statement: Select[*Values], values: Mapping[str, object]
 ) -> CursorResult[*Values]:
     """Run what asks for columns alone, and see what is pending, as the session itself would; that
@@ -63,7 +63,7 @@ def columns(
     return session.connection().execute(statement, values)
 
 
-def spelled(constant: StrEnum | int) -> ColumnElement[Any]:
+def sql_literal(constant: StrEnum | int) -> ColumnElement[Any]:
     """A constant that stands in the statement and is no parameter of it.
 
     Whether a partial index may be used depends on it: SQLite plans a statement anew each time it is
@@ -75,7 +75,7 @@ def spelled(constant: StrEnum | int) -> ColumnElement[Any]:
 CHANNEL = "ballast_due"
 
 
-def announce(session: Session) -> None:
+def notify_workers(session: Session) -> None:
     """Wake the workers of other processes when this transaction commits.
 
     Only PostgreSQL can (`background/notify_listener.py`); elsewhere the workers poll.

@@ -79,7 +79,7 @@ def found_in(connection: Connection) -> str:
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
-def insist_on_known(connection: Connection) -> None:
+def require_known(connection: Connection) -> None:
     """Before tables are migrated. Raises `OtherVersion` for those of a newer Ballast."""
     if found_in(connection) not in ("", *versions()):
         check_in(connection)

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from webapp.clock import Clock
 from webapp.domain.shared import i18n, signed_links
 from webapp.domain.shared.email_address import is_address
-from webapp.ports import Letter, MailRefused, MailServerAway, Outgoing
+from webapp.ports import Letter, MailRefused, MailServerUnavailable, Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class OutboxMailer:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        tongue = i18n.tongue(language)
+        tongue = i18n.translator(language)
         env.install_gettext_translations(tongue.translations, newstyle=True)  # type: ignore[attr-defined]
         env.policies["ext.i18n.trimmed"] = True
         env.globals["language"], env.globals["stop_link"] = language, ""
@@ -202,7 +202,7 @@ class SmtpConnection(AbstractContextManager["SmtpConnection"]):
 
         Raises:
             MailRefused: for an address that is none, and for what the server does not accept.
-            MailServerAway: for whatever else goes wrong on the way. The server may have the mail.
+            MailServerUnavailable: for any other failure. The server may have accepted the email.
         """
         addresses = [_checked(recipient) for recipient in recipients]
         if not addresses:
@@ -214,13 +214,13 @@ class SmtpConnection(AbstractContextManager["SmtpConnection"]):
             code, answer = _answer(error)
             if code == CLOSING:
                 self._drop()
-                raise MailServerAway(f"The mail server cannot be used: {answer}") from error
+                raise MailServerUnavailable(f"The mail server cannot be used: {answer}") from error
             raise MailRefused(answer) from error
         # A name or a password with letters that SMTP cannot carry is a UnicodeError.
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             self._drop()  # what the server has understood so far is not known
             why = str(error) or type(error).__name__
-            raise MailServerAway(f"The mail server cannot be used: {why}") from error
+            raise MailServerUnavailable(f"The mail server cannot be used: {why}") from error
         for code, _ in refused.values():
             # Not to be tried again: the others have the mail. What the server says names people.
             log.warning("Mail %s: one recipient refused: %d", message_id, code)

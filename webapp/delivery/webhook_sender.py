@@ -33,7 +33,7 @@ class Refused(Exception):
     """Nothing was sent. Holds the sentence that says why, and its detail."""
 
 
-class HttpCourier:
+class HttpWebhookSender:
     def __init__(self, allowed: Sequence[str] = (), seconds: float = SECONDS) -> None:
         """`allowed`: private networks that may be reached (WEBHOOK_ALLOWED_NETWORKS)."""
         self._allowed = [ip_network(text) for text in allowed]

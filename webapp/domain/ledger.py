@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database.base import Base, stored
+from webapp.database.base import Base, sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 
@@ -125,14 +125,14 @@ def append_to_many(
     session: Session, sent: Iterable[tuple[int, int, Sequence[Entry]]], now: datetime
 ) -> list[int]:
     """The same for several accounts, each by its id and balance; the balances after it."""
-    posted_at = stored(now)
+    posted_at = sqlite_timestamp(now)
     rows: list[Row] = []
     moves, balances = [], []
     for account_id, before, entries in sent:
         balance = before
         for kind, amount, occurred_at, description, reference, attempt_id in entries:
             balance += amount
-            at = stored(occurred_at)
+            at = sqlite_timestamp(occurred_at)
             rows.append(
                 (
                     account_id,

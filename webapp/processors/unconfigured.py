@@ -21,7 +21,7 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Processor,
-    RefusedToLook,
+    RequestRejected,
     SavingAnswer,
     Unknown,
     Verified,
@@ -38,10 +38,10 @@ class Present(dict[str, Processor]):
         self._clock = clock
 
     def __missing__(self, name: str) -> Processor:
-        return Absent(name, self._clock)
+        return Unconfigured(name, self._clock)
 
 
-class Absent:
+class Unconfigured:
     """Implements `webapp.ports.Processor`."""
 
     front = Front()
@@ -50,20 +50,20 @@ class Absent:
         self.name = name
         self._clock = clock
 
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
-        return RefusedToLook(NOT_HERE)
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
+        return RequestRejected(NOT_HERE)
 
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
-        return RefusedToLook(NOT_HERE)
+        return RequestRejected(NOT_HERE)
 
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
-        return RefusedToLook(NOT_HERE)
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
+        return RequestRejected(NOT_HERE)
 
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
-        return RefusedToLook(NOT_HERE)
+        return RequestRejected(NOT_HERE)
 
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
-        return RefusedToLook(NOT_HERE)
+        return RequestRejected(NOT_HERE)
 
     def charge(self, request: ChargeRequest) -> Answer:
         """Conclusive: nothing is sent, so nothing is taken."""
@@ -77,7 +77,7 @@ class Absent:
 
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         return MethodGone(method_reference, self._clock.now())
 
     def revoke(self, method_reference: str) -> bool:
@@ -85,8 +85,8 @@ class Absent:
 
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
-    ) -> Event | Forged | Unknown | RefusedToLook:
+    ) -> Event | Forged | Unknown | RequestRejected:
         return Forged(NOT_HERE)
 
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         return ()

@@ -11,11 +11,12 @@ from webapp.actions.api_keys.rotate_key import rotate_key
 from webapp.domain.api_keys.api_key import OF_BILLING, KeyChoice, Scope
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.api_keys import SCOPES, read_key, read_keys
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -43,7 +44,7 @@ OVERLAPS = {
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    screen = read_keys(db.session(), person.account_id, person.rights, parts().clock.now())
+    screen = read_keys(db.session(), person.account_id, person.rights, services().clock.now())
     return show(person, "api_keys/index.html", "api_keys", screen=screen)
 
 
@@ -65,7 +66,7 @@ def create() -> ResponseReturnValue:
             choice,
             person.rights,
             person.actor,
-            parts().clock.now(),
+            services().clock.now(),
         )
     except Refusal as refusal:
         return creation(person, refusal), status_of(refusal)
@@ -91,7 +92,7 @@ def rotate(key_id: int) -> ResponseReturnValue:
             overlap,
             person.rights,
             person.actor,
-            parts().clock.now(),
+            services().clock.now(),
         )
     except Refusal as refusal:
         return refused(person, "rotate", key_id, refusal)
@@ -107,7 +108,7 @@ def revocation(key_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{KEY}/revocation")
 def revoke(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    now = parts().clock.now()
+    now = services().clock.now()
     key = revoke_key(db.session(), person.account_id, key_id, person.actor, now)
     return go_to("api_keys.index", Message(f"{key.name} does not work any more."))
 
@@ -144,7 +145,7 @@ def creation(person: Person, refusal: Refusal | None = None) -> str:
 
 
 def about(person: Person, name: str, key_id: int, refusal: str = "") -> str:
-    key = read_key(db.session(), person.account_id, key_id, person.rights, parts().clock.now())
+    key = read_key(db.session(), person.account_id, key_id, person.rights, services().clock.now())
     overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
     return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
 

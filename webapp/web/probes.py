@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from webapp.extensions import Parts, db, parts
+from webapp.extensions import Services, db, services
 from webapp.reads.system.metrics import read_metrics
 from webapp.reads.system.readiness import Readiness, read_readiness
 from webapp.web.http.trusted_proxies import is_from_this_host
@@ -25,17 +25,21 @@ def alive() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 def ready() -> ResponseReturnValue:
     """200, or 503 with one line for each trouble; warnings and notes are told with either."""
-    it = parts()
-    found = readiness(it)
+    found = readiness(services())
     status = 200 if found.is_ready else 503
     if request.accept_mimetypes.best == "application/json":
         return jsonify({"ready": found.is_ready, **asdict(found)}), status
     return as_text(found), status, TEXT
 
 
-def readiness(it: Parts) -> Readiness:
+def readiness(services: Services) -> Readiness:
     return read_readiness(
-        db.session(), it.clock, stopped(it), it.processors, it.settings, it.sightings
+        db.session(),
+        services.clock,
+        stopped(services),
+        services.processors,
+        services.settings,
+        services.sightings,
     )
 
 
@@ -45,11 +49,11 @@ def as_text(found: Readiness) -> str:
     return "\n".join([*lines, *(line.sentence for line in found.notes), ""])
 
 
-def stopped(it: Parts) -> list[str]:
+def stopped(services: Services) -> list[str]:
     """What this process is set to run beside its requests, and does not."""
-    if it.shift is not None:
-        return it.shift.silent()
-    return ["the worker", "the scheduler"] if it.settings.run_jobs else []
+    if services.supervisor is not None:
+        return services.supervisor.stalled()
+    return ["the worker", "the scheduler"] if services.settings.run_jobs else []
 
 
 def may_read(token: str) -> bool:
@@ -63,11 +67,14 @@ def may_read(token: str) -> bool:
 
 @blueprint.get("/metrics")
 def metrics() -> ResponseReturnValue:
-    it = parts()
-    if not may_read(it.settings.metrics_token):
+    if not may_read(services().settings.metrics_token):
         abort(404)
-    found = readiness(it)
-    figures = read_metrics(db.session(), it.processors, it.clock.now()) if found.is_readable else {}
+    found = readiness(services())
+    figures = (
+        read_metrics(db.session(), services().processors, services().clock.now())
+        if found.is_readable
+        else {}
+    )
     figures["ready"] = ("1 where /readyz says so", float(found.is_ready))
     registry = CollectorRegistry()
     for name, (meaning, value) in figures.items():

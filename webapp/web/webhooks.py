@@ -9,11 +9,12 @@ from webapp.actions.webhooks.endpoints import NewSecret
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.webhooks.endpoint import CHOICES, OF_BALANCE, EndpointChoice
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.webhooks import WORDS, read_deliveries, read_endpoint, read_endpoints
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, say, show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -25,7 +26,7 @@ ONE = "/<int:endpoint_id>"
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    rows = read_endpoints(db.session(), person.account_id, parts().clock.now())
+    rows = read_endpoints(db.session(), person.account_id, services().clock.now())
     return show(person, "webhooks/index.html", "webhooks", rows=rows)
 
 
@@ -38,7 +39,6 @@ def new() -> ResponseReturnValue:
 @blueprint.post("")
 def create() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    it = parts()
     try:
         made = actions.add_endpoint(
             db.session(),
@@ -46,8 +46,8 @@ def create() -> ResponseReturnValue:
             choice_in_form(),
             person.rights,
             person.actor,
-            it.clock.now(),
-            plain_http=bool(it.settings.webhook_allowed_networks),
+            services().clock.now(),
+            plain_http=bool(services().settings.webhook_allowed_networks),
         )
     except Refusal as refusal:
         return form(person, "new", refusal), status_of(refusal)
@@ -63,7 +63,7 @@ def details(endpoint_id: int) -> ResponseReturnValue:
         person.account_id,
         endpoint_id,
         person.rights,
-        parts().clock.now(),
+        services().clock.now(),
         before=before,
     )
     return show(person, "webhooks/details.html", "webhooks", screen=screen)
@@ -78,7 +78,6 @@ def change_form(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/change")
 def change(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    it = parts()
     try:
         actions.change_endpoint(
             db.session(),
@@ -87,8 +86,8 @@ def change(endpoint_id: int) -> ResponseReturnValue:
             choice_in_form(),
             person.rights,
             person.actor,
-            it.clock.now(),
-            plain_http=bool(it.settings.webhook_allowed_networks),
+            services().clock.now(),
+            plain_http=bool(services().settings.webhook_allowed_networks),
         )
     except NotFound:
         raise
@@ -100,11 +99,11 @@ def change(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/state")
 def switch(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    on, it = forms.wished(), parts()
-    now = it.clock.now()
+    on = forms.wished()
+    now = services().clock.now()
     who = person.rights, person.actor
     actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
-    it.wake()
+    services().wake()
     return back_to(endpoint_id, "It is on. What has waited goes out now." if on else "It is off.")
 
 
@@ -117,7 +116,7 @@ def rotation(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/rotation")
 def rotate(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
-    now = parts().clock.now()
+    now = services().clock.now()
     who = person.rights, person.actor
     made = actions.rotate_secret(db.session(), person.account_id, endpoint_id, *who, now)
     return shown_once(person, made)
@@ -132,7 +131,7 @@ def removal(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/removal")
 def remove(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, proved=True)
-    now = parts().clock.now()
+    now = services().clock.now()
     who = person.rights, person.actor
     actions.remove_endpoint(db.session(), person.account_id, endpoint_id, *who, now)
     return go_to("webhook_endpoints.index", Message("The webhook is removed."))
@@ -141,28 +140,26 @@ def remove(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/tests")
 def test(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    it = parts()
     try:
-        actions.send_test(db.session(), person.account_id, endpoint_id, it.clock.now())
+        actions.send_test(db.session(), person.account_id, endpoint_id, services().clock.now())
     except NotFound:
         raise
     except Refusal as refusal:
         return back_to(endpoint_id, refusal.sentence, tone="bad")
-    it.wake()
+    services().wake()
     return back_to(endpoint_id, "A test event is on its way.")
 
 
 @blueprint.post(f"{ONE}/deliveries/<int:delivery_id>/resends")
 def resend(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    it = parts()
     try:
-        actions.send_again(db.session(), person.account_id, delivery_id, it.clock.now())
+        actions.send_again(db.session(), person.account_id, delivery_id, services().clock.now())
     except NotFound:
         raise
     except Refusal as refusal:
         return back_to(endpoint_id, refusal.sentence, tone="bad")
-    it.wake()
+    services().wake()
     return back_to(endpoint_id, "It is sent again.")
 
 
@@ -179,7 +176,7 @@ def form(
     offered = [kind for kind in CHOICES if person.may(Right.BILLING) or kind in OF_BALANCE]
     url, title, chosen = "", "", [str(kind) for kind in offered]
     if endpoint_id is not None:
-        now = parts().clock.now()
+        now = services().clock.now()
         standing = read_endpoint(db.session(), person.account_id, endpoint_id, now)
         url, title, chosen = standing.url, standing.name, list(standing.events)
     if refusal is not None:
@@ -200,7 +197,7 @@ def form(
 
 
 def about(person: Person, name: str, endpoint_id: int) -> str:
-    now = parts().clock.now()
+    now = services().clock.now()
     endpoint = read_endpoint(db.session(), person.account_id, endpoint_id, now)
     return dialog(person, name, endpoint=endpoint)
 

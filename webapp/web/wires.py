@@ -15,7 +15,7 @@ from webapp.domain.shared import money
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
 from webapp.domain.wires import proofs
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PageHead, read_head
 from webapp.reads.wires import (
@@ -27,7 +27,8 @@ from webapp.reads.wires import (
     read_wires,
 )
 from webapp.web.http import errors, forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import say, show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -46,12 +47,12 @@ PROOF_POLICY = "default-src 'none'; sandbox"
 
 
 def head(person: Person) -> PageHead:
-    has_paypal = bool(parts().paypal_processor)
+    has_paypal = bool(services().paypal_processor)
     return read_head(db.session(), person.account_id, has_paypal=has_paypal)
 
 
 @blueprint.url_value_preprocessor
-def take_a_larger_body(endpoint: str | None, values: dict | None) -> None:
+def allow_large_upload(endpoint: str | None, values: dict | None) -> None:
     """Before the form is read for its token; only from people who may upload."""
     if endpoint == "wires.upload" and may_upload():
         request.max_content_length = LARGEST_UPLOAD
@@ -87,7 +88,6 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
     key = forms.request_key()
-    it = parts()
     try:
         wire = request_wire(
             db.session(),
@@ -96,13 +96,13 @@ def create() -> ResponseReturnValue:
             request.form.get("currency", ""),
             key,
             person.actor,
-            it.clock.now(),
-            it.policy,
-            it.bank,
+            services().clock.now(),
+            services().policy,
+            services().bank,
         )
     except Refusal as refusal:
         return refuse_request(person, key, refusal)
-    it.wake()
+    services().wake()
     return to_details(wire.id, f"{wire.reference} is ready. Write it in the payment details.")
 
 
@@ -122,7 +122,6 @@ def new_proof(wire_id: int) -> ResponseReturnValue:
 def upload(wire_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     file = request.files.get("proof")
-    it = parts()
     try:
         if file is None or not (file.filename or file.stream.read(1)):
             raise Invalid({"proof": "Choose a file"})
@@ -134,12 +133,12 @@ def upload(wire_id: int) -> ResponseReturnValue:
             file.filename or "",
             file.stream.read(proofs.LARGEST + 1),
             person.actor,
-            it.clock.now(),
-            it.proofs,
+            services().clock.now(),
+            services().proofs,
         )
     except Refusal as refusal:
         return refuse_proof(person, wire_id, refusal)
-    it.wake()
+    services().wake()
     return to_details(wire_id, "Thank you. We look for your transfer at our bank.")
 
 
@@ -149,7 +148,7 @@ def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     stored = read_proof(db.session(), person.account_id, wire_id, proof_id)
     answer = send_file(
-        BytesIO(parts().proofs.read(person.account_id, stored.file)),
+        BytesIO(services().proofs.read(person.account_id, stored.file)),
         mimetype=stored.mime_type,
         as_attachment=True,
         download_name=stored.download_name,
@@ -168,12 +167,13 @@ def cancellation(wire_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{WIRE}/cancellation")
 def cancel(wire_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
     try:
-        wire = cancel_wire(db.session(), person.account_id, wire_id, person.actor, it.clock.now())
+        wire = cancel_wire(
+            db.session(), person.account_id, wire_id, person.actor, services().clock.now()
+        )
     except Refusal as refusal:
         return refused(person, wire_id, "cancel", refusal, error=refusal.sentence)
-    it.wake()
+    services().wake()
     return to_details(wire.id, f"{wire.reference} is cancelled.")
 
 
@@ -190,13 +190,12 @@ def read(
     currency: str = "",
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
-    it = parts()
     return read_wires(
         db.session(),
         person.account_id,
-        it.clock.now(),
-        it.policy,
-        it.bank,
+        services().clock.now(),
+        services().policy,
+        services().bank,
         key or token_hex(16),
         before=before,
         amount=amount,
@@ -206,8 +205,9 @@ def read(
 
 
 def card(person: Person, wire_id: int) -> WireCard:
-    it = parts()
-    return read_wire(db.session(), person.account_id, wire_id, it.bank, it.clock.now())
+    return read_wire(
+        db.session(), person.account_id, wire_id, services().bank, services().clock.now()
+    )
 
 
 def amount_in_form() -> int:

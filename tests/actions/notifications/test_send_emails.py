@@ -12,8 +12,8 @@ from sqlalchemy import event, insert
 
 from tests.conftest import on_sqlite
 from tests.factories import START, VISA, unsigned
-from webapp.actions.notifications.resend_email import resend_notice
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.resend_email import resend_email
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.users.passwords import forget_password
 from webapp.delivery.mailer import SmtpMailer
 from webapp.domain.accounts.account import Account
@@ -32,7 +32,7 @@ from webapp.domain.notifications.outbox import (
 from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import User
 from webapp.extensions import db
-from webapp.ports import MailServerAway
+from webapp.ports import MailServerUnavailable
 from webapp.settings import ROOT
 
 
@@ -101,7 +101,7 @@ def owing(world):
 
 
 def send(world, mailer):
-    done = send_notices(world.session, mailer, world.clock)
+    done = send_emails(world.session, mailer, world.clock)
     world.session.rollback()
     return done
 
@@ -152,7 +152,7 @@ def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
 
     def sender():
         with owing.app.app_context():
-            send_notices(db.session(), mailer, owing.clock)
+            send_emails(db.session(), mailer, owing.clock)
 
     event.listen(db.engine, "after_cursor_execute", after)
     threads = [Thread(target=sender) for _ in range(2)]
@@ -170,7 +170,7 @@ def owner(world):
     return world.session.get_one(User, world.created.user_id)
 
 
-def owe_receipts(world, count):
+def enqueue_receipts(world, count):
     """Copies of the receipt that is owed, each about another payment."""
     (receipt,) = world.notices
     columns = {c.key: getattr(receipt, c.key) for c in Notice.__table__.columns if c.key != "id"}
@@ -181,10 +181,10 @@ def owe_receipts(world, count):
 
 def test_a_reset_goes_out_before_a_thousand_receipts_f9(owing, mailer, inbox):
     """F9: who waits for a link does not wait behind what was owed before."""
-    owe_receipts(owing, 1000)
+    enqueue_receipts(owing, 1000)
     owing.clock.advance(minutes=1)
     forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
-    assert send_notices(owing.session, mailer, owing.clock, limit=2) == 2
+    assert send_emails(owing.session, mailer, owing.clock, limit=2) == 2
     subjects = [mail["Subject"].split(":")[0] for _, mail in inbox.mails]
     assert subjects == ["Choose a new password", "Receipt"]
 
@@ -199,7 +199,7 @@ def test_a_reset_waits_for_one_mail_and_not_for_the_round_f9(owing, mailer, port
                     forget_password(db.session(), email, "127.0.0.1", owing.clock.now())
             return await super().handle_DATA(server, session, envelope)
 
-    owe_receipts(owing, 4)
+    enqueue_receipts(owing, 4)
     email = owner(owing).email
     owing.session.rollback()
     inbox = Slow()
@@ -263,7 +263,7 @@ def test_a_refused_mail_is_tried_again_with_growing_pauses_f11(owing, mailer, re
 
 def test_sent_when_the_server_is_back_f11(owing, mailer, port):
     """F11: under the same Message-ID, so that a repeat is seen as one."""
-    with pytest.raises(MailServerAway):
+    with pytest.raises(MailServerUnavailable):
         send(owing, mailer)
     promised = owing.notices[0].message_id
     owing.clock.advance(seconds=REST.total_seconds())
@@ -306,9 +306,7 @@ def test_a_mail_stays_in_the_language_of_its_facts_l6(world, mailer, inbox):
     send(world, mailer)
     world.session.query(Notice).update({"state": NoticeState.FAILED})
     world.session.commit()
-    resend_notice(
-        world.session, world.notices[0].id, "Lost", world.owner, world.clock.now(), mailer
-    )
+    resend_email(world.session, world.notices[0].id, "Lost", world.owner, world.clock.now(), mailer)
     send(world, mailer)
     world.pay(visa, "30.00")
     send(world, mailer)
@@ -336,9 +334,9 @@ def test_given_up_after_three_days_f11(owing, mailer, refusing):
 
 def test_kept_without_a_server_f11(owing):
     """F11: read in the outbox, sent nowhere."""
-    assert send(owing, owing.parts.mailer) == 1
+    assert send(owing, owing.services.mailer) == 1
     assert owing.notices[0].state == NoticeState.KEPT
-    assert send(owing, owing.parts.mailer) == 0
+    assert send(owing, owing.services.mailer) == 0
 
 
 def test_one_bad_address_keeps_no_other_mail_back_f11(owing, mailer, inbox):
@@ -378,7 +376,7 @@ def test_the_change_and_its_mail_are_one_transaction_l6(world):
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
     assert world.mails == []
-    world.parts = replace(world.parts)
+    world.services = replace(world.services)
     world.pass_time(seconds=10)
     assert world.mails == ["receipt"]
     assert world.balance == "130.00"

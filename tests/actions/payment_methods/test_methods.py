@@ -8,7 +8,7 @@ from webapp.actions.payment_methods.remove_method import remove_method
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.revoke_methods import revoke_methods
 from webapp.domain.accounts.audit import AuditEntry
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal, Stale
 from webapp.processors.sandbox.form import read_card
 from webapp.processors.sandbox.processor import SandboxProcessor
@@ -22,7 +22,7 @@ def remove(world, method, account_id=None):
         account_id or world.account_id,
         method.id,
         world.owner,
-        world.parts.processors,
+        world.services.processors,
         world.clock,
         world.policy,
     )
@@ -94,7 +94,7 @@ def test_adding_it_again_lifts_no_bar_m12(world, code):
     world.pay(visa, "30.00")
     before = world.method("4242").standing(world.clock.now())
     world.card(VISA, expiry="11/36")
-    assert before is not Standing.READY
+    assert before is not MethodStatus.READY
     assert world.method("4242").standing(world.clock.now()) is before
 
 
@@ -126,7 +126,7 @@ def add(world, token):
         world.account_id,
         token,
         world.owner,
-        world.parts.processors["sandbox"],
+        world.services.processors["sandbox"],
         world.clock,
         world.policy,
     )
@@ -276,7 +276,7 @@ def test_removal_is_repeated_at_the_processor_until_it_is_done_m10(world):
         assert revoke_methods(world.session, forgetful, world.clock) == 0
 
     world.clock.advance(hours=1)
-    willing = world.parts.processors
+    willing = world.services.processors
     assert revoke_methods(world.session, willing, world.clock) == 1
     assert revoke_methods(world.session, willing, world.clock) == 0
     assert world.books.vault.card(visa.processor_reference).revoked

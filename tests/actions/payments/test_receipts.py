@@ -67,7 +67,7 @@ def test_many_at_once_leave_no_gap_l6(world):
     other_card = world.card(VISA, account_id=other.account_id).id
 
     def pay(account_id, method_id):
-        it = world.parts
+        it = world.services
 
         def deed(session):
             around = (world.owner, it.processors, it.clock, it.policy)

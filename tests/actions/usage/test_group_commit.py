@@ -40,7 +40,7 @@ def arrive(world, *sent):
         with world.app.app_context():
             try:
                 around = (usages, START, world.policy)
-                return world.parts.together.post_usage(db.session(), account_id, *around)
+                return world.services.usage_batcher.post_usage(db.session(), account_id, *around)
             except (Refusal, OperationalError) as told:
                 return told
 
@@ -128,7 +128,9 @@ def test_an_account_that_is_locked_holds_up_no_other(world):
     def post(account_id):
         with world.app.app_context():
             around = (usages, START, world.policy)
-            return world.parts.together.post_usage(db.session(), account_id, *around).verdicts
+            return world.services.usage_batcher.post_usage(
+                db.session(), account_id, *around
+            ).verdicts
 
     with ThreadPoolExecutor(2) as pool:
         with locked(world, world.account_id):

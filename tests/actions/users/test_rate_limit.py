@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import select
 
-from webapp.actions.users.rate_limit import admit, forgive
+from webapp.actions.users.rate_limit import clear, hit
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count, Limit, Try
@@ -19,7 +19,7 @@ WHAT = "tried too often"
 @pytest.fixture
 def knock(world):
     def attempt(subject="ana", limit=THREE):
-        admit(world.session, WHAT, [Count(limit, subject)], world.clock.now())
+        hit(world.session, WHAT, [Count(limit, subject)], world.clock.now())
 
     return attempt
 
@@ -76,7 +76,7 @@ def test_who_is_refused_is_not_counted(world, knock):
 def test_the_right_person_is_forgiven(world, knock):
     for _ in range(3):
         knock()
-    forgive(world.session, [Count(THREE, "ana")])
+    clear(world.session, [Count(THREE, "ana")])
     knock()
 
 
@@ -85,9 +85,9 @@ def test_the_longest_wait_of_several_limits(world, knock):
     knock()
     knock()
     counts = [Count(THREE, "ana"), Count(short, "x")]
-    admit(world.session, WHAT, counts, world.clock.now())
+    hit(world.session, WHAT, counts, world.clock.now())
     with pytest.raises(TooOften) as caught:
-        admit(world.session, WHAT, counts, world.clock.now())
+        hit(world.session, WHAT, counts, world.clock.now())
     assert caught.value.seconds == 3600
 
 
@@ -116,7 +116,7 @@ def test_many_at_once_get_no_more_than_one_by_one(app, world):
             session = db.session()
             start.wait()
             try:
-                admit(session, WHAT, [Count(THREE, "ana")], now)
+                hit(session, WHAT, [Count(THREE, "ana")], now)
                 let.append(1)
             except TooOften:
                 pass

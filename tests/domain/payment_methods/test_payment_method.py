@@ -13,8 +13,8 @@ from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import (
     SUSPENSION,
     MethodKind,
+    MethodStatus,
     PaymentMethod,
-    Standing,
 )
 from webapp.domain.shared.errors import NotFound, Stale
 from webapp.ports import DeclineClass, SavedCard
@@ -45,8 +45,10 @@ def test_48_hours_to_the_second_f1():
     visa = card()
     visa.suspend("insufficient_funds", SOFT, START, automatic=True)
     assert timedelta(hours=48) == SUSPENSION
-    assert visa.standing(START + timedelta(hours=47, minutes=59, seconds=59)) is Standing.SUSPENDED
-    assert visa.standing(START + timedelta(hours=48)) is Standing.READY
+    assert (
+        visa.standing(START + timedelta(hours=47, minutes=59, seconds=59)) is MethodStatus.SUSPENDED
+    )
+    assert visa.standing(START + timedelta(hours=48)) is MethodStatus.READY
     assert visa.is_chargeable(START + timedelta(hours=48))
 
 
@@ -56,7 +58,7 @@ def test_no_failure_flips_the_consent_m3():
         visa = card(auto_charge=consent)
         visa.suspend("stolen_card", HARD, START, automatic=True)
         visa.record_suspension_ended(START + 49 * HOUR)
-        visa.heal(START + HOUR)
+        visa.restore(START + HOUR)
         assert visa.auto_charge is consent
 
 
@@ -82,26 +84,26 @@ def test_a_hard_decline_outlasts_the_48_hours_f3():
     """F3: until the customer's own payment succeeds."""
     visa = card()
     visa.suspend("stolen_card", HARD, START, automatic=True)
-    assert visa.standing(START + 480 * HOUR) is Standing.BARRED
-    assert visa.heal(START + 481 * HOUR)
-    assert visa.standing(START + 481 * HOUR) is Standing.READY
+    assert visa.standing(START + 480 * HOUR) is MethodStatus.BARRED
+    assert visa.restore(START + 481 * HOUR)
+    assert visa.standing(START + 481 * HOUR) is MethodStatus.READY
 
 
 def test_a_soft_decline_does_not_lift_a_bar_f3():
     visa = card()
     visa.suspend("stolen_card", HARD, START, automatic=True)
     visa.suspend("insufficient_funds", SOFT, START + HOUR, automatic=False)
-    assert visa.standing(START + 480 * HOUR) is Standing.BARRED
+    assert visa.standing(START + 480 * HOUR) is MethodStatus.BARRED
 
 
 def test_only_what_started_after_the_failure_heals_f8():
     """F8: and exactly at it, it does."""
     visa = card()
     visa.suspend("stolen_card", HARD, START, automatic=True)
-    assert not visa.heal(START - SECOND)
-    assert visa.standing(START) is Standing.BARRED
-    assert visa.heal(START)
-    assert visa.standing(START) is Standing.READY
+    assert not visa.restore(START - SECOND)
+    assert visa.standing(START) is MethodStatus.BARRED
+    assert visa.restore(START)
+    assert visa.standing(START) is MethodStatus.READY
 
 
 def test_five_automatic_declines_in_a_row_t16():
@@ -111,11 +113,11 @@ def test_five_automatic_declines_in_a_row_t16():
         visa.suspend("insufficient_funds", SOFT, START + timedelta(days=3 * day), automatic=True)
     for day in range(13, 20):
         visa.suspend("insufficient_funds", SOFT, START + timedelta(days=day), automatic=False)
-    assert visa.standing(START + timedelta(days=30)) is Standing.READY
+    assert visa.standing(START + timedelta(days=30)) is MethodStatus.READY
     visa.suspend("insufficient_funds", SOFT, START + timedelta(days=30), automatic=True)
-    assert visa.standing(START + timedelta(days=60)) is Standing.RESTED
-    assert visa.heal(START + timedelta(days=60))
-    assert visa.standing(START + timedelta(days=60)) is Standing.READY
+    assert visa.standing(START + timedelta(days=60)) is MethodStatus.RESTED
+    assert visa.restore(START + timedelta(days=60))
+    assert visa.standing(START + timedelta(days=60)) is MethodStatus.READY
 
 
 def test_the_verbs_are_safe_to_call_twice_f1():
@@ -130,7 +132,7 @@ def test_the_verbs_are_safe_to_call_twice_f1():
     assert visa.record_suspension_ended(START + 48 * HOUR)
     assert not visa.record_suspension_ended(START + 48 * HOUR)
 
-    assert not visa.heal(START + 49 * HOUR), "there is nothing to heal"
+    assert not visa.restore(START + 49 * HOUR), "there is nothing to heal"
     visa.remove(START)
     visa.remove(START + HOUR)
     assert visa.removed_at == START
@@ -157,7 +159,7 @@ def test_each_verb_twice_is_as_once_f1(events):
                 elif name == "bar":
                     visa.suspend("stolen_card", HARD, at, automatic=False)
                 elif name == "heal":
-                    visa.heal(at)
+                    visa.restore(at)
                 else:
                     visa.record_suspension_ended(at)
     told = ["suspended_until", "barred_at", "failed_at", "failure_code", "declines_in_a_row"]
@@ -225,7 +227,7 @@ def test_never_expired_while_days_are_left_m9(days, month, zone):
 def test_an_expired_card_says_so_before_all_else_m9():
     visa = card(exp_month=10, exp_year=2026)
     visa.suspend("insufficient_funds", SOFT, START, automatic=True)
-    assert visa.standing(START) is Standing.EXPIRED
+    assert visa.standing(START) is MethodStatus.EXPIRED
 
 
 def test_a_paypal_agreement_does_not_expire_m1():
@@ -268,7 +270,7 @@ def test_refreshing_takes_over_and_lifts_nothing_m12():
     visa.suspend("stolen_card", HARD, START, automatic=True)
     visa.refresh(saved())
     assert (visa.processor_reference, visa.expiry) == ("card_2", "11/36")
-    assert visa.standing(START) is Standing.BARRED
+    assert visa.standing(START) is MethodStatus.BARRED
 
 
 # The list

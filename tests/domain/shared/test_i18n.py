@@ -14,7 +14,7 @@ from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
 from webapp.domain.shared import datetimes
-from webapp.domain.shared.i18n import CATALOGS, ENGLISH, NAMES, Language, tongue
+from webapp.domain.shared.i18n import CATALOGS, ENGLISH, NAMES, Language, translator
 from webapp.reads.notifications.email_samples import facts
 from webapp.settings import ROOT
 
@@ -90,15 +90,15 @@ def test_quotes_and_spaces_are_those_of_the_language(language):
 
 @EACH
 def test_a_catalog_is_read_once_and_speaks(language):
-    assert tongue(language) is tongue(language)
-    assert tongue(language).gettext("%(limit)s a day", limit="$5") != "$5 a day"
+    assert translator(language) is translator(language)
+    assert translator(language).gettext("%(limit)s a day", limit="$5") != "$5 a day"
 
 
 def test_english_says_what_is_written():
-    assert tongue("en") is ENGLISH
+    assert translator("en") is ENGLISH
     assert ENGLISH.gettext("100 % of %(what)s") == "100 % of %(what)s"
     with pytest.raises(ValueError, match="tlh"):
-        tongue("tlh")
+        translator("tlh")
 
 
 @pytest.mark.parametrize(

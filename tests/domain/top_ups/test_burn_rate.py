@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from webapp.domain.shared.money import MICROS
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.burn_rate import (
-    Pace,
+    BurnRate,
     Runway,
     between,
-    disappointments,
     lasting,
     suggestion,
+    warnings,
 )
 from webapp.domain.top_ups.settings import Choice, RefillMode
 
@@ -33,7 +33,7 @@ def walked(days, left, first):
 
 @given(days=st.tuples(*[st.integers(1, 100 * MICROS)] * 7), left=st.integers(1, 1_000 * MICROS))
 def test_the_runway_is_what_walking_finds(days, left):
-    found = Pace(days).runway(left)
+    found = BurnRate(days).runway(left)
     walks = sorted(walked(days, left, first) for first in range(7))
     if found is None:
         assert walks[3] > 60
@@ -44,7 +44,7 @@ def test_the_runway_is_what_walking_finds(days, left):
 
 @given(weeks, amounts)
 def test_it_is_honest_about_what_it_cannot_know(days, left):
-    found = Pace(days).runway(left)
+    found = BurnRate(days).runway(left)
     if not any(days):
         assert found is None
     elif found is not None:
@@ -65,7 +65,7 @@ def test_in_words():
 def test_what_is_suggested_can_be_applied_t1(days):
     """T1, T9: within the limits in force, round, and enough."""
     policy = Policy()
-    wise = suggestion(Pace(days), policy)
+    wise = suggestion(BurnRate(days), policy)
     assert wise.faults(policy, str) == {}
     assert wise.threshold >= max(50 * MICROS, 2 * max(days))
     assert wise.threshold % (10 * MICROS) == 0
@@ -74,7 +74,7 @@ def test_what_is_suggested_can_be_applied_t1(days):
 
 
 def told(choice, pace=None):
-    return list(disappointments(choice, pace, lambda micros: f"${micros / MICROS:.2f}"))
+    return list(warnings(choice, pace, lambda micros: f"${micros / MICROS:.2f}"))
 
 
 def settings(**more):
@@ -82,15 +82,15 @@ def settings(**more):
 
 
 def test_good_settings_disappoint_nobody():
-    assert told(settings(), Pace((9 * MICROS,) * 7)) == []
+    assert told(settings(), BurnRate((9 * MICROS,) * 7)) == []
     assert told(Choice()) == []
 
 
 def test_a_refill_smaller_than_a_days_use():
-    (line,) = told(settings(), Pace((120 * MICROS,) * 7))
+    (line,) = told(settings(), BurnRate((120 * MICROS,) * 7))
     assert line.startswith("A refill of $100.00 is less than a day’s use, about $120.00")
     up_to = settings(refill_mode=RefillMode.TARGET, target=60 * MICROS)
-    (line,) = told(up_to, Pace((20 * MICROS,) * 7))
+    (line,) = told(up_to, BurnRate((20 * MICROS,) * 7))
     assert "of $10.00 is less than a day’s use" in line
 
 

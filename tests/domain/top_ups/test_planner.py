@@ -12,14 +12,14 @@ from tests.factories import AMEX, MASTERCARD, START, VISA, micros
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.shared.i18n import Language, tongue
+from webapp.domain.payments.payment import Attempt
+from webapp.domain.shared.i18n import Language, translator
 from webapp.domain.shared.money import CENT, MICROS, show
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import plain, what_happens_next
 from webapp.domain.top_ups.settings import Choice, RefillMode
-from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, Situation, plan
+from webapp.domain.top_ups.top_up import BURST, BURST_WINDOW, PlanInput, plan
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -103,7 +103,7 @@ def situations(draw, **fixed):
         "manual_open": draw(st.sampled_from([False] * 6 + [True])),
         "tried": draw(st.just(frozenset()) | st.frozensets(st.integers(1, 5), max_size=2)),
     }
-    return Situation(**{**told, **fixed})
+    return PlanInput(**{**told, **fixed})
 
 
 @given(situations())
@@ -263,7 +263,7 @@ def test_which_limit_stops_it_and_until_when_t10(
     day, month, spent_today, spent_this_month, until, limit
 ):
     """T10: the promise of when it goes on holds for both limits."""
-    at = Situation(
+    inputs = PlanInput(
         now=NOW,
         time_zone="UTC",
         balance=0,
@@ -279,7 +279,7 @@ def test_which_limit_stops_it_and_until_when_t10(
         spent_today=int(spent_today) * MICROS,
         spent_this_month=int(spent_this_month) * MICROS,
     )
-    answer = plan(at)
+    answer = plan(inputs)
     assert (answer.code, answer.limit) == (Code.CAP_REACHED, limit)
     assert answer.until == datetime.fromisoformat(until).replace(tzinfo=UTC)
 
@@ -319,7 +319,7 @@ def test_every_language_tells_the_same_plan_t13(at):
     """T13: the same methods in the same order, the same amounts, and not one English word."""
     english = plain(what_happens_next(at, dollars))
     for language in (Language.GERMAN, Language.SPANISH, Language.FRENCH):
-        said = plain(what_happens_next(at, dollars, tongue(language)))
+        said = plain(what_happens_next(at, dollars, translator(language)))
         for told, alike in ((r"Visa •••• \d{4}", list), (r"\$[\d,.]+\d|\d+ × |\d\d:\d\d", sorted)):
             assert alike(findall(told, said)) == alike(findall(told, english))
         assert not findall(r"\b(the|is|your|are|charged|nothing|it|will|then)\b", said.lower())
@@ -382,7 +382,7 @@ def test_the_one_who_is_next_is_not_one_that_stays_out_t13():
     """T13: two declines of the same second, and one of them bars its method."""
     until = NOW + timedelta(hours=48)
     failed = {"failed_at": NOW, "suspended_until": until}
-    at = Situation(
+    inputs = PlanInput(
         now=NOW,
         time_zone="UTC",
         balance=0,
@@ -390,12 +390,12 @@ def test_the_one_who_is_next_is_not_one_that_stays_out_t13():
         methods=(method(1, **failed, barred_at=NOW), method(2, **failed)),
         policy=Policy(),
     )
-    assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(at, dollars))
+    assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(inputs, dollars))
 
 
 def test_an_amount_cut_by_a_limit_is_named_t13():
     """T13, T9: of $100.00 a day $60.00 are used, so it is $40.00, however high the target."""
-    at = Situation(
+    inputs = PlanInput(
         now=NOW,
         time_zone="UTC",
         balance=micros("80"),
@@ -411,7 +411,7 @@ def test_an_amount_cut_by_a_limit_is_named_t13():
         policy=Policy(),
         spent_today=micros("60"),
     )
-    assert "we’ll charge $40.00 to Visa •••• 1001" in plain(what_happens_next(at, dollars))
+    assert "we’ll charge $40.00 to Visa •••• 1001" in plain(what_happens_next(inputs, dollars))
 
 
 # The sentence beforehand, and what the real action then does
@@ -482,8 +482,8 @@ def test_what_is_charged_is_what_the_sentence_had_said_t13(world, name):
     world.use(usage)
 
     account = world.session.get(Account, world.account_id)
-    at = top_ups.gather(world.session, account, world.clock.now(), world.policy)
-    sentence = plain(what_happens_next(at, account.show))
+    inputs = top_ups.gather(world.session, account, world.clock.now(), world.policy)
+    sentence = plain(what_happens_next(inputs, account.show))
     world.work()
 
     charged = world.attempts[before:]

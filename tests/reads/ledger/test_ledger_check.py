@@ -182,7 +182,7 @@ def test_a_charge_that_we_never_wrote(check, world, paid):
     """L9, L13: money was taken, and no attempt of ours asked for it."""
     card = world.method("4242")
     request = ChargeRequest("another-shop", 1_000_000, "USD", card.processor_reference, True)
-    world.parts.processors["sandbox"].charge(request)
+    world.services.processors["sandbox"].charge(request)
     assert check() == ["charged_without_attempt"]
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.attempts import AttemptState, covering
+from webapp.domain.payments.payment import AttemptState
+from webapp.domain.payments.queries import covering
 from webapp.reads.payments.failed_payments import read_failed_payments
 
 

@@ -60,7 +60,7 @@ def debit(world, amount):
         "Taken off before going live",
         world.owner,
         world.clock.now(),
-        world.parts.policy,
+        world.services.policy,
         request_key=f"debit-{amount}",
     )
 
@@ -171,10 +171,10 @@ def test_a_refusal_makes_it_unready_and_a_warning_does_not_f8_f10(
     app, world, client, sign_in, operator
 ):
     """Nothing else changes: figures are still read."""
-    settings = world.parts.settings
+    settings = world.services.settings
 
     def set_to(**changed):
-        app.extensions["ballast"] = replace(world.parts, settings=replace(settings, **changed))
+        app.extensions["ballast"] = replace(world.services, settings=replace(settings, **changed))
         return client.get("/readyz", headers={"Accept": "application/json"})
 
     answer = set_to(secret_key="short")

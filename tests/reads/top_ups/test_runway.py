@@ -13,7 +13,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.reads.ledger import balance_history
 from webapp.reads.ledger.balance_chart import SPANS, Span, read_chart
 from webapp.reads.ledger.balance_history import read_history
-from webapp.reads.top_ups.runway import read_forecast, read_pace, sentence_case
+from webapp.reads.top_ups.runway import read_burn_rate, read_forecast, sentence_case
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def pace_of(world, days=30):
     now = world.clock.now()
     span = Span.of(days, account, now)
     history = read_history(world.session, account, span.start, span.samples)
-    return read_pace(world.session, account, history, now)
+    return read_burn_rate(world.session, account, history, now)
 
 
 def said(world, days=30):

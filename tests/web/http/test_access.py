@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.web.conftest import words
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.users.user import Membership
 
 KEY = "k" * 32

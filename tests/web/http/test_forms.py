@@ -7,7 +7,7 @@ import pytest
 
 from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 from tests.web.conftest import errors, words
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.processors.sandbox.form import token_for
 

@@ -30,7 +30,7 @@ def test_nothing_holds_a_number_or_a_code(client, world, home, caplog):
     world.work()
 
     said = [answer.text + (answer.location or "") for answer in answers]
-    said += [world.parts.mailer.render(n.kind, n.facts, n.language).text for n in world.notices]
+    said += [world.services.mailer.render(n.kind, n.facts, n.language).text for n in world.notices]
     said.append(caplog.text)
     secrets = [*{VISA, AMEX, DECLINING, REFUSED, CHALLENGED_ALWAYS}, "4242 4242 4242 4242"]
     for words in said:

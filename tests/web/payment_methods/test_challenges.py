@@ -7,7 +7,7 @@ import pytest
 from tests.factories import CHALLENGED_ALWAYS, CHALLENGED_ONCE, VISA, card_form, resume_token
 from tests.web.conftest import words
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.processors.sandbox.form import token_for
 
 HTMX = {"HX-Request": "true"}

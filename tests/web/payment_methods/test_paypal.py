@@ -8,7 +8,7 @@ import requests
 from tests.processors.paypal.stand_in import CLIENT_ID, SECRET, WEBHOOK_ID, StandIn
 from tests.web.conftest import words
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payments.payment import AttemptState
 
 KEY = "0123456789abcdef0123456789abcdef"
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://localhost/billing/payment-methods"}

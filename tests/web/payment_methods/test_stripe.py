@@ -193,7 +193,7 @@ def test_a_block_by_stripes_own_rules_is_not_told_as_the_banks_f2(
     assert "Blocked by the payment processor’s fraud rules" in answer.text
     assert "Declined by the bank" not in answer.text
     assert world.attempts[-1].decline_code == "blocked_by_processor"
-    assert world.methods[0].is_barred
+    assert world.methods[0].is_blocked
 
 
 def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_in):

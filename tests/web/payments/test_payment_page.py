@@ -15,7 +15,7 @@ from webapp.reads.payments.payment_page import read_payment
 
 def page(world, payment_id):
     world.session.rollback()
-    now, mailer = world.clock.now(), world.parts.mailer
+    now, mailer = world.clock.now(), world.services.mailer
     return read_payment(world.session, world.account_id, payment_id, mailer, now)
 
 
@@ -23,7 +23,7 @@ def plain(screen):
     return "".join(run.text for run in screen.sentence)
 
 
-def drawn(screen):
+def cached_partial(screen):
     return [(step.label, step.detail, step.state, step.arrow) for step in screen.chain]
 
 
@@ -32,7 +32,7 @@ def test_from_an_automatic_payment_to_all_that_hangs_on_it(busy):
     payment_id = busy.attempts[0].payment_id
     it = page(busy, payment_id)
     assert plain(it) == "$100.00 paid with Mastercard •••• 4444, after Visa •••• 4242 was declined."
-    assert drawn(it) == [
+    assert cached_partial(it) == [
         ("Balance", "Below $50.00", "will", "solid"),
         ("Visa •••• 4242", "Insufficient funds", "skipped", "solid"),
         ("Mastercard •••• 4444", "Paid", "will", "solid"),
@@ -76,7 +76,7 @@ def test_a_failure_and_its_retries_know_each_other(world):
     assert plain(it) == (
         "$250.00 to Visa •••• 4242 was declined: Insufficient funds. Nothing was charged."
     )
-    assert drawn(it) == [
+    assert cached_partial(it) == [
         ("Ana Ruiz", "Asked for $250.00", "will", "solid"),
         ("Visa •••• 4242", "Insufficient funds", "skipped", "broken"),
         ("Balance", "Nothing added", "skipped", ""),
@@ -96,7 +96,7 @@ def test_an_open_payment_is_drawn_as_what_may_still_be(world):
     world.next_answer("timeout_after_charge")
     payment_id = world.pay(visa, "30.00").id
     it = page(world, payment_id)
-    assert drawn(it)[1:] == [
+    assert cached_partial(it)[1:] == [
         ("Visa •••• 4242", "Waiting for the bank", "active", "dashed"),
         ("Balance", "$30.00 to add", "idle", ""),
     ]

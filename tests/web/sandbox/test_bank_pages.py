@@ -35,12 +35,12 @@ def anyone(app):
 
 @pytest.fixture
 def cards(world):
-    return world.parts.processors["sandbox"]
+    return world.services.processors["sandbox"]
 
 
 @pytest.fixture
 def paypal(world):
-    return world.parts.processors["sandbox_paypal"]
+    return world.services.processors["sandbox_paypal"]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def paying(world, number=CHALLENGED_ALWAYS, return_to=BACK):
     request = ChargeRequest(
         uuid4().hex, 123_450_000, "USD", reference, customer_present=True, return_to=return_to
     )
-    return request, world.parts.processors["sandbox"].charge(request)
+    return request, world.services.processors["sandbox"].charge(request)
 
 
 def words(answer):

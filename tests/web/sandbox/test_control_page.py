@@ -20,7 +20,7 @@ from webapp.domain.shared.money import MICROS
 from webapp.domain.users import rate_limits
 from webapp.domain.users.user import Membership, Role, User
 from webapp.ports import ChargeRequest, MethodGone
-from webapp.processors.sandbox.refunds_and_disputes import Afterwards
+from webapp.processors.sandbox.refunds_and_disputes import RefundsAndDisputes
 from webapp.processors.sandbox.scripted_responses import AnswerKind, NextAnswer
 from webapp.settings import CardProcessor, PayPalProcessor
 from webapp.web.sandbox.control_page_view import DECLINES, in_words
@@ -315,7 +315,7 @@ def test_another_accounts_charges_are_not_shown(client, world):
 
 def test_every_status_is_told_in_words(client, world):
     """F9"""
-    processor = world.parts.processors["sandbox"]
+    processor = world.services.processors["sandbox"]
     reference = world.card().processor_reference
     for key in ("left", "given-up"):
         world.next_answer(AnswerKind.AUTHENTICATION_REQUIRED)
@@ -334,7 +334,7 @@ def test_every_status_is_told_in_words(client, world):
 @pytest.fixture
 def agreement(world, session):
     """A method of the account's: the agreement that ana@example.com has given."""
-    processor = world.parts.processors["sandbox_paypal"]
+    processor = world.services.processors["sandbox_paypal"]
     asked = processor.link(1, BACK)
     world.books.desk.agree(asked.reference, "ana@example.com", world.clock.now())
     saved = processor.saving(1, asked.reference)
@@ -365,7 +365,7 @@ def test_the_payer_cancels_the_agreement_there(client, world, agreement):
     shown = region(done, "PayPal agreements")
     assert "Cancelled by the payer" in shown
     assert "Cancel agreement" not in shown
-    answer = world.parts.processors["sandbox_paypal"].charge(
+    answer = world.services.processors["sandbox_paypal"].charge(
         ChargeRequest("later", 77 * MICROS, "USD", agreement.reference, customer_present=False)
     )
     assert isinstance(answer, MethodGone)
@@ -442,9 +442,9 @@ def test_another_accounts_mail_is_not_found(app, client, world, receipt, path):
     )
 
 
-def use(app, world, **parts):
+def use(app, world, **services):
     """The same installation with other parts."""
-    world.parts = app.extensions["ballast"] = replace(app.extensions["ballast"], **parts)
+    world.services = app.extensions["ballast"] = replace(app.extensions["ballast"], **services)
 
 
 @pytest.fixture
@@ -463,7 +463,7 @@ def test_links_work_only_where_the_outbox_is_the_mailbox_f14(app, client, world,
     """F14: with a mail server, or a real processor in test mode, a session is not the mailbox."""
     page = page.format(reset_mail.id)
     assert set(TOKEN.findall(client.get(page).text)) != {"••••"}
-    own = world.parts
+    own = world.services
     smtp = SmtpMailer(TEMPLATES, "http://x", unsigned, server="x", port=25, sender="b@example.com")
     use(app, world, mailer=smtp)
     assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
@@ -494,7 +494,8 @@ def test_a_script_gets_a_token(anyone, world):
     assert answer.status_code == 201
     assert answer.json["token"].startswith("tok_")
     assert (
-        world.parts.processors["sandbox"].save_card(1, answer.json["token"], BACK).last4 == "4242"
+        world.services.processors["sandbox"].save_card(1, answer.json["token"], BACK).last4
+        == "4242"
     )
 
 
@@ -659,7 +660,7 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
     people = [sign_in(world.created.user_id) for _ in range(6)]
     world.session.rollback()
     ready = Barrier(len(people), timeout=30)
-    left_of = Afterwards.left_of
+    left_of = RefundsAndDisputes.left_of
 
     def together(afterwards, key):
         """All have looked at what is left before the first takes it."""
@@ -669,7 +670,7 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
         return left
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(people)) as pool:
-        patch.setattr(Afterwards, "left_of", together)
+        patch.setattr(RefundsAndDisputes, "left_of", together)
         form = {"charge": key, "kind": "refund", "amount": "100.00"}
         answers = list(pool.map(lambda it: it.post("/sandbox/taken-back", data=form), people))
     assert {answer.status_code for answer in answers} == {303}
@@ -681,7 +682,7 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
 def test_the_card_form_is_throttled_f14(app, world):
     """F14: nobody is signed in there, and each card is a row."""
     app.extensions["ballast"] = replace(
-        world.parts, settings=replace(world.parts.settings, rate_limits=True)
+        world.services, settings=replace(world.services.settings, rate_limits=True)
     )
     anyone = app.test_client()
     for _ in range(rate_limits.CAPTURE_FROM.times):

@@ -47,7 +47,7 @@ def link_to(world, email="bo@example.com"):
     """The path of the link in the last invitation to this address."""
     world.session.rollback()
     mail = world.session.query(Notice).filter_by(recipient=email, kind="invitation").all()[-1]
-    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
 
 

@@ -17,7 +17,7 @@ LINK = re.compile(r"http://[^/]+(/[\w/.\-]+)")
 def link_in(world, kind):
     world.session.rollback()
     mail = world.session.query(Notice).filter_by(kind=kind).order_by(Notice.id.desc()).first()
-    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     return next(it for it in LINK.findall(text) if it.count("/") == 2)
 
 

@@ -48,7 +48,7 @@ def mails_to(world, email):
 def link_in(world, email, kind):
     """The path of the link in the last mail of that kind, as its template writes it."""
     mail = [m for m in mails_to(world, email) if m.kind == kind][-1]
-    text = world.parts.mailer.render(mail.kind, mail.facts, mail.language).text
+    text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
 
 

@@ -9,7 +9,7 @@ from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 
 
-def note_export(session: Session, account_id: int, actor: Actor, now: datetime) -> None:
+def record_export(session: Session, account_id: int, actor: Actor, now: datetime) -> None:
     begin_writing(session)
     audit.record(session, account_id, actor, "exported", now)
     session.commit()

@@ -23,7 +23,7 @@ def begin_view(session: Session, account_id: int, reason: str, actor: Actor, now
     session.commit()
 
 
-def note_view(session: Session, account_id: int, page: str, actor: Actor, now: datetime) -> None:
+def record_view(session: Session, account_id: int, page: str, actor: Actor, now: datetime) -> None:
     begin_writing(session)
     audit.record(session, account_id, actor, "viewed", now, page=page)
     session.commit()

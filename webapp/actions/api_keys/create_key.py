@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.users.security_emails import KEY_CREATED, owe_security_email
+from webapp.actions.users.security_emails import KEY_CREATED, enqueue_security_email
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -36,7 +36,7 @@ def create_key(
     if faults := choice.faults(rights):
         raise Invalid(faults)
     Account.locked(session, account_id)
-    api_keys.insist_on_room(session, account_id, now)
+    api_keys.require_room(session, account_id, now)
     record, key = ApiKey.issue(account_id, choice, now)
     session.add(record)
     session.flush()
@@ -52,6 +52,6 @@ def create_key(
         scopes=list(record.scopes),
         networks=list(record.networks),
     )
-    owe_security_email(session, actor.user_id, KEY_CREATED, actor, now, made.name)
+    enqueue_security_email(session, actor.user_id, KEY_CREATED, actor, now, made.name)
     session.commit()
     return made

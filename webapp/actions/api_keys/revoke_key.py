@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.users.security_emails import KEY_REVOKED, owe_security_email
+from webapp.actions.users.security_emails import KEY_REVOKED, enqueue_security_email
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -23,6 +23,6 @@ def revoke_key(
         audit.record(
             session, account_id, actor, "api_key_revoked", now, key=key.hint, name=key.name
         )
-        owe_security_email(session, actor.user_id, KEY_REVOKED, actor, now, key.name)
+        enqueue_security_email(session, actor.user_id, KEY_REVOKED, actor, now, key.name)
     session.commit()
     return key

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from webapp.actions.api_keys.create_key import NewKey
-from webapp.actions.users.security_emails import KEY_ROTATED, owe_security_email
+from webapp.actions.users.security_emails import KEY_ROTATED, enqueue_security_email
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -52,6 +52,6 @@ def rotate_key(
         replaces=old.hint,
         both_until=(now + overlap).isoformat(),
     )
-    owe_security_email(session, actor.user_id, KEY_ROTATED, actor, now, made.name)
+    enqueue_security_email(session, actor.user_id, KEY_ROTATED, actor, now, made.name)
     session.commit()
     return made

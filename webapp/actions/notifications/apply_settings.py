@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -17,7 +17,7 @@ from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
-def apply_notifications(
+def apply_notification_settings(
     session: Session,
     account_id: int,
     wished: NotificationSettings,
@@ -34,8 +34,8 @@ def apply_notifications(
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
     Raises `Invalid` with an error for each bad field, `Stale` when other settings have
-    been applied since, or `ChargeUnconfirmed` as `look` does: a day of another time zone may have
-    begun after the daily limit was reached.
+    been applied since, or `ChargeUnconfirmed` as `check_balance` does: in another time zone a new
+    day may have begun after the daily limit was reached.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -60,7 +60,7 @@ def apply_notifications(
     audit.record(session, account_id, actor, "notifications", now, changed=_changes(before, wished))
     # Another time zone has other days and months, and a new step may be crossed already.
     around = (now, policy)
-    look(session, account, "settings applied", *around, routine=True, confirmed=confirmed)
+    check_balance(session, account, "settings applied", *around, routine=True, confirmed=confirmed)
     session.commit()
 
 

@@ -11,7 +11,7 @@ from webapp.domain.notifications.outbox import Notice, accounts_of
 from webapp.domain.shared.errors import NotFound
 
 
-def note_mail_read(session: Session, notice_id: int, actor: Actor, now: datetime) -> None:
+def record_email_read(session: Session, notice_id: int, actor: Actor, now: datetime) -> None:
     """Raises `NotFound`."""
     begin_writing(session)
     notice = session.get(Notice, notice_id)

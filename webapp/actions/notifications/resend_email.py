@@ -13,7 +13,7 @@ from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.ports import Mailer
 
 
-def resend_notice(
+def resend_email(
     session: Session, notice_id: int, reason: str, actor: Actor, now: datetime, mailer: Mailer
 ) -> None:
     """It keeps its message id, so a mail program that has it shows it once.

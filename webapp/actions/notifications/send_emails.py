@@ -6,18 +6,22 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always
+from webapp.actions.batch import ShouldContinue, always
 from webapp.clock import Clock
 from webapp.database.base import begin_writing
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import CLAIM, Notice, NoticeState
-from webapp.ports import Mailer, MailRefused, MailServerAway, Outgoing
+from webapp.ports import Mailer, MailRefused, MailServerUnavailable, Outgoing
 
 log = logging.getLogger(__name__)
 
 
-def send_notices(
-    session: Session, mailer: Mailer, clock: Clock, going: Going = always, limit: int = 100
+def send_emails(
+    session: Session,
+    mailer: Mailer,
+    clock: Clock,
+    should_continue: ShouldContinue = always,
+    limit: int = 100,
 ) -> int:
     """Send what is due, the most urgent first, in one connection to the mail server.
 
@@ -28,8 +32,8 @@ def send_notices(
     that is killed between the mail server's answer and that commit leaves the claim: after `CLAIM`
     that one email is sent again, under the same Message-ID. None is lost, and no other is repeated.
 
-    Raises `MailServerAway` at the first email that it is away for: the others are left for the
-    next round.
+    Raises `MailServerUnavailable` at the first email that cannot be handed over; the others are
+    left for the next round.
     """
     if not mailer.delivers:
         return _keep(session, clock.now(), limit)
@@ -41,9 +45,13 @@ def send_notices(
                 break
             refusal = _send(claimed, mailer, outgoing)
             sent += refusal is None
-            goes_on = count < limit and going() and not isinstance(refusal, MailServerAway)
+            goes_on = (
+                count < limit
+                and should_continue()
+                and not isinstance(refusal, MailServerUnavailable)
+            )
             claimed = _record(session, claimed, refusal, clock.now(), goes_on=goes_on)
-            if isinstance(refusal, MailServerAway):
+            if isinstance(refusal, MailServerUnavailable):
                 raise refusal
     return sent
 

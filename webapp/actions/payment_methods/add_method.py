@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.save_method import join_list
+from webapp.actions.payment_methods.save_method import save_method
 from webapp.clock import Clock
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
@@ -45,7 +45,7 @@ NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please tr
 
 @dataclass(frozen=True)
 class Promise:
-    """What the form said that saving does; see `join_list`."""
+    """What the form said that saving does; see `save_method`."""
 
     consent: bool | None
     confirmed: int | None
@@ -74,7 +74,7 @@ def add_card(
 ) -> PaymentMethod | Asked:
     """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason.
 
-    `consent` and `confirmed` are those of `join_list`.
+    `consent` and `confirmed` are those of `save_method`.
     """
     promise = Promise(consent, confirmed)
     session.rollback()  # no transaction is open during the call
@@ -90,7 +90,7 @@ def add_card(
     saved = saved_or_refuse(answer)
     account = Account.locked(session, account_id)
     around = (actor, now, policy)
-    method = join_list(
+    method = save_method(
         session, account, saved, processor.name, consent, *around, confirmed=confirmed
     )
     session.commit()

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always, each
+from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payment_methods.add_method import record_wrong_account, saved_or_refuse
-from webapp.actions.payment_methods.save_method import join_list
+from webapp.actions.payment_methods.save_method import save_method
 from webapp.clock import Clock
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
@@ -23,7 +23,7 @@ from webapp.ports import (
     Declined,
     NeedsCustomer,
     Processors,
-    RefusedToLook,
+    RequestRejected,
     SavingAnswer,
     Unknown,
     WrongAccount,
@@ -72,7 +72,7 @@ def give_up_setup(
     session.rollback()  # no transaction is open during the call
     answer = processor.cancel_saving(account_id, reference)
     now = clock.now()
-    unanswered = isinstance(answer, (Unknown, RefusedToLook))
+    unanswered = isinstance(answer, (Unknown, RequestRejected))
     if unanswered and now - started_at > method_setups.FORGOTTEN:
         answer = Cancelled(now)  # the processor no longer knows it
     try:
@@ -86,7 +86,7 @@ def expire_setups(
     processors: Processors,
     clock: Clock,
     policy: Policy,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """F9: give up what has been open for 15 minutes. How many were due."""
     due = [setup.id for setup in method_setups.overdue(session, clock.now())]
@@ -98,7 +98,7 @@ def expire_setups(
         give_up_setup(session, setup.account_id, setup_id, actor, processors, clock, policy)
         return True
 
-    return each(session, due, give_up, "setup", going)
+    return run_each(session, due, give_up, "setup", should_continue)
 
 
 def _who_began(session: Session, setup: MethodSetup) -> Actor:
@@ -132,7 +132,7 @@ def _end(
         session.commit()
     saved = saved_or_refuse(answer)
     around = (actor, now, policy)
-    method = join_list(
+    method = save_method(
         session,
         account,
         saved,

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.batch import run_each
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
@@ -26,7 +26,7 @@ def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
         method_id, account_id = method
         return _lift(session, account_id, method_id, now, policy)
 
-    return each(session, [(row.id, row.account_id) for row in due], lift, "suspension")
+    return run_each(session, [(row.id, row.account_id) for row in due], lift, "suspension")
 
 
 def _lift(session: Session, account_id: int, method_id: int, now: datetime, policy: Policy) -> bool:
@@ -35,8 +35,8 @@ def _lift(session: Session, account_id: int, method_id: int, now: datetime, poli
     ended = method.record_suspension_ended(now)
     if ended and method.is_chargeable(now):
         line = f"The suspension of {method.label} has ended. It can be charged again."
-        decisions.note(session, account_id, Code.SUSPENSION_ENDED, line, now)
+        decisions.record(session, account_id, Code.SUSPENSION_ENDED, line, now)
         payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
-        look(session, account, "suspension ended", now, policy)
+        check_balance(session, account, "suspension ended", now, policy)
     session.commit()
     return ended

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
-from webapp.ports import Holder, Processor, RefusedToLook, Unknown
+from webapp.ports import Holder, Processor, RequestRejected, Unknown
 
 NOT_READY = "The card form could not be made ready just now. Please try again in a moment."
 
@@ -27,6 +27,6 @@ def open_card_form(session: Session, account_id: int, processor: Processor) -> M
     holder = Holder(account.id, account.name, tuple(references))
     session.rollback()  # no transaction is open during the call
     answer = processor.open_form(holder)
-    if isinstance(answer, (Unknown, RefusedToLook)):
+    if isinstance(answer, (Unknown, RequestRejected)):
         raise Refusal(NOT_READY, code="form_not_ready")
     return answer

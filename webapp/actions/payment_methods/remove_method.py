@@ -2,9 +2,9 @@
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.payments.challenges import conclude_challenge_with
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.clock import Clock
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
@@ -12,7 +12,7 @@ from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods import revocations
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments import attempts
+from webapp.domain.payments import queries
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Policy
 from webapp.domain.webhooks import payloads
@@ -33,14 +33,14 @@ def remove_method(
 ) -> PaymentMethod:
     """Take it off the list at once; `revoke_methods` then tells the processor.
 
-    Raises `NotFound`, `Conflict` while a payment with it is open, or `ChargeUnconfirmed` as `look`
-    does.
+    Raises `NotFound`, `Conflict` while a payment with it is open, or `ChargeUnconfirmed` as
+    `check_balance` does.
     """
     conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
     now = clock.now()
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
-    if attempts.open_attempt_with(session, method_id) is not None:
+    if queries.open_attempt_with(session, method_id) is not None:
         raise Conflict(
             f"A payment with {method.label} is under way. Remove it when that is settled.",
             code="payment_open",
@@ -53,7 +53,7 @@ def remove_method(
     payment_methods.place(session, {m.id: m for m in rest}, [m.id for m in rest])
     audit.record(session, account_id, actor, "method_removed", now, method=method.label)
     payloads.method(session, account, EventKind.METHOD_REMOVED, method, now)
-    note_withdrawal(session, account, f"{method.label} was removed", now, policy)
-    look(session, account, "method removed", now, policy, confirmed=confirmed)
+    record_withdrawal(session, account, f"{method.label} was removed", now, policy)
+    check_balance(session, account, "method removed", now, policy, confirmed=confirmed)
     session.commit()
     return method

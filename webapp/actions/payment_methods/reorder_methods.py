@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -29,10 +29,11 @@ def reorder_methods(
     """Take over the wished order, if the list still is what the person saw.
 
     Raises `Stale`: someone else changed the list meanwhile, and nothing was moved. Raises
-    `NotFound` where a method was never this account's, or `ChargeUnconfirmed` as `look` does.
+    `NotFound` where a method was never this account's, or `ChargeUnconfirmed` as `check_balance`
+    does.
     """
     account = Account.locked(session, account_id)
-    payment_methods.insist_on_own(session, account_id, {*order, *seen})
+    payment_methods.require_own(session, account_id, {*order, *seen})
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     methods = payment_methods.listed(session, account_id)
     before = [method.label for method in methods]
@@ -40,7 +41,7 @@ def reorder_methods(
         methods = payment_methods.listed(session, account_id)
         labels = [method.label for method in methods]
         audit.record(session, account_id, actor, "order", now, before=before, order=labels)
-        note_withdrawal(session, account, "The order of methods was changed", now, policy)
-        look(session, account, "methods reordered", now, policy, confirmed=confirmed)
+        record_withdrawal(session, account, "The order of methods was changed", now, policy)
+        check_balance(session, account, "methods reordered", now, policy, confirmed=confirmed)
     session.commit()
     return methods

@@ -6,7 +6,7 @@ from secrets import token_hex
 from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.sync_method import mark_gone
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.clock import Clock
 from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
@@ -14,16 +14,16 @@ from webapp.domain.accounts.audit import Actor
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.shared.policy import Policy
 from webapp.domain.webhooks import payloads
 from webapp.domain.webhooks.endpoint import EventKind
-from webapp.ports import Declined, MethodGone, Processors, RefusedToLook, Verified
+from webapp.ports import Declined, MethodGone, Processors, RequestRejected, Verified
 
 log = logging.getLogger(__name__)
 
-NEEDS_PAYMENT = (Standing.BARRED, Standing.RESTED)
+NEEDS_PAYMENT = (MethodStatus.BARRED, MethodStatus.RESTED)
 
 
 def restore_method(
@@ -38,11 +38,11 @@ def restore_method(
     confirmed: int | None = None,
 ) -> PaymentMethod:
     """Verify for no amount. Raises `NotFound`, `Refusal` when the bank does not vouch for it, or
-    `ChargeUnconfirmed` as `look` does.
+    `ChargeUnconfirmed` as `check_balance` does.
     """
     started_at = clock.now()
     method = payment_methods.find(session, account_id, method_id)
-    if method.is_barred or method.is_rested:
+    if method.is_blocked or method.needs_manual_retry:
         # F3, T16: only the customer's own payment brings such a method back.
         sentence = f"{method.label} comes back only by a payment with it, or by replacing it."
         raise Refusal(sentence, code="needs_payment")
@@ -61,11 +61,11 @@ def restore_method(
         account = Account.locked(session, account_id)
         method = payment_methods.find(session, account_id, method_id)
         if mark_gone(session, method, answer, clock.now()):
-            look(session, account, "method gone", clock.now(), policy, routine=True)
+            check_balance(session, account, "method gone", clock.now(), policy, routine=True)
         session.commit()
         sentence = f"The processor no longer has {label}. Add it again to use it."
         raise Refusal(sentence, code="method_gone")
-    if isinstance(answer, RefusedToLook):
+    if isinstance(answer, RequestRejected):
         log.warning("verifying method %s was refused: %s", method_id, answer.reason)
         sentence = f"The processor refused the request. {label} stays as it is; try again later."
         raise Refusal(sentence, code="refused")
@@ -76,18 +76,18 @@ def restore_method(
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
-    method.heed_clock(started_at, now)
-    needs_payment = method.is_barred or method.is_rested
+    method.correct_clock(started_at, now)
+    needs_payment = method.is_blocked or method.needs_manual_retry
     healed = not needs_payment and method.lift_suspension(started_at)
-    if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, Standing.SUSPENDED):
+    if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, MethodStatus.SUSPENDED):
         session.rollback()
         sentence = f"A payment with {label} has failed meanwhile, so it stays suspended."
         raise Refusal(sentence, code="failed_meanwhile")
     if healed:
         audit.record(session, account_id, actor, "method_restored", now, method=method.label)
         line = f"{method.label} was verified with the bank and is back in use."
-        decisions.note(session, account_id, Code.RESTORED, line, now)
+        decisions.record(session, account_id, Code.RESTORED, line, now)
         payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
-        look(session, account, "method restored", now, policy, confirmed=confirmed)
+        check_balance(session, account, "method restored", now, policy, confirmed=confirmed)
     session.commit()
     return method

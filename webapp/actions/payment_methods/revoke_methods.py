@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always, each
+from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import revocations
@@ -11,7 +11,7 @@ from webapp.ports import Processors
 
 
 def revoke_methods(
-    session: Session, processors: Processors, clock: Clock, going: Going = always
+    session: Session, processors: Processors, clock: Clock, should_continue: ShouldContinue = always
 ) -> int:
     """How many are forgotten now."""
     due = [revocation.id for revocation in revocations.due(session)]
@@ -31,4 +31,4 @@ def revoke_methods(
         session.commit()
         return True
 
-    return each(session, due, revoke, "revocation", going)
+    return run_each(session, due, revoke, "revocation", should_continue)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import confirmed_or_due, hold_refill, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due, hold_refill
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -22,7 +22,7 @@ from webapp.domain.webhooks.endpoint import EventKind
 from webapp.ports import Saved, SavedCard
 
 
-def join_list(
+def save_method(
     session: Session,
     account: Account,
     saved: Saved,
@@ -59,7 +59,7 @@ def join_list(
             session, account.id, actor, "auto_charge", now, method=method.label, on=consent
         )
     try:
-        look(session, account, "method added", now, policy, confirmed=confirmed)
+        check_balance(session, account, "method added", now, policy, confirmed=confirmed)
     except ChargeUnconfirmed as unconfirmed:
         why = (
             f"{method.label} was saved. {account.show(unconfirmed.charge.amount)} was not charged, "

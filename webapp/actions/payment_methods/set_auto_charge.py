@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -28,7 +28,7 @@ def set_auto_charge(
 ) -> str:
     """Set the wished state of a method; doing so twice changes nothing. Its label.
 
-    Raises `NotFound`, or `ChargeUnconfirmed` as `look` does.
+    Raises `NotFound`, or `ChargeUnconfirmed` as `check_balance` does.
     """
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
@@ -41,7 +41,7 @@ def set_auto_charge(
             payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
         if not on:
             change = f"Auto-charge for {name} was switched off"
-            note_withdrawal(session, account, change, now, policy)
-        look(session, account, "auto-charge switched", now, policy, confirmed=confirmed)
+            record_withdrawal(session, account, change, now, policy)
+        check_balance(session, account, "auto-charge switched", now, policy, confirmed=confirmed)
     session.commit()
     return name

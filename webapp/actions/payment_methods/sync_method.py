@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
@@ -34,8 +34,8 @@ def method_updated(
         if _looks(method) != before:
             expiry = f", and expires {method.expiry}" if method.expiry else ""
             line = f"{before[0]} was renewed by its bank: it is now {method.label}{expiry}."
-            decisions.note(session, account.id, Code.METHOD_UPDATED, line, now)
-            look(session, account, "method renewed", now, policy)
+            decisions.record(session, account.id, Code.METHOD_UPDATED, line, now)
+            check_balance(session, account, "method renewed", now, policy)
     keep()
     session.commit()
 
@@ -52,20 +52,22 @@ def method_gone(
     if (found := _locked(session, processor, told.method_reference)) is not None:
         account, method = found
         if mark_gone(session, method, told, now):
-            look(session, account, "method gone", now, policy, routine=True)
+            check_balance(session, account, "method gone", now, policy, routine=True)
     keep()
     session.commit()
 
 
 def mark_gone(session: Session, method: PaymentMethod, told: MethodGone, now: datetime) -> bool:
     """On a locked account. False where that was known, or the method was added again meanwhile."""
-    if method.processor_reference != told.method_reference or not method.lose(min(told.at, now)):
+    if method.processor_reference != told.method_reference or not method.mark_removed(
+        min(told.at, now)
+    ):
         return False
     line = (
         f"{method.label} can no longer be charged: it was removed at the processor, or its "
         "agreement was cancelled there. It is skipped until it is added again."
     )
-    decisions.note(session, method.account_id, Code.METHOD_GONE, line, now)
+    decisions.record(session, method.account_id, Code.METHOD_GONE, line, now)
     return True
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, String, cast, exists, func, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
+from webapp.actions.batch import run_each
 from webapp.actions.top_ups.check_balance import what_next
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications import outbox
@@ -44,7 +44,7 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
         method_id, account_id = method
         return _warn(session, account_id, method_id, now, policy)
 
-    return each(session, [(row.id, row.account_id) for row in due], warn, "expiry")
+    return run_each(session, [(row.id, row.account_id) for row in due], warn, "expiry")
 
 
 def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
@@ -70,7 +70,7 @@ def _warn(session: Session, account_id: int, method_id: int, now: datetime, poli
     # The card may have been renewed or removed before the lock.
     is_due = method.removed_at is None and step_due(method, now, account.time_zone) == step
     facts = _facts(session, account, method, now, policy) if is_due else {}
-    owed = is_due and outbox.owe(session, account, KIND, _about(method, step), facts, now)
+    owed = is_due and outbox.enqueue(session, account, KIND, _about(method, step), facts, now)
     if owed:
         payloads.method(session, account, EventKind.METHOD_EXPIRING, method, now)
     session.commit()
@@ -84,7 +84,7 @@ def _facts(
     days, expires_at = method.days_left(now, account.time_zone) or 0, method.expires_at or now
     last_day = datetimes.local(now, account.time_zone).date() + timedelta(days=days)
     facts = {
-        "method": method.label_in(account.tongue),
+        "method": method.label_in(account.translator),
         "days": days,
         "on": account.mailed_date(last_day, now),
     }

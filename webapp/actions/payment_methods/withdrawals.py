@@ -9,27 +9,30 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import Plan
 
 
-def note_withdrawal(
+def record_withdrawal(
     session: Session, account: Account, change: str, now: datetime, policy: Policy
 ) -> None:
     """Note `change`, such as "Automatic refill was switched off", where an automatic charge is
     open. Called once the change is made: the planner says what follows from it.
     """
     session.flush()
-    for attempt in attempts.open_attempts(session, account.id):
+    for attempt in queries.open_attempts(session, account.id):
         if attempt.automatic and attempt.method is not None:
             method, amount = attempt.method.label, account.show(attempt.amount)
             follows = _what_follows(session, account, attempt, now, policy)
             line = f"{change} while {amount} was being charged to {method}. {follows}"
             code = Code.WITHDRAWN_TOO_LATE
-            decisions.note(session, account.id, code, line, now, attempt_id=attempt.id)
+            decisions.record(session, account.id, code, line, now, attempt_id=attempt.id)
 
 
 def _what_follows(

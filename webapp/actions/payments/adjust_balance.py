@@ -4,13 +4,16 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.actions.top_ups.pause_automatic import pause_account
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.payments import adjustments
-from webapp.domain.payments.payment import NOTE_LENGTH, Payment
+from webapp.domain.payments.payment import (
+    NOTE_LENGTH,
+    Payment,
+)
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.policy import Policy
@@ -34,7 +37,7 @@ def adjust_balance(
 
     `request_key` was made with the form: sent twice, it moves money once. `hold` (T18): instead of
     the refill that the debit would start, automatic payments pause until an operator resumes them.
-    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` as `look` does.
+    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` as `check_balance` does.
     """
     reason = " ".join(reason.split())
     if not reason:
@@ -52,6 +55,6 @@ def adjust_balance(
     audit.record(session, account_id, actor, "adjusted", now, amount=amount, reason=reason)
     if hold and LowBalanceSettings.of(session, account_id).is_below_refill(account.balance):
         pause_account(session, account, reason, actor, now, policy)
-    look(session, account, "balance adjusted", now, policy, confirmed=confirmed)
+    check_balance(session, account, "balance adjusted", now, policy, confirmed=confirmed)
     session.commit()
     return payment

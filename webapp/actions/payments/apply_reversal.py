@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import look, notify_if_low, pause_for_dispute
+from webapp.actions.top_ups.check_balance import check_balance, notify_if_low, pause_for_dispute
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
@@ -15,7 +15,10 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import reversals, unmatched_events
-from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.shared.policy import Policy
@@ -25,7 +28,7 @@ from webapp.ports import Reversed, TakenBackState
 log = logging.getLogger(__name__)
 
 
-def take_back(
+def apply_reversal(
     session: Session,
     processor: str,
     told: Reversed,
@@ -149,7 +152,7 @@ def _may_be_booked_already(session: Session, reversal: Reversal, now: datetime) 
         "nothing more was booked."
     )
     amount = (reversal.amount, reversal.currency, reversal.at)
-    unmatched_events.put(session, processor, reference, what, *amount, now)
+    unmatched_events.record(session, processor, reference, what, *amount, now)
     return True
 
 
@@ -162,12 +165,14 @@ def _excess_before_operator(
         f"(attempt {reversal.attempt_id}). Only what was left was booked."
     )
     amount = (excess, reversal.currency, reversal.at)
-    unmatched_events.put(session, reversal.processor, reversal.excess_reference, what, *amount, now)
+    unmatched_events.record(
+        session, reversal.processor, reversal.excess_reference, what, *amount, now
+    )
     line = (
         f"{reversal.name}: {account.show(excess)} of it is more than was left of that payment. It "
         "was not taken from the balance; your provider is asked."
     )
-    decisions.note(session, account.id, Code.MISMATCH, line, now, attempt_id=reversal.attempt_id)
+    decisions.record(session, account.id, Code.MISMATCH, line, now, attempt_id=reversal.attempt_id)
 
 
 def _later_of(reversal: Reversal, told: Reversed) -> TakenBackState:
@@ -216,7 +221,7 @@ def _give_back(
         f"The balance is {account.show(account.balance)}."
     )
     _tell(session, account, reversal, Code.GIVEN_BACK, amount, line, now)
-    look(session, account, "money given back", now, policy, routine=True)
+    check_balance(session, account, "money given back", now, policy, routine=True)
 
 
 def _tell(
@@ -230,9 +235,9 @@ def _tell(
 ) -> None:
     """On the timeline and by a mail: money has moved."""
     attempt_id = reversal.attempt_id
-    decisions.note(session, account.id, code, line, now, attempt_id=attempt_id)
+    decisions.record(session, account.id, code, line, now, attempt_id=attempt_id)
     facts = {
-        "name": reversal.name_in(account.tongue),
+        "name": reversal.name_in(account.translator),
         "came_back": code is Code.GIVEN_BACK,
         "amount": account.show(amount),
         "balance_after": account.show(account.balance),
@@ -240,7 +245,9 @@ def _tell(
         "at": account.mailed(reversal.at, now),
     }
     about = f"reversal {reversal.id} {code}"
-    outbox.owe(session, account, NoticeKind.TAKEN_BACK, about, facts, now, attempt_id=attempt_id)
+    outbox.enqueue(
+        session, account, NoticeKind.TAKEN_BACK, about, facts, now, attempt_id=attempt_id
+    )
 
 
 def _before_operator(
@@ -249,4 +256,4 @@ def _before_operator(
     """`mark` tells what else is wrong with a reversal that was booked."""
     what = f"The {told.kind} ({told.state}) {why}. Nothing {'more ' if mark else ''}was booked."
     amount = (told.amount, told.currency, told.at)
-    unmatched_events.put(session, processor, f"{told.reference}{mark}", what, *amount, now)
+    unmatched_events.record(session, processor, f"{told.reference}{mark}", what, *amount, now)

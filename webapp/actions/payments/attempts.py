@@ -7,7 +7,11 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+)
 
 
 def claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:
@@ -22,7 +26,7 @@ def claim(session: Session, attempt: Attempt, state: AttemptState, **values: obj
 
 
 def note_about(session: Session, attempt: Attempt, code: Code, line: str, now: datetime) -> None:
-    decisions.note(
+    decisions.record(
         session,
         attempt.account_id,
         code,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always, each
+from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.receive_event import Receipt, take_event
 from webapp.clock import Clock
 from webapp.database.base import begin_writing
@@ -20,7 +20,7 @@ from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import processor_events, unmatched_events
 from webapp.domain.payments.processor_events import EventPosition
 from webapp.domain.shared.policy import Policy
-from webapp.ports import Event, Listed, ListsEvents, Processors, RefusedToLook, Unknown
+from webapp.ports import Event, Listed, ListsEvents, Processors, RequestRejected, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,14 @@ def catch_up(
     processors: Processors,
     clock: Clock,
     policy: Policy,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """How many events were taken that no webhook had told."""
     listing = {name: one for name, one in processors.items() if isinstance(one, ListsEvents)}
-    runs = {name: _Run(session, one, clock, policy, going) for name, one in listing.items()}
-    each(session, runs, lambda name: runs[name].run(), "catching up with", going)
+    runs = {
+        name: _Run(session, one, clock, policy, should_continue) for name, one in listing.items()
+    }
+    run_each(session, runs, lambda name: runs[name].run(), "catching up with", should_continue)
     return sum(run.taken for run in runs.values())
 
 
@@ -60,9 +62,9 @@ class _Run:
         processor: ListsEvents,
         clock: Clock,
         policy: Policy,
-        going: Going,
+        should_continue: ShouldContinue,
     ) -> None:
-        self._session, self._processor, self._going = session, processor, going
+        self._session, self._processor, self._going = session, processor, should_continue
         self._clock, self._policy = clock, policy
         self._until = clock.now() - GRACE
         self._is_away = False
@@ -92,7 +94,7 @@ class _Run:
 
     def _list(
         self, since: datetime, until: datetime
-    ) -> tuple[Listed | Unknown | RefusedToLook, datetime]:
+    ) -> tuple[Listed | Unknown | RequestRejected, datetime]:
         """As much of the span as is listed at once, from its beginning, and where that ends."""
         while True:
             listed = self._processor.list_events(since, until)
@@ -109,7 +111,7 @@ class _Run:
         )
         self._session.rollback()  # no transaction is open during the calls
         missed = [one for one in listed if one.id not in known]
-        return each(self._session, missed, self._take_one, "event", self._going) == len(missed)
+        return run_each(self._session, missed, self._take_one, "event", self._going) == len(missed)
 
     def _take_one(self, event: Event) -> bool:
         if self._is_away:
@@ -157,7 +159,7 @@ class _Run:
             "Compare the refunds and disputes of that time there with the payments here."
         )
         log.error(what)
-        unmatched_events.put(self._session, name, f"events {gap}", what, 0, "", until, now)
+        unmatched_events.record(self._session, name, f"events {gap}", what, 0, "", until, now)
 
     def _move_on(self, since: datetime, until: datetime) -> None:
         session = self._session

@@ -6,9 +6,12 @@ from webapp.actions.payments.query_processor import ask, cancel
 from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import AttemptState
-from webapp.domain.payments.payment import Payment, PaymentState
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    AttemptState,
+    Payment,
+    PaymentState,
+)
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Policy
 from webapp.ports import NeedsCustomer, NotKnown, Processors
@@ -43,7 +46,7 @@ def conclude_challenge(
     Giving up cancels it at the processor, where it may have been answered just before; then that
     counts. Raises `NotFound`.
     """
-    attempt = attempts.find_attempt(session, account_id, attempt_id)
+    attempt = queries.find_attempt(session, account_id, attempt_id)
     payment_id, key = attempt.payment_id, attempt.key
     if attempt.state == AttemptState.CHALLENGED:
         processor = processors[attempt.processor]
@@ -66,7 +69,7 @@ def conclude_challenge_with(
 
     Raises `Conflict` if it had been confirmed after all: then that payment has just succeeded.
     """
-    attempt = attempts.open_attempt_with(session, method_id)
+    attempt = queries.open_attempt_with(session, method_id)
     if attempt is None or attempt.state != AttemptState.CHALLENGED:
         return
     payment = conclude_challenge(

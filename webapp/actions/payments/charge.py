@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.policy import Policy
 from webapp.ports import Processors
 

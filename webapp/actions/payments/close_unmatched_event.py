@@ -6,10 +6,12 @@ from sqlalchemy.orm import Session
 
 from webapp.database.base import begin_writing
 from webapp.domain.payments import unmatched_events
-from webapp.domain.payments.unmatched_events import Evidence
+from webapp.domain.payments.unmatched_events import UnmatchedEvent
 
 
-def close_evidence(session: Session, evidence_id: int, reason: str, now: datetime) -> Evidence:
+def close_unmatched_event(
+    session: Session, evidence_id: int, reason: str, now: datetime
+) -> UnmatchedEvent:
     """Raises `NotFound`, `Invalid` without a reason, or `Conflict` if it was closed before."""
     begin_writing(session)
     found = unmatched_events.find(session, evidence_id)

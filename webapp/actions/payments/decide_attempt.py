@@ -8,8 +8,8 @@ from webapp.actions.payments.settle import settle
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import BY_OPERATOR, Attempt
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 from webapp.domain.shared.policy import Policy
 from webapp.ports import Cancelled, Paid
@@ -29,7 +29,7 @@ def decide_attempt(
     """Settle it as paid in full, or as not charged, by what the processor's own books say.
 
     Raises `NotFound`, `Invalid` without a reason, `Conflict` for one that does not wait for it, or
-    `ChargeUnconfirmed` as `look` does: a refill that it kept waiting is charged at once.
+    `ChargeUnconfirmed` as `check_balance` does: a refill that it kept waiting is charged at once.
     """
     if not reason.strip():
         raise Invalid({"reason": "Say what the processor's books show"})
@@ -45,7 +45,7 @@ def decide_attempt(
         audit.record(session, account_id, actor, "attempt_decided", now, **details)
 
     if found.is_open:
-        reference = found.processor_reference or attempts.BY_OPERATOR
+        reference = found.processor_reference or BY_OPERATOR
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
         around = (now, policy)
         if not settle(session, attempt_id, answer, *around, record=record, confirmed=confirmed):
@@ -58,6 +58,6 @@ def decide_attempt(
             code="settled_as_not_paid",
         )
     Account.locked(session, account_id)
-    attempts.find_attempt(session, account_id, attempt_id).needs_operator = False
+    queries.find_attempt(session, account_id, attempt_id).needs_operator = False
     record()
     session.commit()

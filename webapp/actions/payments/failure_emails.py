@@ -16,27 +16,28 @@ from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import (
+from webapp.domain.payments.payment import (
     AUTHENTICATION_REQUIRED,
     RESUMABLE,
     Attempt,
     AttemptState,
+    Payment,
+    PaymentState,
 )
-from webapp.domain.payments.payment import Payment, PaymentState
 from webapp.domain.shared.policy import Policy
 from webapp.domain.webhooks import payloads
 
 NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 
 
-def owe_suspension_mails(
+def enqueue_suspension_mails(
     session: Session, account: Account, payment: Payment, now: datetime
 ) -> None:
     """One for each method that this payment took out of use.
 
     Whom a link was sent is told no second time when the next method has paid after all.
     """
-    tongue = account.tongue
+    tongue = account.translator
     session.flush()
     ended = session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
     if ended:
@@ -46,11 +47,14 @@ def owe_suspension_mails(
         if method is None:
             continue
         why = reason(attempt.decline_code)
-        lifts = not (method.is_barred or method.is_rested) and method.suspended_until is not None
+        lifts = (
+            not (method.is_blocked or method.needs_manual_retry)
+            and method.suspended_until is not None
+        )
         until = method.suspended_until if lifts else None
         about = f"attempt {attempt.id}"
         if _wants_customer(attempt) and payment.state != PaymentState.PAID:
-            _owe_link(session, account, attempt, method, now)
+            _enqueue_link(session, account, attempt, method, now)
             continue
         if outbox.is_owed(session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
@@ -64,20 +68,20 @@ def owe_suspension_mails(
             "instead": _instead(account, payment),
         }
         kind = NoticeKind.METHOD_SUSPENDED
-        outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+        outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
 
 
 def _wants_customer(attempt: Attempt) -> bool:
     return attempt.automatic and attempt.decline_code == AUTHENTICATION_REQUIRED
 
 
-def _owe_link(
+def _enqueue_link(
     session: Session, account: Account, attempt: Attempt, method: PaymentMethod, now: datetime
 ) -> None:
     """F7: the mail whose link, signed by the mailer, resumes it with the customer present."""
     declined_at = attempt.declined_at or now
     facts = {
-        "method": method.label_in(account.tongue),
+        "method": method.label_in(account.translator),
         "amount": account.show(attempt.amount),
         "at": account.mailed(declined_at, now),
         "until": account.mailed(declined_at + RESUMABLE, now),
@@ -86,17 +90,17 @@ def _owe_link(
     }
     about = f"attempt {attempt.id}"
     kind = NoticeKind.AUTHENTICATION_REQUIRED
-    outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
 
 
 def _instead(account: Account, payment: Payment) -> str:
-    _ = account.tongue.gettext
+    _ = account.translator.gettext
     for attempt in payment.attempts:
         if attempt.method is None or attempt.state in NOT_CHARGED:
             continue
         told = {
             "amount": account.show(attempt.amount),
-            "method": attempt.method.label_in(account.tongue),
+            "method": attempt.method.label_in(account.translator),
         }
         if attempt.state == AttemptState.PAID:
             return _("%(method)s was charged %(amount)s instead.", **told)
@@ -118,11 +122,11 @@ def fail_payment(
     """A chain ends without success. T11, F11: when all have failed one mail says so."""
     payment.settle(PaymentState.FAILED, now)
     payloads.payment(session, account, payment, now)
-    owe_suspension_mails(session, account, payment, now)
+    enqueue_suspension_mails(session, account, payment, now)
     if not all_failed or account.all_failed_mailed:
         return
     account.all_failed_mailed = True  # armed again by a success
-    tongue = account.tongue
+    tongue = account.translator
     facts = {
         "balance": account.show(account.balance),
         "amount": account.show(payment.amount),
@@ -135,7 +139,7 @@ def fail_payment(
         ],
         "what_next": what_next(session, account, now, policy),
     }
-    outbox.owe(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
+    outbox.enqueue(session, account, NoticeKind.ALL_FAILED, f"payment {payment.id}", facts, now)
     mark_mailed(session, account, now)
 
 

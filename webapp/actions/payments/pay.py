@@ -10,8 +10,8 @@ from webapp.actions.payments.charge import charge
 from webapp.actions.payments.payment_requests import (
     audit_request,
     check_amount,
-    insist_on_seen,
     new_payment,
+    require_seen,
     same_payment,
 )
 from webapp.clock import Clock
@@ -19,9 +19,13 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt, AttemptState
-from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+)
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.top_up import why_not_resumable
@@ -46,7 +50,7 @@ def pay_now(
 
     Where the bank asks the customer, the payment stays open; see `challenges`.
     Raises `Invalid`, `NotFound`, or `Conflict` while a payment with that method is open, or one
-    that is not in `seen_open` (see `insist_on_seen`).
+    that is not in `seen_open` (see `require_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         check_amount(session.get_one(Account, account_id), amount, policy)
@@ -57,7 +61,7 @@ def pay_now(
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.INSTANT, amount, method_id)
     check_amount(account, amount, policy)
-    insist_on_seen(session, account, seen_open)
+    require_seen(session, account, seen_open)
     method = payment_methods.find(session, account_id, method_id)
     payment = new_payment(account, PaymentKind.INSTANT, amount, request_key, actor, now)
     attempt_id = _begin(session, payment, method, actor, now)
@@ -84,11 +88,11 @@ def retry(
     if it is asked for `by_link` and the email's link has ended (F10).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
-        method_id = attempts.find_attempt(session, account_id, attempt_id).method_id or 0
+        method_id = queries.find_attempt(session, account_id, attempt_id).method_id or 0
         conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
     account = Account.locked(session, account_id)
     now = clock.now()
-    failed = attempts.find_attempt(session, account_id, attempt_id)
+    failed = queries.find_attempt(session, account_id, attempt_id)
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.RETRY, failed.amount, failed.method_id)
     if by_link and (ended := why_not_resumable(session, failed, now)):
@@ -97,7 +101,7 @@ def retry(
         raise Conflict("Only a failed payment can be retried.", code="not_failed")
     if failed.method.removed_at is not None:
         raise NotFound("That payment method")
-    if attempts.paid_retry_of(session, failed) is not None:
+    if queries.paid_retry_of(session, failed) is not None:
         raise Conflict("This payment has been retried with success.", code="already_paid")
     payment = new_payment(account, PaymentKind.RETRY, failed.amount, request_key, actor, now)
     new_id = _begin(session, payment, failed.method, actor, now, retry_of=failed)
@@ -115,7 +119,7 @@ def _begin(
     retry_of: Attempt | None = None,
 ) -> int:
     """Write and commit the attempt before the processor is called (L3)."""
-    if attempts.open_attempt_with(session, method.id) is not None:
+    if queries.open_attempt_with(session, method.id) is not None:
         raise Conflict(
             f"A payment with {method.label} is under way. Wait for its outcome.",
             code="payment_open",

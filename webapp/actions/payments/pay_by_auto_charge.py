@@ -5,18 +5,18 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always
+from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.payments.challenges import conclude_challenge_with
 from webapp.actions.payments.charge import charge
 from webapp.actions.payments.failure_emails import fail_payment
 from webapp.actions.payments.payment_requests import (
     audit_request,
     check_amount,
-    insist_on_seen,
     new_payment,
+    require_seen,
     same_payment,
 )
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.clock import Clock
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
@@ -24,9 +24,14 @@ from webapp.domain.accounts.audit import Actor
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import CHAIN_LIFE, Payment, PaymentKind, PaymentState
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    CHAIN_LIFE,
+    Attempt,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
@@ -50,7 +55,7 @@ def pay_by_auto_charge(
     """Add funds through the chain of T6 and T7. Limits do not count what a person asks for.
 
     Raises `Invalid` for the amount, or `Conflict` when no method with auto-charge on is chargeable,
-    or where a payment is open that is not in `seen_open` (see `insist_on_seen`).
+    or where a payment is open that is not in `seen_open` (see `require_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         for method_id in [m.id for m in payment_methods.listed(session, account_id)]:
@@ -60,7 +65,7 @@ def pay_by_auto_charge(
     if (known := Payment.by_request_key(session, account_id, request_key)) is not None:
         return same_payment(session, known, PaymentKind.AUTO_CHARGE, amount)
     check_amount(account, amount, policy)
-    insist_on_seen(session, account, seen_open)
+    require_seen(session, account, seen_open)
     if not _chain(session, account, frozenset(), now, policy):
         raise Conflict(f"{NO_METHOD}.", code="no_method_with_auto_charge")
     payment = new_payment(account, PaymentKind.AUTO_CHARGE, amount, request_key, actor, now)
@@ -69,20 +74,20 @@ def pay_by_auto_charge(
     audit_request(session, payment, actor, now)
     payment_id = payment.id
     session.commit()
-    go_on_by_auto_charge(session, payment_id, processors, clock, policy)
+    continue_auto_charge(session, payment_id, processors, clock, policy)
     return session.get_one(Payment, payment_id, populate_existing=True)
 
 
-def go_on_by_auto_charge(
+def continue_auto_charge(
     session: Session,
     payment_id: int,
     processors: Processors,
     clock: Clock,
     policy: Policy,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> None:
     """Carry an open auto-charge payment on; safe to run twice at once and after a crash."""
-    while going():
+    while should_continue():
         attempt_id = _next_in_chain(session, payment_id, clock.now(), policy)
         if attempt_id is None:
             return
@@ -127,9 +132,9 @@ def _end_chain(
             f"Add Funds of {account.show(payment.amount)} was not gone on with: no method could be "
             "charged while you were there."
         )
-        decisions.note(session, account.id, Code.CHAIN_ENDED, line, now)
+        decisions.record(session, account.id, Code.CHAIN_ENDED, line, now)
     fail_payment(session, account, payment, now, policy, all_failed=all_failed)
-    look(session, account, "payment failed", now, policy)
+    check_balance(session, account, "payment failed", now, policy)
 
 
 def _chain(
@@ -139,7 +144,7 @@ def _chain(
     return [
         method
         for method in _chargeable(session, account, tried, now, policy)
-        if attempts.open_attempt_with(session, method.id) is None
+        if queries.open_attempt_with(session, method.id) is None
     ]
 
 

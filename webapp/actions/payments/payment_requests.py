@@ -12,8 +12,12 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
-from webapp.domain.payments import attempts
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared.errors import Conflict, Invalid
 from webapp.domain.shared.money import CENT
 from webapp.domain.shared.policy import Policy
@@ -86,7 +90,7 @@ def audit_request(session: Session, payment: Payment, actor: Actor, now: datetim
     )
 
 
-def insist_on_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
+def require_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
     """T15: a second payment is confirmed only by somebody who was shown the first.
 
     `seen_open`: the open payments that the form showed; None: no form, as for a machine. Raises
@@ -96,7 +100,7 @@ def insist_on_seen(session: Session, account: Account, seen_open: Collection[int
         return
     unseen = [
         attempt
-        for attempt in attempts.open_attempts(session, account.id)
+        for attempt in queries.open_attempts(session, account.id)
         if attempt.payment_id not in seen_open
     ]
     if unseen:

@@ -1,6 +1,6 @@
 """Asking a processor about a charge. Its refusal to answer says nothing about the charge itself."""
 
-from webapp.ports import Answer, NotKnown, Processor, RefusedToLook, Unknown
+from webapp.ports import Answer, NotKnown, Processor, RequestRejected, Unknown
 
 
 def ask(processor: Processor, key: str) -> Answer | NotKnown:
@@ -14,4 +14,4 @@ def cancel(processor: Processor, key: str) -> Answer | NotKnown:
 
 
 def _about_the_charge(answer: Answer | NotKnown) -> Answer | NotKnown:
-    return Unknown(answer.reason) if isinstance(answer, RefusedToLook) else answer
+    return Unknown(answer.reason) if isinstance(answer, RequestRejected) else answer

@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.sync_method import method_gone, method_updated
-from webapp.actions.payments.apply_reversal import take_back
+from webapp.actions.payments.apply_reversal import apply_reversal
 from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
 from webapp.database.base import begin_writing
 from webapp.domain.payments import processor_events, unmatched_events
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.processor_events import ProcessorEvent
 from webapp.domain.shared.policy import Policy
 from webapp.ports import (
@@ -32,7 +32,7 @@ from webapp.ports import (
     NeedsOperator,
     Paid,
     Processor,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     Settled,
     Unknown,
@@ -79,14 +79,14 @@ def take_event(
     policy: Policy,
     *,
     listed: bool = False,
-) -> Receipt | Unknown | RefusedToLook:
+) -> Receipt | Unknown | RequestRejected:
     """Let it take effect once, however it came here. `listed`: by a list, and no webhook."""
     known = processor_events.is_known(session, processor.name, event.id)
     session.rollback()  # no transaction is open during the call
     if known:
         return Receipt.KNOWN
     found = processor.happenings(event)
-    if isinstance(found, (Unknown, RefusedToLook)):
+    if isinstance(found, (Unknown, RequestRejected)):
         return found
     now = clock.now()
     try:
@@ -137,7 +137,7 @@ def _take_effect(
         case Settled():
             _settle(session, processor, happening, now, policy, keep)
         case Reversed():
-            take_back(session, processor, happening, now, policy, keep)
+            apply_reversal(session, processor, happening, now, policy, keep)
         case MethodUpdated():
             method_updated(session, processor, happening.saved, now, policy, keep)
         case MethodGone():
@@ -179,7 +179,7 @@ def _lay_before_operator(
 ) -> None:
     """L9: an event that matches no account goes to the operator only."""
     amount = (stray.amount, stray.currency, stray.at)
-    if unmatched_events.put(session, processor, stray.reference, stray.what, *amount, now):
+    if unmatched_events.record(session, processor, stray.reference, stray.what, *amount, now):
         log.warning("%s says of %s: %s", processor, stray.reference, stray.what)
 
 

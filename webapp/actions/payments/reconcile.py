@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always, each
+from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.query_processor import ask, cancel
 from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
@@ -15,7 +15,12 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import query_schedule
-from webapp.domain.payments.attempts import KEY_LIFETIME, NOT_KNOWN_BELIEVED, Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    KEY_LIFETIME,
+    NOT_KNOWN_BELIEVED,
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.ports import (
@@ -24,7 +29,7 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Processors,
-    RefusedToLook,
+    RequestRejected,
     Unknown,
 )
 
@@ -36,7 +41,7 @@ def reconcile(
     processors: Processors,
     clock: Clock,
     policy: Policy,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """Ask about every attempt that is due by L10's timetable. How many were settled."""
     due = session.scalars(
@@ -49,7 +54,7 @@ def reconcile(
     def follow_up(attempt_id: int) -> bool:
         return _follow_up(session, attempt_id, processors, clock, policy)
 
-    return each(session, due, follow_up, "attempt", going)
+    return run_each(session, due, follow_up, "attempt", should_continue)
 
 
 def _follow_up(
@@ -80,7 +85,7 @@ def _follow_up(
         settled = False
     else:
         took_effect = settle(session, attempt_id, answer, clock.now(), policy)
-        settled = took_effect and not isinstance(answer, (Unknown, RefusedToLook, NeedsCustomer))
+        settled = took_effect and not isinstance(answer, (Unknown, RequestRejected, NeedsCustomer))
     _tell_customer_in_time(session, attempt_id, clock.now())
     return settled
 
@@ -132,22 +137,22 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
 def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> None:
     """L10: after an hour, of what is still not known once the processor has been asked."""
     found = session.get_one(Attempt, attempt_id)
-    if not found.is_open or not found.owes_word_to_customer(now):
+    if not found.is_open or not found.should_notify_customer(now):
         session.rollback()
         return
     account = Account.locked(session, found.account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
-    if attempt.is_open and attempt.owes_word_to_customer(now):
+    if attempt.is_open and attempt.should_notify_customer(now):
         attempt.customer_told = True
         facts = {
             "amount": account.show(attempt.amount),
-            "method": attempt.method.label_in(account.tongue) if attempt.method else "",
+            "method": attempt.method.label_in(account.translator) if attempt.method else "",
             "since": account.mailed(attempt.started_at, now),
             "refused": attempt.state == AttemptState.REFUSED,
         }
         about = f"attempt {attempt.id}"
         kind = NoticeKind.STILL_UNKNOWN
-        outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+        outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)
     session.commit()
 
 
@@ -163,5 +168,5 @@ def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None
         f"The outcome of {account.show(attempt.amount)} could not be learned for 23 hours. Your "
         "provider decides; nothing else is charged until then."
     )
-    decisions.note(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
+    decisions.record(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
     session.commit()

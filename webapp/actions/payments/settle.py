@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.payments.failure_emails import owe_suspension_mails
+from webapp.actions.payments.failure_emails import enqueue_suspension_mails
 from webapp.actions.payments.settle_paid import keep_late_evidence, matches, mismatched, paid
 from webapp.actions.payments.settle_unpaid import (
     abandoned,
@@ -21,10 +21,14 @@ from webapp.actions.payments.settle_unpaid import (
     refused,
     unknown,
 )
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.attempts import AUTHENTICATION_REQUIRED, Attempt
-from webapp.domain.payments.payment import Payment, PaymentState
+from webapp.domain.payments.payment import (
+    AUTHENTICATION_REQUIRED,
+    Attempt,
+    Payment,
+    PaymentState,
+)
 from webapp.domain.shared.policy import Policy
 from webapp.ports import (
     Answer,
@@ -34,7 +38,7 @@ from webapp.ports import (
     MethodGone,
     NeedsCustomer,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Unknown,
 )
 
@@ -56,7 +60,7 @@ def settle(
     """Let the answer take effect in one transaction. False if another had settled it before.
 
     `record` writes what else belongs to that transaction, such as who has decided. `confirmed` is
-    that of `look`.
+    that of `check_balance`.
     """
     account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
     account = Account.locked(session, account_id)
@@ -81,11 +85,11 @@ def settle(
             done = abandoned(session, account, attempt, now, "was given up")
         case Unknown():
             done = unknown(session, account, attempt, answer.reason, now)
-        case RefusedToLook() if not attempt.automatic:
+        case RequestRejected() if not attempt.automatic:
             # No person waits for a machine's second try: they are told, and may press again.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
-        case RefusedToLook():
+        case RequestRejected():
             # L8: our key, our request or our rate; the operator reads it in the log.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = refused(session, account, attempt, answer.reason, now)
@@ -94,8 +98,10 @@ def settle(
         return False
     if not attempt.is_open and not _goes_on(attempt.payment):
         around = (now, policy)
-        look(session, account, "payment settled", *around, routine=True, confirmed=confirmed)
-        owe_suspension_mails(session, account, attempt.payment, now)
+        check_balance(
+            session, account, "payment settled", *around, routine=True, confirmed=confirmed
+        )
+        enqueue_suspension_mails(session, account, attempt.payment, now)
     if record is not None:
         record()
     session.commit()

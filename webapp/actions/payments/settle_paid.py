@@ -12,8 +12,13 @@ from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import receipts, unmatched_events
-from webapp.domain.payments.attempts import BY_OPERATOR, Attempt, AttemptState
-from webapp.domain.payments.payment import KIND_NAMES, PaymentState
+from webapp.domain.payments.payment import (
+    BY_OPERATOR,
+    KIND_NAMES,
+    Attempt,
+    AttemptState,
+    PaymentState,
+)
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
@@ -68,10 +73,10 @@ def paid(
     amount = account.show(attempt.amount)
     line = f"{amount} paid with {label}. The balance is {account.show(account.balance)}."
     note_about(session, attempt, Code.CHARGED, line, now)
-    if method is not None and method.heal(attempt.started_at) and method.auto_charge:
+    if method is not None and method.restore(attempt.started_at) and method.auto_charge:
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
         payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
-    tongue = account.tongue
+    tongue = account.translator
     receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {
         "receipt": receipt.label,
@@ -84,7 +89,7 @@ def paid(
         "kind": tongue.gettext(KIND_NAMES[payment.kind]),
     }
     about = f"attempt {attempt.id}"
-    outbox.owe(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
     return True
 
 
@@ -130,7 +135,7 @@ def _keep_second(
         "under this reference too. Nothing was credited for it."
     )
     amount = (answer.amount, answer.currency, answer.at)
-    if unmatched_events.put(session, attempt.processor, answer.reference, what, *amount, now):
+    if unmatched_events.record(session, attempt.processor, answer.reference, what, *amount, now):
         line = (
             f"The processor reports another {account.show(answer.amount)} for "
             f"{attempt.payment.reference}. Nothing was credited for it; your provider is asked."

@@ -6,19 +6,21 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.sync_method import mark_gone
 from webapp.actions.payments.attempts import claim, note_about
-from webapp.actions.payments.failure_emails import owe_suspension_mails
+from webapp.actions.payments.failure_emails import enqueue_suspension_mails
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods.declines import METHOD_GONE, class_of, reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import (
+from webapp.domain.payments.payment import (
     CHALLENGE_LIFE,
     REFUSALS_FOR_OPERATOR,
     TROUBLE_LENGTH,
     Attempt,
     AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
 )
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.webhooks import payloads
@@ -167,7 +169,7 @@ def unknown(
             "yet. Nothing else is charged until the bank answers."
         )
         note_about(session, attempt, Code.WAITING, line, now)
-    owe_suspension_mails(session, account, attempt.payment, now)
+    enqueue_suspension_mails(session, account, attempt.payment, now)
     return True
 
 
@@ -201,14 +203,14 @@ def refused(
             "was charged. Your provider has to look at it; the request is still repeated."
         )
         note_about(session, attempt, Code.OPERATOR, line, now)
-    owe_suspension_mails(session, account, attempt.payment, now)
+    enqueue_suspension_mails(session, account, attempt.payment, now)
     return True
 
 
 def _consequence(account: Account, method: PaymentMethod, now: datetime) -> str:
     if not method.auto_charge:
         return ""
-    if method.is_barred or method.is_rested:
+    if method.is_blocked or method.needs_manual_retry:
         return " It is out of use until you retry or replace it."
     suspended_until = method.suspension(now)
     if suspended_until is None:

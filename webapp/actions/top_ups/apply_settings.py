@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -39,7 +39,7 @@ def apply_settings(
     `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
 
     Raises `Invalid` with an error for each bad field, `Stale` when other settings have
-    been applied since, or `ChargeUnconfirmed` as `look` does.
+    been applied since, or `ChargeUnconfirmed` as `check_balance` does.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -60,7 +60,7 @@ def apply_settings(
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     save_settings(session, account, settings, choice, actor, now, policy)
-    look(session, account, "settings applied", now, policy, confirmed=confirmed)
+    check_balance(session, account, "settings applied", now, policy, confirmed=confirmed)
     session.commit()
     return settings
 
@@ -87,9 +87,9 @@ def save_settings(
     )
     payloads.settings(session, account, settings, now)
     if before.refill_on and not choice.refill_on:
-        note_withdrawal(session, account, "Automatic refill was switched off", now, policy)
+        record_withdrawal(session, account, "Automatic refill was switched off", now, policy)
     elif choice.changes_refill(before):
-        note_withdrawal(session, account, "The refill settings were changed", now, policy)
+        record_withdrawal(session, account, "The refill settings were changed", now, policy)
 
 
 def _has_consent(session: Session, account_id: int) -> bool:

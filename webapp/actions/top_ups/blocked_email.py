@@ -16,7 +16,7 @@ from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.top_ups.explanations import out_of_use, plain, timeline_line, what_to_do
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 
 BLOCKED = frozenset(
     {
@@ -33,8 +33,8 @@ BLOCKED = frozenset(
 email of its own (L7)."""
 
 
-def is_blocked(at: Situation, answer: Plan) -> bool:
-    return at.choice.refill_on and at.is_below and answer.code in BLOCKED
+def is_blocked(inputs: PlanInput, answer: Plan) -> bool:
+    return inputs.choice.refill_on and inputs.is_below and answer.code in BLOCKED
 
 
 def mark_mailed(session: Session, account: Account, now: datetime) -> None:
@@ -44,26 +44,28 @@ def mark_mailed(session: Session, account: Account, now: datetime) -> None:
         settings.blocked_mailed_at = settings.blocked_mailed_at or now
 
 
-def owe_blocked_mail(session: Session, account: Account, at: Situation, answer: Plan) -> None:
+def enqueue_blocked_mail(
+    session: Session, account: Account, inputs: PlanInput, answer: Plan
+) -> None:
     """Unless people have been emailed in this episode."""
     settings = LowBalanceSettings.of(session, account.id)
     if settings.blocked_mailed_at is not None:
         return
-    settings.blocked_mailed_at = at.now
-    tongue, show = account.tongue, account.show
-    balance, threshold = show(at.balance), show(at.choice.threshold or 0)
-    skipped = [method for method in at.methods if method.auto_charge]
+    settings.blocked_mailed_at = inputs.now
+    tongue, show = account.translator, account.show
+    balance, threshold = show(inputs.balance), show(inputs.choice.threshold or 0)
+    skipped = [method for method in inputs.methods if method.auto_charge]
     facts = {
         "balance": balance,
         "threshold": threshold,
-        "at": account.mailed(at.now, at.now),
-        "reason": timeline_line(at, answer, show, tongue),
-        "skipped": [{"sentence": plain(out_of_use(it, at, tongue))} for it in skipped]
+        "at": account.mailed(inputs.now, inputs.now),
+        "reason": timeline_line(inputs, answer, show, tongue),
+        "skipped": [{"sentence": plain(out_of_use(it, inputs, tongue))} for it in skipped]
         if answer.code is Code.ALL_SUSPENDED
         else [],
-        "advice": what_to_do(at, answer, tongue),
+        "advice": what_to_do(inputs, answer, tongue),
     }
     about = f"episode {token_hex(8)}"  # two can begin at one instant
-    outbox.owe(session, account, NoticeKind.REFILL_BLOCKED, about, facts, at.now)
+    outbox.enqueue(session, account, NoticeKind.REFILL_BLOCKED, about, facts, inputs.now)
     line = f"Email sent: the balance {balance} is below {threshold}, and nothing can be charged."
-    decisions.note(session, account.id, Code.NOTIFIED, line, at.now)
+    decisions.record(session, account.id, Code.NOTIFIED, line, inputs.now)

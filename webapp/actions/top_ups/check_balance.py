@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
-from webapp.actions.top_ups.blocked_email import is_blocked, mark_mailed, owe_blocked_mail
-from webapp.database.base import announce
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
+from webapp.actions.top_ups.blocked_email import enqueue_blocked_mail, is_blocked, mark_mailed
+from webapp.database.base import notify_workers
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
@@ -22,10 +22,10 @@ from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, ChargeUnconfirmed
 from webapp.domain.top_ups.explanations import limit_name, plain, timeline_line, what_happens_next
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import Plan, Situation, TopUp
+from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp
 
 
-def look(
+def check_balance(
     session: Session,
     account: Account,
     cause: str,
@@ -52,19 +52,19 @@ def look(
     notify_if_low(session, account, now, policy)
     if routine and not account.is_low:
         return None
-    at = top_ups.gather(session, account, now, policy)
-    answer = top_ups.plan(at)
-    if not at.choice.refill_on:
+    inputs = top_ups.gather(session, account, now, policy)
+    answer = top_ups.plan(inputs)
+    if not inputs.choice.refill_on:
         return None
     if answer.charges:
         if confirmed is not None and answer.amount > confirmed:
-            raise ChargeUnconfirmed(ChargeNow.of(at, answer))
+            raise ChargeUnconfirmed(ChargeNow.of(inputs, answer))
         return open_top_up(session, account, cause, now)
-    if answer.code is Code.WAITING and (routine or not at.is_below):
+    if answer.code is Code.WAITING and (routine or not inputs.is_below):
         return None
     if answer.code is Code.ABOVE_THRESHOLD and routine:
         return None
-    tell(session, account, at, answer, routine=routine)
+    explain(session, account, inputs, answer, routine=routine)
     return None
 
 
@@ -83,7 +83,7 @@ def confirmed_or_due(
 def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:
     """T18: the change that is under way starts no refill; the next cause does."""
     account.refill_held = True
-    decisions.note(session, account.id, Code.REFILL_HELD, why, now)
+    decisions.record(session, account.id, Code.REFILL_HELD, why, now)
 
 
 def pause_for_dispute(
@@ -91,9 +91,9 @@ def pause_for_dispute(
 ) -> None:
     """L7: after a lost dispute automatic payments wait for a person."""
     account.pause(now, by_dispute=True)
-    decisions.note(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
-    note_withdrawal(session, account, "Automatic payments were paused", now, policy)
-    tell(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
+    decisions.record(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
+    record_withdrawal(session, account, "Automatic payments were paused", now, policy)
+    explain(session, account, top_ups.gather(session, account, now, policy), Plan(Code.PAUSED))
 
 
 def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
@@ -103,14 +103,14 @@ def open_top_up(session: Session, account: Account, cause: str, now: datetime) -
         top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
         session.add(top_up)
         session.flush()
-        announce(session)
+        notify_workers(session)
     return top_up
 
 
-def tell(
+def explain(
     session: Session,
     account: Account,
-    at: Situation,
+    inputs: PlanInput,
     answer: Plan,
     *,
     top_up: TopUp | None = None,
@@ -121,41 +121,41 @@ def tell(
 
     Where the burst breaker has stopped a charge, automatic payments are paused.
     """
-    if answer.code is Code.PAUSED and not at.paused:
-        account.pause(at.now)
-        at = replace(at, paused=True)
+    if answer.code is Code.PAUSED and not inputs.paused:
+        account.pause(inputs.now)
+        inputs = replace(inputs, paused=True)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         LowBalanceSettings.of(session, account.id).look_again(answer.until)
-    _owe_mail(session, account, at, answer)
-    line = timeline_line(at, answer, account.show)
+    _enqueue_mail(session, account, inputs, answer)
+    line = timeline_line(inputs, answer, account.show)
     last = decisions.latest(session, account.id) if routine else None
     if last is None or (last.code, last.sentence) != (answer.code, line):
         top_up_id = top_up.id if top_up else None
-        decisions.note(session, account.id, answer.code, line, at.now, top_up_id=top_up_id)
+        decisions.record(session, account.id, answer.code, line, inputs.now, top_up_id=top_up_id)
 
 
-def _owe_mail(session: Session, account: Account, at: Situation, answer: Plan) -> None:
-    if _owe_own_mail(session, account, at, answer):
-        mark_mailed(session, account, at.now)
-    elif is_blocked(at, answer):
-        owe_blocked_mail(session, account, at, answer)
+def _enqueue_mail(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> None:
+    if _enqueue_own_mail(session, account, inputs, answer):
+        mark_mailed(session, account, inputs.now)
+    elif is_blocked(inputs, answer):
+        enqueue_blocked_mail(session, account, inputs, answer)
 
 
-def _owe_own_mail(session: Session, account: Account, at: Situation, answer: Plan) -> bool:
+def _enqueue_own_mail(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> bool:
     """T10: once per pause, and once per window of a limit. True if it is owed now."""
-    tongue = account.tongue
+    tongue = account.translator
     if answer.code is Code.PAUSED and account.paused_at is not None:
         about = account.paused_at.isoformat()
-        facts = {"sentence": timeline_line(at, answer, account.show, tongue)}
-        return outbox.owe(session, account, NoticeKind.PAUSED, about, facts, at.now)
+        facts = {"sentence": timeline_line(inputs, answer, account.show, tongue)}
+        return outbox.enqueue(session, account, NoticeKind.PAUSED, about, facts, inputs.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         facts = {
-            "sentence": timeline_line(at, answer, account.show, tongue),
-            "limit": limit_name(at, answer, account.show, tongue),
-            "until": account.mailed(answer.until, at.now),
+            "sentence": timeline_line(inputs, answer, account.show, tongue),
+            "limit": limit_name(inputs, answer, account.show, tongue),
+            "until": account.mailed(answer.until, inputs.now),
         }
         about = f"{answer.limit}:{answer.until.isoformat()}"
-        return outbox.owe(session, account, NoticeKind.LIMIT_REACHED, about, facts, at.now)
+        return outbox.enqueue(session, account, NoticeKind.LIMIT_REACHED, about, facts, inputs.now)
     return False
 
 
@@ -173,8 +173,8 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
         "at": account.mailed(now, now),
         "what_next": what_next(session, account, now, policy),
     }
-    if outbox.owe(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
-        decisions.note(
+    if outbox.enqueue(session, account, NoticeKind.LOW_BALANCE, now.isoformat(), facts, now):
+        decisions.record(
             session,
             account.id,
             Code.NOTIFIED,
@@ -185,5 +185,5 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
 
 def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
     """T13's sentence as plain text, for a mail."""
-    at = top_ups.gather(session, account, now, policy)
-    return plain(what_happens_next(at, account.show, account.tongue))
+    inputs = top_ups.gather(session, account, now, policy)
+    return plain(what_happens_next(inputs, account.show, account.translator))

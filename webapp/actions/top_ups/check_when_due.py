@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
+from webapp.actions.batch import run_each
 from webapp.actions.payment_methods.lift_suspensions import lift_suspensions
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import suspension_has_ended
 from webapp.domain.shared.policy import Policy
@@ -22,7 +22,7 @@ def is_anything_due(session: Session, now: datetime) -> bool:
     return bool(session.scalar(select(or_(exists().where(suspension_has_ended(now)), look))))
 
 
-def look_when_due(session: Session, now: datetime, policy: Policy) -> int:
+def check_when_due(session: Session, now: datetime, policy: Policy) -> int:
     """How many suspensions and accounts it was."""
     lifted = lift_suspensions(session, now, policy)
     due = session.scalars(
@@ -33,8 +33,8 @@ def look_when_due(session: Session, now: datetime, policy: Policy) -> int:
         account = Account.locked(session, account_id)
         settings = LowBalanceSettings.of(session, account_id)
         settings.look_again_at = None  # the look says when to come again
-        look(session, account, "time has passed", now, policy, routine=True)
+        check_balance(session, account, "time has passed", now, policy, routine=True)
         session.commit()
         return True
 
-    return lifted + each(session, due, look_at, "account whose time has come")
+    return lifted + run_each(session, due, look_at, "account whose time has come")

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.top_up import top_up
 from webapp.clock import Clock
-from webapp.domain.payments.attempts import AttemptState
-from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.payment import AttemptState, Payment
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.ports import Processors

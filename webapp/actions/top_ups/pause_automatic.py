@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.payment_methods.withdrawals import note_withdrawal
+from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -38,5 +38,5 @@ def pause_account(
         return
     account.pause_by_operator(now)
     audit.record(session, account.id, actor, "paused", now, reason=reason)
-    decisions.note(session, account.id, Code.PAUSED, PAUSED_BY_PROVIDER, now)
-    note_withdrawal(session, account, "Automatic payments were paused", now, policy)
+    decisions.record(session, account.id, Code.PAUSED, PAUSED_BY_PROVIDER, now)
+    record_withdrawal(session, account, "Automatic payments were paused", now, policy)

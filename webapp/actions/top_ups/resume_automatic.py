@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import confirmed_or_due, look
+from webapp.actions.top_ups.check_balance import check_balance, confirmed_or_due
 from webapp.domain.accounts import audit, decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -27,7 +27,7 @@ def resume_automatic(
     """Start an empty window; resuming what is not paused changes nothing.
 
     `reason`: the operator's. Without one, what the operator has paused stays so: `Conflict`.
-    Raises `ChargeUnconfirmed` as `look` does.
+    Raises `ChargeUnconfirmed` as `check_balance` does.
     """
     told = {} if reason is None else {"reason": texts.reason(reason)}
     account = Account.locked(session, account_id)
@@ -40,6 +40,6 @@ def resume_automatic(
         audit.record(session, account_id, actor, "resumed", now, **told)
         who = actor.name if reason is None else "Your provider"
         line = f"{who} resumed automatic payments."
-        decisions.note(session, account_id, Code.RESUMED, line, now)
-        look(session, account, "resumed", now, policy, confirmed=confirmed)
+        decisions.record(session, account_id, Code.RESUMED, line, now)
+        check_balance(session, account, "resumed", now, policy, confirmed=confirmed)
     session.commit()

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
+from webapp.actions.batch import run_each
 from webapp.actions.top_ups.apply_settings import save_settings
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import SYSTEM
@@ -52,11 +52,11 @@ def set_missing_limits(session: Session, now: datetime, policy: Policy) -> int:
             return False
         save_settings(session, account, settings, choice, SYSTEM, now, policy)
         _tell(session, account, before, choice, settings.version, now)
-        look(session, account, "limits set", now, policy, routine=True)
+        check_balance(session, account, "limits set", now, policy, routine=True)
         session.commit()
         return True
 
-    return each(session, lacking, set_limits, "account without limits")
+    return run_each(session, lacking, set_limits, "account without limits")
 
 
 def _completed(
@@ -78,6 +78,6 @@ def _tell(
     }
     names = {"day_limit": "Daily limit", "largest_charge": "Largest automatic charge"}
     line = ". ".join(f"{names[name]} set to {amount}" for name, amount in facts.items())
-    decisions.note(session, account.id, Code.LIMITS_SET, f"{line}.", now)
+    decisions.record(session, account.id, Code.LIMITS_SET, f"{line}.", now)
     told = {name: facts.get(name, "") for name in names}
-    outbox.owe(session, account, NoticeKind.LIMITS_SET, f"settings {version}", told, now)
+    outbox.enqueue(session, account, NoticeKind.LIMITS_SET, f"settings {version}", told, now)

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
-from webapp.actions.top_ups.check_balance import look, notify_if_low
+from webapp.actions.batch import run_each
+from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.settings import MAIL_INTERVAL, LowBalanceSettings, falls_below
@@ -29,11 +29,11 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
 
     def look_at(account_id: int) -> bool:
         account = Account.locked(session, account_id)
-        opened = look(session, account, "sweep", now, policy, routine=True) is not None
+        opened = check_balance(session, account, "sweep", now, policy, routine=True) is not None
         session.commit()
         return opened
 
-    return each(session, due, look_at, "account below the threshold")
+    return run_each(session, due, look_at, "account below the threshold")
 
 
 def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
@@ -57,4 +57,4 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         session.commit()
         return True
 
-    return each(session, waiting, tell, "account to notify")
+    return run_each(session, waiting, tell, "account to notify")

@@ -3,20 +3,23 @@
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import Going, always
+from webapp.actions.batch import ShouldContinue, always
 from webapp.actions.payments.charge import charge
 from webapp.actions.payments.failure_emails import fail_payment
-from webapp.actions.top_ups.check_balance import tell
+from webapp.actions.top_ups.check_balance import explain
 from webapp.clock import Clock
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.payments.payment import (
+    Attempt,
+    Payment,
+    PaymentKind,
+)
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import Plan, Situation, TopUp, TopUpState
+from webapp.domain.top_ups.top_up import Plan, PlanInput, TopUp, TopUpState
 from webapp.domain.webhooks import payloads
 from webapp.ports import Processors
 
@@ -27,14 +30,14 @@ def top_up(
     processors: Processors,
     clock: Clock,
     policy: Policy,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> None:
     """Charge until one method has paid, all have failed, or an outcome is unknown.
 
     Safe to run twice at once and after a crash: each attempt is claimed under the account's lock,
     and an open attempt ends the loop. So the next process carries on what this one leaves.
     """
-    while going():
+    while should_continue():
         attempt_id = start_attempt(session, top_up_id, clock, policy)
         if attempt_id is None:
             return
@@ -58,13 +61,13 @@ def start_attempt(session: Session, top_up_id: int, clock: Clock, policy: Policy
         return None
     tried = payment.tried_method_ids if payment else frozenset()
     # The time is read under the lock: an attempt that waited for a Resume counts after it (T10).
-    at = top_ups.gather(session, account, clock.now(), policy, tried=tried)
-    plan = top_ups.plan(at)
+    inputs = top_ups.gather(session, account, clock.now(), policy, tried=tried)
+    plan = top_ups.plan(inputs)
     if not plan.charges:
-        _rest(session, account, top_up, payment, at, plan)
+        _rest(session, account, top_up, payment, inputs, plan)
         session.commit()
         return None
-    attempt_id = _write_attempt(session, account, top_up, payment, at, plan).id
+    attempt_id = _write_attempt(session, account, top_up, payment, inputs, plan).id
     session.commit()
     return attempt_id
 
@@ -74,7 +77,7 @@ def _write_attempt(
     account: Account,
     top_up: TopUp,
     payment: Payment | None,
-    at: Situation,
+    inputs: PlanInput,
     plan: Plan,
 ) -> Attempt:
     if payment is None:
@@ -83,23 +86,29 @@ def _write_attempt(
             kind=PaymentKind.AUTOMATIC,
             currency=account.currency,
             top_up_id=top_up.id,
-            created_at=at.now,
+            created_at=inputs.now,
         )
         session.add(payment)
     payment.amount = plan.amount
     method = plan.methods[0]
     settings = LowBalanceSettings.of(session, account.id)
-    attempt = Attempt.start(payment, method, at.now, settings_version=settings.version)
+    attempt = Attempt.start(payment, method, inputs.now, settings_version=settings.version)
     session.add(attempt)
     session.flush()
     line = (
         f"Charging {account.show(plan.amount)} to {method.label}: the balance "
-        f"{account.show(at.balance)} is below {account.show(at.choice.threshold or 0)}."
+        f"{account.show(inputs.balance)} is below {account.show(inputs.choice.threshold or 0)}."
     )
-    if at.tried:
+    if inputs.tried:
         line = f"Charging {account.show(plan.amount)} to {method.label}, the next in line."
-    decisions.note(
-        session, account.id, Code.CHARGING, line, at.now, attempt_id=attempt.id, top_up_id=top_up.id
+    decisions.record(
+        session,
+        account.id,
+        Code.CHARGING,
+        line,
+        inputs.now,
+        attempt_id=attempt.id,
+        top_up_id=top_up.id,
     )
     return attempt
 
@@ -109,20 +118,20 @@ def _rest(
     account: Account,
     top_up: TopUp,
     payment: Payment | None,
-    at: Situation,
+    inputs: PlanInput,
     plan: Plan,
 ) -> None:
     """Nothing is charged now: wait for an answer, or close and say why."""
     if plan.code is Code.WAITING:
         return
-    tell(session, account, at, plan, top_up=top_up)
+    explain(session, account, inputs, plan, top_up=top_up)
     all_failed = plan.code is Code.ALL_FAILED
-    top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, at.now)
+    top_up.close(TopUpState.EXHAUSTED if all_failed else TopUpState.DROPPED, inputs.now)
     if all_failed:
         amount = payment.amount if payment is not None else None
-        payloads.top_up(session, account, top_up.id, at.now, succeeded=False, amount=amount)
+        payloads.top_up(session, account, top_up.id, inputs.now, succeeded=False, amount=amount)
     if payment is not None:
-        fail_payment(session, account, payment, at.now, at.policy, all_failed=all_failed)
+        fail_payment(session, account, payment, inputs.now, inputs.policy, all_failed=all_failed)
 
 
 _ACCOUNT_AND_STATE = select(TopUp.account_id, TopUp.state).where(TopUp.id == bindparam("top_up_id"))

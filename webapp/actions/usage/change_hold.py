@@ -23,9 +23,9 @@ def change_hold(
     """
     account = Account.locked(session, account_id)
     hold = holds.find(session, account_id, reference)
-    holds.insist_on_open(hold, now)
+    holds.require_open(hold, now)
     if amount is not None:
-        holds.insist_on_countable(session, account, amount - hold.amount, now)
+        holds.require_countable(session, account, amount - hold.amount, now)
         hold.amount = amount
     if lasts is not None:
         hold.expires_at = now + lasts

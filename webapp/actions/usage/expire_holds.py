@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
+from webapp.actions.batch import run_each
 from webapp.domain.accounts.account import Account
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import Hold, HoldState
@@ -13,7 +13,7 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 def expire_holds(session: Session, now: datetime) -> int:
     """How many were recorded."""
-    due = session.execute(select(Hold.account_id, Hold.reference).where(holds.over(now))).all()
+    due = session.execute(select(Hold.account_id, Hold.reference).where(holds.expired(now))).all()
     session.rollback()
 
     def expire(one: tuple[int, str]) -> bool:
@@ -26,4 +26,4 @@ def expire_holds(session: Session, now: datetime) -> int:
         session.commit()
         return is_over
 
-    return each(session, [(row.account_id, row.reference) for row in due], expire, "hold")
+    return run_each(session, [(row.account_id, row.reference) for row in due], expire, "hold")

@@ -32,7 +32,7 @@ class _Sent:
     outage: Exception | None = None
 
 
-class _Room:
+class _Queue:
     """Where those wait who can share a commit."""
 
     def __init__(self) -> None:
@@ -47,11 +47,11 @@ class _Room:
         return taken
 
 
-class Together:
+class UsageBatcher:
     """Of one process."""
 
     def __init__(self) -> None:
-        self._rooms: WeakValueDictionary[int, _Room] = WeakValueDictionary()
+        self._rooms: WeakValueDictionary[int, _Queue] = WeakValueDictionary()
 
     def post_usage(
         self,
@@ -76,10 +76,10 @@ class Together:
             raise sent.outage
         return sent.receipt or post_usage(session, account_id, usages, now, policy)
 
-    def _room(self, session: Session, account_id: int) -> _Room:
+    def _room(self, session: Session, account_id: int) -> _Queue:
         """SQLite has one writer. Elsewhere an account that is locked holds up no other's usage."""
         one_writer = session.get_bind().dialect.name == "sqlite"
-        return self._rooms.setdefault(0 if one_writer else account_id, _Room())
+        return self._rooms.setdefault(0 if one_writer else account_id, _Queue())
 
 
 def _post_all(session: Session, everyone: Sequence[_Sent], policy: Policy) -> None:

@@ -34,13 +34,13 @@ def open_hold(
     hold = holds.by_reference(session, account_id, reference)
     if hold is not None:
         session.rollback()
-        holds.insist_on_open(hold, now)
+        holds.require_open(hold, now)
         if hold.amount != amount:
             raise Conflict(f"{reference} is held with another amount. Change it by PATCH.")
         return Opened(hold, is_new=False)
     if ledger.has_reference(session, account_id, reference):
         raise Conflict(f"The usage of {reference} has been posted already.", code="hold_over")
-    holds.insist_on_countable(session, account, amount, now)
+    holds.require_countable(session, account, amount, now)
     hold = Hold(
         account_id=account_id,
         reference=reference,

@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import look, notify_if_low
+from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
 from webapp.database.base import begin_writing
 from webapp.domain import ledger
 from webapp.domain.accounts import decisions
-from webapp.domain.accounts.account import Account, Standing
+from webapp.domain.accounts.account import Account, BalanceSnapshot
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.ledger import Entry, EntryKind
 from webapp.domain.shared.money import LARGEST
@@ -65,7 +65,7 @@ def post_usage_of_many(
 def _post(
     session: Session, usages: Mapping[int, Sequence[Usage]], now: datetime, policy: Policy
 ) -> dict[int, UsageReceipt]:
-    accounts = Standing.lock(session, usages)
+    accounts = BalanceSnapshot.lock(session, usages)
     claimed = _claimed(session, usages)
     judged = {it: _judge(mine, claimed[it], policy) for it, mine in usages.items()}
     balances = ledger.append_to_many(
@@ -123,7 +123,7 @@ def _tell_too_large(
     if len(refused) > 1:
         which = f"{len(refused):,} usage records, up to {amount}, were"
     line = f"{which} refused: a record may be at most {show(policy.usage_max)}."
-    decisions.note(session, account_id, Code.USAGE_TOO_LARGE, line, now)
+    decisions.record(session, account_id, Code.USAGE_TOO_LARGE, line, now)
     log.warning("account %s: %s", account_id, line)
 
 
@@ -146,7 +146,7 @@ def _look_if_low(session: Session, account: Account, now: datetime, policy: Poli
     if not settings.is_below_refill(account.balance):
         notify_if_low(session, account, now, policy)
         return False
-    return look(session, account, "usage", now, policy) is not None
+    return check_balance(session, account, "usage", now, policy) is not None
 
 
 # All references in one parameter: a statement with a thousand of them is built anew each time.

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.actions.users.security_emails import EMAIL_CHANGE_REQUESTED, owe_security_email
-from webapp.actions.users.sign_up import owe_confirmation
+from webapp.actions.users.security_emails import EMAIL_CHANGE_REQUESTED, enqueue_security_email
+from webapp.actions.users.sign_up import enqueue_confirmation
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
@@ -36,8 +36,8 @@ def ask_for_email(session: Session, user_id: int, email: str, actor: Actor, now:
         raise Invalid({"email": "That is your address already"})
     user.pending_email = email
     if User.by_email(session, email) is None:
-        owe_confirmation(session, user, email, now)
-    owe_security_email(session, user_id, EMAIL_CHANGE_REQUESTED, actor, now, email)
+        enqueue_confirmation(session, user, email, now)
+    enqueue_security_email(session, user_id, EMAIL_CHANGE_REQUESTED, actor, now, email)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, "email_asked", now, email=email)
     session.commit()
@@ -89,7 +89,9 @@ def confirm_email(
 
 
 def _tell(session: Session, user: User, before: str, now: datetime) -> None:
-    language = user.tongue.language
+    language = user.translator.language
     at = datetimes.mailed(now, "UTC", now, language)
     facts = {"name": user.name, "new_email": user.email, "at": at}
-    outbox.owe_person(session, user.id, before, NoticeKind.EMAIL_CHANGED, facts, language, now)
+    outbox.enqueue_personal(
+        session, user.id, before, NoticeKind.EMAIL_CHANGED, facts, language, now
+    )

@@ -6,7 +6,7 @@ from secrets import token_hex
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.actions.batch import each
+from webapp.actions.batch import run_each
 from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import audit
@@ -41,4 +41,4 @@ def expire_sign_ups(session: Session, now: datetime) -> int:
         session.commit()
         return True
 
-    return each(session, due, expire, "sign-up")
+    return run_each(session, due, expire, "sign-up")

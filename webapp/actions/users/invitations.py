@@ -188,7 +188,7 @@ def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]
 def _send(
     session: Session, account: Account, invitation: Invitation, actor: Actor, now: datetime
 ) -> None:
-    tongue, roles = account.tongue, [ROLE_NAMES[role] for role in invitation.in_roles()]
+    tongue, roles = account.translator, [ROLE_NAMES[role] for role in invitation.in_roles()]
     facts = {
         "account_name": account.name,
         "by": actor.name,
@@ -197,6 +197,6 @@ def _send(
         "link": [invitation.id, invitation.times_sent],
     }
     kind, email = NoticeKind.INVITATION, invitation.email
-    outbox.owe_person(
+    outbox.enqueue_personal(
         session, None, email, kind, facts, tongue.language, now, account_id=account.id
     )

@@ -74,9 +74,9 @@ def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now
         "after": user.name,
         "at": account.mailed(now, now),
     }
-    kind, language = NoticeKind.OWNERSHIP, account.tongue.language
+    kind, language = NoticeKind.OWNERSHIP, account.translator.language
     for person in (owner, user):
-        outbox.owe_person(session, person.id, person.email, kind, facts, language, now)
+        outbox.enqueue_personal(session, person.id, person.email, kind, facts, language, now)
     told = {"before": owner.name, "after": user.name}
     audit.record(session, account_id, actor, "ownership", now, **told)
     session.commit()

@@ -10,7 +10,11 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.actions.users.security_emails import PASSKEY_ADDED, PASSKEY_REMOVED, owe_security_email
+from webapp.actions.users.security_emails import (
+    PASSKEY_ADDED,
+    PASSKEY_REMOVED,
+    enqueue_security_email,
+)
 from webapp.clock import Clock
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import audit
@@ -87,7 +91,7 @@ def add_passkey(
     from webauthn.helpers import bytes_to_base64url
     from webauthn.helpers.exceptions import WebAuthnException
 
-    name = _insist_on_name(name)
+    name = _require_name(name)
     try:
         verified = verify_registration_response(
             credential=credential,
@@ -139,7 +143,7 @@ def sign_in_with_passkey(
     return user_id
 
 
-def prove_with_passkey(
+def reauthenticate_with_passkey(
     session: Session,
     session_id: int,
     credential: str,
@@ -163,7 +167,7 @@ def prove_with_passkey(
 
 def rename_passkey(session: Session, user_id: int, passkey_id: int, name: str) -> None:
     """Raises `NotFound` or `Invalid`."""
-    name = _insist_on_name(name)
+    name = _require_name(name)
     begin_writing(session)
     passkeys.find(session, user_id, passkey_id).name = name
     session.commit()
@@ -220,7 +224,7 @@ def _credential_id(credential: str) -> str:
         return ""
 
 
-def _insist_on_name(name: str) -> str:
+def _require_name(name: str) -> str:
     name = " ".join(name.split())
     fault = texts.fault(name, NAME_LENGTH) if name else "Enter a name, such as your device’s"
     if fault:
@@ -234,4 +238,4 @@ def _tell(
     user = session.get_one(User, user_id)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, kind, now, passkey=name)
-    owe_security_email(session, user_id, what, actor, now, name)
+    enqueue_security_email(session, user_id, what, actor, now, name)

@@ -27,7 +27,7 @@ def forget_password(session: Session, email: str, address: str, now: datetime) -
     begin_writing(session)
     user = User.by_email(session, email)
     trial = session.begin_nested()
-    _owe_link(session, user, now)
+    _enqueue_link(session, user, now)
     if user is None:
         trial.rollback()
     else:
@@ -48,7 +48,7 @@ def reset_password(
     now: datetime,
 ) -> None:
     """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
-    _insist_on_rule(session.get(User, user_id), password)
+    _require_rule(session.get(User, user_id), password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get(User, user_id, with_for_update=True, populate_existing=True)
@@ -83,7 +83,7 @@ def change_password(
     if not passwords.is_right(present, user.password_hash):
         audit_refusal(session, user, actor, now)
         raise Invalid({"present": "That is not your password"})
-    _insist_on_rule(user, password)
+    _require_rule(user, password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
@@ -110,17 +110,17 @@ def _choose(
     user.password_hash = hashed
     end_sessions(session, user, keep=keep)
     revoke_pending_access(session, user, actor, now)
-    language = user.tongue.language
+    language = user.translator.language
     at = datetimes.mailed(now, "UTC", now, language)
     facts = {"name": user.name, "email": user.email, "at": at}
     kind = NoticeKind.PASSWORD_CHANGED
-    outbox.owe_person(session, user.id, user.email, kind, facts, language, now)
+    outbox.enqueue_personal(session, user.id, user.email, kind, facts, language, now)
     accounts = [account.id for account in user.accounts]
     audit.record_in_each(session, accounts, actor, "password_changed", now)
 
 
-def _owe_link(session: Session, user: User | None, now: datetime) -> None:
-    until, language = now + RESET_WITHIN, (user.tongue if user else ENGLISH).language
+def _enqueue_link(session: Session, user: User | None, now: datetime) -> None:
+    until, language = now + RESET_WITHIN, (user.translator if user else ENGLISH).language
     facts = {
         "name": user.name if user else "",
         "email": user.email if user else "",
@@ -129,10 +129,10 @@ def _owe_link(session: Session, user: User | None, now: datetime) -> None:
     }
     user_id, recipient = (user.id, user.email) if user else (None, "")
     kind = NoticeKind.RESET_PASSWORD
-    outbox.owe_person(session, user_id, recipient, kind, facts, language, now)
+    outbox.enqueue_personal(session, user_id, recipient, kind, facts, language, now)
 
 
-def _insist_on_rule(user: User | None, password: str) -> None:
+def _require_rule(user: User | None, password: str) -> None:
     own = [user.email, user.name, *(it.name for it in user.accounts)] if user else []
     if fault := passwords.fault(password, own):
         raise Invalid({"password": fault})

@@ -11,20 +11,20 @@ from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count
 
 
-def admit(session: Session, what: str, counts: Sequence[Count], now: datetime) -> None:
+def hit(session: Session, what: str, counts: Sequence[Count], now: datetime) -> None:
     """Note one more try, or raise `TooOften` and note nothing. `what` completes "You have…"."""
     begin_writing(session)
-    rate_limits.take_turns(session, counts)
-    wait = rate_limits.wait(session, counts, now)
+    rate_limits.lock(session, counts)
+    wait = rate_limits.resets_in(session, counts, now)
     if wait:
         session.rollback()
         raise TooOften(what, wait)
-    rate_limits.note(session, counts, now)
+    rate_limits.hit(session, counts, now)
     session.commit()
 
 
-def forgive(session: Session, counts: Sequence[Count]) -> None:
+def clear(session: Session, counts: Sequence[Count]) -> None:
     """It was the right person: what they mistyped before does not count any more."""
     begin_writing(session)
-    rate_limits.forgive(session, counts)
+    rate_limits.clear(session, counts)
     session.commit()

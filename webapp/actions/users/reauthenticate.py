@@ -10,7 +10,9 @@ from webapp.domain.users import passwords, second_factor
 from webapp.domain.users.sessions import UserSession
 
 
-def prove(session: Session, session_id: int, proof: str, actor: Actor, clock: Clock) -> bool:
+def reauthenticate(
+    session: Session, session_id: int, proof: str, actor: Actor, clock: Clock
+) -> bool:
     """Whether `proof` is their password or, where the second factor is on, a code of it.
 
     A password alone then proves nothing: whoever stole it must not turn the second factor off.

@@ -8,7 +8,7 @@ from webapp.actions.users.security_emails import (
     RECOVERY_CODES,
     SECOND_FACTOR_OFF,
     SECOND_FACTOR_ON,
-    owe_security_email,
+    enqueue_security_email,
 )
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import audit
@@ -46,7 +46,7 @@ def turn_on(
     user.totp_secret, user.totp_step, user.totp_since = secret, step, now
     codes = second_factor.issue_recovery_codes(session, user_id, now)
     end_sessions(session, user, keep=keep)
-    owe_security_email(session, user_id, SECOND_FACTOR_ON, actor, now)
+    enqueue_security_email(session, user_id, SECOND_FACTOR_ON, actor, now)
     audit.record_in_each(session, _accounts(user), actor, "second_factor_on", now)
     session.commit()
     return codes
@@ -65,7 +65,7 @@ def turn_off(
         user.totp_secret = user.totp_since = None
         second_factor.forget_recovery_codes(session, user_id)
         end_sessions(session, user, keep=keep)
-        owe_security_email(session, user_id, SECOND_FACTOR_OFF, actor, now)
+        enqueue_security_email(session, user_id, SECOND_FACTOR_OFF, actor, now)
         audit.record_in_each(session, _accounts(user), actor, "second_factor_off", now)
     session.commit()
 
@@ -83,7 +83,7 @@ def reset_second_factor(
         raise NotFound(f"A second factor of {email}")
     user.totp_secret = user.totp_since = None
     end_sessions(session, user)
-    owe_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
+    enqueue_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
     second_factor.forget_recovery_codes(session, user.id)
     told = {"person": user.name, "reason": reason.strip()}
     audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **told)
@@ -97,7 +97,7 @@ def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: date
         session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
     codes = second_factor.issue_recovery_codes(session, user_id, now)
-    owe_security_email(session, user_id, RECOVERY_CODES, actor, now)
+    enqueue_security_email(session, user_id, RECOVERY_CODES, actor, now)
     audit.record_in_each(session, _accounts(user), actor, "recovery_codes", now)
     session.commit()
     return codes

@@ -22,7 +22,7 @@ PASSKEY_ADDED = N_("A passkey was added")
 PASSKEY_REMOVED = N_("A passkey was removed")
 
 
-def owe_security_email(
+def enqueue_security_email(
     session: Session, user_id: int | None, what: str, actor: Actor, now: datetime, detail: str = ""
 ) -> None:
     """To the person's present address.
@@ -35,7 +35,7 @@ def owe_security_email(
     user = session.get(User, user_id) if user_id is not None else None
     if user is None:
         return
-    tongue = user.tongue
+    tongue = user.translator
     facts = {
         "name": user.name,
         "what": what,
@@ -44,4 +44,4 @@ def owe_security_email(
         "address": actor.address,
     }
     kind = NoticeKind.SECURITY_CHANGED
-    outbox.owe_person(session, user.id, user.email, kind, facts, tongue.language, now)
+    outbox.enqueue_personal(session, user.id, user.email, kind, facts, tongue.language, now)

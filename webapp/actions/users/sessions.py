@@ -48,11 +48,11 @@ def start_session(
     return token
 
 
-def note_session_use(session: Session, session_id: int, address: str, wall: datetime) -> None:
+def record_session_use(session: Session, session_id: int, address: str, wall: datetime) -> None:
     """In its own transaction. A failure is ignored, so that pages can be read during an outage."""
     try:
         begin_writing(session)
-        sessions.note_use(session, session_id, address, wall)
+        sessions.record_use(session, session_id, address, wall)
         session.commit()
     except DBAPIError:
         session.rollback()

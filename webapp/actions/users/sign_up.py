@@ -45,7 +45,7 @@ def sign_up(
         owner_required=True,
     )
     user.unconfirmed_since = now
-    owe_confirmation(session, user, user.email, now)
+    enqueue_confirmation(session, user, user.email, now)
     user_id = user.id
     session.commit()
     return user_id
@@ -56,18 +56,18 @@ def send_confirmation_again(session: Session, user_id: int, now: datetime) -> No
     begin_writing(session)
     user = session.get_one(User, user_id)
     email = user.pending_email or ("" if user.is_confirmed else user.email)
-    last = outbox.last_owed(session, user_id, NoticeKind.CONFIRM_EMAIL)
+    last = outbox.last_enqueued(session, user_id, NoticeKind.CONFIRM_EMAIL)
     if email and (last is None or abs(now - last) >= AGAIN_AFTER):
-        owe_confirmation(session, user, email, now)
+        enqueue_confirmation(session, user, email, now)
     session.commit()
 
 
-def owe_confirmation(session: Session, user: User, email: str, now: datetime) -> None:
-    until, language = now + CONFIRM_WITHIN, user.tongue.language
+def enqueue_confirmation(session: Session, user: User, email: str, now: datetime) -> None:
+    until, language = now + CONFIRM_WITHIN, user.translator.language
     facts = {
         "name": user.name,
         "email": email,
         "until": datetimes.mailed(until, "UTC", now, language),
         "link": [user.id, email, int(until.timestamp()), user.session_version],
     }
-    outbox.owe_person(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)
+    outbox.enqueue_personal(session, user.id, email, NoticeKind.CONFIRM_EMAIL, facts, language, now)

@@ -8,9 +8,9 @@ from webapp.database.base import begin_writing
 from webapp.domain.webhooks import endpoint as webhooks
 
 
-def forget_events(session: Session, now: datetime) -> int:
+def delete_old_events(session: Session, now: datetime) -> int:
     """How many, of which the oldest went first."""
     begin_writing(session)
-    count = webhooks.forget(session, now)
+    count = webhooks.delete_old_events(session, now)
     session.commit()
     return count

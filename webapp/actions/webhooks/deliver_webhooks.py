@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 
-from webapp.actions.batch import Going, always, each
+from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.clock import Clock
 from webapp.database.base import begin_writing
 from webapp.domain.accounts import audit
@@ -17,7 +17,7 @@ from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.webhooks import endpoint as webhooks
 from webapp.domain.webhooks.endpoint import CLAIM, GONE, PATIENCE, Delivery, Ended, Endpoint
-from webapp.ports import Courier, Reply
+from webapp.ports import Reply, WebhookSender
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,10 @@ AT_ONCE = 20
 
 
 def deliver_webhooks(
-    session: Session, courier: Courier, clock: Clock, going: Going = always
+    session: Session,
+    webhook_sender: WebhookSender,
+    clock: Clock,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """Send what is due everywhere. How many arrived."""
     due = webhooks.with_something_due(session, clock.now())
@@ -36,19 +39,19 @@ def deliver_webhooks(
 
     def deliver(endpoint_id: int) -> bool:
         nonlocal arrived
-        arrived += deliver_to(session, endpoint_id, courier, clock, going)
+        arrived += deliver_to(session, endpoint_id, webhook_sender, clock, should_continue)
         return True
 
-    each(session, due, deliver, DELIVERING, going)
+    run_each(session, due, deliver, DELIVERING, should_continue)
     return arrived
 
 
 def deliver_to(
     session: Session,
     endpoint_id: int,
-    courier: Courier,
+    webhook_sender: WebhookSender,
     clock: Clock,
-    going: Going = always,
+    should_continue: ShouldContinue = always,
 ) -> int:
     """One after another, in the order of the events. How many arrived.
 
@@ -60,17 +63,19 @@ def deliver_to(
     session.rollback()
     arrived = 0
     for delivery_id in due:
-        if not going():
+        if not should_continue():
             break
-        arrived += _deliver(session, delivery_id, courier, clock)
+        arrived += _deliver(session, delivery_id, webhook_sender, clock)
     return arrived
 
 
-def _deliver(session: Session, delivery_id: int, courier: Courier, clock: Clock) -> bool:
+def _deliver(
+    session: Session, delivery_id: int, webhook_sender: WebhookSender, clock: Clock
+) -> bool:
     if not _claim(session, delivery_id, clock.now()):
         return False
     started = clock.now()
-    send = _prepared(session, delivery_id, courier, started)
+    send = _prepared(session, delivery_id, webhook_sender, started)
     session.rollback()  # no transaction is open while the receiver is waited for
     if send is None:
         return False
@@ -91,7 +96,7 @@ def _claim(session: Session, delivery_id: int, now: datetime) -> bool:
 
 
 def _prepared(
-    session: Session, delivery_id: int, courier: Courier, now: datetime
+    session: Session, delivery_id: int, webhook_sender: WebhookSender, now: datetime
 ) -> Callable[[], Reply] | None:
     """The request, with nothing more to ask of the database; None if nobody wants it any more."""
     whole = [joinedload(Delivery.event), joinedload(Delivery.endpoint)]
@@ -111,7 +116,7 @@ def _prepared(
         ),
     }
     url = endpoint.url
-    return lambda: courier.deliver(url, headers, body)
+    return lambda: webhook_sender.deliver(url, headers, body)
 
 
 def _record(
@@ -149,7 +154,7 @@ def _switch_off(
     endpoint.end(why, now)
     webhooks.note_who_is_told(session, account)
     audit.record(session, account.id, SYSTEM, "webhook_ended", now, url=endpoint.url, why=str(why))
-    _ = account.tongue.gettext
+    _ = account.translator.gettext
     facts = {
         "url": endpoint.url,
         "gone": why is Ended.GONE,
@@ -157,4 +162,4 @@ def _switch_off(
         "last": f"HTTP {reply.status}" if reply.status else _(reply.said, detail=reply.detail),
     }
     about = f"webhook {endpoint.id} {now.isoformat(timespec='seconds')}"
-    outbox.owe(session, account, NoticeKind.WEBHOOK_ENDED, about, facts, now)
+    outbox.enqueue(session, account, NoticeKind.WEBHOOK_ENDED, about, facts, now)

@@ -37,7 +37,7 @@ def add_endpoint(
     if faults := choice.faults(rights, plain_http=plain_http):
         raise Invalid(faults)
     account = Account.locked(session, account_id)
-    webhooks.insist_on_room(session, account_id)
+    webhooks.require_room(session, account_id)
     endpoint = Endpoint(account_id=account_id, secret=webhooks.new_secret(), created_at=now)
     endpoint.choose(choice)
     session.add(endpoint)
@@ -63,7 +63,7 @@ def change_endpoint(
     """Raises `NotFound`, `Denied`, or `Invalid` with an error for each bad field."""
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
-    endpoint.insist_on_rights(rights)
+    endpoint.require_rights(rights)
     if faults := choice.faults(rights, plain_http=plain_http):
         session.rollback()
         raise Invalid(faults)
@@ -95,7 +95,7 @@ def switch_endpoint(
     """Set the wished state; doing so twice changes nothing. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
-    endpoint.insist_on_rights(rights)
+    endpoint.require_rights(rights)
     if endpoint.is_on != on:
         if on:
             endpoint.resume()
@@ -118,7 +118,7 @@ def remove_endpoint(
     """Its log stays for the operator. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
-    endpoint.insist_on_rights(rights)
+    endpoint.require_rights(rights)
     endpoint.removed_at = now
     webhooks.note_who_is_told(session, account)
     audit.record(session, account_id, actor, "webhook_removed", now, url=endpoint.url)
@@ -136,7 +136,7 @@ def rotate_secret(
     """For a day both sign. Raises `NotFound`, `Denied`."""
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
-    endpoint.insist_on_rights(rights)
+    endpoint.require_rights(rights)
     secret = endpoint.rotate(now)
     audit.record(session, account_id, actor, "webhook_rotated", now, url=endpoint.url)
     made = NewSecret(endpoint.id, endpoint.url, secret)
@@ -151,7 +151,7 @@ def send_test(session: Session, account_id: int, endpoint_id: int, now: datetime
     if not endpoint.is_on:
         raise Conflict("It is switched off. Switch it on first.")
     data = {"message": "It works."}
-    delivery = webhooks.owe(session, account_id, [endpoint], EventKind.TEST, data, now)
+    delivery = webhooks.enqueue(session, account_id, [endpoint], EventKind.TEST, data, now)
     session.commit()
     if delivery is None:
         raise LookupError("one endpoint was told, so there is a delivery")

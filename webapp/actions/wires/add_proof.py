@@ -69,7 +69,7 @@ def _record(
     digest = proofs.digest(content)
     if digest in [proof.digest for proof in wire.proofs]:
         return False
-    wire.insist_on_open()
+    wire.require_open()
     if len(wire.proofs) >= PROOFS:
         raise Conflict(f"A request takes {PROOFS} files, and has them.", code="too_many_proofs")
     if wires.proof_bytes(session, account.id) + len(content) > PROOF_BYTES:
@@ -97,5 +97,5 @@ def _record(
         "at": account.mailed(now, now),
     }
     # One mail for the step, however many files make it.
-    outbox.owe(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)
+    outbox.enqueue(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)
     return True

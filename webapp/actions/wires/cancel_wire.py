@@ -26,7 +26,7 @@ def cancel_wire(
     if wire.state == WireState.CANCELLED:
         session.rollback()
         return wire
-    wire.insist_on_open()
+    wire.require_open()
     wire.cancel(session, now)
     audit.record(session, account_id, actor, "wire_cancelled", now, wire=wire.reference)
     facts = {
@@ -36,6 +36,6 @@ def cancel_wire(
         "by": actor.name,
         "at": account.mailed(now, now),
     }
-    outbox.owe(session, account, NoticeKind.WIRE_CANCELLED, f"wire {wire.id}", facts, now)
+    outbox.enqueue(session, account, NoticeKind.WIRE_CANCELLED, f"wire {wire.id}", facts, now)
     session.commit()
     return wire

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from webapp.actions.top_ups.check_balance import look
+from webapp.actions.top_ups.check_balance import check_balance
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor
@@ -13,7 +13,11 @@ from webapp.domain.ledger import EntryKind
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payments import adjustments, receipts
-from webapp.domain.payments.payment import KIND_NAMES, Payment, PaymentKind
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    Payment,
+    PaymentKind,
+)
 from webapp.domain.shared import money
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 from webapp.domain.shared.policy import Policy
@@ -63,7 +67,7 @@ def complete_wire(
     if wire.is_completed_with(amount, came, rate):
         session.rollback()
         return False
-    _insist_on_open(session, account, wire)
+    _require_open(session, account, wire)
     payment = _book(session, account, wire, amount, came, rate, now)
     if not wire.complete(session, payment, came, rate, now):
         session.rollback()
@@ -82,13 +86,13 @@ def complete_wire(
         rate=wire.rate,
         **({"reason": reason} if reason else {}),
     )
-    _owe_receipt(session, account, wire, payment, now)
-    look(session, account, "wire completed", now, policy, routine=True)
+    _enqueue_receipt(session, account, wire, payment, now)
+    check_balance(session, account, "wire completed", now, policy, routine=True)
     session.commit()
     return True
 
 
-def _insist_on_open(session: Session, account: Account, wire: WireRequest) -> None:
+def _require_open(session: Session, account: Account, wire: WireRequest) -> None:
     if wire.state == WireState.COMPLETED and wire.payment is not None:
         credited = account.show(wire.payment.amount)
         reference = wire.reference
@@ -97,7 +101,7 @@ def _insist_on_open(session: Session, account: Account, wire: WireRequest) -> No
             f"{reference} was completed already, with {credited}. Nothing more was credited.",
             code="wire_completed",
         )
-    wire.insist_on_open()
+    wire.require_open()
 
 
 def _book(
@@ -127,7 +131,7 @@ def _book(
     )
 
 
-def _owe_receipt(
+def _enqueue_receipt(
     session: Session, account: Account, wire: WireRequest, payment: Payment, now: datetime
 ) -> None:
     """L6: this step's mail is the receipt; two mails would say the same."""
@@ -144,4 +148,4 @@ def _owe_receipt(
     }
     about = f"wire {wire.id}"
     kind = NoticeKind.WIRE_COMPLETED
-    outbox.owe(session, account, kind, about, facts, now, attempt_id=attempt.id)
+    outbox.enqueue(session, account, kind, about, facts, now, attempt_id=attempt.id)

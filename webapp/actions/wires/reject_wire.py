@@ -33,7 +33,7 @@ def reject_wire(session: Session, wire_id: int, reason: str, actor: Actor, now: 
     if wire.state == WireState.REJECTED:
         session.rollback()
         return False
-    wire.insist_on_open()
+    wire.require_open()
     wire.reject(session, reason, now)
     details = {"wire": wire.reference, "reason": reason}
     audit.record(session, account.id, actor, "wire_rejected", now, **details)
@@ -43,6 +43,6 @@ def reject_wire(session: Session, wire_id: int, reason: str, actor: Actor, now: 
         "amount": money.show(wire.amount, wire.currency, account.locale),
         "reason": reason,
     }
-    outbox.owe(session, account, NoticeKind.WIRE_REJECTED, f"wire {wire.id}", facts, now)
+    outbox.enqueue(session, account, NoticeKind.WIRE_REJECTED, f"wire {wire.id}", facts, now)
     session.commit()
     return True

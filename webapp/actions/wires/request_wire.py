@@ -69,12 +69,12 @@ def request_wire(
     session.flush()
     details = {"wire": wire.reference, "amount": amount, "currency": currency}
     audit.record(session, account_id, actor, "wire_requested", now, **details)
-    owe_bank_details(session, account, wire, bank.lines(currency), now)
+    enqueue_bank_details(session, account, wire, bank.lines(currency), now)
     session.commit()
     return wire
 
 
-def owe_bank_details(
+def enqueue_bank_details(
     session: Session,
     account: Account,
     wire: WireRequest,
@@ -85,7 +85,9 @@ def owe_bank_details(
         "request_id": str(wire.id),
         "reference": wire.reference,
         "amount": money.show(wire.amount, wire.currency, account.locale),
-        "bank": [{"label": account.tongue.gettext(name), "value": value} for name, value in lines],
+        "bank": [
+            {"label": account.translator.gettext(name), "value": value} for name, value in lines
+        ],
     }
     about = f"wire {wire.id}"
-    outbox.owe(session, account, NoticeKind.WIRE_REQUESTED, about, facts, now)
+    outbox.enqueue(session, account, NoticeKind.WIRE_REQUESTED, about, facts, now)

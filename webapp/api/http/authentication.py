@@ -6,14 +6,14 @@ from flask import request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from webapp.actions.api_keys.record_key_use import note_key_use
-from webapp.actions.users.rate_limit import admit
+from webapp.actions.api_keys.record_key_use import record_key_use
+from webapp.actions.users.rate_limit import hit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import KeyState, Scope, ShownKey
 from webapp.domain.shared.errors import Denied
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
@@ -58,7 +58,7 @@ def permit_by_header(scope: Scope) -> Machine:
 
 
 def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
-    session, now, address = db.session(), parts().clock.now(), request.remote_addr or ""
+    session, now, address = db.session(), services().clock.now(), request.remote_addr or ""
     shown = ShownKey.find(session, key)
     if shown is None:
         _note_guess(address)
@@ -73,13 +73,12 @@ def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
     if scope not in shown.scopes:
         raise Denied(f"This API key has no scope {scope}.", code="insufficient_scope")
     if shown.use_is_news(now):
-        note_key_use(session, shown.id, address, now)
+        record_key_use(session, shown.id, address, now)
     return Machine(shown.account_id, shown.currency, shown.name)
 
 
 def _note_guess(address: str) -> None:
     """Keys cannot be guessed; whoever tries is slowed down, and told so. Raises `TooOften`."""
-    it = parts()
-    if it.settings.rate_limits:
+    if services().settings.rate_limits:
         counts = [Count(rate_limits.KEY_FROM, rate_limits.line_of(address))]
-        admit(db.session(), "sent too many unknown API keys", counts, it.clock.now())
+        hit(db.session(), "sent too many unknown API keys", counts, services().clock.now())

@@ -8,14 +8,14 @@ from re import fullmatch
 from flask import Response, make_response, request
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.api_keys.idempotency import begin_request, keep_answer, let_request_go
+from webapp.actions.api_keys.idempotency import begin_request, keep_answer, release_request
 from webapp.api.http import problems
 from webapp.api.http.authentication import permit
 from webapp.api.openapi.operations import JSON, operation_of
 from webapp.domain.api_keys.api_key import Scope
-from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, GivenAnswer
+from webapp.domain.api_keys.idempotency_keys import LONGEST_KEY, StoredAnswer
 from webapp.domain.shared.errors import Invalid
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 
 HEADER = "Idempotency-Key"
 PATTERN = f"[!-~]{{1,{LONGEST_KEY}}}"
@@ -49,7 +49,7 @@ def _once(view: View, scope: Scope, arguments: dict[str, object]) -> ResponseRet
         raise Invalid({HEADER: f"1 to {LONGEST_KEY} printable characters of ASCII, no blanks"})
     account_id = permit(scope).account_id
     session = db.session()
-    given = begin_request(session, account_id, key, asked, parts().clock.now())
+    given = begin_request(session, account_id, key, asked, services().clock.now())
     if given is not None:
         return _again(given)
     try:
@@ -57,19 +57,19 @@ def _once(view: View, scope: Scope, arguments: dict[str, object]) -> ResponseRet
     except Exception as error:
         # A fault of ours may have come after the effect: then the next one finds what was done.
         if problems.of(error).status < 500:
-            let_request_go(session, account_id, key, asked)
+            release_request(session, account_id, key, asked)
         raise
     if response.status_code >= 300:
-        let_request_go(session, account_id, key, asked)
+        release_request(session, account_id, key, asked)
     else:
-        told = GivenAnswer(
+        told = StoredAnswer(
             response.status_code, response.headers.get("Location", ""), response.get_data(True)
         )
         keep_answer(session, account_id, key, asked, told)
     return response
 
 
-def _again(given: GivenAnswer) -> Response:
+def _again(given: StoredAnswer) -> Response:
     response = Response(given.body, given.status, mimetype=JSON)
     response.headers[REPLAYED] = "true"
     if given.location:

@@ -9,7 +9,7 @@ CHANGED = "It has changed since you read it. Nothing of yours was saved: read it
 SEND = "Send the ETag that you have read as If-Match."
 
 
-def insist_on(version: str) -> None:
+def require(version: str) -> None:
     """The version that stands. Raises `PreconditionRequired` or `Stale`."""
     if "If-Match" not in request.headers:
         raise PreconditionRequired(SEND)

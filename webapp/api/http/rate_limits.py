@@ -14,7 +14,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from webapp.api.openapi.operations import operation_of
 from webapp.domain.api_keys.api_key import Scope
-from webapp.extensions import parts
+from webapp.extensions import services
 
 RATES = "api_rates"
 """Where an application keeps its own."""
@@ -60,7 +60,7 @@ def init_blueprint(blueprint: Blueprint) -> None:
 
 def count() -> None:
     """Raises `TooManyRequests`."""
-    settings, rates = parts().settings, current_app.extensions[RATES]
+    settings, rates = services().settings, current_app.extensions[RATES]
     said = operation_of(current_app.view_functions[request.endpoint or ""])
     if said is not None and said.scope == Scope.USAGE_WRITE:
         name, quota = "usage", settings.api_usage_per_minute

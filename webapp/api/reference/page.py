@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from webapp.api.http.codes import CODES, Code
 from webapp.api.openapi.operations import JSON
 from webapp.api.reference import document
-from webapp.extensions import parts
+from webapp.extensions import services
 
 blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
 
@@ -91,7 +91,7 @@ def _written() -> str:
     kept = current_app.extensions
     if WRITTEN not in kept:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        spec = document.build(app, parts().settings.base_url)
+        spec = document.build(app, services().settings.base_url)
         kept[WRITTEN] = json.dumps(spec, indent=1, ensure_ascii=False)
     return str(kept[WRITTEN])
 

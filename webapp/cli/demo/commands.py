@@ -13,7 +13,7 @@ from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.database.advisory_locks import claim
 from webapp.delivery.mailer import OutboxMailer
 from webapp.domain.accounts.account import Account
-from webapp.extensions import Parts, db, parts
+from webapp.extensions import Services, db, services
 from webapp.reads.system.installation import DEMO_EMAIL
 from webapp.settings import ROOT
 
@@ -34,9 +34,9 @@ def seed(if_enabled: bool, as_json: bool) -> None:
 
     Needs the sandbox processor. Its mails are kept in the outbox and never sent.
     """
-    if if_enabled and not parts().settings.demo:
+    if if_enabled and not services().settings.demo:
         return
-    made = make(db.engine, parts())
+    made = make(db.engine, services())
     if as_json:
         print_json({"seeded": made is not None, **(asdict(made) if made else {})})
     elif made is None:
@@ -47,13 +47,13 @@ def seed(if_enabled: bool, as_json: bool) -> None:
         click.echo(f"Its API key, shown only now: {made.api_key}")
 
 
-def make(engine: Engine, it: Parts) -> NewAccount | None:
+def make(engine: Engine, services: Services) -> NewAccount | None:
     """The account that was made, or None where there is one already."""
-    if it.sandbox is None:
+    if services.sandbox is None:
         raise click.ClickException(
             "DEMO: demo data needs a sandbox processor; set DEMO=0, or CARD_PROCESSOR=sandbox"
         )
-    keeper = OutboxMailer(ROOT / "templates", it.settings.base_url, unsigned)
+    keeper = OutboxMailer(ROOT / "templates", services.settings.base_url, unsigned)
     with ExitStack() as stack:
         # One transaction around them all: what the actions commit are steps within it.
         connection = stack.enter_context(engine.connect().execution_options(writes=True))
@@ -62,4 +62,4 @@ def make(engine: Engine, it: Parts) -> NewAccount | None:
         mine = stack.enter_context(claim(session, "seeding", "the demo"))
         if not mine or session.scalar(select(Account.id).limit(1)) is not None:
             return None
-        return Story(session, it.sandbox, keeper, it.clock.now()).tell()
+        return Story(session, services.sandbox, keeper, services.clock.now()).tell()

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from webapp.actions.accounts.create_account import NewAccount, create_account
-from webapp.actions.notifications.send_emails import send_notices
+from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.payment_methods.add_method import Asked, add_card, link_paypal
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.payment_methods.finish_setup import finish_setup
@@ -23,7 +23,7 @@ from webapp.actions.payment_methods.lift_suspensions import lift_suspensions
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.top_ups.apply_settings import apply_settings
-from webapp.actions.top_ups.resume_pending import go_on
+from webapp.actions.top_ups.resume_pending import resume_pending
 from webapp.actions.usage.open_hold import open_hold
 from webapp.actions.usage.post_usage import post_usage
 from webapp.cli.demo import calls
@@ -123,7 +123,7 @@ class Story:
         for at, happen in sorted(self._events(), key=itemgetter(0)):
             self.clock.at = at
             happen()
-            send_notices(self.session, self.keeper, self.clock)
+            send_emails(self.session, self.keeper, self.clock)
         return self.account
 
     def _events(self) -> Iterable[Event]:
@@ -272,5 +272,5 @@ class Story:
             self.session, self.account.account_id, reading.usages, self.clock.at, self.policy
         )
         if receipt.opened_top_up:
-            for waiting in top_ups.ready_to_go_on(self.session):
-                go_on(self.session, waiting, self.processors, self.clock, self.policy)
+            for waiting in top_ups.pending_charges(self.session):
+                resume_pending(self.session, waiting, self.processors, self.clock, self.policy)

@@ -18,7 +18,7 @@ CURSOR = click.option(
 )
 
 
-def insist_on(account: int) -> None:
+def require(account: int) -> None:
     """Raises `NotFound`: what is read of no account would look like one that has nothing."""
     if db.session().get(Account, account) is None:
         raise NotFound(f"Account {account}")

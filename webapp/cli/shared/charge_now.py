@@ -6,7 +6,7 @@ import click
 
 from webapp.actions.top_ups.finish_top_up import finish_top_up
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.payments.outcome import read_refill_outcome
 
 CHARGE = click.option(
@@ -24,11 +24,11 @@ def print_outcome(account_id: int, since: datetime) -> None:
 
     `since`: an instant before the command took effect.
     """
-    it, session = parts(), db.session()
+    session = db.session()
     opened = top_ups.opened_since(session, account_id, since)
     if opened is None:
         return
-    finish_top_up(session, opened.id, it.processors, it.clock, it.policy)
-    outcome = read_refill_outcome(session, opened.id, it.clock.now())
+    finish_top_up(session, opened.id, services().processors, services().clock, services().policy)
+    outcome = read_refill_outcome(session, opened.id, services().clock.now())
     if outcome is not None:
         click.echo(outcome.sentence.replace("Your balance", "The balance"), err=True)

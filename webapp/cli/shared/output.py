@@ -18,8 +18,8 @@ from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.shared.vault import WrongKey
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, parts
-from webapp.ports import MailServerAway
+from webapp.extensions import db, services
+from webapp.ports import MailServerUnavailable
 from webapp.supervisor import sentence_of
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
@@ -66,7 +66,7 @@ def faults_in_one_line() -> Iterator[None]:
         OSError,
         OtherVersion,
         WrongKey,
-        MailServerAway,
+        MailServerUnavailable,
     ) as error:
         sentence = sentence_of(error) or _unasked(error)
         if not sentence:
@@ -90,7 +90,7 @@ class OfThisVersion(Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         with faults_in_one_line(), ctx.ensure_object(ScriptInfo).load_app().app_context():
-            parts().schema.check(db.session())
+            services().schema.check(db.session())
         return super().invoke(ctx)
 
 

@@ -23,7 +23,7 @@ from webapp.domain.notifications import topics
 from webapp.domain.notifications.topics import Recipient, Topic
 from webapp.domain.shared import datetimes, i18n, money
 from webapp.domain.shared.errors import NotFound
-from webapp.domain.shared.i18n import Language, Tongue
+from webapp.domain.shared.i18n import Language, Translator
 from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.top_ups.settings import LowBalanceSettings, falls_below
 
@@ -147,18 +147,18 @@ class Account(Base):
         return money.show(micros, self.currency, self.locale)
 
     @property
-    def tongue(self) -> Tongue:
+    def translator(self) -> Translator:
         """What its mails are written in."""
-        return i18n.tongue(self.language)
+        return i18n.translator(self.language)
 
     def mailed(self, instant: datetime, now: datetime) -> str:
         """An instant as its mails write it."""
-        return datetimes.mailed(instant, self.time_zone, now, self.tongue.language)
+        return datetimes.mailed(instant, self.time_zone, now, self.translator.language)
 
     def mailed_date(self, day: date, now: datetime) -> str:
         """A date as its mails write it: "30 April"."""
         today = datetimes.local(now, self.time_zone).date()
-        return datetimes.day_in_words(day, today, self.tongue.language)
+        return datetimes.day_in_words(day, today, self.translator.language)
 
     def billing_details(self) -> dict[str, str]:
         """As receipts freeze them."""
@@ -184,7 +184,7 @@ class Account(Base):
             self.resumed_at = now
 
 
-class Standing(NamedTuple):
+class BalanceSnapshot(NamedTuple):
     """What usage must know of an account, by columns: nearly always nothing follows from it, and
     its whole record would cost as much as the usage.
     """
@@ -197,7 +197,7 @@ class Standing(NamedTuple):
     told_low: bool
 
     @classmethod
-    def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, Standing]":
+    def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, BalanceSnapshot]":
         """By their ids; all are locked in the write transaction that is under way, in that order.
 
         Raises `NotFound`.

@@ -100,7 +100,7 @@ def latest(session: Session, account_id: int) -> Decision | None:
     return session.scalar(_LATEST, {"account_id": account_id})
 
 
-def note(
+def record(
     session: Session,
     account_id: int,
     code: Code,

@@ -236,7 +236,7 @@ def working(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def insist_on_room(session: Session, account_id: int, now: datetime) -> None:
+def require_room(session: Session, account_id: int, now: datetime) -> None:
     """Raises `Invalid`."""
     held = session.scalar(
         select(func.count())
@@ -254,7 +254,7 @@ def successors(session: Session, keys: Sequence[ApiKey]) -> set[int]:
     return {replaced for replaced in found if replaced is not None}
 
 
-def note_use(session: Session, key_id: int, address: str, now: datetime) -> None:
+def record_use(session: Session, key_id: int, address: str, now: datetime) -> None:
     session.execute(
         update(ApiKey)
         .where(ApiKey.id == key_id)

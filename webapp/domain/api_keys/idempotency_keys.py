@@ -23,7 +23,7 @@ IN_HAND = timedelta(minutes=2)
 LONGEST_KEY = 200
 
 
-class Repeat(Base):
+class IdempotencyKey(Base):
     __tablename__ = "repeat"
     __table_args__ = (
         Index("uq_repeat_account_id_key", "account_id", "key", unique=True),
@@ -43,35 +43,40 @@ class Repeat(Base):
 
 
 @dataclass(frozen=True)
-class GivenAnswer:
+class StoredAnswer:
     status: int
     location: str
     body: str
 
 
-def take(
+def claim(
     session: Session, account_id: int, key: str, request: str, now: datetime
-) -> GivenAnswer | None:
+) -> StoredAnswer | None:
     """The answer that was given; None: it is ours to give now. In a write transaction.
 
     Raises `Conflict` for another request under this key, or while the first one is running.
     """
     values = {"account_id": account_id, "key": key, "request": request, "begun_at": now}
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    first = dialect.insert(Repeat).values(**values, location="", body="").on_conflict_do_nothing()
-    if session.connection().scalar(first.returning(Repeat.id)) is not None:
+    first = (
+        dialect.insert(IdempotencyKey)
+        .values(**values, location="", body="")
+        .on_conflict_do_nothing()
+    )
+    if session.connection().scalar(first.returning(IdempotencyKey.id)) is not None:
         return None
-    mine = (Repeat.account_id == account_id, Repeat.key == key)
+    mine = (IdempotencyKey.account_id == account_id, IdempotencyKey.key == key)
     # Either way: a clock that was set back must keep nothing in hand.
-    old = or_(Repeat.begun_at < now - KEPT, Repeat.begun_at > now + KEPT)
-    cut_off = or_(Repeat.begun_at < now - IN_HAND, Repeat.begun_at > now + IN_HAND)
-    again = update(Repeat).where(
-        *mine, or_(old, (Repeat.request == request) & Repeat.status.is_(None) & cut_off)
+    old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
+    cut_off = or_(IdempotencyKey.begun_at < now - IN_HAND, IdempotencyKey.begun_at > now + IN_HAND)
+    again = update(IdempotencyKey).where(
+        *mine,
+        or_(old, (IdempotencyKey.request == request) & IdempotencyKey.status.is_(None) & cut_off),
     )
     anew = again.values(request=request, begun_at=now, status=None, location="", body="")
     if session.connection().execute(anew).rowcount == 1:
         return None
-    known = session.scalars(select(Repeat).where(*mine)).one()
+    known = session.scalars(select(IdempotencyKey).where(*mine)).one()
     if known.request != request:
         raise Conflict(
             "This Idempotency-Key came with another request. Nothing was done.",
@@ -82,31 +87,37 @@ def take(
             "The first request with this Idempotency-Key is still running. Send it again.",
             code="idempotency_in_progress",
         )
-    return GivenAnswer(known.status, known.location, known.body)
+    return StoredAnswer(known.status, known.location, known.body)
 
 
-def keep(session: Session, account_id: int, key: str, request: str, answer: GivenAnswer) -> None:
+def store_answer(
+    session: Session, account_id: int, key: str, request: str, answer: StoredAnswer
+) -> None:
     """As long as it is still this request's."""
     session.connection().execute(
-        update(Repeat)
-        .where(Repeat.account_id == account_id, Repeat.key == key, Repeat.request == request)
+        update(IdempotencyKey)
+        .where(
+            IdempotencyKey.account_id == account_id,
+            IdempotencyKey.key == key,
+            IdempotencyKey.request == request,
+        )
         .values(status=answer.status, location=answer.location, body=answer.body)
     )
 
 
-def let_go(session: Session, account_id: int, key: str, request: str) -> None:
+def release(session: Session, account_id: int, key: str, request: str) -> None:
     """It was refused and did nothing: the key is free for what is sent next."""
     session.connection().execute(
-        delete(Repeat).where(
-            Repeat.account_id == account_id,
-            Repeat.key == key,
-            Repeat.request == request,
-            Repeat.status.is_(None),
+        delete(IdempotencyKey).where(
+            IdempotencyKey.account_id == account_id,
+            IdempotencyKey.key == key,
+            IdempotencyKey.request == request,
+            IdempotencyKey.status.is_(None),
         )
     )
 
 
-def forget(session: Session, now: datetime) -> int:
+def delete_old(session: Session, now: datetime) -> int:
     """Answers that nobody will ask for again."""
-    old = or_(Repeat.begun_at < now - KEPT, Repeat.begun_at > now + KEPT)
-    return session.connection().execute(delete(Repeat).where(old)).rowcount
+    old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
+    return session.connection().execute(delete(IdempotencyKey).where(old)).rowcount

@@ -22,12 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base, spelled
+from webapp.database.base import Base, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic
 from webapp.domain.shared.i18n import Language
 from webapp.domain.users.user import Membership
-from webapp.ports import MailRefused, MailServerAway
+from webapp.ports import MailRefused, MailServerUnavailable
 
 CLAIM = timedelta(minutes=5)
 """A sender that has died is believed dead after this time: longer than the dozen answers of a mail
@@ -217,7 +217,7 @@ class Notice(Base):
             self.state = NoticeState.KEPT if kept else NoticeState.SENT
             self.sent_at, self.next_try_at = now, None
             return
-        if isinstance(refusal, MailServerAway):
+        if isinstance(refusal, MailServerUnavailable):
             self.tries -= 1  # it was none of this mail: the pauses do not grow
             pause = REST
         else:
@@ -246,7 +246,7 @@ def _due(
     now: datetime | BindParameter[datetime], too_late: datetime | BindParameter[datetime]
 ) -> ColumnElement[bool]:
     return and_(
-        Notice.state == spelled(NoticeState.OWED),
+        Notice.state == sql_literal(NoticeState.OWED),
         or_(
             Notice.next_try_at <= now,
             Notice.next_try_at == Notice.created_at,
@@ -285,7 +285,7 @@ def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> 
     return bool(session.scalar(select(told)))
 
 
-def owe(
+def enqueue(
     session: Session,
     account: Account,
     kind: NoticeKind,
@@ -303,14 +303,14 @@ def owe(
         return False
     for recipient in account.addresses_for(TOPICS[kind]) or [""]:
         told = {"account_name": account.name, **facts}
-        notice = _new(kind, recipient, about, told, account.tongue.language, now)
+        notice = _new(kind, recipient, about, told, account.translator.language, now)
         notice.account_id, notice.attempt_id = account.id, attempt_id
         session.add(notice)
     session.flush()
     return True
 
 
-def owe_person(
+def enqueue_personal(
     session: Session,
     user_id: int | None,
     recipient: str,
@@ -340,7 +340,7 @@ def accounts_of(session: Session, notice: Notice) -> list[int]:
     return list(session.scalars(theirs))
 
 
-def last_owed(session: Session, user_id: int, kind: NoticeKind) -> datetime | None:
+def last_enqueued(session: Session, user_id: int, kind: NoticeKind) -> datetime | None:
     """When the person was last owed a mail of this kind."""
     mine = select(Notice.created_at).where(Notice.user_id == user_id, Notice.kind == kind)
     return session.scalar(mine.order_by(Notice.id.desc()).limit(1))

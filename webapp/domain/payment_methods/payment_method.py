@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base
 from webapp.domain.shared.datetimes import local
 from webapp.domain.shared.errors import NotFound, Stale
-from webapp.domain.shared.i18n import ENGLISH, Tongue
+from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.ports import DeclineClass, Saved, SavedAgreement
 
 SUSPENSION = timedelta(hours=48)
@@ -52,7 +52,7 @@ class MethodKind(StrEnum):
     PAYPAL = "paypal"
 
 
-class Standing(StrEnum):
+class MethodStatus(StrEnum):
     """Whether a method may be charged without asking, and if not, why not."""
 
     READY = "ready"
@@ -140,7 +140,7 @@ class PaymentMethod(Base):
     def label(self) -> str:
         return self.label_in(ENGLISH)
 
-    def label_in(self, tongue: Tongue) -> str:
+    def label_in(self, tongue: Translator) -> str:
         if self.kind == MethodKind.PAYPAL:
             return f"PayPal {self.payer_email}"
         return f"{BRANDS.get(self.brand) or tongue.gettext('Card')} •••• {self.last4}"
@@ -200,34 +200,34 @@ class PaymentMethod(Base):
         return self.removed_at is None and not self.is_gone
 
     @property
-    def is_barred(self) -> bool:
+    def is_blocked(self) -> bool:
         return self.barred_at is not None
 
     @property
-    def is_rested(self) -> bool:
+    def needs_manual_retry(self) -> bool:
         return self.declines_in_a_row >= DECLINES_IN_A_ROW
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime) -> MethodStatus:
         if not self.auto_charge:
-            return Standing.AUTO_CHARGE_OFF
-        return self.obstacle(now) or Standing.READY
+            return MethodStatus.AUTO_CHARGE_OFF
+        return self.obstacle(now) or MethodStatus.READY
 
-    def obstacle(self, now: datetime) -> Standing | None:
+    def obstacle(self, now: datetime) -> MethodStatus | None:
         """What, apart from missing consent, keeps it out of automatic billing."""
         if self.is_gone:
-            return Standing.GONE
+            return MethodStatus.GONE
         if self.is_expired(now):
-            return Standing.EXPIRED
-        if self.is_barred:
-            return Standing.BARRED
-        if self.is_rested:
-            return Standing.RESTED
+            return MethodStatus.EXPIRED
+        if self.is_blocked:
+            return MethodStatus.BARRED
+        if self.needs_manual_retry:
+            return MethodStatus.RESTED
         if self.is_suspended(now):
-            return Standing.SUSPENDED
+            return MethodStatus.SUSPENDED
         return None
 
     def is_chargeable(self, now: datetime) -> bool:
-        return self.standing(now) is Standing.READY
+        return self.standing(now) is MethodStatus.READY
 
     def as_if(self, **changed: object) -> "PaymentMethod":
         """A copy with some values changed, for a plan of what would follow. It is never saved."""
@@ -241,7 +241,7 @@ class PaymentMethod(Base):
             self.auto_charge = on
             self.auto_charge_changed_at = now
 
-    def heed_clock(self, begins_at: datetime, now: datetime) -> None:
+    def correct_clock(self, begins_at: datetime, now: datetime) -> None:
         """Something begins with it. What is stamped ahead of now came before that, by a clock that
         was set back since; the 48 hours stay as they were promised (F1, F8).
         """
@@ -267,7 +267,7 @@ class PaymentMethod(Base):
         """
         if self.healed_at is not None and failed_at < self.healed_at:
             return False
-        was_out = self.is_suspended(failed_at) or self.is_barred or self.is_rested
+        was_out = self.is_suspended(failed_at) or self.is_blocked or self.needs_manual_retry
         if self.failed_at is None or failed_at >= self.failed_at:
             self.failed_at = failed_at
             self.failure_code = code
@@ -279,14 +279,14 @@ class PaymentMethod(Base):
             self.declines_in_a_row += 1
         return not was_out
 
-    def heal(self, started_at: datetime) -> bool:
+    def restore(self, started_at: datetime) -> bool:
         """A success with it restores it, if the payment was not started before the failure (F8).
 
         True if that ended a suspension or a bar.
         """
         if self.failed_at is not None and started_at < self.failed_at:
             return False
-        was_out = self.suspended_until is not None or self.is_barred or self.is_rested
+        was_out = self.suspended_until is not None or self.is_blocked or self.needs_manual_retry
         self.healed_at = started_at
         self.suspended_until = None
         self.barred_at = None
@@ -310,7 +310,7 @@ class PaymentMethod(Base):
         self.suspended_until = None
         return True
 
-    def lose(self, at: datetime) -> bool:
+    def mark_removed(self, at: datetime) -> bool:
         """The processor no longer has it. The consent stays as it is (M3, M13)."""
         if self.gone_at is not None:
             return False
@@ -407,7 +407,7 @@ def last_position(session: Session, account_id: int) -> int:
     )
 
 
-def insist_on_own(session: Session, account_id: int, ids: Collection[int]) -> None:
+def require_own(session: Session, account_id: int, ids: Collection[int]) -> None:
     """Raises `NotFound` unless all are, or were, this account's (P1)."""
     own = select(func.count()).where(
         PaymentMethod.account_id == account_id, PaymentMethod.id.in_(ids)

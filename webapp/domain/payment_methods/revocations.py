@@ -6,7 +6,10 @@ from sqlalchemy import ForeignKey, Index, String, exists, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
-from webapp.domain.payments.attempts import OPEN_STATES, Attempt
+from webapp.domain.payments.payment import (
+    OPEN_STATES,
+    Attempt,
+)
 
 
 class Revocation(Base):

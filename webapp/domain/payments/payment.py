@@ -1,28 +1,71 @@
-"""Payments: each is the wish to move an amount once.
+"""A payment, and its attempts.
 
-What is done for it are its attempts, see `attempts.py`. The database allows it one that has or may
-have taken money, so no payment can be charged to two methods.
+A payment is the request to move an amount once. Each of its attempts is one call to a processor,
+with one method and one idempotency key; it is committed before the call (L3). The database allows a
+payment one attempt that has or may have taken money, and a method one open attempt, so no payment
+is charged twice.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from secrets import token_hex
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, select, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from webapp.database.base import Base
-from webapp.domain.shared.errors import NotFound
+from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.i18n import N_
-
-if TYPE_CHECKING:
-    from webapp.domain.payments.attempts import Attempt
+from webapp.ports import ChargeRequest
 
 CHAIN_LIFE = timedelta(minutes=15)
 """How long a person's chain goes on to its next method; after that nobody expects a charge."""
 
 NOTE_LENGTH = 500
+
+CHECKS = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+)
+"""L10: when an unknown outcome is asked about, counted from the start; then hourly."""
+
+HOURLY = timedelta(hours=1)
+
+NOT_KNOWN_BELIEVED = timedelta(minutes=30)
+"""L10: a processor may learn of a request late; only then is "not known" believed."""
+
+KEY_LIFETIME = timedelta(hours=23)
+"""L10: processors honour an idempotency key for a day; an hour is left as a margin."""
+
+NOTIFY_AFTER = timedelta(hours=1)
+
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""The bank wants the customer present: the decline that a mail's link can resume (F7)."""
+
+RESUMABLE = timedelta(hours=48)
+"""F10: how long that link lives."""
+
+CHALLENGE_LIFE = timedelta(minutes=15)
+"""F9: a challenge left open for so long is cancelled at the processor."""
+
+BY_OPERATOR = "decided by an operator"
+"""In place of the processor's reference, where nobody was told one."""
+
+TROUBLE_LENGTH = 500
+
+REFUSALS_FOR_OPERATOR = 3
+"""L8: so many refusals in a row are no passing trouble; an operator has to look."""
 
 
 class PaymentKind(StrEnum):
@@ -65,6 +108,35 @@ class PaymentState(StrEnum):
     FAILED = "failed"
     ABANDONED = "abandoned"
     """The customer left the bank's challenge unanswered (F9)."""
+
+
+class AttemptState(StrEnum):
+    STARTED = "started"
+    """Written; the call is under way, or a crash has cut it off."""
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    """The processor refused to look (L8): tried again under the same key."""
+    CHALLENGED = "challenged"
+    """The bank is asking the customer, who is there."""
+    PAID = "paid"
+    DECLINED = "declined"
+    ABANDONED = "abandoned"
+
+
+OPEN_STATES = (
+    AttemptState.STARTED,
+    AttemptState.UNKNOWN,
+    AttemptState.REFUSED,
+    AttemptState.CHALLENGED,
+)
+"""What may still take money."""
+
+LIVE_STATES = (*OPEN_STATES, AttemptState.PAID)
+"""What has taken money or may have: it counts towards the limits (T10)."""
+
+_OPEN = "state IN ('started', 'unknown', 'refused', 'challenged')"
+
+_LIVE = "state IN ('started', 'unknown', 'refused', 'challenged', 'paid')"
 
 
 class Payment(Base):
@@ -139,54 +211,189 @@ class Payment(Base):
         )
 
 
+class Attempt(Base):
+    __tablename__ = "attempt"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_is_not_zero"),
+        Index("uq_attempt_key", "key", unique=True),
+        Index(
+            "uq_attempt_live_per_payment",
+            "payment_id",
+            unique=True,
+            sqlite_where=text(_LIVE),
+            postgresql_where=text(_LIVE),
+        ),
+        Index(
+            "uq_attempt_open_per_method",
+            "method_id",
+            unique=True,
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+        Index(
+            "ix_attempt_next_check_at",
+            "next_check_at",
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
+        Index("ix_attempt_payment_id", "payment_id"),
+        Index(
+            "ix_attempt_needs_operator",
+            "id",
+            sqlite_where=text("needs_operator"),
+            postgresql_where=text("needs_operator"),
+        ),
+        # The list of payments: each of its filters and orders has an index that ends as the order
+        # does, so that a page costs the same however long the list is.
+        Index("ix_attempt_account_id_started_at_id", "account_id", "started_at", "id"),
+        Index(
+            "ix_attempt_account_id_state_started_at_id", "account_id", "state", "started_at", "id"
+        ),
+        Index("ix_attempt_account_id_kind_started_at_id", "account_id", "kind", "started_at", "id"),
+        Index("ix_attempt_method_id_started_at_id", "method_id", "started_at", "id"),
+        Index("ix_attempt_account_id_amount_id", "account_id", "amount", "id"),
+        Index("ix_attempt_account_id_state_amount_id", "account_id", "state", "amount", "id"),
+        Index("ix_attempt_account_id_kind_amount_id", "account_id", "kind", "amount", "id"),
+        Index("ix_attempt_method_id_amount_id", "method_id", "amount", "id"),
+        # From the settings to what they have caused (E2).
+        Index(
+            "ix_attempt_by_settings",
+            "account_id",
+            "settings_version",
+            "started_at",
+            "id",
+            sqlite_where=text("settings_version IS NOT NULL"),
+            postgresql_where=text("settings_version IS NOT NULL"),
+        ),
+        Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
+        Index("ix_attempt_method_id_id", "method_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
+    """Empty for what no processor took, such as an operator's adjustment."""
+    retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), index=True)
+    """The failed attempt that the customer repeats (F4)."""
+    kind: Mapped[PaymentKind] = mapped_column(String(20))
+    """Its payment's, for the indexes of the list."""
+    processor: Mapped[str] = mapped_column(String(20))
+    method_reference: Mapped[str] = mapped_column(String(120), default="")
+    """The processor's, as it was: repeating the request must not depend on later changes."""
+    key: Mapped[str] = mapped_column(String(64))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    customer_present: Mapped[bool] = mapped_column(default=False)
+    automatic: Mapped[bool] = mapped_column(default=False)
+    """Of an automatic payment: counts towards limits and the burst breaker."""
+    settings_version: Mapped[int | None]
+    """The low-balance settings that caused it (E2)."""
+    state: Mapped[AttemptState] = mapped_column(String(10), default=AttemptState.STARTED)
+    decline_code: Mapped[str | None] = mapped_column(String(60))
+    decline_class: Mapped[str | None] = mapped_column(String(10))
+    suspended_method: Mapped[bool] = mapped_column(default=False)
+    """This decline is the one that took the method out of use (F11)."""
+    processor_reference: Mapped[str | None] = mapped_column(String(120))
+    trouble: Mapped[str | None] = mapped_column(String(TROUBLE_LENGTH))
+    """Why it is still open (L8, L10)."""
+    refusals: Mapped[int] = mapped_column(default=0)
+    """How often in a row the processor has refused to look at it (L8)."""
+    mismatch: Mapped[str | None] = mapped_column(Text)
+    """Evidence of a payment that does not match what was asked (L9); never overwritten."""
+    needs_operator: Mapped[bool] = mapped_column(default=False)
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]
+    """The processor's own time of the decline (F8)."""
+    link_ended_at: Mapped[datetime | None]
+    """F10: when a payment refilled the balance, so that the emailed link ended for good."""
+    checks: Mapped[int] = mapped_column(default=0)
+    """How many of L10's first checks lie behind it."""
+    next_check_at: Mapped[datetime | None]
+    customer_told: Mapped[bool] = mapped_column(default=False)
+
+    payment: Mapped[Payment] = relationship(back_populates="attempts")
+    method: Mapped[PaymentMethod | None] = relationship()
+
+    @classmethod
+    def start(
+        cls,
+        payment: Payment,
+        method: PaymentMethod,
+        now: datetime,
+        *,
+        settings_version: int | None = None,
+        retry_of: "Attempt | None" = None,
+    ) -> "Attempt":
+        """The row that must be committed before the processor is called."""
+        method.correct_clock(now, now)
+        return cls(
+            payment=payment,
+            account_id=payment.account_id,
+            kind=payment.kind,
+            method=method,
+            processor=method.processor,
+            method_reference=method.processor_reference,
+            key=f"attempt-{token_hex(16)}",
+            amount=payment.amount,
+            currency=payment.currency,
+            customer_present=payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY),
+            automatic=payment.is_automatic,
+            settings_version=settings_version,
+            retry_of_id=retry_of.root_id if retry_of else None,
+            started_at=now,
+            next_check_at=now + CHECKS[0],
+        )
+
+    @property
+    def root_id(self) -> int:
+        """The failure that all Retries after it are about."""
+        return self.retry_of_id or self.id
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+    def request(self, return_to: str = "") -> ChargeRequest:
+        return ChargeRequest(
+            key=self.key,
+            amount=self.amount,
+            currency=self.currency,
+            method_reference=self.method_reference,
+            customer_present=self.customer_present,
+            return_to=return_to,
+        )
+
+    def plan_next_check(self, now: datetime) -> None:
+        """L10: 10 s, 1, 5 and 15 min after the start, then hourly.
+
+        Checks that were missed are not made up for: from the half hour on each may repeat the
+        request, and nobody else may believe "not known" while that is on its way.
+        """
+        # After the clock was set back it would first have to wait for its own start.
+        self.started_at = min(self.started_at, now)
+        self.checks = sum(self.started_at + step <= now for step in CHECKS)
+        if self.checks < len(CHECKS):
+            due = self.started_at + CHECKS[self.checks]
+        else:
+            due = now + HOURLY
+            if now - self.started_at < NOT_KNOWN_BELIEVED:
+                due = min(due, self.started_at + NOTIFY_AFTER)
+        self.next_check_at = max(due, now + CHECKS[0])
+
+    def grants_time(self, now: datetime) -> bool:
+        """F9: whom the bank asks keeps a quarter of an hour, also when the clock is set back."""
+        asked = self.state == AttemptState.CHALLENGED
+        if not asked or self.next_check_at is None or self.next_check_at <= now:
+            return False
+        self.next_check_at = now + CHALLENGE_LIFE
+        return True
+
+    def should_notify_customer(self, now: datetime) -> bool:
+        return not self.customer_told and now - self.started_at >= NOTIFY_AFTER
+
+
 def reference_of(payment_id: int) -> str:
     """What a person quotes when asking about it."""
     return f"P-{payment_id:06d}"
-
-
-def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
-    """Finding it is the permission check. Raises `NotFound`."""
-    payment = session.scalar(
-        select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
-    )
-    if payment is None:
-        raise NotFound("That payment")
-    return payment
-
-
-COVER_BATCH = 500
-"""Paid payments that are read at once: more than the largest payment has of the smallest."""
-
-
-def covered_later(
-    session: Session, account_id: int, failed: Mapping[int, tuple[int, int]]
-) -> dict[int, int]:
-    """F4: which later payment has covered each failed one.
-
-    `failed`: payment id and amount by any key. The answer names, by the same keys, the payment with
-    which those paid after it reached its amount; a key without one is not covered.
-    """
-    covered: dict[int, int] = {}
-    left = sorted(failed, key=lambda key: failed[key][0])
-    while left:
-        first = failed[left[0]][0]
-        paid = session.execute(
-            select(Payment.id, Payment.amount)
-            .where(
-                Payment.account_id == account_id,
-                Payment.id > first,
-                Payment.state == PaymentState.PAID,
-                Payment.kind.in_(BRINGS_MONEY),
-            )
-            .order_by(Payment.id)
-            .limit(COVER_BATCH)
-        ).all()
-        for key in left:
-            payment_id, missing = failed[key]
-            for paid_id, amount in paid:
-                missing -= amount if paid_id > payment_id else 0
-                if missing <= 0:
-                    covered[key] = paid_id
-                    break
-        left = [key for key in left[1:] if key not in covered] if len(paid) == COVER_BATCH else []
-    return covered

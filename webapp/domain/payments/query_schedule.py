@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, true
 
-from webapp.domain.payments.attempts import (
+from webapp.domain.payments.payment import (
     CHALLENGE_LIFE,
     CHECKS,
     HOURLY,

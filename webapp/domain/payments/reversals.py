@@ -15,9 +15,12 @@ from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind
 from webapp.domain.payments import adjustments
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment, PaymentKind
-from webapp.domain.shared.i18n import ENGLISH, N_, Tongue
+from webapp.domain.payments.payment import (
+    Attempt,
+    Payment,
+    PaymentKind,
+)
+from webapp.domain.shared.i18n import ENGLISH, N_, Translator
 from webapp.ports import Reversed, TakenBack, TakenBackState
 
 NAMES = {
@@ -72,7 +75,7 @@ class Reversal(Base):
         """ "Refund of P-000012, Visa •••• 4242": what the statement says."""
         return self.name_in(ENGLISH)
 
-    def name_in(self, tongue: Tongue) -> str:
+    def name_in(self, tongue: Translator) -> str:
         reference, method = self.attempt.payment.reference, self.attempt.method
         name = tongue.gettext(NAMES[TakenBack(self.kind)], payment=reference)
         return f"{name}, {method.label_in(tongue)}" if method else name

@@ -15,7 +15,7 @@ from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 WHAT_LENGTH = 500
 
 
-class Evidence(Base):
+class UnmatchedEvent(Base):
     __tablename__ = "evidence"
     __table_args__ = (
         Index("uq_evidence_processor_reference", "processor", "reference", unique=True),
@@ -49,7 +49,7 @@ class Evidence(Base):
         self.closed_at, self.closed_because = now, reason[:WHAT_LENGTH]
 
 
-def put(
+def record(
     session: Session,
     processor: str,
     reference: str,
@@ -60,11 +60,13 @@ def put(
     now: datetime,
 ) -> bool:
     """Lay it before the operator, once. False if it lies there already, or did."""
-    known = exists().where(Evidence.processor == processor, Evidence.reference == reference)
+    known = exists().where(
+        UnmatchedEvent.processor == processor, UnmatchedEvent.reference == reference
+    )
     if session.scalar(select(known)):
         return False
     session.add(
-        Evidence(
+        UnmatchedEvent(
             processor=processor,
             reference=reference,
             what=what[:WHAT_LENGTH],
@@ -78,22 +80,28 @@ def put(
     return True
 
 
-def by_reference(session: Session, processor: str, reference: str) -> Evidence | None:
+def by_reference(session: Session, processor: str, reference: str) -> UnmatchedEvent | None:
     return session.scalar(
-        select(Evidence).where(Evidence.processor == processor, Evidence.reference == reference)
+        select(UnmatchedEvent).where(
+            UnmatchedEvent.processor == processor, UnmatchedEvent.reference == reference
+        )
     )
 
 
-def waiting(session: Session) -> list[Evidence]:
+def waiting(session: Session) -> list[UnmatchedEvent]:
     """What no operator has closed yet, the oldest first."""
     return list(
-        session.scalars(select(Evidence).where(Evidence.closed_at.is_(None)).order_by(Evidence.id))
+        session.scalars(
+            select(UnmatchedEvent)
+            .where(UnmatchedEvent.closed_at.is_(None))
+            .order_by(UnmatchedEvent.id)
+        )
     )
 
 
-def find(session: Session, evidence_id: int) -> Evidence:
+def find(session: Session, evidence_id: int) -> UnmatchedEvent:
     """Raises `NotFound`."""
-    found = session.get(Evidence, evidence_id)
+    found = session.get(UnmatchedEvent, evidence_id)
     if found is None:
         raise NotFound("That evidence")
     return found

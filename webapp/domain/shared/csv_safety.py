@@ -9,7 +9,7 @@ AMOUNT = re.compile(r"(?a:-?\d+\.\d{2,6})")
 """As we write them; below zero it begins like a formula and is none."""
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """With an apostrophe before what would be taken for a formula; spreadsheets do not show it."""
     if AMOUNT.fullmatch(cell) or not cell.lstrip(" ").startswith(FORMULAS):
         return cell

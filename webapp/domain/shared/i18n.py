@@ -33,7 +33,7 @@ NAMES = {
 }
 
 
-class Tongue:
+class Translator:
     """Says our sentences in one language."""
 
     def __init__(self, language: Language, translations: NullTranslations) -> None:
@@ -46,7 +46,7 @@ class Tongue:
 
 
 @cache
-def tongue(language: str) -> Tongue:
+def translator(language: str) -> Translator:
     """Its catalog is read at first use. Raises `ValueError` for a language we do not speak."""
     spoken = Language(language)
     if spoken is Language.ENGLISH:
@@ -55,10 +55,10 @@ def tongue(language: str) -> Tongue:
     with (CATALOGS / f"{spoken}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=spoken))
     compiled.seek(0)
-    return Tongue(spoken, GNUTranslations(compiled))
+    return Translator(spoken, GNUTranslations(compiled))
 
 
-ENGLISH = Tongue(Language.ENGLISH, NullTranslations())
+ENGLISH = Translator(Language.ENGLISH, NullTranslations())
 
 
 def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for it

@@ -29,7 +29,7 @@ class Runway:
 
 
 @dataclass(frozen=True)
-class Pace:
+class BurnRate:
     days: tuple[int, ...]
     """Micros used in each of the last seven times 24 hours, the oldest first."""
 
@@ -65,7 +65,7 @@ class Pace:
         return days
 
 
-def suggestion(pace: Pace, policy: Policy) -> Choice:
+def suggestion(pace: BurnRate, policy: Policy) -> Choice:
     """A threshold that lasts over two days like the busiest, and a refill for a week."""
     threshold = max(RECOMMENDED, _rounded_up(2 * pace.busiest))
     refill = _rounded_up(DAYS * pace.daily)
@@ -96,7 +96,7 @@ def between(runway: Runway) -> str:
     return f"{low} to {high} {unit}" if low != high else ""
 
 
-def disappointments(choice: Choice, pace: Pace | None, show: Show) -> Iterable[str]:
+def warnings(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[str]:
     """What these settings will not do as somebody may expect; they may be applied all the same."""
     if choice.refill_on:
         yield from _too_little(choice, pace, show)
@@ -114,7 +114,7 @@ def disappointments(choice: Choice, pace: Pace | None, show: Show) -> Iterable[s
         )
 
 
-def _too_little(choice: Choice, pace: Pace | None, show: Show) -> Iterable[str]:
+def _too_little(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[str]:
     if pace is None or not pace.daily:
         return
     refill = choice.refill_amount

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ChargeNow:
         return self.balance_after < self.threshold
 
     @classmethod
-    def of(cls, at: Situation, plan: Plan) -> "ChargeNow":
+    def of(cls, inputs: PlanInput, plan: Plan) -> "ChargeNow":
         first = plan.methods[0]
         return cls(
             account_id=first.account_id,
@@ -48,8 +48,8 @@ class ChargeNow:
             method=first.label,
             brand=first.chip,
             falls_back=len(plan.methods) > 1,
-            balance=at.balance,
-            threshold=at.choice.threshold or 0,
+            balance=inputs.balance,
+            threshold=inputs.choice.threshold or 0,
         )
 
 
@@ -63,44 +63,44 @@ class ChargeUnconfirmed(Refusal):
         self.charge = charge
 
 
-def charged_by(at: Situation, wished: Situation) -> ChargeNow | None:
+def charged_by(inputs: PlanInput, wished: PlanInput) -> ChargeNow | None:
     """What a press charges that turns the situation `at` into `wished`; None if nothing.
 
     A refill that is due without it is not caused by it, unless it becomes larger.
     """
     # A person's change is a new cause for a refill that was held.
     wished = replace(wished, low_by_reversal=False, refill_held=False)
-    plan, due = top_ups.plan(wished), top_ups.plan(at)
+    plan, due = top_ups.plan(wished), top_ups.plan(inputs)
     if not plan.charges or (due.charges and plan.amount <= due.amount):
         return None
     return ChargeNow.of(wished, plan)
 
 
-def with_method(at: Situation, method_id: int, **changed: object) -> Situation:
+def with_method(inputs: PlanInput, method_id: int, **changed: object) -> PlanInput:
     """The same, with some of a listed method's values changed."""
-    methods = (m.as_if(**changed) if m.id == method_id else m for m in at.methods)
-    return replace(at, methods=tuple(methods))
+    methods = (m.as_if(**changed) if m.id == method_id else m for m in inputs.methods)
+    return replace(inputs, methods=tuple(methods))
 
 
-def without_method(at: Situation, method_id: int) -> Situation:
+def without_method(inputs: PlanInput, method_id: int) -> PlanInput:
     """The same, after Remove."""
-    return replace(at, methods=tuple(m for m in at.methods if m.id != method_id))
+    return replace(inputs, methods=tuple(m for m in inputs.methods if m.id != method_id))
 
 
-def with_new_card(at: Situation, *, auto_charge: bool) -> Situation:
+def with_new_card(inputs: PlanInput, *, auto_charge: bool) -> PlanInput:
     """The same, after a card of which nothing is known yet has joined the end of the list."""
     card = PaymentMethod(id=0, auto_charge=auto_charge, declines_in_a_row=0)
-    return replace(at, methods=(*at.methods, card))
+    return replace(inputs, methods=(*inputs.methods, card))
 
 
-def reordered(at: Situation, order: Sequence[int]) -> Situation:
+def reordered(inputs: PlanInput, order: Sequence[int]) -> PlanInput:
     """The same, in this order of the methods' ids."""
-    by_id = {method.id: method for method in at.methods}
-    return replace(at, methods=tuple(by_id[method_id] for method_id in order))
+    by_id = {method.id: method for method in inputs.methods}
+    return replace(inputs, methods=tuple(by_id[method_id] for method_id in order))
 
 
-def resumed(at: Situation) -> Situation:
+def resumed(inputs: PlanInput) -> PlanInput:
     """The same, after Resume: the burst breaker counts anew."""
     return replace(
-        at, paused=False, paused_by_operator=False, paused_by_dispute=False, recent_top_ups=0
+        inputs, paused=False, paused_by_operator=False, paused_by_dispute=False, recent_top_ups=0
     )

@@ -7,7 +7,7 @@ from itertools import pairwise
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.database.base import columns, spelled
+from webapp.database.base import select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes
@@ -36,10 +36,10 @@ def busiest_day(session: Session, account: Account, now: datetime) -> int:
     ]
     asked: dict[str, object] = {"account_id": account.id}
     bounds = {f"start_{number}": start for number, start in enumerate(starts)}
-    reached = columns(session, _BALANCES, asked | bounds).one()
+    reached = select_columns(session, _BALANCES, asked | bounds).one()
     balances = [*(balance or 0 for balance in reached), account.balance]
     used = [before - after for before, after in pairwise(balances)]
-    for posted_at, amount in columns(session, _NOT_USAGE, asked | {"first": starts[0]}):
+    for posted_at, amount in select_columns(session, _NOT_USAGE, asked | {"first": starts[0]}):
         used[bisect_right(starts, posted_at) - 1] += amount
     return max(0, *used)
 
@@ -60,5 +60,5 @@ _BALANCES = select(
 _NOT_USAGE = select(LedgerEntry.posted_at, LedgerEntry.amount).where(
     LedgerEntry.account_id == bindparam("account_id"),
     LedgerEntry.posted_at >= bindparam("first"),
-    LedgerEntry.kind != spelled(EntryKind.USAGE),
+    LedgerEntry.kind != sql_literal(EntryKind.USAGE),
 )

@@ -9,13 +9,13 @@ from functools import lru_cache
 from re import compile as pattern
 
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
-from webapp.domain.shared.i18n import ENGLISH, Tongue
+from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import RefillMode, Show
-from webapp.domain.top_ups.top_up import Plan, Situation, uncut_amount
+from webapp.domain.top_ups.top_up import Plan, PlanInput, uncut_amount
 
 _PLACE = pattern(r"%\((\w+)\)s")
 
@@ -59,28 +59,28 @@ def plain(words: Sentence) -> str:
     return "".join(run.text for run in words)
 
 
-def what_happens_next(at: Situation, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
+def what_happens_next(inputs: PlanInput, show: Show, tongue: Translator = ENGLISH) -> Sentence:
     """Exactly what will be done when the balance falls below the threshold, or is done now.
 
     The planner that charges is asked, so the sentence cannot lie (T13).
     """
-    return in_words(at, top_ups.plan(at.just_below()), show, tongue)
+    return in_words(inputs, top_ups.plan(inputs.just_below()), show, tongue)
 
 
-def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> Sentence:
+def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENGLISH) -> Sentence:
     """`plan` is the planner's answer to `at.just_below()`."""
     _ = tongue.gettext
     match plan.code:
         case Code.REFILL_OFF:
-            return _refill_off(at, show, tongue)
+            return _refill_off(inputs, show, tongue)
         case Code.CHARGING:
-            return _charging(at, plan, show, tongue)
+            return _charging(inputs, plan, show, tongue)
         case Code.DRY_RUN:
             dry = sentence(_("Dry run: nothing is charged."), " ")
-            return dry + _charging(at, plan, show, tongue)
+            return dry + _charging(inputs, plan, show, tongue)
         case Code.WAITING:
-            return _waiting(at, show, tongue)
-        case Code.NO_METHOD if not at.methods:
+            return _waiting(inputs, show, tongue)
+        case Code.NO_METHOD if not inputs.methods:
             return sentence(
                 _("Nothing will be charged: no payment method is saved. Add a card to go on.")
             )
@@ -92,21 +92,21 @@ def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) ->
                     "Nothing will be charged. Auto-charge is off for your primary method, "
                     "%(method)s, so the methods below it are not tried either."
                 ),
-                method=strong(at.methods[0].label_in(tongue)),
+                method=strong(inputs.methods[0].label_in(tongue)),
             )
         case Code.ALL_SUSPENDED | Code.ALL_FAILED:
-            return _all_out_of_use(at, plan, tongue)
+            return _all_out_of_use(inputs, plan, tongue)
         case Code.CAP_REACHED:
-            return _limit_reached(at, plan, show, tongue)
+            return _limit_reached(inputs, plan, show, tongue)
         case Code.PAUSED:
-            return sentence(_paused(at, tongue))
+            return sentence(_paused(inputs, tongue))
         case Code.AFTER_REVERSAL:
             return filled(
                 _(
                     "Nothing is charged now: a refund or dispute took your balance below "
                     "%(threshold)s. The next usage starts the refill, or you add funds."
                 ),
-                threshold=strong(show(at.choice.threshold or 0)),
+                threshold=strong(show(inputs.choice.threshold or 0)),
             )
         case Code.REFILL_HELD:
             return filled(
@@ -114,7 +114,7 @@ def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) ->
                     "Nothing is charged now: your balance is below %(threshold)s, and the refill "
                     "is on hold. The next usage starts it, or you add funds."
                 ),
-                threshold=strong(show(at.choice.threshold or 0)),
+                threshold=strong(show(inputs.choice.threshold or 0)),
             )
         case Code.SWITCHED_OFF:
             return sentence(
@@ -130,25 +130,25 @@ def in_words(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) ->
     return sentence(_("Your balance is above the threshold."))
 
 
-def timeline_line(at: Situation, plan: Plan, show: Show, tongue: Tongue = ENGLISH) -> str:
+def timeline_line(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENGLISH) -> str:
     """What a look answered, as the timeline tells it."""
-    _, threshold = tongue.gettext, show(at.choice.threshold or 0)
+    _, threshold = tongue.gettext, show(inputs.choice.threshold or 0)
     if plan.code is Code.ABOVE_THRESHOLD:
         return _("Nothing to do: the balance is not below %(threshold)s.", threshold=threshold)
     if plan.code is Code.REFILL_OFF:
         return _("Nothing to do: automatic refill is off.")
     if plan.code is Code.CAP_REACHED:
-        return plain(_limit_reached(at, plan, show, tongue, lasting=True))
-    return plain(what_happens_next(at, show, tongue))
+        return plain(_limit_reached(inputs, plan, show, tongue, lasting=True))
+    return plain(what_happens_next(inputs, show, tongue))
 
 
-def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
+def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> str:
     """T17: the advice beside the reason why a due refill cannot be charged; empty where that says
     what to do.
     """
     _ = tongue.gettext
     match plan.code:
-        case Code.NO_METHOD if not at.methods:
+        case Code.NO_METHOD if not inputs.methods:
             return _("Add a payment method, or add funds.")
         case Code.NO_METHOD:
             return _("Turn on auto-charge for a payment method, or add funds.")
@@ -161,7 +161,7 @@ def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
             return _("Correct the refill settings, or add funds.")
         case Code.SWITCHED_OFF:
             return _("Add funds, and ask your provider when automatic payments will be on again.")
-        case Code.PAUSED if at.paused_by_operator:
+        case Code.PAUSED if inputs.paused_by_operator:
             return _("Add funds, and ask your provider when automatic payments will be on again.")
         case Code.PAUSED:
             return _("Resume automatic payments, or add funds.")
@@ -170,35 +170,37 @@ def what_to_do(at: Situation, plan: Plan, tongue: Tongue = ENGLISH) -> str:
     return ""
 
 
-def out_of_use(method: PaymentMethod, at: Situation, tongue: Tongue = ENGLISH) -> Sentence:
+def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = ENGLISH) -> Sentence:
     """That a method is passed over, and why."""
     _, label = tongue.gettext, strong(method.label_in(tongue))
-    match method.standing(at.now):
-        case Standing.SUSPENDED if method.suspended_until is not None:
-            until = datetimes.when(method.suspended_until, at.time_zone, at.now, tongue.language)
+    match method.standing(inputs.now):
+        case MethodStatus.SUSPENDED if method.suspended_until is not None:
+            until = datetimes.when(
+                method.suspended_until, inputs.time_zone, inputs.now, tongue.language
+            )
             return filled(_("%(method)s is skipped until %(until)s."), method=label, until=until)
-        case Standing.GONE:
+        case MethodStatus.GONE:
             return filled(_("%(method)s is skipped, it is gone at its processor."), method=label)
-        case Standing.EXPIRED:
+        case MethodStatus.EXPIRED:
             return filled(_("%(method)s is skipped, it has expired."), method=label)
-        case Standing.AUTO_CHARGE_OFF:
+        case MethodStatus.AUTO_CHARGE_OFF:
             return filled(_("%(method)s is skipped, its auto-charge is off."), method=label)
     return filled(_("%(method)s is out of use until you retry or replace it."), method=label)
 
 
-def _paused(at: Situation, tongue: Tongue) -> str:
+def _paused(inputs: PlanInput, tongue: Translator) -> str:
     _ = tongue.gettext
-    if at.paused_by_operator:
+    if inputs.paused_by_operator:
         return _(
             "Automatic payments are paused by your provider. Nothing will be charged; ask your "
             "provider when they go on."
         )
-    if at.paused_by_dispute:
+    if inputs.paused_by_dispute:
         return _(
             "Automatic payments are paused after a lost dispute. "
             "Resume them when you want them to go on."
         )
-    if not at.paused:
+    if not inputs.paused:
         return _(
             "There were 3 automatic refills within 10 minutes. Instead of a fourth, automatic "
             "payments pause until you resume them."
@@ -209,22 +211,22 @@ def _paused(at: Situation, tongue: Tongue) -> str:
     )
 
 
-def _refill_off(at: Situation, show: Show, tongue: Tongue) -> Sentence:
+def _refill_off(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
     _ = tongue.gettext
-    if not at.methods:
+    if not inputs.methods:
         return sentence(
             _(
                 "Nothing is charged automatically. "
                 "Once a card is saved, we can refill your balance before it runs out."
             )
         )
-    if at.choice.notification_on and at.choice.notification_threshold is not None:
+    if inputs.choice.notification_on and inputs.choice.notification_threshold is not None:
         return filled(
             _(
                 "Nothing is charged automatically. "
                 "We’ll send an email when your balance falls below %(threshold)s."
             ),
-            threshold=strong(show(at.choice.notification_threshold)),
+            threshold=strong(show(inputs.choice.notification_threshold)),
         )
     return sentence(
         _(
@@ -234,34 +236,36 @@ def _refill_off(at: Situation, show: Show, tongue: Tongue) -> Sentence:
     )
 
 
-def _charging(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+def _charging(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
     first, *others = (strong(method.label_in(tongue)) for method in plan.methods)
     charge = filled(
-        _charge(at, plan, tongue, falls_back=bool(others)),
-        threshold=strong(show(at.choice.threshold or 0)),
+        _charge(inputs, plan, tongue, falls_back=bool(others)),
+        threshold=strong(show(inputs.choice.threshold or 0)),
         amount=strong(show(plan.amount)),
-        target=strong(show(at.choice.target or 0)),
-        minimum=show(at.policy.payment_min),
-        largest=show(at.choice.largest_charge or 0),
+        target=strong(show(inputs.choice.target or 0)),
+        minimum=show(inputs.policy.payment_min),
+        largest=show(inputs.choice.largest_charge or 0),
         method=first,
         others=_in_turn(others, tongue),
     )
-    passed_over = _passed_over(at, plan.methods[0], tongue)
-    return charge + passed_over + _cut(at, plan, show, tongue) + _later(at, plan, show, tongue)
+    passed_over = _passed_over(inputs, plan.methods[0], tongue)
+    return (
+        charge + passed_over + _cut(inputs, plan, show, tongue) + _later(inputs, plan, show, tongue)
+    )
 
 
-def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> str:
+def _charge(inputs: PlanInput, plan: Plan, tongue: Translator, *, falls_back: bool) -> str:
     _ = tongue.gettext
-    if at.is_below and falls_back:
+    if inputs.is_below and falls_back:
         return _(
             "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now; "
             "if it is declined, %(others)s."
         )
-    if at.is_below:
+    if inputs.is_below:
         return _(
             "Your balance is below %(threshold)s, so we’ll charge %(amount)s to %(method)s now."
         )
-    if at.choice.refill_mode is RefillMode.TARGET and plan.limit in ("", "largest_charge"):
+    if inputs.choice.refill_mode is RefillMode.TARGET and plan.limit in ("", "largest_charge"):
         return _up_to_target(tongue, falls_back=falls_back)
     if falls_back:
         return _(
@@ -271,7 +275,7 @@ def _charge(at: Situation, plan: Plan, tongue: Tongue, *, falls_back: bool) -> s
     return _("When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s.")
 
 
-def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
+def _up_to_target(tongue: Translator, *, falls_back: bool) -> str:
     """How far it will have fallen is not known before it has."""
     _ = tongue.gettext
     if falls_back:
@@ -286,70 +290,70 @@ def _up_to_target(tongue: Tongue, *, falls_back: bool) -> str:
     )
 
 
-def _in_turn(labels: Sequence[Words], tongue: Tongue) -> Sentence:
+def _in_turn(labels: Sequence[Words], tongue: Translator) -> Sentence:
     turn = sentence(*labels[:1])
     for label in labels[1:]:
         turn = filled(tongue.gettext("%(methods)s, then %(method)s"), methods=turn, method=label)
     return turn
 
 
-def _passed_over(at: Situation, first: PaymentMethod, tongue: Tongue) -> Sentence:
+def _passed_over(inputs: PlanInput, first: PaymentMethod, tongue: Translator) -> Sentence:
     runs: list[str | Words] = []
-    for method in at.methods:
+    for method in inputs.methods:
         if method is first:
             break
-        if method.id not in at.tried:
-            runs += [" ", *out_of_use(method, at, tongue)]
+        if method.id not in inputs.tried:
+            runs += [" ", *out_of_use(method, inputs, tongue)]
     return sentence(*runs)
 
 
-def _cut(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
-    _, uncut = tongue.gettext, uncut_amount(at.just_below())
-    consented = show(min(uncut, at.choice.most_at_once))
+def _cut(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
+    _, uncut = tongue.gettext, uncut_amount(inputs.just_below())
+    consented = show(min(uncut, inputs.choice.most_at_once))
     match plan.limit:
         case "day":
             cut = _(
                 "Reduced from %(uncut)s by your %(limit)s daily limit.",
                 uncut=consented,
-                limit=show(at.choice.day_limit or 0),
+                limit=show(inputs.choice.day_limit or 0),
             )
         case "month":
             cut = _(
                 "Reduced from %(uncut)s by your %(limit)s monthly limit.",
                 uncut=consented,
-                limit=show(at.choice.month_limit or 0),
+                limit=show(inputs.choice.month_limit or 0),
             )
-        case "largest_charge" if at.is_below:
+        case "largest_charge" if inputs.is_below:
             cut = _(
                 "Reduced from %(uncut)s by your largest automatic charge, %(limit)s.",
                 uncut=show(uncut),
-                limit=show(at.choice.most_at_once),
+                limit=show(inputs.choice.most_at_once),
             )
         case _other:
             return ()
     return sentence(" ", cut)
 
 
-def _later(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> Sentence:
+def _later(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
     """T9: refills to a target differ; the amount of the one due now says nothing of the next."""
-    if at.choice.refill_mode is not RefillMode.TARGET or not at.is_below or plan.limit:
+    if inputs.choice.refill_mode is not RefillMode.TARGET or not inputs.is_below or plan.limit:
         return ()
     later = tongue.gettext(
-        "Later refills vary, never above %(largest)s.", largest=show(at.choice.most_at_once)
+        "Later refills vary, never above %(largest)s.", largest=show(inputs.choice.most_at_once)
     )
     return sentence(" ", later)
 
 
-def limit_name(at: Situation, plan: Plan, show: Show, tongue: Tongue) -> str:
+def limit_name(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> str:
     """ "$300.00 a day"."""
     _ = tongue.gettext
     if plan.limit == "month":
-        return _("%(limit)s a month", limit=show(at.choice.month_limit or 0))
-    return _("%(limit)s a day", limit=show(at.choice.day_limit or 0))
+        return _("%(limit)s a month", limit=show(inputs.choice.month_limit or 0))
+    return _("%(limit)s a day", limit=show(inputs.choice.day_limit or 0))
 
 
-def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
-    _, attempt = tongue.gettext, at.open_attempt
+def _waiting(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
+    _, attempt = tongue.gettext, inputs.open_attempt
     if attempt is None or attempt.method is None:
         return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
     if attempt.state == AttemptState.REFUSED:
@@ -358,7 +362,7 @@ def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
                 "The processor refused %(amount)s to %(method)s. Nothing was charged; we try "
                 "again, and nothing else is charged until then."
             )
-            if top_ups.is_planned(at, attempt)
+            if top_ups.is_planned(inputs, attempt)
             else _(
                 "The processor refused %(amount)s to %(method)s. Nothing was charged, and the "
                 "request is not sent again."
@@ -381,7 +385,7 @@ def _waiting(at: Situation, show: Show, tongue: Tongue) -> Sentence:
     return filled(said, amount=strong(show(attempt.amount)), method=method)
 
 
-def _all_out_of_use(at: Situation, plan: Plan, tongue: Tongue) -> Sentence:
+def _all_out_of_use(inputs: PlanInput, plan: Plan, tongue: Translator) -> Sentence:
     _ = tongue.gettext
     if plan.until is None:
         return sentence(
@@ -392,24 +396,25 @@ def _all_out_of_use(at: Situation, plan: Plan, tongue: Tongue) -> Sentence:
         )
     again = next(
         method
-        for method in at.methods
-        if method.suspended_until == plan.until and method.standing(at.now) is Standing.SUSPENDED
+        for method in inputs.methods
+        if method.suspended_until == plan.until
+        and method.standing(inputs.now) is MethodStatus.SUSPENDED
     )
     return filled(
         _(
             "Nothing can be charged until %(until)s. Then we’ll try %(method)s again. "
             "Retry a method or add funds to continue now."
         ),
-        until=datetimes.when(plan.until, at.time_zone, at.now, tongue.language),
+        until=datetimes.when(plan.until, inputs.time_zone, inputs.now, tongue.language),
         method=strong(again.label_in(tongue)),
     )
 
 
 def _limit_reached(
-    at: Situation, plan: Plan, show: Show, tongue: Tongue, *, lasting: bool = False
+    inputs: PlanInput, plan: Plan, show: Show, tongue: Translator, *, lasting: bool = False
 ) -> Sentence:
     """`lasting`: it will be read on other days, when "tomorrow" is another day."""
-    _, choice = tongue.gettext, at.choice
+    _, choice = tongue.gettext, inputs.choice
     if plan.limit == "month":
         said, limit = (
             _(
@@ -429,6 +434,6 @@ def _limit_reached(
     if (plan.limit == "day" and not lasting) or plan.until is None:
         again = _("They go on tomorrow, 00:00.")
     else:
-        until = datetimes.when(plan.until, at.time_zone, at.now, tongue.language)
+        until = datetimes.when(plan.until, inputs.time_zone, inputs.now, tongue.language)
         again = _("They go on %(until)s.", until=until)
     return filled(said, limit=strong(show(limit))) + sentence(" ", again)

@@ -15,10 +15,17 @@ from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    AUTHENTICATION_REQUIRED,
+    OPEN_STATES,
+    RESUMABLE,
+    Attempt,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.money import cents_down, cents_up
 from webapp.domain.shared.policy import Automatic, Policy
@@ -81,17 +88,17 @@ def opened_since(session: Session, account_id: int, instant: datetime) -> TopUp 
 
 def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
     """F10: why a mail's link can no longer resume this payment; empty while it can."""
-    if not attempt.automatic or attempt.decline_code != attempts.AUTHENTICATION_REQUIRED:
+    if not attempt.automatic or attempt.decline_code != AUTHENTICATION_REQUIRED:
         return "This link belongs to no payment that waits for you."
     declined_at = attempt.declined_at or attempt.started_at
-    if now >= declined_at + attempts.RESUMABLE:
+    if now >= declined_at + RESUMABLE:
         return "This link has ended: it worked for 48 hours."
-    retry = attempts.last_retry_of(session, attempt)
+    retry = queries.last_retry_of(session, attempt)
     if retry is not None:
         return _IN_PROGRESS if retry.is_open else "This link has been used."
     if attempt.link_ended_at is not None or attempt.payment.state == PaymentState.PAID:
         return "This payment is no longer needed: another one has refilled the balance."
-    if attempts.open_attempts(session, attempt.account_id):
+    if queries.open_attempts(session, attempt.account_id):
         return "Another payment is in progress. If it fails, this link works again."
     return ""
 
@@ -103,33 +110,29 @@ def end_links(session: Session, account: Account, now: datetime) -> None:
     """F10: a credit was booked. If the refill is no longer due, earlier links end for good."""
     settings = LowBalanceSettings.of(session, account.id)
     if not settings.is_below_refill(account.balance):
-        attempts.end_links(session, account.id, now)
+        queries.end_links(session, account.id, now)
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Pending:
     kind: str
     """ "top_up" or "payment" (Add Funds by auto-charge)."""
     id: int
 
 
-def ready_to_go_on(session: Session, limit: int = 500) -> list[Waiting]:
+def pending_charges(session: Session, limit: int = 500) -> list[Pending]:
     """What is open and waits for no processor's answer: a charge of it can be started."""
-    waiting = exists().where(
-        Attempt.account_id == TopUp.account_id, Attempt.state.in_(attempts.OPEN_STATES)
-    )
+    waiting = exists().where(Attempt.account_id == TopUp.account_id, Attempt.state.in_(OPEN_STATES))
     top_ups = session.scalars(
         select(TopUp.id).where(TopUp.state == TopUpState.OPEN, ~waiting).limit(limit)
     )
-    asked = exists().where(
-        Attempt.payment_id == Payment.id, Attempt.state.in_(attempts.OPEN_STATES)
-    )
+    asked = exists().where(Attempt.payment_id == Payment.id, Attempt.state.in_(OPEN_STATES))
     chains = session.scalars(
         select(Payment.id)
         .where(Payment.state == PaymentState.OPEN, Payment.kind == PaymentKind.AUTO_CHARGE, ~asked)
         .limit(limit)
     )
-    return [Waiting("top_up", it) for it in top_ups] + [Waiting("payment", it) for it in chains]
+    return [Pending("top_up", it) for it in top_ups] + [Pending("payment", it) for it in chains]
 
 
 def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
@@ -146,7 +149,7 @@ def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
 
 
 @dataclass(frozen=True)
-class Situation:
+class PlanInput:
     """All the planner may know. Amounts in micros."""
 
     now: datetime
@@ -180,7 +183,7 @@ class Situation:
             self.balance, self.choice.threshold
         )
 
-    def at_rest(self) -> "Situation":
+    def at_rest(self) -> "PlanInput":
         """The same, when what is under way will have ended without an effect."""
         return replace(self, open_attempt=None, manual_open=False)
 
@@ -189,7 +192,7 @@ class Situation:
         """A further charge is not made now: it pauses automatic payments (T10)."""
         return not self.paused and self.recent_top_ups >= BURST
 
-    def just_below(self) -> "Situation":
+    def just_below(self) -> "PlanInput":
         """The same, at the moment the balance will have fallen below the threshold."""
         if self.is_below or self.choice.threshold is None:
             return self
@@ -222,19 +225,19 @@ def gather(
     policy: Policy,
     *,
     tried: frozenset[int] = frozenset(),
-) -> Situation:
+) -> PlanInput:
     """Read the situation; under the account's lock this is the last look (T14)."""
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
-    spending = attempts.spending(
+    spending = queries.spending(
         session,
         account.id,
         day=datetimes.start_of_day(now, zone),
         month=datetimes.start_of_month(now, zone),
         burst=burst_window(account, now),
     )
-    open_attempts = attempts.open_attempts(session, account.id) if spending.any_open else []
-    return Situation(
+    open_attempts = queries.open_attempts(session, account.id) if spending.any_open else []
+    return PlanInput(
         now=now,
         time_zone=zone,
         balance=account.balance,
@@ -255,15 +258,15 @@ def gather(
     )
 
 
-def without(at: Situation, attempt: Attempt) -> Situation:
+def without(inputs: PlanInput, attempt: Attempt) -> PlanInput:
     """The same, if this open attempt of a top-up had never been made."""
     amount = attempt.amount
     return replace(
-        at,
+        inputs,
         open_attempt=None,
-        spent_today=max(0, at.spent_today - amount),
-        spent_this_month=max(0, at.spent_this_month - amount),
-        recent_top_ups=max(0, at.recent_top_ups - 1),
+        spent_today=max(0, inputs.spent_today - amount),
+        spent_this_month=max(0, inputs.spent_this_month - amount),
+        recent_top_ups=max(0, inputs.recent_top_ups - 1),
     )
 
 
@@ -274,99 +277,100 @@ def is_still_wanted(
     return is_planned(gather(session, account, now, policy), attempt)
 
 
-def is_planned(at: Situation, attempt: Attempt) -> bool:
+def is_planned(inputs: PlanInput, attempt: Attempt) -> bool:
     """The same, where the situation is known already."""
     if not attempt.automatic:
         return True
     tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
-    now_planned = plan(without(replace(at, tried=tried), attempt))
+    now_planned = plan(without(replace(inputs, tried=tried), attempt))
     just_so = (attempt.method_id, attempt.amount)
     return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == just_so
 
 
-def plan(at: Situation) -> Plan:
+def plan(inputs: PlanInput) -> Plan:
     """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
-    if at.open_attempt is not None or at.manual_open:
+    if inputs.open_attempt is not None or inputs.manual_open:
         return Plan(Code.WAITING)  # first of all: money may be on its way
-    if not at.choice.refill_on:
+    if not inputs.choice.refill_on:
         return Plan(Code.REFILL_OFF)
-    if not at.is_below:
+    if not inputs.is_below:
         return Plan(Code.ABOVE_THRESHOLD)
-    if at.policy.automatic is Automatic.OFF:
+    if inputs.policy.automatic is Automatic.OFF:
         return Plan(Code.SWITCHED_OFF)
-    if at.paused:
+    if inputs.paused:
         return Plan(Code.PAUSED)
-    if at.low_by_reversal and at.is_below:
+    if inputs.low_by_reversal and inputs.is_below:
         return Plan(Code.AFTER_REVERSAL)
-    if at.refill_held:
+    if inputs.refill_held:
         return Plan(Code.REFILL_HELD)
-    if at.choice.faults(at.policy, str):
+    if inputs.choice.faults(inputs.policy, str):
         return Plan(Code.SETTINGS_OUT_OF_BOUNDS)
 
-    consented = [method for method in at.methods if method.auto_charge]
+    consented = [method for method in inputs.methods if method.auto_charge]
     if not consented:
         return Plan(Code.NO_METHOD)
-    if not at.methods[0].auto_charge:
+    if not inputs.methods[0].auto_charge:
         return Plan(Code.PRIMARY_OFF)
-    methods = chargeable(at)
+    methods = chargeable(inputs)
     if not methods:
-        code = Code.ALL_FAILED if at.tried else Code.ALL_SUSPENDED
-        return Plan(code, until=next_lift(at))
+        code = Code.ALL_FAILED if inputs.tried else Code.ALL_SUSPENDED
+        return Plan(code, until=next_suspension_end(inputs))
 
-    amount, limit, until = amount_to_charge(at)
-    if amount < at.policy.payment_min:
+    amount, limit, until = amount_to_charge(inputs)
+    if amount < inputs.policy.payment_min:
         return Plan(Code.CAP_REACHED, until=until, limit=limit)
-    if at.is_bursting:
+    if inputs.is_bursting:
         return Plan(Code.PAUSED)
-    dry = at.policy.automatic is Automatic.DRY_RUN
+    dry = inputs.policy.automatic is Automatic.DRY_RUN
     return Plan(Code.DRY_RUN if dry else Code.CHARGING, amount, methods, limit=limit)
 
 
-def chargeable(at: Situation) -> tuple[PaymentMethod, ...]:
+def chargeable(inputs: PlanInput) -> tuple[PaymentMethod, ...]:
     """T6: who stands in line, the suspended, expired and barred passed over."""
     return tuple(
         method
-        for method in at.methods
-        if method.is_chargeable(at.now) and method.id not in at.tried
+        for method in inputs.methods
+        if method.is_chargeable(inputs.now) and method.id not in inputs.tried
     )
 
 
-def next_lift(at: Situation) -> datetime | None:
+def next_suspension_end(inputs: PlanInput) -> datetime | None:
     """When the first suspension ends that keeps a method with auto-charge out."""
     ends = [
         method.suspended_until
-        for method in at.methods
-        if method.suspended_until is not None and method.standing(at.now) is Standing.SUSPENDED
+        for method in inputs.methods
+        if method.suspended_until is not None
+        and method.standing(inputs.now) is MethodStatus.SUSPENDED
     ]
     return min(ends, default=None)
 
 
-def amount_to_charge(at: Situation) -> tuple[int, str, datetime | None]:
+def amount_to_charge(inputs: PlanInput) -> tuple[int, str, datetime | None]:
     """T9: micros, what reduced it (if anything), and when that limit's window has passed.
 
     A limit makes the charge smaller, never larger.
     """
-    amount = uncut_amount(at)
+    amount = uncut_amount(inputs)
     limit, until = "", None
-    if amount > at.choice.most_at_once:
-        amount, limit = at.choice.most_at_once, "largest_charge"
-    day_room = _room(at.choice.day_limit, at.spent_today)
+    if amount > inputs.choice.most_at_once:
+        amount, limit = inputs.choice.most_at_once, "largest_charge"
+    day_room = _room(inputs.choice.day_limit, inputs.spent_today)
     if day_room is not None and amount > day_room:
         amount, limit = day_room, "day"
-        until = datetimes.start_of_next_day(at.now, at.time_zone)
-    month_room = _room(at.choice.month_limit, at.spent_this_month)
+        until = datetimes.start_of_next_day(inputs.now, inputs.time_zone)
+    month_room = _room(inputs.choice.month_limit, inputs.spent_this_month)
     # Where both are used up, the month's still stands in the way tomorrow.
-    if month_room is not None and (amount > month_room or month_room < at.policy.payment_min):
+    if month_room is not None and (amount > month_room or month_room < inputs.policy.payment_min):
         amount, limit = min(amount, month_room), "month"
-        until = datetimes.start_of_next_month(at.now, at.time_zone)
+        until = datetimes.start_of_next_month(inputs.now, inputs.time_zone)
     return amount, limit, until
 
 
-def uncut_amount(at: Situation) -> int:
+def uncut_amount(inputs: PlanInput) -> int:
     """What the settings ask for, before any limit."""
-    choice = at.choice
+    choice = inputs.choice
     if choice.refill_mode is RefillMode.TARGET:
-        return max(cents_up((choice.target or 0) - at.balance), at.policy.payment_min)
+        return max(cents_up((choice.target or 0) - inputs.balance), inputs.policy.payment_min)
     return choice.refill_amount or 0
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base, columns, spelled
+from webapp.database.base import Base, select_columns, sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.record import REFERENCE_LENGTH
@@ -117,18 +117,18 @@ def held(session: Session, account: Account, now: datetime) -> Held:
     """One statement, and none for the many accounts that never hold anything."""
     if not account.open_holds:
         return NOTHING
-    count, amount = columns(session, _HELD, {"account_id": account.id, "now": now}).one()
+    count, amount = select_columns(session, _HELD, {"account_id": account.id, "now": now}).one()
     return Held(count, int(amount))
 
 
-def insist_on_open(hold: Hold, now: datetime) -> None:
+def require_open(hold: Hold, now: datetime) -> None:
     """Raises `Conflict`."""
     standing = hold.standing(now)
     if standing is not HoldState.OPEN:
         raise Conflict(f"The hold {hold.reference} is {standing}.", code="hold_over")
 
 
-def insist_on_countable(session: Session, account: Account, more: int, now: datetime) -> None:
+def require_countable(session: Session, account: Account, more: int, now: datetime) -> None:
     """Raises `Conflict`."""
     if held(session, account, now).amount + more > LARGEST_SUM:
         raise Conflict("That is more than can be held.", code="balance_out_of_range")
@@ -147,13 +147,13 @@ def end_with_usage(
         account.open_holds -= ended.rowcount
 
 
-def over(now: datetime) -> ColumnElement[bool]:
+def expired(now: datetime) -> ColumnElement[bool]:
     return and_(Hold.state == HoldState.OPEN, Hold.expires_at <= now)
 
 
 _HELD = select(func.count(), func.coalesce(func.sum(Hold.amount), 0)).where(
     Hold.account_id == bindparam("account_id"),
-    Hold.state == spelled(HoldState.OPEN),
+    Hold.state == sql_literal(HoldState.OPEN),
     Hold.expires_at > bindparam("now", type_=Hold.expires_at.type),
 )
 _END = (

@@ -103,7 +103,7 @@ def line_of(address: str) -> str:
     return str(ip_network((found, OF_ONE_LINE), strict=False))
 
 
-def wait(session: Session, counts: Iterable[Count], now: datetime) -> timedelta:
+def resets_in(session: Session, counts: Iterable[Count], now: datetime) -> timedelta:
     """Until none of them stands in the way; zero: now. The longest of the waits."""
     return max((_wait(session, count, now) for count in counts), default=timedelta(0))
 
@@ -122,18 +122,18 @@ def _wait(session: Session, count: Count, now: datetime) -> timedelta:
     return max(blocking + limit.span - now, timedelta(0)) if blocking else timedelta(0)
 
 
-def note(session: Session, counts: Iterable[Count], now: datetime) -> None:
+def hit(session: Session, counts: Iterable[Count], now: datetime) -> None:
     """One more try of each. What no limit looks back to any more goes with it."""
     session.execute(delete(Try).where(Try.at < now - KEPT))
     session.add_all(Try(key=count.key, at=now) for count in counts)
 
 
-def forgive(session: Session, counts: Iterable[Count]) -> None:
+def clear(session: Session, counts: Iterable[Count]) -> None:
     """As if there had been no try: it was the right person."""
     session.execute(delete(Try).where(Try.key.in_([count.key for count in counts])))
 
 
-def take_turns(session: Session, counts: Iterable[Count]) -> None:
+def lock(session: Session, counts: Iterable[Count]) -> None:
     """Who tries the same at once is counted one after the other. SQLite lets one write anyway."""
     if session.get_bind().dialect.name != "postgresql":
         return

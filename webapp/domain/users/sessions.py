@@ -104,7 +104,7 @@ def end_sessions(session: Session, user: User, *, keep: int | None = None) -> No
     session.execute(mine if keep is None else mine.where(UserSession.id != keep))
 
 
-def note_use(session: Session, session_id: int, address: str, now: datetime) -> None:
+def record_use(session: Session, session_id: int, address: str, now: datetime) -> None:
     noted = update(UserSession).where(UserSession.id == session_id)
     session.execute(noted.values(last_used_at=now, address=address))
 

@@ -11,7 +11,7 @@ from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.email_address import LENGTH, is_address
 from webapp.domain.shared.errors import NotFound
-from webapp.domain.shared.i18n import ENGLISH, N_, Tongue
+from webapp.domain.shared.i18n import ENGLISH, N_, Translator
 from webapp.domain.shared.texts import NAME_LENGTH
 from webapp.domain.shared.vault import Sealed
 
@@ -130,9 +130,9 @@ class User(Base):
         return sorted(accounts.values(), key=lambda account: (account.name.lower(), account.id))
 
     @property
-    def tongue(self) -> Tongue:
+    def translator(self) -> Translator:
         """Of mails that are theirs alone: their first account's."""
-        return next((account.tongue for account in self.accounts), ENGLISH)
+        return next((account.translator for account in self.accounts), ENGLISH)
 
     def owns(self, account_id: int) -> bool:
         return Role.OWNER in self.roles_in(account_id)

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.database.base import Base, announce
+from webapp.database.base import Base, notify_workers
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Conflict, Denied, NotFound
@@ -184,7 +184,7 @@ class Endpoint(Base):
     def resume(self) -> None:
         self.ended = self.ended_at = self.failing_since = None
 
-    def insist_on_rights(self, rights: Collection[Right]) -> None:
+    def require_rights(self, rights: Collection[Right]) -> None:
         """Raises `Denied`: only people who may choose its events may manage it (P1)."""
         if why := self.denial(rights):
             raise Denied(why)
@@ -304,10 +304,10 @@ def tell(
     if not account.has_webhooks:
         return
     chosen = [endpoint for endpoint in of_account(session, account.id) if endpoint.is_on]
-    owe(session, account.id, [one for one in chosen if kind in one.events], kind, data, now)
+    enqueue(session, account.id, [one for one in chosen if kind in one.events], kind, data, now)
 
 
-def owe(
+def enqueue(
     session: Session,
     account_id: int,
     endpoints: Sequence[Endpoint],
@@ -325,7 +325,7 @@ def owe(
     ]
     session.add_all(owed)
     session.flush()
-    announce(session)
+    notify_workers(session)
     return owed[-1]
 
 
@@ -352,7 +352,7 @@ def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delive
     return delivery
 
 
-def insist_on_room(session: Session, account_id: int) -> None:
+def require_room(session: Session, account_id: int) -> None:
     """Raises `Conflict`."""
     mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
     if (session.scalar(select(func.count()).select_from(Endpoint).where(mine)) or 0) >= MOST:
@@ -366,7 +366,7 @@ def note_who_is_told(session: Session, account: Account) -> None:
     account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
 
 
-def forget(session: Session, now: datetime) -> int:
+def delete_old_events(session: Session, now: datetime) -> int:
     """Events that are old and owed to nobody, with their deliveries; how many.
 
     The newest stays: SQLite gives the id of a row that was the last to the next one.

@@ -163,7 +163,7 @@ class WireRequest(Base):
             and self.rate == (None if rate is None else rate_text(rate))
         )
 
-    def insist_on_open(self) -> None:
+    def require_open(self) -> None:
         """Raises `Conflict` where it has ended."""
         if not self.is_open:
             name = STATE_NAMES[WireState(self.state)].lower()
@@ -218,7 +218,7 @@ def proof_bytes(session: Session, account_id: int) -> int:
     return int(session.scalar(sizes) or 0)
 
 
-def proofs_to_forget(session: Session, now: datetime, limit: int) -> list[WireProof]:
+def old_proofs(session: Session, now: datetime, limit: int) -> list[WireProof]:
     """Of requests that were cancelled long ago."""
     query = (
         select(WireProof)

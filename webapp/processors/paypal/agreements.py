@@ -10,7 +10,7 @@ from webapp.ports import (
     Declined,
     MethodGone,
     NeedsCustomer,
-    RefusedToLook,
+    RequestRejected,
     SavedAgreement,
     SavingAnswer,
     Unknown,
@@ -26,8 +26,8 @@ SETUPS = "/v3/vault/setup-tokens"
 
 OPEN = ("CREATED", "PAYER_ACTION_REQUIRED")
 
-NOT_BEGUN = RefusedToLook("Nothing is being saved under this reference")
-OTHER_METHOD = RefusedToLook("This key was used for another method")
+NOT_BEGUN = RequestRejected("Nothing is being saved under this reference")
+OTHER_METHOD = RequestRejected("This key was used for another method")
 
 
 class Agreements:
@@ -38,7 +38,7 @@ class Agreements:
         self._notes = notes
         self._base_url = base_url
 
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         back = self._base_url + return_to
         wallet = {
             # One payer may keep several accounts afloat.
@@ -71,7 +71,7 @@ class Agreements:
 
     def verify(
         self, key: str, reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         """Whether the agreement stands: PayPal can be asked no more for no amount."""
         kept = self._notes.read(f"verify/{key}")
         if kept is None:
@@ -131,7 +131,7 @@ class Agreements:
         choice = self._notes.keep(f"{reference}/choice", **wish)
         return Cancelled(instant(choice["given_up_at"])) if "given_up_at" in choice else None
 
-    def _read(self, reply: Reply) -> SavedAgreement | Unknown | RefusedToLook:
+    def _read(self, reply: Reply) -> SavedAgreement | Unknown | RequestRejected:
         if not reply.is_ok:
             return no_answer(reply)
         try:

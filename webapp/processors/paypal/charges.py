@@ -21,7 +21,7 @@ from webapp.ports import (
     MethodGone,
     NeedsCustomer,
     NotKnown,
-    RefusedToLook,
+    RequestRejected,
     Unknown,
 )
 from webapp.processors.paypal import amounts
@@ -36,7 +36,7 @@ TOKENS = "/v3/vault/payment-tokens"
 BUSY = ("ORDER_COMPLETION_IN_PROGRESS", "PREVIOUS_REQUEST_IN_PROGRESS", "DUPLICATE_INVOICE_ID")
 """Something was, or is being, taken: that has to be looked at first."""
 
-OTHER_REQUEST = RefusedToLook("This key was used for another request")
+OTHER_REQUEST = RequestRejected("This key was used for another request")
 
 
 class Charges:
@@ -51,7 +51,7 @@ class Charges:
         known = opened = self._notes.opened(request.key)
         if opened is None:
             made = self._open(request)
-            if isinstance(made, RefusedToLook):
+            if isinstance(made, RequestRejected):
                 return made
             opened = made
         if not opened.is_for(request):
@@ -81,17 +81,17 @@ class Charges:
         choice = self._notes.keep(f"{key}/choice", given_up_at=at.isoformat())
         return _given_up(choice) or self._told(opened)
 
-    def _open(self, request: ChargeRequest) -> Opened | RefusedToLook:
+    def _open(self, request: ChargeRequest) -> Opened | RequestRejected:
         """Whatever goes wrong here, nothing was taken."""
         amount = amounts.written(request.amount, request.currency)
         if amount is None:
-            return RefusedToLook(f"PayPal takes no such amount of {request.currency}")
+            return RequestRejected(f"PayPal takes no such amount of {request.currency}")
         unit = {"amount": amount, "custom_id": request.key, "invoice_id": request.key}
         wanted = {"intent": "CAPTURE", "purchase_units": [unit]}
         try:
             reply = self._client.post(ORDERS, wanted, request.key)
             if not reply.is_ok or "id" not in reply.body:
-                return RefusedToLook(str(reply))
+                return RequestRejected(str(reply))
             return self._notes.open(
                 Opened(
                     key=request.key,
@@ -111,7 +111,7 @@ class Charges:
             told = self._told(opened)
         except NoAnswer as error:
             return Unknown(str(error))
-        return Unknown(told.reason) if isinstance(told, RefusedToLook) else told
+        return Unknown(told.reason) if isinstance(told, RequestRejected) else told
 
     def _told(self, opened: Opened) -> Answer | NotKnown:
         """What the order, and what we have heard about it, say."""
@@ -170,7 +170,7 @@ class Charges:
         if self._client.get(f"{TOKENS}/{quote(opened.method, safe='')}").status == 404:
             return self._declined(opened, GONE, reply)
         # An order runs out after hours: then nothing was taken, and none will be.
-        return Cancelled(reply.at) if reply.status == 404 else RefusedToLook(str(reply))
+        return Cancelled(reply.at) if reply.status == 404 else RequestRejected(str(reply))
 
     def _declined(self, opened: Opened, code: str, reply: Reply) -> Declined | MethodGone:
         """Such an order can be captured again; this one is not."""

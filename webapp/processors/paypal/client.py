@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from webapp.clock import Clock
-from webapp.ports import RefusedToLook, Unknown
+from webapp.ports import RequestRejected, Unknown
 
 CONNECT, READ = 5.0, 30.0
 """Seconds. PayPal answers a capture within a few; a person waits for no longer."""
@@ -63,10 +63,10 @@ class Reply:
         return " ".join(part for part in parts if part)
 
 
-def no_answer(reply: Reply) -> Unknown | RefusedToLook:
+def no_answer(reply: Reply) -> Unknown | RequestRejected:
     """PayPal has failed over a request, is still busy with it, or did not want to look at it."""
     unknown = reply.status in (408, 409) or reply.status >= 500 or reply.is_ok
-    return Unknown(str(reply)) if unknown else RefusedToLook(str(reply))
+    return Unknown(str(reply)) if unknown else RequestRejected(str(reply))
 
 
 class Client:

@@ -23,7 +23,7 @@ from webapp.ports import (
     MethodGone,
     NeedsOperator,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     Settled,
     TakenBack,
@@ -105,7 +105,7 @@ SWITCH_ON = (
 class Trouble(Exception):
     """PayPal could not say; it delivers again."""
 
-    def __init__(self, answer: Unknown | RefusedToLook) -> None:
+    def __init__(self, answer: Unknown | RequestRejected) -> None:
         super().__init__(answer.reason)
         self.answer = answer
 
@@ -125,7 +125,7 @@ class Events:
 
     def open(
         self, body: bytes, headers: Mapping[str, str]
-    ) -> Event | Forged | Unknown | RefusedToLook:
+    ) -> Event | Forged | Unknown | RequestRejected:
         if not self._webhook_id:
             return Forged("PAYPAL_WEBHOOK_ID is not set, so no message can be checked")
         given = {name.upper(): value for name, value in headers.items()}
@@ -155,14 +155,14 @@ class Events:
             return Forged("PayPal has not signed it")
         return Event(id_, about)
 
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         span = {"start_time": _written(since), "end_time": _written(until)}
         try:
             return self._listed(urlencode({"page_size": PAGE, **span}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NoAnswer(f"PayPal listed events as we do not know them: {error!r}") from error
 
-    def _listed(self, query: str) -> Listed | Unknown | RefusedToLook:
+    def _listed(self, query: str) -> Listed | Unknown | RequestRejected:
         """PayPal names no order, and what the link to the next answer holds is its own."""
         found: list[dict[str, Any]] = []
         for _ in range(PAGES):
@@ -178,7 +178,7 @@ class Events:
                 return Listed([Event(str(one["id"]), _about(one)) for one in followed])
         return Listed((), is_whole=False)
 
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         what, _, id_ = event.about.partition(" ")
         look = {
             "capture": self._capture,
@@ -317,7 +317,7 @@ class Events:
 
     def _settled(self, key: str) -> Sequence[Happening]:
         answer = self._charges.ask(key)
-        if isinstance(answer, Unknown | RefusedToLook):
+        if isinstance(answer, Unknown | RequestRejected):
             raise Trouble(answer)
         return (Settled(key, answer),) if isinstance(answer, Paid | Declined | Cancelled) else ()
 

@@ -23,7 +23,7 @@ from webapp.ports import (
     NeedsCustomer,
     Notebook,
     NotKnown,
-    RefusedToLook,
+    RequestRejected,
     SavingAnswer,
     Unknown,
     Verified,
@@ -41,7 +41,7 @@ PEOPLE = {
 }
 """Where PayPal asks its customers, by the address of its programming interface."""
 
-NO_CARDS = RefusedToLook("PayPal takes no cards here")
+NO_CARDS = RequestRejected("PayPal takes no cards here")
 
 Asked = ParamSpec("Asked")
 Heard = TypeVar("Heard")
@@ -49,13 +49,13 @@ Heard = TypeVar("Heard")
 
 def answered(
     call: Callable[Asked, Heard],
-) -> Callable[Asked, Heard | Unknown | RefusedToLook]:
+) -> Callable[Asked, Heard | Unknown | RequestRejected]:
     @wraps(call)
-    def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Unknown | RefusedToLook:
+    def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Unknown | RequestRejected:
         try:
             return call(*args, **kwargs)
         except NotSent as error:
-            return RefusedToLook(str(error))
+            return RequestRejected(str(error))
         except NoAnswer as error:
             return Unknown(str(error))
         except CannotKeep as error:
@@ -93,14 +93,14 @@ class PayPal:
         self._charges = Charges(self._client, notes, base_url)
         self._events = Events(self._client, self._charges, clock, webhook_id)
 
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return NO_CARDS
 
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return NO_CARDS
 
     @answered
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         return self._agreements.link(account_id, return_to)
 
     @answered
@@ -126,21 +126,21 @@ class PayPal:
     @answered
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         return self._agreements.verify(key, method_reference)
 
     @answered
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
-    ) -> Event | Forged | Unknown | RefusedToLook:
+    ) -> Event | Forged | Unknown | RequestRejected:
         return self._events.open(body, headers)
 
     @answered
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         return self._events.happenings(event)
 
     @answered
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         return self._events.list_events(since, until)
 
     def check(self, webhook_url: str) -> Iterable[Finding]:

@@ -19,7 +19,7 @@ from webapp.ports import (
     Happening,
     MethodGone,
     NotKnown,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     Saved,
     SavingAnswer,
@@ -40,10 +40,10 @@ from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, Status, de
 from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 
 # What comes back instead of the bank's answer; nothing is booked, so nothing is known later.
-UNHEARD: dict[AnswerKind, Unknown | RefusedToLook] = {
+UNHEARD: dict[AnswerKind, Unknown | RequestRejected] = {
     AnswerKind.TIMEOUT_BEFORE_CHARGE: Unknown("The connection timed out"),
     AnswerKind.SERVER_ERROR: Unknown("The processor answered 500"),
-    AnswerKind.REFUSE_TO_LOOK: RefusedToLook("Too many requests; try again later"),
+    AnswerKind.REFUSE_TO_LOOK: RequestRejected("Too many requests; try again later"),
 }
 ANSWER_LOST = Unknown("The processor did not answer in time")
 
@@ -74,7 +74,7 @@ def or_else(
 
 DOWN = Unknown("The processor cannot use its books")
 
-BAD_RETURN = RefusedToLook("The address to return to must be a path on this host")
+BAD_RETURN = RequestRejected("The address to return to must be a path on this host")
 
 
 class PretendProcessor(ABC):
@@ -149,7 +149,7 @@ class PretendProcessor(ABC):
     @or_else(DOWN)
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         self._take(self._books.latency)
         outcome = self._bank(method_reference, customer_present=True)
         if outcome is None:
@@ -163,14 +163,14 @@ class PretendProcessor(ABC):
 
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
-    ) -> Event | Forged | Unknown | RefusedToLook:
+    ) -> Event | Forged | Unknown | RequestRejected:
         try:
             return self._books.afterwards.open(body, headers, self._clock.now())
         except sqlite3.Error:
             return DOWN
 
     @or_else(DOWN)
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         self._take(self._books.latency)
         subject, _, reference = event.about.partition(" ")
         if subject == "charge":
@@ -213,7 +213,7 @@ class PretendProcessor(ABC):
 
     def _ended(self, account_id: int, challenge: Challenge | None) -> SavingAnswer:
         if challenge is None:
-            return RefusedToLook("Nothing is being saved under this reference")
+            return RequestRejected("Nothing is being saved under this reference")
         if challenge.account_id != account_id:
             return WrongAccount(f"{challenge.id} was begun for account {challenge.account_id}")
         if challenge.state is ChallengeState.OPEN:
@@ -259,14 +259,14 @@ def is_way_back(return_to: str) -> bool:
     return not return_to or leads_here(return_to)
 
 
-def _objection(request: ChargeRequest) -> RefusedToLook | None:
+def _objection(request: ChargeRequest) -> RequestRejected | None:
     """What is wrong with the request itself, or nothing."""
     if not request.key:
-        return RefusedToLook("The idempotency key is missing")
+        return RequestRejected("The idempotency key is missing")
     if request.amount <= 0 or request.amount % money.CENT:
-        return RefusedToLook("The amount must be whole cents above zero")
+        return RequestRejected("The amount must be whole cents above zero")
     if not (
         request.currency.isascii() and request.currency.isalpha() and len(request.currency) == 3
     ):
-        return RefusedToLook("The currency must be three letters")
+        return RequestRejected("The currency must be three letters")
     return None if is_way_back(request.return_to) else BAD_RETURN

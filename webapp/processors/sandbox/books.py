@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from webapp.processors.sandbox.agreements import Agreements
-from webapp.processors.sandbox.challenge_answers import Desk
+from webapp.processors.sandbox.challenge_answers import ChallengeAnswers
 from webapp.processors.sandbox.charges import Charge, ChargeBook
-from webapp.processors.sandbox.refunds_and_disputes import Afterwards
+from webapp.processors.sandbox.refunds_and_disputes import RefundsAndDisputes
 from webapp.processors.sandbox.scripted_responses import (
     LONGEST,
     AnswerKind,
@@ -30,10 +30,10 @@ class SandboxBooks:
         self._store = Store(path)
         self.vault = Vault(self._store)
         self.agreements = Agreements(self._store)
-        self.desk = Desk(self._store, self.agreements)
+        self.desk = ChallengeAnswers(self._store, self.agreements)
         self.queue = AnswerQueue(self._store)
         self.book = ChargeBook(self._store)
-        self.afterwards = Afterwards(self._store, self.book)
+        self.afterwards = RefundsAndDisputes(self._store, self.book)
 
     def clock_offset(self) -> timedelta:
         """How far the product's clock is ahead of the wall clock. Cheap: read at every `now`."""

@@ -11,7 +11,7 @@ from webapp.processors.sandbox.store import Store
 from webapp.processors.sandbox.vault import admit, dismiss
 
 
-class Desk:
+class ChallengeAnswers:
     """Every verb gives the challenge as it is afterwards; None where there is none."""
 
     def __init__(self, store: Store, agreements: Agreements) -> None:

@@ -17,12 +17,12 @@ from webapp.ports import (
     Declined,
     NeedsCustomer,
     Paid,
-    RefusedToLook,
+    RequestRejected,
 )
 from webapp.processors.sandbox.challenges import ChallengeKind, address_of, begin
 from webapp.processors.sandbox.store import Store, read, written
 
-OTHER_REQUEST = RefusedToLook("This idempotency key was used for another request")
+OTHER_REQUEST = RequestRejected("This idempotency key was used for another request")
 
 
 class Status(StrEnum):

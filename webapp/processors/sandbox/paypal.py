@@ -9,7 +9,7 @@ from webapp.ports import (
     MethodGone,
     MethodUpdated,
     NeedsCustomer,
-    RefusedToLook,
+    RequestRejected,
     SavedAgreement,
     SavingAnswer,
     Unknown,
@@ -25,7 +25,7 @@ from webapp.processors.sandbox.base import (
 from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Outcome
 
-NO_CARDS = RefusedToLook("PayPal takes no cards here")
+NO_CARDS = RequestRejected("PayPal takes no cards here")
 
 
 class SandboxPayPal(PretendProcessor):
@@ -35,14 +35,14 @@ class SandboxPayPal(PretendProcessor):
     front = Front()
     saves = ChallengeKind.AGREEMENT
 
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return NO_CARDS
 
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return NO_CARDS
 
     @or_else(DOWN)
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         self._take(self._books.latency)
         if not is_way_back(return_to):
             return BAD_RETURN

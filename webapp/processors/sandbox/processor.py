@@ -9,7 +9,7 @@ from webapp.ports import (
     MethodGone,
     MethodUpdated,
     NeedsCustomer,
-    RefusedToLook,
+    RequestRejected,
     SavedCard,
     SavingAnswer,
     Unknown,
@@ -38,7 +38,7 @@ class SandboxProcessor(PretendProcessor):
     saves = ChallengeKind.CARD
 
     @or_else(DOWN)
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return {
             "setup": self._books.vault.form_for(holder.account_id),
             "countries": list(countries.names().items()),
@@ -53,7 +53,7 @@ class SandboxProcessor(PretendProcessor):
         now = self._clock.now()
         saved = self._books.vault.save(account_id, token, return_to, now)
         if saved is None:
-            return RefusedToLook("This card token is not known, was used, or is too old")
+            return RequestRejected("This card token is not known, was used, or is too old")
         if isinstance(saved, WrongAccount):
             return saved
         if isinstance(saved, Challenge):
@@ -61,8 +61,8 @@ class SandboxProcessor(PretendProcessor):
         # What the bank has refused comes without a reference.
         return saved.card if saved.card.reference else declined(saved.behaviour.code, now)
 
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
-        return RefusedToLook("Cards come from the card form")
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
+        return RequestRejected("Cards come from the card form")
 
     @or_else(False)
     def revoke(self, method_reference: str) -> bool:

@@ -51,7 +51,7 @@ class Delivery:
     headers: Mapping[str, str]
 
 
-class Afterwards:
+class RefundsAndDisputes:
     def __init__(self, store: Store, book: ChargeBook) -> None:
         self._store = store
         self._book = book

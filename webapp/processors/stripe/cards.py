@@ -15,7 +15,7 @@ from webapp.ports import (
     Holder,
     MethodGone,
     NeedsCustomer,
-    RefusedToLook,
+    RequestRejected,
     SavedCard,
     SavingAnswer,
     Unknown,
@@ -26,9 +26,9 @@ from webapp.processors.stripe import mapping
 from webapp.processors.stripe.client import fault, is_missing
 from webapp.processors.stripe.mapping import Told, id_of, instant
 
-NO_TOKEN = RefusedToLook("This card form is not known, or was not sent")
+NO_TOKEN = RequestRejected("This card form is not known, or was not sent")
 
-DETACHED = RefusedToLook("This card was removed from its customer at Stripe")
+DETACHED = RequestRejected("This card was removed from its customer at Stripe")
 
 ACCOUNT = "ballast_account"
 """In the metadata of a customer and of a SetupIntent: the account it was made for (M14)."""
@@ -39,7 +39,7 @@ class Cards:
         self._client = client
         self._clock = clock
 
-    def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RefusedToLook:
+    def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RequestRejected:
         """A SetupIntent for one card, of the account's own customer."""
         known = [customer for customer, _ in map(mapping.parts_of, holder.references) if customer]
         try:
@@ -81,7 +81,7 @@ class Cards:
 
     def verify(
         self, key: str, reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         """The bank is asked for no amount, as if the card was added again."""
         customer, method = mapping.parts_of(reference)
         if not customer:
@@ -130,7 +130,7 @@ class Cards:
 
     def why_refused(
         self, reference: str, error: InvalidRequestError
-    ) -> MethodGone | Unknown | RefusedToLook:
+    ) -> MethodGone | Unknown | RequestRejected:
         """A request with this method was invalid: the method is gone (M13), or we are wrong (L8).
 
         The error does not tell: for a detached card Stripe names neither a parameter nor a code.

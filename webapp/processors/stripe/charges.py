@@ -18,7 +18,7 @@ from webapp.ports import (
     NeedsCustomer,
     NotKnown,
     Paid,
-    RefusedToLook,
+    RequestRejected,
     Unknown,
 )
 from webapp.processors.stripe import mapping
@@ -26,7 +26,7 @@ from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.client import fault
 from webapp.processors.stripe.mapping import ATTEMPT, FAILED_AT, PRESENT, Told, id_of, instant
 
-OTHER_REQUEST = RefusedToLook("This idempotency key was used for another request")
+OTHER_REQUEST = RequestRejected("This idempotency key was used for another request")
 
 REMEMBERED = 1_000
 """Keys whose PaymentIntent this process has seen."""
@@ -49,7 +49,7 @@ class Charges:
         customer, method = mapping.parts_of(request.method_reference)
         unit = mapping.smallest_unit(request.currency)
         if not request.key or request.amount <= 0 or request.amount % unit:
-            return RefusedToLook("The amount must be whole cents above zero, under a key")
+            return RequestRejected("The amount must be whole cents above zero, under a key")
         if not customer:
             return MethodGone(request.method_reference, self._clock.now())
         wished: PaymentIntentCreateParams = {

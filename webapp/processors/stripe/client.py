@@ -13,7 +13,7 @@ from stripe import (
 )
 from stripe import PermissionError as NotPermitted
 
-from webapp.ports import RefusedToLook, Unknown
+from webapp.ports import RequestRejected, Unknown
 
 API_VERSION = "2026-10-28.endive"
 """What the objects in this folder look like; a newer one is a change here, and tried first."""
@@ -36,13 +36,13 @@ def connect(secret_key: str, api_base: str, patience: float = ANSWER) -> StripeC
     )
 
 
-def fault(error: StripeError) -> Unknown | RefusedToLook:
+def fault(error: StripeError) -> Unknown | RequestRejected:
     """What an error says of the request: not looked at, or nobody knows."""
     words = str(error.user_message or type(error).__name__)
     if isinstance(error, RateLimitError | AuthenticationError | NotPermitted):
-        return RefusedToLook(words)
+        return RequestRejected(words)
     if isinstance(error, InvalidRequestError):
-        return RefusedToLook(words)
+        return RequestRejected(words)
     if isinstance(error, APIError) and error.http_status == IN_USE:
         return Unknown("Stripe is still working on the same request")
     return Unknown(words)

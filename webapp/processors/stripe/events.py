@@ -16,7 +16,7 @@ from webapp.ports import (
     MethodGone,
     MethodUpdated,
     NeedsOperator,
-    RefusedToLook,
+    RequestRejected,
     Reversed,
     Settled,
     TakenBack,
@@ -57,7 +57,7 @@ FOLLOWED = (*PAYMENTS, *REFUNDS, *DISPUTES, *METHODS, "charge.refunded")
 KEEPS = timedelta(days=30)
 """So long Stripe lists an event."""
 
-OTHER_KEY = RefusedToLook("STRIPE_SECRET_KEY belongs to another Stripe account than this event")
+OTHER_KEY = RequestRejected("STRIPE_SECRET_KEY belongs to another Stripe account than this event")
 
 PAGE, PAGES = 100, 10
 """Events in one answer, and answers for one span of time."""
@@ -88,7 +88,7 @@ class Events:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             return Forged(f"It is no event: {type(error).__name__}")
 
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         """Stripe lists the newest first."""
         asked: EventListParams = {
             "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
@@ -107,7 +107,7 @@ class Events:
             return fault(error)
         return Listed((), is_whole=False)
 
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         kind, name, created = event.about.split(" ")
         try:
             if kind in PAYMENTS:
@@ -128,7 +128,7 @@ class Events:
             return self._missing(event) if is_missing(error) else fault(error)
         return ()
 
-    def _missing(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    def _missing(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         """What the event is about is not there. Where the event is not there either, our key
         belongs to another Stripe account: then the event is not taken, and comes again.
         """

@@ -19,7 +19,7 @@ from webapp.ports import (
     MethodGone,
     NeedsCustomer,
     NotKnown,
-    RefusedToLook,
+    RequestRejected,
     SavingAnswer,
     Unknown,
     Verified,
@@ -29,7 +29,7 @@ from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.check import check
 from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import KEEPS, Events
-from webapp.processors.stripe.safe_response import readable
+from webapp.processors.stripe.safe_response import safe_response
 
 # Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
 SOURCES = {
@@ -73,41 +73,41 @@ class StripeProcessor:
             token="setup_intent",
         )
 
-    @readable
-    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RefusedToLook:
+    @safe_response
+    def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
         return self._cards.open_form(holder)
 
-    @readable
+    @safe_response
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
         return self._cards.saving(account_id, token)
 
-    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RefusedToLook:
-        return RefusedToLook("Cards come from the card form")
+    def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
+        return RequestRejected("Cards come from the card form")
 
-    @readable
+    @safe_response
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
         return self._cards.saving(account_id, reference)
 
-    @readable
+    @safe_response
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
         return self._cards.cancel_saving(account_id, reference)
 
-    @readable
+    @safe_response
     def charge(self, request: ChargeRequest) -> Answer:
         return self._charges.charge(request)
 
-    @readable
+    @safe_response
     def ask(self, key: str) -> Answer | NotKnown:
         return self._charges.ask(key)
 
-    @readable
+    @safe_response
     def cancel(self, key: str) -> Answer | NotKnown:
         return self._charges.cancel(key)
 
-    @readable
+    @safe_response
     def verify(
         self, key: str, method_reference: str
-    ) -> Verified | Declined | Unknown | RefusedToLook | MethodGone:
+    ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
         return self._cards.verify(key, method_reference)
 
     def revoke(self, method_reference: str) -> bool:
@@ -119,12 +119,12 @@ class StripeProcessor:
     def open_event(self, body: bytes, headers: Mapping[str, str]) -> Event | Forged:
         return self._events.open(body, headers)
 
-    @readable
-    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RefusedToLook:
+    @safe_response
+    def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
         return self._events.happenings(event)
 
-    @readable
-    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RefusedToLook:
+    @safe_response
+    def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
         return self._events.list_events(since, until)
 
 

@@ -15,7 +15,7 @@ Heard = TypeVar("Heard")
 UNREADABLE = Unknown("Stripe's answer could not be read")
 
 
-def readable(call: Callable[Asked, Heard]) -> Callable[Asked, Heard | Unknown]:
+def safe_response(call: Callable[Asked, Heard]) -> Callable[Asked, Heard | Unknown]:
     """An object of another shape than the pinned version has may have taken money all the same."""
 
     @wraps(call)

@@ -15,7 +15,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.explanations import Words, timeline_line, what_happens_next
-from webapp.domain.top_ups.top_up import Situation
+from webapp.domain.top_ups.top_up import PlanInput
 from webapp.reads.payments.named_payments import Named, payments_of_attempts
 
 PAGE = 50
@@ -201,11 +201,11 @@ def read_activity(
     found = session.scalars(query.order_by(Decision.id.desc()).limit(PAGE + 1)).all()
     shown = found[:PAGE]
     days = groupby(shown, lambda line: _day(line.first_at, zone, now))
-    at = top_ups.gather(session, account, now, policy)
+    inputs = top_ups.gather(session, account, now, policy)
     named = payments_of_attempts(session, [line.attempt_id for line in shown])
     return ActivityScreen(
-        why=_why(account, at),
-        now=what_happens_next(at, account.show),
+        why=_why(account, inputs),
+        now=what_happens_next(inputs, account.show),
         filters=filters,
         days=tuple(
             ActivityDay(name, tuple(_line(line, named, zone, now) for line in lines))
@@ -225,13 +225,16 @@ def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[b
         yield Decision.first_at < datetimes.midnight(filters.last + timedelta(days=1), zone)
 
 
-def _why(account: Account, at: Situation) -> str:
+def _why(account: Account, inputs: PlanInput) -> str:
     """The planner's answer to this very moment, which "What happens next" looks beyond."""
-    plan = top_ups.plan(at)
+    plan = top_ups.plan(inputs)
     if plan.code is Code.ABOVE_THRESHOLD:
-        balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
+        balance, threshold = (
+            account.show(inputs.balance),
+            account.show(inputs.choice.threshold or 0),
+        )
         return f"The balance, {balance}, is not below the threshold, {threshold}."
-    return timeline_line(at, plan, account.show)
+    return timeline_line(inputs, plan, account.show)
 
 
 def _day(at: datetime, zone: str, now: datetime) -> str:

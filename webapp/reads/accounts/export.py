@@ -24,9 +24,8 @@ from webapp.domain.api_keys.api_key import ApiKey
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment
-from webapp.domain.shared.csv_safety import harmless
+from webapp.domain.payments.payment import Attempt, Payment
+from webapp.domain.shared.csv_safety import escape_formula
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.money import decimal_text
 from webapp.domain.top_ups.settings import LowBalanceSettings
@@ -187,8 +186,8 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | dict):
-        return harmless(json.dumps(value, ensure_ascii=False))
-    return harmless(str(value))
+        return escape_formula(json.dumps(value, ensure_ascii=False))
+    return escape_formula(str(value))
 
 
 def _as_json(session: Session, each: _List) -> Iterator[str]:

@@ -14,11 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.shared import datetimes, money
 from webapp.domain.top_ups.settings import Choice
 from webapp.reads.ledger.balance_history import BalanceHistory, read_history
-from webapp.reads.top_ups.runway import pace_instants, read_pace, runway_words
+from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runway_words
 
 SPANS = (30, 90, 365)
 """Calendar days, today included."""
@@ -65,7 +68,7 @@ class Span:
         """Some in each day, and its end among them."""
         today = _samples(self.days, self.starts[-1], self.now)
         # How fast it is used must be known exactly.
-        return sorted([*self.past, *today, *pace_instants(self.now)[:-1]])
+        return sorted([*self.past, *today, *burn_rate_instants(self.now)[:-1]])
 
 
 @lru_cache(maxsize=64)
@@ -178,7 +181,7 @@ def read_chart(
         .order_by(Attempt.started_at.desc())
         .limit(MARKS)
     ).all()[::-1]
-    pace = read_pace(session, account, history, now)
+    pace = read_burn_rate(session, account, history, now)
     chart = replace(
         draw_chart(account, history, choice, span, failed),
         runway=runway_words(session, account, choice, pace, now),

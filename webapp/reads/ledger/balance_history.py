@@ -15,10 +15,10 @@ from typing import NamedTuple
 from sqlalchemy import JSON, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from webapp.database.base import columns, spelled, stored
+from webapp.database.base import select_columns, sql_literal, sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 
 FEW = 200
 """Entries; more than any picture of ours can tell apart."""
@@ -109,11 +109,11 @@ def read_history(
     At most so many credits are then kept, the newest.
     """
     span = {"account_id": account.id, "start": start}
-    count, opening = columns(session, _SPAN, span).one()
+    count, opening = select_columns(session, _SPAN, span).one()
     if count > FEW:
         movements = _thinned(session, account.id, start, samples, most_credits)
     else:
-        movements = tuple(_movement(*row) for row in columns(session, _ENTRIES, span))
+        movements = tuple(_movement(*row) for row in select_columns(session, _ENTRIES, span))
     if opening is None:
         opening = account.balance
     begins = opening == 0 and not _has_entries_before(session, account.id, start)
@@ -135,7 +135,7 @@ _CREDITS = (
     .where(
         LedgerEntry.account_id == bindparam("account_id"),
         LedgerEntry.posted_at >= bindparam("start"),
-        LedgerEntry.amount > spelled(0),
+        LedgerEntry.amount > sql_literal(0),
     )
     .order_by(LedgerEntry.posted_at.desc())
     .limit(bindparam("credits"))
@@ -168,7 +168,7 @@ _SAMPLES = {
 }
 
 
-_in_words = lru_cache(maxsize=1024)(stored)
+_in_words = lru_cache(maxsize=1024)(sqlite_timestamp)
 """Nearly all instants of a chart are the same until midnight."""
 
 
@@ -184,7 +184,7 @@ def _thinned(
     connection = session.connection()
     samples = connection.execute(_SAMPLES[connection.dialect.name], asked).scalar_one()
     bounds = {"start": start, "credits": most_credits}
-    movements = [_movement(*row) for row in columns(session, _CREDITS, account | bounds)]
+    movements = [_movement(*row) for row in select_columns(session, _CREDITS, account | bounds)]
     # After the credits, because a sample tells where its whole instant has led.
     movements += [
         Movement(instant, balance)

@@ -14,11 +14,16 @@ from sqlalchemy.orm import Session, aliased
 from webapp.database.base import Base
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.payments.attempts import Attempt, AttemptState
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.payments.reversals import EXCESS, SAME_MONEY, Reversal
 from webapp.domain.payments.reversals import KINDS as REVERSAL_KINDS
-from webapp.domain.payments.unmatched_events import Evidence
+from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.shared.money import CENT, decimal_text
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import TakenBackState
@@ -284,14 +289,14 @@ def _reversals(session: Session) -> Iterator[Difference]:
     """
     debit, credit = aliased(Payment), aliased(Payment)
     rows = session.execute(
-        select(Reversal, debit, credit, Evidence.amount)
+        select(Reversal, debit, credit, UnmatchedEvent.amount)
         .outerjoin(debit, debit.id == Reversal.debit_id)
         .outerjoin(credit, credit.id == Reversal.credit_id)
         .outerjoin(
-            Evidence,
+            UnmatchedEvent,
             and_(
-                Evidence.processor == Reversal.processor,
-                Evidence.reference.in_(
+                UnmatchedEvent.processor == Reversal.processor,
+                UnmatchedEvent.reference.in_(
                     (Reversal.reference + EXCESS, Reversal.reference + SAME_MONEY)
                 ),
             ),

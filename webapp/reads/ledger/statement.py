@@ -14,7 +14,7 @@ from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes, money
 from webapp.reads.ledger.months import Month
 from webapp.reads.payments.named_payments import Named, payments_of_attempts
-from webapp.reads.usage.holds import read_standing
+from webapp.reads.usage.holds import read_hold_summary
 
 PAGE = 100
 BATCH = 1000
@@ -116,7 +116,7 @@ def read_statement(
     newest = query.order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
     found = session.scalars(newest.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    standing = read_standing(session, account, now)
+    standing = read_hold_summary(session, account, now)
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.posted_at, zone, now))
     named = payments_of_attempts(session, [entry.attempt_id for entry in shown])
     return StatementScreen(

@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.payment_methods.declines import BANK, FUNDS
-from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    PaymentKind,
+)
 from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.money import MICROS
@@ -21,7 +24,7 @@ def read_sample(mailer: Mailer, kind: NoticeKind, account: Account, now: datetim
 
 
 def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, object]:
-    _, at = account.tongue.gettext, account.mailed(now, now)
+    _, at = account.translator.gettext, account.mailed(now, now)
     hundred, balance = account.show(100 * MICROS), account.show(149_200_000)
     what_next = _(
         "When your balance falls below %(threshold)s, we’ll charge %(amount)s to %(method)s; "

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import payment_method as payment_methods
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.policy import Policy

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
 from webapp.reads.operator import ZONE
 
@@ -34,7 +34,7 @@ class AttemptLine:
 
 def read_undecided(session: Session, now: datetime) -> tuple[AttemptLine, ...]:
     """Attempts that only an operator can settle (L9, L10), the oldest first."""
-    waiting = attempts.awaiting_operator(session)
+    waiting = queries.awaiting_operator(session)
     return tuple(line_of(session.get_one(Account, a.account_id), a, now) for a in waiting)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnExpressionArgument, func, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.notifications.outbox import Notice, NoticeState
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.wires.wire import OPEN_STATES, WireRequest
 
 

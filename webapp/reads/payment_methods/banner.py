@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import charged_by, reordered, resumed, with_method
-from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.payment_methods.method_rows import joined_ids
 
 
@@ -50,58 +50,60 @@ WANTED = (
 """Refills are wanted, and cannot be made."""
 
 
-def read_banner(account: Account, at: Situation, plan: Plan) -> Banner | None:
+def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | None:
     """None while automatic payments go their way, or are not wanted.
 
     `plan` is the planner's answer to `at.just_below()`.
     """
     if plan.code is Code.WAITING:
-        plan = top_ups.plan(at.at_rest().just_below())
+        plan = top_ups.plan(inputs.at_rest().just_below())
         if plan.code in WANTED:
             return None  # what is being charged may succeed
-    if plan.code is Code.PAUSED and not at.paused:
+    if plan.code is Code.PAUSED and not inputs.paused:
         return None  # the burst breaker would stop a fourth charge; nothing is paused yet
     if plan.code is Code.PAUSED:
-        return _paused(account, at)
-    if at.is_below and (plan.code in WANTED or (plan.code is Code.NO_METHOD and not at.methods)):
-        return _cannot_be_charged(account, at, plan)
+        return _paused(account, inputs)
+    if inputs.is_below and (
+        plan.code in WANTED or (plan.code is Code.NO_METHOD and not inputs.methods)
+    ):
+        return _cannot_be_charged(account, inputs, plan)
     if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
-        return _switched_off(account, at, plan)
+        return _switched_off(account, inputs, plan)
     return None
 
 
-def _paused(account: Account, at: Situation) -> Banner:
-    if at.paused_by_operator:
+def _paused(account: Account, inputs: PlanInput) -> Banner:
+    if inputs.paused_by_operator:
         text = "Your provider has paused them. Nothing will be charged until they are resumed."
         return Banner(PAUSED, text)
     text = (
         "A dispute was lost. Resume automatic payments when you want them to continue."
-        if at.paused_by_dispute
+        if inputs.paused_by_dispute
         else "A fourth refill within 10 minutes was due. "
         "Check your usage, then resume automatic payments."
     )
-    charge = charged_by(at, resumed(at))
+    charge = charged_by(inputs, resumed(inputs))
     if charge is None:
         return Banner(PAUSED, text, resume_label="Resume automatic payments")
     amount = account.show(charge.amount)
     text += (
-        f" Your balance is {account.show(at.balance)}, below {account.show(charge.threshold)}, "
+        f" Your balance is {account.show(inputs.balance)}, below {account.show(charge.threshold)}, "
         f"so resuming charges {amount} to {charge.method} now."
     )
     return Banner(PAUSED, text, amount, resume_label=f"Resume and charge {amount}")
 
 
-def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
+def _switched_off(account: Account, inputs: PlanInput, plan: Plan) -> Banner:
     """T5: by the customer's own choice."""
-    balance, threshold = account.show(at.balance), account.show(at.choice.threshold or 0)
-    if at.is_below:
+    balance, threshold = account.show(inputs.balance), account.show(inputs.choice.threshold or 0)
+    if inputs.is_below:
         state = f"Your balance is {balance}, below {threshold}."
     else:
         state = f"Nothing will be charged when your balance of {balance} falls below {threshold}."
-    if not at.methods:
+    if not inputs.methods:
         return Banner(SWITCHED_OFF, f"No payment method is saved. {state}")
-    primary = at.methods[0]
-    turned_on = charged_by(at, with_method(at, primary.id, auto_charge=True))
+    primary = inputs.methods[0]
+    turned_on = charged_by(inputs, with_method(inputs, primary.id, auto_charge=True))
     banner = Banner(
         SWITCHED_OFF,
         f"Auto-charge is off for {primary.label}, your primary method. {state}",
@@ -112,11 +114,11 @@ def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
     )
     if plan.code is Code.NO_METHOD:
         return replace(banner, text=f"No payment method has auto-charge on. {state}")
-    heir = next(iter(top_ups.chargeable(at)), None)
+    heir = next(iter(top_ups.chargeable(inputs)), None)
     if heir is None:
         return banner
-    order = [heir, *(m for m in at.methods if m is not heir)]
-    moved = charged_by(at, reordered(at, [method.id for method in order]))
+    order = [heir, *(m for m in inputs.methods if m is not heir)]
+    moved = charged_by(inputs, reordered(inputs, [method.id for method in order]))
     return replace(
         banner,
         make_primary_label=f"Make {heir.label} primary"
@@ -125,20 +127,20 @@ def _switched_off(account: Account, at: Situation, plan: Plan) -> Banner:
     )
 
 
-def _cannot_be_charged(account: Account, at: Situation, plan: Plan) -> Banner:
+def _cannot_be_charged(account: Account, inputs: PlanInput, plan: Plan) -> Banner:
     """The balance is below the threshold, and no charge will change that."""
     offer = next(
         (
             (method, charge)
-            for method in at.methods
+            for method in inputs.methods
             if not method.auto_charge
-            and (charge := charged_by(at, with_method(at, method.id, auto_charge=True)))
+            and (charge := charged_by(inputs, with_method(inputs, method.id, auto_charge=True)))
         ),
         None,
     )
-    balance = account.show(at.balance)
-    text = f"Your balance is {balance}. {_cause(account, at, plan)}"
-    banner = Banner(_title(at, plan), text, balance, "bad", offers_funds=bool(at.methods))
+    balance = account.show(inputs.balance)
+    text = f"Your balance is {balance}. {_cause(account, inputs, plan)}"
+    banner = Banner(_title(inputs, plan), text, balance, "bad", offers_funds=bool(inputs.methods))
     if offer is None:
         return banner
     method, charge = offer
@@ -150,24 +152,24 @@ def _cannot_be_charged(account: Account, at: Situation, plan: Plan) -> Banner:
     )
 
 
-def _title(at: Situation, plan: Plan) -> str:
+def _title(inputs: PlanInput, plan: Plan) -> str:
     if plan.until is None:
         return "No method can be charged"
-    until = datetimes.when(plan.until, at.time_zone, at.now)
+    until = datetimes.when(plan.until, inputs.time_zone, inputs.now)
     if plan.code is Code.CAP_REACHED:
         return f"Nothing more can be charged until {until}"
     return f"No method can be charged until {until}"
 
 
-def _cause(account: Account, at: Situation, plan: Plan) -> str:
+def _cause(account: Account, inputs: PlanInput, plan: Plan) -> str:
     match plan.code:
         case Code.NO_METHOD:
             return "No payment method is saved."
         case Code.CAP_REACHED if plan.limit == "month":
-            limit = account.show(at.choice.month_limit or 0)
+            limit = account.show(inputs.choice.month_limit or 0)
             return f"Automatic payments have reached your monthly limit of {limit}."
         case Code.CAP_REACHED:
-            limit = account.show(at.choice.day_limit or 0)
+            limit = account.show(inputs.choice.day_limit or 0)
             return f"Automatic payments have reached your daily limit of {limit}."
         case Code.SETTINGS_OUT_OF_BOUNDS:
             return (
@@ -175,14 +177,14 @@ def _cause(account: Account, at: Situation, plan: Plan) -> str:
             )
         case Code.SWITCHED_OFF:
             return "Your provider has switched automatic payments off."
-    return _out_of_use([method for method in at.methods if method.auto_charge], at)
+    return _out_of_use([method for method in inputs.methods if method.auto_charge], inputs)
 
 
-def _out_of_use(methods: list[PaymentMethod], at: Situation) -> str:
+def _out_of_use(methods: list[PaymentMethod], inputs: PlanInput) -> str:
     """ "Both methods with auto-charge are suspended."."""
-    states = {method.obstacle(at.now) for method in methods}
-    word = {Standing.SUSPENDED: "suspended", Standing.EXPIRED: "expired"}
-    state = word.get(next(iter(states)) or Standing.READY) if len(states) == 1 else None
+    states = {method.obstacle(inputs.now) for method in methods}
+    word = {MethodStatus.SUSPENDED: "suspended", MethodStatus.EXPIRED: "expired"}
+    state = word.get(next(iter(states)) or MethodStatus.READY) if len(states) == 1 else None
     if len(methods) == 1:
         verb = "has expired" if state == "expired" else f"is {state or 'out of use'}"
         return f"{methods[0].label}, the only method with auto-charge, {verb}."

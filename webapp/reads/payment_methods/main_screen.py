@@ -13,14 +13,14 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.settings import LowBalanceSettings
-from webapp.domain.top_ups.top_up import Situation
+from webapp.domain.top_ups.top_up import PlanInput
 from webapp.reads.ledger.balance_chart import BalanceChart, Span, draw_chart
 from webapp.reads.ledger.balance_history import read_history
 from webapp.reads.ledger.balance_pill import BalancePill, draw_balance
 from webapp.reads.payment_methods.banner import Banner, read_banner
 from webapp.reads.payment_methods.method_rows import MethodRow, RowMessage, joined_ids, read_rows
 from webapp.reads.payments.failed_payments import FailedPayment, read_failed_payments
-from webapp.reads.top_ups.runway import read_pace
+from webapp.reads.top_ups.runway import read_burn_rate
 from webapp.reads.top_ups.settings_panel import SettingsPanel, read_settings
 from webapp.reads.top_ups.what_happens_next import NextPanel, read_next
 
@@ -120,33 +120,35 @@ def read_screen(
     reads it has confirmed their email address.
     """
     account = Account.with_settings(session, account_id)
-    at = top_ups.gather(session, account, now, policy)
-    forecast = at.just_below()
+    inputs = top_ups.gather(session, account, now, policy)
+    forecast = inputs.just_below()
     plan = top_ups.plan(forecast)
     settings = LowBalanceSettings.of(session, account_id)
     span = Span.of(30, account, now)
     history = read_history(session, account, span.start, span.samples)
-    pace = read_pace(session, account, history, now)
+    pace = read_burn_rate(session, account, history, now)
     failed = read_failed_payments(session, account, now)
     return PaymentMethodsScreen(
-        methods=read_rows(session, account, at, plan, failed, messages or {}, fresh),
-        seen=joined_ids(at.methods),
-        banner=read_banner(account, at, plan),
-        getting_started=None if at.methods else _getting_started(at, is_confirmed=is_confirmed),
-        next=read_next(session, account, at, plan, pace),
+        methods=read_rows(session, account, inputs, plan, failed, messages or {}, fresh),
+        seen=joined_ids(inputs.methods),
+        banner=read_banner(account, inputs, plan),
+        getting_started=None
+        if inputs.methods
+        else _getting_started(inputs, is_confirmed=is_confirmed),
+        next=read_next(session, account, inputs, plan, pace),
         failed=failed,
-        settings=read_settings(session, account, at, pace),
-        chart=draw_chart(account, history, at.choice, span),
+        settings=read_settings(session, account, inputs, pace),
+        chart=draw_chart(account, history, inputs.choice, span),
         balance=draw_balance(account, settings, history, now),
         offers_paypal=has_paypal and account.paypal_allowed,
         revision=account.revision,
     )
 
 
-def _getting_started(at: Situation, *, is_confirmed: bool) -> GettingStarted:
+def _getting_started(inputs: PlanInput, *, is_confirmed: bool) -> GettingStarted:
     return GettingStarted(
         email=GettingStartedStep(done=is_confirmed, available=True),
-        card=GettingStartedStep(done=bool(at.methods), available=is_confirmed),
-        refill=GettingStartedStep(done=at.choice.refill_on, available=bool(at.methods)),
-        notification=GettingStartedStep(done=at.choice.notification_on, available=True),
+        card=GettingStartedStep(done=bool(inputs.methods), available=is_confirmed),
+        refill=GettingStartedStep(done=inputs.choice.refill_on, available=bool(inputs.methods)),
+        notification=GettingStartedStep(done=inputs.choice.notification_on, available=True),
     )

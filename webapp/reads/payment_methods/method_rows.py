@@ -11,13 +11,14 @@ from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import (
     EXPIRY_BADGE,
     MethodKind,
+    MethodStatus,
     PaymentMethod,
-    Standing,
 )
-from webapp.domain.payments.attempts import AttemptState, open_attempt_with
+from webapp.domain.payments.payment import AttemptState
+from webapp.domain.payments.queries import open_attempt_with
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups.charge_now import charged_by, reordered, with_method
-from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.payments.failed_payments import FailedPayment, last_failure
 
 
@@ -97,63 +98,63 @@ def _exchanged(ids: Sequence[str], upper: int) -> str:
 def read_rows(
     session: Session,
     account: Account,
-    at: Situation,
+    inputs: PlanInput,
     plan: Plan,
     failed: Sequence[FailedPayment],
     messages: Mapping[int, RowMessage],
     fresh: int | None,
 ) -> tuple[MethodRow, ...]:
-    rows, ids = [], [str(method.id) for method in at.methods]
-    charges = [_charge_if_first(account, method, at) for method in at.methods]
-    for index, method in enumerate(at.methods):
-        trouble, icon = _trouble(method, at)
-        retry = last_failure(session, method.id, failed) if _is_out_of_use(method, at) else None
-        status, tone = _under_way(account, method, at) or _status(method, at, plan)
+    rows, ids = [], [str(method.id) for method in inputs.methods]
+    charges = [_charge_if_first(account, method, inputs) for method in inputs.methods]
+    for index, method in enumerate(inputs.methods):
+        trouble, icon = _trouble(method, inputs)
+        retry = last_failure(session, method.id, failed) if _is_out_of_use(method, inputs) else None
+        status, tone = _under_way(account, method, inputs) or _status(method, inputs, plan)
         rows.append(
             MethodRow(
                 id=method.id,
                 position=index + 1,
                 name=method.label,
                 brand=method.chip,
-                detail=_detail(method, at),
-                badge=_badge(method, at),
+                detail=_detail(method, inputs),
+                badge=_badge(method, inputs),
                 trouble=trouble,
                 trouble_icon=icon,
                 status="" if retry else status,
                 status_tone=tone,
                 auto_charge=method.auto_charge,
                 is_primary=index == 0,
-                is_last=index == len(at.methods) - 1,
+                is_last=index == len(inputs.methods) - 1,
                 retry_attempt_id=retry,
                 order_up=_exchanged(ids, index - 1),
                 order_down=_exchanged(ids, index),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
-                charge_hint=_charge_hint(account, method, at),
+                charge_hint=_charge_hint(account, method, inputs),
                 charge_if_first=charges[index],
                 up_charges=_order_charges("First place", charges[1]) if index == 1 else "",
                 down_charges=_order_charges("This order", charges[1])
                 if index == 0 and len(charges) > 1
                 else "",
-                is_retrying=_is_out_of_use(method, at) and _is_open(session, method, at),
+                is_retrying=_is_out_of_use(method, inputs) and _is_open(session, method, inputs),
             )
         )
     return tuple(rows)
 
 
-def _charge_hint(account: Account, method: PaymentMethod, at: Situation) -> str:
+def _charge_hint(account: Account, method: PaymentMethod, inputs: PlanInput) -> str:
     if method.auto_charge:
         return ""
-    charge = charged_by(at, with_method(at, method.id, auto_charge=True))
+    charge = charged_by(inputs, with_method(inputs, method.id, auto_charge=True))
     return f"Turning this on charges {account.show(charge.amount)} now." if charge else ""
 
 
-def _charge_if_first(account: Account, method: PaymentMethod, at: Situation) -> str:
+def _charge_if_first(account: Account, method: PaymentMethod, inputs: PlanInput) -> str:
     """A new order charges only by what it puts first (T5)."""
-    if not at.is_below or method is at.methods[0]:
+    if not inputs.is_below or method is inputs.methods[0]:
         return ""
-    order = [method.id, *(other.id for other in at.methods if other is not method)]
-    charge = charged_by(at, reordered(at, order))
+    order = [method.id, *(other.id for other in inputs.methods if other is not method)]
+    charge = charged_by(inputs, reordered(inputs, order))
     return account.show(charge.amount) if charge else ""
 
 
@@ -161,34 +162,40 @@ def _order_charges(place: str, amount: str) -> str:
     return f"{place} charges {amount} now" if amount else ""
 
 
-def _is_open(session: Session, method: PaymentMethod, at: Situation) -> bool:
+def _is_open(session: Session, method: PaymentMethod, inputs: PlanInput) -> bool:
     """With the processor; a challenge that the customer walked away from does not hinder Retry."""
-    if at.open_attempt is None:
+    if inputs.open_attempt is None:
         return False
     attempt = open_attempt_with(session, method.id)
     return attempt is not None and attempt.state != AttemptState.CHALLENGED
 
 
-def _is_out_of_use(method: PaymentMethod, at: Situation) -> bool:
+def _is_out_of_use(method: PaymentMethod, inputs: PlanInput) -> bool:
     """F4: Retry stands on the row; where auto-charge is off, only on the failed payment."""
-    return method.standing(at.now) in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
+    return method.standing(inputs.now) in (
+        MethodStatus.SUSPENDED,
+        MethodStatus.BARRED,
+        MethodStatus.RESTED,
+    )
 
 
-def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:
+def _trouble(method: PaymentMethod, inputs: PlanInput) -> tuple[str, str]:
     why = reason(method.failure_code)
-    match method.obstacle(at.now):
-        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+    match method.obstacle(inputs.now):
+        case MethodStatus.SUSPENDED | MethodStatus.BARRED | MethodStatus.RESTED if (
+            not method.auto_charge
+        ):
             return f"Last payment failed: {why.sentence}", "alert-triangle"
-        case Standing.GONE:
+        case MethodStatus.GONE:
             where = "PayPal" if method.kind == MethodKind.PAYPAL else "the bank"
             return f"No longer valid at {where} · Add it again", "alert-triangle"
-        case Standing.SUSPENDED if method.suspended_until is not None:
-            until = datetimes.when(method.suspended_until, at.time_zone, at.now)
+        case MethodStatus.SUSPENDED if method.suspended_until is not None:
+            until = datetimes.when(method.suspended_until, inputs.time_zone, inputs.now)
             return f"Suspended until {until} · {why.sentence}", "clock"
-        case Standing.BARRED:
+        case MethodStatus.BARRED:
             advice = why.advice.split(";")[0].split(",")[0].rstrip(".")
             return f"Out of use until you retry or replace it · {advice}", "alert-triangle"
-        case Standing.RESTED:
+        case MethodStatus.RESTED:
             return (
                 "Out of use until you retry or replace it · 5 declines in a row",
                 "alert-triangle",
@@ -196,16 +203,16 @@ def _trouble(method: PaymentMethod, at: Situation) -> tuple[str, str]:
     return "", ""
 
 
-def _detail(method: PaymentMethod, at: Situation) -> str:
+def _detail(method: PaymentMethod, inputs: PlanInput) -> str:
     if method.kind == MethodKind.PAYPAL:
-        return f"Linked {datetimes.day(method.created_at, at.time_zone, at.now)}"
-    return f"{'Expired' if method.is_expired(at.now) else 'Expires'} {method.expiry}"
+        return f"Linked {datetimes.day(method.created_at, inputs.time_zone, inputs.now)}"
+    return f"{'Expired' if method.is_expired(inputs.now) else 'Expires'} {method.expiry}"
 
 
-def _badge(method: PaymentMethod, at: Situation) -> Badge | None:
-    if method.is_expired(at.now):
+def _badge(method: PaymentMethod, inputs: PlanInput) -> Badge | None:
+    if method.is_expired(inputs.now):
         return Badge("Replace this card", "bad")
-    days = method.days_left(at.now, at.time_zone)
+    days = method.days_left(inputs.now, inputs.time_zone)
     if days is None or days > EXPIRY_BADGE.days:
         return None
     if days <= 0:
@@ -213,9 +220,11 @@ def _badge(method: PaymentMethod, at: Situation) -> Badge | None:
     return Badge("1 day left" if days == 1 else f"{days} days left", "warn")
 
 
-def _under_way(account: Account, method: PaymentMethod, at: Situation) -> tuple[str, str] | None:
+def _under_way(
+    account: Account, method: PaymentMethod, inputs: PlanInput
+) -> tuple[str, str] | None:
     """While a refill charges this method, its row says so."""
-    attempt = at.open_attempt
+    attempt = inputs.open_attempt
     if attempt is None or not attempt.automatic or attempt.method_id != method.id:
         return None
     if attempt.state == AttemptState.STARTED:
@@ -223,14 +232,14 @@ def _under_way(account: Account, method: PaymentMethod, at: Situation) -> tuple[
     return "Waiting for outcome", "warn"
 
 
-def _status(method: PaymentMethod, at: Situation, plan: Plan) -> tuple[str, str]:
-    standing = method.standing(at.now)
-    if method.is_gone or method.is_expired(at.now):
+def _status(method: PaymentMethod, inputs: PlanInput, plan: Plan) -> tuple[str, str]:
+    standing = method.standing(inputs.now)
+    if method.is_gone or method.is_expired(inputs.now):
         return "Not charged", "bad"
     if plan.code is Code.PRIMARY_OFF:
-        if method is at.methods[0]:
+        if method is inputs.methods[0]:
             return "Auto-charge off", "warn"
         return ("Won’t be charged", "off") if method.auto_charge else ("Manual only", "off")
     if not method.auto_charge:
         return "Manual only", "off"
-    return ("Ready", "ok") if standing is Standing.READY else ("Not charged", "bad")
+    return ("Ready", "ok") if standing is MethodStatus.READY else ("Not charged", "bad")

@@ -35,9 +35,9 @@ def read_removal(
     """What removing will change (M10). Raises `NotFound`."""
     account = session.get_one(Account, account_id)
     method = payment_methods.find(session, account_id, method_id)
-    at = top_ups.gather(session, account, now, policy)
-    charge = charged_by(at, without_method(at, method.id))
-    consequence = _removal_consequence(method, at, account)
+    inputs = top_ups.gather(session, account, now, policy)
+    charge = charged_by(inputs, without_method(inputs, method.id))
+    consequence = _removal_consequence(method, inputs, account)
     if charge is not None:
         amount = account.show(charge.amount)
         consequence += f" Removing it charges {amount} to {charge.method} now."
@@ -51,13 +51,13 @@ def read_removal(
     )
 
 
-def _removal_consequence(method: PaymentMethod, at: top_ups.Situation, account: Account) -> str:
-    rest = tuple(m for m in at.methods if m.id != method.id)
+def _removal_consequence(method: PaymentMethod, inputs: top_ups.PlanInput, account: Account) -> str:
+    rest = tuple(m for m in inputs.methods if m.id != method.id)
     parts = []
-    if at.methods[0].id == method.id and rest:
+    if inputs.methods[0].id == method.id and rest:
         parts.append(f"{rest[0].label} becomes primary")
-    at = at.at_rest().just_below()
-    after, before = top_ups.plan(replace(at, methods=rest)), top_ups.plan(at)
+    inputs = inputs.at_rest().just_below()
+    after, before = top_ups.plan(replace(inputs, methods=rest)), top_ups.plan(inputs)
     if after.code in NO_CONSENT and before.code not in (*NO_CONSENT, Code.REFILL_OFF):
         stop = "automatic payments stop"
         if after.code is Code.PRIMARY_OFF:

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payment_methods.payment_method import Standing
+from webapp.domain.payment_methods.payment_method import MethodStatus
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeNow, charged_by, with_method, with_new_card
-from webapp.domain.top_ups.top_up import Situation
+from webapp.domain.top_ups.top_up import PlanInput
 
 NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
 
@@ -52,17 +52,17 @@ def read_saving_offer(
     session: Session, account_id: int, now: datetime, policy: Policy, what: str = "this card"
 ) -> SavingOffer:
     account = session.get_one(Account, account_id)
-    at = top_ups.gather(session, account, now, policy)
-    is_first = not at.methods
-    charge = charged_by(at, with_new_card(at, auto_charge=is_first))
-    asks_consent = _asks_consent(at) and charge is None
+    inputs = top_ups.gather(session, account, now, policy)
+    is_first = not inputs.methods
+    charge = charged_by(inputs, with_new_card(inputs, auto_charge=is_first))
+    asks_consent = _asks_consent(inputs) and charge is None
     note = ""
     if charge is not None:
         note = _note(account, charge, what)
     elif asks_consent:
-        charge = charged_by(at, with_new_card(at, auto_charge=True))
+        charge = charged_by(inputs, with_new_card(inputs, auto_charge=True))
         note = _note(account, charge, what) if charge else ""
-    renewed = _charged_if_renewed(at)
+    renewed = _charged_if_renewed(inputs)
     return SavingOffer(
         charge=account.show(charge.amount) if charge else "",
         note=note,
@@ -70,7 +70,7 @@ def read_saving_offer(
         renewal=_renewal(account, renewed) if renewed else "",
         confirmed=max((it.amount for it in (charge, renewed) if it is not None), default=0),
         asks_consent=asks_consent,
-        consequence="" if charge else _consequence(account, at),
+        consequence="" if charge else _consequence(account, inputs),
         may_decline=is_first and charge is not None,
     )
 
@@ -84,16 +84,16 @@ def read_paypal(
     return PayPalDialog(allowed, "" if allowed else NOT_OFFERED, offer)
 
 
-def _asks_consent(at: Situation) -> bool:
-    return bool(at.methods) and at.choice.refill_on and not top_ups.chargeable(at)
+def _asks_consent(inputs: PlanInput) -> bool:
+    return bool(inputs.methods) and inputs.choice.refill_on and not top_ups.chargeable(inputs)
 
 
-def _charged_if_renewed(at: Situation) -> ChargeNow | None:
+def _charged_if_renewed(inputs: PlanInput) -> ChargeNow | None:
     """Saving an expired or vanished card again makes it good, and its consent stands (M3, M8)."""
     renewed = {"exp_month": None, "exp_year": None, "gone_at": None}
-    for method in at.methods:
-        if method.standing(at.now) in (Standing.EXPIRED, Standing.GONE) and (
-            charge := charged_by(at, with_method(at, method.id, **renewed))
+    for method in inputs.methods:
+        if method.standing(inputs.now) in (MethodStatus.EXPIRED, MethodStatus.GONE) and (
+            charge := charged_by(inputs, with_method(inputs, method.id, **renewed))
         ):
             return replace(charge, method=method.label)
     return None
@@ -119,13 +119,13 @@ def _reason(account: Account, charge: ChargeNow) -> str:
     return reason
 
 
-def _consequence(account: Account, at: Situation) -> str:
-    threshold = account.show(at.choice.threshold or 0)
-    if at.methods and not at.methods[0].auto_charge:
+def _consequence(account: Account, inputs: PlanInput) -> str:
+    threshold = account.show(inputs.choice.threshold or 0)
+    if inputs.methods and not inputs.methods[0].auto_charge:
         return (
-            f"It is charged only after auto-charge is on for {at.methods[0].label}, "
+            f"It is charged only after auto-charge is on for {inputs.methods[0].label}, "
             "your primary method, or another is made primary."
         )
-    if not at.is_below:
+    if not inputs.is_below:
         return f"It is charged when your balance falls below {threshold}."
     return "It is charged when automatic payments are on again."

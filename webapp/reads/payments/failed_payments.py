@@ -8,18 +8,19 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from webapp.database.base import columns
+from webapp.database.base import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import Attempt, AttemptState
 from webapp.domain.payments.payment import (
     KIND_NAMES,
+    Attempt,
+    AttemptState,
     Payment,
     PaymentKind,
-    covered_later,
     reference_of,
 )
+from webapp.domain.payments.queries import covered_later
 from webapp.domain.shared import datetimes
 from webapp.domain.users.user import User
 
@@ -87,7 +88,7 @@ _DECLINED = (
 def read_failed_payments(
     session: Session, account: Account, now: datetime, limit: int = SHOWN
 ) -> tuple[FailedPayment, ...]:
-    found = columns(session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
+    found = select_columns(session, _DECLINED, {"account_id": account.id, "limit": limit}).all()
     open_needs = {row.id: (row.payment_id, row.amount) for row in found if not row.paid_instead}
     covered = covered_later(session, account.id, open_needs)
     return tuple(_failed(session, account, row, covered.get(row.id), now) for row in found)

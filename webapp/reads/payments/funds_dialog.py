@@ -7,9 +7,12 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import Attempt, AttemptState
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
@@ -91,13 +94,13 @@ def read_funds(
     errors: dict[str, str] | None = None,
 ) -> FundsDialog:
     account = session.get_one(Account, account_id)
-    at = top_ups.gather(session, account, now, policy)
-    ids = [method.id for method in at.methods]
+    inputs = top_ups.gather(session, account, now, policy)
+    ids = [method.id for method in inputs.methods]
     chosen = method_id if method_id in ids else next(iter(ids), None)
-    consented = bool(at.methods) and at.methods[0].auto_charge
-    chain = top_ups.chargeable(at) if consented else ()
+    consented = bool(inputs.methods) and inputs.methods[0].auto_charge
+    chain = top_ups.chargeable(inputs) if consented else ()
     symbol = money.symbol(account.currency, account.locale)
-    open_attempts = attempts.open_attempts(session, account_id)
+    open_attempts = queries.open_attempts(session, account_id)
     open_sum = sum(attempt.amount for attempt in open_attempts)
     try:
         paid: int | None = money.parse(amount)
@@ -113,10 +116,10 @@ def read_funds(
         currency=account.currency,
         bounds=f"{account.show(policy.payment_min)} to {account.show(policy.payment_max)}",
         presets=tuple((f"{units}.00", f"{symbol}{units}") for units in PRESETS),
-        methods=tuple(_funds_method(m, at, chosen) for m in at.methods),
-        chain=_chain(at) if chain else (),
-        chain_hint=_not_used(at),
-        chain_refusal="" if chain else _chain_refusal(at, consented),
+        methods=tuple(_funds_method(m, inputs, chosen) for m in inputs.methods),
+        chain=_chain(inputs) if chain else (),
+        chain_hint=_not_used(inputs),
+        chain_refusal="" if chain else _chain_refusal(inputs, consented),
         balance=account.show(account.balance),
         balance_after="" if paid is None else account.show(account.balance + paid),
         open_payments=tuple(_open(account, attempt, now) for attempt in open_attempts),
@@ -145,63 +148,67 @@ def _open(account: Account, attempt: Attempt, now: datetime) -> OpenPayment:
     )
 
 
-def _funds_method(method: PaymentMethod, at: top_ups.Situation, chosen: int | None) -> FundsMethod:
+def _funds_method(
+    method: PaymentMethod, inputs: top_ups.PlanInput, chosen: int | None
+) -> FundsMethod:
     note = ""
-    match method.obstacle(at.now):
-        case Standing.SUSPENDED | Standing.BARRED | Standing.RESTED if not method.auto_charge:
+    match method.obstacle(inputs.now):
+        case MethodStatus.SUSPENDED | MethodStatus.BARRED | MethodStatus.RESTED if (
+            not method.auto_charge
+        ):
             note = f"Last payment failed: {reason(method.failure_code).sentence}."
-        case Standing.SUSPENDED:
+        case MethodStatus.SUSPENDED:
             note = "Suspended. Paying with it restores it."
-        case Standing.BARRED | Standing.RESTED:
+        case MethodStatus.BARRED | MethodStatus.RESTED:
             note = "Out of use. Paying with it restores it."
-        case Standing.EXPIRED:
+        case MethodStatus.EXPIRED:
             note = "Expired."
     return FundsMethod(
         id=method.id,
         name=method.label,
         brand=method.chip,
         note=note,
-        is_primary=method is at.methods[0],
+        is_primary=method is inputs.methods[0],
         chosen=method.id == chosen,
     )
 
 
-def _chain(at: top_ups.Situation) -> tuple[FundsMethod, ...]:
-    chargeable = top_ups.chargeable(at)
+def _chain(inputs: top_ups.PlanInput) -> tuple[FundsMethod, ...]:
+    chargeable = top_ups.chargeable(inputs)
     return tuple(
         FundsMethod(
             id=method.id,
             name=method.label,
             brand=method.chip,
-            note="" if method in chargeable else _passed_over(method, at),
-            is_primary=method is at.methods[0],
+            note="" if method in chargeable else _passed_over(method, inputs),
+            is_primary=method is inputs.methods[0],
             chosen=False,
             skipped=method not in chargeable,
         )
-        for method in at.methods
+        for method in inputs.methods
         if method.auto_charge
     )
 
 
-def _passed_over(method: PaymentMethod, at: top_ups.Situation) -> str:
+def _passed_over(method: PaymentMethod, inputs: top_ups.PlanInput) -> str:
     """ "Skipped until Tue 24 Nov, 10:02": as it stands under the name."""
-    words = plain(out_of_use(method, at)).removeprefix(f"{method.label} is ").removesuffix(".")
+    words = plain(out_of_use(method, inputs)).removeprefix(f"{method.label} is ").removesuffix(".")
     return f"{words[0].upper()}{words[1:]}"
 
 
-def _not_used(at: top_ups.Situation) -> str:
-    names = [method.label for method in at.methods if not method.auto_charge]
+def _not_used(inputs: top_ups.PlanInput) -> str:
+    names = [method.label for method in inputs.methods if not method.auto_charge]
     if not names:
         return ""
     is_or_are, whose = ("is", "its") if len(names) == 1 else ("are", "their")
     return f"{' and '.join(names)} {is_or_are} not used: {whose} auto-charge is off."
 
 
-def _chain_refusal(at: top_ups.Situation, consented: bool) -> str:
-    if not at.methods:
+def _chain_refusal(inputs: top_ups.PlanInput, consented: bool) -> str:
+    if not inputs.methods:
         return "No payment method is saved."
-    if not any(method.auto_charge for method in at.methods):
+    if not any(method.auto_charge for method in inputs.methods):
         return "No payment method has auto-charge on."
     if not consented:
-        return f"Auto-charge is off for your primary method, {at.methods[0].label}."
+        return f"Auto-charge is off for your primary method, {inputs.methods[0].label}."
     return "Every method with auto-charge on is out of use."

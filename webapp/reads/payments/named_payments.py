@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain.payments.attempts import Attempt
-from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.payment import Attempt, Payment
 
 
 @dataclass(frozen=True)

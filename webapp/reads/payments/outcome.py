@@ -9,8 +9,13 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import METHOD_GONE, reason
-from webapp.domain.payments.attempts import Attempt, AttemptState
-from webapp.domain.payments.payment import Payment, PaymentKind, PaymentState
+from webapp.domain.payments.payment import (
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
 from webapp.domain.shared import datetimes
 from webapp.reads.payment_methods.method_rows import RowMessage
 
@@ -149,7 +154,11 @@ def _declined(last: Attempt | None, label: str, account: Account, now: datetime)
     if last is not None and last.decline_code == METHOD_GONE:
         return f"The processor no longer has {label}. Nothing was charged. {why.advice}"
     until = ""
-    if method is not None and method.auto_charge and (method.is_barred or method.is_rested):
+    if (
+        method is not None
+        and method.auto_charge
+        and (method.is_blocked or method.needs_manual_retry)
+    ):
         until = " It is out of use until you retry or replace it."
     elif method is not None and (suspended_until := method.suspension(now)) is not None:
         moment = datetimes.when(suspended_until, account.time_zone, now)

@@ -10,8 +10,15 @@ from sqlalchemy.orm import Session, joinedload
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState, covering
-from webapp.domain.payments.payment import KIND_NAMES, PaymentKind, covered_later, reference_of
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+    PaymentKind,
+    reference_of,
+)
+from webapp.domain.payments.queries import covered_later, covering
 from webapp.domain.payments.receipts import RECEIPTED
 from webapp.domain.shared import datetimes, money
 from webapp.domain.users.user import User

@@ -12,16 +12,17 @@ from webapp.domain.accounts.decisions import Code, Decision
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payments import payment as payments
-from webapp.domain.payments.attempts import Attempt, AttemptState, covering
+from webapp.domain.payments import queries
 from webapp.domain.payments.payment import (
     KIND_NAMES,
+    Attempt,
+    AttemptState,
     Payment,
     PaymentKind,
     PaymentState,
-    covered_later,
     reference_of,
 )
+from webapp.domain.payments.queries import covered_later, covering
 from webapp.domain.payments.reversals import Reversal
 from webapp.domain.shared import datetimes, money
 from webapp.domain.top_ups.explanations import Words
@@ -146,7 +147,7 @@ def read_payment(
     """Raises `NotFound`, also for another account's payment."""
     account = session.get_one(Account, account_id)
     zone = account.time_zone
-    payment = payments.find_payment(session, account_id, payment_id)
+    payment = queries.find_payment(session, account_id, payment_id)
     attempts = session.scalars(
         select(Attempt)
         .where(Attempt.payment_id == payment.id)

@@ -8,9 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payments import payment as payments
-from webapp.domain.payments.attempts import Attempt, AttemptState
-from webapp.domain.payments.payment import KIND_NAMES, PaymentKind
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    Attempt,
+    AttemptState,
+    PaymentKind,
+)
 from webapp.domain.payments.receipts import Receipt
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.errors import NotFound
@@ -48,7 +52,7 @@ def read_receipt(
 ) -> ReceiptPaper:
     """Raises `NotFound` for what was not paid, too. `provider`: where none was frozen."""
     account = session.get_one(Account, account_id)
-    payment = payments.find_payment(session, account_id, payment_id)
+    payment = queries.find_payment(session, account_id, payment_id)
     receipt = session.scalar(select(Receipt).where(Receipt.payment_id == payment.id))
     paid = session.scalar(
         select(Attempt).where(Attempt.payment_id == payment.id, Attempt.state == AttemptState.PAID)

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import Standing
-from webapp.domain.payments import attempts
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payment_methods.payment_method import MethodStatus
+from webapp.domain.payments import queries
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.top_ups import top_up as top_ups
@@ -40,7 +40,7 @@ def read_retry(
 ) -> RetryDialog:
     """Raises `NotFound`, also for what is not a failed payment of a listed method."""
     account = session.get_one(Account, account_id)
-    failed = attempts.find_attempt(session, account_id, attempt_id)
+    failed = queries.find_attempt(session, account_id, attempt_id)
     method = failed.method
     if failed.state != AttemptState.DECLINED or method is None or method.removed_at is not None:
         raise NotFound("That failed payment")
@@ -58,7 +58,7 @@ def read_retry(
         consequence=_retry_consequence(out) if method.auto_charge else _MANUAL_ONLY,
         balance_before=account.show(account.balance),
         balance_after=account.show(account.balance + failed.amount),
-        can_restore=method.suspension(now) is not None and out is Standing.SUSPENDED,
+        can_restore=method.suspension(now) is not None and out is MethodStatus.SUSPENDED,
         request_key=request_key,
     )
 
@@ -66,12 +66,14 @@ def read_retry(
 _MANUAL_ONLY = "Auto-charge is off for this method: it is charged only when you pay with it."
 
 
-def _retry_consequence(out: Standing | None) -> str:
-    if out is Standing.EXPIRED:
+def _retry_consequence(out: MethodStatus | None) -> str:
+    if out is MethodStatus.EXPIRED:
         return "The card has expired, so automatic payments stay without it even if this succeeds."
     if out is None:
         return "If it is declined, this method is suspended for 48 hours."
-    otherwise = "the 48 hours start over" if out is Standing.SUSPENDED else "it stays out of use"
+    otherwise = (
+        "the 48 hours start over" if out is MethodStatus.SUSPENDED else "it stays out of use"
+    )
     return (
         "If the payment succeeds, this method is back in use at once. "
         f"If it is declined, {otherwise}."
@@ -91,7 +93,7 @@ def read_authentication(
     session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
 ) -> Authentication:
     """Raises `NotFound` for another account's payment."""
-    attempt = attempts.find_attempt(session, account_id, attempt_id)
+    attempt = queries.find_attempt(session, account_id, attempt_id)
     ended = top_ups.why_not_resumable(session, attempt, now)
     if ended:
         return Authentication(None, ended)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.payment_methods import payment_method as payment_methods
 from webapp.domain.payment_methods.declines import reason
-from webapp.domain.payment_methods.payment_method import MethodKind, PaymentMethod, Standing
+from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatus, PaymentMethod
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MethodRecord:
     """`08/28`; empty for PayPal."""
     auto_charge: bool
     """The customer's consent to be charged with it unasked."""
-    status: Standing
+    status: MethodStatus
     """Only what is `ready` is charged unasked. `barred` and `rested` come back by a payment of the
     customer's, `suspended` by itself."""
     suspended_until: datetime | None
@@ -68,7 +68,7 @@ def read_order(session: Session, account_id: int) -> Order:
 
 def method_record(method: PaymentMethod, now: datetime) -> MethodRecord:
     out = method.obstacle(now)
-    failed = out in (Standing.SUSPENDED, Standing.BARRED, Standing.RESTED)
+    failed = out in (MethodStatus.SUSPENDED, MethodStatus.BARRED, MethodStatus.RESTED)
     return MethodRecord(
         id=method.id,
         position=method.position,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.ledger import EntryKind, LedgerEntry
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.money import DecimalText, decimal_text
 from webapp.reads.records.pages import page_of
 

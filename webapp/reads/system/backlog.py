@@ -8,8 +8,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.notifications.outbox import Notice, NoticeState
-from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState
-from webapp.domain.payments.unmatched_events import Evidence
+from webapp.domain.payments.payment import (
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+)
+from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 
 UNHEARD = timedelta(minutes=1)
@@ -55,7 +59,7 @@ def read_backlog(session: Session, now: datetime) -> Backlog:
     return Backlog(
         unheard=_waiting(session, now, Attempt.started_at, lost, ~Attempt.needs_operator),
         undecided=_waiting(session, now, Attempt.started_at, Attempt.needs_operator),
-        evidence=_waiting(session, now, Evidence.seen_at, Evidence.closed_at.is_(None)),
+        evidence=_waiting(session, now, UnmatchedEvent.seen_at, UnmatchedEvent.closed_at.is_(None)),
         uncharged=_waiting(
             session,
             now,

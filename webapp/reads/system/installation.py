@@ -10,11 +10,11 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from webapp.database.base import spelled
+from webapp.database.base import sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.vault import WrongKey
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
@@ -168,7 +168,7 @@ def _has_sandbox_money() -> ColumnElement[bool]:
         .join(Attempt, Attempt.id == LedgerEntry.attempt_id)
         .where(
             LedgerEntry.account_id == Account.id,
-            LedgerEntry.amount > spelled(0),
+            LedgerEntry.amount > sql_literal(0),
             Attempt.processor.not_in(SANDBOXES),
         )
         .scalar_subquery()

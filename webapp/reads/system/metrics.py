@@ -5,10 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.database.base import spelled
+from webapp.database.base import sql_literal
 from webapp.domain.accounts.decisions import Code, Decision
 from webapp.domain.notifications.outbox import Notice, NoticeState
-from webapp.domain.payments.attempts import OPEN_STATES, Attempt, AttemptState
+from webapp.domain.payments.payment import (
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+)
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import Processors
@@ -95,7 +99,8 @@ def read_metrics(
 
 def _refused_usage(session: Session, now: datetime) -> float:
     times = select(func.sum(Decision.times)).where(
-        Decision.code == spelled(Code.USAGE_TOO_LARGE), Decision.last_at > now - timedelta(days=1)
+        Decision.code == sql_literal(Code.USAGE_TOO_LARGE),
+        Decision.last_at > now - timedelta(days=1),
     )
     return float(session.scalar(times) or 0)
 

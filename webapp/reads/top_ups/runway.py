@@ -10,23 +10,23 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import EntryKind, LedgerEntry
 from webapp.domain.shared import datetimes
-from webapp.domain.top_ups.burn_rate import DAYS, FARTHEST, Pace, Runway, between, lasting
+from webapp.domain.top_ups.burn_rate import DAYS, FARTHEST, BurnRate, Runway, between, lasting
 from webapp.domain.top_ups.settings import Choice
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import Held
 from webapp.reads.ledger.balance_history import BalanceHistory
 
 
-def pace_instants(now: datetime) -> list[datetime]:
+def burn_rate_instants(now: datetime) -> list[datetime]:
     """Where the seven days begin and end, the oldest first: a history must be exact there."""
     return [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
 
 
-def read_pace(
+def read_burn_rate(
     session: Session, account: Account, history: BalanceHistory, now: datetime
-) -> Pace | None:
+) -> BurnRate | None:
     """None before there are seven days of usage. `history` reaches back over them."""
-    instants = pace_instants(now)
+    instants = burn_rate_instants(now)
     began = instants[0]
     if account.created_at > began:
         return None
@@ -39,7 +39,7 @@ def read_pace(
             # A day's last instant is its own: `at` has counted what came with it.
             day = next(n for n, end in enumerate(instants[1:]) if it.at <= end)
             used[day] += it.credit
-    return Pace(tuple(max(0, day) for day in used))
+    return BurnRate(tuple(max(0, day) for day in used))
 
 
 def _was_used_by(session: Session, account: Account, instant: datetime) -> bool:
@@ -75,7 +75,7 @@ class Forecast:
 
 
 def read_forecast(
-    session: Session, account: Account, choice: Choice, pace: Pace | None, now: datetime
+    session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
 ) -> Forecast | None:
     """None where nothing was used in those days, or it lasts beyond `FARTHEST`."""
     if pace is None or not any(pace.days):
@@ -100,7 +100,7 @@ def sentence_case(words: str) -> str:
 
 
 def runway_words(
-    session: Session, account: Account, choice: Choice, pace: Pace | None, now: datetime
+    session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
 ) -> str:
     """ "At the pace of the last 7 days the balance reaches the threshold in about 3 days"."""
     if pace is None:

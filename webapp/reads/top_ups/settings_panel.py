@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import datetimes, money
-from webapp.domain.top_ups.burn_rate import Pace, suggestion
+from webapp.domain.top_ups.burn_rate import BurnRate, suggestion
 from webapp.domain.top_ups.default_limit import busiest_day
 from webapp.domain.top_ups.settings import REFILLS_A_DAY, LowBalanceSettings, RefillMode
-from webapp.domain.top_ups.top_up import Situation
+from webapp.domain.top_ups.top_up import PlanInput
 from webapp.domain.usage import holds
 from webapp.domain.usage.holds import Held
 from webapp.reads.payments.outcome import Outcome
@@ -114,7 +114,7 @@ class SuggestedLimit:
 
 
 def read_settings(
-    session: Session, account: Account, at: Situation, pace: Pace | None
+    session: Session, account: Account, inputs: PlanInput, pace: BurnRate | None
 ) -> SettingsPanel:
     settings = LowBalanceSettings.of(session, account.id)
     return SettingsPanel(
@@ -131,17 +131,17 @@ def read_settings(
         notification_threshold=money.field_text(settings.notification_threshold),
         symbol=money.symbol(account.currency, account.locale),
         version=settings.version,
-        saved=_saved(account, settings, at.now),
+        saved=_saved(account, settings, inputs.now),
         options=_options(account, settings),
         refills_a_day=_refills_a_day(settings),
-        used_today=_used(account, settings.day_limit, at.spent_today, "today"),
-        used_this_month=_used(account, settings.month_limit, at.spent_this_month, "this month")
+        used_today=_used(account, settings.day_limit, inputs.spent_today, "today"),
+        used_this_month=_used(account, settings.month_limit, inputs.spent_this_month, "this month")
         or "Optional",
-        suggested_limit=_suggested_limit(session, account, settings, at),
-        hint=_hint(account, settings, holds.held(session, account, at.now)),
+        suggested_limit=_suggested_limit(session, account, settings, inputs),
+        hint=_hint(account, settings, holds.held(session, account, inputs.now)),
         notification_hint=_notification_hint(settings),
-        suggested=_suggested(account, at, pace),
-        can_turn_on=any(method.auto_charge for method in at.methods),
+        suggested=_suggested(account, inputs, pace),
+        can_turn_on=any(method.auto_charge for method in inputs.methods),
     )
 
 
@@ -168,10 +168,10 @@ def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -
     return replace(panel, **{**typed, **changes})  # type: ignore[arg-type]
 
 
-def _suggested(account: Account, at: Situation, pace: Pace | None) -> Suggested | None:
+def _suggested(account: Account, inputs: PlanInput, pace: BurnRate | None) -> Suggested | None:
     if pace is None or not pace.daily:
         return None
-    wise = suggestion(pace, at.policy)
+    wise = suggestion(pace, inputs.policy)
     return Suggested(
         words=(
             f"You use about {account.show(pace.daily)} a day, {account.show(pace.busiest)} on the "
@@ -212,15 +212,15 @@ def _used(account: Account, limit: int | None, spent: int, span: str) -> str:
 
 
 def _suggested_limit(
-    session: Session, account: Account, settings: LowBalanceSettings, at: Situation
+    session: Session, account: Account, settings: LowBalanceSettings, inputs: PlanInput
 ) -> SuggestedLimit:
     """The busiest day is looked up only where a daily limit may be suggested."""
-    busiest = busiest_day(session, account, at.now) if settings.day_limit is None else 0
+    busiest = busiest_day(session, account, inputs.now) if settings.day_limit is None else 0
     return SuggestedLimit(
         refills=REFILLS_A_DAY,
         least=money.cents_up(2 * busiest) // money.CENT,
-        smallest_charge=at.policy.payment_min // money.CENT,
-        largest_charge=at.policy.payment_max // money.CENT,
+        smallest_charge=inputs.policy.payment_min // money.CENT,
+        largest_charge=inputs.policy.payment_max // money.CENT,
     )
 
 

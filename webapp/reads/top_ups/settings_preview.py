@@ -10,13 +10,13 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.burn_rate import disappointments
+from webapp.domain.top_ups.burn_rate import warnings
 from webapp.domain.top_ups.charge_now import charged_by
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.explanations import Words, what_happens_next
 from webapp.domain.top_ups.settings import Choice
 from webapp.reads.ledger.balance_history import read_history
-from webapp.reads.top_ups.runway import pace_instants, read_pace, runway_words
+from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runway_words
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ def read_preview(
     choice = with_default_limit(session, account, choice, now)
     at = replace(standing, choice=choice)
     charge = charged_by(standing, at) if choice != standing.choice else None
-    instants = pace_instants(now)
+    instants = burn_rate_instants(now)
     history = read_history(session, account, instants[0], instants[1:])
-    pace = read_pace(session, account, history, now)
+    pace = read_burn_rate(session, account, history, now)
     return SettingsPreview(
         sentence=what_happens_next(
             replace(at, low_by_reversal=False, refill_held=False), account.show
         ),
         charge=account.show(charge.amount) if charge else "",
         confirmed=charge.amount if charge else 0,
-        warnings=tuple(disappointments(choice, pace, account.show)),
+        warnings=tuple(warnings(choice, pace, account.show)),
         runway=runway_words(session, account, choice, pace, now)
         if choice.refill_on and pace and not at.is_below
         else "",

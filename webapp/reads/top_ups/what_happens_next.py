@@ -10,13 +10,13 @@ from webapp.domain.accounts.decisions import Code
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import TOPICS
 from webapp.domain.notifications.topics import Topic
-from webapp.domain.payment_methods.payment_method import PaymentMethod, Standing
-from webapp.domain.payments.attempts import AttemptState
+from webapp.domain.payment_methods.payment_method import MethodStatus, PaymentMethod
+from webapp.domain.payments.payment import AttemptState
 from webapp.domain.shared import datetimes
 from webapp.domain.top_ups import top_up as top_ups
-from webapp.domain.top_ups.burn_rate import Pace
+from webapp.domain.top_ups.burn_rate import BurnRate
 from webapp.domain.top_ups.explanations import Words, in_words
-from webapp.domain.top_ups.top_up import Plan, Situation
+from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.top_ups.runway import read_forecast, sentence_case
 
 TOLD = tuple(kind for kind, topic in TOPICS.items() if topic is Topic.FAILURES)
@@ -53,40 +53,46 @@ class NextPanel:
 
 
 def read_next(
-    session: Session, account: Account, at: Situation, plan: Plan, pace: Pace | None
+    session: Session, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> NextPanel:
     """`plan` is the planner's answer to `at.just_below()`."""
     return NextPanel(
-        sentence=in_words(at, plan, account.show),
-        aside=_aside(session, account, at, plan, pace),
-        steps=_chain(session, account, at, plan),
+        sentence=in_words(inputs, plan, account.show),
+        aside=_aside(session, account, inputs, plan, pace),
+        steps=_chain(session, account, inputs, plan),
     )
 
 
-def _aside(session: Session, account: Account, at: Situation, plan: Plan, pace: Pace | None) -> str:
-    if plan.code is Code.WAITING and at.open_attempt is not None:
-        return f"Since {datetimes.clock_time(at.open_attempt.started_at, at.time_zone)}"
-    if plan.code is not Code.CHARGING or at.is_below:
+def _aside(
+    session: Session, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
+) -> str:
+    if plan.code is Code.WAITING and inputs.open_attempt is not None:
+        return f"Since {datetimes.clock_time(inputs.open_attempt.started_at, inputs.time_zone)}"
+    if plan.code is not Code.CHARGING or inputs.is_below:
         return ""
-    forecast = read_forecast(session, account, at.choice, pace, at.now)
+    forecast = read_forecast(session, account, inputs.choice, pace, inputs.now)
     return sentence_case(forecast.when) if forecast is not None else ""
 
 
-def _chain(session: Session, account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+def _chain(
+    session: Session, account: Account, inputs: PlanInput, plan: Plan
+) -> tuple[ChainStep, ...]:
     match plan.code:
         case Code.REFILL_OFF:
-            return _without_refill(account, at)
+            return _without_refill(account, inputs)
         case Code.CHARGING | Code.DRY_RUN:
-            return _charging(account, at, plan)
+            return _charging(account, inputs, plan)
         case Code.WAITING:
-            return _waiting(account, at)
-    return _broken(session, account, at, plan)
+            return _waiting(account, inputs)
+    return _broken(session, account, inputs, plan)
 
 
-def _balance_step(account: Account, at: Situation, arrow: str) -> ChainStep:
-    threshold = account.show(at.choice.threshold or 0)
+def _balance_step(account: Account, inputs: PlanInput, arrow: str) -> ChainStep:
+    threshold = account.show(inputs.choice.threshold or 0)
     detail = (
-        f"{account.show(at.balance)}, below {threshold}" if at.is_below else f"Below {threshold}"
+        f"{account.show(inputs.balance)}, below {threshold}"
+        if inputs.is_below
+        else f"Below {threshold}"
     )
     return ChainStep("balance", "Balance", detail, "", "will", arrow)
 
@@ -106,8 +112,8 @@ def _mail_step(
     return ChainStep("mail", label, detail, "", state, "")
 
 
-def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
-    if not at.methods:
+def _without_refill(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
+    if not inputs.methods:
         return (
             ChainStep("balance", "Balance", "Below your threshold", "", "idle", "dashed"),
             ChainStep(
@@ -115,42 +121,42 @@ def _without_refill(account: Account, at: Situation) -> tuple[ChainStep, ...]:
             ),
             _mail_step(account, "If it is declined", state="idle"),
         )
-    if not at.choice.notification_on or at.choice.notification_threshold is None:
+    if not inputs.choice.notification_on or inputs.choice.notification_threshold is None:
         return ()
-    below = f"Below {account.show(at.choice.notification_threshold)}"
+    below = f"Below {account.show(inputs.choice.notification_threshold)}"
     return (
         ChainStep("balance", "Balance", below, "", "will", "solid"),
         _mail_step(account, "No charge", Topic.LOW_BALANCE),
     )
 
 
-def _charging(account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
-    steps = [_balance_step(account, at, "solid")]
+def _charging(account: Account, inputs: PlanInput, plan: Plan) -> tuple[ChainStep, ...]:
+    steps = [_balance_step(account, inputs, "solid")]
     charged = False
-    for method in at.methods:
+    for method in inputs.methods:
         if not method.auto_charge:
             continue
         if method not in plan.methods:
-            steps.append(_method_step(method, _why_skipped(method, at), "skipped", "dashed"))
+            steps.append(_method_step(method, _why_skipped(method, inputs), "skipped", "dashed"))
             continue
-        detail = "If declined" if charged else _charge_detail(account, at, plan)
+        detail = "If declined" if charged else _charge_detail(account, inputs, plan)
         steps.append(_method_step(method, detail, "will", "dashed"))
         charged = True
     last = "If declined" if len(plan.methods) == 1 else "If all are declined"
     return (*steps, _mail_step(account, last))
 
 
-def _charge_detail(account: Account, at: Situation, plan: Plan) -> str:
-    if at.choice.refill_mode == "target" and not at.is_below:
-        return f"Up to {account.show(at.choice.target or 0)}"
+def _charge_detail(account: Account, inputs: PlanInput, plan: Plan) -> str:
+    if inputs.choice.refill_mode == "target" and not inputs.is_below:
+        return f"Up to {account.show(inputs.choice.target or 0)}"
     return f"Charge {account.show(plan.amount)}"
 
 
-def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
-    attempt = at.open_attempt
+def _waiting(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
+    attempt = inputs.open_attempt
     if attempt is None or attempt.method is None:
         return ()
-    planned = top_ups.is_planned(at, attempt)
+    planned = top_ups.is_planned(inputs, attempt)
     words = {
         AttemptState.CHALLENGED: "Waiting for you",
         AttemptState.REFUSED: "Refused, tried again" if planned else "Refused, not tried again",
@@ -161,53 +167,56 @@ def _waiting(account: Account, at: Situation) -> tuple[ChainStep, ...]:
             _method_step(attempt.method, words, "active", "dashed"),
             ChainStep("balance", "Balance", paid, "", "will", ""),
         )
-    steps, passed = [_balance_step(account, at, "solid")], False
-    for method in at.methods:
+    steps, passed = [_balance_step(account, inputs, "solid")], False
+    for method in inputs.methods:
         if method.id == attempt.method_id:
             steps.append(_method_step(method, words, "active", "dashed"))
             passed = True
-        elif passed and method.is_chargeable(at.now):
+        elif passed and method.is_chargeable(inputs.now):
             steps.append(_method_step(method, "If declined", "will", "dashed"))
     return (*steps, _mail_step(account, "If all are declined"))
 
 
-def _broken(session: Session, account: Account, at: Situation, plan: Plan) -> tuple[ChainStep, ...]:
+def _broken(
+    session: Session, account: Account, inputs: PlanInput, plan: Plan
+) -> tuple[ChainStep, ...]:
     """Nothing will be charged: the first arrow is crossed, the methods are grey."""
-    shown = [m for m in at.methods if m.auto_charge or m is at.methods[0]]
-    steps = [_balance_step(account, at, "broken" if shown else "")]
-    first = next((m for m in shown if m.is_chargeable(at.now)), None)
+    shown = [m for m in inputs.methods if m.auto_charge or m is inputs.methods[0]]
+    steps = [_balance_step(account, inputs, "broken" if shown else "")]
+    first = next((m for m in shown if m.is_chargeable(inputs.now)), None)
     for index, method in enumerate(shown):
-        detail = _why_not(method, at, plan, is_first=method is first)
+        detail = _why_not(method, inputs, plan, is_first=method is first)
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
-    sent_at = outbox.last_told(session, account.id, TOLD) if at.is_below and shown else None
-    if sent_at is not None and at.now - sent_at < RECENT:
-        when = datetimes.within(datetimes.since(sent_at, at.time_zone, at.now))
+    sent_at = outbox.last_told(session, account.id, TOLD) if inputs.is_below and shown else None
+    if sent_at is not None and inputs.now - sent_at < RECENT:
+        when = datetimes.within(datetimes.since(sent_at, inputs.time_zone, inputs.now))
         steps[-1] = replace(steps[-1], arrow="dashed")
         steps.append(_mail_step(account, f"Sent {when}"))
     return tuple(steps)
 
 
-def _why_not(method: PaymentMethod, at: Situation, plan: Plan, *, is_first: bool) -> str:
+def _why_not(method: PaymentMethod, inputs: PlanInput, plan: Plan, *, is_first: bool) -> str:
     if plan.code in (Code.PRIMARY_OFF, Code.NO_METHOD):
         return "Not tried" if method.auto_charge else "Auto-charge is off"
-    if method.standing(at.now) is not Standing.READY:
-        return _why_skipped(method, at)
+    if method.standing(inputs.now) is not MethodStatus.READY:
+        return _why_skipped(method, inputs)
     if not is_first:
         return "If declined"
     if plan.code is Code.PAUSED:
         return "When resumed"
     if plan.code is Code.CAP_REACHED and plan.until is not None:
-        return f"From {datetimes.when(plan.until, at.time_zone, at.now)}"
+        return f"From {datetimes.when(plan.until, inputs.time_zone, inputs.now)}"
     return "Not charged"
 
 
-def _why_skipped(method: PaymentMethod, at: Situation) -> str:
-    match method.standing(at.now):
-        case Standing.SUSPENDED if method.suspended_until is not None:
-            return f"Skipped until {datetimes.day(method.suspended_until, at.time_zone, at.now)}"
-        case Standing.EXPIRED:
+def _why_skipped(method: PaymentMethod, inputs: PlanInput) -> str:
+    match method.standing(inputs.now):
+        case MethodStatus.SUSPENDED if method.suspended_until is not None:
+            until = datetimes.day(method.suspended_until, inputs.time_zone, inputs.now)
+            return f"Skipped until {until}"
+        case MethodStatus.EXPIRED:
             return "Skipped, expired"
-        case Standing.AUTO_CHARGE_OFF:
+        case MethodStatus.AUTO_CHARGE_OFF:
             return "Auto-charge is off"
     return "Out of use"

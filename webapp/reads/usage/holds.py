@@ -13,7 +13,7 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 
 @dataclass(frozen=True)
-class Standing:
+class HoldSummary:
     """Micros."""
 
     balance: int
@@ -22,9 +22,9 @@ class Standing:
     """The balance without what is held."""
 
 
-def read_standing(session: Session, account: Account, now: datetime) -> Standing:
+def read_hold_summary(session: Session, account: Account, now: datetime) -> HoldSummary:
     held = holds.held(session, account, now).amount
-    return Standing(account.balance, held, account.balance - held)
+    return HoldSummary(account.balance, held, account.balance - held)
 
 
 def read_open_holds(session: Session, account_id: int, now: datetime) -> Sequence[Hold]:

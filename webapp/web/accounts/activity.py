@@ -4,7 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.accounts.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
 from webapp.web.http import forms
 from webapp.web.http.access import permit
@@ -17,11 +17,15 @@ blueprint = Blueprint("activity", __name__)
 @blueprint.get("/billing/activity")
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
     before = request.args.get("before", type=forms.record_id)
     filters = ActivityFilters(word("about", About), day("from"), day("to"))
     screen = read_activity(
-        db.session(), person.account_id, it.clock.now(), it.policy, filters, before=before
+        db.session(),
+        person.account_id,
+        services().clock.now(),
+        services().policy,
+        filters,
+        before=before,
     )
     about = ABOUT_NAMES.items()
     return show(person, "accounts/activity.html", "activity", screen=screen, about=about)

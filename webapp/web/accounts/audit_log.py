@@ -4,10 +4,10 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.accounts import audit_sentences
 from webapp.reads.accounts.audit_log import OTHERS, Filters, read_audit_log, read_audit_rows
-from webapp.web.http import csv_files, forms
+from webapp.web.http import downloads, forms
 from webapp.web.http.access import permit
 from webapp.web.http.query_args import day
 from webapp.web.http.responses import show
@@ -18,7 +18,7 @@ blueprint = Blueprint("audit_log", __name__, url_prefix="/settings/audit-log")
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit(Right.AUDIT)
-    before, now = request.args.get("before", type=forms.record_id), parts().clock.now()
+    before, now = request.args.get("before", type=forms.record_id), services().clock.now()
     screen = read_audit_log(db.session(), person.account_id, filters(), now, before=before)
     return show(person, "accounts/audit_log.html", "audit_log", screen=screen)
 
@@ -28,7 +28,7 @@ def file() -> ResponseReturnValue:
     """What the page shows, all of it, as CSV."""
     person = permit(Right.AUDIT)
     rows = read_audit_rows(db.session(), person.account_id, filters())
-    return csv_files.download("audit-log.csv", rows)
+    return downloads.csv_download("audit-log.csv", rows)
 
 
 def filters() -> Filters:

@@ -7,9 +7,10 @@ from webapp.actions.accounts.set_billing_details import set_billing_details
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -30,7 +31,7 @@ def index() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     typed = {name: request.form.get(name, "") for name in FIELDS}
-    now = parts().clock.now()
+    now = services().clock.now()
     try:
         set_billing_details(db.session(), person.account_id, **typed, actor=person.actor, now=now)
     except Refusal as refusal:

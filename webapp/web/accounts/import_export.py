@@ -8,16 +8,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webapp.actions.accounts.record_export import note_export
+from webapp.actions.accounts.record_export import record_export
 from webapp.actions.usage.import_usage import import_usage
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.usage import imports as usage_imports
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.usage import imports
-from webapp.web.http import csv_files, errors, forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http import downloads, errors, forms
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
 from webapp.web.http.responses import show
 
@@ -33,7 +34,7 @@ TOO_LARGE = "At most 32 MB at once"
 
 
 @blueprint.url_value_preprocessor
-def take_a_larger_body(endpoint: str | None, values: dict | None) -> None:
+def allow_large_upload(endpoint: str | None, values: dict | None) -> None:
     """Before the form is read for its token; only from people who may import."""
     if endpoint == "data.start" and may_import():
         request.max_content_length = LARGEST_UPLOAD
@@ -55,7 +56,7 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/imports")
 def start() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    key, it, session = forms.request_key(), parts(), db.session()
+    key, session = forms.request_key(), db.session()
     file = request.files.get("file")
     if file is None or not file.filename:
         return page(person, "Choose a file"), 422
@@ -63,7 +64,7 @@ def start() -> ResponseReturnValue:
     file.stream.seek(0)
     if size > usage_imports.LARGEST:
         return page(person, TOO_LARGE), 422
-    around = (person.actor, it.clock, it.policy, it.wake)
+    around = (person.actor, services().clock, services().policy, services().wake)
     stream = cast(BinaryIO, file.stream)
     try:
         import_id = import_usage(
@@ -80,7 +81,7 @@ def start() -> ResponseReturnValue:
 def progress() -> ResponseReturnValue:
     """How far the import is that this form has begun."""
     person = permit(Right.TECHNICAL)
-    key, now = line("key", forms.LONGEST_KEY), parts().clock.now()
+    key, now = line("key", forms.LONGEST_KEY), services().clock.now()
     found = imports.read_progress(db.session(), person.account_id, key, now)
     return jsonify(
         {"percent": found.percent, "words": found.counts} if found else {"percent": 0, "words": ""}
@@ -90,7 +91,7 @@ def progress() -> ResponseReturnValue:
 @blueprint.get(IMPORT)
 def report(import_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    now = parts().clock.now()
+    now = services().clock.now()
     row = imports.read_import(db.session(), person.account_id, import_id, now)
     return show(person, "accounts/import_report.html", "data", row=row)
 
@@ -99,7 +100,7 @@ def report(import_id: int) -> ResponseReturnValue:
 def bad_lines(import_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
     rows = list(imports.read_report(db.session(), person.account_id, import_id))
-    return csv_files.download(f"bad-lines-{import_id}.csv", rows)
+    return downloads.csv_download(f"bad-lines-{import_id}.csv", rows)
 
 
 @blueprint.post("/export")
@@ -108,8 +109,8 @@ def export() -> ResponseReturnValue:
     permit(Right.AUDIT)
     permit(Right.BILLING)
     person = permit(Right.TECHNICAL, proved=True)
-    session, now = db.session(), parts().clock.now()
-    note_export(session, person.account_id, person.actor, now)
+    session, now = db.session(), services().clock.now()
+    record_export(session, person.account_id, person.actor, now)
     pieces = read_export(session, person.account_id, now)
     answer = Response(stream_with_context(pieces), content_type="application/zip")
     name = f"ballast-account-{person.account_id}-{now:%Y-%m-%d}.zip"
@@ -123,7 +124,7 @@ def may_import() -> bool:
 
 def page(person: Person, error: str = "") -> str:
     db.session.rollback()
-    rows = imports.read_imports(db.session(), person.account_id, parts().clock.now())
+    rows = imports.read_imports(db.session(), person.account_id, services().clock.now())
     return show(
         person,
         "accounts/import_export.html",

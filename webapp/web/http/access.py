@@ -5,9 +5,7 @@ the other half of the check: another account's record is not found.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -24,27 +22,19 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_login import UserMixin, current_user
+from flask_login import current_user
 from werkzeug.routing import IntegerConverter
 
-from webapp.actions.users.passkeys import prove_with_passkey
-from webapp.actions.users.reauthenticate import prove as is_proved
-from webapp.actions.users.sessions import note_session_use, start_session
-from webapp.domain.accounts.audit import Actor
-from webapp.domain.shared import signed_links
-from webapp.domain.shared.errors import Refusal, TooOften
-from webapp.domain.shared.texts import NAME_LENGTH
+from webapp.actions.users.sessions import record_session_use, start_session
+from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import operators
 from webapp.domain.users.sessions import UserSession
 from webapp.domain.users.user import Right, User
-from webapp.extensions import db, login_manager, parts
+from webapp.extensions import db, login_manager, services
 from webapp.reads.message import Message
-from webapp.web.http import rate_limits
 from webapp.web.http.devices import device_of
-from webapp.web.http.form_signer import FormSigner
-from webapp.web.http.passkey_challenges import relying_party, take_challenge
-
-NO_ACCOUNT = 0
+from webapp.web.http.person import NO_ACCOUNT, Person
+from webapp.web.http.reauthentication import require_reauthentication
 
 ACCOUNT = "account"
 """In the session: the id of the account that the person works for."""
@@ -55,52 +45,6 @@ NO_EMAIL = "This installation sends no email."
 
 LOOKING = "You are viewing this account as its customer. Controls are off."
 """Why an operator who sees an account as its customer does can change nothing."""
-
-PROOF = "proof"
-"""The field of a form in which they prove it again."""
-PASSKEY_PROOF = "proof_passkey"
-"""The field with the browser's answer, where they use a passkey instead."""
-PROOF_LASTS = timedelta(minutes=15)
-
-
-@dataclass(frozen=True)
-class Person(UserMixin):
-    """The signed-in person, in the account they are working for."""
-
-    id: int
-    session_id: int
-    proved_at: datetime
-    """When the person last authenticated, by the wall clock."""
-    name: str
-    email: str
-    account_id: int
-    rights: frozenset[Right]
-    is_confirmed: bool
-    """Whoever holds the address has opened the link that we sent there."""
-    has_second_factor: bool
-    owes_second_factor: bool
-    """The account asks for one, and they have not set it up yet."""
-
-    is_operator: bool = False
-    """One of the provider's staff."""
-
-    @property
-    def only_looks(self) -> bool:
-        """An operator who sees an account as its customer does."""
-        return self.is_operator and self.account_id != NO_ACCOUNT
-
-    @property
-    def who(self) -> str:
-        """The person and the account that a page is for."""
-        return f"{self.id}-{self.account_id}"
-
-    def may(self, right: Right) -> bool:
-        return right in self.rights
-
-    @property
-    def actor(self) -> Actor:
-        name = f"{self.name}, your provider" if self.is_operator else self.name
-        return Actor(self.id, name[:NAME_LENGTH], request.remote_addr or "")
 
 
 class NoRight(Exception):
@@ -126,7 +70,7 @@ def link_is_where(person: Person, address: str = "") -> str:
 
     Without a mail server the email stays in the outbox, which only the sandbox shows.
     """
-    if parts().settings.mail_server:
+    if services().settings.mail_server:
         return f"We sent a link to {address or person.email}."
     if may_open_outbox(person):
         return f"{NO_EMAIL} Open the link in the sandbox outbox, or ask your provider."
@@ -134,23 +78,7 @@ def link_is_where(person: Person, address: str = "") -> str:
 
 
 def may_open_outbox(person: Person) -> bool:
-    return parts().sandbox is not None and person.may(Right.BILLING)
-
-
-class ProofNeeded(Exception):
-    """The last proof is too old for what is wanted; `reauthentication.py` asks for another."""
-
-    def __init__(
-        self,
-        person: Person,
-        error: str = "",
-        action: str = "",
-        fields: Sequence[tuple[str, str]] | None = None,
-    ) -> None:
-        """`action` and `fields`: what to send again, if not the present request's own form."""
-        super().__init__("the last proof is too old")
-        self.person, self.error = person, error
-        self.action, self.fields = action, fields
+    return services().sandbox is not None and person.may(Right.BILLING)
 
 
 class RecordId(IntegerConverter):
@@ -168,13 +96,13 @@ def init_app(app: Flask) -> None:
 
 
 def load_person(token: str) -> Person | None:
-    wall, address = parts().clock.wall(), request.remote_addr or ""
+    wall, address = services().clock.wall(), request.remote_addr or ""
     here = UserSession.find(db.session(), token, wall)
     if here is None:
         return None
     person = person_of(here, session.get(ACCOUNT))
     if here.is_due_to_be_noted(wall):
-        note_session_use(db.session(), here.id, address, wall)
+        record_session_use(db.session(), here.id, address, wall)
     return person
 
 
@@ -245,7 +173,7 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
     Nothing of the cookie before carries over.
     """
     session.clear()
-    wall = parts().clock.wall()
+    wall = services().clock.wall()
     token = start_session(
         db.session(),
         user_id,
@@ -279,56 +207,22 @@ def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Pe
     """The signed-in person, if they have the right; else sign-in, or `NoRight`.
 
     `confirmed`: for what brings in money, other people or machines: their email address is theirs.
-    `proved`: for what needs a proof of the last 15 minutes that it is they, see `prove`.
+    `proved`: for what needs authentication of the last 15 minutes, see `reauthentication.py`.
     """
     person = signed_in()
     if not person.may(right):
         raise NoRight(person, right)
     if confirmed:
-        insist_on_confirmed(person)
+        require_confirmed(person)
     if proved:
-        prove(person)
+        require_reauthentication(person)
     return person
 
 
-def insist_on_confirmed(person: Person) -> None:
+def require_confirmed(person: Person) -> None:
     """Raises `Unconfirmed`: somebody else may own the address."""
     if not person.is_confirmed:
         raise Unconfirmed(person)
-
-
-def prove(
-    person: Person, action: str = "", fields: Sequence[tuple[str, str]] | None = None
-) -> None:
-    """Go on if they proved within 15 minutes that it is they, or do so with this very form.
-
-    Else they are asked for their password or, where the second factor is on, for a code; then the
-    same form comes again with the answer in it. Raises `ProofNeeded`.
-    """
-    clock = parts().clock
-    # Later than now: by a clock that was set back since.
-    if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
-        return
-    proof, passkey = request.form.get(PROOF), request.form.get(PASSKEY_PROOF)
-    if proof is None and not passkey:
-        raise ProofNeeded(person, "", action, fields)
-    try:
-        rate_limits.code(person.id)
-    except TooOften as refusal:
-        raise ProofNeeded(person, refusal.sentence, action, fields) from refusal
-    if passkey:
-        if prove_with_passkey(
-            db.session(), person.session_id, passkey, take_challenge(), relying_party(), clock
-        ):
-            rate_limits.code_was_right(person.id)
-            return
-        raise ProofNeeded(person, "That passkey could not be verified", action, fields)
-    if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
-        wrong = (
-            "That code is not right" if person.has_second_factor else "That is not your password"
-        )
-        raise ProofNeeded(person, wrong, action, fields)
-    rate_limits.code_was_right(person.id)
 
 
 def work_for(account_id: int) -> None:
@@ -340,36 +234,6 @@ def work_for(account_id: int) -> None:
     # Forms that other windows still show are about the account before: they are out of date.
     session.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
     g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
-
-
-def attempt_in(token: str) -> int:
-    """The attempt that a mail's link names; 404 for a token that is not ours."""
-    attempt_id = signed_links.read(str(current_app.secret_key), signed_links.RESUME, token)
-    return int(attempt_id) if attempt_id is not None else abort(404)
-
-
-def sign_state(person: Person, confirmed: int) -> str:
-    """Goes with a person to the processor's form and comes back with its token.
-
-    `confirmed`: micros that the form says are charged at once (T18).
-    """
-    return _states().sign([person.id, confirmed])
-
-
-def check_state(person: Person, state: str) -> int:
-    """The micros that the form said are charged at once.
-
-    Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's.
-    """
-    stated = _states().read(state)
-    if not isinstance(stated, list) or stated[0] != person.id:
-        abort(400)
-    return int(stated[1])
-
-
-def _states() -> FormSigner:
-    # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
-    return FormSigner("capture form")
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

@@ -8,11 +8,16 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import outages
 from webapp.domain.shared.errors import Denied, NotFound, Refusal, TooOften
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.system.outage import Outage
 from webapp.reads.users.missing_right import read_no_right
-from webapp.web.http.access import NoRight, Unconfirmed, ask_to_sign_in, link_is_where
+from webapp.web.http.access import (
+    NoRight,
+    Unconfirmed,
+    ask_to_sign_in,
+    link_is_where,
+)
 from webapp.web.http.menu import first_entry
 from webapp.web.http.responses import Question, ask_first, show, wants_fragment
 
@@ -115,7 +120,7 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
     question = Question(
         title="Confirm your email first",
         text=f"{link_is_where(refusal.person)} This can be done once you have opened it.",
-        button="Send it again" if parts().settings.mail_server else "Create a new link",
+        button="Send it again" if services().settings.mail_server else "Create a new link",
         action=url_for("sign_up.send_again"),
         there=url_for("session.home"),
         cancel="Close",

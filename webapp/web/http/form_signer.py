@@ -7,7 +7,8 @@ from flask import abort, current_app
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import parts
+from webapp.extensions import services
+from webapp.web.http.person import Person
 
 LIFE = timedelta(hours=1)
 
@@ -15,7 +16,7 @@ LIFE = timedelta(hours=1)
 class _ClockSigner(TimestampSigner):
     def get_timestamp(self) -> int:
         """Seconds since 1970. The base class reads the wall clock."""
-        return int(parts().clock.now().timestamp())
+        return int(services().clock.now().timestamp())
 
 
 class FormSigner:
@@ -36,3 +37,27 @@ class FormSigner:
             raise Refusal("This form has expired. Open it again. Nothing was saved.") from None
         except BadData:
             abort(400)
+
+
+def sign_state(person: Person, confirmed: int) -> str:
+    """Goes with a person to the processor's form and comes back with its token.
+
+    `confirmed`: micros that the form says are charged at once (T18).
+    """
+    return _states().sign([person.id, confirmed])
+
+
+def check_state(person: Person, state: str) -> int:
+    """The micros that the form said are charged at once.
+
+    Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's.
+    """
+    stated = _states().read(state)
+    if not isinstance(stated, list) or stated[0] != person.id:
+        abort(400)
+    return int(stated[1])
+
+
+def _states() -> FormSigner:
+    # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
+    return FormSigner("capture form")

@@ -6,7 +6,7 @@ A page is added here by one line; who has not the right does not see it.
 from dataclasses import dataclass
 
 from webapp.domain.users.user import Right
-from webapp.web.http.access import Person
+from webapp.web.http.person import Person
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ FOR_EVERYONE = Entry("profile", "profile.index", "user", "Your profile", None)
 
 def menu_of(person: Person) -> tuple[Group, ...]:
     """What their rights allow; a group without entries is left out."""
-    if person.is_operator and not person.only_looks:
+    if person.is_operator and not person.is_view_only:
         return OPERATORS
     groups = (
         Group(group.id, group.words, tuple(e for e in group.entries if may_open(person, e)))

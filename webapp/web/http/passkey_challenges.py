@@ -8,7 +8,7 @@ from flask import Flask, request, session
 
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.passkeys import RelyingParty
-from webapp.extensions import parts
+from webapp.extensions import services
 
 CHALLENGE = "challenge"
 """In the cookie: what the browser's next answer must have signed. Each is used once."""
@@ -33,7 +33,7 @@ def take_challenge() -> bytes:
 
 def relying_party() -> RelyingParty:
     """Raises `NotFound` where passkeys are not offered."""
-    settings = parts().settings
+    settings = services().settings
     # The Host header is the visitor's word: a proxy in between could sign people in by its own.
     here = urlsplit(settings.public_url or _development_url())
     if not here.hostname:
@@ -42,7 +42,7 @@ def relying_party() -> RelyingParty:
 
 
 def are_offered() -> bool:
-    return bool(parts().settings.public_url or _development_url())
+    return bool(services().settings.public_url or _development_url())
 
 
 def _development_url() -> str:

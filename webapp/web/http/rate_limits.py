@@ -3,19 +3,15 @@
 A refusal is told where the form is, says when to try again, and goes out as 429 with Retry-After.
 """
 
-from typing import TYPE_CHECKING
-
 from flask import Flask, Response, g, request
 
-from webapp.actions.users.rate_limit import admit
-from webapp.actions.users.rate_limit import forgive as forget
+from webapp.actions.users.rate_limit import clear as forget
+from webapp.actions.users.rate_limit import hit
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count, Limit
-from webapp.extensions import db, parts
-
-if TYPE_CHECKING:
-    from webapp.web.http.access import Person
+from webapp.extensions import db, services
+from webapp.web.http.person import Person
 
 
 def init_app(app: Flask) -> None:
@@ -35,7 +31,7 @@ def sign_in(email: str) -> None:
 
 def signed_in(email: str) -> None:
     """What was mistyped before does not count against the right person."""
-    if parts().settings.rate_limits:
+    if services().settings.rate_limits:
         forget(db.session(), sign_in_counts(email)[:1])
 
 
@@ -53,7 +49,7 @@ def code(user_id: int) -> None:
 
 
 def code_was_right(user_id: int) -> None:
-    if parts().settings.rate_limits:
+    if services().settings.rate_limits:
         forget(db.session(), [Count(rate_limits.CODE, str(user_id))])
 
 
@@ -66,17 +62,17 @@ def sign_up() -> None:
     once("signed up too often", [from_here(rate_limits.SIGN_UP_FROM)])
 
 
-def confirmation(person: "Person") -> None:
+def confirmation(person: Person) -> None:
     counts = [Count(rate_limits.CONFIRMATION, str(person.id))]
     once("changed your address too often", counts)
 
 
-def invitation(person: "Person") -> None:
+def invitation(person: Person) -> None:
     counts = [of_account(rate_limits.INVITATION, person), from_here(rate_limits.INVITATION_FROM)]
     once("invited too many people at once", counts)
 
 
-def card(person: "Person") -> None:
+def card(person: Person) -> None:
     counts = [of_account(rate_limits.CARD, person), from_here(rate_limits.CARD_FROM)]
     once("added cards too often", counts)
 
@@ -86,15 +82,15 @@ def capture() -> None:
     once("sent cards too often", [from_here(rate_limits.CAPTURE_FROM)])
 
 
-def retry(person: "Person") -> None:
+def retry(person: Person) -> None:
     once("retried payments too often", [of_account(rate_limits.RETRY, person)])
 
 
-def new_key(person: "Person") -> None:
+def new_key(person: Person) -> None:
     once("made API keys too often", [of_account(rate_limits.KEY, person)])
 
 
-def of_account(limit: Limit, person: "Person") -> Count:
+def of_account(limit: Limit, person: Person) -> Count:
     return Count(limit, str(person.account_id))
 
 
@@ -107,11 +103,10 @@ def line() -> str:
 
 
 def once(what: str, counts: list[Count]) -> None:
-    it = parts()
-    if not it.settings.rate_limits:
+    if not services().settings.rate_limits:
         return
     try:
-        admit(db.session(), what, counts, it.clock.now())
+        hit(db.session(), what, counts, services().clock.now())
     except TooOften as refusal:
         g.retry_after = refusal.seconds
         raise

@@ -1,34 +1,70 @@
-"""Asking a person to prove again that it is they, and then carrying on with what they wanted.
+"""Re-authentication: some requests need a password, code or passkey of the last 15 minutes."""
 
-The form that asks goes to the same address and carries all that was sent there, so that the
-handler simply goes on once the proof is right (see `access.prove`). Nothing typed is lost, nothing
-is kept on the server, and it works in a dialog as well as on a page of its own.
-"""
+from collections.abc import Sequence
+from datetime import timedelta
 
-from flask import Flask, request
-from flask.typing import ResponseReturnValue
+from flask import request
 
-from webapp.extensions import db
-from webapp.web.http.access import PASSKEY_PROOF, PROOF, ProofNeeded
-from webapp.web.http.responses import show, wants_fragment
+from webapp.actions.users.passkeys import reauthenticate_with_passkey
+from webapp.actions.users.reauthenticate import reauthenticate as is_proved
+from webapp.domain.shared.errors import TooOften
+from webapp.extensions import db, services
+from webapp.web.http import rate_limits
+from webapp.web.http.passkey_challenges import relying_party, take_challenge
+from webapp.web.http.person import Person
+
+PROOF = "proof"
+"""The field of a form in which they prove it again."""
+PASSKEY_PROOF = "proof_passkey"
+"""The field with the browser's answer, where they use a passkey instead."""
+PROOF_LASTS = timedelta(minutes=15)
 
 
-def init_app(app: Flask) -> None:
-    app.register_error_handler(ProofNeeded, ask)
+class ReauthenticationNeeded(Exception):
+    """The last proof is too old for what is wanted; `reauthentication.py` asks for another."""
+
+    def __init__(
+        self,
+        person: Person,
+        error: str = "",
+        action: str = "",
+        fields: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
+        """`action` and `fields`: what to send again, if not the present request's own form."""
+        super().__init__("the last proof is too old")
+        self.person, self.error = person, error
+        self.action, self.fields = action, fields
 
 
-def ask(needed: ProofNeeded) -> ResponseReturnValue:
-    db.session.rollback()
-    sent = needed.fields if needed.fields is not None else request.form.items(multi=True)
-    context = {
-        "action": needed.action or f"{request.script_root}{request.full_path}".rstrip("?"),
-        "fields": [(name, value) for name, value in sent if name not in (PROOF, PASSKEY_PROOF)],
-        "by_code": needed.person.has_second_factor,
-        "error": needed.error,
-        "message": None,
-    }
-    if wants_fragment():
-        page = show(needed.person, "users/session/_proof_dialog.html", "", **context)
-        # Wherever the answer was to go: the question comes in the dialog.
-        return page, 401, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
-    return show(needed.person, "users/session/proof.html", "", **context), 401
+def require_reauthentication(
+    person: Person, action: str = "", fields: Sequence[tuple[str, str]] | None = None
+) -> None:
+    """Require authentication within the last 15 minutes, or credentials in this form.
+
+    Without either, the person is asked for their password, a code or a passkey, and the same form
+    is sent again with the answer. Raises `ReauthenticationNeeded`.
+    """
+    clock = services().clock
+    # Later than now: by a clock that was set back since.
+    if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
+        return
+    proof, passkey = request.form.get(PROOF), request.form.get(PASSKEY_PROOF)
+    if proof is None and not passkey:
+        raise ReauthenticationNeeded(person, "", action, fields)
+    try:
+        rate_limits.code(person.id)
+    except TooOften as refusal:
+        raise ReauthenticationNeeded(person, refusal.sentence, action, fields) from refusal
+    if passkey:
+        if reauthenticate_with_passkey(
+            db.session(), person.session_id, passkey, take_challenge(), relying_party(), clock
+        ):
+            rate_limits.code_was_right(person.id)
+            return
+        raise ReauthenticationNeeded(person, "That passkey could not be verified", action, fields)
+    if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
+        wrong = (
+            "That code is not right" if person.has_second_factor else "That is not your password"
+        )
+        raise ReauthenticationNeeded(person, wrong, action, fields)
+    rate_limits.code_was_right(person.id)

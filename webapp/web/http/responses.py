@@ -9,13 +9,17 @@ from flask import flash, get_flashed_messages, redirect, render_template, reques
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
-from webapp.web.http.access import LOOKING, Person, may_open_outbox
+from webapp.web.http.access import (
+    LOOKING,
+    may_open_outbox,
+)
 from webapp.web.http.controls import turn_off
 from webapp.web.http.menu import menu_of
+from webapp.web.http.person import Person
 from webapp.web.http.security_headers import open_for_processors
 
 
@@ -47,18 +51,18 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
     if not template.rpartition("/")[2].startswith(("_", "after_")):
         context = _around(person, **context)
     html = render_template(template, page=page, **context)
-    if not person.only_looks:
+    if not person.is_view_only:
         return html
     own = (url_for("operator.views.end"), url_for("session.sign_out"))
     return turn_off(html, LOOKING, but=own)
 
 
 def _around(person: Person, **context: object) -> dict[str, object]:
-    it, session = parts(), db.session()
+    session = db.session()
     sandbox = may_open_outbox(person)
     if person.may(Right.BILLING):
         open_for_processors()
-        context["front"] = it.processors[it.card_processor].front
+        context["front"] = services().processors[services().card_processor].front
     context["shell"] = (
         read_operators_shell(session, person.id, person.account_id)
         if person.is_operator
@@ -67,20 +71,20 @@ def _around(person: Person, **context: object) -> dict[str, object]:
             person.account_id,
             person.id,
             sandbox=sandbox,
-            test_mode=it.settings.test_mode,
+            test_mode=services().settings.test_mode,
         )
     )
     context["menu"] = menu_of(person)
     context |= about_links(person)
     context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
-        context["balance"] = read_balance(session, person.account_id, it.clock.now())
+        context["balance"] = read_balance(session, person.account_id, services().clock.now())
     return context
 
 
 def about_links(person: Person) -> dict[str, object]:
     """For `_link_place.html`: whether emails are sent, and where else they can be read."""
-    sends = bool(parts().settings.mail_server)
+    sends = bool(services().settings.mail_server)
     outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
     return {"sends_email": sends, "outbox": outbox}
 

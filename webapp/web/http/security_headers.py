@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flask import Flask, Response, request
 
-from webapp.extensions import parts
+from webapp.extensions import services
 from webapp.ports import Front
 
 HOLDS_FRONT = "ballast.holds_front"
@@ -59,12 +59,12 @@ def framed_by_us() -> str:
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(wall)
+    app.after_request(set_security_headers)
 
 
-def wall(response: Response) -> Response:
+def set_security_headers(response: Response) -> Response:
     if request.environ.get(HOLDS_FRONT):
-        fronts = [processor.front for processor in parts().processors.values()]
+        fronts = [processor.front for processor in services().processors.values()]
         response.headers.setdefault("Content-Security-Policy", opened_for(fronts))
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Frame-Options", "DENY")

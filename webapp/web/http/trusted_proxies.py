@@ -6,7 +6,7 @@ from flask import Flask, Request, request
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp.extensions import parts
+from webapp.extensions import services
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 
-def believe(app: Flask, count: int) -> None:
+def trust(app: Flask, count: int) -> None:
     """The last `count` entries of X-Forwarded-… are by proxies of ours; all others are hearsay."""
     if count:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -28,7 +28,7 @@ def believe(app: Flask, count: int) -> None:
 
 def note_untrusted_proxy() -> None:
     """Log once that a proxy on this host is not trusted: all its clients count as one address."""
-    seen = parts().sightings
+    seen = services().sightings
     if seen.untrusted_proxy or request.remote_addr not in LOOPBACK:
         return
     if "X-Forwarded-For" in request.headers:

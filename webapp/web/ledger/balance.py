@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.domain.accounts.account import Account
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.web.http.access import permit
 
@@ -24,7 +24,7 @@ def show_balance() -> ResponseReturnValue:
     revision = db.session.get_one(Account, person.account_id).revision
     if request.args.get("seen", type=int) == revision:
         return UNCHANGED
-    balance = read_balance(db.session(), person.account_id, parts().clock.now())
+    balance = read_balance(db.session(), person.account_id, services().clock.now())
     response = make_response(render_template("ledger/_balance.html", balance=balance))
     response.headers["HX-Trigger"] = "account-changed"
     return response

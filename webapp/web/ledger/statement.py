@@ -8,13 +8,14 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.accounts.account import Account
 from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.ledger.balance_chart import SPANS, read_chart
 from webapp.reads.ledger.months import Month
 from webapp.reads.ledger.statement import COLUMNS, read_statement, statement_lines
 from webapp.reads.ledger.statement_document import read_statement_paper
-from webapp.web.http import csv_files, forms, pdf_files
-from webapp.web.http.access import Person, permit
+from webapp.web.http import downloads, forms
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import show
 
 blueprint = Blueprint("statement", __name__)
@@ -26,7 +27,7 @@ ALL = "all"
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    session, now = db.session(), parts().clock.now()
+    session, now = db.session(), services().clock.now()
     account = session.get_one(Account, person.account_id)
     choice = LowBalanceSettings.of(session, account.id).chosen()
     chart, table = read_chart(session, account, choice, days_asked(), now)
@@ -42,7 +43,7 @@ def as_csv() -> ResponseReturnValue:
     month = month_asked(person)
     lines = statement_lines(db.session(), person.account_id, month)
     name = f"statement-{month.key if month else ALL}.csv"
-    return csv_files.download(name, chain([COLUMNS], lines))
+    return downloads.csv_download(name, chain([COLUMNS], lines))
 
 
 @blueprint.get("/billing/statement.pdf", endpoint="pdf")
@@ -50,12 +51,12 @@ def as_pdf() -> ResponseReturnValue:
     from webapp.documents.statement import statement_pdf  # its fonts take memory only where used
 
     person = permit(Right.BILLING)
-    it, now = parts(), parts().clock.now()
+    now = services().clock.now()
     zone = db.session.get_one(Account, person.account_id).time_zone
     month = month_asked(person) or Month.of(now, zone)
-    provider = it.policy.provider
+    provider = services().policy.provider
     paper = read_statement_paper(db.session(), person.account_id, month, provider, now)
-    return pdf_files.download(f"statement-{month.key}.pdf", statement_pdf(paper))
+    return downloads.pdf_download(f"statement-{month.key}.pdf", statement_pdf(paper))
 
 
 def month_asked(person: Person) -> Month | None:
@@ -64,7 +65,7 @@ def month_asked(person: Person) -> Month | None:
     if asked == ALL:
         return None
     zone = db.session.get_one(Account, person.account_id).time_zone
-    return Month.parse(asked) or Month.of(parts().clock.now(), zone)
+    return Month.parse(asked) or Month.of(services().clock.now(), zone)
 
 
 def days_asked() -> int:

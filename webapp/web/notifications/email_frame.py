@@ -2,9 +2,9 @@
 
 from flask import Response, make_response
 
-from webapp.extensions import parts
+from webapp.extensions import services
 from webapp.ports import Mailer
-from webapp.web.http.access import Person
+from webapp.web.http.person import Person
 
 # Mail programs want styles inline; nothing else in a mail may do anything. Shown in a frame.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
@@ -17,9 +17,8 @@ def letters_for(person: Person) -> Mailer:
     a sandbox without a mail server, and never before staff. Elsewhere whoever has a person's
     session could read the link to a new password.
     """
-    it = parts()
-    is_mailbox = not it.mailer.delivers and not it.settings.has_real_processor
-    return it.mailer if is_mailbox and not person.is_operator else it.letters
+    is_mailbox = not services().mailer.delivers and not services().settings.has_real_processor
+    return services().mailer if is_mailbox and not person.is_operator else services().letters
 
 
 def framed(html: str) -> Response:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from webapp.actions.notifications.apply_settings import apply_notifications
+from webapp.actions.notifications.apply_settings import apply_notification_settings
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.outbox import TOPICS, NoticeKind
 from webapp.domain.notifications.settings import MOST_STEPS, NotificationSettings
@@ -14,7 +14,7 @@ from webapp.domain.notifications.topics import MOST_ADDRESSES, Recipient, Topic
 from webapp.domain.shared.errors import Refusal, Stale
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.ports import Letter
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_samples import read_sample
@@ -25,7 +25,8 @@ from webapp.reads.notifications.settings_page import (
     read_overtaken,
 )
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.notifications import email_frame
 from webapp.web.payment_methods.responses import charged_by_press, fields_of, said, status_of
@@ -43,12 +44,12 @@ def index() -> ResponseReturnValue:
 @blueprint.post("")
 def apply() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it, errors = parts(), dict[str, str]()
+    errors = dict[str, str]()
     wished = read_form(request.form, errors)
-    seen, now = request.form.get("seen", ""), it.clock.now()
-    around = (seen, person.actor, now, it.policy)
+    seen, now = request.form.get("seen", ""), services().clock.now()
+    around = (seen, person.actor, now, services().policy)
     try:
-        apply_notifications(
+        apply_notification_settings(
             db.session(),
             person.account_id,
             wished,
@@ -64,7 +65,7 @@ def apply() -> ResponseReturnValue:
     except Refusal as refusal:
         typed = as_typed(request.form, fields_of(refusal), refusal.sentence)
         return page(person, replace(typed, seal=seen)), status_of(refusal)
-    it.wake()
+    services().wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
     return go_to("notifications.index", said(outcome) if outcome else APPLIED)
 
@@ -93,8 +94,8 @@ def page(person: Person, typed: Typed | None = None) -> str:
 def sample_of(person: Person, kind: str) -> Letter:
     if kind not in TOPICS:
         abort(404)
-    it, account = parts(), db.session.get_one(Account, person.account_id)
-    return read_sample(it.mailer, NoticeKind(kind), account, it.clock.now())
+    account = db.session.get_one(Account, person.account_id)
+    return read_sample(services().mailer, NoticeKind(kind), account, services().clock.now())
 
 
 def read_form(form: MultiDict[str, str], errors: dict[str, str]) -> NotificationSettings:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.notifications.unsubscribe import Subscription, subscription
 from webapp.actions.notifications.unsubscribe import unsubscribe as end
 from webapp.domain.shared import signed_links
-from webapp.extensions import csrf, db, parts
+from webapp.extensions import csrf, db, services
 from webapp.reads.notifications.settings_page import TOPIC_NAMES
 
 blueprint = Blueprint("unsubscribe", __name__, url_prefix="/unsubscribe")
@@ -23,7 +23,7 @@ def ask(token: str) -> ResponseReturnValue:
 @blueprint.post("/<token>")
 @csrf.exempt  # a mail program that presses it has never seen our form
 def unsubscribe(token: str) -> ResponseReturnValue:
-    now = parts().clock.now()
+    now = services().clock.now()
     told = end(db.session(), notice_in(token), request.remote_addr or "", now)
     return page(token, told, ended=True)
 

@@ -16,14 +16,16 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared import email_address, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.operator.accounts import read_account, read_accounts
 from webapp.reads.operator.adjustment import Adjustment, read_adjustment
 from webapp.reads.payments.outcome import Outcome
 from webapp.reads.system.installation import read_installation
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit_operator, prove
+from webapp.web.http.access import permit_operator
+from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import amount_in_form, errors_of, message_with
 from webapp.web.payment_methods.responses import charged_by_press, status_of
@@ -40,8 +42,7 @@ def index() -> ResponseReturnValue:
     person = permit_operator()
     after = request.args.get("after", type=forms.record_id)
     screen = read_accounts(db.session(), line("search", email_address.LENGTH), after)
-    it = parts()
-    findings = read_installation(db.session(), it.settings, it.sightings)
+    findings = read_installation(db.session(), services().settings, services().sightings)
     return show(
         person, "operator/index.html", "operator_accounts", screen=screen, findings=findings
     )
@@ -55,9 +56,9 @@ def one(account_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ACCOUNT}/adjustments")
 def adjust(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    prove(person)
-    key, it = forms.request_key(), parts()
-    now, session = it.clock.now(), db.session()
+    require_reauthentication(person)
+    key = forms.request_key()
+    now, session = services().clock.now(), db.session()
     try:
         if faults := adjustment_faults(request.form):
             raise Invalid(faults)
@@ -69,14 +70,14 @@ def adjust(account_id: int) -> ResponseReturnValue:
             reason,
             person.actor,
             now,
-            it.policy,
+            services().policy,
             request_key=key,
             confirmed=forms.confirmed(),
             hold=holds_refill(request.form),
         )
     except Refusal as refusal:
         return account_refused(person, account_id, "adjust", refusal)
-    it.wake()
+    services().wake()
     account = session.get_one(Account, account_id)
     posted = f"{'Debited' if is_debit(request.form) else 'Credited'} {account.show(amount)}."
     outcome = charged_by_press(account_id, now) if forms.confirmed() else None
@@ -108,12 +109,14 @@ def adjustment_faults(form: Mapping[str, str]) -> dict[str, str]:
 
 
 def adjustment_typed(account: Account, typed: Mapping[str, str]) -> Adjustment:
-    it, debit = parts(), is_debit(typed)
+    debit = is_debit(typed)
     amount = forms.amount(MultiDict(typed), "amount", {})
     signed = None if amount is None else -amount if debit else amount
-    now, hold = it.clock.now(), holds_refill(typed)
+    now, hold = services().clock.now(), holds_refill(typed)
     session = db.session()
-    return read_adjustment(session, account, signed, now, it.policy, is_debit=debit, hold=hold)
+    return read_adjustment(
+        session, account, signed, now, services().policy, is_debit=debit, hold=hold
+    )
 
 
 def is_debit(form: Mapping[str, str]) -> bool:
@@ -127,7 +130,7 @@ def holds_refill(form: Mapping[str, str]) -> bool:
 @blueprint.post(f"{ACCOUNT}/paypal")
 def paypal(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    on, now = forms.wished(), parts().clock.now()
+    on, now = forms.wished(), services().clock.now()
     try:
         reason = texts.reason(request.form.get("reason", ""))
         allow_paypal(db.session(), account_id, on, person.actor, now, reason=reason)
@@ -139,20 +142,20 @@ def paypal(account_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ACCOUNT}/pause")
 def pause(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    on, it = forms.wished(), parts()
-    reason, now = request.form.get("reason", ""), it.clock.now()
+    on = forms.wished()
+    reason, now = request.form.get("reason", ""), services().clock.now()
     try:
         if on:
-            pause_automatic(db.session(), account_id, reason, person.actor, now, it.policy)
+            pause_automatic(db.session(), account_id, reason, person.actor, now, services().policy)
         else:
-            around = (person.actor, now, it.policy)
+            around = (person.actor, now, services().policy)
             confirmed = forms.confirmed()
             resume_automatic(db.session(), account_id, *around, reason=reason, confirmed=confirmed)
     except ChargeUnconfirmed:
         raise
     except Refusal as refusal:
         return account_refused(person, account_id, "pause", refusal)
-    it.wake()
+    services().wake()
     outcome = charged_by_press(account_id, now) if not on and forms.confirmed() else None
     words = f"Automatic payments {'are paused' if on else 'are on again'}."
     return done(account_id, words, outcome)
@@ -162,8 +165,7 @@ def account_page(
     person: Person, account_id: int, form: str = "", refusal: Refusal | None = None
 ) -> str:
     """`form`: which of its forms was refused, for what was typed and its errors."""
-    it = parts()
-    screen = read_account(db.session(), account_id, it.clock.now(), it.policy)
+    screen = read_account(db.session(), account_id, services().clock.now(), services().policy)
     account = db.session().get_one(Account, account_id)
     typed = request.form if form == "adjust" else {}
     return show(

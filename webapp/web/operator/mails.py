@@ -3,17 +3,18 @@
 from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.actions.notifications.record_email_read import note_mail_read
-from webapp.actions.notifications.resend_email import resend_notice
+from webapp.actions.notifications.record_email_read import record_email_read
+from webapp.actions.notifications.resend_email import resend_email
 from webapp.domain.notifications.outbox import NoticeKind
 from webapp.domain.shared.errors import NotFound, Refusal
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.notifications.email_labels import Shown
 from webapp.reads.operator.mail_filters import LONGEST_TEXT, Filters
 from webapp.reads.operator.mails import read_mail, read_mails
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit_operator
+from webapp.web.http.access import permit_operator
+from webapp.web.http.person import Person
 from webapp.web.http.query_args import day, line, word
 from webapp.web.http.responses import say, show
 from webapp.web.notifications.email_frame import framed
@@ -31,8 +32,10 @@ READ = "mail"
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit_operator()
-    it, before = parts(), request.args.get("before", type=forms.record_id)
-    screen = read_mails(db.session(), it.clock.now(), it.mailer, mail_filters(), before=before)
+    before = request.args.get("before", type=forms.record_id)
+    screen = read_mails(
+        db.session(), services().clock.now(), services().mailer, mail_filters(), before=before
+    )
     return show(person, "operator/mails.html", "operator_mails", screen=screen)
 
 
@@ -46,39 +49,41 @@ def one(notice_id: int) -> ResponseReturnValue:
 @blueprint.get(f"{MAIL}/body")
 def body(notice_id: int) -> ResponseReturnValue:
     """For the frame on its page: both together are one look."""
-    person, it = permit_operator(), parts()
+    person = permit_operator()
     if session.get(READ) != notice_id:
         note_read(person, notice_id)
-    page = read_mail(db.session(), notice_id, it.clock.now(), it.mailer, it.letters)
+    page = read_mail(
+        db.session(), notice_id, services().clock.now(), services().mailer, services().letters
+    )
     return framed(page.letter.html)
 
 
 @blueprint.post(f"{MAIL}/tries")
 def resend(notice_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    it = parts()
     reason = request.form.get("reason", "")
     try:
-        now = it.clock.now()
-        resend_notice(db.session(), notice_id, reason, person.actor, now, it.mailer)
+        now = services().clock.now()
+        resend_email(db.session(), notice_id, reason, person.actor, now, services().mailer)
     except NotFound:
         raise
     except Refusal as refusal:
         db.session.rollback()
         return mail_page(person, notice_id, refusal), status_of(refusal)
-    it.wake()
+    services().wake()
     say(Message("The mail is tried again."))
     return redirect(url_for("operator.mails.one", notice_id=notice_id), 303)
 
 
 def note_read(person: Person, notice_id: int) -> None:
-    note_mail_read(db.session(), notice_id, person.actor, parts().clock.now())
+    record_email_read(db.session(), notice_id, person.actor, services().clock.now())
     session[READ] = notice_id
 
 
 def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) -> str:
-    it = parts()
-    page = read_mail(db.session(), notice_id, it.clock.now(), it.mailer, it.letters)
+    page = read_mail(
+        db.session(), notice_id, services().clock.now(), services().mailer, services().letters
+    )
     said: dict[str, object] = {"typed": request.form.get("reason", "")}
     if refusal and page.line.deed:
         said["error"] = errors_of(refusal)["reason"]

@@ -7,10 +7,14 @@ from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.actions.accounts.view_account import begin_view, note_view
+from webapp.actions.accounts.view_account import begin_view, record_view
 from webapp.domain.shared.errors import Denied, Refusal
-from webapp.extensions import db, parts
-from webapp.web.http.access import LOOKING, look_into, permit_operator
+from webapp.extensions import db, services
+from webapp.web.http.access import (
+    LOOKING,
+    look_into,
+    permit_operator,
+)
 from webapp.web.operator.accounts import ACCOUNT, account_refused
 
 blueprint = Blueprint("views", __name__)
@@ -39,20 +43,20 @@ def only_look() -> None:
     if "_user_id" not in session or not request.blueprints or OWN & set(request.blueprints):
         return
     person = current_user
-    if not person.is_authenticated or not person.only_looks:
+    if not person.is_authenticated or not person.is_view_only:
         return
     if request.method not in READING or request.endpoint in CHANGING:
         raise Denied(LOOKING)
     if request.endpoint != "balance.show":  # open pages ask for it every few seconds
-        page, now = str(request.url_rule), parts().clock.now()
-        note_view(db.session(), person.account_id, page, person.actor, now)
+        page, now = str(request.url_rule), services().clock.now()
+        record_view(db.session(), person.account_id, page, person.actor, now)
 
 
 @blueprint.post(f"{ACCOUNT}/views")
 def begin(account_id: int) -> ResponseReturnValue:
     """See it as its customer does, to look only."""
     person = permit_operator()
-    reason, now = request.form.get("reason", ""), parts().clock.now()
+    reason, now = request.form.get("reason", ""), services().clock.now()
     try:
         begin_view(db.session(), account_id, reason, person.actor, now)
     except Refusal as refusal:
@@ -65,6 +69,6 @@ def begin(account_id: int) -> ResponseReturnValue:
 def end() -> ResponseReturnValue:
     person = permit_operator()
     look_into(None)
-    if person.only_looks:
+    if person.is_view_only:
         return redirect(url_for("operator.accounts.one", account_id=person.account_id), 303)
     return redirect(url_for("operator.accounts.index"), 303)

@@ -12,11 +12,13 @@ from webapp.domain.shared import money, texts
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.wires import wire as wires
 from webapp.domain.wires.wire import WireRequest
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.operator.wires import read_open_wires, read_wire
 from webapp.reads.wires import read_proof
-from webapp.web.http.access import Person, permit_operator, prove
+from webapp.web.http.access import permit_operator
+from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import say, show
 from webapp.web.operator.fields import amount_in_form, errors_of, optional_amount
 from webapp.web.payment_methods.responses import status_of
@@ -31,7 +33,7 @@ PROOF_POLICY = "default-src 'none'; sandbox"
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     person = permit_operator()
-    rows = read_open_wires(db.session(), parts().clock.now())
+    rows = read_open_wires(db.session(), services().clock.now())
     return show(person, "operator/wires.html", "operator_wires", rows=rows)
 
 
@@ -49,7 +51,7 @@ def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
         raise NotFound("That wire transfer")
     stored = read_proof(db.session(), asked.account_id, wire_id, proof_id)
     answer = send_file(
-        BytesIO(parts().proofs.read(asked.account_id, stored.file)),
+        BytesIO(services().proofs.read(asked.account_id, stored.file)),
         mimetype=stored.mime_type,
         as_attachment=True,
         download_name=stored.download_name,
@@ -61,8 +63,7 @@ def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{WIRE}/completion")
 def complete(wire_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    prove(person)
-    it = parts()
+    require_reauthentication(person)
     try:
         reason = texts.reason(request.form.get("reason", ""))
         credited = complete_wire(
@@ -70,15 +71,15 @@ def complete(wire_id: int) -> ResponseReturnValue:
             wire_id,
             amount_in_form(),
             person.actor,
-            it.clock.now(),
-            it.policy,
+            services().clock.now(),
+            services().policy,
             received=optional_amount("received"),
             rate=rate_in_form(),
             reason=reason,
         )
     except Refusal as refusal:
         return wire_refused(person, wire_id, "complete", refusal)
-    it.wake()
+    services().wake()
     say(Message("The money is credited." if credited else "It was credited before, once."))
     return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
 
@@ -86,13 +87,12 @@ def complete(wire_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{WIRE}/rejection")
 def reject(wire_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    it = parts()
     reason = request.form.get("reason", "")
     try:
-        reject_wire(db.session(), wire_id, reason, person.actor, it.clock.now())
+        reject_wire(db.session(), wire_id, reason, person.actor, services().clock.now())
     except Refusal as refusal:
         return wire_refused(person, wire_id, "reject", refusal)
-    it.wake()
+    services().wake()
     say(Message("The transfer is rejected; the customer is told why."))
     return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
 
@@ -102,7 +102,7 @@ def wire_page(person: Person, wire_id: int, form: str = "", refusal: Refusal | N
         person,
         "operator/wire.html",
         "operator_wires",
-        wire=read_wire(db.session(), wire_id, parts().clock.now()),
+        wire=read_wire(db.session(), wire_id, services().clock.now()),
         form=form,
         typed=request.form if form else {},
         errors=errors_of(refusal),

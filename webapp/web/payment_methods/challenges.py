@@ -13,15 +13,16 @@ from webapp.actions.payment_methods.finish_setup import finish_setup, give_up_se
 from webapp.actions.payments.challenges import challenge_address, conclude_challenge
 from webapp.domain.payment_methods import method_setups
 from webapp.domain.payment_methods.payment_method import PaymentMethod
-from webapp.domain.payments.attempts import find_attempt
 from webapp.domain.payments.payment import Payment
+from webapp.domain.payments.queries import find_attempt
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payments.outcome import read_outcome
 from webapp.web.http import forms, security_headers
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
 from webapp.web.http.responses import go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import changed, pressed, said, status_of
@@ -88,8 +89,7 @@ def has_turned_back() -> bool:
 
 
 def _give_up(person: Person, setup_id: int) -> None:
-    it = parts()
-    around = (person.actor, it.processors, it.clock, it.policy)
+    around = (person.actor, services().processors, services().clock, services().policy)
     give_up_setup(db.session(), person.account_id, setup_id, *around)
 
 
@@ -97,12 +97,11 @@ def _give_up(person: Person, setup_id: int) -> None:
 def question(attempt_id: int) -> ResponseReturnValue:
     """Where a processor's script asks about a payment, for who comes by an address."""
     person = permit(Right.BILLING)
-    it = parts()
     attempt = find_attempt(db.session(), person.account_id, attempt_id)
-    address = challenge_address(db.session(), attempt.payment, it.processors)
+    address = challenge_address(db.session(), attempt.payment, services().processors)
     if not address:
         return go_to("payments.index", NOTHING_ASKED)
-    front = it.processors[attempt.processor].front
+    front = services().processors[attempt.processor].front
     if not front.question:
         return redirect(address, 303)
     conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
@@ -112,9 +111,8 @@ def question(attempt_id: int) -> ResponseReturnValue:
 
 
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
-    it = parts()
-    around = (person.actor, it.processors, it.clock, it.policy)
-    since = it.clock.now()
+    around = (person.actor, services().processors, services().clock, services().policy)
+    since = services().clock.now()
     try:
         method = finish_setup(db.session(), person.account_id, setup_id, *around)
     except NotFound:
@@ -143,11 +141,10 @@ def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
 
 
 def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseReturnValue:
-    it = parts()
-    around = (it.processors, it.clock, it.policy)
+    around = (services().processors, services().clock, services().policy)
     payment = conclude_challenge(
         db.session(), person.account_id, attempt_id, *around, give_up=give_up
     )
-    it.wake()
-    outcome = read_outcome(db.session(), payment.id, it.clock.now())
+    services().wake()
+    outcome = read_outcome(db.session(), payment.id, services().clock.now())
     return changed(person, "funds", said(outcome), messages=outcome.rows)

@@ -14,14 +14,20 @@ from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.method_rows import RowMessage
 from webapp.reads.payment_methods.removal_dialog import read_removal
 from webapp.reads.payment_methods.saving_offer import read_paypal, read_saving_offer
 from webapp.web.http import forms, rate_limits
-from webapp.web.http.access import Person, check_state, permit, prove, sign_state
+from webapp.web.http.access import permit
+from webapp.web.http.form_signer import (
+    check_state,
+    sign_state,
+)
+from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import show, wants_fragment
 from webapp.web.payment_methods.challenges import saved
 from webapp.web.payment_methods.responses import (
@@ -58,9 +64,8 @@ def refresh() -> ResponseReturnValue:
 def reorder() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     order, seen = forms.ids("order"), forms.ids("seen")
-    it = parts()
-    now = it.clock.now()
-    around = (person.actor, now, it.policy)
+    now = services().clock.now()
+    around = (person.actor, now, services().policy)
     try:
         methods = reorder_methods(
             db.session(), person.account_id, order, seen, *around, confirmed=forms.confirmed()
@@ -75,9 +80,8 @@ def reorder() -> ResponseReturnValue:
 def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     on = forms.wished()
-    it = parts()
-    now = it.clock.now()
-    around = (person.actor, now, it.policy)
+    now = services().clock.now()
+    around = (person.actor, now, services().policy)
     name = set_consent(
         db.session(), person.account_id, method_id, on, *around, confirmed=forms.confirmed()
     )
@@ -88,13 +92,14 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/cards/new")
 def new_card() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
-    it = parts()
-    processor = it.processors[it.card_processor]
+    processor = services().processors[services().card_processor]
     try:
         form = open_card_form(db.session(), person.account_id, processor)
     except Refusal as refusal:
         return refused(person, "add", refusal)
-    offer = read_saving_offer(db.session(), person.account_id, it.clock.now(), it.policy)
+    offer = read_saving_offer(
+        db.session(), person.account_id, services().clock.now(), services().policy
+    )
     context = {
         **processor.front.told,
         **form,
@@ -110,8 +115,7 @@ def new_card() -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/cards/captured")
 def card_captured() -> ResponseReturnValue:
     """Back from the capture form by a redirect. `state` proves that this person went there."""
-    it = parts()
-    return _add(request.args, it.processors[it.card_processor].front.token)
+    return _add(request.args, services().processors[services().card_processor].front.token)
 
 
 @blueprint.post("/billing/payment-methods")
@@ -122,10 +126,9 @@ def create() -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/paypal/new")
 def new_paypal() -> ResponseReturnValue:
     person = permit(Right.BILLING, confirmed=True)
-    it = parts()
-    offered = bool(it.paypal_processor)
+    offered = bool(services().paypal_processor)
     dialog = read_paypal(
-        db.session(), person.account_id, it.clock.now(), it.policy, offered=offered
+        db.session(), person.account_id, services().clock.now(), services().policy, offered=offered
     )
     part = "_paypal_dialog" if wants_fragment() else "paypal"
     return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
@@ -135,8 +138,7 @@ def new_paypal() -> ResponseReturnValue:
 def link() -> ResponseReturnValue:
     """To PayPal and back; with scripts or without, it takes the whole page."""
     person = permit(Right.BILLING, confirmed=True, proved=True)
-    it = parts()
-    processor = it.processors.get(it.paypal_processor) or abort(404)
+    processor = services().processors.get(services().paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
     try:
         asked = link_paypal(
@@ -144,7 +146,7 @@ def link() -> ResponseReturnValue:
             person.account_id,
             person.actor,
             processor,
-            it.clock,
+            services().clock,
             return_to=return_to,
             consent=forms.consent(request.form),
             confirmed=forms.confirmed(),
@@ -157,8 +159,9 @@ def link() -> ResponseReturnValue:
 @blueprint.get("/billing/payment-methods/<int:method_id>/removal")
 def removal(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
-    dialog = read_removal(db.session(), person.account_id, method_id, it.clock.now(), it.policy)
+    dialog = read_removal(
+        db.session(), person.account_id, method_id, services().clock.now(), services().policy
+    )
     part = "_remove_dialog" if wants_fragment() else "removal"
     return show(person, f"payment_methods/{part}.html", "payment_methods", dialog=dialog)
 
@@ -166,17 +169,16 @@ def removal(method_id: int) -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods/<int:method_id>/removal")
 def remove(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING, proved=True)
-    it = parts()
-    now = it.clock.now()
+    now = services().clock.now()
     try:
         method = remove_method(
             db.session(),
             person.account_id,
             method_id,
             person.actor,
-            it.processors,
-            it.clock,
-            it.policy,
+            services().processors,
+            services().clock,
+            services().policy,
             confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
@@ -188,8 +190,7 @@ def remove(method_id: int) -> ResponseReturnValue:
 def restore(method_id: int) -> ResponseReturnValue:
     """Restore without paying (F4)."""
     person = permit(Right.BILLING)
-    it = parts()
-    now = it.clock.now()
+    now = services().clock.now()
     try:
         rate_limits.card(person)
         method = restore_method(
@@ -197,9 +198,9 @@ def restore(method_id: int) -> ResponseReturnValue:
             person.account_id,
             method_id,
             person.actor,
-            it.processors,
-            it.clock,
-            it.policy,
+            services().processors,
+            services().clock,
+            services().policy,
             confirmed=forms.confirmed(),
         )
     except Refusal as refusal:
@@ -212,10 +213,9 @@ def restore(method_id: int) -> ResponseReturnValue:
 @blueprint.post("/billing/automatic-payments/resumptions")
 def resume() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
-    now = it.clock.now()
+    now = services().clock.now()
     try:
-        around = (person.actor, now, it.policy)
+        around = (person.actor, now, services().policy)
         resume_automatic(db.session(), person.account_id, *around, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "auto_charge", refusal)
@@ -234,10 +234,9 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
         "token": form.get(token, ""),
         "consent": form.get("consent", ""),
     }
-    prove(person, url_for("payment_methods.create"), list(told.items()))
-    it = parts()
-    processor, since = it.processors[it.card_processor], it.clock.now()
-    around = (person.actor, processor, it.clock, it.policy)
+    require_reauthentication(person, url_for("payment_methods.create"), list(told.items()))
+    processor, since = services().processors[services().card_processor], services().clock.now()
+    around = (person.actor, processor, services().clock, services().policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
         rate_limits.card(person)

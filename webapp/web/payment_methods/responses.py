@@ -17,14 +17,14 @@ from webapp.domain.shared.errors import (
 )
 from webapp.domain.top_ups import top_up as top_ups
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen, read_screen
 from webapp.reads.payment_methods.method_rows import RowMessage
 from webapp.reads.payments.outcome import Outcome, read_refill_outcome
 from webapp.web.http import forms
-from webapp.web.http.access import Person
+from webapp.web.http.person import Person
 from webapp.web.http.responses import (
     about_links,
     go_to,
@@ -45,15 +45,14 @@ def read(
     messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
 ) -> PaymentMethodsScreen:
-    it = parts()
     return read_screen(
         db.session(),
         person.account_id,
-        it.clock.now(),
-        it.policy,
+        services().clock.now(),
+        services().policy,
         messages=messages,
         fresh=fresh,
-        has_paypal=bool(it.paypal_processor),
+        has_paypal=bool(services().paypal_processor),
         is_confirmed=person.is_confirmed,
     )
 
@@ -92,13 +91,13 @@ def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
 
     `since`: an instant before the press took effect.
     """
-    it, session = parts(), db.session()
+    session = db.session()
     opened = top_ups.open_top_up(session, account_id)
     opened = opened or top_ups.opened_since(session, account_id, since)
     if opened is None:
         return None
-    finish_top_up(session, opened.id, it.processors, it.clock, it.policy)
-    return read_refill_outcome(session, opened.id, it.clock.now())
+    finish_top_up(session, opened.id, services().processors, services().clock, services().policy)
+    return read_refill_outcome(session, opened.id, services().clock.now())
 
 
 def pressed(
@@ -112,7 +111,7 @@ def pressed(
     expects_charge: bool | None = None,
 ) -> ResponseReturnValue:
     """As `changed`, after a press that may have charged: then the outcome is the message."""
-    parts().wake()
+    services().wake()
     expects = forms.confirmed() > 0 if expects_charge is None else expects_charge
     outcome = charged_by_press(person.account_id, since) if expects else None
     if outcome is None:

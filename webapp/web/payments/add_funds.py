@@ -8,13 +8,17 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.payments.pay import pay_now
 from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.actions.payments.payment_requests import FORM_USED
-from webapp.domain.payments.payment import Payment, PaymentKind
+from webapp.domain.payments.payment import (
+    Payment,
+    PaymentKind,
+)
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
 from webapp.web.http.responses import show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
@@ -56,8 +60,8 @@ def pay(person: Person, key: str) -> Payment:
         errors["method"] = "Choose a payment method"
     if errors or amount is None:
         raise Invalid(errors)
-    it, session = parts(), db.session()
-    around = (key, person.actor, it.processors, it.clock, it.policy)
+    session = db.session()
+    around = (key, person.actor, services().processors, services().clock, services().policy)
     if by_chain or method_id is None:
         return pay_by_auto_charge(
             session, person.account_id, amount, *around, seen_open=forms.seen_open()
@@ -94,12 +98,11 @@ def dialog(
     amount: str,
     errors: dict[str, str] | None = None,
 ) -> str:
-    it = parts()
     read = read_funds(
         db.session(),
         person.account_id,
-        it.clock.now(),
-        it.policy,
+        services().clock.now(),
+        services().policy,
         key,
         kind=kind,
         method_id=method_id,

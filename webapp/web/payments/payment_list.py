@@ -3,22 +3,27 @@
 from itertools import chain
 from secrets import token_hex
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.challenges import challenge_address
 from webapp.actions.payments.pay import retry as retry_payment
-from webapp.domain.payments.payment import KIND_NAMES, Payment
+from webapp.domain.payments.payment import (
+    KIND_NAMES,
+    Payment,
+)
+from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.payments.outcome import read_outcome
 from webapp.reads.payments.payment_list import COLUMNS, payment_lines, read_payments
 from webapp.reads.payments.payment_page import read_payment
 from webapp.reads.payments.receipt import read_receipt
 from webapp.reads.payments.retry_dialog import read_authentication, read_retry
-from webapp.web.http import csv_files, forms, pdf_files, rate_limits
-from webapp.web.http.access import Person, attempt_in, permit
+from webapp.web.http import downloads, forms, rate_limits
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import show, wants_fragment
 from webapp.web.notifications.email_frame import letters_for
 from webapp.web.payment_methods.responses import (
@@ -38,7 +43,7 @@ blueprint = Blueprint("payments", __name__)
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    now = parts().clock.now()
+    now = services().clock.now()
     chosen = payment_query.filters()
     screen = read_payments(db.session(), person.account_id, now, chosen, before=before)
     return show(person, "payments/index.html", "payments", screen=screen, kinds=KIND_NAMES.items())
@@ -48,13 +53,13 @@ def index() -> ResponseReturnValue:
 def as_csv() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     lines = payment_lines(db.session(), person.account_id, payment_query.filters())
-    return csv_files.download("payments.csv", chain([COLUMNS], lines))
+    return downloads.csv_download("payments.csv", chain([COLUMNS], lines))
 
 
 @blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
 def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    letters, now = letters_for(person), parts().clock.now()
+    letters, now = letters_for(person), services().clock.now()
     payment = read_payment(db.session(), person.account_id, payment_id, letters, now)
     return show(person, "payments/payment.html", "payments", payment=payment)
 
@@ -64,15 +69,15 @@ def receipt(payment_id: int) -> ResponseReturnValue:
     from webapp.documents.receipt import receipt_pdf  # its fonts take memory only where it is used
 
     person = permit(Right.BILLING)
-    provider = parts().policy.provider
+    provider = services().policy.provider
     paper = read_receipt(db.session(), person.account_id, payment_id, provider)
-    return pdf_files.download(f"receipt-{paper.number}.pdf", receipt_pdf(paper))
+    return downloads.pdf_download(f"receipt-{paper.number}.pdf", receipt_pdf(paper))
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/retry")
 def retry_dialog(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    now = parts().clock.now()
+    now = services().clock.now()
     dialog = read_retry(db.session(), person.account_id, attempt_id, token_hex(16), now)
     part = "_retry_dialog" if wants_fragment() else "retry"
     return show(person, f"payments/{part}.html", "payment_methods", dialog=dialog)
@@ -93,7 +98,7 @@ def retry(attempt_id: int) -> ResponseReturnValue:
 def authentication(token: str) -> ResponseReturnValue:
     """F7: a mail's link. It shows the present balance and asks again (F10)."""
     person = permit(Right.BILLING)
-    now = parts().clock.now()
+    now = services().clock.now()
     dialog = read_authentication(
         db.session(), person.account_id, attempt_in(token), token_hex(16), now
     )
@@ -113,10 +118,9 @@ def authenticate(token: str) -> ResponseReturnValue:
 
 
 def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
-    it = parts()
     if not asked_before(person, key):  # a double click is one try
         rate_limits.retry(person)
-    around = (person.actor, it.processors, it.clock, it.policy)
+    around = (person.actor, services().processors, services().clock, services().policy)
     return_to = back_from_bank(key)
     return retry_payment(
         db.session(),
@@ -142,13 +146,12 @@ def back_from_bank(key: str) -> str:
 
 def concluded_or_asked(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
     """What became of it; or the bank's own window, where the bank asks the customer first."""
-    it = parts()
-    it.wake()
+    services().wake()
     payment_id = payment.id
     attempt_id = payment.attempts[-1].id if payment.attempts else 0
-    if address := challenge_address(db.session(), payment, it.processors):
+    if address := challenge_address(db.session(), payment, services().processors):
         conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
-        front = it.processors[payment.attempts[-1].processor].front
+        front = services().processors[payment.attempts[-1].processor].front
         if front.question:
             if not wants_fragment():
                 return redirect(url_for("challenges.question", attempt_id=attempt_id), 303)
@@ -158,5 +161,11 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
         if is_elsewhere(address):
             return "", {"HX-Redirect": address}
         return ask_in_frame(person, address, conclusion)
-    outcome = read_outcome(db.session(), payment_id, it.clock.now())
+    outcome = read_outcome(db.session(), payment_id, services().clock.now())
     return changed(person, change, said(outcome), messages=outcome.rows)
+
+
+def attempt_in(token: str) -> int:
+    """The attempt that a mail's link names; 404 for a token that is not ours."""
+    attempt_id = signed_links.read(str(current_app.secret_key), signed_links.RESUME, token)
+    return int(attempt_id) if attempt_id is not None else abort(404)

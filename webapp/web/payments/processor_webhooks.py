@@ -4,7 +4,7 @@ from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp.actions.payments.receive_event import Receipt, receive_event
-from webapp.extensions import csrf, db, parts
+from webapp.extensions import csrf, db, services
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -19,10 +19,14 @@ STATUSES = {
 @blueprint.post("/webhooks/<name>")
 @csrf.exempt
 def receive(name: str) -> ResponseReturnValue:
-    it = parts()
-    processor = it.processors.get(name) or abort(404)
+    processor = services().processors.get(name) or abort(404)
     receipt = receive_event(
-        db.session(), processor, request.get_data(), dict(request.headers), it.clock, it.policy
+        db.session(),
+        processor,
+        request.get_data(),
+        dict(request.headers),
+        services().clock,
+        services().policy,
     )
-    it.wake()
+    services().wake()
     return f"{receipt}\n", STATUSES[receipt], {"Content-Type": "text/plain; charset=utf-8"}

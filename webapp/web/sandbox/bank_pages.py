@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.payment_methods.payment_method import BRANDS
 from webapp.domain.shared import money
 from webapp.domain.shared.email_address import is_address
-from webapp.extensions import csrf, parts
+from webapp.extensions import csrf, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, ChallengeState
 
@@ -35,8 +35,8 @@ def challenge(challenge_id: str) -> ResponseReturnValue:
     if request.method == "POST":
         verbs = {"complete": books.desk.complete, "fail": books.desk.fail}
         verb = verbs.get(request.form.get("answer", "")) or abort(400)
-        asked = verb(challenge_id, parts().clock.now()) or abort(404)
-    if asked.can_be_answered(parts().clock.now()):
+        asked = verb(challenge_id, services().clock.now()) or abort(404)
+    if asked.can_be_answered(services().clock.now()):
         page, code = render_template("sandbox/bank.html", **_facts(books, asked)), 200
     elif asked.state in (ChallengeState.COMPLETED, ChallengeState.FAILED) and asked.return_to:
         return redirect(asked.return_to, 303)
@@ -51,7 +51,7 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
     books, asked = _asked(challenge_id, PAYPAL)
     email, error = request.form.get("email", "").strip(), ""
     if request.method == "POST":
-        now = parts().clock.now()
+        now = services().clock.now()
         answer = request.form.get("answer")
         if answer == "cancel":
             asked = books.desk.cancel(challenge_id, now) or abort(404)
@@ -61,7 +61,7 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
             asked = books.desk.agree(challenge_id, email, now) or abort(404)
         else:
             error = "Enter an e-mail address such as ana@example.com"
-    if asked.can_be_answered(parts().clock.now()):
+    if asked.can_be_answered(services().clock.now()):
         page = render_template("sandbox/paypal.html", email=email, error=error)
         return page, 422 if error else 200
     if asked.state is not ChallengeState.OPEN and asked.return_to:
@@ -70,7 +70,7 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
 
 
 def _asked(challenge_id: str, kinds: Container[ChallengeKind]) -> tuple[SandboxBooks, Challenge]:
-    books = parts().sandbox or abort(404)
+    books = services().sandbox or abort(404)
     return books, books.desk.find(challenge_id, kinds) or abort(404)
 
 

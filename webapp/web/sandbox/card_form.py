@@ -18,7 +18,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.shared.errors import TooOften
-from webapp.extensions import csrf, parts
+from webapp.extensions import csrf, services
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.cards import holds_a_number
 from webapp.processors.sandbox.challenges import leads_here
@@ -32,7 +32,7 @@ def capture() -> ResponseReturnValue:
     by_script = request.accept_mimetypes.best == "application/json"
     if not by_script and not leads_here(request.form.get("return_to", "")):
         abort(400)
-    books = parts().sandbox
+    books = services().sandbox
     if books is None:
         abort(404)
     try:
@@ -42,7 +42,7 @@ def capture() -> ResponseReturnValue:
             raise
         return jsonify(errors={"form": refusal.sentence}), 429
     try:
-        token = token_for(books, request.form, parts().clock.now())
+        token = token_for(books, request.form, services().clock.now())
     except CardRefused as refused:
         return _refused(refused, by_script), 422
     return (jsonify(token=token), 201) if by_script else _back_with(token)

@@ -18,13 +18,14 @@ from webapp.domain.shared.errors import Invalid
 from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import Usage, Verdict
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 from webapp.reads.message import Message
 from webapp.reads.notifications import outbox as mails
 from webapp.reads.notifications.outbox import Reader
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.notifications.email_frame import framed, letters_for
 from webapp.web.sandbox import bank_pages, card_form, refunds_and_disputes
@@ -64,18 +65,19 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/usage")
 def post_usage() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    it = parts()
-    now = it.clock.now()
+    now = services().clock.now()
     account = db.session.get_one(Account, person.account_id)
     try:
         record = usage.parse(_usage_fields(), account.currency, now)
     except Invalid as invalid:
         return page(person, invalid.fields), 422
-    receipt = usage_action.post_usage(db.session(), person.account_id, [record], now, it.policy)
-    it.wake()
+    receipt = usage_action.post_usage(
+        db.session(), person.account_id, [record], now, services().policy
+    )
+    services().wake()
     [verdict] = receipt.verdicts
     if verdict in usage.REFUSED:
-        return page(person, usage.refusal(verdict, record, it.policy.usage_max)), 422
+        return page(person, usage.refusal(verdict, record, services().policy.usage_max)), 422
     return go_to("sandbox.index", _said(account, record, verdict, receipt.balance))
 
 
@@ -89,7 +91,7 @@ def advance_clock() -> ResponseReturnValue:
         offset = books().advance_clock(timedelta(hours=hours))
     except ValueError:
         return page(person, {"hours": "The clock is as far ahead as it can go"}), 422
-    parts().wake()
+    services().wake()
     return go_to("sandbox.index", Message(f"The clock is {in_words(offset)} ahead."))
 
 
@@ -119,7 +121,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
     agreement = next((one for one in own if one.saved.reference == reference), None)
     if agreement is None:
         abort(404)
-    books().afterwards.take_away(reference, parts().clock.now())
+    books().afterwards.take_away(reference, services().clock.now())
     refunds_and_disputes.deliver()
     payer = agreement.saved.payer_email
     return go_to("sandbox.index", Message(f"The agreement of {payer} is cancelled."))
@@ -146,7 +148,7 @@ def mail_body(notice_id: int) -> ResponseReturnValue:
 
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with what was typed, beside its errors."""
-    letters, now = letters_for(person), parts().clock.now()
+    letters, now = letters_for(person), services().clock.now()
     screen = read_screen(db.session(), reader(person), books(), letters, now)
     return show(
         person,
@@ -159,7 +161,7 @@ def page(person: Person, errors: dict[str, str] | None = None) -> str:
 
 
 def books() -> SandboxBooks:
-    found = parts().sandbox
+    found = services().sandbox
     if found is None:
         abort(404)
     return found

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods import declines
 from webapp.domain.payment_methods.payment_method import BRANDS, MethodKind, PaymentMethod, listed
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.reversals import NAMES
 from webapp.domain.shared import datetimes, money
 from webapp.domain.shared.email_address import is_address

@@ -11,14 +11,15 @@ from sqlalchemy import select
 
 from webapp.actions.payments.receive_event import Receipt, receive_event
 from webapp.domain.payment_methods import payment_method as payment_methods
-from webapp.domain.payments.attempts import Attempt
+from webapp.domain.payments.payment import Attempt
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.ports import TakenBack, TakenBackState
 from webapp.processors.sandbox.books import SandboxBooks
 from webapp.reads.message import Message
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to
 
 ENDS = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
@@ -33,7 +34,7 @@ def take_back() -> ResponseReturnValue:
     if key not in _own_keys(person, [key]) or kind not in set(TakenBack):
         abort(404)
     errors: dict[str, str] = {}
-    left, now = books.afterwards.left_of(key), parts().clock.now()
+    left, now = books.afterwards.left_of(key), services().clock.now()
     amount = forms.amount(request.form, "amount", errors) or left
     if errors or not 0 < amount <= left:
         return _not_left()
@@ -62,7 +63,7 @@ def close(reference: str) -> ResponseReturnValue:
         abort(404)
     if row.kind is not TakenBack.DISPUTE and end is TakenBackState.LOST:
         abort(400)
-    books.afterwards.close(reference, end, parts().clock.now())
+    books.afterwards.close(reference, end, services().clock.now())
     return _told("The money came back." if end is TakenBackState.RETURNED else "It is lost.")
 
 
@@ -70,7 +71,7 @@ def change_method() -> ResponseReturnValue:
     """The network renews a card, or the method is removed there (M13)."""
     person, books = permit(Right.BILLING), _books()
     method = payment_methods.find(db.session(), person.account_id, forms.whole_number("method"))
-    reference, now = method.processor_reference, parts().clock.now()
+    reference, now = method.processor_reference, services().clock.now()
     if request.form.get("change") == "renew":
         books.afterwards.renew(reference, now)
         return _told("The bank has renewed the card.")
@@ -80,17 +81,22 @@ def change_method() -> ResponseReturnValue:
 
 def deliver() -> bool:
     """Post what the product has not been told yet, as a real processor does. False: not all."""
-    it, books = parts(), _books()
-    for number, delivery in books.afterwards.undelivered(it.clock.now()):
-        processor = it.processors.get(delivery.processor)
+    books = _books()
+    for number, delivery in books.afterwards.undelivered(services().clock.now()):
+        processor = services().processors.get(delivery.processor)
         if processor is not None:
             receipt = receive_event(
-                db.session(), processor, delivery.body, delivery.headers, it.clock, it.policy
+                db.session(),
+                processor,
+                delivery.body,
+                delivery.headers,
+                services().clock,
+                services().policy,
             )
             if receipt not in (Receipt.DONE, Receipt.KNOWN):
                 return False
-        books.afterwards.record_delivery(number, it.clock.now())
-    it.wake()
+        books.afterwards.record_delivery(number, services().clock.now())
+    services().wake()
     return True
 
 
@@ -107,4 +113,4 @@ def _own_keys(person: Person, keys: Sequence[str]) -> set[str]:
 
 
 def _books() -> SandboxBooks:
-    return parts().sandbox or abort(404)
+    return services().sandbox or abort(404)

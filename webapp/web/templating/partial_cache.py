@@ -17,14 +17,14 @@ from markupsafe import Markup
 KEPT = 512
 """Parts. The largest, a row of the list of payment methods, has 4 KB."""
 
-MARK = token_hex()
+CSRF_PLACEHOLDER = token_hex()
 """Nobody knows it: in no text of anybody's can it stand."""
 
 
 def init_app(app: Flask) -> None:
     """After compression's: what is done to an answer is done in the opposite order."""
-    marked = {"csrf_token": lambda: MARK}
-    app.jinja_env.globals.update(marked, drawn=remembered(app.jinja_env))
+    marked = {"csrf_token": lambda: CSRF_PLACEHOLDER}
+    app.jinja_env.globals.update(marked, cached_partial=remembered(app.jinja_env))
     app.context_processor(lambda: marked)
     app.after_request(put_token_in)
 
@@ -36,15 +36,15 @@ def remembered(templates: Environment) -> Callable[..., Markup]:
     def draw(mount_point: str, template: str, values: tuple[tuple[str, object], ...]) -> Markup:
         return Markup(templates.get_template(template).render(values))  # noqa: S704  # escaped there
 
-    def drawn(template: str, **values: object) -> Markup:
+    def cached_partial(template: str, **values: object) -> Markup:
         return draw(request.root_path, template, tuple(values.items()))
 
-    return drawn
+    return cached_partial
 
 
 def put_token_in(response: Response) -> Response:
     if response.mimetype == "text/html" and not response.direct_passthrough:
-        page, mark = response.get_data(), MARK.encode()
+        page, mark = response.get_data(), CSRF_PLACEHOLDER.encode()
         if mark in page:
             response.set_data(page.replace(mark, generate_csrf().encode()))
     return response

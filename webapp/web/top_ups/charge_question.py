@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.extensions import db
 from webapp.reads.top_ups.charge_question import read_charge_question
-from webapp.web.http.access import PROOF, signed_in
+from webapp.web.http.access import signed_in
+from webapp.web.http.reauthentication import PROOF
 from webapp.web.http.responses import show, wants_fragment
 
 PRESSES = {

@@ -12,14 +12,16 @@ from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
 from webapp.domain.top_ups.default_limit import with_default_limit
 from webapp.domain.top_ups.settings import Choice, LowBalanceSettings
 from webapp.domain.users.user import Right
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.main_screen import PaymentMethodsScreen
 from webapp.reads.top_ups.settings_conflict import read_conflict
 from webapp.reads.top_ups.settings_panel import SettingsPanel, as_typed
 from webapp.reads.top_ups.settings_preview import read_preview
 from webapp.web.http import forms
-from webapp.web.http.access import Person, permit, prove
+from webapp.web.http.access import permit
+from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import (
     charged_by_press,
@@ -42,10 +44,9 @@ def apply() -> ResponseReturnValue:
         return use(person)
     choice, errors = forms.choice(request.form)
     if not errors and takes_more(person, choice):
-        prove(person)
+        require_reauthentication(person)
     seen = forms.whole_number("seen")
-    it = parts()
-    now = it.clock.now()
+    now = services().clock.now()
     try:
         apply_settings(
             db.session(),
@@ -54,7 +55,7 @@ def apply() -> ResponseReturnValue:
             seen,
             person.actor,
             now,
-            it.policy,
+            services().policy,
             unreadable=errors,
             confirmed=forms.confirmed(),
         )
@@ -62,7 +63,7 @@ def apply() -> ResponseReturnValue:
         raise
     except Refusal as refusal:
         return refused(person, refusal)
-    it.wake()
+    services().wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
     message = said(outcome) if outcome else APPLIED
     if not wants_fragment():
@@ -75,9 +76,9 @@ def apply() -> ResponseReturnValue:
 def takes_more(person: Person, choice: Choice) -> bool:
     """More money may be taken than before, and nothing else is wrong with it."""
     account, session = db.session.get_one(Account, person.account_id), db.session()
-    choice = with_default_limit(session, account, choice, parts().clock.now())
+    choice = with_default_limit(session, account, choice, services().clock.now())
     standing = LowBalanceSettings.of(session, account.id).chosen()
-    return choice.raises(standing) and not choice.faults(parts().policy, account.show)
+    return choice.raises(standing) and not choice.faults(services().policy, account.show)
 
 
 @blueprint.get("/billing/low-balance-settings/preview")
@@ -85,13 +86,12 @@ def preview() -> ResponseReturnValue:
     """What is being typed, told before it is applied. Nothing is saved."""
     person = permit(Right.BILLING)
     choice, errors = forms.choice(request.args)
-    it = parts()
     seen = read_preview(
         db.session(),
         person.account_id,
         choice,
-        it.clock.now(),
-        it.policy,
+        services().clock.now(),
+        services().policy,
         unreadable=errors,
     )
     return show(person, "top_ups/_settings_preview.html", "payment_methods", preview=seen)
@@ -122,7 +122,7 @@ def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsP
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
         return as_typed(settings, request.form)
-    session, now = db.session(), parts().clock.now()
+    session, now = db.session(), services().clock.now()
     typed, unreadable = forms.choice(request.form)
     form = request.form.to_dict()
     around = (typed, unreadable, since, person.id, now)

@@ -8,10 +8,15 @@ from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import insist_on_confirmed, link_is_where, prove, signed_in
+from webapp.web.http.access import (
+    link_is_where,
+    require_confirmed,
+    signed_in,
+)
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, say
 from webapp.web.payment_methods.responses import fields_of, status_of
 from webapp.web.users import profile
@@ -38,11 +43,11 @@ def confirm(token: str) -> ResponseReturnValue:
     user_id, email, expires, version = named(token)
     if (question := ask_whose(user_id, email, token)) is not None:
         return question
-    now, address = parts().clock.now(), request.remote_addr or ""
+    now, address = services().clock.now(), request.remote_addr or ""
     here = signed_in(owing=True) if current_user.is_authenticated else None
     keep = here.session_id if here is not None and here.id == user_id else None
     confirm_email(db.session(), user_id, email, expires, version, address, now, keep=keep)
-    parts().wake()
+    services().wake()
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"
     if keep is not None and here is not None and not here.is_confirmed:
@@ -53,17 +58,17 @@ def confirm(token: str) -> ResponseReturnValue:
 @blueprint.post("/settings/profile/email")
 def change() -> ResponseReturnValue:
     person = signed_in()
-    insist_on_confirmed(person)
-    prove(person)
-    email, it = request.form.get("email", ""), parts()
+    require_confirmed(person)
+    require_reauthentication(person)
+    email = request.form.get("email", "")
     try:
         rate_limits.confirmation(person)
-        ask_for_email(db.session(), person.id, email, person.actor, it.clock.now())
+        ask_for_email(db.session(), person.id, email, person.actor, services().clock.now())
     except Refusal as refusal:
         errors = fields_of(refusal) or {"email": refusal.sentence}
         screen = profile.typed(person, errors, new_email=email)
         return profile.page(person, screen), status_of(refusal)
-    it.wake()
+    services().wake()
     where = link_is_where(person, email.strip())
     return go_to("profile.index", Message(f"{where} Until you open it, nothing changes."))
 

@@ -10,10 +10,14 @@ from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.invitations import Invitation
 from webapp.domain.users.user import User
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.shell import in_words
-from webapp.web.http.access import ACCOUNT, begin_session, signed_in
+from webapp.web.http.access import (
+    ACCOUNT,
+    begin_session,
+    signed_in,
+)
 from webapp.web.http.responses import say
 
 blueprint = Blueprint("invitations", __name__)
@@ -39,7 +43,7 @@ def accept(token: str) -> ResponseReturnValue:
             url_for("session.sign_in", next=url_for("invitations.show", token=token)), 303
         )
     person = signed_in(owing=True)
-    now, address = parts().clock.now(), request.remote_addr or ""
+    now, address = services().clock.now(), request.remote_addr or ""
     actions.accept_as(db.session(), invitation.id, times, person.id, address, now)
     session[ACCOUNT] = account_id
     say(Message("You are in."))
@@ -47,7 +51,7 @@ def accept(token: str) -> ResponseReturnValue:
 
 
 def come_new(token: str, invitation: Invitation) -> ResponseReturnValue:
-    form, now = request.form, parts().clock.now()
+    form, now = request.form, services().clock.now()
     try:
         user_id = actions.accept_as_new(
             db.session(),
@@ -88,7 +92,7 @@ def alive(token: str) -> Invitation:
         raise NotFound("That invitation")
     invitation_id, times_sent = value
     invitation = db.session.get(Invitation, invitation_id)
-    now = parts().clock.now()
+    now = services().clock.now()
     if invitation is None or not invitation.can_be_accepted(times_sent, now):
         raise Refusal(actions.DEAD)
     return invitation

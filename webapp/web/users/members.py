@@ -7,11 +7,15 @@ from webapp.actions.users import invitations, members
 from webapp.actions.users.second_factor import require_second_factor
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
 from webapp.domain.users.user import Right, Role
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits
-from webapp.web.http.access import Person, link_is_where, permit
+from webapp.web.http.access import (
+    link_is_where,
+    permit,
+)
+from webapp.web.http.person import Person
 from webapp.web.http.responses import Question, ask_first, go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -29,17 +33,17 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/invitations")
 def invite() -> ResponseReturnValue:
     person = permit(Right.USERS, confirmed=True, proved=True)
-    email, roles, it = request.form.get("email", ""), roles_in_form(), parts()
+    email, roles = request.form.get("email", ""), roles_in_form()
     try:
         rate_limits.invitation(person)
         invited = invitations.invite(
-            db.session(), person.account_id, email, roles, person.actor, it.clock.now()
+            db.session(), person.account_id, email, roles, person.actor, services().clock.now()
         )
     except (Invalid, TooOften) as refusal:
         db.session.rollback()
         errors = fields_of(refusal) or {"email": refusal.sentence}
         return page(person, email=email, roles=frozenset(roles), errors=errors), status_of(refusal)
-    it.wake()
+    services().wake()
     where = link_is_where(person, invited.email)
     return go_to("users.index", Message(f"{invited.email} is invited. {where}"))
 
@@ -47,19 +51,18 @@ def invite() -> ResponseReturnValue:
 @blueprint.post(f"{INVITATION}/sendings")
 def send_again(invitation_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, confirmed=True)
-    it = parts()
     rate_limits.invitation(person)
     invited = invitations.invite_again(
-        db.session(), person.account_id, invitation_id, person.actor, it.clock.now()
+        db.session(), person.account_id, invitation_id, person.actor, services().clock.now()
     )
-    it.wake()
+    services().wake()
     return go_to("users.index", Message(link_is_where(person, invited.email)))
 
 
 @blueprint.post(f"{INVITATION}/revocation")
 def revoke(invitation_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS)
-    now = parts().clock.now()
+    now = services().clock.now()
     invited = invitations.revoke_invitation(
         db.session(), person.account_id, invitation_id, person.actor, now
     )
@@ -74,7 +77,7 @@ def roles(user_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/roles")
 def change_roles(user_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, proved=True)
-    chosen, now = roles_in_form(), parts().clock.now()
+    chosen, now = roles_in_form(), services().clock.now()
     try:
         user = members.change_roles(
             db.session(), person.account_id, user_id, chosen, person.actor, now
@@ -94,7 +97,7 @@ def remove(user_id: int) -> ResponseReturnValue:
     person = permit(Right.USERS, proved=True)
     try:
         user = members.remove_person(
-            db.session(), person.account_id, user_id, person.actor, parts().clock.now()
+            db.session(), person.account_id, user_id, person.actor, services().clock.now()
         )
     except Refusal as refusal:
         return refused(person, user_id, "removal", refusal)
@@ -109,14 +112,13 @@ def ownership(user_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/ownership")
 def hand_over(user_id: int) -> ResponseReturnValue:
     person = permit(Right.OWNERSHIP, proved=True)
-    it = parts()
     try:
         user = members.hand_over(
-            db.session(), person.account_id, user_id, person.actor, it.clock.now()
+            db.session(), person.account_id, user_id, person.actor, services().clock.now()
         )
     except Refusal as refusal:
         return refused(person, user_id, "ownership", refusal)
-    it.wake()
+    services().wake()
     return go_to("users.index", Message(f"{user.name} is the owner now."))
 
 
@@ -124,7 +126,7 @@ def hand_over(user_id: int) -> ResponseReturnValue:
 def requirement() -> ResponseReturnValue:
     """Asked first: it acts on everyone (P5)."""
     person = permit(Right.USERS)
-    screen = read_users(db.session(), person.account_id, person.id, parts().clock.now())
+    screen = read_users(db.session(), person.account_id, person.id, services().clock.now())
     without, everyone = screen.without_second_factor, len(screen.people)
     you = ", you too" if not person.has_second_factor else ""
     here, there = url_for("users.require"), url_for("users.index")
@@ -155,7 +157,7 @@ def requirement() -> ResponseReturnValue:
 def require() -> ResponseReturnValue:
     """Whether everybody in the account must have two-step sign-in."""
     person = permit(Right.USERS, proved=True)
-    on, now = forms.wished(), parts().clock.now()
+    on, now = forms.wished(), services().clock.now()
     require_second_factor(db.session(), person.account_id, on, person.actor, now)
     words = "Everybody is asked for two-step sign-in." if on else "Two-step sign-in is up to each."
     return go_to("users.index", Message(words))
@@ -168,7 +170,7 @@ def roles_in_form() -> list[Role]:
 
 
 def page(person: Person, **typed: object) -> str:
-    now = parts().clock.now()
+    now = services().clock.now()
     screen = read_users(db.session(), person.account_id, person.id, now, **typed)  # type: ignore[arg-type]  # what was typed
     may_hand_over = person.may(Right.OWNERSHIP)
     return show(person, "users/index.html", "users", screen=screen, may_hand_over=may_hand_over)

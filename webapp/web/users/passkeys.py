@@ -5,10 +5,14 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users import passkeys as actions
 from webapp.domain.shared.errors import Invalid, Refusal
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
-from webapp.web.http.access import insist_on_confirmed, prove, signed_in
+from webapp.web.http.access import (
+    require_confirmed,
+    signed_in,
+)
 from webapp.web.http.passkey_challenges import new_challenge, relying_party, take_challenge
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to
 from webapp.web.users import profile
 
@@ -24,7 +28,7 @@ def request_options() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/passkeys/creation")
 def creation_options() -> ResponseReturnValue:
     person = signed_in()
-    insist_on_confirmed(person)
+    require_confirmed(person)
     options = actions.creation_options(db.session(), person.id, new_challenge(), relying_party())
     return jsonify(options)
 
@@ -32,9 +36,9 @@ def creation_options() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/passkeys")
 def create() -> ResponseReturnValue:
     person = signed_in()
-    insist_on_confirmed(person)
-    prove(person)
-    name, it = request.form.get("passkey_name", ""), parts()
+    require_confirmed(person)
+    require_reauthentication(person)
+    name = request.form.get("passkey_name", "")
     try:
         passkey = actions.add_passkey(
             db.session(),
@@ -44,14 +48,14 @@ def create() -> ResponseReturnValue:
             take_challenge(),
             relying_party(),
             person.actor,
-            it.clock.now(),
+            services().clock.now(),
         )
     except Invalid as invalid:
         screen = profile.typed(person, dict(invalid.fields), passkey_name=name)
         return profile.page(person, screen), 422
     except Refusal as refusal:
         return go_to("profile.index", Message(refusal.sentence, "bad"))
-    it.wake()
+    services().wake()
     return go_to("profile.index", Message(f"The passkey {passkey.name} is saved."))
 
 
@@ -69,9 +73,8 @@ def rename(passkey_id: int) -> ResponseReturnValue:
 @blueprint.post("/settings/profile/passkeys/<int:passkey_id>/removal")
 def remove(passkey_id: int) -> ResponseReturnValue:
     person = signed_in()
-    prove(person)
-    it = parts()
-    now = it.clock.now()
+    require_reauthentication(person)
+    now = services().clock.now()
     name = actions.remove_passkey(db.session(), person.id, passkey_id, person.actor, now)
-    it.wake()
+    services().wake()
     return go_to("profile.index", Message(f"The passkey {name} is removed."))

@@ -7,10 +7,11 @@ from webapp.actions.users import passwords as actions
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import prove, signed_in
+from webapp.web.http.access import signed_in
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, say
 from webapp.web.payment_methods.responses import fields_of, status_of
 from webapp.web.users import profile
@@ -28,15 +29,15 @@ def forgotten() -> ResponseReturnValue:
 @blueprint.post("/forgot-password")
 def ask() -> ResponseReturnValue:
     """The same answer for everybody: nobody learns who is here."""
-    email, it = request.form.get("email", ""), parts()
+    email = request.form.get("email", "")
     rate_limits.reset(email)
-    actions.forget_password(db.session(), email, request.remote_addr or "", it.clock.now())
-    it.wake()
+    actions.forget_password(db.session(), email, request.remote_addr or "", services().clock.now())
+    services().wake()
     return forgotten_page(email.strip()[:254])
 
 
 def forgotten_page(asked: str = "") -> str:
-    sends = bool(parts().settings.mail_server)
+    sends = bool(services().settings.mail_server)
     return render_template("users/session/forgot_password.html", asked=asked, sends_email=sends)
 
 
@@ -44,7 +45,7 @@ def forgotten_page(asked: str = "") -> str:
 def new(token: str) -> ResponseReturnValue:
     user_id, version, expires = named(token)
     user = db.session.get(User, user_id)
-    if user is None or not actions.is_alive(user, version, expires, parts().clock.now()):
+    if user is None or not actions.is_alive(user, version, expires, services().clock.now()):
         raise Refusal(actions.DEAD)
     return render_template(
         "users/session/reset_password.html", token=token, error="", email=user.email
@@ -54,14 +55,14 @@ def new(token: str) -> ResponseReturnValue:
 @blueprint.post(LINK)
 def reset(token: str) -> ResponseReturnValue:
     user_id, version, expires = named(token)
-    password, now = request.form.get("password", ""), parts().clock.now()
+    password, now = request.form.get("password", ""), services().clock.now()
     address = request.remote_addr or ""
     try:
         actions.reset_password(db.session(), user_id, version, expires, password, address, now)
     except Invalid as invalid:
         form = {"token": token, "error": invalid.fields["password"], "email": ""}
         return render_template("users/session/reset_password.html", **form), 422
-    parts().wake()
+    services().wake()
     session.clear()
     say(Message("Your password is changed. Sign in with it."))
     return redirect(url_for("session.sign_in"), 303)
@@ -72,9 +73,8 @@ def change() -> ResponseReturnValue:
     person = signed_in()
     present, password = request.form.get("present", ""), request.form.get("password", "")
     if person.has_second_factor:
-        prove(person)
-    it = parts()
-    now = it.clock.now()
+        require_reauthentication(person)
+    now = services().clock.now()
     try:
         rate_limits.code(person.id)
         here = person.session_id
@@ -85,7 +85,7 @@ def change() -> ResponseReturnValue:
         errors = fields_of(refusal) or {"present": refusal.sentence}
         return profile.page(person, profile.typed(person, errors)), status_of(refusal)
     rate_limits.code_was_right(person.id)
-    it.wake()
+    services().wake()
     return go_to(
         "profile.index", Message("Your password is changed. All other sessions have ended.")
     )

@@ -7,10 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users.change_name import change_name
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.reads.users.profile import ProfileScreen, read_profile
-from webapp.web.http.access import Person, signed_in
+from webapp.web.http.access import signed_in
+from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.payment_methods.responses import fields_of, status_of
 
@@ -28,7 +29,7 @@ def rename() -> ResponseReturnValue:
     person = signed_in()
     name = request.form.get("name", "")
     try:
-        change_name(db.session(), person.id, name, person.actor, parts().clock.now())
+        change_name(db.session(), person.id, name, person.actor, services().clock.now())
     except Refusal as refusal:
         screen = typed(person, fields_of(refusal), name=name)
         return page(person, screen), status_of(refusal)
@@ -37,7 +38,7 @@ def rename() -> ResponseReturnValue:
 
 def read(person: Person) -> ProfileScreen:
     here = person.session_id
-    return read_profile(db.session(), person.id, person.account_id, here, parts().clock)
+    return read_profile(db.session(), person.id, person.account_id, here, services().clock)
 
 
 def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:

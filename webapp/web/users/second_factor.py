@@ -6,10 +6,15 @@ from flask.typing import ResponseReturnValue
 from webapp.actions.users import second_factor as actions
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users import second_factor
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
-from webapp.web.http.access import Person, insist_on_confirmed, prove, signed_in
+from webapp.web.http.access import (
+    require_confirmed,
+    signed_in,
+)
 from webapp.web.http.form_signer import FormSigner
+from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import Question, ask_first, go_to, show
 from webapp.web.payment_methods.responses import fields_of, status_of
 from webapp.web.templating.icons import qr_code
@@ -29,10 +34,10 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """The codes stand in this one answer and nowhere else."""
     person = signed_in(owing=True)
-    insist_on_confirmed(person)
+    require_confirmed(person)
     secret = own_secret(person)
-    prove(person)
-    session, now = db.session(), parts().clock.now()
+    require_reauthentication(person)
+    session, now = db.session(), services().clock.now()
     code = request.form.get("code", "")
     try:
         codes = actions.turn_on(
@@ -48,8 +53,8 @@ def create() -> ResponseReturnValue:
 @blueprint.post("/settings/second-factor/recovery-codes")
 def renew_codes() -> ResponseReturnValue:
     person = signed_in()
-    prove(person)
-    now = parts().clock.now()
+    require_reauthentication(person)
+    now = services().clock.now()
     codes = actions.renew_recovery_codes(db.session(), person.id, person.actor, now)
     return codes_page(person, codes, "New recovery codes")
 
@@ -71,9 +76,9 @@ def removal() -> ResponseReturnValue:
 @blueprint.post("/settings/second-factor/removal")
 def remove() -> ResponseReturnValue:
     person = signed_in()
-    prove(person)
+    require_reauthentication(person)
     try:
-        now, here = parts().clock.now(), person.session_id
+        now, here = services().clock.now(), person.session_id
         actions.turn_off(db.session(), person.id, person.actor, now, keep=here)
     except Refusal as refusal:
         return go_to("profile.index", Message(refusal.sentence, "bad"))

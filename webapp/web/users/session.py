@@ -14,12 +14,17 @@ from webapp.actions.users.sign_in import finish_sign_in
 from webapp.actions.users.sign_in import sign_in as check
 from webapp.domain.shared.errors import Refusal, TooOften
 from webapp.domain.users.user import User
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
-from webapp.web.http.access import Person, begin_session, prove, signed_in
+from webapp.web.http.access import (
+    begin_session,
+    signed_in,
+)
 from webapp.web.http.menu import first_page
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
+from webapp.web.http.person import Person
+from webapp.web.http.reauthentication import require_reauthentication
 from webapp.web.http.responses import go_to, said, say
 
 blueprint = Blueprint("session", __name__)
@@ -58,7 +63,7 @@ def start() -> ResponseReturnValue:
         return enter_by_passkey()
     email, password = request.form.get("email", ""), request.form.get("password", "")
     remember = request.form.get("remember") == "1"
-    now = parts().clock.now()
+    now = services().clock.now()
     try:
         rate_limits.sign_in(email)
     except TooOften as refusal:
@@ -89,7 +94,7 @@ def finish() -> ResponseReturnValue:
     if user is None:
         say(Message("That took too long. Sign in again.", "bad"))
         return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
-    text, now = request.form.get("code", ""), parts().clock.now()
+    text, now = request.form.get("code", ""), services().clock.now()
     try:
         rate_limits.code(user.id)
     except TooOften as refusal:
@@ -112,7 +117,7 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.post("/sign-out/everywhere")
 def sign_out_everywhere() -> ResponseReturnValue:
     person = signed_in(owing=True)
-    sessions.sign_out_everywhere(db.session(), person.id, person.actor, parts().clock)
+    sessions.sign_out_everywhere(db.session(), person.id, person.actor, services().clock)
     session.clear()
     say(Message("You are signed out everywhere."))
     return redirect(url_for("session.sign_in"), 303)
@@ -121,8 +126,8 @@ def sign_out_everywhere() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/sessions/others/end")
 def sign_out_others() -> ResponseReturnValue:
     person = signed_in()
-    prove(person)
-    here, clock = person.session_id, parts().clock
+    require_reauthentication(person)
+    here, clock = person.session_id, services().clock
     sessions.sign_out_everywhere(db.session(), person.id, person.actor, clock, keep=here)
     return go_to("profile.index", Message("All other sessions have ended."))
 
@@ -130,8 +135,8 @@ def sign_out_others() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/sessions/<int:session_id>/end")
 def end(session_id: int) -> ResponseReturnValue:
     person = signed_in()
-    prove(person)
-    now = parts().clock.now()
+    require_reauthentication(person)
+    now = services().clock.now()
     device = sessions.end_session(db.session(), person.id, session_id, person.actor, now)
     return go_to("profile.index", Message(f"{device} is signed out."))
 
@@ -139,7 +144,7 @@ def end(session_id: int) -> ResponseReturnValue:
 def enter_by_passkey() -> ResponseReturnValue:
     """A passkey is a device and a fingerprint, face or PIN: no code is asked for."""
     credential, address = request.form["credential"], request.remote_addr or ""
-    challenge, party, now = take_challenge(), relying_party(), parts().clock.now()
+    challenge, party, now = take_challenge(), relying_party(), services().clock.now()
     try:
         user_id = sign_in_with_passkey(db.session(), credential, challenge, party, address, now)
     except Refusal as refusal:
@@ -164,7 +169,7 @@ def half_in() -> User | None:
     """Who gave their password within the last ten minutes, and nothing has ended that since."""
     user_id, version, since, _ = session.get(HALF, (0, 0, 0, False))
     user = User.with_accounts(db.session(), user_id)
-    age = parts().clock.now().timestamp() - since
+    age = services().clock.now().timestamp() - since
     if user is None or user.session_version != version or abs(age) > HALF_LASTS.total_seconds():
         return None
     return user

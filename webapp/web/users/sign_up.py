@@ -6,7 +6,7 @@ from flask_login import current_user
 
 from webapp.actions.users import sign_up as action
 from webapp.domain.shared.errors import Invalid, TooOften
-from webapp.extensions import db, parts
+from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (
@@ -34,7 +34,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/sign-up")
 def create() -> ResponseReturnValue:
-    it, form = parts(), request.form
+    form = request.form
     try:
         rate_limits.sign_up()
         user_id = action.sign_up(
@@ -45,14 +45,14 @@ def create() -> ResponseReturnValue:
             password=form.get("password", ""),
             time_zone=form.get("time_zone") or "UTC",
             address=request.remote_addr or "",
-            now=it.clock.now(),
+            now=services().clock.now(),
         )
     except Invalid as invalid:
         errors = {FIELDS.get(field, field): error for field, error in invalid.fields.items()}
         return page(errors), 422
     except TooOften as refusal:
         return page({"form": refusal.sentence}), 429
-    it.wake()
+    services().wake()
     begin_session(user_id, "password")
     return redirect(url_for("session.home"), 303)
 
@@ -60,9 +60,8 @@ def create() -> ResponseReturnValue:
 @blueprint.post("/settings/profile/confirmations")
 def send_again() -> ResponseReturnValue:
     person = signed_in(owing=True)
-    it = parts()
-    action.send_confirmation_again(db.session(), person.id, it.clock.now())
-    it.wake()
+    action.send_confirmation_again(db.session(), person.id, services().clock.now())
+    services().wake()
     say(Message(link_is_where(person)))
     return lead_to(page_of_the_form() or url_for("profile.index"))
 

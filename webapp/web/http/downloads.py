@@ -1,4 +1,4 @@
-"""Lists as files for a spreadsheet: sent while they are read, and safe to open."""
+"""Files to download: lists as CSV, streamed while they are read, and PDF documents."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -6,13 +6,13 @@ from io import StringIO
 
 from flask import Response, stream_with_context
 
-from webapp.domain.shared.csv_safety import harmless
+from webapp.domain.shared.csv_safety import escape_formula
 
 ROWS_AT_ONCE = 200
 """In one piece of the answer: a line for each would be a thousand small packets."""
 
 
-def download(name: str, rows: Iterable[Iterable[str]]) -> Response:
+def csv_download(name: str, rows: Iterable[Iterable[str]]) -> Response:
     answer = Response(stream_with_context(_pieces(rows)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
@@ -23,9 +23,15 @@ def _pieces(rows: Iterable[Iterable[str]]) -> Iterator[str]:
     lines = csv.writer(piece)
     yield "\ufeff"  # without it Excel takes UTF-8 for something else
     for count, row in enumerate(rows, 1):
-        lines.writerow([harmless(cell) for cell in row])
+        lines.writerow([escape_formula(cell) for cell in row])
         if count % ROWS_AT_ONCE == 0:
             yield piece.getvalue()
             piece.seek(0)
             piece.truncate()
     yield piece.getvalue()
+
+
+def pdf_download(name: str, data: bytes) -> Response:
+    answer = Response(data, mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

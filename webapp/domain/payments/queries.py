@@ -1,0 +1,253 @@
+"""Finding payments and attempts, and what automatic payments have spent (T10)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from webapp.database.base import select_columns, sql_literal
+from webapp.domain.ledger import LedgerEntry
+from webapp.domain.payments.payment import (
+    AUTHENTICATION_REQUIRED,
+    BRINGS_MONEY,
+    KEY_LIFETIME,
+    LIVE_STATES,
+    OPEN_STATES,
+    Attempt,
+    AttemptState,
+    Payment,
+    PaymentKind,
+    PaymentState,
+)
+from webapp.domain.shared.errors import NotFound
+
+
+def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
+    """Finding it is the permission check. Raises `NotFound`."""
+    payment = session.scalar(
+        select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
+    )
+    if payment is None:
+        raise NotFound("That payment")
+    return payment
+
+
+COVER_BATCH = 500
+"""Paid payments that are read at once: more than the largest payment has of the smallest."""
+
+
+def covered_later(
+    session: Session, account_id: int, failed: Mapping[int, tuple[int, int]]
+) -> dict[int, int]:
+    """F4: which later payment has covered each failed one.
+
+    `failed`: payment id and amount by any key. The answer names, by the same keys, the payment with
+    which those paid after it reached its amount; a key without one is not covered.
+    """
+    covered: dict[int, int] = {}
+    left = sorted(failed, key=lambda key: failed[key][0])
+    while left:
+        first = failed[left[0]][0]
+        paid = session.execute(
+            select(Payment.id, Payment.amount)
+            .where(
+                Payment.account_id == account_id,
+                Payment.id > first,
+                Payment.state == PaymentState.PAID,
+                Payment.kind.in_(BRINGS_MONEY),
+            )
+            .order_by(Payment.id)
+            .limit(COVER_BATCH)
+        ).all()
+        for key in left:
+            payment_id, missing = failed[key]
+            for paid_id, amount in paid:
+                missing -= amount if paid_id > payment_id else 0
+                if missing <= 0:
+                    covered[key] = paid_id
+                    break
+        left = [key for key in left[1:] if key not in covered] if len(paid) == COVER_BATCH else []
+    return covered
+
+
+def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
+    """Finding it is the permission check. Raises `NotFound`."""
+    attempt = session.scalar(
+        select(Attempt).where(Attempt.id == attempt_id, Attempt.account_id == account_id)
+    )
+    if attempt is None:
+        raise NotFound("That payment")
+    return attempt
+
+
+_OPEN_OF_ACCOUNT = (
+    select(Attempt)
+    .where(Attempt.account_id == bindparam("account_id"), Attempt.state.in_(OPEN_STATES))
+    .order_by(Attempt.id)
+)
+
+
+def open_attempts(session: Session, account_id: int) -> list[Attempt]:
+    return list(session.scalars(_OPEN_OF_ACCOUNT, {"account_id": account_id}))
+
+
+_OPEN_WITH = select(Attempt).where(
+    Attempt.method_id == bindparam("method_id"),
+    Attempt.state.in_([sql_literal(state) for state in OPEN_STATES]),
+)
+
+
+def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
+    return session.scalar(_OPEN_WITH, {"method_id": method_id})
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What automatic payments have taken, or may have (T10), and what is under way."""
+
+    today: int
+    """Micros."""
+    this_month: int
+    recent: int
+    """How many, within the burst window."""
+    manual_open: bool
+    """A payment that a person asked for."""
+    any_open: bool
+    """Any attempt at all."""
+
+
+_AUTOMATIC_AND_LIVE = (
+    Attempt.account_id == bindparam("account_id"),
+    Attempt.automatic,
+    Attempt.state.in_([sql_literal(state) for state in LIVE_STATES]),
+)
+
+
+_open = aliased(Attempt)
+
+# Money counts for the day on which it was taken, also when its request was first made the day
+# before and repeated since; while that is not known, for any day.
+_taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
+
+# The same for the burst breaker (T10); what is open counts from its start.
+_counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
+
+_SPENDING = select(
+    func.sum(case((_taken_at >= bindparam("day"), Attempt.amount), else_=0)),
+    func.sum(case((_taken_at >= bindparam("month"), Attempt.amount), else_=0)),
+    func.sum(
+        case(
+            (
+                and_(_counted_at > bindparam("since"), _counted_at < bindparam("until")),
+                1,
+            ),
+            else_=0,
+        )
+    ),
+    exists().where(
+        Payment.account_id == bindparam("account_id"),
+        Payment.state == sql_literal(PaymentState.OPEN),
+        Payment.kind != sql_literal(PaymentKind.AUTOMATIC),
+    ),
+    exists().where(
+        _open.account_id == bindparam("account_id"),
+        _open.state.in_([sql_literal(state) for state in OPEN_STATES]),
+    ),
+).where(*_AUTOMATIC_AND_LIVE, Attempt.started_at >= bindparam("earliest"))
+
+_SPENDING = _SPENDING.outerjoin_from(Attempt, LedgerEntry, LedgerEntry.attempt_id == Attempt.id)
+
+
+def spending(
+    session: Session,
+    account_id: int,
+    *,
+    day: datetime,
+    month: datetime,
+    burst: tuple[datetime, datetime],
+) -> Spending:
+    """Since the starts of the day and of the month, and within the burst window."""
+    since, until = burst
+    bounds = {"day": day, "month": month, "since": since, "until": until}
+    bounds["earliest"] = min(month, since) - KEY_LIFETIME
+    bounds["unknown"] = day
+    today, this_month, recent, manual_open, any_open = select_columns(
+        session, _SPENDING, {"account_id": account_id, **bounds}
+    ).one()
+    return Spending(
+        int(today or 0), int(this_month or 0), int(recent or 0), bool(manual_open), bool(any_open)
+    )
+
+
+def last_retry_of(session: Session, failed: Attempt) -> Attempt | None:
+    """The latest Retry of this failure; one that was abandoned does not count."""
+    return session.scalar(
+        select(Attempt)
+        .where(Attempt.retry_of_id == failed.root_id, Attempt.state != AttemptState.ABANDONED)
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    )
+
+
+def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
+    """The Retry of this failure, or of the failure it repeated, that has succeeded."""
+    return session.scalar(
+        select(Attempt)
+        .where(Attempt.retry_of_id == failed.root_id, Attempt.state == AttemptState.PAID)
+        .limit(1)
+    )
+
+
+def covering(session: Session, failed: Sequence[Attempt]) -> dict[int, Attempt]:
+    """What was paid instead of each, by its id: with its payment's next method, or by a Retry."""
+    paid = session.scalars(
+        select(Attempt)
+        .where(
+            Attempt.state == AttemptState.PAID,
+            or_(
+                Attempt.payment_id.in_([it.payment_id for it in failed]),
+                Attempt.retry_of_id.in_([it.root_id for it in failed]),
+            ),
+        )
+        .options(joinedload(Attempt.method))
+        .order_by(Attempt.id.desc())
+    ).all()
+    by_retry = {it.retry_of_id: it for it in paid}
+    by_payment = {it.payment_id: it for it in paid}
+    found = {it.id: by_payment.get(it.payment_id) or by_retry.get(it.root_id) for it in failed}
+    return {failed_id: it for failed_id, it in found.items() if it is not None}
+
+
+_LIVE_LINKS = (
+    update(Attempt)
+    .where(
+        Attempt.account_id == bindparam("of_account"),
+        Attempt.state == sql_literal(AttemptState.DECLINED),
+        Attempt.decline_code == AUTHENTICATION_REQUIRED,
+        Attempt.automatic,
+        Attempt.link_ended_at.is_(None),
+    )
+    .values(link_ended_at=bindparam("ended_at"))
+    .execution_options(synchronize_session=False)
+)
+
+
+def end_links(session: Session, account_id: int, now: datetime) -> None:
+    """F10: a payment has refilled the balance, so no emailed link resumes an earlier one."""
+    session.execute(_LIVE_LINKS, {"of_account": account_id, "ended_at": now})
+
+
+def awaiting_operator(session: Session) -> list[Attempt]:
+    """What only an operator can settle (L9, L10), the oldest first."""
+    return list(session.scalars(select(Attempt).where(Attempt.needs_operator).order_by(Attempt.id)))
