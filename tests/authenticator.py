@@ -1,4 +1,4 @@
-"""An authenticator in software: it answers as a browser does, also in ways that must be refused."""
+"""Software authenticator: answers like a browser, also with responses that must be refused."""
 
 import json
 from hashlib import sha256
@@ -20,7 +20,7 @@ class Authenticator:
         self.count = 0
 
     def create(self, options: dict) -> str:
-        """As `navigator.credentials.create` answers, in JSON."""
+        """Return the JSON that `navigator.credentials.create` would produce."""
         point = self.key.public_key().public_numbers()
         public = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
         length = len(self.id).to_bytes(2)
@@ -31,7 +31,7 @@ class Authenticator:
         return self._json(attestationObject=cbor2.dumps(sent), clientDataJSON=client)
 
     def get(self, options: dict, *, flags: int = PRESENT | VERIFIED) -> str:
-        """As `navigator.credentials.get` answers, in JSON."""
+        """Return the JSON that `navigator.credentials.get` would produce."""
         self.count += 1
         data = self._data(flags)
         client = self._client("webauthn.get", options["challenge"])

@@ -1,7 +1,7 @@
 """A fresh, migrated database for every test.
 
-A test that reaches the database runs twice: on SQLite, and on PostgreSQL where it can be had. One
-that is about one of them alone says so: `@on_sqlite`, `@on_postgres`.
+A test that uses the database runs twice: on SQLite and, where a server is available, on PostgreSQL.
+`@on_sqlite` and `@on_postgres` limit a test to one of them.
 """
 
 import os
@@ -27,10 +27,10 @@ from webapp.processors.sandbox.paypal import SandboxPayPal
 from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.settings import Settings
 
-# Fixtures of more than one folder.
+# Fixtures shared by several folders.
 pytest_plugins = ["tests.roles", "tests.stripe_and_paypal"]
 
-# Speed is measured in `make bench`, never in a test.
+# `make bench` measures speed; tests never do.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
@@ -44,11 +44,11 @@ on_postgres = pytest.mark.parametrize("database", [POSTGRES], indirect=True)
 NOT_TRIED = "not tried on PostgreSQL"
 
 WHERE_DATABASES_DIFFER = ("actions", "contention", "domain", "postgres", "stories")
-"""Folders whose tests run on PostgreSQL too in `make test`; POSTGRES=all is for every one."""
+"""Folders whose tests also run on PostgreSQL in `make test`; POSTGRES=all runs every folder."""
 
 
 LONGEST = ("chaos/test_chaos.py", "web/test_matrix.py")
-"""They start first: a minute that begins last is a minute in which the other workers wait."""
+"""These start first: a long test that starts last keeps the other workers idle."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """Where there is no server, a count in the last line and not a line for each test."""
+    """Report tests skipped for lack of a server as one count, not one line per test."""
     not_tried = report.skipped and NOT_TRIED in str(report.longrepr)
     return (NOT_TRIED, "s", "SKIPPED") if not_tried else None
 
@@ -83,7 +83,7 @@ def settings_in(home: Path, **more: str) -> Settings:
     environ = {
         "BALLAST_HOME": str(home),
         "SECRET_KEY": "a secret of tests, long enough for a server",
-        # Demo or live, so that the sandbox needs no warning.
+        # Demo or live, so that the sandbox logs no warning.
         "DEMO": "auto",
         "RUN_JOBS": "0",
         **more,
@@ -99,7 +99,7 @@ def migrate(settings: Settings) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> Iterator[None]:
-    """Argon2 at its lowest costs: a tenth of a second for each person would double the run."""
+    """Use Argon2 at its lowest cost: 0.1 s per user would double the duration of the run."""
     costly = passwords._hasher, passwords._NOBODY
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     passwords._NOBODY = passwords.hash_password("nobody's password")
@@ -123,7 +123,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("migrated")
     settings = settings_in(home)
     migrate(settings)
-    settings.mark_file.unlink()  # tests use its copies with keys of their own
+    settings.mark_file.unlink()  # copies of this home get their own keys
     return home
 
 
@@ -153,11 +153,11 @@ def home(migrated: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
 def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
-    """The address of the test's own database, as DATABASE_URL takes it."""
+    """Database URL of this test's own database."""
     if request.param == "sqlite":
         yield sqlite_url(home / "ballast.db")
         return
-    (home / "ballast.db").unlink()  # nothing may fall back on it
+    (home / "ballast.db").unlink()  # the application must not fall back to SQLite
     kept = request.getfixturevalue("kept")
     yield kept.url
     kept.empty()
@@ -165,7 +165,7 @@ def database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of one without tables."""
+    """URL of a database without tables."""
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "empty.db")
         return
@@ -180,7 +180,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture
 def environ() -> dict[str, str]:
-    """A test that needs other settings overrides this."""
+    """Extra settings; a test module overrides this fixture."""
     return {}
 
 
@@ -193,13 +193,13 @@ def app(
     environ: dict[str, str],
 ):
     app = create_app(settings_in(home, DATABASE_URL=database, **environ), clock=clock)
-    app.config["WTF_CSRF_ENABLED"] = False  # tests/web/users/test_session.py asks for it
+    app.config["WTF_CSRF_ENABLED"] = False  # tests/web/users/test_session.py enables it
     services = app.extensions["ballast"]
     cards = SandboxProcessor(services.sandbox, clock, sleep=lambda seconds: None)
     paypal = SandboxPayPal(services.sandbox, clock, sleep=lambda seconds: None)
     processors = {**services.processors, cards.name: cards, paypal.name: paypal}
     app.extensions["ballast"] = replace(services, processors=processors)
-    # The context that tests hold would keep one request's person for the next request.
+    # The app context held by the test would carry one request's user over to the next request.
     forget = app.before_request_funcs.setdefault(None, [])
     forget.insert(0, lambda: g.pop("_login_user", None) and None)
     with app.app_context():
@@ -216,7 +216,7 @@ def app(
 def session(app):
     session = db.session()
     yield session
-    session.close()  # who has removed it from its registry may have used it again
+    session.close()  # code that removed it from its registry may have used it again
 
 
 @pytest.fixture

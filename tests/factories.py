@@ -1,6 +1,6 @@
-"""A small world for tests: a real database with its triggers, the sandbox, a clock that moves.
+"""Factories: a real database with its triggers, the sandbox, and a movable clock.
 
-Nothing here is a double: what the tests ask goes through the product's own actions.
+Nothing here is a mock: `World` calls the product's own actions.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ CHALLENGED_ONCE = "4000002500003155"
 CHALLENGED_ALWAYS = "4000002760003184"
 CHALLENGED_THEN_DECLINED = "4000008260003178"
 DECLINING = "4000000000000341"
-"""Saved without a murmur, declined whenever it is charged."""
+"""Can be saved, but every charge is declined."""
 
 
 class MovableClock(Clock):
@@ -73,24 +73,24 @@ class MovableClock(Clock):
         return self.wall_at
 
     def advance(self, **span: float) -> None:
-        """As the sandbox moves its clock: the wall clock, and with it every session, stays."""
+        """Advance the product's clock only, as the sandbox does; sessions use the wall clock."""
         self.at += timedelta(**span)
 
     def wait(self, **span: float) -> None:
-        """Time passes, by the wall clock too."""
+        """Advance both the product's clock and the wall clock."""
         self.advance(**span)
         self.wall_at += timedelta(**span)
 
 
 def signed_in_cookie(session: Session, user_id: int, wall: datetime, **more: str) -> dict[str, str]:
-    """What the cookie holds of a person who signed in at that time of the wall clock."""
+    """Return the session cookie of a user who signed in at this wall-clock time."""
     given = {"signed_in_with": "password", "device": "Firefox on Linux", "address": "127.0.0.1"}
     token = start_session(session, user_id, remember=True, wall=wall, **given | more)
     return {"_user_id": token}
 
 
 def passkey_of(session: Session, user_id: int, now: datetime) -> int:
-    """The id of a passkey that no authenticator has."""
+    """Store a passkey that no authenticator holds, and return its id."""
     passkey = Passkey(
         user_id=user_id,
         credential_id="none",
@@ -105,7 +105,7 @@ def passkey_of(session: Session, user_id: int, now: datetime) -> int:
 
 
 def micros(text: str | int | None) -> int | None:
-    """ "50.00" → 50,000,000; below zero too."""
+    """Convert "50.00" to 50,000,000; negative amounts are allowed."""
     if text is None:
         return None
     text = str(text)
@@ -113,23 +113,23 @@ def micros(text: str | int | None) -> int | None:
 
 
 def resume_token(secret_key: str, attempt_id: int) -> str:
-    """As a mail's link carries it: it leads to this payment (F7)."""
+    """Return the token of an email's resume link for this attempt (F7)."""
     return signed_links.sign(secret_key, signed_links.RESUME, attempt_id)
 
 
 def sum_of(session: Session, account_id: int) -> int:
-    """What an account's ledger adds up to, in micros."""
+    """Return the sum of an account's ledger in micros."""
     amounts = select(func.sum(LedgerEntry.amount)).where(LedgerEntry.account_id == account_id)
     return int(session.scalar(amounts) or 0)
 
 
 def unsigned(purpose: str, value: object) -> str:
-    """What a mail's link carries, where nobody follows it."""
+    """Stand-in for a link signer, for tests that follow no link."""
     return str(value)
 
 
 def valid_expiry(now: datetime) -> str:
-    """As a person types it: the last month of the year in eight years' time."""
+    """Return an expiry in eight years' time, formatted as a person types it."""
     return f"12/{(now.year + 8) % 100:02}"
 
 
@@ -147,7 +147,7 @@ def card_form(number: str, expiry: str = "12/34") -> dict[str, str]:
 
 
 class World:
-    """One account and what happens to it."""
+    """One account and the actions on it."""
 
     def __init__(self, app, session: Session) -> None:
         self.app = app
@@ -161,7 +161,7 @@ class World:
         self.account_id = self.created.account_id
         self.owner = Actor(self.created.user_id, "Ana Ruiz", "127.0.0.1")
 
-    # Making things
+    # Factories
 
     def account(self, balance="100.00", email=None, name="Harbour Voice"):
         return create_account(
@@ -176,7 +176,7 @@ class World:
         )
 
     def card(self, number=VISA, *, expiry=None, auto_charge=None, account_id=None, consent=None):
-        """Add a card as the capture form does; the bank's challenge is completed if there is one.
+        """Add a card through the capture form and complete the bank's challenge, if any.
 
         `auto_charge` then sets the consent.
         """
@@ -191,12 +191,12 @@ class World:
         return method
 
     def bank(self, address, how="complete"):
-        """Answer what the bank asks at this address: complete, fail or cancel."""
+        """Answer the challenge at this address: complete, fail or cancel."""
         challenge = address.rstrip("/").rpartition("/")[2]
         getattr(self.books.desk, how)(challenge, self.clock.now())
 
     def begin_card(self, number, expiry=None, consent=None, account_id=None):
-        """Send the form of a card; its bank may ask first."""
+        """Submit the card form; the result may be a pending challenge."""
         now = self.clock.now()
         form = card_form(number, expiry or valid_expiry(now))
         return add_card(
@@ -232,7 +232,7 @@ class World:
         )
 
     def conclude(self, payment, give_up=False):
-        """The customer is back from the bank."""
+        """Conclude the challenge, as when the customer returns from the bank."""
         return conclude_challenge(
             self.session,
             self.account_id,
@@ -247,11 +247,11 @@ class World:
         return challenge_address(self.session, payment, self.services.processors)
 
     def cards(self, *numbers):
-        """Several cards in this order, all with auto-charge on."""
+        """Add several cards in this order, all with auto-charge on."""
         return [self.card(number, auto_charge=True) for number in numbers]
 
     def key(self, *scopes, name="Meter", networks=(), lasts=None, account_id=None, rights=None):
-        """A new API key; all scopes unless told."""
+        """Create an API key, with all scopes by default."""
         choice = KeyChoice(name, scopes or ALL, tuple(networks), lasts)
         return create_key(
             self.session,
@@ -263,7 +263,7 @@ class World:
         )
 
     def webhook(self, url="https://hooks.example.com/in", events=CHOICES, rights=frozenset(Right)):
-        """An endpoint, and its secret."""
+        """Create a webhook endpoint; the result contains its secret."""
         return add_endpoint(
             self.session,
             self.account_id,
@@ -284,7 +284,7 @@ class World:
             self.clock.now(),
         )
 
-    # Doing things
+    # Actions
 
     def consent(self, method, on, account_id=None):
         return set_auto_charge(
@@ -298,17 +298,17 @@ class World:
         )
 
     def apply(self, **chosen):
-        """Apply settings over those that stand; amounts as text."""
+        """Apply settings on top of the current ones; amounts are text."""
         settings = LowBalanceSettings.of(self.session, self.account_id)
-        standing = {name: getattr(settings, name) for name in Choice.__dataclass_fields__}
+        values = {name: getattr(settings, name) for name in Choice.__dataclass_fields__}
         for name, value in chosen.items():
             is_amount = isinstance(value, str) and name != "refill_mode"
-            standing[name] = micros(value) if is_amount else value
-        standing["refill_mode"] = RefillMode(standing["refill_mode"])
+            values[name] = micros(value) if is_amount else value
+        values["refill_mode"] = RefillMode(values["refill_mode"])
         return apply_settings(
             self.session,
             self.account_id,
-            Choice(**standing),
+            Choice(**values),
             settings.version,
             self.owner,
             self.clock.now(),
@@ -335,7 +335,7 @@ class World:
         )
 
     def import_usage(self, text, key=None, name="usage.csv"):
-        """As a file from the browser; the import's id."""
+        """Import a file as uploaded by the browser; returns the import's id."""
         content = text.encode() if isinstance(text, str) else text
         return import_usage(
             self.session,
@@ -403,26 +403,28 @@ class World:
         )
 
     def run(self, *names):
-        """Run these jobs of the timetable, or all of them, once."""
+        """Run these scheduled jobs, or all of them, once."""
         for job in JOBS:
             if not names or job.name in names:
                 job.run(self.session, self.services)
                 self.session.rollback()
 
     def work(self):
-        """What the worker does within a second: carry on what is open, send what is owed."""
+        """Do what the worker does within a second: continue open top-ups and send notices."""
         self.run("top up", "send notices")
 
     def pass_time(self, **span):
-        """Let time pass, and every job come round."""
+        """Advance the clock and run every job."""
         self.clock.advance(**span)
         self.run()
 
     def deliver(self, times=1):
-        """Post the sandbox's events to the product, each so often; gives the receipts."""
+        """Deliver the sandbox's events to the product, `times` each; returns the results."""
         receipts = []
-        for number, it in self.books.afterwards.undelivered(self.clock.now()):
-            receipts += [self.receive(it.processor, it.body, it.headers) for _ in range(times)]
+        for number, event in self.books.afterwards.undelivered(self.clock.now()):
+            receipts += [
+                self.receive(event.processor, event.body, event.headers) for _ in range(times)
+            ]
             self.books.afterwards.record_delivery(number, self.clock.now())
         return receipts
 
@@ -430,10 +432,10 @@ class World:
         processor = self.services.processors[processor]
         return receive_event(self.session, processor, body, headers, self.clock, self.policy)
 
-    def next_answer(self, kind, **told):
-        self.books.queue_answer(kind, **told)
+    def next_answer(self, kind, **fields):
+        self.books.queue_answer(kind, **fields)
 
-    # Looking
+    # Queries
 
     @property
     def balance(self) -> str:
@@ -459,7 +461,7 @@ class World:
 
     @property
     def charges(self) -> list[tuple[str, str]]:
-        """What the processor itself has taken: (key's attempt last four, amount)."""
+        """Charges paid at the processor, as (last four, amount)."""
         mine = {a.key: a.method.last4 for a in self.attempts}
         return [
             (mine[key], money.decimal_text(amount, 2))
@@ -479,14 +481,14 @@ class World:
 
     @property
     def audits(self) -> list[tuple[str, dict]]:
-        """What stands in the account's audit log, with its details."""
+        """The account's audit entries as (action, details)."""
         self.session.rollback()
         query = select(AuditEntry).where(AuditEntry.account_id == self.account_id)
         return [(e.what, e.details) for e in self.session.scalars(query.order_by(AuditEntry.id))]
 
     @property
     def entries(self):
-        """The ledger as (kind, amount), without the first balance."""
+        """The ledger as (kind, amount), without the opening balance."""
         self.session.rollback()
         query = select(LedgerEntry).where(LedgerEntry.account_id == self.account_id)
         rows = self.session.scalars(query.order_by(LedgerEntry.id)).all()

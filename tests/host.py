@@ -1,4 +1,4 @@
-"""What a process that a test starts takes over from the host."""
+"""The host environment that a test's child process inherits."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ NAMES = ("PATH", "CLOCK", "PYTHONPATH", "PYTHONTZPATH", "TZ", "LANG", "LANGUAGE"
 
 
 def environ() -> dict[str, str]:
-    """How to find programs, the clock and the locale; none of the product's own settings."""
+    """Variables to find programs, the clock and the locale; none of the product's own settings."""
     return {name: os.environ[name] for name in NAMES if name in os.environ}
 
 

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that answers as it is told: a real server on this machine."""
+"""A local webhook receiver with scripted responses: a real HTTP server on this machine."""
 
 import ssl
 import time
@@ -12,43 +12,43 @@ from threading import Thread
 class Receiver:
     url: str = ""
     statuses: list[int] = field(default_factory=list)
-    """One for each request; then 204."""
+    """One status per request, then 204."""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     drip: float = 0.0
-    """Seconds between the bytes of its answer."""
+    """Seconds between the bytes of the response."""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
 
 @contextmanager
-def receiving(certificate=None, **told):
+def receiving(certificate=None, **options):
     """`certificate`: a file with a key and a certificate, for TLS."""
-    it = Receiver(**told)
+    receiver = Receiver(**options)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             length = int(self.headers.get("Content-Length", 0))
-            it.got.append((dict(self.headers), self.rfile.read(length)))
+            receiver.got.append((dict(self.headers), self.rfile.read(length)))
             try:
-                self.answer(it.statuses.pop(0) if it.statuses else 204)
+                self.answer(receiver.statuses.pop(0) if receiver.statuses else 204)
             except OSError:
-                return  # we were not waited for
+                return  # the client closed the connection
 
         def answer(self, status):
             self.send_response(status)
-            for name, value in it.headers.items():
+            for name, value in receiver.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(it.body)))
+            self.send_header("Content-Length", str(len(receiver.body)))
             self.end_headers()
-            for number in range(len(it.body) if it.drip else 0):
-                self.wfile.write(it.body[number : number + 1])
+            for number in range(len(receiver.body) if receiver.drip else 0):
+                self.wfile.write(receiver.body[number : number + 1])
                 self.wfile.flush()
-                time.sleep(it.drip)
-            if not it.drip:
-                self.wfile.write(it.body)
+                time.sleep(receiver.drip)
+            if not receiver.drip:
+                self.wfile.write(receiver.body)
 
-        def log_message(self, *told):
-            """Nothing on the tests' screen."""
+        def log_message(self, *args):
+            """Keep the test output quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     scheme = "http"
@@ -57,10 +57,10 @@ def receiving(certificate=None, **told):
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         scheme = "https"
-    it.url = f"{scheme}://127.0.0.1:{server.server_port}/in"
+    receiver.url = f"{scheme}://127.0.0.1:{server.server_port}/in"
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
-        yield it
+        yield receiver
     finally:
         server.shutdown()
         server.server_close()

@@ -1,4 +1,4 @@
-"""An installation with one of everything, and a browser of everybody who may come."""
+"""Fixtures: an installation with one record of every kind, and clients of every role."""
 
 import re
 import sqlite3
@@ -41,7 +41,7 @@ ROLES = ("owner", "admin", "commercial", "billing", "technical")
 
 @pytest.fixture
 def sign_in(app, clock):
-    """A browser of the person with this id."""
+    """A test client signed in as the user with this id."""
 
     def visit(user_id):
         client = app.test_client()
@@ -54,7 +54,7 @@ def sign_in(app, clock):
 
 @pytest.fixture
 def teammate(world, sign_in):
-    """A browser of someone in the same account who holds only these roles."""
+    """A test client of another member of the account who has only these roles."""
 
     def visit(*roles):
         user = User(
@@ -77,7 +77,7 @@ def teammate(world, sign_in):
 
 @pytest.fixture
 def operator(world):
-    """The id of somebody of the provider's staff, whose second factor is set up."""
+    """The id of an operator whose second factor is set up."""
     return hire(world, "pat@provider.example")
 
 
@@ -98,7 +98,7 @@ def hire(world, email):
 
 @pytest.fixture
 def stranger(world, sign_in):
-    """A browser of another account's owner, who has a card as well."""
+    """A test client of another account's owner; that account has a card too."""
     other = world.account(name="Other Ltd", balance="500.00")
     world.card(VISA, account_id=other.account_id)
     return sign_in(other.user_id)
@@ -106,11 +106,11 @@ def stranger(world, sign_in):
 
 @pytest.fixture
 def held_account(world):
-    """Harbour Voice with one of everything that an address can name."""
+    """Harbour Voice with one record of every kind that a URL can name."""
     world.cards(VISA, MASTERCARD, AMEX)
     world.pay(world.methods[1], "30.00")
     world.refill(notification_on=True, notification_threshold="75.00")
-    # All fail, so that what the bank wants confirmed still can be.
+    # All fail, so the attempt that needs authentication can still be resumed.
     for code in ("authentication_required", "insufficient_funds", "insufficient_funds"):
         world.next_answer("decline", decline_code=code)
     world.use("90.00")
@@ -123,13 +123,13 @@ def held_account(world):
 
 
 def session_of(session, user_id, wall):
-    """Of another browser of this person."""
+    """Start another session of this user and return its id."""
     signed_in_cookie(session, user_id, wall)
     return UserSession.listed(session, user_id, wall)[-1].id
 
 
 def teammate_of(world):
-    """Somebody of Harbour Voice who is not its owner."""
+    """Add a member of Harbour Voice who is not its owner, and return the user's id."""
     user = User(email="mate@example.com", name="Cy", password_hash="", created_at=world.clock.now())
     world.session.add(user)
     world.session.flush()
@@ -141,7 +141,7 @@ def teammate_of(world):
 
 @pytest.fixture
 def records(app, held_account):
-    """What stands for each argument of an address, and for each {name} in a form."""
+    """Values for each URL argument and for each {name} in a form."""
     world = held_account
     declined = next(a for a in world.attempts if a.state == AttemptState.DECLINED)
     wire = wires.prove(world, wires.ask(world))
@@ -197,16 +197,16 @@ def records(app, held_account):
 
 @pytest.fixture
 def visitor(app, clock, records, teammate, stranger, sign_in, operator):
-    """A fresh browser of whoever the table names."""
+    """Return a function that makes a signed-in client of a role in the access matrix."""
 
-    def person(client):
+    def user_id_of(client):
         with client.session_transaction() as cookie:
             return UserSession.find(db.session(), cookie["_user_id"], clock.wall()).user_id
 
     people = {
-        "stranger": person(stranger),
+        "stranger": user_id_of(stranger),
         "operator": operator,
-        **{role: person(teammate(role)) for role in ROLES},
+        **{role: user_id_of(teammate(role)) for role in ROLES},
     }
 
     def fresh(who):
@@ -215,14 +215,13 @@ def visitor(app, clock, records, teammate, stranger, sign_in, operator):
     return fresh
 
 
-# That a try was counted is its own business: who guesses at others' ids is slowed down, too.
-# Tries are counted whatever is answered, and each question is asked in a session of its own.
+# Rate-limit counters and sessions change whatever the response is, so they are not compared.
 TABLES = sorted(Base.metadata.tables.keys() - {"throttle_try", "user_session"})
 
 
 @pytest.fixture
 def rewind(world, home, tmp_path):
-    """Puts everything back as it was; tells which tables the last question has changed."""
+    """Restore the database and return the names of the tables that the last request changed."""
     world.session.rollback()
     live = sqlite3.connect(home / "ballast.db")
     kept = sqlite3.connect(":memory:")
@@ -247,7 +246,8 @@ def rewind(world, home, tmp_path):
         kept.backup(live)
         world.books.replace_by(tmp_path / "sandbox.db")
         world.session.expire_all()
-        # The version counts what others write; our own writing starts a new count.
+        # PRAGMA data_version counts writes of other connections; our own restore needs a new
+        # baseline.
         seen[0] = version()
         return changed
 
@@ -260,7 +260,7 @@ def address_of(rule, records):
     def value(match):
         name = match[1].rpartition(":")[2]
         known = records.get(f"{rule} {name}", records.get(name))
-        assert known, f"{rule}: `records` in tests/roles.py, says nothing for {name}"
+        assert known, f"{rule}: `records` in tests/roles.py, has no value for {name}"
         return known
 
     path = re.sub(r"<([^>]+)>", value, rule)

@@ -1,4 +1,4 @@
-"""What is the same for the application of every test, and would be half of the work of most."""
+"""Caches for work that is the same for every test's application; it would take half the run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ RESULTS = ("_build", "_build_unknown", "_converters", "_parts", "_trace", "argum
 
 @contextmanager
 def addresses() -> Iterator[None]:
-    """Werkzeug writes a regular expression and two functions for each rule of each application."""
+    """Cache compiled URL rules: Werkzeug otherwise compiles each rule for each application."""
     compile_rule, compiled = Rule.compile, dict[object, dict[str, object]]()
 
     def compile_once(rule: Rule) -> None:
@@ -30,7 +30,7 @@ def addresses() -> Iterator[None]:
 
 @contextmanager
 def templates() -> Iterator[None]:
-    """Jinja compiles a template for each environment."""
+    """Cache compiled templates: Jinja compiles each template once per environment."""
     compile_template, compiled = Environment.compile, dict[object, object]()
 
     def compile_once(env: Environment, source: str, name=None, filename=None, **more) -> object:
@@ -46,7 +46,7 @@ def templates() -> Iterator[None]:
 
 @contextmanager
 def static_files() -> Iterator[None]:
-    """WhiteNoise looks at each file, and writes its headers, for each application."""
+    """Cache static files: WhiteNoise otherwise reads every file for each application."""
     add, added = WhiteNoise.add_files, dict[object, dict[str, object]]()
 
     def add_once(server: WhiteNoise, root: str, prefix: str | None = None) -> None:
@@ -61,15 +61,16 @@ def static_files() -> Iterator[None]:
 
 
 class Statements:
-    """SQLAlchemy compiles a statement for each engine: so the first engine stays, and is led from
-    one test's SQLite file to the next.
+    """Reuse one SQLAlchemy engine, because compiled statements are cached per engine.
+
+    The engine is redirected from one test's SQLite file to the next.
     """
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
 
     def engine_like(self, engine: Engine) -> Engine:
-        """An engine for the same database that knows what has been compiled before."""
+        """Return an engine for the same database that keeps its cache of compiled statements."""
         self._engine = self._engine or engine
         self._engine.pool, self._engine.url = engine.pool, engine.url
         return self._engine

@@ -1,4 +1,4 @@
-"""The adapters for Stripe and PayPal in a whole product, connected to the stand-ins."""
+"""The Stripe and PayPal adapters inside the whole product, connected to the stand-ins."""
 
 import json
 
@@ -25,7 +25,7 @@ from webapp.processors.stripe.processor import StripeProcessor
 
 
 class StripeSide:
-    """Stripe's side of the account, and what becomes of its webhooks."""
+    """Stripe's side of the account, including its webhooks."""
 
     name = "stripe"
 
@@ -41,7 +41,7 @@ class StripeSide:
         return add_card(self.world.session, self.world.account_id, token, *around)
 
     def pay(self, amount="100.00"):
-        """The key of a charge."""
+        """Pay and return the charge's key."""
         self.world.pay(self.world.methods[0], amount)
         return self.world.attempts[-1].key
 
@@ -49,21 +49,21 @@ class StripeSide:
         self.there.refund(key, micros(amount) // CENT)
 
     def lose_webhooks(self):
-        """Nobody hears what was posted; Stripe gives it up in the end."""
+        """Drop the posted events, as after Stripe has given up on their delivery."""
         self.lost += self.there.events
         self.there.events = []
 
     def deliver(self, events=None):
-        """Post what waits, or these events, to the product."""
-        told = self.there.deliveries() if events is None else map(self.posted, events)
-        return [self.world.receive(self.name, *one) for one in told]
+        """Deliver the waiting events, or these, to the product."""
+        deliveries = self.there.deliveries() if events is None else map(self.posted, events)
+        return [self.world.receive(self.name, *delivery) for delivery in deliveries]
 
     def posted(self, event):
         return self.there.signed(json.dumps(event))
 
 
 class PayPalSide:
-    """PayPal's side of it."""
+    """PayPal's side of the account."""
 
     name = "paypal"
 
@@ -81,16 +81,16 @@ class PayPalSide:
         return world.finish(asked)
 
     def pay(self, amount="100.00"):
-        """The number of a capture."""
+        """Pay and return the capture's id."""
         self.world.pay(self.world.methods[0], amount)
         return self.there.captures()[-1]["id"]
 
     def lose_webhooks(self):
         self.lost += self.there.deliveries()
 
-    def deliver(self, told=None):
-        told = self.there.deliveries() if told is None else told
-        return [self.world.receive(self.name, body, headers) for headers, body in told]
+    def deliver(self, deliveries=None):
+        deliveries = self.there.deliveries() if deliveries is None else deliveries
+        return [self.world.receive(self.name, body, headers) for headers, body in deliveries]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Write past the database's guards, as no code of ours can."""
+"""Writes that bypass the database's guards, which the product's code cannot do."""
 
 from sqlalchemy import text
 

@@ -1,4 +1,4 @@
-"""The rules of the house that import-linter cannot see."""
+"""Architecture rules that import-linter cannot check."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ import importlib, sys
 class NoFlask:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0].startswith("flask"):
-            raise ModuleNotFoundError(f"{name}: this room works with Flask absent")
+            raise ModuleNotFoundError(f"{name}: this package must not import Flask")
 
 sys.meta_path.insert(0, NoFlask())
 for name in sys.argv[1:]:
@@ -39,7 +39,7 @@ for name in sys.argv[1:]:
 
 
 def commits(tree):
-    """Lines that call `.commit()` on anything."""
+    """Yield the lines that call `.commit()` on anything."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -50,7 +50,7 @@ def commits(tree):
 
 
 def clock_readings(tree):
-    """Lines that name a wall clock, called or passed on; durations are no wall clock."""
+    """Yield the lines that name a wall clock, called or passed on. Monotonic clocks are allowed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             if tuple(ast.unparse(node).split(".")[-2:]) in CLOCKS:
@@ -79,19 +79,19 @@ def test_only_the_clock_reads_the_wall_clock():
 
 
 def test_tests_read_the_wall_clock_by_the_same_name():
-    """So that a search for `Clock()` finds each test that may depend on the date."""
+    """A search for `Clock()` then finds each test that may depend on the date."""
     assert found(clock_readings, allowed="tests/moved_clock/", root=ROOT / "tests") == []
 
 
-def test_time_zones_come_with_the_product():
-    """A minimal host has none of its own."""
+def test_time_zones_do_not_depend_on_the_host():
+    """A minimal host has no time zone database."""
     assert re.search(r"(?m)^tzdata==", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
     command = [sys.executable, "-c", "import zoneinfo; zoneinfo.ZoneInfo('Pacific/Kiritimati')"]
     subprocess.run(command, env={"PYTHONTZPATH": ""}, check=True)
 
 
-def test_the_word_of_a_processor_stands_in_its_own_files_alone():
-    """Its adapter, its templates and its script; and where the environment is read."""
+def test_a_processors_name_appears_only_in_its_own_files():
+    """In its adapter, templates and script, and where the environment is read."""
     own = ("processors/", "settings.py", "stripe/", "js/stripe.js")
     files = [
         path
@@ -105,9 +105,9 @@ def test_the_word_of_a_processor_stands_in_its_own_files_alone():
     assert len(files) > 300
 
 
-@pytest.mark.parametrize("room", ["actions", "domain", "ports", "reads"])
-def test_the_room_imports_with_flask_absent(room):
-    files = [*WEBAPP.glob(f"{room}.py"), *WEBAPP.glob(f"{room}/**/*.py")]
+@pytest.mark.parametrize("package", ["actions", "domain", "ports", "reads"])
+def test_the_package_imports_without_flask(package):
+    files = [*WEBAPP.glob(f"{package}.py"), *WEBAPP.glob(f"{package}/**/*.py")]
     names = [
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for file in files
@@ -137,5 +137,5 @@ def test_the_room_imports_with_flask_absent(room):
         (clock_readings, "clock.now()", False),
     ],
 )
-def test_the_rules_have_teeth(rule, line, broken):
+def test_the_architecture_rules_detect_violations(rule, line, broken):
     assert bool(list(rule(ast.parse(line)))) is broken

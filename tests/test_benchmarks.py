@@ -1,4 +1,4 @@
-"""That `make bench` can run at all. Nothing here looks at a clock."""
+"""Checks that `make bench` can run; nothing is timed here."""
 
 import sqlite3
 import subprocess
@@ -23,31 +23,31 @@ from webapp.reads.payments.payment_list import read_payments
 from webapp.settings import ROOT
 
 
-def test_the_command_names_its_figures():
+def test_the_benchmark_command_lists_its_figures():
     command = [sys.executable, "-m", "benchmarks", "--list"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"page", "toggle", "usage-import", "first-load"} <= set(run.stdout.split())
 
 
-def test_copies_of_an_account_are_accounts_of_their_own(tmp_path):
+def test_copied_accounts_are_independent(tmp_path):
     home = homes.new_home(tmp_path)
-    with homes.application(home) as it:
-        customers.sign_up(it)
+    with homes.application(home) as services:
+        customers.sign_up(services)
         entries = db.session.scalar(select(func.count()).select_from(LedgerEntry))
     copies.multiply(home, 5)
     homes.prove(home)
-    with homes.application(home) as it:
+    with homes.application(home) as services:
         hashes = [hash_key(copies.api_key(copy)) for copy in range(5)]
         keys = db.session.execute(select(ApiKey.key_hash, ApiKey.account_id))
         assert dict(keys.all()) == dict(zip(hashes, [1, 2, 3, 4, 5], strict=True))
-        customers.debit(it, 3, 60_000_000)
+        customers.debit(services, 3, 60_000_000)
         balances = list(db.session.scalars(select(Account.balance).order_by(Account.id)))
         assert balances == [95_500_000, 95_500_000, 35_500_000, 95_500_000, 95_500_000]
         query = select(func.count()).where(LedgerEntry.account_id == 5)
         assert db.session.scalar(query) == entries
 
 
-def test_an_aim_judges_the_ratio_of_the_medians():
+def test_an_aim_compares_the_ratio_of_the_medians():
     row = Row(
         "page", "requests/s", ours=(10, 90, 13), bound=(100, 100, 900), aim=at_least(1 / 8, "1/8")
     )
@@ -56,24 +56,24 @@ def test_an_aim_judges_the_ratio_of_the_medians():
     assert Row("page", "ms", ours=(13,), bound=(10,), aim=at_most(1.2, "1.2 ×")).met is False
 
 
-def test_an_aim_without_a_bound_judges_ours():
+def test_an_aim_without_a_bound_compares_our_median():
     assert Row("memory", "MB", ours=(149,), aim=at_most(150, "150 MB")).met
     assert Row("memory", "MB", ours=(149,), aim=None).met is None
 
 
-def test_a_payment_many_times_over_is_a_list_that_the_page_reads(tmp_path):
+def test_a_multiplied_payment_fills_the_payments_page(tmp_path):
     home = homes.new_home(tmp_path)
-    with homes.application(home) as it:
-        customer = customers.sign_up(it)
+    with homes.application(home) as services:
+        customer = customers.sign_up(services)
         method = listed(db.session(), customer.account_id)[0]
-        homes.sandbox(it).queue_answer("decline", decline_code="insufficient_funds")
-        around = (COMMAND_LINE, it.processors, it.clock, it.policy)
-        pay_now(db.session(), customer.account_id, method.id, 30_000_000, "k" * 16, *around)
+        homes.sandbox(services).queue_answer("decline", decline_code="insufficient_funds")
+        context = (COMMAND_LINE, services.processors, services.clock, services.policy)
+        pay_now(db.session(), customer.account_id, method.id, 30_000_000, "k" * 16, *context)
     with closing(sqlite3.connect(home / "ballast.db")) as database:
         payments_page.multiply(database, 1_000)
     homes.prove(home)
-    with homes.application(home) as it:
-        now = it.clock.now()
+    with homes.application(home) as services:
+        now = services.clock.now()
         for filters, count in (
             (Filters(kind=PaymentKind.RETRY), 50),
             (Filters(state=Shown.ABANDONED), 1),

@@ -1,4 +1,4 @@
-"""Every rule of the product is named by a test that would fail without it."""
+"""Every product rule is named by at least one test."""
 
 import ast
 import re
@@ -19,8 +19,8 @@ RULES = [
 NAMED = re.compile(r"(?<![A-Za-z0-9])([LMTNFEP])(\d{1,2})(?!\d)")
 
 
-def told(path):
-    """The names and docstrings of a file's tests, and the file's own docstring for its tests."""
+def rule_texts(path):
+    """Yield the file's docstring, and the name and docstring of each of its tests."""
     tree = ast.parse(path.read_text())
     yield ast.get_docstring(tree) or ""
     for node in ast.walk(tree):
@@ -29,7 +29,7 @@ def told(path):
 
 
 def ranges(text):
-    """ "T5–T9" names T6, T7 and T8 as well."""
+    """Yield the rules inside a range: "T5–T9" also names T6, T7 and T8."""
     for letter, first, last in re.findall(r"([LMTNFEP])(\d+)–[LMTNFEP]?(\d+)", text):
         yield from (f"{letter}{number}" for number in range(int(first), int(last) + 1))
 
@@ -37,12 +37,12 @@ def ranges(text):
 def test_every_rule_is_named():
     named = set()
     for path in TESTS.rglob("test_*.py"):
-        for text in told(path):
+        for text in rule_texts(path):
             named |= {letter + number for letter, number in NAMED.findall(text)}
             named |= set(ranges(text))
     missing = [rule for rule in RULES if rule not in named]
     assert not missing, f"no test names {', '.join(missing)}"
 
 
-def test_no_rule_is_asked_for_twice():
+def test_no_rule_is_listed_twice():
     assert len(RULES) == len(set(RULES))

@@ -1,4 +1,4 @@
-"""What an operator may set, and the one line that answers a bad value."""
+"""Settings from the environment, and the one-line error for a bad value."""
 
 import re
 import stat
@@ -33,7 +33,7 @@ def settings(**environ):
     return Settings.from_environment(environ)
 
 
-def test_an_empty_environment_gives_a_sandbox_on_this_host():
+def test_an_empty_environment_gives_a_local_sandbox():
     given = settings()
 
     assert given.home == ROOT / "instance"
@@ -139,7 +139,7 @@ def test_an_empty_environment_gives_a_sandbox_on_this_host():
         ({"MAIL_SENDER": "Ballast <b@example.com>"}, "mail_sender", "Ballast <b@example.com>"),
     ],
 )
-def test_a_good_value_is_taken(environ, field, value):
+def test_a_good_value_is_accepted(environ, field, value):
     assert getattr(settings(**environ), field) == value
 
 
@@ -325,7 +325,7 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ({"DATABASE_URL": "sqlite://"}, f"DATABASE_URL: got sqlite://; {DATABASE}"),
     ],
 )
-def test_a_bad_value_is_refused_in_one_line_that_names_it(environ, line):
+def test_a_bad_value_is_rejected_in_one_line_that_names_it(environ, line):
     with pytest.raises(BadSetting) as refused:
         settings(**environ)
 
@@ -333,7 +333,7 @@ def test_a_bad_value_is_refused_in_one_line_that_names_it(environ, line):
     assert "hush" not in line
 
 
-def test_secrets_do_not_show_in_a_printed_settings_object():
+def test_secrets_are_hidden_in_the_repr_of_settings():
     given = settings(
         SECRET_KEY="hush",
         DATABASE_URL="postgresql://u:hush@h/d",
@@ -344,7 +344,7 @@ def test_secrets_do_not_show_in_a_printed_settings_object():
     assert "hush" not in repr(given)
 
 
-def test_the_home_folder_and_its_key_are_made_once_and_for_the_owner_alone(tmp_path):
+def test_the_home_folder_and_its_key_are_created_once_and_private(tmp_path):
     given = settings(BALLAST_HOME=str(tmp_path / "new" / "home"))
     assert not given.home.exists()
 
@@ -357,7 +357,7 @@ def test_the_home_folder_and_its_key_are_made_once_and_for_the_owner_alone(tmp_p
     assert [path.name for path in given.home.iterdir()] == ["secret_key"]
 
 
-def test_a_key_from_the_environment_is_kept_in_no_file(tmp_path):
+def test_a_key_from_the_environment_is_not_written_to_a_file(tmp_path):
     given = settings(BALLAST_HOME=str(tmp_path), SECRET_KEY="given").ensure_home()
 
     assert given.secret_key == "given"
@@ -365,14 +365,14 @@ def test_a_key_from_the_environment_is_kept_in_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["team%2Fbranch", "what?", "ha#sh", "sp ace", "naïve", "a&b=c"])
-def test_the_database_is_inside_the_home_folder_whatever_its_name(tmp_path, name):
+def test_the_database_is_inside_the_home_folder_for_any_folder_name(tmp_path, name):
     home = tmp_path / name
     migrate(settings(BALLAST_HOME=str(home), SECRET_KEY="given", RUN_JOBS="0").ensure_home())
     assert (home / "ballast.db").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_home_that_cannot_be_used_is_refused(tmp_path):
+def test_an_unusable_home_is_rejected(tmp_path):
     file = tmp_path / "file"
     file.touch()
 
@@ -380,7 +380,7 @@ def test_a_home_that_cannot_be_used_is_refused(tmp_path):
         settings(BALLAST_HOME=str(file)).ensure_home()
 
 
-def test_an_empty_key_file_is_refused_not_used(tmp_path):
+def test_an_empty_key_file_is_rejected(tmp_path):
     (tmp_path / "secret_key").touch()
 
     with pytest.raises(BadSetting, match=r"^SECRET_KEY: '.*secret_key' is empty; remove it"):
@@ -388,8 +388,8 @@ def test_an_empty_key_file_is_refused_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_may_lie_in_a_file(tmp_path, name):
-    """And what a fault says of it never repeats it."""
+def test_a_secret_can_be_read_from_a_file(tmp_path, name):
+    """Errors never repeat the secret."""
     good = {
         "DATABASE_URL": "sqlite:///x.db",
         "STRIPE_SECRET_KEY": "sk_test_1",
@@ -406,7 +406,7 @@ def test_a_secret_may_lie_in_a_file(tmp_path, name):
     assert good not in str(caught.value)
 
 
-def test_a_secret_file_that_cannot_be_used(tmp_path):
+def test_an_unusable_secret_file_is_rejected(tmp_path):
     (tmp_path / "empty").touch()
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for path, why in (("nowhere", "No such file"), ("empty", "is empty"), ("binary", "no text")):
@@ -414,7 +414,7 @@ def test_a_secret_file_that_cannot_be_used(tmp_path):
             settings(SECRET_KEY_FILE=str(tmp_path / path))
 
 
-def test_the_example_file_lists_every_variable_that_is_read_and_no_other():
+def test_the_example_file_lists_exactly_the_variables_that_are_read():
     listed = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     read = []
 

@@ -1,4 +1,4 @@
-"""F3: when a request is whole, and until when the rest of it must come."""
+"""F3: when a request is complete, and the deadlines for the rest of it."""
 
 import pytest
 
@@ -15,7 +15,7 @@ REQUESTS = pytest.mark.parametrize("request_", [GET, POST, CHUNKED], ids=["get",
 
 @REQUESTS
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_it_is_whole_with_its_last_byte(request_, size):
+def test_a_request_is_whole_with_its_last_byte(request_, size):
     incoming = Incoming(0.0)
     for at in range(0, len(request_), size):
         assert not incoming.whole
@@ -25,7 +25,7 @@ def test_it_is_whole_with_its_last_byte(request_, size):
 
 
 @REQUESTS
-def test_the_next_one_may_have_begun(request_):
+def test_bytes_of_the_next_request_are_kept(request_):
     incoming = Incoming(0.0)
     incoming.feed(request_ + GET[:9], 0.0)
     assert incoming.whole
@@ -33,14 +33,14 @@ def test_the_next_one_may_have_begun(request_):
     assert incoming.file.read() == request_ + GET[:9]
 
 
-def test_a_byte_now_and_then_does_not_move_the_deadline_of_a_header():
+def test_slow_single_bytes_do_not_extend_the_header_deadline():
     incoming = Incoming(100.0)
     for second in range(8):
         incoming.feed(GET[second : second + 1], 100.0 + second)
     assert incoming.deadline == 100.0 + HEAD_SECONDS
 
 
-def test_a_body_must_keep_a_least_rate():
+def test_a_body_must_keep_a_minimum_rate():
     incoming = Incoming(100.0)
     head = b"POST / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n"
     incoming.feed(head, 103.0)
@@ -59,7 +59,7 @@ def test_a_body_must_keep_a_least_rate():
     ],
     ids=["declared", "chunked"],
 )
-def test_a_body_that_is_too_large_is_not_waited_for(framing):
+def test_a_body_that_is_too_large_is_cut(framing):
     incoming = Incoming(0.0)
     incoming.feed(f"POST / HTTP/1.1\r\n{framing}".encode(), 0.0)
     assert incoming.whole
@@ -74,7 +74,7 @@ def test_a_body_that_is_too_large_is_not_waited_for(framing):
         "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-def test_nonsense_is_left_to_the_parser(framing):
+def test_malformed_framing_is_left_to_the_parser(framing):
     incoming = Incoming(0.0)
     incoming.feed(f"POST / HTTP/1.1\r\n{framing}".encode(), 0.0)
     assert incoming.whole

@@ -70,7 +70,7 @@ def cancel(world: World, wire: WireRequest) -> WireRequest:
 
 
 def again(world: World, wire: WireRequest) -> WireRequest:
-    """As it stands in the database."""
+    """Reload the request from the database."""
     wire_id = wire.id
     world.session.rollback()
     return world.session.get_one(WireRequest, wire_id, populate_existing=True)

@@ -1,4 +1,4 @@
-"""Webhooks out: written with their cause, signed, repeated, given up, and switched off."""
+"""Outgoing webhooks: recorded with their cause, signed, retried, given up and switched off."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -37,7 +37,7 @@ TECHNICIAN = frozenset({Right.TECHNICAL})
 
 
 class Post:
-    """Keeps what is sent, and answers as it is told; 204 when nothing is."""
+    """Records deliveries and returns the queued statuses, or 204."""
 
     def __init__(self):
         self.sent = []
@@ -56,8 +56,8 @@ def post(world):
     return post
 
 
-def told(world):
-    """Every event, in order."""
+def event_kinds(world):
+    """Return the kind of every event, in order."""
     world.session.rollback()
     return [str(one.kind) for one in world.session.query(Event).order_by(Event.id)]
 
@@ -81,16 +81,16 @@ def run(world):
     world.run("deliver webhooks")
 
 
-# What is told
+# Events
 
 
-def test_a_refill_is_told_in_its_order(world):
+def test_a_refill_emits_events_in_order(world):
     world.cards(VISA)
     world.refill()
     world.webhook()
     world.use("60.00")
     world.work()
-    assert told(world) == [
+    assert event_kinds(world) == [
         "balance.low", "payment.succeeded", "top_up.succeeded", "balance.recovered",
     ]  # fmt: skip
     assert facts(world, "balance.low")["balance"] == "40.00"
@@ -101,71 +101,71 @@ def test_a_refill_is_told_in_its_order(world):
     assert facts(world, "top_up.succeeded")["amount"] == "100.00"
 
 
-def test_a_refill_that_fails_is_told(world):
+def test_a_failed_refill_emits_events(world):
     world.card(DECLINING, auto_charge=True)
     world.refill()
     world.webhook()
     world.use("60.00")
     world.work()
-    assert told(world) == [
+    assert event_kinds(world) == [
         "balance.low", "payment_method.suspended", "top_up.failed", "payment.failed",
     ]  # fmt: skip
     assert facts(world, "payment_method.suspended")["payment_method"]["suspended_until"]
 
 
-def test_a_balance_is_told_once_a_crossing(world):
-    """As N2 has it for mails, and for the higher of the thresholds that are on."""
+def test_a_balance_event_is_emitted_once_per_crossing(world):
+    """As emails in N2, and for the highest of the thresholds that are on."""
     world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.webhook()
     world.use("25.00")
-    assert told(world) == []
+    assert event_kinds(world) == []
     world.use("0.000001")
     world.use("10.00")
-    assert told(world) == ["balance.low"]
+    assert event_kinds(world) == ["balance.low"]
     world.pay(world.methods[0], "30.00")
-    assert told(world) == ["balance.low", "payment.succeeded", "balance.recovered"]
+    assert event_kinds(world) == ["balance.low", "payment.succeeded", "balance.recovered"]
 
 
-def test_settings_tell_what_they_make_of_the_balance(world):
+def test_changed_settings_emit_settings_and_balance_events(world):
     world.cards(VISA)
     world.webhook()
     world.apply(notification_on=True, notification_threshold="150.00")
-    assert told(world) == ["settings.changed", "balance.low"]
+    assert event_kinds(world) == ["settings.changed", "balance.low"]
     assert facts(world, "settings.changed")["notification_threshold"] == "150.00"
     world.apply(notification_on=True, notification_threshold="150.00")
-    assert len(told(world)) == 2
+    assert len(event_kinds(world)) == 2
     world.apply(notification_on=False)
-    assert told(world)[2:] == ["settings.changed", "balance.recovered"]
+    assert event_kinds(world)[2:] == ["settings.changed", "balance.recovered"]
 
 
-def test_methods_are_told(world):
+def test_changes_of_payment_methods_emit_events(world):
     world.webhook()
     first, other = world.card(VISA), world.card(MASTERCARD)
-    world.card(VISA)  # again: refreshed, not added
+    world.card(VISA)  # the same card is refreshed, not added
     world.remove(other)
-    assert told(world) == ["payment_method.added"] * 2 + ["payment_method.removed"]
+    assert event_kinds(world) == ["payment_method.added"] * 2 + ["payment_method.removed"]
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(first, "30.00")
     world.pass_time(hours=48)
-    assert told(world)[3:] == [
+    assert event_kinds(world)[3:] == [
         "payment_method.suspended", "payment.failed", "payment_method.restored",
     ]  # fmt: skip
 
 
-def test_a_card_that_expires_is_told(world):
+def test_an_expiring_card_emits_an_event(world):
     world.webhook(events=["payment_method.expiring"])
     world.card(AMEX, expiry="12/26")
     world.pass_time(days=10)
-    assert told(world) == ["payment_method.expiring"]
+    assert event_kinds(world) == ["payment_method.expiring"]
     assert facts(world, "payment_method.expiring")["payment_method"]["expiry"] == "12/26"
 
 
-def test_only_what_was_chosen_is_told(world):
+def test_only_selected_events_are_recorded(world):
     world.webhook(events=["payment_method.removed"])
     world.webhook("https://b.example.com/", ["payment_method.added", "payment_method.removed"])
     world.remove(world.card(VISA))
-    assert told(world) == ["payment_method.added", "payment_method.removed"]
+    assert event_kinds(world) == ["payment_method.added", "payment_method.removed"]
     urls = [(str(one.event.kind), one.endpoint.url) for one in deliveries(world)]
     assert urls == [
         ("payment_method.added", "https://b.example.com/"),
@@ -174,43 +174,43 @@ def test_only_what_was_chosen_is_told(world):
     ]
 
 
-def test_a_cause_that_is_undone_tells_nothing(world):
+def test_a_rollback_discards_the_event(world):
     """The event is a row of the same transaction."""
     world.webhook()
     account = Account.locked(world.session, world.account_id)
     webhooks.tell(world.session, account, EventKind.BALANCE_LOW, {}, world.clock.now())
     world.session.rollback()
-    assert told(world) == []
+    assert event_kinds(world) == []
 
 
 def statements(world, do):
     world.session.rollback()
-    asked = []
+    executed = []
 
     def note(connection, cursor, statement, *rest):
-        asked.append(statement)
+        executed.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
     try:
         do()
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
-    return asked
+    return executed
 
 
-def test_who_has_no_webhook_pays_nothing_for_them(world):
-    """Neither usage nor a charge asks for them, or writes."""
+def test_an_account_without_webhooks_runs_no_webhook_statements(world):
+    """Neither usage nor a charge reads or writes webhook tables."""
     world.cards(VISA)
     world.refill()
-    asked = statements(world, lambda: (world.use("60.00"), world.run("top up")))
+    executed = statements(world, lambda: (world.use("60.00"), world.run("top up")))
     assert world.balance == "140.00"
-    assert [words for words in asked if " webhook_" in words] == []
+    assert [statement for statement in executed if " webhook_" in statement] == []
 
 
 # Sending
 
 
-def test_the_public_verifier_takes_the_signature(world, post):
+def test_the_standard_webhooks_verifier_accepts_the_signature(world, post):
     made = world.webhook()
     world.card(VISA)
     run(world)
@@ -225,7 +225,7 @@ def test_the_public_verifier_takes_the_signature(world, post):
         Webhook(made.secret).verify(body.replace(b"4242", b"4243"), headers)
 
 
-def test_for_a_day_both_secrets_sign(world, post):
+def test_after_a_rotation_both_secrets_sign_for_a_day(world, post):
     made = world.webhook()
     new = actions.rotate_secret(
         world.session,
@@ -247,7 +247,7 @@ def test_for_a_day_both_secrets_sign(world, post):
     assert len(headers["webhook-signature"].split()) == 1
 
 
-def test_they_go_out_in_order_and_once(world, post):
+def test_events_are_delivered_in_order_and_once(world, post):
     world.webhook()
     for number in (VISA, MASTERCARD, AMEX):
         world.card(number)
@@ -258,7 +258,7 @@ def test_they_go_out_in_order_and_once(world, post):
     assert all(one.state == "delivered" for one in deliveries(world))
 
 
-def test_a_failure_is_repeated_for_days_and_keeps_no_other(world, post):
+def test_a_failed_delivery_is_retried_for_days_and_blocks_no_other(world, post):
     world.webhook()
     world.card(VISA), world.card(MASTERCARD)
     post.answers = [500, 204]
@@ -280,7 +280,7 @@ def test_a_failure_is_repeated_for_days_and_keeps_no_other(world, post):
     assert timedelta(days=3) < sum(BACK_OFF, timedelta()) < timedelta(days=4)
 
 
-def test_a_repeat_has_the_same_id_and_body(world, post):
+def test_a_retry_has_the_same_id_and_body(world, post):
     world.webhook()
     world.card(VISA)
     post.answers = [None]
@@ -292,7 +292,7 @@ def test_a_repeat_has_the_same_id_and_body(world, post):
     assert first["webhook-timestamp"].isdigit()
 
 
-def test_what_fails_for_long_is_switched_off_with_a_mail(world, post):
+def test_an_endpoint_failing_for_long_is_switched_off_with_an_email(world, post):
     made = world.webhook()
     world.card(VISA)
     post.answers = [500] * 100
@@ -305,15 +305,15 @@ def test_what_fails_for_long_is_switched_off_with_a_mail(world, post):
     assert str(endpoint_of(world, made).ended) == "failing"
     [mail] = world.mails_of(NoticeKind.WEBHOOK_ENDED)
     assert mail.facts["url"] == "https://hooks.example.com/in"
-    letter = world.services.mailer.render(mail.kind, mail.facts, mail.language)
-    assert "switched off" in letter.subject
-    sent, events = len(post.sent), len(told(world))
-    world.card(MASTERCARD)  # nobody listens, so nothing is written
+    email = world.services.mailer.render(mail.kind, mail.facts, mail.language)
+    assert "switched off" in email.subject
+    sent, events = len(post.sent), len(event_kinds(world))
+    world.card(MASTERCARD)  # no endpoint is on, so no event is recorded
     run(world)
-    assert (len(post.sent), len(told(world))) == (sent, events)
+    assert (len(post.sent), len(event_kinds(world))) == (sent, events)
 
 
-def test_a_success_ends_a_failure(world, post):
+def test_a_success_resets_the_failure(world, post):
     made = world.webhook()
     world.card(VISA)
     post.answers = [500]
@@ -324,7 +324,7 @@ def test_a_success_ends_a_failure(world, post):
     assert endpoint_of(world, made).failing_since is None
 
 
-def test_who_is_gone_is_left_alone(world, post):
+def test_a_gone_response_ends_the_endpoint(world, post):
     made = world.webhook()
     world.card(VISA)
     post.answers = [410]
@@ -345,7 +345,7 @@ def switch(world, made, on):
     )
 
 
-def test_what_has_waited_goes_out_when_it_is_switched_on(world, post):
+def test_waiting_events_are_delivered_when_the_endpoint_is_switched_on(world, post):
     made = world.webhook()
     world.card(VISA)
     switch(world, made, False)
@@ -354,14 +354,14 @@ def test_what_has_waited_goes_out_when_it_is_switched_on(world, post):
     world.card(MASTERCARD)
     switch(world, made, True), switch(world, made, True)
     run(world)
-    assert len(post.sent) == 1  # what happened while it was off was not written
+    assert len(post.sent) == 1  # events are not recorded while the endpoint is off
     world.card(AMEX)
     run(world)
     assert len(post.sent) == 2
 
 
-def test_two_senders_send_once(world, post, session):
-    """The second finds no row to claim, as after a crash until the claim runs out."""
+def test_a_claimed_delivery_is_sent_by_one_sender(world, post, session):
+    """After a crash the delivery stays claimed until the claim expires."""
     made = world.webhook()
     world.card(VISA)
 
@@ -369,7 +369,7 @@ def test_two_senders_send_once(world, post, session):
         pass
 
     class Crashing:
-        def deliver(self, *told):
+        def deliver(self, *args):
             raise Crash
 
     with pytest.raises(Crash):
@@ -382,7 +382,7 @@ def test_two_senders_send_once(world, post, session):
     assert len(post.sent) == 1
 
 
-def test_a_process_that_is_to_end_begins_no_other(world, post):
+def test_a_stopping_process_starts_no_further_delivery(world, post):
     made = world.webhook()
     world.card(VISA), world.card(MASTERCARD)
     should_continue = iter([True, False]).__next__
@@ -390,7 +390,7 @@ def test_a_process_that_is_to_end_begins_no_other(world, post):
     assert len(post.sent) == 1
 
 
-def test_a_test_and_a_resend(world, post):
+def test_test_events_and_resends_need_an_active_endpoint(world, post):
     made = world.webhook(events=["balance.low"])
     sent = actions.send_test(world.session, world.account_id, made.endpoint_id, world.clock.now())
     delivery_id = sent.id
@@ -409,7 +409,7 @@ def test_a_test_and_a_resend(world, post):
             again()
 
 
-def test_what_is_removed_gets_nothing(world, post):
+def test_a_removed_endpoint_receives_nothing(world, post):
     made = world.webhook()
     world.card(VISA)
     actions.remove_endpoint(
@@ -426,7 +426,7 @@ def test_what_is_removed_gets_nothing(world, post):
         switch(world, made, True)
 
 
-# Who may choose what
+# Endpoint choices and rights
 
 
 @pytest.mark.parametrize(
@@ -447,13 +447,13 @@ def test_what_is_removed_gets_nothing(world, post):
         ("", False, False),
     ],
 )
-def test_addresses_that_are_taken(url, plain, good):
+def test_endpoint_urls_are_validated(url, plain, good):
     faults = EndpointChoice(url, "", CHOICES).faults(frozenset(Right), plain_http=plain)
     assert ("url" not in faults) is good
 
 
-def test_who_sees_no_billing_hears_none(world):
-    """P1: nor can a technician send elsewhere what someone else has chosen."""
+def test_technicians_receive_no_billing_events(world):
+    """P1: nor can a technician redirect an endpoint that receives billing events."""
     with pytest.raises(Invalid):
         world.webhook(rights=TECHNICIAN)
     world.webhook(events=["balance.low", "balance.recovered"], rights=TECHNICIAN)
@@ -470,15 +470,14 @@ def test_who_sees_no_billing_hears_none(world):
         )
 
 
-def test_nobody_needs_more_than_ten(world):
+def test_an_account_has_at_most_ten_endpoints(world):
     for number in range(MOST):
         world.webhook(f"https://example.com/{number}")
     with pytest.raises(Conflict):
         world.webhook("https://example.com/more")
 
 
-def test_the_page_for_receivers_names_every_event():
-    """And the pauses that are kept."""
+def test_the_webhooks_page_names_every_event_and_delay():
     page = (ROOT / "docs" / "webhooks.md").read_text()
     assert [kind for kind in CHOICES if f"`{kind}`" not in page] == []
     assert "5 seconds, 5 and 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in page
@@ -487,27 +486,27 @@ def test_the_page_for_receivers_names_every_event():
 
 
 class TestForgetting:
-    """A day more than `KEPT` after the event."""
+    """Deletion happens a day after the retention period `KEPT`."""
 
     @pytest.fixture
     def later(self, world):
-        def pass_the_time():
+        def delete_later():
             world.clock.advance(days=KEPT.days + 1)
             return delete_old_events(world.session, world.clock.now())
 
-        return pass_the_time
+        return delete_later
 
-    def test_what_has_arrived_goes_with_its_deliveries(self, world, post, later):
+    def test_delivered_events_are_deleted_with_their_deliveries(self, world, post, later):
         world.webhook()
         world.webhook("https://example.com/other")
         world.cards(VISA, MASTERCARD)
         world.run("deliver webhooks")
-        old = told(world)
+        old = event_kinds(world)
         assert later() == len(old) - 1
-        assert told(world) == old[-1:]
+        assert event_kinds(world) == old[-1:]
         assert world.session.query(Delivery).count() == 2
 
-    def test_no_id_is_given_twice(self, world, post, later):
+    def test_no_event_id_is_reused(self, world, post, later):
         """A receiver would take the next event for a repeat."""
         world.webhook()
         world.card(VISA)
@@ -518,16 +517,16 @@ class TestForgetting:
         ids = [headers["webhook-id"] for _, headers, _ in post.sent]
         assert len(set(ids)) == len(ids)
 
-    def test_what_is_young_stays(self, world, post):
+    def test_recent_events_are_kept(self, world, post):
         world.webhook()
         world.card(VISA)
         world.run("deliver webhooks")
         world.clock.advance(days=KEPT.days - 1)
-        before = told(world)
+        before = event_kinds(world)
         assert delete_old_events(world.session, world.clock.now()) == 0
-        assert told(world) == before
+        assert event_kinds(world) == before
 
-    def test_what_is_owed_stays_until_nobody_wants_it(self, world, post, later):
+    def test_owed_events_are_kept_until_the_endpoint_is_removed(self, world, post, later):
         made = world.webhook()
         world.cards(VISA, MASTERCARD)
         now = world.clock.now()
@@ -540,9 +539,9 @@ class TestForgetting:
             world.owner,
             now,
         )
-        owed = told(world)
+        owed = event_kinds(world)
         assert later() == 0
-        assert told(world) == owed
+        assert event_kinds(world) == owed
         actions.remove_endpoint(
             world.session,
             world.account_id,
@@ -552,37 +551,37 @@ class TestForgetting:
             world.clock.now(),
         )
         assert delete_old_events(world.session, world.clock.now()) == len(owed) - 1
-        assert told(world) == owed[-1:]
+        assert event_kinds(world) == owed[-1:]
 
-    def test_what_is_asked_for_again_meanwhile_stays(self, world, post, monkeypatch):
+    def test_an_event_resent_during_deletion_is_kept(self, world, post, monkeypatch):
         world.webhook()
         world.cards(VISA, MASTERCARD)
         world.run("deliver webhooks")
         world.clock.advance(days=KEPT.days + 1)
         delivery_id, now, under_way = deliveries(world)[0].id, world.clock.now(), []
 
-        def forget():
+        def delete():
             with world.app.app_context():
                 return delete_old_events(db.session(), now)
 
-        def asked(delivery, now):
-            under_way.append(pool.submit(forget))
+        def resend_during_deletion(delivery, now):
+            under_way.append(pool.submit(delete))
             wait(under_way, timeout=0.5)
             send_again(delivery, now)
 
         send_again = Delivery.send_again
-        monkeypatch.setattr(Delivery, "send_again", asked)
+        monkeypatch.setattr(Delivery, "send_again", resend_during_deletion)
         world.session.rollback()
         with ThreadPoolExecutor(1) as pool:
             actions.send_again(world.session, world.account_id, delivery_id, now)
         assert under_way[0].result() == 0
         assert world.session.get(Delivery, delivery_id).event.account_id == world.account_id
 
-    def test_a_bounded_number_at_once(self, world, post, later, monkeypatch):
+    def test_events_are_deleted_in_batches(self, world, post, later, monkeypatch):
         monkeypatch.setattr(webhooks, "AT_ONCE", 2)
         world.webhook()
         world.cards(VISA, MASTERCARD, AMEX)
         world.run("deliver webhooks")
-        kinds = told(world)
+        kinds = event_kinds(world)
         assert later() == 2
-        assert told(world) == kinds[2:], "the oldest go first"
+        assert event_kinds(world) == kinds[2:], "the oldest are deleted first"

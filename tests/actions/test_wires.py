@@ -1,4 +1,4 @@
-"""What happens to wire requests: amounts, states, once and at once."""
+"""Wire requests: amounts, states, idempotency and concurrency."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,11 +42,11 @@ def times_credited(world):
     return world.session.scalar(query)
 
 
-# Asking
+# Requesting
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "told"),
+    ("amount", "currency", "fields"),
     [
         ("29.99", "USD", {"amount": "At least $30.00"}),
         ("29.99", "EUR", {"amount": "At least €30.00"}),
@@ -56,18 +56,18 @@ def times_credited(world):
         ("100.001", "USD", {"amount": "At most 2 decimals"}),
     ],
 )
-def test_an_amount_that_cannot_be_asked_for(world, amount, currency, told):
+def test_an_invalid_amount_or_currency_is_rejected(world, amount, currency, fields):
     """L4, L5"""
-    assert fault(lambda: wires.ask(world, amount, currency)) == told
+    assert fault(lambda: wires.ask(world, amount, currency)) == fields
     assert world.mails == []
 
 
 @pytest.mark.parametrize("amount", ["30.00", "10000.00"])
-def test_the_bounds_themselves_are_allowed(world, amount):
+def test_the_minimum_and_maximum_are_allowed(world, amount):
     assert wires.ask(world, amount).amount == micros(amount)
 
 
-def test_a_form_that_is_sent_twice_asks_once(world):
+def test_submitting_a_form_twice_creates_one_request(world):
     first = wires.ask(world, key="a" * 32)
     assert wires.ask(world, key="a" * 32).id == first.id
     with pytest.raises(Conflict, match="has been used for another request"):
@@ -75,12 +75,12 @@ def test_a_form_that_is_sent_twice_asks_once(world):
     assert world.mails == ["wire_requested"]
 
 
-def test_every_request_has_its_own_reference(world):
+def test_every_request_has_a_unique_reference(world):
     references = {wires.ask(world).reference for _ in range(OPEN_AT_ONCE)}
     assert len(references) == OPEN_AT_ONCE
 
 
-def test_open_requests_are_not_without_number(world):
+def test_the_number_of_open_requests_is_limited(world):
     asked = [wires.ask(world) for _ in range(OPEN_AT_ONCE)]
     with pytest.raises(Conflict, match="Cancel one"):
         wires.ask(world)
@@ -94,14 +94,14 @@ def test_open_requests_are_not_without_number(world):
 @pytest.mark.parametrize(
     ("content", "kind"), [(wires.PDF, "pdf"), (wires.PNG, "png"), (wires.JPEG, "jpeg")]
 )
-def test_what_a_proof_is_its_content_says(world, content, kind):
+def test_the_kind_of_a_proof_comes_from_its_content(world, content, kind):
     wire = wires.prove(world, wires.ask(world), content, name="whatever.txt")
     (proof,) = wires.again(world, wire).proofs
     assert (proof.kind, proof.name, proof.size) == (kind, "whatever.txt", len(content))
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "The file is empty"),
         (wires.HTML, "Must be a PDF, PNG or JPEG file"),
@@ -111,20 +111,20 @@ def test_what_a_proof_is_its_content_says(world, content, kind):
         (wires.PDF + b"x" * (proofs.LARGEST - len(wires.PDF) + 1), "At most 10 MB"),
     ],
 )
-def test_a_file_that_is_no_proof_is_kept_nowhere(world, content, told):
+def test_an_invalid_proof_is_rejected_and_not_stored(world, content, message):
     wire = wires.ask(world)
-    assert fault(lambda: wires.prove(world, wire, content)) == {"proof": told}
+    assert fault(lambda: wires.prove(world, wire, content)) == {"proof": message}
     assert wires.again(world, wire).state == "new"
     assert wires.proof_files(world) == []
 
 
-def test_exactly_10_mb_is_taken(world):
+def test_a_proof_of_exactly_10_mb_is_accepted(world):
     content = wires.PDF + b"x" * (proofs.LARGEST - len(wires.PDF))
     wires.prove(world, wires.ask(world), content)
     assert [path.stat().st_size for path in wires.proof_files(world)] == [10 * 1024 * 1024]
 
 
-def test_the_same_file_twice_is_one_proof(world):
+def test_the_same_proof_twice_is_stored_once(world):
     wire = wires.ask(world)
     wires.prove(world, wire)
     wires.prove(world, wire, name="other-name.pdf")
@@ -133,7 +133,7 @@ def test_the_same_file_twice_is_one_proof(world):
     assert world.mails.count("wire_proof") == 1
 
 
-def test_further_files_join_it_up_to_a_number(world):
+def test_further_proofs_are_accepted_up_to_the_limit(world):
     wire = wires.ask(world)
     for number in range(PROOFS):
         wires.prove(world, wire, wires.PDF + bytes([number]))
@@ -144,7 +144,7 @@ def test_further_files_join_it_up_to_a_number(world):
 
 
 @pytest.mark.parametrize("end", [wires.complete, wires.reject, wires.cancel])
-def test_nothing_is_uploaded_to_a_request_that_has_ended(world, end):
+def test_no_proof_is_accepted_for_an_ended_request(world, end):
     wire = wires.ask(world)
     end(world, wire)
     with pytest.raises(Conflict, match="already"):
@@ -173,7 +173,7 @@ def test_completing_again_with_another_amount_is_refused(world):
 
 @pytest.mark.parametrize("amounts", [("1000.00", "1000.00"), ("1000.00", "900.00")])
 def test_two_operators_at_once_credit_once(world, app, amounts):
-    """L5: whoever is first; the other changes nothing."""
+    """L5: the second one changes nothing."""
     wire_id, now, policy = wires.ask(world).id, world.clock.now(), world.policy
     world.session.rollback()
     engine = db.engine
@@ -192,7 +192,7 @@ def test_two_operators_at_once_credit_once(world, app, amounts):
     assert world.balance in ("1100.00", "1000.00")
 
 
-def test_completed_and_cancelled_at_once_is_one_of_them(world, app):
+def test_completing_and_cancelling_at_once_has_one_outcome(world, app):
     wire_id, now, policy = wires.ask(world).id, world.clock.now(), world.policy
     account_id, owner = world.account_id, world.owner
     world.session.rollback()
@@ -218,7 +218,7 @@ def test_completed_and_cancelled_at_once_is_one_of_them(world, app):
 
 
 @pytest.mark.parametrize("end", [wires.cancel, wires.reject])
-def test_one_that_has_ended_is_not_completed(world, end):
+def test_an_ended_request_cannot_be_completed(world, end):
     wire = wires.ask(world)
     end(world, wire)
     with pytest.raises(Conflict, match="already"):
@@ -227,7 +227,7 @@ def test_one_that_has_ended_is_not_completed(world, end):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "field"),
     [
         ({"amount": "975.78"}, "received"),
         ({"amount": "975.78", "received": "900.00"}, "rate"),
@@ -237,29 +237,29 @@ def test_one_that_has_ended_is_not_completed(world, end):
         ({"amount": "975.781", "received": "900.00", "rate": "1.0842"}, "amount"),
     ],
 )
-def test_another_currency_needs_amounts_and_a_rate_that_agree(world, given, told):
+def test_another_currency_needs_amounts_and_a_rate_that_agree(world, given, field):
     """L11"""
     wire = wires.ask(world, "900.00", "EUR")
-    assert list(fault(lambda: wires.complete(world, wire, **given))) == [told]
+    assert list(fault(lambda: wires.complete(world, wire, **given))) == [field]
     assert (wires.again(world, wire).state, world.balance) == ("new", "100.00")
 
 
 @pytest.mark.parametrize("amount", ["975.77", "975.78", "975.79"])
-def test_banks_round_so_a_cent_is_allowed(world, amount):
+def test_a_rounding_difference_of_one_cent_is_allowed(world, amount):
     """L11"""
     wire = wires.ask(world, "900.00", "EUR")
     assert wires.complete(world, wire, amount, received="900.00", rate="1.0842")
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [({"received": "999.00"}, "received"), ({"rate": "1.0"}, "rate")]
+    ("given", "field"), [({"received": "999.00"}, "received"), ({"rate": "1.0"}, "rate")]
 )
-def test_the_accounts_own_currency_is_not_converted(world, given, told):
+def test_no_conversion_in_the_accounts_own_currency(world, given, field):
     wire = wires.ask(world)
-    assert list(fault(lambda: wires.complete(world, wire, **given))) == [told]
+    assert list(fault(lambda: wires.complete(world, wire, **given))) == [field]
 
 
-def test_an_account_in_euros_gets_its_dollars_converted(world):
+def test_dollars_are_converted_for_an_account_in_euros(world):
     """L11"""
     account = Account.locked(world.session, world.account(balance=None).account_id)
     account.currency, world.account_id = "EUR", account.id
@@ -269,14 +269,14 @@ def test_an_account_in_euros_gets_its_dollars_converted(world):
     assert world.balance == "92.23"
 
 
-def test_the_same_rate_written_otherwise_is_the_same(world):
+def test_trailing_zeros_do_not_change_the_rate(world):
     wire = wires.ask(world, "100.00", "EUR")
     wires.complete(world, wire, "110.00", received="100.00", rate="1.10")
     assert not wires.complete(world, wire, "110.00", received="100.00", rate="1.1000")
 
 
-def test_the_database_itself_books_a_request_once(world):
-    """L2, L5: even if the state had been written over."""
+def test_the_database_credits_a_request_once(world):
+    """L2, L5: even if its state has been overwritten."""
     wire = wires.ask(world)
     wires.complete(world, wire)
     wire = wires.again(world, wire)
@@ -292,7 +292,7 @@ def test_the_database_itself_books_a_request_once(world):
 # Rejecting and cancelling
 
 
-def test_rejecting_twice_says_it_once(world):
+def test_rejecting_twice_sends_one_email(world):
     wire = wires.ask(world)
     assert [wires.reject(world, wire), wires.reject(world, wire, "Other")] == [True, False]
     assert wires.again(world, wire).reason == "Called back by your bank"
@@ -304,7 +304,7 @@ def test_a_rejection_needs_a_reason(world, reason):
     assert list(fault(lambda: wires.reject(world, wires.ask(world), reason))) == ["reason"]
 
 
-def test_cancelling_twice_says_it_once(world):
+def test_cancelling_twice_sends_one_email(world):
     wire = wires.ask(world)
     wires.cancel(world, wire)
     assert wires.cancel(world, wire).state == "cancelled"
@@ -312,7 +312,7 @@ def test_cancelling_twice_says_it_once(world):
 
 
 @pytest.mark.parametrize(("first", "then"), [("complete", "cancel"), ("complete", "reject")])
-def test_what_is_completed_stays_so(world, first, then):
+def test_a_completed_request_stays_completed(world, first, then):
     wire = wires.ask(world)
     getattr(wires, first)(world, wire)
     with pytest.raises(Conflict):
@@ -320,7 +320,7 @@ def test_what_is_completed_stays_so(world, first, then):
     assert wires.again(world, wire).state == "completed"
 
 
-def test_strangers_find_nothing(world):
+def test_another_accounts_request_is_not_found(world):
     """P1"""
     wire = wires.ask(world)
     world.account_id = world.account().account_id
@@ -331,13 +331,13 @@ def test_strangers_find_nothing(world):
 
 
 @pytest.mark.parametrize("act", [wires.complete, wires.reject])
-def test_one_that_never_was(world, act):
+def test_a_nonexistent_request_is_not_found(world, act):
     with pytest.raises(NotFound):
         act(world, WireRequest(id=999))
 
 
-def test_proofs_have_a_quota_for_an_account_f13(world, monkeypatch):
-    """F13: cancelling and asking again makes no room; a completed request counts no more."""
+def test_proofs_have_a_quota_per_account_f13(world, monkeypatch):
+    """F13: proofs of cancelled requests count, those of completed requests do not."""
     size = len(wires.PDF)
     monkeypatch.setattr("webapp.actions.wires.add_proof.PROOF_BYTES", 3 * size)
     first = wires.prove(world, wires.ask(world))
@@ -351,34 +351,34 @@ def test_proofs_have_a_quota_for_an_account_f13(world, monkeypatch):
     wires.prove(world, last)
 
 
-def test_the_quota_fits_all_that_may_be_open_at_once_in_part_f13():
-    """F13: at least one full request, and far from all that could be sent."""
+def test_the_quota_fits_one_full_request_but_not_all_f13():
+    """F13: it is far below the total of all requests that may be open."""
     assert PROOFS * proofs.LARGEST <= PROOF_BYTES < OPEN_AT_ONCE * PROOFS * proofs.LARGEST
 
 
-def forgotten(world):
+def delete_proofs(world):
     return delete_old_proofs(world.session, world.services.proofs, world.clock.now())
 
 
 def test_proofs_of_cancelled_requests_are_removed_f13(world):
-    """F13, L5: after 14 days; those of every other request stay."""
+    """F13, L5: after 14 days; proofs of other requests are kept."""
     kept = wires.prove(world, wires.ask(world))
     rejected = wires.prove(world, wires.ask(world))
     wires.reject(world, rejected)
     wires.cancel(world, wires.prove(world, wires.ask(world)))
     world.clock.advance(days=14, seconds=-1)
-    assert forgotten(world) == 0
+    assert delete_proofs(world) == 0
     world.clock.advance(seconds=1)
-    assert forgotten(world) == 1
-    assert forgotten(world) == 0
+    assert delete_proofs(world) == 1
+    assert delete_proofs(world) == 0
     assert len(wires.proof_files(world)) == 2
     assert len(wires.again(world, kept).proofs) == len(wires.again(world, rejected).proofs) == 1
     assert wires.audited(world).count("wire_proof_added") == 3
 
 
-def test_removing_proofs_is_carried_on_after_a_crash_f13(world):
-    """F13: the file had gone, and the commit had not come."""
+def test_removing_proofs_resumes_after_a_crash_f13(world):
+    """F13: the file was deleted before the commit."""
     wires.cancel(world, wires.prove(world, wires.ask(world)))
     wires.proof_files(world)[0].unlink()
     world.clock.advance(days=14)
-    assert forgotten(world) == 1
+    assert delete_proofs(world) == 1

@@ -1,4 +1,4 @@
-"""What the tests of the machine interface share: programs that hold a key."""
+"""Fixtures of the API tests: API clients with a key."""
 
 import threading
 
@@ -7,17 +7,17 @@ from werkzeug.serving import make_server
 
 
 class Program:
-    """A machine with a key, and no cookies."""
+    """An API client with a key and no cookies."""
 
     def __init__(self, app, key):
         self._client = app.test_client()
         self._key = key
 
-    def __call__(self, method, path, body=None, **headers):
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named = {"Authorization": f"Bearer {self._key}", **named}
-        sent = {} if body is None else {"json": body}
-        return self._client.open(f"/api/v1{path}", method=method, headers=named, **sent)
+    def __call__(self, method, path, body=None, **options):
+        headers = {name.replace("_", "-"): value for name, value in options.items()}
+        headers = {"Authorization": f"Bearer {self._key}", **headers}
+        json = {} if body is None else {"json": body}
+        return self._client.open(f"/api/v1{path}", method=method, headers=headers, **json)
 
     def get(self, path, **headers):
         return self("GET", path, **headers)
@@ -30,13 +30,13 @@ def program(app, world):
 
 @pytest.fixture
 def stranger(app, world):
-    """Another account's."""
+    """A client of another account."""
     return Program(app, world.account(name="Other Ltd", balance="500.00").api_key)
 
 
 @pytest.fixture
 def address(app):
-    """Of a running server, for programs that are not ours."""
+    """The URL of a running server, for clients from other packages."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

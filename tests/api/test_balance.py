@@ -1,4 +1,4 @@
-"""The balance under both interfaces, and what is not there."""
+"""The balance in both API versions, and unknown routes."""
 
 import pytest
 
@@ -38,12 +38,12 @@ def test_the_balance_is_an_exact_decimal_string(machine, bearer, world):
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_a_balance_below_zero_is_told_as_such(machine, bearer, world):
+def test_a_negative_balance_has_a_minus_sign(machine, bearer, world):
     world.use("100.50")
     assert machine.get("/api/v1/balance", headers=bearer).json["balance"] == "-0.50"
 
 
-def test_without_a_key_the_balance_is_not_told(machine, api_key):
+def test_without_a_key_the_balance_is_unauthorized(machine, api_key):
     for headers in ({}, api_key):
         answer = machine.get("/api/v1/balance", headers=headers)
         assert (answer.status_code, answer.mimetype) == (401, PROBLEM)
@@ -51,7 +51,7 @@ def test_without_a_key_the_balance_is_not_told(machine, api_key):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "BREW"])
-def test_an_unknown_address_is_a_problem_and_no_page(machine, method):
+def test_an_unknown_route_returns_a_problem_and_no_page(machine, method):
     for path in ("", "/", "/nothing", "/usage/", "/usage/1", "/a/b"):
         answer = machine.open(f"/api/v1{path}", method=method)
         assert (answer.status_code, answer.mimetype) == (404, PROBLEM)
@@ -68,20 +68,20 @@ def test_an_unknown_address_is_a_problem_and_no_page(machine, method):
         ("/api/v1/balance", "PATCH", {"GET", "HEAD"}),
     ],
 )
-def test_another_method_is_told_which_are_taken(machine, path, method, allowed):
+def test_a_wrong_method_is_refused_with_the_allowed_ones(machine, path, method, allowed):
     answer = machine.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (405, PROBLEM)
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-def test_head_is_answered_like_get(machine, bearer):
+def test_head_is_handled_like_get(machine, bearer):
     assert machine.head("/api/v1/balance", headers=bearer).status_code == 200
 
 
 # /v3
 
 
-def test_v3_answers_in_the_shape_of_the_public_clients(machine, api_key, world):
+def test_v3_matches_the_format_of_the_public_clients(machine, api_key, world):
     world.use("0.5")
     answer = machine.get("/v3/balance", headers={**api_key, "Accept": JSON_API})
 
@@ -106,7 +106,7 @@ def test_v3_without_a_known_key_is_a_json_api_error(machine, headers):
     assert answer.headers["WWW-Authenticate"]
 
 
-def test_v3_takes_no_bearer(machine, bearer):
+def test_v3_rejects_a_bearer_token(machine, bearer):
     assert machine.get("/v3/balance", headers=bearer).status_code == 401
 
 
@@ -119,13 +119,13 @@ def test_v3_takes_no_bearer(machine, bearer):
         ("/v3/balance", "POST", 405),
     ],
 )
-def test_v3_has_json_api_errors_for_what_is_not_there(machine, path, method, status):
+def test_v3_returns_json_api_errors_for_unknown_routes(machine, path, method, status):
     answer = machine.open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (status, JSON_API)
     assert answer.json["errors"][0]["status"] == str(status)
 
 
-def test_v3_tells_no_trace_of_a_fault_of_ours(machine, api_key, monkeypatch):
+def test_v3_hides_the_details_of_an_internal_error(machine, api_key, monkeypatch):
     monkeypatch.setattr("webapp.api.v3.decimal_text", lambda micros: 1 / 0)
     answer = machine.get("/v3/balance", headers=api_key)
 

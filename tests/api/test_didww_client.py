@@ -1,4 +1,4 @@
-"""The public DIDWW client library itself, against a running server."""
+"""The public DIDWW client library against a running server."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -21,7 +21,7 @@ def test_the_client_reads_the_balance(address, world):
     assert Decimal(balance.total_balance) == Decimal(balance.balance) + Decimal(balance.credit)
 
 
-def test_the_client_understands_that_its_key_is_wrong(address):
+def test_the_client_reports_a_wrong_key(address):
     client = DidwwClient(api_key="bk_wrong", base_url=f"{address}/v3")
 
     with pytest.raises(DidwwApiError, match="This API key is not known") as refused:
@@ -29,7 +29,7 @@ def test_the_client_understands_that_its_key_is_wrong(address):
     assert refused.value.status_code == 401
 
 
-def test_the_client_understands_what_is_not_there(address, world):
+def test_the_client_reports_an_unknown_route(address, world):
     client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
 
     with pytest.raises(DidwwApiError, match="no such address") as refused:
@@ -37,7 +37,7 @@ def test_the_client_understands_what_is_not_there(address, world):
     assert refused.value.status_code == 404
 
 
-def test_the_client_understands_that_it_asks_too_often(app, address, world):
+def test_the_client_reports_a_rate_limit(app, address, world):
     settings = replace(app.extensions["ballast"].settings, api_requests_per_minute=1)
     app.extensions["ballast"] = replace(app.extensions["ballast"], settings=settings)
     client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")

@@ -1,4 +1,4 @@
-"""docs/api.md: what it shows is run as it stands, by a shell and by Python, against a server."""
+"""docs/api.md: the shell and Python examples run as written against a server."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def blocks(language):
 
 
 def run(world, command, address):
-    """While it runs, the worker does its work."""
+    """Run the command while the worker works."""
     environ = {
         **os.environ,
         "BALLAST": address,
@@ -45,53 +45,53 @@ def run(world, command, address):
 
 
 @on_sqlite
-def test_the_first_refill_that_a_program_has_caused(world, address, tmp_path):
+def test_the_python_example_adds_funds(world, address, tmp_path):
     world.cards(VISA, MASTERCARD)
-    world.refill()  # as in the demo account, it is not the account's first
+    world.refill()  # As in the demo account, this is not the account's first refill.
     world.use("60.00")
     world.work()
     [program] = blocks("python")
     file = tmp_path / "meter.py"
     file.write_text(program)
 
-    said = run(world, [sys.executable, str(file)], address)
+    output = run(world, [sys.executable, str(file)], address)
 
-    assert said == "100.00 paid with Visa •••• 4242\nThe balance is 149.99\n"
+    assert output == "100.00 paid with Visa •••• 4242\nThe balance is 149.99\n"
     assert world.balance == "149.99"
 
 
 @on_sqlite
-def test_the_key_that_it_makes_first(app, world):
-    [command] = [it for it in blocks("text") if "flask" in it]
-    words = shlex.split(command.replace(" 1 ", f" {world.account_id} "))
-    made = app.test_cli_runner().invoke(args=words[3:])
+def test_the_command_that_creates_a_key(app, world):
+    [command] = [block for block in blocks("text") if "flask" in block]
+    arguments = shlex.split(command.replace(" 1 ", f" {world.account_id} "))
+    made = app.test_cli_runner().invoke(args=arguments[3:])
     assert made.exit_code == 0, made.output
     assert "bk_" in made.output
 
 
 @on_sqlite
-def test_the_commands_do_what_they_say(world, address):
+def test_the_shell_examples_work(world, address):
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     world.cards(MASTERCARD, VISA)
-    told = []
+    outputs = []
     for commands in blocks("sh"):
-        # The first sets what the test has set.
+        # The fixture environment replaces the first lines.
         lines = re.sub(r"^export .*\n", "", commands, flags=re.MULTILINE)
-        told.append(run(world, ["bash", "-euo", "pipefail", "-c", lines], address))
+        outputs.append(run(world, ["bash", "-euo", "pipefail", "-c", lines], address))
 
-    assert len(told) == 6
-    assert '"balance":"100.00"' in told[0]
-    assert told[1].count('"posted"') == 2
-    assert (told[2].count('"posted"'), told[2].count('"duplicate"')) == (1, 1)
-    assert told[3].count('"reference":"P-000002"') == 2
+    assert len(outputs) == 6
+    assert '"balance":"100.00"' in outputs[0]
+    assert outputs[1].count('"posted"') == 2
+    assert (outputs[2].count('"posted"'), outputs[2].count('"duplicate"')) == (1, 1)
+    assert outputs[3].count('"reference":"P-000002"') == 2
     assert world.charges == [("4444", "30.00")]
     assert world.balance == "129.8495"
-    assert '"order":' in told[4]
-    assert '"type":"balances"' in told[5]
+    assert '"order":' in outputs[4]
+    assert '"type":"balances"' in outputs[5]
 
 
-def test_every_code_and_setting_it_names_is_there():
+def test_every_code_and_setting_in_the_page_exists():
     environ = (ROOT / ".env.example").read_text()
     for name in re.findall(r"`(API_[A-Z_]+)`", TEXT):
         assert name in environ

@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: made from what the endpoints say of themselves."""
+"""The OpenAPI document and its page, built from the endpoints' descriptions."""
 
 import json
 import re
@@ -18,18 +18,18 @@ def spec(client):
     return client.get("/api/v1/openapi.json").json
 
 
-def test_every_endpoint_describes_itself(app):
-    stalled = [
+def test_every_endpoint_has_a_description(app):
+    undescribed = [
         rule.endpoint
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("api_v1")
         and not rule.endpoint.endswith("nowhere")
         and operation_of(app.view_functions[rule.endpoint]) is None
     ]
-    assert stalled == []
+    assert undescribed == []
 
 
-def test_a_key_needs_the_scope_that_the_operation_names_and_no_other(app, world):
+def test_a_key_needs_exactly_the_scope_of_the_operation(app, world):
     """P1"""
     keys = {}
     for scope in Scope:
@@ -54,27 +54,27 @@ def test_every_post_can_be_repeated(app):
     assert [endpoint.name for endpoint in posts if not endpoint.repeatable] == []
 
 
-def test_each_operation_has_a_name_of_its_own(app):
+def test_operation_names_are_unique(app):
     names = [endpoint.name for endpoint in endpoints(app)]
     assert len(names) == len(set(names))
 
 
-def test_every_schema_is_one(spec):
+def test_every_schema_is_valid(spec):
     for name, schema in spec["components"]["schemas"].items():
         assert meta.is_valid(schema), name
         Draft202012Validator({**schema, "components": spec["components"]})
 
 
-def test_every_field_of_a_problem_code_is_told(app, spec):
+def test_every_problem_code_is_described(app, spec):
     for methods in spec["paths"].values():
-        for said in methods.values():
-            for status, told in said["responses"].items():
-                for code in told.get("x-codes", []):
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                for code in response.get("x-codes", []):
                     assert CODES[code].status == int(status)
-                    assert f"`{code}`" in told["description"]
+                    assert f"`{code}`" in response["description"]
 
 
-def test_the_document_needs_no_key_and_is_asked_for_again_by_its_etag(app, spec):
+def test_the_document_is_public_and_cacheable(app, spec):
     machine = app.test_client()
     answer = machine.get("/api/v1/openapi.json")
     assert (answer.status_code, answer.json["openapi"]) == (200, "3.1.0")
@@ -83,7 +83,7 @@ def test_the_document_needs_no_key_and_is_asked_for_again_by_its_etag(app, spec)
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_the_page_tells_every_operation_and_every_code(app, spec):
+def test_the_page_lists_every_operation_and_code(app, spec):
     page = app.test_client().get("/api/docs")
     text = unescape(page.text)
 
@@ -91,21 +91,21 @@ def test_the_page_tells_every_operation_and_every_code(app, spec):
     assert not re.search(r'(src|href)="https?://(?!127\.0\.0\.1)', page.text)
     for path, methods in spec["paths"].items():
         assert path in text
-        for said in methods.values():
-            assert f'id="{said["operationId"]}"' in text
-            assert said["summary"] in text
-            for told in said["responses"].values():
-                for code in told.get("x-codes", []):
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in text
+            assert operation["summary"] in text
+            for response in operation["responses"].values():
+                for code in response.get("x-codes", []):
                     assert f'id="problem-{code}"' in text
 
 
-def test_examples_are_what_their_schema_takes(spec):
+def test_examples_match_their_schemas(spec):
     for methods in spec["paths"].values():
-        for said in methods.values():
-            for media, of in said.get("requestBody", {}).get("content", {}).items():
-                assert of["examples"], said["operationId"]
-                schema = {**of["schema"], "components": spec["components"]}
-                for example in of["examples"].values():
+        for operation in methods.values():
+            for media, content in operation.get("requestBody", {}).get("content", {}).items():
+                assert content["examples"], operation["operationId"]
+                schema = {**content["schema"], "components": spec["components"]}
+                for example in content["examples"].values():
                     assert Draft202012Validator(schema).is_valid(example["value"]), (
                         media,
                         json.dumps(example),

@@ -1,4 +1,4 @@
-"""A client that a generator makes of the document does the main job."""
+"""A client generated from the document can do the main job."""
 
 import importlib
 import json
@@ -24,11 +24,11 @@ def made(app, address, tmp_path, monkeypatch):
         Path(sys.executable).with_name("openapi-python-client"),
         *("generate", "--meta", "none", "--path", spec, "--output-path", tmp_path / NAME),
     ]
-    # Its formatter is looked for on the PATH.
+    # The generator looks for its formatter on the PATH.
     environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
     assert run.returncode == 0, run.stdout + run.stderr
-    # It knows no text/csv, and says so; of all else it makes everything.
+    # The generator warns that it does not support text/csv; everything else is generated.
     assert run.stderr.count("WARNING") == 1, run.stderr
     assert "Unsupported content type text/csv" in run.stderr
     monkeypatch.syspath_prepend(tmp_path)
@@ -38,9 +38,7 @@ def made(app, address, tmp_path, monkeypatch):
 
 
 @on_sqlite
-def test_a_made_client_switches_the_refill_on_and_posts_the_usage_that_causes_it(
-    made, address, world
-):
+def test_a_generated_client_switches_refill_on_and_posts_usage(made, address, world):
     world.card(VISA)
     models = made("models")
     client = made("").AuthenticatedClient(base_url=address, token=world.created.api_key)

@@ -1,4 +1,4 @@
-"""Holds of running calls (T12): open, change, release, and the usage that ends them."""
+"""Holds of running calls (T12): open, change, release, and usage that ends them."""
 
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ HOLDS = "/api/v1/holds"
 
 @pytest.fixture
 def ask(app, world):
-    """A meter with its own key."""
+    """An API client with a meter's key."""
     key = world.key(Scope.USAGE_WRITE, Scope.BALANCE_READ).key
 
     def ask(method, path="", key=key, **sent):
@@ -38,8 +38,8 @@ def open_(ask):
 def balance(app, world):
     def ask():
         headers = {"Authorization": f"Bearer {world.created.api_key}"}
-        told = app.test_client().get("/api/v1/balance", headers=headers).json
-        return told["balance"], told["held"], told["available"]
+        response = app.test_client().get("/api/v1/balance", headers=headers).json
+        return response["balance"], response["held"], response["available"]
 
     return ask
 
@@ -50,13 +50,13 @@ def state_of(world, reference):
 
 
 def counted(world):
-    """How many the account says are open, and how many are."""
+    """Return the account's counter of open holds, and their actual number."""
     account = world.session.get_one(Account, world.account_id, populate_existing=True)
     return account.open_holds, world.session.query(Hold).filter_by(state=HoldState.OPEN).count()
 
 
 def test_a_hold_changes_no_balance_and_triggers_nothing(world, open_, balance):
-    """T12: not even one that is larger than the balance."""
+    """T12: not even a hold larger than the balance does."""
     world.cards("4242424242424242")
     world.refill()
     lines = len(world.timeline)
@@ -69,7 +69,7 @@ def test_a_hold_changes_no_balance_and_triggers_nothing(world, open_, balance):
     assert len(world.timeline) == lines
 
 
-def test_what_is_opened_is_told(open_):
+def test_an_opened_hold_is_returned_in_full(open_):
     assert open_("3.200001", expires_in=3600).json == {
         "reference": "call-1",
         "amount": "3.200001",
@@ -85,7 +85,7 @@ def test_what_is_opened_is_told(open_):
 
 
 def test_opening_can_be_repeated(world, open_, balance):
-    """T12: the same finds it open; another amount is a conflict, and changes nothing."""
+    """T12: the same request returns the open hold; another amount is a conflict."""
     assert open_("3.20").status_code == 201
     world.clock.advance(minutes=5)
     again = open_("3.20")
@@ -95,8 +95,8 @@ def test_opening_can_be_repeated(world, open_, balance):
     assert balance()[1] == "3.20"
 
 
-def test_usage_with_the_same_reference_ends_it_with_its_cost(world, open_, balance):
-    """T12: once, in the transaction that posts the cost; others stay."""
+def test_usage_with_the_same_reference_ends_the_hold(world, open_, balance):
+    """T12: in the transaction that posts the cost; other holds are unchanged."""
     open_("3.20"), open_("1.00", "call-2")
     world.use("2.75", "call-1")
     assert balance() == ("97.25", "1.00", "96.25")
@@ -108,15 +108,15 @@ def test_usage_with_the_same_reference_ends_it_with_its_cost(world, open_, balan
     assert counted(world) == (1, 1)
 
 
-def test_a_hold_that_comes_after_its_usage_is_refused(world, open_, balance):
-    """T12: the messages of a meter may overtake each other."""
+def test_a_hold_after_its_usage_is_refused(world, open_, balance):
+    """T12: a meter's requests may arrive out of order."""
     world.use("2.75", "call-1")
     late = open_("3.20")
     assert (late.status_code, late.json["code"]) == (409, "hold_over")
     assert balance()[1] == "0.00"
 
 
-def test_usage_in_a_batch_ends_several(app, world, open_, balance):
+def test_usage_in_a_batch_ends_several_holds(app, world, open_, balance):
     for number in range(1, 4):
         open_("1.00", f"call-{number}")
     records = [{"amount": "0.50", "reference": f"call-{number}"} for number in (1, 3, 9)]
@@ -127,7 +127,7 @@ def test_usage_in_a_batch_ends_several(app, world, open_, balance):
     assert counted(world) == (1, 1)
 
 
-def test_the_estimate_and_the_end_are_changed(world, ask, open_, balance):
+def test_a_holds_amount_and_expiry_can_be_changed(world, ask, open_, balance):
     open_("3.20", expires_in=60)
     changed = ask("PATCH", "/call-1", amount="4.80", expires_in=7200)
     assert (changed.json["amount"], changed.json["expires_at"]) == ("4.80", "2026-11-22T12:00:00Z")
@@ -151,7 +151,7 @@ def test_a_release_can_be_repeated(world, ask, open_, balance):
     assert counted(world) == (0, 0)
 
 
-def test_what_has_ended_stays_as_it_ended(world, ask, open_):
+def test_an_ended_hold_keeps_its_state(world, ask, open_):
     open_("3.20")
     world.use("1.00", "call-1")
     released = ask("DELETE", "/call-1")
@@ -160,8 +160,8 @@ def test_what_has_ended_stays_as_it_ended(world, ask, open_):
 
 
 @pytest.mark.parametrize(("hours", "sent"), [(24, {}), (1, {"expires_in": 3600})])
-def test_it_expires_by_itself(world, ask, open_, balance, hours, sent):
-    """T12: by the clock, to the second; the job only records it."""
+def test_a_hold_expires_on_time(world, ask, open_, balance, hours, sent):
+    """T12: expiry is computed from the clock, to the second; the job only records it."""
     open_("3.20", **sent)
     world.clock.advance(seconds=hours * 3600 - 1)
     assert balance()[1] == "3.20"
@@ -175,11 +175,11 @@ def test_it_expires_by_itself(world, ask, open_, balance, hours, sent):
     assert counted(world) == (0, 0)
     world.run("expire holds")
     assert counted(world) == (0, 0)
-    world.use("2.00", "call-1")  # its cost comes late, and counts
+    world.use("2.00", "call-1")  # late usage is still posted
     assert balance()[0] == "98.00"
 
 
-def test_what_is_open_is_listed(ask, world, open_):
+def test_open_holds_are_listed(ask, world, open_):
     open_("3.20"), open_("1.00", "call-2", expires_in=60), open_("2.00", "call-3")
     ask("DELETE", "/call-3")
     world.clock.advance(seconds=60)
@@ -187,7 +187,7 @@ def test_what_is_open_is_listed(ask, world, open_):
 
 
 @pytest.mark.parametrize("reference", ["a/b", "Zürich 7", "100%", "x?y#z"])
-def test_any_reference_has_an_address(ask, open_, reference):
+def test_any_reference_can_be_used_in_a_url(ask, open_, reference):
     assert open_("1.00", reference).status_code == 201
     assert ask("GET", f"/{quote(reference, safe='')}").json["reference"] == reference
 
@@ -207,19 +207,19 @@ def test_any_reference_has_an_address(ask, open_, reference):
         ({"reference": "c", "amount": "1", "currency": "USD"}, "currency"),
     ],
 )
-def test_what_cannot_be_read_is_told_by_field(ask, world, sent, field):
+def test_invalid_fields_are_reported_by_name(ask, world, sent, field):
     answer = ask("POST", **sent)
     assert (answer.status_code, set(answer.json["errors"])) == (422, {field})
     assert world.session.query(Hold).count() == 0
 
 
-def test_a_change_changes_something(ask, open_):
+def test_a_change_must_name_a_valid_field(ask, open_):
     open_("1.00")
     assert ask("PATCH", "/call-1", reference="call-2").status_code == 422
     assert ask("PATCH", "/call-1", amount=None).status_code == 422
 
 
-def test_scopes_and_walls(world, ask, open_):
+def test_holds_need_their_scope_and_account(world, ask, open_):
     """P1: another account's hold is not found, and may have the same reference."""
     open_("1.00")
     other = world.account(name="Other Ltd").api_key
@@ -232,29 +232,29 @@ def test_scopes_and_walls(world, ask, open_):
     assert ask("GET", "/call-1", key=reader).json["amount"] == "1.00"
 
 
-def statements_of(world, do):
+def hold_statements(world, do):
     world.session.rollback()
-    asked = []
+    executed = []
 
     def note(connection, cursor, statement, *rest):
-        asked.append(statement)
+        executed.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
     do()
     event.remove(db.engine, "before_cursor_execute", note)
-    return [words for words in asked if " hold" in words.lower()]
+    return [statement for statement in executed if " hold" in statement.lower()]
 
 
-def test_usage_asks_for_holds_only_where_there_are_any(world, open_):
-    """What a meter does all day must not grow by what few accounts do."""
-    assert statements_of(world, lambda: world.use("1.00")) == []
+def test_usage_reads_holds_only_for_accounts_with_open_holds(world, open_):
+    """Usage is posted all day; its cost must not grow because of a feature few accounts use."""
+    assert hold_statements(world, lambda: world.use("1.00")) == []
     assert open_("1.00", "held-1").status_code == 201
-    assert len(statements_of(world, lambda: world.use("1.00"))) == 1
+    assert len(hold_statements(world, lambda: world.use("1.00"))) == 1
     world.use("1.00", "held-1")
-    assert statements_of(world, lambda: world.use("1.00")) == []
+    assert hold_statements(world, lambda: world.use("1.00")) == []
 
 
-def test_what_is_held_can_be_counted(open_):
+def test_the_sum_of_holds_stays_in_range(open_):
     for number in range(9):
         assert open_("999999999.00", f"call-{number}").status_code == 201
     refused = open_("999999999.00", "call-10")

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same answer, and nothing twice; also after a crash in between."""
+"""`Idempotency-Key`: repeats get the same response and have one effect, also after a crash."""
 
 import pytest
 
@@ -9,7 +9,7 @@ KEY = {"Idempotency_Key": "order-77"}
 ONE = {"amount": "12.34", "reference": "call-981"}
 
 
-def test_the_same_request_is_answered_as_it_was(program, world):
+def test_a_repeated_request_gets_the_same_response(program, world):
     first = program("POST", "/usage", ONE, **KEY)
     world.use("1.00")
     again = program("POST", "/usage", ONE, **KEY)
@@ -23,7 +23,7 @@ def test_the_same_request_is_answered_as_it_was(program, world):
     assert world.balance == "86.66"
 
 
-def test_another_request_with_the_same_key_is_refused(program, world):
+def test_a_different_request_with_the_same_key_is_refused(program, world):
     world.card(VISA)
     program("POST", "/usage", ONE, **KEY)
     for path, body in [("/usage", ONE | {"amount": "1.00"}), ("/payments", {"amount": "30.00"})]:
@@ -32,7 +32,7 @@ def test_another_request_with_the_same_key_is_refused(program, world):
     assert world.balance == "87.66"
 
 
-def test_another_account_has_keys_of_its_own(program, stranger, world):
+def test_idempotency_keys_are_separate_per_account(program, stranger, world):
     program("POST", "/usage", ONE, **KEY)
     other = stranger("POST", "/usage", ONE, **KEY)
     assert (other.status_code, other.json["balance"]) == (201, "487.66")
@@ -49,17 +49,17 @@ def test_a_payment_is_made_once(program, world):
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-def test_l3_a_crash_between_effect_and_answer_doubles_no_money(program, world, monkeypatch, cut):
+def test_l3_a_crash_between_effect_and_response_charges_once(program, world, monkeypatch, cut):
     world.card(VISA)
     posts = [("/usage", ONE), ("/payments", {"amount": "100.00"})]
 
-    def crash(*args, **more):
+    def crash(*args, **options):
         raise SystemExit
 
-    where = "keep_answer" if cut == "after" else "let_request_go"
+    function = "keep_answer" if cut == "after" else "let_request_go"
     for n, (path, body) in enumerate(posts):
         with monkeypatch.context() as broken:
-            broken.setattr(f"webapp.api.http.idempotency.{where}", crash)
+            broken.setattr(f"webapp.api.http.idempotency.{function}", crash)
             if cut == "before":
                 broken.setattr("webapp.api.http.idempotency.make_response", crash)
             with pytest.raises(SystemExit):
@@ -70,15 +70,15 @@ def test_l3_a_crash_between_effect_and_answer_doubles_no_money(program, world, m
         assert (other.status_code, other.json["code"]) == (409, "idempotency_key_reused")
 
     world.clock.advance(minutes=3)
-    told = [program("POST", p, b, Idempotency_Key=f"key-{n}") for n, (p, b) in enumerate(posts)]
+    repeated = [program("POST", p, b, Idempotency_Key=f"key-{n}") for n, (p, b) in enumerate(posts)]
 
-    assert [it.status_code for it in told] == [201, 201]
-    assert told[1].json["state"] == "paid"
+    assert [response.status_code for response in repeated] == [201, 201]
+    assert repeated[1].json["state"] == "paid"
     assert world.charges == [("4242", "100.00")]
     assert world.balance == "187.66"
 
 
-def test_what_was_refused_leaves_its_key_free(program, world):
+def test_a_refused_request_does_not_use_its_key(program, world):
     refused = program("POST", "/usage", ONE | {"amount": "0"}, **KEY)
     assert refused.status_code == 422
     none = program("POST", "/payments", {"amount": "30.00"}, **KEY)
@@ -91,19 +91,19 @@ def test_a_key_is_kept_for_a_day(program, world):
     world.clock.advance(hours=23)
     assert delete_old_answers(world.session, world.clock.now()) == 0
     world.clock.advance(hours=2)
-    # By the clock, whether or not the job has come round.
+    # Expiry depends on the clock, not on the cleanup job.
     assert program("POST", "/usage", ONE | {"reference": "call-2"}, **KEY).status_code == 201
     world.clock.advance(hours=25)
     assert delete_old_answers(world.session, world.clock.now()) == 1
 
 
 @pytest.mark.parametrize("key", ["", "a b", "k" * 201, "ключ"])
-def test_what_is_no_key_is_told(program, key):
+def test_an_invalid_idempotency_key_is_rejected(program, key):
     answer = program("POST", "/usage", ONE, Idempotency_Key=key)
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["Idempotency-Key"])
 
 
-def test_p1_without_a_known_key_of_the_api_nothing_is_replayed(app, program):
+def test_p1_nothing_is_replayed_without_a_valid_api_key(app, program):
     program("POST", "/usage", ONE, **KEY)
     answer = app.test_client().post(
         "/api/v1/usage",

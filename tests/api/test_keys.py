@@ -1,4 +1,4 @@
-"""Keys by which machines speak: scopes, addresses, an end, successors, and what is kept of them."""
+"""API keys: scopes, allowed addresses, expiry, rotation, and what is stored of them."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ TECHNICIAN = frozenset({Right.TECHNICAL})
 
 @pytest.fixture
 def ask(app):
-    """A machine that reads the balance or posts usage, from this address."""
+    """An API client that reads the balance or posts usage from this address."""
 
     def ask(key, what="balance", address="203.0.113.7"):
         client, environ = app.test_client(), {"REMOTE_ADDR": address}
@@ -59,7 +59,7 @@ def audited(world):
     return [(entry.what, entry.details["name"]) for entry in entries.order_by(AuditEntry.id)]
 
 
-def test_a_key_does_what_its_scopes_say(world, ask):
+def test_a_key_is_limited_to_its_scopes(world, ask):
     meter, reader = world.key(Scope.USAGE_WRITE).key, world.key(Scope.BALANCE_READ).key
     assert ask(meter, "usage").status_code == 201
     assert ask(reader).status_code == 200
@@ -74,20 +74,20 @@ def test_the_key_of_a_new_account_has_all_scopes(world, ask):
     assert ask(world.created.api_key, "usage").status_code == 201
 
 
-def test_the_other_interface_asks_for_the_scope_too(app, world):
+def test_v3_checks_the_scope_too(app, world):
     headers = {"Api-Key": world.key(Scope.USAGE_WRITE).key}
     answer = app.test_client().get("/v3/balance", headers=headers)
     assert (answer.status_code, answer.mimetype) == (403, "application/vnd.api+json")
     assert answer.json["errors"][0]["code"] == "insufficient_scope"
 
 
-def test_a_key_is_stored_nowhere(world):
+def test_a_key_is_never_stored(world):
     made = world.key()
     world.session.rollback()
     for table in ("api_key", "audit_entry"):
         rows = world.session.execute(text(f"SELECT * FROM {table}")).all()
         assert made.key not in str(rows)
-        assert made.key[:8] in str(rows)  # by which a person recognises it
+        assert made.key[:8] in str(rows)  # the prefix by which people recognize a key
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_key_is_stored_nowhere(world):
         ([], ["203.0.113.7", "2001:db8::1"], []),
     ],
 )
-def test_it_may_be_bound_to_addresses(world, ask, networks, allowed, refused):
+def test_a_key_can_be_bound_to_addresses(world, ask, networks, allowed, refused):
     key = world.key(networks=networks).key
     for address in allowed:
         assert ask(key, address=address).status_code == 200, address
@@ -107,7 +107,7 @@ def test_it_may_be_bound_to_addresses(world, ask, networks, allowed, refused):
         assert (answer.status_code, answer.json["code"]) == (403, "address_not_allowed"), address
 
 
-def test_it_ends_at_the_second(world, ask):
+def test_a_key_expires_at_the_second(world, ask):
     key = world.key(lasts=timedelta(days=30)).key
     world.clock.advance(days=29, hours=23, minutes=59, seconds=59)
     assert ask(key).status_code == 200
@@ -118,7 +118,7 @@ def test_it_ends_at_the_second(world, ask):
     assert "error=invalid_token" in answer.headers["WWW-Authenticate"]
 
 
-def test_it_is_revoked_at_once_and_for_good(world, ask):
+def test_a_key_is_revoked_at_once_and_permanently(world, ask):
     made = world.key()
     assert ask(made.key).status_code == 200
     revoke(world, made.id)
@@ -130,7 +130,7 @@ def test_it_is_revoked_at_once_and_for_good(world, ask):
     assert audited(world) == [("api_key_created", "Meter"), ("api_key_revoked", "Meter")]
 
 
-def test_rotation_lets_both_work_for_a_while(world, ask):
+def test_after_a_rotation_both_keys_work_during_the_overlap(world, ask):
     old = world.key(Scope.BALANCE_READ, networks=["203.0.113.0/24"], lasts=timedelta(days=90))
     world.clock.advance(days=10)
     new = rotate(world, old.id, timedelta(hours=24))
@@ -145,14 +145,14 @@ def test_rotation_lets_both_work_for_a_while(world, ask):
     assert [ask(key).status_code for key in (old.key, new.key)] == [401, 200]
 
 
-def test_rotation_makes_no_key_last_longer(world, ask):
+def test_a_rotation_does_not_extend_the_old_key(world, ask):
     old = world.key(lasts=timedelta(hours=2))
     rotate(world, old.id, timedelta(hours=24))
     world.clock.advance(hours=2)
     assert ask(old.key).status_code == 401
 
 
-def test_what_cannot_be_rotated(world):
+def test_rotated_and_revoked_keys_cannot_be_rotated(world):
     old = world.key()
     rotate(world, old.id)
     with pytest.raises(Conflict):
@@ -163,8 +163,8 @@ def test_what_cannot_be_rotated(world):
         rotate(world, gone.id)
 
 
-def test_who_sees_no_billing_hands_out_no_billing(world):
-    """P1: a technician's key can do no more than a technician."""
+def test_technicians_cannot_create_billing_keys(world):
+    """P1: a technician's key has no more rights than the technician."""
     for scope in (Scope.BILLING_READ, Scope.BILLING_WRITE):
         with pytest.raises(Invalid) as refused:
             world.key(scope, rights=TECHNICIAN)
@@ -184,7 +184,7 @@ def test_another_accounts_key_is_not_found(world):
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("options", "field"),
     [
         ({"name": " "}, "name"),
         ({"name": "x" * 121}, "name"),
@@ -195,14 +195,14 @@ def test_another_accounts_key_is_not_found(world):
         ({"scopes": ["everything"]}, "scopes"),
     ],
 )
-def test_what_cannot_be_asked_for(world, asked, field):
-    others = {name: value for name, value in asked.items() if name != "scopes"}
+def test_what_cannot_be_options_for(world, options, field):
+    others = {name: value for name, value in options.items() if name != "scopes"}
     with pytest.raises(Invalid) as refused:
-        world.key(*asked.get("scopes", []), **others)
+        world.key(*options.get("scopes", []), **others)
     assert set(refused.value.fields) == {field}
 
 
-def test_nobody_keeps_an_eye_on_more_than_fifty(world):
+def test_an_account_has_at_most_fifty_keys(world):
     for _ in range(MOST - 1):
         made = world.key()
     with pytest.raises(Invalid):
@@ -211,7 +211,7 @@ def test_nobody_keeps_an_eye_on_more_than_fifty(world):
     assert world.key().key
 
 
-def test_last_use_is_told_to_the_hour(world, ask):
+def test_last_use_is_recorded_to_the_hour(world, ask):
     made = world.key()
     assert record_of(world, made.id).last_used_at is None
     began = world.clock.now()
@@ -227,19 +227,19 @@ def test_last_use_is_told_to_the_hour(world, ask):
 
 
 def test_a_second_request_writes_nothing(world, ask):
-    """A meter asks many times a second."""
+    """A meter sends many requests per second."""
     key = world.key().key
     ask(key)
     world.session.rollback()
-    asked = []
-    event.listen(db.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    executed = []
+    event.listen(db.engine, "before_cursor_execute", lambda *args: executed.append(args[2]))
     assert ask(key).status_code == 200
-    statements = [words.split()[0] for words in asked]
-    assert statements == ["BEGIN", "SELECT", "SELECT"], asked  # the key, and the balance
+    statements = [statement.split()[0] for statement in executed]
+    assert statements == ["BEGIN", "SELECT", "SELECT"], executed  # reads the key and the balance
 
 
-def test_who_cannot_write_can_still_read(world, ask):
-    """A full disk stops what is written, not what is read."""
+def test_a_read_only_database_still_serves_reads(world, ask):
+    """A full disk prevents writes but not reads."""
     key = world.key().key
     if db.engine.dialect.name != "sqlite":
         pytest.skip("SQLite alone can be made read-only by a connection")

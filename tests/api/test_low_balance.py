@@ -1,4 +1,4 @@
-"""Low Balance Settings by machine: read, and replaced as a whole under what was read."""
+"""Low Balance Settings by API: read, and replaced as a whole with If-Match."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def replace(program, body, seen=None):
     return program("PUT", PATH, body, If_Match=seen)
 
 
-def test_t1_what_is_read_can_be_sent_back(program, world):
+def test_t1_settings_that_were_read_can_be_sent_back(program, world):
     world.card(VISA)
     assert program.get(PATH).json["refill_on"] is False
 
@@ -36,7 +36,7 @@ def test_t1_what_is_read_can_be_sent_back(program, world):
     assert (read.json, read.headers["ETag"]) == (WISHED, answer.headers["ETag"])
 
 
-def test_t1_what_was_read_before_another_change_is_refused(program, world):
+def test_t1_settings_changed_meanwhile_are_refused(program, world):
     world.card(VISA)
     seen = program.get(PATH).headers["ETag"]
     world.refill()
@@ -72,7 +72,7 @@ def test_without_if_match_nothing_is_saved(program, world):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_t1_nothing_is_saved_and_each_bad_field_is_told(program, world, wrong, field):
+def test_t1_bad_fields_are_reported_and_nothing_is_saved(program, world, wrong, field):
     world.card(VISA)
     answer = replace(program, WISHED | wrong)
     assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
@@ -80,22 +80,22 @@ def test_t1_nothing_is_saved_and_each_bad_field_is_told(program, world, wrong, f
 
 
 def test_t10_an_empty_daily_limit_gets_the_default(program, world):
-    """T10: also from programs that do not know `no_day_limit`."""
+    """T10: also for clients that do not know `no_day_limit`."""
     world.card(VISA)
-    known = {name: it for name, it in WISHED.items() if name != "no_day_limit"}
+    known = {name: value for name, value in WISHED.items() if name != "no_day_limit"}
     for body in (known | {"day_limit": None}, {k: v for k, v in known.items() if k != "day_limit"}):
         answer = replace(program, body)
         assert (answer.json["day_limit"], answer.json["no_day_limit"]) == ("500.00", False)
         replace(program, WISHED | {"refill_on": False, "day_limit": None})
 
 
-def test_t10_no_daily_limit_is_said_so(program, world):
+def test_t10_no_daily_limit_must_be_explicit(program, world):
     world.card(VISA)
     wished = WISHED | {"day_limit": None, "no_day_limit": True}
     assert replace(program, wished).json == wished
 
 
-def test_t9_a_target_has_its_largest_charge(program, world):
+def test_t9_a_target_needs_a_largest_charge(program, world):
     world.card(VISA)
     target = {"refill_mode": "target", "target": "150.00", "largest_charge": "300.00"}
     answer = replace(program, WISHED | target | {"day_limit": None})
@@ -107,7 +107,7 @@ def test_t2_a_refill_needs_a_method_with_auto_charge(program):
     assert list(answer.json["errors"]) == ["refill_on"]
 
 
-def test_t4_settings_that_make_a_refill_due_have_it_made_at_once(program, world):
+def test_t4_settings_that_make_a_refill_due_start_it(program, world):
     world.card(VISA)
     replace(program, WISHED | {"threshold": "150.00", "day_limit": None})
     world.work()

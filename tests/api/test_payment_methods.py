@@ -1,4 +1,4 @@
-"""Payment methods by machine: the list, consent, order and removal."""
+"""Payment methods by API: list, consent, order and removal."""
 
 from tests.factories import AMEX, MASTERCARD, VISA
 from webapp.domain.accounts.audit import AuditEntry
@@ -7,28 +7,28 @@ PROBLEM = "application/problem+json"
 
 
 def ids(program):
-    return [it["id"] for it in program.get("/payment-methods").json["payment_methods"]]
+    return [method["id"] for method in program.get("/payment-methods").json["payment_methods"]]
 
 
-def test_m2_the_list_is_in_the_customers_order_and_says_who_is_ready(program, world):
+def test_m2_the_list_is_in_the_customers_order_with_each_status(program, world):
     visa, _ = world.cards(VISA, MASTERCARD)
     world.card(AMEX)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(visa, "60.00")
 
-    told = program.get("/payment-methods").json["payment_methods"]
+    methods = program.get("/payment-methods").json["payment_methods"]
 
-    assert [(it["position"], it["name"], it["status"], it["auto_charge"]) for it in told] == [
+    assert [(m["position"], m["name"], m["status"], m["auto_charge"]) for m in methods] == [
         (1, "Visa •••• 4242", "suspended", True),
         (2, "Mastercard •••• 4444", "ready", True),
         (3, "American Express •••• 0005", "auto_charge_off", False),
     ]
-    assert told[0]["suspended_until"] == "2026-11-24T10:00:00Z"
-    assert told[0]["reason"] == "Insufficient funds"
-    assert told[1] == program.get(f"/payment-methods/{told[1]['id']}").json
+    assert methods[0]["suspended_until"] == "2026-11-24T10:00:00Z"
+    assert methods[0]["reason"] == "Insufficient funds"
+    assert methods[1] == program.get(f"/payment-methods/{methods[1]['id']}").json
 
 
-def test_m3_consent_is_set_as_wished_and_stays_so(program, world):
+def test_m3_setting_consent_is_idempotent(program, world):
     card = world.card(VISA)
     for wished in (False, False, True):
         answer = program("PUT", f"/payment-methods/{card.id}/auto-charge", {"on": wished})
@@ -36,7 +36,7 @@ def test_m3_consent_is_set_as_wished_and_stays_so(program, world):
     assert world.method("4242").auto_charge is True
 
 
-def test_what_is_no_wish_is_told_by_field(program, world):
+def test_an_invalid_consent_is_reported_by_field(program, world):
     card = world.card(VISA)
     for body, field in [({}, "on"), ({"on": 1}, "on"), ({"on": True, "of": 1}, "of"), ([], "body")]:
         answer = program("PUT", f"/payment-methods/{card.id}/auto-charge", body)
@@ -44,7 +44,7 @@ def test_what_is_no_wish_is_told_by_field(program, world):
         assert list(answer.json["errors"]) == [field]
 
 
-def test_m5_the_order_is_replaced_under_what_was_read(program, world):
+def test_m5_the_order_is_replaced_with_if_match(program, world):
     world.cards(VISA, MASTERCARD, AMEX)
     read = program.get("/payment-methods/order")
     turned = list(reversed(read.json["order"]))
@@ -58,7 +58,7 @@ def test_m5_the_order_is_replaced_under_what_was_read(program, world):
     assert answer.headers["ETag"] == program.get("/payment-methods/order").headers["ETag"]
 
 
-def test_m5_an_order_that_is_no_more_what_was_read_is_refused_with_the_fresh_one(program, world):
+def test_m5_a_stale_order_is_refused_with_the_current_one(program, world):
     world.cards(VISA, MASTERCARD)
     read = program.get("/payment-methods/order")
     order = read.json["order"]
@@ -75,13 +75,13 @@ def test_m5_an_order_that_is_no_more_what_was_read_is_refused_with_the_fresh_one
         assert answer.headers["ETag"] == program.get("/payment-methods/order").headers["ETag"]
 
 
-def test_what_replaces_must_say_what_it_replaces(program, world):
+def test_replacing_the_order_requires_if_match(program, world):
     world.cards(VISA, MASTERCARD)
     answer = program("PUT", "/payment-methods/order", {"order": ids(program)})
     assert (answer.status_code, answer.json["code"]) == (428, "precondition_required")
 
 
-def test_m10_a_removed_method_is_gone_and_the_next_is_primary(program, world):
+def test_m10_after_a_removal_the_next_method_is_primary(program, world):
     visa, _ = world.cards(VISA, MASTERCARD)
 
     assert program("DELETE", f"/payment-methods/{visa.id}").status_code == 204
@@ -91,7 +91,7 @@ def test_m10_a_removed_method_is_gone_and_the_next_is_primary(program, world):
     assert (left["position"], left["last4"]) == (1, "4444")
 
 
-def test_m10_a_method_is_not_removed_while_a_payment_with_it_is_open(program, world):
+def test_m10_a_method_with_an_open_payment_is_not_removed(program, world):
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "40.00")
@@ -111,13 +111,13 @@ def test_p1_another_accounts_method_is_not_found(stranger, world):
     assert world.method("4242").auto_charge is True
 
 
-def test_an_id_too_large_for_the_database_is_a_problem_and_no_page(program):
+def test_an_id_too_large_for_the_database_returns_a_problem(program):
     for number in (999_999_999, 2_147_483_648, 10**30):
         answer = program.get(f"/payment-methods/{number}")
         assert (answer.status_code, answer.mimetype) == (404, PROBLEM)
 
 
-def test_a_list_that_has_not_changed_is_not_sent_again(program, world):
+def test_an_unchanged_list_is_not_sent_again(program, world):
     world.cards(VISA, MASTERCARD)
     tag = program.get("/payment-methods").headers["ETag"]
     again = program.get("/payment-methods", If_None_Match=tag)

@@ -1,4 +1,4 @@
-"""Payments by machine: the list, one, Add Funds by the chain, and Retry."""
+"""Payments by API: list, read, Add Funds by the chain, and Retry."""
 
 import pytest
 
@@ -8,32 +8,32 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
-def covered(world):
+def chain(world):
     world.cards(DECLINING, VISA)
     return world
 
 
-def test_l4_t7_funds_are_added_by_the_chain(program, covered):
+def test_l4_t7_funds_are_added_by_the_chain(program, chain):
     answer = program("POST", "/payments", {"amount": "100.00"})
 
     assert (answer.status_code, answer.json["state"]) == (201, "paid")
-    assert [(it["method_name"], it["state"], it["reason"]) for it in answer.json["attempts"]] == [
+    assert [(a["method_name"], a["state"], a["reason"]) for a in answer.json["attempts"]] == [
         ("Visa •••• 0341", "declined", "Declined by the bank"),
         ("Visa •••• 4242", "paid", ""),
     ]
     assert answer.headers["Location"].endswith(f"/api/v1/payments/{answer.json['id']}")
     assert program.get(f"/payments/{answer.json['id']}").json == answer.json
-    assert covered.balance == "200.00"
+    assert chain.balance == "200.00"
 
 
-def test_where_every_method_declines_the_payment_has_failed(program, world):
+def test_a_payment_fails_when_every_method_declines(program, world):
     world.cards(DECLINING)
     answer = program("POST", "/payments", {"amount": "100.00"})
     assert (answer.status_code, answer.json["state"]) == (201, "failed")
     assert world.balance == "100.00"
 
 
-def test_an_outcome_that_is_not_known_is_no_success(program, world):
+def test_an_unknown_outcome_is_open(program, world):
     world.cards(VISA)
     world.next_answer("timeout_after_charge")
 
@@ -45,13 +45,13 @@ def test_an_outcome_that_is_not_known_is_no_success(program, world):
 
 
 @pytest.mark.parametrize("amount", ["29.99", "10000.01", "100.001", "0", "-30.00", 100, None])
-def test_l4_an_amount_out_of_bounds_is_refused(program, covered, amount):
+def test_l4_an_amount_out_of_bounds_is_refused(program, chain, amount):
     answer = program("POST", "/payments", {"amount": amount})
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["amount"])
-    assert covered.attempts == []
+    assert chain.attempts == []
 
 
-def test_t5_nobody_is_charged_where_nobody_has_consented(program, world):
+def test_t5_without_consent_no_method_is_charged(program, world):
     world.card(VISA, auto_charge=False)
     answer = program("POST", "/payments", {"amount": "100.00"})
     assert (answer.status_code, answer.json["code"]) == (409, "no_method_with_auto_charge")
@@ -72,7 +72,7 @@ def test_f4_a_failed_payment_is_retried_with_the_same_method(program, world):
     assert (once_more.status_code, once_more.json["code"]) == (409, "already_paid")
 
 
-def test_f4_the_attempt_to_repeat_can_be_named(program, world):
+def test_f4_the_attempt_to_retry_can_be_named(program, world):
     world.cards(VISA, MASTERCARD)
     for _ in range(2):
         world.next_answer("decline", decline_code="insufficient_funds")
@@ -83,14 +83,14 @@ def test_f4_the_attempt_to_repeat_can_be_named(program, world):
     assert again.json["attempts"][0]["method_name"] == "Visa •••• 4242"
 
 
-def test_only_a_failed_attempt_of_this_payment_is_retried(program, covered):
+def test_only_a_failed_attempt_of_this_payment_is_retried(program, chain):
     paid = program("POST", "/payments", {"amount": "100.00"}).json
     for body in ({"attempt": paid["attempts"][1]["id"]}, {"attempt": 999}):
         answer = program("POST", f"/payments/{paid['id']}/retries", body)
         assert (answer.status_code, answer.json["code"]) == (409, "not_failed")
 
 
-def test_f4_where_the_bank_asks_a_person_the_answer_says_where(program, world):
+def test_f4_a_challenge_returns_its_authentication_url(program, world):
     world.cards(CHALLENGED_ALWAYS)
     failed = program("POST", "/payments", {"amount": "100.00"}).json
     assert failed["authentication_url"] is None
@@ -105,32 +105,36 @@ def test_f4_where_the_bank_asks_a_person_the_answer_says_where(program, world):
     assert program.get(f"/payments/{asked['id']}").json["state"] == "paid"
 
 
-def test_what_no_processor_has_taken_is_read_as_well(program):
+def test_an_adjustment_is_listed_as_a_payment(program):
     [opening] = program.get("/payments").json["payments"]
-    told = program.get(f"/payments/{opening['id']}").json
-    assert (told["kind"], told["state"], told["amount"]) == ("adjustment", "paid", "100.00")
-    assert told["authentication_url"] is None
+    payment = program.get(f"/payments/{opening['id']}").json
+    assert (payment["kind"], payment["state"], payment["amount"]) == (
+        "adjustment",
+        "paid",
+        "100.00",
+    )
+    assert payment["authentication_url"] is None
 
 
-def test_the_list_comes_newest_first_a_page_at_a_time(program, covered):
+def test_payments_are_listed_newest_first_in_pages(program, chain):
     made = [program("POST", "/payments", {"amount": f"{n}0.00"}).json["id"] for n in (3, 4, 5)]
     found, cursor = [], ""
     for _ in range(3):
         page = program.get(f"/payments?limit=1&kind=auto_charge{cursor}").json
-        found += [it["id"] for it in page["payments"]]
+        found += [payment["id"] for payment in page["payments"]]
         cursor = f"&cursor={page['next_cursor']}"
     assert found == list(reversed(made))
     assert page["next_cursor"] is None
 
 
-def test_the_list_can_be_narrowed(program, covered):
+def test_the_list_can_be_filtered(program, chain):
     paid = program("POST", "/payments", {"amount": "30.00"}).json
-    covered.clock.advance(hours=1)
-    covered.next_answer("decline", decline_code="do_not_honor")
+    chain.clock.advance(hours=1)
+    chain.next_answer("decline", decline_code="do_not_honor")
     failed = program("POST", "/payments", {"amount": "40.00"}).json
 
     def listed(query):
-        return [it["id"] for it in program.get(f"/payments?{query}").json["payments"]]
+        return [payment["id"] for payment in program.get(f"/payments?{query}").json["payments"]]
 
     assert listed("state=failed") == [failed["id"]]
     assert listed("kind=auto_charge&since=2026-11-22T10:30:00Z") == [failed["id"]]
@@ -153,13 +157,13 @@ def test_the_list_can_be_narrowed(program, covered):
         ("limit=1&limit=2", "limit"),
     ],
 )
-def test_what_is_no_parameter_is_told(program, query, field):
+def test_an_invalid_parameter_is_reported_by_name(program, query, field):
     answer = program.get(f"/payments?{query}")
     assert (answer.status_code, list(answer.json["errors"])) == (422, [field])
 
 
-def test_p1_another_accounts_payment_is_not_found(program, stranger, covered):
+def test_p1_another_accounts_payment_is_not_found(program, stranger, chain):
     paid = program("POST", "/payments", {"amount": "30.00"}).json["id"]
     assert stranger.get(f"/payments/{paid}").status_code == 404
     assert stranger("POST", f"/payments/{paid}/retries").status_code == 404
-    assert paid not in [it["id"] for it in stranger.get("/payments").json["payments"]]
+    assert paid not in [payment["id"] for payment in stranger.get("/payments").json["payments"]]

@@ -1,4 +1,4 @@
-"""Rates: told in every answer, and what is too much is refused in the interface's own form."""
+"""Rate limits: reported in every response; excess requests get the API version's own error."""
 
 import pytest
 
@@ -12,15 +12,15 @@ def environ():
 
 @pytest.fixture(autouse=True)
 def seconds(app):
-    """A minute that passes when it is told to."""
+    """The rate limiter's clock, which a test can advance."""
     now = [1000.0]
     app.extensions[RATES] = Rates(clock=lambda: now[0])
     return now
 
 
-def test_what_is_left_is_told_and_too_much_refused(program, seconds):
-    told = [program.get("/balance").headers["RateLimit"] for _ in range(2)]
-    assert told == ['"requests";r=1;t=60', '"requests";r=0;t=60']
+def test_the_remaining_requests_are_reported_and_excess_ones_refused(program, seconds):
+    limits = [program.get("/balance").headers["RateLimit"] for _ in range(2)]
+    assert limits == ['"requests";r=1;t=60', '"requests";r=0;t=60']
     seconds[0] += 20
 
     refused = program.get("/balance")
@@ -33,7 +33,7 @@ def test_what_is_left_is_told_and_too_much_refused(program, seconds):
     assert program.get("/balance").status_code == 200
 
 
-def test_usage_is_counted_apart(program):
+def test_usage_has_a_separate_limit(program):
     for n in range(3):
         sent = {"amount": "1.00", "reference": f"call-{n}"}
         assert program("POST", "/usage", sent).status_code == 201
@@ -41,13 +41,13 @@ def test_usage_is_counted_apart(program):
     assert program.get("/balance").status_code == 200
 
 
-def test_each_key_has_its_own(program, stranger):
+def test_each_key_has_its_own_limit(program, stranger):
     for _ in range(3):
         program.get("/balance")
     assert stranger.get("/balance").status_code == 200
 
 
-def test_v3_refuses_in_its_form(app, world):
+def test_v3_refuses_with_a_json_api_error(app, world):
     client, headers = app.test_client(), {"Api-Key": world.created.api_key}
     for _ in range(2):
         assert client.get("/v3/balance", headers=headers).status_code == 200
@@ -58,7 +58,7 @@ def test_v3_refuses_in_its_form(app, world):
     assert refused.headers["Retry-After"] == "60"
 
 
-def test_keys_that_nobody_knows_do_not_fill_the_memory(monkeypatch):
+def test_unknown_keys_do_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr("webapp.api.http.rate_limits.MOST_KEYS", 10)
     rates = Rates()
     for n in range(100):

@@ -1,4 +1,4 @@
-"""The whole document against the running application: every check, every phase, links included."""
+"""Schemathesis: the whole document against the running application, every check and phase."""
 
 import json
 from collections import Counter
@@ -29,12 +29,12 @@ CONFIG = {
     },
     "operations": [
         {
-            # L12: each record of a batch is judged by itself, and the others are posted.
+            # L12: each record of a batch has its own verdict; the valid ones are posted.
             "include-name": "POST /api/v1/usage",
             "checks": {"negative_data_rejection": {"expected-statuses": [*REJECTED, "201"]}},
         },
         {
-            # What a schema cannot say: amounts within bounds, and fields that depend on others.
+            # Amounts within bounds and dependent fields cannot be expressed in a schema.
             "include-name": [
                 "PATCH /api/v1/holds/{reference}",
                 "POST /api/v1/payments",
@@ -55,7 +55,7 @@ CONFIG = {
     ],
 }
 
-# Usage lies neither in the future nor before the year 2000, which a format cannot say.
+# Usage is neither in the future nor before the year 2000; a format cannot express that.
 PAST = st.datetimes(START.replace(year=2001, tzinfo=None), START.replace(tzinfo=None))
 LINES = st.lists(st.integers(1, 999), min_size=1, max_size=5, unique=True).map(
     lambda numbers: "amount,reference\n" + "".join(f"0.{n:03d},line-{n}\n" for n in numbers)
@@ -63,8 +63,10 @@ LINES = st.lists(st.integers(1, 999), min_size=1, max_size=5, unique=True).map(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def what_a_schema_cannot_say():
-    schemathesis.openapi.format("date-time", PAST.map(lambda it: f"{it:%Y-%m-%dT%H:%M:%SZ}"))
+def custom_formats():
+    schemathesis.openapi.format(
+        "date-time", PAST.map(lambda instant: f"{instant:%Y-%m-%dT%H:%M:%SZ}")
+    )
     schemathesis.openapi.format("currency", st.just("USD"))
     schemathesis.openapi.format("csv", LINES)
 
@@ -75,18 +77,18 @@ def as_csv(ctx, value):
 
 
 @schemathesis.check
-def codes_are_those_of_the_document(ctx, response, case):
-    """A problem's code is one that its operation tells of."""
+def problem_codes_are_documented(ctx, response, case):
+    """Check that a problem's code is documented for its operation."""
     if response.headers.get("content-type", [""])[0] != "application/problem+json":
         return
-    told = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    documented = case.operation.definition.raw["responses"].get(str(response.status_code), {})
     code = json.loads(response.content)["code"]
-    if response.status_code not in (404, 405) and code not in told.get("x-codes", ()):
-        raise AssertionError(f"{response.status_code} {code} is not told of")
+    if response.status_code not in (404, 405) and code not in documented.get("x-codes", ()):
+        raise AssertionError(f"{response.status_code} {code} is not documented")
 
 
 @on_sqlite
-def test_everything_the_document_says(address, world):
+def test_the_application_matches_the_document(address, world):
     world.cards(VISA, MASTERCARD, AMEX, DECLINING)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -110,13 +112,13 @@ def test_everything_the_document_says(address, world):
             label = event.recorder.cases[case].value.operation.label
             statuses[label, answer.status_code if answer else None] += 1
             failures += [
-                f"{event.phase.value} {label}: {it.failure_info.failure}\n"
-                f"{it.failure_info.code_sample}\n{answer.content[:400] if answer else ''}"
-                for it in checks
-                if it.status == Status.FAILURE
+                f"{event.phase.value} {label}: {check.failure_info.failure}\n"
+                f"{check.failure_info.code_sample}\n{answer.content[:400] if answer else ''}"
+                for check in checks
+                if check.status == Status.FAILURE
             ]
 
     assert not failures, f"{len(failures)}\n" + "\n\n".join(sorted(set(failures))[:20])
-    # Which of the holds are open still depends on what was posted before.
+    # Which holds are still open depends on the usage posted before.
     for label in {label for label, _ in statuses} - {"PATCH /api/v1/holds/{reference}"}:
         assert any(200 <= (status or 0) < 300 for name, status in statuses if name == label), label

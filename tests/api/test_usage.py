@@ -1,4 +1,4 @@
-"""`POST /api/v1/usage`: what a meter may send, and what it is told (L1, L12)."""
+"""`POST /api/v1/usage`: accepted records and the responses to them (L1, L12)."""
 
 import io
 import json
@@ -17,22 +17,22 @@ PROBLEM = "application/problem+json"
 
 @pytest.fixture
 def meter(app, world):
-    """A machine without cookies."""
+    """An API client without cookies that posts usage."""
     client = app.test_client()
 
-    def post(body, **more):
+    def post(body, **options):
         headers = {"Authorization": f"Bearer {world.created.api_key}"}
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         return client.post(
             "/api/v1/usage",
-            **{"data": data, "headers": headers, "content_type": "application/json", **more},
+            **{"data": data, "headers": headers, "content_type": "application/json", **options},
         )
 
     return post
 
 
-def record(amount="12.34", reference="call-981", **more):
-    return {"amount": amount, "reference": reference, **more}
+def record(amount="12.34", reference="call-981", **fields):
+    return {"amount": amount, "reference": reference, **fields}
 
 
 def entries(session):
@@ -44,7 +44,7 @@ def entries(session):
 # One record
 
 
-def test_a_record_is_posted_and_the_new_balance_told(meter, world):
+def test_a_record_is_posted_and_the_new_balance_returned(meter, world):
     answer = meter(record(description="Ireland mobile", occurred_at="2026-11-22T09:59:00Z"))
 
     assert answer.status_code == 201
@@ -59,7 +59,7 @@ def test_a_record_is_posted_and_the_new_balance_told(meter, world):
     assert world.balance == "87.66"
 
 
-def test_usage_has_up_to_six_decimals_and_is_counted_exactly(meter):
+def test_usage_has_up_to_six_decimals(meter):
     assert meter(record("0.000001")).json["balance"] == "99.999999"
 
 
@@ -71,7 +71,7 @@ def test_usage_is_not_refused_for_lack_of_balance(meter):
     assert meter(record("250.00")).json["balance"] == "-150.00"
 
 
-def test_l12_the_same_record_again_is_a_duplicate_and_debits_nothing(meter, session):
+def test_l12_a_repeated_record_is_a_duplicate_and_debits_nothing(meter, session):
     meter(record())
     again = meter(record(description="told otherwise"))
 
@@ -110,32 +110,34 @@ def test_l14_usage_max_itself_is_posted(meter):
     assert meter(record("1000.00")).json["balance"] == "-900.00"
 
 
-def test_l14_in_a_batch_each_record_is_judged_by_itself(meter, world):
+def test_l14_in_a_batch_each_record_has_its_own_verdict(meter, world):
     """L14, L12: a refused record claims nothing."""
     sent = {"records": [record("215000"), record("1.00", "call-2"), record("0", "call-3")]}
     answer = meter(sent)
 
     assert answer.status_code == 201
-    told = [judged["status"] for judged in answer.json["records"]]
-    assert told == ["too_large", "posted", "invalid"]
+    statuses = [judged["status"] for judged in answer.json["records"]]
+    assert statuses == ["too_large", "posted", "invalid"]
     assert meter(record("215.00")).json["status"] == "posted"
     assert world.balance == "-116.00"
 
 
-def test_l14_a_batch_of_none_but_such_records_is_refused(meter, world, app):
-    """L14: with one line for the account, however many they were, and a metric."""
+def test_l14_a_batch_of_only_oversized_records_is_refused(meter, world, app):
+    """L14: with one timeline line for the account, whatever their number, and a metric."""
     sent = {"records": [record("2000", f"call-{n}") for n in range(3)]}
     answer = meter(sent)
     assert (answer.status_code, answer.json["code"]) == (422, "too_large")
-    assert [it["status"] for it in answer.json["records"]] == ["too_large"] * 3
-    (line,) = [it.sentence for it in world.decisions if it.code == "usage_too_large"]
+    assert [record["status"] for record in answer.json["records"]] == ["too_large"] * 3
+    (line,) = [
+        decision.sentence for decision in world.decisions if decision.code == "usage_too_large"
+    ]
     assert line.startswith("3 usage records, up to $2,000.00, were refused")
     metrics = app.test_client().get("/metrics").text
     assert "refused_usage 1" in metrics
 
 
-def test_l14_what_was_posted_before_stays_a_duplicate(meter, world, app):
-    """L14, L12: a meter that repeats itself hears the truth, also after USAGE_MAX was lowered."""
+def test_l14_usage_posted_earlier_stays_a_duplicate(meter, world, app):
+    """L14, L12: a repeat is a duplicate even after USAGE_MAX was lowered."""
     meter(record("500.00"))
     lower = replace(app.extensions["ballast"].policy, usage_max=100_000_000)
     app.extensions["ballast"] = replace(app.extensions["ballast"], policy=lower)
@@ -143,7 +145,7 @@ def test_l14_what_was_posted_before_stays_a_duplicate(meter, world, app):
     assert meter(record("500.01")).status_code == 409
 
 
-def test_an_equal_amount_written_otherwise_is_the_same_amount(meter):
+def test_an_equal_amount_written_differently_is_a_duplicate(meter):
     meter(record("12.340"))
     assert meter(record("12.34")).json["status"] == "duplicate"
 
@@ -195,7 +197,7 @@ BAD_RECORDS = [
 ]
 
 
-def test_what_cannot_be_a_record_is_told_by_field(meter, session, subtests):
+def test_an_invalid_record_is_reported_by_field(meter, session, subtests):
     for sent, field in BAD_RECORDS:
         with subtests.test(field=field, sent=ascii(sent)[:60]):
             answer = meter(sent)
@@ -205,12 +207,12 @@ def test_what_cannot_be_a_record_is_told_by_field(meter, session, subtests):
     assert entries(session) == 0
 
 
-def test_every_bad_field_is_told_at_once(meter):
+def test_every_bad_field_is_reported_at_once(meter):
     answer = meter({"amount": 1, "occurred_at": "now", "colour": "red"})
     assert set(answer.json["errors"]) == {"amount", "reference", "occurred_at", "colour"}
 
 
-def test_a_balance_beyond_what_can_be_counted_is_refused(meter, world, monkeypatch):
+def test_a_balance_out_of_range_is_refused(meter, world, monkeypatch):
     monkeypatch.setattr("webapp.domain.ledger.FARTHEST", 500_000_000)
     answer = meter(record("600.000001"))
 
@@ -222,7 +224,7 @@ def test_a_balance_beyond_what_can_be_counted_is_refused(meter, world, monkeypat
 # Batches
 
 
-def test_l12_each_record_of_a_batch_is_judged_by_itself(meter, world):
+def test_l12_each_record_of_a_batch_has_its_own_verdict(meter, world):
     meter(record("1.00", "old"))
     answer = meter(
         {
@@ -302,7 +304,7 @@ def test_a_full_batch_is_posted_in_one_request(meter, world):
         ({"records": [record()], "amount": "1.00"}, "amount"),
     ],
 )
-def test_a_batch_that_is_none_is_refused_as_a_whole(meter, session, body, field):
+def test_an_invalid_batch_is_refused_as_a_whole(meter, session, body, field):
     answer = meter(body)
 
     assert (answer.status_code, answer.mimetype) == (422, PROBLEM)
@@ -313,19 +315,19 @@ def test_a_batch_that_is_none_is_refused_as_a_whole(meter, session, body, field)
 # CSV
 
 
-def test_l15_the_reader_of_csv_is_that_of_the_imports(meter, world):
-    """L12, L15: an own account and currency, semicolons with decimal commas, Windows-1252."""
+def test_l15_csv_is_read_like_an_import(meter, world):
+    """L12, L15: account and currency columns, semicolons with decimal commas, Windows-1252."""
     text = f"account;amount;reference;description;currency\n{world.account_id};0,0215;a;café;USD\n"
     answer = meter(text.encode("cp1252"), content_type="text/csv")
     assert (answer.status_code, answer.json["balance"]) == (201, "99.9785")
 
 
-def test_l15_each_record_of_csv_is_judged_whatever_its_quotes(meter, world):
-    """L12, L15: a stray quote is its own line's fault, and two of them that of all between."""
+def test_l15_each_csv_record_is_judged_despite_stray_quotes(meter, world):
+    """L12, L15: a stray quote spoils its own line; two of them spoil the lines between."""
     rows = ['1.00,a,"Bob', "1.00,b,", '1.00,c,"d"', '1.00,e,"f', "1.00,g,", '1.00,h,i"', "7,j"]
     answer = meter("amount,reference,description\n" + "\n".join(rows), content_type="text/csv")
-    told = [(record["status"], *record.get("errors", ())) for record in answer.json["records"]]
-    assert told == [
+    verdicts = [(record["status"], *record.get("errors", ())) for record in answer.json["records"]]
+    assert verdicts == [
         ("invalid", "line"),
         ("posted",),
         ("posted",),
@@ -337,7 +339,7 @@ def test_l15_each_record_of_csv_is_judged_whatever_its_quotes(meter, world):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "detail"),
     [
         ("", "no header"),
         ("amount,colour\n", "no reference"),
@@ -346,21 +348,21 @@ def test_l15_each_record_of_csv_is_judged_whatever_its_quotes(meter, world):
         (b"PK\x03\x04", "an Excel workbook"),
     ],
 )
-def test_l15_csv_that_cannot_be_read_is_a_bad_request(meter, body, told):
+def test_l15_unreadable_csv_is_a_bad_request(meter, body, detail):
     answer = meter(body, content_type="text/csv")
     assert (answer.status_code, answer.mimetype) == (400, PROBLEM)
-    assert told in answer.json["detail"]
+    assert detail in answer.json["detail"]
 
 
 @pytest.mark.parametrize("lines", [0, LARGEST_BATCH + 1])
-def test_l15_csv_has_as_many_records_as_json(meter, world, lines):
+def test_l15_csv_has_the_same_record_limits_as_json(meter, world, lines):
     text = "amount,reference\n" + "".join(f"0.01,{n}\n" for n in range(lines))
     answer = meter(text, content_type="text/csv")
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["records"])
     assert world.balance == "100.00"
 
 
-def test_l15_the_record_of_another_account_is_refused(meter, world):
+def test_l15_a_record_of_another_account_is_refused(meter, world):
     other = world.account().account_id
     answer = meter(f"account,amount,reference\n{other},1.00,a\n", content_type="text/csv")
     assert answer.status_code == 422
@@ -385,7 +387,7 @@ NOT_JSON = [
 ]
 
 
-def test_what_is_not_json_is_a_bad_request(meter, subtests):
+def test_a_body_that_is_not_json_is_a_bad_request(meter, subtests):
     for body in NOT_JSON:
         with subtests.test(body=body[:40]):
             answer = meter(body)
@@ -394,7 +396,7 @@ def test_what_is_not_json_is_a_bad_request(meter, subtests):
 
 
 @pytest.mark.parametrize("number", ["1" * 100_000, "1e999999", "-0", "1" * 30 + ".5"])
-def test_a_number_of_any_size_is_refused_as_an_amount(meter, number):
+def test_a_json_number_is_refused_as_an_amount(meter, number):
     answer = meter(f'{{"amount": {number}, "reference": "a"}}')
     assert answer.status_code == 422
     assert "decimal string" in answer.json["errors"]["amount"]
@@ -407,7 +409,7 @@ def test_another_media_type_is_refused(meter, content_type):
     assert "application/json" in answer.json["detail"]
 
 
-def test_a_charset_beside_the_media_type_is_no_matter(meter):
+def test_a_charset_in_the_content_type_is_allowed(meter):
     answer = meter(record(), content_type="application/json; charset=utf-8")
     assert answer.status_code == 201
 
@@ -417,7 +419,7 @@ def test_a_body_that_is_too_large_is_refused(meter):
     assert (answer.status_code, answer.mimetype) == (413, PROBLEM)
 
 
-def test_so_is_one_that_does_not_tell_its_length(meter):
+def test_a_large_body_without_a_length_is_refused(meter):
     """Valid JSON that would fill the limit to the byte."""
     body = json.dumps(record()).encode().ljust(3_000_000)
     answer = meter(
@@ -445,7 +447,7 @@ WRONG_KEYS = [
 ]
 
 
-def test_without_a_known_key_nothing_is_said(meter, session, subtests):
+def test_without_a_known_key_nothing_is_posted(meter, session, subtests):
     for authorization in WRONG_KEYS:
         with subtests.test(authorization=authorization):
             headers = {} if authorization is None else {"Authorization": authorization}
@@ -455,34 +457,34 @@ def test_without_a_known_key_nothing_is_said(meter, session, subtests):
     assert entries(session) == 0
 
 
-def test_the_scheme_may_be_written_in_any_case(meter, world):
+def test_the_authorization_scheme_is_case_insensitive(meter, world):
     headers = {"Authorization": f"bEARER {world.created.api_key}"}
     assert meter(record(), headers=headers).status_code == 201
 
 
-def test_a_key_speaks_for_its_own_account_only(meter, world):
+def test_a_key_posts_only_to_its_own_account(meter, world):
     other = world.account(balance="10.00")
     meter(record())
     answer = meter(record("1.00"), headers={"Authorization": f"Bearer {other.api_key}"})
 
-    assert answer.json["balance"] == "9.00"  # the same reference, and no conflict
+    assert answer.json["balance"] == "9.00"  # the same reference is no conflict in another account
     assert world.balance == "87.66"
 
 
-def test_a_signed_in_browser_is_no_machine(client):
+def test_a_session_cookie_does_not_authenticate_the_api(client):
     answer = client.post("/api/v1/usage", json=record())
     assert answer.status_code == 401
 
 
-def test_no_form_token_is_asked_for(app, meter):
+def test_the_api_needs_no_csrf_token(app, meter):
     app.config["WTF_CSRF_ENABLED"] = True
     assert meter(record()).status_code == 201
 
 
-# What follows
+# Effects
 
 
-def test_t4_the_debit_that_falls_below_the_threshold_opens_the_top_up(app, meter, world, session):
+def test_t4_a_debit_below_the_threshold_opens_a_top_up(app, meter, world, session):
     woken = []
     app.extensions["ballast"] = replace(services(), wake=lambda: woken.append(True))
     world.cards("4242424242424242")
@@ -498,12 +500,12 @@ def test_t4_the_debit_that_falls_below_the_threshold_opens_the_top_up(app, meter
     assert world.balance == "149.999999"
 
 
-# Our faults
+# Internal errors
 
 
-def test_a_fault_of_ours_is_told_without_its_trace(meter, monkeypatch):
+def test_an_internal_error_is_reported_without_its_trace(meter, monkeypatch):
     def broken(*args):
-        raise RuntimeError("secret of the house")
+        raise RuntimeError("secret detail")
 
     monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage", broken)
     answer = meter(record())

@@ -1,4 +1,4 @@
-"""What the attack shares, and the table of what it tried, which `make attack` ends with."""
+"""Fixtures of the attack tests, and the summary table that `make attack` prints."""
 
 import os
 from collections import Counter
@@ -6,20 +6,20 @@ from collections import Counter
 import pytest
 
 INPUTS = int(os.environ.get("ATTACK", "400"))
-"""How many the fuzz sends: `make test` a few, `make attack` ten thousand and more."""
+"""Number of fuzzed requests: 400 in `make test`, ten thousand and more in `make attack`."""
 
 TRIED: dict[str, Counter[str]] = {}
 
 
 @pytest.fixture
 def environ():
-    """What is throttled would be asked ten times and then no more."""
+    """Rate limits would stop the requests after ten."""
     return {"RATE_LIMITS": "0"}
 
 
 @pytest.fixture
 def tally():
-    """Note what was tried, and what was found by it."""
+    """Record a kind of attack: its tries, its findings and a remark."""
 
     def note(what, tried=1, found=0, words=""):
         counted = TRIED.setdefault(what, Counter())

@@ -1,4 +1,4 @@
-"""Sends what nobody should to every address, and says what should not have come of it."""
+"""Fuzzing: sends malformed requests to every route and reports wrong outcomes."""
 
 import re
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ TRACES = ("Traceback (most recent", "sqlalchemy.exc", "werkzeug.exceptions", 'Fi
 
 LEADING = ("href", "src", "action", "formaction", "xlink:href")
 
-NOTED = frozenset(("audit_entry", "api_key"))
-"""By design, when something is refused: a wrong password, and that a key was used."""
+ALWAYS_WRITTEN = frozenset(("audit_entry", "api_key"))
+"""Tables written by design on a refusal: wrong passwords and the last use of a key."""
 
 
-GIVEN_UP = re.compile(r"/setups/\d+/conclusion$")
-"""Giving up a card is what was asked there; that it was not saved is told as a refusal."""
+SETUP_CONCLUSION = re.compile(r"/setups/\d+/conclusion$")
+"""Giving up a card is the request's purpose here; the refusal reports that no card was saved."""
 
 
 @dataclass(frozen=True)
-class Hit:
-    """One thing that should not have been."""
+class Finding:
+    """A wrong outcome."""
 
     kind: str
     request: str
 
 
 @dataclass(frozen=True)
-class Door:
-    """One address and method, and a form that is good for it."""
+class Route:
+    """A route with its method and a form that it accepts."""
 
     method: str
     address: str
     form: dict[str, str]
     headers: dict[str, str]
-    """By which it is authorised."""
+    """Authentication headers."""
     json: bool = False
     who: str = "owner"
 
 
 class Scripts(HTMLParser):
-    """Whether markup that somebody has typed has become markup of the page."""
+    """Finds user input that has become markup of the page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -49,9 +49,11 @@ class Scripts(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         for name, value in attrs:
-            leads = name in LEADING and (value or "").strip().lower().startswith("javascript:")
-            runs = name.startswith("on") or leads
-            if runs and "xss" in (value or ""):
+            is_script_url = name in LEADING and (value or "").strip().lower().startswith(
+                "javascript:"
+            )
+            executes = name.startswith("on") or is_script_url
+            if executes and "xss" in (value or ""):
                 self.found.append(f"<{tag} {name}={value}>")
 
     def handle_data(self, data):
@@ -59,41 +61,41 @@ class Scripts(HTMLParser):
             self.found.append(f"<script>{data[:40]}")
 
 
-def fuzz(doors, browser, rewind, count, seed=1):
-    """Yields each `Hit`. `browser` makes a fresh client; `rewind` undoes and tells a change."""
+def fuzz(routes, browser, rewind, count, seed=1):
+    """Yield each `Finding`. `browser` makes a client; `rewind` undoes changes and names them."""
     dice = Dice(seed)
     for number in range(count):
-        door = doors[number % len(doors)]
-        form = dice.form(door.form)
-        headers = {**dice.headers(), **door.headers}
-        if door.json:
+        route = routes[number % len(routes)]
+        form = dice.form(route.form)
+        headers = {**dice.headers(), **route.headers}
+        if route.json:
             sent = {"data": dice.json(), "content_type": "application/json"}
-        elif door.method == "GET":
+        elif route.method == "GET":
             sent = {"query_string": form}
         else:
             sent = {"data": form}
-        answer = browser(door.who).open(
-            door.address if "data" in sent else door.address.split("?")[0],
-            method=door.method,
+        answer = browser(route.who).open(
+            route.address if "data" in sent else route.address.split("?")[0],
+            method=route.method,
             headers=headers,
             buffered=True,
             **sent,
         )
         changed = rewind()
-        request = f"{door.method} {door.address} {sent} {dict(headers)}"[:600]
-        yield from _judge(answer, changed, door, request)
+        request = f"{route.method} {route.address} {sent} {dict(headers)}"[:600]
+        yield from _judge(answer, changed, route, request)
 
 
-def _judge(answer, changed, door, request):
+def _judge(answer, changed, route, request):
     if answer.status_code >= 500:
-        yield Hit(f"status {answer.status_code}", request)
+        yield Finding(f"status {answer.status_code}", request)
     page = answer.get_data(as_text=True) if answer.mimetype.startswith("text/") else ""
     if any(trace in page for trace in TRACES):
-        yield Hit("stack trace", request)
-    half = set() if GIVEN_UP.search(door.address) else set(changed) - NOTED
-    if answer.status_code >= 400 and half:
-        yield Hit(f"partial write: {sorted(half)}", request)
+        yield Finding("stack trace", request)
+    partial = set() if SETUP_CONCLUSION.search(route.address) else set(changed) - ALWAYS_WRITTEN
+    if answer.status_code >= 400 and partial:
+        yield Finding(f"partial write: {sorted(partial)}", request)
     if answer.mimetype == "text/html" and (scripts := Scripts(page).found):
-        yield Hit(f"script in the page: {scripts[0]}", request)
+        yield Finding(f"script in the page: {scripts[0]}", request)
     if (location := answer.headers.get("Location", "")) and "evil" in location.split("?")[0]:
-        yield Hit(f"open redirect to {location}", request)
+        yield Finding(f"open redirect to {location}", request)

@@ -1,4 +1,4 @@
-"""What somebody who means harm, or a broken client, may send."""
+"""Malicious and malformed input."""
 
 import random
 
@@ -36,7 +36,7 @@ JSON = (
 
 
 class Dice:
-    """Choices that a seed repeats."""
+    """Seeded random choices."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -46,7 +46,7 @@ class Dice:
         return text + self._random.choice(TEXTS) if self._random.random() < 0.2 else text
 
     def form(self, good: dict[str, str]) -> dict[str, str]:
-        """The good form with something wrong in it."""
+        """A valid form with some wrong values."""
         form = {name: self.text() if self._random.random() < 0.5 else good[name] for name in good}
         for _ in range(self._random.randrange(3)):
             form[self._random.choice(NAMES)] = self.text()
@@ -61,7 +61,7 @@ class Dice:
         return bytes(body)
 
     def headers(self) -> dict[str, str]:
-        """Some come as a fragment's request, some from a page that there is not."""
+        """Some requests come from HTMX, some with a malformed current URL."""
         found = {}
         if self._random.random() < 0.4:
             found["HX-Request"] = "true"

@@ -1,6 +1,6 @@
-"""Attacks on all of it, and a table of what was tried: `make attack`; its short form here (P1).
+"""Attacks on the whole application: `make attack`; `make test` runs a short form (P1).
 
-That it looks is proved by holes that are planted in `test_what_is_planted_is_found`.
+`test_planted_holes_are_found` proves that the fuzzing detects each kind of hole.
 """
 
 import email
@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from tests import wires
 from tests.attack.conftest import INPUTS
-from tests.attack.fuzz import Door, Scripts, fuzz
+from tests.attack.fuzz import Route, Scripts, fuzz
 from tests.attack.payloads import IMAGE, NAMES, SCRIPT
 from tests.conftest import on_sqlite
 from tests.factories import PASSWORD, resume_token
@@ -43,8 +43,8 @@ KEYED = {"/api/v1/": "Authorization", "/v3/": "Api-Key"}
 MAIN = "/billing/payment-methods"
 
 
-def doors(world, records):
-    """Every address and method of the table, as somebody who may."""
+def routes(world, records):
+    """Yield every route of the access matrix, with the headers of a permitted user."""
     for row in matrix.read():
         if row.method == "ANY" or row.rule.startswith("/static"):
             continue
@@ -54,25 +54,25 @@ def doors(world, records):
         who = "operator" if row.rule.startswith("/operator") else "owner"
         form = {n: v for n, v in form_of(row, records).items() if isinstance(v, str)}
         json_ = bool(header) and row.method != "GET"
-        yield Door(row.method, address_of(row.rule, records), form, headers, json_, who)
+        yield Route(row.method, address_of(row.rule, records), form, headers, json_, who)
 
 
-def told(hits):
-    return "\n".join(f"{hit.kind}: {hit.request}" for hit in hits[:20])
+def describe(findings):
+    return "\n".join(f"{finding.kind}: {finding.request}" for finding in findings[:20])
 
 
 @on_sqlite
-def test_nonsense_at_every_door(world, records, visitor, rewind, tally):
-    """P1: no error of ours, no stack trace, nothing half written, no markup, no way out."""
-    hits = list(fuzz(list(doors(world, records)), visitor, rewind, INPUTS))
+def test_fuzzed_requests_do_no_harm(world, records, visitor, rewind, tally):
+    """P1: no server error, stack trace, partial write, injected markup or open redirect."""
+    findings = list(fuzz(list(routes(world, records)), visitor, rewind, INPUTS))
     rewind()
-    tally("forms, addresses and JSON bodies, with nonsense", INPUTS, len(hits))
-    assert not hits, told(hits)
+    tally("fuzzed forms, URLs and JSON bodies", INPUTS, len(findings))
+    assert not findings, describe(findings)
 
 
 @on_sqlite
-def test_what_is_planted_is_found(app, home, records, visitor, rewind, tally):
-    """It looks: each kind of hole, planted here, is found."""
+def test_planted_holes_are_found(app, home, records, visitor, rewind, tally):
+    """The fuzzing finds each kind of hole that is planted here."""
     holes = Blueprint("holes", __name__, url_prefix="/holes")
     csrf.exempt(holes)
 
@@ -100,22 +100,22 @@ def test_what_is_planted_is_found(app, home, records, visitor, rewind, tally):
 
     app.register_blueprint(holes)
     planted = [
-        Door("POST", "/holes/error", {"number": "1"}, {}),
-        Door("GET", "/holes/echo", {"words": "x"}, {}),
-        Door("POST", "/holes/half", {"a": "1"}, {}),
-        Door("GET", "/holes/trace", {}, {}),
-        Door("GET", "/holes/away", {"next": "/"}, {}),
+        Route("POST", "/holes/error", {"number": "1"}, {}),
+        Route("GET", "/holes/echo", {"words": "x"}, {}),
+        Route("POST", "/holes/half", {"a": "1"}, {}),
+        Route("GET", "/holes/trace", {}, {}),
+        Route("GET", "/holes/away", {"next": "/"}, {}),
     ]
-    hits = list(fuzz(planted, visitor, rewind, 250))
-    kinds = {hit.kind.split(":")[0].split(" to ")[0] for hit in hits}
+    findings = list(fuzz(planted, visitor, rewind, 250))
+    kinds = {finding.kind.split(":")[0].split(" to ")[0] for finding in findings}
     wanted = {"status 500", "script in the page", "partial write", "stack trace", "open redirect"}
-    tally("holes planted to prove that it looks", len(planted), len(planted), "(each was found)")
+    tally("planted holes", len(planted), len(planted), "(all found)")
     assert wanted <= kinds
 
 
 @on_sqlite
-def test_a_session_that_was_there_before(app, world, tally):
-    """Fixation: what a stranger put into the browser is worth nothing after signing in."""
+def test_signing_in_replaces_a_planted_session(app, world, tally):
+    """Fixation: a planted session cookie is worthless after signing in."""
     who = world.session.get(User, world.created.user_id).email
     victim, thief = app.test_client(), app.test_client()
     with victim.session_transaction() as cookie:
@@ -134,8 +134,8 @@ def test_a_session_that_was_there_before(app, world, tally):
 
 
 @on_sqlite
-def test_no_post_without_a_token(app, records, visitor, rewind, tally):
-    """CSRF: with none, with an empty one, with another browser's."""
+def test_no_post_without_a_csrf_token(app, records, visitor, rewind, tally):
+    """CSRF: a missing token, an empty one, and one of another session."""
     app.config["WTF_CSRF_ENABLED"] = True
     page = visitor("stranger").get(MAIN).text
     other = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
@@ -151,11 +151,11 @@ def test_no_post_without_a_token(app, records, visitor, rewind, tally):
             assert answer.status_code == 400, (row, token)
             assert not rewind(), row
             tried += 1
-    tally("forms without their own token", tried)
+    tally("forms without their own CSRF token", tried)
 
 
-def test_no_header_gets_into_a_mail(tmp_path, tally):
-    """Line breaks in what people have typed, in every part of every mail."""
+def test_line_breaks_inject_no_email_header(tmp_path, tally):
+    """Line breaks in the subject, text and HTML of an email."""
     mailer = SmtpMailer(
         ROOT / "templates", "http://x", lambda attempt_id: "t", server="x", port=25, sender="a@b.c"
     )
@@ -166,16 +166,16 @@ def test_no_header_gets_into_a_mail(tmp_path, tally):
         try:
             mail = email.message_from_bytes(mailer._compose(letter, ["bo@example.com"], "id@x", ""))
         except ValueError:
-            pass  # refused as a whole
+            pass  # rejected as a whole
         else:
             assert mail["Bcc"] is None, breaks
             assert mail.get_all("To") == ["bo@example.com"]
         tried += 1
-    tally("line breaks in the subject of a mail", tried)
+    tally("line breaks in an email's subject", tried)
 
 
-def test_no_webhook_leads_into_our_network(tally):
-    """F14: both ends of every special range, and each eighth of IPv6 beside the one in use."""
+def test_no_webhook_reaches_an_internal_network(tally):
+    """F14: the first, middle and last address of every special range."""
     webhook_sender, tried = HttpWebhookSender(), 0
     eighths = [n for n in ip_network("::/0").subnets(new_prefix=3) if n != GLOBAL_IPV6]
     for network in (*SPECIAL_IPV4, *SPECIAL_IPV6, *eighths):
@@ -187,8 +187,8 @@ def test_no_webhook_leads_into_our_network(tally):
 
 
 @on_sqlite
-def test_no_common_password_is_taken(app, world, tally):
-    """F7: some of the list, in other cases and widths, at the door that needs nobody signed in."""
+def test_no_common_password_is_accepted(app, world, tally):
+    """F7: some common passwords, in other cases and widths, at sign-up."""
     fullwidth = {n: n + 0xFEE0 for n in range(0x21, 0x7F)}
     common = passwords._common_ones().split()[::500]
     for number, password in enumerate(common):
@@ -202,7 +202,7 @@ def test_no_common_password_is_taken(app, world, tally):
 
 @on_sqlite
 def test_names_with_line_breaks_are_refused(world, tally):
-    """What goes into a subject has been one line from the start."""
+    """Names appear in email subjects, so they are one line from the start."""
     names = ("a\r\nBcc: x@evil.example", "a\nb", "a\x00b", "\u2028a\u2028b")
     for name in names:
         with pytest.raises(Invalid):
@@ -214,7 +214,7 @@ def test_names_with_line_breaks_are_refused(world, tally):
 
 
 @on_sqlite
-def test_markup_in_every_text_that_a_person_can_type(app, world, records, visitor, tally):
+def test_markup_in_every_stored_text_is_escaped(app, world, records, visitor, tally):
     """Stored XSS: company, people, files, references, descriptions, reasons, keys, titles."""
     session = world.session
     session.get_one(Account, world.account_id).name = f"Calls {SCRIPT}"
@@ -251,7 +251,7 @@ def test_markup_in_every_text_that_a_person_can_type(app, world, records, visito
             tried += 1
             if answer.mimetype == "text/html":
                 page = answer.get_data(as_text=True)
-                found += [(row.rule, one) for one in Scripts(page).found]
+                found += [(row.rule, script) for script in Scripts(page).found]
                 assert "<script>xss(" not in page, row.rule
                 assert "<img src=x" not in page, row.rule
     mailer = world.services.mailer
@@ -259,15 +259,15 @@ def test_markup_in_every_text_that_a_person_can_type(app, world, records, visito
         html = mailer.render(
             notice.kind, dict(notice.facts) | {"reason": SCRIPT}, notice.language
         ).html
-        found += [(notice.kind, one) for one in Scripts(html).found]
+        found += [(notice.kind, script) for script in Scripts(html).found]
         tried += 1
-    tally("pages and mails, with markup in every stored text", tried, len(found))
+    tally("pages and emails with markup in every stored text", tried, len(found))
     assert not found
 
 
 @on_sqlite
-def test_fields_that_no_form_has(app, world, records, visitor, rewind, tally):
-    """Mass assignment: who one is, and what one has, is nothing a form can say."""
+def test_extra_form_fields_change_nothing(app, world, records, visitor, rewind, tally):
+    """Mass assignment: a form cannot set identity, role or balance."""
 
     def guarded():
         world.session.rollback()
@@ -297,16 +297,18 @@ def test_fields_that_no_form_has(app, world, records, visitor, rewind, tally):
         assert guarded() == before, row
         rewind()
         tried += len(form) - len(sent)
-    tally("fields that a form does not have", tried)
+    tally("extra form fields", tried)
 
 
 @on_sqlite
-def test_signed_links_altered_replayed_and_of_others(app, world, records, visitor, rewind, tally):
-    """F7, F10: one character of it changed, another secret, another account, a second use."""
+def test_altered_replayed_and_foreign_signed_links_are_refused(
+    app, world, records, visitor, rewind, tally
+):
+    """F7, F10: one changed character, another secret, another account, a second use."""
     token, tried = records["token"], 0
     owner = visitor("owner")
     for place in range(len(token)):
-        # The last character of a signature has bits that mean nothing: two from each side.
+        # The last character of a signature has unused bits, so it is skipped.
         for other in ("A", "z") if place < len(token) - 1 else ():
             if token[place] == other:
                 continue
@@ -321,7 +323,7 @@ def test_signed_links_altered_replayed_and_of_others(app, world, records, visito
     again = owner.post(f"/billing/authentications/{token}", data={"request_key": "l" * 32})
     assert again.status_code == 409
     rewind()
-    owner = visitor("owner")  # what was rewound knows no session of theirs
+    owner = visitor("owner")  # the rewound database knows none of its sessions
     world.clock.advance(hours=48, seconds=1)
     late = owner.post(f"/billing/authentications/{token}", data={"request_key": "m" * 32})
     assert late.status_code in (401, 409)
@@ -333,32 +335,34 @@ def test_signed_links_altered_replayed_and_of_others(app, world, records, visito
         assert thief.get("/settings/profile").status_code in (303, 400), place
         tried += 1
     assert world.session.query(Membership).count() > 0
-    tally("signed links and cookies, altered or used again", tried + 5)
+    tally("signed links and cookies, altered or replayed", tried + 5)
 
 
-JUDGED = {
-    # Which table is named by constants of the same file; values are bound.
+REVIEWED = {
+    # Table names are constants of the same file; values are bound.
     ("B608", "webapp/processors/sandbox/refunds_and_disputes.py"),
     ("B608", "webapp/processors/sandbox/agreements.py"),
     ("B608", "webapp/processors/sandbox/charges.py"),
     ("B608", "webapp/processors/sandbox/vault.py"),
-    # A template's own output, which has escaped what it was given.
+    # A template's own output, which has escaped its input.
     ("B704", "webapp/web/templating/partial_cache.py"),
-    # Markup that a template has drawn, with its controls off; the reason is escaped.
+    # Markup rendered by a template, with its controls disabled; the reason is escaped.
     ("B704", "webapp/web/http/controls.py"),
-    # It is compared with HOST; nothing is bound.
+    # Compared with HOST; nothing is bound.
     ("B104", "webapp/reads/system/installation.py"),
-    # The drawing of a QR code: lines and no text.
+    # A QR code: lines and no text.
     ("B704", "webapp/web/templating/icons.py"),
 }
 
 
-def test_bandit_finds_nothing_that_was_not_judged(tally):
+def test_bandit_reports_only_reviewed_findings(tally):
     command = [sys.executable, "-m", "bandit", "-q", "-r", "webapp", "-ll", "-f", "json"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     report = json.loads(run.stdout)
     assert not report["errors"]
-    found = {(one["test_id"], one["filename"].removeprefix("./")) for one in report["results"]}
+    found = {
+        (result["test_id"], result["filename"].removeprefix("./")) for result in report["results"]
+    }
     lines = report["metrics"]["_totals"]["loc"]
-    tally(f"bandit over {lines:,} lines, medium and above", 1, len(found - JUDGED))
-    assert found - JUDGED == set()
+    tally(f"bandit over {lines:,} lines, medium and above", 1, len(found - REVIEWED))
+    assert found - REVIEWED == set()

@@ -1,4 +1,4 @@
-"""The timetable: every job on an empty and on a full database, alone and twice at once."""
+"""The scheduler: every job on an empty and on a full database, alone and concurrently."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +12,15 @@ from webapp.extensions import db
 
 @pytest.fixture
 def full(world):
-    """Something to do for every job."""
+    """An account with work for every job."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     spare = world.card("6011111111111117")
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
-    world.pay(mastercard, "30.00")  # a suspension that will end
+    world.pay(mastercard, "30.00")  # suspends the method
     world.clock.advance(hours=48)
     world.next_answer("timeout_after_charge")
-    world.pay(visa, "40.00")  # an outcome to be asked about
+    world.pay(visa, "40.00")  # leaves an unknown outcome
     world.clock.advance(minutes=1)
     world.remove(spare)
     world.use("100.00")
@@ -28,13 +28,13 @@ def full(world):
 
 
 @pytest.mark.parametrize("job", jobs.JOBS, ids=lambda job: job.name)
-def test_each_job_on_an_empty_database(app, job):
-    """F1, L10, T4: nothing to do is no trouble."""
+def test_each_job_on_an_empty_database_does_nothing(app, job):
+    """F1, L10, T4."""
     assert jobs.run_job(app, job) == 0
 
 
-def test_each_job_on_a_full_database(full):
-    """F6, L10, M10, T4: one round, in its order, does it all."""
+def test_one_round_does_all_due_work(full):
+    """F6, L10, M10, T4: the jobs' order allows it."""
     done = jobs.run_due(full.app)
     assert done["lift suspensions"] == 1
     assert done["reconcile"] == 1
@@ -48,7 +48,7 @@ def test_each_job_on_a_full_database(full):
     assert set(jobs.run_due(full.app).values()) == {0}, "and then there is nothing left to do"
 
 
-def test_two_rounds_at_once_do_it_once(full):
+def test_concurrent_rounds_do_the_work_once(full):
     """T8, L3, F11: a second scheduler does no harm."""
     full.session.rollback()
     with ThreadPoolExecutor(4) as pool:
@@ -64,15 +64,15 @@ def test_two_rounds_at_once_do_it_once(full):
 
 
 def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
-    """T4: it runs what is on the timetable until it is told to stop."""
+    """T4: it runs its jobs until it is shut down."""
     ran = []
     quick = jobs.Job("quick", 1, lambda session, services: ran.append(session.bind) or 0, "runs")
     monkeypatch.setattr(jobs, "JOBS", (quick,))
     scheduler = jobs.schedule(app)
     try:
         assert [job.id for job in scheduler.get_jobs()] == ["quick"]
-        patience = time.monotonic() + 10
-        while not ran and time.monotonic() < patience:
+        deadline = time.monotonic() + 10
+        while not ran and time.monotonic() < deadline:
             time.sleep(0.05)
     finally:
         scheduler.shutdown()
@@ -83,16 +83,16 @@ def test_the_scheduler_starts_and_stops(app, world, monkeypatch):
     assert len(ran) == count
 
 
-def test_a_job_that_runs_at_the_start_does_not_wait_for_its_interval(app, world, monkeypatch):
-    """L17: missed events are caught up as soon as the host is back."""
+def test_a_job_that_runs_at_start_does_not_wait_for_its_interval(app, world, monkeypatch):
+    """L17: missed events are caught up on as soon as the host is back."""
     ran = []
     hourly = jobs.Job("hourly", 3600, lambda session, services: ran.append(1) or 0, "runs")
     at_start = jobs.Job("at start", 3600, lambda *_: ran.append(2) or 0, "runs", at_start=True)
     monkeypatch.setattr(jobs, "JOBS", (hourly, at_start))
     scheduler = jobs.schedule(app)
     try:
-        patience = time.monotonic() + 10
-        while not ran and time.monotonic() < patience:
+        deadline = time.monotonic() + 10
+        while not ran and time.monotonic() < deadline:
             time.sleep(0.05)
     finally:
         scheduler.shutdown()
@@ -100,10 +100,10 @@ def test_a_job_that_runs_at_the_start_does_not_wait_for_its_interval(app, world,
 
 
 def test_the_timetable_is_complete(app):
-    """F1, L10, T4: each with a name of its own, and often enough for what it promises."""
+    """F1, L10, T4: names are unique and intervals short enough."""
     seconds = {job.name: job.seconds for job in jobs.JOBS}
     assert len(seconds) == len(jobs.JOBS)
-    assert seconds["reconcile"] <= 10, "L10: the first question comes after ten seconds"
+    assert seconds["reconcile"] <= 10, "L10: the first query is due after ten seconds"
     assert seconds["lift suspensions"] <= 60
     assert seconds["sweep"] <= 60
     assert seconds["catch up"] == 3600, "L17"
@@ -116,13 +116,13 @@ def test_the_timetable_is_complete(app):
         scheduler.shutdown(wait=False)
 
 
-def test_a_job_that_fails_leaves_no_transaction_behind(app, world):
-    """L3: the next one, and the next request, find the database free."""
+def test_a_failed_job_leaves_no_transaction_open(app, world):
+    """L3: the next job and the next request find the database free."""
 
     def fail(session, services):
         session.connection(execution_options={"writes": True})
         session.execute(db.text("UPDATE account SET name = 'half'"))
-        raise RuntimeError("a bad day")
+        raise RuntimeError("failed")
 
     world.session.rollback()
     with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError):

@@ -1,4 +1,4 @@
-"""The outbox: what is owed is sent once, later if it must be, and never forgotten silently."""
+"""The outbox: each email is sent once, retried on failure, and never lost silently."""
 
 import socket
 from dataclasses import replace
@@ -37,7 +37,7 @@ from webapp.settings import ROOT
 
 
 class Inbox:
-    """What a real mail server has accepted."""
+    """Collects the emails that a real mail server has accepted."""
 
     def __init__(self):
         self.mails = []
@@ -79,7 +79,7 @@ def inbox(port):
 
 @pytest.fixture
 def refusing(port):
-    """A mail server that will not take these mails yet, as one that greylists."""
+    """A mail server that defers every recipient, as greylisting does."""
 
     class Refusing(Inbox):
         async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
@@ -93,7 +93,7 @@ def refusing(port):
 
 @pytest.fixture
 def owing(world):
-    """One receipt is owed."""
+    """An account with one unsent receipt."""
     (visa,) = world.cards(VISA)
     world.pay(visa, "30.00")
     assert [n.kind for n in world.notices] == ["receipt"]
@@ -106,8 +106,8 @@ def send(world, mailer):
     return done
 
 
-def test_sent_once_l6(owing, mailer, inbox):
-    """L6: with the receipt's facts, to the billing address."""
+def test_a_receipt_is_sent_once_l6(owing, mailer, inbox):
+    """L6: the receipt names its facts and goes to the billing address."""
     assert send(owing, mailer) == 1
     assert send(owing, mailer) == 0
     (notice,) = owing.notices
@@ -125,8 +125,8 @@ def test_sent_once_l6(owing, mailer, inbox):
         assert fact in body
 
 
-def test_to_all_billing_addresses_n3(world, mailer, inbox):
-    """N3: several are allowed, each with a mail of its own."""
+def test_an_alert_goes_to_all_billing_addresses_n3(world, mailer, inbox):
+    """N3: several addresses are allowed; each gets its own email."""
     from webapp.domain.accounts.account import Account
 
     account = world.session.get(Account, world.account_id)
@@ -142,8 +142,8 @@ def test_to_all_billing_addresses_n3(world, mailer, inbox):
             assert fact in body
 
 
-def test_two_senders_send_one_mail_f11(owing, mailer, inbox):
-    """F11: two processes at the same moment; the database decides."""
+def test_two_concurrent_senders_send_one_email_f11(owing, mailer, inbox):
+    """F11: the database decides between two concurrent processes."""
     both_found_it = Barrier(2, timeout=10)
 
     def after(connection, cursor, statement, *_):
@@ -171,7 +171,7 @@ def owner(world):
 
 
 def enqueue_receipts(world, count):
-    """Copies of the receipt that is owed, each about another payment."""
+    """Insert unsent copies of the receipt, each for a different payment."""
     (receipt,) = world.notices
     columns = {c.key: getattr(receipt, c.key) for c in Notice.__table__.columns if c.key != "id"}
     copies = [columns | {"about": f"copy {n}", "message_id": f"{n}@b"} for n in range(count)]
@@ -179,8 +179,8 @@ def enqueue_receipts(world, count):
     world.session.commit()
 
 
-def test_a_reset_goes_out_before_a_thousand_receipts_f9(owing, mailer, inbox):
-    """F9: who waits for a link does not wait behind what was owed before."""
+def test_a_password_reset_is_sent_before_a_thousand_receipts_f9(owing, mailer, inbox):
+    """F9: an email that a person waits for is sent before older receipts."""
     enqueue_receipts(owing, 1000)
     owing.clock.advance(minutes=1)
     forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
@@ -189,8 +189,8 @@ def test_a_reset_goes_out_before_a_thousand_receipts_f9(owing, mailer, inbox):
     assert subjects == ["Choose a new password", "Receipt"]
 
 
-def test_a_reset_waits_for_one_mail_and_not_for_the_round_f9(owing, mailer, port):
-    """F9: asked for while receipts go out, it is the next one."""
+def test_a_password_reset_during_a_round_is_sent_next_f9(owing, mailer, port):
+    """F9: a reset requested while receipts are sent is the next email."""
 
     class Slow(Inbox):
         async def handle_DATA(self, server, session, envelope):  # noqa: N802
@@ -212,8 +212,8 @@ def test_a_reset_waits_for_one_mail_and_not_for_the_round_f9(owing, mailer, port
     assert [mail["Subject"] for _, mail in inbox.mails].index("Choose a new password") == 1
 
 
-def test_alerts_go_out_before_receipts_f9(world, mailer, inbox):
-    """F9, N2: then what needs attention, then what has happened."""
+def test_alerts_are_sent_before_receipts_f9(world, mailer, inbox):
+    """F9, N2: alerts have a higher priority than receipts."""
     (visa,) = world.cards(VISA)
     world.pay(visa, "30.00")
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -223,15 +223,15 @@ def test_alerts_go_out_before_receipts_f9(world, mailer, inbox):
 
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
-def test_what_is_a_persons_own_is_the_most_urgent_f9(kind):
-    """F9: links and security, whatever kind is added."""
+def test_personal_emails_are_the_most_urgent_f9(kind):
+    """F9: this holds for links and security notices of any kind."""
     own = kind not in TOPICS or kind == NoticeKind.AUTHENTICATION_REQUIRED
     assert (urgency_of(kind) is Urgency.AWAITED) == own
 
 
 @on_sqlite
-def test_the_next_mail_is_found_by_the_index_f9(owing):
-    """F9: however many are owed."""
+def test_the_next_email_is_found_by_the_index_f9(owing):
+    """F9: the query stays fast however many emails are unsent."""
     seen = []
 
     def plan(connection, cursor, statement, parameters, *_):
@@ -247,8 +247,8 @@ def test_the_next_mail_is_found_by_the_index_f9(owing):
     assert seen == ["SEARCH notice USING INDEX ix_notice_state_urgency_next_try_at (state=?)"]
 
 
-def test_a_refused_mail_is_tried_again_with_growing_pauses_f11(owing, mailer, refusing):
-    """F11: each try a line for the operator, and not one too early."""
+def test_a_deferred_email_is_retried_with_growing_delays_f11(owing, mailer, refusing):
+    """F11: each try is recorded for the operator, and none is early."""
     for count, pause in enumerate([*BACK_OFF, BACK_OFF[-1]], start=1):
         assert send(owing, mailer) == 0
         (notice,) = owing.notices
@@ -261,8 +261,8 @@ def test_a_refused_mail_is_tried_again_with_growing_pauses_f11(owing, mailer, re
         owing.clock.advance(seconds=1)
 
 
-def test_sent_when_the_server_is_back_f11(owing, mailer, port):
-    """F11: under the same Message-ID, so that a repeat is seen as one."""
+def test_an_email_is_sent_when_the_server_is_back_f11(owing, mailer, port):
+    """F11: the Message-ID is unchanged, so that receivers recognize a repeat."""
     with pytest.raises(MailServerUnavailable):
         send(owing, mailer)
     promised = owing.notices[0].message_id
@@ -279,21 +279,21 @@ def test_sent_when_the_server_is_back_f11(owing, mailer, port):
     assert owing.notices[0].state == NoticeState.SENT
 
 
-def test_a_crash_after_sending_repeats_the_same_message_f11(owing, mailer, inbox):
-    """F11: sent, and never recorded; two minutes later it goes out again under the same id."""
+def test_a_crash_after_sending_repeats_the_same_message_id_f11(owing, mailer, inbox):
+    """F11: an email sent but not recorded is repeated two minutes later under the same id."""
     send(owing, mailer)
     owing.session.query(Notice).update(
         {"state": NoticeState.OWED, "next_try_at": START + timedelta(minutes=2)}
     )
     owing.session.commit()
-    assert send(owing, mailer) == 0, "still claimed by the one that has died"
+    assert send(owing, mailer) == 0, "still claimed by the crashed sender"
     owing.clock.advance(minutes=2)
     assert send(owing, mailer) == 1
     assert len({mail["Message-ID"] for _, mail in inbox.mails}) == 1
 
 
-def test_a_mail_stays_in_the_language_of_its_facts_l6(world, mailer, inbox):
-    """L6, F11: repeated or resent, it is the same letter, whatever was chosen meanwhile."""
+def test_an_email_keeps_its_language_l6(world, mailer, inbox):
+    """L6, F11: a retried or resent email keeps its language when the account's language changes."""
 
     def choose(language):
         world.session.get_one(Account, world.account_id).language = language
@@ -317,8 +317,8 @@ def test_a_mail_stays_in_the_language_of_its_facts_l6(world, mailer, inbox):
         assert f'<html lang="{language}">' in mail.get_body(("html",)).get_content()
 
 
-def test_given_up_after_three_days_f11(owing, mailer, refusing):
-    """F11: the operator sees it as failed, with what the server last said."""
+def test_an_email_is_given_up_after_three_days_f11(owing, mailer, refusing):
+    """F11: the operator sees it as failed, with the server's last error."""
     while owing.notices[0].state == NoticeState.OWED:
         assert owing.clock.now() <= START + GIVE_UP
         send(owing, mailer)
@@ -332,14 +332,14 @@ def test_given_up_after_three_days_f11(owing, mailer, refusing):
     assert owing.notices[0].tries == notice.tries
 
 
-def test_kept_without_a_server_f11(owing):
-    """F11: read in the outbox, sent nowhere."""
+def test_without_a_mail_server_emails_are_kept_f11(owing):
+    """F11: the email can be read in the outbox and is not sent."""
     assert send(owing, owing.services.mailer) == 1
     assert owing.notices[0].state == NoticeState.KEPT
     assert send(owing, owing.services.mailer) == 0
 
 
-def test_one_bad_address_keeps_no_other_mail_back_f11(owing, mailer, inbox):
+def test_a_bad_address_does_not_block_other_emails_f11(owing, mailer, inbox):
     owing.pay(owing.method("4242"), "31.00")
     first = owing.notices[0]
     first.recipient = "not an address"
@@ -349,8 +349,8 @@ def test_one_bad_address_keeps_no_other_mail_back_f11(owing, mailer, inbox):
     assert len(inbox.mails) == 1
 
 
-def test_nobody_to_write_to_is_kept_n3(owing, mailer, inbox):
-    """N3: an account without a billing address loses no mail; it is kept."""
+def test_an_email_without_a_recipient_is_kept_n3(owing, mailer, inbox):
+    """N3: an account without a billing address loses no email."""
     owing.notices[0].recipient = ""
     owing.session.commit()
     send(owing, mailer)
@@ -358,8 +358,8 @@ def test_nobody_to_write_to_is_kept_n3(owing, mailer, inbox):
     assert inbox.mails == []
 
 
-def test_the_same_matter_is_told_once_f11(owing):
-    """F11, N2: the database holds one mail for what it is about."""
+def test_the_database_rejects_a_second_email_about_the_same_event_f11(owing):
+    """F11, N2: a unique constraint allows one email per subject."""
     from sqlalchemy.exc import IntegrityError
 
     (notice,) = owing.notices
@@ -370,8 +370,8 @@ def test_the_same_matter_is_told_once_f11(owing):
     owing.session.rollback()
 
 
-def test_the_change_and_its_mail_are_one_transaction_l6(world):
-    """L6, L3: nothing is owed for what was rolled back."""
+def test_a_change_and_its_email_share_one_transaction_l6(world):
+    """L6, L3: no receipt is owed before the charge is settled."""
     (visa,) = world.cards(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")

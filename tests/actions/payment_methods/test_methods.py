@@ -1,4 +1,4 @@
-"""Adding, switching, ordering and removing methods (M3–M12), and who did it (P2)."""
+"""Adding, switching, ordering and removing methods (M3–M12), and their audit trail (P2)."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def audits(world, what):
 
 
 class ForgetfulProcessor(SandboxProcessor):
-    """The sandbox on a day when it does not answer revocations."""
+    """A sandbox that never confirms a revocation."""
 
     def revoke(self, method_reference):
         return False
@@ -57,8 +57,8 @@ class ForgetfulProcessor(SandboxProcessor):
 # Adding
 
 
-def test_what_is_kept_m7(world):
-    """M7: brand, last four, expiry, cardholder and address, and a reference; never the number."""
+def test_a_saved_card_keeps_no_number_m7(world):
+    """M7: stored are brand, last four, expiry, cardholder, address and a reference."""
     visa = world.card(VISA, expiry="08/28")
     assert (visa.label, visa.expiry, visa.cardholder) == ("Visa •••• 4242", "08/28", "Ana Ruiz")
     assert (visa.address_country, visa.address_city) == ("IE", "Dublin")
@@ -66,8 +66,8 @@ def test_what_is_kept_m7(world):
     assert not any(VISA in text or text == "123" for text in kept)
 
 
-def test_the_same_card_twice_is_one_m8(world):
-    """M8: the saved one is refreshed, not doubled; its place and its consent stay."""
+def test_adding_the_same_card_twice_refreshes_it_m8(world):
+    """M8: the saved card keeps its position and its consent."""
     first, _ = world.card(VISA, expiry="08/28"), world.card(MASTERCARD)
     again = world.card(VISA, expiry="09/33")
     assert again.id == first.id
@@ -78,7 +78,7 @@ def test_the_same_card_twice_is_one_m8(world):
     assert len(audits(world, "method_refreshed")) == 1
 
 
-def test_another_accounts_same_card_is_its_own_m8(world):
+def test_the_same_card_of_another_account_is_separate_m8(world):
     """M8, P1."""
     other = world.account()
     mine, theirs = world.card(VISA), world.card(VISA, account_id=other.account_id)
@@ -87,8 +87,8 @@ def test_another_accounts_same_card_is_its_own_m8(world):
 
 
 @pytest.mark.parametrize("code", ["insufficient_funds", "stolen_card"])
-def test_adding_it_again_lifts_no_bar_m12(world, code):
-    """M12: neither a suspension nor a bar."""
+def test_adding_a_card_again_lifts_no_block_m12(world, code):
+    """M12: neither a suspension nor a hard decline is lifted."""
     (visa,) = world.cards(VISA)
     world.next_answer("decline", decline_code=code)
     world.pay(visa, "30.00")
@@ -99,8 +99,8 @@ def test_adding_it_again_lifts_no_bar_m12(world, code):
 
 
 @pytest.mark.parametrize("code", ["insufficient_funds", "stolen_card"])
-def test_removing_it_first_lifts_no_bar_either_m12(world, code):
-    """M12, F3: the networks' ban is on the card, not on our row of it."""
+def test_removing_and_adding_a_card_lifts_no_block_m12(world, code):
+    """M12, F3: the networks' ban applies to the card, not to our row of it."""
     (visa,) = world.cards(VISA)
     world.next_answer("decline", decline_code=code)
     world.pay(visa, "30.00")
@@ -110,8 +110,8 @@ def test_removing_it_first_lifts_no_bar_either_m12(world, code):
     assert world.method("4242").standing(world.clock.now()) is before
 
 
-def test_a_card_that_was_removed_and_added_again_is_charged_m10(world):
-    """M10, M13: revoking the removed one does not revoke the new one."""
+def test_a_card_removed_and_added_again_can_be_charged_m10(world):
+    """M10, M13: revoking the removed card does not revoke the new one."""
     (visa,) = world.cards(VISA)
     remove(world, visa)
     again = world.card(VISA)
@@ -133,8 +133,8 @@ def add(world, token):
 
 
 @pytest.mark.parametrize("number", [LOST])
-def test_a_card_that_the_bank_refuses_leaves_nothing_m6(world, number):
-    """M6: no method, no payment, no suspension, and a plain reason."""
+def test_a_card_refused_by_the_bank_leaves_no_records_m6(world, number):
+    """M6: no method, payment or suspension, and a plain reason."""
     card = read_card(
         {
             "number": number,
@@ -156,13 +156,13 @@ def test_a_card_that_the_bank_refuses_leaves_nothing_m6(world, number):
 
 
 @pytest.mark.parametrize("token", ["", "tok_unknown", "x" * 5000, "a\x00b"])
-def test_a_token_that_is_none_saves_nothing_m6(world, token):
+def test_an_invalid_token_saves_nothing_m6(world, token):
     with pytest.raises(Refusal):
         add(world, token)
     assert world.methods == []
 
 
-def test_a_new_card_lets_the_top_up_go_on_t4(world):
+def test_a_new_card_resumes_the_top_up_t4(world):
     """T4, T11."""
     world.cards(VISA)
     world.refill()
@@ -177,8 +177,8 @@ def test_a_new_card_lets_the_top_up_go_on_t4(world):
 # Consent and order
 
 
-def test_consent_is_audited_once_m3(world):
-    """M3, P2: the wished state; switching to what it is already is no change."""
+def test_consent_changes_are_audited_once_m3(world):
+    """M3, P2: switching to the current state is no change."""
     visa = world.card(VISA)
     for on in (True, False, False, True):
         world.consent(visa, on)
@@ -191,7 +191,7 @@ def test_consent_is_audited_once_m3(world):
     )
 
 
-def test_the_order_is_audited_m2(world):
+def test_order_changes_are_audited_m2(world):
     """M2, P2."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     reorder(world, [mastercard, visa])
@@ -201,8 +201,8 @@ def test_the_order_is_audited_m2(world):
     assert details["order"] == ["Mastercard •••• 4444", "Visa •••• 4242"]
 
 
-def test_an_order_that_names_others_methods_p1(world):
-    """P1: another account's method is not found, whether it is named as wished or as seen."""
+def test_an_order_with_another_accounts_method_is_not_found_p1(world):
+    """P1: the foreign method may be in the wished or in the seen order."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     theirs = world.card(VISA, account_id=world.account(name="Other Ltd").account_id)
     for order, seen in (([visa, theirs], None), ([visa, mastercard], [visa, theirs])):
@@ -211,8 +211,8 @@ def test_an_order_that_names_others_methods_p1(world):
     assert [method.id for method in world.methods] == [visa.id, mastercard.id]
 
 
-def test_two_people_ordering_at_once_m5(world):
-    """M5: the second is refused with the fresh list, and a valid order stands."""
+def test_a_second_order_based_on_a_stale_list_is_refused_m5(world):
+    """M5: the first order remains."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     seen = world.methods
     reorder(world, [mastercard, visa], seen)
@@ -224,8 +224,8 @@ def test_two_people_ordering_at_once_m5(world):
 # Removing
 
 
-def test_removal_closes_the_gap_m10(world):
-    """M10, M2, P2: the next one becomes primary; what was paid with it stays readable."""
+def test_removal_closes_the_gap_in_the_order_m10(world):
+    """M10, M2, P2: the next method becomes primary; history stays readable."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.pay(visa, "30.00")
     remove(world, visa)
@@ -235,7 +235,7 @@ def test_removal_closes_the_gap_m10(world):
 
 
 def test_removal_is_refused_while_a_payment_is_open_m10(world):
-    """M10: and allowed when it is settled."""
+    """M10: removal is allowed once the payment is settled."""
     (visa,) = world.cards(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
@@ -248,8 +248,8 @@ def test_removal_is_refused_while_a_payment_is_open_m10(world):
     assert world.methods == []
 
 
-def test_removed_twice_m10(world):
-    """M10: the second is not found, and changes nothing."""
+def test_a_second_removal_is_not_found_m10(world):
+    """M10: it changes nothing."""
     (visa,) = world.cards(VISA)
     remove(world, visa)
     with pytest.raises(NotFound):
@@ -258,7 +258,7 @@ def test_removed_twice_m10(world):
     assert len(audits(world, "method_removed")) == 1
 
 
-def test_another_accounts_method_is_not_removed_p1(world):
+def test_another_accounts_method_cannot_be_removed_p1(world):
     other = world.account()
     theirs = world.card(VISA, account_id=other.account_id)
     with pytest.raises(NotFound):
@@ -267,8 +267,8 @@ def test_another_accounts_method_is_not_removed_p1(world):
     assert theirs.removed_at is None
 
 
-def test_removal_is_repeated_at_the_processor_until_it_is_done_m10(world):
-    """M10, M13: a revocation that failed is asked for again, and one that is done is not."""
+def test_revocation_at_the_processor_is_retried_until_done_m10(world):
+    """M10, M13: a failed revocation is repeated, a successful one is not."""
     (visa,) = world.cards(VISA)
     remove(world, visa)
     forgetful = {"sandbox": ForgetfulProcessor(world.books, world.clock)}

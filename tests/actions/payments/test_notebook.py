@@ -1,4 +1,4 @@
-"""An adapter's notebook: what was kept first stays, for every process (L3)."""
+"""An adapter's notebook: the first value is kept, for every process (L3)."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ def engine(app):
     return db.engine
 
 
-def test_what_is_kept_is_read_again(engine):
+def test_a_kept_value_is_read_again(engine):
     notebook = DatabaseNotebook("paypal", lambda: engine)
 
     assert notebook.kept("attempt-1") is None
@@ -24,7 +24,7 @@ def test_what_is_kept_is_read_again(engine):
     assert notebook.kept("attempt-1") == "order A"
 
 
-def test_the_first_to_keep_it_wins(engine):
+def test_the_first_value_wins(engine):
     first, second = (DatabaseNotebook("paypal", lambda: engine) for _ in range(2))
     first.keep("attempt-1", "order A")
 
@@ -32,13 +32,13 @@ def test_the_first_to_keep_it_wins(engine):
     assert second.kept("attempt-1") == "order A"
 
 
-def test_each_processor_has_its_own(engine):
+def test_each_processor_has_its_own_notebook(engine):
     DatabaseNotebook("paypal", lambda: engine).keep("attempt-1", "order A")
 
     assert DatabaseNotebook("other", lambda: engine).kept("attempt-1") is None
 
 
-def test_many_at_once_agree_on_one(engine):
+def test_concurrent_writers_agree_on_one_value(engine):
     start = threading.Barrier(6)
 
     def keep(order):
@@ -52,7 +52,7 @@ def test_many_at_once_agree_on_one(engine):
     assert kept == {DatabaseNotebook("paypal", lambda: engine).kept("attempt-1")}
 
 
-def test_a_database_that_is_not_there_is_said_so(tmp_path):
+def test_an_unreachable_database_raises_cannot_keep(tmp_path):
     gone = create_engine(f"sqlite:///{tmp_path / 'no' / 'where.db'}")
     notebook = DatabaseNotebook("paypal", lambda: gone)
 

@@ -1,4 +1,4 @@
-"""Receipts are numbered without gaps within their account, whoever pays and however often (L6)."""
+"""Receipts are numbered without gaps per account, also under concurrent payments (L6)."""
 
 from secrets import token_hex
 
@@ -27,8 +27,8 @@ def receipts(world, account_id=None):
     return list(world.session.scalars(select(Receipt).where(mine).order_by(Receipt.id)))
 
 
-def test_what_is_paid_has_one_and_what_is_not_has_none_l6(world):
-    """L6: automatic and by hand; no decline, no adjustment, and no second for a second answer."""
+def test_only_paid_payments_have_a_receipt_l6(world):
+    """L6: automatic and manual payments do; declines, adjustments and repeated outcomes do not."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -41,7 +41,7 @@ def test_what_is_paid_has_one_and_what_is_not_has_none_l6(world):
     adjust_balance(
         world.session, world.account_id, micros("5.00"), "Kind", world.owner, now, world.policy
     )
-    assert [(it.number, it.label) for it in receipts(world)] == [
+    assert [(receipt.number, receipt.label) for receipt in receipts(world)] == [
         (1, f"R-{world.account_id}-000001"),
         (2, f"R-{world.account_id}-000002"),
     ]
@@ -50,42 +50,44 @@ def test_what_is_paid_has_one_and_what_is_not_has_none_l6(world):
     assert not settle(world.session, paid.id, answer, now, world.policy)
     assert len(receipts(world)) == 2
     mails = world.mails_of("receipt")
-    assert [mail.facts["receipt"] for mail in mails] == [it.label for it in receipts(world)]
+    assert [mail.facts["receipt"] for mail in mails] == [
+        receipt.label for receipt in receipts(world)
+    ]
 
 
-def test_a_wire_has_one_too_l5(world):
+def test_a_completed_wire_has_a_receipt_l5(world):
     wire = wires.ask(world, "500.00")
     wires.complete(world, wire, "500.00")
     (receipt,) = receipts(world)
     assert world.session.get(Payment, receipt.payment_id).kind == "wire"
 
 
-def test_many_at_once_leave_no_gap_l6(world):
-    """L6: four people and four cards, again and again, and another account beside them."""
+def test_concurrent_payments_leave_no_gap_l6(world):
+    """L6: four cards pay at once, repeatedly, while another account pays too."""
     methods = [m.id for m in world.cards(VISA, MASTERCARD, AMEX, DISCOVER)]
     other = world.account()
     other_card = world.card(VISA, account_id=other.account_id).id
 
     def pay(account_id, method_id):
-        it = world.services
+        services = world.services
 
-        def deed(session):
-            around = (world.owner, it.processors, it.clock, it.policy)
-            pay_now(session, account_id, method_id, micros("30.00"), token_hex(16), *around)
+        def run(session):
+            context = (world.owner, services.processors, services.clock, services.policy)
+            pay_now(session, account_id, method_id, micros("30.00"), token_hex(16), *context)
 
-        return deed
+        return run
 
     for _ in range(5):
-        deeds = [pay(world.account_id, method_id) for method_id in methods]
-        at_once(world, *deeds, pay(other.account_id, other_card))
-    assert [it.number for it in receipts(world)] == list(range(1, 21))
-    assert [it.number for it in receipts(world, other.account_id)] == list(range(1, 6))
-    assert len({it.payment_id for it in receipts(world)}) == 20
+        payments = [pay(world.account_id, method_id) for method_id in methods]
+        at_once(world, *payments, pay(other.account_id, other_card))
+    assert [receipt.number for receipt in receipts(world)] == list(range(1, 21))
+    assert [receipt.number for receipt in receipts(world, other.account_id)] == list(range(1, 6))
+    assert len({receipt.payment_id for receipt in receipts(world)}) == 20
     assert world.session.get(Account, world.account_id).receipts == 20
 
 
-def test_what_is_rolled_back_gives_its_number_back_l6(world):
-    """L6: the next one has it."""
+def test_a_rollback_releases_the_receipt_number_l6(world):
+    """L6: the next receipt uses the number."""
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
     payment = world.pay(visa, "30.00")
@@ -102,7 +104,7 @@ def test_what_is_rolled_back_gives_its_number_back_l6(world):
         settle(world.session, attempt.id, answer, now, world.policy, record=fail)
     assert receipts(world) == []
     assert settle(world.session, attempt.id, answer, now, world.policy)
-    assert [it.number for it in receipts(world)] == [1]
+    assert [receipt.number for receipt in receipts(world)] == [1]
 
 
 def details(world, name="", address="", tax_number=""):
@@ -120,8 +122,8 @@ def paper(world, payment, provider=UNNAMED):
     return read_receipt(world.session, world.account_id, payment.id, provider)
 
 
-def test_a_receipt_stays_as_it_was_issued_l6(world):
-    """L6: whom it names is frozen; an address that was not there yet may still be given."""
+def test_a_receipt_does_not_change_after_it_is_issued_l6(world):
+    """L6: the names on it are frozen; missing billing details can be added once."""
     visa = world.card(VISA)
     before = world.pay(visa, "30.00")
     assert paper(world, before).customer == ("Harbour Voice",)
@@ -137,7 +139,7 @@ def test_a_receipt_stays_as_it_was_issued_l6(world):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
         ("name", "x" * 121, "At most 120 characters"),
         ("name", "a\x00b", "control characters"),
@@ -146,15 +148,15 @@ def test_a_receipt_stays_as_it_was_issued_l6(world):
         ("tax_number", "x" * 41, "At most 40 characters"),
     ],
 )
-def test_details_that_cannot_be_kept(world, field, value, told):
+def test_invalid_billing_details_are_rejected(world, field, value, message):
     with pytest.raises(Invalid) as refused:
         details(world, **{field: value})
-    assert told in refused.value.fields[field]
+    assert message in refused.value.fields[field]
 
 
 @pytest.mark.parametrize("rate", [1, 7_700, 19_000, 23_000, 99_999])
-def test_tax_and_net_are_the_whole_l1(rate):
-    """L1: to the cent, and the net is the nearest that there is."""
+def test_net_and_tax_add_up_to_the_amount_l1(rate):
+    """L1: in whole cents, and the net amount is the nearest one."""
     for cents in (1, 2, 3000, 3001, 9999, 1_000_000):
         amount = cents * 10_000
         net = without_tax(amount, rate, 10_000)

@@ -1,4 +1,4 @@
-"""Apply Changes: saved together or not at all (T1, T2, T9, N4, N5)."""
+"""Apply Changes saves all settings or none (T1, T2, T9, N4, N5)."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from webapp.reads.top_ups.settings_panel import read_settings
 GOOD = Choice(refill_on=True, threshold=micros("50"), refill_amount=micros("100"))
 
 
-def apply(world, choice, seen=None, **more):
+def apply(world, choice, seen=None, **options):
     now, policy = world.clock.now(), world.policy
     if seen is None:
         seen = settings(world).version
     return apply_settings(
-        world.session, world.account_id, choice, seen, world.owner, now, policy, **more
+        world.session, world.account_id, choice, seen, world.owner, now, policy, **options
     )
 
 
@@ -38,17 +38,17 @@ def audits(world):
 
 def panel(world):
     account = world.session.get(Account, world.account_id)
-    at = top_ups.gather(world.session, account, world.clock.now(), world.policy)
-    return read_settings(world.session, account, at, None)
+    inputs = top_ups.gather(world.session, account, world.clock.now(), world.policy)
+    return read_settings(world.session, account, inputs, None)
 
 
-def test_off_by_default_t1(world):
+def test_settings_are_off_by_default_t1(world):
     """T1."""
     assert settings(world).chosen() == Choice()
 
 
-def test_saved_together_t1(world):
-    """T1, P2: with who, when, and what was there before."""
+def test_settings_are_saved_together_t1(world):
+    """T1, P2: the audit entry names the user, the address and the previous values."""
     world.cards(VISA)
     chosen = replace(
         GOOD,
@@ -67,7 +67,7 @@ def test_saved_together_t1(world):
     assert "refill_mode" not in entry.details["changed"]
 
 
-def test_all_bad_fields_at_once_and_nothing_saved_t1(world):
+def test_all_bad_fields_are_reported_and_nothing_is_saved_t1(world):
     """T1, T2."""
     bad = Choice(
         refill_on=True,
@@ -92,7 +92,7 @@ def test_all_bad_fields_at_once_and_nothing_saved_t1(world):
     assert audits(world) == []
 
 
-def test_one_bad_field_keeps_the_good_ones_from_being_saved_t1(world):
+def test_one_bad_field_prevents_saving_the_others_t1(world):
     world.cards(VISA)
     with pytest.raises(Invalid) as refused:
         apply(world, replace(GOOD, notification_on=True))
@@ -100,15 +100,15 @@ def test_one_bad_field_keeps_the_good_ones_from_being_saved_t1(world):
     assert not settings(world).refill_on
 
 
-def test_what_is_unreadable_is_told_with_the_rest_t1(world):
-    """T1: one press tells all there is; the reading's own words win."""
+def test_unreadable_fields_are_reported_with_the_rest_t1(world):
+    """T1: one response lists all errors; the parse error of a field takes precedence."""
     with pytest.raises(Invalid) as refused:
         apply(world, replace(GOOD, threshold=None), unreadable={"threshold": "At most 2 decimals"})
     assert refused.value.fields == {"refill_on": NEEDS_METHOD, "threshold": "At most 2 decimals"}
 
 
-def test_turning_on_needs_a_method_with_auto_charge_t2(world):
-    """T2: a card whose switch is off is not enough."""
+def test_switching_on_needs_a_method_with_auto_charge_t2(world):
+    """T2: a card with auto-charge off is not enough."""
     visa = world.card(VISA)
     world.consent(visa, False)
     with pytest.raises(Invalid) as refused:
@@ -119,8 +119,8 @@ def test_turning_on_needs_a_method_with_auto_charge_t2(world):
     assert settings(world).refill_on
 
 
-def test_what_is_on_can_be_changed_without_a_method_t2(world):
-    """T2 speaks of turning it on; T5's banner speaks of the rest."""
+def test_active_settings_can_be_changed_without_a_method_t2(world):
+    """T2 applies to switching on only; T5's banner covers a method switched off later."""
     (visa,) = world.cards(VISA)
     apply(world, GOOD)
     world.consent(visa, False)
@@ -129,7 +129,7 @@ def test_what_is_on_can_be_changed_without_a_method_t2(world):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "field", "words"),
+    ("chosen", "field", "message"),
     [
         ({"refill_amount": "29.99"}, "refill_amount", "At least $30.00"),
         ({"refill_amount": "10000.01"}, "refill_amount", "At most $10,000.00"),
@@ -166,14 +166,14 @@ def test_what_is_on_can_be_changed_without_a_method_t2(world):
         ({"month_limit": "0.01"}, "month_limit", "At least $30.00, or empty for no limit"),
     ],
 )
-def test_bounds_t9(world, chosen, field, words):
-    """T9, T10: a target below the threshold, and limits that no payment could fit into."""
+def test_out_of_bounds_amounts_are_rejected_t9(world, chosen, field, message):
+    """T9, T10: amounts, targets below the threshold, and limits too small for any payment."""
     world.cards(VISA)
     mode = RefillMode(chosen.get("refill_mode", "add"))
     amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
     with pytest.raises(Invalid) as refused:
         apply(world, replace(GOOD, refill_mode=mode, **amounts))
-    assert refused.value.fields == {field: words}
+    assert refused.value.fields == {field: message}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_bounds_t9(world, chosen, field, words):
         {"threshold": "0.01"},
     ],
 )
-def test_the_bounds_themselves_are_allowed_t9(world, chosen):
+def test_boundary_amounts_are_allowed_t9(world, chosen):
     world.cards(VISA)
     mode = RefillMode(chosen.get("refill_mode", "add"))
     amounts = {name: micros(text) for name, text in chosen.items() if name != "refill_mode"}
@@ -200,14 +200,14 @@ def test_the_bounds_themselves_are_allowed_t9(world, chosen):
     assert settings(world).refill_on
 
 
-def test_what_is_off_is_kept_and_not_required_t1(world):
-    """T1: amounts of a switch that is off."""
+def test_amounts_of_an_inactive_switch_are_stored_unchecked_t1(world):
+    """T1."""
     apply(world, Choice(refill_amount=micros("5"), notification_threshold=micros("7")))
     assert settings(world).refill_amount == micros("5")
 
 
 def test_a_stale_form_is_refused_t1(world):
-    """T1: two people at once; the second sees what the first has saved."""
+    """T1: when two people apply at once, the second sees what the first saved."""
     world.cards(VISA)
     apply(world, GOOD, seen=0)
     with pytest.raises(Stale, match="Nothing of yours was saved"):
@@ -215,8 +215,8 @@ def test_a_stale_form_is_refused_t1(world):
     assert settings(world).threshold == micros("50")
 
 
-def test_the_same_choice_again_is_no_conflict_t1(world):
-    """T1, N5: a double click on Apply, or saved unchanged: no version, no audit line, no mail."""
+def test_applying_the_same_choice_again_changes_nothing_t1(world):
+    """T1, N5: a double click or an unchanged form adds no version, audit entry or email."""
     world.cards(VISA)
     apply(world, GOOD, seen=0)
     apply(world, GOOD, seen=0)
@@ -224,20 +224,20 @@ def test_the_same_choice_again_is_no_conflict_t1(world):
     assert len(audits(world)) == 1
 
 
-def test_bad_is_told_before_stale_t1(world):
+def test_invalid_fields_are_reported_before_a_stale_version_t1(world):
     world.cards(VISA)
     apply(world, GOOD, seen=0)
     with pytest.raises(Invalid):
         apply(world, replace(GOOD, threshold=None), seen=0)
 
 
-def test_an_unknown_account_p1(world):
+def test_an_unknown_account_is_not_found_p1(world):
     with pytest.raises(NotFound):
         apply_settings(world.session, 999, GOOD, 0, world.owner, world.clock.now(), world.policy)
 
 
-def test_applying_looks_at_once_t4(world):
-    """T4: already below, it is charged without waiting for usage."""
+def test_applying_settings_starts_a_due_refill_t4(world):
+    """T4: a balance already below the threshold is refilled without waiting for usage."""
     world.cards(VISA)
     world.use("60.00")
     apply(world, GOOD)
@@ -245,7 +245,7 @@ def test_applying_looks_at_once_t4(world):
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_raised_limit_lets_it_go_on_t4(world):
+def test_a_raised_limit_resumes_refills_t4(world):
     """T4, T10."""
     world.cards(VISA)
     apply(world, replace(GOOD, day_limit=micros("100")))
@@ -261,8 +261,8 @@ def test_a_raised_limit_lets_it_go_on_t4(world):
 @pytest.mark.parametrize(
     ("notification", "advised"), [("49.99", True), ("50.00", True), ("50.01", False)]
 )
-def test_advice_for_a_notification_that_hardly_fires_n4(world, notification, advised):
-    """N4: allowed, with advice beside it."""
+def test_a_notification_at_or_below_the_threshold_has_a_hint_n4(world, notification, advised):
+    """N4: it is allowed, with a hint beside it."""
     world.cards(VISA)
     apply(
         world,
@@ -272,7 +272,7 @@ def test_advice_for_a_notification_that_hardly_fires_n4(world, notification, adv
     assert ("You’ll usually be refilled before this is sent" in hint) is advised
 
 
-def test_no_advice_while_refill_is_off_n4(world):
+def test_no_hint_while_refill_is_off_n4(world):
     apply(
         world,
         Choice(threshold=micros("50"), notification_on=True, notification_threshold=micros("10")),
@@ -281,8 +281,8 @@ def test_no_advice_while_refill_is_off_n4(world):
 
 
 @pytest.mark.parametrize(("threshold", "recommended"), [("49.99", True), ("50.00", False)])
-def test_a_low_threshold_is_advised_against_t12(world, threshold, recommended):
-    """T12: at least 50 are recommended."""
+def test_a_low_threshold_has_a_recommendation_t12(world, threshold, recommended):
+    """T12: at least $50.00 is recommended."""
     world.cards(VISA)
     apply(world, replace(GOOD, threshold=micros(threshold)))
     assert ("We recommend a threshold of at least $50.00" in panel(world).hint) is recommended

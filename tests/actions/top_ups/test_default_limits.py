@@ -1,4 +1,4 @@
-"""The limits of accounts whose people have chosen none (T9, T10)."""
+"""Default daily limits, and how accounts without a limit get one (T9, T10)."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,8 +23,8 @@ def busiest(world):
     return busiest_day(world.session, account, world.clock.now())
 
 
-def as_before(world, **columns):
-    """As an account was saved before these limits were required."""
+def set_directly(world, **columns):
+    """Set columns directly, as in an account saved before these limits were required."""
     for name, value in columns.items():
         setattr(settings(world), name, value)
         world.session.commit()
@@ -33,15 +33,15 @@ def as_before(world, **columns):
 # The default
 
 
-def test_five_times_the_refill_amount_t10(world):
-    """T10, P2: with the line of the audit log."""
+def test_the_default_is_five_times_the_refill_amount_t10(world):
+    """T10, P2: and the audit log records it."""
     world.cards(VISA)
     world.refill(amount="120.00")
     assert settings(world).day_limit == micros("600.00")
     assert world.audits[-1][1]["changed"]["day_limit"] == [None, micros("600.00")]
 
 
-def test_five_times_the_largest_charge_t10(world):
+def test_the_default_is_five_times_the_largest_charge_t10(world):
     """T10: in target mode."""
     world.cards(VISA)
     target = {"refill_mode": RefillMode.TARGET, "target": "150.00", "largest_charge": "310.00"}
@@ -49,8 +49,8 @@ def test_five_times_the_largest_charge_t10(world):
     assert settings(world).day_limit == micros("1550.00")
 
 
-def test_twice_the_busiest_day_if_that_is_more_t10(world):
-    """T10: rounded up to the cent, so that no busy customer is stopped by a default."""
+def test_the_default_is_twice_the_busiest_day_if_that_is_more_t10(world):
+    """T10: rounded up to the cent, so that the default stops no busy customer."""
     world.cards(VISA)
     world.use("150.000001")
     world.use("100.00")
@@ -58,8 +58,8 @@ def test_twice_the_busiest_day_if_that_is_more_t10(world):
     assert settings(world).day_limit == micros("500.01")
 
 
-def test_none_is_a_choice_t10(world):
-    """T10: kept by what is applied later, until a limit is."""
+def test_no_daily_limit_is_an_explicit_choice_t10(world):
+    """T10: later changes keep it until a limit is applied."""
     world.cards(VISA)
     world.refill(no_day_limit=True)
     world.apply(threshold="60.00")
@@ -70,7 +70,7 @@ def test_none_is_a_choice_t10(world):
     assert settings(world).day_limit == micros("500.00")
 
 
-def test_what_is_off_needs_none_t10(world):
+def test_an_inactive_refill_needs_no_limit_t10(world):
     world.apply(refill_amount="100.00")
     assert settings(world).day_limit is None
 
@@ -78,8 +78,8 @@ def test_what_is_off_needs_none_t10(world):
 # The busiest day
 
 
-def test_the_busiest_day_counts_usage_alone_l7_t10(world):
-    """T10: neither payments nor what staff has taken off."""
+def test_the_busiest_day_counts_only_usage_l7_t10(world):
+    """T10: neither payments nor adjustments count."""
     (visa,) = world.cards(VISA)
     world.use("70.00")
     world.pay(visa, "500.00")
@@ -91,8 +91,8 @@ def test_the_busiest_day_counts_usage_alone_l7_t10(world):
     assert busiest(world) == micros("90.00")
 
 
-def test_days_are_those_of_the_account_and_the_last_thirty_t10(world):
-    """T10, P4: a day of New York begins at five in the morning of UTC."""
+def test_the_busiest_day_covers_the_accounts_last_thirty_days_t10(world):
+    """T10, P4: a day in New York begins at 05:00 UTC."""
     zone = ZoneInfo("America/New_York")
     world.session.get_one(Account, world.account_id).time_zone = zone.key
     world.session.commit()
@@ -109,31 +109,31 @@ def test_days_are_those_of_the_account_and_the_last_thirty_t10(world):
     assert busiest(world) == micros("20")
 
 
-# Accounts from before
+# Existing accounts
 
 
 def test_accounts_without_a_daily_limit_get_the_default_and_an_email_t10(world):
-    """T10: once, with a line of the timeline and of the audit log."""
+    """T10: once, with a line in the timeline and in the audit log."""
     world.cards(VISA)
     world.refill()
-    as_before(world, day_limit=None)
+    set_directly(world, day_limit=None)
     world.run("set missing limits")
     world.run("set missing limits")
     assert settings(world).day_limit == micros("500.00")
     assert world.timeline.count("limits_set") == 1
-    (line,) = [it.sentence for it in world.decisions if it.code == "limits_set"]
+    (line,) = [decision.sentence for decision in world.decisions if decision.code == "limits_set"]
     assert line == "Daily limit set to $500.00."
     (mail,) = world.mails_of("limits_set")
     assert (mail.facts["day_limit"], mail.facts["largest_charge"]) == ("$500.00", "")
     assert world.audits[-1][1]["changed"] == {"day_limit": [None, micros("500.00")]}
 
 
-def test_a_target_without_its_largest_charge_waits_for_it_t9(world):
-    """T9: nothing is charged until it is set, and then the refill follows by itself."""
+def test_a_target_refill_waits_for_its_largest_charge_t9(world):
+    """T9: nothing is charged until the job sets it; then the refill starts."""
     world.cards(VISA)
     target = {"refill_mode": RefillMode.TARGET, "target": "150.00", "largest_charge": "300.00"}
     world.apply(refill_on=True, threshold="50.00", **target)
-    as_before(world, largest_charge=None, day_limit=None)
+    set_directly(world, largest_charge=None, day_limit=None)
     world.use("60.00")
     world.work()
     assert world.tries == []
@@ -146,7 +146,7 @@ def test_a_target_without_its_largest_charge_waits_for_it_t9(world):
 
 
 @pytest.mark.parametrize("chosen", [{"day_limit": "300.00"}, {"no_day_limit": True}])
-def test_own_choices_are_kept_t10(world, chosen):
+def test_explicit_limits_are_kept_t10(world, chosen):
     world.cards(VISA)
     world.refill(**chosen)
     before = settings(world).chosen()
@@ -155,7 +155,7 @@ def test_own_choices_are_kept_t10(world, chosen):
     assert world.mails_of("limits_set") == []
 
 
-# What widens spending, and so asks for a proof (P2)
+# Changes that widen spending, which require reauthentication (P2)
 
 ON = Choice(refill_on=True, threshold=1, refill_amount=100, target=200, day_limit=500)
 
@@ -179,7 +179,7 @@ ON = Choice(refill_on=True, threshold=1, refill_amount=100, target=200, day_limi
         ({}, {"day_limit": 501}, True),
     ],
 )
-def test_a_larger_charge_or_a_wider_limit_raises_t10(before, after, raises):
-    """T9, T10: a change of mode can be one, too."""
-    standing = Choice(**{**vars(ON), **before})
-    assert Choice(**{**vars(ON), **after}).raises(standing) is raises
+def test_a_larger_charge_or_a_wider_limit_raises_spending_t10(before, after, raises):
+    """T9, T10: a change of mode can raise spending too."""
+    current = Choice(**{**vars(ON), **before})
+    assert Choice(**{**vars(ON), **after}).raises(current) is raises

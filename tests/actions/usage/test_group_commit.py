@@ -1,4 +1,4 @@
-"""Usage that arrives at once shares a commit, and nothing else (L12)."""
+"""Concurrent usage requests share a commit but not their outcome (L12)."""
 
 import sqlite3
 import time
@@ -25,30 +25,30 @@ POSTED, DUPLICATE, CONFLICT = Verdict.POSTED, Verdict.DUPLICATE, Verdict.CONFLIC
 
 @contextmanager
 def locked(world, account_id):
-    """Whoever comes meanwhile has to wait."""
+    """Hold the account's lock, so that concurrent requests queue."""
     Account.locked(world.session, account_id)
     yield
     world.session.rollback()
 
 
-def arrive(world, *sent):
-    """Each (account, amount, reference) by itself, while another writes; receipts, or refusals."""
+def arrive(world, *records):
+    """Post (account, amount, reference) records concurrently; return receipts or errors."""
     world.session.rollback()
 
     def post(account_id, amount, reference):
         usages = [Usage(amount, reference, START)]
         with world.app.app_context():
             try:
-                around = (usages, START, world.policy)
-                return world.services.usage_batcher.post_usage(db.session(), account_id, *around)
-            except (Refusal, OperationalError) as told:
-                return told
+                context = (usages, START, world.policy)
+                return world.services.usage_batcher.post_usage(db.session(), account_id, *context)
+            except (Refusal, OperationalError) as error:
+                return error
 
-    with ThreadPoolExecutor(len(sent)) as pool:
+    with ThreadPoolExecutor(len(records)) as pool:
         with locked(world, world.account_id):
-            done = [pool.submit(post, *one) for one in sent]
+            done = [pool.submit(post, *record) for record in records]
             time.sleep(0.5)
-        return [it.result(timeout=60) for it in done]
+        return [future.result(timeout=60) for future in done]
 
 
 @pytest.fixture
@@ -59,82 +59,84 @@ def commits(app):
 
 
 def test_eight_records_share_commits_l12(world, commits):
-    """L12: each is answered for its own, and the balance they are told is one that there was."""
+    """L12: each has its own verdict, and each reported balance existed after a commit."""
     commits.clear()
-    told = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
-    assert {it.verdicts for it in told} == {(POSTED,)}
+    receipts = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
+    assert {receipt.verdicts for receipt in receipts} == {(POSTED,)}
     assert len(commits) < 8
-    assert len({it.balance for it in told}) == len(commits)
+    assert len({receipt.balance for receipt in receipts}) == len(commits)
     assert world.balance == "92.00"
 
 
-def test_one_reference_from_many_sides_is_posted_once_l12(world):
+def test_one_reference_from_many_requests_is_posted_once_l12(world):
     same = [(world.account_id, micros("1.00"), "call-1")] * 5
     other = [(world.account_id, micros("2.00"), "call-1")]
-    told = [it.verdicts for it in arrive(world, *same, *other)]
+    verdicts = [receipt.verdicts for receipt in arrive(world, *same, *other)]
     if world.balance == "99.00":
-        assert sorted(told) == [(CONFLICT,), *[(DUPLICATE,)] * 4, (POSTED,)]
+        assert sorted(verdicts) == [(CONFLICT,), *[(DUPLICATE,)] * 4, (POSTED,)]
     else:
-        assert sorted(told) == [*[(CONFLICT,)] * 5, (POSTED,)]
+        assert sorted(verdicts) == [*[(CONFLICT,)] * 5, (POSTED,)]
 
 
-def test_who_is_refused_takes_nobody_along_l12(world):
-    """L12: one that can hold no more, and one that is not there, among others."""
+def test_a_refused_request_does_not_affect_the_others_l12(world):
+    """L12: one account would exceed the balance range, and one does not exist."""
     full, missing = world.account().account_id, 10**6
     world.policy = replace(world.policy, usage_max=FARTHEST * 4)
-    well = [(world.account_id, micros("1.00"), f"call-{n}") for n in range(4)]
-    told = arrive(world, *well, (full, FARTHEST * 2, "much"), (missing, micros("1.00"), "call-1"))
-    assert {it.verdicts for it in told[:4]} == {(POSTED,)}
-    assert told[4].code == "balance_out_of_range"
-    assert isinstance(told[5], NotFound)
+    valid = [(world.account_id, micros("1.00"), f"call-{n}") for n in range(4)]
+    results = arrive(
+        world, *valid, (full, FARTHEST * 2, "much"), (missing, micros("1.00"), "call-1")
+    )
+    assert {receipt.verdicts for receipt in results[:4]} == {(POSTED,)}
+    assert results[4].code == "balance_out_of_range"
+    assert isinstance(results[5], NotFound)
     assert world.balance == "96.00"
     assert world.session.get_one(Account, full).balance == micros("100.00")
     assert check_ledger(world.session, None).agrees
 
 
-def test_who_waits_together_hears_of_an_outage_once(world, monkeypatch):
-    """Else each would wait as long again for a database that is held up."""
-    busy, asked = sqlite3.OperationalError("database is locked"), []
+def test_queued_requests_share_one_outage(world, monkeypatch):
+    """Otherwise each request would wait for the locked database in turn."""
+    busy, calls = sqlite3.OperationalError("database is locked"), []
     busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
 
-    def held_up(*told):
-        asked.append(told)
+    def fail(*args):
+        calls.append(args)
         raise OperationalError("BEGIN IMMEDIATE", {}, busy)
 
-    monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage_of_many", held_up)
-    told = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
-    outages = [it for it in told if isinstance(it, OperationalError)]
-    assert len(outages) > len(asked) > 0
-    posted = [it for it in told if it not in outages]
+    monkeypatch.setattr("webapp.actions.usage.group_commit.post_usage_of_many", fail)
+    results = arrive(world, *[(world.account_id, micros("1.00"), f"call-{n}") for n in range(8)])
+    outages = [result for result in results if isinstance(result, OperationalError)]
+    assert len(outages) > len(calls) > 0
+    posted = [result for result in results if result not in outages]
     assert world.balance == money.decimal_text(micros("100.00") - len(posted) * micros("1.00"))
 
 
-def test_each_account_that_falls_below_is_looked_at_t4(world):
-    """T4, T8: together or not, and one top-up for an account."""
+def test_each_account_that_falls_below_the_threshold_is_checked_t4(world):
+    """T4, T8: the check opens one top-up per account."""
     world.cards(VISA)
     world.refill()
-    told = arrive(world, *[(world.account_id, micros("20.00"), f"call-{n}") for n in range(4)])
-    assert any(it.opened_top_up for it in told)
+    receipts = arrive(world, *[(world.account_id, micros("20.00"), f"call-{n}") for n in range(4)])
+    assert any(receipt.opened_top_up for receipt in receipts)
     world.work()
     assert len(world.charges) == 1
 
 
 @on_postgres
-def test_an_account_that_is_locked_holds_up_no_other(world):
+def test_a_locked_account_does_not_block_others(world):
     other = world.account().account_id
     world.session.rollback()
     usages = [Usage(micros("1.00"), "call-1", START)]
 
     def post(account_id):
         with world.app.app_context():
-            around = (usages, START, world.policy)
+            context = (usages, START, world.policy)
             return world.services.usage_batcher.post_usage(
-                db.session(), account_id, *around
+                db.session(), account_id, *context
             ).verdicts
 
     with ThreadPoolExecutor(2) as pool:
         with locked(world, world.account_id):
-            waits = pool.submit(post, world.account_id)
+            waiting = pool.submit(post, world.account_id)
             assert pool.submit(post, other).result(timeout=5) == (POSTED,)
-            assert not waits.done()
-        assert waits.result(timeout=60) == (POSTED,)
+            assert not waiting.done()
+        assert waiting.result(timeout=60) == (POSTED,)

@@ -1,4 +1,4 @@
-"""L12: each record of a batch is judged by itself, and a refused one claims nothing."""
+"""L12: each record of a batch gets its own verdict, and a refused record claims nothing."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,8 +32,8 @@ def references(world):
     return [entry.reference for entry in rows.order_by(LedgerEntry.id) if entry.reference]
 
 
-def test_a_batch_of_everything_l12(world):
-    """L12: posted, duplicate and conflict side by side; only the posted ones are debited."""
+def test_a_batch_with_every_verdict_l12(world):
+    """L12: of posted, duplicate and conflicting records only the posted ones are debited."""
     post(world, ("call-1", "1.00"), ("call-2", "2.00"))
     receipt = post(
         world, ("call-1", "1.00"), ("call-2", "9.00"), ("call-3", "3.00"), ("call-4", "0.000001")
@@ -45,13 +45,13 @@ def test_a_batch_of_everything_l12(world):
 
 
 def test_duplicates_inside_one_batch_l12(world):
-    """L12: the first one counts; another amount under its reference is a conflict."""
+    """L12: the first record counts; another amount under its reference is a conflict."""
     receipt = post(world, ("call-1", "1.00"), ("call-1", "1.00"), ("call-1", "2.00"))
     assert receipt.verdicts == (POSTED, DUPLICATE, CONFLICT)
     assert world.balance == "99.00"
 
 
-def test_a_batch_sent_again_debits_nothing_l12(world):
+def test_a_repeated_batch_debits_nothing_l12(world):
     records = [(f"call-{n}", "0.50") for n in range(20)]
     first, second = post(world, *records), post(world, *records)
     assert set(first.verdicts) == {POSTED}
@@ -60,8 +60,8 @@ def test_a_batch_sent_again_debits_nothing_l12(world):
     assert second.balance == first.balance
 
 
-def test_one_reference_in_two_accounts_of_one_transaction_l12(world):
-    """L12: each account judges its own, whatever stands beside it."""
+def test_the_same_reference_in_two_accounts_of_one_transaction_l12(world):
+    """L12: each account's records are judged independently."""
     other = world.account().account_id
     world.hold("5.00", "call-1")
 
@@ -71,8 +71,8 @@ def test_one_reference_in_two_accounts_of_one_transaction_l12(world):
             account_id: [Usage(micros(amount), "call-1", now) for amount in amounts]
             for account_id, amounts in ((world.account_id, mine), (other, theirs))
         }
-        told = post_usage_of_many(world.session, usages, now, world.policy)
-        return told[world.account_id].verdicts, told[other].verdicts
+        receipts = post_usage_of_many(world.session, usages, now, world.policy)
+        return receipts[world.account_id].verdicts, receipts[other].verdicts
 
     first = post_both(["1.00", "1.00", "2.00"], ["2.00", "1.00"])
     again = post_both(["1.00"], ["2.00", "1.00"])
@@ -85,14 +85,14 @@ def test_one_reference_in_two_accounts_of_one_transaction_l12(world):
     assert check_ledger(world.session, None).agrees
 
 
-@pytest.mark.parametrize("way", ["missing", "refused"])
-def test_many_accounts_are_all_posted_or_none_l12(world, way):
-    """L12: one that is not there, or can hold no more, between two that are well."""
+@pytest.mark.parametrize("failure", ["missing", "refused"])
+def test_usage_of_many_accounts_is_posted_together_or_not_at_all_l12(world, failure):
+    """L12: a missing account, or one at its balance limit, between two valid ones."""
     now = world.clock.now()
     middle, last = world.account().account_id, world.account().account_id
-    amount = FARTHEST * 2 if way == "refused" else micros("1.00")
+    amount = FARTHEST * 2 if failure == "refused" else micros("1.00")
     policy = replace(world.policy, usage_max=FARTHEST * 4)
-    bad = 10**6 if way == "missing" else middle
+    bad = 10**6 if failure == "missing" else middle
     usages = {
         world.account_id: [Usage(micros("1.00"), "call-1", now)],
         bad: [Usage(amount, "call-1", now)],
@@ -103,14 +103,14 @@ def test_many_accounts_are_all_posted_or_none_l12(world, way):
         post_usage_of_many(world.session, usages, now, policy)
 
     world.session.rollback()
-    balances = [world.session.get_one(Account, it).balance for it in (middle, last)]
+    balances = [world.session.get_one(Account, account_id).balance for account_id in (middle, last)]
     assert (world.balance, balances) == ("100.00", [micros("100.00")] * 2)
     assert references(world) == []
     assert check_ledger(world.session, None).agrees
 
 
-def test_what_was_refused_claims_nothing_l12(world):
-    """L12: after a conflict the reference still stands for the first amount only."""
+def test_a_refused_record_claims_nothing_l12(world):
+    """L12: after a conflict the reference still belongs to the first amount."""
     post(world, ("call-1", "1.00"))
     assert post(world, ("call-1", "2.00")).verdicts == (CONFLICT,)
     assert post(world, ("call-1", "1.00")).verdicts == (DUPLICATE,)
@@ -118,7 +118,7 @@ def test_what_was_refused_claims_nothing_l12(world):
 
 
 def test_references_are_unique_per_account_l12(world):
-    """L12: another account's meter may count the same way."""
+    """L12: another account may use the same references."""
     other = world.account(balance="50.00")
     post(world, ("call-1", "1.00"))
     assert post(world, ("call-1", "2.00"), account_id=other.account_id).verdicts == (POSTED,)
@@ -126,13 +126,13 @@ def test_references_are_unique_per_account_l12(world):
 
 
 def test_references_are_compared_exactly_l12(world):
-    """L12: case, spaces within and look-alikes are other references."""
+    """L12: case, inner spaces and look-alike characters make other references."""
     receipt = post(world, *[(name, "1.00") for name in ("call-1", "CALL-1", "call-١", "call 1")])
     assert set(receipt.verdicts) == {POSTED}
 
 
-def test_never_refused_for_lack_of_balance_l1(world):
-    """L1: it goes below zero."""
+def test_usage_is_never_refused_for_lack_of_balance_l1(world):
+    """L1: the balance goes below zero."""
     assert post(world, ("call-1", "1000.00")).verdicts == (POSTED,)
     assert world.balance == "-900.00"
 
@@ -142,13 +142,13 @@ def test_an_empty_batch_changes_nothing_l12(world):
     assert world.balance == "100.00"
 
 
-def test_an_unknown_account_p1(world):
+def test_an_unknown_account_is_not_found_p1(world):
     with pytest.raises(NotFound):
         post(world, ("call-1", "1.00"), account_id=999)
 
 
-def test_the_look_is_in_the_same_transaction_t4(world):
-    """T4: when the debit is there, the top-up is; a duplicate opens none."""
+def test_the_check_runs_in_the_same_transaction_t4(world):
+    """T4: the debit and the top-up are committed together; a duplicate opens none."""
     world.cards(VISA)
     world.refill()
     assert not post(world, ("call-1", "50.00")).opened_top_up
@@ -164,7 +164,7 @@ RECORDS = st.lists(
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(RECORDS, max_size=4))
 def test_any_batches_debit_each_reference_once_l12(world, batches):
-    """L12: the first amount of each reference, whatever comes how often and in which order."""
+    """L12: the first amount of each reference counts, in any order and repetition."""
     before, known = micros(world.balance), references(world)
     batches = [[(f"{len(known)}-{r}", amount) for r, amount in batch] for batch in batches]
     claimed = {}
@@ -182,14 +182,14 @@ def test_any_batches_debit_each_reference_once_l12(world, batches):
     assert sorted(references(world)) == sorted([*known, *claimed])
 
 
-# Reading one record
+# Parsing one record
 
 
 GOOD = {"amount": "12.34", "reference": "call-1"}
 
 
 @pytest.mark.parametrize(
-    ("more", "fields"),
+    ("changes", "fields"),
     [
         ({"amount": "0"}, {"amount"}),
         ({"amount": "-1"}, {"amount"}),
@@ -210,7 +210,7 @@ GOOD = {"amount": "12.34", "reference": "call-1"}
         ({"description": "x" * 501}, {"description"}),
         ({"description": "a\x1bb"}, {"description"}),
         ({"occurred_at": "yesterday"}, {"occurred_at"}),
-        ({"occurred_at": "2026-11-22T10:00:00"}, {"occurred_at"}),  # where?
+        ({"occurred_at": "2026-11-22T10:00:00"}, {"occurred_at"}),  # no time zone
         ({"occurred_at": 1764000000}, {"occurred_at"}),
         ({"occurred_at": "2026-11-23T10:00:01Z"}, {"occurred_at"}),
         ({"occurred_at": "1999-12-31T23:59:59Z"}, {"occurred_at"}),
@@ -220,28 +220,28 @@ GOOD = {"amount": "12.34", "reference": "call-1"}
         ({"amount": "x", "reference": "", "currency": 1}, {"amount", "reference", "currency"}),
     ],
 )
-def test_all_bad_fields_are_told_at_once_l12(more, fields):
+def test_all_bad_fields_are_reported_at_once_l12(changes, fields):
     with pytest.raises(Invalid) as refused:
-        usage.parse({**GOOD, **more}, "USD", START)
+        usage.parse({**GOOD, **changes}, "USD", START)
     assert set(refused.value.fields) == fields
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 7, [GOOD]])
-def test_a_record_is_an_object_l12(raw):
+def test_a_record_that_is_no_object_is_invalid_l12(raw):
     with pytest.raises(Invalid):
         usage.parse(raw, "USD", START)
 
 
-def test_a_good_record_l1():
-    """L1, P4: six decimals, an instant in any zone, kept in UTC."""
-    told = {
+def test_a_valid_record_is_parsed_l1():
+    """L1, P4: six decimals, and a time in any zone, converted to UTC."""
+    raw = {
         "amount": "0.000001",
         "reference": " call-1 ",
         "description": "To •••",
         "occurred_at": "2026-11-22T12:00:00+02:00",
         "currency": "USD",
     }
-    read = usage.parse(told, "USD", START)
+    read = usage.parse(raw, "USD", START)
     assert read == Usage(1, "call-1", START, "To •••")
     assert usage.parse(GOOD, "USD", START).occurred_at == START
     late = usage.parse({**GOOD, "occurred_at": "2026-11-23T10:00:00Z"}, "USD", START)

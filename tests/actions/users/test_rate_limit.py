@@ -1,4 +1,4 @@
-"""How often something may be tried; counted for all processes together, on either database."""
+"""Rate limits, counted across all processes, on either database."""
 
 from datetime import timedelta
 from threading import Barrier, Thread
@@ -13,102 +13,102 @@ from webapp.domain.users.rate_limits import Count, Limit, Try
 from webapp.extensions import db
 
 THREE = Limit("three", 3, timedelta(hours=1))
-WHAT = "tried too often"
+ACTION = "tried too often"
 
 
 @pytest.fixture
-def knock(world):
-    def attempt(subject="ana", limit=THREE):
-        hit(world.session, WHAT, [Count(limit, subject)], world.clock.now())
+def attempt(world):
+    def make_attempt(subject="ana", limit=THREE):
+        hit(world.session, ACTION, [Count(limit, subject)], world.clock.now())
 
-    return attempt
+    return make_attempt
 
 
-def refused(knock, **more):
+def refused(make_attempt, **options):
     with pytest.raises(TooOften) as caught:
-        knock(**more)
+        make_attempt(**options)
     return caught.value
 
 
-def test_as_often_as_it_says_and_no_more(knock):
+def test_attempts_are_refused_above_the_limit(attempt):
     for _ in range(3):
-        knock()
-    assert refused(knock).code == "too_many_requests"
-    knock(subject="bo")
+        attempt()
+    assert refused(attempt).code == "too_many_requests"
+    attempt(subject="bo")
 
 
-def test_the_span_goes_along(world, knock):
-    """Not the present hour is counted, but the last sixty minutes; each try gives way by itself."""
-    knock()
+def test_the_window_slides(world, attempt):
+    """The last sixty minutes are counted, not the current hour; attempts expire one by one."""
+    attempt()
     world.clock.advance(minutes=50)
-    knock()
-    knock()
-    assert refused(knock).seconds == 600
+    attempt()
+    attempt()
+    assert refused(attempt).seconds == 600
     world.clock.advance(seconds=599)
-    assert refused(knock).seconds == 1
+    assert refused(attempt).seconds == 1
     world.clock.advance(seconds=1)
-    knock()
-    assert refused(knock).seconds == 50 * 60 - 600 + 600
+    attempt()
+    assert refused(attempt).seconds == 50 * 60 - 600 + 600
 
 
-def test_it_says_when_again(world, knock):
+def test_the_refusal_says_when_to_try_again(world, attempt):
     for _ in range(3):
-        knock()
+        attempt()
     world.clock.advance(minutes=30, seconds=1)
-    refusal = refused(knock)
+    refusal = refused(attempt)
     assert refusal.sentence == "You have tried too often. Try again in 30 minutes."
     assert refusal.seconds == 30 * 60 - 1
     world.clock.advance(minutes=29)
-    assert refused(knock).sentence.endswith("Try again in a minute.")
+    assert refused(attempt).sentence.endswith("Try again in a minute.")
 
 
-def test_who_is_refused_is_not_counted(world, knock):
-    """Whoever keeps trying is not kept out for longer."""
+def test_refused_attempts_are_not_counted(world, attempt):
+    """Repeated attempts do not extend the wait."""
     for _ in range(3):
-        knock()
+        attempt()
     for _ in range(5):
-        refused(knock)
+        refused(attempt)
     world.clock.advance(hours=1)
     for _ in range(3):
-        knock()
+        attempt()
 
 
-def test_the_right_person_is_forgiven(world, knock):
+def test_clearing_a_subject_allows_further_attempts(world, attempt):
     for _ in range(3):
-        knock()
+        attempt()
     clear(world.session, [Count(THREE, "ana")])
-    knock()
+    attempt()
 
 
-def test_the_longest_wait_of_several_limits(world, knock):
+def test_the_longest_wait_of_several_limits_is_reported(world, attempt):
     short = Limit("short", 1, timedelta(minutes=1))
-    knock()
-    knock()
+    attempt()
+    attempt()
     counts = [Count(THREE, "ana"), Count(short, "x")]
-    hit(world.session, WHAT, counts, world.clock.now())
+    hit(world.session, ACTION, counts, world.clock.now())
     with pytest.raises(TooOften) as caught:
-        hit(world.session, WHAT, counts, world.clock.now())
+        hit(world.session, ACTION, counts, world.clock.now())
     assert caught.value.seconds == 3600
 
 
-def test_rows_name_nobody_and_do_not_stay(world, knock):
-    knock(subject="ana@example.com")
+def test_rows_are_anonymous_and_temporary(world, attempt):
+    attempt(subject="ana@example.com")
     assert "ana" not in world.session.scalar(select(Try.key))
     world.clock.advance(days=1, seconds=1)
-    knock(subject="bo")
+    attempt(subject="bo")
     assert len(world.session.scalars(select(Try)).all()) == 1
 
 
-def test_a_clock_that_is_set_back_keeps_nobody_out_for_days(world, knock):
+def test_a_clock_that_is_set_back_blocks_nobody_for_days(world, attempt):
     for _ in range(3):
-        knock()
+        attempt()
     world.clock.advance(days=-2)
-    knock()
+    attempt()
 
 
-def test_many_at_once_get_no_more_than_one_by_one(app, world):
-    """Counted before it is done, in turn."""
-    let, start, now = [], Barrier(8), world.clock.now()
+def test_concurrent_attempts_cannot_exceed_the_limit(app, world):
+    """Attempts are counted before they run, one at a time."""
+    allowed, start, now = [], Barrier(8), world.clock.now()
     world.session.rollback()
 
     def visitor():
@@ -116,8 +116,8 @@ def test_many_at_once_get_no_more_than_one_by_one(app, world):
             session = db.session()
             start.wait()
             try:
-                hit(session, WHAT, [Count(THREE, "ana")], now)
-                let.append(1)
+                hit(session, ACTION, [Count(THREE, "ana")], now)
+                allowed.append(1)
             except TooOften:
                 pass
             finally:
@@ -128,7 +128,7 @@ def test_many_at_once_get_no_more_than_one_by_one(app, world):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(let) == 3
+    assert len(allowed) == 3
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,5 @@ def test_many_at_once_get_no_more_than_one_by_one(app, world):
         ("unix:", "unix:"),
     ],
 )
-def test_an_ipv6_line_is_one_visitor(address, line):
+def test_an_ipv6_prefix_counts_as_one_visitor(address, line):
     assert rate_limits.line_of(address) == line
