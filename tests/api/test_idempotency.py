@@ -56,7 +56,7 @@ def test_l3_a_crash_between_effect_and_response_charges_once(program, world, mon
     def crash(*args, **options):
         raise SystemExit
 
-    function = "keep_answer" if cut == "after" else "let_request_go"
+    function = "keep_answer" if cut == "after" else "release_request"
     for n, (path, body) in enumerate(posts):
         with monkeypatch.context() as broken:
             broken.setattr(f"webapp.api.http.idempotency.{function}", crash)

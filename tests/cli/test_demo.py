@@ -48,7 +48,7 @@ def seeded(migrated, tmp_path_factory):
         assert isinstance(services().mailer, SmtpMailer)
         assert make(db.engine, services()) is not None
         db.engine.dispose()
-    services().sandbox.close()
+        services().sandbox.close()
     return home
 
 

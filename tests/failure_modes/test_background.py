@@ -135,7 +135,7 @@ def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
         try:
             reconcile = background._scheduler.get_job("reconcile")
             planned = reconcile.next_run_time
-            wall.supervisor(-3600)
+            wall.shift(-3600)
             wait_until(lambda: reconcile.next_run_time < planned)
             assert (reconcile.next_run_time - Clock().now()).total_seconds() <= 6
         finally:

@@ -22,11 +22,11 @@ from webapp.cli import (
     webhooks,
     wires,
 )
-from webapp.cli.demo import commands as demo
+from webapp.cli.demo import commands as demo_commands
 
 GROUPS = (
-    accounts, attempts, demo, evidence, holds, jobs, keys, ledger, low_balance, methods, operators,
-    payments, processors, usage, webhooks, wires,
+    accounts, attempts, demo_commands, evidence, holds, jobs, keys, ledger, low_balance, methods,
+    operators, payments, processors, usage, webhooks, wires,
 )  # fmt: skip
 COMMANDS = (
     statement.activity, statement.statement, backup.backup, backup.restore, backup.move_to,
