@@ -29,7 +29,7 @@ run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || ec
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test attack chaos model bench bench-short lint format translations clean
+.PHONY: run test attack chaos model bench bench-short lint format translations docs clean
 
 run: .venv/.runtime
 	@$(FLASK) db upgrade
@@ -84,8 +84,12 @@ translations: .venv/.dev
 	            --ignore-obsolete -i "$$all" -o $$catalog -l $$(basename $$catalog .po) || exit; \
 	    done
 
+# The documentation as a website, in site/. A broken link fails; --quiet would hide it.
+docs: .venv/.dev
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
 clean:
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache site
 
 .venv/.runtime: requirements.txt | .venv/bin/pip
 	@echo "Installing what Ballast needs"
