@@ -30,7 +30,7 @@ document.addEventListener("click", async ({ target }) => {
   try {
     await copy(button.dataset.copy);
   } catch {
-    say("The browser did not let us copy. Select the text instead.", "message");
+    say("Your browser did not allow copying. Select the text instead.", "message");
     return;
   }
   button.focus();

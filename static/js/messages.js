@@ -58,10 +58,10 @@ if (region.firstElementChild) plan();
 
 // No answer is not a refusal: what was asked may or may not have happened.
 document.addEventListener("htmx:sendError", ({ target }) => {
-  if (target.id !== "balance") say("The server did not answer. Reload the page to see where things stand.", true);
+  if (target.id !== "balance") say("The server did not respond. Reload the page to see the current state.", true);
 });
 document.addEventListener("htmx:responseError", ({ target, detail }) => {
   if (target.id === "balance" || detail.xhr.getResponseHeader("X-Session")) return;
   const told = toldBy(detail.xhr);
-  say(told ?? "Something went wrong on our side. Reload the page to see where things stand.", !told);
+  say(told ?? "Something went wrong on our side. Reload the page to see the current state.", !told);
 });

@@ -127,7 +127,7 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   sending = false;
   const outcome = form().querySelector(".outcome");
   const asks = [401, 409].includes(detail.xhr.status);
-  if (outcome.textContent === "Saving") outcome.textContent = asks ? "Not saved yet" : "Not answered";
+  if (outcome.textContent === "Saving") outcome.textContent = asks ? "Not saved yet" : "No response";
   show();
   // To the first thing to fix; only a switch with a mistake is described.
   if ("refused" in form().dataset) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();

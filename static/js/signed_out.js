@@ -32,7 +32,7 @@ const goOn = async (here) => {
   if (here.who !== shell.dataset.who && here.who.split("-")[0] === person && shell.dataset.visit) here = await visit(here);
   if (here?.who !== shell.dataset.who) {
     dialog.close();
-    return say("This page belongs to another sign-in. Reload it to go on. Nothing was done.", true);
+    return say("This page belongs to another session. Reload it to continue. Nothing was changed.", true);
   }
   for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = here.token;
   const repeat = waiting;
@@ -99,7 +99,7 @@ let repeated; // the element whose request was repeated, to ask once only
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const { elt, triggeringEvent } = detail.requestConfig ?? {};
   if (!elt || !hasEnded(detail.xhr)) return (repeated = null);
-  if (repeated === elt) return say("This page is out of date. Reload it and send it again. Nothing was done.", true);
+  if (repeated === elt) return say("This page is out of date. Reload it and try again. Nothing was changed.", true);
   // What asks by itself asks again by itself.
   if (triggeringEvent?.type === "submit" || triggeringEvent?.type === "click")
     waiting = () => {

@@ -131,7 +131,7 @@ def test_a_debit_shows_the_refill_it_starts(open_staff, world, look):
 def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages):
     page = open_staff(f"/operator/accounts/{world.account_id}")
     page.get_by_label("Reason").last.fill("Asked why")
-    page.get_by_role("button", name="See it as they do").click()
+    page.get_by_role("button", name="View as customer").click()
     expect(page).to_have_url(re.compile(f"{MAIN}$"))
     expect_no_violations(page, "as the customer sees it")
 
@@ -141,7 +141,7 @@ def test_who_has_no_second_factor_is_told_why_there_is_nothing_else(open_staff, 
     operator.totp_secret = None
     world.session.commit()
     page = open_staff("/operator")
-    expect(page.get_by_role("note")).to_contain_text("Operators see every account")
+    expect(page.get_by_role("note")).to_contain_text("Operators can see every account")
     expect_no_violations(page, "a second factor to set up")
 
 
@@ -160,7 +160,7 @@ def test_the_list_of_mails_follows_what_is_typed_and_the_address_keeps_it(open_s
     page.get_by_label("State").select_option("Given up")
     expect(page.get_by_text("550 no such user").first).to_be_visible()
     page.get_by_label("Search").fill("nobody@")
-    expect(page.get_by_role("heading", name="No mail matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No emails match")).to_be_visible()
     expect(page).to_have_url(re.compile("[?]q=nobody@&state=given-up$"))
     page.reload()
     expect(page.get_by_label("State")).to_have_value("given-up")

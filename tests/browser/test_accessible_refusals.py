@@ -110,7 +110,7 @@ def test_staff_who_view_an_account(app, open_calm, server, world, look):
     value = session_cookie(app, world, pat)
     page.context.add_cookies([{"name": "session", "value": value, "url": server.url}])
     page.goto(f"/operator/accounts/{world.account_id}")
-    card = page.locator("section", has=page.get_by_role("heading", name="As the customer sees it"))
+    card = page.locator("section", has=page.get_by_role("heading", name="Customer view"))
     card.get_by_label("Reason").fill("Asked why")
     card.get_by_role("button").click()
     expect(page).to_have_url(re.compile(MAIN))
@@ -138,7 +138,7 @@ def test_a_conflict_of_notifications(open_calm, look):
     """P5: what was typed stays, and the values in force are named beside it."""
     page, other = (open_calm("/settings/notifications", **one) for one in (look, {}))
     page.get_by_label("Step 2").fill("44")
-    page.get_by_label("Language of mails").select_option("de")
+    page.get_by_label("Email language").select_option("de")
     page.get_by_label("Another address").fill("books@example.com")
     other.get_by_label("Step 2").fill("33")
     other.get_by_role("button", name="Apply Changes").click()

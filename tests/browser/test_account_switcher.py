@@ -38,7 +38,7 @@ def test_an_open_page_follows_p3(open_page, other):
     left_open = open_page()
     second = left_open.context.new_page()
     second.goto("/settings/profile")
-    second.get_by_role("button", name="Go to Northline Telecom").click()
+    second.get_by_role("button", name="Switch to Northline Telecom").click()
     expect(balance(second)).to_contain_text("$7.00")
     expect(left_open.get_by_role("button", name="Account Northline Telecom")).to_be_visible()
     expect(balance(left_open)).to_contain_text("$7.00")

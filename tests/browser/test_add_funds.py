@@ -183,7 +183,7 @@ def test_without_an_answer_the_form_stays_and_is_safe_to_send_again(open_page, w
     funds = open_dialog(page)
     page.route("**/billing/funds", lambda route: route.abort())
     press(page, "Confirm")
-    expect(page.get_by_text("The server did not answer.")).to_have_count(1)
+    expect(page.get_by_text("The server did not respond.")).to_have_count(1)
     expect(funds).to_be_visible()
     page.unroute("**/billing/funds")
     press(page, "Confirm")

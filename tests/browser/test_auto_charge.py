@@ -62,7 +62,7 @@ def test_presses_meanwhile_are_ignored(open_page, world):
     ("answer", "reason"),
     [
         (lambda route: route.fulfill(status=500, body="no"), "Something went wrong on our side"),
-        (lambda route: route.abort(), "The server did not answer"),
+        (lambda route: route.abort(), "The server did not respond"),
     ],
     ids=["refused by the server", "lost on the way"],
 )

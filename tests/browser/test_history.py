@@ -28,8 +28,8 @@ def test_the_list_follows_the_filters_and_so_does_the_address(open_page, world):
     page.reload()
     expect(rows).to_have_count(1)
     page.get_by_label("Kind").select_option("wire")
-    expect(page.get_by_role("heading", name="No payment matches")).to_be_visible()
-    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_role("heading", name="No payments match")).to_be_visible()
+    page.get_by_role("button", name="Clear filters").click()
     expect(rows).to_have_count(3)
     rows.first.get_by_role("link", name=re.compile("^P-")).click()
     expect(page.get_by_role("list", name="The attempts in order")).to_contain_text(

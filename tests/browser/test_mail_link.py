@@ -68,7 +68,7 @@ def test_the_mail_in_the_outbox_has_the_link(open_page, link):
     """F7"""
     page = open_page("/sandbox/outbox")
     page.get_by_role("main").get_by_role("link", name="Confirm $100.00 with your bank").click()
-    expect(page.get_by_role("heading", name="As plain text")).to_be_visible()
+    expect(page.get_by_role("heading", name="Plain text")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text(link)
 
 

@@ -56,7 +56,7 @@ def test_the_errors_of_an_adjustment_go_when_their_fields_are_right(of_staff):
 def looking(of_staff):
     """The same, viewing the account as its customer."""
     page = of_staff
-    card = page.locator("section", has=page.get_by_role("heading", name="As the customer sees it"))
+    card = page.locator("section", has=page.get_by_role("heading", name="Customer view"))
     card.get_by_label("Reason").fill("Asked why")
     card.get_by_role("button").click()
     expect(page).to_have_url(re.compile(MAIN))
@@ -119,7 +119,7 @@ def test_a_form_of_its_own_page_keeps_what_was_typed(world, open_page):
     page.context.clear_cookies()
     page.get_by_role("button", name="Save").click()
     sign_in_again(page)
-    expect(said(page, "Receipts are made out so from now on.")).to_be_visible()
+    expect(said(page, "Saved. New receipts will use these details.")).to_be_visible()
     page.goto("/billing/details")
     expect(page.get_by_label("Name").first).to_have_value("Harbour Voice GmbH")
 

@@ -162,7 +162,7 @@ def test_an_order_without_an_answer_is_told(open_page, world):
     page = open_page()
     page.route(POSTS, lambda route: route.abort())
     page.get_by_role("button", name=f"Move {MASTERCARD_NAME} up").press("Enter")
-    expect(said(page, "The server did not answer.")).to_be_visible()
+    expect(said(page, "The server did not respond.")).to_be_visible()
     expect_order(page, *FOUR)
 
 
@@ -172,7 +172,7 @@ def test_a_dropped_row_without_an_answer_goes_back(open_page, world):
     drag(page, MASTERCARD_NAME, VISA_NAME)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
     page.mouse.up()
-    expect(said(page, "The server did not answer.")).to_be_visible()
+    expect(said(page, "The server did not respond.")).to_be_visible()
     expect_order(page, *FOUR)
 
 

@@ -136,7 +136,7 @@ def test_a_retry_without_an_answer_does_not_stay_at_retrying(open_page):
     on_the_row(page).click()
     page.route("**/retries", lambda route: route.abort())
     press(page, "Retry")
-    expect(said(page, "The server did not answer.")).to_be_visible()
+    expect(said(page, "The server did not respond.")).to_be_visible()
     expect(row(page, VISA_NAME).get_by_text("Retrying")).to_have_count(0)
     expect(on_the_row(page)).to_be_visible()
 

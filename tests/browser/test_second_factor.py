@@ -43,7 +43,7 @@ def test_raising_the_refill_asks_and_carries_on(open_stale, world):
     assert refill_amount(world) == 100_000_000
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_text("That is not your password")).to_be_visible()
+    expect(dialog.get_by_text("Wrong password")).to_be_visible()
     dialog.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Changes applied").first).to_be_visible()

@@ -54,7 +54,7 @@ def test_a_wrong_password_says_so_and_keeps_the_address(open_signed_out, world):
     page.goto("/sign-in")
     sign_in(page, email_of(world), "not-the-password")
 
-    expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong email or password")
     expect(page.get_by_label("Email")).to_have_value(email_of(world))
     expect(page.get_by_label("Password")).to_have_value("")
     expect(page.get_by_label("Password")).to_be_focused()

@@ -274,7 +274,7 @@ def test_without_an_answer_what_was_typed_stays(open_page, world):
     page.route("**/low-balance-settings", lambda route: route.abort())
     field(page, "Threshold amount").fill("60")
     apply(page).click()
-    expect(page.get_by_text("The server did not answer.")).to_be_visible()
+    expect(page.get_by_text("The server did not respond.")).to_be_visible()
     expect(field(page, "Threshold amount")).to_have_value("60")
     expect(settings(page).get_by_text("Saving")).to_have_count(0)
     assert stored(world).threshold == micros("50")

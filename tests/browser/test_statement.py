@@ -38,7 +38,7 @@ def test_the_chart_reads_out_the_ledgers_numbers(open_page, world, server):
     box = page.locator(".chart-plot").bounding_box()
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 40)
     expect(reading).to_contain_text("$141.12")
-    page.get_by_text("The figures, day by day").click()
+    page.get_by_text("Daily figures").click()
     today = page.get_by_role("table").first.get_by_role("row").nth(1)
     expect(today).to_contain_text("$141.12")
 

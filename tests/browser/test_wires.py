@@ -41,7 +41,7 @@ def test_from_the_menu_to_the_bank_details(open_page, world):
     expect(page).to_have_url(re.compile(rf"{TAB}/\d+$"))
     card = page.get_by_role("region", name="Send €450.00 to this account")
     expect(card).to_contain_text("IE00 SNBX 0000 1234 5678 90")
-    expect(said(page, "is ready. Write it in the payment details.")).to_be_visible()
+    expect(said(page, "is ready. Use it as the payment reference.")).to_be_visible()
 
 
 def test_copying_takes_what_a_bank_form_takes(open_page, world):
@@ -92,7 +92,7 @@ def test_cancelling_asks_first(open_page, world):
     page = open_page(TAB)
     for answer, then in (("Keep request", "new"), ("Cancel request", "cancelled")):
         page.get_by_role("button", name="Cancel request").click()
-        expect(dialog(page)).to_contain_text("If you have sent the money already")
+        expect(dialog(page)).to_contain_text("If you have already sent the money")
         press(page, answer)
         until(page, lambda t=then: state(world, wire_id) == t)
     expect(page).to_have_url(re.compile(f"{TAB}/{wire_id}$"))

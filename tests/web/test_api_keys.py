@@ -1,4 +1,4 @@
-"""API Keys: shown once, listed, rotated, revoked; for technicians, within their rights."""
+"""API keys: shown once, listed, rotated, revoked; for technicians, within their rights."""
 
 import re
 
@@ -92,7 +92,7 @@ def test_it_is_revoked_after_it_was_asked(client, world, balance):
 
 def test_without_a_key_the_page_says_so(client, world):
     client.post(f"{HERE}/{keys(world)[0].id}/revocation")
-    assert "No key works at the moment" in words(client.get(HERE))
+    assert "No active keys" in words(client.get(HERE))
 
 
 def test_dialogs_are_parts_for_scripts(client, world):

@@ -164,7 +164,7 @@ def test_mails_and_their_previews_are_in_the_language_that_is_chosen(client, for
     client.post(PATH, data=form(language="fr", locale="en_US", time_zone="UTC"))
     assert (account().language, account().locale) == ("fr", "en_US")
     page, body = (client.get(f"{PATH}/mails/low_balance{part}") for part in ("", "/body"))
-    assert "An example with made-up figures" in words(page)
+    assert "An example with sample figures" in words(page)
     assert 'lang="fr">Votre solde est de $63.40, en dessous de $75.00' in page.text
     assert '<html lang="fr">' in body.text
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -191,7 +191,7 @@ class TestLink:
         """RFC 8058: nobody is signed in, and a mail program sends no token of ours."""
         app.config["WTF_CSRF_ENABLED"] = True
         visitor, recipient = app.test_client(), mail.recipient
-        assert "Stop these mails?" in words(visitor.get(link))
+        assert "Stop these emails?" in words(visitor.get(link))
         assert account().addresses_for(Topic.LOW_BALANCE) == [recipient]
         answer = visitor.post(link, data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200

@@ -73,7 +73,7 @@ def test_accounts_are_found_by_name_person_and_number(pat, world):
         page = words(pat.get("/operator", query_string={"search": search}))
         assert found in page, search
         assert not_found not in page, search
-    assert "No account fits" in words(pat.get("/operator?search=nobody"))
+    assert "No accounts match" in words(pat.get("/operator?search=nobody"))
 
 
 def test_an_adjustment_moves_money_once_and_says_why(pat, world, account):
@@ -147,7 +147,7 @@ def test_the_staff_reads_the_raw_code_and_the_customer_does_not(pat, client, wor
     world.work()
     page = words(pat.get(account))
     assert "stolen_card" in page
-    assert "The customer reads: Declined by the bank" in page
+    assert "Customer sees: Declined by the bank" in page
     for path in (MAIN, "/billing/payments", "/billing/activity"):
         assert "stolen" not in client.get(path).text
 
@@ -209,7 +209,7 @@ def test_every_mail_is_listed_with_its_state(pat, world, given_up, own):
     assert notice.state == "kept"
     page = words(pat.get("/operator/mails?kind=reset_password&state=kept"))
     assert "Kept here No mail server was set" in page
-    assert "No mail matches" in words(pat.get("/operator/mails?q=nobody@"))
+    assert "No emails match" in words(pat.get("/operator/mails?q=nobody@"))
 
 
 def test_what_an_address_asks_for_and_cannot_be_read_filters_nothing(pat, given_up):
@@ -340,7 +340,7 @@ def test_each_mail_that_is_read_stands_in_the_audit_log(pat, client, world, give
     assert pat.get("/operator/mails/999999").status_code == 404
 
 
-# As the customer sees it
+# Customer view
 
 
 @pytest.fixture

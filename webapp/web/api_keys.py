@@ -1,4 +1,4 @@
-"""API Keys: what machines may do for this account."""
+"""API keys: what machines may do for this account."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ OVERLAPS = {
     "24": ("24 hours", timedelta(hours=24)),
     "1": ("1 hour", timedelta(hours=1)),
     "168": ("7 days", timedelta(days=7)),
-    "0": ("Not at all: the old key ends now", timedelta()),
+    "0": ("No overlap: revoke the old key now", timedelta()),
 }
 
 
@@ -110,7 +110,7 @@ def revoke(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL, confirmed=True, proved=True)
     now = services().clock.now()
     key = revoke_key(db.session(), person.account_id, key_id, person.actor, now)
-    return go_to("api_keys.index", Message(f"{key.name} does not work any more."))
+    return go_to("api_keys.index", Message(f"{key.name} is revoked."))
 
 
 def choice_in_form() -> KeyChoice:

@@ -104,7 +104,10 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
     who = person.rights, person.actor
     actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
     services().wake()
-    return back_to(endpoint_id, "It is on. What has waited goes out now." if on else "It is off.")
+    return back_to(
+        endpoint_id,
+        "The webhook is on. Pending events are being sent." if on else "The webhook is off.",
+    )
 
 
 @blueprint.get(f"{ONE}/rotation")
@@ -147,7 +150,7 @@ def test(endpoint_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return back_to(endpoint_id, refusal.sentence, tone="bad")
     services().wake()
-    return back_to(endpoint_id, "A test event is on its way.")
+    return back_to(endpoint_id, "The test event is being sent.")
 
 
 @blueprint.post(f"{ONE}/deliveries/<int:delivery_id>/resends")
@@ -160,7 +163,7 @@ def resend(endpoint_id: int, delivery_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return back_to(endpoint_id, refusal.sentence, tone="bad")
     services().wake()
-    return back_to(endpoint_id, "It is sent again.")
+    return back_to(endpoint_id, "The event is being sent again.")
 
 
 def choice_in_form() -> EndpointChoice:

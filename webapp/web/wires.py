@@ -103,7 +103,7 @@ def create() -> ResponseReturnValue:
     except Refusal as refusal:
         return refuse_request(person, key, refusal)
     services().wake()
-    return to_details(wire.id, f"{wire.reference} is ready. Write it in the payment details.")
+    return to_details(wire.id, f"{wire.reference} is ready. Use it as the payment reference.")
 
 
 @blueprint.get(WIRE)
@@ -139,7 +139,7 @@ def upload(wire_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return refuse_proof(person, wire_id, refusal)
     services().wake()
-    return to_details(wire_id, "Thank you. We look for your transfer at our bank.")
+    return to_details(wire_id, "Thanks. We’ll match your transfer when it arrives.")
 
 
 @blueprint.get(f"{WIRE}/proofs/<int:proof_id>")

@@ -13,7 +13,7 @@ from webapp.domain.users.rate_limits import Count, Limit, Try
 from webapp.extensions import db
 
 THREE = Limit("three", 3, timedelta(hours=1))
-ACTION = "tried too often"
+ACTION = "Too many attempts"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_refusal_says_when_to_try_again(world, attempt):
         attempt()
     world.clock.advance(minutes=30, seconds=1)
     refusal = refused(attempt)
-    assert refusal.sentence == "You have tried too often. Try again in 30 minutes."
+    assert refusal.sentence == "Too many attempts. Try again in 30 minutes."
     assert refusal.seconds == 30 * 60 - 1
     world.clock.advance(minutes=29)
     assert refused(attempt).sentence.endswith("Try again in a minute.")

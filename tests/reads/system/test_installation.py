@@ -187,5 +187,5 @@ def test_a_refusal_makes_it_unready_and_a_warning_does_not_f8_f10(
     assert "ballast_ready 0.0" in client.get("/metrics").text
     assert "ballast_unsent_mails" in client.get("/metrics").text
     page = sign_in(operator).get("/operator").text
-    assert "Mend now" in page
+    assert "Fix now" in page
     assert "SECRET_KEY is shorter than 32 characters" in page

@@ -104,7 +104,7 @@ def test_days_in_the_wrong_order(client, changed):
     """And the page says so, where the list would be."""
     answer = client.get(f"{PAGE}?from=2026-11-23&to=2026-11-22")
     assert titles(answer) == []
-    assert "The first day lies after the last one" in words(answer)
+    assert "The start date is after the end date" in words(answer)
 
 
 def test_the_address_keeps_what_is_chosen(client, changed):

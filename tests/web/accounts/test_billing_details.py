@@ -1,4 +1,4 @@
-"""Whom receipts are made out to: a small form (L6)."""
+"""Billed to: a small form (L6)."""
 
 from tests.web.conftest import errors, words
 

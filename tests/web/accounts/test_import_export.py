@@ -1,4 +1,4 @@
-"""Import and Export: usage from a file, safe to repeat; and all that is kept, as one zip."""
+"""Import and export: usage from a file, safe to repeat; and all that is kept, as one zip."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ def test_a_file_is_posted(client, send, world):
     """L12"""
     answer = send(GOOD, follow_redirects=True)
     assert "2 posted, 0 already there, 0 bad" in words(answer)
-    assert "Every line was good." in words(answer)
+    assert "No errors." in words(answer)
     assert world.balance == "98.4785"
     assert "usage.csv" in words(client.get(HERE))
     log = words(client.get("/settings/audit-log"))
@@ -165,7 +165,7 @@ def test_an_import_that_was_cut_off_is_told_and_can_be_sent_again(client, send, 
     assert "Running" in words(client.get(HERE))
     world.clock.advance(minutes=1)
     told = words(client.get(f"{HERE}/imports/{import_id}"))
-    assert "It was cut off at" in told
+    assert "The import stopped at" in told
     assert "0 posted, 2 already there" in words(send(GOOD, follow_redirects=True))
 
 

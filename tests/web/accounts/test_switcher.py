@@ -111,7 +111,7 @@ def test_a_form_from_before_does_nothing_in_the_other_account(app, client, world
         "notification_threshold": "75.00",
     }
     answer = client.post("/billing/low-balance-settings", data=form)
-    assert (answer.status_code, "Nothing was done" in answer.text) == (400, True)
+    assert (answer.status_code, "Nothing was changed" in answer.text) == (400, True)
     answer = client.post("/billing/low-balance-settings", data=form, headers=HTMX)
     assert answer.status_code == 400
     assert 'id="messages"' in answer.text

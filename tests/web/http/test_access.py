@@ -206,7 +206,7 @@ def test_no_deed_without_the_forms_own_token(app, client, mine, held):
             for token in ({}, {"csrf_token": "x"}, {"csrf_token": ""}):
                 answer = client.post(path, data={**form, **token}, headers=headers)
                 assert answer.status_code == 400, path
-                assert "Nothing was done" in answer.text
+                assert "Nothing was changed" in answer.text
     assert held() == before
     assert client.get("/billing/payment-methods").status_code == 200, "and still signed in"
 

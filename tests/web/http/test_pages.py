@@ -104,7 +104,7 @@ def test_an_error_is_a_page_with_a_way_back(client, app, busy):
     for visitor in (client, nobody):
         answer = visitor.get("/nowhere")
         assert answer.status_code == 404
-        assert "There is nothing here" in words(answer)
+        assert "Page not found" in words(answer)
         assert "Ballast" in answer.text
         for path, verb in [("/healthz", visitor.post), (MAIN, visitor.delete)]:
             assert verb(path).status_code == 405

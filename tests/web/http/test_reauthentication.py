@@ -75,7 +75,7 @@ def test_a_wrong_proof_changes_nothing_and_is_noted(stale, world):
     for wrong in ("", "wrong", "123456"):
         answer = confirm(stale, answer, wrong)
         assert answer.status_code == 401
-        assert "That is not your password" in words(answer)
+        assert "Wrong password" in words(answer)
         assert wrong == "" or wrong not in answer.text
     assert len(world.methods) == 1
     assert [what for what, _ in world.audits].count("proof_refused") == 3

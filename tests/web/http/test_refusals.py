@@ -108,7 +108,7 @@ def test_a_missing_right_names_the_roles_that_have_it_and_the_owner(teammate):
         "Your role does not allow this. Owner, Admin, Commercial and Billing can see and change "
         "billing. Your role is Technical. Ana Ruiz, Owner, can change it." in words(page)
     )
-    assert "Go to API Keys" in words(page)
+    assert "Go to API keys" in words(page)
     assert 'href="/settings/webhooks"' in page.text
     part = technician.get("/billing/funds/new", headers=SCRIPT)
     assert (part.status_code, part.headers["HX-Reswap"]) == (403, "none")
@@ -119,8 +119,8 @@ def test_a_missing_right_names_the_roles_that_have_it_and_the_owner(teammate):
 @pytest.mark.parametrize(
     ("path", "code", "sentence"),
     [
-        ("/billing/attempts/999999/retry", 404, "There is nothing here."),
-        ("/billing/nowhere", 404, "There is nothing here."),
+        ("/billing/attempts/999999/retry", 404, "Page not found."),
+        ("/billing/nowhere", 404, "Page not found."),
     ],
 )
 def test_no_refusal_of_a_script_is_a_page(client, path, code, sentence):
@@ -250,8 +250,8 @@ def test_a_link_is_said_to_be_sent_only_where_it_is(unconfirmed, set_mail_server
         if "cards" not in path:
             assert ('href="/sandbox/outbox">Open the link' in answer.text) != bool(server)
     asked = words(unconfirmed.post("/forgot-password", data={"email": "ana@example.com"}))
-    assert ("a link is on its way" in asked) == bool(server)
-    assert ("We send you a link" in words(unconfirmed.get("/forgot-password"))) == bool(server)
+    assert ("we’ve sent it a link" in asked) == bool(server)
+    assert ("We’ll email you a link" in words(unconfirmed.get("/forgot-password"))) == bool(server)
 
 
 @pytest.mark.parametrize("server", ["", "mail.example"])
@@ -313,7 +313,9 @@ def test_what_acts_on_everyone_or_on_security_asks_first(client, world, headers)
     assert 'href="/settings/users/second-factor"' in client.get("/settings/users").text
     asked = client.get("/settings/users/second-factor", headers=headers)
     assert "Require two-step sign-in for everyone?" in words(asked)
-    assert "1 of 1 people will have to set it up before they go on, you too." in words(asked)
+    assert "1 of 1 people will have to set it up before they can continue, including you." in words(
+        asked
+    )
     account = world.session.get_one(Account, world.account_id)
     assert not account.second_factor_required
     off = client.get("/settings/second-factor/removal", headers=headers)

@@ -75,9 +75,9 @@ def test_guessing_at_the_second_step(app, world, sign_in):
     method = world.card(VISA)
     path = f"/billing/payment-methods/{method.id}/removal"
     for _ in range(rate_limits.CODE.times):
-        assert "not your password" in words(thief.post(path, data={"proof": "guess"}))
+        assert "Wrong password" in words(thief.post(path, data={"proof": "guess"}))
     refused = thief.post(path, data={"proof": PASSWORD})
-    assert "You have tried too often. Try again in 15 minutes." in words(refused)
+    assert "Too many attempts. Try again in 15 minutes." in words(refused)
     assert len(world.methods) == 1
     world.clock.advance(minutes=15)
     assert thief.post(path, data={"proof": PASSWORD}).status_code == 303

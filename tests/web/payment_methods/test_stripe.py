@@ -250,7 +250,7 @@ def test_who_comes_by_an_address_is_asked_on_a_page_of_its_own(client, world, st
     client.post(conclusion, data={"give_up": "0"}, headers=FRAGMENT)
     assert world.balance == "150.00"
     again = client.get(page.request.path, follow_redirects=True)
-    assert "Nothing waits to be confirmed" in again.text
+    assert "There is nothing to confirm" in again.text
 
 
 def test_a_machine_is_told_where_its_customer_is_asked(client, world, stand_in):

@@ -62,10 +62,10 @@ def test_what_cannot_be_read_counts_as_not_sent(client, busy, nonsense):
 
 def test_an_empty_list_says_what_to_do(client, world):
     nothing = client.get(f"{PATH}?state=declined")
-    assert "No payment matches" in words(nothing)
-    assert "Clear the filters" in words(nothing)
+    assert "No payments match" in words(nothing)
+    assert "Clear filters" in words(nothing)
     turned = client.get(f"{PATH}?from=2026-11-22&to=2026-11-20")
-    assert "The first day lies after the last one" in words(turned)
+    assert "The start date is after the end date" in words(turned)
 
 
 def test_the_file_is_what_the_list_shows(client, busy):

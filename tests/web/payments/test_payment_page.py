@@ -166,7 +166,7 @@ def test_from_the_setting_to_what_it_caused_e2(client, busy):
     listed = client.get(address).text
     assert listed.count(f'href="/billing/payments/{payment_id}"') == 2, "both attempts"
     assert 'name="settings" value="1"' in listed
-    assert "No payment matches" in words(client.get("/billing/payments?settings=2"))
+    assert "No payments match" in words(client.get("/billing/payments?settings=2"))
 
 
 def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate):

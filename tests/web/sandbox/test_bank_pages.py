@@ -239,7 +239,7 @@ def test_a_payer_agrees_and_is_led_back(anyone, paypal):
     """M1"""
     asked = paypal.link(1, BACK)
     page = anyone.get(asked.address)
-    assert re.search(r'<label for="email">E-mail</label>', page.text)
+    assert re.search(r'<label for="email">Email</label>', page.text)
     assert "password" not in re.findall(r'name="(\w+)"', page.text)
     assert page.headers["X-Frame-Options"] == "DENY"
 
@@ -281,7 +281,7 @@ def test_a_bad_address_stays_beside_its_error(anyone, paypal, email):
     answer = anyone.post(asked.address, data=AGREE | {"email": email})
 
     assert answer.status_code == 422
-    assert "Enter an e-mail address such as ana@example.com" in words(answer)
+    assert "Enter an email address such as ana@example.com" in words(answer)
     assert "<b>" not in answer.text
     assert paypal.saving(1, asked.reference) == asked
 

@@ -190,7 +190,7 @@ def test_a_bad_amount_stays_beside_its_error(client, world, amount, sentence):
 
 def test_the_clock_moves_ahead_and_the_page_says_how_far(client, world):
     """F1: 48 hours pass in a click."""
-    assert "In step with the wall clock" in region(client.get("/sandbox"), "Clock")
+    assert "Same as the wall clock" in region(client.get("/sandbox"), "Clock")
 
     answer = client.post("/sandbox/clock", data={"hours": "48"})
 
@@ -324,8 +324,8 @@ def test_every_status_is_told_in_words(client, world):
 
     shown = region(client.get("/sandbox"), "Charges")
 
-    assert "Given up Customer present · The bank’s question was left open" in shown
-    assert "Not paid Customer present · The bank wants the customer" in shown
+    assert "Cancelled Customer present · Authentication not completed" in shown
+    assert "Not paid Customer present · Authentication required" in shown
 
 
 # PayPal agreements
@@ -605,7 +605,7 @@ def test_a_refund_on_the_page_reaches_the_ledger_l7(client, world):
     form = {"charge": key, "kind": "refund", "amount": "40.00"}
     page = client.post("/sandbox/taken-back", data=form, follow_redirects=True)
 
-    assert "The money went back." in page.text
+    assert "The charge was taken back." in page.text
     assert "Refund of $40.00, Visa •••• 4242" in page.text
     assert world.balance == "160.00"
 
@@ -627,7 +627,7 @@ def test_more_than_is_left_does_not_go_back(client, world):
     form = {"charge": key, "kind": "refund", "amount": "100.01"}
     page = client.post("/sandbox/taken-back", data=form, follow_redirects=True)
 
-    assert "That is not left of this charge." in page.text
+    assert "That exceeds what is left of this charge." in page.text
     assert world.balance == "200.00"
 
 
@@ -675,7 +675,9 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
         answers = list(pool.map(lambda it: it.post("/sandbox/taken-back", data=form), people))
     assert {answer.status_code for answer in answers} == {303}
     assert len(world.books.afterwards.all()) == 1
-    refused = [person for person in people if "not left" in words(person.get("/sandbox"))]
+    refused = [
+        person for person in people if "exceeds what is left" in words(person.get("/sandbox"))
+    ]
     assert len(refused) == len(people) - 1
 
 
@@ -689,10 +691,10 @@ def test_the_card_form_is_throttled_f14(app, world):
         assert anyone.post("/sandbox/cards", data=CARD, headers=JSON).status_code == 201
     refused = anyone.post("/sandbox/cards", data=CARD, headers=JSON)
     assert refused.status_code == 429
-    assert "too often" in refused.json["errors"]["form"]
+    assert "Too many cards sent" in refused.json["errors"]["form"]
     assert refused.headers["Retry-After"]
     page = anyone.post("/sandbox/cards", data=CARD)
     assert page.status_code == 429
-    assert "too often" in words(page)
+    assert "Too many cards sent" in words(page)
     world.clock.advance(hours=1)
     assert anyone.post("/sandbox/cards", data=CARD, headers=JSON).status_code == 201

@@ -300,8 +300,8 @@ def test_what_is_about_people_asks_for_a_proof(client, world, mate):
 def test_everybody_can_be_asked_for_a_second_factor(client, mate, world):
     """P2: who has none sets it up first; the one who asks too."""
     browser, _ = mate
-    assert "Up to each" in words(client.get(HERE))
-    assert "2 of 2 would set it up" in words(client.get(HERE))
+    assert "Optional" in words(client.get(HERE))
+    assert "2 of 2 people will have to set it up" in words(client.get(HERE))
     assert client.post(f"{HERE}/second-factor", data={"on": "1"}).status_code == 303
     for who in (client, browser):
         assert who.get(MAIN).location == "/settings/second-factor/new"

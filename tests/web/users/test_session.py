@@ -64,7 +64,7 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(visitor, wor
         answers[re.sub(r'value="[^"]*"', "", answer.text).strip()] = True
         assert visitor.get(MAIN).status_code == 303
     assert len(answers) == 1
-    assert "do not belong together" in next(iter(answers))
+    assert "Wrong email or password" in next(iter(answers))
     refused = ("sign_in_refused", world.created.user_id)
     assert audits(world) == [refused, refused, ("sign_in_refused", None)]
 
@@ -121,7 +121,7 @@ def test_who_is_in_no_account_is_told_so(visitor, world, email):
     world.session.commit()
     answer = sign_in(visitor, email)
     assert answer.status_code == 422
-    assert "no account here any more" in words(answer)
+    assert "no longer a member of any account" in words(answer)
     assert visitor.get(MAIN).status_code == 303
 
 

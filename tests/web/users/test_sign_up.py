@@ -132,7 +132,7 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
 def test_opening_the_link_asks_before_it_confirms(app, newcomer, world):
     """F2: a program that looks into emails opens links; whoever confirms has signed in."""
     link = link_in(world, "bo@example.com", "confirm_email")
-    assert "Is bo@example.com yours?" in words(newcomer.get(link))
+    assert "Confirm that bo@example.com is your email address." in words(newcomer.get(link))
     anywhere = app.test_client()
     for ask in (anywhere.get, anywhere.post):
         asked = ask(link)
@@ -194,7 +194,7 @@ def test_changing_the_address(client, world, owner):
     answer = client.post("/settings/profile/email", data={"email": "Ana@New.example"})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     profile = words(client.get("/settings/profile"))
-    assert "The change to ana@new.example waits for its link." in profile
+    assert "The change to ana@new.example is pending." in profile
     assert enter(world.app.test_client(), before).status_code == 303
     link = link_in(world, "ana@new.example", "confirm_email")
     assert client.post(link).status_code == 303

@@ -12,7 +12,7 @@ from webapp.domain.users.rate_limits import Count
 
 
 def hit(session: Session, what: str, counts: Sequence[Count], now: datetime) -> None:
-    """Note one more try, or raise `TooOften` and note nothing. `what` completes "You have…"."""
+    """Note one more try, or raise `TooOften` and note nothing. `what` begins the sentence."""
     begin_writing(session)
     rate_limits.lock(session, counts)
     wait = rate_limits.resets_in(session, counts, now)

@@ -81,4 +81,4 @@ def _note_guess(address: str) -> None:
     """Keys cannot be guessed; whoever tries is slowed down, and told so. Raises `TooOften`."""
     if services().settings.rate_limits:
         counts = [Count(rate_limits.KEY_FROM, rate_limits.line_of(address))]
-        hit(db.session(), "sent too many unknown API keys", counts, services().clock.now())
+        hit(db.session(), "Too many unknown API keys", counts, services().clock.now())

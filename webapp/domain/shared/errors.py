@@ -63,4 +63,4 @@ class TooOften(Refusal):
         self.seconds = ceil(wait.total_seconds())
         minutes = ceil(self.seconds / 60)
         again = "in a minute" if minutes < 2 else f"in {minutes} minutes"
-        super().__init__(f"You have {what}. Try again {again}.")
+        super().__init__(f"{what}. Try again {again}.")

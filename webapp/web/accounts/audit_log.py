@@ -1,4 +1,4 @@
-"""Audit Log: who changed what, when and from where (P2)."""
+"""Audit log: who changed what, when and from where (P2)."""
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue

@@ -36,7 +36,7 @@ def save() -> ResponseReturnValue:
         set_billing_details(db.session(), person.account_id, **typed, actor=person.actor, now=now)
     except Refusal as refusal:
         return page(person, typed, fields_of(refusal)), status_of(refusal)
-    return go_to("payments.index", Message("Receipts are made out so from now on."))
+    return go_to("payments.index", Message("Saved. New receipts will use these details."))
 
 
 def page(person: Person, details: dict[str, str], errors: dict[str, str]) -> str:

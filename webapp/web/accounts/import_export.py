@@ -1,4 +1,4 @@
-"""Import and Export: usage from a file, and all that is kept of the account as one."""
+"""Import and export: usage from a file, and all that is kept of the account as one."""
 
 from secrets import token_hex
 from typing import BinaryIO, cast

@@ -22,13 +22,16 @@ from webapp.web.http.menu import first_entry
 from webapp.web.http.responses import Question, ask_first, show, wants_fragment
 
 WORDS = {
-    400: ("That request made no sense", "Go back, reload the page and try again."),
+    400: ("We couldn’t process that request", "Go back, reload the page and try again."),
     403: ("You don’t have access", "Your role does not allow this."),
-    404: ("There is nothing here", "It may have been removed, or the address is mistyped."),
-    405: ("That cannot be done here", "Go back to the page you came from."),
-    413: ("That is too large", "Send less at once."),
-    429: ("That was too often", "Wait a moment and try again."),
-    500: ("Something went wrong on our side", "Nothing was half done. Try again in a moment."),
+    404: ("Page not found", "It may have been removed, or the address is mistyped."),
+    405: ("That isn’t possible here", "Go back to the page you came from."),
+    413: ("That is too large", "Send a smaller file or form."),
+    429: ("Too many attempts", "Wait a moment and try again."),
+    500: (
+        "Something went wrong on our side",
+        "No change was left half done. Try again in a moment.",
+    ),
 }
 
 SIGNED_OUT = frozenset(
@@ -59,14 +62,14 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
         return page(403, WORDS[403][0], refusal.sentence)
     if isinstance(refusal, TooOften):
         return page(429, WORDS[429][0], refusal.sentence)
-    return page(422, "That was not done", refusal.sentence)
+    return page(422, "We couldn’t do that", refusal.sentence)
 
 
 def out_of_date(error: CSRFError) -> ResponseReturnValue:
     """The session has ended, or a new one has begun in another window."""
     if not current_user.is_authenticated and request.blueprint not in SIGNED_OUT:
         return ask_to_sign_in()
-    title, text = "This page is out of date", "Reload it and send it again. Nothing was done."
+    title, text = "This page is out of date", "Reload it and try again. Nothing was changed."
     answer = current_app.make_response(page(400, title, text))
     if wants_fragment():
         answer.headers["X-Session"] = "ended"
@@ -119,7 +122,7 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
     """In the dialog that was to open; what a form has sent stays in it instead."""
     question = Question(
         title="Confirm your email first",
-        text=f"{link_is_where(refusal.person)} This can be done once you have opened it.",
+        text=f"{link_is_where(refusal.person)} You can do this once you have opened it.",
         button="Send it again" if services().settings.mail_server else "Create a new link",
         action=url_for("sign_up.send_again"),
         there=url_for("session.home"),

@@ -50,10 +50,10 @@ MENU = (
         (
             Entry("users", "users.index", "users", "Users", Right.USERS),
             Entry("notifications", "notifications.index", "bell", "Notifications", Right.BILLING),
-            Entry("api_keys", "api_keys.index", "key", "API Keys", Right.TECHNICAL),
+            Entry("api_keys", "api_keys.index", "key", "API keys", Right.TECHNICAL),
             Entry("webhooks", "webhook_endpoints.index", "webhook", "Webhooks", Right.TECHNICAL),
-            Entry("data", "data.index", "upload", "Import and Export", Right.TECHNICAL),
-            Entry("audit_log", "audit_log.index", "history", "Audit Log", Right.AUDIT),
+            Entry("data", "data.index", "upload", "Import and export", Right.TECHNICAL),
+            Entry("audit_log", "audit_log.index", "history", "Audit log", Right.AUDIT),
         ),
     ),
 )
@@ -67,8 +67,14 @@ OPERATORS = (
             Entry(
                 "operator_wires", "operator.wires.index", "building-bank", "Wire transfers", None
             ),
-            Entry("operator_attempts", "operator.attempts.index", "help-circle", "Outcomes", None),
-            Entry("operator_mails", "operator.mails.index", "mail", "Mails", None),
+            Entry(
+                "operator_attempts",
+                "operator.attempts.index",
+                "help-circle",
+                "Unresolved charges",
+                None,
+            ),
+            Entry("operator_mails", "operator.mails.index", "mail", "Emails", None),
         ),
     ),
 )

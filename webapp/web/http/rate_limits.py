@@ -26,7 +26,7 @@ def say_when(response: Response) -> Response:
 
 def sign_in(email: str) -> None:
     """Raises `TooOften`; so do all below."""
-    once("tried to sign in too often", sign_in_counts(email))
+    once("Too many sign-in attempts", sign_in_counts(email))
 
 
 def signed_in(email: str) -> None:
@@ -45,7 +45,7 @@ def sign_in_counts(email: str) -> list[Count]:
 
 
 def code(user_id: int) -> None:
-    once("tried too often", [Count(rate_limits.CODE, str(user_id))])
+    once("Too many attempts", [Count(rate_limits.CODE, str(user_id))])
 
 
 def code_was_right(user_id: int) -> None:
@@ -55,39 +55,39 @@ def code_was_right(user_id: int) -> None:
 
 def reset(email: str) -> None:
     counts = [Count(rate_limits.RESET, email.strip().lower()), from_here(rate_limits.RESET_FROM)]
-    once("asked for a new password too often", counts)
+    once("Too many password reset requests", counts)
 
 
 def sign_up() -> None:
-    once("signed up too often", [from_here(rate_limits.SIGN_UP_FROM)])
+    once("Too many sign-ups", [from_here(rate_limits.SIGN_UP_FROM)])
 
 
 def confirmation(person: Person) -> None:
     counts = [Count(rate_limits.CONFIRMATION, str(person.id))]
-    once("changed your address too often", counts)
+    once("Too many address changes", counts)
 
 
 def invitation(person: Person) -> None:
     counts = [of_account(rate_limits.INVITATION, person), from_here(rate_limits.INVITATION_FROM)]
-    once("invited too many people at once", counts)
+    once("Too many invitations sent", counts)
 
 
 def card(person: Person) -> None:
     counts = [of_account(rate_limits.CARD, person), from_here(rate_limits.CARD_FROM)]
-    once("added cards too often", counts)
+    once("Too many cards added", counts)
 
 
 def capture() -> None:
     """The pretend processor's card form, which knows no person."""
-    once("sent cards too often", [from_here(rate_limits.CAPTURE_FROM)])
+    once("Too many cards sent", [from_here(rate_limits.CAPTURE_FROM)])
 
 
 def retry(person: Person) -> None:
-    once("retried payments too often", [of_account(rate_limits.RETRY, person)])
+    once("Too many payments retried", [of_account(rate_limits.RETRY, person)])
 
 
 def new_key(person: Person) -> None:
-    once("made API keys too often", [of_account(rate_limits.KEY, person)])
+    once("Too many API keys created", [of_account(rate_limits.KEY, person)])
 
 
 def of_account(limit: Limit, person: Person) -> Count:

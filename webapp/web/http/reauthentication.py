@@ -63,8 +63,6 @@ def require_reauthentication(
             return
         raise ReauthenticationNeeded(person, "That passkey could not be verified", action, fields)
     if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
-        wrong = (
-            "That code is not right" if person.has_second_factor else "That is not your password"
-        )
+        wrong = "Wrong code" if person.has_second_factor else "Wrong password"
         raise ReauthenticationNeeded(person, wrong, action, fields)
     rate_limits.code_was_right(person.id)

@@ -34,7 +34,7 @@ blueprint = Blueprint("accounts", __name__)
 
 ACCOUNT = "/accounts/<int:account_id>"
 
-CONFIRM_REFILL = "Nothing is posted yet. Decide below about the refill that this starts."
+CONFIRM_REFILL = "Nothing is posted yet. Choose below whether to start the refill."
 
 
 @blueprint.get("")

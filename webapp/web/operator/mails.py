@@ -71,7 +71,7 @@ def resend(notice_id: int) -> ResponseReturnValue:
         db.session.rollback()
         return mail_page(person, notice_id, refusal), status_of(refusal)
     services().wake()
-    say(Message("The mail is tried again."))
+    say(Message("The email is being sent again."))
     return redirect(url_for("operator.mails.one", notice_id=notice_id), 303)
 
 

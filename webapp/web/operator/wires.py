@@ -80,7 +80,7 @@ def complete(wire_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return wire_refused(person, wire_id, "complete", refusal)
     services().wake()
-    say(Message("The money is credited." if credited else "It was credited before, once."))
+    say(Message("The transfer is credited." if credited else "The transfer was already credited."))
     return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
 
 
@@ -93,7 +93,7 @@ def reject(wire_id: int) -> ResponseReturnValue:
     except Refusal as refusal:
         return wire_refused(person, wire_id, "reject", refusal)
     services().wake()
-    say(Message("The transfer is rejected; the customer is told why."))
+    say(Message("The transfer is rejected and the customer is notified."))
     return redirect(url_for("operator.wires.one", wire_id=wire_id), 303)
 
 

@@ -29,7 +29,7 @@ from webapp.web.payment_methods.responses import changed, pressed, said, status_
 
 blueprint = Blueprint("challenges", __name__)
 
-NOTHING_ASKED = Message("Nothing waits to be confirmed with your bank.", "bad")
+NOTHING_ASKED = Message("There is nothing to confirm with your bank.", "bad")
 STILL_OPEN = Message("The confirmation is still open.", "bad")
 
 

@@ -60,7 +60,7 @@ def agreement(challenge_id: str) -> ResponseReturnValue:
         elif is_address(email):
             asked = books.desk.agree(challenge_id, email, now) or abort(404)
         else:
-            error = "Enter an e-mail address such as ana@example.com"
+            error = "Enter an email address such as ana@example.com"
     if asked.can_be_answered(services().clock.now()):
         page = render_template("sandbox/paypal.html", email=email, error=error)
         return page, 422 if error else 200

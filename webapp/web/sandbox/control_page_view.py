@@ -27,12 +27,12 @@ MAILS_SHOWN = 5
 
 KINDS = {
     AnswerKind.DECLINE: "Decline",
-    AnswerKind.AUTHENTICATION_REQUIRED: "Ask for the customer",
+    AnswerKind.AUTHENTICATION_REQUIRED: "Require authentication",
     AnswerKind.SLOW: "Answer slowly",
-    AnswerKind.TIMEOUT_AFTER_CHARGE: "Charge, then lose the answer",
-    AnswerKind.TIMEOUT_BEFORE_CHARGE: "Lose the request",
+    AnswerKind.TIMEOUT_AFTER_CHARGE: "Charge, then time out",
+    AnswerKind.TIMEOUT_BEFORE_CHARGE: "Time out before charging",
     AnswerKind.SERVER_ERROR: "Fail with a server error",
-    AnswerKind.REFUSE_TO_LOOK: "Refuse to look",
+    AnswerKind.REFUSE_TO_LOOK: "Reject the request",
 }
 
 # One reason for each way the product can react; many codes share a sentence for the customer.
@@ -57,7 +57,7 @@ STATUSES = {
     Status.PAID: "Paid",
     Status.DECLINED: "Declined",
     Status.NEEDS_CUSTOMER: "Not paid",
-    Status.CANCELLED: "Given up",
+    Status.CANCELLED: "Cancelled",
 }
 TONES = {
     Status.PAID: "ok",
@@ -72,7 +72,7 @@ OTHER_ENDS = (("won", "Failed"),)
 STATES = {
     TakenBackState.TAKEN: "",
     TakenBackState.LOST: "Lost",
-    TakenBackState.RETURNED: "Given back",
+    TakenBackState.RETURNED: "Returned",
 }
 
 
@@ -145,7 +145,7 @@ def read_screen(
         symbol=money.symbol(account.currency, account.locale),
         kinds=[(str(kind), words) for kind, words in KINDS.items()],
         reasons=[(code, _reason(code)) for code in DECLINES],
-        methods=[("", "The next method, whichever it is"), *methods],
+        methods=[("", "Any method"), *methods],
         queue=[_queued(answer) for answer in books.next_answers()],
         mails=outbox.last(session, reader, mailer, MAILS_SHOWN),
         charges=[_charge(c, account, now) for c in charges],
@@ -214,7 +214,7 @@ def _zone(now: datetime, time_zone: str) -> str:
 
 def _reason(code: str) -> str:
     bars = declines.class_of(code) is DeclineClass.HARD
-    return f"{DECLINES[code]} (never to be repeated)" if bars else DECLINES[code]
+    return f"{DECLINES[code]} (no retries)" if bars else DECLINES[code]
 
 
 def _queued(answer: NextAnswer) -> str:
@@ -265,8 +265,8 @@ def _charge(charge: Charge, account: Account, now: datetime) -> ChargeRow:
     why = {
         Status.PAID: "",
         Status.DECLINED: declines.reason(charge.decline_code).sentence,
-        Status.NEEDS_CUSTOMER: "The bank wants the customer",
-        Status.CANCELLED: "The bank’s question was left open",
+        Status.NEEDS_CUSTOMER: "Authentication required",
+        Status.CANCELLED: "Authentication not completed",
     }[charge.status]
     return ChargeRow(
         at=datetimes.since(charge.at, account.time_zone, now),

@@ -24,7 +24,7 @@ from webapp.web.http.responses import go_to
 
 ENDS = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
 
-UNTOLD = "It is booked there, but the product did not take the news; it is told again next time."
+UNTOLD = "Recorded at the processor, but the webhook failed; it will be sent again next time."
 
 
 def take_back() -> ResponseReturnValue:
@@ -47,11 +47,11 @@ def take_back() -> ResponseReturnValue:
             books.afterwards.reverse(key, now)
     except ValueError:  # another request has taken it back meanwhile
         return _not_left()
-    return _told("The money went back.")
+    return _told("The charge was taken back.")
 
 
 def _not_left() -> ResponseReturnValue:
-    return go_to("sandbox.index", Message("That is not left of this charge.", "bad"))
+    return go_to("sandbox.index", Message("That exceeds what is left of this charge.", "bad"))
 
 
 def close(reference: str) -> ResponseReturnValue:
@@ -76,7 +76,7 @@ def change_method() -> ResponseReturnValue:
         books.afterwards.renew(reference, now)
         return _told("The bank has renewed the card.")
     books.afterwards.take_away(reference, now)
-    return _told("It is removed at the processor.")
+    return _told("The method is removed at the processor.")
 
 
 def deliver() -> bool:

@@ -70,7 +70,7 @@ def change() -> ResponseReturnValue:
         return profile.page(person, screen), status_of(refusal)
     services().wake()
     where = link_is_where(person, email.strip())
-    return go_to("profile.index", Message(f"{where} Until you open it, nothing changes."))
+    return go_to("profile.index", Message(f"{where} Your address changes when you open it."))
 
 
 def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:

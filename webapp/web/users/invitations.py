@@ -46,7 +46,7 @@ def accept(token: str) -> ResponseReturnValue:
     now, address = services().clock.now(), request.remote_addr or ""
     actions.accept_as(db.session(), invitation.id, times, person.id, address, now)
     session[ACCOUNT] = account_id
-    say(Message("You are in."))
+    say(Message("You joined the account."))
     return redirect(url_for("session.home"), 303)
 
 

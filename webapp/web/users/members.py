@@ -128,7 +128,7 @@ def requirement() -> ResponseReturnValue:
     person = permit(Right.USERS)
     screen = read_users(db.session(), person.account_id, person.id, services().clock.now())
     without, everyone = screen.without_second_factor, len(screen.people)
-    you = ", you too" if not person.has_second_factor else ""
+    you = ", including you" if not person.has_second_factor else ""
     here, there = url_for("users.require"), url_for("users.index")
     if screen.second_factor_required:
         question = Question(
@@ -142,9 +142,10 @@ def requirement() -> ResponseReturnValue:
     else:
         question = Question(
             title="Require two-step sign-in for everyone?",
-            text=f"{without} of {everyone} people will have to set it up before they go on{you}."
+            text=f"{without} of {everyone} people will have to set it up before they can "
+            f"continue{you}."
             if without
-            else "Everyone has set it up already, and can no longer turn it off.",
+            else "Everyone has already set it up, and will not be able to turn it off.",
             button="Require for everyone",
             action=here,
             there=there,
@@ -159,7 +160,11 @@ def require() -> ResponseReturnValue:
     person = permit(Right.USERS, proved=True)
     on, now = forms.wished(), services().clock.now()
     require_second_factor(db.session(), person.account_id, on, person.actor, now)
-    words = "Everybody is asked for two-step sign-in." if on else "Two-step sign-in is up to each."
+    words = (
+        "Two-step sign-in is now required for everyone."
+        if on
+        else "Two-step sign-in is now optional."
+    )
     return go_to("users.index", Message(words))
 
 

@@ -64,8 +64,8 @@ def removal() -> ResponseReturnValue:
     """Asked first: it makes the account easier to enter (P5)."""
     question = Question(
         title="Turn off two-step sign-in?",
-        text="Signing in then asks for your password alone. Your recovery codes stop working."
-        " We email you that it is off.",
+        text="Signing in will ask only for your password. Your recovery codes stop working."
+        " We’ll email you a notice.",
         button="Turn off",
         action=url_for("second_factor.remove"),
         there=url_for("profile.index"),

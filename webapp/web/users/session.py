@@ -29,9 +29,9 @@ from webapp.web.http.responses import go_to, said, say
 
 blueprint = Blueprint("session", __name__)
 
-WRONG = "That e-mail address and password do not belong together."
-NOWHERE = "You belong to no account here any more. Ask the owner of one to invite you."
-WRONG_CODE = "That code is not right, or it has been used"
+WRONG = "Wrong email or password."
+NOWHERE = "You are no longer a member of any account. Ask an account’s owner to invite you."
+WRONG_CODE = "That code is wrong or has already been used"
 
 HALF = "half"
 """In the session: who has given their password and is asked for their code."""
