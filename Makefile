@@ -1,31 +1,31 @@
-# Needs only make and Python 3.11 or newer; all else goes into .venv/.
+# Requires make and Python 3.11 or newer. Everything else is installed into .venv/.
 
 PYTHON ?=
 
-# Tests at once: one more than cores, since many of them wait for a page or a process.
+# Parallel tests: one more than cores, since many tests wait for a page or a process.
 WORKERS ?= 3
 
-# Of a chaos run, or a walk beside the model; the seed of an earlier one repeats its choices.
-# A chaos run on postgres-ha or postgres-pgbouncer kills the primary of two PostgreSQL servers; the
-# latter reaches them by PgBouncer in transaction mode.
+# Parameters of chaos and model. SEED repeats the choices of an earlier run. With DATABASE
+# postgres-ha or postgres-pgbouncer, chaos kills the primary of two PostgreSQL servers; the latter
+# connects through PgBouncer in transaction mode.
 KILLS ?= $(if $(findstring -,$(DATABASE)),20,500)
 STEPS ?= 5000
 SEED ?=
 DATABASE ?= sqlite
 PROCESSOR ?= sandbox
 
-# Where the tests' wall clock is moved to: a span (+400d) or an instant in UTC (2028-02-29T23:59).
-# The browser keeps the host's clock, so its tests are left out.
+# Moves the tests' clock by an offset (+400d) or to a time in UTC (2028-02-29T23:59). Browser tests
+# are skipped, because the browser uses the host's clock.
 CLOCK ?=
 MOVED = CLOCK="$(CLOCK)" PYTHONPATH="$(CURDIR)/tests/moved_clock"
 
-# What the fuzz of an attack sends.
+# Number of inputs for the fuzz tests of `attack`.
 INPUTS ?= 10000
 
-# Demo data beside a sandbox processor, unless the environment or .env says otherwise.
+# Demo data with a sandbox processor, unless DEMO is set in the environment or .env.
 run: export DEMO ?= $(shell sed -n 's/^DEMO=//p' .env 2>/dev/null | grep . || echo auto)
 
-# Operator's commands must not start a second scheduler.
+# RUN_JOBS=0: commands must not start a second scheduler.
 FLASK = RUN_JOBS=0 .venv/bin/flask --app wsgi
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
@@ -36,29 +36,29 @@ run: .venv/.runtime
 	@if [ "$$DEMO" != 0 ]; then $(FLASK) demo seed --if-enabled; fi
 	@exec .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app
 
-# POSTGRES=all runs every test on PostgreSQL too, not only those where it differs.
-# pytest comes last, so that its summary is the last line. A missing browser or
-# PostgreSQL stops nothing here: the summary says what failed or was not tried.
+# POSTGRES=all runs every test on PostgreSQL too, not only those where it matters.
+# pytest runs last, so that its summary is the last output. A missing browser or
+# PostgreSQL does not stop the run: the summary lists failed and skipped tests.
 test: lint
 	@tests/postgres/install.sh || true
 	CHROMIUM="$$(tests/browser/install.sh)" $(if $(CLOCK),$(MOVED)) \
 	    .venv/bin/pytest -n $(WORKERS) --dist worksteal $(if $(CLOCK),-m "not browser") $(ARGS)
 
-# Its short form is among the tests. It ends with a table of what was tried. pip-audit
-# says of each package where no advisories can be had.
+# `make test` includes a shorter run. This one ends with a table of the attacks tried.
+# pip-audit reports packages whose advisories cannot be fetched.
 attack: .venv/.dev
 	@ATTACK=$(INPUTS) .venv/bin/pytest -q tests/attack
 	@.venv/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip --progress-spinner off
 
-# Kills the real processes under traffic, and compares the books. It ends by itself.
+# Kills the real processes under traffic and compares the ledgers. Ends by itself.
 chaos: .venv/.dev
 	.venv/bin/python -m tests.chaos --kills $(KILLS) --database $(DATABASE) --processor $(PROCESSOR) $(if $(SEED),--seed $(SEED))
 
-# Random walks through the product and, beside it, a simple model of its rules.
+# Runs random actions on the product and on a simple model of its rules, and compares them.
 model: .venv/.dev
 	POSTGRES=all STEPS=$(STEPS) SEED=$(SEED) .venv/bin/pytest -q tests/model -k $(DATABASE)
 
-# ARGS names figures: make bench ARGS="page toggle".
+# ARGS selects benchmarks: make bench ARGS="page toggle".
 bench bench-short: .venv/.dev
 	@CHROMIUM="$$(tests/browser/install.sh)" \
 	    .venv/bin/python -m benchmarks $(if $(filter bench-short,$@),--short) $(ARGS)
@@ -73,7 +73,7 @@ format: .venv/.dev
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-# Takes what mails say anew into the catalogs, and what they say no more out; then translate
+# Updates the catalogs from the sources: adds new texts and removes unused ones. Then translate
 # each empty msgstr.
 translations: .venv/.dev
 	@all=$$(mktemp) && trap 'rm -f "$$all"' EXIT && \
@@ -92,25 +92,25 @@ clean:
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache site
 
 .venv/.runtime: requirements.txt | .venv/bin/pip
-	@echo "Installing what Ballast needs"
+	@echo "Installing Ballast's dependencies"
 	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt requirements.txt | .venv/bin/pip
-	@echo "Installing what Ballast and its tests need"
+	@echo "Installing Ballast's development dependencies"
 	@$(PIP) -r requirements-dev.txt
 	@touch .venv/.runtime $@
 
-# A name on the PATH proves nothing (version managers leave dead ones there), so
-# each is started. Debian ships Python without ensurepip: then the system's own
-# pip fills the environment, or apt brings the missing part.
+# Each python on the PATH is tried, since version managers leave dead shims there.
+# Debian ships Python without ensurepip: then the system's pip fills the environment,
+# or apt installs the missing package.
 .venv/bin/pip:
 	@for python in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	    python=; \
 	done; \
 	if [ -z "$$python" ]; then \
-	    echo "Ballast needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3" >&2; \
+	    echo "Ballast needs Python 3.11 or newer. Install it, or set its path: make PYTHON=/path/to/python3" >&2; \
 	    exit 1; \
 	fi; \
 	echo "Creating .venv with $$("$$python" --version)"; \
@@ -121,5 +121,5 @@ clean:
 	[ "$$(id -u)" = 0 ] && root= || root="sudo -n"; \
 	$$root apt-get -qq update && $$root apt-get -qq install --no-install-recommends "$$package" && \
 	    "$$python" -m venv --clear .venv && exit; \
-	echo "Ballast could not create .venv: install pip for $$python, or the package $$package" >&2; \
+	echo "Ballast could not create .venv. Install pip for $$python or the package $$package" >&2; \
 	exit 1

@@ -1,4 +1,4 @@
-"""Runs the migrations on the application's own database, or on the one that is handed over."""
+"""Runs the migrations on the application's database, or on an engine passed by the caller."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ engine = handed_over or current_app.extensions["migrate"].db.engine
 
 
 def render_item(kind, item, autogen_context):
-    """In a migration an instant is a plain column: it must not change when our type does."""
+    """Write `UtcDateTime` as a plain column: a migration must not depend on our own types."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
 
 
 def require_ours():
-    """Raises `OtherVersion`: for what a newer Ballast has migrated, and for what is lost."""
+    """Raises `OtherVersion` for a database of a newer Ballast, `LostDatabase` for a lost one."""
     file = Path(engine.url.database or "")
-    # SQLite itself leaves no empty file: one of ours was cut off or replaced.
+    # SQLite never leaves an empty file, so this database was truncated or replaced.
     if engine.dialect.name == "sqlite" and file.is_file() and not file.stat().st_size:
         raise schema_version.LostDatabase(f"'{file}'")
     with engine.connect() as connection:
@@ -50,7 +50,7 @@ def run():
         )
         with context.begin_transaction():
             if connection.dialect.name == "postgresql":
-                # Who starts at the same time waits, and then finds it done.
+                # A process that starts at the same time waits and then finds the migration done.
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("migrations"))))
             before = context.get_context().get_current_revision()
             context.run_migrations()

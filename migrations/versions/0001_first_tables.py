@@ -1,7 +1,7 @@
-"""The first tables, and the triggers that guard the ledger.
+"""Create the first tables and the triggers that protect the ledger.
 
-The ledger is append-only, its rows form a chain, and an account's balance is the chain's end (L2).
-The database itself refuses what would break that, whoever asks.
+The ledger is append-only, its rows form a chain, and the account's balance is the chain's end (L2).
+Triggers refuse every statement that would violate this.
 """
 
 import sqlalchemy as sa
@@ -483,7 +483,7 @@ def guard(name: str, event: str, condition: str, words: str) -> None:
             f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
         )
         return
-    # PostgreSQL allows no subquery in WHEN, so the condition goes into the function.
+    # PostgreSQL allows no subquery in WHEN, so the condition is in the function.
     op.execute(
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF {condition} THEN RAISE EXCEPTION '{words}' USING ERRCODE = 'check_violation'; END IF; "

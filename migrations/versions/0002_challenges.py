@@ -1,4 +1,4 @@
-"""Methods that wait for the bank or PayPal, challenged payments, and what is to be revoked."""
+"""Add pending method setups, challenged payments and pending revocations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ WITH_CHALLENGES = ", 'challenged'"
 
 
 def upgrade() -> None:
-    # Not in batch mode: on SQLite that makes the table anew and loses its triggers.
+    # Not in batch mode: on SQLite that recreates the table and loses its triggers.
     op.add_column(
         "account",
         sa.Column("paypal_allowed", sa.Boolean(), nullable=False, server_default=sa.false()),
@@ -86,7 +86,7 @@ def downgrade() -> None:
 
 
 def index_attempts(challenged: str) -> None:
-    """A challenged attempt is open: it may still take money."""
+    """Rebuild the indexes of open attempts; a challenged attempt may still take money."""
     rebuild("uq_attempt_live_per_payment", "payment_id", LIVE, challenged, unique=True)
     rebuild("uq_attempt_open_per_method", "method_id", OPEN, challenged, unique=True)
     rebuild("ix_attempt_next_check_at", "next_check_at", OPEN, challenged, unique=False)

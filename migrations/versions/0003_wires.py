@@ -1,4 +1,4 @@
-"""Wire transfers: requests and their proofs of payment."""
+"""Add wire transfer requests and their proofs of payment."""
 
 import sqlalchemy as sa
 from alembic import op

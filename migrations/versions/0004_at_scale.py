@@ -1,8 +1,8 @@
-"""What keeps a million accounts as quick as a thousand.
+"""Add indexes so that queries stay fast with a million accounts.
 
-An account carries the highest balance below which somebody must look at it, kept by triggers from
-its low-balance settings, so that the sweep reads an index of the few that are low instead of all.
-Credits have an index of their own: between two of them a balance only falls.
+`account.attention_below` is the highest balance below which an account needs a check. Triggers
+derive it from the low-balance settings, so the sweep reads only an index of low accounts.
+Credits have their own index: between two credits a balance only falls.
 """
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ def upgrade() -> None:
         sqlite_where=sa.text(IS_LOW),
         postgresql_where=sa.text(IS_LOW),
     )
-    # Usage names no attempt: a million empty entries in an index help nobody.
+    # Usage has no attempt, so those rows are left out of the index.
     op.drop_index("uq_ledger_entry_attempt_id", "ledger_entry")
     op.create_index(
         "uq_ledger_entry_attempt_id",

@@ -1,4 +1,4 @@
-"""The audit log only grows: no statement changes or removes a line of it."""
+"""Make the audit log append-only: triggers refuse UPDATE, DELETE and TRUNCATE."""
 
 from alembic import op
 
@@ -24,7 +24,7 @@ def upgrade() -> None:
         f"RAISE EXCEPTION '{WORDS}' USING ERRCODE = 'check_violation'; END $$"
     )
     for done, event in {**EVENTS, "emptied": "TRUNCATE"}.items():
-        # TRUNCATE goes past the triggers of rows.
+        # Row triggers do not fire for TRUNCATE.
         each = "STATEMENT" if event == "TRUNCATE" else "ROW"
         op.execute(
             f"CREATE TRIGGER audit_entry_is_never_{done} BEFORE {event} ON audit_entry "

@@ -1,6 +1,6 @@
-"""Keys have a name, scopes, addresses, an end, and successors.
+"""Give API keys a name, scopes, allowed addresses, an expiry and a successor.
 
-A key that is there already may do what it could do before, and what is new besides.
+Existing keys keep their permissions and get all new scopes.
 """
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ def upgrade() -> None:
             table.add_column(sa.Column(name, sa.DateTime(timezone=True), nullable=True))
         table.add_column(sa.Column("replaces_id", sa.Integer(), nullable=True))
     with op.batch_alter_table("api_key") as table:
-        # The defaults were for the keys that are there already.
+        # The defaults were only for existing keys.
         for name, (kind, _) in NEW.items():
             table.alter_column(name, server_default=None, existing_type=kind)
         table.create_foreign_key(

@@ -1,7 +1,7 @@
-"""The list of payments, filtered and ordered, at the same cost among a million as among a thousand.
+"""Add indexes for the filtered and ordered payment list.
 
-An attempt carries its payment's kind, so that one index can hold all that a filter and its order
-look at. From a payment to its lines on the timeline and its mails leads an index as well.
+Attempts copy their payment's kind, so that one index covers each filter with its order. Timeline
+entries and emails are indexed by payment.
 """
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ PARTIAL = {
 
 
 def upgrade() -> None:
-    # SQLite adds no column that may not be empty unless it has a default; ours always say the kind.
+    # SQLite requires a default to add a NOT NULL column; the application always sets the kind.
     op.add_column(
         "attempt", sa.Column("kind", sa.String(length=20), nullable=False, server_default="")
     )

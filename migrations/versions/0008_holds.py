@@ -1,4 +1,4 @@
-"""Holds of running calls, and on each account how many are open, so that usage need not ask."""
+"""Add holds, and the number of open holds on each account so that usage can skip the query."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,7 +33,7 @@ def upgrade() -> None:
     )
     for name, column in (("ix_hold_open", "account_id"), ("ix_hold_expires_at", "expires_at")):
         op.create_index(name, "hold", [column], sqlite_where=OPEN, postgresql_where=OPEN)
-    # Not in a batch: that would copy the table, and lose its triggers.
+    # Not in batch mode: that would copy the table and lose its triggers.
     op.add_column(
         "account", sa.Column("open_holds", sa.Integer(), nullable=False, server_default="0")
     )

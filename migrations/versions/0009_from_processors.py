@@ -1,4 +1,4 @@
-"""What processors tell: events, money taken back, methods that are gone, and stray evidence."""
+"""Add processor events, reversals, methods removed at the processor and unmatched events."""
 
 import sqlalchemy as sa
 from alembic import op

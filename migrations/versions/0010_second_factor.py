@@ -1,4 +1,4 @@
-"""The second factor, its recovery codes, and sessions that can be ended from elsewhere."""
+"""Add the second factor, recovery codes, and sessions that can be ended remotely."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What an adapter must not forget between two calls of its processor."""
+"""Add state that a processor adapter keeps between calls."""
 
 import sqlalchemy as sa
 from alembic import op

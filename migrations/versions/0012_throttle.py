@@ -1,4 +1,4 @@
-"""How often something was tried, for all processes of an installation together."""
+"""Add rate-limit counters shared by all processes of an installation."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Addresses that are confirmed by a link, and mails that concern a person alone."""
+"""Add email address confirmation, and emails that belong to a user instead of an account."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Receipts, numbered without gaps per account, and whom they are made out to.
+"""Add receipts, numbered without gaps per account, and billing details.
 
-What was paid before gets its number in the order in which it was paid; what such a receipt says is
-read from the payment, because nothing was frozen then.
+Existing payments are numbered in the order in which they were paid. Their receipts are rendered
+from the payment, because no details were stored at the time.
 """
 
 import sqlalchemy as sa

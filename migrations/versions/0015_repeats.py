@@ -1,4 +1,4 @@
-"""Answers to machines, kept for a day: a request that is sent again is answered the same."""
+"""Add stored API responses for idempotency keys, kept for a day."""
 
 import sqlalchemy as sa
 from alembic import op

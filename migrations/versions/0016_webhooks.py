@@ -1,4 +1,4 @@
-"""Webhooks out: endpoints, events and deliveries; and on each account whether anybody listens."""
+"""Add webhook endpoints, events and deliveries, and a flag on accounts that have endpoints."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -85,7 +85,7 @@ def upgrade() -> None:
         sqlite_where=OWED,
         postgresql_where=OWED,
     )
-    # Not in a batch: that would copy the table, and lose its triggers.
+    # Not in batch mode: that would copy the table and lose its triggers.
     for name in ("has_webhooks", "told_low"):
         op.add_column(
             "account", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())

@@ -1,4 +1,4 @@
-"""Invitations into an account."""
+"""Add invitations to an account."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""From low-balance settings to the payments they have caused, and what is rare by its amount.
+"""Index payments by the low-balance settings that caused them, and rare payments by amount.
 
-Ordered by amount, what a filter seldom lets through was looked for among all payments.
+Without the latter, a selective filter ordered by amount scanned all payments.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Files of usage that people have sent from the browser."""
+"""Add usage files imported in the browser."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which address gets which mails, and further steps of the low balance notification."""
+"""Add notification settings per email address, and additional low-balance alerts."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The provider's staff, and their pause of an account's automatic payments."""
+"""Add operators, and operators' pauses of an account's automatic payments."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The operators' list of mails, at the same cost among a million as among a thousand."""
+"""Add indexes for the operators' email list."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Events of webhooks by their age, for those that are let go."""
+"""Index webhook events by age, for deletion after the retention period."""
 
 from alembic import op
 

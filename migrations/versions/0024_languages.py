@@ -1,4 +1,4 @@
-"""The language of an account's mails, and of each mail."""
+"""Add the language of an account's emails and of each email."""
 
 import sqlalchemy as sa
 from alembic import op

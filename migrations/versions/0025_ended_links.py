@@ -1,4 +1,4 @@
-"""When a payment refilled the balance and so ended the emailed link of an earlier one (F10)."""
+"""Add the time when a later payment ended an emailed authentication link (F10)."""
 
 import sqlalchemy as sa
 from alembic import op

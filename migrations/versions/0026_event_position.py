@@ -1,4 +1,4 @@
-"""How far the events of each processor are caught up, and which of them no webhook has told."""
+"""Add each processor's catch-up position, and mark events found by listing (L17)."""
 
 import sqlalchemy as sa
 from alembic import op

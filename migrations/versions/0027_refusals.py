@@ -1,4 +1,4 @@
-"""How often in a row a processor has refused to look at an attempt (L8)."""
+"""Count consecutive rejected requests of an attempt (L8)."""
 
 import sqlalchemy as sa
 from alembic import op

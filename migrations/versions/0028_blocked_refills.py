@@ -1,4 +1,4 @@
-"""When people were emailed that the refill now due cannot be charged (T17)."""
+"""Add the time of the email about a due refill that cannot be charged (T17)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""When time alone may change what the last look at an account found (T4)."""
+"""Add the next time at which an account must be checked again (T4)."""
 
 import sqlalchemy as sa
 from alembic import op

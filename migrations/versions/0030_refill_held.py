@@ -1,4 +1,4 @@
-"""A refill that is held, and what a form promised about a method that is being saved."""
+"""Add held refills, and the charge that was confirmed when a method is saved."""
 
 import sqlalchemy as sa
 from alembic import op

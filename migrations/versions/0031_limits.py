@@ -1,4 +1,4 @@
-"""The largest automatic charge, no daily limit as a choice, and refused usage records."""
+"""Add the largest automatic charge, an explicit "no daily limit", and refused usage records."""
 
 import sqlalchemy as sa
 from alembic import op

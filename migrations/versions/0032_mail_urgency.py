@@ -1,4 +1,4 @@
-"""Emails that people wait for are sent first: the urgency of each, and the index of that order."""
+"""Add the urgency of emails and an index, so that the most urgent are sent first."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,7 +21,7 @@ ALERT = (
 
 
 def upgrade() -> None:
-    # A record (2) unless its kind says otherwise.
+    # Urgency 2 (record) unless the kind has another one.
     op.add_column(
         "notice", sa.Column("urgency", sa.SmallInteger(), nullable=False, server_default="2")
     )

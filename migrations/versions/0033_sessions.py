@@ -1,4 +1,4 @@
-"""Sessions are rows. Cookies from before sign nobody in any more."""
+"""Store sessions as rows. Earlier session cookies become invalid."""
 
 import sqlalchemy as sa
 from alembic import op

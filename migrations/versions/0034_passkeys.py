@@ -1,4 +1,4 @@
-"""Passkeys."""
+"""Add passkeys."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""Secrets of second factors and webhooks are encrypted under a key derived from SECRET_KEY.
+"""Encrypt second-factor and webhook secrets with a key derived from SECRET_KEY.
 
-SQLite enforces no length of a text, and cannot change the one it was told.
+Only PostgreSQL needs longer columns: SQLite does not enforce text lengths and cannot change them.
 """
 
 from functools import partial

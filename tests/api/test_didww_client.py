@@ -24,7 +24,7 @@ def test_the_client_reads_the_balance(address, world):
 def test_the_client_reports_a_wrong_key(address):
     client = DidwwClient(api_key="bk_wrong", base_url=f"{address}/v3")
 
-    with pytest.raises(DidwwApiError, match="This API key is not known") as refused:
+    with pytest.raises(DidwwApiError, match="Unknown API key") as refused:
         client.balance().find()
     assert refused.value.status_code == 401
 
@@ -32,7 +32,7 @@ def test_the_client_reports_a_wrong_key(address):
 def test_the_client_reports_an_unknown_route(address, world):
     client = DidwwClient(api_key=world.created.api_key, base_url=f"{address}/v3")
 
-    with pytest.raises(DidwwApiError, match="no such address") as refused:
+    with pytest.raises(DidwwApiError, match="This path does not exist") as refused:
         client.regions().list()
     assert refused.value.status_code == 404
 

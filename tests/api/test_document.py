@@ -23,7 +23,7 @@ def test_every_endpoint_has_a_description(app):
         rule.endpoint
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("api_v1")
-        and not rule.endpoint.endswith("nowhere")
+        and not rule.endpoint.endswith("unknown_route")
         and operation_of(app.view_functions[rule.endpoint]) is None
     ]
     assert undescribed == []
@@ -45,7 +45,7 @@ def test_a_key_needs_exactly_the_scope_of_the_operation(app, world):
                 path, method=endpoint.method, headers={"Authorization": f"Bearer {key}"}
             )
             lacks = answer.status_code == 403 and answer.json["code"] == "insufficient_scope"
-            assert lacks is (scope != endpoint.said.scope), (endpoint.name, scope)
+            assert lacks is (scope != endpoint.operation.scope), (endpoint.name, scope)
 
 
 def test_every_post_can_be_repeated(app):

@@ -114,7 +114,7 @@ def test_a_key_expires_at_the_second(world, ask):
     world.clock.advance(seconds=1)
     answer = ask(key)
     assert answer.status_code == 401
-    assert answer.json["detail"] == "This API key is expired: it does not work any more."
+    assert answer.json["detail"] == "This API key is expired."
     assert "error=invalid_token" in answer.headers["WWW-Authenticate"]
 
 

@@ -112,7 +112,7 @@ def test_accounts_are_listed(flask, world):
 
 
 def test_an_installation_without_accounts_says_so(flask):
-    assert flask("accounts list").output == "There is no account yet.\n"
+    assert flask("accounts list").output == "No accounts yet.\n"
     assert json.loads(flask("accounts list --json").output) == []
 
 

@@ -95,7 +95,7 @@ def test_a_proof_that_was_lost_is_told_and_does_not_stand_in_the_way(flask, worl
 
     assert made.exit_code == 0
     assert json.loads(made.stdout)["lost_proofs"] == [reference]
-    assert f"{reference}: a proof of payment is gone, or is not what was sent." in made.stderr
+    assert f"{reference}: a proof of payment is missing or was changed." in made.stderr
 
 
 def test_books_that_do_not_agree_leave_no_file(flask, world, session, folder):

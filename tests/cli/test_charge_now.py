@@ -17,7 +17,7 @@ def low(world):
     return world
 
 
-REFUSED = "Error: This charges {} to {} now. Nothing was changed; add --charge to go on.\n"
+REFUSED = "Error: This would charge {} to {} now. Nothing was changed. Add --charge to proceed.\n"
 
 
 def test_a_debit_t18(flask, world):

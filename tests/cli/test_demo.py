@@ -158,7 +158,7 @@ class TestTheStory:
         again = flask("demo seed")
         assert (again.exit_code, again.output) == (
             0,
-            "There are accounts already: no demo data was made.\n",
+            "No demo data was created: the database already has accounts.\n",
         )
         assert session.scalar(select(func.count(LedgerEntry.id))) == entries
 

@@ -22,7 +22,7 @@ def test_it_is_listed_until_somebody_says_what_was_found(flask, world):
 
     closed = flask(f"evidence close {listed['evidence']} --reason 'A test charge'")
     assert closed.exit_code == 0
-    assert flask("evidence list").stdout == "Nothing waits to be looked into.\n"
+    assert flask("evidence list").stdout == "No unmatched events to review.\n"
 
 
 def test_what_names_no_amount_shows_none(flask, world):

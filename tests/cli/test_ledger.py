@@ -10,7 +10,7 @@ def test_books_that_agree(flask, world):
     checked = flask("ledger check")
     assert checked.exit_code == 0
     assert checked.output == (
-        "Accounts: 1. Ledger entries: 2. Payments: 2. Sandbox charges: 1.\nThe books agree.\n"
+        "Accounts: 1. Ledger entries: 2. Payments: 2. Sandbox charges: 1.\nNo differences.\n"
     )
 
 

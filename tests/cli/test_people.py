@@ -16,7 +16,7 @@ def test_who_has_lost_phone_and_codes_gets_in_again(flask, world):
     assert flask(f"{COMMAND} {email}").exit_code == 2, "no reason"
     done = flask(f"{COMMAND} {email} --reason Called-back")
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"Two-step sign-in of {email} is off.\n"
+    assert done.stdout == f"Two-step sign-in is off for {email}.\n"
     world.session.expire_all()
     user = world.session.get_one(User, world.created.user_id)
     assert not user.has_second_factor

@@ -20,7 +20,9 @@ def found(flask):
 
 def test_without_a_real_processor_there_is_nothing_to_check(flask):
     """L17: the sandbox delivers its events from its own books, so none is missed."""
-    assert flask("processors check").stdout == ("Nothing to check: no real processor is chosen.\n")
+    assert flask("processors check").stdout == (
+        "Nothing to check: no real processor is configured.\n"
+    )
 
 
 def test_the_last_event_is_shown(found, world, stripe):

@@ -131,7 +131,7 @@ def test_a_kept_key_is_replaced_f10(old):
     before, plain = old.ask(lambda: services().settings.secret_key), old.ask(secrets)
     done = old.flask("keys rotate-secret")
     assert done.exit_code == 0, done.output
-    assert "Everybody is signed out" in done.stdout
+    assert "All users are signed out" in done.stdout
     key_file = old.home / "secret_key"
     assert key_file.read_text() != before
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600

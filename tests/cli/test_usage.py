@@ -41,7 +41,7 @@ def test_usage_is_posted_and_counted(load, world):
     done = load(file + line(account, "2.00", "b"))
 
     assert done.exit_code == 0
-    assert done.stdout == "2 posted, 0 already there, 0 bad.\n"
+    assert done.stdout == "2 posted, 0 duplicates, 0 errors.\n"
     assert world.balance == "97.999877"
 
 
@@ -73,7 +73,7 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
     )
 
     assert done.exit_code == 1
-    assert done.stdout == "2 posted, 0 already there, 8 bad.\n"
+    assert done.stdout == "2 posted, 0 duplicates, 8 errors.\n"
     told = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
     assert set(told) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
     assert "6 decimals" in told["3"]
@@ -90,7 +90,7 @@ def test_a_record_above_usage_max_is_refused_l14(load, world):
     account = world.account_id
     done = load(HEADER + line(account, "215000", "a") + line(account, "1000.00", "b"))
 
-    assert (done.exit_code, done.stdout) == (1, "1 posted, 0 already there, 1 bad.\n")
+    assert (done.exit_code, done.stdout) == (1, "1 posted, 0 duplicates, 1 errors.\n")
     assert faults(done) == ["line 2: amount: At most 1000.00 in one usage record"]
     assert world.balance == "-900.00"
 
@@ -164,7 +164,7 @@ def content_of(accounts):
 
 def test_l15_usage_comes_from_standard_input(flask, world):
     done = flask("usage import -", input=content_of(world.account_id))
-    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 already there, 0 bad.\n")
+    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 duplicates, 0 errors.\n")
     assert world.balance == "96.50"
 
 
@@ -181,7 +181,7 @@ def test_l15_usage_comes_from_a_pipe(flask, world):
     done = flask(["usage", "import", f"/dev/fd/{begin}"])
     os.close(begin)
     writer.join()
-    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 already there, 0 bad.\n")
+    assert (done.exit_code, done.stdout) == (0, "350 posted, 0 duplicates, 0 errors.\n")
     assert world.balance == "96.50"
 
 
@@ -192,7 +192,7 @@ def test_l15_what_is_read_at_each_door_is_the_same(load, world):
         f"account;amount;reference;description;currency\r\n{account};0,0215000000;a;München;USD\r\n"
     )
     done = load(file.encode("cp1252"))
-    assert (done.exit_code, done.stdout) == (0, "1 posted, 0 already there, 0 bad.\n")
+    assert (done.exit_code, done.stdout) == (0, "1 posted, 0 duplicates, 0 errors.\n")
     assert world.balance == "99.9785"
     other = load(f"account,amount,reference,currency\n{account},1.00,b,EUR\n")
     assert faults(other) == ["line 2: currency: This account counts in USD"]
@@ -234,7 +234,7 @@ def test_large_files_go_in_batches_for_each_account(load, world):
     ]
     done = load(HEADER + "".join(rows))
 
-    assert done.stdout == "5,000 posted, 0 already there, 0 bad.\n"
+    assert done.stdout == "5,000 posted, 0 duplicates, 0 errors.\n"
     assert world.balance == "75.00"
 
 
@@ -249,10 +249,10 @@ def test_an_account_that_can_hold_no_more_stops_no_other(load, world):
     done = load(file)
 
     assert done.exit_code == 1
-    assert done.stdout == "2 posted, 0 already there, 1 bad.\n"
+    assert done.stdout == "2 posted, 0 duplicates, 1 errors.\n"
     assert faults(done) == ["line 3: account: That is more than a balance can hold."]
     assert world.balance == "98.00"
-    assert load(file).stdout == "0 posted, 2 already there, 1 bad.\n"
+    assert load(file).stdout == "0 posted, 2 duplicates, 1 errors.\n"
 
 
 def test_imported_usage_opens_the_top_up(load, world):

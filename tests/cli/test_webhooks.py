@@ -28,7 +28,7 @@ def test_one_is_added_listed_and_removed(flask, of, made):
     assert (row["url"], row["name"], row["events"]) == (URL, "Books", ["balance.low"])
     assert made["secret"] not in json.dumps(row)
     assert flask(f"webhooks remove {of} {made['id']}").exit_code == 0
-    assert flask(f"webhooks list {of}").output == "There is no webhook.\n"
+    assert flask(f"webhooks list {of}").output == "No webhook endpoints.\n"
 
 
 def test_a_test_is_sent_and_sent_again(flask, of, made):

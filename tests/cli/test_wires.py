@@ -31,7 +31,7 @@ def test_requests_are_listed_by_state(flask, world, wire):
 
 
 def test_no_request_says_so(flask):
-    assert flask("wires list").output == "There is no such wire transfer.\n"
+    assert flask("wires list").output == "No wire transfers.\n"
     assert said(flask("wires list --json")) == []
     assert flask("wires list --state lost").exit_code == 2
 
@@ -97,7 +97,7 @@ def test_dollars_need_only_the_amount(flask, world):
     done = flask(f"wires complete {wire.id} --amount 1000.00")
     assert done.exit_code == 0
     assert "completed" in done.output
-    assert "done before" in flask(f"wires complete {wire.id} --amount 1000.00").stderr
+    assert "Already done" in flask(f"wires complete {wire.id} --amount 1000.00").stderr
     assert world.balance == "1100.00"
 
 

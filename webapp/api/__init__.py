@@ -1,4 +1,4 @@
-"""The machine interface: one file for each noun, each endpoint with its own description."""
+"""The HTTP API: one module per resource; each endpoint carries its own OpenAPI description."""
 
 from flask import Flask
 
@@ -15,7 +15,7 @@ from webapp.api import (
 from webapp.api.http.rate_limits import RATES, Rates
 from webapp.api.reference import page
 
-ROOMS = (
+MODULES = (
     v1,
     holds,
     payment_methods,
@@ -30,5 +30,5 @@ ROOMS = (
 
 def register(app: Flask) -> None:
     app.extensions[RATES] = Rates()
-    for room in ROOMS:
-        app.register_blueprint(room.blueprint)
+    for module in MODULES:
+        app.register_blueprint(module.blueprint)

@@ -1,4 +1,4 @@
-"""Holds of running calls (T12): open, change, release; usage under the same reference ends one."""
+"""Holds for calls in progress (T12). Usage with the same reference ends a hold."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from webapp.actions.usage.open_hold import open_hold as open_
 from webapp.actions.usage.release_hold import release_hold as release
 from webapp.api.http import bodies
 from webapp.api.http.answers import answer
-from webapp.api.http.authentication import Machine, permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.authentication import ApiClient, permit
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.idempotency import repeatable
 from webapp.api.openapi import schemas
 from webapp.api.openapi.fields import MICROS, Money, Reference, Whole
@@ -25,7 +25,7 @@ from webapp.domain.usage.holds import LIFE, Hold, HoldState, find
 from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_hold_summary, read_open_holds
 
-blueprint = noun("holds")
+blueprint = api_blueprint("holds")
 
 LONGEST = int(LIFE.total_seconds())
 
@@ -34,41 +34,41 @@ EXAMPLE = {"reference": "call-983", "amount": "3.20", "expires_in": 3600}
 
 @dataclass(frozen=True)
 class NewHold:
-    """What a running call or job is expected to cost."""
+    """The expected cost of a call or job in progress."""
 
     reference: Annotated[str, Reference()]
-    """Yours, and the one under which its usage will come."""
+    """Your reference. Post the final usage with the same one."""
     amount: Annotated[int, MICROS]
-    """The estimate: above zero, with at most six decimals."""
+    """The estimated cost: above zero, with at most six decimals."""
     expires_in: Annotated[int, Whole(1, LONGEST)] = LONGEST
-    """Seconds from now, after which nothing is held any more; a day when left out."""
+    """Seconds until the hold expires. Default: one day."""
 
 
 @dataclass(frozen=True)
 class HoldChange:
-    """At least one of both."""
+    """Changes to a hold. At least one field is required."""
 
     amount: Annotated[int, MICROS] | None = None
-    """The new estimate."""
+    """The new estimated cost."""
     expires_in: Annotated[int, Whole(1, LONGEST)] | None = None
-    """Seconds from now."""
+    """Seconds from now until the hold expires."""
 
 
 @dataclass(frozen=True)
 class HoldRecord:
-    """A hold, and what it leaves of the balance."""
+    """A hold and the account's balance."""
 
     reference: str
     amount: Money
     state: HoldState
-    """`open`; `ended` by its usage; `released`; or `expired`."""
+    """`open`, `ended` (its usage was posted), `released` or `expired`."""
     opened_at: datetime
     expires_at: datetime
     ended_at: datetime | None
     balance: Money
-    """Holds change nothing of it."""
+    """The account's balance. Holds do not change it."""
     available: Money
-    """The balance without all that is held."""
+    """The balance minus all open holds."""
     currency: str
 
 
@@ -82,7 +82,7 @@ class OpenHold:
 
 @dataclass(frozen=True)
 class HoldList:
-    """All that is held, the oldest first."""
+    """The account's open holds, oldest first."""
 
     holds: tuple[OpenHold, ...]
 
@@ -101,7 +101,7 @@ ONE = "/holds/<path:reference>"
     Scope.USAGE_WRITE,
     status=201,
     answer=HoldRecord,
-    also={200: ("It is open already.", HoldRecord)},
+    also={200: ("The hold is already open.", HoldRecord)},
     body=NewHold,
     examples={"call": EXAMPLE},
     problems=("conflict", "hold_over", "balance_out_of_range"),
@@ -109,21 +109,22 @@ ONE = "/holds/<path:reference>"
 )
 @repeatable
 def open_hold() -> ResponseReturnValue:
-    """A hold changes no balance and triggers no payment. The same again finds it open; under the
-    reference of one that is over, or of usage that has been posted, none is opened.
+    """A hold does not change the balance and does not trigger a payment. Repeating the request
+    returns the open hold. The request is refused if the reference belongs to a hold that is over
+    or to posted usage.
     """
-    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
+    client, now = permit(Scope.USAGE_WRITE), services().clock.now()
     sent = schemas.read(NewHold, bodies.read_json())
     lasts = timedelta(seconds=sent.expires_in)
-    made = open_(db.session(), machine.account_id, sent.reference, sent.amount, now, lasts)
-    return answer(_record(machine, made.hold, now), 201 if made.is_new else 200)
+    made = open_(db.session(), client.account_id, sent.reference, sent.amount, now, lasts)
+    return answer(_record(client, made.hold, now), 201 if made.is_new else 200)
 
 
 @blueprint.get("/holds")
-@operation("List what is held", Group.HOLDS, Scope.BALANCE_READ, answer=HoldList, has_etag=True)
+@operation("List open holds", Group.HOLDS, Scope.BALANCE_READ, answer=HoldList, has_etag=True)
 def list_holds() -> ResponseReturnValue:
-    machine, now = permit(Scope.BALANCE_READ), services().clock.now()
-    found = read_open_holds(db.session(), machine.account_id, now)
+    client, now = permit(Scope.BALANCE_READ), services().clock.now()
+    found = read_open_holds(db.session(), client.account_id, now)
     rows = (
         OpenHold(hold.reference, decimal_text(hold.amount), hold.opened_at, hold.expires_at)
         for hold in found
@@ -134,8 +135,8 @@ def list_holds() -> ResponseReturnValue:
 @blueprint.get(ONE)
 @operation("Read a hold", Group.HOLDS, Scope.BALANCE_READ, answer=HoldRecord, has_etag=True)
 def read_hold(reference: str) -> ResponseReturnValue:
-    machine, now = permit(Scope.BALANCE_READ), services().clock.now()
-    return answer(_record(machine, find(db.session(), machine.account_id, reference), now))
+    client, now = permit(Scope.BALANCE_READ), services().clock.now()
+    return answer(_record(client, find(db.session(), client.account_id, reference), now))
 
 
 @blueprint.patch(ONE)
@@ -149,27 +150,27 @@ def read_hold(reference: str) -> ResponseReturnValue:
     problems=("hold_over", "balance_out_of_range"),
 )
 def change_hold(reference: str) -> ResponseReturnValue:
-    """Its estimate, its end, or both."""
-    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
+    """Change the estimated cost, the expiry, or both."""
+    client, now = permit(Scope.USAGE_WRITE), services().clock.now()
     sent = schemas.read(HoldChange, bodies.read_json())
     if sent.amount is None and sent.expires_in is None:
-        raise Invalid({"amount": "Send an amount, or expires_in"})
+        raise Invalid({"amount": "Send amount, expires_in or both"})
     lasts = timedelta(seconds=sent.expires_in) if sent.expires_in is not None else None
-    hold = change(db.session(), machine.account_id, reference, sent.amount, lasts, now)
-    return answer(_record(machine, hold, now))
+    hold = change(db.session(), client.account_id, reference, sent.amount, lasts, now)
+    return answer(_record(client, hold, now))
 
 
 @blueprint.delete(ONE)
 @operation("Release a hold", Group.HOLDS, Scope.USAGE_WRITE, answer=HoldRecord)
 def release_hold(reference: str) -> ResponseReturnValue:
-    """The call came to nothing. One that is over stays as it ended, and is told so."""
-    machine, now = permit(Scope.USAGE_WRITE), services().clock.now()
-    hold = release(db.session(), machine.account_id, reference, now)
-    return answer(_record(machine, hold, now))
+    """Release a hold without usage. A hold that is already over is returned unchanged."""
+    client, now = permit(Scope.USAGE_WRITE), services().clock.now()
+    hold = release(db.session(), client.account_id, reference, now)
+    return answer(_record(client, hold, now))
 
 
-def _record(machine: Machine, hold: Hold, now: datetime) -> HoldRecord:
-    account = db.session().get_one(Account, machine.account_id)
+def _record(client: ApiClient, hold: Hold, now: datetime) -> HoldRecord:
+    account = db.session().get_one(Account, client.account_id)
     standing = read_hold_summary(db.session(), account, now)
     return HoldRecord(
         reference=hold.reference,
@@ -180,5 +181,5 @@ def _record(machine: Machine, hold: Hold, now: datetime) -> HoldRecord:
         ended_at=hold.ended_at,
         balance=decimal_text(standing.balance),
         available=decimal_text(standing.available),
-        currency=machine.currency,
+        currency=client.currency,
     )

@@ -1,4 +1,4 @@
-"""Low Balance Settings: read, and replaced as a whole."""
+"""Low-balance settings: read, or replace as a whole."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from webapp.actions.top_ups.apply_settings import apply_settings
 from webapp.api.http import bodies, preconditions
 from webapp.api.http.answers import answer
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.openapi import schemas
 from webapp.api.openapi.fields import Cents
 from webapp.api.openapi.operations import Group, operation
@@ -17,7 +17,7 @@ from webapp.domain.top_ups.settings import Choice, RefillMode
 from webapp.extensions import db, services
 from webapp.reads.records.settings import SettingsRecord, read_settings
 
-blueprint = noun("low_balance")
+blueprint = api_blueprint("low_balance")
 
 EXAMPLE = {
     "refill_on": True,
@@ -36,7 +36,7 @@ EXAMPLE = {
 
 @dataclass(frozen=True)
 class NewSettings:
-    """All of them; an amount that is left out is empty."""
+    """The complete settings. An omitted amount is cleared."""
 
     refill_on: bool
     notification_on: bool
@@ -45,12 +45,14 @@ class NewSettings:
     refill_amount: Cents | None = None
     target: Cents | None = None
     largest_charge: Cents | None = None
-    """Required with `target`: no automatic charge is larger. Twice the target is a good start."""
+    """The maximum of one automatic charge. Required in `target` mode; we suggest twice the
+    target."""
     day_limit: Cents | None = None
-    """Where it is empty and `refill_on`, a default is set: five times the largest automatic charge
-    or twice the busiest of the last 30 days, whichever is more."""
+    """Maximum of automatic charges per calendar day. If empty while `refill_on` is true, a default
+    is set: five times the largest automatic charge, or twice the busiest of the last 30 days,
+    whichever is more."""
     no_day_limit: bool = False
-    """True: no daily limit, not even the default."""
+    """Set to true for no daily limit, not even the default."""
     month_limit: Cents | None = None
     notification_threshold: Cents | None = None
 
@@ -60,7 +62,7 @@ class NewSettings:
     "Read the settings", Group.SETTINGS, Scope.BILLING_READ, answer=SettingsRecord, has_etag=True
 )
 def read_low_balance_settings() -> ResponseReturnValue:
-    return _told(permit(Scope.BILLING_READ).account_id)
+    return _respond(permit(Scope.BILLING_READ).account_id)
 
 
 @blueprint.put("/low-balance-settings")
@@ -75,23 +77,23 @@ def read_low_balance_settings() -> ResponseReturnValue:
     has_etag=True,
 )
 def replace_low_balance_settings() -> ResponseReturnValue:
-    """Saved together or not at all. If the balance is below the new threshold, it is refilled at
-    once.
+    """Either all settings are saved or none. If the balance is below the new threshold, a refill
+    starts at once.
     """
-    machine = permit(Scope.BILLING_WRITE)
-    account_id, session = machine.account_id, db.session()
+    client = permit(Scope.BILLING_WRITE)
+    account_id, session = client.account_id, db.session()
     wished = schemas.read(NewSettings, bodies.read_json())
     _, version = read_settings(session, account_id)
     preconditions.require(_named(version))
-    actor, now = machine.actor, services().clock.now()
+    actor, now = client.actor, services().clock.now()
     apply_settings(
         session, account_id, Choice(**vars(wished)), version, actor, now, services().policy
     )
     services().wake()
-    return _told(account_id)
+    return _respond(account_id)
 
 
-def _told(account_id: int) -> ResponseReturnValue:
+def _respond(account_id: int) -> ResponseReturnValue:
     record, version = read_settings(db.session(), account_id)
     return answer(record, version=_named(version))
 

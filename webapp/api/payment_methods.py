@@ -1,4 +1,4 @@
-"""Payment methods: the list, its order, consent, and removal. Cards are added by people."""
+"""Payment methods: list, order, auto-charge and removal. Only people can add methods."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,9 +9,9 @@ from webapp.actions.payment_methods.remove_method import remove_method
 from webapp.actions.payment_methods.reorder_methods import reorder_methods
 from webapp.actions.payment_methods.set_auto_charge import set_auto_charge as set_consent
 from webapp.api.http import bodies, preconditions, problems
-from webapp.api.http.answers import answer, nothing
+from webapp.api.http.answers import answer, no_content
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.problems import Problem, ProblemDetails
 from webapp.api.openapi import schemas
 from webapp.api.openapi.fields import Id, Many
@@ -22,30 +22,31 @@ from webapp.extensions import db, services
 from webapp.reads.records import methods
 from webapp.reads.records.methods import MethodList, MethodRecord, Order
 
-blueprint = noun("payment_methods")
+blueprint = api_blueprint("payment_methods")
 
 FIRST = Link("read_payment_method", "method_id", "/payment_methods/0/id")
 
 
 @dataclass(frozen=True)
 class Consent:
-    """Whether a method may be charged unasked."""
+    """Consent to automatic charges of a payment method."""
 
     on: bool
+    """Whether the method may be charged automatically."""
 
 
 @dataclass(frozen=True)
 class NewOrder:
     order: Annotated[tuple[Id, ...], Many(0, 1_000)]
-    """The ids of all methods, the primary first."""
+    """The ids of all payment methods, the primary first."""
 
 
 @dataclass(frozen=True)
 class OrderProblem(ProblemDetails):
-    """Nothing was moved."""
+    """A refused change of the order."""
 
     order: tuple[int, ...] = ()
-    """How it stands now."""
+    """The current order."""
 
 
 @blueprint.get("/payment-methods")
@@ -58,8 +59,8 @@ class OrderProblem(ProblemDetails):
     links={"first": FIRST, "removed": Link("remove_payment_method", FIRST.parameter, FIRST.at)},
 )
 def list_payment_methods() -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
-    return answer(methods.read_methods(db.session(), machine.account_id, services().clock.now()))
+    client = permit(Scope.BILLING_READ)
+    return answer(methods.read_methods(db.session(), client.account_id, services().clock.now()))
 
 
 @blueprint.get("/payment-methods/<int:method_id>")
@@ -67,9 +68,9 @@ def list_payment_methods() -> ResponseReturnValue:
     "Read a payment method", Group.METHODS, Scope.BILLING_READ, answer=MethodRecord, has_etag=True
 )
 def read_payment_method(method_id: int) -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
+    client = permit(Scope.BILLING_READ)
     now = services().clock.now()
-    return answer(methods.read_method(db.session(), machine.account_id, method_id, now))
+    return answer(methods.read_method(db.session(), client.account_id, method_id, now))
 
 
 @blueprint.put("/payment-methods/<int:method_id>/auto-charge")
@@ -82,12 +83,12 @@ def read_payment_method(method_id: int) -> ResponseReturnValue:
     examples={"on": {"on": True}, "off": {"on": False}},
 )
 def set_auto_charge(method_id: int) -> ResponseReturnValue:
-    """Switched on, the method may be charged at once if the balance is below the threshold."""
-    machine = permit(Scope.BILLING_WRITE)
-    account_id, now = machine.account_id, services().clock.now()
+    """If you switch auto-charge on while a refill is due, the method may be charged at once."""
+    client = permit(Scope.BILLING_WRITE)
+    account_id, now = client.account_id, services().clock.now()
     consent = schemas.read(Consent, bodies.read_json())
     session = db.session()
-    set_consent(session, account_id, method_id, consent.on, machine.actor, now, services().policy)
+    set_consent(session, account_id, method_id, consent.on, client.actor, now, services().policy)
     services().wake()
     return answer(methods.read_method(session, account_id, method_id, now))
 
@@ -101,21 +102,22 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     problems=("payment_open", "just_paid"),
 )
 def remove_payment_method(method_id: int) -> ResponseReturnValue:
-    """It is gone from the list at once, and revoked at the processor. The next one in the order
-    becomes the primary; where none may be charged, automatic payments stop.
+    """The method is removed from the list and revoked at the processor. If it was the primary, the
+    next one in the order becomes the primary. Automatic payments stop if no other method can be
+    charged.
     """
-    machine = permit(Scope.BILLING_WRITE)
-    around = (machine.actor, services().processors, services().clock, services().policy)
-    remove_method(db.session(), machine.account_id, method_id, *around)
+    client = permit(Scope.BILLING_WRITE)
+    around = (client.actor, services().processors, services().clock, services().policy)
+    remove_method(db.session(), client.account_id, method_id, *around)
     services().wake()
-    return nothing()
+    return no_content()
 
 
 @blueprint.get("/payment-methods/order")
 @operation("Read the order", Group.METHODS, Scope.BILLING_READ, answer=Order, has_etag=True)
 def read_order() -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
-    order = methods.read_order(db.session(), machine.account_id)
+    client = permit(Scope.BILLING_READ)
+    order = methods.read_order(db.session(), client.account_id)
     return answer(order, version=_version(order))
 
 
@@ -132,14 +134,14 @@ def read_order() -> ResponseReturnValue:
     problem=OrderProblem,
 )
 def replace_order() -> ResponseReturnValue:
-    """Refused with the order that stands where that is not what was read, or where the new one
-    does not name the same methods.
+    """The request is refused, with the current order, if the order has changed since it was read or
+    if the new order does not contain the same methods.
     """
-    machine = permit(Scope.BILLING_WRITE)
-    account_id, session = machine.account_id, db.session()
+    client = permit(Scope.BILLING_WRITE)
+    account_id, session = client.account_id, db.session()
     wished = schemas.read(NewOrder, bodies.read_json()).order
     seen = methods.read_order(session, account_id)
-    actor, now = machine.actor, services().clock.now()
+    actor, now = client.actor, services().clock.now()
     try:
         preconditions.require(_version(seen))
         reorder_methods(session, account_id, wished, seen.order, actor, now, services().policy)

@@ -1,4 +1,4 @@
-"""Payments: the list, one, Add Funds by the chain of methods with auto-charge, and Retry."""
+"""Payments: list, read, Add Funds by auto-charge, and Retry."""
 
 from dataclasses import dataclass
 from secrets import token_hex
@@ -13,7 +13,7 @@ from webapp.actions.payments.pay_by_auto_charge import pay_by_auto_charge
 from webapp.api.http import bodies
 from webapp.api.http.answers import answer
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.idempotency import repeatable, request_key
 from webapp.api.http.queries import Dated
 from webapp.api.openapi import schemas
@@ -31,9 +31,9 @@ from webapp.extensions import db, services
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
 
-blueprint = noun("payments")
+blueprint = api_blueprint("payments")
 
-NOT_KNOWN = "The outcome is not known yet, or the bank asks a person: read the payment again."
+NOT_KNOWN = "The outcome is pending, or the bank requires authentication. Read the payment again."
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,25 @@ class PaymentQuery(Dated):
 
 @dataclass(frozen=True)
 class NewPayment:
-    """Add Funds: charge the methods with auto-charge on, in their order, until one has paid."""
+    """Add funds: charge the methods with auto-charge on, in order, until one succeeds."""
 
     amount: Cents
-    """Within the bounds that your provider has set."""
+    """An amount between your provider's minimum and maximum."""
 
 
 @dataclass(frozen=True)
 class NewRetry:
     attempt: Id | None = None
-    """The declined attempt to repeat; the payment's last one, when left out."""
+    """The declined attempt to retry. Default: the payment's last declined attempt."""
 
 
 @dataclass(frozen=True)
 class PaymentAnswer(PaymentRecord):
-    """A payment, and where the bank asks a person about it."""
+    """A payment and, if required, the URL of its authentication."""
 
     authentication_url: str | None
-    """To be opened by a person who is signed in; null unless the bank asks."""
+    """A page where a signed-in person authenticates the payment; null unless the bank requires
+    it."""
 
 
 LINKS = {
@@ -81,10 +82,10 @@ LINKS = {
     links={"first": Link("read_payment", "payment_id", "/payments/0/id")},
 )
 def list_payments() -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
+    client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(PaymentQuery, request.args)
     only = PaymentFilter(sent.state, sent.kind, sent.since, sent.until)
-    found = payments.read_payments(db.session(), machine.account_id, only, sent.cursor, sent.limit)
+    found = payments.read_payments(db.session(), client.account_id, only, sent.cursor, sent.limit)
     return answer(found)
 
 
@@ -93,8 +94,8 @@ def list_payments() -> ResponseReturnValue:
     "Read a payment", Group.PAYMENTS, Scope.BILLING_READ, answer=PaymentAnswer, has_etag=True
 )
 def read_payment(payment_id: int) -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
-    return _told(payments.find_payment(db.session(), machine.account_id, payment_id))
+    client = permit(Scope.BILLING_READ)
+    return _respond(payments.find_payment(db.session(), client.account_id, payment_id))
 
 
 @blueprint.post("/payments")
@@ -112,14 +113,14 @@ def read_payment(payment_id: int) -> ResponseReturnValue:
 )
 @repeatable
 def create_payment() -> ResponseReturnValue:
-    """Look at `state`: `paid`, or `failed` where every method was declined. 202 where that is not
-    known yet.
+    """Check `state` in the response: `paid`, or `failed` if every method was declined. The status
+    is 202 while the outcome is pending.
     """
-    machine = permit(Scope.BILLING_WRITE)
+    client = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewPayment, bodies.read_json())
-    around = (machine.actor, services().processors, services().clock, services().policy)
+    around = (client.actor, services().processors, services().clock, services().policy)
     payment = pay_by_auto_charge(
-        db.session(), machine.account_id, sent.amount, (request_key() or token_hex(16)), *around
+        db.session(), client.account_id, sent.amount, (request_key() or token_hex(16)), *around
     )
     services().wake()
     return _made(payment)
@@ -141,13 +142,15 @@ def create_payment() -> ResponseReturnValue:
 )
 @repeatable
 def retry_payment(payment_id: int) -> ResponseReturnValue:
-    """The same amount with the same method, as a payment of its own. Success restores it."""
-    machine = permit(Scope.BILLING_WRITE)
+    """Charge the same amount to the same method, as a new payment. If it succeeds, the method's
+    suspension ends.
+    """
+    client = permit(Scope.BILLING_WRITE)
     sent = schemas.read(NewRetry, bodies.read_json()) if bodies.is_sent() else NewRetry()
-    session, account_id = db.session(), machine.account_id
+    session, account_id = db.session(), client.account_id
     attempt_id = _declined(account_id, payment_id, sent.attempt)
     key = request_key() or token_hex(16)
-    around = (machine.actor, services().processors, services().clock, services().policy)
+    around = (client.actor, services().processors, services().clock, services().policy)
     return_to = url_for("challenges.payment_returned", key=key)
     payment = retry(session, account_id, attempt_id, key, *around, return_to=return_to)
     services().wake()
@@ -155,7 +158,7 @@ def retry_payment(payment_id: int) -> ResponseReturnValue:
 
 
 def _declined(account_id: int, payment_id: int, attempt_id: int | None) -> int:
-    """The attempt to repeat. Raises `NotFound` or `Conflict`."""
+    """The declined attempt to retry. Raises `NotFound` or `Conflict`."""
     payment = payments.find_payment(db.session(), account_id, payment_id)
     declined = [it.id for it in payments.declined(payment)]
     if (attempt_id is not None and attempt_id not in declined) or not declined:
@@ -165,25 +168,25 @@ def _declined(account_id: int, payment_id: int, attempt_id: int | None) -> int:
 
 def _made(payment: Payment) -> Response:
     status = 202 if payment.state == PaymentState.OPEN else 201
-    response = _told(payment, status)
+    response = _respond(payment, status)
     response.headers["Location"] = url_for("api_v1_payments.read_payment", payment_id=payment.id)
     return response
 
 
-def _told(payment: Payment, status: int = 200) -> Response:
+def _respond(payment: Payment, status: int = 200) -> Response:
     record = payments.payment_record(payment)
-    asked = _where_the_bank_asks(payment)
-    return answer(PaymentAnswer(**vars(record), authentication_url=asked), status)
+    url = _authentication_url(payment)
+    return answer(PaymentAnswer(**vars(record), authentication_url=url), status)
 
 
-def _where_the_bank_asks(payment: Payment) -> str | None:
+def _authentication_url(payment: Payment) -> str | None:
+    # Adjustments have no attempts.
     last = payment.attempts[-1] if payment.attempts else None
-    # No processor has taken an adjustment.
     if last is None or last.state != AttemptState.CHALLENGED:
         return None
     attempt_id, processor = last.id, last.processor
     address = challenge_address(db.session(), payment, services().processors)
     if address and services().processors[processor].front.question:
-        # What a script is told is no address.
+        # This processor's challenge is data for its script, not a URL: link to our page instead.
         address = url_for("challenges.question", attempt_id=attempt_id)
     return urljoin(services().settings.base_url, address) if address else None

@@ -1,11 +1,11 @@
-"""Statement and activity: what has moved the balance, and what was done about it."""
+"""The statement (ledger entries) and the activity (decisions about charges)."""
 
 from flask import request
 from flask.typing import ResponseReturnValue
 
 from webapp.api.http.answers import answer
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.queries import Dated, Page
 from webapp.api.openapi import schemas
 from webapp.api.openapi.operations import Group, Link, operation
@@ -14,13 +14,13 @@ from webapp.extensions import db, services
 from webapp.reads.records.activity import ActivityPage, read_activity
 from webapp.reads.records.statement import StatementPage, read_statement
 
-blueprint = noun("books")
+blueprint = api_blueprint("statement")
 
 
 @blueprint.get("/statement")
 @operation(
     "Read the statement",
-    Group.BOOKS,
+    Group.STATEMENT,
     Scope.BILLING_READ,
     answer=StatementPage,
     query=Dated,
@@ -28,11 +28,11 @@ blueprint = noun("books")
     links={"payment": Link("read_payment", "payment_id", "/entries/0/payment")},
 )
 def read_the_statement() -> ResponseReturnValue:
-    """Every debit and credit with the balance after it, by when it was posted."""
-    machine = permit(Scope.BILLING_READ)
+    """All debits and credits with the balance after each, ordered by posting time."""
+    client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Dated, request.args)
     found = read_statement(
-        db.session(), machine.account_id, sent.since, sent.until, sent.cursor, sent.limit
+        db.session(), client.account_id, sent.since, sent.until, sent.cursor, sent.limit
     )
     return answer(found)
 
@@ -40,18 +40,18 @@ def read_the_statement() -> ResponseReturnValue:
 @blueprint.get("/activity")
 @operation(
     "Read the activity",
-    Group.BOOKS,
+    Group.STATEMENT,
     Scope.BILLING_READ,
     answer=ActivityPage,
     query=Page,
     has_etag=True,
 )
 def read_the_activity() -> ResponseReturnValue:
-    """Why something was charged, or was not; and what happens next."""
-    machine = permit(Scope.BILLING_READ)
+    """Why each charge was or was not made, and what happens next."""
+    client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Page, request.args)
     now = services().clock.now()
     found = read_activity(
-        db.session(), machine.account_id, now, services().policy, sent.cursor, sent.limit
+        db.session(), client.account_id, now, services().policy, sent.cursor, sent.limit
     )
     return answer(found)

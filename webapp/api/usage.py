@@ -1,4 +1,4 @@
-"""A batch of usage records: each is judged by itself, and the answer says how (L12)."""
+"""Parsing and response of usage batches; each record gets its own status (L12)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,62 +30,67 @@ ONE = {"amount": "12.34", "reference": "call-981", "description": "Ireland mobil
 OTHER = {"amount": "0.0215", "reference": "call-982", "occurred_at": "2026-11-22T10:00:00Z"}
 EXAMPLES: Mapping[str, object] = {"one": ONE, "several": {"records": [ONE, OTHER]}}
 CSV_EXAMPLE = "amount,reference,description\n12.34,call-981,Ireland mobile\n0.0215,call-982,\n"
-ONLY_RECORDS = "Send either one record, or records and nothing else"
+ONLY_RECORDS = "Send either one record, or only the records field"
 
 
 @dataclass(frozen=True)
 class UsageRecord:
-    """Something that was used and is to be paid. Read by `webapp.domain.usage.record`."""
+    """Metered usage to debit from the balance."""
 
     amount: Annotated[str, MICROS]
-    """Above zero, with at most six decimals; zeros after them are ignored. Above the installation's
-    `USAGE_MAX` (1000.00 unless set) the record is refused as `too_large`."""
+    """The amount to debit: above zero, with at most six decimals; more trailing zeros are ignored.
+    A record above the installation's `USAGE_MAX` (default 1000.00) is refused as `too_large`."""
     reference: Annotated[str, REFERENCE]
-    """Yours. The same usage sent again under it is not debited again."""
+    """Your reference, unique per account. Usage sent again with the same one is debited once."""
     description: Annotated[str, DESCRIPTION] | None = None
-    """For the statement."""
+    """Text for the statement."""
     occurred_at: datetime | None = None
-    """Neither in the future nor before the year 2000; now, when left out."""
+    """When the usage occurred: not in the future, not before the year 2000. Default: now."""
     currency: Annotated[str, CURRENCY] | None = None
-    """Only to be sure: a currency other than the account's is refused."""
+    """A safety check: a currency other than the account's is refused."""
 
 
 @dataclass(frozen=True)
 class UsageRecords:
-    """Up to 1,000 records at once. Each is judged by itself."""
+    """A batch of up to 1,000 records. Each is posted or refused independently."""
 
     records: Annotated[tuple[UsageRecord, ...], Many(1, LARGEST_BATCH)]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of one record."""
+    """The result of one record."""
 
     index: int
-    """Its place among those that were sent, from 0."""
+    """The record's position in the request, from 0."""
     reference: str | None
     status: Verdict
-    """`duplicate`: it had been posted before. `conflict`: with another amount. `too_large`: above
-    the largest usage record. Only what is `posted` has moved the balance."""
+    """`posted`; `duplicate`: already posted; `conflict`: already posted with another amount;
+    `invalid`; or `too_large`: above `USAGE_MAX`. Only `posted` records change the balance."""
     errors: dict[str, str] = field(default_factory=dict)
-    """Of one that is `invalid` or `too_large`: what is wrong, by field."""
+    """With status `invalid` or `too_large`: the error of each field."""
 
 
 @dataclass(frozen=True)
 class UsageAnswer:
+    """The result of a usage request."""
+
     balance: Money
-    """After it, and after other usage that came in the same moment."""
+    """The balance after this usage and any other usage posted at the same moment."""
     currency: str
     records: tuple[Judgement, ...]
+    """The result of each record."""
     index: int = 0
-    """This and what follows: of a single record."""
+    """Only if a single record was sent: its index, 0."""
     reference: str = ""
+    """Only if a single record was sent: its reference."""
     status: Verdict = Verdict.POSTED
+    """Only if a single record was sent: its status."""
 
 
 @dataclass(frozen=True)
 class UsageProblem(ProblemDetails):
-    """Nothing was posted."""
+    """A usage request of which nothing was posted."""
 
     balance: Money = ZERO
     currency: str = ""
@@ -94,24 +99,25 @@ class UsageProblem(ProblemDetails):
 
 @dataclass(frozen=True)
 class Batch:
-    """What was sent, read. The good records wait in `usages`; `faults` are by index."""
+    """A parsed request: the valid records in `usages`, the errors of the others in `faults`."""
 
     references: tuple[str | None, ...]
-    """Of each record that was sent."""
+    """The reference of each record in the request."""
     single: bool
     usages: tuple[Usage, ...]
     faults: Mapping[int, dict[str, str]]
+    """Errors by record index and field."""
 
 
 def read(body: object, currency: str, now: datetime) -> Batch:
-    """Raises `Invalid` where the batch as a whole cannot be judged."""
+    """Parse a JSON body. Raises `Invalid` if the body is not a record or a list of records."""
     raw, single = _records(body)
     parses = (partial(usage.parse, record, currency, now) for record in raw)
     return _batch([_reference(record) for record in raw], parses, single=single)
 
 
 def read_csv(body: bytes, account_id: int, currency: str, now: datetime) -> Batch:
-    """The same of a CSV body. Raises `BadRequest` where its header is none, and `Invalid`."""
+    """Parse a CSV body. Raises `BadRequest` for a bad header, `Invalid` for a bad batch size."""
     try:
         lines = list(islice(_csv_records(body), LARGEST_BATCH + 1))
     except BadHeader as bad:
@@ -140,7 +146,7 @@ def _batch(
 
 
 def answer(batch: Batch, receipt: UsageReceipt, currency: str, usage_max: int) -> Response:
-    """201 if anything was posted or all of it already was, else 409 or 422 (L12)."""
+    """201 if a record was posted or all are duplicates, otherwise 409 or 422 (L12)."""
     records = _judged(batch, receipt, usage_max)
     verdicts = {record["status"] for record in records}
     balance = {"balance": decimal_text(receipt.balance), "currency": currency}
@@ -153,7 +159,7 @@ def answer(batch: Batch, receipt: UsageReceipt, currency: str, usage_max: int) -
 
 
 def _records(body: object) -> tuple[list[object], bool]:
-    """The records, and whether it is one that came without a list around it."""
+    """The records of a body, and whether the body is a single record."""
     if not isinstance(body, dict) or "records" not in body:
         return [body], True
     records = body["records"]
@@ -199,9 +205,9 @@ def _nothing_posted(
         return Problem(409, detail, "conflict", told)
     if all(record["status"] is Verdict.TOO_LARGE for record in records):
         which = "The record is" if batch.single else "All records are"
-        detail = f"Nothing was posted. {which} above the largest allowed amount."
+        detail = f"Nothing was posted. {which} above the maximum amount of a usage record."
         errors = {"errors": records[0]["errors"]} if batch.single else {}
         return Problem(422, detail, "too_large", told | errors)
     if batch.single:
         return problems.of(Invalid(batch.faults[0]))
-    return Problem(422, "Nothing was posted: no record is both new and valid.", "invalid", told)
+    return Problem(422, "Nothing was posted. No record is both new and valid.", "invalid", told)

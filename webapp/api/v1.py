@@ -1,4 +1,4 @@
-"""The machine interface by which a meter posts usage and reads the balance."""
+"""Usage and balance: the endpoints that a provider's meter calls."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from webapp.api import usage
 from webapp.api.http import bodies, unknown_routes
 from webapp.api.http.answers import answer
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.idempotency import repeatable
 from webapp.api.openapi.fields import Money
 from webapp.api.openapi.operations import CSV, Group, Link, operation
@@ -19,21 +19,21 @@ from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_hold_summary
 
-blueprint = noun("meter")
+blueprint = api_blueprint("meter")
 unknown_routes.init_blueprint(blueprint)
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What is left of what was paid in."""
+    """The account's balance."""
 
     balance: Money
-    """Exact; it may be below zero."""
+    """The exact balance, with up to six decimals. It can be negative."""
     currency: str
     held: Money
-    """What calls in progress are expected to cost."""
+    """The sum of all open holds."""
     available: Money
-    """The balance without what is held."""
+    """The balance minus `held`."""
 
 
 @blueprint.post("/usage")
@@ -52,35 +52,35 @@ class Balance:
 )
 @repeatable
 def post_usage() -> ResponseReturnValue:
-    """One record, or up to 1,000 as JSON or CSV; each is judged by itself.
+    """Send one record, or up to 1,000 as JSON or CSV. Each is posted or refused independently.
 
-    201 if anything was posted or all of it had been before; 409 or 422 only where nothing was
-    posted. Usage is never refused for lack of balance.
+    The status is 201 if at least one record was posted or all are duplicates, and 409 or 422 if
+    nothing was posted. Usage is never refused for lack of balance.
     """
-    machine = permit(Scope.USAGE_WRITE)
+    client = permit(Scope.USAGE_WRITE)
     now = services().clock.now()
     if request.mimetype == CSV:
-        batch = usage.read_csv(bodies.read(), machine.account_id, machine.currency, now)
+        batch = usage.read_csv(bodies.read(), client.account_id, client.currency, now)
     else:
-        batch = usage.read(bodies.read_json(), machine.currency, now)
+        batch = usage.read(bodies.read_json(), client.currency, now)
     receipt = services().usage_batcher.post_usage(
-        db.session(), machine.account_id, batch.usages, now, services().policy
+        db.session(), client.account_id, batch.usages, now, services().policy
     )
     if receipt.opened_top_up:
         services().wake()
-    return usage.answer(batch, receipt, machine.currency, services().policy.usage_max)
+    return usage.answer(batch, receipt, client.currency, services().policy.usage_max)
 
 
 @blueprint.get("/balance")
 @operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance, has_etag=True)
 def read_balance() -> ResponseReturnValue:
-    machine, session = permit(Scope.BALANCE_READ), db.session()
-    account = session.get_one(Account, machine.account_id)
+    client, session = permit(Scope.BALANCE_READ), db.session()
+    account = session.get_one(Account, client.account_id)
     standing = read_hold_summary(session, account, services().clock.now())
     return answer(
         Balance(
             balance=decimal_text(standing.balance),
-            currency=machine.currency,
+            currency=client.currency,
             held=decimal_text(standing.held),
             available=decimal_text(standing.available),
         )

@@ -18,9 +18,9 @@ unknown_routes.init_blueprint(blueprint)
 
 @blueprint.get("/balance")
 def balance() -> ResponseReturnValue:
-    machine = authentication.permit_by_header(Scope.BALANCE_READ)
-    account = db.session().get_one(Account, machine.account_id)
+    client = authentication.permit_by_header(Scope.BALANCE_READ)
+    account = db.session().get_one(Account, client.account_id)
     prepaid = decimal_text(account.balance)
-    # Accounts are prepaid: there is no credit beside what was paid in.
+    # Accounts are prepaid and have no credit limit.
     attributes = {"balance": prepaid, "credit": "0.00", "total_balance": prepaid}
     return json_api.document("balances", account.id, attributes)

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where events go, what became of them, and the secrets that sign."""
+"""Webhook endpoints, their signing secrets and their deliveries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.webhooks import endpoints as actions
 from webapp.api.http import bodies
-from webapp.api.http.answers import answer, nothing
+from webapp.api.http.answers import answer, no_content
 from webapp.api.http.authentication import permit
-from webapp.api.http.blueprint import noun
+from webapp.api.http.blueprint import api_blueprint
 from webapp.api.http.idempotency import repeatable
 from webapp.api.http.queries import Page
 from webapp.api.openapi import schemas
@@ -31,10 +31,10 @@ from webapp.reads.records.webhooks import (
     EndpointRecord,
 )
 
-blueprint = noun("webhooks")
+blueprint = api_blueprint("webhooks")
 
 RIGHTS = frozenset({Right.TECHNICAL, Right.BILLING})
-"""A key that writes billing may choose every event."""
+"""A key with the scope to write billing can subscribe to every event."""
 
 EXAMPLE = {"url": "https://example.com/hooks", "events": ["payment.succeeded", "balance.low"]}
 ONE = "/webhook-endpoints/<int:endpoint_id>"
@@ -56,7 +56,7 @@ class HttpsUrl:
     def read(self, value: object) -> str:
         if isinstance(value, str) and fullmatch(self.written, value):
             return value
-        raise Bad("Must be an address such as https://example.com/hooks")
+        raise Bad("Must be a URL such as https://example.com/hooks")
 
 
 class EventName:
@@ -65,31 +65,35 @@ class EventName:
     def read(self, value: object) -> str:
         if isinstance(value, str) and value in CHOICES:
             return value
-        raise Bad("Must be an event that can be chosen")
+        raise Bad("Must be the name of an event")
 
 
 @dataclass(frozen=True)
 class EndpointAsked:
-    """Where events are to go, and which."""
+    """URL and events of a webhook endpoint."""
 
     url: Annotated[str, HttpsUrl()]
-    """A public address; where it leads to is looked at anew for each event."""
+    """A public HTTPS URL. Its host name is resolved and checked again before every delivery."""
     events: Annotated[tuple[Annotated[str, EventName()], ...], Many(1, 50)]
+    """The events to send."""
 
 
 @dataclass(frozen=True)
 class EndpointState:
+    """Whether a webhook endpoint is on."""
+
     on: bool
 
 
 @dataclass(frozen=True)
 class NewEndpoint:
-    """Keep the secret: it is not told again."""
+    """A webhook endpoint with its signing secret."""
 
     id: int
     url: str
     secret: str
-    """It signs as Standard Webhooks says; the libraries of that verify with it."""
+    """Store it now: it is not shown again. It verifies signatures with any Standard Webhooks
+    library."""
 
 
 @blueprint.get("/webhook-endpoints")
@@ -101,8 +105,8 @@ class NewEndpoint:
     has_etag=True,
 )
 def list_webhook_endpoints() -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
-    return answer(records.read_endpoints(db.session(), machine.account_id))
+    client = permit(Scope.BILLING_READ)
+    return answer(records.read_endpoints(db.session(), client.account_id))
 
 
 @blueprint.post("/webhook-endpoints")
@@ -119,12 +123,14 @@ def list_webhook_endpoints() -> ResponseReturnValue:
 )
 @repeatable
 def add_webhook_endpoint() -> ResponseReturnValue:
-    """Events go there from now on: signed, in order, and for days until they arrive."""
-    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
+    """The endpoint receives events from now on, signed and in order. Failed deliveries are retried
+    for about three days.
+    """
+    client, now = permit(Scope.BILLING_WRITE), services().clock.now()
     sent = schemas.read(EndpointAsked, bodies.read_json())
     choice = EndpointChoice(sent.url, "", sent.events)
-    around = (choice, RIGHTS, machine.actor, now)
-    made = actions.add_endpoint(db.session(), machine.account_id, *around)
+    around = (choice, RIGHTS, client.actor, now)
+    made = actions.add_endpoint(db.session(), client.account_id, *around)
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
 
 
@@ -137,8 +143,8 @@ def add_webhook_endpoint() -> ResponseReturnValue:
     has_etag=True,
 )
 def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
-    return answer(records.read_endpoint(db.session(), machine.account_id, endpoint_id))
+    client = permit(Scope.BILLING_READ)
+    return answer(records.read_endpoint(db.session(), client.account_id, endpoint_id))
 
 
 @blueprint.put(ONE)
@@ -151,9 +157,9 @@ def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     examples={"payments": EXAMPLE},
 )
 def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
-    """Its address and its events; its secret and its name stay."""
-    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
-    session, account_id, actor = db.session(), machine.account_id, machine.actor
+    """Replace the URL and the events. The secret and the name are unchanged."""
+    client, now = permit(Scope.BILLING_WRITE), services().clock.now()
+    session, account_id, actor = db.session(), client.account_id, client.actor
     sent = schemas.read(EndpointAsked, bodies.read_json())
     name = webhooks.find(session, account_id, endpoint_id).name
     choice = EndpointChoice(sent.url, name, sent.events)
@@ -171,12 +177,14 @@ def replace_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
     examples={"on": {"on": True}},
 )
 def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
-    """Switched on again, it gets what was owed to it, and nothing of what happened meanwhile."""
-    machine = permit(Scope.BILLING_WRITE)
-    session, account_id = db.session(), machine.account_id
+    """When it is switched on again, the endpoint receives its pending deliveries, but no events
+    that occurred while it was off.
+    """
+    client = permit(Scope.BILLING_WRITE)
+    session, account_id = db.session(), client.account_id
     on = schemas.read(EndpointState, bodies.read_json()).on
     now = services().clock.now()
-    actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, machine.actor, now)
+    actions.switch_endpoint(session, account_id, endpoint_id, on, RIGHTS, client.actor, now)
     services().wake()
     return answer(records.read_endpoint(session, account_id, endpoint_id))
 
@@ -184,20 +192,22 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.delete(ONE)
 @operation("Remove a webhook endpoint", Group.WEBHOOKS, Scope.BILLING_WRITE, status=204)
 def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
-    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
-    who = RIGHTS, machine.actor
-    actions.remove_endpoint(db.session(), machine.account_id, endpoint_id, *who, now)
-    return nothing()
+    client, now = permit(Scope.BILLING_WRITE), services().clock.now()
+    who = RIGHTS, client.actor
+    actions.remove_endpoint(db.session(), client.account_id, endpoint_id, *who, now)
+    return no_content()
 
 
 @blueprint.post(f"{ONE}/secret-rotations")
 @operation("Rotate the secret", Group.WEBHOOKS, Scope.BILLING_WRITE, status=201, answer=NewEndpoint)
 @repeatable
 def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
-    """For 24 hours both secrets sign, so that a receiver changes over without losing any."""
-    machine, now = permit(Scope.BILLING_WRITE), services().clock.now()
-    who = RIGHTS, machine.actor
-    made = actions.rotate_secret(db.session(), machine.account_id, endpoint_id, *who, now)
+    """Create a new secret. Deliveries are signed with both secrets for 24 hours, so the receiver
+    can change over without losing events.
+    """
+    client, now = permit(Scope.BILLING_WRITE), services().clock.now()
+    who = RIGHTS, client.actor
+    made = actions.rotate_secret(db.session(), client.account_id, endpoint_id, *who, now)
     return answer(NewEndpoint(made.endpoint_id, made.url, made.secret), 201)
 
 
@@ -213,10 +223,10 @@ def rotate_webhook_secret(endpoint_id: int) -> ResponseReturnValue:
 )
 @repeatable
 def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
-    """An event of no consequence. Refused while the endpoint is off."""
-    machine = permit(Scope.BILLING_WRITE)
+    """Send a test event. The request is refused while the endpoint is off."""
+    client = permit(Scope.BILLING_WRITE)
     delivery = actions.send_test(
-        db.session(), machine.account_id, endpoint_id, services().clock.now()
+        db.session(), client.account_id, endpoint_id, services().clock.now()
     )
     services().wake()
     return answer(records.delivery_record(delivery), 201)
@@ -232,18 +242,18 @@ def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
     has_etag=True,
 )
 def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
-    machine = permit(Scope.BILLING_READ)
+    client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Page, request.args)
     return answer(
         records.read_deliveries(
-            db.session(), machine.account_id, endpoint_id, sent.cursor, sent.limit
+            db.session(), client.account_id, endpoint_id, sent.cursor, sent.limit
         )
     )
 
 
 @blueprint.post("/webhook-deliveries/<int:delivery_id>/resends")
 @operation(
-    "Send it again",
+    "Resend a delivery",
     Group.WEBHOOKS,
     Scope.BILLING_WRITE,
     status=201,
@@ -252,10 +262,10 @@ def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
 )
 @repeatable
 def resend_webhook(delivery_id: int) -> ResponseReturnValue:
-    """Under the same `webhook-id`, so that a receiver that has it knows."""
-    machine = permit(Scope.BILLING_WRITE)
+    """Send the event again with the same `webhook-id`, so the receiver can detect duplicates."""
+    client = permit(Scope.BILLING_WRITE)
     delivery = actions.send_again(
-        db.session(), machine.account_id, delivery_id, services().clock.now()
+        db.session(), client.account_id, delivery_id, services().clock.now()
     )
     services().wake()
     return answer(records.delivery_record(delivery), 201)

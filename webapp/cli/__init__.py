@@ -1,4 +1,4 @@
-"""The operator's command line. Commands hold no rules: they parse, call one action, print."""
+"""The operator's command line. Commands only parse input, call one action and print the result."""
 
 from flask import Flask
 
@@ -15,7 +15,7 @@ from webapp.cli import (
     methods,
     operators,
     payments,
-    post,  # noqa: F401 it adds a command to `usage`
+    post,  # noqa: F401 adds a command to `usage`
     processors,
     statement,
     usage,

@@ -1,4 +1,4 @@
-"""`flask accounts`: make accounts and look at them."""
+"""`flask accounts`: create, show, export and adjust accounts."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +20,13 @@ from webapp.extensions import db, services
 from webapp.reads.accounts.export import export as read_export
 from webapp.reads.accounts.overview import read_account, read_accounts
 
-commands = Commands("accounts", help="Make customers' accounts and look at them.")
+commands = Commands("accounts", help="Create, show, export and adjust customers' accounts.")
 
 ANY_ID = click.IntRange(1, 2**31 - 1)
 
 
 class AmountOrZero(AmountOf):
-    """Micros of a decimal string; opening at nothing is no fault."""
+    """An opening balance: a decimal string, converted to micros; may be zero."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -40,13 +40,18 @@ OPENING_BALANCE = AmountOrZero(money.PAYMENT_PLACES)
 
 @commands.command()
 @click.option("--name", required=True, help="The customer's company.")
-@click.option("--email", required=True, help="The owner's e-mail address, for sign-in and bills.")
-@click.option("--password", help="The owner's password. Asked for when it is left out.")
+@click.option("--email", required=True, help="The owner's email address, for sign-in and billing.")
+@click.option("--password", help="The owner's password. Prompted for if omitted.")
 @click.option(
     "--balance", type=OPENING_BALANCE, default=0, metavar="100.00", help="Opening balance."
 )
-@click.option("--owner", default="", help="The owner's name. The company's when left out.")
-@click.option("--time-zone", default="UTC", show_default=True, help="For its dates: Europe/Dublin.")
+@click.option("--owner", default="", help="The owner's name. Default: the company's name.")
+@click.option(
+    "--time-zone",
+    default="UTC",
+    show_default=True,
+    help="The account's time zone, such as Europe/Dublin.",
+)
 @as_json
 def create(
     name: str,
@@ -57,7 +62,7 @@ def create(
     time_zone: str,
     as_json: bool,
 ) -> None:
-    """Make an account with its owner and an API key, which is shown this once."""
+    """Create an account with its owner and an API key. The key is shown only once."""
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     made = create_account(
@@ -86,14 +91,14 @@ def list_(as_json: bool) -> None:
     for row in rows:
         click.echo(f"{row.id:>6}  {row.balance:>16} {row.currency}  {row.name} ({row.owner})")
     if not rows:
-        click.echo("There is no account yet.")
+        click.echo("No accounts yet.")
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @as_json
 def show(account: int, as_json: bool) -> None:
-    """Show one ACCOUNT: its balance, its methods, and what happens next."""
+    """Show the balance and payment methods of ACCOUNT and its next automatic charge."""
     card = asdict(read_account(db.session(), account, services().clock.now(), services().policy))
     print_json(card) if as_json else print_record(card)
 
@@ -103,7 +108,7 @@ def show(account: int, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=False, dir_okay=False, path_type=Path))
 @as_json
 def export(account: int, file: Path, as_json: bool) -> None:
-    """Write all that is kept of ACCOUNT into the new zip FILE: CSV and JSON."""
+    """Export all data of ACCOUNT to the new zip FILE, as CSV and JSON."""
     session, now = db.session(), services().clock.now()
     pieces = read_export(session, account, now, for_operator=True)
     try:
@@ -111,7 +116,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
             for piece in pieces:
                 zipped.write(piece)
     except FileExistsError:
-        raise click.ClickException(f"{file}: is there already") from None
+        raise click.ClickException(f"{file}: already exists") from None
     session.rollback()
     record_export(session, account, COMMAND_LINE, now)
     record = {"account": account, "file": str(file), "size": file.stat().st_size}
@@ -122,7 +127,7 @@ def export(account: int, file: Path, as_json: bool) -> None:
 @click.argument("account", type=ANY_ID)
 @click.argument("state", type=click.Choice(["on", "off"]))
 def paypal(account: int, state: str) -> None:
-    """Offer PayPal to ACCOUNT, or no longer. Agreements that were given stay."""
+    """Switch PayPal on or off for ACCOUNT. Existing agreements are unchanged."""
     now = services().clock.now()
     allow_paypal(db.session(), account, state == "on", COMMAND_LINE, now)
     click.echo(f"PayPal is {state} for account {account}.")
@@ -131,16 +136,14 @@ def paypal(account: int, state: str) -> None:
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("amount", type=CENTS, metavar="AMOUNT")
-@click.option("--debit", is_flag=True, help="Take it off instead of putting it on.")
-@click.option("--reason", required=True, help="It stands on the statement and in the audit log.")
+@click.option("--debit", is_flag=True, help="Debit AMOUNT instead of crediting it.")
+@click.option("--reason", required=True, help="Shown on the statement and in the audit log.")
 @CHARGE
-@click.option(
-    "--hold", is_flag=True, help="Pause automatic payments where a refill would be charged."
-)
+@click.option("--hold", is_flag=True, help="Pause automatic payments instead of starting a refill.")
 def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, hold: bool) -> None:
-    """Put AMOUNT on the balance of ACCOUNT, or take it off.
+    """Credit AMOUNT to the balance of ACCOUNT, or debit it.
 
-    Refused where it starts a refill, without --charge or --hold.
+    A debit that starts a refill requires --charge or --hold.
     """
     session = db.session()
     signed, now = -amount if debit else amount, services().clock.now()
@@ -159,11 +162,12 @@ def adjust(account: int, amount: int, debit: bool, reason: str, charge: bool, ho
 
 @commands.command("reset-second-factor")
 @click.argument("email")
-@click.option("--reason", required=True, help="Who asked, and how you know that it is they.")
+@click.option("--reason", required=True, help="Who asked, and how you verified their identity.")
 def reset(email: str, reason: str) -> None:
-    """Turn off two-step sign-in of the person with EMAIL, who has lost phone and recovery codes.
+    """Turn off two-step sign-in for EMAIL, if phone and recovery codes are lost.
 
-    Their sessions end; where an account insists on it they set it up anew at the next sign-in.
+    All their sessions end. If an account requires two-step sign-in, they set it up again at the
+    next sign-in.
     """
     reset_second_factor(db.session(), email, reason, COMMAND_LINE, services().clock.now())
-    click.echo(f"Two-step sign-in of {email} is off.")
+    click.echo(f"Two-step sign-in is off for {email}.")

@@ -1,4 +1,4 @@
-"""`flask attempts`: what only an operator can settle."""
+"""`flask attempts`: unresolved charges that only an operator can settle."""
 
 import click
 
@@ -11,13 +11,13 @@ from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, services
 
-commands = Commands("attempts", help="Charges whose outcome only an operator can tell.")
+commands = Commands("attempts", help="Settle unresolved charges.")
 
 
 @commands.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """List the charges that wait for a decision, with what is known of each."""
+    """List the unresolved charges that need a decision, with the reason for each."""
     waiting = [
         {
             "attempt": attempt.id,
@@ -38,16 +38,16 @@ def list_(as_json: bool) -> None:
     for row in waiting:
         click.echo("{attempt:>6}  {amount:>12} {currency}  account {account}: {why}".format(**row))
     if not waiting:
-        click.echo("Nothing waits for a decision.")
+        click.echo("No unresolved charges.")
 
 
 @commands.command()
 @click.argument("attempt", type=click.IntRange(1, 2**31 - 1))
-@click.option("--paid/--not-paid", required=True, help="What the processor's own books show.")
-@click.option("--reason", required=True, help="How you know; it stands in the audit log.")
+@click.option("--paid/--not-paid", required=True, help="What the processor's dashboard shows.")
+@click.option("--reason", required=True, help="How you verified it. Shown in the audit log.")
 @CHARGE
 def decide(attempt: int, paid: bool, reason: str, charge: bool) -> None:
-    """Settle ATTEMPT as paid in full, or as not charged."""
+    """Settle ATTEMPT as paid in full or as not charged."""
     session = db.session()
     now = services().clock.now()
     around = (COMMAND_LINE, now, services().policy)

@@ -1,4 +1,4 @@
-"""`flask backup`, `flask restore` and `flask move-to`: whole copies of an installation."""
+"""`flask backup`, `flask restore` and `flask move-to`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,9 +21,11 @@ from webapp.reads.system.holdings import Holdings
 
 FILE = click.Path(path_type=Path)
 
+VERIFIED = "Verified: the backup is complete, and the ledger check passed."
+
 
 class DatabaseUrl(click.ParamType):
-    """As DATABASE_URL takes it."""
+    """A database URL as in DATABASE_URL."""
 
     name = "url"
 
@@ -34,9 +36,9 @@ class DatabaseUrl(click.ParamType):
             url = database_url("URL", str(value))
             make_url(url)
         except (BadSetting, ArgumentError, ValueError) as fault:
-            # No more of it than the first says: it may hold a password.
-            told = str(fault) if isinstance(fault, BadSetting) else "no address of a database"
-            self.fail(told, param, ctx)
+            # Other errors may quote the URL, which can contain a password.
+            reason = str(fault) if isinstance(fault, BadSetting) else "not a database URL"
+            self.fail(reason, param, ctx)
         return url
 
 
@@ -45,37 +47,37 @@ class DatabaseUrl(click.ParamType):
 @as_json
 @with_appcontext
 def backup(file: Path, as_json: bool) -> None:
-    """Write a backup to the new FILE, or into a folder under a name that tells the time.
+    """Write a backup to the new FILE, or to a new file in an existing folder.
 
-    The server may go on working. The file holds the database, the sandbox's books, the proofs of
-    wire transfers and the secret key; it is opened, summed and proved before it gets its name.
-    Exit code 1, and no file, where it does not prove.
+    The server can keep running. The backup contains the database, the sandbox's data, the proofs
+    of wire transfers and the secret key. It is verified before it gets its final name; if the
+    verification fails, no file is written and the exit code is 1.
     """
-    with disk_faults_told(file):
+    with report_disk_errors(file):
         made = back_up.back_up(file, db.engine, services(), progress("Copying"))
     for wire in made.lost_proofs:
-        click.echo(f"{wire}: a proof of payment is gone, or is not what was sent.", err=True)
+        click.echo(f"{wire}: a proof of payment is missing or was changed.", err=True)
     record = {"file": str(made.file), "size": made.size, **described(made.manifest, made.holdings)}
     if as_json:
         print_json({**record, "lost_proofs": made.lost_proofs})
         return
     print_record({**record, "size": f"{made.size:,} bytes"})
-    click.echo("Opened, summed and proved: the books agree.")
+    click.echo(VERIFIED)
 
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--check", is_flag=True, help="Open and prove FILE, and restore nothing.")
+@click.option("--check", is_flag=True, help="Verify FILE without restoring it.")
 @as_json
 @with_appcontext
 def restore(file: Path, check: bool, as_json: bool) -> None:
     """Restore the backup FILE into this installation, which must be empty.
 
-    It may have another database than the one that was backed up: BALLAST_HOME and DATABASE_URL say
-    where it goes. An older backup is migrated. All of it is proved again; exit code 1, and nothing
-    restored, where it does not prove.
+    BALLAST_HOME and DATABASE_URL set the target, which can be a different kind of database than
+    the original. A backup of an older version is migrated. The data is verified again; if the
+    verification fails, nothing is restored and the exit code is 1.
     """
-    with disk_faults_told(file):
+    with report_disk_errors(file):
         if check:
             found = restoring.check(file, services())
         else:
@@ -85,11 +87,11 @@ def restore(file: Path, check: bool, as_json: bool) -> None:
         print_json({**record, "restored": not check})
         return
     print_record(record)
-    click.echo("Opened, summed and proved: the books agree.")
+    click.echo(VERIFIED)
     if not check:
         click.echo(
-            f"What happened after {found.manifest.made_at} is not in it. Have your meter send its "
-            "usage since then again: what is here already is not counted twice."
+            f"The backup contains nothing after {found.manifest.made_at}. Have your meter send all "
+            "usage since then again; records that are already posted are not counted twice."
         )
 
 
@@ -100,9 +102,9 @@ def restore(file: Path, check: bool, as_json: bool) -> None:
 def move_to(url: str, as_json: bool) -> None:
     """Move all data from SQLite to the empty PostgreSQL database at URL.
 
-    postgresql+psycopg://ballast@localhost/ballast, say; without a password in it, PGPASSWORD or
-    ~/.pgpass is used. Stop the server first. The copy is proved by sums before it counts; then
-    the SQLite file is closed to writers and kept.
+    Example: postgresql+psycopg://ballast@localhost/ballast. If the URL has no password, PGPASSWORD
+    or ~/.pgpass is used. Stop the server first. The copy is verified before it is committed; then
+    the SQLite file is kept, closed to writes.
     """
     moved = move.move_to(url, db.engine, services(), progress("Moving"))
     record = {"to": moved.to, **asdict(moved.holdings)}
@@ -110,8 +112,8 @@ def move_to(url: str, as_json: bool) -> None:
         print_json(record)
         return
     print_record(record)
-    click.echo("Both hold the same rows, and the books agree.")
-    click.echo("Now set DATABASE_URL to that address and start Ballast. The SQLite file is closed.")
+    click.echo("Both databases have the same rows, and the ledger check passed.")
+    click.echo("Now set DATABASE_URL to that URL and start Ballast. The SQLite file is closed.")
 
 
 def described(manifest: Manifest, holdings: Holdings) -> dict[str, object]:
@@ -124,7 +126,7 @@ def described(manifest: Manifest, holdings: Holdings) -> dict[str, object]:
 
 
 @contextmanager
-def disk_faults_told(file: Path) -> Iterator[None]:
+def report_disk_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -132,7 +134,7 @@ def disk_faults_told(file: Path) -> Iterator[None]:
 
 
 def progress(label: str):
-    """A bar on the error stream; the function it gives moves it on by so many rows."""
+    """A progress bar on stderr; the yielded function advances it by a number of rows."""
 
     @contextmanager
     def watch(total: int) -> Iterator[Callable[[int], None]]:

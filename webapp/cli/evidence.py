@@ -1,4 +1,4 @@
-"""`flask evidence`: what processors say that fits no payment of ours."""
+"""`flask evidence`: processor events that match no payment."""
 
 import click
 
@@ -8,13 +8,13 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.shared.money import decimal_text
 from webapp.extensions import db, services
 
-commands = Commands("evidence", help="What processors say that fits no payment of ours.")
+commands = Commands("evidence", help="Processor events that match no payment.")
 
 
 @commands.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """List what waits to be looked into: payments that we never wrote, and money taken back."""
+    """List unmatched events to review: unknown payments, refunds and disputes."""
     waiting = [
         {
             "evidence": one.id,
@@ -34,13 +34,13 @@ def list_(as_json: bool) -> None:
         shown = f"{row['amount']} {row['currency']}" if row["currency"] else "no amount"
         click.echo("{evidence:>6}  {0:>16}  {processor} {reference}: {what}".format(shown, **row))
     if not waiting:
-        click.echo("Nothing waits to be looked into.")
+        click.echo("No unmatched events to review.")
 
 
 @commands.command()
 @click.argument("evidence_id", metavar="EVIDENCE", type=click.IntRange(1, 2**31 - 1))
-@click.option("--reason", required=True, help="What was found and done about it; it is kept.")
+@click.option("--reason", required=True, help="What you found and did. It is recorded.")
 def close(evidence_id: int, reason: str) -> None:
-    """Say that EVIDENCE has been looked into. It moves no money."""
+    """Mark EVIDENCE as reviewed. This moves no money."""
     close_unmatched_event(db.session(), evidence_id, reason, services().clock.now())
     click.echo(f"Evidence {evidence_id} is closed.")

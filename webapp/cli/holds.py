@@ -1,4 +1,4 @@
-"""`flask holds`: what running calls are expected to cost (T12)."""
+"""`flask holds`: holds for calls in progress (T12)."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from webapp.domain.usage.holds import LIFE, Hold, find
 from webapp.extensions import db, services
 from webapp.reads.usage.holds import read_open_holds
 
-commands = Commands("holds", help="What running calls are expected to cost.")
+commands = Commands("holds", help="Holds for calls in progress.")
 
 REFERENCE = click.argument("reference")
 LONGEST = int(LIFE.total_seconds())
@@ -25,7 +25,7 @@ SECONDS = click.IntRange(1, LONGEST)
 @ACCOUNT
 @as_json
 def list_(account: int, as_json: bool) -> None:
-    """List what is held of ACCOUNT, the oldest first."""
+    """List the open holds of ACCOUNT, oldest first."""
     require(account)
     records = [_record(hold) for hold in read_open_holds(db.session(), account, _now())]
     if as_json:
@@ -35,7 +35,7 @@ def list_(account: int, as_json: bool) -> None:
         line = "{amount:>14}  {reference}  until {expires_at:%Y-%m-%d %H:%M} UTC"
         click.echo(line.format(**record))
     if not records:
-        click.echo("Nothing is held.")
+        click.echo("No open holds.")
 
 
 @commands.command()
@@ -43,36 +43,42 @@ def list_(account: int, as_json: bool) -> None:
 @REFERENCE
 @as_json
 def show(account: int, reference: str, as_json: bool) -> None:
-    """Show the hold of REFERENCE."""
-    _tell(find(db.session(), account, reference), as_json)
+    """Show the hold with REFERENCE."""
+    _print_hold(find(db.session(), account, reference), as_json)
 
 
 @commands.command("open")
 @ACCOUNT
 @REFERENCE
 @click.argument("amount", type=MICROS)
-@click.option("--expires-in", type=SECONDS, default=LONGEST, show_default=True, help="Seconds.")
+@click.option(
+    "--expires-in",
+    type=SECONDS,
+    default=LONGEST,
+    show_default=True,
+    help="Seconds until the hold expires.",
+)
 @as_json
 def open_(account: int, reference: str, amount: int, expires_in: int, as_json: bool) -> None:
-    """Hold AMOUNT for REFERENCE. The same again changes nothing."""
+    """Hold AMOUNT under REFERENCE. Repeating the command changes nothing."""
     lasts = timedelta(seconds=expires_in)
-    _tell(open_hold(db.session(), account, reference, amount, _now(), lasts).hold, as_json)
+    _print_hold(open_hold(db.session(), account, reference, amount, _now(), lasts).hold, as_json)
 
 
 @commands.command()
 @ACCOUNT
 @REFERENCE
-@click.option("--amount", type=MICROS, help="The new estimate.")
-@click.option("--expires-in", type=SECONDS, help="Seconds from now.")
+@click.option("--amount", type=MICROS, help="The new estimated cost.")
+@click.option("--expires-in", type=SECONDS, help="Seconds from now until the hold expires.")
 @as_json
 def change(
     account: int, reference: str, amount: int | None, expires_in: int | None, as_json: bool
 ) -> None:
-    """Change the estimate of REFERENCE, its end, or both."""
+    """Change the amount, the expiry, or both of the hold with REFERENCE."""
     if amount is None and expires_in is None:
         raise click.UsageError("Give --amount or --expires-in.")
     lasts = timedelta(seconds=expires_in) if expires_in is not None else None
-    _tell(change_hold(db.session(), account, reference, amount, lasts, _now()), as_json)
+    _print_hold(change_hold(db.session(), account, reference, amount, lasts, _now()), as_json)
 
 
 @commands.command()
@@ -80,8 +86,8 @@ def change(
 @REFERENCE
 @as_json
 def release(account: int, reference: str, as_json: bool) -> None:
-    """Let go what is held for REFERENCE: it came to nothing."""
-    _tell(release_hold(db.session(), account, reference, _now()), as_json)
+    """Release the hold with REFERENCE without usage."""
+    _print_hold(release_hold(db.session(), account, reference, _now()), as_json)
 
 
 def _now() -> datetime:
@@ -99,6 +105,6 @@ def _record(hold: Hold) -> dict[str, object]:
     }
 
 
-def _tell(hold: Hold, as_json: bool) -> None:
+def _print_hold(hold: Hold, as_json: bool) -> None:
     record = _record(hold)
     print_json(record) if as_json else print_record(record)

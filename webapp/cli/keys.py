@@ -1,4 +1,4 @@
-"""`flask keys`: the API keys of an account, and the secret key of the installation."""
+"""`flask keys`: an account's API keys, and the installation's secret key."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,7 +21,7 @@ from webapp.reads.api_keys import read_key_records
 from webapp.reads.system.installation import SHORTEST_KEY
 
 commands = Commands(
-    "keys", help="API keys: make, list, rotate and revoke them. rotate-secret replaces SECRET_KEY."
+    "keys", help="Create, list, rotate and revoke API keys. rotate-secret replaces SECRET_KEY."
 )
 
 MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
@@ -29,16 +29,22 @@ MOST_HOURS = int(LONGEST_OVERLAP / timedelta(hours=1))
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
-@click.option("--name", required=True, help="What it is for; people see it beside the key.")
+@click.option("--name", required=True, help="The key's purpose. Shown in the key list.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it may do; repeat for more. All when left out.",
+    help="A permission; can be repeated. Default: all.",
 )
-@click.option("--from", "networks", multiple=True, metavar="CIDR", help="Only from here; repeat.")
-@click.option("--days", type=click.IntRange(1, 3650), help="It ends after so many. Else never.")
+@click.option(
+    "--from",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="An allowed network; can be repeated. Default: any.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires. Default: never.")
 @as_json
 def create(
     account: int,
@@ -48,7 +54,7 @@ def create(
     days: int | None,
     as_json: bool,
 ) -> None:
-    """Make a key for ACCOUNT. It is shown this once."""
+    """Create a key for ACCOUNT. It is shown only once."""
     choice = KeyChoice(name, scopes or ALL, networks, timedelta(days=days) if days else None)
     now = services().clock.now()
     made = create_key(db.session(), account, choice, frozenset(Right), COMMAND_LINE, now)
@@ -59,7 +65,7 @@ def create(
 @click.argument("account", type=ANY_ID)
 @as_json
 def list_(account: int, as_json: bool) -> None:
-    """List the keys of ACCOUNT, the newest first; the keys themselves are stored nowhere."""
+    """List the keys of ACCOUNT, newest first. The secret part is not stored."""
     rows = read_key_records(db.session(), account, services().clock.now())
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -68,7 +74,7 @@ def list_(account: int, as_json: bool) -> None:
         used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
         click.echo(f"{row.id:>6}  {row.prefix}…  {row.state:<8} {used:<16}  {row.name}")
     if not rows:
-        click.echo("There is no key.")
+        click.echo("No API keys.")
 
 
 @commands.command()
@@ -79,11 +85,11 @@ def list_(account: int, as_json: bool) -> None:
     type=click.IntRange(0, MOST_HOURS),
     default=24,
     show_default=True,
-    help="Hours for which the old one works beside the new one.",
+    help="Hours for which the old key still works.",
 )
 @as_json
 def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
-    """Put a new key in the place of KEY, which is an id of `flask keys list`."""
+    """Replace KEY, an id from `flask keys list`, with a new key."""
     made = rotate_key(
         db.session(),
         account,
@@ -101,33 +107,34 @@ def rotate(account: int, key: int, overlap: int, as_json: bool) -> None:
 @click.argument("key", type=ANY_ID)
 @as_json
 def revoke(account: int, key: int, as_json: bool) -> None:
-    """End KEY at once and for good."""
+    """Revoke KEY immediately and permanently."""
     now = services().clock.now()
     revoked_at = revoke_key(db.session(), account, key, COMMAND_LINE, now).revoked_at
     if as_json:
         print_json({"account": account, "id": key, "revoked_at": revoked_at})
         return
-    click.echo(f"Key {key} of account {account} does not work any more.")
+    click.echo(f"Key {key} of account {account} is revoked.")
 
 
 @commands.command("rotate-secret")
 @click.option(
     "--new-key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with the new key, where SECRET_KEY is set and not kept in BALLAST_HOME.",
+    help="A file with the new key, if SECRET_KEY is set instead of stored in BALLAST_HOME.",
 )
 @as_json
 def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
-    """Replace SECRET_KEY, and encrypt all secrets in the database under the new one.
+    """Replace SECRET_KEY and re-encrypt all secrets in the database.
 
-    Stop the server and `flask jobs start` first. It is one transaction; where it is cut short, run
-    it again. Everybody is signed out, and links in emails sent before no longer work.
+    Stop the server and `flask jobs start` first. The change is one transaction; if it is
+    interrupted, run the command again. All users are signed out, and links in emails sent before
+    no longer work.
     """
     settings = services().settings
     is_kept = settings.keeps_its_key
     key_file = settings.key_file if is_kept else new_key_file
     if is_kept and new_key_file:
-        raise Refusal(f"{key_file} holds the key in use and gets a new one: omit --new-key-file.")
+        raise Refusal(f"{key_file} holds the current key and is updated: omit --new-key-file.")
     if key_file is None:
         raise Refusal("SECRET_KEY is set: write a new key to a file and add --new-key-file FILE.")
     new = settings.next_key() if is_kept else key_file.read_text(encoding="utf-8").strip()
@@ -140,12 +147,12 @@ def rotate_secret_key(new_key_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"secrets": count, "key_file": str(key_file)})
         return
-    click.echo(f"Secrets encrypted under the new key: {count:,}. It is in {key_file}.")
+    click.echo(f"Secrets encrypted with the new key: {count:,}. The key is in {key_file}.")
     if not is_kept:
         click.echo("Set SECRET_KEY to it before the next start.")
     click.echo(
-        "Everybody is signed out, and links in emails sent before (new password, confirmation, "
-        "invitation, payment, unsubscribing) no longer work. Keep the old key for older backups."
+        "All users are signed out, and links in emails sent before (password reset, confirmation, "
+        "invitation, payment, unsubscribe) no longer work. Keep the old key for older backups."
     )
 
 

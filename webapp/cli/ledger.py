@@ -1,4 +1,4 @@
-"""`flask ledger`: prove the books."""
+"""`flask ledger`: verify the ledger (L13)."""
 
 from dataclasses import asdict
 
@@ -8,16 +8,16 @@ from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.extensions import db, services
 from webapp.reads.ledger.ledger_check import LedgerCheck, check_ledger
 
-commands = Commands("ledger", help="Prove the books.")
+commands = Commands("ledger", help="Verify the ledger.")
 
 
 @commands.command()
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Prove every balance, every credit and the sandbox's books. Exit code 1 on a difference.
+    """Verify all balances and credits, and the sandbox's charges. Exit code 1 on a difference.
 
-    It changes nothing, and may run while payments are made.
+    It changes nothing and can run while the server is in use.
     """
     books = services().sandbox
     found = (
@@ -40,4 +40,4 @@ def print_check(found: LedgerCheck) -> None:
         f"Payments: {found.payments:,}. Sandbox charges: {found.charges:,}."
     )
     count = len(found.differences)
-    click.echo("The books agree." if found.agrees else f"Differences: {count:,}.")
+    click.echo("No differences." if found.agrees else f"Differences: {count:,}.")

@@ -1,4 +1,4 @@
-"""`flask low-balance`: when a customer's balance is refilled, and when they are warned."""
+"""`flask low-balance`: automatic refill and low-balance notification of an account."""
 
 from dataclasses import asdict, replace
 
@@ -13,7 +13,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
 from webapp.extensions import db, services
 from webapp.reads.records.settings import read_settings
 
-commands = Commands("low-balance", help="When a balance is refilled, and when people are warned.")
+commands = Commands("low-balance", help="Automatic refill and low-balance notification.")
 
 AMOUNTS = (
     "threshold", "refill-amount", "target", "largest-charge", "day-limit", "month-limit",
@@ -27,34 +27,51 @@ AMOUNTS = (
 def show(account: int, as_json: bool) -> None:
     """Show the settings of ACCOUNT."""
     require(account)
-    _tell(account, as_json)
+    _print_settings(account, as_json)
 
 
 @commands.command("set")
 @ACCOUNT
-@click.option("--refill/--no-refill", default=None, help="Whether the balance is refilled.")
+@click.option("--refill/--no-refill", default=None, help="Switch automatic refill on or off.")
 @click.option(
     "--mode",
     type=click.Choice([str(mode) for mode in RefillMode]),
-    help="add: charge exactly the refill amount; target: what brings the balance up to the target.",
+    help="add: charge the refill amount; target: charge the gap to the target.",
 )
-@click.option("--threshold", type=CENTS, metavar="50.00", help="Refill when it falls below.")
-@click.option("--refill-amount", type=CENTS, metavar="100.00")
-@click.option("--target", type=CENTS, metavar="150.00")
 @click.option(
-    "--largest-charge", type=CENTS, metavar="300.00", help="No charge up to the target is larger."
+    "--threshold", type=CENTS, metavar="50.00", help="Refill when the balance falls below this."
+)
+@click.option(
+    "--refill-amount", type=CENTS, metavar="100.00", help="The amount to charge in mode add."
+)
+@click.option("--target", type=CENTS, metavar="150.00", help="The balance to reach in mode target.")
+@click.option(
+    "--largest-charge", type=CENTS, metavar="300.00", help="Maximum of one charge in mode target."
 )
 @click.option(
     "--day-limit",
     type=CENTS,
     metavar="500.00",
-    help="Of automatic payments. Where it is empty and refill is on, a default is set.",
+    help="Daily limit of automatic charges. If empty while refill is on, a default is set.",
 )
-@click.option("--no-day-limit", is_flag=True, help="Have no daily limit, not even the default.")
-@click.option("--month-limit", type=CENTS, metavar="900.00", help="Of automatic payments.")
-@click.option("--notification/--no-notification", default=None, help="Whether people are warned.")
-@click.option("--notification-threshold", type=CENTS, metavar="75.00")
-@click.option("--empty", multiple=True, type=click.Choice(AMOUNTS), help="An amount to take away.")
+@click.option("--no-day-limit", is_flag=True, help="Set no daily limit, not even the default.")
+@click.option(
+    "--month-limit", type=CENTS, metavar="900.00", help="Monthly limit of automatic charges."
+)
+@click.option(
+    "--notification/--no-notification",
+    default=None,
+    help="Switch the low-balance notification on or off.",
+)
+@click.option(
+    "--notification-threshold",
+    type=CENTS,
+    metavar="75.00",
+    help="Notify when the balance falls below this.",
+)
+@click.option(
+    "--empty", multiple=True, type=click.Choice(AMOUNTS), help="An amount to clear; repeatable."
+)
 @CHARGE
 @as_json
 def set_(
@@ -68,11 +85,13 @@ def set_(
     as_json: bool,
     **amounts: int | None,
 ) -> None:
-    """Change what is given, of the settings of ACCOUNT; together, or not at all."""
+    """Change the given settings of ACCOUNT, either all of them or none."""
     require(account)
     session = db.session()
     settings = LowBalanceSettings.of(session, account)
-    changes: dict[str, object] = {name: it for name, it in amounts.items() if it is not None}
+    changes: dict[str, object] = {
+        name: amount for name, amount in amounts.items() if amount is not None
+    }
     changes |= {name.replace("-", "_"): None for name in empty}
     if no_day_limit:
         changes = {"day_limit": None} | changes | {"no_day_limit": True}
@@ -90,9 +109,9 @@ def set_(
     apply_settings(session, account, choice, settings.version, *around, confirmed=confirmed(charge))
     services().wake()
     print_outcome(account, since)
-    _tell(account, as_json)
+    _print_settings(account, as_json)
 
 
-def _tell(account: int, as_json: bool) -> None:
+def _print_settings(account: int, as_json: bool) -> None:
     record = asdict(read_settings(db.session(), account)[0])
     print_json(record) if as_json else print_record(record)

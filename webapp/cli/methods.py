@@ -1,4 +1,4 @@
-"""`flask methods`: a customer's payment methods. Consent to charge them is the customer's (M3)."""
+"""`flask methods`: a customer's payment methods. Only the customer changes auto-charge (M3)."""
 
 from dataclasses import asdict
 
@@ -13,7 +13,7 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.extensions import db, services
 from webapp.reads.records.methods import read_method, read_methods, read_order
 
-commands = Commands("methods", help="A customer's payment methods: look, order, remove.")
+commands = Commands("methods", help="List, order and remove a customer's payment methods.")
 
 METHOD = click.argument("method", type=click.IntRange(1, 999_999_999))
 
@@ -28,11 +28,11 @@ def list_(account: int, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    for it in found.payment_methods:
-        words = it.status.replace("_", " ")
-        click.echo(f"{it.position:>3}  {it.id:>6}  {it.name:<34}  {words}")
+    for item in found.payment_methods:
+        words = item.status.replace("_", " ")
+        click.echo(f"{item.position:>3}  {item.id:>6}  {item.name:<34}  {words}")
     if not found.payment_methods:
-        click.echo("No payment method is saved.")
+        click.echo("No payment methods.")
 
 
 @commands.command()
@@ -40,7 +40,7 @@ def list_(account: int, as_json: bool) -> None:
 @METHOD
 @as_json
 def show(account: int, method: int, as_json: bool) -> None:
-    """Show one METHOD of ACCOUNT."""
+    """Show METHOD of ACCOUNT."""
     record = asdict(read_method(db.session(), account, method, services().clock.now()))
     print_json(record) if as_json else print_record(record)
 
@@ -51,7 +51,7 @@ def show(account: int, method: int, as_json: bool) -> None:
 @CHARGE
 @as_json
 def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> None:
-    """Show the order of ACCOUNT, or put its methods into the order of IDS, all of them."""
+    """Show the order of ACCOUNT's methods, or set it to IDS, which must include all methods."""
     require(account)
     session = db.session()
     seen = read_order(session, account).order
@@ -71,7 +71,7 @@ def order(account: int, ids: tuple[int, ...], charge: bool, as_json: bool) -> No
 @CHARGE
 @as_json
 def remove(account: int, method: int, charge: bool, as_json: bool) -> None:
-    """Take METHOD off the list of ACCOUNT, for good, and revoke it at the processor."""
+    """Remove METHOD from ACCOUNT permanently and revoke it at the processor."""
     since = services().clock.now()
     around = (COMMAND_LINE, services().processors, services().clock, services().policy)
     removed = remove_method(db.session(), account, method, *around, confirmed=confirmed(charge))

@@ -1,4 +1,4 @@
-"""`flask operators`: the provider's staff who may use the operator's side."""
+"""`flask operators`: staff with access to the operator pages."""
 
 import click
 
@@ -8,16 +8,16 @@ from webapp.domain.accounts.audit import COMMAND_LINE
 from webapp.extensions import db, services
 from webapp.reads.operator.staff import read_operators
 
-commands = Commands("operators", help="Staff of yours who may use /operator.")
+commands = Commands("operators", help="Your staff with access to /operator.")
 
 
 @commands.command()
-@click.option("--email", required=True, help="For sign-in; nobody's who belongs to a customer.")
+@click.option("--email", required=True, help="For sign-in. Must not belong to a customer's user.")
 @click.option("--name", required=True)
-@click.option("--password", help="Asked for when it is left out.")
+@click.option("--password", help="Prompted for if omitted.")
 @as_json
 def create(email: str, name: str, password: str | None, as_json: bool) -> None:
-    """Make an operator. At the first sign-in they set up their second factor."""
+    """Create an operator, who sets up a second factor at the first sign-in."""
     if password is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     user_id = create_operator(
@@ -35,7 +35,7 @@ def create(email: str, name: str, password: str | None, as_json: bool) -> None:
 @commands.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """List the operators, and whether their second factor is set up."""
+    """List all operators and whether their second factor is set up."""
     rows = read_operators(db.session())
     if as_json:
         print_json(rows)
@@ -44,12 +44,12 @@ def list_(as_json: bool) -> None:
         set_up = "set up" if row["second_factor"] else "not set up yet"
         click.echo(f"{row['user']:>6}  {row['email']}  {row['name']}  second factor {set_up}")
     if not rows:
-        click.echo("There is no operator.")
+        click.echo("No operators.")
 
 
 @commands.command()
 @click.argument("email")
 def remove(email: str) -> None:
-    """Take the operator's side away from EMAIL, at once."""
+    """Revoke operator access of EMAIL immediately."""
     remove_operator(db.session(), email, COMMAND_LINE, services().clock.now())
-    click.echo(f"{email} is no operator any more.")
+    click.echo(f"{email} is no longer an operator.")

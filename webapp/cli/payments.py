@@ -1,6 +1,6 @@
-"""`flask payments`: what was charged, and charging at a customer's word.
+"""`flask payments`: list payments, add funds and retry at a customer's request.
 
-Exit codes of `add` and `retry`: 0 paid, 1 refused or declined, 3 not known yet.
+Exit codes of `add` and `retry`: 0 paid, 1 refused or declined, 3 outcome pending.
 """
 
 from dataclasses import asdict
@@ -30,11 +30,11 @@ from webapp.reads.records.payments import (
     read_payments,
 )
 
-commands = Commands("payments", help="Payments: look, add funds, retry.")
+commands = Commands("payments", help="List payments, add funds, retry.")
 
 PAYMENT = click.argument("payment", type=click.IntRange(1, 999_999_999))
 KEY = click.option(
-    "--key", default="", help="Known by it, the same command again makes no second payment."
+    "--key", default="", help="Idempotency key: the same command again makes no second payment."
 )
 EXIT_CODES = {PaymentState.PAID: 0, PaymentState.OPEN: 3}
 
@@ -58,7 +58,7 @@ def list_(
     cursor: int | None,
     as_json: bool,
 ) -> None:
-    """List the payments of ACCOUNT, the newest first."""
+    """List the payments of ACCOUNT, newest first."""
     require(account)
     only = PaymentFilter(
         PaymentState(state) if state else None, PaymentKind(kind) if kind else None, since, until
@@ -67,12 +67,12 @@ def list_(
     if as_json:
         print_json(asdict(page))
         return
-    for it in page.payments:
+    for item in page.payments:
         click.echo(
-            f"{it.id:>6}  {it.created_at:%Y-%m-%d %H:%M}  {it.amount:>12} {it.currency}  "
-            f"{it.state:<9}  {it.kind}"
+            f"{item.id:>6}  {item.created_at:%Y-%m-%d %H:%M}  {item.amount:>12} {item.currency}  "
+            f"{item.state:<9}  {item.kind}"
         )
-    click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "That is all.")
+    click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "End of list.")
 
 
 @commands.command()
@@ -80,7 +80,7 @@ def list_(
 @PAYMENT
 @as_json
 def show(account: int, payment: int, as_json: bool) -> None:
-    """Show one PAYMENT of ACCOUNT, with its attempts."""
+    """Show PAYMENT of ACCOUNT with its attempts."""
     _print(payment_record(find_payment(db.session(), account, payment)), as_json)
 
 
@@ -91,7 +91,7 @@ def show(account: int, payment: int, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) -> None:
-    """Charge AMOUNT to the methods of ACCOUNT with auto-charge on, in their order."""
+    """Charge AMOUNT to the first of ACCOUNT's auto-charge methods that succeeds."""
     around = (COMMAND_LINE, services().processors, services().clock, services().policy)
     made = pay_by_auto_charge(db.session(), account, amount, _request_key(key), *around)
     _conclude(ctx, made, as_json)
@@ -104,7 +104,7 @@ def add(ctx: click.Context, account: int, amount: int, key: str, as_json: bool) 
 @as_json
 @click.pass_context
 def retry(ctx: click.Context, account: int, payment: int, key: str, as_json: bool) -> None:
-    """Repeat the last declined attempt of PAYMENT with its method."""
+    """Retry the last declined attempt of PAYMENT with the same method."""
     session = db.session()
     failed = declined(find_payment(session, account, payment))
     if not failed:
@@ -118,7 +118,7 @@ def _request_key(key: str) -> str:
     if not key:
         return token_hex(16)
     if not (len(key) <= 60 and key.isascii() and key.isprintable()):
-        raise click.UsageError("--key: at most 60 characters of ASCII.")
+        raise click.UsageError("--key: use at most 60 printable ASCII characters.")
     return f"cli {key}"
 
 
@@ -132,9 +132,9 @@ def _print(record: PaymentRecord, as_json: bool) -> None:
     if as_json:
         print_json(asdict(record))
         return
-    told = asdict(record)
-    told["attempts"] = tuple(
-        f"{it.id}: {', '.join(filter(None, (it.method_name, it.state, it.reason)))}"
-        for it in record.attempts
+    result = asdict(record)
+    result["attempts"] = tuple(
+        f"{item.id}: {', '.join(filter(None, (item.method_name, item.state, item.reason)))}"
+        for item in record.attempts
     )
-    print_record(told)
+    print_record(result)

@@ -1,4 +1,4 @@
-"""`flask usage post`: one record, as a meter sends it."""
+"""`flask usage post`: post one usage record."""
 
 from datetime import datetime
 
@@ -19,8 +19,13 @@ from webapp.extensions import db, services
 @ACCOUNT
 @click.argument("amount")
 @click.argument("reference")
-@click.option("--description", default="", help="For the statement.")
-@click.option("--occurred-at", type=Instant(), metavar="INSTANT", help="Now, when left out.")
+@click.option("--description", default="", help="Text for the statement.")
+@click.option(
+    "--occurred-at",
+    type=Instant(),
+    metavar="INSTANT",
+    help="When the usage occurred. Default: now.",
+)
 @as_json
 @click.pass_context
 def post(
@@ -32,9 +37,9 @@ def post(
     occurred_at: datetime | None,
     as_json: bool,
 ) -> None:
-    """Debit AMOUNT from ACCOUNT, once for each REFERENCE.
+    """Debit AMOUNT from ACCOUNT, once per REFERENCE.
 
-    Exit code 1 where the reference was posted with another amount, or AMOUNT is above USAGE_MAX.
+    The exit code is 1 if REFERENCE was posted with another amount or AMOUNT is above USAGE_MAX.
     """
     session = db.session()
     now = services().clock.now()
@@ -48,10 +53,10 @@ def post(
     receipt = post_usage(session, account, [record], now, services().policy)
     services().wake()
     [verdict] = receipt.verdicts
-    told = {
+    result = {
         "status": str(verdict),
         "balance": decimal_text(receipt.balance),
         **usage.refusal(verdict, record, services().policy.usage_max),
     }
-    print_json(told) if as_json else print_record(told)
+    print_json(result) if as_json else print_record(result)
     ctx.exit(1 if verdict in usage.REFUSED else 0)

@@ -1,4 +1,4 @@
-"""`flask processors`: whether those who move the money can be used."""
+"""`flask processors`: check the payment processors' configuration."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,16 +10,16 @@ from webapp.extensions import Services, db, services
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
 from webapp.reads.payments.processor_events import read_hearing
 
-commands = Commands("processors", help="Those who move the money.")
+commands = Commands("processors", help="Payment processors.")
 
 
 @commands.command()
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Ask each processor about keys, features, version, webhook, clock and events.
+    """Check keys, features, version, webhook, clock and events at each processor.
 
-    Exit code 1 where one is wrong. It charges nothing and changes nothing.
+    Exit code 1 if a check fails. It charges nothing and changes nothing.
     """
     found = [
         {"processor": name, "what": one.what, "right": one.is_right, "said": one.said}
@@ -30,10 +30,10 @@ def check(ctx: click.Context, as_json: bool) -> None:
         print_json(found)
     else:
         for row in found:
-            mark = "ok" if row["right"] else "NOT RIGHT"
+            mark = "ok" if row["right"] else "FAILED"
             click.echo(f"{row['processor']}, {row['what']}: {mark}. {row['said']}")
         if not found:
-            click.echo("Nothing to check: no real processor is chosen.")
+            click.echo("Nothing to check: no real processor is configured.")
     ctx.exit(0 if all(row["right"] for row in found) else 1)
 
 
@@ -48,10 +48,10 @@ def _findings(services: Services, name: str, processor: Processor) -> Iterator[F
 
 
 def _list(processor: ListsEvents, now: datetime) -> Finding:
-    """Whether missed events can be caught up (L17)."""
+    """Check that missed events can be listed (L17)."""
     answer = processor.list_events(now - timedelta(hours=1), now)
     if isinstance(answer, Listed):
-        return Finding("event list", True, "Events that no webhook has told can be listed")
+        return Finding("event list", True, "Events missed by the webhook can be listed")
     is_refused = isinstance(answer, RequestRejected)
     do = "Allow the key to read them." if is_refused else "Check the network, then try again."
     return Finding("event list", False, f"Events cannot be listed: {answer.reason}. {do}")

@@ -1,4 +1,4 @@
-"""`flask statement` and `flask activity`: what moved a balance, and what was done about it."""
+"""`flask statement` and `flask activity`: an account's ledger and decisions about charges."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -27,16 +27,16 @@ def statement(
     cursor: int | None,
     as_json: bool,
 ) -> None:
-    """Print the ledger of ACCOUNT with its running balance, the newest first."""
+    """Print the ledger of ACCOUNT with the running balance, newest first."""
     require(account)
     page = read_statement(db.session(), account, since, until, cursor, limit)
     if as_json:
         print_json(asdict(page))
         return
-    for it in page.entries:
-        words = it.description or it.reference or it.kind
+    for item in page.entries:
+        words = item.description or item.reference or item.kind
         click.echo(
-            f"{it.posted_at:%Y-%m-%d %H:%M}  {it.amount:>16}  {it.balance_after:>16}  {words}"
+            f"{item.posted_at:%Y-%m-%d %H:%M}  {item.amount:>16}  {item.balance_after:>16}  {words}"
         )
     click.echo(f"More: --cursor {page.next_cursor}" if page.next_cursor else "That is all.")
 
@@ -47,7 +47,7 @@ def statement(
 @CURSOR
 @as_json
 def activity(account: int, limit: int, cursor: int | None, as_json: bool) -> None:
-    """Print why ACCOUNT was charged, or was not, and what happens next."""
+    """Print why ACCOUNT was or was not charged, and what happens next."""
     require(account)
     page = read_activity(
         db.session(), account, services().clock.now(), services().policy, cursor, limit

@@ -27,18 +27,16 @@ if TYPE_CHECKING:
 commands = Commands("usage", help="Post metered usage.")
 
 BATCH = 8_000
-"""Lines that are held in memory, and posted in one transaction: about a quarter of a second, for
-which other writers wait."""
+"""Lines per transaction. One takes about a quarter of a second, during which other writers wait."""
 
-
-TOLD = 100
-"""Records from one step of the progress to the next."""
+PROGRESS_STEP = 100
+"""Records between two updates of the progress bar."""
 
 ACCOUNT_ID = re.compile("[0-9]{1,9}")
 
 
 class BadFile(click.ClickException):
-    """The file as a whole cannot be used; nothing was posted."""
+    """The whole file is unusable; nothing was posted."""
 
     exit_code = 2
 
@@ -50,12 +48,12 @@ class BadFile(click.ClickException):
 def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
     """Post usage from the CSV FILE, or from standard input (-).
 
-    Columns, in any order: account, amount and reference; occurred_at, description and currency may
-    be left out. Separated by commas, semicolons, tabs or |; without commas the amount may have a
-    decimal comma. In UTF-8, UTF-16 or Windows-1252.
+    Columns, in any order: account, amount, reference; optional: occurred_at, description, currency.
+    The separator is a comma, semicolon, tab or |; unless it is a comma, amounts may have a decimal
+    comma. The encoding is UTF-8, UTF-16 or Windows-1252.
 
-    Each bad record is told by line and reason, and the others are posted; exit code 1 then. The
-    reference is the idempotency key, so the same file can be imported again safely.
+    Records with errors are listed with line and reason; the others are posted, and the exit code is
+    1. The reference is the idempotency key, so it is safe to import the same file again.
     """
     run = Import(db.session(), services())
     try:
@@ -72,13 +70,15 @@ def import_(ctx: click.Context, file: BinaryIO, as_json: bool) -> None:
 
 @dataclass
 class Counts:
+    """Number of records by result."""
+
     posted: int = 0
     duplicate: int = 0
     bad: int = 0
 
     @property
     def sentence(self) -> str:
-        return f"{self.posted:,} posted, {self.duplicate:,} already there, {self.bad:,} bad."
+        return f"{self.posted:,} posted, {self.duplicate:,} duplicates, {self.bad:,} errors."
 
 
 @dataclass
@@ -86,22 +86,22 @@ class Import:
     """Collects lines by account and posts them in batches."""
 
     session: Session
-    it: Services
+    services: Services
     counts: Counts = field(default_factory=Counts)
     waiting: dict[int, list[tuple[Line, Usage]]] = field(default_factory=dict)
     held: int = 0
     """Records in `waiting`."""
     currencies: dict[int, str | None] = field(default_factory=dict)
-    """By account; None where there is no such account."""
+    """Currency by account id; None if the account does not exist."""
 
     def __post_init__(self) -> None:
-        self.now = self.it.clock.now()  # once a batch: in the sandbox a look at a file
+        self.now = self.services.clock.now()  # once per batch: the sandbox's clock reads a file
 
     def take(self, line: Line) -> None:
         try:
             account_id, record = self._read(line)
         except Invalid as invalid:
-            self._tell_bad(line, line.fault or in_words(invalid))
+            self._report_error(line, line.fault or in_words(invalid))
             return
         self.waiting.setdefault(account_id, []).append((line, record))
         self.held += 1
@@ -113,18 +113,18 @@ class Import:
             account_id: [record for _, record in lines]
             for account_id, lines in self.waiting.items()
         }
-        self.now = self.it.clock.now()
+        self.now = self.services.clock.now()
         receipts = self._post(usages)
         if any(receipt.opened_top_up for receipt in receipts.values()):
-            self.it.wake()
+            self.services.wake()
         for account_id, receipt in receipts.items():
             self._count(self.waiting[account_id], receipt)
         self.waiting, self.held = {}, 0
 
     def _post(self, usages: dict[int, list[Usage]]) -> dict[int, UsageReceipt]:
-        """All in one transaction. What is refused for one account's sake stops no other's."""
+        """Post all in one transaction; after a refusal, post account by account."""
         try:
-            return post_usage_of_many(self.session, usages, self.now, self.it.policy)
+            return post_usage_of_many(self.session, usages, self.now, self.services.policy)
         except Refusal as refusal:
             if len(usages) > 1:
                 receipts: dict[int, UsageReceipt] = {}
@@ -133,11 +133,11 @@ class Import:
                 return receipts
             for account_id in usages:
                 for line, _ in self.waiting[account_id]:
-                    self._tell_bad(line, f"account: {refusal.sentence}")
+                    self._report_error(line, f"account: {refusal.sentence}")
             return {}
 
     def _read(self, line: Line) -> tuple[int, Usage]:
-        """Raises `Invalid`."""
+        """The account id and record of a line. Raises `Invalid`."""
         if line.fault:
             raise Invalid({"line": line.fault})
         account_id = int(line.account) if ACCOUNT_ID.fullmatch(line.account) else 0
@@ -158,18 +158,18 @@ class Import:
         if not usage.REFUSED.intersection(receipt.verdicts):
             return
         for (line, record), verdict in zip(lines, receipt.verdicts, strict=True):
-            if refused := usage.refusal(verdict, record, self.it.policy.usage_max):
-                self._tell_bad(line, in_words(Invalid(refused)))
+            if refused := usage.refusal(verdict, record, self.services.policy.usage_max):
+                self._report_error(line, in_words(Invalid(refused)))
 
-    def _tell_bad(self, line: Line, reason: str) -> None:
+    def _report_error(self, line: Line, reason: str) -> None:
         self.counts.bad += line.records
         click.echo(f"{'lines' if line.last else 'line'} {line.where}: {reason}", err=True)
 
 
 def progress(records: Iterator[Line], file: BinaryIO) -> "ProgressBar[Line]":
-    """The records; while they are taken, their number on the error stream.
+    """A progress bar on stderr with the number of records.
 
-    And the part of the file that was read, unless it is a pipe, which has no size.
+    For files it also shows the percentage read; a pipe has no size.
     """
     size = 0
     if file.seekable():
@@ -182,5 +182,5 @@ def progress(records: Iterator[Line], file: BinaryIO) -> "ProgressBar[Line]":
         bar_template="%(label)s  %(info)s",
         show_pos=True,
         item_show_func=lambda _: f"{file.tell() * 100 // size}%" if size else None,
-        update_min_steps=TOLD,
+        update_min_steps=PROGRESS_STEP,
     )

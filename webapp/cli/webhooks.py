@@ -1,4 +1,4 @@
-"""`flask webhooks`: where an account's events go, and what became of them."""
+"""`flask webhooks`: an account's webhook endpoints and their deliveries."""
 
 from dataclasses import asdict
 
@@ -14,7 +14,7 @@ from webapp.domain.webhooks.endpoint import CHOICES, EndpointChoice
 from webapp.extensions import db, services
 from webapp.reads.records import webhooks as records
 
-commands = Commands("webhooks", help="Where an account's events go, and what became of them.")
+commands = Commands("webhooks", help="Webhook endpoints and their deliveries.")
 
 SHOWN = 50
 
@@ -36,17 +36,23 @@ def list_(account: int, as_json: bool) -> None:
         state = "on" if row.on else str(row.ended)
         click.echo(f"{row.id:>6}  {state:<8} {row.url}  {row.name}")
     if not rows:
-        click.echo("There is no webhook.")
+        click.echo("No webhook endpoints.")
 
 
 @commands.command()
 @click.argument("account", type=ANY_ID)
 @click.argument("url")
-@click.option("--name", default="", help="People see it beside the address.")
-@click.option("--event", "events", multiple=True, type=click.Choice(ALL), help="All if left out.")
+@click.option("--name", default="", help="Shown next to the URL.")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    type=click.Choice(ALL),
+    help="An event to send; can be repeated. Default: all.",
+)
 @as_json
 def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: bool) -> None:
-    """Send the events of ACCOUNT to URL. The signing secret is shown this once."""
+    """Send the events of ACCOUNT to URL. The signing secret is shown only once."""
     made = actions.add_endpoint(
         db.session(),
         account,
@@ -63,7 +69,7 @@ def add(account: int, url: str, name: str, events: tuple[str, ...], as_json: boo
 @click.argument("endpoint", type=ANY_ID)
 @as_json
 def rotate(account: int, endpoint: int, as_json: bool) -> None:
-    """Give ENDPOINT a new secret; for a day both sign."""
+    """Create a new secret for ENDPOINT. Both secrets sign for 24 hours."""
     now = services().clock.now()
     made = actions.rotate_secret(db.session(), account, endpoint, *STAFF, now)
     show_secret(account, made, as_json)
@@ -75,7 +81,7 @@ def rotate(account: int, endpoint: int, as_json: bool) -> None:
 @click.argument("state", type=click.Choice(["on", "off"]))
 @as_json
 def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
-    """Switch ENDPOINT on or off. What was owed to it goes out when it is on again."""
+    """Switch ENDPOINT on or off. Pending deliveries are sent when it is on again."""
     on, now = state == "on", services().clock.now()
     actions.switch_endpoint(db.session(), account, endpoint, on, *STAFF, now)
     services().wake()
@@ -87,10 +93,10 @@ def switch(account: int, endpoint: int, state: str, as_json: bool) -> None:
 @click.argument("account", type=ANY_ID)
 @click.argument("endpoint", type=ANY_ID)
 def remove(account: int, endpoint: int) -> None:
-    """Remove ENDPOINT; what is waiting for it is dropped."""
+    """Remove ENDPOINT and drop its pending deliveries."""
     now = services().clock.now()
     actions.remove_endpoint(db.session(), account, endpoint, *STAFF, now)
-    click.echo(f"Webhook {endpoint} of account {account} is removed.")
+    click.echo(f"Webhook endpoint {endpoint} of account {account} was removed.")
 
 
 @commands.command()
@@ -104,10 +110,10 @@ def deliveries(account: int, endpoint: int, as_json: bool) -> None:
         print_json([asdict(row) for row in rows])
         return
     for row in rows:
-        said = row.status or row.trouble or ""
-        click.echo(f"{row.id:>6}  {row.message_id}  {row.state:<9} {row.event:<24} {said}")
+        result = row.status or row.trouble or ""
+        click.echo(f"{row.id:>6}  {row.message_id}  {row.state:<9} {row.event:<24} {result}")
     if not rows:
-        click.echo("Nothing has been sent yet.")
+        click.echo("No deliveries yet.")
 
 
 @commands.command()
@@ -115,7 +121,7 @@ def deliveries(account: int, endpoint: int, as_json: bool) -> None:
 @click.argument("endpoint", type=ANY_ID)
 @as_json
 def test(account: int, endpoint: int, as_json: bool) -> None:
-    """Send ENDPOINT an event of no consequence."""
+    """Send a test event to ENDPOINT."""
     sent = actions.send_test(db.session(), account, endpoint, services().clock.now())
     services().wake()
     record = asdict(records.delivery_record(sent))
@@ -127,7 +133,7 @@ def test(account: int, endpoint: int, as_json: bool) -> None:
 @click.argument("delivery", type=ANY_ID)
 @as_json
 def resend(account: int, delivery: int, as_json: bool) -> None:
-    """Send DELIVERY again, under the same id."""
+    """Send DELIVERY again with the same id."""
     sent = actions.send_again(db.session(), account, delivery, services().clock.now())
     services().wake()
     record = asdict(records.delivery_record(sent))

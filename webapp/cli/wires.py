@@ -1,4 +1,4 @@
-"""`flask wires`: wire transfers that customers have asked for, and how each ends."""
+"""`flask wires`: list, complete and reject wire transfer requests."""
 
 from dataclasses import asdict
 from decimal import Decimal
@@ -22,13 +22,13 @@ from webapp.reads.wires import (
     wire_called,
 )
 
-commands = Commands("wires", help="Wire transfers: look at requests, complete or reject them.")
+commands = Commands("wires", help="List, complete and reject wire transfer requests.")
 
 WIRE = click.argument("wire", metavar="ID")
 
 
 class Rate(click.ParamType):
-    """An exact decimal above zero."""
+    """An exchange rate: an exact decimal above zero."""
 
     name = "rate"
 
@@ -44,10 +44,12 @@ class Rate(click.ParamType):
 
 
 @commands.command("list")
-@click.option("--state", type=click.Choice([str(state) for state in WireState]), help="Only these.")
+@click.option(
+    "--state", type=click.Choice([str(state) for state in WireState]), help="Only this state."
+)
 @as_json
 def list_(state: str | None, as_json: bool) -> None:
-    """List requests, the oldest first."""
+    """List requests, oldest first."""
     records = read_records(db.session(), WireState(state) if state else None)
     if as_json:
         print_json([asdict(record) for record in records])
@@ -59,23 +61,23 @@ def list_(state: str | None, as_json: bool) -> None:
             f"{record.requested_at:%Y-%m-%d}  {record.account_name}"
         )
     if not records:
-        click.echo("There is no such wire transfer.")
+        click.echo("No wire transfers.")
 
 
 @commands.command()
 @WIRE
 @as_json
 def show(wire: str, as_json: bool) -> None:
-    """Show one request. ID is its number or its reference, however it is typed."""
-    tell(wire, as_json)
+    """Show a request. ID is its number or its reference, in any spelling."""
+    print_wire(wire, as_json)
 
 
 @commands.command()
 @WIRE
 @click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="A new file.")
-@click.option("--number", type=click.IntRange(min=1), help="Which one; the last when left out.")
+@click.option("--number", type=click.IntRange(min=1), help="Number of the proof. Default: last.")
 def proof(wire: str, file: Path, number: int | None) -> None:
-    """Write a request's proof of payment to a file, which must not exist yet."""
+    """Write a request's proof of payment to a new file."""
     found = wire_called(db.session(), wire)
     stored = read_numbered_proof(found, number)
     content = services().proofs.read(found.account_id, stored.file)
@@ -94,25 +96,25 @@ def proof(wire: str, file: Path, number: int | None) -> None:
     type=CENTS,
     required=True,
     metavar="975.78",
-    help="What is booked, in the account's currency.",
+    help="The amount to credit, in the account's currency.",
 )
 @click.option(
     "--received",
     type=CENTS,
     metavar="900.00",
-    help="What has arrived, where the wire is in another currency.",
+    help="The amount received, if the wire is in another currency.",
 )
 @click.option(
     "--rate",
     type=Rate(),
     metavar="1.0842",
-    help="The account's currency for one unit of the wire's, where they differ.",
+    help="Units of the account's currency per unit of the wire's currency, if they differ.",
 )
 @as_json
 def complete(
     wire: str, amount: int, received: int | None, rate: Decimal | None, as_json: bool
 ) -> None:
-    """Credit a wire that has arrived, once. Saying the same again changes nothing."""
+    """Credit a received wire. Repeating the command changes nothing."""
     credited = complete_wire(
         db.session(),
         wire_called(db.session(), wire).id,
@@ -124,22 +126,22 @@ def complete(
         rate=rate,
     )
     services().wake()
-    tell(wire, as_json, changed=credited)
+    print_wire(wire, as_json, changed=credited)
 
 
 @commands.command()
 @WIRE
-@click.option("--reason", required=True, help="The customer reads it.")
+@click.option("--reason", required=True, help="Shown to the customer.")
 @as_json
 def reject(wire: str, reason: str, as_json: bool) -> None:
-    """End a request without a credit."""
+    """Close a request without a credit."""
     wire_id = wire_called(db.session(), wire).id
     rejected = reject_wire(db.session(), wire_id, reason, COMMAND_LINE, services().clock.now())
     services().wake()
-    tell(wire, as_json, changed=rejected)
+    print_wire(wire, as_json, changed=rejected)
 
 
-def tell(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
+def print_wire(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
     record = asdict(read_record(db.session(), wire_called(db.session(), wire)))
     if changed is not None:
         record["changed"] = changed
@@ -147,6 +149,6 @@ def tell(wire: str, as_json: bool, *, changed: bool | None = None) -> None:
         print_json(record)
         return
     if changed is False:
-        click.echo("That was done before; nothing was changed.", err=True)
+        click.echo("Already done; nothing was changed.", err=True)
     record.pop("changed", None)
     print_record(record)

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may: the first beat of every handler of the machine interface."""
+"""API key authentication and scope checks. Every API handler starts with `permit`."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ REALM: dict[str, str | None] = {"realm": "Ballast API"}
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Whoever holds a key, and the account that it speaks for."""
+class ApiClient:
+    """The authenticated API key and its account."""
 
     account_id: int
     currency: str
@@ -28,16 +28,16 @@ class Machine:
 
     @property
     def actor(self) -> Actor:
-        """For the audit log."""
+        """The key as the actor in the audit log."""
         return Actor(name=f"API key {self.key_name}"[:120], address=request.remote_addr or "")
 
 
-def permit(scope: Scope) -> Machine:
-    """Who sent `Authorization: Bearer KEY` (RFC 6750), if that key has the scope.
+def permit(scope: Scope) -> ApiClient:
+    """Authenticate `Authorization: Bearer KEY` (RFC 6750) and require a scope.
 
     Raises `Unauthorized` or `Denied`.
     """
-    # Werkzeug's own reading of this header fails on a Basic one that is no ASCII.
+    # Werkzeug's own parser of this header fails on a Basic header with non-ASCII bytes.
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized(
@@ -48,8 +48,11 @@ def permit(scope: Scope) -> Machine:
     return _admit(key.strip(), scope, wrong)
 
 
-def permit_by_header(scope: Scope) -> Machine:
-    """The same for `Api-Key: KEY`."""
+def permit_by_header(scope: Scope) -> ApiClient:
+    """Authenticate `Api-Key: KEY` and require a scope.
+
+    Raises `Unauthorized` or `Denied`.
+    """
     challenge = WWWAuthenticate("api-key", REALM)
     key = request.headers.get("Api-Key", "").strip()
     if not key:
@@ -57,28 +60,27 @@ def permit_by_header(scope: Scope) -> Machine:
     return _admit(key, scope, challenge)
 
 
-def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> Machine:
+def _admit(key: str, scope: Scope, challenge: WWWAuthenticate) -> ApiClient:
     session, now, address = db.session(), services().clock.now(), request.remote_addr or ""
     shown = ShownKey.find(session, key)
     if shown is None:
-        _note_guess(address)
-        raise Unauthorized("This API key is not known.", www_authenticate=challenge)
+        _count_unknown_key(address)
+        raise Unauthorized("Unknown API key.", www_authenticate=challenge)
     if not shown.works(now):
         ended = KeyState.REVOKED if shown.revoked_at else KeyState.EXPIRED
-        sentence = f"This API key is {ended}: it does not work any more."
-        raise Unauthorized(sentence, www_authenticate=challenge)
+        raise Unauthorized(f"This API key is {ended}.", www_authenticate=challenge)
     if not shown.allows_from(address):
-        sentence = f"This API key is not allowed from {address}."
+        sentence = f"This API key cannot be used from {address}."
         raise Denied(sentence, code="address_not_allowed")
     if scope not in shown.scopes:
-        raise Denied(f"This API key has no scope {scope}.", code="insufficient_scope")
+        raise Denied(f"This API key lacks the scope {scope}.", code="insufficient_scope")
     if shown.use_is_news(now):
         record_key_use(session, shown.id, address, now)
-    return Machine(shown.account_id, shown.currency, shown.name)
+    return ApiClient(shown.account_id, shown.currency, shown.name)
 
 
-def _note_guess(address: str) -> None:
-    """Keys cannot be guessed; whoever tries is slowed down, and told so. Raises `TooOften`."""
+def _count_unknown_key(address: str) -> None:
+    """Limit the rate of unknown keys per client address. Raises `TooOften`."""
     if services().settings.rate_limits:
         counts = [Count(rate_limits.KEY_FROM, rate_limits.line_of(address))]
         hit(db.session(), "Too many unknown API keys", counts, services().clock.now())

@@ -1,4 +1,4 @@
-"""One blueprint for each noun of the machine interface; all of them answer with problems."""
+"""Blueprints of `/api/v1`, with problem responses and rate limits."""
 
 from flask import Blueprint
 
@@ -8,9 +8,10 @@ from webapp.extensions import csrf
 PREFIX = "/api/v1"
 
 
-def noun(name: str) -> Blueprint:
+def api_blueprint(name: str) -> Blueprint:
     blueprint = Blueprint(f"api_v1_{name}", __name__, url_prefix=PREFIX)
-    csrf.exempt(blueprint)  # a key in a header cannot be sent along by a browser unasked
+    # A browser never adds the key header by itself, so CSRF does not apply.
+    csrf.exempt(blueprint)
     problems.init_blueprint(blueprint)
     rate_limits.init_blueprint(blueprint)
     return blueprint

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is answered as it was, and does nothing twice."""
+"""`Idempotency-Key`: a repeated request gets the stored answer and has no second effect."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -25,7 +25,7 @@ View = Callable[..., ResponseReturnValue]
 
 
 def repeatable(view: View) -> View:
-    """For every POST, right above its handler: `operation` above it names the scope."""
+    """Make a POST idempotent. Place it directly on the handler, below `@operation`."""
 
     @wraps(view)
     def answer(**arguments: object) -> ResponseReturnValue:
@@ -38,45 +38,45 @@ def repeatable(view: View) -> View:
 
 
 def request_key() -> str:
-    """For what a payment is known by for good; the same for the same `Idempotency-Key`."""
+    """The payment's permanent key, derived from `Idempotency-Key`; empty without the header."""
     key = request.headers.get(HEADER)
     return f"api{sha256(key.encode()).hexdigest()[:45]}" if key else ""
 
 
 def _once(view: View, scope: Scope, arguments: dict[str, object]) -> ResponseReturnValue:
-    key, asked = request.headers[HEADER], _hash_of_request()
+    key, fingerprint = request.headers[HEADER], _request_hash()
     if not fullmatch(PATTERN, key):
-        raise Invalid({HEADER: f"1 to {LONGEST_KEY} printable characters of ASCII, no blanks"})
+        raise Invalid({HEADER: f"Must be 1 to {LONGEST_KEY} printable ASCII characters, no spaces"})
     account_id = permit(scope).account_id
     session = db.session()
-    given = begin_request(session, account_id, key, asked, services().clock.now())
-    if given is not None:
-        return _again(given)
+    stored = begin_request(session, account_id, key, fingerprint, services().clock.now())
+    if stored is not None:
+        return _replay(stored)
     try:
         response = make_response(view(**arguments))
     except Exception as error:
-        # A fault of ours may have come after the effect: then the next one finds what was done.
+        # A server error may follow the effect: keep the claim, so the effect cannot be repeated.
         if problems.of(error).status < 500:
-            release_request(session, account_id, key, asked)
+            release_request(session, account_id, key, fingerprint)
         raise
     if response.status_code >= 300:
-        release_request(session, account_id, key, asked)
+        release_request(session, account_id, key, fingerprint)
     else:
-        told = StoredAnswer(
+        kept = StoredAnswer(
             response.status_code, response.headers.get("Location", ""), response.get_data(True)
         )
-        keep_answer(session, account_id, key, asked, told)
+        keep_answer(session, account_id, key, fingerprint, kept)
     return response
 
 
-def _again(given: StoredAnswer) -> Response:
-    response = Response(given.body, given.status, mimetype=JSON)
+def _replay(stored: StoredAnswer) -> Response:
+    response = Response(stored.body, stored.status, mimetype=JSON)
     response.headers[REPLAYED] = "true"
-    if given.location:
-        response.headers["Location"] = given.location
+    if stored.location:
+        response.headers["Location"] = stored.location
     return response
 
 
-def _hash_of_request() -> str:
-    said = f"{request.method} {request.full_path} {request.mimetype}\n".encode()
-    return sha256(said + request.get_data()).hexdigest()
+def _request_hash() -> str:
+    head = f"{request.method} {request.full_path} {request.mimetype}\n".encode()
+    return sha256(head + request.get_data()).hexdigest()

@@ -1,4 +1,4 @@
-"""Documents and errors as JSON:API has them (https://jsonapi.org/format/1.1/)."""
+"""Documents and errors in JSON:API format (https://jsonapi.org/format/1.1/)."""
 
 from collections.abc import Mapping
 
@@ -15,23 +15,23 @@ def document(kind: str, number: int, attributes: Mapping[str, str]) -> Response:
     return _render({"data": {"id": str(number), "type": kind, "attributes": attributes}})
 
 
-def tell(error: Exception) -> ResponseReturnValue:
+def respond(error: Exception) -> ResponseReturnValue:
     problem = problems.of(error)
     db.session.rollback()
-    told = {
+    error_object = {
         "status": str(problem.status),
         "code": problem.code,
         "title": problem.title,
         "detail": problem.detail,
     }
-    response = _render({"errors": [told]})
+    response = _render({"errors": [error_object]})
     response.status_code = problem.status
     response.headers.update(problem.headers)
     return response
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
-    blueprint.register_error_handler(Exception, tell)
+    blueprint.register_error_handler(Exception, respond)
 
 
 def _render(body: Mapping[str, object]) -> Response:

@@ -1,4 +1,4 @@
-"""What went wrong, as a machine is told: problem details (RFC 9457). No stack trace leaves here."""
+"""Problem details for API errors (RFC 9457). Responses never include a stack trace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ from webapp.domain.shared.errors import Denied, Invalid, NotFound, Refusal, Stal
 from webapp.extensions import db
 
 MEDIA_TYPE = "application/problem+json"
-OUR_FAULT = "Something went wrong on our side. Send it again: what was posted is not posted twice."
+SERVER_ERROR = "Unexpected server error. Try again: usage with the same reference is posted once."
 
 
 @dataclass(frozen=True)
 class Problem:
     status: int
     detail: str
-    """A plain sentence."""
+    """A sentence for people."""
     code: str
-    """Stable, for the machine."""
+    """Stable code for programs."""
     members: Mapping[str, object] = field(default_factory=dict)
-    """What else this kind of problem tells."""
+    """Additional members of this kind of problem."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -34,22 +34,22 @@ class Problem:
 
 @dataclass(frozen=True)
 class ProblemDetails:
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
-    """The status in words."""
+    """The reason phrase of the HTTP status."""
     status: int
     detail: str
-    """A sentence for people; it may be worded anew."""
+    """A sentence for people. Its wording may change."""
     code: str
-    """For programs. Stable; new ones may be added."""
+    """A stable code for programs. New codes may be added."""
     errors: dict[str, str] = field(default_factory=dict)
-    """Of `invalid`: what is wrong, by field."""
+    """With code `invalid` or `too_large`: the error of each field."""
 
 
 def of(error: Exception) -> Problem:
-    """The problem that an exception means to whoever sent the request."""
+    """Map an exception to the problem that the client receives."""
     if isinstance(error, Invalid):
         return Problem(422, error.sentence, error.code, {"errors": error.fields})
     if isinstance(error, Denied):
@@ -69,7 +69,7 @@ def of(error: Exception) -> Problem:
         headers = {"Retry-After": str(outage.retry_after)}
         return Problem(503, outage.detail, outage.code, headers=headers)
     current_app.logger.error("unhandled error at %s", outages.place(), exc_info=error)
-    return Problem(500, OUR_FAULT, "internal_error")
+    return Problem(500, SERVER_ERROR, "internal_error")
 
 
 def render(problem: Problem) -> Response:
@@ -88,12 +88,12 @@ def render(problem: Problem) -> Response:
     return response
 
 
-def tell(error: Exception) -> ResponseReturnValue:
-    """Nothing of what the request began is kept."""
+def respond(error: Exception) -> ResponseReturnValue:
+    """Roll back the request's transaction and render the error."""
     problem = of(error)
     db.session.rollback()
     return render(problem)
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
-    blueprint.register_error_handler(Exception, tell)
+    blueprint.register_error_handler(Exception, respond)

@@ -1,4 +1,4 @@
-"""What the addresses of lists have in common."""
+"""Query parameters shared by all lists: pagination and date range."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,20 +17,20 @@ class Cursor:
     def read(self, value: object) -> int:
         if isinstance(value, str) and fullmatch(self.written, value):
             return int(value)
-        raise Bad("Send back next_cursor as it came")
+        raise Bad("Must be the next_cursor of the previous page")
 
 
 @dataclass(frozen=True)
 class Page:
     limit: Annotated[int, Whole(1, MOST)] = 50
-    """How many at most."""
+    """Maximum number of items on the page."""
     cursor: Annotated[int, Cursor()] | None = None
-    """`next_cursor` of the page before this one."""
+    """`next_cursor` of the previous page."""
 
 
 @dataclass(frozen=True)
 class Dated(Page):
     since: datetime | None = None
-    """Not before this instant."""
+    """Only items at or after this instant."""
     until: datetime | None = None
-    """Before this instant."""
+    """Only items before this instant."""

@@ -1,6 +1,6 @@
-"""How much a key may ask in a minute, and what is left, told in every answer.
+"""Rate limits per API key and minute, reported in the headers of every response.
 
-Counted in memory: each process counts what it answers. Headers as in the IETF's draft
+Counters are in memory, one set per process. Headers follow the IETF draft
 "RateLimit header fields for HTTP".
 """
 
@@ -17,11 +17,11 @@ from webapp.domain.api_keys.api_key import Scope
 from webapp.extensions import services
 
 RATES = "api_rates"
-"""Where an application keeps its own."""
+"""Key of the application's `Rates` in `app.extensions`."""
 
 MINUTE = 60
 MOST_KEYS = 20_000
-"""Counted at once; more are the wrong keys of somebody who tries."""
+"""Maximum number of windows in memory; only a flood of made-up keys needs more."""
 
 
 @dataclass
@@ -32,14 +32,14 @@ class Window:
 
 @dataclass
 class Rates:
-    """Of one process."""
+    """Rate-limit counters of one process."""
 
     clock: Callable[[], float] = time.monotonic
     windows: dict[tuple[str, str], Window] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def count(self, who: tuple[str, str], quota: int) -> tuple[int, int]:
-        """One more: how many are left, below zero where it was too many; and for how long."""
+        """Count a request; return the remaining quota (negative if exceeded) and seconds left."""
         now = self.clock()
         with self.lock:
             window = self.windows.get(who)
@@ -55,14 +55,14 @@ class Rates:
 
 def init_blueprint(blueprint: Blueprint) -> None:
     blueprint.before_request(count)
-    blueprint.after_request(tell)
+    blueprint.after_request(add_headers)
 
 
 def count() -> None:
-    """Raises `TooManyRequests`."""
+    """Count the current request. Raises `TooManyRequests`."""
     settings, rates = services().settings, current_app.extensions[RATES]
-    said = operation_of(current_app.view_functions[request.endpoint or ""])
-    if said is not None and said.scope == Scope.USAGE_WRITE:
+    operation = operation_of(current_app.view_functions[request.endpoint or ""])
+    if operation is not None and operation.scope == Scope.USAGE_WRITE:
         name, quota = "usage", settings.api_usage_per_minute
     else:
         name, quota = "requests", settings.api_requests_per_minute
@@ -73,7 +73,7 @@ def count() -> None:
         raise TooManyRequests(f"Too many requests. Wait {seconds} seconds.", retry_after=seconds)
 
 
-def tell(response: Response) -> Response:
+def add_headers(response: Response) -> Response:
     if "rate" in g:
         name, quota, left, seconds = g.rate
         response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={MINUTE}'

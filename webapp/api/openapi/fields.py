@@ -1,6 +1,6 @@
-"""Values as they stand in JSON. Each reads what is sent, and says in the document what it takes.
+"""JSON value types: each has a parser and the JSON Schema of what it accepts.
 
-So what the document promises and what a request may hold cannot part.
+Keeping both in one place keeps the document and the validation the same.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from webapp.domain.usage import record as usage
 from webapp.domain.usage.record import DESCRIPTION_LENGTH, REFERENCE_LENGTH
 
 LARGEST_ID = 999_999_999
-"""Nine digits, in paths and in forms, too."""
+"""Largest record id (nine digits), also in paths and forms."""
 
-# Whatever is a blank somewhere: Python, ECMAScript and Rust do not agree.
+# The union of what Python, ECMAScript and Rust treat as white space.
 _BLANK = r"\s\u0085\ufeff\u0000-\u001f"
 _INSTANT = pattern(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 
 
 class Bad(ValueError):
-    """str() is a sentence for whoever sent the value."""
+    """An invalid value; `str()` is a sentence for the client."""
 
 
 class Kind(Protocol):
@@ -31,12 +31,12 @@ class Kind(Protocol):
     def schema(self) -> Mapping[str, object]: ...
 
     def read(self, value: object) -> object:
-        """Raises `Bad`."""
+        """Parse a JSON value. Raises `Bad`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """A value that only answers hold."""
+class ReadOnly:
+    """A value that appears only in responses."""
 
     schema: Mapping[str, object]
 
@@ -46,13 +46,13 @@ class Told:
 
 @dataclass(frozen=True)
 class Amount:
-    """A decimal string above zero; ours in micros. Numbers are taken nowhere (L1)."""
+    """A decimal string above zero, parsed to micros. JSON numbers are refused (L1)."""
 
     places: int
 
     @property
     def schema(self) -> Mapping[str, object]:
-        # Not only of zeros. Units above `money.LARGEST` have more than nine digits.
+        # At least one digit is not zero. Amounts above `money.LARGEST` have more than nine digits.
         zeros = "0{0,30}" if self.places == money.USAGE_PLACES else ""
         written = rf"^(?=.*[1-9])[0-9]{{1,9}}(\.[0-9]{{1,{self.places}}}{zeros})?$"
         schema = {"type": "string", "format": "decimal", "pattern": written}
@@ -84,7 +84,7 @@ class Whole:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
     def read(self, value: object) -> int:
-        # Numbers come as floats, see `bodies`; 1.0 is whole in JSON Schema, too.
+        # `bodies` parses all numbers as floats; JSON Schema also treats 1.0 as an integer.
         number = int(value) if isinstance(value, float) and value.is_integer() else None
         if number is None or not self.least <= number <= self.most:
             raise Bad(f"Must be a whole number from {self.least} to {self.most:,}")
@@ -104,12 +104,12 @@ class Instant:
                 return datetime.fromisoformat(value.upper()).astimezone(UTC)
             except (ValueError, OverflowError):
                 pass
-        raise Bad("Must be an instant such as 2026-11-22T10:00:00Z")
+        raise Bad("Must be a date and time such as 2026-11-22T10:00:00Z")
 
 
 @dataclass(frozen=True)
 class Many:
-    """How many a list may hold."""
+    """Bounds on the length of a list."""
 
     least: int
     most: int
@@ -119,9 +119,9 @@ CENTS = Amount(money.PAYMENT_PLACES)
 MICROS = Amount(money.USAGE_PLACES)
 
 Cents = Annotated[int, CENTS]
-"""Whole cents, as payments, thresholds and limits are."""
+"""An amount with two decimals, for payments, thresholds and limits."""
 
-DECIMAL = Told(
+DECIMAL = ReadOnly(
     {
         "type": "string",
         "format": "decimal",
@@ -129,7 +129,7 @@ DECIMAL = Told(
         "examples": ["63.40"],
     }
 )
-"""`DecimalText` in an answer."""
+"""`DecimalText` in a response."""
 
 Money = DecimalText
 
@@ -137,7 +137,7 @@ Id = Annotated[int, Whole(1)]
 
 
 def text(longest: int, *, filled: bool) -> Mapping[str, object]:
-    """A text without control characters; filled: not of blanks alone."""
+    """Schema of a text without control characters; `filled` requires a non-blank character."""
     some = rf"[^{_BLANK}][^\u0000-\u001f]*" if filled else ""
     written = rf"^[^\u0000-\u001f]*{some}$"
     return {"type": "string", "maxLength": longest, "pattern": written} | (
@@ -146,7 +146,7 @@ def text(longest: int, *, filled: bool) -> Mapping[str, object]:
 
 
 class Reference:
-    """Of usage and of holds: the asker's own name for it. Stripped, as usage strips it."""
+    """The client's own reference of a usage record or hold, stripped of surrounding blanks."""
 
     schema: Mapping[str, object] = {
         **text(REFERENCE_LENGTH, filled=True),
@@ -160,6 +160,6 @@ class Reference:
             raise Bad(str(fault)) from None
 
 
-CURRENCY = Told({"type": "string", "format": "currency", "examples": ["USD"]})
-REFERENCE = Told({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
-DESCRIPTION = Told(text(DESCRIPTION_LENGTH, filled=False))
+CURRENCY = ReadOnly({"type": "string", "format": "currency", "examples": ["USD"]})
+REFERENCE = ReadOnly({**text(REFERENCE_LENGTH, filled=True), "examples": ["call-981"]})
+DESCRIPTION = ReadOnly(text(DESCRIPTION_LENGTH, filled=False))

@@ -1,4 +1,6 @@
-"""What an endpoint says of itself, beside its handler; `document` makes one page of it all.
+"""`@operation`: the OpenAPI description of an endpoint, placed on its handler.
+
+`reference.document` collects all of them. Example:
 
 @blueprint.get("/balance")
 @operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance)
@@ -17,7 +19,7 @@ CSV = "text/csv"
 
 
 class Group(StrEnum):
-    """Headings of the document, in its order."""
+    """Section headings of the API reference, in order."""
 
     USAGE = "Usage"
     BALANCE = "Balance"
@@ -25,18 +27,18 @@ class Group(StrEnum):
     METHODS = "Payment methods"
     SETTINGS = "Low balance settings"
     PAYMENTS = "Payments"
-    BOOKS = "Statement and activity"
+    STATEMENT = "Statement and activity"
     WEBHOOKS = "Webhooks"
 
 
 @dataclass(frozen=True)
 class Link:
-    """Where an answer leads on: the parameter of another operation, from a place in this answer."""
+    """An OpenAPI link: a value of this response is a parameter of another operation."""
 
     operation: str
     parameter: str = ""
     at: str = ""
-    """A JSON pointer: "/id"."""
+    """JSON pointer of the value, such as "/id"."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +46,30 @@ class Operation:
     summary: str
     group: Group
     scope: str
-    """What its key must be allowed."""
+    """The scope that the API key needs."""
     answer: Any = None
-    """The shape of a success; None for one without a body."""
+    """Type of the success response; None without a body."""
     status: int = 200
     also: Mapping[int, tuple[str, Any]] = field(default_factory=dict)
-    """Other successes, by status: when, and their shape."""
+    """Other success statuses, each with its description and type."""
     body: Any = None
-    """The shape of what is sent, or several that may be."""
+    """Type of the request body, or a union of types."""
     body_is_optional: bool = False
     csv: str = ""
-    """A CSV body that is taken as well, by example."""
+    """Example of a CSV body, if CSV is accepted too."""
     examples: Mapping[str, object] = field(default_factory=dict)
-    """Bodies by name; the first is the page's."""
+    """Example bodies by name; the reference page shows the first."""
     query: type | None = None
     problems: tuple[str, ...] = ()
-    """Codes beyond those that its form brings with it."""
+    """Problem codes in addition to those that `document.codes_of` derives."""
     problem: Any = None
-    """The shape of its 409 and 422, where they tell more than a problem does."""
+    """Type of the 409, 412 and 422 responses, if they extend `ProblemDetails`."""
     if_match: bool = False
-    """It replaces what was read: `If-Match` is asked for."""
+    """The request requires `If-Match`."""
     has_etag: bool = False
     links: Mapping[str, Link] = field(default_factory=dict)
     words: str = ""
-    """What the handler's own docstring says."""
+    """The description, from the handler's docstring."""
 
 
 def operation(summary: str, group: Group, scope: str, **more: Any) -> Callable[[View], View]:

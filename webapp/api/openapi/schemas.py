@@ -1,6 +1,6 @@
-"""Objects as they stand in JSON, made from frozen dataclasses: their fields, types and words.
+"""JSON objects as frozen dataclasses: request parsing and JSON Schema from the same definition.
 
-A field is optional if it has a default; what stands under it in the code stands in the document.
+A field with a default is optional. The docstring below a field is its description in the document.
 """
 
 import ast
@@ -25,7 +25,7 @@ Shape = TypeVar("Shape")
 Reader = Callable[[object], object]
 
 UNKNOWN = "Unknown field"
-MISSING_FIELD = "Is missing"
+MISSING_FIELD = "Required"
 
 PLAIN: Mapping[object, Kind] = {
     bool: Switch(),
@@ -39,7 +39,7 @@ PLAIN: Mapping[object, Kind] = {
 
 
 def read(shape: type[Shape], sent: object, name: str = "body") -> Shape:
-    """Raises `Invalid` with an error for each bad field."""
+    """Parse a JSON object. Raises `Invalid` with an error for each bad field."""
     if not isinstance(sent, Mapping):
         raise Invalid({name: "Must be an object"})
     known = _readers(cast(Any, shape))
@@ -60,8 +60,8 @@ def read(shape: type[Shape], sent: object, name: str = "body") -> Shape:
 
 
 def read_query(shape: type[Shape], sent: "MultiDict[str, str]") -> Shape:
-    """The same of an address's parameters. Raises `Invalid`."""
-    twice = {name: "Stands twice" for name, values in sent.lists() if len(values) > 1}
+    """Parse query parameters. Raises `Invalid`."""
+    twice = {name: "Given more than once" for name, values in sent.lists() if len(values) > 1}
     if twice:
         raise Invalid(twice)
     hints = get_type_hints(shape, include_extras=True)
@@ -69,7 +69,7 @@ def read_query(shape: type[Shape], sent: "MultiDict[str, str]") -> Shape:
 
 
 def _unquoted(hint: object, text: str) -> object:
-    """Numbers come as text there."""
+    """Convert a numeric query parameter, which arrives as text."""
     if isinstance(_kind_of(_without_none(hint)), Whole) and text.isascii() and text.isdigit():
         return float(text)
     return text
@@ -102,7 +102,7 @@ def _read_or_none(reader: Reader, value: object) -> object:
 
 def _read_list(reader: Reader, many: Many, value: object) -> tuple[object, ...]:
     if not isinstance(value, list) or not many.least <= len(value) <= many.most:
-        raise Bad(f"Must be a list of {many.least} to {many.most:,}")
+        raise Bad(f"Must be a list of {many.least} to {many.most:,} items")
     return tuple(reader(item) for item in value)
 
 
@@ -116,7 +116,7 @@ def _read_word(words: type[StrEnum], value: object) -> StrEnum:
 
 
 class Schemas:
-    """The document's components, collected while it is made."""
+    """Collects the document's component schemas while it is built."""
 
     def __init__(self) -> None:
         self.named: dict[str, object] = {}
@@ -124,13 +124,13 @@ class Schemas:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Of what is sent: a field that is not known is refused. An answer may gain fields."""
+        """Generate request schemas: unknown fields are refused. Responses may gain fields."""
         self._closed = True
         yield
         self._closed = False
 
     def of(self, hint: Any) -> dict[str, object]:
-        """The JSON Schema of a type; of an object, a reference to it."""
+        """The JSON Schema of a type; for an object, a reference to its component."""
         bare = _without_none(hint)
         if bare is not hint:
             return self._or_null(bare)
@@ -150,17 +150,17 @@ class Schemas:
             return {"type": "object", "additionalProperties": {"type": "string"}}
         if get_origin(hint) in (Union, UnionType):
             return {"oneOf": [self.of(one) for one in get_args(hint)]}
-        raise TypeError(f"{hint} has no place in the document")
+        raise TypeError(f"{hint} has no JSON Schema")
 
     def parameters(self, shape: type) -> dict[str, dict[str, object]]:
-        """The same of an address's parameters, which are left out and never null."""
+        """The schemas of query parameters, which can be omitted but are never null."""
         with self.closed():
             return self.fields(shape, nullable=False)
 
     def fields(self, shape: type, *, nullable: bool = True) -> dict[str, dict[str, object]]:
-        """Of each field its schema, with its words."""
-        hints, words = get_type_hints(shape, include_extras=True), words_under(shape)
-        told = {}
+        """The schema and description of each field."""
+        hints, words = get_type_hints(shape, include_extras=True), field_descriptions(shape)
+        schemas = {}
         for field in fields(shape):
             hint = hints[field.name]
             schema = self.of(hint if nullable else _without_none(hint))
@@ -169,8 +169,8 @@ class Schemas:
             default = field.default
             if self._closed and isinstance(default, str | int | bool) and default != "":
                 schema["default"] = default
-            told[field.name] = schema
-        return told
+            schemas[field.name] = schema
+        return schemas
 
     def _or_null(self, bare: Any) -> dict[str, object]:
         schema = self.of(bare)
@@ -192,8 +192,8 @@ class Schemas:
 
 
 @cache
-def words_under(shape: type) -> Mapping[str, str]:
-    """What the code says under each field of a dataclass, those it inherits included."""
+def field_descriptions(shape: type) -> Mapping[str, str]:
+    """The docstrings below a dataclass's fields, inherited fields included."""
     words: dict[str, str] = {}
     for part in reversed(shape.__mro__):
         if not is_dataclass(part):
@@ -212,7 +212,7 @@ def words_under(shape: type) -> Mapping[str, str]:
 
 
 def as_json(record: object) -> Mapping[str, object]:
-    """A frozen object as an answer holds it."""
+    """A dataclass instance as a response body."""
     return asdict(record)  # type: ignore[call-overload]
 
 
@@ -221,7 +221,7 @@ def _is_required(field: "Field[Any]") -> bool:
 
 
 def _items_of(hint: Any) -> tuple[Any, Many]:
-    """What a list holds, and how many; nothing where it is none."""
+    """Item type and length bounds of a list type; the item type is None for other types."""
     many = Many(0, 1_000)
     if get_origin(hint) is Annotated:
         many = next((more for more in hint.__metadata__ if isinstance(more, Many)), many)
@@ -236,7 +236,7 @@ def _kind_of(hint: Any) -> Kind | None:
 
 
 def _without_none(hint: Any) -> Any:
-    """`X` of `X | None`; anything else as it is."""
+    """`X` for `X | None`; other types are unchanged."""
     if get_origin(hint) not in (Union, UnionType):
         return hint
     rest = [one for one in get_args(hint) if one is not NoneType]

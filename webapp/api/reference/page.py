@@ -1,4 +1,4 @@
-"""The document for programs, and the same as a page for people."""
+"""The OpenAPI document and the HTML reference page built from it."""
 
 import json
 import re
@@ -20,7 +20,7 @@ blueprint = Blueprint("api_reference", __name__, url_prefix="/api")
 Json = Mapping[str, Any]
 
 WRITTEN = "api_document"
-"""Where an application keeps it."""
+"""Key of the serialized document in `app.extensions`."""
 
 FORMATS = {"date-time": "instant", "decimal": "decimal string"}
 
@@ -65,7 +65,7 @@ class AnswerRow:
 
 @dataclass(frozen=True)
 class Entry:
-    """One operation, as the page shows it."""
+    """An operation on the reference page."""
 
     name: str
     method: str
@@ -75,9 +75,9 @@ class Entry:
     scope: str
     parameters: tuple[FieldRow, ...]
     bodies: tuple[tuple[FieldRow, ...], ...]
-    """One for each shape that it may have."""
+    """The fields of each alternative body type."""
     example: str
-    """A command that can be pasted."""
+    """A curl command."""
     answers: tuple[AnswerRow, ...]
     problems: tuple[AnswerRow, ...]
 
@@ -87,7 +87,7 @@ def _document() -> dict[str, Any]:
 
 
 def _written() -> str:
-    """Made once: it changes with the code alone."""
+    """The serialized document, built once per process."""
     kept = current_app.extensions
     if WRITTEN not in kept:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
@@ -101,54 +101,62 @@ def _groups(spec: Json) -> Iterator[tuple[str, list[Entry]]]:
         yield (
             tag["name"],
             [
-                _entry(spec, method.upper(), path, said)
+                _entry(spec, method.upper(), path, operation)
                 for path, methods in spec["paths"].items()
-                for method, said in methods.items()
-                if tag["name"] in said["tags"]
+                for method, operation in methods.items()
+                if tag["name"] in operation["tags"]
             ],
         )
 
 
 def _codes(spec: Json) -> list[tuple[str, int, Markup]]:
-    """All that some operation may answer."""
-    told = {
+    """The problem codes that at least one operation can return."""
+    used = {
         code
         for methods in spec["paths"].values()
-        for said in methods.values()
-        for answer in said["responses"].values()
+        for operation in methods.values()
+        for answer in operation["responses"].values()
         for code in answer.get("x-codes", [])
     }
-    return [(n, code.status, _prose(code.meaning)) for n, code in CODES.items() if n in told]
+    return [(n, code.status, _prose(code.meaning)) for n, code in CODES.items() if n in used]
 
 
-def _entry(spec: Json, method: str, path: str, said: Json) -> Entry:
-    content = said.get("requestBody", {}).get("content", {})
+def _entry(spec: Json, method: str, path: str, operation: Json) -> Entry:
+    content = operation.get("requestBody", {}).get("content", {})
     sent = content.get(JSON, {})
-    answers = [_answer(spec, status, told) for status, told in said["responses"].items()]
+    answers = [
+        _answer(spec, status, response) for status, response in operation["responses"].items()
+    ]
     return Entry(
-        name=said["operationId"],
+        name=operation["operationId"],
         method=method,
         path=path,
-        summary=said["summary"],
-        words=_prose(said.get("description", "")),
-        scope=said["security"][0]["key"][0],
+        summary=operation["summary"],
+        words=_prose(operation.get("description", "")),
+        scope=operation["security"][0]["key"][0],
         parameters=tuple(
-            _row(spec, it["name"], it["schema"], it.get("required", False), it.get("description"))
-            for it in said.get("parameters", [])
+            _row(
+                spec,
+                item["name"],
+                item["schema"],
+                item.get("required", False),
+                item.get("description"),
+            )
+            for item in operation.get("parameters", [])
         ),
-        bodies=tuple(tuple(_fields(spec, it)) for it in _shapes(sent.get("schema", {}))),
-        example=_example(spec, method, path, said, content),
-        answers=tuple(it for it in answers if it.status < "4"),
-        problems=tuple(it for it in answers if it.status >= "4"),
+        bodies=tuple(tuple(_fields(spec, item)) for item in _shapes(sent.get("schema", {}))),
+        example=_example(spec, method, path, operation, content),
+        answers=tuple(item for item in answers if item.status < "4"),
+        problems=tuple(item for item in answers if item.status >= "4"),
     )
 
 
-def _answer(spec: Json, status: str, told: Json) -> AnswerRow:
-    codes = told.get("x-codes", [])
-    shape = told.get("content", {}).get(JSON, {}).get("schema", {})
+def _answer(spec: Json, status: str, response: Json) -> AnswerRow:
+    codes = response.get("x-codes", [])
+    shape = response.get("content", {}).get(JSON, {}).get("schema", {})
     return AnswerRow(
         status=status,
-        words=_prose("" if codes else told["description"]),
+        words=_prose("" if codes else response["description"]),
         codes=tuple((code, CODES[code]) for code in codes),
         fields=tuple(_fields(spec, shape)),
     )
@@ -159,7 +167,7 @@ def _shapes(schema: Json) -> list[Json]:
 
 
 def _objects(spec: Json) -> Iterator[tuple[str, Markup, tuple[FieldRow, ...]]]:
-    """Those that stand inside others."""
+    """Objects that are referenced from other objects."""
     shapes = spec["components"]["schemas"]
     for name in sorted(set(_named_in(shapes))):
         shape = shapes[name]
@@ -177,7 +185,7 @@ def _named_in(value: object) -> Iterator[str]:
 
 
 def _fields(spec: Json, schema: Json) -> Iterator[FieldRow]:
-    """Of an object."""
+    """The rows of an object's fields."""
     shape = _resolved(spec, schema)
     for name, of in shape.get("properties", {}).items():
         yield _row(spec, name, of, name in shape.get("required", ()), of.get("description"))
@@ -199,7 +207,7 @@ def _type(spec: Json, schema: Json) -> Markup:
         return escape(", ".join(schema["enum"]))
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     named = FORMATS.get(schema.get("format", ""), "string")
-    name = escape(" or ".join(named if it == "string" else it for it in types))
+    name = escape(" or ".join(named if item == "string" else item for item in types))
     if "maxLength" in schema:
         name += f", at most {schema['maxLength']} characters"
     return name
@@ -210,15 +218,15 @@ def _resolved(spec: Json, schema: Json) -> Json:
     return spec["components"]["schemas"][ref.rpartition("/")[2]] if ref else schema
 
 
-def _example(spec: Json, method: str, path: str, said: Json, content: Json) -> str:
+def _example(spec: Json, method: str, path: str, operation: Json, content: Json) -> str:
     named = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
     address = spec["servers"][0]["url"] + named
     lines = [f"curl {address}" if method == "GET" else f"curl -X {method} {address}"]
     lines.append('-H "Authorization: Bearer $KEY"')
     lines += [
-        f"-H '{it['name']}: {it['schema']['examples'][0]}'"
-        for it in said.get("parameters", [])
-        if it["in"] == "header" and it.get("required")
+        f"-H '{item['name']}: {item['schema']['examples'][0]}'"
+        for item in operation.get("parameters", [])
+        if item["in"] == "header" and item.get("required")
     ]
     examples = content.get(JSON, {}).get("examples", {})
     if examples:
@@ -229,7 +237,7 @@ def _example(spec: Json, method: str, path: str, said: Json, content: Json) -> s
 
 
 def _prose(text: str) -> Markup:
-    """The two marks that our own words use: `code` and **strong**."""
+    """Render the two marks used in descriptions: `code` and **strong**."""
     pieces = []
     for at, piece in enumerate(text.strip().split("`")):
         if at % 2:

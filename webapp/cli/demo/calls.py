@@ -1,7 +1,7 @@
-"""The demo account's usage: what a small company's telephone calls look like on a meter.
+"""Usage of the demo account: the telephone calls of a small company.
 
-Pure and repeatable: the same seed, span and total give the same records. The meter reports by
-destination every two hours: much in office hours, little at night and at the weekend.
+Deterministic: the same seed, period and total give the same records. The meter reports by
+destination every two hours, more in office hours than at night and on weekends.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,19 @@ from webapp.domain.usage.record import Usage
 
 EVERY = timedelta(hours=2)
 LATE = timedelta(minutes=10)
-"""How long after the hour a reading may arrive."""
+"""Maximum delay of a reading after the full hour."""
 
 HOURS = (
     0.03, 0.02, 0.02, 0.03, 0.03, 0.05, 0.1, 0.4, 0.8, 1.2, 1.4, 1.3,
     0.8, 0.9, 1.3, 1.3, 1.1, 0.7, 0.4, 0.25, 0.2, 0.12, 0.08, 0.05,
 )  # fmt: skip
-"""How busy each hour of the day is, and beside it each day of the week from Monday."""
+"""Weight of each hour of the day."""
+
 WEEKDAYS = (1.05, 1.1, 1.0, 1.0, 0.9, 0.4, 0.25)
+"""Weight of each day of the week, from Monday."""
 
 RECORDS = 4
-"""Destinations that are called in two hours of weight 1."""
+"""Destinations called in two hours of weight 1."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class Route:
     rate: int
     """Micros per minute."""
     places: int
-    """Decimals in which the carrier bills it."""
+    """Decimals in the carrier's price."""
     share: int
-    """Of all calls, in per cent."""
+    """Percentage of all calls."""
 
 
 ROUTES = (
@@ -53,7 +55,7 @@ NIGHT = Route("Outbound calls, Australia mobile", 31_750, 5, 0)
 
 @dataclass(frozen=True)
 class Reading:
-    """What the meter posts at once."""
+    """Usage records that the meter posts together."""
 
     at: datetime
     usages: tuple[Usage, ...]
@@ -62,7 +64,7 @@ class Reading:
 def readings(
     random: Random, start: datetime, end: datetime, total: int, zone: ZoneInfo
 ) -> list[Reading]:
-    """The meter's readings between two instants that sum to `total` micros exactly."""
+    """Readings between two times whose amounts sum to exactly `total` micros."""
     hours = [start + EVERY * n for n in range(1, (end - LATE - start) // EVERY + 1)]
     calls = [
         (hour, route, _cost(random, route))
@@ -71,7 +73,7 @@ def readings(
     ]
     whole = sum(cost for _, _, cost in calls)
     amounts = [_billed(cost * total // whole, route) for _, route, cost in calls]
-    # What the rounding left over stands on the dearest record.
+    # The largest record absorbs the rounding difference.
     dearest = max(range(len(amounts)), key=amounts.__getitem__)
     amounts[dearest] += total - sum(amounts)
     found: dict[datetime, list[Usage]] = {}
@@ -92,7 +94,7 @@ def one_call(at: datetime, amount: int, zone: ZoneInfo) -> Reading:
 
 
 def _routes(random: Random, hour: datetime, zone: ZoneInfo) -> Sequence[Route]:
-    """Each destination once."""
+    """The destinations called in an hour, each once."""
     local = hour.astimezone(zone)
     busy = HOURS[local.hour] * WEEKDAYS[local.weekday()] * RECORDS * random.uniform(0.6, 1.4)
     count = int(busy) + (random.random() < busy % 1)

@@ -1,4 +1,4 @@
-"""`flask demo`: an account with 60 days of history, to look around in."""
+"""`flask demo`: create a demo account with 60 days of history."""
 
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -19,20 +19,20 @@ from webapp.settings import ROOT
 
 
 def unsigned(purpose: str, value: object) -> str:
-    """No link of these mails is opened: they are from the past."""
+    """Replaces the link signer: links in the demo's past emails are never opened."""
     return str(value)
 
 
-commands = Commands("demo", help="Data to look around in.")
+commands = Commands("demo", help="Demo data.")
 
 
 @commands.command()
-@click.option("--if-enabled", is_flag=True, help="Do nothing unless DEMO asks for demo data.")
+@click.option("--if-enabled", is_flag=True, help="Do nothing unless DEMO=1.")
 @as_json
 def seed(if_enabled: bool, as_json: bool) -> None:
-    """Make the demo account, if the database has no account yet; else do nothing.
+    """Create the demo account if the database has no accounts.
 
-    Needs the sandbox processor. Its mails are kept in the outbox and never sent.
+    Requires the sandbox processor. Its emails are stored in the outbox and never sent.
     """
     if if_enabled and not services().settings.demo:
         return
@@ -40,22 +40,22 @@ def seed(if_enabled: bool, as_json: bool) -> None:
     if as_json:
         print_json({"seeded": made is not None, **(asdict(made) if made else {})})
     elif made is None:
-        click.echo("There are accounts already: no demo data was made.")
+        click.echo("No demo data was created: the database already has accounts.")
     else:
-        click.echo(f"Made the demo account Harbour Voice with {DAYS} days of history.")
+        click.echo(f"Created the demo account Harbour Voice with {DAYS} days of history.")
         click.echo(f"Sign in as {DEMO_EMAIL} with the password {PASSWORD}")
         click.echo(f"Its API key, shown only now: {made.api_key}")
 
 
 def make(engine: Engine, services: Services) -> NewAccount | None:
-    """The account that was made, or None where there is one already."""
+    """Create the demo account; None if the database already has an account."""
     if services.sandbox is None:
         raise click.ClickException(
-            "DEMO: demo data needs a sandbox processor; set DEMO=0, or CARD_PROCESSOR=sandbox"
+            "DEMO: demo data needs a sandbox processor; set DEMO=0 or CARD_PROCESSOR=sandbox"
         )
     keeper = OutboxMailer(ROOT / "templates", services.settings.base_url, unsigned)
     with ExitStack() as stack:
-        # One transaction around them all: what the actions commit are steps within it.
+        # One outer transaction: the actions' commits only release savepoints within it.
         connection = stack.enter_context(engine.connect().execution_options(writes=True))
         stack.enter_context(connection.begin())
         session = stack.enter_context(Session(connection, join_transaction_mode="create_savepoint"))

@@ -1,7 +1,7 @@
-"""The demo account's 60 days, lived through the real actions, so that the books prove (L13).
+"""The demo account's 60 days of history, made by the real actions so the ledger check passes (L13).
 
-Everything happens on a clock of its own and in one transaction: the history appears whole or not
-at all, and no worker charges, and no mail server sends, what lies in the past.
+It runs on its own clock in one transaction: the history is committed as a whole, and no worker
+charges and no mail server sends anything that lies in the past.
 """
 
 from calendar import monthrange
@@ -59,12 +59,12 @@ SETTINGS = Choice(
     notification_threshold=75 * MICROS,
 )
 REFILLS = ((51, 16, 5), (42, 11, 32), (34, 9, 48), (25, 14, 21), (17, 3, 17), (9, 17, 6))
-"""Days ago, hour and minute in Dublin; three of them within the last 30 days."""
+"""Days ago, hour and minute in Dublin; three are within the last 30 days."""
 DECLINED = 17
-"""Days ago: the refill at which Visa was declined and Mastercard paid."""
+"""Days ago of the refill where the Visa was declined and the Mastercard paid."""
 LIMIT_SET = (10, 15, 40)
 CALLS_IN_PROGRESS = {"demo-running-1": 4_100_000, "demo-running-2": 2_300_000}
-"""What is held for them."""
+"""Amounts of the open holds, by reference."""
 
 ADDRESS = {
     "cardholder": "Ana Ruiz",
@@ -78,7 +78,7 @@ Event = tuple[datetime, Callable[[], object]]
 
 
 class StoryClock(Clock):
-    """Stands still until the story moves it on."""
+    """A clock that stands still until the story sets it."""
 
     def __init__(self, at: datetime) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Story:
     session: Session
     books: SandboxBooks
     keeper: OutboxMailer
-    """Renders mails and sends none."""
+    """Renders emails without sending them."""
     now: datetime
 
     def __post_init__(self) -> None:
@@ -102,8 +102,8 @@ class Story:
         paypal = SandboxPayPal(self.books, self.clock, sleep=lambda seconds: None)
         self.card_processor, self.paypal_processor = cards, paypal
         self.processors: Processors = {cards.name: cards, paypal.name: paypal}
-        self.policy = Policy()  # an installation's own bounds may be too tight for this story
-        self.random = Random(SEED)  # noqa: S311 - the same demo for everyone, and no secret
+        self.policy = Policy()  # the installation's own limits may be too tight for this story
+        self.random = Random(SEED)  # noqa: S311 - a fixed seed makes every demo the same
         self.cards: dict[str, int] = {}
 
     def tell(self) -> NewAccount:
@@ -154,7 +154,7 @@ class Story:
         ]
 
     def _readings(self) -> list[Reading]:
-        """Usage that brings the balance below the threshold at each refill, and to today's."""
+        """Usage that crosses the threshold at each refill and ends at the present balance."""
         start, balance = self._ago(DAYS, 10, 0), FIRST_PAYMENT
         threshold, refill = SETTINGS.threshold or 0, SETTINGS.refill_amount or 0
         found: list[Reading] = []
@@ -198,12 +198,12 @@ class Story:
         )
 
     def _soon_to_expire(self) -> date:
-        """The first end of a month that is at least 29 days away, so at most 59."""
+        """The first end of a month that is at least 29 (so at most 59) days away."""
         day = self.now.astimezone(ZONE).date() + timedelta(days=29)
         return day.replace(day=monthrange(day.year, day.month)[1])
 
     def _this_morning(self) -> datetime:
-        """Two minutes past ten, or if that is not over yet, three hours ago."""
+        """10:02 today or, until half an hour after that, three hours ago."""
         morning = self._ago(0, 10, 2)
         if self.now - morning > timedelta(minutes=30):
             return morning

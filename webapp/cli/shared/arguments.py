@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments and options shared by several commands."""
 
 from datetime import UTC, datetime
 
@@ -11,21 +11,27 @@ from webapp.extensions import db
 
 ACCOUNT = click.argument("account", type=click.IntRange(1, 999_999_999))
 LIMIT = click.option(
-    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Maximum number of items.",
 )
 CURSOR = click.option(
-    "--cursor", type=click.IntRange(1, 999_999_999), help="Go on where a page has ended."
+    "--cursor",
+    type=click.IntRange(1, 999_999_999),
+    help="Continue after a page; printed at its end.",
 )
 
 
 def require(account: int) -> None:
-    """Raises `NotFound`: what is read of no account would look like one that has nothing."""
+    """Raises `NotFound` if the account does not exist; its lists would only look empty."""
     if db.session().get(Account, account) is None:
         raise NotFound(f"Account {account}")
 
 
 class AmountOf(click.ParamType):
-    """Micros of a decimal string above zero."""
+    """An amount above zero: a decimal string, converted to micros."""
 
     name = "amount"
 
@@ -44,7 +50,7 @@ class AmountOf(click.ParamType):
 
 
 class Instant(click.ParamType):
-    """In UTC, unless it says otherwise."""
+    """A date and time, in UTC unless it has an offset."""
 
     name = "instant"
 
@@ -57,10 +63,10 @@ class Instant(click.ParamType):
             instant = datetime.fromisoformat(str(value))
             return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r}: use an instant such as 2026-11-22T10:00:00Z", param, ctx)
+            self.fail(f"{value!r}: use a date and time such as 2026-11-22T10:00:00Z", param, ctx)
 
 
 CENTS = AmountOf(money.PAYMENT_PLACES)
 MICROS = AmountOf(money.USAGE_PLACES)
-SINCE = click.option("--since", type=Instant(), metavar="INSTANT", help="Not before it.")
-UNTIL = click.option("--until", type=Instant(), metavar="INSTANT", help="Before it.")
+SINCE = click.option("--since", type=Instant(), metavar="INSTANT", help="Only at or after INSTANT.")
+UNTIL = click.option("--until", type=Instant(), metavar="INSTANT", help="Only before INSTANT.")

@@ -1,4 +1,4 @@
-"""What a command charges at once (T18): only with `--charge`, and the outcome is printed."""
+"""Commands that would charge at once (T18): they require `--charge` and print the outcome."""
 
 from datetime import datetime
 
@@ -10,19 +10,19 @@ from webapp.extensions import db, services
 from webapp.reads.payments.outcome import read_refill_outcome
 
 CHARGE = click.option(
-    "--charge", is_flag=True, help="Go on where this charges a payment method at once."
+    "--charge", is_flag=True, help="Proceed even if this charges a payment method now."
 )
 
 
 def confirmed(charge: bool) -> int | None:
-    """As the actions take it: any amount, or none."""
+    """The `confirmed` argument of actions: None allows any charge, 0 allows none."""
     return None if charge else 0
 
 
 def print_outcome(account_id: int, since: datetime) -> None:
-    """Of the refill that the command has started, on the error stream; nothing if there is none.
+    """Finish the refill that the command started, if any, and print its outcome to stderr.
 
-    `since`: an instant before the command took effect.
+    `since`: a time before the command took effect.
     """
     session = db.session()
     opened = top_ups.opened_since(session, account_id, since)

@@ -1,4 +1,4 @@
-"""What every group of commands shares: how a fault and a record are printed."""
+"""Command base classes, error messages and output formats."""
 
 import json
 import sqlite3
@@ -28,14 +28,14 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 REMEDIES = {
     Fault.ABSENT: "Start it, or correct DATABASE_URL or BALLAST_HOME.",
     Fault.READ_ONLY: "Make it writable for this user.",
-    Fault.FULL: "Make room.",
-    Fault.BUSY: "End what holds it, and try again.",
+    Fault.FULL: "Free disk space.",
+    Fault.BUSY: "Stop the process that holds the lock, then try again.",
     Fault.DAMAGED: "Stop Ballast and restore a backup: docs/backup.md.",
 }
 
 
 class Command(click.Command):
-    """Its expected faults are one line on the error stream, and exit code 1."""
+    """A command whose expected errors are one line on stderr, with exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with faults_in_one_line():
@@ -44,7 +44,7 @@ class Command(click.Command):
 
 @contextmanager
 def faults_in_one_line() -> Iterator[None]:
-    """Also around the commands that Flask and Flask-Migrate bring (wsgi.py)."""
+    """Convert expected errors to one line; wsgi.py applies it to Flask's own commands too."""
     try:
         yield
     except Invalid as invalid:
@@ -52,8 +52,10 @@ def faults_in_one_line() -> Iterator[None]:
     except ChargeUnconfirmed as unconfirmed:
         charge = unconfirmed.charge
         amount = decimal_text(charge.amount, 2)
-        words = f"This charges {amount} to {charge.method} now. Nothing was changed; "
-        raise click.ClickException(f"{words}add --charge to go on.") from unconfirmed
+        raise click.ClickException(
+            f"This would charge {amount} to {charge.method} now. Nothing was changed. "
+            "Add --charge to proceed."
+        ) from unconfirmed
     except Refusal as refusal:
         raise click.ClickException(refusal.sentence) from refusal
     except IntegrityError as error:
@@ -68,7 +70,7 @@ def faults_in_one_line() -> Iterator[None]:
         WrongKey,
         MailServerUnavailable,
     ) as error:
-        sentence = sentence_of(error) or _unasked(error)
+        sentence = sentence_of(error) or _schema_error(error)
         if not sentence:
             raise
         fault = fault_of(error)
@@ -76,17 +78,17 @@ def faults_in_one_line() -> Iterator[None]:
         raise click.ClickException(f"{sentence}.{remedy}") from error
 
 
-def _unasked(error: Exception) -> str:
-    """A database that does not know what it is asked for; empty for any other error."""
+def _schema_error(error: Exception) -> str:
+    """The message for a missing table or column; empty for any other error."""
     if not isinstance(error, (OperationalError, ProgrammingError)):
         return ""
     fault = " ".join(str(error.orig).split())
-    hint = f"If it is new or an older one, run: {UPGRADE}"
+    hint = f"If it is new or of an older version, run: {UPGRADE}"
     return f"The database cannot be used: {fault}. {hint}"
 
 
 class OfThisVersion(Command):
-    """It works on tables of this code's version only, as pages and jobs do."""
+    """A command that requires the database schema of this version, as pages and jobs do."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with faults_in_one_line(), ctx.ensure_object(ScriptInfo).load_app().app_context():
@@ -95,23 +97,23 @@ class OfThisVersion(Command):
 
 
 class Commands(Command, AppGroup):
-    """A group of such commands."""
+    """A group of `OfThisVersion` commands."""
 
     command_class = OfThisVersion
 
 
 def in_words(invalid: Invalid) -> str:
-    """ "amount: Must be above zero; reference: Enter a reference"."""
+    """Field errors in one line: "amount: Must be above zero; reference: Enter a reference"."""
     return "; ".join(f"{field}: {sentence}" for field, sentence in invalid.fields.items())
 
 
 def print_json(value: object) -> None:
-    """Instants as text in UTC."""
+    """Print JSON on one line; datetimes as UTC text."""
     click.echo(json.dumps(value, default=_instant, ensure_ascii=False))
 
 
 def print_record(record: Mapping[str, object]) -> None:
-    """A line for each field, the names in one column."""
+    """Print one line per field, with aligned values."""
     width = max(map(len, record)) + 2
     for name, value in record.items():
         lines = value if isinstance(value, tuple) else (value,)
@@ -125,4 +127,4 @@ def print_record(record: Mapping[str, object]) -> None:
 def _instant(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
-    raise TypeError(f"{value!r} has no place in JSON")
+    raise TypeError(f"{value!r} cannot be written as JSON")
