@@ -95,7 +95,7 @@ def test_closing_the_window_gives_up(asked, world, key):
     window(asked).get_by_role("button", name="Close").focus()
     asked.keyboard.press(key)
 
-    expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
+    expect(dialog(asked)).to_contain_text("Your bank's confirmation was not completed.")
     expect(window(asked)).to_have_count(0)
     expect(submit(asked)).not_to_have_attribute("aria-busy", "true")
     assert world.methods == []
@@ -113,7 +113,7 @@ def test_escape_in_the_banks_own_page_gives_up(asked, world):
             expect(window(asked)).to_have_count(0, timeout=3000)
             break
 
-    expect(dialog(asked)).to_contain_text("The confirmation with your bank was left open.")
+    expect(dialog(asked)).to_contain_text("Your bank's confirmation was not completed.")
     expect(window(asked)).to_have_count(0)
     assert world.methods == []
 

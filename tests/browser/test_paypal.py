@@ -13,7 +13,7 @@ from webapp.domain.accounts.audit import Actor
 
 EMAIL = "ana@example.com"
 NAME = f"PayPal {EMAIL}"
-NOT_GIVEN = "PayPal was not linked: the agreement was not given. Nothing was saved."
+NOT_GIVEN = "PayPal was not linked: the agreement was not approved. Nothing was saved."
 AT_PAYPAL = re.compile("/sandbox/paypal/")
 SCREENS = pytest.mark.parametrize(
     "screen", [{}, {"viewport": PHONE, "has_touch": True}], ids=["desktop", "phone"]

@@ -422,6 +422,6 @@ def test_one_address_for_two_new_accounts(house):
     said = [house.installation.end_command(life) for life in lives]
     assert sorted(one.code for one in said) == [0, 1, 1, 1]
     told = {one.text.splitlines()[-1] for one in said if one.code}
-    assert told == {"Error: email: There is already a person with this e-mail address"}
+    assert told == {"Error: email: This email address is already in use"}
     (row,) = house.found.rows(f"SELECT id FROM account WHERE name = '{name}'")
     house.accounts.append(Account(row[0], name, "", "", 7_000_000))

@@ -16,7 +16,7 @@ from webapp.reads.payment_methods.main_screen import read_screen
 
 pytestmark = pytest.mark.story
 
-SENT = "That charge is not recalled. If it is declined: "
+SENT = "That charge cannot be cancelled. If it is declined: "
 NOTHING = f"{SENT}Nothing is charged next."
 AMEX_NEXT = f"{SENT}$100.00 is charged to American Express •••• 0005 next."
 LESS_NEXT = f"{SENT}$60.00 is charged to Mastercard •••• 4444 next."
@@ -214,7 +214,7 @@ def test_resumed_again_during_the_same_call(due, during):
         ),
         (
             second_off,
-            "The processor has not accepted that charge yet; it is sent again.",
+            "The processor has not accepted that charge yet. It will be sent again.",
             [("4242", "100.00", "paid")],
         ),
     ],

@@ -1,4 +1,4 @@
-"""Do one thing for many: what fails for one must not keep the others waiting."""
+"""Run one job step for many items; a failed item does not stop the others."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 ShouldContinue = Callable[[], bool]
-"""False once this process is to end: then nothing new is begun."""
+"""Returns False once the process is shutting down: no further item is started."""
 
 
 def always() -> bool:
@@ -29,10 +29,11 @@ def run_each(
     what: str,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """For how many of them it was done. A failure is logged, undone and passed by.
+    """Call `do` for each item and return how many calls returned a true value.
 
-    So is what another process has in hand; `what` they are tells them from the items of other work.
-    What fails all of them is raised at the first: a database or a mail server that is away.
+    An error in one item is logged and rolled back, and the next item follows. Items locked by
+    another process are skipped; `what` namespaces the lock. Errors that would fail every item (the
+    database or the mail server is unavailable) are raised at once.
     """
     done = 0
     for item in items:

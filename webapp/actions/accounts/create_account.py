@@ -1,4 +1,4 @@
-"""A new account with its owner, its key and its opening balance."""
+"""Create an account with its owner, first API key and opening balance."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 from webapp.domain.users import passwords
 from webapp.domain.users.user import Membership, Role, User
 
-TAKEN = "There is already a person with this e-mail address"
+TAKEN = "This email address is already in use"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class NewAccount:
     account_id: int
     user_id: int
     api_key: str
-    """Shown this once."""
+    """The full key. Only its hash is stored, so it cannot be shown again."""
 
 
 def create_account(
@@ -46,7 +46,10 @@ def create_account(
     currency: str = "USD",
     time_zone: str = "UTC",
 ) -> NewAccount:
-    """`balance` in micros. Raises `Invalid` with an error for each bad field."""
+    """Create the account and commit. `balance` is in micros.
+
+    Raises `Invalid` with an error for each invalid field.
+    """
     begin_writing(session)
     account, user = open_account(
         session,
@@ -81,9 +84,9 @@ def open_account(
     time_zone: str = "UTC",
     owner_required: bool = False,
 ) -> tuple[Account, User]:
-    """An account at zero with its owner, in the write transaction that is under way.
+    """Add an account with a zero balance and its owner to the current write transaction.
 
-    Raises `Invalid` with an error for each bad field, and ends the transaction.
+    On errors, rolls the transaction back and raises `Invalid` with one error per invalid field.
     """
     email = email.strip().lower()
     faults = _faults(session, name, owner_name, email, password, time_zone)
@@ -109,7 +112,7 @@ def open_account(
     session.add(user)
     try:
         session.flush()
-    except IntegrityError:  # where no lock keeps two from asking at once, the second ends here
+    except IntegrityError:  # a concurrent sign-up took the address after `_faults` checked it
         session.rollback()
         raise Invalid({"email": TAKEN}) from None
     session.add(account)
@@ -137,7 +140,7 @@ def _faults(
         if fault := texts.fault(text.strip(), NAME_LENGTH):
             faults[field] = fault
     if not is_address(email):
-        faults["email"] = "Enter an e-mail address such as ana@example.com"
+        faults["email"] = "Enter an email address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = TAKEN
     if fault := passwords.fault(password, (email, owner_name, name)):
@@ -148,6 +151,7 @@ def _faults(
 
 
 def is_time_zone(name: str) -> bool:
+    """Whether the installed time zone database knows `name`."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Somebody takes all that is kept of an account away: the audit log says who (P2)."""
+"""Record in the audit log that a user exported all data of an account (P2)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Whom receipts are made out to (L6)."""
+"""Set the name, address and tax number printed on receipts (L6)."""
 
 from datetime import datetime
 
@@ -11,8 +11,8 @@ from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Invalid
 from webapp.domain.shared.texts import NAME_LENGTH
 
-MOST_LINES = 5
-"""What an envelope has room for."""
+MAX_LINES = 5
+"""Maximum number of address lines."""
 
 
 def set_billing_details(
@@ -24,19 +24,21 @@ def set_billing_details(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Receipts from now on; those that are issued stay as they are. Raises `Invalid`."""
-    wished = {
+    """Change the details for future receipts; issued ones are unchanged. Raises `Invalid`."""
+    details = {
         "name": " ".join(name.split()),
-        "address": "\n".join(" ".join(it.split()) for it in address.splitlines() if it.strip()),
+        "address": "\n".join(
+            " ".join(line.split()) for line in address.splitlines() if line.strip()
+        ),
         "tax_number": " ".join(tax_number.split()),
     }
-    if faults := _faults(wished):
+    if faults := _faults(details):
         raise Invalid(faults)
     account = Account.locked(session, account_id)
     before = account.billing_details()
-    account.billing_name = wished["name"]
-    account.billing_address = wished["address"]
-    account.billing_tax_number = wished["tax_number"]
+    account.billing_name = details["name"]
+    account.billing_address = details["address"]
+    account.billing_tax_number = details["tax_number"]
     after = account.billing_details()
     if before == after:
         session.rollback()
@@ -45,13 +47,13 @@ def set_billing_details(
     session.commit()
 
 
-def _faults(wished: dict[str, str]) -> dict[str, str]:
-    lines = wished["address"].split("\n")
+def _faults(details: dict[str, str]) -> dict[str, str]:
+    lines = details["address"].split("\n")
     found = {
-        "name": texts.fault(wished["name"], NAME_LENGTH),
-        "address": texts.fault("".join(lines), ADDRESS_LENGTH - MOST_LINES),
-        "tax_number": texts.fault(wished["tax_number"], TAX_NUMBER_LENGTH),
+        "name": texts.fault(details["name"], NAME_LENGTH),
+        "address": texts.fault("".join(lines), ADDRESS_LENGTH - MAX_LINES),
+        "tax_number": texts.fault(details["tax_number"], TAX_NUMBER_LENGTH),
     }
-    if len(lines) > MOST_LINES:
-        found["address"] = f"At most {MOST_LINES} lines"
+    if len(lines) > MAX_LINES:
+        found["address"] = f"At most {MAX_LINES} lines"
     return {field: fault for field, fault in found.items() if fault}

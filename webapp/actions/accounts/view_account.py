@@ -1,4 +1,4 @@
-"""An operator looks at an account as its customer does: each look stands in its audit log (P2)."""
+"""Audit-log every page that an operator views as a customer (P2)."""
 
 from datetime import datetime
 
@@ -13,7 +13,10 @@ from webapp.domain.shared.errors import NotFound
 
 
 def begin_view(session: Session, account_id: int, reason: str, actor: Actor, now: datetime) -> None:
-    """Raises `NotFound`, or `Invalid` without a reason."""
+    """Record that the operator starts viewing the account, and why.
+
+    Raises `NotFound`, or `Invalid` without a reason.
+    """
     reason = texts.reason(reason)
     begin_writing(session)
     if session.get(Account, account_id) is None:

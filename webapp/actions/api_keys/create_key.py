@@ -1,4 +1,4 @@
-"""A new API key. It is shown once."""
+"""Create an API key. The full key is shown once."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class NewKey:
     id: int
     name: str
     key: str
-    """Shown this once."""
+    """The full key. Only its hash is stored, so it cannot be shown again."""
 
 
 def create_key(
@@ -32,7 +32,10 @@ def create_key(
     actor: Actor,
     now: datetime,
 ) -> NewKey:
-    """`rights` are those of whoever asks. Raises `Invalid` with an error for each bad field."""
+    """Create a key. `rights` are those of the user who creates it.
+
+    Raises `Invalid` with an error for each invalid field.
+    """
     if faults := choice.faults(rights):
         raise Invalid(faults)
     Account.locked(session, account_id)

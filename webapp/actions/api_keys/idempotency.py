@@ -1,4 +1,4 @@
-"""A machine's request with a key of its own: begun once, and answered the same ever after."""
+"""Process an API request with an `Idempotency-Key` once, and replay its stored answer."""
 
 from datetime import datetime
 
@@ -12,14 +12,15 @@ from webapp.domain.api_keys.idempotency_keys import StoredAnswer
 def begin_request(
     session: Session, account_id: int, key: str, request: str, now: datetime
 ) -> StoredAnswer | None:
-    """The answer that was given before; None: go on, and keep the answer or let go.
+    """Return the stored answer of an earlier request with this key, or claim the key.
 
+    After None the caller processes the request and calls `keep_answer` or `release_request`.
     Raises `Conflict`.
     """
     begin_writing(session)
-    given = idempotency_keys.claim(session, account_id, key, request, now)
+    stored = idempotency_keys.claim(session, account_id, key, request, now)
     session.commit()
-    return given
+    return stored
 
 
 def keep_answer(

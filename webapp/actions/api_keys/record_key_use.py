@@ -1,4 +1,4 @@
-"""A key was used: remember when and from where, once an hour."""
+"""Record when and from which address an API key was used, at most once an hour."""
 
 from datetime import datetime
 
@@ -10,7 +10,9 @@ from webapp.domain.api_keys import api_key as api_keys
 
 
 def record_key_use(session: Session, key_id: int, address: str, now: datetime) -> None:
-    """In a transaction of its own. It is worth no failure: who only reads can go on reading."""
+    """Record the use in a separate transaction. Database errors are ignored, so that read requests
+    still succeed while the database cannot be written.
+    """
     try:
         begin_writing(session)
         api_keys.record_use(session, key_id, address, now)

@@ -1,4 +1,4 @@
-"""A key stops working, at once and for good."""
+"""Revoke an API key, immediately and permanently."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from webapp.domain.api_keys.api_key import ApiKey
 def revoke_key(
     session: Session, account_id: int, key_id: int, actor: Actor, now: datetime
 ) -> ApiKey:
-    """Doing so twice changes nothing. Raises `NotFound`."""
+    """Revoke the key; a second call changes nothing. Raises `NotFound`."""
     Account.locked(session, account_id)
     key = api_keys.find(session, account_id, key_id)
     if key.revoked_at is None:

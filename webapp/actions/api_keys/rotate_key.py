@@ -1,4 +1,4 @@
-"""A new key takes the place of another; for a while both work, so that nothing stands still."""
+"""Replace an API key by a new one. Both work during the overlap, so clients can switch."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -26,15 +26,19 @@ def rotate_key(
     actor: Actor,
     now: datetime,
 ) -> NewKey:
-    """Raises `NotFound`, `Denied`, or `Conflict` where it has ended or was rotated before."""
+    """Create the successor. The old key ends after `overlap`.
+
+    Raises `NotFound`, `Refusal` for an overlap out of range, `Denied`, or `Conflict` if the key no
+    longer works or has been rotated before.
+    """
     Account.locked(session, account_id)
     old = api_keys.find(session, account_id, key_id)
     if not timedelta() <= overlap <= LONGEST_OVERLAP:
-        raise Refusal(f"The two can work together for up to {LONGEST_OVERLAP.days} days.")
+        raise Refusal(f"The overlap can be at most {LONGEST_OVERLAP.days} days.")
     if not old.works(now):
-        raise Conflict("This key does not work any more. Create a new one instead.")
+        raise Conflict("This key no longer works. Create a new one instead.")
     if api_keys.successors(session, [old]):
-        raise Conflict("Another key has taken its place already.")
+        raise Conflict("This key has already been rotated.")
     if why := old.rotation_denial(rights):
         raise Denied(why)
     record, key = old.succeed(overlap, now)

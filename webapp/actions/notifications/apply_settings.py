@@ -1,4 +1,4 @@
-"""Apply Changes on the Notifications page: saved together or not at all (N3, N5, P4)."""
+"""Apply the changes of the Notifications page, all or none (N3, N5, P4)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 def apply_notification_settings(
     session: Session,
     account_id: int,
-    wished: NotificationSettings,
+    requested: NotificationSettings,
     seen: str,
     actor: Actor,
     now: datetime,
@@ -29,36 +29,38 @@ def apply_notification_settings(
     unreadable: Mapping[str, str] = MappingProxyType({}),
     confirmed: int | None = None,
 ) -> None:
-    """Save what was chosen on a form whose seal was `seen`.
+    """Save the settings of a form whose seal was `seen`.
 
-    `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
+    `unreadable`: errors of fields that could not be parsed; they are reported with the others.
 
-    Raises `Invalid` with an error for each bad field, `Stale` when other settings have
-    been applied since, or `ChargeUnconfirmed` as `check_balance` does: in another time zone a new
-    day may have begun after the daily limit was reached.
+    Raises `Invalid` with an error for each invalid field, `Stale` if the settings have changed
+    since the form was opened, or `ChargeUnconfirmed` like `check_balance`: a new time zone can
+    start a new day, for which the daily limit is not used up.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
     before = NotificationSettings.of(account, settings)
-    faults = wished.faults(settings, account) | dict(unreadable)
+    faults = requested.faults(settings, account) | dict(unreadable)
     if faults:
         session.rollback()
         raise Invalid(faults)
-    if wished == before:
+    if requested == before:
         session.rollback()
         return
     if seen != before.seal:
         session.rollback()
         raise Stale(
-            "These settings have changed since you opened this page. Nothing of yours was applied."
+            "These settings have changed since you opened this page. Your changes were not applied."
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
-    account.set_recipients(wished.recipients)
-    account.time_zone, account.locale = wished.time_zone, wished.locale
-    account.language = Language(wished.language)
-    settings.set_steps(wished.steps, account.balance)
-    audit.record(session, account_id, actor, "notifications", now, changed=_changes(before, wished))
-    # Another time zone has other days and months, and a new step may be crossed already.
+    account.set_recipients(requested.recipients)
+    account.time_zone, account.locale = requested.time_zone, requested.locale
+    account.language = Language(requested.language)
+    settings.set_steps(requested.steps, account.balance)
+    audit.record(
+        session, account_id, actor, "notifications", now, changed=_changes(before, requested)
+    )
+    # A new time zone moves the limit windows, and the balance may be below a new alert threshold.
     around = (now, policy)
     check_balance(session, account, "settings applied", *around, routine=True, confirmed=confirmed)
     session.commit()
@@ -76,4 +78,4 @@ def _changes(before: NotificationSettings, after: NotificationSettings) -> dict[
 
 
 def _named(settings: NotificationSettings) -> dict[str, list[str]]:
-    return {it.address: sorted(it.topics) for it in settings.recipients}
+    return {recipient.address: sorted(recipient.topics) for recipient in settings.recipients}

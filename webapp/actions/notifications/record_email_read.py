@@ -1,4 +1,4 @@
-"""An operator reads a mail: each look stands in the audit log (P2)."""
+"""Audit-log that an operator reads an email (P2)."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ def record_email_read(session: Session, notice_id: int, actor: Actor, now: datet
     notice = session.get(Notice, notice_id)
     if notice is None:
         session.rollback()
-        raise NotFound("That mail")
+        raise NotFound("That email")
     details = {"mail": notice.kind, "notice": notice.id, "recipient": notice.recipient}
     owners = accounts_of(session, notice)
     audit.record_in_each(session, owners, actor, "mail_read", now, **details)

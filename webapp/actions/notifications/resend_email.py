@@ -1,4 +1,4 @@
-"""The operator has a mail tried again that was given up, or was kept for want of a mail server."""
+"""Resend an email that failed, or that was not sent because no mail server was configured."""
 
 from datetime import datetime
 
@@ -16,20 +16,20 @@ from webapp.ports import Mailer
 def resend_email(
     session: Session, notice_id: int, reason: str, actor: Actor, now: datetime, mailer: Mailer
 ) -> None:
-    """It keeps its message id, so a mail program that has it shows it once.
+    """Queue the email again under the same Message-ID, so mail clients can detect a duplicate.
 
-    Raises `NotFound`, `Invalid` without a reason, or `Conflict` for one that was sent, is still
-    tried, or cannot be delivered.
+    Raises `NotFound`, `Invalid` without a reason, or `Conflict` if the email was sent, is still
+    being retried, or cannot be delivered.
     """
     reason = texts.reason(reason)
     begin_writing(session)
     notice = session.get(Notice, notice_id, with_for_update=True)
     if notice is None:
         session.rollback()
-        raise NotFound("That mail")
+        raise NotFound("That email")
     if not notice.can_go_again(delivers=mailer.delivers):
         session.rollback()
-        raise Conflict("This mail is sent, still tried, or kept because it cannot be delivered.")
+        raise Conflict("This email was sent, is being retried, or cannot be delivered.")
     notice.go_again(now)
     details = {"mail": notice.kind, "notice": notice.id, "reason": reason}
     owners = accounts_of(session, notice)

@@ -1,4 +1,4 @@
-"""Send the emails that are owed: claim, hand over, record (F11, L6, N2)."""
+"""Send queued emails: claim, hand over to the mail server, record (F11, L6, N2)."""
 
 import logging
 from datetime import datetime
@@ -23,20 +23,20 @@ def send_emails(
     should_continue: ShouldContinue = always,
     limit: int = 100,
 ) -> int:
-    """Send what is due, the most urgent first, in one connection to the mail server.
+    """Send due emails, the most urgent first, over one connection to the mail server.
 
-    Returns how many were sent, or kept where no mail server is set. Each is chosen when the one
-    before it is done, so an urgent email waits for one other and not for the whole round.
+    Returns how many were sent, or marked as kept if no mail server is configured. Each email is
+    selected after the one before it is sent, so an urgent email waits for at most one other.
 
-    An email is committed as claimed before it is handed over, and as sent afterwards. A process
-    that is killed between the mail server's answer and that commit leaves the claim: after `CLAIM`
-    that one email is sent again, under the same Message-ID. None is lost, and no other is repeated.
+    An email is committed as claimed before it is handed over, and as sent afterwards. If the
+    process is killed between the mail server's answer and the second commit, that one email is
+    sent again once `CLAIM` has passed, under the same Message-ID. No email is lost.
 
-    Raises `MailServerUnavailable` at the first email that cannot be handed over; the others are
-    left for the next round.
+    Raises `MailServerUnavailable` at the first email that cannot be handed over; the remaining
+    emails wait for the next run.
     """
     if not mailer.delivers:
-        return _keep(session, clock.now(), limit)
+        return _mark_kept(session, clock.now(), limit)
     sent = 0
     claimed = _claim_first(session, clock.now())
     with mailer.connected() as outgoing:
@@ -45,12 +45,12 @@ def send_emails(
                 break
             refusal = _send(claimed, mailer, outgoing)
             sent += refusal is None
-            goes_on = (
+            claim_next = (
                 count < limit
                 and should_continue()
                 and not isinstance(refusal, MailServerUnavailable)
             )
-            claimed = _record(session, claimed, refusal, clock.now(), goes_on=goes_on)
+            claimed = _record(session, claimed, refusal, clock.now(), claim_next=claim_next)
             if isinstance(refusal, MailServerUnavailable):
                 raise refusal
     return sent
@@ -60,7 +60,7 @@ def _claim_first(session: Session, now: datetime) -> Notice | None:
     found = outbox.is_any_due(session, now)
     session.rollback()
     if not found:
-        return None  # the usual case, for which nothing is locked
+        return None  # the usual case: no lock is taken
     begin_writing(session)
     claimed = _claim(session, now)
     session.commit()
@@ -68,7 +68,7 @@ def _claim_first(session: Session, now: datetime) -> Notice | None:
 
 
 def _send(notice: Notice, mailer: Mailer, outgoing: Outgoing) -> MailRefused | None:
-    """While it lasts no transaction is open. Returns why it was not sent."""
+    """Hand the email over; no transaction is open meanwhile. Returns the failure, if any."""
     if not notice.recipient:
         return None
     try:
@@ -78,26 +78,31 @@ def _send(notice: Notice, mailer: Mailer, outgoing: Outgoing) -> MailRefused | N
         outgoing.send(letter, [notice.recipient], notice.message_id, stop_link=stop_link)
     except MailRefused as refused:
         return refused
-    except Exception as fault:  # a template's fault must not keep the other mails
+    except Exception as fault:  # a faulty template must not block the other emails
         log.exception("notice %s could not be sent", notice.id)
         return MailRefused(f"{type(fault).__name__}: {fault}")
     return None
 
 
 def _record(
-    session: Session, notice: Notice, refusal: MailRefused | None, now: datetime, *, goes_on: bool
+    session: Session,
+    notice: Notice,
+    refusal: MailRefused | None,
+    now: datetime,
+    *,
+    claim_next: bool,
 ) -> Notice | None:
-    """Record what came of it and, in the same commit, claim the next one."""
+    """Record the result and claim the next email, in one commit."""
     begin_writing(session)
     session.add(notice)
     notice.record(refusal, now, kept=not notice.recipient)
-    claimed = _claim(session, now) if goes_on else None
+    claimed = _claim(session, now) if claim_next else None
     session.commit()
     return claimed
 
 
 def _claim(session: Session, now: datetime) -> Notice | None:
-    """The next one that is due, if any: as a copy, which is not read anew. The caller commits."""
+    """Claim the next due email, if any, and detach it from the session. The caller commits."""
     notice = outbox.next_due(session, now)
     if notice is not None:
         notice.tries, notice.next_try_at = notice.tries + 1, now + CLAIM
@@ -106,8 +111,8 @@ def _claim(session: Session, now: datetime) -> Notice | None:
     return notice
 
 
-def _keep(session: Session, now: datetime, limit: int) -> int:
-    """In the outbox, all in one commit: nothing leaves, so nothing is claimed first."""
+def _mark_kept(session: Session, now: datetime, limit: int) -> int:
+    """No mail server is configured: mark all due emails as kept in one commit."""
     due = session.scalars(select(Notice.id).where(outbox.due(now)).limit(limit)).all()
     session.rollback()
     if not due:

@@ -1,4 +1,4 @@
-"""A press on a mail's own link: this address gets no more mails of this topic (RFC 8058)."""
+"""Unsubscribe an address from a topic by the link in an email (RFC 8058)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +23,10 @@ class Subscription:
 
 
 def subscription(session: Session, notice_id: int) -> Subscription:
-    """What the link in this mail is about. Raises `NotFound` where there is nothing to end."""
+    """The subscription that the email's link ends. Raises `NotFound` if the email has no link."""
     notice = session.get(Notice, notice_id)
     if notice is None or not notice.can_be_stopped:
-        raise NotFound("That mail")
+        raise NotFound("That email")
     topic = TOPICS[notice.kind]
     account = session.get_one(Account, notice.account_id)
     is_on = notice.recipient in account.addresses_for(topic)
@@ -34,18 +34,18 @@ def subscription(session: Session, notice_id: int) -> Subscription:
 
 
 def unsubscribe(session: Session, notice_id: int, address: str, now: datetime) -> Subscription:
-    """Safe to repeat. `address` is where the press came from. Raises `NotFound`."""
+    """End the subscription; idempotent. `address` is the client's IP. Raises `NotFound`."""
     account = Account.locked(session, subscription(session, notice_id).account_id)
-    told = subscription(session, notice_id)
-    if told.is_on:
-        account.set_recipients([_without(it, told) for it in account.recipients])
-        actor = Actor(name=told.address, address=address)
-        audit.record(session, account.id, actor, "unsubscribed", now, topic=told.topic)
+    ended = subscription(session, notice_id)
+    if ended.is_on:
+        account.set_recipients([_without(recipient, ended) for recipient in account.recipients])
+        actor = Actor(name=ended.address, address=address)
+        audit.record(session, account.id, actor, "unsubscribed", now, topic=ended.topic)
     session.commit()
-    return told
+    return ended
 
 
-def _without(recipient: Recipient, told: Subscription) -> Recipient:
-    if recipient.address != told.address:
+def _without(recipient: Recipient, ended: Subscription) -> Recipient:
+    if recipient.address != ended.address:
         return recipient
-    return Recipient(recipient.address, recipient.topics - {told.topic})
+    return Recipient(recipient.address, recipient.topics - {ended.topic})

@@ -1,7 +1,7 @@
-"""A person adds a card or links PayPal (M6, M11).
+"""Add a card or link PayPal (M6, M11).
 
-Where the bank or PayPal asks the customer first, only a setup is kept; `finish_setup` lists the
-method when that has succeeded.
+If the bank or PayPal has to ask the customer first, only a `MethodSetup` is stored;
+`finish_setup` adds the method to the list once the customer has confirmed.
 """
 
 import logging
@@ -34,18 +34,18 @@ from webapp.ports import (
 
 log = logging.getLogger(__name__)
 
-NOT_SAVED = "It could not be saved just now. Nothing was kept; please send it again."
+NOT_SAVED = "The payment method could not be saved. Please try again."
 NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow it."
 OTHER_ACCOUNT = (
-    "This was started for another account, so nothing was saved. Open the form again and enter "
-    "your own payment method."
+    "This form was opened for another account, so nothing was saved. Open the form again and "
+    "enter your own payment method."
 )
-NOT_REACHED = "PayPal could not be reached just now. Nothing was kept; please try again."
+NOT_REACHED = "PayPal could not be reached. Nothing was saved; please try again."
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What the form said that saving does; see `save_method`."""
+    """The effects of saving that the form announced; see `save_method`."""
 
     consent: bool | None
     confirmed: int | None
@@ -53,7 +53,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Asked:
-    """The customer is asked at this address before the method is listed."""
+    """A setup that the customer has to confirm at `address` before the method is listed."""
 
     setup_id: int
     address: str
@@ -74,7 +74,7 @@ def add_card(
 ) -> PaymentMethod | Asked:
     """Save the card behind a capture form's token. Raises `Refusal` with the bank's reason.
 
-    `consent` and `confirmed` are those of `save_method`.
+    For `consent` and `confirmed` see `save_method`.
     """
     promise = Promise(consent, confirmed)
     session.rollback()  # no transaction is open during the call
@@ -108,7 +108,7 @@ def link_paypal(
     consent: bool | None = None,
     confirmed: int | None = None,
 ) -> Asked:
-    """Begin a PayPal agreement. Raises `Refusal` where the operator has not allowed it (M11)."""
+    """Start a PayPal agreement. Raises `Refusal` if the operator has not allowed PayPal (M11)."""
     if not session.get_one(Account, account_id).paypal_allowed:
         raise Refusal(NOT_OFFERED, code="paypal_not_offered")
     session.rollback()  # no transaction is open during the call
@@ -121,7 +121,7 @@ def link_paypal(
 
 
 def saved_or_refuse(answer: SavingAnswer) -> Saved:
-    """What was saved. Raises `Refusal` in plain words for every other answer."""
+    """Return the saved method. Raises `Refusal` with a plain sentence for any other answer."""
     if isinstance(answer, Declined):
         why = reason(answer.code)
         raise Refusal(f"{why.sentence}. {why.advice}", code="card_declined")
@@ -140,7 +140,7 @@ def record_wrong_account(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """M14: nothing is saved. The operator reads in the log whose it was; the account does not."""
+    """M14: nothing is saved. Only the operator's log names the other account."""
     log.warning("account %s was refused a method by %s: %s", account_id, processor, answer.reason)
     audit.record(session, account_id, actor, "method_refused", now, processor=processor)
 
@@ -155,12 +155,12 @@ def _ask(
     actor: Actor,
     now: datetime,
 ) -> Asked:
-    """Keep enough to learn how it ended, and to give it up in time (F9)."""
+    """Store the setup, so that its outcome can be queried and it can be cancelled (F9)."""
     Account.locked(session, account_id)
     known = method_setups.with_reference(session, account_id, answer.reference)
     if known is not None:
         asked = Asked(known.id, answer.address)
-        session.rollback()  # the form was sent twice
+        session.rollback()  # the form was submitted twice
         return asked
     setup = MethodSetup(
         account_id=account_id,

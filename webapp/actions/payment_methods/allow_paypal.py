@@ -1,4 +1,4 @@
-"""The operator offers PayPal to an account, or no longer does (M11)."""
+"""Allow or disallow PayPal for an account; an operator's decision (M11)."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def allow_paypal(
     *,
     reason: str = "",
 ) -> None:
-    """Agreements that were given stay as they are. Raises `NotFound`."""
+    """Set whether PayPal is offered; existing agreements are unchanged. Raises `NotFound`."""
     account = Account.locked(session, account_id)
     if account.paypal_allowed != allowed:
         account.paypal_allowed = allowed

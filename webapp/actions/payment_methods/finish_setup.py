@@ -1,4 +1,4 @@
-"""The bank or PayPal has asked the customer: list the method, or say why not (M6, F9)."""
+"""Finish a setup after the customer's confirmation: list the method or say why not (M6, F9)."""
 
 from datetime import datetime
 
@@ -39,13 +39,13 @@ def finish_setup(
     clock: Clock,
     policy: Policy,
 ) -> PaymentMethod | None:
-    """The listed method; None while the customer is still being asked.
+    """Return the listed method, or None while the customer has not answered yet.
 
-    Raises `NotFound`, or `Refusal` if it failed or was left open; then nothing is kept.
+    Raises `NotFound`, or `Refusal` if the setup failed or was abandoned; then nothing is saved.
     """
     setup = method_setups.find(session, account_id, setup_id)
     if setup.state != SetupState.OPEN:
-        return _as_it_ended(session, setup)
+        return _outcome(session, setup)
     processor, reference = processors[setup.processor], setup.reference
     session.rollback()  # no transaction is open during the call
     answer = processor.saving(account_id, reference)
@@ -63,7 +63,7 @@ def give_up_setup(
     clock: Clock,
     policy: Policy,
 ) -> None:
-    """Cancel it at the processor. If it had succeeded before that, the method is listed."""
+    """Cancel the setup at the processor. If it has succeeded already, the method is listed."""
     setup = method_setups.find(session, account_id, setup_id)
     if setup.state != SetupState.OPEN:
         return
@@ -78,7 +78,7 @@ def give_up_setup(
     try:
         _end(session, account_id, setup_id, answer, actor, now, policy)
     except Refusal:
-        session.rollback()  # an answer that ends nothing is asked for again by the next run
+        session.rollback()  # an inconclusive answer is queried again by the next run
 
 
 def expire_setups(
@@ -88,21 +88,21 @@ def expire_setups(
     policy: Policy,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """F9: give up what has been open for 15 minutes. How many were due."""
+    """F9: cancel setups open for more than 15 minutes. Returns how many were processed."""
     due = [setup.id for setup in method_setups.overdue(session, clock.now())]
     session.rollback()
 
     def give_up(setup_id: int) -> bool:
         setup = session.get_one(MethodSetup, setup_id)
-        actor = _who_began(session, setup)
+        actor = _initiator(session, setup)
         give_up_setup(session, setup.account_id, setup_id, actor, processors, clock, policy)
         return True
 
     return run_each(session, due, give_up, "setup", should_continue)
 
 
-def _who_began(session: Session, setup: MethodSetup) -> Actor:
-    """If it had succeeded, the consent is that person's (P2)."""
+def _initiator(session: Session, setup: MethodSetup) -> Actor:
+    """The user who started the setup: a method listed now is added in their name (P2)."""
     user = session.get(User, setup.user_id) if setup.user_id else None
     return Actor(user.id, user.name) if user else audit.SYSTEM
 
@@ -116,16 +116,18 @@ def _end(
     now: datetime,
     policy: Policy,
 ) -> PaymentMethod:
-    """Under the lock, so that two returns from the bank list one method."""
+    """Record the outcome under the account's lock, so that two concurrent returns from the bank
+    list one method.
+    """
     account = Account.locked(session, account_id)
     setup = session.get_one(MethodSetup, setup_id, populate_existing=True)
     if setup.state != SetupState.OPEN:
-        return _as_it_ended(session, setup)
+        return _outcome(session, setup)
     if isinstance(answer, (Declined, Cancelled)):
         failed = isinstance(answer, Declined)
         setup.end(SetupState.FAILED if failed else SetupState.ABANDONED, now)
         session.commit()
-        return _as_it_ended(session, setup)
+        return _outcome(session, setup)
     if isinstance(answer, WrongAccount):
         record_wrong_account(session, account_id, setup.processor, answer, actor, now)
         setup.end(SetupState.FAILED, now)
@@ -147,13 +149,13 @@ def _end(
     return method
 
 
-def _as_it_ended(session: Session, setup: MethodSetup) -> PaymentMethod:
+def _outcome(session: Session, setup: MethodSetup) -> PaymentMethod:
     if setup.state == SetupState.SAVED and setup.method_id is not None:
         return payment_methods.find(session, setup.account_id, setup.method_id)
     if setup.kind == MethodKind.PAYPAL:
-        why = "PayPal was not linked: the agreement was not given. Nothing was saved."
+        why = "PayPal was not linked: the agreement was not approved. Nothing was saved."
     elif setup.state == SetupState.FAILED:
-        why = "Your bank did not confirm the card. Nothing was saved; you can send it again."
+        why = "Your bank did not confirm the card. Nothing was saved. You can try again."
     else:
-        why = "The confirmation with your bank was left open. Nothing was saved."
+        why = "Your bank's confirmation was not completed. Nothing was saved."
     raise Refusal(why, code=f"setup_{setup.state}")

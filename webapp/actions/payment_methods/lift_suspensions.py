@@ -1,4 +1,4 @@
-"""Record suspensions that have ended, and look at the accounts again (F1, F6)."""
+"""Record suspensions that have ended, and check their accounts' balances again (F1, F6)."""
 
 from datetime import datetime
 
@@ -17,7 +17,10 @@ from webapp.domain.webhooks.endpoint import EventKind
 
 
 def lift_suspensions(session: Session, now: datetime, policy: Policy) -> int:
-    """How many were recorded. The truth never waits for this: it is computed from stored times."""
+    """Return how many suspensions were recorded as ended.
+
+    Whether a method is suspended is computed from stored times and does not depend on this job.
+    """
     due = session.execute(
         select(PaymentMethod.id, PaymentMethod.account_id).where(suspension_has_ended(now))
     ).all()

@@ -1,4 +1,4 @@
-"""A person is about to add a card: the processor makes its form ready for it."""
+"""Prepare the processor's card form."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.ports import Holder, Processor, RequestRejected, Unknown
 
-NOT_READY = "The card form could not be made ready just now. Please try again in a moment."
+NOT_READY = "The card form could not be opened. Please try again in a moment."
 
 
 def open_card_form(session: Session, account_id: int, processor: Processor) -> Mapping[str, object]:
-    """What the form's template is told. Raises `Refusal` where the processor does not answer."""
+    """Return the variables of the form's template. Raises `Refusal` if the processor fails."""
     account = session.get_one(Account, account_id)
     references = session.scalars(
         select(PaymentMethod.processor_reference)

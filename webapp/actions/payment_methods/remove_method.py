@@ -1,4 +1,4 @@
-"""The customer removes a method (M10), and the processor forgets it (M13)."""
+"""Remove a payment method (M10) and queue its revocation at the processor (M13)."""
 
 from sqlalchemy.orm import Session
 
@@ -31,10 +31,10 @@ def remove_method(
     *,
     confirmed: int | None = None,
 ) -> PaymentMethod:
-    """Take it off the list at once; `revoke_methods` then tells the processor.
+    """Remove the method from the list; `revoke_methods` revokes it at the processor later.
 
-    Raises `NotFound`, `Conflict` while a payment with it is open, or `ChargeUnconfirmed` as
-    `check_balance` does.
+    Raises `NotFound`, `Conflict` while a payment with the method is open, or `ChargeUnconfirmed`
+    like `check_balance`.
     """
     conclude_challenge_with(session, account_id, method_id, processors, clock, policy)
     now = clock.now()
@@ -42,7 +42,7 @@ def remove_method(
     method = payment_methods.find(session, account_id, method_id)
     if queries.open_attempt_with(session, method_id) is not None:
         raise Conflict(
-            f"A payment with {method.label} is under way. Remove it when that is settled.",
+            f"A payment with {method.label} is in progress. Remove it when the payment is settled.",
             code="payment_open",
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)

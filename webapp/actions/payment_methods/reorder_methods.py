@@ -1,4 +1,4 @@
-"""The customer puts the methods into another order (M2, M5)."""
+"""Change the order of an account's payment methods (M2, M5)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,11 +26,10 @@ def reorder_methods(
     *,
     confirmed: int | None = None,
 ) -> list[PaymentMethod]:
-    """Take over the wished order, if the list still is what the person saw.
+    """Apply `order` if the list is still `seen`, the one the user saw.
 
-    Raises `Stale`: someone else changed the list meanwhile, and nothing was moved. Raises
-    `NotFound` where a method was never this account's, or `ChargeUnconfirmed` as `check_balance`
-    does.
+    Raises `Stale` if the list has changed since; then nothing is moved. Raises `NotFound` for a
+    method of another account, or `ChargeUnconfirmed` like `check_balance`.
     """
     account = Account.locked(session, account_id)
     payment_methods.require_own(session, account_id, {*order, *seen})

@@ -1,4 +1,4 @@
-"""Restore without paying: the bank vouches for a method, and it is back in use (F4)."""
+"""Restore a suspended method without a payment, by verifying it with the bank (F4)."""
 
 import logging
 from secrets import token_hex
@@ -37,14 +37,16 @@ def restore_method(
     *,
     confirmed: int | None = None,
 ) -> PaymentMethod:
-    """Verify for no amount. Raises `NotFound`, `Refusal` when the bank does not vouch for it, or
-    `ChargeUnconfirmed` as `check_balance` does.
+    """Verify the method for a zero amount and end its suspension.
+
+    Raises `NotFound`, `Refusal` if the bank does not confirm the method, or `ChargeUnconfirmed`
+    like `check_balance`.
     """
     started_at = clock.now()
     method = payment_methods.find(session, account_id, method_id)
     if method.is_blocked or method.needs_manual_retry:
-        # F3, T16: only the customer's own payment brings such a method back.
-        sentence = f"{method.label} comes back only by a payment with it, or by replacing it."
+        # F3, T16: only the customer's own payment restores such a method.
+        sentence = f"To use {method.label} again, make a payment with it or replace it."
         raise Refusal(sentence, code="needs_payment")
     processor, reference, label = (
         processors[method.processor],
@@ -67,10 +69,10 @@ def restore_method(
         raise Refusal(sentence, code="method_gone")
     if isinstance(answer, RequestRejected):
         log.warning("verifying method %s was refused: %s", method_id, answer.reason)
-        sentence = f"The processor refused the request. {label} stays as it is; try again later."
+        sentence = f"The processor refused the request. {label} is unchanged. Try again later."
         raise Refusal(sentence, code="refused")
     if not isinstance(answer, Verified):
-        sentence = f"The bank did not answer. {label} stays as it is; try again in a moment."
+        sentence = f"The bank did not answer. {label} is unchanged. Try again in a moment."
         raise Refusal(sentence, code="no_answer")
     now = clock.now()
     account = Account.locked(session, account_id)
@@ -78,12 +80,12 @@ def restore_method(
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     method.correct_clock(started_at, now)
     needs_payment = method.is_blocked or method.needs_manual_retry
-    healed = not needs_payment and method.lift_suspension(started_at)
-    if not healed and method.obstacle(now) in (*NEEDS_PAYMENT, MethodStatus.SUSPENDED):
+    restored = not needs_payment and method.lift_suspension(started_at)
+    if not restored and method.obstacle(now) in (*NEEDS_PAYMENT, MethodStatus.SUSPENDED):
         session.rollback()
-        sentence = f"A payment with {label} has failed meanwhile, so it stays suspended."
+        sentence = f"A payment with {label} has just failed, so it is still suspended."
         raise Refusal(sentence, code="failed_meanwhile")
-    if healed:
+    if restored:
         audit.record(session, account_id, actor, "method_restored", now, method=method.label)
         line = f"{method.label} was verified with the bank and is back in use."
         decisions.record(session, account_id, Code.RESTORED, line, now)

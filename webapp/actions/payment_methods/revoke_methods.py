@@ -1,4 +1,4 @@
-"""Tell processors to forget what was removed or replaced, until each has (M10, M13)."""
+"""Revoke removed and replaced methods at their processors; retry until done (M10, M13)."""
 
 from sqlalchemy.orm import Session
 
@@ -13,14 +13,14 @@ from webapp.ports import Processors
 def revoke_methods(
     session: Session, processors: Processors, clock: Clock, should_continue: ShouldContinue = always
 ) -> int:
-    """How many are forgotten now."""
+    """Return how many methods were revoked."""
     due = [revocation.id for revocation in revocations.due(session)]
     session.rollback()
 
     def revoke(revocation_id: int) -> bool:
         revocation = session.get_one(Revocation, revocation_id)
         if revocation.done_at is not None:
-            return False  # meanwhile, by another process
+            return False  # another process has revoked it
         account_id, reference = revocation.account_id, revocation.reference
         processor = processors[revocation.processor]
         session.rollback()  # no transaction is open during the call

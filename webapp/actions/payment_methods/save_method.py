@@ -1,6 +1,6 @@
-"""A saved method joins the customer's list, or refreshes the one that stands there (M4, M8).
+"""Add a saved method to the account's list, or refresh the listed one (M4, M8).
 
-Called inside the transaction that adds it, on a locked account.
+Called on a locked account; the caller commits.
 """
 
 from datetime import datetime
@@ -34,23 +34,23 @@ def save_method(
     *,
     confirmed: int | None = None,
 ) -> PaymentMethod:
-    """Then look again (T4).
+    """Save the method, then check the balance (T4).
 
-    `consent`: what the customer chose for auto-charge; None leaves M3 and M4 to decide (M12).
-    Where more would be charged at once than was `confirmed` on the form, the method is saved and
-    the refill held: at the processor it is saved already, so it is too late to ask (T18).
+    `consent`: the customer's choice for auto-charge; None applies the defaults of M3 and M4 (M12).
+    If more would be charged at once than was `confirmed` on the form, the method is saved and the
+    refill is held back: the processor has saved the method already, so it is too late to ask (T18).
     """
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     method = _with_fingerprint(session, account.id, saved.fingerprint, removed=False)
     if method is not None:
-        # M12: adding a suspended or barred method again does not lift the bar.
+        # M12: adding a suspended or blocked method again does not unblock it.
         if method.processor_reference != saved.reference:
             old = method.processor_reference
             revocations.ask(session, account.id, method.processor, old, now)
         method.refresh(saved)
         audit.record(session, account.id, actor, "method_refreshed", now, method=method.label)
     else:
-        method = _join(session, account.id, saved, processor, now)
+        method = _add(session, account.id, saved, processor, now)
         audit.record(session, account.id, actor, "method_added", now, method=method.label)
         payloads.method(session, account, EventKind.METHOD_ADDED, method, now)
     if consent is not None and consent != method.auto_charge:
@@ -69,10 +69,10 @@ def save_method(
     return method
 
 
-def _join(
+def _add(
     session: Session, account_id: int, saved: Saved, processor: str, now: datetime
 ) -> PaymentMethod:
-    """At the end of the list; the first of all starts with auto-charge on (M4)."""
+    """Append a method to the list. An account's first one starts with auto-charge on (M4)."""
     last = payment_methods.last_position(session, account_id)
     method = PaymentMethod(
         account_id=account_id,
@@ -96,7 +96,7 @@ def _join(
 def _with_fingerprint(
     session: Session, account_id: int, fingerprint: str, *, removed: bool
 ) -> PaymentMethod | None:
-    """The listed method with it; or the one with it that was removed last."""
+    """The listed method with this fingerprint, or the last removed one."""
     is_removed = PaymentMethod.removed_at.is_not(None)
     return session.scalar(
         select(PaymentMethod)

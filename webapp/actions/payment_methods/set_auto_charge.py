@@ -1,4 +1,4 @@
-"""The customer gives or withdraws consent to be charged with a method (M3)."""
+"""Switch auto-charge for a payment method: the customer's consent (M3)."""
 
 from datetime import datetime
 
@@ -26,9 +26,9 @@ def set_auto_charge(
     *,
     confirmed: int | None = None,
 ) -> str:
-    """Set the wished state of a method; doing so twice changes nothing. Its label.
+    """Set auto-charge; idempotent. Returns the method's label.
 
-    Raises `NotFound`, or `ChargeUnconfirmed` as `check_balance` does.
+    Raises `NotFound`, or `ChargeUnconfirmed` like `check_balance`.
     """
     account = Account.locked(session, account_id)
     method = payment_methods.find(session, account_id, method_id)
@@ -37,7 +37,7 @@ def set_auto_charge(
         confirmed = confirmed_or_due(session, account, confirmed, now, policy)
         method.consent(on, now)
         audit.record(session, account_id, actor, "auto_charge", now, method=name, on=on)
-        if on and method.suspension(now) is not None:  # F1: from now on it means something
+        if on and method.suspension(now) is not None:  # F1: the suspension takes effect now
             payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
         if not on:
             change = f"Auto-charge for {name} was switched off"

@@ -1,4 +1,4 @@
-"""What changes at the processor is followed here; the consent stays as it is (M3, M13)."""
+"""Apply changes made at the processor to saved methods; consent is unchanged (M3, M13)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,16 +24,19 @@ def method_updated(
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
-    """The bank has renewed a card: its new number and expiry are taken over."""
+    """Apply a card renewal by the bank: the new number and expiry.
+
+    `keep` writes what else belongs to the transaction.
+    """
     if (found := _locked(session, processor, saved.reference)) is not None:
         account, method = found
-        before = _looks(method)
+        before = _appearance(method)
         method.refresh(saved)
         if not _is_taken(session, method, saved.fingerprint):
             method.fingerprint = saved.fingerprint
-        if _looks(method) != before:
+        if _appearance(method) != before:
             expiry = f", and expires {method.expiry}" if method.expiry else ""
-            line = f"{before[0]} was renewed by its bank: it is now {method.label}{expiry}."
+            line = f"The bank renewed {before[0]}: it is now {method.label}{expiry}."
             decisions.record(session, account.id, Code.METHOD_UPDATED, line, now)
             check_balance(session, account, "method renewed", now, policy)
     keep()
@@ -43,24 +46,30 @@ def method_updated(
 def method_gone(
     session: Session,
     processor: str,
-    told: MethodGone,
+    event: MethodGone,
     now: datetime,
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
-    """What we removed ourselves is on no list any more, so its echo finds nothing."""
-    if (found := _locked(session, processor, told.method_reference)) is not None:
+    """Mark a method as gone. Methods removed here are no longer listed, so their events match none.
+
+    `keep` writes what else belongs to the transaction.
+    """
+    if (found := _locked(session, processor, event.method_reference)) is not None:
         account, method = found
-        if mark_gone(session, method, told, now):
+        if mark_gone(session, method, event, now):
             check_balance(session, account, "method gone", now, policy, routine=True)
     keep()
     session.commit()
 
 
-def mark_gone(session: Session, method: PaymentMethod, told: MethodGone, now: datetime) -> bool:
-    """On a locked account. False where that was known, or the method was added again meanwhile."""
-    if method.processor_reference != told.method_reference or not method.mark_removed(
-        min(told.at, now)
+def mark_gone(session: Session, method: PaymentMethod, event: MethodGone, now: datetime) -> bool:
+    """Mark the method as gone, on a locked account.
+
+    Returns False if it is marked already or was added again meanwhile.
+    """
+    if method.processor_reference != event.method_reference or not method.mark_removed(
+        min(event.at, now)
     ):
         return False
     line = (
@@ -74,7 +83,10 @@ def mark_gone(session: Session, method: PaymentMethod, told: MethodGone, now: da
 def _locked(
     session: Session, processor: str, reference: str
 ) -> tuple[Account, PaymentMethod] | None:
-    """The method as it is under its account's lock; in a write transaction also where it is not."""
+    """The method, read under its account's lock, or None.
+
+    Either way a write transaction is open afterwards.
+    """
     method = payment_methods.with_reference(session, processor, reference)
     if method is None:
         begin_writing(session)
@@ -84,11 +96,11 @@ def _locked(
     return None if again is None else (account, again)
 
 
-def _looks(method: PaymentMethod) -> tuple[str, str, bool]:
+def _appearance(method: PaymentMethod) -> tuple[str, str, bool]:
     return method.label, method.expiry, method.is_gone
 
 
 def _is_taken(session: Session, method: PaymentMethod, fingerprint: str) -> bool:
-    """M8: one listed card for a fingerprint; the renewed one may be listed already."""
+    """M8: one listed card per fingerprint; the renewed card may have been added already."""
     others = payment_methods.listed(session, method.account_id)
     return any(other is not method and other.fingerprint == fingerprint for other in others)

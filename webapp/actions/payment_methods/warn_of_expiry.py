@@ -1,4 +1,4 @@
-"""Owe a mail when a card expires: 30 and 7 days before, on its last day, or later (M9)."""
+"""Queue expiry notices for cards: 30 and 7 days before, and on the last day or later (M9)."""
 
 from datetime import date, datetime, timedelta
 
@@ -24,9 +24,10 @@ KIND = NoticeKind.CARD_EXPIRING
 
 
 def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
-    """How many notices were owed: each once, and the last one also after the card has expired.
+    """Return how many notices were queued.
 
-    A refreshed card has a new expiry date, and so new notices.
+    Each is queued once; the last one also after the card has expired. A card refreshed with a new
+    expiry date gets new notices.
     """
     month = PaymentMethod.exp_year * 12 + PaymentMethod.exp_month
     # An account's date is at most a day ahead of UTC.
@@ -35,7 +36,7 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
         select(PaymentMethod.id, PaymentMethod.account_id).where(
             PaymentMethod.removed_at.is_(None),
             month <= last_month,
-            ~_last_notice_is_owed(),
+            ~_last_notice_is_queued(),
         )
     ).all()
     session.rollback()
@@ -48,7 +49,7 @@ def warn_of_expiry(session: Session, now: datetime, policy: Policy) -> int:
 
 
 def step_due(method: PaymentMethod, now: datetime, time_zone: str) -> int | None:
-    """The step that is due now; None before the first, and for a card added after it."""
+    """The step that is due now; None before the first, or if the card was added after the step."""
     days = method.days_left(now, time_zone)
     if days is None or days > max(STEPS):
         return None
@@ -70,17 +71,17 @@ def _warn(session: Session, account_id: int, method_id: int, now: datetime, poli
     # The card may have been renewed or removed before the lock.
     is_due = method.removed_at is None and step_due(method, now, account.time_zone) == step
     facts = _facts(session, account, method, now, policy) if is_due else {}
-    owed = is_due and outbox.enqueue(session, account, KIND, _about(method, step), facts, now)
-    if owed:
+    queued = is_due and outbox.enqueue(session, account, KIND, _about(method, step), facts, now)
+    if queued:
         payloads.method(session, account, EventKind.METHOD_EXPIRING, method, now)
     session.commit()
-    return owed
+    return queued
 
 
 def _facts(
     session: Session, account: Account, method: PaymentMethod, now: datetime, policy: Policy
 ) -> dict[str, object]:
-    """Dates instead of counts of days: a mail can leave later than it was written."""
+    """Template variables: dates instead of day counts, because an email may be sent later."""
     days, expires_at = method.days_left(now, account.time_zone) or 0, method.expires_at or now
     last_day = datetimes.local(now, account.time_zone).date() + timedelta(days=days)
     facts = {
@@ -98,8 +99,8 @@ def _facts(
     }
 
 
-def _last_notice_is_owed() -> ColumnElement[bool]:
-    """`notices.is_owed` of the last step in SQL, so that expired cards are not read each time."""
+def _last_notice_is_queued() -> ColumnElement[bool]:
+    """`outbox.is_owed` for the last step in SQL, so that expired cards are not read each time."""
     month = func.substr(cast(PaymentMethod.exp_month + 100, String), 2, 2)
     year = func.substr(cast(PaymentMethod.exp_year, String), 3, 2)
     method_id = cast(PaymentMethod.id, String)

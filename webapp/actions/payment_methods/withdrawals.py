@@ -1,5 +1,5 @@
-"""What is withdrawn during an automatic charge lets that charge finish; the timeline says what
-follows (T14).
+"""Record consent withdrawn during an automatic charge: the charge finishes, and the timeline says
+what follows (T14).
 """
 
 from datetime import datetime
@@ -22,8 +22,10 @@ from webapp.domain.top_ups.top_up import Plan
 def record_withdrawal(
     session: Session, account: Account, change: str, now: datetime, policy: Policy
 ) -> None:
-    """Note `change`, such as "Automatic refill was switched off", where an automatic charge is
-    open. Called once the change is made: the planner says what follows from it.
+    """Add a timeline line for each open automatic charge.
+
+    `change` is a clause such as "Automatic refill was switched off". Call this after the change,
+    because the planner works out what follows from it.
     """
     session.flush()
     for attempt in queries.open_attempts(session, account.id):
@@ -40,14 +42,14 @@ def _what_follows(
 ) -> str:
     if attempt.state == AttemptState.REFUSED:
         if top_ups.is_still_wanted(session, account, attempt, now, policy):
-            return "The processor has not accepted that charge yet; it is sent again."
+            return "The processor has not accepted that charge yet. It will be sent again."
         plan = _plan_without(session, account, attempt, frozenset(), now, policy)
-        instead = _charge_in_words(account, plan, "instead")
-        return f"The processor has not accepted that charge, and it is not sent again. {instead}"
+        instead = _describe(account, plan, "instead")
+        return f"The processor has not accepted that charge. It will not be sent again. {instead}"
     tried = attempt.payment.tried_method_ids
     plan = _plan_without(session, account, attempt, tried, now, policy)
-    follows = _charge_in_words(account, plan, "next")
-    return f"That charge is not recalled. If it is declined: {follows}"
+    follows = _describe(account, plan, "next")
+    return f"That charge cannot be cancelled. If it is declined: {follows}"
 
 
 def _plan_without(
@@ -58,11 +60,11 @@ def _plan_without(
     now: datetime,
     policy: Policy,
 ) -> Plan:
-    at = top_ups.gather(session, account, now, policy, tried=tried)
-    return top_ups.plan(top_ups.without(at, attempt))
+    inputs = top_ups.gather(session, account, now, policy, tried=tried)
+    return top_ups.plan(top_ups.without(inputs, attempt))
 
 
-def _charge_in_words(account: Account, plan: Plan, when: str) -> str:
+def _describe(account: Account, plan: Plan, when: str) -> str:
     if plan.charges:
         return f"{account.show(plan.amount)} is charged to {plan.methods[0].label} {when}."
     return f"Nothing is charged {when}."
