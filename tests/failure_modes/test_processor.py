@@ -65,7 +65,7 @@ def test_adding_funds_is_no_success_before_the_bank_has_answered(client, covered
     assert "Waiting for the bank" in words(client.get("/billing/payments"))
     again = add_funds(client, covered.method("4242"))
     assert again.status_code == 409
-    assert "is under way. Wait for its outcome" in words(again)
+    assert "is in progress. Wait for its outcome" in words(again)
     covered.pass_time(hours=1)
     assert covered.charges == [("4242", "50.00")]
     assert covered.balance == "150.00"

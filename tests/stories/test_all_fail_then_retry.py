@@ -84,7 +84,7 @@ def test_a_double_click_charges_once(failed):
 def test_a_payment_that_was_retried_is_not_retried_again(failed):
     """F4."""
     failed.retry(failed.attempts[0])
-    with pytest.raises(Conflict, match="has been retried with success"):
+    with pytest.raises(Conflict, match="already been retried successfully"):
         failed.retry(failed.attempts[0])
     assert failed.charges == [("4242", "100.00")]
 

@@ -224,7 +224,7 @@ def test_the_position_does_not_move_past_an_event_that_was_not_taken(world, payp
     assert caught(world) == 1
     assert moved(world) == [("refund", "-20.00")]
     assert heard(world, "paypal").caught_up_to == before
-    assert "could not be followed" in heard(world, "paypal").trouble
+    assert "could not be processed" in heard(world, "paypal").trouble
 
     assert caught(world) == 1
     assert moved(world) == [("refund", "-20.00"), ("refund", "-10.00")]

@@ -245,8 +245,8 @@ def test_a_refund_of_what_was_never_credited_goes_before_the_operator(world):
 
     assert world.entries == []
     stray, refund = unmatched_events.waiting(world.session)
-    assert "belongs to no attempt of ours" in stray.what
-    assert "belongs to no payment of ours" in refund.what
+    assert "matches no attempt in Ballast" in stray.what
+    assert "matches no payment in Ballast" in refund.what
 
 
 def test_an_outcome_that_is_told_settles_the_attempt(world):

@@ -144,7 +144,7 @@ def test_what_cannot_be_charged_is_told_in_the_form_l4(client, world, held):
     opened = world.pay(visa, "30.00")
     answer = fund(client, method=visa.id, headers=HTMX, seen_open=opened.id)
     assert answer.status_code == 409
-    assert "is under way" in words(answer)
+    assert "is in progress" in words(answer)
 
 
 def test_an_open_payment_is_shown_before_a_second_one(client, world):
@@ -559,7 +559,7 @@ def test_removal_while_a_payment_is_open_m10(client, world):
     for headers in BOTH:
         answer = client.post(f"{MAIN}/{visa.id}/removal", headers=headers)
         assert answer.status_code == 409
-        assert "is under way" in words(answer)
+        assert "is in progress" in words(answer)
         assert is_fragment(answer) == bool(headers)
     assert len(world.methods) == 1
 

@@ -1,4 +1,4 @@
-"""An operator puts money on an account or takes it off, with a reason (P2)."""
+"""Credit or debit an account as an operator, with a reason (P2)."""
 
 from datetime import datetime
 
@@ -33,15 +33,15 @@ def adjust_balance(
     confirmed: int | None = None,
     hold: bool = False,
 ) -> Payment:
-    """`amount` in micros, below zero to take off.
+    """Post the adjustment. `amount` is in micros; a negative amount is a debit.
 
-    `request_key` was made with the form: sent twice, it moves money once. `hold` (T18): instead of
-    the refill that the debit would start, automatic payments pause until an operator resumes them.
-    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` as `check_balance` does.
+    `request_key` identifies the form: a form submitted twice moves money once. `hold` (T18): if
+    the debit would start a refill, automatic payments pause instead until an operator resumes them.
+    Raises `NotFound`, `Invalid`, or `ChargeUnconfirmed` like `check_balance`.
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise Invalid({"reason": "Say why; it stands on the statement"})
+        raise Invalid({"reason": "Enter a reason. It is shown on the statement"})
     if fault := texts.fault(reason, NOTE_LENGTH):
         raise Invalid({"reason": fault})
     if amount == 0:

@@ -1,4 +1,4 @@
-"""Money that was paid was taken back at the processor, or given back again (L7)."""
+"""Book refunds, disputes and reversals from the processor, and money they return (L7)."""
 
 import logging
 from collections.abc import Callable
@@ -31,65 +31,67 @@ log = logging.getLogger(__name__)
 def apply_reversal(
     session: Session,
     processor: str,
-    told: Reversed,
+    event: Reversed,
     now: datetime,
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
-    """Each by its own reference and amount, once, however often and in what order it is told.
+    """Book a reversal once by its reference, however often and in whatever order events arrive.
 
-    What fits no payment of ours goes before the operator (L9). `keep` writes what else belongs to
-    the transaction.
+    Events that match no payment are recorded for the operator (L9). `keep` writes what else belongs
+    to the transaction.
     """
     attempt_id = session.scalar(
-        select(Attempt.id).where(Attempt.key == told.key, Attempt.processor == processor)
+        select(Attempt.id).where(Attempt.key == event.key, Attempt.processor == processor)
     )
     if attempt_id is None:
         begin_writing(session)
-        _before_operator(session, processor, told, now, "belongs to no payment of ours")
+        _record_for_operator(session, processor, event, now, "matches no payment in Ballast")
     else:
         account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
         attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
         if attempt.state != AttemptState.PAID:
-            what = f"is of attempt {attempt_id}, which is {attempt.state} here"
-            _before_operator(session, processor, told, now, what)
-        elif told.currency != attempt.currency:
-            what = f"is not in the {attempt.currency} of attempt {attempt_id}"
-            _before_operator(session, processor, told, now, what)
+            what = f"belongs to attempt {attempt_id}, whose state here is {attempt.state}"
+            _record_for_operator(session, processor, event, now, what)
+        elif event.currency != attempt.currency:
+            what = f"is not in {attempt.currency}, the currency of attempt {attempt_id}"
+            _record_for_operator(session, processor, event, now, what)
         else:
-            _follow(session, account, attempt, told, now, policy)
+            _apply(session, account, attempt, event, now, policy)
     keep()
     session.commit()
 
 
-def _follow(
+def _apply(
     session: Session,
     account: Account,
     attempt: Attempt,
-    told: Reversed,
+    event: Reversed,
     now: datetime,
     policy: Policy,
 ) -> None:
-    known = reversals.find(session, attempt.processor, told.reference)
-    if known is None and not _is_still_ours_to_book(session, attempt, told, now):
+    known = reversals.find(session, attempt.processor, event.reference)
+    if known is None and not _may_book(session, attempt, event, now):
         return
     if known is not None and known.attempt_id != attempt.id:
-        why = f"is told of attempt {attempt.id}, and was of attempt {known.attempt_id}"
-        _before_operator(session, attempt.processor, told, now, why, " (other payment)")
+        why = f"names attempt {attempt.id}, and named attempt {known.attempt_id} before"
+        _record_for_operator(session, attempt.processor, event, now, why, " (other payment)")
         return
-    reversal = known or reversals.begin(session, attempt, told, now)
-    if told.amount != reversal.amount:
-        why = f"was of {decimal_text(reversal.amount)} when it was first told"
-        _before_operator(session, attempt.processor, told, now, why, " (other amount)")
-    before, reversal.state = TakenBackState(reversal.state), _later_of(reversal, told)
-    if (before, told.state) == (TakenBackState.RETURNED, TakenBackState.LOST):
-        _before_operator(session, attempt.processor, told, now, "was given back before", " (lost)")
+    reversal = known or reversals.begin(session, attempt, event, now)
+    if event.amount != reversal.amount:
+        why = f"was first reported with an amount of {decimal_text(reversal.amount)}"
+        _record_for_operator(session, attempt.processor, event, now, why, " (other amount)")
+    before, reversal.state = TakenBackState(reversal.state), _later_of(reversal, event)
+    if (before, event.state) == (TakenBackState.RETURNED, TakenBackState.LOST):
+        _record_for_operator(
+            session, attempt.processor, event, now, "was returned before", " (lost)"
+        )
     if reversal.state == TakenBackState.RETURNED:
         _give_back(session, account, reversal, now, policy)
         other = reversals.counterpart(session, reversal) if reversal.debit_id is None else None
         if other is not None:
-            why = f"came back, and {other.reference} was debited for what may be the same money"
-            _before_operator(session, attempt.processor, told, now, why, " (came back)")
+            why = f"was returned, but {other.reference} may be the same money and was debited"
+            _record_for_operator(session, attempt.processor, event, now, why, " (came back)")
     for waiting in reversals.waiting(session, attempt):
         _debit_what_is_left(session, account, waiting, now, policy)
     is_new = known is None
@@ -98,48 +100,49 @@ def _follow(
         pause_for_dispute(session, account, reversal.name, now, policy)
 
 
-def _is_still_ours_to_book(
-    session: Session, attempt: Attempt, told: Reversed, now: datetime
-) -> bool:
-    """It may have gone before the operator because it came before its payment was settled, or could
-    not be read then.
+def _may_book(session: Session, attempt: Attempt, event: Reversed, now: datetime) -> bool:
+    """Whether the reversal may be booked: not if the operator has closed its event.
 
-    What the operator has closed is decided, perhaps by an adjustment: it is not booked as well.
+    The event may have been recorded for the operator because it arrived before its payment was
+    settled or could not be read; if it is still open, it is closed and booked now. An event the
+    operator has closed may have been settled by an adjustment, so booking it could count it twice.
     """
-    asked = unmatched_events.by_reference(session, attempt.processor, told.reference)
-    if asked is not None and asked.closed_at is None:
-        asked.close("It was told again, and followed.", now)
+    recorded = unmatched_events.by_reference(session, attempt.processor, event.reference)
+    if recorded is not None and recorded.closed_at is None:
+        recorded.close("The event was received again and booked.", now)
         return True
-    if asked is not None:
-        log.warning("%s was closed by the operator, and is not booked", told.reference)
-    return asked is None
+    if recorded is not None:
+        log.warning("%s was closed by the operator and is not booked", event.reference)
+    return recorded is None
 
 
 def _debit_what_is_left(
     session: Session, account: Account, reversal: Reversal, now: datetime, policy: Policy
 ) -> None:
-    """Never more than was paid, whatever is told: the rest goes before the operator (L9).
+    """Debit at most what is left of the payment; the excess is recorded for the operator (L9).
 
-    A refund that crosses the end of a dispute is told before the dispute's money is back. It waits
-    with the operator, and is booked once there is room for all of it.
+    A refund can be reported before the money of an ended dispute is returned. It is recorded for
+    the operator, and booked once enough of the payment is left for its full amount.
     """
     if _may_be_booked_already(session, reversal, now):
         return
     left = reversals.left_of(session, reversal.attempt)
-    asked = unmatched_events.by_reference(session, reversal.processor, reversal.excess_reference)
-    if asked is not None and (asked.closed_at is not None or left < reversal.amount):
+    recorded = unmatched_events.by_reference(session, reversal.processor, reversal.excess_reference)
+    if recorded is not None and (recorded.closed_at is not None or left < reversal.amount):
         return
     amount = min(left, reversal.amount)
     if amount > 0:
         _debit(session, account, reversal, amount, now, policy)
-    if asked is not None:
-        asked.close("There was room for it again, and it was booked.", now)
+    if recorded is not None:
+        recorded.close("Enough of the payment was left again, so it was booked.", now)
     elif amount < reversal.amount:
-        _excess_before_operator(session, account, reversal, reversal.amount - amount, now)
+        _record_excess_for_operator(session, account, reversal, reversal.amount - amount, now)
 
 
 def _may_be_booked_already(session: Session, reversal: Reversal, now: datetime) -> bool:
-    """As the dispute that caused this reversal, or the other way round: the operator decides."""
+    """Whether this may be the same money as a booked counterpart, such as a dispute and its
+    reversal. If so, it is recorded for the operator to decide.
+    """
     processor, reference = reversal.processor, reversal.same_money_reference
     if unmatched_events.by_reference(session, processor, reference) is not None:
         return True
@@ -147,8 +150,8 @@ def _may_be_booked_already(session: Session, reversal: Reversal, now: datetime) 
     if other is None:
         return False
     what = (
-        f"The {reversal.kind} ({reversal.state}) is of {reversal.attempt.payment.reference}, of "
-        f"which the {other.kind} {other.reference} was debited. It may be the same money, so "
+        f"The {reversal.kind} ({reversal.state}) belongs to {reversal.attempt.payment.reference}, "
+        f"for which the {other.kind} {other.reference} was debited. It may be the same money, so "
         "nothing more was booked."
     )
     amount = (reversal.amount, reversal.currency, reversal.at)
@@ -156,7 +159,7 @@ def _may_be_booked_already(session: Session, reversal: Reversal, now: datetime) 
     return True
 
 
-def _excess_before_operator(
+def _record_excess_for_operator(
     session: Session, account: Account, reversal: Reversal, excess: int, now: datetime
 ) -> None:
     what = (
@@ -170,18 +173,18 @@ def _excess_before_operator(
     )
     line = (
         f"{reversal.name}: {account.show(excess)} of it is more than was left of that payment. It "
-        "was not taken from the balance; your provider is asked."
+        "was not taken from the balance. Your provider will review it."
     )
     decisions.record(session, account.id, Code.MISMATCH, line, now, attempt_id=reversal.attempt_id)
 
 
-def _later_of(reversal: Reversal, told: Reversed) -> TakenBackState:
-    """What has ended does not begin again, when an older word arrives late."""
-    return told.state if reversal.state == TakenBackState.TAKEN else _ended(reversal, told)
+def _later_of(reversal: Reversal, event: Reversed) -> TakenBackState:
+    """The later of both states: an older event that arrives late does not reopen a reversal."""
+    return event.state if reversal.state == TakenBackState.TAKEN else _ended(reversal, event)
 
 
-def _ended(reversal: Reversal, told: Reversed) -> TakenBackState:
-    won_after_all = (reversal.state, told.state) == (TakenBackState.LOST, TakenBackState.RETURNED)
+def _ended(reversal: Reversal, event: Reversed) -> TakenBackState:
+    won_after_all = (reversal.state, event.state) == (TakenBackState.LOST, TakenBackState.RETURNED)
     return TakenBackState.RETURNED if won_after_all else TakenBackState(reversal.state)
 
 
@@ -193,7 +196,7 @@ def _debit(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """It may take the balance below zero, and by itself starts no top-up."""
+    """Debit the account. The balance may go below zero; the debit alone starts no refill."""
     settings = LowBalanceSettings.of(session, account.id)
     was_below = settings.is_below_refill(account.balance)
     reversal.debit(session, account, amount, now)
@@ -203,28 +206,28 @@ def _debit(
         f"{account.show(amount)} went back: {reversal.name}. "
         f"The balance is {account.show(account.balance)}."
     )
-    _tell(session, account, reversal, Code.TAKEN_BACK, amount, line, now)
+    _notify(session, account, reversal, Code.TAKEN_BACK, amount, line, now)
     notify_if_low(session, account, now, policy)
 
 
 def _give_back(
     session: Session, account: Account, reversal: Reversal, now: datetime, policy: Policy
 ) -> None:
-    asked = unmatched_events.by_reference(session, reversal.processor, reversal.excess_reference)
-    if asked is not None and asked.closed_at is None:
-        asked.close("It was given back.", now)
+    recorded = unmatched_events.by_reference(session, reversal.processor, reversal.excess_reference)
+    if recorded is not None and recorded.closed_at is None:
+        recorded.close("The money was returned.", now)
     if reversal.debit_id is None or reversal.credit_id is not None:
         return
     amount = reversal.credit(session, account, now)
     line = (
-        f"{account.show(amount)} came back: {reversal.name} has ended for you. "
+        f"{account.show(amount)} was returned: {reversal.name} was decided in your favor. "
         f"The balance is {account.show(account.balance)}."
     )
-    _tell(session, account, reversal, Code.GIVEN_BACK, amount, line, now)
+    _notify(session, account, reversal, Code.GIVEN_BACK, amount, line, now)
     check_balance(session, account, "money given back", now, policy, routine=True)
 
 
-def _tell(
+def _notify(
     session: Session,
     account: Account,
     reversal: Reversal,
@@ -233,7 +236,7 @@ def _tell(
     line: str,
     now: datetime,
 ) -> None:
-    """On the timeline and by a mail: money has moved."""
+    """Add a timeline line and queue an email about moved money."""
     attempt_id = reversal.attempt_id
     decisions.record(session, account.id, code, line, now, attempt_id=attempt_id)
     facts = {
@@ -250,10 +253,13 @@ def _tell(
     )
 
 
-def _before_operator(
-    session: Session, processor: str, told: Reversed, now: datetime, why: str, mark: str = ""
+def _record_for_operator(
+    session: Session, processor: str, event: Reversed, now: datetime, why: str, mark: str = ""
 ) -> None:
-    """`mark` tells what else is wrong with a reversal that was booked."""
-    what = f"The {told.kind} ({told.state}) {why}. Nothing {'more ' if mark else ''}was booked."
-    amount = (told.amount, told.currency, told.at)
-    unmatched_events.record(session, processor, f"{told.reference}{mark}", what, *amount, now)
+    """Record the event as unmatched, for the operator.
+
+    `mark` distinguishes further problems of a reversal that was booked.
+    """
+    what = f"The {event.kind} ({event.state}) {why}. Nothing {'more ' if mark else ''}was booked."
+    amount = (event.amount, event.currency, event.at)
+    unmatched_events.record(session, processor, f"{event.reference}{mark}", what, *amount, now)

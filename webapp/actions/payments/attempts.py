@@ -1,4 +1,4 @@
-"""Claiming an attempt, and saying on the timeline what became of it."""
+"""Change an attempt's state once, and record its outcome on the timeline."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from webapp.domain.payments.payment import (
 
 
 def claim(session: Session, attempt: Attempt, state: AttemptState, **values: object) -> bool:
-    """Settle by a guarded update: one row, or someone else was first."""
+    """Set the state of an open attempt by a guarded update. False if it is no longer open."""
     result = session.connection().execute(
         update(Attempt)
         .where(Attempt.id == attempt.id, Attempt.state.in_(OPEN_STATES))

@@ -1,8 +1,8 @@
-"""Events that no webhook has told are listed at their processor, and taken as if one had (L17).
+"""List events at the processors and process those that no webhook has delivered (L17).
 
-A processor delivers an event again for some days and then never; an endpoint that is disabled or
-has a wrong secret gets none. An event has one id, so what a webhook has told is passed over, and a
-webhook that comes late repeats nothing.
+A processor redelivers an event only for some days; an endpoint that is disabled or has a wrong
+secret receives none. Events are identified by their id, so events already delivered are skipped,
+and a late webhook has no second effect.
 """
 
 import logging
@@ -25,16 +25,16 @@ from webapp.ports import Event, Listed, ListsEvents, Processors, RequestRejected
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(minutes=10)
-"""A webhook has this long to arrive before its event is listed."""
+"""Time for a webhook to arrive before its event is listed."""
 
 OVERLAP = timedelta(hours=1)
-"""A list may show an event later than the time that it bears, so this much is listed twice."""
+"""A list may show an event later than its timestamp, so runs overlap by this much."""
 
 LONGEST, SHORTEST = timedelta(days=1), timedelta(seconds=1)
-"""Spans of time that are listed at once."""
+"""Longest and shortest span of time that one request lists."""
 
 SPANS = 100
-"""In one run; the next run goes on from there."""
+"""Maximum number of spans per run; the next run continues."""
 
 
 def catch_up(
@@ -44,7 +44,7 @@ def catch_up(
     policy: Policy,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """How many events were taken that no webhook had told."""
+    """Return how many events were processed that no webhook had delivered."""
     listing = {name: one for name, one in processors.items() if isinstance(one, ListsEvents)}
     runs = {
         name: _Run(session, one, clock, policy, should_continue) for name, one in listing.items()
@@ -54,7 +54,7 @@ def catch_up(
 
 
 class _Run:
-    """Through the events of one processor, from where the last run came to until now."""
+    """One run through a processor's events, from the end of the last run until now."""
 
     def __init__(
         self,
@@ -64,12 +64,13 @@ class _Run:
         policy: Policy,
         should_continue: ShouldContinue,
     ) -> None:
-        self._session, self._processor, self._going = session, processor, should_continue
+        self._session, self._processor = session, processor
+        self._should_continue = should_continue
         self._clock, self._policy = clock, policy
         self._until = clock.now() - GRACE
-        self._is_away = False
+        self._is_unavailable = False
         self._all_taken = True
-        """Every event from `caught_up_to` on, as far as it can be listed."""
+        """Whether every listable event since `caught_up_to` has been processed."""
         self._trouble = ""
         self.taken = 0
 
@@ -84,37 +85,39 @@ class _Run:
                 break
             if not self._take(listed.events):
                 self._all_taken = False
-                self._trouble = self._trouble or "Not every event could be taken; see the log"
-            if self._is_away or not self._going():
+                self._trouble = self._trouble or "Not every event could be processed; see the log"
+            if self._is_unavailable or not self._should_continue():
                 break
-            self._move_on(since, end)
+            self._advance(since, end)
             since = end
-        if self._going():
-            self._end(has_come_to_now=since >= self._until)
+        if self._should_continue():
+            self._end(is_up_to_date=since >= self._until)
 
     def _list(
         self, since: datetime, until: datetime
     ) -> tuple[Listed | Unknown | RequestRejected, datetime]:
-        """As much of the span as is listed at once, from its beginning, and where that ends."""
+        """List the span, or the part from its beginning that fits one list; and the part's end."""
         while True:
             listed = self._processor.list_events(since, until)
             if not isinstance(listed, Listed) or listed.is_whole:
                 return listed, until
             if until - since <= SHORTEST:
-                return Unknown("one second has more events than are listed at once"), until
+                return Unknown("one second has more events than one list holds"), until
             until = since + (until - since) / 2
 
     def _take(self, listed: Sequence[Event]) -> bool:
-        """Whether all of them have been taken, now or before."""
+        """Process the events. Returns whether all are processed, now or earlier."""
         known = processor_events.known(
             self._session, self._processor.name, [one.id for one in listed]
         )
         self._session.rollback()  # no transaction is open during the calls
         missed = [one for one in listed if one.id not in known]
-        return run_each(self._session, missed, self._take_one, "event", self._going) == len(missed)
+        return run_each(
+            self._session, missed, self._take_one, "event", self._should_continue
+        ) == len(missed)
 
     def _take_one(self, event: Event) -> bool:
-        if self._is_away:
+        if self._is_unavailable:
             return False
         around = (self._clock, self._policy)
         answer = take_event(self._session, self._processor, event, *around, listed=True)
@@ -122,24 +125,24 @@ class _Run:
             self.taken += answer is Receipt.DONE
             return True
         name, id_, why = self._processor.name, event.id, answer.reason
-        log.warning("the event %s of %s could not be followed: %s", id_, name, why)
-        self._trouble = f"{id_} could not be followed: {why}"
-        # One event that cannot be followed must not keep the others waiting.
+        log.warning("event %s of %s could not be processed: %s", id_, name, why)
+        self._trouble = f"{id_} could not be processed: {why}"
+        # One faulty event must not block the others, unless the processor is unavailable.
         answers = self._processor.list_events(self._until - SHORTEST, self._until)
-        self._is_away = not isinstance(answers, Listed)
+        self._is_unavailable = not isinstance(answers, Listed)
         return False
 
     # The position
 
     def _begin(self) -> datetime:
-        """Where listing goes on; at first from the first method that was saved there."""
+        """Where listing continues; at first, when the first method was saved at the processor."""
         session, name, now = self._session, self._processor.name, self._clock.now()
         earliest = now - self._processor.keeps_events
         begin_writing(session)
         position = session.get(EventPosition, name)
         if position is None or position.caught_up_to > now:
-            # A later position was written by a clock that was ahead. What it has listed is not
-            # known, so everything is listed again.
+            # A position in the future was written while the clock was ahead. What was listed then
+            # is not known, so everything is listed again.
             first = session.scalar(
                 select(func.min(PaymentMethod.created_at)).where(PaymentMethod.processor == name)
             )
@@ -151,30 +154,30 @@ class _Run:
         session.commit()
         return since
 
-    def _lay_gap_before_operator(self, since: datetime, until: datetime, now: datetime) -> None:
+    def _record_gap_for_operator(self, since: datetime, until: datetime, now: datetime) -> None:
         name = self._processor.name
         gap = f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
         what = (
-            f"Not every event of {name} {gap} UTC has been taken, and {name} lists them no longer. "
-            "Compare the refunds and disputes of that time there with the payments here."
+            f"Not every event of {name} {gap} UTC was processed, and {name} no longer lists them. "
+            f"Compare the refunds and disputes of that time at {name} with the payments here."
         )
         log.error(what)
         unmatched_events.record(self._session, name, f"events {gap}", what, 0, "", until, now)
 
-    def _move_on(self, since: datetime, until: datetime) -> None:
+    def _advance(self, since: datetime, until: datetime) -> None:
         session = self._session
         begin_writing(session)
         position = session.get_one(EventPosition, self._processor.name)
         if self._all_taken and position.caught_up_to < since:
-            self._lay_gap_before_operator(position.caught_up_to, since, self._clock.now())
+            self._record_gap_for_operator(position.caught_up_to, since, self._clock.now())
         position.has_listed(until, all_taken=self._all_taken)
         session.commit()
 
-    def _end(self, *, has_come_to_now: bool) -> None:
+    def _end(self, *, is_up_to_date: bool) -> None:
         session = self._session
         begin_writing(session)
         position = session.get_one(EventPosition, self._processor.name)
-        if has_come_to_now:
+        if is_up_to_date:
             position.start_again()
         if self._trouble:
             log.warning("%s: %s", self._processor.name, self._trouble)

@@ -1,4 +1,4 @@
-"""The bank asks the customer who is paying: where, how it ended, and giving it up (F4, F9)."""
+"""3-D Secure challenges of payments: their address, outcome and cancellation (F4, F9)."""
 
 from sqlalchemy.orm import Session
 
@@ -18,9 +18,9 @@ from webapp.ports import NeedsCustomer, NotKnown, Processors
 
 
 def challenge_address(session: Session, payment: Payment, processors: Processors) -> str:
-    """Where the bank asks about this payment; empty if it does not.
+    """The URL of the payment's open challenge, or an empty string.
 
-    Asked anew each time: a form that was sent twice leads to the same challenge.
+    The processor is queried each time, so a form submitted twice leads to the same challenge.
     """
     last = payment.attempts[-1] if payment.attempts else None
     if last is None or last.state != AttemptState.CHALLENGED:
@@ -41,9 +41,9 @@ def conclude_challenge(
     *,
     give_up: bool = False,
 ) -> Payment:
-    """The customer is back from the bank, or gives up: settle how it ended.
+    """Settle the challenge after the customer has returned from the bank or given up.
 
-    Giving up cancels it at the processor, where it may have been answered just before; then that
+    Giving up cancels the challenge at the processor; if it was answered just before, that answer
     counts. Raises `NotFound`.
     """
     attempt = queries.find_attempt(session, account_id, attempt_id)
@@ -65,9 +65,9 @@ def conclude_challenge_with(
     clock: Clock,
     policy: Policy,
 ) -> None:
-    """F9: a challenge that was walked away from blocks neither another payment nor removal.
+    """F9: cancel a method's abandoned challenge, so it blocks no other payment and no removal.
 
-    Raises `Conflict` if it had been confirmed after all: then that payment has just succeeded.
+    Raises `Conflict` if the customer had confirmed it: then that payment has just succeeded.
     """
     attempt = queries.open_attempt_with(session, method_id)
     if attempt is None or attempt.state != AttemptState.CHALLENGED:

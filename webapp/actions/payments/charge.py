@@ -1,4 +1,4 @@
-"""Call the processor for an attempt that is committed, and settle what it answers (L3)."""
+"""Send a committed attempt to the processor and settle its answer (L3)."""
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ def charge(
     *,
     return_to: str = "",
 ) -> None:
-    """`return_to` is where a challenge sends the customer back to."""
+    """Charge and settle. `return_to` is the URL to which a challenge returns the customer."""
     attempt = session.get_one(Attempt, attempt_id)
     request, processor = attempt.request(return_to), processors[attempt.processor]
     session.rollback()  # no transaction is open during the call

@@ -1,4 +1,4 @@
-"""An operator has looked into what a processor said (L9)."""
+"""Close an unmatched event after an operator's review (L9)."""
 
 from datetime import datetime
 
@@ -12,7 +12,9 @@ from webapp.domain.payments.unmatched_events import UnmatchedEvent
 def close_unmatched_event(
     session: Session, evidence_id: int, reason: str, now: datetime
 ) -> UnmatchedEvent:
-    """Raises `NotFound`, `Invalid` without a reason, or `Conflict` if it was closed before."""
+    """Close the event. Raises `NotFound`, `Invalid` without a reason, or `Conflict` if it is
+    closed already.
+    """
     begin_writing(session)
     found = unmatched_events.find(session, evidence_id)
     found.close(reason, now)

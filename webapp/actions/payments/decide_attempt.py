@@ -1,4 +1,4 @@
-"""An operator decides about an attempt that the processor leaves open (L9, L10)."""
+"""Settle an attempt by an operator's decision when the processor leaves it open (L9, L10)."""
 
 from datetime import datetime
 
@@ -26,18 +26,18 @@ def decide_attempt(
     *,
     confirmed: int | None = None,
 ) -> None:
-    """Settle it as paid in full, or as not charged, by what the processor's own books say.
+    """Settle the attempt as paid in full or as not charged, according to the processor's records.
 
-    Raises `NotFound`, `Invalid` without a reason, `Conflict` for one that does not wait for it, or
-    `ChargeUnconfirmed` as `check_balance` does: a refill that it kept waiting is charged at once.
+    Raises `NotFound`, `Invalid` without a reason, `Conflict` if the attempt needs no decision, or
+    `ChargeUnconfirmed` like `check_balance`: a refill that waited for it is charged at once.
     """
     if not reason.strip():
-        raise Invalid({"reason": "Say what the processor's books show"})
+        raise Invalid({"reason": "Enter what the processor's records show"})
     found = session.get(Attempt, attempt_id)
     if found is None:
         raise NotFound("That attempt")
     if not found.needs_operator:
-        raise Conflict("This attempt does not wait for a decision.", code="not_waiting")
+        raise Conflict("This attempt needs no decision.", code="not_waiting")
     account_id = found.account_id
     details = {"attempt": attempt_id, "paid": paid, "reason": reason.strip()}
 
@@ -49,12 +49,12 @@ def decide_attempt(
         answer = Paid(reference, found.amount, found.currency, now) if paid else Cancelled(now)
         around = (now, policy)
         if not settle(session, attempt_id, answer, *around, record=record, confirmed=confirmed):
-            raise Conflict("This attempt was settled meanwhile.", code="not_open")
+            raise Conflict("This attempt has just been settled.", code="not_open")
         return
     if paid:
         raise Conflict(
-            "This attempt was settled as not paid. Credit the money by an adjustment, then decide "
-            "it as not paid.",
+            "This attempt was settled as not paid. Credit the money by an adjustment, then settle "
+            "the attempt as not paid.",
             code="settled_as_not_paid",
         )
     Account.locked(session, account_id)

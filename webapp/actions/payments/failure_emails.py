@@ -1,7 +1,7 @@
-"""The mails of failure (F11): one for each method taken out of use, one when all have failed.
+"""Queue failure emails (F11): one per suspended method, one when all methods have failed.
 
-Called inside the transaction in which a payment's chain comes to rest, for only then is it known
-what was charged instead.
+Called in the transaction that ends a payment's fallback chain, because only then is it known what
+was charged instead.
 """
 
 from datetime import datetime
@@ -33,11 +33,11 @@ NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 def enqueue_suspension_mails(
     session: Session, account: Account, payment: Payment, now: datetime
 ) -> None:
-    """One for each method that this payment took out of use.
+    """Queue one email for each method that this payment suspended.
 
-    Whom a link was sent is told no second time when the next method has paid after all.
+    If an authentication link was already emailed, no suspension email follows.
     """
-    tongue = account.translator
+    translator = account.translator
     session.flush()
     ended = session.scalars(_SUSPENDING, {"payment_id": payment.id}).all()
     if ended:
@@ -59,10 +59,10 @@ def enqueue_suspension_mails(
         if outbox.is_owed(session, account.id, NoticeKind.AUTHENTICATION_REQUIRED, about):
             continue
         facts = {
-            "method": method.label_in(tongue),
+            "method": method.label_in(translator),
             "amount": account.show(attempt.amount),
-            "reason": tongue.gettext(why.sentence),
-            "advice": tongue.gettext(why.advice),
+            "reason": translator.gettext(why.sentence),
+            "advice": translator.gettext(why.advice),
             "at": account.mailed(attempt.declined_at or now, now),
             "until": account.mailed(until, now) if until else "",
             "instead": _instead(account, payment),
@@ -78,7 +78,7 @@ def _wants_customer(attempt: Attempt) -> bool:
 def _enqueue_link(
     session: Session, account: Account, attempt: Attempt, method: PaymentMethod, now: datetime
 ) -> None:
-    """F7: the mail whose link, signed by the mailer, resumes it with the customer present."""
+    """F7: queue the email with a signed link that resumes the payment with the customer present."""
     declined_at = attempt.declined_at or now
     facts = {
         "method": method.label_in(account.translator),
@@ -98,15 +98,15 @@ def _instead(account: Account, payment: Payment) -> str:
     for attempt in payment.attempts:
         if attempt.method is None or attempt.state in NOT_CHARGED:
             continue
-        told = {
+        values = {
             "amount": account.show(attempt.amount),
             "method": attempt.method.label_in(account.translator),
         }
         if attempt.state == AttemptState.PAID:
-            return _("%(method)s was charged %(amount)s instead.", **told)
+            return _("%(method)s was charged %(amount)s instead.", **values)
         if attempt.state == AttemptState.REFUSED:
-            return _("%(amount)s to %(method)s could not be sent yet. We will try again.", **told)
-        return _("We are waiting for the bank’s answer on %(amount)s to %(method)s.", **told)
+            return _("%(amount)s to %(method)s could not be sent yet. We will try again.", **values)
+        return _("We are waiting for the bank’s answer on %(amount)s to %(method)s.", **values)
     return _("Nothing was charged instead.")
 
 
@@ -119,21 +119,21 @@ def fail_payment(
     *,
     all_failed: bool,
 ) -> None:
-    """A chain ends without success. T11, F11: when all have failed one mail says so."""
+    """End a chain without success. T11, F11: one email is queued when all methods have failed."""
     payment.settle(PaymentState.FAILED, now)
     payloads.payment(session, account, payment, now)
     enqueue_suspension_mails(session, account, payment, now)
     if not all_failed or account.all_failed_mailed:
         return
-    account.all_failed_mailed = True  # armed again by a success
-    tongue = account.translator
+    account.all_failed_mailed = True  # reset by the next success
+    translator = account.translator
     facts = {
         "balance": account.show(account.balance),
         "amount": account.show(payment.amount),
         "failures": [
             {
-                "method": attempt.method.label_in(tongue) if attempt.method else "",
-                "reason": tongue.gettext(reason(attempt.decline_code).sentence),
+                "method": attempt.method.label_in(translator) if attempt.method else "",
+                "reason": translator.gettext(reason(attempt.decline_code).sentence),
             }
             for attempt in payment.attempts
         ],

@@ -1,7 +1,7 @@
-"""An adapter's notebook in the database, so that every process and every host reads the same.
+"""Key-value notes of a processor adapter, stored in the database for all processes and hosts.
 
-A note is a transaction of its own. None is open beside it: whoever calls a processor has ended
-theirs (L3).
+Each note is written in a separate transaction. The caller has no transaction open, because none
+may be open during a call to a processor (L3).
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class DatabaseNotebook:
     """Implements `ports.Notebook`."""
 
     def __init__(self, processor: str, engine: Callable[[], Engine]) -> None:
-        """`engine` is asked for at each use: an adapter is made before there is one."""
+        """`engine` is called at each use, because adapters are created before the engine."""
         self._processor = processor
         self._engine = engine
 
@@ -38,7 +38,7 @@ class DatabaseNotebook:
                 try:
                     session.execute(insert(ProcessorNote).values(note))
                     session.commit()
-                except IntegrityError:  # another was first
+                except IntegrityError:  # another process has stored the key first
                     session.rollback()
                     return self._read(session, key) or text
         except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""A person pays with one method: Add Funds at once, and Retry (L4, F4, F5)."""
+"""Pay with one chosen method: Instant payment and Retry (L4, F4, F5)."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -46,11 +46,11 @@ def pay_now(
     return_to: str = "",
     seen_open: Collection[int] | None = None,
 ) -> Payment:
-    """Instant payment with the chosen method; no fallback. A suspended one is allowed (F5).
+    """Charge the chosen method, without fallback. A suspended method is allowed (F5).
 
-    Where the bank asks the customer, the payment stays open; see `challenges`.
-    Raises `Invalid`, `NotFound`, or `Conflict` while a payment with that method is open, or one
-    that is not in `seen_open` (see `require_seen`).
+    If the bank challenges the customer, the payment stays open; see `challenges`.
+    Raises `Invalid`, `NotFound`, or `Conflict` while a payment with that method is open, or any
+    payment that is not in `seen_open` (see `require_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         check_amount(session.get_one(Account, account_id), amount, policy)
@@ -82,10 +82,10 @@ def retry(
     return_to: str = "",
     by_link: bool = False,
 ) -> Payment:
-    """The same amount with the same method, the customer present (F4).
+    """Charge the failed amount again with the same method, the customer present (F4).
 
-    Raises `NotFound`, or `Conflict` if it has been paid, if a payment with that method is open, or
-    if it is asked for `by_link` and the email's link has ended (F10).
+    Raises `NotFound`, or `Conflict` if the payment has been retried successfully, if a payment with
+    that method is open, or if the retry comes `by_link` and the email's link has expired (F10).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         method_id = queries.find_attempt(session, account_id, attempt_id).method_id or 0
@@ -102,7 +102,7 @@ def retry(
     if failed.method.removed_at is not None:
         raise NotFound("That payment method")
     if queries.paid_retry_of(session, failed) is not None:
-        raise Conflict("This payment has been retried with success.", code="already_paid")
+        raise Conflict("This payment has already been retried successfully.", code="already_paid")
     payment = new_payment(account, PaymentKind.RETRY, failed.amount, request_key, actor, now)
     new_id = _begin(session, payment, failed.method, actor, now, retry_of=failed)
     charge(session, new_id, processors, clock, policy, return_to=return_to)
@@ -121,7 +121,7 @@ def _begin(
     """Write and commit the attempt before the processor is called (L3)."""
     if queries.open_attempt_with(session, method.id) is not None:
         raise Conflict(
-            f"A payment with {method.label} is under way. Wait for its outcome.",
+            f"A payment with {method.label} is in progress. Wait for its outcome.",
             code="payment_open",
         )
     attempt = Attempt.start(payment, method, now, retry_of=retry_of)

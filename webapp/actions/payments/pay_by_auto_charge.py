@@ -1,4 +1,4 @@
-"""Add Funds by the chain of T6 and T7, for an amount that a person names (L4)."""
+"""Add Funds by Auto-charge: the chain of T6 and T7 for an amount the user enters (L4)."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -52,10 +52,10 @@ def pay_by_auto_charge(
     *,
     seen_open: Collection[int] | None = None,
 ) -> Payment:
-    """Add funds through the chain of T6 and T7. Limits do not count what a person asks for.
+    """Add funds through the chain of T6 and T7. Such payments do not count towards limits.
 
-    Raises `Invalid` for the amount, or `Conflict` when no method with auto-charge on is chargeable,
-    or where a payment is open that is not in `seen_open` (see `require_seen`).
+    Raises `Invalid` for the amount, or `Conflict` if no method with auto-charge on is chargeable
+    or a payment is open that is not in `seen_open` (see `require_seen`).
     """
     if Payment.by_request_key(session, account_id, request_key) is None:
         for method_id in [m.id for m in payment_methods.listed(session, account_id)]:
@@ -86,7 +86,7 @@ def continue_auto_charge(
     policy: Policy,
     should_continue: ShouldContinue = always,
 ) -> None:
-    """Carry an open auto-charge payment on; safe to run twice at once and after a crash."""
+    """Continue an open auto-charge payment; safe to run concurrently and after a crash."""
     while should_continue():
         attempt_id = _next_in_chain(session, payment_id, clock.now(), policy)
         if attempt_id is None:
@@ -102,7 +102,7 @@ def _next_in_chain(session: Session, payment_id: int, now: datetime, policy: Pol
         session.rollback()
         return None
     methods = _chain(session, account, payment.tried_method_ids, now, policy)
-    # Either way: a clock that was set back must not bring an old chain to life.
+    # `abs`, because a clock that was set back must not revive an old chain.
     if not methods or abs(now - payment.created_at) > CHAIN_LIFE:
         all_failed = bool(payment.attempts) and not _chargeable(
             session, account, payment.tried_method_ids, now, policy
@@ -129,8 +129,8 @@ def _end_chain(
 ) -> None:
     if not all_failed:
         line = (
-            f"Add Funds of {account.show(payment.amount)} was not gone on with: no method could be "
-            "charged while you were there."
+            f"Add Funds of {account.show(payment.amount)} was stopped: no method could be charged "
+            "in time."
         )
         decisions.record(session, account.id, Code.CHAIN_ENDED, line, now)
     fail_payment(session, account, payment, now, policy, all_failed=all_failed)
@@ -140,7 +140,7 @@ def _end_chain(
 def _chain(
     session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
 ) -> list[PaymentMethod]:
-    """Who is next in line; a method with a payment of its own under way cannot be charged now."""
+    """The methods to charge next, in order, without those that have an open payment."""
     return [
         method
         for method in _chargeable(session, account, tried, now, policy)
@@ -151,8 +151,8 @@ def _chain(
 def _chargeable(
     session: Session, account: Account, tried: frozenset[int], now: datetime, policy: Policy
 ) -> tuple[PaymentMethod, ...]:
-    """T5, T6: none when the primary's auto-charge is off; passing over what cannot be charged."""
-    at = top_ups.gather(session, account, now, policy, tried=tried)
-    if not at.methods or not at.methods[0].auto_charge:
+    """The chargeable methods, in order (T6); none if the primary's auto-charge is off (T5)."""
+    inputs = top_ups.gather(session, account, now, policy, tried=tried)
+    if not inputs.methods or not inputs.methods[0].auto_charge:
         return ()
-    return top_ups.chargeable(at)
+    return top_ups.chargeable(inputs)

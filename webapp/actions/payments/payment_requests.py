@@ -1,7 +1,7 @@
-"""What every payment has in common that a person asks for: bounds, one form one payment, the log.
+"""Checks shared by all payments that a user requests: bounds, duplicate forms, the audit log.
 
-`request_key` is made with the form. A form that is sent twice, by a double click, a reload or the
-back button, finds its payment by it and charges nothing more.
+`request_key` is generated with the form. A form that is submitted twice (double click, reload, back
+button) finds its payment by this key and charges nothing more.
 """
 
 from collections.abc import Collection
@@ -23,12 +23,13 @@ from webapp.domain.shared.money import CENT
 from webapp.domain.shared.policy import Policy
 
 OPEN_UNSEEN = "open_payment_unseen"
-"""The code of a refusal: the form did not show a payment that is still open (T15)."""
+"""Error code: the form did not show a payment that is still open (T15)."""
 
 FORM_USED = "form_used"
 
 
 def check_amount(account: Account, amount: int, policy: Policy) -> None:
+    """Raise `Invalid` if `amount` (micros) has more than 2 decimals or is out of bounds."""
     if amount % CENT:
         raise Invalid({"amount": "At most 2 decimals"})
     if amount < policy.payment_min:
@@ -64,13 +65,13 @@ def same_payment(
     amount: int,
     method_id: int | None = None,
 ) -> Payment:
-    """The payment that this form has made; raises `Conflict` if it now asks for another one."""
+    """Return the payment this form has created; raise `Conflict` if the form has changed since."""
     methods = known.tried_method_ids
     same = (known.kind, known.amount) == (kind, amount)
     if not same or (method_id is not None and method_id not in methods):
         session.rollback()
         raise Conflict(
-            "This form has been used for another payment. Check it and confirm once more.",
+            "This form has been used for another payment. Check it and confirm again.",
             code=FORM_USED,
         )
     session.rollback()
@@ -91,10 +92,10 @@ def audit_request(session: Session, payment: Payment, actor: Actor, now: datetim
 
 
 def require_seen(session: Session, account: Account, seen_open: Collection[int] | None) -> None:
-    """T15: a second payment is confirmed only by somebody who was shown the first.
+    """T15: a second payment can be confirmed only if the form showed the open one.
 
-    `seen_open`: the open payments that the form showed; None: no form, as for a machine. Raises
-    `Conflict`.
+    `seen_open`: ids of the open payments that the form showed, or None without a form (API).
+    Raises `Conflict`.
     """
     if seen_open is None:
         return

@@ -1,17 +1,17 @@
-"""Asking a processor about a charge. Its refusal to answer says nothing about the charge itself."""
+"""Query a processor about a charge. A rejected query says nothing about the charge itself."""
 
 from webapp.ports import Answer, NotKnown, Processor, RequestRejected, Unknown
 
 
 def ask(processor: Processor, key: str) -> Answer | NotKnown:
-    """What became of it."""
-    return _about_the_charge(processor.ask(key))
+    """Query the outcome of the charge."""
+    return _rejected_as_unknown(processor.ask(key))
 
 
 def cancel(processor: Processor, key: str) -> Answer | NotKnown:
-    """Give up its challenge; the outcome, if that came first."""
-    return _about_the_charge(processor.cancel(key))
+    """Cancel the charge's challenge. Returns the outcome if the customer answered first."""
+    return _rejected_as_unknown(processor.cancel(key))
 
 
-def _about_the_charge(answer: Answer | NotKnown) -> Answer | NotKnown:
+def _rejected_as_unknown(answer: Answer | NotKnown) -> Answer | NotKnown:
     return Unknown(answer.reason) if isinstance(answer, RequestRejected) else answer

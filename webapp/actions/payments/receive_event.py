@@ -1,8 +1,8 @@
-"""A processor says that something has happened: let that take effect, once.
+"""Process webhook events from processors, each once.
 
-The signature is checked on the raw body, and what has happened is fetched anew, because events
-come late, twice and in any order. The event's own id is written in the transaction of its effect:
-a worker that dies in between is told again, and repeats nothing.
+The signature is verified on the raw body. The current state is then fetched from the processor,
+because events arrive late, twice and out of order. The event's id is written in the transaction of
+its effect: if a worker dies before that commit, the processor delivers the event again.
 """
 
 import logging
@@ -44,10 +44,10 @@ log = logging.getLogger(__name__)
 class Receipt(StrEnum):
     DONE = "done"
     KNOWN = "known"
-    """It was delivered before."""
+    """The event has been processed before."""
     FORGED = "forged"
     LATER = "later"
-    """The processor could not be asked; it will deliver again."""
+    """The processor could not be queried; it will deliver the event again."""
 
 
 def receive_event(
@@ -60,14 +60,14 @@ def receive_event(
 ) -> Receipt:
     event = processor.open_event(body, headers)
     if isinstance(event, Forged):
-        log.warning("a delivery to %s was turned away: %s", processor.name, event.reason)
+        log.warning("a webhook delivery for %s was rejected: %s", processor.name, event.reason)
         return Receipt.FORGED
     answer = (
         take_event(session, processor, event, clock, policy) if isinstance(event, Event) else event
     )
     if isinstance(answer, Receipt):
         return answer
-    log.warning("an event of %s could not be followed: %s", processor.name, answer.reason)
+    log.warning("an event of %s could not be processed: %s", processor.name, answer.reason)
     return Receipt.LATER
 
 
@@ -80,7 +80,7 @@ def take_event(
     *,
     listed: bool = False,
 ) -> Receipt | Unknown | RequestRejected:
-    """Let it take effect once, however it came here. `listed`: by a list, and no webhook."""
+    """Process the event once. `listed`: it was found by listing events, not by a webhook."""
     known = processor_events.is_known(session, processor.name, event.id)
     session.rollback()  # no transaction is open during the call
     if known:
@@ -96,9 +96,9 @@ def take_event(
         if found:
             _take_effect(session, processor.name, found[-1], now, policy, keep)
         else:
-            _only(session, keep)
+            _record_alone(session, keep)
     except IntegrityError:
-        # Delivered twice at once: the other one's effect stands.
+        # Two concurrent deliveries: the other one has processed the event.
         session.rollback()
         if not processor_events.is_known(session, processor.name, event.id):
             raise
@@ -132,7 +132,9 @@ def _take_effect(
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
-    """`keep` belongs to the transaction of the effect, or is one of its own where there is none."""
+    """Apply one happening. `keep` runs in the transaction of the effect, or in a separate one if
+    there is no effect.
+    """
     match happening:
         case Settled():
             _settle(session, processor, happening, now, policy, keep)
@@ -144,7 +146,7 @@ def _take_effect(
             method_gone(session, processor, happening, now, policy, keep)
         case NeedsOperator():
             begin_writing(session)
-            _lay_before_operator(session, processor, happening, now)
+            _record_for_operator(session, processor, happening, now)
             keep()
             session.commit()
 
@@ -152,38 +154,39 @@ def _take_effect(
 def _settle(
     session: Session,
     processor: str,
-    told: Settled,
+    settled: Settled,
     now: datetime,
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
     attempt_id = session.scalar(
-        select(Attempt.id).where(Attempt.key == told.key, Attempt.processor == processor)
+        select(Attempt.id).where(Attempt.key == settled.key, Attempt.processor == processor)
     )
     if attempt_id is not None:
-        if not settle(session, attempt_id, told.answer, now, policy, record=keep):
-            _only(session, keep)  # it was settled before
+        if not settle(session, attempt_id, settled.answer, now, policy, record=keep):
+            _record_alone(session, keep)  # the attempt was settled before
         return
     begin_writing(session)
-    if isinstance(told.answer, Paid):
-        paid = told.answer
-        what = f"It was paid under the key {told.key}, which belongs to no attempt of ours."
+    if isinstance(settled.answer, Paid):
+        paid = settled.answer
+        what = f"Paid under the key {settled.key}, which matches no attempt in Ballast."
         stray = NeedsOperator(paid.reference, paid.amount, paid.currency, paid.at, what)
-        _lay_before_operator(session, processor, stray, now)
+        _record_for_operator(session, processor, stray, now)
     keep()
     session.commit()
 
 
-def _lay_before_operator(
+def _record_for_operator(
     session: Session, processor: str, stray: NeedsOperator, now: datetime
 ) -> None:
-    """L9: an event that matches no account goes to the operator only."""
+    """L9: an event that matches no account is shown to the operator only."""
     amount = (stray.amount, stray.currency, stray.at)
+    report = (processor, stray.reference, stray.what)
     if unmatched_events.record(session, processor, stray.reference, stray.what, *amount, now):
-        log.warning("%s says of %s: %s", processor, stray.reference, stray.what)
+        log.warning("unmatched event of %s, reference %s: %s", *report)
 
 
-def _only(session: Session, keep: Callable[[], None]) -> None:
+def _record_alone(session: Session, keep: Callable[[], None]) -> None:
     begin_writing(session)
     keep()
     session.commit()

@@ -1,4 +1,4 @@
-"""Ask processors about attempts whose outcome is not known, and settle them (L8, L10)."""
+"""Query processors about attempts with an unknown outcome, and settle them (L8, L10)."""
 
 from datetime import datetime, timedelta
 
@@ -33,7 +33,7 @@ from webapp.ports import (
     Unknown,
 )
 
-TOO_OLD = "Not known to the processor, and too old to repeat safely. An operator must decide."
+TOO_OLD = "Unknown to the processor and too old to repeat safely. An operator must decide."
 
 
 def reconcile(
@@ -43,7 +43,7 @@ def reconcile(
     policy: Policy,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """Ask about every attempt that is due by L10's timetable. How many were settled."""
+    """Query every attempt that is due by L10's schedule. Returns how many were settled."""
     due = session.scalars(
         select(Attempt.id)
         .where(query_schedule.due(clock.now()))
@@ -69,39 +69,39 @@ def _follow_up(
     session.rollback()  # no transaction is open during the call
     answer: Answer | NotKnown
     if state == AttemptState.CHALLENGED:
-        answer = cancel(processor, request.key)  # F9: it was left open
+        answer = cancel(processor, request.key)  # F9: the challenge was left open
     elif state == AttemptState.REFUSED:
-        answer = NotKnown()  # L8: nothing has run
+        answer = NotKnown()  # L8: the processor has not run the request
     else:
         answer = ask(processor, request.key)
     if isinstance(answer, NotKnown) and _can_be_repeated(state, age):
-        if _is_to_be_repeated(session, attempt_id, clock.now(), policy):
+        if _confirm_repeat(session, attempt_id, clock.now(), policy):
             answer = processor.charge(request)
         else:
             answer = Cancelled(clock.now())
     if isinstance(answer, NotKnown):
         if age >= KEY_LIFETIME:
-            _leave_to_operator(session, attempt_id, now)
+            _record_for_operator(session, attempt_id, now)
         settled = False
     else:
         took_effect = settle(session, attempt_id, answer, clock.now(), policy)
         settled = took_effect and not isinstance(answer, (Unknown, RequestRejected, NeedsCustomer))
-    _tell_customer_in_time(session, attempt_id, clock.now())
+    _notify_customer_if_due(session, attempt_id, clock.now())
     return settled
 
 
 def _can_be_repeated(state: AttemptState, age: timedelta) -> bool:
-    """L10: "not known" is believed only after half an hour; L8: a refusal is, at once.
+    """L10: "not known" is believed only after 30 minutes; L8: a refusal is believed at once.
 
-    What was refused and has become too old is given up: nothing has run.
+    A refused request that is too old to repeat is cancelled: the processor has not run it.
     """
     if state == AttemptState.REFUSED:
         return True
     return state != AttemptState.CHALLENGED and NOT_KNOWN_BELIEVED <= age < KEY_LIFETIME
 
 
-def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy: Policy) -> bool:
-    """T14: the last look before the same request is made again, under the lock."""
+def _confirm_repeat(session: Session, attempt_id: int, now: datetime, policy: Policy) -> bool:
+    """T14: the final check, under the lock, before the same request is sent again."""
     account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     is_young = now - attempt.started_at < KEY_LIFETIME
@@ -110,14 +110,14 @@ def _is_to_be_repeated(session: Session, attempt_id: int, now: datetime, policy:
         session.rollback()
         return False
     if attempt.state == AttemptState.REFUSED:
-        # From here on it may have run: a crash must not leave it as refused.
+        # From here on the request may run, so a crash must not leave the attempt as refused.
         attempt.state = AttemptState.STARTED
     session.commit()
     return True
 
 
 def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
-    """Plan the next check, which also keeps a second scheduler from asking the same."""
+    """Schedule the next check, which also keeps a second scheduler from querying this attempt."""
     Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.scalar(
         select(Attempt).where(Attempt.id == attempt_id, query_schedule.due(now)),
@@ -134,8 +134,11 @@ def _claim(session: Session, attempt_id: int, now: datetime) -> bool:
     return True
 
 
-def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> None:
-    """L10: after an hour, of what is still not known once the processor has been asked."""
+def _notify_customer_if_due(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: email the customer if the outcome is still unknown after an hour.
+
+    Called after the processor has been queried.
+    """
     found = session.get_one(Attempt, attempt_id)
     if not found.is_open or not found.should_notify_customer(now):
         session.rollback()
@@ -156,8 +159,8 @@ def _tell_customer_in_time(session: Session, attempt_id: int, now: datetime) -> 
     session.commit()
 
 
-def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None:
-    """L10: said once, and listed for the operator until it is decided."""
+def _record_for_operator(session: Session, attempt_id: int, now: datetime) -> None:
+    """L10: add one timeline line and list the attempt for the operator until it is decided."""
     account = Account.locked(session, session.get_one(Attempt, attempt_id).account_id)
     attempt = session.get_one(Attempt, attempt_id, populate_existing=True)
     if not attempt.is_open or (attempt.needs_operator and not attempt.refusals):
@@ -165,8 +168,8 @@ def _leave_to_operator(session: Session, attempt_id: int, now: datetime) -> None
         return
     attempt.trouble, attempt.needs_operator, attempt.refusals = TOO_OLD, True, 0
     line = (
-        f"The outcome of {account.show(attempt.amount)} could not be learned for 23 hours. Your "
-        "provider decides; nothing else is charged until then."
+        f"The outcome of {account.show(attempt.amount)} is still unknown after 23 hours. Your "
+        "provider will decide. Nothing else is charged until then."
     )
     decisions.record(session, account.id, Code.OPERATOR, line, now, attempt_id=attempt_id)
     session.commit()

@@ -1,7 +1,7 @@
-"""The outcome of an attempt takes effect, once (L3).
+"""Apply the outcome of an attempt once (L3).
 
-A processor's answer, a reconciliation and (later) a webhook all end here. The guarded UPDATE lets
-the first of them through; the second changes no row.
+Processor answers, reconciliation, webhook events and operators' decisions all end here. The guarded
+UPDATE lets only the first outcome take effect.
 """
 
 import logging
@@ -57,10 +57,10 @@ def settle(
     record: Callable[[], None] | None = None,
     confirmed: int | None = None,
 ) -> bool:
-    """Let the answer take effect in one transaction. False if another had settled it before.
+    """Apply the answer in one transaction. Returns False if the attempt was settled before.
 
-    `record` writes what else belongs to that transaction, such as who has decided. `confirmed` is
-    that of `check_balance`.
+    `record` writes what else belongs to that transaction, such as the operator's decision. For
+    `confirmed` see `check_balance`.
     """
     account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
     account = Account.locked(session, account_id)
@@ -77,7 +77,7 @@ def settle(
         case NeedsCustomer() if attempt.customer_present:
             done = challenged(session, attempt)
         case NeedsCustomer():
-            # Nobody is there to be asked: for an automatic payment that is a decline (F7).
+            # No customer is present, so for an automatic payment this is a decline (F7).
             code = AUTHENTICATION_REQUIRED
             decline = Declined(code, DeclineClass.CUSTOMER, answer.at, answer.reference)
             done = declined(session, account, attempt, decline, now)
@@ -86,17 +86,17 @@ def settle(
         case Unknown():
             done = unknown(session, account, attempt, answer.reason, now)
         case RequestRejected() if not attempt.automatic:
-            # No person waits for a machine's second try: they are told, and may press again.
+            # The user is present, sees the error and can try again; no automatic repeat is needed.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
         case RequestRejected():
-            # L8: our key, our request or our rate; the operator reads it in the log.
+            # L8: our key, request or rate limit is at fault; the operator finds it in the log.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = refused(session, account, attempt, answer.reason, now)
     if not done:
         keep_late_evidence(session, account, attempt, answer, now)
         return False
-    if not attempt.is_open and not _goes_on(attempt.payment):
+    if not attempt.is_open and not _has_next_method(attempt.payment):
         around = (now, policy)
         check_balance(
             session, account, "payment settled", *around, routine=True, confirmed=confirmed
@@ -108,8 +108,8 @@ def settle(
     return True
 
 
-def _goes_on(payment: Payment) -> bool:
-    """A chain that is still open has a next method to try."""
+def _has_next_method(payment: Payment) -> bool:
+    """An open payment continues with the next method of its chain."""
     return payment.state == PaymentState.OPEN
 
 

@@ -1,4 +1,4 @@
-"""An attempt was paid: credit it once, or put what does not match before the operator (L9)."""
+"""Settle a paid attempt: credit it once, or record a mismatch for the operator (L9)."""
 
 from datetime import datetime
 
@@ -59,7 +59,7 @@ def paid(
         amount=attempt.amount,
         description=f"{KIND_NAMES[payment.kind]}, {label}",
         attempt_id=attempt.id,
-        # A processor's clock may be wrong; it was taken after the start and before now.
+        # A processor's clock may be wrong; the payment lies between the start and now.
         occurred_at=max(attempt.started_at, min(answer.at, now)),
     )
     ledger.append(session, account, [entry], now)
@@ -76,17 +76,17 @@ def paid(
     if method is not None and method.restore(attempt.started_at) and method.auto_charge:
         note_about(session, attempt, Code.RESTORED, f"{label} is back in use.", now)
         payloads.method(session, account, EventKind.METHOD_RESTORED, method, now)
-    tongue = account.translator
+    translator = account.translator
     receipt = receipts.issue(session, account, payment, label, policy.provider, now)
     facts = {
         "receipt": receipt.label,
         "payment_id": str(payment.id),
         "amount": amount,
-        "method": method.label_in(tongue) if method else tongue.gettext("operator"),
+        "method": method.label_in(translator) if method else translator.gettext("operator"),
         "reference": payment.reference,
         "balance_after": account.show(account.balance),
         "at": account.mailed(now, now),
-        "kind": tongue.gettext(KIND_NAMES[payment.kind]),
+        "kind": translator.gettext(KIND_NAMES[payment.kind]),
     }
     about = f"attempt {attempt.id}"
     outbox.enqueue(session, account, NoticeKind.RECEIPT, about, facts, now, attempt_id=attempt.id)
@@ -94,51 +94,51 @@ def paid(
 
 
 def mismatched(session: Session, attempt: Attempt, answer: Paid, now: datetime) -> bool:
-    """L9: evidence that does not match credits nothing and goes before the operator."""
+    """L9: record mismatched evidence for the operator; nothing is credited."""
     mismatch = (
-        f"The processor says {answer.amount} {answer.currency} (micros) was paid, "
-        f"reference {answer.reference}; we asked for {attempt.amount} {attempt.currency}."
+        f"The processor reports {answer.amount} {answer.currency} (micros) as paid, "
+        f"reference {answer.reference}; requested was {attempt.amount} {attempt.currency}."
     )
     if answer.method_reference not in ("", attempt.method_reference):
-        mismatch += (
-            f" It was paid with {answer.method_reference} and not {attempt.method_reference}."
-        )
+        mismatch += f" It was paid with {answer.method_reference}, not {attempt.method_reference}."
     if attempt.mismatch:
-        return claim(
-            session, attempt, AttemptState.UNKNOWN
-        )  # it was said; what was seen first stays
+        return claim(session, attempt, AttemptState.UNKNOWN)  # the first mismatch is kept
     if not claim(
         session, attempt, AttemptState.UNKNOWN, mismatch=mismatch, needs_operator=True, refusals=0
     ):
         return False
     line = (
-        "The processor's evidence of this payment does not match what was asked. Nothing was "
-        "credited; your provider is asked."
+        "The processor's record of this payment does not match the request. Nothing was credited. "
+        "Your provider will review it."
     )
     note_about(session, attempt, Code.MISMATCH, line, now)
     return True
 
 
 def _is_second(attempt: Attempt, answer: Paid) -> bool:
-    """Another charge under the same key. What the operator settled may name no charge."""
+    """Whether the answer is another charge under the same key.
+
+    An attempt that the operator settled may have no processor reference.
+    """
     if attempt.state == AttemptState.PAID:
         return attempt.processor_reference not in (answer.reference, None, BY_OPERATOR)
     return attempt.mismatch is not None and answer.reference not in attempt.mismatch
 
 
-def _keep_second(
+def _record_second(
     session: Session, account: Account, attempt: Attempt, answer: Paid, now: datetime
 ) -> None:
     what = (
         f"Attempt {attempt.id} ({attempt.payment.reference}) is {attempt.state}, with "
-        f"{attempt.processor_reference or attempt.mismatch}; then the processor said it was paid "
+        f"{attempt.processor_reference or attempt.mismatch}; then the processor reported a payment "
         "under this reference too. Nothing was credited for it."
     )
     amount = (answer.amount, answer.currency, answer.at)
     if unmatched_events.record(session, attempt.processor, answer.reference, what, *amount, now):
         line = (
             f"The processor reports another {account.show(answer.amount)} for "
-            f"{attempt.payment.reference}. Nothing was credited for it; your provider is asked."
+            f"{attempt.payment.reference}. Nothing was credited for it. Your provider will review "
+            "it."
         )
         note_about(session, attempt, Code.MISMATCH, line, now)
     session.commit()
@@ -147,22 +147,23 @@ def _keep_second(
 def keep_late_evidence(
     session: Session, account: Account, attempt: Attempt, answer: Answer, now: datetime
 ) -> None:
-    """L9: money beyond what was settled goes before the operator."""
+    """L9: record a payment reported after settlement for the operator."""
     if isinstance(answer, Paid) and _is_second(attempt, answer):
-        _keep_second(session, account, attempt, answer, now)
+        _record_second(session, account, attempt, answer, now)
         return
     if not isinstance(answer, Paid) or attempt.state == AttemptState.PAID or attempt.mismatch:
         session.rollback()
         return
     label = attempt.method.label if attempt.method else "the method"
     attempt.mismatch = (
-        f"Settled as {attempt.state}; then the processor said {answer.amount} {answer.currency} "
-        f"(micros) was paid at {answer.at.isoformat()}, reference {answer.reference}."
+        f"Settled as {attempt.state}; then the processor reported {answer.amount} "
+        f"{answer.currency} (micros) as paid at {answer.at.isoformat()}, reference "
+        f"{answer.reference}."
     )
     attempt.needs_operator = True
     line = (
         f"The processor reports {account.show(answer.amount)} from {label} after that payment was "
-        "settled as not paid. Nothing was credited; your provider is asked."
+        "settled as not paid. Nothing was credited. Your provider will review it."
     )
     note_about(session, attempt, Code.MISMATCH, line, now)
     session.commit()

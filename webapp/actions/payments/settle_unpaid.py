@@ -1,4 +1,4 @@
-"""An attempt was not paid, or not yet: declined, given up, asked about, or unknown."""
+"""Settle an attempt that was not paid (yet): declined, challenged, abandoned or unknown."""
 
 from datetime import datetime
 
@@ -31,7 +31,7 @@ from webapp.ports import Declined, MethodGone
 def declined(
     session: Session, account: Account, attempt: Attempt, answer: Declined, now: datetime
 ) -> bool:
-    # A processor's clock may be wrong; the decline came after the start and before now.
+    # A processor's clock may be wrong; the decline lies between the start and now.
     declined_at = max(attempt.started_at, min(answer.at, now))
     if not claim(
         session,
@@ -57,7 +57,7 @@ def declined(
         automatic=attempt.automatic,
         again_at=answer.again_at,
     )
-    # F1: a method that is not charged automatically is not taken out of use.
+    # F1: a method that is not charged automatically is not shown as suspended.
     attempt.suspended_method = suspended and (method.auto_charge or attempt.automatic)
     if attempt.suspended_method:
         payloads.method(session, account, EventKind.METHOD_SUSPENDED, method, now)
@@ -73,7 +73,7 @@ def declined(
 def gone(
     session: Session, account: Account, attempt: Attempt, answer: MethodGone, now: datetime
 ) -> bool:
-    """M13: the processor no longer has the method. The next one is charged; none is suspended."""
+    """M13: the processor no longer has the method. It is not suspended; the next one is charged."""
     if not claim(
         session,
         attempt,
@@ -103,14 +103,14 @@ def gone(
 def _fail_without_fallback(
     session: Session, account: Account, payment: Payment, now: datetime
 ) -> None:
-    """A person's own payment with one method has no other to go on with."""
+    """Fail a payment that has only one method: an instant payment or a retry."""
     if payment.kind in (PaymentKind.INSTANT, PaymentKind.RETRY):
         payment.settle(PaymentState.FAILED, now)
         payloads.payment(session, account, payment, now)
 
 
 def challenged(session: Session, attempt: Attempt) -> bool:
-    """The bank is asking the customer, who has a quarter of an hour to answer (F9)."""
+    """The bank challenges the customer, who has 15 minutes to answer (F9)."""
     next_check_at = attempt.started_at + CHALLENGE_LIFE
     return claim(session, attempt, AttemptState.CHALLENGED, next_check_at=next_check_at)
 
@@ -123,7 +123,7 @@ def abandoned(
     what: str,
     trouble: str = "",
 ) -> bool:
-    """F9: no money was taken and none was declined, so there is no suspension."""
+    """F9: no money was taken and nothing was declined, so the method is not suspended."""
     if not claim(
         session,
         attempt,
@@ -148,22 +148,23 @@ def abandoned(
 def unknown(
     session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
 ) -> bool:
-    """L10: nothing conclusive. The attempt stays open, and reconciliation goes on asking."""
-    asked = attempt.state == AttemptState.CHALLENGED  # the customer is still being asked
-    state = AttemptState.CHALLENGED if asked else AttemptState.UNKNOWN
-    is_news = attempt.state != state
-    # Only what was refused again and again goes before the operator for that reason.
-    waits = attempt.needs_operator and not attempt.refusals
+    """L10: an inconclusive answer. The attempt stays open, and reconciliation keeps querying."""
+    # While a challenge is open the customer can still answer it.
+    is_challenged = attempt.state == AttemptState.CHALLENGED
+    state = AttemptState.CHALLENGED if is_challenged else AttemptState.UNKNOWN
+    is_new = attempt.state != state
+    # The request was accepted, so an escalation because of repeated refusals ends.
+    needs_operator = attempt.needs_operator and not attempt.refusals
     if not claim(
         session,
         attempt,
         state,
         trouble=trouble[:TROUBLE_LENGTH],
         refusals=0,
-        needs_operator=waits,
+        needs_operator=needs_operator,
     ):
         return False
-    if is_news and attempt.method is not None:
+    if is_new and attempt.method is not None:
         line = (
             f"The outcome of {account.show(attempt.amount)} to {attempt.method.label} is not known "
             "yet. Nothing else is charged until the bank answers."
@@ -176,17 +177,19 @@ def unknown(
 def refused(
     session: Session, account: Account, attempt: Attempt, trouble: str, now: datetime
 ) -> bool:
-    """L8: nothing has run. It is tried again under its key; what repeats goes to the operator."""
+    """L8: the processor has not run the request. It is repeated under its key; repeated refusals
+    are shown to the operator.
+    """
     refusals = attempt.refusals + 1
-    repeats = refusals >= REFUSALS_FOR_OPERATOR
-    why = f"Refused {refusals} times: {trouble}" if repeats else trouble
+    is_repeated = refusals >= REFUSALS_FOR_OPERATOR
+    why = f"Refused {refusals} times: {trouble}" if is_repeated else trouble
     if not claim(
         session,
         attempt,
         AttemptState.REFUSED,
         trouble=why[:TROUBLE_LENGTH],
         refusals=refusals,
-        needs_operator=repeats,
+        needs_operator=is_repeated,
     ):
         return False
     label = attempt.method.label if attempt.method else "the method"
@@ -200,7 +203,7 @@ def refused(
     elif refusals == REFUSALS_FOR_OPERATOR:
         line = (
             f"The processor has refused the request to charge {charge} {refusals} times. Nothing "
-            "was charged. Your provider has to look at it; the request is still repeated."
+            "was charged. Your provider has to review this. The request is still being repeated."
         )
         note_about(session, attempt, Code.OPERATOR, line, now)
     enqueue_suspension_mails(session, account, attempt.payment, now)
