@@ -76,7 +76,7 @@ def test_it_is_rotated(client, world, balance):
     assert [balance(key) for key in (old.key, new)] == [401, 200]
     again = client.post(f"{HERE}/{old.id}/rotation", data={"overlap": "1"})
     assert again.status_code == 409
-    assert "does not work any more" in words(again)
+    assert "no longer works" in words(again)
 
 
 def test_it_is_revoked_after_it_was_asked(client, world, balance):

@@ -119,7 +119,7 @@ def test_what_the_operator_pauses_only_the_operator_resumes(pat, client, world, 
     assert "paused by your provider" in words(client.get(MAIN))
     refused = client.post("/billing/automatic-payments/resumptions")
     assert refused.status_code == 409
-    assert "Ask when they go on" in words(refused)
+    assert "Only they can resume them" in words(refused)
     resumed = {"on": "0", "reason": "All well", "confirmed": "100000000"}
     assert pat.post(f"{account}/pause", data=resumed).status_code == 303
     world.work()

@@ -109,7 +109,7 @@ def test_it_is_switched_off_and_on(client, world):
         assert client.post(f"{here}/state", data={"on": "0"}).location == here
     assert "Off" in words(client.get(HERE))
     refused = client.post(f"{here}/tests", follow_redirects=True)
-    assert "It is switched off. Switch it on first." in words(refused)
+    assert "This endpoint is switched off. Switch it on first." in words(refused)
     client.post(f"{here}/state", data={"on": "1"})
     assert endpoints(world)[0].is_on
 

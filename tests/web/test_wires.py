@@ -187,7 +187,7 @@ def test_too_many_open_requests_are_refused_in_a_sentence(client, world):
         wires.ask(world)
     answer = create(client)
     assert answer.status_code == 409
-    assert "Cancel one that you do not need first." in words(answer)
+    assert "Cancel one of them first." in words(answer)
 
 
 def test_pages_of_older_requests(client, world, monkeypatch):
@@ -211,7 +211,7 @@ class TestWhereNoBankIsSet:
 
     def test_the_tab_says_so_and_still_shows_what_was_asked(self, client, wire):
         page = client.get(TAB)
-        assert "Wire transfer is not offered here" in words(page)
+        assert "Wire transfer is not available" in words(page)
         assert wire.reference in page.text
         assert "Create request" not in page.text
 

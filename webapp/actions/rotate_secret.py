@@ -1,4 +1,4 @@
-"""Replace SECRET_KEY: all secrets at rest are encrypted under the new one."""
+"""Rotate SECRET_KEY: encrypt all stored secrets under the new key."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from webapp.domain.shared.vault import Vault, reseal
 
 
 def rotate_secret(session: Session, old: str, new: str, actor: Actor, now: datetime) -> int:
-    """Returns how many secrets were encrypted anew. It may be run again with the same keys.
+    """Return how many secrets were re-encrypted. Safe to repeat with the same keys.
 
-    One transaction: after a crash all secrets are under one key. Raises `WrongKey` where one of
-    them is under neither.
+    All secrets change in one transaction, so after a crash they are all under the same key. Raises
+    `WrongKey` if a secret is encrypted under neither key.
     """
     begin_writing(session)
     count = reseal(session.connection(), Vault(old), Vault(new))

@@ -18,7 +18,7 @@ from webapp.actions.payment_methods.revoke_methods import revoke_methods
 from webapp.actions.payment_methods.warn_of_expiry import warn_of_expiry
 from webapp.actions.payments.catch_up import catch_up
 from webapp.actions.payments.reconcile import reconcile
-from webapp.actions.top_ups.resume_pending import GOING_ON, resume_pending
+from webapp.actions.top_ups.resume_pending import PENDING_WORK, resume_pending
 from webapp.actions.top_ups.set_missing_limits import set_missing_limits
 from webapp.actions.top_ups.sweep import sweep, sweep_notifications
 from webapp.actions.usage.expire_holds import expire_holds
@@ -65,7 +65,7 @@ def _go_on(session: Session, services: Services) -> int:
         )
         return True
 
-    return run_each(session, ready, carry_on, GOING_ON, services.should_continue)
+    return run_each(session, ready, carry_on, PENDING_WORK, services.should_continue)
 
 
 JOBS = (

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.actions.top_ups.check_when_due import check_when_due, is_anything_due
-from webapp.actions.top_ups.resume_pending import GOING_ON, resume_pending
+from webapp.actions.top_ups.resume_pending import PENDING_WORK, resume_pending
 from webapp.actions.webhooks.deliver_webhooks import DELIVERING, deliver_to
 from webapp.database.advisory_locks import claim
 from webapp.domain.top_ups import top_up as top_ups
@@ -160,7 +160,7 @@ class Worker:
 
     def _go_on(self, app: Flask, item: Pending) -> None:
         """Should it fail, its attempt stays open and reconciliation asks about it."""
-        with app.app_context(), claim(db.session(), GOING_ON, item) as mine:
+        with app.app_context(), claim(db.session(), PENDING_WORK, item) as mine:
             if mine:
                 resume_pending(
                     db.session(),

@@ -71,7 +71,7 @@ def test_a_name_is_needed(client, world, phone):
 def test_the_same_passkey_is_saved_once(client, world, phone):
     assert add(client, phone).status_code == 303
     add(client, phone)
-    assert "This passkey is saved already." in words(client.get("/settings/profile"))
+    assert "This passkey has already been added." in words(client.get("/settings/profile"))
     assert len(stored(world)) == 1
 
 

@@ -55,7 +55,7 @@ def test_a_pending_change_of_email_is_dead_f1(app, attacker, world, owner, end):
     end(app, world, before)
     answer = app.test_client().post(link)
     assert answer.status_code == 422
-    assert "does not work any more" in words(answer)
+    assert "no longer works" in words(answer)
     world.session.rollback()
     assert (owner.email, owner.pending_email) == (before, None)
 
@@ -76,7 +76,7 @@ def test_an_invitation_that_is_open_is_revoked_f1(app, attacker, world, owner, e
     end(app, world, owner.email)
     answer = app.test_client().post(link, data={"name": "Eve", "password": PASSWORD})
     assert answer.status_code == 422
-    assert "does not work any more" in words(answer)
+    assert "no longer works" in words(answer)
 
 
 # Somebody else's address

@@ -1,4 +1,4 @@
-"""Apply Changes: the low-balance settings are saved together or not at all (T1, T2, N5)."""
+"""Apply changes to the low-balance settings, all or none (T1, T2, N5)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,14 +32,14 @@ def apply_settings(
     unreadable: Mapping[str, str] = MappingProxyType({}),
     confirmed: int | None = None,
 ) -> LowBalanceSettings:
-    """Save what was chosen on a form that showed `seen_version`.
+    """Save the choice of a form that showed `seen_version`.
 
-    Refill without a daily limit gets the default one, unless having none is chosen (T10).
+    Refill without a daily limit gets the default limit, unless "No daily limit" is chosen (T10).
 
-    `unreadable`: errors of fields that were no amounts, so that one press tells all there is.
+    `unreadable`: errors of fields that could not be parsed; they are reported with the others.
 
-    Raises `Invalid` with an error for each bad field, `Stale` when other settings have
-    been applied since, or `ChargeUnconfirmed` as `check_balance` does.
+    Raises `Invalid` with an error for each invalid field, `Stale` if the settings have changed
+    since the form was opened, or `ChargeUnconfirmed` like `check_balance`.
     """
     account = Account.locked(session, account_id)
     settings = LowBalanceSettings.of(session, account_id)
@@ -56,7 +56,7 @@ def apply_settings(
     if seen_version != settings.version:
         session.rollback()
         raise Stale(
-            "These settings have changed since you opened this page. Nothing of yours was applied."
+            "These settings have changed since you opened this page. Your changes were not applied."
         )
     confirmed = confirmed_or_due(session, account, confirmed, now, policy)
     save_settings(session, account, settings, choice, actor, now, policy)
@@ -74,7 +74,7 @@ def save_settings(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """With their line in the audit log and their webhook, in the transaction under way."""
+    """Save with an audit-log line and a webhook event, in the caller's transaction."""
     before = settings.chosen()
     settings.apply(choice, actor.user_id, now)
     changed = {

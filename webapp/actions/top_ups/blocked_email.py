@@ -1,7 +1,7 @@
-"""The email that says a due refill cannot be charged (T17): one per episode.
+"""Email that a due refill cannot be charged (T17), once per episode.
 
 An episode lasts while automatic refill is on and the balance is below its threshold. An email of
-another kind that says the same (T10, T11) takes its place.
+another kind with the same message (T10, T11) replaces it.
 """
 
 from datetime import datetime
@@ -29,8 +29,8 @@ BLOCKED = frozenset(
         Code.CAP_REACHED,
     }
 )
-"""Why a due refill cannot be charged. A dry run is a rehearsal, and a refund or dispute has an
-email of its own (L7)."""
+"""Reasons why a due refill cannot be charged. Dry runs are excluded because nothing is meant to be
+charged; refunds and disputes because they have their own email (L7)."""
 
 
 def is_blocked(inputs: PlanInput, answer: Plan) -> bool:
@@ -38,7 +38,7 @@ def is_blocked(inputs: PlanInput, answer: Plan) -> bool:
 
 
 def mark_mailed(session: Session, account: Account, now: datetime) -> None:
-    """An email of another kind says that the refill cannot be charged."""
+    """Record that another email has announced in this episode that the refill cannot be charged."""
     settings = LowBalanceSettings.of(session, account.id)
     if settings.is_below_refill(account.balance):
         settings.blocked_mailed_at = settings.blocked_mailed_at or now
@@ -47,25 +47,27 @@ def mark_mailed(session: Session, account: Account, now: datetime) -> None:
 def enqueue_blocked_mail(
     session: Session, account: Account, inputs: PlanInput, answer: Plan
 ) -> None:
-    """Unless people have been emailed in this episode."""
+    """Queue the email, unless one has been queued in this episode."""
     settings = LowBalanceSettings.of(session, account.id)
     if settings.blocked_mailed_at is not None:
         return
     settings.blocked_mailed_at = inputs.now
-    tongue, show = account.translator, account.show
+    translator, show = account.translator, account.show
     balance, threshold = show(inputs.balance), show(inputs.choice.threshold or 0)
     skipped = [method for method in inputs.methods if method.auto_charge]
     facts = {
         "balance": balance,
         "threshold": threshold,
         "at": account.mailed(inputs.now, inputs.now),
-        "reason": timeline_line(inputs, answer, show, tongue),
-        "skipped": [{"sentence": plain(out_of_use(it, inputs, tongue))} for it in skipped]
+        "reason": timeline_line(inputs, answer, show, translator),
+        "skipped": [
+            {"sentence": plain(out_of_use(method, inputs, translator))} for method in skipped
+        ]
         if answer.code is Code.ALL_SUSPENDED
         else [],
-        "advice": what_to_do(inputs, answer, tongue),
+        "advice": what_to_do(inputs, answer, translator),
     }
-    about = f"episode {token_hex(8)}"  # two can begin at one instant
+    about = f"episode {token_hex(8)}"  # two episodes can begin at the same instant
     outbox.enqueue(session, account, NoticeKind.REFILL_BLOCKED, about, facts, inputs.now)
     line = f"Email sent: the balance {balance} is below {threshold}, and nothing can be charged."
     decisions.record(session, account.id, Code.NOTIFIED, line, inputs.now)

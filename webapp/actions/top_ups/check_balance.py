@@ -1,7 +1,7 @@
-"""Looking at an account: does its balance call for a top-up, or for a word to its people?
+"""Check whether an account needs a top-up or a low-balance email.
 
-Called inside the transaction of whatever may have changed the answer (T4), on a locked account.
-It opens the top-up but charges nothing; the worker does that right after the commit.
+Called on a locked account, in each transaction that may change the answer (T4). The check opens the
+top-up but charges nothing; the worker charges right after the commit.
 """
 
 from dataclasses import replace
@@ -35,18 +35,18 @@ def check_balance(
     routine: bool = False,
     confirmed: int | None = None,
 ) -> TopUp | None:
-    """Open a top-up if the planner would charge now, else leave a line that says why not.
+    """Open a top-up if the planner would charge now; otherwise add a timeline line that says why.
 
-    A `routine` look follows from no one's wish (the sweep, a settled payment): it only tells what
-    is news.
+    A `routine` check follows from no user's action (the sweep, a settled payment) and adds a line
+    only if the answer has changed.
 
-    `confirmed`: micros that a person at a screen has agreed to have charged by this change; 0 if
-    none. Raises `ChargeUnconfirmed` where more would be charged (T18); the caller rolls back. None:
-    nobody is asked, as for a machine's request.
+    `confirmed`: micros that the user has agreed to have charged by this change, 0 if none, or None
+    if nobody is asked, as for API requests. Raises `ChargeUnconfirmed` if more would be charged
+    (T18); the caller rolls back.
     """
     session.flush()
     if not routine or not account.is_low:
-        account.low_by_reversal = False  # L7: now there is another reason
+        account.low_by_reversal = False  # L7: the reversal is no longer the only cause
         account.refill_held = False
     LowBalanceSettings.of(session, account.id).end_episode(account.balance)
     notify_if_low(session, account, now, policy)
@@ -71,8 +71,9 @@ def check_balance(
 def confirmed_or_due(
     session: Session, account: Account, confirmed: int | None, now: datetime, policy: Policy
 ) -> int | None:
-    """Asked before a person's change: what they have confirmed, or what an open refill charges
-    without the change, if that is more (T18).
+    """The amount the user has confirmed, or the charge of an open refill if that is more (T18).
+
+    Call this before the change is made: an open refill charges without it.
     """
     if confirmed is None or top_ups.open_top_up(session, account.id) is None:
         return confirmed
@@ -81,7 +82,7 @@ def confirmed_or_due(
 
 
 def hold_refill(session: Session, account: Account, why: str, now: datetime) -> None:
-    """T18: the change that is under way starts no refill; the next cause does."""
+    """T18: the current change starts no refill; the next check does."""
     account.refill_held = True
     decisions.record(session, account.id, Code.REFILL_HELD, why, now)
 
@@ -89,7 +90,7 @@ def hold_refill(session: Session, account: Account, why: str, now: datetime) -> 
 def pause_for_dispute(
     session: Session, account: Account, name: str, now: datetime, policy: Policy
 ) -> None:
-    """L7: after a lost dispute automatic payments wait for a person."""
+    """L7: after a lost dispute automatic payments are paused until a user resumes them."""
     account.pause(now, by_dispute=True)
     decisions.record(session, account.id, Code.TAKEN_BACK, f"{name} was lost.", now)
     record_withdrawal(session, account, "Automatic payments were paused", now, policy)
@@ -97,7 +98,7 @@ def pause_for_dispute(
 
 
 def open_top_up(session: Session, account: Account, cause: str, now: datetime) -> TopUp:
-    """T8: the one that is open already, or a new one."""
+    """Return the open top-up, or open one (T8)."""
     top_up = top_ups.open_top_up(session, account.id)
     if top_up is None:
         top_up = TopUp(account_id=account.id, cause=cause, opened_at=now)
@@ -116,17 +117,17 @@ def explain(
     top_up: TopUp | None = None,
     routine: bool = False,
 ) -> None:
-    """Say why nothing is charged: a line on the timeline, and an email where people must act
-    (T10, T17). The email's own line comes first, so that repeats of the answer are folded.
+    """Record on the timeline why nothing is charged, and queue an email if users must act
+    (T10, T17). The email's own line is added first, so that repeated answers are folded.
 
-    Where the burst breaker has stopped a charge, automatic payments are paused.
+    If the burst limit has stopped a charge, automatic payments are paused.
     """
     if answer.code is Code.PAUSED and not inputs.paused:
         account.pause(inputs.now)
         inputs = replace(inputs, paused=True)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         LowBalanceSettings.of(session, account.id).look_again(answer.until)
-    _enqueue_mail(session, account, inputs, answer)
+    _enqueue_email(session, account, inputs, answer)
     line = timeline_line(inputs, answer, account.show)
     last = decisions.latest(session, account.id) if routine else None
     if last is None or (last.code, last.sentence) != (answer.code, line):
@@ -134,24 +135,26 @@ def explain(
         decisions.record(session, account.id, answer.code, line, inputs.now, top_up_id=top_up_id)
 
 
-def _enqueue_mail(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> None:
-    if _enqueue_own_mail(session, account, inputs, answer):
+def _enqueue_email(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> None:
+    if _enqueue_pause_or_limit_email(session, account, inputs, answer):
         mark_mailed(session, account, inputs.now)
     elif is_blocked(inputs, answer):
         enqueue_blocked_mail(session, account, inputs, answer)
 
 
-def _enqueue_own_mail(session: Session, account: Account, inputs: PlanInput, answer: Plan) -> bool:
-    """T10: once per pause, and once per window of a limit. True if it is owed now."""
-    tongue = account.translator
+def _enqueue_pause_or_limit_email(
+    session: Session, account: Account, inputs: PlanInput, answer: Plan
+) -> bool:
+    """T10: queue one email per pause and per window of a limit. True if one was queued."""
+    translator = account.translator
     if answer.code is Code.PAUSED and account.paused_at is not None:
         about = account.paused_at.isoformat()
-        facts = {"sentence": timeline_line(inputs, answer, account.show, tongue)}
+        facts = {"sentence": timeline_line(inputs, answer, account.show, translator)}
         return outbox.enqueue(session, account, NoticeKind.PAUSED, about, facts, inputs.now)
     if answer.code is Code.CAP_REACHED and answer.until is not None:
         facts = {
-            "sentence": timeline_line(inputs, answer, account.show, tongue),
-            "limit": limit_name(inputs, answer, account.show, tongue),
+            "sentence": timeline_line(inputs, answer, account.show, translator),
+            "limit": limit_name(inputs, answer, account.show, translator),
             "until": account.mailed(answer.until, inputs.now),
         }
         about = f"{answer.limit}:{answer.until.isoformat()}"
@@ -160,7 +163,7 @@ def _enqueue_own_mail(session: Session, account: Account, inputs: PlanInput, ans
 
 
 def notify_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> None:
-    """N2: one mail per fall below a notification threshold; it moves no money."""
+    """N2: queue one email each time the balance falls below a notification threshold."""
     settings = LowBalanceSettings.of(session, account.id)
     crossed = settings.owes_notification(account.balance, now)
     if crossed is None:
@@ -178,12 +181,12 @@ def notify_if_low(session: Session, account: Account, now: datetime, policy: Pol
             session,
             account.id,
             Code.NOTIFIED,
-            f"Low balance notification: {balance} is below {threshold}. An e-mail goes out.",
+            f"Low balance notification: {balance} is below {threshold}. Email sent.",
             now,
         )
 
 
 def what_next(session: Session, account: Account, now: datetime, policy: Policy) -> str:
-    """T13's sentence as plain text, for a mail."""
+    """T13's sentence as plain text, for an email."""
     inputs = top_ups.gather(session, account, now, policy)
     return plain(what_happens_next(inputs, account.show, account.translator))

@@ -1,5 +1,5 @@
-"""Look at the accounts whose time has come (T4): a suspension, a limit's window or the hour between
-two notifications has ended. The sweep is the safety net.
+"""Check accounts for which a deadline has passed (T4): the end of a suspension, of a limit's window
+or of the hour between two notifications. The sweep is the safety net.
 """
 
 from datetime import datetime
@@ -17,24 +17,24 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
 def is_anything_due(session: Session, now: datetime) -> bool:
-    """One statement over two partial indexes: what the worker asks each round."""
-    look = exists().where(LowBalanceSettings.look_again_at <= now)
-    return bool(session.scalar(select(or_(exists().where(suspension_has_ended(now)), look))))
+    """Whether any deadline has passed: one query over two partial indexes, run in every poll."""
+    check = exists().where(LowBalanceSettings.look_again_at <= now)
+    return bool(session.scalar(select(or_(exists().where(suspension_has_ended(now)), check))))
 
 
 def check_when_due(session: Session, now: datetime, policy: Policy) -> int:
-    """How many suspensions and accounts it was."""
+    """Return how many suspensions ended and accounts were checked."""
     lifted = lift_suspensions(session, now, policy)
     due = session.scalars(
         select(LowBalanceSettings.account_id).where(LowBalanceSettings.look_again_at <= now)
     ).all()
 
-    def look_at(account_id: int) -> bool:
+    def check(account_id: int) -> bool:
         account = Account.locked(session, account_id)
         settings = LowBalanceSettings.of(session, account_id)
-        settings.look_again_at = None  # the look says when to come again
+        settings.look_again_at = None  # the check sets the next time
         check_balance(session, account, "time has passed", now, policy, routine=True)
         session.commit()
         return True
 
-    return lifted + run_each(session, due, look_at, "account whose time has come")
+    return lifted + run_each(session, due, check, "account due for a check")

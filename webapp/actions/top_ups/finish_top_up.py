@@ -1,4 +1,4 @@
-"""Charge the refill that a person has just opened and waits for (T18)."""
+"""Charge a refill while the user who opened it waits for the outcome (T18)."""
 
 import time
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.ports import Processors
 
 PAUSE = 0.1
-"""Seconds between two looks at a charge that the worker has started."""
+"""Seconds between two checks of a charge that the worker has started."""
 
-LOOKS = 150
+MAX_CHECKS = 150
 
 
 def finish_top_up(
@@ -27,11 +27,11 @@ def finish_top_up(
     policy: Policy,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Charge until the outcome is known, or only the processor can tell it.
+    """Charge until the outcome is known or only the processor can report it.
 
-    The worker may have started the same refill: then its charge is awaited for 15 seconds.
+    If the worker has started the same refill, wait up to 15 seconds for its charge.
     """
-    for _ in range(LOOKS):
+    for _ in range(MAX_CHECKS):
         top_up(session, top_up_id, processors, clock, policy)
         if not _is_being_charged(session, top_up_id):
             return
@@ -39,7 +39,7 @@ def finish_top_up(
 
 
 def _is_being_charged(session: Session, top_up_id: int) -> bool:
-    """By another process or thread: its call has not returned yet, or its next one follows."""
+    """Whether another process or thread is charging: its last call has not returned yet."""
     session.rollback()
     if session.get_one(TopUp, top_up_id).state != TopUpState.OPEN:
         return False

@@ -1,4 +1,4 @@
-"""The operator pauses an account's automatic payments; only the operator resumes them."""
+"""Pause an account's automatic payments as an operator; only an operator can resume them."""
 
 from datetime import datetime
 
@@ -23,7 +23,10 @@ def pause_automatic(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """An open charge still finishes. Raises `NotFound`, or `Invalid` without a reason."""
+    """Pause and commit. An open charge still finishes.
+
+    Raises `NotFound`, or `Invalid` without a reason.
+    """
     reason = texts.reason(reason)
     account = Account.locked(session, account_id)
     pause_account(session, account, reason, actor, now, policy)
@@ -33,7 +36,7 @@ def pause_automatic(
 def pause_account(
     session: Session, account: Account, reason: str, actor: Actor, now: datetime, policy: Policy
 ) -> None:
-    """In the caller's transaction, on a locked account."""
+    """Pause a locked account in the caller's transaction."""
     if account.paused_by_operator:
         return
     account.pause_by_operator(now)

@@ -1,4 +1,4 @@
-"""A person resumes automatic payments after the burst breaker paused them (T10)."""
+"""Resume automatic payments after a pause (T10)."""
 
 from datetime import datetime
 
@@ -24,20 +24,20 @@ def resume_automatic(
     reason: str | None = None,
     confirmed: int | None = None,
 ) -> None:
-    """Start an empty window; resuming what is not paused changes nothing.
+    """Resume, with an empty burst window. Without a pause nothing changes.
 
-    `reason`: the operator's. Without one, what the operator has paused stays so: `Conflict`.
-    Raises `ChargeUnconfirmed` as `check_balance` does.
+    `reason`: given by an operator. Without it, raises `Conflict` if an operator paused the account.
+    Raises `ChargeUnconfirmed` like `check_balance`.
     """
-    told = {} if reason is None else {"reason": texts.reason(reason)}
+    details = {} if reason is None else {"reason": texts.reason(reason)}
     account = Account.locked(session, account_id)
     if account.paused_by_operator and reason is None:
         session.rollback()
-        raise Conflict("Your provider has paused automatic payments. Ask when they go on.")
+        raise Conflict("Your provider has paused automatic payments. Only they can resume them.")
     if account.paused_at is not None:
         confirmed = confirmed_or_due(session, account, confirmed, now, policy)
         account.resume(now)
-        audit.record(session, account_id, actor, "resumed", now, **told)
+        audit.record(session, account_id, actor, "resumed", now, **details)
         who = actor.name if reason is None else "Your provider"
         line = f"{who} resumed automatic payments."
         decisions.record(session, account_id, Code.RESUMED, line, now)

@@ -1,4 +1,4 @@
-"""Carry on whatever waits for no answer: an open top-up, or a chain that a person asked for."""
+"""Resume pending work: an open top-up, or an auto-charge payment that a user requested."""
 
 from sqlalchemy.orm import Session
 
@@ -10,8 +10,8 @@ from webapp.domain.shared.policy import Policy
 from webapp.domain.top_ups.top_up import Pending
 from webapp.ports import Processors
 
-GOING_ON = "going on with"
-"""As what it is claimed."""
+PENDING_WORK = "pending payment"
+"""Namespace of the advisory lock on each pending item."""
 
 
 def resume_pending(
@@ -22,5 +22,5 @@ def resume_pending(
     policy: Policy,
     should_continue: ShouldContinue = always,
 ) -> None:
-    carry_on = top_up if waiting.kind == "top_up" else continue_auto_charge
-    carry_on(session, waiting.id, processors, clock, policy, should_continue)
+    resume = top_up if waiting.kind == "top_up" else continue_auto_charge
+    resume(session, waiting.id, processors, clock, policy, should_continue)

@@ -1,4 +1,4 @@
-"""Set the limits that refill needs and accounts from before this rule do not have (T9, T10)."""
+"""Set default limits for accounts whose refill settings predate the limits (T9, T10)."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -26,9 +26,9 @@ from webapp.domain.top_ups.settings import (
 
 
 def set_missing_limits(session: Session, now: datetime, policy: Policy) -> int:
-    """Set them once for each account that lacks one, and email its people. How many did.
+    """Set missing limits and email the account's users. Returns the number of accounts.
 
-    Apply Changes leaves no account without them, so later runs find nothing.
+    `apply_settings` never saves settings without limits, so later runs find nothing.
     """
     row = LowBalanceSettings
     lacking = session.scalars(
@@ -51,7 +51,7 @@ def set_missing_limits(session: Session, now: datetime, policy: Policy) -> int:
             session.rollback()
             return False
         save_settings(session, account, settings, choice, SYSTEM, now, policy)
-        _tell(session, account, before, choice, settings.version, now)
+        _notify(session, account, before, choice, settings.version, now)
         check_balance(session, account, "limits set", now, policy, routine=True)
         session.commit()
         return True
@@ -68,7 +68,7 @@ def _completed(
     return with_default_limit(session, account, choice, now) if choice.most_at_once else choice
 
 
-def _tell(
+def _notify(
     session: Session, account: Account, before: Choice, choice: Choice, version: int, now: datetime
 ) -> None:
     facts = {
@@ -79,5 +79,5 @@ def _tell(
     names = {"day_limit": "Daily limit", "largest_charge": "Largest automatic charge"}
     line = ". ".join(f"{names[name]} set to {amount}" for name, amount in facts.items())
     decisions.record(session, account.id, Code.LIMITS_SET, f"{line}.", now)
-    told = {name: facts.get(name, "") for name in names}
-    outbox.enqueue(session, account, NoticeKind.LIMITS_SET, f"settings {version}", told, now)
+    facts = {name: facts.get(name, "") for name in names}
+    outbox.enqueue(session, account, NoticeKind.LIMITS_SET, f"settings {version}", facts, now)

@@ -1,4 +1,4 @@
-"""The safety net: find accounts below their threshold that nobody is looking after (T4)."""
+"""Safety net: find accounts below their threshold that have no open top-up (T4)."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from webapp.domain.top_ups.top_up import TopUp, TopUpState
 
 
 def sweep(session: Session, now: datetime, policy: Policy) -> int:
-    """Look at each such account. How many top-ups that opened."""
+    """Check each such account. Returns how many top-ups were opened."""
     has_open = exists().where(TopUp.account_id == Account.id, TopUp.state == TopUpState.OPEN)
     due = session.scalars(
         select(Account.id)
@@ -27,17 +27,17 @@ def sweep(session: Session, now: datetime, policy: Policy) -> int:
         )
     ).all()
 
-    def look_at(account_id: int) -> bool:
+    def check(account_id: int) -> bool:
         account = Account.locked(session, account_id)
         opened = check_balance(session, account, "sweep", now, policy, routine=True) is not None
         session.commit()
         return opened
 
-    return run_each(session, due, look_at, "account below the threshold")
+    return run_each(session, due, check, "account below the threshold")
 
 
 def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
-    """N5: tell what fell due within an hour after another mail, if it still holds."""
+    """N5: send notifications held back for an hour after another one, if still needed."""
     waiting = session.scalars(
         select(Account.id)
         .join(LowBalanceSettings, LowBalanceSettings.account_id == Account.id)
@@ -52,9 +52,9 @@ def sweep_notifications(session: Session, now: datetime, policy: Policy) -> int:
         )
     ).all()
 
-    def tell(account_id: int) -> bool:
+    def notify(account_id: int) -> bool:
         notify_if_low(session, Account.locked(session, account_id), now, policy)
         session.commit()
         return True
 
-    return run_each(session, waiting, tell, "account to notify")
+    return run_each(session, waiting, notify, "account to notify")

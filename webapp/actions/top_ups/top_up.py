@@ -1,4 +1,4 @@
-"""Carry an open top-up through its methods, one after the other (T5–T9, T11, T14)."""
+"""Charge an open top-up to its methods, one after the other (T5–T9, T11, T14)."""
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -34,8 +34,8 @@ def top_up(
 ) -> None:
     """Charge until one method has paid, all have failed, or an outcome is unknown.
 
-    Safe to run twice at once and after a crash: each attempt is claimed under the account's lock,
-    and an open attempt ends the loop. So the next process carries on what this one leaves.
+    Safe to run concurrently and after a crash: each attempt is written under the account's lock,
+    and an open attempt ends the loop. Another process can resume where this one stopped.
     """
     while should_continue():
         attempt_id = start_attempt(session, top_up_id, clock, policy)
@@ -45,14 +45,14 @@ def top_up(
 
 
 def start_attempt(session: Session, top_up_id: int, clock: Clock, policy: Policy) -> int | None:
-    """The final check (T14): read everything again under the lock, and write the attempt.
+    """Do the final check (T14) under the lock and write the attempt. Returns the attempt's id.
 
-    None if nothing is to be charged now; the top-up then is closed, or waits for an answer.
+    None if nothing is to be charged now: the top-up is closed, or waits for an outcome.
     """
     account_id, state = session.execute(_ACCOUNT_AND_STATE, {"top_up_id": top_up_id}).one()
     if state != TopUpState.OPEN:
         session.rollback()
-        return None  # as nearly always after a charge; it is not worth a lock
+        return None  # the usual case after a charge: no lock is needed
     account = Account.locked(session, account_id)
     top_up = session.get_one(TopUp, top_up_id, populate_existing=True)
     payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
@@ -60,11 +60,12 @@ def start_attempt(session: Session, top_up_id: int, clock: Clock, policy: Policy
         session.rollback()
         return None
     tried = payment.tried_method_ids if payment else frozenset()
-    # The time is read under the lock: an attempt that waited for a Resume counts after it (T10).
+    # The time is read under the lock, so an attempt that waited for a Resume is dated after it and
+    # counts in its burst window (T10).
     inputs = top_ups.gather(session, account, clock.now(), policy, tried=tried)
     plan = top_ups.plan(inputs)
     if not plan.charges:
-        _rest(session, account, top_up, payment, inputs, plan)
+        _charge_nothing(session, account, top_up, payment, inputs, plan)
         session.commit()
         return None
     attempt_id = _write_attempt(session, account, top_up, payment, inputs, plan).id
@@ -100,7 +101,7 @@ def _write_attempt(
         f"{account.show(inputs.balance)} is below {account.show(inputs.choice.threshold or 0)}."
     )
     if inputs.tried:
-        line = f"Charging {account.show(plan.amount)} to {method.label}, the next in line."
+        line = f"Charging {account.show(plan.amount)} to {method.label}, the next method."
     decisions.record(
         session,
         account.id,
@@ -113,7 +114,7 @@ def _write_attempt(
     return attempt
 
 
-def _rest(
+def _charge_nothing(
     session: Session,
     account: Account,
     top_up: TopUp,
@@ -121,7 +122,7 @@ def _rest(
     inputs: PlanInput,
     plan: Plan,
 ) -> None:
-    """Nothing is charged now: wait for an answer, or close and say why."""
+    """Wait for an open outcome, or close the top-up and record why nothing is charged."""
     if plan.code is Code.WAITING:
         return
     explain(session, account, inputs, plan, top_up=top_up)

@@ -1,4 +1,4 @@
-"""A running call turns out dearer or cheaper, or longer, than was expected (T12)."""
+"""Change the amount or the expiry of an open hold (T12)."""
 
 from datetime import datetime, timedelta
 
@@ -17,9 +17,9 @@ def change_hold(
     lasts: timedelta | None,
     now: datetime,
 ) -> Hold:
-    """`amount` in micros, `lasts` from now; None leaves it as it is.
+    """Set `amount` (micros) and the remaining time `lasts`; None leaves a value unchanged.
 
-    Raises `NotFound`, or `Conflict` where it is over.
+    Raises `NotFound`, or `Conflict` if the hold has ended.
     """
     account = Account.locked(session, account_id)
     hold = holds.find(session, account_id, reference)

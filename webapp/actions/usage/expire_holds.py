@@ -1,4 +1,4 @@
-"""Record the holds whose time has passed. They hold nothing since then, recorded or not (T12)."""
+"""Record expired holds. They hold nothing from their expiry on, recorded or not (T12)."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 
 def expire_holds(session: Session, now: datetime) -> int:
-    """How many were recorded."""
+    """Return how many holds were recorded as expired."""
     due = session.execute(select(Hold.account_id, Hold.reference).where(holds.expired(now))).all()
     session.rollback()
 
@@ -20,10 +20,10 @@ def expire_holds(session: Session, now: datetime) -> int:
         account_id, reference = one
         account = Account.locked(session, account_id)
         hold = holds.find(session, account_id, reference)
-        is_over = hold.state == HoldState.OPEN and hold.standing(now) is HoldState.EXPIRED
-        if is_over:
+        has_expired = hold.state == HoldState.OPEN and hold.standing(now) is HoldState.EXPIRED
+        if has_expired:
             hold.end(account, HoldState.EXPIRED, now)
         session.commit()
-        return is_over
+        return has_expired
 
     return run_each(session, [(row.account_id, row.reference) for row in due], expire, "hold")

@@ -1,8 +1,9 @@
-"""Usage that arrives at once shares one durable commit.
+"""Post concurrent usage requests in one durable commit.
 
-Who comes while another writes waits, and the next to write posts for all who wait; each is answered
-for its own records. Should that fail, each posts by itself, so that nobody is refused for another's
-sake; only that the database cannot be used concerns all of them.
+Requests that arrive during a commit queue up; the next writer posts the whole queue in one
+transaction, and each request gets the verdicts of its own records. If that transaction fails, each
+request is posted separately, so that no request fails because of another one. A database outage is
+raised in all of them.
 """
 
 from collections import deque
@@ -22,24 +23,24 @@ from webapp.domain.usage.record import Usage
 
 
 @dataclass
-class _Sent:
+class _Request:
     account_id: int
     usages: Sequence[Usage]
     now: datetime
     is_taken: bool = False
-    """By somebody who posts it together with others."""
+    """Whether another request's thread posts this one."""
     receipt: UsageReceipt | None = None
     outage: Exception | None = None
 
 
 class _Queue:
-    """Where those wait who can share a commit."""
+    """Queue of requests that may share one commit."""
 
     def __init__(self) -> None:
-        self.turn = Lock()
-        self.waiting: deque[_Sent] = deque()
+        self.writing = Lock()
+        self.waiting: deque[_Request] = deque()
 
-    def take_all(self) -> list[_Sent]:
+    def take_all(self) -> list[_Request]:
         taken = []
         while self.waiting:
             taken.append(self.waiting.popleft())
@@ -48,10 +49,10 @@ class _Queue:
 
 
 class UsageBatcher:
-    """Of one process."""
+    """Groups usage requests into commits. One instance per process."""
 
     def __init__(self) -> None:
-        self._rooms: WeakValueDictionary[int, _Queue] = WeakValueDictionary()
+        self._queues: WeakValueDictionary[int, _Queue] = WeakValueDictionary()
 
     def post_usage(
         self,
@@ -61,40 +62,43 @@ class UsageBatcher:
         now: datetime,
         policy: Policy,
     ) -> UsageReceipt:
-        """As the action of that name; the balance is the one after all that came with it."""
-        sent = _Sent(account_id, usages, now)
-        session.rollback()  # nobody waits with a transaction open
-        room = self._room(session, account_id)
-        room.waiting.append(sent)
-        with room.turn:
-            if not sent.is_taken:
-                everyone = room.take_all()
-                if len(everyone) == 1:
+        """Like the action `post_usage`; the balance is the one after the whole group."""
+        request = _Request(account_id, usages, now)
+        session.rollback()  # no transaction is open while the request waits
+        queue = self._queue(session, account_id)
+        queue.waiting.append(request)
+        with queue.writing:
+            if not request.is_taken:
+                requests = queue.take_all()
+                if len(requests) == 1:
                     return post_usage(session, account_id, usages, now, policy)
-                _post_all(session, everyone, policy)
-        if sent.outage is not None:
-            raise sent.outage
-        return sent.receipt or post_usage(session, account_id, usages, now, policy)
+                _post_all(session, requests, policy)
+        if request.outage is not None:
+            raise request.outage
+        return request.receipt or post_usage(session, account_id, usages, now, policy)
 
-    def _room(self, session: Session, account_id: int) -> _Queue:
-        """SQLite has one writer. Elsewhere an account that is locked holds up no other's usage."""
+    def _queue(self, session: Session, account_id: int) -> _Queue:
+        """One queue on SQLite, which has one writer; elsewhere one queue per account, so that a
+        locked account delays no other account's usage.
+        """
         one_writer = session.get_bind().dialect.name == "sqlite"
-        return self._rooms.setdefault(0 if one_writer else account_id, _Queue())
+        return self._queues.setdefault(0 if one_writer else account_id, _Queue())
 
 
-def _post_all(session: Session, everyone: Sequence[_Sent], policy: Policy) -> None:
-    """Leaves a receipt to each, or an outage; or neither where it failed otherwise."""
+def _post_all(session: Session, requests: Sequence[_Request], policy: Policy) -> None:
+    """Set each request's receipt, or its outage; neither if posting fails for another reason."""
     usages: dict[int, list[Usage]] = {}
-    for sent in everyone:
-        usages.setdefault(sent.account_id, []).extend(sent.usages)
+    for request in requests:
+        usages.setdefault(request.account_id, []).extend(request.usages)
+    now = max(request.now for request in requests)
     try:
-        receipts = post_usage_of_many(session, usages, max(it.now for it in everyone), policy)
-    except Exception as error:  # noqa: BLE001 - whom it concerns meets it again by themselves
+        receipts = post_usage_of_many(session, usages, now, policy)
+    except Exception as error:  # noqa: BLE001 - raised again when the requests post separately
         session.rollback()
-        for sent in everyone:
-            sent.outage = error if fault_of(error) else None
+        for request in requests:
+            request.outage = error if fault_of(error) else None
         return
     verdicts = {account_id: iter(receipt.verdicts) for account_id, receipt in receipts.items()}
-    for sent in everyone:
-        mine = tuple(islice(verdicts[sent.account_id], len(sent.usages)))
-        sent.receipt = replace(receipts[sent.account_id], verdicts=mine)
+    for request in requests:
+        own = tuple(islice(verdicts[request.account_id], len(request.usages)))
+        request.receipt = replace(receipts[request.account_id], verdicts=own)

@@ -1,4 +1,4 @@
-"""Post the usage of a file that a person has sent, line by line; safe to send again (L12)."""
+"""Post usage from an uploaded file, line by line; safe to repeat (L12)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from webapp.domain.usage.imports import MOST_FAULTS, NAME_LENGTH, ImportState, U
 from webapp.domain.usage.record import Usage, Verdict
 
 BATCH = 1_000
-"""Lines in one transaction: other writers wait for it."""
+"""Lines per transaction; other writers wait while one runs."""
 
 
 def import_usage(
@@ -38,7 +38,10 @@ def import_usage(
     policy: Policy,
     wake: Callable[[], None],
 ) -> int:
-    """The import's id. `key` is made with the form. Raises `Conflict` for a form that was sent."""
+    """Import the file and return the import's id.
+
+    `key` identifies the form. Raises `Conflict` if the form has been submitted before.
+    """
     import_id = _begin(session, account_id, file_name, size, key, actor, clock.now())
     currency = session.get_one(Account, account_id).currency
     session.rollback()
@@ -77,14 +80,14 @@ def _begin(
         session.flush()
     except IntegrityError:
         session.rollback()
-        raise Conflict("This form was sent already.", code="form_used") from None
+        raise Conflict("This form has already been submitted.", code="form_used") from None
     import_id = run.id
     session.commit()
     return import_id
 
 
 def _readable(name: str) -> str:
-    """The last part of a path, without what no one can read."""
+    """The last part of a path, without unprintable characters."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(c for c in last if c.isprintable())[:NAME_LENGTH] or "usage.csv"
 
@@ -114,30 +117,30 @@ class _Run:
             record = line.parse_for(self.account_id, self.currency, self.clock.now())
             self.waiting.append((line, record))
         except Invalid as invalid:
-            said = "; ".join(f"{name}: {words}" for name, words in invalid.fields.items())
-            self._tell_bad(line, line.fault or said)
+            errors = "; ".join(f"{name}: {error}" for name, error in invalid.fields.items())
+            self._add_fault(line, line.fault or errors)
         if self.unsaved >= BATCH:
             self.post()
 
     def post(self) -> None:
         if self.waiting:
-            sent = [record for _, record in self.waiting]
+            records = [record for _, record in self.waiting]
             now = self.clock.now()
-            receipt = post_usage(self.session, self.account_id, sent, now, self.policy)
+            receipt = post_usage(self.session, self.account_id, records, now, self.policy)
             self.wake()
             for (line, record), verdict in zip(self.waiting, receipt.verdicts, strict=True):
                 self.posted += verdict is Verdict.POSTED
                 self.duplicate += verdict is Verdict.DUPLICATE
                 refused = usage.refusal(verdict, record, self.policy.usage_max)
-                for name, words in refused.items():
-                    self._tell_bad(line, f"{name}: {words}")
+                for name, error in refused.items():
+                    self._add_fault(line, f"{name}: {error}")
             self.waiting = []
         self.unsaved = 0
-        self._note(ImportState.RUNNING)
+        self._save(ImportState.RUNNING)
 
     def end(self, actor: Actor) -> None:
         self.post()
-        session, run = self.session, self._noted(ImportState.DONE)
+        session, run = self.session, self._update(ImportState.DONE)
         run.read, run.faults = run.size, self.faults
         audit.record(
             session,
@@ -153,23 +156,23 @@ class _Run:
         session.commit()
 
     def refuse(self, why: str) -> None:
-        session, run = self.session, self._noted(ImportState.REFUSED)
+        session, run = self.session, self._update(ImportState.REFUSED)
         run.why = why[:300]
         session.commit()
 
-    def _note(self, state: ImportState) -> None:
+    def _save(self, state: ImportState) -> None:
         session = self.session
-        self._noted(state)
+        self._update(state)
         session.commit()
 
-    def _noted(self, state: ImportState) -> UsageImport:
+    def _update(self, state: ImportState) -> UsageImport:
         begin_writing(self.session)
         run = self.session.get_one(UsageImport, self.import_id)
         run.state, run.went_on_at, run.read = state, self.clock.now(), self.at
         run.posted, run.duplicate, run.bad = self.posted, self.duplicate, self.bad
         return run
 
-    def _tell_bad(self, line: Line, reason: str) -> None:
+    def _add_fault(self, line: Line, reason: str) -> None:
         self.bad += line.records
         if len(self.faults) < MOST_FAULTS:
             self.faults.append([line.where, reason, line.records])

@@ -1,4 +1,4 @@
-"""A call or a job begins: hold what it is expected to cost (T12)."""
+"""Open a hold for the expected cost of a call or job (T12)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,9 +26,10 @@ def open_hold(
     now: datetime,
     lasts: timedelta = LIFE,
 ) -> Opened:
-    """`amount` in micros. The same again finds it open, and changes nothing.
+    """Hold `amount` (micros). Idempotent for the same reference and amount.
 
-    Raises `Conflict` where it is open with another amount, is over, or its usage has come already.
+    Raises `Conflict` if the hold is open with another amount, has ended, or its usage has been
+    posted.
     """
     account = Account.locked(session, account_id)
     hold = holds.by_reference(session, account_id, reference)
@@ -36,10 +37,10 @@ def open_hold(
         session.rollback()
         holds.require_open(hold, now)
         if hold.amount != amount:
-            raise Conflict(f"{reference} is held with another amount. Change it by PATCH.")
+            raise Conflict(f"The hold {reference} has another amount. Use PATCH to change it.")
         return Opened(hold, is_new=False)
     if ledger.has_reference(session, account_id, reference):
-        raise Conflict(f"The usage of {reference} has been posted already.", code="hold_over")
+        raise Conflict(f"The usage of {reference} has already been posted.", code="hold_over")
     holds.require_countable(session, account, amount, now)
     hold = Hold(
         account_id=account_id,

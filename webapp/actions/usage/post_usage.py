@@ -1,4 +1,4 @@
-"""Usage arrives: debit it once, and look at the thresholds in the same transaction (T4, L12)."""
+"""Debit usage once and check the thresholds in the same transaction (T4, L12)."""
 
 import json
 import logging
@@ -31,16 +31,16 @@ class UsageReceipt:
     balance: int
     """Micros, after the batch."""
     verdicts: tuple[Verdict, ...]
-    """One for each record, in the order they came."""
+    """One per record, in the order of the request."""
     opened_top_up: bool
 
 
 def post_usage(
     session: Session, account_id: int, usages: Sequence[Usage], now: datetime, policy: Policy
 ) -> UsageReceipt:
-    """Debit each record by itself. Usage is never refused for lack of balance (L1).
+    """Debit each record separately. Usage is never refused for lack of balance (L1).
 
-    A record above USAGE_MAX is refused, whichever way it comes (L14).
+    A record above USAGE_MAX is refused, whether it comes by API or import (L14).
     """
     return post_usage_of_many(session, {account_id: usages}, now, policy)[account_id]
 
@@ -51,7 +51,7 @@ def post_usage_of_many(
     now: datetime,
     policy: Policy,
 ) -> dict[int, UsageReceipt]:
-    """The same for several accounts, by their ids, in one transaction: all of it or nothing."""
+    """Like `post_usage`, for several accounts by id, in one transaction."""
     begin_writing(session)
     receipts = _post(session, usages, now, policy)
     written = {Verdict.POSTED, Verdict.TOO_LARGE}
@@ -67,16 +67,21 @@ def _post(
 ) -> dict[int, UsageReceipt]:
     accounts = BalanceSnapshot.lock(session, usages)
     claimed = _claimed(session, usages)
-    judged = {it: _judge(mine, claimed[it], policy) for it, mine in usages.items()}
-    balances = ledger.append_to_many(
-        session, ((it, accounts[it].balance, entries) for it, (_, entries) in judged.items()), now
+    judged = {
+        account_id: _judge(records, claimed[account_id], policy)
+        for account_id, records in usages.items()
+    }
+    additions = (
+        (account_id, accounts[account_id].balance, entries)
+        for account_id, (_, entries) in judged.items()
     )
+    balances = ledger.append_to_many(session, additions, now)
     receipts = {}
     for (account_id, (verdicts, entries)), balance in zip(judged.items(), balances, strict=True):
         quiet = not entries or accounts[account_id].is_quiet_at(balance)
-        opened = not quiet and _follow(session, account_id, entries, now, policy)
+        opened = not quiet and _after_debit(session, account_id, entries, now, policy)
         if Verdict.TOO_LARGE in verdicts:
-            _tell_too_large(session, account_id, usages[account_id], verdicts, now, policy)
+            _record_too_large(session, account_id, usages[account_id], verdicts, now, policy)
         receipts[account_id] = UsageReceipt(balance, tuple(verdicts), opened)
     return receipts
 
@@ -84,7 +89,10 @@ def _post(
 def _judge(
     usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
 ) -> tuple[list[Verdict], list[Entry]]:
-    """A verdict for each record, and what is to be posted: a reference is whose it is first."""
+    """A verdict per record, and the ledger entries to post. The first record of a reference wins.
+
+    `claimed`: micros posted by reference; new references are added to it.
+    """
     verdicts, entries = [], []
     for usage in usages:
         amount, reference = -usage.amount, usage.reference
@@ -102,7 +110,7 @@ def _judge(
     return verdicts, entries
 
 
-def _tell_too_large(
+def _record_too_large(
     session: Session,
     account_id: int,
     usages: Sequence[Usage],
@@ -110,7 +118,7 @@ def _tell_too_large(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """L14: one line on the account's timeline and in the log, however many were refused."""
+    """L14: one line on the account's timeline and in the log for all refused records."""
     refused = [
         it for it, verdict in zip(usages, verdicts, strict=True) if verdict is Verdict.TOO_LARGE
     ]
@@ -127,19 +135,22 @@ def _tell_too_large(
     log.warning("account %s: %s", account_id, line)
 
 
-def _follow(
+def _after_debit(
     session: Session, account_id: int, posted: Sequence[Entry], now: datetime, policy: Policy
 ) -> bool:
-    """What follows from a debit; whether it opened a top-up."""
+    """End holds, send events and check the balance. Returns whether a top-up was opened."""
     account = Account.lock(session, account_id)
     references = [entry.reference for entry in posted if entry.reference]
     holds.end_with_usage(session, account, references, now)
     payloads.balance(session, account, now)
-    return _look_if_low(session, account, now, policy)
+    return _check_if_low(session, account, now, policy)
 
 
-def _look_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:
-    """A debit that leaves the balance at or above the threshold could not lead to a charge."""
+def _check_if_low(session: Session, account: Account, now: datetime, policy: Policy) -> bool:
+    """Check the balance only below a threshold; returns whether a top-up was opened.
+
+    A debit that leaves the balance at or above the refill threshold cannot lead to a charge.
+    """
     if not account.is_low:
         return False
     settings = LowBalanceSettings.of(session, account.id)
@@ -149,7 +160,8 @@ def _look_if_low(session: Session, account: Account, now: datetime, policy: Poli
     return check_balance(session, account, "usage", now, policy) is not None
 
 
-# All references in one parameter: a statement with a thousand of them is built anew each time.
+# All references are passed in one JSON parameter, because a statement with a thousand parameters
+# would be compiled for each request.
 _POSTED = {
     "sqlite": text(
         "SELECT account_id, reference, amount FROM json_each(:sent) AS sent "
@@ -165,9 +177,11 @@ _POSTED = {
 
 
 def _claimed(session: Session, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
-    """What the ledger holds under the references that were sent: micros, by account."""
+    """Micros that the ledger holds under the given references, by account and reference."""
     connection = session.connection()
-    sent = [(account_id, usage.reference) for account_id, mine in usages.items() for usage in mine]
+    sent = [
+        (account_id, usage.reference) for account_id, records in usages.items() for usage in records
+    ]
     rows = connection.execute(_POSTED[connection.dialect.name], {"sent": json.dumps(sent)})
     claimed: dict[int, dict[str, int]] = {account_id: {} for account_id in usages}
     for account_id, reference, amount in rows:

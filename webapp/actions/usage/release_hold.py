@@ -1,4 +1,4 @@
-"""A call came to nothing: what was held for it is free again (T12)."""
+"""Release a hold without usage (T12)."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 
 def release_hold(session: Session, account_id: int, reference: str, now: datetime) -> Hold:
-    """What is over stays as it ended, so doing so twice changes nothing. Raises `NotFound`."""
+    """Release the hold; a hold that has ended is unchanged. Raises `NotFound`."""
     account = Account.locked(session, account_id)
     hold = holds.find(session, account_id, reference)
     if hold.state == HoldState.OPEN:

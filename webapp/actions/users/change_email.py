@@ -1,4 +1,4 @@
-"""A person changes their e-mail address: confirmed at the new one, told at the old one."""
+"""Change a user's email address: confirm it at the new address, notify the old one."""
 
 from datetime import datetime
 
@@ -18,22 +18,23 @@ from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User
 
-DEAD = "This link does not work any more. Ask for a new one on your profile page."
+DEAD = "This link no longer works. Request a new one on your profile page."
 
 
 def ask_for_email(session: Session, user_id: int, email: str, actor: Actor, now: datetime) -> None:
-    """Owe the new address its link. Raises `Invalid`.
+    """Email a confirmation link to the new address. Raises `Invalid`.
 
-    An address that somebody else has is answered alike and gets no mail: nobody learns who is here.
+    For an address in use by another user the answer is the same and no confirmation is sent, so
+    that nobody can find out which addresses are registered.
     """
     email = email.strip().lower()
     if not is_address(email):
-        raise Invalid({"email": "Enter an e-mail address such as ana@example.com"})
+        raise Invalid({"email": "Enter an email address such as ana@example.com"})
     begin_writing(session)
     user = session.get_one(User, user_id)
     if email == user.email:
         session.rollback()
-        raise Invalid({"email": "That is your address already"})
+        raise Invalid({"email": "This is already your email address"})
     user.pending_email = email
     if User.by_email(session, email) is None:
         enqueue_confirmation(session, user, email, now)
@@ -54,10 +55,10 @@ def confirm_email(
     *,
     keep: int | None = None,
 ) -> None:
-    """Confirm the address, or change to it, which ends all sessions but `keep`.
+    """Confirm the user's address, or change it; a change ends all sessions but `keep`.
 
-    Opening the link again changes nothing. Raises `Refusal` for a dead one: too old, or issued
-    before a reset of the password or a sign-out everywhere.
+    Opening the link again changes nothing. Raises `Refusal` if the link has expired, or was issued
+    before a password reset or a sign-out everywhere.
     """
     begin_writing(session)
     user = session.get(User, user_id)
@@ -78,17 +79,17 @@ def confirm_email(
         user.email, user.pending_email = email, None
         end_sessions(session, user, keep=keep)
         user.confirm()
-        _tell(session, user, before, now)
-        what = {"before": before, "after": email}
-        audit.record_in_each(session, accounts, actor, "email_changed", now, **what)
+        _notify_old_address(session, user, before, now)
+        details = {"before": before, "after": email}
+        audit.record_in_each(session, accounts, actor, "email_changed", now, **details)
     try:
         session.commit()
-    except IntegrityError:  # somebody else took the address meanwhile
+    except IntegrityError:  # another user has taken the address meanwhile
         session.rollback()
         raise Refusal(DEAD) from None
 
 
-def _tell(session: Session, user: User, before: str, now: datetime) -> None:
+def _notify_old_address(session: Session, user: User, before: str, now: datetime) -> None:
     language = user.translator.language
     at = datetimes.mailed(now, "UTC", now, language)
     facts = {"name": user.name, "new_email": user.email, "at": at}

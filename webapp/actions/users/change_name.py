@@ -1,4 +1,4 @@
-"""A person says how they are called."""
+"""Change a user's name."""
 
 from datetime import datetime
 
@@ -14,7 +14,10 @@ from webapp.domain.users.user import User
 
 
 def change_name(session: Session, user_id: int, name: str, actor: Actor, now: datetime) -> None:
-    """It stands in every account of theirs, and in each one's audit log. Raises `Invalid`."""
+    """Change the name and record it in the audit log of each of the user's accounts.
+
+    Raises `Invalid`.
+    """
     name = name.strip()
     if fault := "Enter your name" if not name else texts.fault(name, NAME_LENGTH):
         raise Invalid({"name": fault})

@@ -1,4 +1,4 @@
-"""Free the address of a sign-up that nobody confirms: it may be somebody else's."""
+"""Release the address of an unconfirmed sign-up: it may belong to somebody else."""
 
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -16,11 +16,11 @@ from webapp.domain.users.user import User
 UNCONFIRMED_FOR = timedelta(days=7)
 
 NO_PASSWORD = ""
-"""No password matches it."""
+"""Password hash that matches no password."""
 
 
 def expire_sign_ups(session: Session, now: datetime) -> int:
-    """How many expired. The account stays, for its history, without anybody who can sign in."""
+    """Return how many sign-ups expired. Their accounts are kept, but nobody can sign in."""
     overdue = (User.unconfirmed_since <= now - UNCONFIRMED_FOR, User.password_hash != NO_PASSWORD)
     due = session.scalars(select(User.id).where(*overdue)).all()
     session.rollback()

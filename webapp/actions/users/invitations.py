@@ -1,4 +1,4 @@
-"""People are invited into an account, and come (P1, P3)."""
+"""Create, resend, revoke and accept invitations to an account (P1, P3)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE, Invitation, InvitationState
 from webapp.domain.users.user import ROLE_NAMES, Role, User
 
-DEAD = "This invitation does not work any more. Ask whoever invited you to send it again."
+DEAD = "This invitation no longer works. Ask the person who invited you to send a new one."
 NO_ROLE = "Choose at least one role"
 
 
@@ -33,7 +33,7 @@ def invite(
     actor: Actor,
     now: datetime,
 ) -> Invitation:
-    """Owe the address its link. Raises `Invalid` with an error for each bad field."""
+    """Invite an address by email. Raises `Invalid` with an error for each invalid field."""
     account = Account.locked(session, account_id)
     email = email.strip().lower()
     if faults := _faults(session, account_id, email, roles):
@@ -52,8 +52,8 @@ def invite(
     session.add(invitation)
     session.flush()
     _send(session, account, invitation, actor, now)
-    told = {"email": email, "roles": invitation.roles}
-    audit.record(session, account_id, actor, "invited", now, **told)
+    details = {"email": email, "roles": invitation.roles}
+    audit.record(session, account_id, actor, "invited", now, **details)
     session.commit()
     return invitation
 
@@ -61,7 +61,7 @@ def invite(
 def invite_again(
     session: Session, account_id: int, invitation_id: int, actor: Actor, now: datetime
 ) -> Invitation:
-    """Another mail; the link of the one before is dead. Raises `NotFound`."""
+    """Resend the invitation; the link of the earlier email stops working. Raises `NotFound`."""
     account = Account.locked(session, account_id)
     invitation = invitations.find_open(session, account_id, invitation_id)
     invitation.times_sent += 1
@@ -75,7 +75,7 @@ def invite_again(
 def revoke_invitation(
     session: Session, account_id: int, invitation_id: int, actor: Actor, now: datetime
 ) -> Invitation:
-    """Raises `NotFound`."""
+    """Revoke an open invitation. Raises `NotFound`."""
     Account.locked(session, account_id)
     invitation = invitations.find_open(session, account_id, invitation_id)
     invitation.state = InvitationState.REVOKED
@@ -93,27 +93,28 @@ def accept_as_new(
     address: str,
     now: datetime,
 ) -> int:
-    """Somebody who was not here before: the new person's id.
+    """Accept as a new user. Returns the user's id.
 
-    Raises `Invalid` with an error for each bad field, and `Refusal` for a dead invitation.
+    Raises `Invalid` with an error for each invalid field, or `Refusal` if the invitation no longer
+    works.
     """
     faults = {}
     if fault := "Enter your name" if not name.strip() else texts.fault(name.strip(), NAME_LENGTH):
         faults["name"] = fault
-    if fault := passwords.fault(password, (name, *_invited(session, invitation_id))):
+    if fault := passwords.fault(password, (name, *_invited_to(session, invitation_id))):
         faults["password"] = fault
     if faults:
         raise Invalid(faults)
     hashed = passwords.hash_password(password)
     begin_writing(session)
-    invitation = _alive(session, invitation_id, times_sent, now)
+    invitation = _acceptable(session, invitation_id, times_sent, now)
     user = User(email=invitation.email, name=name.strip(), password_hash=hashed, created_at=now)
     session.add(user)
     try:
         session.flush()
-    except IntegrityError:  # they have signed up meanwhile
+    except IntegrityError:  # the address was registered meanwhile
         session.rollback()
-        raise Refusal("There is a person with this address now. Sign in to accept.") from None
+        raise Refusal("This email address is already in use. Sign in to accept.") from None
     _join(session, invitation, user, address, now)
     user_id = user.id
     session.commit()
@@ -123,12 +124,12 @@ def accept_as_new(
 def accept_as(
     session: Session, invitation_id: int, times_sent: int, user_id: int, address: str, now: datetime
 ) -> int:
-    """Somebody who is here already and signed in: the account's id.
+    """Accept as a signed-in user. Returns the account's id.
 
-    Raises `Refusal` for a dead invitation, or one to somebody else.
+    Raises `Refusal` if the invitation no longer works or is for another address.
     """
     begin_writing(session)
-    invitation = _alive(session, invitation_id, times_sent, now)
+    invitation = _acceptable(session, invitation_id, times_sent, now)
     user = session.get_one(User, user_id)
     if user.email != invitation.email:
         session.rollback()
@@ -143,26 +144,26 @@ def _join(
     session: Session, invitation: Invitation, user: User, address: str, now: datetime
 ) -> None:
     invitation.state = InvitationState.ACCEPTED
-    user.confirm()  # the mail has reached them
+    user.confirm()  # the email with the link has reached the user
     session.flush()
-    both = {*user.roles_in(invitation.account_id), *invitation.in_roles()}
-    users.set_roles(session, invitation.account_id, user.id, both)
+    roles = {*user.roles_in(invitation.account_id), *invitation.in_roles()}
+    users.set_roles(session, invitation.account_id, user.id, roles)
     actor = Actor(user.id, user.name, address)
     audit.record(
-        session, invitation.account_id, actor, "joined", now, roles=[str(role) for role in both]
+        session, invitation.account_id, actor, "joined", now, roles=[str(role) for role in roles]
     )
 
 
-def _invited(session: Session, invitation_id: int) -> list[str]:
-    """The address that is invited, and into which company."""
+def _invited_to(session: Session, invitation_id: int) -> list[str]:
+    """The invited address and the account's name, which the password must not resemble."""
     invitation = session.get(Invitation, invitation_id)
     if invitation is None:
         return []
     return [invitation.email, session.get_one(Account, invitation.account_id).name]
 
 
-def _alive(session: Session, invitation_id: int, times_sent: int, now: datetime) -> Invitation:
-    """Locked, so that two who press at once come in once."""
+def _acceptable(session: Session, invitation_id: int, times_sent: int, now: datetime) -> Invitation:
+    """The invitation, locked so that concurrent requests accept it once. Raises `Refusal`."""
     invitation = session.get(
         Invitation, invitation_id, with_for_update=True, populate_existing=True
     )
@@ -175,11 +176,13 @@ def _alive(session: Session, invitation_id: int, times_sent: int, now: datetime)
 def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]) -> dict[str, str]:
     faults = {}
     if not is_address(email):
-        faults["email"] = "Enter an e-mail address such as ana@example.com"
+        faults["email"] = "Enter an email address such as ana@example.com"
     elif any(user.email == email for user in users.members(session, account_id)):
-        faults["email"] = "This person belongs to the account already"
+        faults["email"] = "This person is already a member of the account"
     elif any(one.email == email for one in invitations.listed(session, account_id)):
-        faults["email"] = "This address is invited already. You can send the mail again below"
+        faults["email"] = (
+            "This address has already been invited. You can resend the invitation below"
+        )
     if not roles or not set(roles) <= set(INVITABLE):
         faults["roles"] = NO_ROLE
     return faults
@@ -188,15 +191,15 @@ def _faults(session: Session, account_id: int, email: str, roles: Sequence[Role]
 def _send(
     session: Session, account: Account, invitation: Invitation, actor: Actor, now: datetime
 ) -> None:
-    tongue, roles = account.translator, [ROLE_NAMES[role] for role in invitation.in_roles()]
+    translator, roles = account.translator, [ROLE_NAMES[role] for role in invitation.in_roles()]
     facts = {
         "account_name": account.name,
         "by": actor.name,
-        "roles": ", ".join(map(tongue.gettext, roles)),
+        "roles": ", ".join(map(translator.gettext, roles)),
         "until": account.mailed(invitation.expires_at, now),
         "link": [invitation.id, invitation.times_sent],
     }
     kind, email = NoticeKind.INVITATION, invitation.email
     outbox.enqueue_personal(
-        session, None, email, kind, facts, tongue.language, now, account_id=account.id
+        session, None, email, kind, facts, translator.language, now, account_id=account.id
     )

@@ -1,4 +1,4 @@
-"""Who belongs to an account, and in which roles (P1)."""
+"""Change roles of members, remove members and transfer ownership (P1)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from webapp.domain.users import user as users
 from webapp.domain.users.invitations import INVITABLE
 from webapp.domain.users.user import Role, User
 
-OWNER_STAYS = "The owner stays. Hand the account over first."
+OWNER_STAYS = "The owner cannot be changed or removed. Transfer ownership first."
 NO_ROLE = "Choose at least one role"
 
 
@@ -27,7 +27,7 @@ def change_roles(
     actor: Actor,
     now: datetime,
 ) -> User:
-    """These and no others. Raises `NotFound`, `Invalid`, or `Refusal` for the owner."""
+    """Replace the member's roles. Raises `NotFound`, `Invalid`, or `Refusal` for the owner."""
     Account.locked(session, account_id)
     user = _not_the_owner(session, account_id, user_id)
     if not roles or not set(roles) <= set(INVITABLE):
@@ -36,8 +36,8 @@ def change_roles(
     before = user.roles_in(account_id)
     if before != set(roles):
         users.set_roles(session, account_id, user_id, roles)
-        told = {"person": user.name, "before": in_order(before), "after": in_order(roles)}
-        audit.record(session, account_id, actor, "roles", now, **told)
+        details = {"person": user.name, "before": in_order(before), "after": in_order(roles)}
+        audit.record(session, account_id, actor, "roles", now, **details)
     session.commit()
     return user
 
@@ -45,27 +45,30 @@ def change_roles(
 def remove_person(
     session: Session, account_id: int, user_id: int, actor: Actor, now: datetime
 ) -> User:
-    """Out of the account at once, also where they are signed in. Raises `NotFound`, `Refusal`."""
+    """Remove a member; their access ends at once, also in open sessions.
+
+    Raises `NotFound`, or `Refusal` for the owner.
+    """
     Account.locked(session, account_id)
     user = _not_the_owner(session, account_id, user_id)
     users.set_roles(session, account_id, user_id, ())
-    told = {"person": user.name, "email": user.email}
-    audit.record(session, account_id, actor, "person_removed", now, **told)
+    details = {"person": user.name, "email": user.email}
+    audit.record(session, account_id, actor, "person_removed", now, **details)
     session.commit()
     return user
 
 
 def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now: datetime) -> User:
-    """The person becomes the owner, and the owner an admin; both are told by mail.
+    """Transfer ownership: the member becomes the owner, the owner an admin. Both get an email.
 
-    Raises `NotFound`, and `Refusal` for who is not the owner or hands over to themselves.
+    Raises `NotFound`, or `Refusal` if the actor is not the owner or names themselves.
     """
     account = Account.locked(session, account_id)
     user = users.member(session, account_id, user_id)
     owner = session.get_one(User, actor.user_id)
     if not owner.owns(account_id) or user.id == owner.id:
         session.rollback()
-        raise Refusal("Only the owner can hand the account over, and to somebody else.")
+        raise Refusal("Only the owner can transfer ownership, and only to someone else.")
     users.set_roles(session, account_id, owner.id, [Role.ADMIN])
     users.set_roles(session, account_id, user.id, [Role.OWNER])
     facts = {
@@ -77,8 +80,8 @@ def hand_over(session: Session, account_id: int, user_id: int, actor: Actor, now
     kind, language = NoticeKind.OWNERSHIP, account.translator.language
     for person in (owner, user):
         outbox.enqueue_personal(session, person.id, person.email, kind, facts, language, now)
-    told = {"before": owner.name, "after": user.name}
-    audit.record(session, account_id, actor, "ownership", now, **told)
+    details = {"before": owner.name, "after": user.name}
+    audit.record(session, account_id, actor, "ownership", now, **details)
     session.commit()
     return user
 

@@ -1,4 +1,4 @@
-"""Who of the provider's staff may use the operator's side."""
+"""Create and remove operators, the provider's staff users."""
 
 from datetime import datetime
 
@@ -22,9 +22,9 @@ from webapp.domain.users.user import User
 def create_operator(
     session: Session, *, name: str, email: str, password: str, actor: Actor, now: datetime
 ) -> int:
-    """The person's id. Nobody of a customer's becomes staff: it is a person of its own.
+    """Create a user for an operator and return its id. A customer's user cannot become one.
 
-    Raises `Invalid` with an error for each bad field.
+    Raises `Invalid` with an error for each invalid field.
     """
     begin_writing(session)
     email, name = email.strip().lower(), name.strip()
@@ -32,7 +32,7 @@ def create_operator(
     if fault := "Enter a name" if not name else texts.fault(name, NAME_LENGTH):
         faults["name"] = fault
     if not is_address(email):
-        faults["email"] = "Enter an e-mail address such as ana@example.com"
+        faults["email"] = "Enter an email address such as ana@example.com"
     elif User.by_email(session, email) is not None:
         faults["email"] = TAKEN
     if fault := passwords.fault(password, (email, name)):
@@ -45,7 +45,7 @@ def create_operator(
     session.add(user)
     try:
         session.flush()
-    except IntegrityError:  # two at once
+    except IntegrityError:  # a concurrent request took the address
         session.rollback()
         raise Invalid({"email": TAKEN}) from None
     session.add(Operator(user_id=user.id, created_at=now))
@@ -56,7 +56,7 @@ def create_operator(
 
 
 def remove_operator(session: Session, email: str, actor: Actor, now: datetime) -> None:
-    """They are signed out everywhere. Raises `NotFound`."""
+    """Remove the operator and end all their sessions. Raises `NotFound`."""
     begin_writing(session)
     found = operators.by_email(session, email)
     if found is None:

@@ -1,6 +1,6 @@
 """Add, rename and remove passkeys, and authenticate with one.
 
-The protocol is py_webauthn's; it is imported where it is used, for it takes long to load.
+py_webauthn implements the protocol; it is imported where it is used because it loads slowly.
 """
 
 import json
@@ -32,7 +32,7 @@ REFUSED = "Your browser’s answer could not be verified. Try again."
 def creation_options(
     session: Session, user_id: int, challenge: bytes, party: RelyingParty
 ) -> dict[str, Any]:
-    """For `navigator.credentials.create`, as JSON."""
+    """Options for `navigator.credentials.create`, as JSON."""
     from webauthn import generate_registration_options
     from webauthn.helpers import base64url_to_bytes, options_to_json_dict
     from webauthn.helpers.structs import (
@@ -43,7 +43,7 @@ def creation_options(
     )
 
     user = session.get_one(User, user_id)
-    there = passkeys.of_user(session, user_id)
+    existing = passkeys.of_user(session, user_id)
     options = generate_registration_options(
         rp_id=party.host,
         rp_name=party.name,
@@ -56,14 +56,15 @@ def creation_options(
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=[
-            PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.credential_id)) for one in there
+            PublicKeyCredentialDescriptor(id=base64url_to_bytes(passkey.credential_id))
+            for passkey in existing
         ],
     )
     return options_to_json_dict(options)
 
 
 def request_options(challenge: bytes, party: RelyingParty) -> dict[str, Any]:
-    """For `navigator.credentials.get`, as JSON. The person chooses among their passkeys."""
+    """Options for `navigator.credentials.get`, as JSON. The browser offers the user's passkeys."""
     from webauthn import generate_authentication_options
     from webauthn.helpers import options_to_json_dict
     from webauthn.helpers.structs import UserVerificationRequirement
@@ -86,7 +87,10 @@ def add_passkey(
     actor: Actor,
     now: datetime,
 ) -> Passkey:
-    """`credential`: the browser's JSON. Raises `Invalid`, `Conflict`, or `Refusal`."""
+    """Save a passkey. `credential` is the browser's JSON.
+
+    Raises `Invalid`, `Conflict`, or `Refusal`.
+    """
     from webauthn import verify_registration_response
     from webauthn.helpers import bytes_to_base64url
     from webauthn.helpers.exceptions import WebAuthnException
@@ -119,8 +123,8 @@ def add_passkey(
         session.flush()
     except IntegrityError:
         session.rollback()
-        raise Conflict("This passkey is saved already.") from None
-    _tell(session, user_id, "passkey_added", PASSKEY_ADDED, name, actor, now)
+        raise Conflict("This passkey has already been added.") from None
+    _record_change(session, user_id, "passkey_added", PASSKEY_ADDED, name, actor, now)
     session.commit()
     return passkey
 
@@ -133,7 +137,7 @@ def sign_in_with_passkey(
     address: str,
     now: datetime,
 ) -> int:
-    """The person's id. Raises `Refusal`."""
+    """Authenticate with a passkey and return the user's id. Raises `Refusal`."""
     passkey = _authenticate(session, credential, challenge, party, now)
     user = passkey.user
     actor, accounts = Actor(user.id, user.name, address), [account.id for account in user.accounts]
@@ -151,7 +155,7 @@ def reauthenticate_with_passkey(
     party: RelyingParty,
     clock: Clock,
 ) -> bool:
-    """Re-authenticate the signed-in person; False if the passkey is not theirs or not valid."""
+    """Re-authenticate the signed-in user; False if the passkey is invalid or another user's."""
     try:
         passkey = _authenticate(session, credential, challenge, party, clock.now())
     except Refusal:
@@ -166,7 +170,7 @@ def reauthenticate_with_passkey(
 
 
 def rename_passkey(session: Session, user_id: int, passkey_id: int, name: str) -> None:
-    """Raises `NotFound` or `Invalid`."""
+    """Rename a passkey. Raises `NotFound` or `Invalid`."""
     name = _require_name(name)
     begin_writing(session)
     passkeys.find(session, user_id, passkey_id).name = name
@@ -176,12 +180,12 @@ def rename_passkey(session: Session, user_id: int, passkey_id: int, name: str) -
 def remove_passkey(
     session: Session, user_id: int, passkey_id: int, actor: Actor, now: datetime
 ) -> str:
-    """Its name. Raises `NotFound`."""
+    """Remove a passkey and return its name. Raises `NotFound`."""
     begin_writing(session)
     passkey = passkeys.find(session, user_id, passkey_id)
     name = passkey.name
     session.delete(passkey)
-    _tell(session, user_id, "passkey_removed", PASSKEY_REMOVED, name, actor, now)
+    _record_change(session, user_id, "passkey_removed", PASSKEY_REMOVED, name, actor, now)
     session.commit()
     return name
 
@@ -189,7 +193,10 @@ def remove_passkey(
 def _authenticate(
     session: Session, credential: str, challenge: bytes, party: RelyingParty, now: datetime
 ) -> Passkey:
-    """The passkey that signed the challenge, in the write transaction that is under way."""
+    """Verify the signed challenge and return its passkey; opens a write transaction.
+
+    Raises `Refusal`.
+    """
     from webauthn import verify_authentication_response
     from webauthn.helpers.exceptions import WebAuthnException
 
@@ -197,7 +204,7 @@ def _authenticate(
     passkey = passkeys.by_credential(session, _credential_id(credential))
     if passkey is None:
         session.rollback()
-        raise Refusal("This passkey is not known here. Sign in another way and add it again.")
+        raise Refusal("This passkey is not registered. Sign in another way and add it again.")
     try:
         verified = verify_authentication_response(
             credential=credential,
@@ -232,7 +239,7 @@ def _require_name(name: str) -> str:
     return name
 
 
-def _tell(
+def _record_change(
     session: Session, user_id: int, kind: str, what: str, name: str, actor: Actor, now: datetime
 ) -> None:
     user = session.get_one(User, user_id)

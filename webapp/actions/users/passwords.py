@@ -1,4 +1,4 @@
-"""Passwords: forgotten, chosen anew, changed."""
+"""Request a password reset, reset a password, change a password."""
 
 from datetime import datetime, timedelta
 
@@ -19,11 +19,11 @@ from webapp.domain.users.user import User
 
 RESET_WITHIN = timedelta(hours=1)
 
-DEAD = "This link does not work any more. Ask for a new one."
+DEAD = "This link no longer works. Request a new one."
 
 
 def forget_password(session: Session, email: str, address: str, now: datetime) -> None:
-    """Owe the person a link. It does, and takes, as much for an address that nobody has."""
+    """Email a reset link. For an unknown address the work and the time taken are the same."""
     begin_writing(session)
     user = User.by_email(session, email)
     trial = session.begin_nested()
@@ -47,7 +47,10 @@ def reset_password(
     address: str,
     now: datetime,
 ) -> None:
-    """Raises `Invalid` for the password, and `Refusal` for a link that was used or is too old."""
+    """Set a new password by a reset link.
+
+    Raises `Invalid` for the password, or `Refusal` if the link was used or has expired.
+    """
     _require_rule(session.get(User, user_id), password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
@@ -58,13 +61,13 @@ def reset_password(
     actor = Actor(user.id, user.name, address)
     if not user.is_confirmed:
         revoke_unconfirmed_access(session, user, actor, now)
-        user.confirm()  # the email has reached them
-    _choose(session, user, hashed, actor, now)
+        user.confirm()  # the email with the link has reached the user
+    _set_password(session, user, hashed, actor, now)
     session.commit()
 
 
 def is_alive(user: User, version: int, expires: int, now: datetime) -> bool:
-    """A link dies with the sessions of its time: so it works once."""
+    """Whether a link still works. Ending the user's sessions also ends it, so it works once."""
     return user.session_version == version and now.timestamp() < expires
 
 
@@ -78,16 +81,16 @@ def change_password(
     *,
     keep: int | None = None,
 ) -> None:
-    """All sessions but `keep` end. Raises `Invalid`."""
+    """Change the password and end all sessions but `keep`. Raises `Invalid`."""
     user = session.get_one(User, user_id)
     if not passwords.is_right(present, user.password_hash):
         audit_refusal(session, user, actor, now)
-        raise Invalid({"present": "That is not your password"})
+        raise Invalid({"present": "Wrong password"})
     _require_rule(user, password)
     hashed = passwords.hash_password(password)
     begin_writing(session)
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-    _choose(session, user, hashed, actor, now, keep=keep)
+    _set_password(session, user, hashed, actor, now, keep=keep)
     session.commit()
 
 
@@ -98,7 +101,7 @@ def audit_refusal(session: Session, user: User, actor: Actor, now: datetime) -> 
     session.commit()
 
 
-def _choose(
+def _set_password(
     session: Session,
     user: User,
     hashed: str,
@@ -133,6 +136,6 @@ def _enqueue_link(session: Session, user: User | None, now: datetime) -> None:
 
 
 def _require_rule(user: User | None, password: str) -> None:
-    own = [user.email, user.name, *(it.name for it in user.accounts)] if user else []
+    own = [user.email, user.name, *(account.name for account in user.accounts)] if user else []
     if fault := passwords.fault(password, own):
         raise Invalid({"password": fault})

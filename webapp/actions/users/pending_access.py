@@ -1,4 +1,4 @@
-"""Revoke what somebody else may have planted in a person's sign-in or in their account."""
+"""Revoke access that an attacker may have prepared for a user or an account."""
 
 from datetime import datetime
 
@@ -15,10 +15,10 @@ from webapp.domain.webhooks import endpoint as webhooks
 
 
 def revoke_pending_access(session: Session, user: User, actor: Actor, now: datetime) -> None:
-    """A change of email that is not confirmed, and open invitations that the person sent.
+    """Drop an unconfirmed change of email and revoke open invitations that the user sent.
 
-    Part of a reset or change of the password and of signing out everywhere: whoever had the
-    session or the password before must not get in by what they asked for then.
+    Part of resetting or changing the password and of signing out everywhere: someone who had the
+    session or the password before must not regain access through these.
     """
     user.pending_email = None
     sent = select(Invitation).where(
@@ -26,14 +26,14 @@ def revoke_pending_access(session: Session, user: User, actor: Actor, now: datet
     )
     for invitation in session.scalars(sent):
         invitation.state = InvitationState.REVOKED
-        told = {"email": invitation.email}
-        audit.record(session, invitation.account_id, actor, "invitation_revoked", now, **told)
+        email = invitation.email
+        audit.record(session, invitation.account_id, actor, "invitation_revoked", now, email=email)
 
 
 def revoke_unconfirmed_access(session: Session, user: User, actor: Actor, now: datetime) -> None:
-    """All access to an account whose owner's address was not confirmed until now.
+    """Revoke all access to accounts whose owner's address was not confirmed until now.
 
-    Whoever signed up may be somebody else than the one who owns the address.
+    The person who signed up may not be the owner of the address.
     """
     user.totp_secret = user.totp_since = None
     second_factor.forget_recovery_codes(session, user.id)
@@ -43,8 +43,8 @@ def revoke_unconfirmed_access(session: Session, user: User, actor: Actor, now: d
         for key in session.scalars(select(ApiKey).where(ApiKey.account_id == account.id)):
             if key.revoked_at is None:
                 key.revoke(now)
-                told = {"key": key.hint, "name": key.name}
-                audit.record(session, account.id, actor, "api_key_revoked", now, **told)
+                details = {"key": key.hint, "name": key.name}
+                audit.record(session, account.id, actor, "api_key_revoked", now, **details)
         for endpoint in webhooks.of_account(session, account.id):
             endpoint.removed_at = now
             audit.record(session, account.id, actor, "webhook_removed", now, url=endpoint.url)

@@ -1,4 +1,6 @@
-"""May this be tried now? Counted before it is done, so that many at once get no more than one."""
+"""Rate limiting. An attempt is recorded before it runs, so concurrent requests cannot exceed the
+limit.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +14,7 @@ from webapp.domain.users.rate_limits import Count
 
 
 def hit(session: Session, what: str, counts: Sequence[Count], now: datetime) -> None:
-    """Note one more try, or raise `TooOften` and note nothing. `what` begins the sentence."""
+    """Record an attempt, or raise `TooOften` and record nothing. `what` begins the sentence."""
     begin_writing(session)
     rate_limits.lock(session, counts)
     wait = rate_limits.resets_in(session, counts, now)
@@ -24,7 +26,7 @@ def hit(session: Session, what: str, counts: Sequence[Count], now: datetime) -> 
 
 
 def clear(session: Session, counts: Sequence[Count]) -> None:
-    """It was the right person: what they mistyped before does not count any more."""
+    """Reset the counts after a successful attempt."""
     begin_writing(session)
     rate_limits.clear(session, counts)
     session.commit()

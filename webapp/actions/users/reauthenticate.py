@@ -1,4 +1,4 @@
-"""Re-authenticate the signed-in person (password, or code where a second factor is on)."""
+"""Re-authenticate the signed-in user (password, or code if a second factor is on)."""
 
 from sqlalchemy.orm import Session
 
@@ -13,9 +13,10 @@ from webapp.domain.users.sessions import UserSession
 def reauthenticate(
     session: Session, session_id: int, proof: str, actor: Actor, clock: Clock
 ) -> bool:
-    """Whether `proof` is their password or, where the second factor is on, a code of it.
+    """Whether `proof` is the user's password or, if a second factor is on, one of its codes.
 
-    A password alone then proves nothing: whoever stole it must not turn the second factor off.
+    With a second factor the password is not accepted, so that a stolen password cannot be used to
+    turn the second factor off.
     """
     now = clock.now()
     user = session.get_one(UserSession, session_id).user

@@ -1,4 +1,4 @@
-"""Turn the second factor on and off, and renew its recovery codes."""
+"""Turn the second factor on, off or back to unset, and renew its recovery codes."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from webapp.domain.users import second_factor
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User
 
-WRONG_CODE = "That is not the code that your app shows now"
+WRONG_CODE = "Wrong code. Enter the code that your app shows now"
 
 
 def turn_on(
@@ -32,17 +32,17 @@ def turn_on(
     *,
     keep: int | None = None,
 ) -> list[str]:
-    """The recovery codes, shown this once. All sessions but `keep` end.
+    """Turn it on, end all sessions but `keep`, and return the recovery codes, shown once.
 
-    Raises `Invalid` for a wrong code, else `Conflict`.
+    Raises `Invalid` for a wrong code, or `Conflict` if it is already on.
     """
     step = second_factor.step_of(secret, code, now)
     if step is None:
         raise Invalid({"code": WRONG_CODE})
-    user = _writing(session, user_id)
+    user = _locked(session, user_id)
     if user.totp_secret is not None:
         session.rollback()
-        raise Conflict("Two-step sign-in is on already.")
+        raise Conflict("Two-step sign-in is already on.")
     user.totp_secret, user.totp_step, user.totp_since = secret, step, now
     codes = second_factor.issue_recovery_codes(session, user_id, now)
     end_sessions(session, user, keep=keep)
@@ -55,12 +55,12 @@ def turn_on(
 def turn_off(
     session: Session, user_id: int, actor: Actor, now: datetime, *, keep: int | None = None
 ) -> None:
-    """All sessions but `keep` end. Raises `Refusal` where an account requires it."""
-    user = _writing(session, user_id)
-    insisting = [account.name for account in user.accounts if account.second_factor_required]
-    if insisting:
+    """Turn it off and end all sessions but `keep`. Raises `Refusal` if an account requires it."""
+    user = _locked(session, user_id)
+    requiring = [account.name for account in user.accounts if account.second_factor_required]
+    if requiring:
         session.rollback()
-        raise Refusal(f"{insisting[0]} asks everybody for two-step sign-in, so it stays on.")
+        raise Refusal(f"{requiring[0]} requires two-step sign-in, so it cannot be turned off.")
     if user.totp_secret is not None:
         user.totp_secret = user.totp_since = None
         second_factor.forget_recovery_codes(session, user_id)
@@ -73,9 +73,12 @@ def turn_off(
 def reset_second_factor(
     session: Session, email: str, reason: str, actor: Actor, now: datetime
 ) -> None:
-    """The operator's, for who has lost phone and codes. Raises `NotFound`, or `Refusal`."""
+    """Turn it off as an operator, for a user who has lost both phone and recovery codes.
+
+    Raises `NotFound`, or `Refusal` without a reason.
+    """
     if not reason.strip():
-        raise Refusal("Say why: it stands in the audit log.")
+        raise Refusal("Enter a reason. It is recorded in the audit log.")
     begin_writing(session)
     user = User.by_email(session, email)
     if user is None or user.totp_secret is None:
@@ -85,14 +88,14 @@ def reset_second_factor(
     end_sessions(session, user)
     enqueue_security_email(session, user.id, SECOND_FACTOR_OFF, actor, now)
     second_factor.forget_recovery_codes(session, user.id)
-    told = {"person": user.name, "reason": reason.strip()}
-    audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **told)
+    details = {"person": user.name, "reason": reason.strip()}
+    audit.record_in_each(session, _accounts(user), actor, "second_factor_reset", now, **details)
     session.commit()
 
 
 def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: datetime) -> list[str]:
-    """Those before no longer work. Raises `Refusal` where the second factor is off."""
-    user = _writing(session, user_id)
+    """Replace the recovery codes; old codes stop working. Raises `Refusal` if it is off."""
+    user = _locked(session, user_id)
     if user.totp_secret is None:
         session.rollback()
         raise Refusal("Turn on two-step sign-in first.")
@@ -106,7 +109,7 @@ def renew_recovery_codes(session: Session, user_id: int, actor: Actor, now: date
 def require_second_factor(
     session: Session, account_id: int, on: bool, actor: Actor, now: datetime
 ) -> None:
-    """Whether everybody in the account must have one; setting it twice changes nothing."""
+    """Set whether all users of the account must have a second factor; idempotent."""
     account = Account.locked(session, account_id)
     if account.second_factor_required != on:
         account.second_factor_required = on
@@ -114,7 +117,7 @@ def require_second_factor(
     session.commit()
 
 
-def _writing(session: Session, user_id: int) -> User:
+def _locked(session: Session, user_id: int) -> User:
     begin_writing(session)
     return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 

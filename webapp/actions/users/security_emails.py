@@ -1,4 +1,4 @@
-"""Email people about changes to how they sign in, so that nobody else makes one unnoticed."""
+"""Email users about changes to their sign-in and API keys, so that no change goes unnoticed."""
 
 from datetime import datetime
 
@@ -25,23 +25,21 @@ PASSKEY_REMOVED = N_("A passkey was removed")
 def enqueue_security_email(
     session: Session, user_id: int | None, what: str, actor: Actor, now: datetime, detail: str = ""
 ) -> None:
-    """To the person's present address.
+    """Queue an email to the user's current address; none for the command line, which has no user.
 
-    `what` is one of the sentences above; the template translates it. `detail` names what was
-    changed, such as a key.
-
-    Nothing for the command line, which is no person.
+    `what` is one of the sentences above; the template translates it. `detail` names the changed
+    object, such as a key.
     """
     user = session.get(User, user_id) if user_id is not None else None
     if user is None:
         return
-    tongue = user.translator
+    translator = user.translator
     facts = {
         "name": user.name,
         "what": what,
         "detail": detail,
-        "at": datetimes.mailed(now, "UTC", now, tongue.language),
+        "at": datetimes.mailed(now, "UTC", now, translator.language),
         "address": actor.address,
     }
     kind = NoticeKind.SECURITY_CHANGED
-    outbox.enqueue_personal(session, user.id, user.email, kind, facts, tongue.language, now)
+    outbox.enqueue_personal(session, user.id, user.email, kind, facts, translator.language, now)

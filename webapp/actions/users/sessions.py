@@ -1,4 +1,4 @@
-"""Start a session, note its use, and end sessions. Their times are of the wall clock."""
+"""Start a session, record its use, and end sessions. Their times are wall-clock times."""
 
 from datetime import datetime
 
@@ -27,10 +27,10 @@ def start_session(
     address: str,
     wall: datetime,
 ) -> str:
-    """The token for the cookie. The person has just authenticated."""
+    """Start a session for a user who has just authenticated. Returns the cookie's token."""
     token = sessions.new_token()
     begin_writing(session)
-    _forget_ended(session, user_id, wall)
+    _delete_expired(session, user_id, wall)
     session.add(
         UserSession(
             user_id=user_id,
@@ -49,7 +49,9 @@ def start_session(
 
 
 def record_session_use(session: Session, session_id: int, address: str, wall: datetime) -> None:
-    """In its own transaction. A failure is ignored, so that pages can be read during an outage."""
+    """Record the use in a separate transaction. Database errors are ignored, so that pages can be
+    read while the database cannot be written.
+    """
     try:
         begin_writing(session)
         sessions.record_use(session, session_id, address, wall)
@@ -67,7 +69,7 @@ def sign_out(session: Session, session_id: int) -> None:
 def end_session(
     session: Session, user_id: int, session_id: int, actor: Actor, now: datetime
 ) -> str:
-    """End one of the person's own sessions; its device. Raises `NotFound`."""
+    """End one of the user's sessions and return its device. Raises `NotFound`."""
     begin_writing(session)
     found = session.get(UserSession, session_id)
     if found is None or found.user_id != user_id:
@@ -83,7 +85,7 @@ def end_session(
 def sign_out_everywhere(
     session: Session, user_id: int, actor: Actor, clock: Clock, *, keep: int | None = None
 ) -> None:
-    """End all sessions, or all but `keep`, and revoke what is pending."""
+    """End all sessions but `keep`, and revoke pending access."""
     now = clock.now()
     begin_writing(session)
     user = session.get_one(User, user_id)
@@ -94,11 +96,11 @@ def sign_out_everywhere(
     session.commit()
 
 
-def _forget_ended(session: Session, user_id: int, wall: datetime) -> None:
+def _delete_expired(session: Session, user_id: int, wall: datetime) -> None:
     for remember, lifetime in LIFETIMES.items():
-        ended = or_(
+        expired = or_(
             UserSession.last_used_at <= wall - lifetime.idle,
             UserSession.started_at <= wall - lifetime.absolute,
         )
-        mine = (UserSession.user_id == user_id, UserSession.remember == remember)
-        session.execute(delete(UserSession).where(*mine, ended))
+        own = (UserSession.user_id == user_id, UserSession.remember == remember)
+        session.execute(delete(UserSession).where(*own, expired))

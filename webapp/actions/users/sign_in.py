@@ -1,4 +1,4 @@
-"""A person signs in, in one step or two; every try stands in the audit log (P2)."""
+"""Sign in, in one step or two; every attempt is audit-logged (P2)."""
 
 from datetime import datetime
 
@@ -12,9 +12,10 @@ from webapp.domain.users.user import User
 
 
 def sign_in(session: Session, email: str, password: str, address: str, now: datetime) -> int | None:
-    """The person's id, or None. It takes as long whether or not the address is known.
+    """Check the password. Returns the user's id, or None.
 
-    Who has a second factor is not in yet: `finish_sign_in` asks for it.
+    The check takes the same time for unknown addresses. A user with a second factor is not signed
+    in yet: `finish_sign_in` checks it.
     """
     user = User.by_email(session, email)
     right = passwords.is_right(password, user.password_hash if user else None)
@@ -32,7 +33,7 @@ def sign_in(session: Session, email: str, password: str, address: str, now: date
 
 
 def finish_sign_in(session: Session, user_id: int, code: str, address: str, now: datetime) -> bool:
-    """The second step: whether this is the code of the person's app, or a recovery code."""
+    """The second step: whether `code` is from the user's app or one of the recovery codes."""
     begin_writing(session)
     user = session.get_one(User, user_id)
     by = second_factor.accept(session, user, code, now)

@@ -1,4 +1,4 @@
-"""A company signs up: an account, and its owner, whose address is not confirmed yet."""
+"""Sign up: create an account and its owner, whose address is not confirmed yet."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from webapp.domain.users.user import User
 
 CONFIRM_WITHIN = timedelta(days=3)
 AGAIN_AFTER = timedelta(minutes=1)
-"""Whoever presses twice gets one mail."""
+"""Minimum time between two confirmation emails."""
 
 
 def sign_up(
@@ -28,9 +28,10 @@ def sign_up(
     address: str,
     now: datetime,
 ) -> int:
-    """The new person's id. Raises `Invalid` with an error for each bad field.
+    """Create account and owner and return the owner's id.
 
-    `time_zone` is what their browser says; one that we do not know is no fault of theirs.
+    `time_zone` is reported by the browser; an unknown one is replaced by UTC. Raises `Invalid` with
+    an error for each invalid field.
     """
     begin_writing(session)
     _, user = open_account(
@@ -52,7 +53,7 @@ def sign_up(
 
 
 def send_confirmation_again(session: Session, user_id: int, now: datetime) -> None:
-    """To whoever has not confirmed their address, or wants to change to another one."""
+    """Resend the confirmation of the user's address, or of a requested new one."""
     begin_writing(session)
     user = session.get_one(User, user_id)
     email = user.pending_email or ("" if user.is_confirmed else user.email)

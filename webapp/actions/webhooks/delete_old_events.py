@@ -1,4 +1,4 @@
-"""Let go of what webhooks have told long ago."""
+"""Delete webhook events older than the retention period."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from webapp.domain.webhooks import endpoint as webhooks
 
 
 def delete_old_events(session: Session, now: datetime) -> int:
-    """How many, of which the oldest went first."""
+    """Delete old events, the oldest first, and return how many."""
     begin_writing(session)
     count = webhooks.delete_old_events(session, now)
     session.commit()

@@ -1,4 +1,4 @@
-"""Bring events to the endpoints that have chosen them: claim, sign and send, record."""
+"""Deliver events to the endpoints subscribed to them: claim, sign and send, record."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DELIVERING = "webhook endpoint"
 AT_ONCE = 20
-"""To one endpoint, before another round begins."""
+"""Maximum deliveries to one endpoint per run."""
 
 
 def deliver_webhooks(
@@ -32,7 +32,7 @@ def deliver_webhooks(
     clock: Clock,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """Send what is due everywhere. How many arrived."""
+    """Send due deliveries to all endpoints. Returns how many arrived."""
     due = webhooks.with_something_due(session, clock.now())
     session.rollback()
     arrived = 0
@@ -53,13 +53,15 @@ def deliver_to(
     clock: Clock,
     should_continue: ShouldContinue = always,
 ) -> int:
-    """One after another, in the order of the events. How many arrived.
+    """Send an endpoint's due deliveries in the order of events. Returns how many arrived.
 
-    A crash between sending and recording sends again, under the same id. What fails keeps none
-    that comes after it.
+    After a crash between sending and recording, the delivery is sent again under the same id. A
+    failed delivery does not block later ones.
     """
-    mine = select(Delivery.id).where(Delivery.endpoint_id == endpoint_id, webhooks.due(clock.now()))
-    due = session.scalars(mine.order_by(Delivery.event_id).limit(AT_ONCE)).all()
+    query = select(Delivery.id).where(
+        Delivery.endpoint_id == endpoint_id, webhooks.due(clock.now())
+    )
+    due = session.scalars(query.order_by(Delivery.event_id).limit(AT_ONCE)).all()
     session.rollback()
     arrived = 0
     for delivery_id in due:
@@ -75,8 +77,8 @@ def _deliver(
     if not _claim(session, delivery_id, clock.now()):
         return False
     started = clock.now()
-    send = _prepared(session, delivery_id, webhook_sender, started)
-    session.rollback()  # no transaction is open while the receiver is waited for
+    send = _prepare(session, delivery_id, webhook_sender, started)
+    session.rollback()  # no transaction is open during the request
     if send is None:
         return False
     reply = send()
@@ -84,7 +86,7 @@ def _deliver(
 
 
 def _claim(session: Session, delivery_id: int, now: datetime) -> bool:
-    """By guarded update: a second sender, or a second process, finds no row."""
+    """Claim a delivery by a guarded update, so that concurrent senders send it once."""
     begin_writing(session)
     claimed = session.connection().execute(
         update(Delivery)
@@ -95,16 +97,16 @@ def _claim(session: Session, delivery_id: int, now: datetime) -> bool:
     return claimed.rowcount == 1
 
 
-def _prepared(
+def _prepare(
     session: Session, delivery_id: int, webhook_sender: WebhookSender, now: datetime
 ) -> Callable[[], Reply] | None:
-    """The request, with nothing more to ask of the database; None if nobody wants it any more."""
-    whole = [joinedload(Delivery.event), joinedload(Delivery.endpoint)]
-    delivery = session.get_one(Delivery, delivery_id, options=whole)
+    """A function that sends the request without using the database; None if the endpoint is off."""
+    related = [joinedload(Delivery.event), joinedload(Delivery.endpoint)]
+    delivery = session.get_one(Delivery, delivery_id, options=related)
     event, endpoint = delivery.event, delivery.endpoint
     if not endpoint.is_on:
         return None
-    # A receiver compares it with the world's clock, whatever the sandbox's may say.
+    # Receivers compare the timestamp with real time, so the sandbox's clock is not used.
     body, timestamp = event.body(), int(Clock().now().timestamp())
     headers = {
         "Content-Type": "application/json",
@@ -147,7 +149,7 @@ def _switch_off(
     reply: Reply,
     now: datetime,
 ) -> None:
-    """Until a person switches it on again; what is owed waits for that."""
+    """Switch the endpoint off until a user switches it on; its deliveries wait until then."""
     if not endpoint.is_on:
         return
     since = endpoint.failing_since or now

@@ -1,4 +1,4 @@
-"""Where an account's events go: added, changed, switched, removed, and their secrets rotated."""
+"""Add, change, switch, remove and test webhook endpoints, and rotate their secrets."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class NewSecret:
     endpoint_id: int
     url: str
     secret: str
-    """Shown this once."""
+    """The signing secret. It is shown once."""
 
 
 def add_endpoint(
@@ -33,7 +33,10 @@ def add_endpoint(
     *,
     plain_http: bool = False,
 ) -> NewSecret:
-    """Raises `Conflict` where there are too many, `Invalid` with an error for each bad field."""
+    """Add an endpoint and return its secret.
+
+    Raises `Conflict` if there are too many, or `Invalid` with an error for each invalid field.
+    """
     if faults := choice.faults(rights, plain_http=plain_http):
         raise Invalid(faults)
     account = Account.locked(session, account_id)
@@ -60,7 +63,10 @@ def change_endpoint(
     *,
     plain_http: bool = False,
 ) -> Endpoint:
-    """Raises `NotFound`, `Denied`, or `Invalid` with an error for each bad field."""
+    """Change an endpoint.
+
+    Raises `NotFound`, `Denied`, or `Invalid` with an error for each invalid field.
+    """
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
     endpoint.require_rights(rights)
@@ -92,7 +98,7 @@ def switch_endpoint(
     actor: Actor,
     now: datetime,
 ) -> Endpoint:
-    """Set the wished state; doing so twice changes nothing. Raises `NotFound`, `Denied`."""
+    """Switch the endpoint on or off; idempotent. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
     endpoint.require_rights(rights)
@@ -115,7 +121,7 @@ def remove_endpoint(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Its log stays for the operator. Raises `NotFound`, `Denied`."""
+    """Remove the endpoint; the operator can still read its log. Raises `NotFound`, `Denied`."""
     account = Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
     endpoint.require_rights(rights)
@@ -133,7 +139,7 @@ def rotate_secret(
     actor: Actor,
     now: datetime,
 ) -> NewSecret:
-    """For a day both sign. Raises `NotFound`, `Denied`."""
+    """Replace the secret; both secrets sign for a day. Raises `NotFound`, `Denied`."""
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
     endpoint.require_rights(rights)
@@ -145,25 +151,28 @@ def rotate_secret(
 
 
 def send_test(session: Session, account_id: int, endpoint_id: int, now: datetime) -> Delivery:
-    """Owe the endpoint an event of no consequence. Raises `NotFound`; `Conflict` if it is off."""
+    """Queue a test event for the endpoint. Raises `NotFound`, or `Conflict` if it is off."""
     Account.locked(session, account_id)
     endpoint = webhooks.find(session, account_id, endpoint_id)
     if not endpoint.is_on:
-        raise Conflict("It is switched off. Switch it on first.")
+        raise Conflict("This endpoint is switched off. Switch it on first.")
     data = {"message": "It works."}
     delivery = webhooks.enqueue(session, account_id, [endpoint], EventKind.TEST, data, now)
     session.commit()
     if delivery is None:
-        raise LookupError("one endpoint was told, so there is a delivery")
+        raise LookupError("the test event was queued without a delivery")
     return delivery
 
 
 def send_again(session: Session, account_id: int, delivery_id: int, now: datetime) -> Delivery:
-    """Under the same id, so that a receiver that has it knows. Raises `NotFound`, `Conflict`."""
+    """Queue the delivery again under the same id, so that a receiver can detect the duplicate.
+
+    Raises `NotFound`, `Conflict`.
+    """
     Account.locked(session, account_id)
     delivery = webhooks.find_delivery(session, account_id, delivery_id)
     if not delivery.endpoint.is_on:
-        raise Conflict("Its endpoint is switched off. Switch it on first.")
+        raise Conflict("The endpoint is switched off. Switch it on first.")
     delivery.send_again(now)
     session.commit()
     return delivery

@@ -1,4 +1,4 @@
-"""A customer shows that a wire was sent (L5). It credits nothing: it tells whom to look for."""
+"""Upload a proof of a wire transfer (L5). It credits nothing and helps find the wire."""
 
 from datetime import datetime
 
@@ -17,8 +17,8 @@ from webapp.domain.wires.wire import PROOF_BYTES, PROOFS, WireProof, WireRequest
 from webapp.ports import ProofFiles
 
 FULL = (
-    "This account has no room for another file: the proofs of its wire transfers take "
-    f"{proofs.size_text(PROOF_BYTES)} at most. Send the file to us by email."
+    "This account has reached the storage limit for proofs of wire transfers, "
+    f"{proofs.size_text(PROOF_BYTES)}. Send us the file by email."
 )
 
 
@@ -32,15 +32,16 @@ def add_proof(
     now: datetime,
     files: ProofFiles,
 ) -> WireRequest:
-    """Keep the file with the request; the same file sent again is the same proof.
+    """Attach the file to the wire request; uploading the same file again changes nothing.
 
-    Raises `NotFound`, `Invalid` for the file, or `Conflict` where the request has ended.
+    Raises `NotFound`, `Invalid` for the file, or `Conflict` if the request has ended or a limit is
+    reached.
     """
     wires.find(session, account_id, wire_id)
     if fault := proofs.fault(content):
         raise Invalid({"proof": fault})
     session.rollback()
-    # Written before the lock is taken: others need not wait for the disk.
+    # The file is written before the lock is taken, so that other requests do not wait for the disk.
     file = files.keep(account_id, content)
     kept = False
     try:
@@ -48,7 +49,7 @@ def add_proof(
         wire = wires.find(session, account_id, wire_id)
         new = _record(session, account, wire, file, name, content, actor, now)
         session.commit()
-        kept = new  # not before: what is not committed leaves no file
+        kept = new  # only after the commit: without it the file is discarded
     finally:
         if not kept:
             files.discard(account_id, file)
@@ -65,13 +66,13 @@ def _record(
     actor: Actor,
     now: datetime,
 ) -> bool:
-    """False for a file that the request has already."""
+    """Record the proof. False if the request already has this file."""
     digest = proofs.digest(content)
     if digest in [proof.digest for proof in wire.proofs]:
         return False
     wire.require_open()
     if len(wire.proofs) >= PROOFS:
-        raise Conflict(f"A request takes {PROOFS} files, and has them.", code="too_many_proofs")
+        raise Conflict(f"A request can have at most {PROOFS} files.", code="too_many_proofs")
     if wires.proof_bytes(session, account.id) + len(content) > PROOF_BYTES:
         raise Conflict(FULL, code="too_many_proofs")
     kind = proofs.kind_of(content)
@@ -96,6 +97,6 @@ def _record(
         "file": proof.name,
         "at": account.mailed(now, now),
     }
-    # One mail for the step, however many files make it.
+    # One email per request, however many files are uploaded.
     outbox.enqueue(session, account, NoticeKind.WIRE_PROOF, f"wire {wire.id}", facts, now)
     return True

@@ -1,4 +1,4 @@
-"""The customer takes a wire request back (L5)."""
+"""Cancel a wire request as a customer (L5)."""
 
 from datetime import datetime
 
@@ -17,9 +17,9 @@ from webapp.domain.wires.wire import WireRequest, WireState
 def cancel_wire(
     session: Session, account_id: int, wire_id: int, actor: Actor, now: datetime
 ) -> WireRequest:
-    """Cancelling it again changes nothing.
+    """Cancel the request; cancelling again changes nothing.
 
-    Raises `NotFound`, or `Conflict` where it has ended in another way.
+    Raises `NotFound`, or `Conflict` if the request was completed or rejected.
     """
     account = Account.locked(session, account_id)
     wire = wires.find(session, account_id, wire_id)

@@ -1,4 +1,4 @@
-"""The operator has found the money of a wire at the bank: it is credited, once (L5, L11)."""
+"""Complete a wire request: credit the money that the operator has found at the bank (L5, L11)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -37,15 +37,15 @@ def complete_wire(
     rate: Decimal | None = None,
     reason: str = "",
 ) -> bool:
-    """Book `amount` micros of the account's currency.
+    """Credit `amount` micros of the account's currency.
 
-    For a wire in another currency `received` is what came, in that currency, and `rate` the
-    account's currency for one unit of it.
+    For a wire in another currency, `received` is the received amount in that currency, and `rate`
+    the price of one unit of it in the account's currency.
 
     Returns:
-        False if it had been completed with the very same amounts before.
+        False if the request was completed with the same amounts before.
 
-    Raises `NotFound`, `Invalid`, or `Conflict` where it has ended in another way.
+    Raises `NotFound`, `Invalid`, or `Conflict` if the request has ended otherwise.
     """
     wire = session.get(WireRequest, wire_id)
     if wire is None:
@@ -63,15 +63,17 @@ def complete_wire(
     if faults:
         session.rollback()
         raise Invalid(faults)
-    came = amount if received is None else received
-    if wire.is_completed_with(amount, came, rate):
+    arrived = amount if received is None else received
+    if wire.is_completed_with(amount, arrived, rate):
         session.rollback()
         return False
     _require_open(session, account, wire)
-    payment = _book(session, account, wire, amount, came, rate, now)
-    if not wire.complete(session, payment, came, rate, now):
+    payment = _book(session, account, wire, amount, arrived, rate, now)
+    if not wire.complete(session, payment, arrived, rate, now):
         session.rollback()
-        raise Conflict(f"{wire.reference} has just been ended by someone else.")
+        raise Conflict(
+            f"{wire.reference} has just been completed, rejected or cancelled by someone else."
+        )
     receipts.issue(session, account, payment, "Wire transfer", policy.provider, now)
     audit.record(
         session,
@@ -82,7 +84,7 @@ def complete_wire(
         wire=wire.reference,
         payment=payment.reference,
         amount=amount,
-        received=came,
+        received=arrived,
         rate=wire.rate,
         **({"reason": reason} if reason else {}),
     )
@@ -98,7 +100,7 @@ def _require_open(session: Session, account: Account, wire: WireRequest) -> None
         reference = wire.reference
         session.rollback()
         raise Conflict(
-            f"{reference} was completed already, with {credited}. Nothing more was credited.",
+            f"{reference} has already been completed with {credited}. Nothing more was credited.",
             code="wire_completed",
         )
     wire.require_open()
@@ -113,18 +115,18 @@ def _book(
     rate: Decimal | None,
     now: datetime,
 ) -> Payment:
-    """The attempt's key is the request's own, so the database books it once whoever asks."""
-    words = wire.reference
+    """Book the payment once: its attempt's unique key is made from the request's id."""
+    note = wire.reference
     if rate is not None:
-        came = money.show(received, wire.currency, account.locale)
-        words = f"{words}, {came} at {wires.rate_text(rate)}"
+        shown = money.show(received, wire.currency, account.locale)
+        note = f"{note}, {shown} at {wires.rate_text(rate)}"
     payment = Payment(
         kind=PaymentKind.WIRE,
         requested_by_id=wire.requested_by_id,
         request_key=f"wire{wire.id}",
-        note=words,
+        note=note,
     )
-    description = f"{KIND_NAMES[PaymentKind.WIRE]}, {words}"
+    description = f"{KIND_NAMES[PaymentKind.WIRE]}, {note}"
     key = f"wire-{wire.id}"
     return adjustments.book(
         session, account, payment, EntryKind.PAYMENT, amount, description, key, now
@@ -134,7 +136,7 @@ def _book(
 def _enqueue_receipt(
     session: Session, account: Account, wire: WireRequest, payment: Payment, now: datetime
 ) -> None:
-    """L6: this step's mail is the receipt; two mails would say the same."""
+    """L6: the email about the completion is also the receipt."""
     attempt = payment.attempts[0]
     facts = {
         "request_id": str(wire.id),

@@ -1,4 +1,4 @@
-"""Remove the proofs of wire requests that were cancelled long ago (L5)."""
+"""Delete proofs of wire requests that were cancelled long ago (L5)."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from webapp.ports import ProofFiles
 
 
 def delete_old_proofs(session: Session, files: ProofFiles, now: datetime, limit: int = 100) -> int:
-    """Returns how many. The audit log keeps the name and the digest of each."""
+    """Delete proofs and return how many. The audit log keeps each file's name and digest."""
     found = bool(wires.old_proofs(session, now, 1))
     session.rollback()
     if not found:
@@ -18,7 +18,7 @@ def delete_old_proofs(session: Session, files: ProofFiles, now: datetime, limit:
     begin_writing(session)
     proofs = wires.old_proofs(session, now, limit)
     for proof in proofs:
-        # The file first: should the commit fail, its row is found again, and no file is left over.
+        # The file is deleted first: if the commit fails, its row is found again by the next run.
         files.discard(proof.wire.account_id, proof.file)
         session.delete(proof)
     session.commit()

@@ -1,4 +1,4 @@
-"""The operator ends a wire request without a credit, and says why (L5)."""
+"""Reject a wire request as an operator, with a reason (L5)."""
 
 from datetime import datetime
 
@@ -16,13 +16,13 @@ from webapp.domain.wires.wire import REASON_LENGTH, WireRequest, WireState
 
 
 def reject_wire(session: Session, wire_id: int, reason: str, actor: Actor, now: datetime) -> bool:
-    """`reason` is read by the customer. False if it had been rejected before.
+    """Reject the request. `reason` is shown to the customer. False if it was rejected before.
 
-    Raises `NotFound`, `Invalid`, or `Conflict` where it has ended in another way.
+    Raises `NotFound`, `Invalid`, or `Conflict` if the request was completed or cancelled.
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise Invalid({"reason": "Say why; the customer reads it"})
+        raise Invalid({"reason": "Enter a reason. The customer will see it"})
     if fault := texts.fault(reason, REASON_LENGTH):
         raise Invalid({"reason": fault})
     wire = session.get(WireRequest, wire_id)

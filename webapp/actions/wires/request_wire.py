@@ -1,4 +1,4 @@
-"""A customer asks to send money by wire (L5). Nothing is credited before it has come."""
+"""Request a wire transfer as a customer (L5). It is credited only on completion."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,9 +30,9 @@ def request_wire(
     policy: Policy,
     bank: BankDetails | None,
 ) -> WireRequest:
-    """`amount` in micros of `currency`. A form that is sent twice finds its request.
+    """Create a request for `amount` micros of `currency`. A form submitted twice creates one.
 
-    Raises `Invalid`, or `Conflict` where no bank account is set or too many requests are open.
+    Raises `Invalid`, or `Conflict` if no bank account is configured or too many requests are open.
     """
     account = Account.locked(session, account_id)
     if (known := wires.by_request_key(session, account_id, request_key)) is not None:
@@ -40,7 +40,7 @@ def request_wire(
         session.rollback()
         if not same:
             raise Conflict(
-                "This form has been used for another request. Check it and send it once more.",
+                "This form has been used for another request. Check it and submit it again.",
                 code=FORM_USED,
             )
         return known
@@ -50,10 +50,10 @@ def request_wire(
     if faults:
         raise Invalid(faults)
     if bank is None:
-        raise Conflict("Wire transfer is not offered here.", code="wire_not_offered")
+        raise Conflict("Wire transfer is not available.", code="wire_not_offered")
     if wires.open_count(session, account_id) >= OPEN_AT_ONCE:
         raise Conflict(
-            f"{OPEN_AT_ONCE} requests are open. Cancel one that you do not need first.",
+            f"{OPEN_AT_ONCE} requests are open. Cancel one of them first.",
             code="too_many_open",
         )
     wire = WireRequest(
