@@ -410,8 +410,8 @@ class World:
                 self.session.rollback()
 
     def work(self):
-        """Do what the worker does within a second: continue open top-ups and send notices."""
-        self.run("top up", "send notices")
+        """Do what the worker does within a second: continue open top-ups and send emails."""
+        self.run("top up", "send emails")
 
     def pass_time(self, **span):
         """Advance the clock and run every job."""

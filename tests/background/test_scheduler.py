@@ -39,7 +39,7 @@ def test_one_round_does_all_due_work(full):
     assert done["lift suspensions"] == 1
     assert done["reconcile"] == 1
     assert done["revoke methods"] == 1
-    assert done["send notices"] >= 2
+    assert done["send emails"] >= 2
     assert full.balance in ("40.00", "140.00")
     for _ in range(2):
         jobs.run_due(full.app)

@@ -48,8 +48,8 @@ def test_the_same_comes_out(packed, tmp_path):
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({DATABASE: "0" * 64}, "ballast.db is not as it was written"),
-        ({}, "ballast.db is not as it was written"),
+        ({DATABASE: "0" * 64}, "ballast.db does not match its checksum"),
+        ({}, "ballast.db does not match its checksum"),
         ({"secret_key": "0" * 64}, "secret_key is missing"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.tampering import tamper
-from webapp.backup.migrate import bring_up
+from webapp.backup.migrate import migrate
 from webapp.backup.rows import copy_rows, require_empty
 from webapp.backup.snapshot import open_sqlite, view, writing
 from webapp.domain.shared.errors import Refusal
@@ -16,7 +16,7 @@ from webapp.extensions import db
 @pytest.fixture
 def target(tmp_path):
     engine = open_sqlite(tmp_path / "target.db")
-    bring_up(engine)
+    migrate(engine)
     yield engine
     engine.dispose()
 
@@ -48,7 +48,7 @@ def is_empty(engine):
 def test_an_entry_that_breaks_the_chain_is_not_taken(source, target, session):
     """L2: the target's own guards prove the ledger on its way."""
     tamper(session, "UPDATE ledger_entry SET amount = amount - 1 WHERE id = 2")
-    with pytest.raises(Refusal, match="ledger_entry is not taken: a ledger entry must continue"):
+    with pytest.raises(Refusal, match="ledger_entry was rejected: a ledger entry must continue"):
         copy(source, target)
     assert is_empty(target)
 
@@ -56,7 +56,7 @@ def test_an_entry_that_breaks_the_chain_is_not_taken(source, target, session):
 def test_a_balance_that_is_not_its_ledgers_is_not_taken(source, target, session):
     """L2"""
     tamper(session, "UPDATE account SET balance = balance + 1")
-    with pytest.raises(Refusal, match="account is not taken: a balance must be the end"):
+    with pytest.raises(Refusal, match="account was rejected: a balance must be the end"):
         copy(source, target)
     assert is_empty(target)
 

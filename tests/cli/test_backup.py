@@ -75,7 +75,7 @@ def test_no_backup_is_written_over_another(flask, world, folder):
 def test_a_folder_that_is_not_there_is_told_in_a_line(flask, world, folder):
     failed = flask(f"backup {folder / 'nowhere' / 'backup.tar.gz'}")
     assert failed.exit_code == 1
-    assert failed.stderr == f"Error: {folder / 'nowhere'} is no folder.\n"
+    assert failed.stderr == f"Error: {folder / 'nowhere'} is not a folder.\n"
 
 
 def test_a_key_from_the_environment_stays_there(flask, world, install, folder):

@@ -17,7 +17,7 @@ def test_every_job_says_what_it_did(flask, world):
 
     assert done.exit_code == 0
     assert len(done.output.splitlines()) == len(JOBS)
-    assert "send notices: 1 mails handled" in done.output
+    assert "send emails: 1 emails handled" in done.output
 
 
 def test_as_json(flask, world):

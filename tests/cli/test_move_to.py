@@ -156,7 +156,7 @@ class TestItStaysInUse:
         """All of it is one transaction."""
         failed = old.flask(f"move-to {postgres_url}")
         assert failed.exit_code == 1
-        assert "A row of notice is not taken: value too long" in failed.stderr
+        assert "A row of notice was rejected: value too long" in failed.stderr
         assert not any(install(DATABASE_URL=postgres_url, SECRET_KEY="").ask(rows).values())
 
     def test_where_its_books_do_not_agree(self, unmoved, old, postgres_url):
@@ -164,7 +164,7 @@ class TestItStaysInUse:
             books.execute("UPDATE charge SET amount = amount + 10000")
         failed = old.flask(f"move-to {postgres_url}")
         assert failed.exit_code == 1
-        assert "The books must agree before they are moved. The sandbox took" in failed.stderr
+        assert "The ledger must be correct before the move. The sandbox took" in failed.stderr
         assert tables_in(postgres_url) == 0
 
     def test_where_nobody_answers(self, unmoved, old):

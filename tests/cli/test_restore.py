@@ -125,7 +125,7 @@ def test_life_goes_on(backup, here):
         world = World(here.app, db.session())
         world.account_id = 1
         world.clock.advance(minutes=1)
-        world.run("reconcile", "send notices")
+        world.run("reconcile", "send emails")
         assert world.attempts[-1].state == "paid"  # the one whose answer was lost
         world.pay(world.methods[1], "30.00")
         return world.balance
@@ -188,7 +188,7 @@ UNGUARDED = {"ballast.db": [f"DROP TRIGGER {guard}" for guard in GUARDS], "sandb
     [
         ("ballast.db", "UPDATE account SET balance = balance + 1", "its ledger sums to"),
         ("ballast.db", "UPDATE ledger_entry SET amount = amount - 1", "its ledger sums to"),
-        ("ballast.db", "DELETE FROM user", "names one of user that is not there"),
+        ("ballast.db", "DELETE FROM user", "refers to a missing row of user"),
         ("sandbox.db", "DELETE FROM charge WHERE status = 'paid'", "the sandbox has no such"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_row_that_was_tampered_with(altered, here, file, statement, told):
     """L13: sums that were made to fit do not help."""
     archive = altered(lambda folder: sql(folder / file, *UNGUARDED[file], statement))
     line = refused(here.flask(f"restore {archive}"))
-    assert line.startswith("Error: altered.tar.gz does not prove. ")
+    assert line.startswith("Error: altered.tar.gz cannot be verified. ")
     assert told in line
     assert is_empty(here)
 
@@ -210,13 +210,13 @@ def test_a_file_that_belongs_elsewhere(here, tmp_path):
     with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("ballast/../../escaped"))
     line = refused(here.flask(f"restore {tmp_path / 'evil.tar.gz'}"))
-    assert "no backup of Ballast: it holds 'ballast/../../escaped'" in line
+    assert "not a backup of Ballast: it contains 'ballast/../../escaped'" in line
     assert not list(tmp_path.rglob("escaped"))
 
 
 def test_a_file_that_is_something_else(here, tmp_path):
     (tmp_path / "letter").write_text("Dear operator")
-    assert "no backup of Ballast" in refused(here.flask(f"restore {tmp_path / 'letter'}"))
+    assert "not a backup of Ballast" in refused(here.flask(f"restore {tmp_path / 'letter'}"))
     assert here.flask(f"restore {tmp_path / 'nowhere'}").exit_code == 2
 
 
@@ -261,7 +261,7 @@ def with_stripe(installation):
 def test_nothing_is_charged_again_by_itself(real, install):
     """T10: balances that were refilled since the backup are low again in it."""
     line = refused(with_stripe(install()).flask(f"restore {real}"))
-    assert "stripe may have charged what this backup does not know" in line
+    assert "stripe may have made charges that this backup does not contain" in line
     assert "AUTOMATIC_PAYMENTS=off" in line
 
     still = with_stripe(install(AUTOMATIC_PAYMENTS="off"))

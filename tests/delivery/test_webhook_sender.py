@@ -169,7 +169,7 @@ def test_what_is_not_there_is_told():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert deliver(f"http://127.0.0.1:{port}/").trouble == "The connection was refused"
-    assert deliver("https://nowhere.invalid/").trouble == "There is no host nowhere.invalid."
+    assert deliver("https://nowhere.invalid/").trouble == "The host nowhere.invalid was not found."
 
 
 def test_a_certificate_is_checked():

@@ -87,9 +87,9 @@ def test_a_mail_server_is_back_when_a_mail_went_out(said):
         raise MailServerUnavailable("The mail server cannot be used: timed out")
 
     for do in (away, lambda: 0, away, lambda: 0):
-        supervisor.run("send notices", do)
+        supervisor.run("send emails", do)
     assert [level for level, _ in said()] == ["ERROR"]
-    supervisor.run("send notices", lambda: 3)
+    supervisor.run("send emails", lambda: 3)
     assert [level for level, _ in said()] == ["ERROR", "INFO"]
 
 

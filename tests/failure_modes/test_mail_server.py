@@ -283,7 +283,7 @@ def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
 def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
     """L3: the mail under way ends with its time-out, and no other is begun."""
     with hanging_server(port):
-        wait_until(lambda: "send notices" in working._supervisor._under_way.elements())
+        wait_until(lambda: "send emails" in working._supervisor._under_way.elements())
         began = time.monotonic()
         assert working.stop(within=20) == []
         assert time.monotonic() - began < 10

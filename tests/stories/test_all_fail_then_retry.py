@@ -93,7 +93,7 @@ def test_at_most_one_open_payment_per_method(failed):
     """F4: while the bank has not answered, a second Retry is refused."""
     failed.next_answer("timeout_after_charge")
     failed.retry(failed.attempts[0])
-    with pytest.raises(Conflict, match="under way"):
+    with pytest.raises(Conflict, match="in progress"):
         failed.retry(failed.attempts[0])
     assert len(failed.charges) == 1
 

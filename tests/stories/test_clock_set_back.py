@@ -160,7 +160,7 @@ def test_a_mail_goes_out_at_once(covered):
     """L6: what is owed does not wait until the old hour comes again."""
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
-    covered.run("send notices")
+    covered.run("send emails")
     assert {str(notice.state) for notice in covered.notices} == {"kept"}
 
 

@@ -96,7 +96,7 @@ def stops(world):
 
     class Away:
         def deliver(self, url, headers, body):
-            return Reply(None, N_("There is no host %(detail)s."), 1, "hooks.example.com")
+            return Reply(None, N_("The host %(detail)s was not found."), 1, "hooks.example.com")
 
     world.services = replace(world.services, webhook_sender=Away())
     made = world.webhook()

@@ -24,7 +24,7 @@ def poll(world):
 
     def once():
         world.session.rollback()
-        worker._hand_out(world.app)
+        worker._poll(world.app)
         while worker._under_way:
             time.sleep(0.01)
         world.session.rollback()

@@ -166,7 +166,7 @@ def test_a_method_is_not_removed_during_its_own_call(due, during):
     """M10, T14: the removal is refused, so nothing is withdrawn."""
 
     def remove():
-        with pytest.raises(Conflict, match="under way"):
+        with pytest.raises(Conflict, match="in progress"):
             due.remove(due.method("4242"))
         due.session.rollback()
 

@@ -1,7 +1,7 @@
-"""Hears at once what another process's commit has made due (PostgreSQL's LISTEN and NOTIFY).
+"""Wake the worker at once when another process commits due work (PostgreSQL's LISTEN and NOTIFY).
 
-Without it, while its connection is lost, or behind a connection pooler, the worker finds the same
-by looking, half a second later at most.
+Without it (connection lost, connection pooler, SQLite) the worker finds the same work by polling,
+at most half a second later.
 """
 
 import logging
@@ -19,39 +19,39 @@ from webapp.database.pooler import POOLED
 log = logging.getLogger(__name__)
 
 PAUSE = 0.5
-"""Seconds between two looks at whether to stop."""
+"""Seconds between two checks whether to stop."""
 
-AWAY = 5.0
-"""Seconds until a lost connection is tried again."""
+RECONNECT_AFTER = 5.0
+"""Seconds until a lost connection is opened again."""
 
 
 def listen(engine: Engine, wake: Callable[[], None], should_continue: ShouldContinue) -> None:
-    """Call `wake` at each announcement, while `going`; a thread of its own.
+    """Call `wake` at each notification, until `should_continue` is false. Runs in its own thread.
 
-    Behind a pooler nothing can be heard, and it returns.
+    Returns at once behind a connection pooler, which does not pass notifications on.
     """
     while should_continue():
         try:
-            if not _hear(engine, wake, should_continue):
+            if not _listen(engine, wake, should_continue):
                 return
         except psycopg.Error as error:
-            log.warning("announcements cannot be heard: %s", error)
-            time.sleep(AWAY)
+            log.warning("notifications cannot be received: %s", error)
+            time.sleep(RECONNECT_AFTER)
 
 
-def _hear(engine: Engine, wake: Callable[[], None], should_continue: ShouldContinue) -> bool:
-    """Until `going` ends. False where a pooler stands between."""
+def _listen(engine: Engine, wake: Callable[[], None], should_continue: ShouldContinue) -> bool:
+    """Listen on one connection. Returns False behind a connection pooler."""
     own = engine.raw_connection()
     if own.info.get(POOLED):
         own.close()
-        log.info("Behind a connection pooler the worker looks every half second (no LISTEN).")
+        log.info("Behind a connection pooler the worker polls every half second (no LISTEN).")
         return False
     connection = cast(psycopg.Connection, own.driver_connection)
-    own.detach()  # nobody else is to be handed one that listens
+    own.detach()  # a listening connection must not return to the pool
     with connection:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
-        wake()  # for what was announced before
+        wake()  # for notifications missed before LISTEN
         while should_continue():
             for _ in connection.notifies(timeout=PAUSE, stop_after=1):
                 wake()

@@ -1,9 +1,9 @@
-"""What runs beside the requests of one process: the worker and the timetable, as one shift."""
+"""Background work of one process: the worker and the scheduler."""
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from webapp.background.scheduler import keep_pace, schedule
+from webapp.background.scheduler import correct_schedule, schedule
 from webapp.background.worker import Worker
 from webapp.supervisor import Supervisor
 
@@ -11,7 +11,7 @@ from webapp.supervisor import Supervisor
 class Background:
     def __init__(self) -> None:
         self.supervisor = Supervisor()
-        self.worker = Worker(self.supervisor, self._each_round)
+        self.worker = Worker(self.supervisor, self._after_poll)
         self._scheduler: BackgroundScheduler | None = None
 
     def start(self, app: Flask) -> None:
@@ -19,16 +19,16 @@ class Background:
         self.worker.start(app)
 
     def stop(self, within: float) -> list[str]:
-        """Finish what is under way and take nothing new.
+        """Start no new tasks and wait for running ones. Returns the names of those still running.
 
-        What is still under way so many seconds after `shift.close` is left: its rows tell the next
-        process how to go on.
+        `within`: seconds to wait, counted from `supervisor.close`. Unfinished tasks are abandoned;
+        the next process resumes them from their rows.
         """
         self.supervisor.close()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
         return self.worker.stop(within)
 
-    def _each_round(self) -> None:
+    def _after_poll(self) -> None:
         if self._scheduler is not None:
-            keep_pace(self._scheduler)
+            correct_schedule(self._scheduler)

@@ -1,4 +1,4 @@
-"""The timetable: what runs by the clock. Each job is a single call to an action."""
+"""The scheduler: jobs that run at fixed intervals. Each job is a single call to an action."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,26 +35,26 @@ from webapp.supervisor import Supervisor
 SCHEDULER = "the scheduler"
 
 SLACK = timedelta(seconds=1)
-"""What a run may lie farther ahead than its interval: reading the clock twice takes time."""
+"""Tolerance for a run planned farther ahead than its interval: the clock is read twice."""
 
 
 @dataclass(frozen=True)
 class Job:
     name: str
     seconds: int
-    """Between two runs."""
+    """Interval between two runs."""
     run: Callable[[Session, Services], int]
     done: str
-    """What the count it returns means."""
+    """Describes the count that `run` returns, in the job's log line."""
     at_start: bool = False
-    """Also when the scheduler starts: what came while nobody listened is long due."""
+    """Whether the job also runs when the scheduler starts: work may have become due before."""
 
 
-def _go_on(session: Session, services: Services) -> int:
+def _resume_all(session: Session, services: Services) -> int:
     ready = top_ups.pending_charges(session)
     session.rollback()
 
-    def carry_on(waiting: Pending) -> bool:
+    def resume(waiting: Pending) -> bool:
         resume_pending(
             session,
             waiting,
@@ -65,7 +65,7 @@ def _go_on(session: Session, services: Services) -> int:
         )
         return True
 
-    return run_each(session, ready, carry_on, PENDING_WORK, services.should_continue)
+    return run_each(session, ready, resume, PENDING_WORK, services.should_continue)
 
 
 JOBS = (
@@ -84,12 +84,12 @@ JOBS = (
         "unknown outcomes settled",
     ),
     Job(
-        "give up setups",
+        "expire setups",
         30,
         lambda session, services: expire_setups(
             session, services.processors, services.clock, services.policy, services.should_continue
         ),
-        "setups given up",
+        "setups expired",
     ),
     Job(
         "catch up",
@@ -97,14 +97,14 @@ JOBS = (
         lambda session, services: catch_up(
             session, services.processors, services.clock, services.policy, services.should_continue
         ),
-        "events taken that no webhook had told",
+        "missed events processed",
         at_start=True,
     ),
     Job(
         "warn of expiry",
         600,
         lambda session, services: warn_of_expiry(session, services.clock.now(), services.policy),
-        "notices owed",
+        "expiry notices queued",
     ),
     Job(
         "set missing limits",
@@ -126,25 +126,25 @@ JOBS = (
         lambda session, services: sweep_notifications(
             session, services.clock.now(), services.policy
         ),
-        "notifications told",
+        "notifications queued",
     ),
     Job(
-        "forget answers",
+        "delete old answers",
         3600,
         lambda session, services: delete_old_answers(session, services.clock.now()),
-        "answers to machines forgotten",
+        "stored API responses deleted",
     ),
     Job(
-        "forget events",
+        "delete old events",
         3600,
         lambda session, services: delete_old_events(session, services.clock.now()),
-        "events of webhooks forgotten",
+        "webhook events deleted",
     ),
     Job(
-        "forget proofs",
+        "delete old proofs",
         3600,
         lambda session, services: delete_old_proofs(session, services.proofs, services.clock.now()),
-        "proofs of cancelled wire transfers removed",
+        "proofs of cancelled wire transfers deleted",
     ),
     Job(
         "expire sign-ups",
@@ -152,12 +152,12 @@ JOBS = (
         lambda session, services: expire_sign_ups(session, services.clock.now()),
         "sign-ups expired",
     ),
-    Job("top up", 30, _go_on, "payments carried on"),
+    Job("top up", 30, _resume_all, "pending payments resumed"),
     Job(
         "expire holds",
         60,
         lambda session, services: expire_holds(session, services.clock.now()),
-        "holds ended",
+        "holds expired",
     ),
     Job(
         "revoke methods",
@@ -176,37 +176,37 @@ JOBS = (
         "webhooks delivered",
     ),
     Job(
-        "send notices",
+        "send emails",
         30,
         lambda session, services: send_emails(
             session, services.mailer, services.clock, services.should_continue
         ),
-        "mails handled",
+        "emails handled",
     ),
 )
-"""In the order in which one run makes the next one's work."""
+"""Ordered so that a job's results are handled by later jobs of the same run."""
 
 
 def run_job(app: Flask, job: Job, should_continue: ShouldContinue = always) -> int:
     with app.app_context():
-        around = replace(services(), should_continue=should_continue)
-        around.schema.check(db.session())
-        return job.run(db.session(), around)
+        job_services = replace(services(), should_continue=should_continue)
+        job_services.schema.check(db.session())
+        return job.run(db.session(), job_services)
 
 
 def run_due(app: Flask) -> dict[str, int]:
-    """Run every job once, now. What each did, by name."""
+    """Run every job once, now. Returns each job's count by name."""
     return {job.name: run_job(app, job) for job in JOBS}
 
 
 def schedule(app: Flask, supervisor: Supervisor | None = None) -> BackgroundScheduler:
-    """A started scheduler. Two of them do no harm: the database decides who does what."""
+    """Start a scheduler. Several may run at once: locks in the database distribute the work."""
     supervisor = supervisor or Supervisor()
     scheduler = BackgroundScheduler(timezone="UTC")
     for job in JOBS:
         first = {"next_run_time": Clock().now()} if job.at_start else {}
         scheduler.add_job(
-            _keep_to_it,
+            _run_supervised,
             "interval",
             (app, job, supervisor),
             seconds=job.seconds,
@@ -221,15 +221,18 @@ def schedule(app: Flask, supervisor: Supervisor | None = None) -> BackgroundSche
     return scheduler
 
 
-def keep_pace(scheduler: BackgroundScheduler) -> None:
-    """To be called every second or so: a clock that is set back would put every run off as far."""
+def correct_schedule(scheduler: BackgroundScheduler) -> None:
+    """Run jobs now whose next run lies too far ahead because the clock was set back.
+
+    Called about once a second.
+    """
     now = Clock().now()
     for job in scheduler.get_jobs():
-        pace: timedelta = job.trigger.interval
-        if job.next_run_time is not None and job.next_run_time > now + pace + SLACK:
+        interval: timedelta = job.trigger.interval
+        if job.next_run_time is not None and job.next_run_time > now + interval + SLACK:
             job.modify(next_run_time=now)
 
 
-def _keep_to_it(app: Flask, job: Job, supervisor: Supervisor) -> None:
+def _run_supervised(app: Flask, job: Job, supervisor: Supervisor) -> None:
     supervisor.heartbeat(SCHEDULER)
     supervisor.run(job.name, partial(run_job, app, job, supervisor.should_continue))

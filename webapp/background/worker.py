@@ -1,8 +1,8 @@
-"""Starts what has just come due, within a second and without waiting for the sweep (T4).
+"""The worker: starts due work within a second, without waiting for the sweep (T4).
 
-A handler wakes it after its commit, and on PostgreSQL another process's commit does. The rest,
-such as a suspension that has ended, it finds by itself: every half second it reads six partial
-indexes that are nearly always empty.
+A request handler wakes the worker after its commit; on PostgreSQL a commit of another process does,
+too. Work that becomes due with time, such as the end of a suspension, is found by polling: every
+half second the worker reads six partial indexes that are nearly always empty.
 """
 
 import time
@@ -27,48 +27,50 @@ from webapp.reads.system.writable import check_writable
 from webapp.supervisor import Supervisor, Task
 
 POLL = 0.5
+"""Seconds between two polls."""
+
 THREADS = 8
-"""How many accounts are charged at once; each mostly waits for the processor."""
+"""Accounts charged at once; each thread mostly waits for the processor."""
 
-PLENTY = 2 * THREADS
-"""In hand: nothing more is looked for until there is less. A burst is read once, and not again for
-each charge that ends."""
+MAX_IN_PROGRESS = 2 * THREADS
+"""No charges are looked up while this many tasks are queued or running. A burst is so read in
+batches, and not again for each charge that ends."""
 
-BREATH = 0.02
-"""Seconds between two rounds, however often it is woken: requests need the processor too."""
+MIN_PAUSE = 0.02
+"""Seconds between two polls, however often the worker is woken: requests need the CPU, too."""
 
-REST = 15.0
-"""Seconds after which what could not go on is tried again."""
+COOL_DOWN = 15.0
+"""Seconds after which a failed task is tried again."""
 
-HOOK_THREADS = 4
-"""How many receivers of webhooks are told at once; each may take its time."""
+WEBHOOK_THREADS = 4
+"""Webhook endpoints served at once; receivers may be slow."""
 
-HOOKS = "deliver webhooks"
-LOOKS = "look when due"
-MAILS = "send notices"
-"""As the jobs are called: both meet the same trouble."""
+DELIVER = "deliver webhooks"
+CHECK = "check when due"
+SEND = "send emails"
+"""Task names. Two are those of the scheduler's jobs, because both meet the same outages."""
 
 
-def nothing_else() -> None:
-    """Nobody else wants to be called each round."""
+def do_nothing() -> None:
+    """Default for `after_poll`."""
 
 
 class Worker:
     def __init__(
-        self, supervisor: Supervisor | None = None, each_round: Callable[[], None] = nothing_else
+        self, supervisor: Supervisor | None = None, after_poll: Callable[[], None] = do_nothing
     ) -> None:
         self._supervisor = supervisor or Supervisor()
-        self._each_round = each_round
+        self._after_poll = after_poll
         self._due = Event()
         self._lock = Lock()
         self._under_way: set[Pending | str] = set()
-        self._rests: dict[Pending | str, float] = {}
-        """Until when, by the monotonic clock."""
-        self._no_looks_until = 0.0
-        """The same, for accounts whose time has come: another process is looking at them."""
+        self._cooling_until: dict[Pending | str, float] = {}
+        """End of each failed item's cool-down, by the monotonic clock."""
+        self._no_check_until = 0.0
+        """The same for accounts due for a check: another process is checking them."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="charge")
-        self._post = ThreadPoolExecutor(1, thread_name_prefix="mail")
-        self._hooks = ThreadPoolExecutor(HOOK_THREADS, thread_name_prefix="hook")
+        self._email_pool = ThreadPoolExecutor(1, thread_name_prefix="email")
+        self._webhook_pool = ThreadPoolExecutor(WEBHOOK_THREADS, thread_name_prefix="webhook")
 
     def wake(self) -> None:
         self._due.set()
@@ -82,17 +84,20 @@ class Worker:
     def _listen(self, engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             from webapp.background.notify_listener import (
-                listen,  # its driver takes no memory where it is not used
+                listen,  # imported here because its driver needs memory
             )
 
             args = (engine, self.wake, self._supervisor.should_continue)
             Thread(target=listen, args=args, name="listener", daemon=True).start()
 
     def stop(self, within: float = 30.0) -> list[str]:
-        """Take nothing new, and finish what is under way. What is not, so many seconds later."""
+        """Start no new tasks and wait for running ones, `within` seconds.
+
+        Returns the names of the tasks that are still running.
+        """
         left = self._supervisor.end(within)
         self._due.set()
-        for pool in (self._pool, self._post, self._hooks):
+        for pool in (self._pool, self._email_pool, self._webhook_pool):
             pool.shutdown(wait=False, cancel_futures=True)
         return left
 
@@ -101,65 +106,65 @@ class Worker:
             self._supervisor.heartbeat("the worker")
             self._due.wait(POLL)
             self._due.clear()
-            self._supervisor.run("keeping pace", self._each_round)
-            self._supervisor.run("looking for what is due", lambda: self._hand_out(app))
-            time.sleep(BREATH)
+            self._supervisor.run("correcting the schedule", self._after_poll)
+            self._supervisor.run("polling for due work", lambda: self._poll(app))
+            time.sleep(MIN_PAUSE)
 
-    def _hand_out(self, app: Flask) -> None:
+    def _poll(self, app: Flask) -> None:
         with app.app_context():
             services().schema.check(db.session())
             if self._supervisor.has_outage:
                 check_writable(db.engine)
                 self._supervisor.outage_is_over()
-                self._rests.clear()
-            ready = top_ups.pending_charges(db.session()) if self._has_room() else []
+                self._cooling_until.clear()
+            ready = top_ups.pending_charges(db.session()) if self._has_capacity() else []
             now = services().clock.now()
-            to_tell = webhooks.with_something_due(db.session(), now)
-            to_look = time.monotonic() >= self._no_looks_until and is_anything_due(
+            endpoints = webhooks.with_something_due(db.session(), now)
+            check_due = time.monotonic() >= self._no_check_until and is_anything_due(
                 db.session(), now
             )
             db.session.remove()
-        if to_look:
-            self._submit(self._pool, LOOKS, LOOKS, partial(self._look, app))
-        for endpoint_id in to_tell:
-            receiver = f"webhook {endpoint_id}"
-            self._submit(self._hooks, receiver, HOOKS, partial(self._deliver, app, endpoint_id))
+        if check_due:
+            self._submit(self._pool, CHECK, CHECK, partial(self._check, app))
+        for endpoint_id in endpoints:
+            endpoint, deliver = f"webhook {endpoint_id}", partial(self._deliver, app, endpoint_id)
+            self._submit(self._webhook_pool, endpoint, DELIVER, deliver)
         for item in ready:
-            self._submit(self._pool, item, item.kind, partial(self._go_on, app, item))
-        self._submit(self._post, MAILS, MAILS, partial(self._mail, app))
+            self._submit(self._pool, item, item.kind, partial(self._resume, app, item))
+        self._submit(self._email_pool, SEND, SEND, partial(self._send, app))
 
-    def _has_room(self) -> bool:
+    def _has_capacity(self) -> bool:
         with self._lock:
-            return len(self._under_way) < PLENTY
+            return len(self._under_way) < MAX_IN_PROGRESS
 
     def _submit(self, pool: ThreadPoolExecutor, item: Pending | str, task: str, do: Task) -> None:
-        """Unless it is under way, or has just come to nothing."""
+        """Queue a task for the item, unless one is already running or in cool-down."""
         with self._lock:
-            if item in self._under_way or time.monotonic() < self._rests.get(item, 0.0):
+            if item in self._under_way or time.monotonic() < self._cooling_until.get(item, 0.0):
                 return
             self._under_way.add(item)
         pool.submit(self._do, item, task, do)
 
     def _do(self, item: Pending | str, task: str, do: Task) -> None:
-        well = self._supervisor.run(task, do)
+        succeeded = self._supervisor.run(task, do)
         with self._lock:
             self._under_way.discard(item)
-            self._rests.pop(item, None)
-            if not well:
-                self._rests[item] = time.monotonic() + REST
+            self._cooling_until.pop(item, None)
+            if not succeeded:
+                self._cooling_until[item] = time.monotonic() + COOL_DOWN
 
-    def _look(self, app: Flask) -> int:
-        """Should it fail, the sweep looks at the same accounts."""
+    def _check(self, app: Flask) -> int:
+        """If this fails, the sweep checks the same accounts."""
         with app.app_context():
             done = check_when_due(db.session(), services().clock.now(), services().policy)
         if done:
             self.wake()
         else:
-            self._no_looks_until = time.monotonic() + REST
+            self._no_check_until = time.monotonic() + COOL_DOWN
         return done
 
-    def _go_on(self, app: Flask, item: Pending) -> None:
-        """Should it fail, its attempt stays open and reconciliation asks about it."""
+    def _resume(self, app: Flask, item: Pending) -> None:
+        """If this fails, the attempt stays open and reconciliation queries it."""
         with app.app_context(), claim(db.session(), PENDING_WORK, item) as mine:
             if mine:
                 resume_pending(
@@ -174,13 +179,20 @@ class Worker:
             self.wake()
 
     def _deliver(self, app: Flask, endpoint_id: int) -> int:
-        """Should it fail, the claim runs out and the event is sent again, under the same id."""
+        """If this fails, the claim expires and the event is sent again under the same id."""
         with app.app_context(), claim(db.session(), DELIVERING, endpoint_id) as mine:
-            around = (services().webhook_sender, services().clock, self._supervisor.should_continue)
-            return deliver_to(db.session(), endpoint_id, *around) if mine else 0
+            if not mine:
+                return 0
+            return deliver_to(
+                db.session(),
+                endpoint_id,
+                services().webhook_sender,
+                services().clock,
+                self._supervisor.should_continue,
+            )
 
-    def _mail(self, app: Flask) -> int:
-        """Should it fail, the claim runs out and the notice is sent again."""
+    def _send(self, app: Flask) -> int:
+        """If this fails, the claim expires and the email is sent again."""
         with app.app_context():
             done = send_emails(
                 db.session(), services().mailer, services().clock, self._supervisor.should_continue

@@ -1,4 +1,4 @@
-"""The file of a backup: a gzipped tar, in which the last member says what the others must be."""
+"""The backup file: a gzipped tar whose last member is a manifest with checksums of the others."""
 
 import gzip
 import json
@@ -18,16 +18,16 @@ from typing import Any
 from webapp.domain.shared.errors import Refusal
 
 TOP = "ballast"
-"""The folder that it unpacks into by hand."""
+"""Top folder inside the archive, for unpacking by hand."""
 
 DATABASE, BOOKS, KEY, MANIFEST = "ballast.db", "sandbox.db", "secret_key", "manifest.json"
 
 FORMAT = 1
 CHUNK = 1024 * 1024
-"""Bytes."""
+"""Bytes read at once."""
 
-QUICK = 1
-"""Compression: the usual level takes three times as long to save a twentieth more."""
+FAST = 1
+"""Compression level: the default takes three times as long to save 5 % more."""
 
 _PROOF = re.compile(r"proofs/([1-9][0-9]{0,17})/([0-9a-f]{32})")
 
@@ -41,31 +41,33 @@ class Manifest:
     made_at: str
     """ISO 8601, UTC."""
     holdings: dict[str, Any]
-    """As `reads.system.holdings` has them; for people."""
+    """Totals as in `reads.system.holdings`, for information."""
     files: dict[str, str]
-    """SHA-256 of each, in hexadecimal digits."""
+    """SHA-256 of each file by name, in hexadecimal digits."""
     format: int = FORMAT
 
     @property
     def others(self) -> tuple[str, ...]:
-        """All but the proofs."""
+        """Names of all files except proofs."""
         return tuple(name for name in self.files if not _PROOF.fullmatch(name))
 
     @property
     def proofs(self) -> list[tuple[int, str]]:
-        """Account and name of each."""
+        """Account id and file name of each proof."""
         found = [_PROOF.fullmatch(name) for name in self.files]
         return [(int(match[1]), match[2]) for match in found if match]
 
 
 class Packer:
+    """Adds files to an archive and records their checksums."""
+
     def __init__(self, tar: tarfile.TarFile, at: int) -> None:
         self._tar = tar
         self._at = at
         self.files: dict[str, str] = {}
 
     def add(self, name: str, content: BufferedReader | BytesIO) -> None:
-        """`content` is read twice."""
+        """Add a file. `content` is read twice: for the checksum and for the archive."""
         self.files[name] = file_digest(content, "sha256").hexdigest()
         info = tarfile.TarInfo(f"{TOP}/{name}")
         info.size, info.mtime, info.mode = content.seek(0, SEEK_END), self._at, 0o600
@@ -80,44 +82,48 @@ class Packer:
             self.add(name, content)
 
     def close(self, manifest: Manifest) -> None:
-        told = json.dumps(asdict(manifest), indent=2, default=datetime.isoformat)
-        self.add_bytes(MANIFEST, told.encode())
+        text = json.dumps(asdict(manifest), indent=2, default=datetime.isoformat)
+        self.add_bytes(MANIFEST, text.encode())
 
 
 @contextmanager
 def packing(file: Path, at: int) -> Iterator[Packer]:
-    """A new archive, readable by nobody else, and on the disk when this ends. `at`: Unix time."""
+    """Create an archive that only its owner can read; it is synced to disk at the end.
+
+    `at`: modification time of its members, Unix time.
+    """
     file.touch(mode=0o600, exist_ok=False)
     with file.open("wb") as stream:
-        with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=QUICK) as tar:
+        with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=FAST) as tar:
             yield Packer(tar, at)
         stream.flush()
         fsync(stream.fileno())
 
 
 def unpack(file: Path, into: Path) -> Manifest:
-    """Raises `Refusal` where a byte of it is not as it was written, or it is no backup at all."""
+    """Unpack and verify a backup. Raises `Refusal` if the file is damaged or not a backup."""
     try:
         found = _unpack(file, into)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise Refusal(f"{file.name} is damaged, or no backup of Ballast: {error}.") from error
+        raise Refusal(f"{file.name} is damaged, or not a backup of Ballast: {error}.") from error
     if found.pop(MANIFEST, None) is None:
-        raise Refusal(f"{file.name} is damaged, or no backup of Ballast: {MANIFEST} is missing.")
+        missing = f"{MANIFEST} is missing"
+        raise Refusal(f"{file.name} is damaged, or not a backup of Ballast: {missing}.")
     manifest = _read_manifest(into / MANIFEST, file)
     for name in sorted(found.keys() | manifest.files.keys() | {DATABASE}):
         if name not in found:
             raise Refusal(f"{file.name} is damaged: {name} is missing.")
         if found[name] != manifest.files.get(name):
-            raise Refusal(f"{file.name} is damaged: {name} is not as it was written.")
+            raise Refusal(f"{file.name} is damaged: {name} does not match its checksum.")
     return manifest
 
 
-def _read_manifest(written: Path, file: Path) -> Manifest:
+def _read_manifest(path: Path, file: Path) -> Manifest:
     try:
-        told = json.loads(written.read_bytes())
-        if told["format"] != FORMAT:
+        values = json.loads(path.read_bytes())
+        if values["format"] != FORMAT:
             raise Refusal(f"{file.name} was made by a newer Ballast: update Ballast first.")
-        return Manifest(**told)
+        return Manifest(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal(f"{file.name} is damaged: {MANIFEST} cannot be read.") from error
 
@@ -129,15 +135,17 @@ def _unpack(file: Path, into: Path) -> dict[str, str]:
             name = member.name.removeprefix(f"{TOP}/")
             content = tar.extractfile(member) if _belongs(name) and member.isfile() else None
             if content is None or name in found:
-                raise Refusal(f"{file.name} is no backup of Ballast: it holds {member.name!r}.")
+                raise Refusal(
+                    f"{file.name} is not a backup of Ballast: it contains {member.name!r}."
+                )
             found[name] = _write(content, into / name)
         while stream.read(CHUNK):
-            pass  # to the very end, where the checksum of the whole stands
+            pass  # gzip verifies its checksum at the end of the stream
     return found
 
 
 def _belongs(name: str) -> bool:
-    """Nothing else is written, so no name leads out of the folder."""
+    """Whether a backup may contain this name; other names could lead out of the folder."""
     return name in (DATABASE, BOOKS, KEY, MANIFEST) or _PROOF.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Back up an installation while it goes on working: one file, which is proved before it counts."""
+"""Back up a running installation into one file, which is verified before it is kept."""
 
 import os
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine
 
 from webapp.backup.archive import BOOKS, DATABASE, KEY, Manifest, Packer, packing, proof_name
-from webapp.backup.migrate import bring_up
-from webapp.backup.moved_marker import word_left
+from webapp.backup.migrate import migrate
+from webapp.backup.moved_marker import moved_notice
 from webapp.backup.reader import opened
 from webapp.backup.rows import Watch, copy_rows
-from webapp.backup.snapshot import copy_pages, file_of, one_moment, open_sqlite, view, writing
+from webapp.backup.snapshot import consistent_view, copy_pages, file_of, open_sqlite, view, writing
 from webapp.database import schema_version
 from webapp.domain.shared.errors import Conflict, NotFound, Refusal
 from webapp.domain.wires.proofs import digest
@@ -31,27 +31,27 @@ class Backup:
     manifest: Manifest
     holdings: Holdings
     lost_proofs: tuple[str, ...]
-    """References of wires whose file is gone, or is not what the customer sent."""
+    """References of wires whose proof file is missing or differs from the uploaded one."""
 
 
 def back_up(wanted: Path, engine: Engine, services: Services, watch: Watch) -> Backup:
-    """Write a new file, or into a folder one that is named by the time.
+    """Write a backup to the file `wanted`, or to a file named by the time in the folder `wanted`.
 
-    Raises `Conflict` where the file is there already, `OtherVersion` where the database is to be
-    migrated first, and `Refusal` where the copy does not prove: then nothing is left.
+    Raises `Conflict` if the file exists, `OtherVersion` if the database must be migrated first, or
+    `Refusal` if the copy cannot be verified. On errors no file is left.
     """
     now = services.clock.now()
     file = wanted / f"ballast-{now:%Y%m%d-%H%M%S}.tar.gz" if wanted.is_dir() else wanted
     if file.exists():
-        raise Conflict(f"{file} is there already: no backup is written over another one.")
+        raise Conflict(f"{file} already exists and is not overwritten.")
     if not file.parent.is_dir():
-        raise Conflict(f"{file.parent} is no folder.")
+        raise Conflict(f"{file.parent} is not a folder.")
     with TemporaryDirectory(prefix=".ballast-", dir=file.parent) as folder:
         packed = Path(folder) / file.name
         holdings, lost = _pack(packed, engine, services, now, watch)
         with opened(packed, packed.parent) as copy, view(copy.engine) as database:
             if read_holdings(database) != holdings:
-                raise Refusal("The backup does not sum to what was backed up: nothing is kept.")
+                raise Refusal("The totals of the backup differ from its source: nothing is kept.")
         made = Backup(file, packed.stat().st_size, copy.manifest, holdings, lost)
         packed.rename(file)
     _sync_folder(file.parent)
@@ -71,7 +71,7 @@ def _pack(
             packer.add_file(copy.name, copy)
         if services.settings.keeps_its_key:
             packer.add_file(KEY, services.settings.key_file)
-        # After the database that names them: a file is written before its row and never removed.
+        # After the database that names them: a file is written before its row is committed.
         lost = _add_proofs(packer, named, services.proofs)
         packer.close(Manifest(now.isoformat(timespec="seconds"), asdict(holdings), packer.files))
     return holdings, lost
@@ -80,15 +80,15 @@ def _pack(
 def _copy_databases(
     engine: Engine, services: Services, into: Path, watch: Watch
 ) -> tuple[Holdings, Sequence[NamedProof]]:
-    with one_moment(engine, services.sandbox) as (database, books):
+    with consistent_view(engine, services.sandbox) as (database, books):
         schema_version.check_in(database)
         if engine.dialect.name == "sqlite":
-            if word := word_left(file_of(database)):
-                raise Conflict(word)  # else a nightly backup would go on copying what is old
+            if notice := moved_notice(file_of(database)):
+                raise Conflict(notice)  # otherwise a nightly backup would copy outdated data
             copy_pages(file_of(database), into / DATABASE)
         else:
             copy = open_sqlite(into / DATABASE)
-            bring_up(copy)
+            migrate(copy)
             with writing(copy) as target:
                 copy_rows(database, target, watch)
             copy.dispose()
@@ -98,7 +98,7 @@ def _copy_databases(
 
 
 def _add_proofs(packer: Packer, named: Sequence[NamedProof], files: ProofFiles) -> tuple[str, ...]:
-    """A proof that was lost before must not stand between the books and their backup."""
+    """Add the proof files. Returns the wires of missing ones, which do not prevent the backup."""
     lost = []
     for proof in named:
         try:
@@ -113,7 +113,7 @@ def _add_proofs(packer: Packer, named: Sequence[NamedProof], files: ProofFiles) 
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name, too, survives a power cut."""
+    """Sync the folder, so that the new file name survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

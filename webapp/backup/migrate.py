@@ -1,4 +1,4 @@
-"""Bring a copy, be it empty or an older one, to the tables this Ballast works with."""
+"""Migrate an empty or older database to this version's tables."""
 
 from alembic import command
 from alembic.config import Config
@@ -8,13 +8,13 @@ from webapp.database.schema_version import SCRIPT_LOCATION, found_in, versions
 from webapp.domain.shared.errors import Refusal
 
 
-def bring_up(engine: Engine) -> None:
-    """Raises `Refusal` for one that a newer Ballast has migrated."""
+def migrate(engine: Engine) -> None:
+    """Upgrade the tables. Raises `Refusal` if a newer Ballast has migrated the database."""
     with engine.connect() as connection:
         found = found_in(connection)
     if found and found not in versions():
         raise Refusal(
-            f"It has tables of version {found}, which this Ballast does not know yet: "
+            f"The database has tables of version {found}, which this Ballast does not know: "
             "update Ballast first."
         )
     if found != versions()[0]:

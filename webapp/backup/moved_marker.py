@@ -1,7 +1,7 @@
-"""The word that a SQLite file leaves for whoever would go on writing to it after its data moved.
+"""Notice in a SQLite file whose data was moved: every write fails with the new location.
 
-Triggers say it, so also to a person at a database prompt. Little but SQLite is imported here: the
-server asks before it loads the rest.
+Triggers raise the notice, so it also appears at a database prompt. This module imports little,
+because the server reads the notice before it loads the rest.
 """
 
 import re
@@ -15,13 +15,13 @@ from webapp.env import sqlite_file
 MARK = "moved_"
 EVENTS = ("INSERT", "UPDATE", "DELETE")
 
-WORD = re.compile(r"This database was moved to .*\. Set DATABASE_URL to where it is\.")
+NOTICE = re.compile(r"This database was moved to .*\. Set DATABASE_URL to where it is\.")
 
 
-def leave_word(file: sqlite3.Connection, tables: Iterable[str], to: str, now: datetime) -> None:
-    """From here on the file can be read, and answers every write with where the data is."""
-    word = f"This database was moved to {to} on {now:%Y-%m-%d}. Set DATABASE_URL to where it is."
-    quoted = word.replace("'", "''")
+def mark_moved(file: sqlite3.Connection, tables: Iterable[str], to: str, now: datetime) -> None:
+    """Make the file read-only by triggers that fail every write with the notice."""
+    notice = f"This database was moved to {to} on {now:%Y-%m-%d}. Set DATABASE_URL to where it is."
+    quoted = notice.replace("'", "''")
     for table in tables:
         for event in EVENTS:
             file.execute(
@@ -30,26 +30,26 @@ def leave_word(file: sqlite3.Connection, tables: Iterable[str], to: str, now: da
             )
 
 
-def word_left(file: sqlite3.Connection) -> str:
-    """Empty while the file is in use."""
+def moved_notice(file: sqlite3.Connection) -> str:
+    """The notice; empty if the data was not moved."""
     marks = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE ? LIMIT 1"
     found = file.execute(marks, (f"{MARK}%",)).fetchone()
     return word_in(found[0]) if found else ""
 
 
 def word_left_at(url: str) -> str:
-    """As `word_left`, for a DATABASE_URL. What else is wrong with it comes out when it is used."""
+    """The notice of the file behind a DATABASE_URL; empty if the file cannot be read."""
     path = sqlite_file(url)
     if path is None:
         return ""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
-            return word_left(file)
+            return moved_notice(file)
     except sqlite3.Error:
         return ""
 
 
 def word_in(text: str) -> str:
-    """Of what the database answers to a write; empty where that is something else."""
-    found = WORD.search(text)
+    """The notice in a database error's text; empty if it contains none."""
+    found = NOTICE.search(text)
     return found[0].replace("''", "'") if found else ""

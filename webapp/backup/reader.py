@@ -1,4 +1,4 @@
-"""A backup, unpacked and proved. Who makes one opens it in the same way as who restores it."""
+"""Unpack and verify a backup, both after making one and before restoring it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from webapp.backup.archive import BOOKS, DATABASE, Manifest, unpack
-from webapp.backup.migrate import bring_up
+from webapp.backup.migrate import migrate
 from webapp.backup.snapshot import open_sqlite
 from webapp.domain.shared.errors import Refusal
 from webapp.processors.sandbox.books import SandboxBooks
@@ -23,13 +23,13 @@ class OpenedBackup:
     folder: Path
     manifest: Manifest
     engine: Engine
-    """Of its database, which has been migrated to our tables."""
+    """Engine of the unpacked database, migrated to this version's tables."""
     books: SandboxBooks | None
 
 
 @contextmanager
 def opened(file: Path, beside: Path) -> Iterator[OpenedBackup]:
-    """Unpack into a folder that is gone afterwards. Raises `Refusal` for what does not prove."""
+    """Unpack into a temporary folder in `beside`. Raises `Refusal` if verification fails."""
     with TemporaryDirectory(prefix=".ballast-", dir=beside) as name:
         folder = Path(name)
         manifest = unpack(file, folder)
@@ -39,8 +39,8 @@ def opened(file: Path, beside: Path) -> Iterator[OpenedBackup]:
         engine = open_sqlite(folder / DATABASE)
         books = SandboxBooks(folder / BOOKS) if has_books else None
         try:
-            bring_up(engine)
-            require_agreement(engine, books, f"{file.name} does not prove")
+            migrate(engine)
+            require_agreement(engine, books, f"{file.name} cannot be verified")
             yield OpenedBackup(folder, manifest, engine, books)
         finally:
             engine.dispose()
@@ -49,7 +49,7 @@ def opened(file: Path, beside: Path) -> Iterator[OpenedBackup]:
 
 
 def require_agreement(database: Engine | Connection, books: SandboxBooks | None, what: str) -> None:
-    """Raises `Refusal` where `flask ledger check` would find a difference."""
+    """Raise `Refusal`, starting with `what`, if `flask ledger check` would find a difference."""
     with Session(database, join_transaction_mode="create_savepoint") as session:
         found = (
             check_ledger(session, books.paid_charges, books.afterwards.all)
@@ -58,18 +58,18 @@ def require_agreement(database: Engine | Connection, books: SandboxBooks | None,
         )
     if not found.agrees:
         more = len(found.differences) - 1
-        rest = f" And {more:,} more." if more else ""
+        rest = f" And {more:,} more differences." if more else ""
         raise Refusal(f"{what}. {found.differences[0].sentence}{rest}")
 
 
 def _require_sound(database: Path, file: Path) -> None:
     try:
         with closing(sqlite3.connect(database)) as db:
-            ((said,), *_) = db.execute("PRAGMA integrity_check").fetchall()
+            ((result,), *_) = db.execute("PRAGMA integrity_check").fetchall()
             orphan = db.execute("PRAGMA foreign_key_check").fetchone()
     except sqlite3.DatabaseError as error:
-        said, orphan = str(error), None
+        result, orphan = str(error), None
     if orphan:
-        said = f"a row of {orphan[0]} names one of {orphan[2]} that is not there"
-    if said != "ok":
-        raise Refusal(f"{file.name} does not prove. {database.name}: {said}.")
+        result = f"a row of {orphan[0]} refers to a missing row of {orphan[2]}"
+    if result != "ok":
+        raise Refusal(f"{file.name} cannot be verified. {database.name}: {result}.")

@@ -1,4 +1,4 @@
-"""Restore a backup into an empty installation, whichever database it has."""
+"""Restore a backup into an empty installation, on SQLite or PostgreSQL."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from webapp.backup.archive import BOOKS, KEY, Manifest, proof_name
-from webapp.backup.migrate import bring_up
+from webapp.backup.migrate import migrate
 from webapp.backup.reader import OpenedBackup, opened, require_agreement
 from webapp.backup.rows import Watch, copy_rows, require_empty
 from webapp.backup.snapshot import view, writing
@@ -26,7 +26,7 @@ class Restored:
 
 
 def check(file: Path, services: Services) -> Restored:
-    """Open a backup and prove it. Raises `Refusal` where it does not prove."""
+    """Verify a backup without restoring it. Raises `Refusal` if verification fails."""
     with opened(file, services.settings.home) as copy:
         _seal_for(_key_after(copy, services.settings), copy, services.settings)
         with view(copy.engine) as database:
@@ -34,32 +34,33 @@ def check(file: Path, services: Services) -> Restored:
 
 
 def restore(file: Path, engine: Engine, services: Services, watch: Watch) -> Restored:
-    """Raises `Refusal` where the backup does not prove, `Conflict` where data is present, and
-    `WrongKey` where its secrets cannot be opened.
+    """Restore a backup into an empty database.
 
-    The database comes last and in one transaction, so what was cut short can be started again:
-    files and pretend books without it count for nothing.
+    The database is written last, in one transaction, so an interrupted restore can be repeated:
+    files and sandbox books without their database have no effect. Raises `Refusal` if the backup
+    cannot be verified, `Conflict` if the database is not empty, or `WrongKey` if the backup's
+    secrets cannot be decrypted.
     """
-    with view(engine) as here:
-        require_empty(here)
+    with view(engine) as existing:
+        require_empty(existing)
     with opened(file, services.settings.home) as copy:
         key = _key_after(copy, services.settings)
         _seal_for(key, copy, services.settings)
         with view(copy.engine) as source:
             _require_processors(read_processors(source), copy.manifest.made_at, services)
-            bring_up(engine)
+            migrate(engine)
             _put_back_files(copy, services)
             with writing(engine) as target:
                 require_empty(target)
                 copy_rows(source, target, watch)
             restored = Restored(copy.manifest, read_holdings(source))
     vault.give_key(engine, key)
-    require_agreement(engine, services.sandbox, "What was restored does not prove")
+    require_agreement(engine, services.sandbox, "The restored database cannot be verified")
     return restored
 
 
 def _key_in(copy: OpenedBackup) -> str:
-    """The secret key that the backup holds; empty where its installation was given one."""
+    """The secret key in the backup; empty if its installation got the key from the environment."""
     if KEY not in copy.manifest.files:
         return ""
     return (copy.folder / KEY).read_text(encoding="utf-8").strip()
@@ -78,22 +79,23 @@ def _seal_for(key: str, copy: OpenedBackup, settings: Settings) -> None:
 
 
 def _require_processors(named: frozenset[str], made_at: str, services: Services) -> None:
-    """Those who are to charge the methods are there, and do not start to by themselves.
+    """Require that the methods' processors are configured, and automatic payments off for real
+    ones.
 
-    The books of a real processor have gone on since the backup. Balances that have been refilled
-    meanwhile are low again here, and the customer's card would be charged a second time.
+    A real processor has continued since the backup. Balances that were refilled after the backup
+    are low again in it, so the customers' cards would be charged a second time.
     """
-    if strange := ", ".join(sorted(named - services.processors.keys())):
+    if missing := ", ".join(sorted(named - services.processors.keys())):
         raise Conflict(
-            f"The backup has methods that are charged by {strange}, and this installation has no "
-            "such processor: set CARD_PROCESSOR and PAYPAL_PROCESSOR as they were."
+            f"The backup has payment methods of {missing}, which this installation does not use. "
+            "Set CARD_PROCESSOR and PAYPAL_PROCESSOR as they were."
         )
     real = ", ".join(sorted(named - set(SANDBOXES)))
     if real and services.policy.automatic is Automatic.ON:
         raise Conflict(
-            f"Since {made_at} {real} may have charged what this backup does not know, and would "
-            "charge it again. Set AUTOMATIC_PAYMENTS=off, restore, and set it to on when you have "
-            "compared: see docs/backup.md."
+            f"Since {made_at} {real} may have made charges that this backup does not contain and "
+            "that would be repeated. Set AUTOMATIC_PAYMENTS=off, restore, compare, and then set it "
+            "to on: see docs/backup.md."
         )
 
 
@@ -111,7 +113,7 @@ def _put_back_files(copy: OpenedBackup, services: Services) -> None:
 
 
 def _replace_key(key: Path, settings: Settings) -> None:
-    """With the key, sessions and the links in mails go on working."""
+    """Install the backup's key, so that sessions and links in emails keep working."""
     fresh = settings.key_file.with_name(f"{KEY}.restored")
     fresh.unlink(missing_ok=True)
     fresh.touch(mode=0o600)

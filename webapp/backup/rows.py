@@ -1,8 +1,8 @@
-"""Every row of one database into another, empty one, and the proof that both hold the same.
+"""Copy all rows of one database into another, empty one, and verify that both are equal.
 
-The guards of the target stay on, so the ledger is proved a second time on its way: accounts open
-at zero, entries come in their order and must continue their chain, and each balance is set last,
-to what its chain ends at. It is one transaction: all of it, or nothing.
+The target's triggers stay active, so the copy also verifies the ledger: accounts start at zero,
+entries are inserted in order and must continue their chain, and each balance is set last, to the
+end of its chain. The copy is one transaction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,12 +39,12 @@ BATCH = 1_000
 """Rows in memory at once."""
 
 CACHE = 65_536
-"""Kilobytes for SQLite: rows go all over its indexes, and a page that has left the cache is written
-to the disk and read again. With its usual 2 MB a copy takes half as long again."""
+"""SQLite's page cache in kilobytes: rows are inserted all over the indexes, and a page evicted from
+the cache is written and read again. With the default of 2 MB a copy takes 50 % longer."""
 
 
 def _raw() -> MetaData:
-    """The tables with what is stored in them: a copy is made of secrets as they are, encrypted."""
+    """The tables with raw column types: secrets are copied encrypted."""
     raw = MetaData()
     for table in Base.metadata.sorted_tables:
         for column in table.to_metadata(raw).columns:
@@ -57,37 +57,37 @@ RAW = _raw()
 ACCOUNTS = RAW.tables[Account.__tablename__]
 
 Watch = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-"""Given how much there is to do, gives a function that is told how much has been done since."""
+"""Progress display: takes the total, returns a function to call with each increment."""
 
 
 def tables() -> Sequence[Table]:
-    """Each after those that it names."""
+    """All tables, each after the tables it references."""
     return RAW.sorted_tables
 
 
 def require_empty(connection: Connection) -> None:
-    """Raises `Conflict` where a table holds anything; they may be older ones, or absent."""
-    there = inspect(connection).get_table_names()
+    """Raise `Conflict` if any table has rows. Tables may be missing or of an older version."""
+    existing = inspect(connection).get_table_names()
     for table in tables():
         any_row = select(literal(1)).select_from(table).limit(1)
-        if table.name in there and connection.scalar(any_row):
+        if table.name in existing and connection.scalar(any_row):
             where = connection.engine.url.render_as_string(hide_password=True)
             raise Conflict(
-                f"{where} is not empty: there are rows in {table.name}. Nothing was written; "
-                "a copy goes into an empty database."
+                f"{where} is not empty: there are rows in {table.name}. Nothing was written; the "
+                "target must be an empty database."
             )
 
 
 def copy_rows(source: Connection, target: Connection, watch: Watch) -> None:
-    """Copy and prove, within the transaction that is open on each side.
+    """Copy and verify, within the transactions open on both sides.
 
-    Raises `Refusal` where the target does not take a row, or gives it back otherwise.
+    Raises `Refusal` if the target rejects a row or returns it changed.
     """
     if target.dialect.name == "sqlite":
         target.exec_driver_sql(f"PRAGMA cache_size = -{CACHE}")
     sent = {table: Sum() for table in tables()}
     total = sum(_count(source, table) for table in tables())
-    with watch(2 * total) as advance:  # each is written, and read back
+    with watch(2 * total) as advance:  # each row is written and read back
         for table in tables():
             for rows in _batches(source, table):
                 sent[table].add(rows)
@@ -95,7 +95,7 @@ def copy_rows(source: Connection, target: Connection, watch: Watch) -> None:
                 advance(len(rows))
         _set_balances(source, target)
         if target.dialect.name == "postgresql":
-            _tell_postgresql(target)
+            _update_postgresql(target)
         for table in tables():
             arrived = Sum()
             for rows in _batches(target, table):
@@ -106,7 +106,7 @@ def copy_rows(source: Connection, target: Connection, watch: Watch) -> None:
 
 
 class Sum:
-    """How many rows there are, and a digest of their contents in the order of their keys."""
+    """Number of rows and digest of their contents, in the order of their keys."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -115,7 +115,7 @@ class Sum:
     def add(self, rows: Sequence[RowMapping]) -> None:
         self.rows += len(rows)
         for row in rows:
-            # As Python's own values: instants in UTC, JSON read, so that databases compare.
+            # Digest of Python values (instants in UTC, parsed JSON), which are equal on both sides.
             self._digest.update(repr(tuple(row.values())).encode())
 
     @property
@@ -128,7 +128,7 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _batches(connection: Connection, table: Table) -> Iterator[Sequence[RowMapping]]:
-    # PostgreSQL sorts text as its locale says, SQLite by its bytes.
+    # PostgreSQL sorts text by its locale, SQLite by bytes.
     bytewise = "C" if connection.dialect.name == "postgresql" else "BINARY"
     keys = [
         collate(key, bytewise) if isinstance(key.type, String) else key
@@ -144,8 +144,8 @@ def _at_zero(table: Table, row: RowMapping) -> dict[str, Any]:
 
 
 def _set_balances(source: Connection, target: Connection) -> None:
-    its = ACCOUNTS.c.id == bindparam("of")
-    set_to = update(ACCOUNTS).where(its).values(balance=bindparam("to"))
+    is_account = ACCOUNTS.c.id == bindparam("of")
+    set_to = update(ACCOUNTS).where(is_account).values(balance=bindparam("to"))
     balances = select(ACCOUNTS.c.id.label("of"), ACCOUNTS.c.balance.label("to"))
     found = source.execute(balances, execution_options={"yield_per": BATCH})
     for batch in found.mappings().partitions():
@@ -158,12 +158,12 @@ def _write(target: Connection, statement: Insert | Update, rows: list[dict[str, 
     except DBAPIError as error:
         fault = " ".join(str(error.orig).split())
         raise Refusal(
-            f"A row of {statement.table.description} is not taken: {fault}. Nothing is kept."
+            f"A row of {statement.table.description} was rejected: {fault}. Nothing was kept."
         ) from error
 
 
-def _tell_postgresql(target: Connection) -> None:
-    """Where its sequences go on; and its planner, which else learns of the rows much later."""
+def _update_postgresql(target: Connection) -> None:
+    """Set the sequences to continue after the copied ids, and update planner statistics."""
     for table in tables():
         if "id" in table.columns:
             sequence = func.pg_get_serial_sequence(f'"{table.name}"', "id")

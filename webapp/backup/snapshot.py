@@ -1,4 +1,4 @@
-"""Views that stand still for as long as a copy takes, while everybody else goes on writing."""
+"""Consistent read views for copies, while other processes continue to write."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,44 +16,44 @@ from webapp.processors.sandbox.books import SandboxBooks
 
 
 @contextmanager
-def one_moment(
+def consistent_view(
     engine: Engine, books: SandboxBooks | None
 ) -> Iterator[tuple[Connection, sqlite3.Connection | None]]:
-    """The database and the sandbox's books as they stood at one and the same moment.
+    """The database and the sandbox's books as of the same moment.
 
-    Two copies taken one after the other would not fit. Books before database: the database may
-    have a credit whose charge the copied books lack, and nothing can ever mend that. Database
-    before books: there may be charges of attempts that the copied database has never heard of. So
-    for the few milliseconds in which both views begin, no attempt can be written or settled. Each
-    is committed before its charge and settled after it (L3), so every charge in the view of the
-    books then has its attempt in the view of the database, and every credit its charge.
+    Two copies taken one after the other would not match. If the books were copied first, the
+    database could contain a credit whose charge is missing in the books, which cannot be repaired.
+    If the database were copied first, the books could contain charges without an attempt. So no
+    attempt can be written or settled during the few milliseconds in which both views begin. An
+    attempt is committed before its charge and settled after it (L3), so every charge in the books
+    then has its attempt in the database, and every credit its charge.
 
-    A real processor keeps its own books, which are always ahead of a copy: see docs/backup.md.
+    A real processor's books are always ahead of a copy: see docs/backup.md.
     """
     with ExitStack() as stack:
-        with _attempts_standing_still(engine):
+        with _attempts_locked(engine):
             database = stack.enter_context(view(engine))
-            pretend = stack.enter_context(books.view()) if books else None
-        yield database, pretend
+            books_view = stack.enter_context(books.view()) if books else None
+        yield database, books_view
 
 
 @contextmanager
 def view(engine: Engine) -> Iterator[Connection]:
-    """One view of a database for all that is read from it, as `extensions.tune` has it."""
+    """A read transaction with one view of the database; see `extensions.tune`."""
     with engine.connect() as connection, connection.begin():
-        found_in(connection)  # a view begins with the first thing that is read
+        found_in(connection)  # the view begins with the first read
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction: all of it, or nothing."""
+    """A write transaction, committed at the end."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
-def _attempts_standing_still(engine: Engine) -> Iterator[None]:
+def _attempts_locked(engine: Engine) -> Iterator[None]:
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"LOCK TABLE {Attempt.__tablename__} IN SHARE MODE"))
@@ -67,12 +67,12 @@ def open_sqlite(file: Path) -> Engine:
 
 
 def file_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, for what SQLAlchemy has no words for."""
+    """The driver's connection, for SQLite functions that SQLAlchemy does not offer."""
     return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 def copy_pages(source: sqlite3.Connection, file: Path) -> None:
-    """SQLite's online backup: what the source's transaction sees, page by page."""
+    """Copy the view of the source's transaction page by page, by SQLite's online backup."""
     try:
         with closing(sqlite3.connect(file)) as copy:
             source.backup(copy)

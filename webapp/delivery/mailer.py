@@ -1,4 +1,4 @@
-"""Renders the mails of `templates/email/` and hands them to the mail server."""
+"""Render the emails of `templates/email/` and hand them to the mail server."""
 
 import logging
 import re
@@ -23,43 +23,43 @@ from webapp.ports import Letter, MailRefused, MailServerUnavailable, Outgoing
 log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
-"""Seconds for each answer of the mail server."""
+"""Seconds to wait for each answer of the mail server."""
 
 BREAKS = re.compile(r"[\r\n]")
 
 BREAKABLE = re.compile("[^\\S\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+")
-"""White space at which a line may end."""
+"""White space at which a line may break."""
 
-ABOUT_THIS_MAIL = (
+REFUSALS = (
     smtplib.SMTPRecipientsRefused,
     smtplib.SMTPSenderRefused,
     smtplib.SMTPDataError,
 )
 
 CLOSING = 421
-"""A mail server's answer when it ends the connection."""
+"""SMTP status with which a server closes the connection."""
 
 Compose = Callable[[Letter, list[str], str, str], bytes]
 
 Sign = Callable[[str, object], str]
-"""Purpose and subject of a link → its token; see `domain/shared/signed_links.py`."""
+"""Makes a link's token from its purpose and subject; see `domain/shared/signed_links.py`."""
 
 
 class OutboxMailer:
-    """For an installation without a mail server: renders, and sends nothing."""
+    """Mailer of an installation without a mail server: renders emails and sends none."""
 
     delivers = False
 
     def __init__(self, templates: Path, public_url: str, sign: Sign) -> None:
-        """`templates` is the folder that holds `email/`; links in mails start with `public_url`.
+        """`templates` is the folder that contains `email/`; links start with `public_url`.
 
-        `sign` makes the tokens of links that only we can have written.
+        `sign` makes the tokens of signed links.
         """
         self._templates, self._public_url, self._sign = templates, public_url.rstrip("/"), sign
         self._env = cache(self._new_env)
 
     def _new_env(self, language: str) -> Environment:
-        """Each language has its own, so that no mail can speak another's."""
+        """A Jinja environment per language, so that no email mixes languages."""
         env = Environment(
             loader=FileSystemLoader(self._templates / "email"),
             autoescape=select_autoescape(enabled_extensions=("html",)),
@@ -68,8 +68,8 @@ class OutboxMailer:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        tongue = i18n.translator(language)
-        env.install_gettext_translations(tongue.translations, newstyle=True)  # type: ignore[attr-defined]
+        translations = i18n.translator(language).translations
+        env.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
         env.policies["ext.i18n.trimmed"] = True
         env.globals["language"], env.globals["stop_link"] = language, ""
         env.globals["public_url"] = self._public_url
@@ -77,12 +77,12 @@ class OutboxMailer:
         return env
 
     def render(self, kind: str, facts: Mapping[str, object], language: str) -> Letter:
-        """The mail that says these facts.
+        """Render the email of this kind with `facts` as template variables.
 
         Raises:
-            jinja2.TemplateNotFound: there is no such kind.
-            jinja2.UndefinedError: its templates name a fact that is not given.
-            ValueError: we do not speak that language.
+            jinja2.TemplateNotFound: unknown kind.
+            jinja2.UndefinedError: a template uses a variable that is not in `facts`.
+            ValueError: unsupported language.
         """
         subject, text, html = (
             _unbroken(self._env(language).get_template(f"{kind}/{part}").render(facts))
@@ -94,11 +94,11 @@ class OutboxMailer:
         return f"{self._public_url}/unsubscribe/{self._sign(signed_links.STOP, notice_id)}"
 
     def connected(self) -> AbstractContextManager[Outgoing]:
-        raise RuntimeError("no mail server is set: this mail is kept in the outbox")
+        raise RuntimeError("no mail server is configured: emails are kept in the outbox")
 
 
 class SmtpMailer(OutboxMailer):
-    """Hands emails to one server."""
+    """Sends emails through one SMTP server."""
 
     delivers = True
 
@@ -116,9 +116,9 @@ class SmtpMailer(OutboxMailer):
         use_tls: bool = False,
         timeout: float = TIMEOUT,
     ) -> None:
-        """`sender` is an address, named Ballast unless it brings its own name.
+        """`sender` is an address, with or without a name; the default name is Ballast.
 
-        `use_tls` means STARTTLS with a certificate that is valid for `server`.
+        `use_tls`: use STARTTLS and require a certificate valid for `server`.
         """
         super().__init__(templates, public_url, sign)
         self._server, self._port, self._timeout = server, port, timeout
@@ -169,7 +169,7 @@ class SmtpMailer(OutboxMailer):
 
 class Smtp(smtplib.SMTP):
     def mail(self, sender: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
-        """A closed connection counts as a refusal: nothing of the email is handed over yet."""
+        """Treat a closed connection as a refusal: nothing of the email has been handed over yet."""
         try:
             return super().mail(sender, options)
         except smtplib.SMTPServerDisconnected as error:
@@ -177,10 +177,10 @@ class Smtp(smtplib.SMTP):
 
 
 class SmtpConnection(AbstractContextManager["SmtpConnection"]):
-    """One connection to the mail server, opened when the first email is sent, closed at the end.
+    """A connection to the mail server, opened for the first email and closed at the end.
 
-    A mail server may close a connection between two emails, or take only so many in one. The
-    email is then sent in a new connection, as long as nothing of it has been handed over.
+    A mail server may close the connection between two emails or limit the emails per connection.
+    The email is then sent over a new connection, as long as nothing of it has been handed over.
     """
 
     def __init__(self, connect: Callable[[], smtplib.SMTP], sender: str, compose: Compose) -> None:
@@ -196,44 +196,45 @@ class SmtpConnection(AbstractContextManager["SmtpConnection"]):
     def send(
         self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
     ) -> None:
-        """Hand over to the mail server; `message_id` is stable over repeats.
+        """Hand the email to the mail server. `message_id` is the same in repeats.
 
-        `stop_link` goes where mail programs show their own button for it (RFC 8058).
+        `stop_link` goes into the List-Unsubscribe header (RFC 8058).
 
         Raises:
-            MailRefused: for an address that is none, and for what the server does not accept.
-            MailServerUnavailable: for any other failure. The server may have accepted the email.
+            MailRefused: an address is invalid, or the server does not accept the email.
+            MailServerUnavailable: any other failure. The server may have accepted the email.
         """
         addresses = [_checked(recipient) for recipient in recipients]
         if not addresses:
-            raise MailRefused("The mail has no recipient")
+            raise MailRefused("The email has no recipient")
         mail = self._compose(letter, addresses, message_id, stop_link)
         try:
             refused = self._hand_over(mail, addresses)
-        except ABOUT_THIS_MAIL as error:
+        except REFUSALS as error:
             code, answer = _answer(error)
             if code == CLOSING:
                 self._drop()
                 raise MailServerUnavailable(f"The mail server cannot be used: {answer}") from error
             raise MailRefused(answer) from error
-        # A name or a password with letters that SMTP cannot carry is a UnicodeError.
+        # A user name or password with characters that SMTP cannot transmit raises UnicodeError.
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            self._drop()  # what the server has understood so far is not known
+            self._drop()  # the state of the conversation is not known
             why = str(error) or type(error).__name__
             raise MailServerUnavailable(f"The mail server cannot be used: {why}") from error
         for code, _ in refused.values():
-            # Not to be tried again: the others have the mail. What the server says names people.
-            log.warning("Mail %s: one recipient refused: %d", message_id, code)
+            # Not retried, because the other recipients have the email. The server's text is not
+            # logged, because it may contain addresses.
+            log.warning("Email %s: a recipient was refused with code %d", message_id, code)
 
     def _hand_over(self, mail: bytes, addresses: list[str]) -> dict[str, tuple[int, bytes]]:
-        """Returns who was refused, where at least one recipient was accepted."""
+        """Send the email. Returns the refused recipients if at least one was accepted."""
         used_before = self._smtp is not None
         try:
             return self._ready().sendmail(self._sender, addresses, mail)
         except smtplib.SMTPSenderRefused:
             if not used_before:
                 raise
-            # It has closed the connection, or takes no more emails in it.
+            # The server has closed the connection or accepts no more emails in it.
             self._drop()
             return self._ready().sendmail(self._sender, addresses, mail)
 
@@ -249,16 +250,16 @@ class SmtpConnection(AbstractContextManager["SmtpConnection"]):
 
 
 def _answer(error: smtplib.SMTPException) -> tuple[int, str]:
-    """The mail server's own: 550, and "550 No such user"."""
+    """The server's status code and reply, such as 550 and "550 No such user"."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        (code, words), *_ = error.recipients.values()
+        (code, text), *_ = error.recipients.values()
     else:
-        code, words = error.args[:2]
-    return code, f"{code} {words.decode(errors='replace')}"
+        code, text = error.args[:2]
+    return code, f"{code} {text.decode(errors='replace')}"
 
 
 def _part(kind: str, text: str) -> str:
-    """Quoted-printable: a line may be no longer than 998 bytes, and a long sentence is one line."""
+    """A MIME part, quoted-printable because lines must not exceed 998 bytes."""
     headers = {
         "Content-Type": f'text/{kind}; charset="utf-8"',
         "Content-Transfer-Encoding": "quoted-printable",
@@ -272,17 +273,17 @@ def _written(headers: Mapping[str, str]) -> str:
 
 
 def _one_line(subject: str) -> str:
-    """Whatever a fact holds: a second line would be a header of its own."""
+    """Replace line breaks in a subject, because a second line would start another header."""
     return BREAKABLE.sub(" ", subject).strip()
 
 
 def _unbroken(text: str) -> str:
-    """With the name of a card on one line."""
+    """Keep card names ("Visa •••• 4242") on one line."""
     return text.replace(" •••• ", "\N{NO-BREAK SPACE}••••\N{NO-BREAK SPACE}")
 
 
 def _checked(address: str) -> str:
-    """Raises `MailRefused` for what is no address; an international domain goes as ASCII."""
+    """The address with its domain in ASCII (IDNA). Raises `MailRefused` for an invalid address."""
     if not is_address(address):
         raise MailRefused(f"{address!r} is not an address")
     local, _, domain = address.partition("@")

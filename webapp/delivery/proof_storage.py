@@ -1,4 +1,4 @@
-"""Proofs of payment on this host's disk, outside every folder that is served."""
+"""Store proofs of wire transfers on this host's disk, outside all served folders."""
 
 import os
 import re
@@ -12,21 +12,21 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class ProofFolder:
-    """`<folder>/<account>/<random>`: no part of a path comes from the person who uploads."""
+    """Files at `<folder>/<account>/<random>`: no part of the path comes from the uploading user."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, account_id: int, content: bytes) -> str:
-        """Write a new file, readable by nobody else. Returns its random name."""
+        """Write a new file with owner-only permissions. Returns its random name."""
         name = token_hex(16)
         self.put_back(account_id, name, content)
         return name
 
     def put_back(self, account_id: int, name: str, content: bytes) -> None:
         path = self._path(account_id, name)
-        for made in (self._folder, path.parent):
-            made.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self._folder, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         path.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         try:
@@ -39,7 +39,7 @@ class ProofFolder:
             raise
 
     def read(self, account_id: int, name: str) -> bytes:
-        """Raises `NotFound` where the file has gone, as after a restore without the folder."""
+        """Read a file. Raises `NotFound` if it is missing, as after an incomplete restore."""
         try:
             return self._path(account_id, name).read_bytes()
         except OSError as error:

@@ -1,8 +1,8 @@
-"""Brings webhooks to addresses that customers have chosen, and to no others that these lead to.
+"""Send webhooks to endpoints chosen by customers, without reaching internal addresses (SSRF).
 
-A name is resolved once, and each of its addresses is judged; then they are tried in turn, until the
-time for the whole request is over. So a name that answers differently a moment later leads nowhere.
-Redirects are not followed. Neither a slow nor a talkative receiver holds it up.
+A host name is resolved once, all of its addresses are checked, and only these are tried in turn, so
+that DNS rebinding has no effect. Redirects are not followed. Time and size limits protect against
+slow receivers and large responses.
 """
 
 import socket
@@ -20,17 +20,17 @@ from webapp.domain.shared.public_addresses import Address, is_public, unwrapped
 from webapp.ports import Reply
 
 SECONDS = 15.0
-"""For one request, from the first packet to the last."""
+"""Time limit for a whole request."""
 
 LARGEST = 16 * 1024
-"""Bytes of an answer that are read at most; a receiver has nothing to tell us but its status."""
+"""Maximum bytes read of a response; only its status matters."""
 
-PRIVATE = N_("The address is private. Your provider decides which of those may be reached.")
-PLAIN = N_("Only private addresses are reached without https.")
+PRIVATE = N_("The address is private. Your provider decides which private addresses are allowed.")
+PLAIN = N_("Without https, only private addresses are allowed.")
 
 
 class Refused(Exception):
-    """Nothing was sent. Holds the sentence that says why, and its detail."""
+    """Nothing was sent. The arguments are a sentence that says why, and its detail."""
 
 
 class HttpWebhookSender:
@@ -40,53 +40,54 @@ class HttpWebhookSender:
         self._seconds = seconds
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Never raises for what a receiver does."""
+        """Send one request. Failures of the receiver are returned, never raised."""
         began = time.monotonic()
         try:
-            status, said = self._post(urlsplit(url), headers, body, began + self._seconds)
+            status, trouble = self._post(urlsplit(url), headers, body, began + self._seconds)
         except Refused as refused:
-            said, detail = refused.args
+            trouble, detail = refused.args
         except ssl.SSLError as error:
-            said, detail = N_("TLS failed: %(detail)s"), str(error.reason or error)
+            trouble, detail = N_("TLS failed: %(detail)s"), str(error.reason or error)
         except (TimeoutError, OSError, HTTPException, ValueError) as error:
             if time.monotonic() - began >= self._seconds:
-                said, detail = N_("No answer within %(detail)s seconds"), f"{self._seconds:g}"
+                trouble, detail = N_("No answer within %(detail)s seconds"), f"{self._seconds:g}"
             else:
-                said, detail = _words(error)
+                trouble, detail = _describe(error)
         else:
-            return Reply(status, said, _since(began))
-        return Reply(None, said, _since(began), detail)
+            return Reply(status, trouble, _since(began))
+        return Reply(None, trouble, _since(began), detail)
 
     def _post(
         self, url: SplitResult, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> tuple[int, str]:
         host, secure = url.hostname or "", url.scheme == "https"
         port = url.port or (443 if secure else 80)
-        addresses = self._judged(host, port, secure=secure)
+        addresses = self._allowed_addresses(host, port, secure=secure)
         kind = _Secure if secure else _Plain
         connection = kind(host, port)
-        connection.goes_to, connection.deadline = addresses, deadline
+        connection.addresses, connection.deadline = addresses, deadline
         path = url.path or "/"
         target = f"{path}?{url.query}" if url.query else path
-        # A time-out of the socket is for one packet: a drop a second would go on for ever.
-        end = Timer(max(0.0, deadline - time.monotonic()), _cut, [connection])
+        # The socket's timeout applies to each packet, so a receiver that sends slowly would never
+        # reach it.
+        end = Timer(max(0.0, deadline - time.monotonic()), _close_socket, [connection])
         end.start()
         try:
             connection.request("POST", target, body, dict(headers))
             answer = connection.getresponse()
-            return answer.status, _said(answer)
+            return answer.status, _error_text(answer)
         finally:
             end.cancel()
             connection.close()
 
-    def _judged(self, host: str, port: int, *, secure: bool) -> list[Address]:
-        """Those to connect to, each once. One that may not be reached spoils them all."""
+    def _allowed_addresses(self, host: str, port: int, *, secure: bool) -> list[Address]:
+        """The host's addresses. Raises `Refused` if one of them is not allowed."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise Refused(N_("There is no host %(detail)s."), host) from None
-        written = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
-        addresses = [unwrapped(ip_address(text)) for text in written]
+            raise Refused(N_("The host %(detail)s was not found."), host) from None
+        texts = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
+        addresses = [unwrapped(ip_address(text)) for text in texts]
         for address in addresses:
             allowed = any(address in network for network in self._allowed)
             if not allowed and not is_public(address):
@@ -97,26 +98,26 @@ class HttpWebhookSender:
 
 
 class _Plain(HTTPConnection):
-    goes_to: Sequence[Address]
+    addresses: Sequence[Address]
     deadline: float
 
     def connect(self) -> None:
-        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.deadline)
+        self.sock = self.open_socket = _connect(self.addresses, self.port, self.deadline)
 
 
 class _Secure(HTTPSConnection):
-    goes_to: Sequence[Address]
+    addresses: Sequence[Address]
     deadline: float
 
     def connect(self) -> None:
-        # Kept for whoever cuts it off, also while hands are shaken.
-        self.sock = self.cut_off = _connected(self.goes_to, self.port, self.deadline)
+        # Kept so that the timer can close the socket during the TLS handshake, too.
+        self.sock = self.open_socket = _connect(self.addresses, self.port, self.deadline)
         context = ssl.create_default_context()
-        self.sock = self.cut_off = context.wrap_socket(self.sock, server_hostname=self.host)
+        self.sock = self.open_socket = context.wrap_socket(self.sock, server_hostname=self.host)
 
 
-def _connected(addresses: Sequence[Address], port: int, deadline: float) -> socket.socket:
-    """To the first that answers. They are no names, so there is nothing more to resolve."""
+def _connect(addresses: Sequence[Address], port: int, deadline: float) -> socket.socket:
+    """Connect to the first address that answers. Addresses are numeric: nothing is resolved."""
     failure: OSError = TimeoutError()
     for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         left = deadline - time.monotonic()
@@ -125,7 +126,7 @@ def _connected(addresses: Sequence[Address], port: int, deadline: float) -> sock
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         plain = socket.socket(family, socket.SOCK_STREAM)
         try:
-            plain.settimeout(left / untried)  # one that is silent leaves time for the others
+            plain.settimeout(left / untried)  # a silent address leaves time for the others
             plain.connect((str(address), port))
             plain.settimeout(left)
         except OSError as error:
@@ -136,15 +137,15 @@ def _connected(addresses: Sequence[Address], port: int, deadline: float) -> sock
     raise failure
 
 
-def _cut(connection: _Plain | _Secure) -> None:
+def _close_socket(connection: _Plain | _Secure) -> None:
     with suppress(OSError, AttributeError):
-        connection.cut_off.shutdown(socket.SHUT_RDWR)
+        connection.open_socket.shutdown(socket.SHUT_RDWR)
 
 
-def _said(answer: HTTPResponse) -> str:
-    """What it says of itself where it is no success, as plain text."""
+def _error_text(answer: HTTPResponse) -> str:
+    """The response's body as plain text; empty for a success."""
     if 300 <= answer.status < 400:
-        return "It answers with a redirect, which is not followed."
+        return "The endpoint answered with a redirect, which is not followed."
     begun = answer.read(LARGEST).decode("utf-8", "replace")
     if 200 <= answer.status < 300:
         return ""
@@ -155,8 +156,8 @@ def _since(began: float) -> int:
     return int((time.monotonic() - began) * 1000)
 
 
-def _words(error: Exception) -> tuple[str, str]:
-    """The sentence that says why there was no answer, and its detail."""
+def _describe(error: Exception) -> tuple[str, str]:
+    """A sentence that says why there was no answer, and its detail."""
     if isinstance(error, ConnectionRefusedError):
         return N_("The connection was refused"), ""
     if isinstance(error, ConnectionResetError):

@@ -1,7 +1,7 @@
-"""A sheet of paper: fonts, measures, and the parts that receipts and statements share.
+"""PDF layout shared by receipts and statements: fonts, measures and common blocks.
 
-Inter has Latin, Greek and Cyrillic; DejaVu Sans adds Hebrew, Arabic, Armenian and Georgian, and
-Droid Sans Fallback Chinese, Japanese and Korean. A font is only read where its letters are needed.
+Inter covers Latin, Greek and Cyrillic; DejaVu Sans adds Hebrew, Arabic, Armenian and Georgian, and
+Droid Sans Fallback adds Chinese, Japanese and Korean. A fallback font is loaded only if needed.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ FALLBACKS = {
 
 MARGIN = 20.0
 WIDTH = 210.0 - 2 * MARGIN
-"""Millimetres of an A4 sheet between its margins."""
+"""Width of an A4 page between its margins, in millimetres."""
 
 INK, GREY, PALE = (23, 26, 33), (100, 109, 123), (229, 232, 237)
 
 
 class Paper(FPDF):
-    """A4, in our type; `words` is all it will say, from which it knows its fonts."""
+    """An A4 document. `words` is its full text, which selects the fallback fonts."""
 
     def __init__(self, title: str, author: str, words: str) -> None:
         super().__init__(format="A4")
@@ -54,23 +54,26 @@ class Paper(FPDF):
         self.cell(30, 5, f"Page {self.page_no()}", align=Align.R)
 
     def shape(self, text: str) -> None:
-        """Joins Arabic letters; only where they are, because it would space Inter's wrongly."""
-        strange = {ord(it) for it in text if it.isprintable()} - letters(REGULAR)
-        self.set_text_shaping(use_shaping_engine=bool(strange))
+        """Turn on text shaping, which joins Arabic letters, only for text that Inter lacks.
+
+        With shaping, Inter's letter spacing would be wrong.
+        """
+        missing = {ord(char) for char in text if char.isprintable()} - letters(REGULAR)
+        self.set_text_shaping(use_shaping_engine=bool(missing))
 
     def type(self, size: float, ink: tuple[int, int, int] = INK, *, strong: bool = False) -> None:
-        # After letters of a fallback the library believes that our font still stands.
+        # After a fallback font the library does not notice that the font must be set again.
         self.set_font("inter", "", 1)
         self.set_font("inter", "b" if strong else "", size)
         self.set_text_color(*ink)
 
     def line_of(self, text: str, height: float = 5.0, width: float = WIDTH) -> None:
-        """Wraps where it must."""
+        """Write text and wrap it at `width`."""
         self.shape(text)
         self.multi_cell(width, height, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align=Align.L)
 
     def head(self, title: str, provider: str, below: str) -> None:
-        """The title, whose paper it is, and what it is about."""
+        """Start the first page with title, provider and a subtitle."""
         self.add_page()
         self.type(20, strong=True)
         self.cell(WIDTH / 2, 9, title)
@@ -88,7 +91,7 @@ class Paper(FPDF):
         self.line(MARGIN, self.get_y(), MARGIN + WIDTH, self.get_y())
 
     def block(self, x: float, y: float, width: float, label: str, lines: Sequence[str]) -> float:
-        """A name and what stands below it, the first line strong; returns where it ends."""
+        """Write a label and lines below it, the first one bold. Returns the y where they end."""
         self.set_xy(x, y)
         self.type(8, GREY)
         self.shape(label)
@@ -113,8 +116,8 @@ class Paper(FPDF):
 
 
 def is_needed(name: str, words: str) -> bool:
-    """Whether a fallback has a letter that the fonts before it have not."""
-    missing = {ord(it) for it in words if it.isprintable()} - letters(REGULAR)
+    """Whether the text has a letter that this fallback has and the fonts before it lack."""
+    missing = {ord(char) for char in words if char.isprintable()} - letters(REGULAR)
     for other, path in FALLBACKS.items():
         found = missing & letters(path)
         if other == name:

@@ -1,4 +1,4 @@
-"""A receipt on paper (L6): who was paid by whom, for what, how, when and how much."""
+"""A receipt as PDF (L6)."""
 
 from webapp.documents.paper import GREY, MARGIN, WIDTH, Paper
 from webapp.reads.payments.receipt import ReceiptPaper

@@ -1,4 +1,4 @@
-"""A month's statement on paper: opening and closing balance, payments, and usage day by day."""
+"""A month's statement as PDF: opening and closing balance, payments, and daily usage."""
 
 from fpdf.enums import Align, XPos, YPos
 

@@ -239,7 +239,7 @@ def test_removal_is_refused_while_a_payment_is_open_m10(world):
     (visa,) = world.cards(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
-    with pytest.raises(Conflict, match="under way"):
+    with pytest.raises(Conflict, match="in progress"):
         remove(world, visa)
     world.session.rollback()
     assert len(world.methods) == 1
