@@ -166,7 +166,7 @@ def test_completing_twice_credits_once(world):
 def test_completing_again_with_another_amount_is_refused(world):
     wire = wires.ask(world)
     wires.complete(world, wire)
-    with pytest.raises(Conflict, match=r"completed already, with \$1,000.00"):
+    with pytest.raises(Conflict, match=r"already been completed with \$1,000.00"):
         wires.complete(world, wire, "900.00")
     assert (world.balance, times_credited(world)) == ("1100.00", 1)
 
@@ -344,7 +344,7 @@ def test_proofs_have_a_quota_per_account_f13(world, monkeypatch):
     for _ in range(2):
         wires.cancel(world, wires.prove(world, wires.ask(world)))
     last = wires.ask(world)
-    with pytest.raises(Conflict, match="no room for another file"):
+    with pytest.raises(Conflict, match="reached the storage limit"):
         wires.prove(world, last)
     assert len(wires.proof_files(world)) == 3
     wires.complete(world, first)

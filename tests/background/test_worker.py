@@ -95,7 +95,7 @@ def test_a_debit_from_elsewhere_is_heard_at_once_t4(world, start, hears_only):
 @on_postgres
 def test_it_hears_again_after_its_connection_was_lost_t4(world, start, hears_only, monkeypatch):
     """T4: and what was announced meanwhile is found."""
-    monkeypatch.setattr(notify_listener, "AWAY", 0.2)
+    monkeypatch.setattr(notify_listener, "RECONNECT_AFTER", 0.2)
     world.cards(VISA)
     world.refill()
     start()

@@ -94,7 +94,7 @@ def test_a_removed_passkey_signs_nobody_in(added, world):
     expect(said(added, "The passkey Ana’s laptop is removed.")).to_be_visible()
     sign_out(added)
     added.get_by_role("button", name="Sign in with a passkey").click()
-    expect(added.get_by_role("alert").first).to_contain_text("not known here")
+    expect(added.get_by_role("alert").first).to_contain_text("not registered")
 
 
 def test_confirming_with_a_passkey(added, world):

@@ -179,7 +179,7 @@ class TestItStaysInUse:
     [
         ("mysql://me:hidden@host/x", 2, "got mysql://"),
         ("postgresql://me:hidden@host:port/x", 2, "use postgresql+psycopg://"),
-        ("sqlite:///other.db", 1, "leads from SQLite to PostgreSQL"),
+        ("sqlite:///other.db", 1, "moves from SQLite to PostgreSQL only"),
     ],
 )
 def test_addresses_that_lead_nowhere(flask, world, url, code, told):

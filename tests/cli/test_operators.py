@@ -28,5 +28,5 @@ def test_nobody_of_a_customers_becomes_staff(flask, world):
     world.session.rollback()
     refused = flask(f"{MAKE} {email}")
     assert refused.exit_code == 1
-    assert "already a person" in refused.output
+    assert "already in use" in refused.output
     assert world.session.query(Operator).count() == 0

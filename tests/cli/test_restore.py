@@ -271,5 +271,5 @@ def test_nothing_is_charged_again_by_itself(real, install):
 
 def test_who_charges_the_cards_must_be_there(real, here):
     line = refused(here.flask(f"restore {real}"))
-    assert "charged by stripe, and this installation has no such processor" in line
+    assert "payment methods of stripe, which this installation does not use" in line
     assert is_empty(here)

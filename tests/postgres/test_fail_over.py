@@ -161,12 +161,12 @@ def test_a_claim_locks_nothing_behind_a_pooler(servers, pooler, tuned):
 
 
 def test_nobody_listens_behind_a_pooler(servers, pooler, tuned, caplog):
-    """T4: the worker looks every half second instead."""
+    """T4: the worker polls every half second instead."""
     caplog.set_level("INFO")
     until = time.monotonic() + 5
     listen(tuned(pooler.url("postgres")), lambda: None, lambda: time.monotonic() < until)
     assert time.monotonic() < until
-    assert "the worker looks every half second" in caplog.text
+    assert "the worker polls every half second" in caplog.text
 
 
 def test_a_server_without_a_pooler_is_known_as_one(servers, tuned):

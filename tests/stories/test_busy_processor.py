@@ -109,7 +109,7 @@ def test_only_what_waits_for_it_can_be_decided(world):
     """L10: not a call that is under way, nor a customer who is being asked."""
     card = world.card(CHALLENGED_ALWAYS)
     world.pay(card, "50.00")
-    with pytest.raises(Conflict, match="does not wait"):
+    with pytest.raises(Conflict, match="needs no decision"):
         decide_attempt(
             world.session,
             world.attempts[0].id,

@@ -242,7 +242,7 @@ def test_restoring_without_paying_lifts_no_ban(covered):
     covered.next_answer("decline", decline_code="stolen_card")
     covered.use("60.00")
     covered.work()
-    with pytest.raises(Refusal, match="only by a payment"):
+    with pytest.raises(Refusal, match="make a payment with it"):
         restore_method(
             covered.session,
             covered.account_id,

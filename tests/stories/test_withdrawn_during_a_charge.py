@@ -204,12 +204,12 @@ def test_resumed_again_during_the_same_call(due, during):
     [
         (
             refill_off,
-            "it is not sent again. Nothing is charged instead.",
+            "It will not be sent again. Nothing is charged instead.",
             [("4242", "100.00", "abandoned")],
         ),
         (
             smaller_limit,
-            "it is not sent again. $60.00 is charged to Visa •••• 4242 instead.",
+            "It will not be sent again. $60.00 is charged to Visa •••• 4242 instead.",
             [("4242", "100.00", "abandoned"), ("4242", "60.00", "paid")],
         ),
         (

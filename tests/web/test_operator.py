@@ -229,7 +229,7 @@ def test_a_mail_that_was_given_up_is_tried_again(pat, world, given_up):
     assert audits(world, "mail_resent")[0][2]["reason"] == "Address mended"
     refused = pat.post(path, data={"reason": "Once more"})
     assert refused.status_code == 409
-    assert "still tried" in words(refused)
+    assert "being retried" in words(refused)
 
 
 class Postman(OutboxMailer):

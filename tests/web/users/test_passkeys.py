@@ -124,7 +124,7 @@ def test_a_copy_that_fell_behind_is_refused(client, visitor, world, phone):
 def test_nonsense_is_refused(client, visitor, phone, credential):
     add(client, phone)
     challenge(visitor)
-    assert "not known here" in refused(visitor, credential)
+    assert "not registered" in refused(visitor, credential)
 
 
 def test_a_forged_signature_is_refused(client, visitor, phone):

@@ -76,7 +76,7 @@ def test_a_wrong_code_keeps_the_form(client, world):
     for code in ("", "000000", "abc", "1" * 100, "１２３４５６"):
         answer = client.post("/settings/second-factor", data={"state": state, "code": code})
         assert answer.status_code == 422
-        assert "not the code" in errors(answer)["code"]
+        assert "Wrong code" in errors(answer)["code"]
         again = re.search(r"<code>([A-Z2-7 ]+)</code>", answer.text)[1]
         assert again in page, "the same secret, so what was scanned still works"
     world.session.rollback()
@@ -263,7 +263,7 @@ def test_an_account_can_insist(insisting, client, teammate, clock):
         set_up(visitor, clock)
         assert visitor.get("/", follow_redirects=True).status_code == 200
     answer = client.post("/settings/second-factor/removal", follow_redirects=True)
-    assert "so it stays on" in words(answer)
+    assert "so it cannot be turned off" in words(answer)
     assert insisting.audits[1] == ("second_factor_required", {"on": True})
 
 

@@ -90,7 +90,7 @@ def test_each_mistake_stands_beside_its_field(visitor, world, field, value):
 def test_an_address_that_is_taken_says_so(visitor, owner):
     answer = visitor.post("/sign-up", data={**FORM, "email": owner.email})
     assert answer.status_code == 422
-    assert "already a person" in errors(answer)["email"]
+    assert "already in use" in errors(answer)["email"]
 
 
 def test_a_time_zone_that_is_none_is_refused_without_a_word_of_it(visitor, world):
