@@ -210,7 +210,7 @@ def test_a_stale_form_is_refused_t1(world):
     """T1: when two people apply at once, the second sees what the first saved."""
     world.cards(VISA)
     apply(world, GOOD, seen=0)
-    with pytest.raises(Stale, match="Nothing of yours was applied"):
+    with pytest.raises(Stale, match="Your changes were not applied"):
         apply(world, replace(GOOD, threshold=micros("10")), seen=0)
     assert settings(world).threshold == micros("50")
 
