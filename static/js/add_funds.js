@@ -1,10 +1,10 @@
-/* Add Funds: tabs, quick amounts, and the balance after the payment as it is typed. */
+/* Add Funds: tabs, preset amounts, and the balance after the payment. */
 
 const dialog = () => document.querySelector("[data-add-funds]");
 
-// Money does not do sums in floating point: amounts are whole cents, the balance whole millionths.
-const cents = (words) => {
-  const match = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(words.replaceAll(",", "").trim());
+// Integers only: amounts in cents, the balance in millionths.
+const cents = (text) => {
+  const match = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(text.replaceAll(",", "").trim());
   return match && Number(match[1]) * 100 + Number((match[2] ?? "").padEnd(2, "0"));
 };
 
@@ -23,25 +23,25 @@ const show = () => {
     amount === null ? "…" : written(Math.floor(balance / 10_000) + amount, symbol);
   for (const quick of form.querySelectorAll(".quick-amount"))
     quick.ariaPressed = String(cents(quick.value) === amount);
-  // A chain that cannot be charged is nothing to confirm.
   if (form.dataset.open) {
     const more = amount === null ? null : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
     form.querySelector("[data-after-open]").textContent = more ?? "…";
     form.querySelector(".dialog-foot button").textContent = amount ? `Pay another ${written(amount, symbol)}` : "Pay again";
   }
-  const barred = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
-  form.querySelector(".before-after").hidden = barred;
-  form.querySelector(".dialog-foot button").disabled = barred;
+  // If auto-charge cannot charge any method, there is nothing to confirm.
+  const blocked = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
+  form.querySelector(".before-after").hidden = blocked;
+  form.querySelector(".dialog-foot button").disabled = blocked;
 };
 
-// What was wrong with the amount is taken back as soon as it is within bounds; the server judges anew.
-const forgive = (field) => {
+// Clear the amount's error once the amount is within bounds; the server validates again.
+const clearError = (field) => {
   const amount = cents(field.value);
   const [least, most] = field.form.querySelector("[data-bounds]").textContent.match(/\d[\d,.]*/g).map(cents);
   if (amount === null || amount < least || amount > most) return;
-  const place = field.closest(".field");
-  place.classList.remove("invalid");
-  place.querySelector(".field-error").textContent = "";
+  const container = field.closest(".field");
+  container.classList.remove("invalid");
+  container.querySelector(".field-error").textContent = "";
   field.removeAttribute("aria-invalid");
 };
 
@@ -61,7 +61,7 @@ const choose = (tab) => {
 document.addEventListener("input", ({ target }) => {
   if (!dialog() || target.form !== dialog()) return;
   show();
-  if (target.name === "amount") forgive(target);
+  if (target.name === "amount") clearError(target);
 });
 
 document.addEventListener("click", (event) => {
@@ -69,7 +69,7 @@ document.addEventListener("click", (event) => {
   if (quick) {
     quick.form.amount.value = quick.value;
     show();
-    forgive(quick.form.amount);
+    clearError(quick.form.amount);
   }
   const tab = event.target.closest("[data-add-funds] [role=tab]");
   if (tab) {

@@ -1,8 +1,8 @@
-/* The address holds what is shown, as it does without scripts: a reload, a bookmark and the answer to what
-   has changed meanwhile all show the same. */
+/* Keep the URL in step with the shown list, as it is without scripts, so that reloads, bookmarks and refreshes
+   show the same. */
 
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   const part = target.id && document.getElementById(target.id);
-  const address = part?.closest("[data-address]")?.dataset.address;
-  if (address) history.replaceState(null, "", address);
+  const url = part?.closest("[data-address]")?.dataset.address;
+  if (url) history.replaceState(null, "", url);
 });

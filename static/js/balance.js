@@ -1,4 +1,4 @@
-/* The balance in the header asks for news by itself; not, though, while nobody looks or nobody is signed in. */
+/* The balance in the header polls the server, except while the page is hidden or the session has ended. */
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.target.id === "balance" && (document.hidden || document.querySelector("#signed-out[open]"))) event.preventDefault();

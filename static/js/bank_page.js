@@ -1,6 +1,5 @@
-/* The pretend bank's page in a frame of ours. There the browser does not heed autofocus, so the first
-   button takes the focus itself, once the frame has it. Escape pressed in here is the page's to heed,
-   which would not hear of it. All else works without. */
+/* The sandbox bank's page in a frame. Browsers ignore autofocus there, so this focuses the first button once the
+   frame has the focus. It also reports Escape to the surrounding page, which gets no key events of the frame. */
 
 const takeFocus = () => document.activeElement === document.body && document.querySelector("button")?.focus();
 

@@ -1,14 +1,13 @@
-/* The banner's buttons go away with what they mend. The focus then goes on to the first row. A banner
-   that a press brings about comes in below the list, so that nothing moves under the pointer; on the
-   next load it is above. */
+/* The banner's buttons disappear once their problem is fixed; the focus then moves to the first row. A new banner
+   after a press appears below the list, so that nothing moves under the pointer, and above it on the next load. */
 
 import { focusRow } from "./focus.js";
-import { aroundSwap } from "./parts.js";
+import { aroundSwap } from "./around_swap.js";
 
 const banner = document.getElementById("banner");
-let held; // the focus was in the banner
-let isNew; // there was none before
-let isPress; // the answer is to a press, and not a refresh
+let hadFocus; // the focus was in the banner
+let isNew; // there was no banner before
+let isPress; // the response is to a press, not to a refresh
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   isPress = detail.requestConfig.elt.id !== "refresher";
@@ -17,11 +16,11 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 aroundSwap(
   "banner",
   () => {
-    held = banner.contains(document.activeElement);
+    hadFocus = banner.contains(document.activeElement);
     isNew = !banner.firstElementChild;
   },
   () => {
     if (isNew && isPress && banner.firstElementChild) document.getElementById("methods")?.after(banner);
-    if (held && document.activeElement === document.body) focusRow();
+    if (hadFocus && document.activeElement === document.body) focusRow();
   },
 );

@@ -1,5 +1,4 @@
-/* The card form. What is typed goes to the card processor alone; the application only ever sees the
-   token that comes back. */
+/* The card form. Card data goes to the processor only; the application gets the token that comes back. */
 
 /* global htmx */
 
@@ -20,7 +19,7 @@ const WITHOUT_POSTCODES = new Set(
   ).split(" "),
 );
 
-/* Regroups as typed and keeps the caret behind the same digit. */
+/* Regroup the digits while they are typed, and keep the caret behind the same digit. */
 const regroup = (field, written) => {
   const before = digits(field.value.slice(0, field.selectionStart)).length;
   const atEnd = field.selectionStart === field.value.length;
@@ -47,25 +46,25 @@ const typed = {
   security_code: (field) => (field.value = digits(field.value)),
 };
 
-const say = (form, name, words) => {
+const showError = (form, name, text) => {
   const field = form.querySelector(`[data-field="${name}"]`);
-  if (!field) return (document.getElementById("card-refusal").textContent = words);
-  field.classList.toggle("invalid", Boolean(words));
-  field.querySelector("input, select").toggleAttribute("aria-invalid", Boolean(words));
-  if (words) field.querySelector("input, select").ariaInvalid = "true";
-  field.querySelector(".field-error").textContent = words;
+  if (!field) return (document.getElementById("card-refusal").textContent = text);
+  field.classList.toggle("invalid", Boolean(text));
+  field.querySelector("input, select").toggleAttribute("aria-invalid", Boolean(text));
+  if (text) field.querySelector("input, select").ariaInvalid = "true";
+  field.querySelector(".field-error").textContent = text;
 };
 
-const sayAll = (form, errors) => {
-  for (const { dataset } of form.querySelectorAll("[data-field]")) say(form, dataset.field, errors[dataset.field] ?? "");
-  say(form, "form", errors.form ?? "");
+const showErrors = (form, errors) => {
+  for (const { dataset } of form.querySelectorAll("[data-field]")) showError(form, dataset.field, errors[dataset.field] ?? "");
+  showError(form, "form", errors.form ?? "");
   form.querySelector("[aria-invalid=true], #card-refusal:not(:empty)")?.focus();
 };
 
-// Only when the month has ended everywhere on earth.
+// A card expires when its month has ended in every time zone.
 const hasExpired = (month, year) => Date.now() >= Date.UTC(year, month, 1, 12);
 
-const mistakes = (form) => {
+const validate = (form) => {
   const number = digits(form.number.value);
   const [, , lengths, code] = brandOf(number);
   const errors = {};
@@ -83,8 +82,8 @@ const mistakes = (form) => {
 document.addEventListener("input", ({ target }) => {
   if (!target.form?.matches("[data-card-form]")) return;
   typed[target.name]?.(target);
-  say(target.form, target.name, "");
-  if (target.name === "country") say(target.form, "postcode", "");
+  showError(target.form, target.name, "");
+  if (target.name === "country") showError(target.form, "postcode", "");
 });
 
 document.addEventListener("submit", async (event) => {
@@ -93,35 +92,35 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("[type=submit]");
   if (button.ariaBusy === "true") return;
-  const errors = mistakes(form);
-  sayAll(form, errors);
+  const errors = validate(form);
+  showErrors(form, errors);
   if (Object.keys(errors).length) return;
 
   button.ariaBusy = "true";
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
-    const said = await answer.json();
-    if (answer.status === 201) {
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
+    const result = await response.json();
+    if (response.status === 201) {
       const hidden = document.getElementById("card-token");
-      hidden.token.value = said.token;
+      hidden.token.value = result.token;
       htmx.trigger(hidden, "submit");
     } else {
-      sayAll(form, said.errors ?? { form: "The card could not be checked. Try again." });
+      showErrors(form, result.errors ?? { form: "The card could not be checked. Try again." });
       button.removeAttribute("aria-busy");
     }
   } catch {
-    sayAll(form, { form: "The card processor did not answer. Nothing was saved; try again." });
+    showErrors(form, { form: "The card processor did not respond. Nothing was saved; try again." });
     button.removeAttribute("aria-busy");
   }
 });
 
-// The bank refuses the card behind the token: what was typed stays, with the reason.
+// The bank declined the card: the form keeps its values and shows the reason.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { requestConfig, xhr } = event.detail;
   if (requestConfig.elt.id !== "card-token" || xhr.status !== 422) return;
   event.detail.shouldSwap = false;
   const form = document.querySelector("[data-card-form]");
-  const answer = new DOMParser().parseFromString(xhr.response, "text/html");
-  sayAll(form, { form: answer.querySelector(".message").textContent.trim() });
+  const page = new DOMParser().parseFromString(xhr.response, "text/html");
+  showErrors(form, { form: page.querySelector(".message").textContent.trim() });
   form.querySelector("[aria-busy]").removeAttribute("aria-busy");
 });

@@ -1,4 +1,4 @@
-/* What can be known about a card from its number alone. */
+/* A card's brand, grouping and check digit, from its number. */
 
 const BRANDS = [
   // name, first digits, lengths, digits of the security code, groups
@@ -20,7 +20,7 @@ export const inGroups = (number, sizes = [4, 4, 4, 4, 3]) => {
   return sizes.map((size) => number.slice(from, (from += size))).filter(Boolean).join(" ");
 };
 
-// The check digit that every card number ends in (Luhn).
+// The Luhn check of a card number.
 export const checksOut = (number) =>
   [...number].reverse().reduce((sum, digit, place) => {
     const worth = digit * (place % 2 ? 2 : 1);

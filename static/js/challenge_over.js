@@ -1,5 +1,5 @@
-/* The bank is done. The page around this frame is told so, and nothing else: it asks the server how it
-   ended. Without a page around it, this one leads on. */
+/* The bank's challenge is over. Notify the surrounding page, which asks the server for the outcome. Without a
+   surrounding page, follow the link. */
 
 if (parent === window) document.querySelector("[data-back]")?.click();
 else parent.postMessage("challenge-over", "*");

@@ -1,5 +1,5 @@
-/* A charge that was confirmed in the dialog: while the processor is asked the dialog is away and the row
-   says what is being charged; the answer brings the row's new state. */
+/* A charge that was confirmed in the dialog: during the request the dialog is closed and the method's row shows
+   the amount; the response brings the row's new state. */
 
 /* global htmx */
 
@@ -14,7 +14,7 @@ document.addEventListener("htmx:beforeSend", ({ target: form }) => {
   stateOf(form)?.replaceChildren(state);
 });
 
-// The form itself may be gone by then. Without an answer the row must not stay as it is.
+// The form may be gone by then. Without a response, refresh the row.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.requestConfig.elt.matches("[data-charging]") && !detail.successful)
     htmx.trigger("#refresher", "account-changed");

@@ -1,7 +1,7 @@
-/* The balance chart: a step line drawn at the width there is, so that its text never scales. Pointer and
-   arrow keys move along it and read it out. */
+/* The balance chart: a step line drawn at the available width, so that its text never scales. The pointer and the
+   arrow keys move along the line and read out its values. */
 
-import { aroundSwap } from "./parts.js";
+import { aroundSwap } from "./around_swap.js";
 
 const LEFT = 34; // room for "$150"
 const RIGHT = 10; // room for the last dot
@@ -15,15 +15,15 @@ const shape = (name, attributes, words = "") => {
   return made;
 };
 
-/* What is told with the plot; each point comes as its distance from the one before. */
-const told = (plot) => {
+/* The chart's data. Each point is encoded as the difference from the previous one. */
+const chartOf = (plot) => {
   const chart = JSON.parse(plot.dataset.chart);
   let [along, high] = [0, 0];
   chart.points = chart.steps.map(([seconds, cents]) => [(along += seconds), (high += cents)]);
   return chart;
 };
 
-/* Where things are: seconds along, cents up. */
+/* The scales of the plot: seconds on the x axis, cents on the y axis. */
 const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
   const whole = chart.points.length ? chart.points.at(-1)[0] : 1;
   return {
@@ -36,7 +36,7 @@ const scale = ({ clientWidth: width, clientHeight: height }, chart) => {
 };
 
 const draw = (plot) => {
-  const chart = told(plot);
+  const chart = chartOf(plot);
   if (!plot.clientWidth) return;
   const { width, height, x, y } = scale(plot, chart);
   // Crisp lines lie on half pixels.
@@ -49,7 +49,7 @@ const draw = (plot) => {
     const [left, top] = [x(along), y(high)];
     return shape("path", { class: "chart-failure", d: `M${left - 3} ${top - 3}l6 6m0 -6l-6 6` });
   };
-  // What is being typed moves the line before it is saved.
+  // An edited threshold moves its line before it is saved.
   const typed = "threshold" in plot.dataset ? JSON.parse(plot.dataset.threshold) : chart.threshold;
   const inside = (cents) => cents !== null && cents >= chart.bottom && cents <= chart.top;
 
@@ -69,7 +69,7 @@ const draw = (plot) => {
   plot.replaceChildren(drawing);
 };
 
-/* "Sun 8 Nov, 03:17": the account's time, whatever the reader's. */
+/* A time in the account's time zone, such as "Sun 8 Nov, 03:17". */
 const moment = (chart, seconds) => {
   const form = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone };
   const parts = new Intl.DateTimeFormat("en-GB", form).formatToParts((chart.start + seconds) * 1000);
@@ -84,7 +84,7 @@ const card = () => document.getElementById("balance-chart");
 
 const read = (index) => {
   const plot = card().querySelector(".chart-plot");
-  const chart = told(plot);
+  const chart = chartOf(plot);
   const [along, high] = chart.points[index];
   const { height, x, y } = scale(plot, chart);
   const words = `${moment(chart, along)} · ${amount(chart, high)}`;
@@ -100,16 +100,16 @@ const read = (index) => {
   );
 };
 
-const rest = () => {
+const clearReading = () => {
   if (card()?.querySelector(".chart-cursor") === document.activeElement) return;
   card()?.querySelectorAll(".chart-at").forEach((it) => it.remove());
   const reading = card()?.querySelector(".chart-reading");
   if (reading) reading.textContent = reading.dataset.rest;
 };
 
-/* The last point that is not after the pointer: there the balance stood. */
-const below = (plot, clientX) => {
-  const chart = told(plot);
+/* The index of the last point that is not after the pointer. */
+const pointAt = (plot, clientX) => {
+  const chart = chartOf(plot);
   if (!chart.points.length) return null;
   const seconds = scale(plot, chart).seconds(clientX - plot.getBoundingClientRect().left);
   return Math.max(0, chart.points.findLastIndex(([along]) => along <= seconds));
@@ -117,21 +117,21 @@ const below = (plot, clientX) => {
 
 document.addEventListener("pointermove", ({ target, clientX }) => {
   const plot = target.closest?.(".chart-plot");
-  if (!plot) return rest();
-  const index = below(plot, clientX);
+  if (!plot) return clearReading();
+  const index = pointAt(plot, clientX);
   if (index !== null) read(index);
 });
 document.addEventListener("pointerdown", ({ target, clientX }) => {
   const plot = target.closest?.(".chart-plot");
-  const index = plot && below(plot, clientX);
+  const index = plot && pointAt(plot, clientX);
   if (index !== null && plot) read(index);
 });
 const isCursor = ({ target }) => target.matches?.(".chart-cursor");
 document.addEventListener("input", (event) => isCursor(event) && read(Number(event.target.value)));
 document.addEventListener("focusin", (event) => isCursor(event) && read(Number(event.target.value)));
-document.addEventListener("focusout", (event) => isCursor(event) && setTimeout(rest));
+document.addEventListener("focusout", (event) => isCursor(event) && setTimeout(clearReading));
 
-/* Cents of a threshold that is being typed, or null for none. */
+/* The edited threshold in cents, or null for none. */
 document.addEventListener("threshold-typed", ({ detail }) => {
   const plot = document.querySelector(".chart-plot");
   if (!plot) return;
@@ -150,6 +150,6 @@ const start = () => {
 };
 
 aroundSwap("balance-chart", () => true, start);
-// On other pages it comes with the part it stands in.
+// On other pages the chart is swapped in with the part that contains it.
 document.addEventListener("htmx:afterSwap", ({ target }) => target.contains?.(card()) && start());
 start();

@@ -1,11 +1,11 @@
-/* Copy buttons take what stands beside them to the clipboard and say so for a moment; Print prints. */
+/* Buttons that copy a value to the clipboard, with a brief confirmation, and buttons that print the page. */
 
 const SECONDS = 2;
 const region = document.getElementById("messages");
 
 const copy = (words) => {
   if (navigator.clipboard) return navigator.clipboard.writeText(words);
-  // Browsers have a clipboard on https and localhost only; elsewhere the old way still works.
+  // The clipboard API needs https or localhost; elsewhere execCommand still works.
   const field = document.createElement("textarea");
   field.className = "visually-hidden";
   field.value = words;

@@ -1,4 +1,4 @@
-/* Where the focus goes when what had it is gone: to the row that this was about, or else to the list. */
+/* Move the focus when the focused element is gone: to the method's row, or else to the list. */
 
 export const focusRow = (id) =>
   (

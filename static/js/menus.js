@@ -1,5 +1,4 @@
-/* Menus are popovers, opened and closed by the browser itself. This adds what a menu is expected to do:
-   arrow keys, and closing once something in it has been chosen. */
+/* Menus are popovers, which the browser opens and closes. This adds arrow keys, and closes a menu after a choice. */
 
 const items = (menu) => [...menu.querySelectorAll("[role=menuitem]")].filter((item) => item.checkVisibility());
 
@@ -28,6 +27,6 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", ({ target }) => {
   const item = target.closest("[role=menuitem]");
-  // Moving is often done twice in a row: its menu stays.
+  // Moves are often repeated, so their menu stays open.
   if (item && !item.closest("[data-stay]")) item.closest("[popover]")?.hidePopover();
 });

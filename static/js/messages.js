@@ -1,4 +1,4 @@
-/* The message strip: every answer may bring one; it leaves by itself unless someone is at it. */
+/* The message strip. A message disappears by itself, unless it is hovered or focused. */
 
 const SECONDS = 8;
 const region = document.getElementById("messages");
@@ -15,34 +15,34 @@ const plan = () => {
 };
 
 // `reloads`: offer to reload the page.
-export const say = (words, reloads = false) => {
-  const message = document.getElementById("said").content.firstElementChild.cloneNode(true);
-  message.querySelector("p").textContent = words;
+export const say = (text, reloads = false) => {
+  const message = document.getElementById("message-template").content.firstElementChild.cloneNode(true);
+  message.querySelector("p").textContent = text;
   message.querySelector("button").hidden = !reloads;
   region.replaceChildren(message);
-  sayInDialog(words);
+  sayInDialog(text);
 };
 
 document.addEventListener("click", ({ target }) => target.closest?.("[data-reload]") && location.reload());
 
-// Whoever has a dialog open neither sees nor hears what is said behind it.
-const sayInDialog = (words) => {
-  const place = document.querySelector("dialog[open] .dialog-body");
-  if (!place) return;
-  const note = place.querySelector("[data-outage]") ?? document.createElement("p");
+// Messages behind an open dialog are neither visible nor read out, so repeat them in the dialog.
+const sayInDialog = (text) => {
+  const body = document.querySelector("dialog[open] .dialog-body");
+  if (!body) return;
+  const note = body.querySelector("[data-outage]") ?? document.createElement("p");
   note.className = "note bad";
   note.role = "alert";
   note.dataset.outage = "";
-  note.textContent = words;
-  place.prepend(note);
+  note.textContent = text;
+  body.prepend(note);
 };
 
-// An outage or a refusal brings its own message: in the strip, or in the dialog that it did not replace.
-const toldBy = ({ response }) =>
+// The message of an error response, from the strip or from a dialog that was not swapped in.
+const messageOf = ({ response }) =>
   new DOMParser().parseFromString(response, "text/html")
     .querySelector("#messages .message, .dialog-body [role=alert]")?.textContent.trim();
 
-// A refusal that replaces nothing is told where the person is, as an outage is.
+// A refusal that replaces nothing is shown as a message, like an outage.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.xhr.status < 400 || detail.xhr.getResponseHeader("HX-Reswap") !== "none") return;
   detail.shouldSwap = false;
@@ -56,12 +56,12 @@ new MutationObserver(() => region.firstElementChild && plan()).observe(region, {
 });
 if (region.firstElementChild) plan();
 
-// No answer is not a refusal: what was asked may or may not have happened.
+// Without a response it is unknown whether the request took effect.
 document.addEventListener("htmx:sendError", ({ target }) => {
   if (target.id !== "balance") say("The server did not respond. Reload the page to see the current state.", true);
 });
 document.addEventListener("htmx:responseError", ({ target, detail }) => {
   if (target.id === "balance" || detail.xhr.getResponseHeader("X-Session")) return;
-  const told = toldBy(detail.xhr);
-  say(told ?? "Something went wrong on our side. Reload the page to see the current state.", !told);
+  const message = messageOf(detail.xhr);
+  say(message ?? "Something went wrong on our side. Reload the page to see the current state.", !message);
 });

@@ -1,13 +1,13 @@
-/* Without a connection a bar says so until it is back, with the time of the last answer; controls are
-   off, and nothing is sent (P5). What was typed stays. */
+/* While the browser is offline, a bar shows the time of the last response, controls are off, and nothing is sent
+   (P5). Typed values are kept. */
 
 const bar = document.getElementById("offline");
 const shell = document.querySelector(".shell[data-session]");
 const RETRY = 2000;
 const WHY = "You are offline. Nothing is sent until the connection is back.";
 
-let lastAnswer = new Date();
-let restore = []; // what puts each control back as it was
+let lastResponse = new Date();
+let restore = []; // functions that restore the controls
 let timer;
 
 const isOff = () => !bar.hidden;
@@ -34,10 +34,10 @@ const CONTROLS = "button:not([popovertarget^=menu-]), a:is([role=button], [role=
 
 const begin = () => {
   if (isOff()) return;
-  bar.querySelector("[data-time]").textContent = lastAnswer.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  bar.querySelector("[data-time]").textContent = lastResponse.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   bar.hidden = false;
   for (const control of document.querySelectorAll(`:is(main, dialog) :is(${CONTROLS})`)) off(control);
-  timer = setInterval(look, RETRY);
+  timer = setInterval(checkConnection, RETRY);
 };
 
 const end = () => {
@@ -47,19 +47,19 @@ const end = () => {
   restore = [];
 };
 
-// Any answer at all means that the server is reached.
-const look = async () => {
+// Any response means that the server is reachable.
+const checkConnection = async () => {
   try {
     await fetch(shell.dataset.session, { cache: "no-store", headers: { Accept: "application/json" } });
-    lastAnswer = new Date();
+    lastResponse = new Date();
     if (isOff()) end();
   } catch {
     begin();
   }
 };
 
-document.addEventListener("htmx:afterOnLoad", () => (lastAnswer = new Date()));
-document.addEventListener("htmx:sendError", look);
+document.addEventListener("htmx:afterOnLoad", () => (lastResponse = new Date()));
+document.addEventListener("htmx:sendError", checkConnection);
 document.addEventListener("htmx:beforeRequest", (event) => isOff() && event.preventDefault());
 document.addEventListener("submit", (event) => {
   if (!isOff()) return;
@@ -67,4 +67,4 @@ document.addEventListener("submit", (event) => {
   event.stopImmediatePropagation();
 }, true);
 addEventListener("offline", begin);
-addEventListener("online", look);
+addEventListener("online", checkConnection);

@@ -1,17 +1,17 @@
-/* A button with data-passkey asks the browser for a passkey, and then sends its form with the answer:
-   "create" makes one, "request" uses one. data-options is where the challenge comes from. */
+/* A button with data-passkey asks the browser for a passkey and then submits its form with the result. "create"
+   creates a passkey, "request" uses one. data-options is the URL of the challenge. */
 
 const isSupported = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
 
 const CANCELLED = "No passkey was used. Try again, or choose another way.";
 const FAILED = "The passkey could not be used. Check your connection and try again.";
 
-const ask = async (way, address, token) => {
+const ask = async (way, url, token) => {
   const body = new FormData();
   body.set("csrf_token", token);
-  const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  const options = await answer.json();
+  const response = await fetch(url, { method: "POST", body, headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  const options = await response.json();
   if (way === "create")
     return navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) });
   return navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
@@ -29,7 +29,7 @@ document.addEventListener("click", async (event) => {
   try {
     const credential = await ask(dataset.passkey, dataset.options, form.elements.csrf_token.value);
     form.elements[dataset.field].value = JSON.stringify(credential.toJSON());
-    // What the other ways require is not asked for now.
+    // Fields that other ways to sign in require may be empty.
     form.noValidate = true;
     form.requestSubmit();
   } catch (error) {

@@ -1,4 +1,4 @@
-/* How strong a new password is, while it is typed. The server judges it again, and it alone knows the most common ones. */
+/* Show the strength of a new password while it is typed. The server validates it again, also against common passwords. */
 
 const LEAST = 10;
 const ROWS = ["abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
@@ -8,7 +8,7 @@ const core = (text) => text.normalize("NFKC").toLowerCase().replace(/[^\p{L}\p{N
 
 const reversed = (text) => [...text].reverse().join("");
 
-// What the form itself says of the person: company, name and email.
+// The person's company, name and email, as far as the form contains them.
 const own = (form) =>
   ["company", "name", "email", "username"]
     .map((name) => form.elements[name]?.value ?? "")
@@ -16,7 +16,7 @@ const own = (form) =>
     .map(core)
     .filter(Boolean);
 
-// A character that repeats the one before it, or goes on in a row of the keyboard, adds next to nothing.
+// The number of characters that neither repeat their predecessor nor continue a keyboard row.
 const surprises = (characters) =>
   characters.filter((it, at) => {
     const before = characters[at - 1]?.toLowerCase();
@@ -45,6 +45,6 @@ document.addEventListener("input", ({ target }) => {
   if (strength.hidden) return;
   const [value, words] = judge(field.value, form);
   strength.querySelector("meter").value = value;
-  const says = strength.querySelector("[role=status]");
-  if (says.textContent !== words) says.textContent = words;
+  const status = strength.querySelector("[role=status]");
+  if (status.textContent !== words) status.textContent = words;
 });

@@ -1,4 +1,4 @@
-/* A file that is too large is told so before it travels. The server judges it again. */
+/* Check the size of a file before it is uploaded. The server checks it again. */
 
 const fault = (input) => {
   const file = input.files[0];

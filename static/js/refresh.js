@@ -1,7 +1,7 @@
-/* The page refreshes its parts when the account has changed. A write brings the fresh parts itself, so
-   a refresh that started before the write ended is not shown: it would bring back the old state. */
+/* Refresh the page's parts when the account has changed. A write brings the new parts itself, so a refresh that
+   started before the end of the write is dropped: it would restore the old state. */
 
-// Requests, not a count: htmx ends a request twice when its element has left the page.
+// A set of requests, because htmx ends a request twice if its element has left the page.
 const pendingWrites = new Set();
 let isStale = false;
 
@@ -25,7 +25,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.requestConfig.elt.id === "refresher" && isStale) detail.shouldSwap = false;
 });
 
-/* The result of a press stays until the next load, or the next press. */
+/* The result of a press stays until the next page load or press. */
 let refreshing = false;
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
@@ -34,6 +34,6 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 
 Idiomorph.defaults.callbacks.beforeNodeRemoved = (node) => !(refreshing && "keep" in (node.dataset ?? {}));
 
-/* What a person has opened stays open; an answer may open it, and never closes it. */
+/* A response may open a <details> element but never close it. */
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node, change) =>
   !(change === "remove" && name === "open" && node.tagName === "DETAILS");

@@ -1,9 +1,9 @@
-/* The order of the methods: by dragging, and by the arrow keys on a handle. Every way ends in the one
-   form #order, whose answer is the true list; until then numbers and star stay as they were. */
+/* Reorder the methods by dragging, or by the arrow keys on a handle. Both submit the form #order, whose response is
+   the new list; until then the numbers and the star are unchanged. */
 
 /* global Sortable, htmx */
 
-import { aroundSwap } from "./parts.js";
+import { aroundSwap } from "./around_swap.js";
 
 const methods = () => document.getElementById("methods");
 const rows = () => [...document.querySelectorAll(".method")];
@@ -14,9 +14,9 @@ let sortable;
 let dragging = false;
 let cancelled = false;
 let begun; // the order when the row was lifted
-let tops; // where the rows stood before an answer
+let tops; // the positions of the rows before a response
 
-/* What dropping the row here charges at once, as a label on the lifted copy. The server asks first. */
+/* Label the dragged copy with what dropping it here charges at once. The server asks first. */
 const labelCharge = ({ item }) => {
   const first = item.parentElement.firstElementChild;
   const amount = first.dataset.id === begun[0] ? "" : first.dataset.chargeIfFirst;
@@ -60,7 +60,7 @@ const attach = () => {
       dragging = false;
       if (!cancelled) return;
       putBack();
-      // What was held back while the row was in the air.
+      // Refreshes were held back during the drag.
       htmx.trigger("#refresher", "account-changed");
     },
   });
@@ -92,14 +92,14 @@ const glide = () => {
 
 aroundSwap("methods", remember, glide);
 
-// Its own animation would break off the one of the drag, and leave the last row deaf to the next drag.
+// Sortable's own animation would interrupt the one of the drag, and the last row would ignore the next drag.
 const putBack = () => {
   remember();
   sortable.sort(begun);
   glide();
 };
 
-// Without an answer a dropped row goes back to where it was.
+// Without a response a dropped row returns to its place.
 const goBack = ({ target }) => {
   if (target.id === "order" && begun) putBack();
   begun = null;
@@ -110,11 +110,11 @@ document.addEventListener("htmx:responseError", goBack);
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.target.id !== "order") return;
   sortable?.option("disabled", false);
-  // The new order charges at once, so the server asks first.
+  // The new order charges at once, so the server asks for confirmation.
   if (event.detail.xhr.status === 409 && event.detail.xhr.getResponseHeader("HX-Retarget")) goBack(event);
 });
 
-// The flash is told by the answer; without its class it can be told again.
+// The response marks the moved row; remove the class so that the animation can run again.
 document.addEventListener("animationend", ({ target, animationName }) => {
   if (animationName === "flash") target.closest(".method").classList.remove("just-moved");
 });

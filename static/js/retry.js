@@ -1,5 +1,5 @@
-/* Retry: while the bank is asked the dialog is away and the row says "Retrying"; the answer brings the
-   row's new state. */
+/* Retry: during the request the dialog is closed and the row shows "Retrying"; the response brings the row's new
+   state. */
 
 /* global htmx */
 
@@ -19,11 +19,11 @@ document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
   form.closest("dialog").close();
 });
 
-// The form itself may be gone by then.
+// The form may be gone by then.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const form = detail.requestConfig.elt;
   if (!isRetry(form, detail)) return;
-  // Without an answer the row must not stay at "Retrying": ask how things stand, which may fail as well.
+  // Without a response the row must not stay at "Retrying": refresh it, which may fail as well.
   if (!detail.successful) {
     name(form, "Retry");
     htmx.trigger("#refresher", "account-changed");

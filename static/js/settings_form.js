@@ -1,10 +1,10 @@
-/* Low Balance Settings: Apply Changes becomes the primary button, and Discard appears, once something
-   differs from what is saved. Unsaved edits are never overwritten by a refresh. */
+/* Low Balance Settings: with unsaved edits, Apply Changes is the primary button and Discard is shown. A refresh
+   never overwrites unsaved edits. */
 
-import { aroundSwap } from "./parts.js";
+import { aroundSwap } from "./around_swap.js";
 import { centsIn, followLimits } from "./suggested_limits.js";
 
-const SECONDS = 6; // how long "Changes applied" stands before "Last saved …" takes its place
+const SECONDS = 6; // how long "Changes applied" is shown before "Last saved …" replaces it
 
 const form = () => document.querySelector(".settings-form");
 const differs = (field) =>
@@ -12,7 +12,7 @@ const differs = (field) =>
     ? field.checked !== field.defaultChecked
     : "defaultValue" in field && field.value !== field.defaultValue;
 const edited = () => Boolean(form()) && [...form().elements].some(differs);
-// A refused form shows what was sent, so everything in it counts as unsaved.
+// A refused form shows the submitted values, so all of them count as unsaved.
 const dirty = () => edited() || (form() && "refused" in form().dataset);
 const brief = () => form()?.querySelector("[data-brief]");
 const settle = (words) => {
@@ -22,27 +22,27 @@ const settle = (words) => {
 
 let sending = false;
 
-/* What is typed is told before it is applied: the sentence comes from the server, the chart's line moves
-   at once. Cents of the threshold, or null where there is none. */
+/* The edited threshold in cents, or null for none. */
 const typedThreshold = () => {
   const { threshold, refill_on } = form().elements;
   return refill_on.checked ? centsIn(threshold) : null;
 };
 
-const foretell = () => {
-  const place = document.getElementById("settings-preview");
+/* Preview unsaved edits: the chart's line moves at once, the sentence comes from the server. */
+const preview = () => {
+  const region = document.getElementById("settings-preview");
   document.dispatchEvent(new CustomEvent("threshold-typed", { detail: typedThreshold() }));
-  if (dirty()) place.dispatchEvent(new CustomEvent("settings-edited"));
+  if (dirty()) region.dispatchEvent(new CustomEvent("settings-edited"));
   else {
-    place.replaceChildren();
+    region.replaceChildren();
     nameCharge();
   }
 };
 
-// The form itself, or one that asks for a proof or a confirmation first and then sends the same again.
+// The form itself, or a re-authentication or confirmation that repeats its request.
 const sends = (target) => target === form() || (target.matches("[data-repeats]") && target.action === form().action);
 
-/* The button names what it charges at once, as the preview has just said. */
+/* The button names what it charges at once, as in the preview. */
 const nameCharge = () => {
   const { charge, confirmed } = document.querySelector("#settings-preview [data-charge]")?.dataset ?? {};
   form().querySelector("#apply").textContent = charge
@@ -59,12 +59,12 @@ const show = () => {
 const change = () => {
   followLimits(form());
   show();
-  foretell();
+  preview();
 };
 
 document.addEventListener("input", ({ target }) => target.form && target.form === form() && change());
 
-// What was asked for before the last key, or before a Discard, is no longer news.
+// A preview that was requested before a Discard is outdated.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.target.id === "settings-preview" && !dirty()) detail.shouldSwap = false;
 });
@@ -72,7 +72,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id !== "settings-preview") return;
   nameCharge();
-  // The fields' own errors: mended.js.
+  // For the errors of fields see field_errors.js.
   const refusal = target.querySelector("[data-refusal]")?.textContent ?? "";
   if ("refused" in form().dataset) form().querySelector(".outcome.field-error")?.replaceChildren(refusal);
 });
@@ -88,7 +88,7 @@ document.addEventListener("click", ({ target }) => {
   threshold.focus();
 });
 
-/* The value that somebody else has applied takes the place of what was typed. */
+/* Replace an edited value with the one that another person has saved. */
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".settings-form [name=use]");
   if (!button) return;
@@ -129,7 +129,7 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   const asks = [401, 409].includes(detail.xhr.status);
   if (outcome.textContent === "Saving") outcome.textContent = asks ? "Not saved yet" : "No response";
   show();
-  // To the first thing to fix; only a switch with a mistake is described.
+  // Focus the first error; only switches with an error have a description.
   if ("refused" in form().dataset) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
 });
 
@@ -137,15 +137,15 @@ aroundSwap(
   "low-balance-settings",
   () => {
     if (sending || !(dirty() || brief())) return true;
-    // What has changed the account may have mended a refused form.
-    if (form() && "refused" in form().dataset) foretell();
+    // The change to the account may have fixed the errors of a refused form.
+    if (form() && "refused" in form().dataset) preview();
     return false;
   },
   () => {
     if (form()) followLimits(form());
     show();
     const words = brief();
-    if (form()?.elements.since) foretell();
+    if (form()?.elements.since) preview();
     if (words) setTimeout(() => words.isConnected && settle(words), SECONDS * 1000);
   },
 );

@@ -1,6 +1,6 @@
-/* A session that has ended, or was replaced by a new one, is told over the page, and nothing typed is
-   lost (P5): after signing in, the page gets the new session's token and repeats the request. The
-   dialog shows the form of the sign-in page itself, whatever way to sign in that offers. */
+/* When the session has ended or was replaced, ask to sign in without leaving the page, so that nothing typed is
+   lost (P5). After sign-in the page gets the new session's CSRF token and repeats the request. The dialog shows
+   the form of the sign-in page, with all ways to sign in. */
 
 /* global htmx */
 
@@ -9,40 +9,40 @@ import { say } from "./messages.js";
 const dialog = document.getElementById("signed-out");
 const shell = document.querySelector(".shell[data-who]");
 const passed = new WeakSet(); // forms whose session has been checked
-let waiting; // what repeats the request that was refused
+let pending; // a function that repeats the refused request
 
 const token = (form) => form.elements.csrf_token;
 
-// Who is signed in, and the token of their forms; null for nobody.
-const whoIsHere = async () => {
-  const answer = await fetch(shell.dataset.session, { headers: { Accept: "application/json" } });
-  return answer.headers.get("Content-Type")?.startsWith("application/json") ? answer.json() : null;
+// The current session: its person and CSRF token. Null if nobody is signed in.
+const fetchSession = async () => {
+  const response = await fetch(shell.dataset.session, { headers: { Accept: "application/json" } });
+  return response.headers.get("Content-Type")?.startsWith("application/json") ? response.json() : null;
 };
 
-// The person may have signed in to another account of theirs than the one on this page.
-const visit = async (here) => {
+// Switch the session to the account of this page; sign-in may have chosen another account of the person.
+const switchAccount = async (session) => {
   const body = new FormData();
-  body.set("csrf_token", here.token);
+  body.set("csrf_token", session.token);
   await fetch(shell.dataset.visit, { method: "POST", body });
-  return whoIsHere();
+  return fetchSession();
 };
 
-const goOn = async (here) => {
+const resume = async (session) => {
   const [person] = shell.dataset.who.split("-");
-  if (here.who !== shell.dataset.who && here.who.split("-")[0] === person && shell.dataset.visit) here = await visit(here);
-  if (here?.who !== shell.dataset.who) {
+  if (session.who !== shell.dataset.who && session.who.split("-")[0] === person && shell.dataset.visit) session = await switchAccount(session);
+  if (session?.who !== shell.dataset.who) {
     dialog.close();
     return say("This page belongs to another session. Reload it to continue. Nothing was changed.", true);
   }
-  for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = here.token;
-  const repeat = waiting;
-  waiting = null;
+  for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = session.token;
+  const repeat = pending;
+  pending = null;
   dialog.close();
   repeat?.();
 };
 
 const show = (page) => {
-  const form = new DOMParser().parseFromString(page, "text/html").querySelector("form.lone-card");
+  const form = new DOMParser().parseFromString(page, "text/html").querySelector("form.auth-card");
   if (!form) return location.reload();
   const title = form.querySelector("h1");
   title.id = "signed-out-title";
@@ -50,9 +50,9 @@ const show = (page) => {
   const { email } = form.elements;
   if (email) {
     email.value ||= shell.dataset.email;
-    email.readOnly = email.value === shell.dataset.email; // nobody else goes on with this page
+    email.readOnly = email.value === shell.dataset.email; // only the same person may continue with this page
   }
-  form.querySelector(".lone-foot")?.remove();
+  form.querySelector(".auth-foot")?.remove();
   form.querySelector("h1 + .note:not([role=alert])")?.remove();
   if (form.elements.password && !form.querySelector("[role=alert]:not(:empty)")) {
     const words = document.createElement("p");
@@ -67,13 +67,13 @@ const show = (page) => {
 
 const ask = async () => {
   if (dialog.open) return;
-  const here = await whoIsHere();
-  if (here) return goOn(here);
-  const answer = await fetch(`${shell.dataset.signIn}?next=${encodeURIComponent(shell.dataset.session)}`);
-  if (!dialog.open) show(await answer.text());
+  const session = await fetchSession();
+  if (session) return resume(session);
+  const response = await fetch(`${shell.dataset.signIn}?next=${encodeURIComponent(shell.dataset.session)}`);
+  if (!dialog.open) show(await response.text());
 };
 
-// The form of the sign-in page, or of the code that may follow it.
+// The form of the sign-in page, or of the code page that may follow.
 dialog?.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.method === "dialog") return;
@@ -82,10 +82,10 @@ dialog?.addEventListener("submit", async (event) => {
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true";
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-    const isIn = answer.headers.get("Content-Type")?.startsWith("application/json");
-    if (isIn) await goOn(await answer.json());
-    else show(await answer.text());
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    const isSignedIn = response.headers.get("Content-Type")?.startsWith("application/json");
+    if (isSignedIn) await resume(await response.json());
+    else show(await response.text());
   } catch {
     say("No connection. You are not signed in yet.");
   } finally {
@@ -100,9 +100,9 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const { elt, triggeringEvent } = detail.requestConfig ?? {};
   if (!elt || !hasEnded(detail.xhr)) return (repeated = null);
   if (repeated === elt) return say("This page is out of date. Reload it and try again. Nothing was changed.", true);
-  // What asks by itself asks again by itself.
+  // Polling requests repeat by themselves.
   if (triggeringEvent?.type === "submit" || triggeringEvent?.type === "click")
-    waiting = () => {
+    pending = () => {
       if (!elt.isConnected) return;
       repeated = elt;
       if (elt.matches("form")) elt.requestSubmit(triggeringEvent.submitter);
@@ -111,7 +111,7 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   ask();
 });
 
-// A form that leads to another page would leave what was typed behind: its session is checked first.
+// A form that loads another page would lose the typed values, so check its session first.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   const isPlain = form.method === "post" && !form.hasAttribute("hx-post") && token(form) && !form.closest("#signed-out");
@@ -123,10 +123,10 @@ document.addEventListener("submit", async (event) => {
     form.requestSubmit(submitter);
   };
   try {
-    const here = await whoIsHere();
-    if (here?.who === shell.dataset.who && here.token === token(form).value) return send();
-    waiting = send;
-    if (here) await goOn(here);
+    const session = await fetchSession();
+    if (session?.who === shell.dataset.who && session.token === token(form).value) return send();
+    pending = send;
+    if (session) await resume(session);
     else await ask();
   } catch {
     say("No connection. Nothing was sent.");

@@ -1,9 +1,9 @@
-/* Stripe's form for a card, and its questions to the customer. Stripe's own script is loaded when it is
-   first needed, from the address that the settings name; what is typed stays in its frames. */
+/* Stripe's card form and challenges. Stripe's script is loaded on first use from the configured URL; card data
+   stays in Stripe's frames. */
 
 /* global htmx */
 
-import { comeBack, stepAside } from "./dialogs.js";
+import { makeModal, makeNonModal } from "./dialogs.js";
 
 const question = document.getElementById("question");
 const clients = {};
@@ -15,7 +15,7 @@ const load = (address) =>
     script.src = address;
     script.onload = ready;
     script.onerror = () => {
-      loading = undefined; // another try loads it again
+      loading = undefined; // so that the next attempt loads it again
       script.remove();
       failed(new Error("Stripe’s form could not be loaded."));
     };
@@ -51,7 +51,7 @@ const mount = async (form) => {
     elements
       .create("payment", { wallets: { applePay: "never", googlePay: "never", link: "never" } })
       .mount(form.querySelector("[data-part=payment]"));
-    // Suggestions would send what is typed to Google.
+    // Autocompletion would send the address to Google.
     elements.create("address", { mode: "billing", autocomplete: { mode: "disabled" } }).mount(form.querySelector("[data-part=address]"));
     forms.set(form, { stripe, elements });
   } catch (error) {
@@ -67,7 +67,7 @@ mountAll(document);
 
 const confirm = async (form) => {
   const { stripe, elements } = forms.get(form);
-  stepAside();
+  makeNonModal();
   try {
     return await stripe.confirmSetup({
       elements,
@@ -75,7 +75,7 @@ const confirm = async (form) => {
       confirmParams: { return_url: new URL(form.dataset.returnTo, location.href).href },
     });
   } finally {
-    comeBack();
+    makeModal();
   }
 };
 
@@ -99,30 +99,30 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-// The card is refused after all: what was typed stays, with the reason.
+// The card was declined: the form keeps its values and shows the reason.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { requestConfig, xhr } = event.detail;
   if (requestConfig.elt.id !== "card-token" || xhr.status !== 422) return;
   const form = document.querySelector("[data-stripe-form]");
   if (!form) return;
   event.detail.shouldSwap = false;
-  const answer = new DOMParser().parseFromString(xhr.response, "text/html");
-  say(answer.querySelector(".message").textContent.trim());
+  const page = new DOMParser().parseFromString(xhr.response, "text/html");
+  say(page.querySelector(".message").textContent.trim());
   form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
 });
 
-// A question to the customer, who pays: how it ended is for the server to say.
+// A challenge for a payment. The server determines the outcome.
 
 const ask = async (form) => {
   let over = true;
   try {
     const stripe = await clientFor(form.dataset);
-    stepAside();
+    makeNonModal();
     await stripe.handleNextAction({ clientSecret: form.dataset.secret });
   } catch {
-    over = false; // its script did not come, or did not go on: nobody was asked
+    over = false; // Stripe's script failed, so no challenge was shown
   } finally {
-    comeBack();
+    makeModal();
   }
   form.querySelector(over ? "[data-over]" : "[data-give-up]").click();
 };
@@ -133,9 +133,9 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (form) ask(form);
 });
 
-// On a page of its own, for who came by an address. htmx must know the form before it is sent.
-const here = document.querySelector("main [data-stripe-question]");
-if (here) addEventListener("load", () => ask(here));
+// A challenge on its own page. Wait for htmx to process the form before it is submitted.
+const ownPage = document.querySelector("main [data-stripe-question]");
+if (ownPage) addEventListener("load", () => ask(ownPage));
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.requestConfig.elt.matches("[data-stripe-question]")) question.replaceChildren();

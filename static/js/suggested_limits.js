@@ -1,20 +1,20 @@
-/* Low Balance Settings: a limit that nobody has typed follows the amount that it is made of, and "No daily
-   limit" empties and disables its field. What a person types, or has saved, is never changed. */
+/* Low Balance Settings: suggested limits follow the amounts that they depend on, and "No daily limit" clears and
+   disables its field. Typed and saved values are never changed. */
 
 const CENTS = /^\s*(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,2}))?\s*$/;
 
-/* Cents of a field, or null where it holds no amount. */
+/* A field's amount in cents, or null if it has none. */
 export const centsIn = (field) => {
   const amount = CENTS.exec(field.value);
   return amount && Number(amount[1].replaceAll(",", "")) * 100 + Number((amount[2] ?? "").padEnd(2, "0"));
 };
 
-const suggested = {}; // by the field's name; a refused form is drawn anew with it
+const suggested = {}; // suggestions by field name, which a refused form contains again
 
 const suggest = (field, cents) => {
   const isSaved = field.value === field.defaultValue && !("refused" in field.form.dataset);
-  const isOurs = field.value === "" || (field.value === suggested[field.name] && !isSaved);
-  if (!isOurs || field.disabled || field === document.activeElement) return;
+  const isSuggestion = field.value === "" || (field.value === suggested[field.name] && !isSaved);
+  if (!isSuggestion || field.disabled || field === document.activeElement) return;
   field.value = cents ? (cents / 100).toFixed(2) : "";
   suggested[field.name] = field.value;
 };
@@ -41,7 +41,7 @@ const countRefills = (form) => {
   place.textContent = `${count} ${count === 1 ? "refill" : "refills"} a day at most. `;
 };
 
-/* The box empties its field, and gives back what stood there when it is taken away. */
+/* The checkbox clears its field, and restores the value when it is unchecked. */
 const followBox = ({ day_limit, no_day_limit }) => {
   if (no_day_limit.disabled || no_day_limit.checked === day_limit.disabled) return;
   day_limit.disabled = no_day_limit.checked;

@@ -1,5 +1,5 @@
-/* Auto-charge: the switch shows what was asked for at once and says that it is being saved; what holds
-   is what the server answers. Without an answer it goes back. */
+/* Auto-charge switches show the requested state at once, with "Saving". The response brings the actual state;
+   without a response the switch is reset. */
 
 const before = new WeakMap();
 
@@ -25,7 +25,7 @@ const goBack = ({ target: form }) => {
   if (was.state) form.closest(".method").querySelector(".state").replaceWith(was.state);
 };
 
-// The press charges at once, so the server asks first: until that is confirmed nothing has changed.
+// The press charges at once, so the server asks for confirmation; until then nothing has changed.
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.xhr.status === 409 && event.detail.xhr.getResponseHeader("HX-Retarget")) goBack(event);
 });

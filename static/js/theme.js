@@ -1,5 +1,5 @@
-/* The theme: what the person chose, or else what the system says.
-   Loaded at once in the head, so that the first paint already has it. */
+/* The theme that the person has chosen, or else that of the system.
+   Loaded in the head and not deferred, so that the first paint has it. */
 
 (() => {
   const root = document.documentElement;
@@ -22,6 +22,6 @@
     }
   });
 
-  // Another tab of the same browser has chosen.
+  // Another tab has changed the theme.
   addEventListener("storage", ({ key }) => key === "theme" && apply(chosen()));
 })();

@@ -1,4 +1,4 @@
-/* A new account's dates are in the time zone of whoever signs it up, as their browser knows it. */
+/* A new account gets the time zone of the browser that signs up. */
 
 const field = document.querySelector("[data-time-zone]");
 if (field && !field.value) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

@@ -1,5 +1,4 @@
-/* A form whose button becomes the primary one, and whose Discard appears, once something differs from
-   what is saved. */
+/* Forms with unsaved edits: the submit button becomes primary, and Discard is shown. */
 
 const differs = (field) =>
   field.type === "checkbox"
@@ -11,7 +10,7 @@ const differs = (field) =>
 for (const form of document.querySelectorAll("form[data-unsaved]")) {
   const discard = form.querySelector("[data-discard]");
   const submit = form.querySelector("[type=submit]");
-  const refused = submit.classList.contains("primary"); // what stands in it was sent and not saved
+  const refused = submit.classList.contains("primary"); // the submitted values were not saved
   const show = () => {
     const edited = refused || [...form.elements].some(differs);
     submit.classList.toggle("primary", edited);

@@ -1,5 +1,4 @@
-/* While a file is sent and posted, says how far it is. The form itself goes the usual way: its answer is
-   the report. */
+/* Show the progress of an import. The form itself is submitted as usual; its response is the report. */
 
 const EVERY = 500; // ms
 
@@ -13,10 +12,10 @@ form.addEventListener("submit", () => {
   const bar = part.querySelector("progress");
   const words = part.querySelector("[data-words]");
   setInterval(async () => {
-    const answer = await fetch(form.dataset.import);
-    if (!answer.ok) return;
-    const told = await answer.json();
-    bar.value = told.percent;
-    if (told.words) words.textContent = told.words;
+    const response = await fetch(form.dataset.import);
+    if (!response.ok) return;
+    const progress = await response.json();
+    bar.value = progress.percent;
+    if (progress.words) words.textContent = progress.words;
   }, EVERY);
 });

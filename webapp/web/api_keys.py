@@ -1,4 +1,4 @@
-"""API keys: what machines may do for this account."""
+"""API keys: create, rotate and revoke the keys of an account."""
 
 from datetime import timedelta
 
@@ -24,10 +24,10 @@ blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api-keys")
 
 KEY = "/<int:key_id>"
 
-A_METERS = [Scope.USAGE_WRITE, Scope.BALANCE_READ]
-"""What most keys are for."""
+DEFAULT_SCOPES = [Scope.USAGE_WRITE, Scope.BALANCE_READ]
+"""Scopes that a usage meter needs, preselected for a new key."""
 
-LASTS = {
+LIFETIMES = {
     "": ("Never", None),
     "30": ("After 30 days", timedelta(days=30)),
     "90": ("After 90 days", timedelta(days=90)),
@@ -116,12 +116,13 @@ def revoke(key_id: int) -> ResponseReturnValue:
 def choice_in_form() -> KeyChoice:
     form = request.form
     networks = form.get("networks", "").replace(",", " ").split()
-    _, lasts = LASTS.get(form.get("lasts", ""), LASTS[""])
-    return KeyChoice(form.get("name", ""), tuple(form.getlist("scopes")), tuple(networks), lasts)
+    _, lifetime = LIFETIMES.get(form.get("lasts", ""), LIFETIMES[""])
+    scopes = tuple(form.getlist("scopes"))
+    return KeyChoice(form.get("name", ""), scopes, tuple(networks), lifetime)
 
 
 def scopes_for(person: Person) -> list[tuple[Scope, str]]:
-    """What this person may hand out (P1)."""
+    """The scopes that this person may grant, with their descriptions (P1)."""
     sees_billing = Right.BILLING in person.rights
     return [
         (scope, words) for scope, words in SCOPES.items() if sees_billing or scope not in OF_BILLING
@@ -129,16 +130,16 @@ def scopes_for(person: Person) -> list[tuple[Scope, str]]:
 
 
 def creation(person: Person, refusal: Refusal | None = None) -> str:
-    """The form, with what was typed and an error beside each bad field."""
+    """The form with the submitted values and an error beside each invalid field."""
     db.session.rollback()
     errors = fields_of(refusal) if refusal else {}
     return dialog(
         person,
         "new",
         scopes=scopes_for(person),
-        lasts=[(key, words) for key, (words, _) in LASTS.items()],
+        lasts=[(key, words) for key, (words, _) in LIFETIMES.items()],
         typed=request.form,
-        chosen=request.form.getlist("scopes") if refusal else A_METERS,
+        chosen=request.form.getlist("scopes") if refusal else DEFAULT_SCOPES,
         errors=errors,
         refusal=refusal.sentence if refusal and not errors else "",
     )
@@ -158,7 +159,7 @@ def refused(person: Person, name: str, key_id: int, refusal: Refusal) -> Respons
 
 
 def shown_once(person: Person, made: NewKey) -> ResponseReturnValue:
-    """No redirect: what is stored nowhere can be shown by no other answer."""
+    """Show the key without a redirect: the key is not stored, so no later request can show it."""
     return dialog(person, "shown", made=made), 201
 
 

@@ -1,4 +1,4 @@
-"""Everything that the web interface registers with Flask: request hooks and pages."""
+"""Register the web interface with Flask: request hooks and pages."""
 
 from flask import Flask
 

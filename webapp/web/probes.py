@@ -1,4 +1,4 @@
-"""For machines that watch: alive, ready, and metrics."""
+"""Probes for monitoring: liveness, readiness and metrics."""
 
 from dataclasses import asdict
 from hmac import compare_digest
@@ -24,7 +24,7 @@ def alive() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """200, or 503 with one line for each trouble; warnings and notes are told with either."""
+    """200, or 503 with one line per problem; warnings and notes come with both."""
     found = readiness(services())
     status = 200 if found.is_ready else 503
     if request.accept_mimetypes.best == "application/json":
@@ -50,17 +50,17 @@ def as_text(found: Readiness) -> str:
 
 
 def stopped(services: Services) -> list[str]:
-    """What this process is set to run beside its requests, and does not."""
+    """Background tasks that this process should run and does not."""
     if services.supervisor is not None:
         return services.supervisor.stalled()
     return ["the worker", "the scheduler"] if services.settings.run_jobs else []
 
 
 def may_read(token: str) -> bool:
-    """How business goes is not for everybody: who has the token, or asks from this host."""
+    """Whether the metrics may be read: with the token, or from this host if none is set."""
     if not token:
         return is_from_this_host(request)
-    # Werkzeug's own reading of this header fails on a Basic one that is no ASCII.
+    # Werkzeug's parser of this header fails on non-ASCII Basic credentials.
     sent = request.headers.get("Authorization", "").encode()
     return compare_digest(sent, f"Bearer {token}".encode())
 

@@ -1,4 +1,4 @@
-"""Webhooks: where this account's events go, and what became of each delivery."""
+"""Webhooks: the account's endpoints and their deliveries."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -99,7 +99,7 @@ def change(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ONE}/state")
 def switch(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    on = forms.wished()
+    on = forms.switch_state()
     now = services().clock.now()
     who = person.rights, person.actor
     actions.switch_endpoint(db.session(), person.account_id, endpoint_id, on, *who, now)
@@ -174,14 +174,14 @@ def choice_in_form() -> EndpointChoice:
 def form(
     person: Person, name: str, refusal: Refusal | None = None, endpoint_id: int | None = None
 ) -> str:
-    """What was typed, or what stands, with an error beside each bad field."""
+    """The form with the submitted or saved values, and an error beside each invalid field."""
     db.session.rollback()
     offered = [kind for kind in CHOICES if person.may(Right.BILLING) or kind in OF_BALANCE]
     url, title, chosen = "", "", [str(kind) for kind in offered]
     if endpoint_id is not None:
         now = services().clock.now()
-        standing = read_endpoint(db.session(), person.account_id, endpoint_id, now)
-        url, title, chosen = standing.url, standing.name, list(standing.events)
+        saved = read_endpoint(db.session(), person.account_id, endpoint_id, now)
+        url, title, chosen = saved.url, saved.name, list(saved.events)
     if refusal is not None:
         typed = choice_in_form()
         url, title, chosen = typed.url, typed.name, list(typed.events)

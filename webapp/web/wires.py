@@ -1,4 +1,4 @@
-"""Wire transfers: the tab, a request with its bank details, proofs, and cancelling (L5)."""
+"""Wire transfers: the list, requests with bank details, proofs and cancellation (L5)."""
 
 from io import BytesIO
 from secrets import token_hex
@@ -34,15 +34,15 @@ from webapp.web.payment_methods.responses import fields_of, status_of
 
 blueprint = Blueprint("wires", __name__, url_prefix="/billing/wire-transfers")
 
-# The largest proof, what surrounds it in a form, and some more, so that a file which is a little
-# too large is told so beside its field.
+# The largest proof, its form's overhead and a margin, so that a file slightly over the limit gets
+# an error beside its field.
 LARGEST_UPLOAD = proofs.LARGEST + 6 * 1024 * 1024
 
 TOO_LARGE = "At most 10 MB"
 
 WIRE = "/<int:wire_id>"
 
-# Whatever the file claims to be, nothing in it may do anything.
+# Nothing in an uploaded file may run or load anything.
 PROOF_POLICY = "default-src 'none'; sandbox"
 
 
@@ -53,14 +53,14 @@ def head(person: Person) -> PageHead:
 
 @blueprint.url_value_preprocessor
 def allow_large_upload(endpoint: str | None, values: dict | None) -> None:
-    """Before the form is read for its token; only from people who may upload."""
+    """Raise the upload limit before the CSRF check reads the form, for people who may upload."""
     if endpoint == "wires.upload" and may_upload():
         request.max_content_length = LARGEST_UPLOAD
 
 
 @blueprint.errorhandler(413)
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
-    """Raised before the handler: so what it would have checked is checked here."""
+    """Raised before the handler runs, so the handler's permission check is repeated here."""
     if request.endpoint != "wires.upload" or not may_upload():
         return errors.explain(error)
     wire_id = (request.view_args or {})["wire_id"]
@@ -144,7 +144,7 @@ def upload(wire_id: int) -> ResponseReturnValue:
 
 @blueprint.get(f"{WIRE}/proofs/<int:proof_id>")
 def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
-    """A download and never a page, whatever the file is."""
+    """Send the file as a download, so that browsers never render it."""
     person = permit(Right.BILLING)
     stored = read_proof(db.session(), person.account_id, wire_id, proof_id)
     answer = send_file(
@@ -218,7 +218,7 @@ def amount_in_form() -> int:
 
 
 def refuse_request(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
-    """The tab again, with what was typed and an error beside each bad field."""
+    """The page with the submitted values and an error beside each invalid field."""
     db.session.rollback()
     screen = read(
         person,
@@ -239,7 +239,7 @@ def refuse_proof(person: Person, wire_id: int, refusal: Refusal) -> ResponseRetu
 def refused(
     person: Person, wire_id: int, name: str, refusal: Refusal, **said: str
 ) -> ResponseReturnValue:
-    """The dialog again with the reason; raises what belongs on another page."""
+    """The dialog with the reason. Raises `NotFound` refusals."""
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
@@ -253,7 +253,7 @@ def dialog(person: Person, wire_id: int, name: str, **said: str) -> str:
 
 
 def to_details(wire_id: int, words: str) -> ResponseReturnValue:
-    """Post, then redirect; a dialog's request moves the whole page."""
+    """Redirect after a POST. A request by a dialog redirects the whole page."""
     say(Message(words))
     there = url_for("wires.details", wire_id=wire_id)
     if wants_fragment():

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import settings_in
 from webapp.app import STATIC, create_app
 from webapp.web.http.security_headers import HSTS, POLICY
-from webapp.web.http.static_files import digest_of, in_one_piece, publish
+from webapp.web.http.static_files import bundle, digest_of, publish
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published)
     assert "immutable" in answer.headers["Cache-Control"]
     assert not {"ETag", "Last-Modified"} & set(answer.headers.keys())
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(answer.data).decode() == in_one_piece(STATIC / "css/app.css")
+    assert gzip.decompress(answer.data).decode() == bundle(STATIC / "css/app.css")
 
 
 def test_without_publishing_the_same_addresses_serve_the_files_as_they_are(app, client):
@@ -42,13 +42,13 @@ def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(publish
     assert "@import" not in sheet
     assert sheet.index("@layer stronger, pico;") < sheet.index("@layer pico {")
     for part in (STATIC / "css/components").glob("*.css"):
-        assert in_one_piece(part).strip() in sheet, part.name
+        assert bundle(part).strip() in sheet, part.name
     assert "Pico CSS" in sheet, "the licence stays"
     assert not re.search(r"/\*(?!!)", sheet)
 
 
 def test_sheets_of_other_folders_name_no_file(published):
-    """`in_one_piece` moves them to another folder, where a relative path leads elsewhere."""
+    """`bundle` moves them to another folder, where a relative path leads elsewhere."""
     for sheet in STATIC.glob("css/*/*.css"):
         assert "url(" not in sheet.read_text(), sheet.name
 

@@ -28,7 +28,7 @@ def test_the_address_holds_the_filters(client, busy):
     address = unescape(re.search(r'data-address="([^"]*)"', page.text)[1])
     assert address == f"{PATH}?state=declined&method={busy.method('4242').id}&sort=oldest"
     assert references(client.get(address)) == ["P-000002"]
-    assert '<form class="sieve" method="get"' in page.text
+    assert '<form class="filters" method="get"' in page.text
 
 
 def test_pages_keep_the_filters(client, world, monkeypatch):

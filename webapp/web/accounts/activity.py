@@ -8,7 +8,7 @@ from webapp.extensions import db, services
 from webapp.reads.accounts.activity import ABOUT_NAMES, About, ActivityFilters, read_activity
 from webapp.web.http import forms
 from webapp.web.http.access import permit
-from webapp.web.http.query_args import day, word
+from webapp.web.http.query_args import choice, day
 from webapp.web.http.responses import show
 
 blueprint = Blueprint("activity", __name__)
@@ -18,7 +18,7 @@ blueprint = Blueprint("activity", __name__)
 def index() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     before = request.args.get("before", type=forms.record_id)
-    filters = ActivityFilters(word("about", About), day("from"), day("to"))
+    filters = ActivityFilters(choice("about", About), day("from"), day("to"))
     screen = read_activity(
         db.session(),
         person.account_id,

@@ -25,14 +25,14 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/file")
 def file() -> ResponseReturnValue:
-    """What the page shows, all of it, as CSV."""
+    """All entries that match the filters, as CSV."""
     person = permit(Right.AUDIT)
     rows = read_audit_rows(db.session(), person.account_id, filters())
     return downloads.csv_download("audit-log.csv", rows)
 
 
 def filters() -> Filters:
-    """What is filtered by; what no filter knows filters nothing."""
+    """The filters in the query string; unknown values are ignored."""
     who, group = request.args.get("who", ""), request.args.get("what", "")
     return Filters(
         who=who if who == OTHERS or forms.is_whole(who) else "",

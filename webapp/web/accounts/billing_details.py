@@ -1,4 +1,4 @@
-"""Billing details: whom receipts are made out to (L6)."""
+"""Billing details: the name, address and tax number on receipts (L6)."""
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue

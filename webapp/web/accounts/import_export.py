@@ -1,4 +1,4 @@
-"""Import and export: usage from a file, and all that is kept of the account as one."""
+"""Import usage from a CSV file, and export all data of the account as a ZIP file."""
 
 from secrets import token_hex
 from typing import BinaryIO, cast
@@ -26,8 +26,8 @@ blueprint = Blueprint("data", __name__, url_prefix="/settings/data")
 
 IMPORT = "/imports/<int:import_id>"
 
-# The largest file, what surrounds it in a form, and some more, so that a file which is a little too
-# large is told so beside its field.
+# The largest file, its form's overhead and a margin, so that a file slightly over the limit gets an
+# error beside its field.
 LARGEST_UPLOAD = usage_imports.LARGEST + 8 * 1024 * 1024
 
 TOO_LARGE = "At most 32 MB at once"
@@ -35,14 +35,14 @@ TOO_LARGE = "At most 32 MB at once"
 
 @blueprint.url_value_preprocessor
 def allow_large_upload(endpoint: str | None, values: dict | None) -> None:
-    """Before the form is read for its token; only from people who may import."""
+    """Raise the upload limit before the CSRF check reads the form, for people who may import."""
     if endpoint == "data.start" and may_import():
         request.max_content_length = LARGEST_UPLOAD
 
 
 @blueprint.errorhandler(413)
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
-    """Raised before the handler: so what it would have checked is checked here."""
+    """Raised before the handler runs, so the handler's permission check is repeated here."""
     if request.endpoint != "data.start" or not may_import():
         return errors.explain(error)
     return page(permit(Right.TECHNICAL), TOO_LARGE), 422
@@ -71,7 +71,7 @@ def start() -> ResponseReturnValue:
             session, person.account_id, stream, file.filename, size, key, *around
         )
     except Conflict:
-        # Sent twice: the first is at it, or has done it.
+        # The form was submitted twice: show the import that the first request started.
         found = usage_imports.by_key(session, person.account_id, key)
         import_id = found.id if found else 0
     return redirect(url_for("data.report", import_id=import_id), 303)
@@ -79,7 +79,7 @@ def start() -> ResponseReturnValue:
 
 @blueprint.get("/progress")
 def progress() -> ResponseReturnValue:
-    """How far the import is that this form has begun."""
+    """Progress of the import that was started with this form's key."""
     person = permit(Right.TECHNICAL)
     key, now = line("key", forms.LONGEST_KEY), services().clock.now()
     found = imports.read_progress(db.session(), person.account_id, key, now)
@@ -105,7 +105,7 @@ def bad_lines(import_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/export")
 def export() -> ResponseReturnValue:
-    """All that is kept, so only for those who may see all of it."""
+    """Export all data of the account, for people with every right that it takes to see it."""
     permit(Right.AUDIT)
     permit(Right.BILLING)
     person = permit(Right.TECHNICAL, proved=True)

@@ -1,7 +1,7 @@
-"""Who is asking, and whether they may.
+"""Authentication and permissions of page requests.
 
-`permit` is the first beat of every handler. Finding a record within the person's own account is
-the other half of the check: another account's record is not found.
+Every handler starts with `permit`. The other half of the check is to look up records within the
+person's own account only, so a record of another account is not found.
 """
 
 import json
@@ -37,18 +37,18 @@ from webapp.web.http.person import NO_ACCOUNT, Person
 from webapp.web.http.reauthentication import require_reauthentication
 
 ACCOUNT = "account"
-"""In the session: the id of the account that the person works for."""
+"""Session key: the id of the current account."""
 TOKEN = "_user_id"
-"""In the cookie: the token of the session's row. Flask-Login asks for a person by this name."""
+"""Session key: the token of the session's row, under the name that Flask-Login reads."""
 
 NO_EMAIL = "This installation sends no email."
 
-LOOKING = "You are viewing this account as its customer. Controls are off."
-"""Why an operator who sees an account as its customer does can change nothing."""
+VIEW_ONLY = "You are viewing this account as its customer. Controls are off."
+"""Why an operator who views an account as its customer cannot change anything."""
 
 
 class NoRight(Exception):
-    """The person's role does not allow what they asked for; `errors.py` names the roles that do."""
+    """The person's role does not allow the request; `errors.py` names the roles that do."""
 
     def __init__(self, person: Person, right: Right) -> None:
         super().__init__(f"{right} is missing")
@@ -56,17 +56,17 @@ class NoRight(Exception):
 
 
 class Unconfirmed(Refusal):
-    """The person has not opened the link that went to their address."""
+    """The person has not confirmed their email address."""
 
     code = "unconfirmed"
 
     def __init__(self, person: Person) -> None:
-        super().__init__(f"Confirm your email address first. {link_is_where(person)}")
+        super().__init__(f"Confirm your email address first. {link_location(person)}")
         self.person = person
 
 
-def link_is_where(person: Person, address: str = "") -> str:
-    """Where to find the link that was made for the address; by default the person's own.
+def link_location(person: Person, address: str = "") -> str:
+    """Say where to find the link for `address`, which is the person's own by default.
 
     Without a mail server the email stays in the outbox, which only the sandbox shows.
     """
@@ -82,10 +82,10 @@ def may_open_outbox(person: Person) -> bool:
 
 
 class RecordId(IntegerConverter):
-    """An id in a path; one that is too large for the database is not found, as any other."""
+    """A record id in a path. An id too large for the database is not found."""
 
-    # Not by `max`: what a converter refuses would be taken by no other route either, such as the
-    # one that answers machines (webapp/api/http/unknown_routes.py).
+    # Not `max`: a value that the converter rejects would match no other route either, such as the
+    # API's route for unknown paths (webapp/api/http/unknown_routes.py).
     regex = "[0-9]{1,9}"
 
 
@@ -97,54 +97,57 @@ def init_app(app: Flask) -> None:
 
 def load_person(token: str) -> Person | None:
     wall, address = services().clock.wall(), request.remote_addr or ""
-    here = UserSession.find(db.session(), token, wall)
-    if here is None:
+    current = UserSession.find(db.session(), token, wall)
+    if current is None:
         return None
-    person = person_of(here, session.get(ACCOUNT))
-    if here.is_due_to_be_noted(wall):
-        record_session_use(db.session(), here.id, address, wall)
+    person = person_of(current, session.get(ACCOUNT))
+    if current.is_due_to_be_noted(wall):
+        record_session_use(db.session(), current.id, address, wall)
     return person
 
 
-def person_of(here: UserSession, account_id: int | None) -> Person | None:
-    """In that account, if they still belong to it; else in their first one (P3)."""
-    user = here.user
-    theirs = {membership.account_id for membership in user.memberships}
-    if not theirs and operators.is_operator(db.session(), user.id):
-        return operator_of(here, account_id)
-    if not theirs:
+def person_of(current: UserSession, account_id: int | None) -> Person | None:
+    """The session's person in that account, or in their first one if they are not in it (P3).
+
+    None if they belong to no account and are no operator.
+    """
+    user = current.user
+    account_ids = {membership.account_id for membership in user.memberships}
+    if not account_ids and operators.is_operator(db.session(), user.id):
+        return operator_of(current, account_id)
+    if not account_ids:
         return None
-    if account_id not in theirs:
-        account_id = min(theirs)
-    asked = any(
+    if account_id not in account_ids:
+        account_id = min(account_ids)
+    is_required = any(
         m.account_id == account_id and m.account.second_factor_required for m in user.memberships
     )
     return Person(
         id=user.id,
-        session_id=here.id,
-        proved_at=here.proved_at,
+        session_id=current.id,
+        proved_at=current.proved_at,
         name=user.name,
         email=user.email,
         account_id=account_id,
         rights=user.rights_in(account_id),
         is_confirmed=user.is_confirmed,
         has_second_factor=user.has_second_factor,
-        owes_second_factor=asked and not user.has_second_factor,
+        owes_second_factor=is_required and not user.has_second_factor,
     )
 
 
-def operator_of(here: UserSession, seen: int | None) -> Person:
-    """One of the provider's staff; with an account, as its customer sees it, to look only."""
-    user = here.user
-    sees = seen is not None and user.has_second_factor
+def operator_of(current: UserSession, viewed_id: int | None) -> Person:
+    """The session's operator. With `viewed_id` they view that account read-only."""
+    user = current.user
+    is_viewing = viewed_id is not None and user.has_second_factor
     return Person(
         id=user.id,
-        session_id=here.id,
-        proved_at=here.proved_at,
+        session_id=current.id,
+        proved_at=current.proved_at,
         name=user.name,
         email=user.email,
-        account_id=seen if seen is not None and sees else NO_ACCOUNT,
-        rights=frozenset(Right) if sees else frozenset(),
+        account_id=viewed_id if viewed_id is not None and is_viewing else NO_ACCOUNT,
+        rights=frozenset(Right) if is_viewing else frozenset(),
         is_confirmed=True,
         has_second_factor=user.has_second_factor,
         owes_second_factor=not user.has_second_factor,
@@ -153,24 +156,24 @@ def operator_of(here: UserSession, seen: int | None) -> Person:
 
 
 def permit_operator() -> Person:
-    """For nobody else is there anything here."""
+    """The signed-in operator; 404 for everyone else."""
     person = signed_in()
     if not person.is_operator:
         abort(404)
     return person
 
 
-def look_into(account_id: int | None) -> None:
-    """From now on an operator's session sees this account as its customer does; None: no more."""
+def view_account(account_id: int | None) -> None:
+    """Let the operator's session view this account as its customer; None ends the view."""
     session.pop(ACCOUNT, None)
     if account_id is not None:
         session[ACCOUNT] = account_id
 
 
 def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) -> Person | None:
-    """A new session of somebody who has just authenticated; None: they are in no account.
+    """Start a session for a user who has just authenticated.
 
-    Nothing of the cookie before carries over.
+    None if they belong to no account. Nothing is kept from the previous cookie.
     """
     session.clear()
     wall = services().clock.wall()
@@ -191,23 +194,23 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
 
 
 def signed_in(*, owing: bool = False) -> Person:
-    """The signed-in person, whatever their rights; else sign-in.
+    """The signed-in person, whatever their rights; otherwise redirect to sign-in.
 
-    Who owes the account a second factor is led to setting it up, unless `owing`.
+    A person who must set up two-step sign-in is redirected to do so, unless `owing`.
     """
     if not current_user.is_authenticated:
         abort(make_response(ask_to_sign_in()))
     person = cast(Person, current_user._get_current_object())  # noqa: SLF001  # not its proxy
     if person.owes_second_factor and not owing:
-        abort(make_response(lead_to(url_for("second_factor.new"))))
+        abort(make_response(redirect_page(url_for("second_factor.new"))))
     return person
 
 
 def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Person:
-    """The signed-in person, if they have the right; else sign-in, or `NoRight`.
+    """The signed-in person, if they have the right. Raises `NoRight`, or redirects to sign-in.
 
-    `confirmed`: for what brings in money, other people or machines: their email address is theirs.
-    `proved`: for what needs authentication of the last 15 minutes, see `reauthentication.py`.
+    `confirmed`: require a confirmed email address, as for payments, invitations and API keys.
+    `proved`: require authentication within the last 15 minutes, see `reauthentication.py`.
     """
     person = signed_in()
     if not person.may(right):
@@ -220,24 +223,24 @@ def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Pe
 
 
 def require_confirmed(person: Person) -> None:
-    """Raises `Unconfirmed`: somebody else may own the address."""
+    """Raises `Unconfirmed`: an unconfirmed address may belong to another person."""
     if not person.is_confirmed:
         raise Unconfirmed(person)
 
 
-def work_for(account_id: int) -> None:
-    """From now on the session is about that account. 404 for one they do not belong to (P3)."""
+def switch_account(account_id: int) -> None:
+    """Make this the session's current account. 404 if the person does not belong to it (P3)."""
     user = User.with_accounts(db.session(), signed_in(owing=True).id)
     if user is None or not user.roles_in(account_id):
         abort(404)
     session[ACCOUNT] = account_id
-    # Forms that other windows still show are about the account before: they are out of date.
+    # Forms in other windows belong to the previous account: a new CSRF token invalidates them.
     session.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
     g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """To the sign-in page and back; a script asks over its page (static/js/signed_out.js)."""
+    """Redirect to sign-in and back; a script opens a dialog instead (static/js/signed_out.js)."""
     if request.headers.get("HX-Request") == "true":
         return session_ended()
     is_get = request.method == "GET"
@@ -248,18 +251,19 @@ def ask_to_sign_in() -> ResponseReturnValue:
 
 
 def session_ended() -> ResponseReturnValue:
-    """For a script whose page is of a session that has ended."""
+    """The response to a script whose session has ended."""
     return "", 401, {"X-Session": "ended", "HX-Reswap": "none"}
 
 
 def page_of_the_form() -> str | None:
-    """The page that a posted form was on, if it is one of ours."""
-    came = urlsplit(request.referrer or "")
-    ours = came.netloc == request.host and came.path.startswith("/")
-    return f"{came.path}?{came.query}".rstrip("?") if ours else None
+    """The path of the page that the posted form was on, if that page is on this host."""
+    page = urlsplit(request.referrer or "")
+    is_own = page.netloc == request.host and page.path.startswith("/")
+    return f"{page.path}?{page.query}".rstrip("?") if is_own else None
 
 
-def lead_to(address: str) -> ResponseReturnValue:
+def redirect_page(address: str) -> ResponseReturnValue:
+    """Redirect the whole page, also in response to a script."""
     if request.headers.get("HX-Request") == "true":
         return "", 401, {"HX-Redirect": address}
     return redirect(address, 303)

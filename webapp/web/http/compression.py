@@ -1,4 +1,4 @@
-"""Pages go out compressed. What never changes is compressed once, by `static_files`."""
+"""Compress responses. Static files are compressed once, by `static_files`."""
 
 import gzip
 import re
@@ -9,9 +9,10 @@ from flask import Flask, Response, request
 
 LEVEL = 5
 SMALLEST = 1_000
-"""Bytes; less than that gains nothing."""
+"""In bytes. Smaller responses are not compressed."""
 
 MOST_PADDING = 50
+"""In bytes."""
 
 
 def init_app(app: Flask) -> None:
@@ -35,11 +36,10 @@ def compress(response: Response) -> Response:
 
 
 def _gzipped(body: bytes) -> bytes:
-    """With a file name of random length in its head, so that the size of a page that holds a secret
-    does not tell what else stands on it.
+    """Gzip with a file name of random length in the header, against the BREACH attack.
 
-    That attack is BREACH; the remedy is by Palacios and others ("Heal the Breach", IEEE Access,
-    2022).
+    BREACH guesses a secret on a page from the page's compressed size. The remedy is by Palacios
+    and others ("Heal the Breach", IEEE Access, 2022).
     """
     packed, padding = BytesIO(), token_hex(1 + randbelow(MOST_PADDING))
     with gzip.GzipFile(padding, "wb", LEVEL, packed, mtime=0) as file:

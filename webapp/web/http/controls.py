@@ -1,8 +1,8 @@
-"""Controls that a person may not use are off: seen, focusable, described, without effect (P5).
+"""Turn off the controls that a person may not use (P5).
 
-The finished markup is rewritten, so no template can leave one on, and it works without scripts.
-What counts as a control is what changes something: the fields and buttons of a posted form, links
-that open a dialog, and buttons marked `data-changes`.
+A control that is off stays visible, focusable and described, and does nothing. The rendered markup
+is rewritten, so no template can leave a control on, and scripts are not needed. Controls are the
+fields and buttons of a posted form, links that open a dialog, and buttons marked `data-changes`.
 """
 
 import re
@@ -12,7 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 REASON = "controls-off"
-"""The id of the sentence above the controls that says why they are off."""
+"""The id of the element that says why the controls are off."""
 
 TAG = re.compile(
     r"<(?P<end>/?)(?P<name>form|button|input|select|textarea|a)\b"
@@ -28,7 +28,7 @@ EFFECTS = {
     *("href", "action", "method", "type", "formaction", "popovertarget", "autofocus", "disabled"),
     *("tabindex", "aria-disabled", "aria-describedby"),
 }
-"""What a form, link or button does when it is pressed, and what describes that."""
+"""Attributes that give a form, link or button its effect or its description."""
 
 
 def init_app(app: Flask) -> None:
@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
 
 
 def turn_off(html: str, why: str, *, but: Collection[str] = ()) -> Markup:
-    """The same markup with its controls off. `but`: actions of forms that stay on."""
+    """The markup with its controls off, except in forms whose action is in `but`."""
     in_form = False
 
     def rewrite(found: re.Match[str]) -> str:
@@ -58,7 +58,7 @@ def turn_off(html: str, why: str, *, but: Collection[str] = ()) -> Markup:
             return f'<{name} disabled title="{escape(why)}"{attributes.replace(" autofocus", "")}>'
         return found[0]
 
-    return Markup(TAG.sub(rewrite, html))  # noqa: S704  # escaped where it was drawn
+    return Markup(TAG.sub(rewrite, html))  # noqa: S704  # the templates have escaped it
 
 
 def _off(attributes: str, why: str) -> str:

@@ -1,4 +1,4 @@
-"""Name a browser by its User-Agent header, for people to recognise their sessions."""
+"""Name a browser by its User-Agent header, so that people recognise their sessions."""
 
 BROWSERS = (
     ("Edg", "Edge"),
@@ -18,13 +18,13 @@ SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
-"""The first that occurs: browsers also name those that they resemble."""
+"""The first match counts: browsers also list browsers and systems that they are compatible with."""
 
 UNKNOWN = "Unknown device"
 
 
 def device_of(user_agent: str) -> str:
-    """ "Firefox on Windows", as far as the header tells."""
+    """A name such as "Firefox on Windows", or `UNKNOWN`."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
     return " on ".join(filter(None, (browser, system))) or UNKNOWN

@@ -1,4 +1,4 @@
-"""Files to download: lists as CSV, streamed while they are read, and PDF documents."""
+"""File downloads: streamed CSV lists and PDF documents."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from flask import Response, stream_with_context
 from webapp.domain.shared.csv_safety import escape_formula
 
 ROWS_AT_ONCE = 200
-"""In one piece of the answer: a line for each would be a thousand small packets."""
+"""Rows per chunk of the response. Sending each row alone would mean thousands of small packets."""
 
 
 def csv_download(name: str, rows: Iterable[Iterable[str]]) -> Response:
@@ -21,7 +21,7 @@ def csv_download(name: str, rows: Iterable[Iterable[str]]) -> Response:
 def _pieces(rows: Iterable[Iterable[str]]) -> Iterator[str]:
     piece = StringIO()
     lines = csv.writer(piece)
-    yield "\ufeff"  # without it Excel takes UTF-8 for something else
+    yield "\ufeff"  # Excel needs the byte order mark to detect UTF-8
     for count, row in enumerate(rows, 1):
         lines.writerow([escape_formula(cell) for cell in row])
         if count % ROWS_AT_ONCE == 0:

@@ -1,4 +1,4 @@
-"""What a person sees when something cannot be done. No page shows a stack trace."""
+"""Error pages and messages. No page shows a stack trace."""
 
 from flask import Flask, current_app, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +16,7 @@ from webapp.web.http.access import (
     NoRight,
     Unconfirmed,
     ask_to_sign_in,
-    link_is_where,
+    link_location,
 )
 from webapp.web.http.menu import first_entry
 from webapp.web.http.responses import Question, ask_first, show, wants_fragment
@@ -37,10 +37,10 @@ WORDS = {
 SIGNED_OUT = frozenset(
     ("session", "sign_up", "passwords", "passkeys", "invitations", "emails", "unsubscribe")
 )
-"""Blueprints with forms of people who are not signed in: there, the page is out of date."""
+"""Blueprints whose forms need no session; there, a CSRF error means that the page is too old."""
 
-SAID_BY_THE_TEXT = (403, 422, 429)
-"""The statuses whose text is a whole answer without its title."""
+TEXT_ONLY = (403, 422, 429)
+"""Statuses whose message to a script is the text without the title."""
 
 
 def init_app(app: Flask) -> None:
@@ -52,7 +52,7 @@ def init_app(app: Flask) -> None:
 
 
 def refuse(refusal: Refusal) -> ResponseReturnValue:
-    """A refusal that its page had no better place for."""
+    """A refusal that the handler did not show itself."""
     db.session.rollback()
     if isinstance(refusal, Unconfirmed) and request.method == "GET":
         return ask_to_confirm(refusal)
@@ -66,7 +66,7 @@ def refuse(refusal: Refusal) -> ResponseReturnValue:
 
 
 def out_of_date(error: CSRFError) -> ResponseReturnValue:
-    """The session has ended, or a new one has begun in another window."""
+    """The form's session has ended, or another window has started a new one."""
     if not current_user.is_authenticated and request.blueprint not in SIGNED_OUT:
         return ask_to_sign_in()
     title, text = "This page is out of date", "Reload it and try again. Nothing was changed."
@@ -77,36 +77,36 @@ def out_of_date(error: CSRFError) -> ResponseReturnValue:
 
 
 def deny(denied: NoRight) -> ResponseReturnValue:
-    """On a page with the menu, which leads to what the person may open (P5)."""
+    """Show the missing right on a page with the menu of what the person may open (P5)."""
     db.session.rollback()
     person = denied.person
     sentence = read_no_right(db.session(), person.account_id, person.id, denied.right)
     if wants_fragment():
         return in_place(403, sentence)
     first = first_entry(person)
-    return show(person, "errors/no_right.html", "", sentence=sentence, first=first), 403
+    return show(person, "errors/missing_right.html", "", sentence=sentence, first=first), 403
 
 
 def explain(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or error.code is None or error.code < 400:
         return error
     outage = outages.outage(error)
-    return told(outage) if outage else page(error.code, *WORDS.get(error.code, WORDS[400]))
+    return unavailable(outage) if outage else page(error.code, *WORDS.get(error.code, WORDS[400]))
 
 
 def fail(error: Exception) -> ResponseReturnValue:
-    """The log has the trace; the person has a sentence."""
+    """Log the stack trace and show a short message."""
     outage = outages.outage(error)
     if outage is not None:
         db.session.rollback()
-        return told(outage)
+        return unavailable(outage)
     current_app.logger.error("unhandled error at %s", outages.place(), exc_info=error)
     db.session.rollback()
     return page(500, *WORDS[500])
 
 
-def told(outage: Outage) -> ResponseReturnValue:
-    """A page, or the message that a script says wherever the person is (static/js/messages.js)."""
+def unavailable(outage: Outage) -> ResponseReturnValue:
+    """503 as a page, or as a message that a script shows (static/js/messages.js)."""
     answer = current_app.make_response(page(503, outage.title, outage.text))
     answer.headers["Retry-After"] = str(outage.retry_after)
     return answer
@@ -114,15 +114,15 @@ def told(outage: Outage) -> ResponseReturnValue:
 
 def page(code: int, title: str, text: str) -> ResponseReturnValue:
     if wants_fragment():
-        return in_place(code, text if code in SAID_BY_THE_TEXT else f"{title}. {text}")
+        return in_place(code, text if code in TEXT_ONLY else f"{title}. {text}")
     return render("errors/error.html", code=code, title=title, text=text), code
 
 
 def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
-    """In the dialog that was to open; what a form has sent stays in it instead."""
+    """Ask to confirm the email address, in place of the dialog that was requested."""
     question = Question(
         title="Confirm your email first",
-        text=f"{link_is_where(refusal.person)} You can do this once you have opened it.",
+        text=f"{link_location(refusal.person)} You can do this once you have opened it.",
         button="Send it again" if services().settings.mail_server else "Create a new link",
         action=url_for("sign_up.send_again"),
         there=url_for("session.home"),
@@ -133,11 +133,11 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
 
 
 def in_place(code: int, sentence: str) -> ResponseReturnValue:
-    """What a script says wherever the person is (static/js/messages.js); nothing is replaced."""
+    """A message that a script shows (static/js/messages.js) without replacing anything."""
     body = render("shared/_messages.html", message=Message(sentence, "bad"))
     return body, code, {"HX-Reswap": "none"}
 
 
 def render(template: str, **context: object) -> str:
-    """Flask's own `render_template` would ask the database who is signed in."""
+    """Render without Flask's `render_template`, which would read the user from the database."""
     return current_app.jinja_env.get_template(template).render(context)

@@ -1,4 +1,4 @@
-"""Signs what a form carries, and judges its age by the application's clock."""
+"""Sign the hidden state of forms, with an expiry by the application's clock."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ class _ClockSigner(TimestampSigner):
 
 
 class FormSigner:
-    """`purpose` keeps one form's signature from being accepted by another form."""
+    """Signs and reads form state. A signature is valid only for the same `purpose`."""
 
     def __init__(self, purpose: str) -> None:
         key = current_app.secret_key or ""
@@ -40,17 +40,17 @@ class FormSigner:
 
 
 def sign_state(person: Person, confirmed: int) -> str:
-    """Goes with a person to the processor's form and comes back with its token.
+    """Sign the state that goes to the processor's form and comes back with its token.
 
-    `confirmed`: micros that the form says are charged at once (T18).
+    `confirmed`: the micros that the form names as charged at once (T18).
     """
     return _states().sign([person.id, confirmed])
 
 
 def check_state(person: Person, state: str) -> int:
-    """The micros that the form said are charged at once.
+    """The micros that the form named as charged at once.
 
-    Raises `Refusal` for an expired state, and aborts with 400 if it is not this person's.
+    Raises `Refusal` for an expired state, and aborts with 400 for another person's state.
     """
     stated = _states().read(state)
     if not isinstance(stated, list) or stated[0] != person.id:
@@ -59,5 +59,5 @@ def check_state(person: Person, state: str) -> int:
 
 
 def _states() -> FormSigner:
-    # Signed rather than kept in the session: two answers that cross would lose one of the cookies.
+    # Signed rather than kept in the session: with two concurrent responses one cookie is lost.
     return FormSigner("capture form")

@@ -1,4 +1,4 @@
-"""Reading what a form has sent."""
+"""Parse submitted form fields. Malformed values abort with 400."""
 
 from re import compile as pattern
 
@@ -10,13 +10,13 @@ from webapp.domain.top_ups.settings import Choice, RefillMode
 
 LONGEST_LIST = 1000
 GROUPED = pattern(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
-"""As people copy it from a bill: "1,000.00"."""
+"""An amount with thousands separators, such as "1,000.00"."""
 LONGEST_NUMBER = 9
 LONGEST_KEY = 64
 
 
-def wished(name: str = "on") -> bool:
-    """A switch's wished state: "1" or "0"."""
+def switch_state(name: str = "on") -> bool:
+    """The requested state of a switch: "1" or "0"."""
     value = request.form.get(name)
     if value not in ("0", "1"):
         abort(400)
@@ -24,7 +24,7 @@ def wished(name: str = "on") -> bool:
 
 
 def ids(name: str) -> list[int]:
-    """Ids joined by commas."""
+    """A comma-separated list of ids."""
     listed = request.form.get(name, "").split(",")
     if len(listed) > LONGEST_LIST or not all(is_whole(text) for text in listed):
         abort(400)
@@ -39,19 +39,19 @@ def whole_number(name: str) -> int:
 
 
 def is_whole(text: str) -> bool:
-    """Short enough for every database's integers, and no other script's digits."""
+    """Whether the text is at most nine ASCII digits, which every database's integers can hold."""
     return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
 def record_id(text: str) -> int:
-    """For `type=`: what can be no record's id is as if it was not sent."""
+    """Parser for `request.args.get(type=…)`, which ignores values that raise `ValueError`."""
     if not is_whole(text):
         raise ValueError(text)
     return int(text)
 
 
 def confirmed() -> int:
-    """Micros that the pressed button named as charged at once (T18); 0 if it named none."""
+    """The micros that the pressed button named as charged at once (T18); 0 if none."""
     value = request.form.get("confirmed", "0")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
 
@@ -63,12 +63,12 @@ def seen_open() -> frozenset[int]:
 
 
 def consent(form: MultiDict[str, str]) -> bool | None:
-    """What was chosen for auto-charge of a method that is being saved; None: nothing."""
+    """The choice of auto-charge for a method that is being saved; None if none was made."""
     return {"1": True, "0": False}.get(form.get("consent", ""))
 
 
 def request_key() -> str:
-    """Made with the form; a form sent twice is known by it."""
+    """The idempotency key that was rendered into the form."""
     key = request.form.get("request_key", "")
     if not 16 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isalnum():
         abort(400)
@@ -76,7 +76,7 @@ def request_key() -> str:
 
 
 def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int | None:
-    """Micros, or None with an error beside the field. Empty is None without one."""
+    """The amount in micros. None for an empty field, and for an invalid one with its error."""
     text = form.get(name, "")
     if not text.strip():
         return None
@@ -90,7 +90,7 @@ def amount(form: MultiDict[str, str], name: str, errors: dict[str, str]) -> int 
 
 
 def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
-    """The low-balance settings as chosen, and an error for each field that is no amount."""
+    """The submitted low-balance settings, and an error for each invalid amount."""
     errors: dict[str, str] = {}
     target = form.get("refill_mode") == RefillMode.TARGET
     no_day_limit = form.get("no_day_limit") == "1"
@@ -101,7 +101,7 @@ def choice(form: MultiDict[str, str]) -> tuple[Choice, dict[str, str]]:
         refill_amount=amount(form, "refill_amount", errors),
         target=amount(form, "target", errors),
         largest_charge=amount(form, "largest_charge", errors),
-        # The box empties the field, also where no script does.
+        # The checkbox clears the field, even without a script.
         day_limit=None if no_day_limit else amount(form, "day_limit", errors),
         no_day_limit=no_day_limit,
         month_limit=amount(form, "month_limit", errors),

@@ -1,6 +1,6 @@
-"""The left menu: every page that stands in it, and the right that opens it.
+"""The left menu: its pages, and the right that each one requires.
 
-A page is added here by one line; who has not the right does not see it.
+Entries without the right are hidden.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from webapp.web.http.person import Person
 @dataclass(frozen=True)
 class Entry:
     page: str
-    """What the page's handlers call it, see `responses.show`."""
+    """The page's name in `responses.show`."""
     endpoint: str
     icon: str
     words: str
     right: Right | None
-    """None: whoever sees this menu."""
+    """None: everyone who sees this menu."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ FOR_EVERYONE = Entry("profile", "profile.index", "user", "Your profile", None)
 
 
 def menu_of(person: Person) -> tuple[Group, ...]:
-    """What their rights allow; a group without entries is left out."""
+    """The menu that the person's rights allow, without empty groups."""
     if person.is_operator and not person.is_view_only:
         return OPERATORS
     groups = (
@@ -98,10 +98,10 @@ def may_open(person: Person, entry: Entry) -> bool:
 
 
 def first_page(person: Person) -> str:
-    """The endpoint to land on."""
+    """The endpoint of the person's start page."""
     return first_entry(person).endpoint
 
 
 def first_entry(person: Person) -> Entry:
-    """The first page that they may see."""
+    """The first menu entry that the person may open."""
     return next((entry for group in menu_of(person) for entry in group.entries), FOR_EVERYONE)

@@ -1,4 +1,4 @@
-"""What a browser must sign with a passkey, and for which host."""
+"""Passkey challenges, and the relying party that passkeys belong to."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from secrets import token_bytes
@@ -11,7 +11,7 @@ from webapp.domain.users.passkeys import RelyingParty
 from webapp.extensions import services
 
 CHALLENGE = "challenge"
-"""In the cookie: what the browser's next answer must have signed. Each is used once."""
+"""Session key: the challenge that the browser must sign next. Each is used once."""
 
 DEVELOPMENT_HOST = "localhost"
 
@@ -27,14 +27,14 @@ def new_challenge() -> bytes:
 
 
 def take_challenge() -> bytes:
-    """The last one, which works no second time; none of its own length if there was none."""
+    """Remove and return the session's challenge; empty if there is none."""
     return urlsafe_b64decode(session.pop(CHALLENGE, ""))
 
 
 def relying_party() -> RelyingParty:
     """Raises `NotFound` where passkeys are not offered."""
     settings = services().settings
-    # The Host header is the visitor's word: a proxy in between could sign people in by its own.
+    # The Host header cannot be trusted: a proxy in between could sign people in on its own host.
     here = urlsplit(settings.public_url or _development_url())
     if not here.hostname:
         raise NotFound("Passkeys")
@@ -46,6 +46,6 @@ def are_offered() -> bool:
 
 
 def _development_url() -> str:
-    """Browsers take passkeys for localhost, and for no address such as 127.0.0.1."""
+    """Browsers allow passkeys on localhost, but not on an IP address such as 127.0.0.1."""
     host = urlsplit(request.host_url)
     return request.host_url if host.hostname == DEVELOPMENT_HOST else ""

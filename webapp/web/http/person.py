@@ -16,7 +16,7 @@ NO_ACCOUNT = 0
 
 @dataclass(frozen=True)
 class Person(UserMixin):
-    """The signed-in person, in the account they are working for."""
+    """The signed-in person in their current account."""
 
     id: int
     session_id: int
@@ -27,22 +27,22 @@ class Person(UserMixin):
     account_id: int
     rights: frozenset[Right]
     is_confirmed: bool
-    """Whoever holds the address has opened the link that we sent there."""
+    """The link that was sent to the email address has been opened."""
     has_second_factor: bool
     owes_second_factor: bool
-    """The account asks for one, and they have not set it up yet."""
+    """The account requires two-step sign-in, and the person has not set it up."""
 
     is_operator: bool = False
     """One of the provider's staff."""
 
     @property
     def is_view_only(self) -> bool:
-        """An operator who sees an account as its customer does."""
+        """Whether this is an operator who views an account as its customer."""
         return self.is_operator and self.account_id != NO_ACCOUNT
 
     @property
     def who(self) -> str:
-        """The person and the account that a page is for."""
+        """Identifies the person and the account that a page belongs to."""
         return f"{self.id}-{self.account_id}"
 
     def may(self, right: Right) -> bool:

@@ -1,4 +1,4 @@
-"""What an address asks for. What cannot be read counts as not sent."""
+"""Parse the query string. Invalid values count as not sent."""
 
 from datetime import date
 from enum import StrEnum
@@ -8,7 +8,7 @@ from flask import request
 
 from webapp.domain.shared import texts
 
-Word = TypeVar("Word", bound=StrEnum)
+Choice = TypeVar("Choice", bound=StrEnum)
 
 YEARS = range(2000, 3000)
 
@@ -21,13 +21,14 @@ def day(name: str) -> date | None:
     return found if found.year in YEARS else None
 
 
-def word(name: str, words: type[Word]) -> Word | None:
+def choice(name: str, choices: type[Choice]) -> Choice | None:
     try:
-        return words(request.args.get(name, ""))
+        return choices(request.args.get(name, ""))
     except ValueError:
         return None
 
 
 def line(name: str, longest: int) -> str:
+    """A single line of text, with its whitespace collapsed."""
     found = " ".join(request.args.get(name, "").split())
     return "" if texts.fault(found, longest) else found

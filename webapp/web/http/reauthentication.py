@@ -1,4 +1,4 @@
-"""Re-authentication: some requests need a password, code or passkey of the last 15 minutes."""
+"""Re-authentication: some requests require a password, code or passkey from the last 15 minutes."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,14 +14,14 @@ from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person
 
 PROOF = "proof"
-"""The field of a form in which they prove it again."""
+"""The form field with the password or code."""
 PASSKEY_PROOF = "proof_passkey"
-"""The field with the browser's answer, where they use a passkey instead."""
+"""The form field with the passkey's response."""
 PROOF_LASTS = timedelta(minutes=15)
 
 
 class ReauthenticationNeeded(Exception):
-    """The last proof is too old for what is wanted; `reauthentication.py` asks for another."""
+    """The last authentication is too old; `reauthentication_form.py` asks for a new one."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class ReauthenticationNeeded(Exception):
         action: str = "",
         fields: Sequence[tuple[str, str]] | None = None,
     ) -> None:
-        """`action` and `fields`: what to send again, if not the present request's own form."""
-        super().__init__("the last proof is too old")
+        """`action` and `fields`: the form to repeat; by default that of the current request."""
+        super().__init__("the last authentication is too old")
         self.person, self.error = person, error
         self.action, self.fields = action, fields
 
@@ -45,7 +45,7 @@ def require_reauthentication(
     is sent again with the answer. Raises `ReauthenticationNeeded`.
     """
     clock = services().clock
-    # Later than now: by a clock that was set back since.
+    # `abs`: after a clock was set back, the last authentication lies in the future.
     if abs(clock.wall() - person.proved_at) < PROOF_LASTS:
         return
     proof, passkey = request.form.get(PROOF), request.form.get(PASSKEY_PROOF)
@@ -59,10 +59,10 @@ def require_reauthentication(
         if reauthenticate_with_passkey(
             db.session(), person.session_id, passkey, take_challenge(), relying_party(), clock
         ):
-            rate_limits.code_was_right(person.id)
+            rate_limits.clear_code(person.id)
             return
         raise ReauthenticationNeeded(person, "That passkey could not be verified", action, fields)
     if not is_proved(db.session(), person.session_id, proof or "", person.actor, clock):
         wrong = "Wrong code" if person.has_second_factor else "Wrong password"
         raise ReauthenticationNeeded(person, wrong, action, fields)
-    rate_limits.code_was_right(person.id)
+    rate_limits.clear_code(person.id)

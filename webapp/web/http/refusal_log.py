@@ -1,7 +1,6 @@
-"""Log each request that was refused for security, for whoever looks for attacks (ASVS 16.3).
+"""Log requests that were refused for security reasons (ASVS 16.3).
 
-The line names the route, the status, the person by their id and the address. What was sent is not
-in it.
+Each line has the route, status, user id and IP address, and nothing that was sent.
 """
 
 import logging
@@ -13,7 +12,7 @@ from webapp import outages
 log = logging.getLogger(__name__)
 
 REFUSED = (400, 403, 429)
-"""A form without its token or an altered one, a right that is missing, too many tries."""
+"""A missing or altered CSRF token, a missing right, too many attempts."""
 
 
 def init_app(app: Flask) -> None:
@@ -21,10 +20,10 @@ def init_app(app: Flask) -> None:
 
 
 def note(response: Response) -> Response:
-    # Pages answer 401 where they ask to sign in or to confirm, which is no refusal.
+    # Pages also answer 401 to ask for sign-in or re-authentication, which is no refusal.
     unknown_key = response.status_code == 401 and "WWW-Authenticate" in response.headers
     if response.status_code in REFUSED or unknown_key:
-        # Not asked of the database here: it may be what is away.
+        # Not loaded here: the database may be unavailable.
         person = getattr(g.get("_login_user"), "id", None) or "unknown"
         line = "%s %s was refused with %s: person %s, address %s"
         place, address = outages.place(), request.remote_addr

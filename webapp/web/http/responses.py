@@ -1,4 +1,4 @@
-"""A page or a fragment: the same partials, whole or in part."""
+"""Render pages, fragments for scripts, messages and redirects."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell
 from webapp.web.http.access import (
-    LOOKING,
+    VIEW_ONLY,
     may_open_outbox,
 )
 from webapp.web.http.controls import turn_off
@@ -28,12 +28,12 @@ def wants_fragment() -> bool:
 
 
 def is_on_main_screen() -> bool:
-    """Only that page has the parts that an answer to a script replaces."""
+    """Whether the request comes from the main screen, whose parts a response can replace."""
     return _page_behind() in ("", url_for("payment_methods.index"))
 
 
 def way_back() -> str:
-    """The endpoint to lead back to: the list of payments, if a dialog was opened there."""
+    """The endpoint to return to: the list of payments if the dialog was opened there."""
     from_payments = _page_behind().startswith(url_for("payments.index"))
     return "payments.index" if from_payments else "payment_methods.index"
 
@@ -43,18 +43,18 @@ def _page_behind() -> str:
 
 
 def show(person: Person, template: str, page: str, **context: object) -> str:
-    """Render a page with the shell around it; `page` is the menu's current entry.
+    """Render a page in its shell. `page` is the current entry of the menu.
 
-    A part, whose template is `_part` or `after_<change>`, stands in a page that has its shell.
+    Partials, whose template names start with `_` or `after_`, are rendered without the shell.
     """
-    context.setdefault("message", said())
+    context.setdefault("message", flashed_message())
     if not template.rpartition("/")[2].startswith(("_", "after_")):
         context = _around(person, **context)
     html = render_template(template, page=page, **context)
     if not person.is_view_only:
         return html
     own = (url_for("operator.views.end"), url_for("session.sign_out"))
-    return turn_off(html, LOOKING, but=own)
+    return turn_off(html, VIEW_ONLY, but=own)
 
 
 def _around(person: Person, **context: object) -> dict[str, object]:
@@ -83,7 +83,7 @@ def _around(person: Person, **context: object) -> dict[str, object]:
 
 
 def about_links(person: Person) -> dict[str, object]:
-    """For `_link_place.html`: whether emails are sent, and where else they can be read."""
+    """Context of `_link_location.html`: whether emails are sent, and the outbox's URL if not."""
     sends = bool(services().settings.mail_server)
     outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
     return {"sends_email": sends, "outbox": outbox}
@@ -91,37 +91,37 @@ def about_links(person: Person) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Question:
-    """Asked before what acts on security or on other people."""
+    """A confirmation before an action on security or on other people."""
 
     title: str
     text: str
     button: str
     action: str
     there: str
-    """The page that Cancel leads back to."""
+    """The URL that Cancel leads to."""
     fields: tuple[tuple[str, str], ...] = ()
     cancel: str = "Cancel"
 
 
 def ask_first(person: Person, page: str, question: Question) -> str:
-    """In a dialog, or on a page of its own without scripts."""
+    """Show the question in a dialog, or on its own page without scripts."""
     template = "shared/_question_dialog.html" if wants_fragment() else "shared/question.html"
     return show(person, template, page, question=question)
 
 
 def say(message: Message) -> None:
-    """Keep a message for the page that a redirect leads to."""
+    """Keep a message for the page after a redirect."""
     flash(json.dumps(asdict(message)))
 
 
-def said() -> Message | None:
-    """The last word counts: an older one was overtaken before anyone saw it."""
+def flashed_message() -> Message | None:
+    """The newest message kept by `say`; older ones are dropped."""
     flashed = cast(list[str], get_flashed_messages())
     return Message(**json.loads(flashed[-1])) if flashed else None
 
 
 def go_to(endpoint: str, message: Message | None = None) -> ResponseReturnValue:
-    """Post, then redirect: a reload repeats nothing. A fragment's request moves the whole page."""
+    """Redirect after a POST. A request by a script redirects the whole page."""
     if message is not None:
         say(message)
     if wants_fragment():

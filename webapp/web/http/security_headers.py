@@ -1,4 +1,4 @@
-"""The walls around every answer: what a browser may do with it."""
+"""Security headers."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from webapp.extensions import services
 from webapp.ports import Front
 
 HOLDS_FRONT = "ballast.holds_front"
-"""Of the request that is being answered."""
+"""Key in the request's environment: the page embeds the front ends of processors."""
 
-# Pico draws its form icons with data: addresses.
+# Pico's form icons are data: URLs.
 POLICY = (
     "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'; object-src 'none'"
@@ -33,14 +33,14 @@ NOT_USED = ", ".join(
         "usb",
     )
 )
-"""What no page of ours asks a browser for, and what nothing that got into one may ask for."""
+"""Browser features that no page uses, denied to injected code as well."""
 
 HSTS = f"max-age={365 * 24 * 3600}"
-"""One year. Without subdomains, which may be other people's."""
+"""One year. Without subdomains, which may belong to other parties."""
 
 
 def opened_for(fronts: Iterable[Front]) -> str:
-    """Beside our own host, exactly what the forms and questions of processors are made of."""
+    """The policy, extended by the sources of the processors' forms and challenges."""
     policy = dict(rule.split(" ", 1) for rule in POLICY.split("; "))
     for front in fronts:
         for directive, hosts in front.sources.items():
@@ -49,12 +49,12 @@ def opened_for(fronts: Iterable[Front]) -> str:
 
 
 def open_for_processors() -> None:
-    """For the page that is being answered: a card form or a bank's question may open on it."""
+    """Allow a processor's card form or challenge on the current page."""
     request.environ[HOLDS_FRONT] = True
 
 
 def framed_by_us() -> str:
-    """For the few pages that stand in a frame on our own pages."""
+    """The policy for pages that are shown in a frame on this host's pages."""
     return POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
 
@@ -75,6 +75,6 @@ def set_security_headers(response: Response) -> Response:
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request.endpoint != "static":
-        # A balance that the back button brings up again would be an old one.
+        # Otherwise the back button would show an outdated balance.
         response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -1,7 +1,7 @@
-"""The files that never change between two releases: published compressed, cached for good.
+"""Static files: bundled, compressed and cached forever.
 
-Their address holds a digest of all of them, so a browser asks for each once per release, and what
-they name by a relative path is found beside them.
+Their URLs contain a digest of all static files, so browsers load each file once per release, and
+relative paths between files keep working.
 """
 
 import re
@@ -22,7 +22,7 @@ from webapp.web.http.security_headers import HSTS, POLICY
 IMPORT = re.compile(r'@import url\("(?P<path>[^"]+)"\)(?: layer\((?P<layer>[\w.]+)\))?;')
 CHARSET = '@charset "UTF-8";'
 COMMENT = re.compile(r"\n?/\*(?!!).*?\*/", re.DOTALL)
-"""Not "/*!", which holds a licence."""
+"""Not "/*!", which marks a licence."""
 
 
 @lru_cache
@@ -36,52 +36,52 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()[:10]
 
 
-class KeptForGood(WhiteNoise):
-    """Files whose address changes with them: no browser compares them with what it has."""
+class ImmutableFiles(WhiteNoise):
+    """Serves files without ETag and Last-Modified: their URLs change with their content."""
 
     def get_static_file(self, path: str, url: str, stat_cache: object = None) -> StaticFile:
         file = super().get_static_file(path, url, stat_cache)
         file.alternatives = [
-            (encoding, there, [it for it in headers if it[0] not in ("ETag", "Last-Modified")])
-            for encoding, there, headers in file.alternatives
+            (encoding, path, [item for item in headers if item[0] not in ("ETag", "Last-Modified")])
+            for encoding, path, headers in file.alternatives
         ]
         return file
 
 
 def serve(app: Flask, folder: Path, *, behind_tls: bool) -> None:
-    """Serve `folder`, or what `publish` has made of it, at the app's static address."""
+    """Serve `folder`, or the result of `publish`, at the app's static URL."""
 
-    def wall(headers: Headers, path: str, url: str) -> None:
+    def add_headers(headers: Headers, path: str, url: str) -> None:
         headers["X-Content-Type-Options"] = "nosniff"
-        if path.endswith(".svg"):  # the only kind that a browser opens as a document
+        if path.endswith(".svg"):  # the only type that browsers open as a document
             headers["Content-Security-Policy"] = POLICY
         if behind_tls:
             headers["Strict-Transport-Security"] = HSTS
 
-    app.wsgi_app = KeptForGood(  # type: ignore[method-assign]
+    app.wsgi_app = ImmutableFiles(  # type: ignore[method-assign]
         app.wsgi_app,
         root=str(folder),
         prefix=f"{(app.static_url_path or '').strip('/')}/",
         immutable_file_test=lambda path, url: True,
-        # The bank's page is shown in a frame without an origin, and fonts ask for leave.
+        # The sandbox bank's page is in a frame with an opaque origin, and fonts need CORS there.
         allow_all_origins=True,
-        add_headers_function=wall,
+        add_headers_function=add_headers,
     )
 
 
-def publish(source: Path, shelf: Path) -> Path:
-    """A copy of `source` on the shelf with each style sheet in one piece and all compressed.
+def publish(source: Path, target: Path) -> Path:
+    """Copy `source` to a folder in `target`, with bundled style sheets and compressed files.
 
-    Made once per release; safe to do from two processes at once.
+    Done once per release; two processes may run it at once.
     """
-    published = shelf / digest_of(source)
+    published = target / digest_of(source)
     if published.is_dir():
         return published
-    shelf.mkdir(exist_ok=True)
-    draft = Path(mkdtemp(dir=shelf))
+    target.mkdir(exist_ok=True)
+    draft = Path(mkdtemp(dir=target))
     shutil.copytree(source, draft, dirs_exist_ok=True)
     for sheet in source.glob("css/*.css"):
-        (draft / "css" / sheet.name).write_text(in_one_piece(sheet), encoding="utf-8")
+        (draft / "css" / sheet.name).write_text(bundle(sheet), encoding="utf-8")
     compressor = Compressor(quiet=True)
     for path in sorted(draft.rglob("*")):
         if path.is_file() and compressor.should_compress(path.name):
@@ -93,15 +93,15 @@ def publish(source: Path, shelf: Path) -> Path:
     return published
 
 
-def in_one_piece(sheet: Path) -> str:
-    """The style sheet with what it imports in each import's place: one request instead of forty,
-    and a tenth fewer bytes without our comments.
+def bundle(sheet: Path) -> str:
+    """The style sheet with its imports inlined, and without comments.
 
-    The sheets that are imported from another folder must name files by data or not at all.
+    That saves forty requests and a tenth of the bytes. Sheets that are imported from another
+    folder must not refer to files by relative URL.
     """
 
     def imported(match: re.Match[str]) -> str:
-        text = in_one_piece(sheet.parent / match["path"])
+        text = bundle(sheet.parent / match["path"])
         return f"@layer {match['layer']} {{\n{text}\n}}" if match["layer"] else text
 
     text = sheet.read_text(encoding="utf-8").removeprefix(CHARSET)

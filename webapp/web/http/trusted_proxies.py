@@ -1,4 +1,4 @@
-"""Whom to believe who the client is, and whether it came by TLS."""
+"""Trusted-proxy handling: the client's address and whether TLS was used."""
 
 import logging
 
@@ -16,7 +16,7 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 
 
 def trust(app: Flask, count: int) -> None:
-    """The last `count` entries of X-Forwarded-… are by proxies of ours; all others are hearsay."""
+    """Trust the last `count` entries of the X-Forwarded headers, which our proxies have set."""
     if count:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=count, x_proto=count, x_host=count
@@ -27,7 +27,7 @@ def trust(app: Flask, count: int) -> None:
 
 
 def note_untrusted_proxy() -> None:
-    """Log once that a proxy on this host is not trusted: all its clients count as one address."""
+    """Log once that a proxy on this host is untrusted, so all its clients share one address."""
     seen = services().sightings
     if seen.untrusted_proxy or request.remote_addr not in LOOPBACK:
         return
@@ -40,14 +40,14 @@ def note_untrusted_proxy() -> None:
 
 
 class SecureBehindTls(SecureCookieSessionInterface):
-    """A cookie that was set over TLS never goes out without."""
+    """Marks the session cookie Secure on requests over TLS."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return super().get_cookie_secure(app) or request.is_secure
 
 
 def is_from_this_host(asked: Request) -> bool:
-    """Directly, that is: a proxy on this host that is not believed speaks for anybody."""
-    direct = not any(name in asked.headers for name in FORWARDED)
-    believed = "werkzeug.proxy_fix.orig" in asked.environ
-    return asked.remote_addr in LOOPBACK and (direct or believed)
+    """Whether the client is this host itself, and not a client of an untrusted proxy on it."""
+    is_direct = not any(name in asked.headers for name in FORWARDED)
+    is_trusted = "werkzeug.proxy_fix.orig" in asked.environ
+    return asked.remote_addr in LOOPBACK and (is_direct or is_trusted)

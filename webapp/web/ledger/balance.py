@@ -1,4 +1,4 @@
-"""The balance in the header, polled by open pages."""
+"""The balance in the header, which open pages poll."""
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,10 +16,13 @@ UNCHANGED = "", 204
 
 @blueprint.get("/billing/balance", endpoint="show")
 def show_balance() -> ResponseReturnValue:
-    """Nothing new costs one row; news brings the pill and tells the page to refresh its parts."""
+    """The balance if the account has changed, with a trigger that refreshes the page's parts.
+
+    Without a change the response is empty, and only one row is read.
+    """
     person = permit(Right.BILLING)
     if request.args.get("account", person.account_id, type=int) != person.account_id:
-        # In another window the person went to another account: this page is of the one before.
+        # Another window switched the account, so this page shows the previous one.
         return "", 204, {"HX-Refresh": "true"}
     revision = db.session.get_one(Account, person.account_id).revision
     if request.args.get("seen", type=int) == revision:

@@ -1,4 +1,4 @@
-"""Statement: the balance drawn, and the ledger month by month, on the page and as a file."""
+"""Statement: the balance chart, and the ledger by month as a page, CSV and PDF."""
 
 from itertools import chain
 
@@ -48,7 +48,7 @@ def as_csv() -> ResponseReturnValue:
 
 @blueprint.get("/billing/statement.pdf", endpoint="pdf")
 def as_pdf() -> ResponseReturnValue:
-    from webapp.documents.statement import statement_pdf  # its fonts take memory only where used
+    from webapp.documents.statement import statement_pdf  # imported late: fonts use memory
 
     person = permit(Right.BILLING)
     now = services().clock.now()
@@ -60,7 +60,7 @@ def as_pdf() -> ResponseReturnValue:
 
 
 def month_asked(person: Person) -> Month | None:
-    """The present one, unless another or all are asked for."""
+    """The requested month, by default the current one; None for all entries."""
     asked = request.args.get("month", "")
     if asked == ALL:
         return None

@@ -1,4 +1,4 @@
-"""A mail as it looks, for a frame on a page of ours."""
+"""Emails as HTML, for a frame on a page."""
 
 from flask import Response, make_response
 
@@ -6,23 +6,22 @@ from webapp.extensions import services
 from webapp.ports import Mailer
 from webapp.web.http.person import Person
 
-# Mail programs want styles inline; nothing else in a mail may do anything. Shown in a frame.
+# Emails have inline styles. Nothing else in them may run or load.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 def letters_for(person: Person) -> Mailer:
-    """Renders what they read on our pages.
+    """The renderer of emails that the person reads on pages.
 
-    A link that is signed for a person works only where the outbox takes the place of a mailbox: in
-    a sandbox without a mail server, and never before staff. Elsewhere whoever has a person's
-    session could read the link to a new password.
+    Signed links work only where the outbox replaces a mailbox, that is in a sandbox without a mail
+    server, and never for operators. Otherwise a stolen session could read a password reset link.
     """
     is_mailbox = not services().mailer.delivers and not services().settings.has_real_processor
     return services().mailer if is_mailbox and not person.is_operator else services().letters
 
 
 def framed(html: str) -> Response:
-    # Its links are meant for the whole window.
+    # Links open in the whole window.
     response: Response = make_response(html.replace("<head>", '<head><base target="_top">', 1))
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"

@@ -1,4 +1,4 @@
-"""Notifications: who gets which mails, further low-balance steps, and what the mails look like."""
+"""Notification settings: recipients, low-balance alerts, and previews of the emails."""
 
 from dataclasses import replace
 
@@ -29,7 +29,12 @@ from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
 from webapp.web.notifications import email_frame
-from webapp.web.payment_methods.responses import charged_by_press, fields_of, said, status_of
+from webapp.web.payment_methods.responses import (
+    charged_by_press,
+    fields_of,
+    outcome_message,
+    status_of,
+)
 
 blueprint = Blueprint("notifications", __name__, url_prefix="/settings/notifications")
 
@@ -67,7 +72,7 @@ def apply() -> ResponseReturnValue:
         return page(person, replace(typed, seal=seen)), status_of(refusal)
     services().wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
-    return go_to("notifications.index", said(outcome) if outcome else APPLIED)
+    return go_to("notifications.index", outcome_message(outcome) if outcome else APPLIED)
 
 
 @blueprint.get("/mails/<kind>")
@@ -99,7 +104,7 @@ def sample_of(person: Person, kind: str) -> Letter:
 
 
 def read_form(form: MultiDict[str, str], errors: dict[str, str]) -> NotificationSettings:
-    """An emptied address or step is one that is taken away."""
+    """The submitted settings. An empty address or amount removes its row."""
     typed = as_typed(form, {}, "")
     steps = [forms.amount(form, f"step-{number}", errors) for number in range(MOST_STEPS)]
     return NotificationSettings(

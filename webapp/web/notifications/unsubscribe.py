@@ -1,6 +1,6 @@
-"""The link by which a mail can be stopped, for whoever holds the mail (RFC 8058).
+"""The unsubscribe link of emails (RFC 8058).
 
-Nobody need be signed in, and a mail program may press it by itself: the token is the proof.
+No session is needed, and an email client may use the link by itself: the token is the proof.
 """
 
 from flask import Blueprint, abort, current_app, render_template, request, url_for
@@ -21,7 +21,7 @@ def ask(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<token>")
-@csrf.exempt  # a mail program that presses it has never seen our form
+@csrf.exempt  # email clients post without having loaded the form
 def unsubscribe(token: str) -> ResponseReturnValue:
     now = services().clock.now()
     told = end(db.session(), notice_in(token), request.remote_addr or "", now)
@@ -29,7 +29,7 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 
 
 def notice_in(token: str) -> int:
-    """The mail that carries the link; 404 for a token that is not ours."""
+    """The id of the email that contains the link. Aborts with 404 for an invalid token."""
     notice_id = signed_links.read(str(current_app.secret_key), signed_links.STOP, token)
     return int(notice_id) if notice_id is not None else abort(404)
 

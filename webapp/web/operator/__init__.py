@@ -1,4 +1,4 @@
-"""The operator's side: staff with a second factor, and each deed with its reason."""
+"""Operator pages: operators need two-step sign-in, and each action needs a reason."""
 
 from flask import Blueprint
 
@@ -6,5 +6,5 @@ from webapp.web.operator import accounts, attempts, mails, views, wires
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 
-for room in (accounts, views, wires, attempts, mails):
-    blueprint.register_blueprint(room.blueprint)
+for module in (accounts, views, wires, attempts, mails):
+    blueprint.register_blueprint(module.blueprint)

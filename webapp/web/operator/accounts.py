@@ -1,4 +1,4 @@
-"""Accounts: found, looked at, and what an operator may change of them."""
+"""Operator pages: search, view and change accounts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -88,7 +88,7 @@ def adjust(account_id: int) -> ResponseReturnValue:
 
 @blueprint.get(f"{ACCOUNT}/adjustments/preview")
 def adjustment(account_id: int) -> ResponseReturnValue:
-    """What the form that is being filled in would do (T18). Nothing is saved."""
+    """Preview of the adjustment form (T18). Nothing is saved."""
     person = permit_operator()
     account = db.session().get(Account, account_id) or abort(404)
     faults = adjustment_faults(request.args)
@@ -130,7 +130,7 @@ def holds_refill(form: Mapping[str, str]) -> bool:
 @blueprint.post(f"{ACCOUNT}/paypal")
 def paypal(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    on, now = forms.wished(), services().clock.now()
+    on, now = forms.switch_state(), services().clock.now()
     try:
         reason = texts.reason(request.form.get("reason", ""))
         allow_paypal(db.session(), account_id, on, person.actor, now, reason=reason)
@@ -142,7 +142,7 @@ def paypal(account_id: int) -> ResponseReturnValue:
 @blueprint.post(f"{ACCOUNT}/pause")
 def pause(account_id: int) -> ResponseReturnValue:
     person = permit_operator()
-    on = forms.wished()
+    on = forms.switch_state()
     reason, now = request.form.get("reason", ""), services().clock.now()
     try:
         if on:
@@ -164,7 +164,7 @@ def pause(account_id: int) -> ResponseReturnValue:
 def account_page(
     person: Person, account_id: int, form: str = "", refusal: Refusal | None = None
 ) -> str:
-    """`form`: which of its forms was refused, for what was typed and its errors."""
+    """The account's page. `form` is the refused form, shown with its values and errors."""
     screen = read_account(db.session(), account_id, services().clock.now(), services().policy)
     account = db.session().get_one(Account, account_id)
     typed = request.form if form == "adjust" else {}

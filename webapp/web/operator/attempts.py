@@ -1,4 +1,4 @@
-"""Outcomes: charges of which only an operator can say what became of them."""
+"""Operator pages: unresolved charges, whose outcome an operator decides."""
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -30,7 +30,7 @@ def index() -> ResponseReturnValue:
 def decide(attempt_id: int) -> ResponseReturnValue:
     person = permit_operator()
     require_reauthentication(person)
-    paid = forms.wished("paid")
+    paid = forms.switch_state("paid")
     try:
         reason = texts.reason(request.form.get("reason", ""))
         now = services().clock.now()

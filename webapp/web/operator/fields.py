@@ -1,4 +1,4 @@
-"""What the forms of the operator's side have sent, and what became of it."""
+"""Parse the fields of operator forms, and build their messages and errors."""
 
 from flask import request
 
@@ -14,7 +14,7 @@ def errors_of(refusal: Refusal | None) -> dict[str, str]:
 
 
 def message_with(words: str, outcome: Outcome | None) -> Message:
-    """T18: with the outcome of the refill that the press has started, if any."""
+    """A message that ends with the outcome of the refill that the press started, if any (T18)."""
     if outcome is None:
         return Message(words)
     sentence = outcome.sentence.replace("Your balance", "The balance")

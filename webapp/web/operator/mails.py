@@ -1,4 +1,4 @@
-"""The outbox: every mail, what has become of it, and once more what never went out."""
+"""Operator pages: all emails with their delivery state, and resending."""
 
 from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from webapp.reads.operator.mails import read_mail, read_mails
 from webapp.web.http import forms
 from webapp.web.http.access import permit_operator
 from webapp.web.http.person import Person
-from webapp.web.http.query_args import day, line, word
+from webapp.web.http.query_args import choice, day, line
 from webapp.web.http.responses import say, show
 from webapp.web.notifications.email_frame import framed
 from webapp.web.operator.fields import errors_of
@@ -26,7 +26,7 @@ blueprint = Blueprint("mails", __name__, url_prefix="/mails")
 MAIL = "/<int:notice_id>"
 
 READ = "mail"
-"""In the session: the id of the mail whose page was opened last."""
+"""Session key: the id of the email whose page was opened last."""
 
 
 @blueprint.get("")
@@ -48,7 +48,7 @@ def one(notice_id: int) -> ResponseReturnValue:
 
 @blueprint.get(f"{MAIL}/body")
 def body(notice_id: int) -> ResponseReturnValue:
-    """For the frame on its page: both together are one look."""
+    """The email for the frame on its page. Page and frame are one entry in the audit log."""
     person = permit_operator()
     if session.get(READ) != notice_id:
         note_read(person, notice_id)
@@ -87,7 +87,7 @@ def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) ->
     said: dict[str, object] = {"typed": request.form.get("reason", "")}
     if refusal and page.line.deed:
         said["error"] = errors_of(refusal)["reason"]
-    elif refusal:  # the form that was sent is not on the page any more
+    elif refusal:  # the page no longer has the form
         said["message"] = Message(refusal.sentence, "bad")
     return show(person, "operator/mail.html", "operator_mails", mail=page, **said)
 
@@ -96,7 +96,7 @@ def mail_filters() -> Filters:
     return Filters(
         first=day("from"),
         last=day("to"),
-        state=word("state", Shown),
-        kind=word("kind", NoticeKind),
+        state=choice("state", Shown),
+        kind=choice("kind", NoticeKind),
         text=line("q", LONGEST_TEXT),
     )

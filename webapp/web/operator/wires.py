@@ -1,4 +1,4 @@
-"""Wire transfers: those that wait, one request, and what the bank's statement shows of it."""
+"""Operator pages: open wire transfers, and completing or rejecting them."""
 
 from decimal import Decimal
 from io import BytesIO
@@ -44,7 +44,7 @@ def one(wire_id: int) -> ResponseReturnValue:
 
 @blueprint.get(f"{WIRE}/proofs/<int:proof_id>")
 def proof(wire_id: int, proof_id: int) -> ResponseReturnValue:
-    """A download and never a page, whatever the file is."""
+    """Send the file as a download, so that browsers never render it."""
     permit_operator()
     asked = db.session.get(WireRequest, wire_id)
     if asked is None:

@@ -1,7 +1,8 @@
-"""Back from the bank or from PayPal: conclude what the customer was asked (M6, M11, F4, F9).
+"""Conclude challenges of the bank or of PayPal (M6, M11, F4, F9).
 
-With scripts the bank asks in a frame above our dialog, and the frame ends on `over`, which tells
-the page around it. Without them the bank takes the whole page and leads back to `returned`.
+With scripts the bank's page opens in a frame above the dialog and ends on `over`, which notifies
+the surrounding page. Without scripts the bank's page replaces the whole page and returns to
+`setup_returned` or `payment_returned`.
 """
 
 from datetime import datetime
@@ -25,7 +26,7 @@ from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
 from webapp.web.http.responses import go_to, show, wants_fragment
-from webapp.web.payment_methods.responses import changed, pressed, said, status_of
+from webapp.web.payment_methods.responses import changed, outcome_message, pressed, status_of
 
 blueprint = Blueprint("challenges", __name__)
 
@@ -35,9 +36,9 @@ STILL_OPEN = Message("The confirmation is still open.", "bad")
 
 @blueprint.get("/challenge-over")
 def over() -> Response:
-    """The frame's last page: it knows nobody, and tells the page around it that it is over.
+    """The frame's last page. It needs no session and notifies the surrounding page.
 
-    Where a processor took the whole page there is none around it: then it leads on.
+    Without a frame, after a processor used the whole page, it redirects instead.
     """
     key = request.args.get("key", "")
     turned_back = request.args.get("turned_back")
@@ -62,7 +63,7 @@ def setup_returned() -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods/setups/<int:setup_id>/conclusion")
 def conclude_setup(setup_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    if forms.wished("give_up"):
+    if forms.switch_state("give_up"):
         _give_up(person, setup_id)
     return _finish(person, setup_id)
 
@@ -80,11 +81,11 @@ def payment_returned() -> ResponseReturnValue:
 @blueprint.post("/billing/attempts/<int:attempt_id>/conclusion")
 def conclude_payment(attempt_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    return _conclude(person, attempt_id, give_up=forms.wished("give_up"))
+    return _conclude(person, attempt_id, give_up=forms.switch_state("give_up"))
 
 
 def has_turned_back() -> bool:
-    """They come from the processor's own pages, and did not agree there."""
+    """Whether the person cancelled on the processor's pages."""
     return request.args.get("turned_back") == "1"
 
 
@@ -95,7 +96,7 @@ def _give_up(person: Person, setup_id: int) -> None:
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/question")
 def question(attempt_id: int) -> ResponseReturnValue:
-    """Where a processor's script asks about a payment, for who comes by an address."""
+    """The page on which a processor's script runs the challenge, for visits without scripts."""
     person = permit(Right.BILLING)
     attempt = find_attempt(db.session(), person.account_id, attempt_id)
     address = challenge_address(db.session(), attempt.payment, services().processors)
@@ -106,7 +107,7 @@ def question(attempt_id: int) -> ResponseReturnValue:
         return redirect(address, 303)
     conclusion = url_for("challenges.conclude_payment", attempt_id=attempt_id)
     context = {**front.told, "address": address, "conclusion": conclusion}
-    page = "payment_methods/asked.html"
+    page = "payment_methods/challenge.html"
     return show(person, page, "payment_methods", question=front.question, **context)
 
 
@@ -123,7 +124,10 @@ def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
 
 
 def saved(person: Person, method: PaymentMethod | None, since: datetime) -> ResponseReturnValue:
-    """A method was saved; saving it may have charged it (M12). None: the bank is still asking."""
+    """The response after saving a method, which may have charged it (M12).
+
+    `method` is None while the bank's challenge is open.
+    """
     if method is None:
         return changed(person, "add", STILL_OPEN)
     message = Message(f"{method.label} is saved.")
@@ -131,7 +135,7 @@ def saved(person: Person, method: PaymentMethod | None, since: datetime) -> Resp
 
 
 def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
-    """The form stays as it was filled in, says why, and can be sent again."""
+    """Show the refusal in the form, which keeps its values and can be submitted again."""
     if not wants_fragment():
         return go_to("payment_methods.index", Message(refusal.sentence, "bad"))
     page = show(
@@ -147,4 +151,4 @@ def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseRetu
     )
     services().wake()
     outcome = read_outcome(db.session(), payment.id, services().clock.now())
-    return changed(person, "funds", said(outcome), messages=outcome.rows)
+    return changed(person, "funds", outcome_message(outcome), messages=outcome.rows)

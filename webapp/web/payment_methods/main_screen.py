@@ -1,4 +1,4 @@
-"""The main screen and what is done to the list of methods."""
+"""The main screen, and changes to the list of payment methods."""
 
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -55,7 +55,7 @@ def moved() -> ResponseReturnValue:
 
 @blueprint.get("/billing/payment-methods/refresh")
 def refresh() -> ResponseReturnValue:
-    """The parts that may have changed, for a page that learned that something has."""
+    """The parts of the page to refresh after the account has changed."""
     person = permit(Right.BILLING)
     return render(person, "after/refresh", read(person))
 
@@ -79,7 +79,7 @@ def reorder() -> ResponseReturnValue:
 @blueprint.post("/billing/payment-methods/<int:method_id>/auto-charge")
 def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    on = forms.wished()
+    on = forms.switch_state()
     now = services().clock.now()
     around = (person.actor, now, services().policy)
     name = set_consent(
@@ -114,7 +114,7 @@ def new_card() -> ResponseReturnValue:
 
 @blueprint.get("/billing/payment-methods/cards/captured")
 def card_captured() -> ResponseReturnValue:
-    """Back from the capture form by a redirect. `state` proves that this person went there."""
+    """Redirect target of the card form. `state` proves that this person opened the form."""
     return _add(request.args, services().processors[services().card_processor].front.token)
 
 
@@ -136,7 +136,7 @@ def new_paypal() -> ResponseReturnValue:
 
 @blueprint.post("/billing/payment-methods/paypal")
 def link() -> ResponseReturnValue:
-    """To PayPal and back; with scripts or without, it takes the whole page."""
+    """Redirect the whole page to PayPal, which returns to `setup_returned`."""
     person = permit(Right.BILLING, confirmed=True, proved=True)
     processor = services().processors.get(services().paypal_processor) or abort(404)
     return_to = url_for("challenges.setup_returned")
@@ -223,7 +223,7 @@ def resume() -> ResponseReturnValue:
 
 
 def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue:
-    """The processor takes a token once; the state proves that this person asked for the form."""
+    """Save a card by its token. `state` proves that this person opened the form."""
     person = permit(Right.BILLING, confirmed=True)
     try:
         confirmed = check_state(person, form.get("state", ""))
@@ -268,22 +268,22 @@ def _ask(person: Person, asked: Asked, front: Front) -> ResponseReturnValue:
 def _order_saved(methods: list[PaymentMethod], seen: list[int], moved: int) -> Message:
     order = [method.id for method in methods]
     place = order.index(moved)
-    said = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
+    sentence = f"{methods[place].label} moved to position {place + 1} of {len(order)}."
     primary = f"Order saved. {methods[0].label} is now primary."
-    is_news = order[0] != seen[0]
+    has_new_primary = order[0] != seen[0]
     return Message(
-        text=primary if is_news else said,
-        heard=said if is_news else "",
+        text=primary if has_new_primary else sentence,
+        heard=sentence if has_new_primary else "",
         undo_order=_joined(seen) if order != seen else "",
         undo_seen=_joined(order),
     )
 
 
 def _moved(order: list[int], seen: list[int]) -> int:
-    """The row a person has moved: as they say, or else the one farthest from where it stood."""
-    told = request.args.get("moved", type=int)
-    if told in order:
-        return told
+    """The method that was moved: as named in the query, or else the one that moved farthest."""
+    named = request.args.get("moved", type=int)
+    if named in order:
+        return named
     return max(order, key=lambda moved: abs(order.index(moved) - seen.index(moved)))
 
 

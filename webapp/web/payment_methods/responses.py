@@ -1,4 +1,4 @@
-"""The main screen after something was done: its changed parts, or the whole page again."""
+"""Responses of the main screen: its changed parts for scripts, or the whole page."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -58,7 +58,7 @@ def read(
 
 
 def render(person: Person, template: str, screen: PaymentMethodsScreen, **context: object) -> str:
-    """The main screen, whole or in parts."""
+    """Render the main screen, whole or in parts."""
     return show(
         person,
         f"payment_methods/{template}.html",
@@ -79,7 +79,7 @@ def changed(
     messages: Mapping[int, RowMessage] | None = None,
     fresh: int | None = None,
 ) -> ResponseReturnValue:
-    """What was asked is done: the parts, or a redirect, so that a reload repeats nothing."""
+    """The response after a change: the changed parts, or a redirect."""
     if not wants_fragment() or not is_on_main_screen():
         return go_to(way_back(), message)
     screen = read(person, messages=messages, fresh=fresh)
@@ -87,7 +87,7 @@ def changed(
 
 
 def charged_by_press(account_id: int, since: datetime) -> Outcome | None:
-    """T18: the outcome of the refill that this press has opened, or made larger; None for neither.
+    """The outcome of the refill that this press opened or enlarged; None if it did neither (T18).
 
     `since`: an instant before the press took effect.
     """
@@ -110,7 +110,7 @@ def pressed(
     fresh: int | None = None,
     expects_charge: bool | None = None,
 ) -> ResponseReturnValue:
-    """As `changed`, after a press that may have charged: then the outcome is the message."""
+    """Like `changed`, after a press that may have charged; the message is then the outcome."""
     services().wake()
     expects = forms.confirmed() > 0 if expects_charge is None else expects_charge
     outcome = charged_by_press(person.account_id, since) if expects else None
@@ -119,14 +119,14 @@ def pressed(
     return changed(
         person,
         "funds",
-        said(outcome),
+        outcome_message(outcome),
         messages={**(messages or {}), **outcome.rows},
         fresh=outcome.method_id if outcome.is_paid else fresh,
     )
 
 
-def said(outcome: Outcome) -> Message:
-    """Not paid and not known yet have their own icons."""
+def outcome_message(outcome: Outcome) -> Message:
+    """The outcome as a message with a link to the payment or to Add Funds."""
     return Message(
         outcome.sentence,
         outcome.tone,
@@ -136,20 +136,20 @@ def said(outcome: Outcome) -> Message:
 
 
 def ask_in_frame(person: Person, address: str, conclusion: str) -> ResponseReturnValue:
-    """The bank's own window above our dialog; `conclusion` is asked when it is over or closed."""
-    template = "payment_methods/after/asked.html"
+    """Show the bank's page in a frame above the dialog; its form posts to `conclusion`."""
+    template = "payment_methods/after/challenge.html"
     context = {"address": address, "conclusion": conclusion, "message": None}
     page = show(person, template, "payment_methods", **context)
     return page, {"HX-Retarget": "#bank"}
 
 
-def is_elsewhere(address: str) -> bool:
-    """On pages of a processor's own host, which stand in no frame of ours."""
+def is_external(address: str) -> bool:
+    """Whether the challenge is on the processor's own host, which cannot be framed."""
     return address.startswith(("https://", "http://"))
 
 
 def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> ResponseReturnValue:
-    """The processor's own script asks, above our page; it is told the address."""
+    """Run the challenge by the processor's script, above the page."""
     if not wants_fragment():
         return go_to(way_back(), Message(NEEDS_SCRIPT, "bad"))
     context = {**front.told, "address": address, "conclusion": conclusion, "message": None}
@@ -160,7 +160,7 @@ def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> 
 def refused(
     person: Person, change: str, refusal: Refusal, *, method_id: int | None = None
 ) -> ResponseReturnValue:
-    """Nothing was done: the fresh state, and why. Raises what belongs on another page."""
+    """The current state with the reason. Raises refusals that other pages show."""
     db.session.rollback()
     if isinstance(refusal, (NotFound, ChargeUnconfirmed)):
         raise refusal

@@ -1,4 +1,4 @@
-"""Add Funds: Instant payment with one method, or Auto-charge by the chain."""
+"""Add Funds: an instant payment with one method, or auto-charge along the chain."""
 
 from secrets import token_hex
 
@@ -78,14 +78,14 @@ def pay(person: Person, key: str) -> Payment:
 
 
 def back(person: Person, key: str, refusal: Refusal) -> ResponseReturnValue:
-    """The form again, with what was typed and an error beside each bad field."""
+    """The form with the submitted values and an error beside each invalid field."""
     db.session.rollback()
     form = request.form
     kind = "auto_charge" if form.get("kind") == "auto_charge" else "instant"
     errors = fields_of(refusal) or {"form": refusal.sentence}
     amount = form.get("amount", "")
     if refusal.code == FORM_USED:
-        key = token_hex(16)  # what is chosen now is another payment
+        key = token_hex(16)  # the next submission is a new payment
     page = dialog(person, key, kind, form.get("method", type=forms.record_id), amount, errors)
     return page, status_of(refusal)
 

@@ -1,4 +1,4 @@
-"""Payments: the list, and Retry."""
+"""Payments: the list, single payments, receipts and Retry."""
 
 from itertools import chain
 from secrets import token_hex
@@ -30,9 +30,9 @@ from webapp.web.payment_methods.responses import (
     ask_in_frame,
     ask_on_page,
     changed,
-    is_elsewhere,
+    is_external,
+    outcome_message,
     refused,
-    said,
 )
 from webapp.web.payments import payment_query
 
@@ -66,7 +66,7 @@ def one(payment_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/billing/payments/<int:payment_id>/receipt.pdf")
 def receipt(payment_id: int) -> ResponseReturnValue:
-    from webapp.documents.receipt import receipt_pdf  # its fonts take memory only where it is used
+    from webapp.documents.receipt import receipt_pdf  # imported late: fonts use memory
 
     person = permit(Right.BILLING)
     provider = services().policy.provider
@@ -96,7 +96,7 @@ def retry(attempt_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/billing/authentications/<token>")
 def authentication(token: str) -> ResponseReturnValue:
-    """F7: a mail's link. It shows the present balance and asks again (F10)."""
+    """The link in an email (F7). It shows the current balance and asks again (F10)."""
     person = permit(Right.BILLING)
     now = services().clock.now()
     dialog = read_authentication(
@@ -118,7 +118,7 @@ def authenticate(token: str) -> ResponseReturnValue:
 
 
 def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
-    if not asked_before(person, key):  # a double click is one try
+    if not asked_before(person, key):  # a double click counts once
         rate_limits.retry(person)
     around = (person.actor, services().processors, services().clock, services().policy)
     return_to = back_from_bank(key)
@@ -138,14 +138,14 @@ def asked_before(person: Person, key: str) -> bool:
 
 
 def back_from_bank(key: str) -> str:
-    """Where a challenge leads: out of its frame, or back to us on the whole page."""
+    """The return URL of a challenge: for its frame, or for the whole page."""
     if wants_fragment():
         return url_for("challenges.over", key=key)
     return url_for("challenges.payment_returned", key=key)
 
 
 def concluded_or_asked(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
-    """What became of it; or the bank's own window, where the bank asks the customer first."""
+    """The outcome of the payment, or the bank's challenge if there is one."""
     services().wake()
     payment_id = payment.id
     attempt_id = payment.attempts[-1].id if payment.attempts else 0
@@ -158,14 +158,14 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
             return ask_on_page(person, front, address, conclusion)
         if not wants_fragment():
             return redirect(address, 303)
-        if is_elsewhere(address):
+        if is_external(address):
             return "", {"HX-Redirect": address}
         return ask_in_frame(person, address, conclusion)
     outcome = read_outcome(db.session(), payment_id, services().clock.now())
-    return changed(person, change, said(outcome), messages=outcome.rows)
+    return changed(person, change, outcome_message(outcome), messages=outcome.rows)
 
 
 def attempt_in(token: str) -> int:
-    """The attempt that a mail's link names; 404 for a token that is not ours."""
+    """The id of the attempt in an email's link. Aborts with 404 for an invalid token."""
     attempt_id = signed_links.read(str(current_app.secret_key), signed_links.RESUME, token)
     return int(attempt_id) if attempt_id is not None else abort(404)

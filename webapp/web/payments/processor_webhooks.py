@@ -1,4 +1,4 @@
-"""Processors tell that something has happened. No session, no token of ours: a signature."""
+"""Receive webhooks of processors, which are authenticated by their signatures."""
 
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
@@ -12,7 +12,7 @@ STATUSES = {
     Receipt.DONE: 200,
     Receipt.KNOWN: 200,
     Receipt.FORGED: 400,
-    Receipt.LATER: 503,  # then it is delivered again
+    Receipt.LATER: 503,  # the processor delivers it again
 }
 
 

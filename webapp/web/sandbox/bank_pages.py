@@ -1,7 +1,8 @@
-"""The pretend bank's and the pretend PayPal's own pages: other companies, that happen to be here.
+"""Pages of the sandbox bank and the sandbox PayPal.
 
-They know no session and no token of ours: whoever has a challenge's address may answer it. The
-bank's is shown as a page or in a frame of ours without an origin; PayPal lets nobody frame it.
+They stand for other companies' pages: they use no session and no CSRF token, and anyone with a
+challenge's URL may answer it. The bank's page may also be framed with an opaque origin; PayPal's
+page cannot be framed.
 """
 
 from collections.abc import Container
@@ -19,7 +20,7 @@ from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, Chall
 BANK = frozenset((ChallengeKind.CARD, ChallengeKind.CHARGE))
 PAYPAL = frozenset((ChallengeKind.AGREEMENT,))
 
-# In a frame without an origin 'self' is still this host.
+# In a frame with an opaque origin 'self' is still this host.
 POLICY = (
     "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; script-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -30,7 +31,7 @@ LOCALE = "en_US"
 
 @csrf.exempt
 def challenge(challenge_id: str) -> ResponseReturnValue:
-    """Complete authentication, or fail it."""
+    """Complete or fail the authentication."""
     books, asked = _asked(challenge_id, BANK)
     if request.method == "POST":
         verbs = {"complete": books.desk.complete, "fail": books.desk.fail}
@@ -47,7 +48,7 @@ def challenge(challenge_id: str) -> ResponseReturnValue:
 
 @csrf.exempt
 def agreement(challenge_id: str) -> ResponseReturnValue:
-    """Sign in to PayPal and agree, or turn back."""
+    """Sign in to PayPal and agree, or cancel."""
     books, asked = _asked(challenge_id, PAYPAL)
     email, error = request.form.get("email", "").strip(), ""
     if request.method == "POST":
@@ -75,9 +76,9 @@ def _asked(challenge_id: str, kinds: Container[ChallengeKind]) -> tuple[SandboxB
 
 
 def _facts(books: SandboxBooks, asked: Challenge) -> dict[str, object]:
-    """What the bank knows of the question: with what, and how much."""
+    """What the bank shows: the card or payer, and the amount."""
     facts: dict[str, object] = {
-        # Where autofocus is not heeded and its refusal stands in the browser's console.
+        # Browsers ignore autofocus in a frame, with an error in the console.
         "framed": request.headers.get("Sec-Fetch-Dest") == "iframe"
     }
     if asked.kind is ChallengeKind.CARD:
@@ -95,7 +96,7 @@ def _card(brand: str, last4: str) -> str:
 
 
 def _over(asked: Challenge, company: str) -> tuple[str, int]:
-    """Nothing is asked any more; `answered` where the person has done their part."""
+    """The page of a challenge that is over: 200 if it was answered, otherwise 410."""
     answered = asked.state in (ChallengeState.COMPLETED, ChallengeState.FAILED)
     page = render_template(
         "sandbox/over.html", company=company, answered=answered, return_to=asked.return_to

@@ -1,7 +1,7 @@
-"""The pretend processor's card form: another company's address, that happens to be on this host.
+"""The sandbox processor's card form, which stands for another company's page.
 
-It knows no session and no account, and gives a token for a card, as a real processor's form does
-(M7). What a person wrote comes back to them, except the number and the security code.
+It uses no session and no account, and returns a token for a card, as a real processor's form does
+(M7). A refused form keeps its values, except the card number and the security code.
 """
 
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ from webapp.web.http import rate_limits
 
 @csrf.exempt
 def capture() -> ResponseReturnValue:
-    """A token for the card in the form, as JSON or by the way of a redirect."""
+    """Return a token for the submitted card, as JSON or in a redirect."""
     by_script = request.accept_mimetypes.best == "application/json"
     if not by_script and not leads_here(request.form.get("return_to", "")):
         abort(400)

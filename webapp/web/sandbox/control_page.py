@@ -1,6 +1,6 @@
-"""The sandbox page: be the meter, move the clock, read the mails, tell the processor to misbehave.
+"""The sandbox page: post usage, advance the clock, read emails, and script processor responses.
 
-Registered only where a sandbox processor is configured.
+Registered only if a sandbox processor is configured.
 """
 
 import re
@@ -50,7 +50,7 @@ for path, change in (
     blueprint.add_url_rule(f"/{path}", change.__name__, change, methods=["POST"])
 
 LONGEST_ADVANCE = 8784
-"""Hours: a leap year in one click."""
+"""In hours: a leap year."""
 
 OUTBOX_SHOWN = 100
 
@@ -115,7 +115,7 @@ def clear_answers() -> ResponseReturnValue:
 
 @blueprint.post("/agreements/<reference>/cancellation")
 def cancel_agreement(reference: str) -> ResponseReturnValue:
-    """The payer's own doing, on PayPal's side; the product is told (M13)."""
+    """Cancel a PayPal agreement as its payer would; a webhook notifies the product (M13)."""
     person = permit(Right.BILLING)
     own = own_agreements(db.session(), person.account_id, books())
     agreement = next((one for one in own if one.saved.reference == reference), None)
@@ -142,12 +142,12 @@ def mail(notice_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/outbox/<int:notice_id>/body")
 def mail_body(notice_id: int) -> ResponseReturnValue:
-    """The mail's HTML as it would be sent, for the frame on its page."""
+    """The email's HTML as sent, for the frame on its page."""
     return framed(_mail(permit(Right.BILLING), notice_id).letter.html)
 
 
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
-    """The page; after a refusal with what was typed, beside its errors."""
+    """The page; after a refusal with the submitted values and their errors."""
     letters, now = letters_for(person), services().clock.now()
     screen = read_screen(db.session(), reader(person), books(), letters, now)
     return show(
@@ -185,7 +185,7 @@ def _said(account: Account, record: Usage, verdict: Verdict, balance: int) -> Me
 
 
 def _answer() -> NextAnswer:
-    """Raises `Invalid` with an error for each field that does not say."""
+    """The response to queue. Raises `Invalid` with an error for each invalid field."""
     form, errors = request.form, dict[str, str]()
     kind, code, last4 = (form.get(name, "") for name in ("kind", "decline_code", "last4"))
     seconds = _number("seconds", "0")

@@ -1,4 +1,4 @@
-"""What the sandbox page shows, in words."""
+"""The data of the sandbox page."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ KINDS = {
     AnswerKind.REFUSE_TO_LOOK: "Reject the request",
 }
 
-# One reason for each way the product can react; many codes share a sentence for the customer.
+# One code per reaction of the product; many codes share a message to the customer.
 DECLINES = {
     "insufficient_funds": "Insufficient funds",
     "generic_decline": "Declined without a reason",
@@ -93,7 +93,7 @@ class AgreementRow:
     reference: str
     payer: str
     state: str
-    """Empty while it stands."""
+    """Empty while the agreement is active."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,17 @@ class TakenBackLine:
     """ "Dispute of $100.00, Visa •••• 4242"."""
     state: str
     ends: tuple[tuple[str, str], ...]
-    """How it may end yet, and the words on the buttons."""
+    """Possible outcomes, with the labels of their buttons."""
 
 
 @dataclass(frozen=True)
 class SandboxScreen:
     now: str
-    """ "Tue 24 Nov, 10:02 CET": the product's present time, in the account's time zone."""
+    """The product's current time in the account's time zone, as in "Tue 24 Nov, 10:02 CET"."""
     ahead: str
-    """How far that is ahead of the wall clock; empty while it is not."""
+    """How far the clock is ahead of the wall clock; empty if it is not."""
     usage_key: str
-    """Made with the page: the same form sent twice is the same usage."""
+    """Idempotency key of the usage form."""
     symbol: str
     kinds: list[tuple[str, str]]
     reasons: list[tuple[str, str]]
@@ -123,7 +123,7 @@ class SandboxScreen:
     charges: list[ChargeRow]
     agreements: list[AgreementRow]
     refundable: list[tuple[str, str]]
-    """Keys of charges of which something is left, and their words."""
+    """Keys of charges that are not fully taken back, with their descriptions."""
     taken_back: list[TakenBackLine]
     saved: list[tuple[str, str]]
 
@@ -188,7 +188,7 @@ def _taken_back(
 
 
 def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> list[Agreement]:
-    """Behind this account's methods: the books know no accounts (P1)."""
+    """The agreements of this account's methods. The sandbox's books have no accounts (P1)."""
     references = session.scalars(
         select(PaymentMethod.processor_reference).where(
             PaymentMethod.account_id == account_id, PaymentMethod.kind == MethodKind.PAYPAL
@@ -198,7 +198,7 @@ def own_agreements(session: Session, account_id: int, books: SandboxBooks) -> li
 
 
 def in_words(offset: timedelta) -> str:
-    """ "2 days 3 hours"; empty for nothing."""
+    """The offset as in "2 days 3 hours"; empty for zero."""
     minutes = offset // timedelta(minutes=1)
     parts = (
         (minutes // 1440, "day"),
@@ -230,7 +230,7 @@ def _queued(answer: NextAnswer) -> str:
 
 
 def _bound_to(method: PaymentMethod) -> str:
-    """What the queue of next answers knows it by."""
+    """The method's key in the queue of next responses."""
     return method.payer_email if method.kind == MethodKind.PAYPAL else method.last4
 
 
@@ -241,7 +241,7 @@ def _agreement(agreement: Agreement) -> AgreementRow:
 
 
 def _charges(session: Session, account_id: int, books: SandboxBooks) -> list[Charge]:
-    """This account's, known by its methods and by its attempts: the books know no accounts (P1)."""
+    """This account's charges, by its methods and attempts: the books have no accounts (P1)."""
     references = session.scalars(
         select(PaymentMethod.processor_reference).where(PaymentMethod.account_id == account_id)
     ).all()

@@ -1,6 +1,6 @@
-"""On the sandbox page: what happens at the processor afterwards, and is told to our webhook.
+"""On the sandbox page: refunds, disputes and changed methods, which are sent to the webhook.
 
-The books know no accounts (P1): whatever is named must stand in this account's own.
+The sandbox's books have no accounts, so each reference is checked against the account (P1).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ from webapp.web.http.responses import go_to
 
 ENDS = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
 
-UNTOLD = "Recorded at the processor, but the webhook failed; it will be sent again next time."
+NOT_DELIVERED = (
+    "Recorded at the processor, but the webhook failed; it will be sent again next time."
+)
 
 
 def take_back() -> ResponseReturnValue:
@@ -45,9 +47,9 @@ def take_back() -> ResponseReturnValue:
             books.afterwards.dispute(key, now)
         else:
             books.afterwards.reverse(key, now)
-    except ValueError:  # another request has taken it back meanwhile
+    except ValueError:  # a concurrent request has taken it back
         return _not_left()
-    return _told("The charge was taken back.")
+    return _delivered("The charge was taken back.")
 
 
 def _not_left() -> ResponseReturnValue:
@@ -55,7 +57,7 @@ def _not_left() -> ResponseReturnValue:
 
 
 def close(reference: str) -> ResponseReturnValue:
-    """A dispute is won or lost, or a refund comes back."""
+    """Close a dispute as won or lost, or return a refund."""
     person, books = permit(Right.BILLING), _books()
     end = ENDS.get(request.form.get("end", "")) or abort(400)
     row = books.afterwards.find(reference)
@@ -64,23 +66,23 @@ def close(reference: str) -> ResponseReturnValue:
     if row.kind is not TakenBack.DISPUTE and end is TakenBackState.LOST:
         abort(400)
     books.afterwards.close(reference, end, services().clock.now())
-    return _told("The money came back." if end is TakenBackState.RETURNED else "It is lost.")
+    return _delivered("The money came back." if end is TakenBackState.RETURNED else "It is lost.")
 
 
 def change_method() -> ResponseReturnValue:
-    """The network renews a card, or the method is removed there (M13)."""
+    """Renew a card, or remove a method at the processor (M13)."""
     person, books = permit(Right.BILLING), _books()
     method = payment_methods.find(db.session(), person.account_id, forms.whole_number("method"))
     reference, now = method.processor_reference, services().clock.now()
     if request.form.get("change") == "renew":
         books.afterwards.renew(reference, now)
-        return _told("The bank has renewed the card.")
+        return _delivered("The bank has renewed the card.")
     books.afterwards.take_away(reference, now)
-    return _told("The method is removed at the processor.")
+    return _delivered("The method is removed at the processor.")
 
 
 def deliver() -> bool:
-    """Post what the product has not been told yet, as a real processor does. False: not all."""
+    """Send pending webhooks as a real processor does. False if one was not accepted."""
     books = _books()
     for number, delivery in books.afterwards.undelivered(services().clock.now()):
         processor = services().processors.get(delivery.processor)
@@ -100,8 +102,8 @@ def deliver() -> bool:
     return True
 
 
-def _told(text: str) -> ResponseReturnValue:
-    message = Message(text) if deliver() else Message(UNTOLD, "bad")
+def _delivered(text: str) -> ResponseReturnValue:
+    message = Message(text) if deliver() else Message(NOT_DELIVERED, "bad")
     return go_to("sandbox.index", message)
 
 

@@ -1,6 +1,6 @@
-"""Icons and payment marks by name, so that no template knows a file's path.
+"""Icons and payment marks by name, so that templates need no file paths.
 
-Functions rather than macros: the main screen draws a hundred of them.
+Functions rather than macros, for speed: the main screen has a hundred of them.
 """
 
 from functools import lru_cache
@@ -28,12 +28,12 @@ def init_app(app: Flask) -> None:
 
 
 def icon(name: str, size: int = 18, more: str = "") -> Markup:
-    """`more` is a further class."""
+    """An icon of the sprite. `more` is an additional class."""
     return _icon(request.root_path, name, size, more)
 
 
 def star(label: str) -> Markup:
-    """The star's filled shape; `label` names it for those who do not see it."""
+    """The filled star. `label` is its accessible name."""
     return Markup(
         '<svg class="icon icon-12 icon-filled" role="img" aria-label="{}">'
         '<use href="{}#star-filled"/></svg>'
@@ -41,19 +41,19 @@ def star(label: str) -> Markup:
 
 
 def qr_code(text: str) -> Markup:
-    """Black on white in both themes, or no camera would read it."""
+    """A QR code, black on white in both themes so that cameras can read it."""
     code = segno.make(text, error="m")
     drawn = code.svg_inline(border=3, light="#ffffff", omitsize=True, svgclass=None, lineclass=None)
-    return Markup(drawn)  # noqa: S704  # an image of the text: nothing of it stands in there
+    return Markup(drawn)  # noqa: S704  # an image; it does not contain the text
 
 
 def brand(key: str) -> Markup:
-    """A payment mark, 40 by 24. Never named: the method's name always stands beside it."""
+    """A payment mark, 40 by 24 px. It has no alt text: the method's name is always beside it."""
     return _brand(request.root_path, key)
 
 
 def unbroken(text: str) -> str:
-    """A sentence whose names of cards and dates stay on one line."""
+    """The sentence with card names and dates kept on one line."""
     return TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 

@@ -1,8 +1,8 @@
-"""Parts of pages that are drawn once for each state they show.
+"""Cache of rendered partials.
 
-Such a part is given frozen values and looks at nothing else, so equal values look alike, to whoever
-and at any time, and what is kept cannot be out of date. Only the token against forged posts is a
-session's own: templates write a mark in its place, and it is put in when the page leaves.
+A cached partial gets frozen values and reads nothing else, so its output depends only on its
+arguments and cannot be out of date. Only the CSRF token differs between sessions: templates write
+a placeholder, which the response replaces.
 """
 
 from collections.abc import Callable
@@ -14,37 +14,37 @@ from flask_wtf.csrf import generate_csrf
 from jinja2 import Environment
 from markupsafe import Markup
 
-KEPT = 512
-"""Parts. The largest, a row of the list of payment methods, has 4 KB."""
+CAPACITY = 512
+"""Number of cached partials. The largest, a row of the payment methods, has 4 KB."""
 
 CSRF_PLACEHOLDER = token_hex()
-"""Nobody knows it: in no text of anybody's can it stand."""
+"""Secret and random, so that no text of a user can contain it."""
 
 
 def init_app(app: Flask) -> None:
-    """After compression's: what is done to an answer is done in the opposite order."""
-    marked = {"csrf_token": lambda: CSRF_PLACEHOLDER}
-    app.jinja_env.globals.update(marked, cached_partial=remembered(app.jinja_env))
-    app.context_processor(lambda: marked)
-    app.after_request(put_token_in)
+    """Register after `compression`: `after_request` hooks run in reverse order."""
+    placeholders = {"csrf_token": lambda: CSRF_PLACEHOLDER}
+    app.jinja_env.globals.update(placeholders, cached_partial=make_cache(app.jinja_env))
+    app.context_processor(lambda: placeholders)
+    app.after_request(insert_token)
 
 
-def remembered(templates: Environment) -> Callable[..., Markup]:
-    """`drawn`, for templates: a part of a page by its template's name, and what it shows."""
+def make_cache(templates: Environment) -> Callable[..., Markup]:
+    """The template function `cached_partial`, which renders a template with the given values."""
 
-    @lru_cache(maxsize=KEPT)
-    def draw(mount_point: str, template: str, values: tuple[tuple[str, object], ...]) -> Markup:
-        return Markup(templates.get_template(template).render(values))  # noqa: S704  # escaped there
+    @lru_cache(maxsize=CAPACITY)
+    def render(mount_point: str, template: str, values: tuple[tuple[str, object], ...]) -> Markup:
+        return Markup(templates.get_template(template).render(values))  # noqa: S704  # the template has escaped it
 
     def cached_partial(template: str, **values: object) -> Markup:
-        return draw(request.root_path, template, tuple(values.items()))
+        return render(request.root_path, template, tuple(values.items()))
 
     return cached_partial
 
 
-def put_token_in(response: Response) -> Response:
+def insert_token(response: Response) -> Response:
     if response.mimetype == "text/html" and not response.direct_passthrough:
-        page, mark = response.get_data(), CSRF_PLACEHOLDER.encode()
-        if mark in page:
-            response.set_data(page.replace(mark, generate_csrf().encode()))
+        page, placeholder = response.get_data(), CSRF_PLACEHOLDER.encode()
+        if placeholder in page:
+            response.set_data(page.replace(placeholder, generate_csrf().encode()))
     return response

@@ -1,25 +1,25 @@
-"""Where things are: addresses are built once each and remembered."""
+"""Cache for `url_for` in templates."""
 
 from collections.abc import Callable
 from functools import lru_cache
 
 from flask import Flask, request, url_for
 
-KEPT = 2048
-"""Addresses; the pages of some fifty accounts, whose parts are remembered as well."""
+CAPACITY = 2048
+"""Number of cached URLs; enough for the pages of some fifty accounts."""
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals["url_for"] = remembered()
+    app.jinja_env.globals["url_for"] = make_cache()
 
 
-def remembered() -> Callable[..., str]:
-    """`url_for`, for templates: drawing a page takes some three hundred, nearly always the same.
+def make_cache() -> Callable[..., str]:
+    """A cached `url_for`: a page needs about three hundred URLs, nearly always the same ones.
 
-    Within one mount point an address depends on nothing but its endpoint and values.
+    Within one mount point a URL depends only on its endpoint and values.
     """
 
-    @lru_cache(maxsize=KEPT)
+    @lru_cache(maxsize=CAPACITY)
     def build(mount_point: str, endpoint: str, values: tuple[tuple[str, object], ...]) -> str:
         return url_for(endpoint, **dict(values))  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
-"""A press that charges at once asks first (T18).
+"""Ask for confirmation before a press that charges at once (T18).
 
-As with a proof of identity, the form that asks goes to the same address and carries all that was
-sent there, and with it the amount that its button names.
+As with re-authentication, the form posts to the URL of the refused request and carries all of its
+fields, plus the amount that its button names.
 """
 
 from flask import Flask, request
@@ -49,7 +49,7 @@ def ask(unconfirmed: ChargeUnconfirmed) -> ResponseReturnValue:
 
 
 def _press() -> str:
-    """What the person pressed, as the button of the question begins."""
+    """The pressed action, with which the label of the confirming button starts."""
     if request.endpoint == "payment_methods.set_auto_charge":
         return "Turn on" if request.form.get("on") == "1" else "Turn off"
     return PRESSES[request.endpoint or ""]

@@ -1,4 +1,4 @@
-"""Low Balance Settings: Apply Changes."""
+"""Low Balance Settings: apply and preview."""
 
 from dataclasses import replace
 
@@ -26,9 +26,9 @@ from webapp.web.http.responses import go_to, show, wants_fragment
 from webapp.web.payment_methods.responses import (
     charged_by_press,
     fields_of,
+    outcome_message,
     read,
     render,
-    said,
     status_of,
 )
 
@@ -65,7 +65,7 @@ def apply() -> ResponseReturnValue:
         return refused(person, refusal)
     services().wake()
     outcome = charged_by_press(person.account_id, now) if forms.confirmed() else None
-    message = said(outcome) if outcome else APPLIED
+    message = outcome_message(outcome) if outcome else APPLIED
     if not wants_fragment():
         return go_to("payment_methods.index", message)
     screen = read(person, messages=outcome.rows if outcome else None)
@@ -74,16 +74,16 @@ def apply() -> ResponseReturnValue:
 
 
 def takes_more(person: Person, choice: Choice) -> bool:
-    """More money may be taken than before, and nothing else is wrong with it."""
+    """Whether the settings are valid and allow larger automatic charges than before."""
     account, session = db.session.get_one(Account, person.account_id), db.session()
     choice = with_default_limit(session, account, choice, services().clock.now())
-    standing = LowBalanceSettings.of(session, account.id).chosen()
-    return choice.raises(standing) and not choice.faults(services().policy, account.show)
+    current = LowBalanceSettings.of(session, account.id).chosen()
+    return choice.raises(current) and not choice.faults(services().policy, account.show)
 
 
 @blueprint.get("/billing/low-balance-settings/preview")
 def preview() -> ResponseReturnValue:
-    """What is being typed, told before it is applied. Nothing is saved."""
+    """Preview of unsaved settings. Nothing is saved."""
     person = permit(Right.BILLING)
     choice, errors = forms.choice(request.args)
     seen = read_preview(
@@ -98,14 +98,14 @@ def preview() -> ResponseReturnValue:
 
 
 def use(person: Person) -> ResponseReturnValue:
-    """One field takes the value in force in place of what was typed. Nothing is saved."""
+    """Replace one edited field with the saved value. Nothing is saved."""
     screen = read(person)
     settings = kept(person, screen.settings, use=request.form["use"])
     return page(person, replace(screen, settings=settings))
 
 
 def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
-    """What was typed stays, beside its errors and beside what others have applied meanwhile."""
+    """The form with the submitted values, their errors, and values that others have saved."""
     screen = read(person)
     settings = replace(kept(person, screen.settings), errors=fields_of(refusal))
     sentence = refusal.sentence
@@ -118,7 +118,7 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
 
 
 def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
-    """The panel with what was typed."""
+    """The panel with the submitted values."""
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
         return as_typed(settings, request.form)
@@ -136,6 +136,6 @@ def page(
     *,
     charged: bool = False,
 ) -> str:
-    """`charged`: the message tells of a payment, which the panel's own words do not replace."""
+    """`charged`: the message is about a payment, so it is shown beside the panel's own one."""
     template = "after/apply" if wants_fragment() else "index"
     return render(person, template, screen, message=message, charged=charged)

@@ -1,4 +1,4 @@
-"""Links that confirm an e-mail address, and changing it."""
+"""Confirm and change email addresses."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +12,7 @@ from webapp.extensions import db, services
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (
-    link_is_where,
+    link_location,
     require_confirmed,
     signed_in,
 )
@@ -26,12 +26,12 @@ blueprint = Blueprint("emails", __name__)
 LINK = "/confirm-email/<token>"
 
 NO_VERSION = -1
-"""Of links that were sent before they carried one: they no longer work."""
+"""For old links without a version, which no longer work."""
 
 
 @blueprint.get(LINK)
 def confirmation(token: str) -> ResponseReturnValue:
-    """Asks first: programs that look into mails open links, and must not confirm anything."""
+    """Ask before confirming: email scanners open links and must not confirm anything."""
     user_id, email, _, _ = named(token)
     if (question := ask_whose(user_id, email, token)) is not None:
         return question
@@ -51,7 +51,7 @@ def confirm(token: str) -> ResponseReturnValue:
     say(Message(f"{email} is confirmed."))
     back = "profile.index" if current_user.is_authenticated else "session.sign_in"
     if keep is not None and here is not None and not here.is_confirmed:
-        back = "session.home"  # where the next step is
+        back = "session.home"  # which shows the next step
     return redirect(url_for(back), 303)
 
 
@@ -69,14 +69,15 @@ def change() -> ResponseReturnValue:
         screen = profile.typed(person, errors, new_email=email)
         return profile.page(person, screen), status_of(refusal)
     services().wake()
-    where = link_is_where(person, email.strip())
+    where = link_location(person, email.strip())
     return go_to("profile.index", Message(f"{where} Your address changes when you open it."))
 
 
 def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:
-    """A sign-up is confirmed by the one who signed up, who knows its password.
+    """Redirect to sign-in unless the person who signed up opens the link.
 
-    Somebody else at that address chooses a new password instead, which ends what was set up.
+    Only they know the password. The owner of the address, if someone else signed up with it, can
+    reset the password instead, which ends the other person's access.
     """
     user = db.session.get(User, user_id)
     if user is None or user.is_confirmed or user.email != email:
@@ -88,9 +89,9 @@ def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | Non
 
 
 def named(token: str) -> tuple[int, str, int, int]:
-    """The person, the address, until when, and the version of the person's sessions.
+    """The link's user id, email address, expiry and session version.
 
-    Raises `NotFound` for a link that is not ours.
+    Raises `NotFound` for an invalid link.
     """
     value = signed_links.read(str(current_app.secret_key), signed_links.CONFIRM, token)
     if value is None:

@@ -1,4 +1,4 @@
-"""The link in an invitation's mail: who has it comes in, new or known."""
+"""Accept invitations by the link in the email, as a new or an existing user."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -37,7 +37,7 @@ def accept(token: str) -> ResponseReturnValue:
     email, account_id, times = invitation.email, invitation.account_id, invitation.times_sent
     known = User.by_email(db.session(), email)
     if known is None:
-        return come_new(token, invitation)
+        return accept_as_new(token, invitation)
     if not current_user.is_authenticated:
         return redirect(
             url_for("session.sign_in", next=url_for("invitations.show", token=token)), 303
@@ -50,7 +50,7 @@ def accept(token: str) -> ResponseReturnValue:
     return redirect(url_for("session.home"), 303)
 
 
-def come_new(token: str, invitation: Invitation) -> ResponseReturnValue:
+def accept_as_new(token: str, invitation: Invitation) -> ResponseReturnValue:
     form, now = request.form, services().clock.now()
     try:
         user_id = actions.accept_as_new(
@@ -86,7 +86,7 @@ def page(token: str, invitation: Invitation, errors: dict[str, str]) -> str:
 
 
 def alive(token: str) -> Invitation:
-    """Raises `NotFound` for a link that is not ours, and `Refusal` for one that is dead."""
+    """The link's invitation. Raises `NotFound` for an invalid link, `Refusal` if it expired."""
     value = signed_links.read(str(current_app.secret_key), signed_links.INVITATION, token)
     if value is None:
         raise NotFound("That invitation")

@@ -1,4 +1,4 @@
-"""Users: who belongs to the account, in which roles, and who is invited."""
+"""Users: the account's members, their roles, and invitations."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +12,7 @@ from webapp.reads.message import Message
 from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits
 from webapp.web.http.access import (
-    link_is_where,
+    link_location,
     permit,
 )
 from webapp.web.http.person import Person
@@ -44,7 +44,7 @@ def invite() -> ResponseReturnValue:
         errors = fields_of(refusal) or {"email": refusal.sentence}
         return page(person, email=email, roles=frozenset(roles), errors=errors), status_of(refusal)
     services().wake()
-    where = link_is_where(person, invited.email)
+    where = link_location(person, invited.email)
     return go_to("users.index", Message(f"{invited.email} is invited. {where}"))
 
 
@@ -56,7 +56,7 @@ def send_again(invitation_id: int) -> ResponseReturnValue:
         db.session(), person.account_id, invitation_id, person.actor, services().clock.now()
     )
     services().wake()
-    return go_to("users.index", Message(link_is_where(person, invited.email)))
+    return go_to("users.index", Message(link_location(person, invited.email)))
 
 
 @blueprint.post(f"{INVITATION}/revocation")
@@ -124,7 +124,7 @@ def hand_over(user_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/second-factor")
 def requirement() -> ResponseReturnValue:
-    """Asked first: it acts on everyone (P5)."""
+    """Ask first, because it affects everyone (P5)."""
     person = permit(Right.USERS)
     screen = read_users(db.session(), person.account_id, person.id, services().clock.now())
     without, everyone = screen.without_second_factor, len(screen.people)
@@ -156,9 +156,9 @@ def requirement() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor")
 def require() -> ResponseReturnValue:
-    """Whether everybody in the account must have two-step sign-in."""
+    """Require two-step sign-in of everyone in the account, or make it optional."""
     person = permit(Right.USERS, proved=True)
-    on, now = forms.wished(), services().clock.now()
+    on, now = forms.switch_state(), services().clock.now()
     require_second_factor(db.session(), person.account_id, on, person.actor, now)
     words = (
         "Two-step sign-in is now required for everyone."
@@ -169,7 +169,7 @@ def require() -> ResponseReturnValue:
 
 
 def roles_in_form() -> list[Role]:
-    """Those that are known, each once; what is no role is as if it was not sent."""
+    """The submitted roles without duplicates; unknown values are ignored."""
     sent = set(request.form.getlist("roles"))
     return [role for role in Role if role.value in sent]
 
@@ -182,13 +182,13 @@ def page(person: Person, **typed: object) -> str:
 
 
 def dialog(person: Person, user_id: int, about: str, refusal: Refusal | None = None) -> str:
-    """One of the three questions about a person, in a dialog or as a page of its own."""
-    it = read_person(db.session(), person.account_id, user_id, person.id)
+    """The dialog for roles, removal or ownership of a person, or its page without scripts."""
+    row = read_person(db.session(), person.account_id, user_id, person.id)
     errors = fields_of(refusal) if refusal else {}
     words = "" if errors or refusal is None else refusal.sentence
     part = f"users/_{about}_dialog.html"
     template = part if wants_fragment() else "users/dialog.html"
-    context = {"row": it, "part": part, "errors": errors, "refusal": words}
+    context = {"row": row, "part": part, "errors": errors, "refusal": words}
     return show(person, template, "users", **context)
 
 

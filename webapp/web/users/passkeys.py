@@ -1,4 +1,4 @@
-"""Passkeys: their challenges, and adding, renaming and removing them."""
+"""Passkeys: challenges, and adding, renaming and removing passkeys."""
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -21,7 +21,7 @@ blueprint = Blueprint("passkeys", __name__)
 
 @blueprint.post("/passkeys/request")
 def request_options() -> ResponseReturnValue:
-    """For signing in, and for confirming that it is the person who is signed in."""
+    """The challenge for sign-in and for re-authentication."""
     return jsonify(actions.request_options(new_challenge(), relying_party()))
 
 

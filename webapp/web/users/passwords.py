@@ -1,4 +1,4 @@
-"""Passwords: forgotten, chosen anew by a mail's link, changed."""
+"""Passwords: request a reset link, reset and change."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -28,7 +28,7 @@ def forgotten() -> ResponseReturnValue:
 
 @blueprint.post("/forgot-password")
 def ask() -> ResponseReturnValue:
-    """The same answer for everybody: nobody learns who is here."""
+    """Create a reset link. The response is the same for unknown addresses."""
     email = request.form.get("email", "")
     rate_limits.reset(email)
     actions.forget_password(db.session(), email, request.remote_addr or "", services().clock.now())
@@ -84,7 +84,7 @@ def change() -> ResponseReturnValue:
     except Refusal as refusal:
         errors = fields_of(refusal) or {"present": refusal.sentence}
         return profile.page(person, profile.typed(person, errors)), status_of(refusal)
-    rate_limits.code_was_right(person.id)
+    rate_limits.clear_code(person.id)
     services().wake()
     return go_to(
         "profile.index", Message("Your password is changed. All other sessions have ended.")
@@ -92,7 +92,7 @@ def change() -> ResponseReturnValue:
 
 
 def named(token: str) -> tuple[int, int, int]:
-    """The person, the version of their sessions, and until when. Raises `NotFound`."""
+    """The link's user id, session version and expiry. Raises `NotFound` for an invalid link."""
     value = signed_links.read(str(current_app.secret_key), signed_links.RESET, token)
     if value is None:
         raise NotFound("That link")

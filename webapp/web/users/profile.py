@@ -1,4 +1,4 @@
-"""A person's own page: everybody who is signed in has one."""
+"""The profile page, which every signed-in person has."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def read(person: Person) -> ProfileScreen:
 
 
 def typed(person: Person, errors: dict[str, str], **fields: str) -> ProfileScreen:
-    """The page with what was typed, and an error beside each bad field."""
+    """The profile with the submitted values and an error beside each invalid field."""
     db.session.rollback()
     return replace(read(person), errors=errors, **fields)  # type: ignore[arg-type]  # all texts
 

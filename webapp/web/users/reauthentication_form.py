@@ -28,6 +28,6 @@ def ask(needed: ReauthenticationNeeded) -> ResponseReturnValue:
     }
     if wants_fragment():
         page = show(needed.person, "users/session/_proof_dialog.html", "", **context)
-        # Wherever the answer was to go: the question comes in the dialog.
+        # The form opens in the dialog, whatever the request's target was.
         return page, 401, {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
     return show(needed.person, "users/session/proof.html", "", **context), 401

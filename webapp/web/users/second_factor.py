@@ -1,4 +1,4 @@
-"""Two-step sign-in: setting it up, its recovery codes, and turning it off."""
+"""Two-step sign-in: set-up, recovery codes and turning it off."""
 
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -32,7 +32,7 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/settings/second-factor")
 def create() -> ResponseReturnValue:
-    """The codes stand in this one answer and nowhere else."""
+    """Turn on two-step sign-in. Only this response shows the recovery codes."""
     person = signed_in(owing=True)
     require_confirmed(person)
     secret = own_secret(person)
@@ -61,7 +61,7 @@ def renew_codes() -> ResponseReturnValue:
 
 @blueprint.get("/settings/second-factor/removal")
 def removal() -> ResponseReturnValue:
-    """Asked first: it makes the account easier to enter (P5)."""
+    """Ask first, because it weakens sign-in (P5)."""
     question = Question(
         title="Turn off two-step sign-in?",
         text="Signing in will ask only for your password. Your recovery codes stop working."
@@ -103,9 +103,9 @@ def codes_page(person: Person, codes: list[str], title: str) -> str:
 
 
 def own_secret(person: Person) -> str:
-    """The secret that this person's form was made with: nobody can choose one for them."""
-    whose, secret = forms().read(request.form.get("state", ""))
-    if whose != person.id:
+    """The secret in the form's signed state, so that no one else can choose it for the person."""
+    user_id, secret = forms().read(request.form.get("state", ""))
+    if user_id != person.id:
         abort(400)
     return str(secret)
 

@@ -1,4 +1,4 @@
-"""Signing in, in one step or two, and out."""
+"""Sign-in in one or two steps, and sign-out."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -25,17 +25,17 @@ from webapp.web.http.menu import first_page
 from webapp.web.http.passkey_challenges import relying_party, take_challenge
 from webapp.web.http.person import Person
 from webapp.web.http.reauthentication import require_reauthentication
-from webapp.web.http.responses import go_to, said, say
+from webapp.web.http.responses import flashed_message, go_to, say
 
 blueprint = Blueprint("session", __name__)
 
 WRONG = "Wrong email or password."
-NOWHERE = "You are no longer a member of any account. Ask an account’s owner to invite you."
+NO_MEMBERSHIP = "You are no longer a member of any account. Ask an account’s owner to invite you."
 WRONG_CODE = "That code is wrong or has already been used"
 
-HALF = "half"
-"""In the session: who has given their password and is asked for their code."""
-HALF_LASTS = timedelta(minutes=10)
+PENDING = "half"
+"""Session key: the user who has entered the password and must enter a code."""
+PENDING_LASTS = timedelta(minutes=10)
 
 
 @blueprint.get("/")
@@ -52,7 +52,7 @@ def sign_in() -> ResponseReturnValue:
 
 @blueprint.get("/session")
 def here() -> ResponseReturnValue:
-    """Who is signed in, and the token of their forms, for a page of theirs that is still open."""
+    """The signed-in person and their CSRF token, for pages that are still open."""
     person = signed_in(owing=True)
     return {"who": person.who, "token": generate_csrf()}
 
@@ -72,25 +72,25 @@ def start() -> ResponseReturnValue:
     user = User.with_accounts(db.session(), user_id) if user_id is not None else None
     if user is None:
         return form(email, WRONG), 422
-    rate_limits.signed_in(email)
+    rate_limits.clear_sign_in(email)
     if user.has_second_factor:
         session.clear()
         since = int(now.timestamp())
-        session[HALF] = [user.id, user.session_version, since, remember]
+        session[PENDING] = [user.id, user.session_version, since, remember]
         return redirect(url_for("session.code", next=safe_next() or None), 303)
     return enter(user, "password", remember=remember)
 
 
 @blueprint.get("/sign-in/code")
 def code() -> ResponseReturnValue:
-    if half_in() is None:
+    if pending_user() is None:
         return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
     return render_template("users/session/code.html", error="", next=safe_next())
 
 
 @blueprint.post("/sign-in/code")
 def finish() -> ResponseReturnValue:
-    user = half_in()
+    user = pending_user()
     if user is None:
         say(Message("That took too long. Sign in again.", "bad"))
         return redirect(url_for("session.sign_in", next=safe_next() or None), 303)
@@ -102,8 +102,8 @@ def finish() -> ResponseReturnValue:
         return render_template("users/session/code.html", error=error, next=safe_next()), 429
     if not finish_sign_in(db.session(), user.id, text, request.remote_addr or "", now):
         return render_template("users/session/code.html", error=WRONG_CODE, next=safe_next()), 422
-    rate_limits.code_was_right(user.id)
-    return enter(user, "password and code", remember=bool(session[HALF][3]))
+    rate_limits.clear_code(user.id)
+    return enter(user, "password and code", remember=bool(session[PENDING][3]))
 
 
 @blueprint.post("/sign-out")
@@ -142,7 +142,7 @@ def end(session_id: int) -> ResponseReturnValue:
 
 
 def enter_by_passkey() -> ResponseReturnValue:
-    """A passkey is a device and a fingerprint, face or PIN: no code is asked for."""
+    """Sign in with a passkey. It counts as two factors, so no code is needed."""
     credential, address = request.form["credential"], request.remote_addr or ""
     challenge, party, now = take_challenge(), relying_party(), services().clock.now()
     try:
@@ -154,37 +154,37 @@ def enter_by_passkey() -> ResponseReturnValue:
 
 
 def form(email: str = "", error: str = "") -> str:
-    context = {"email": email, "error": error, "next": safe_next(), "message": said()}
+    context = {"email": email, "error": error, "next": safe_next(), "message": flashed_message()}
     return render_template("users/session/sign_in.html", **context)
 
 
 def enter(user: User, signed_in_with: str, *, remember: bool) -> ResponseReturnValue:
     person = begin_session(user.id, signed_in_with, remember=remember)
     if person is None:
-        return form(user.email, NOWHERE), 422
+        return form(user.email, NO_MEMBERSHIP), 422
     return redirect(way_on(person), 303)
 
 
-def half_in() -> User | None:
-    """Who gave their password within the last ten minutes, and nothing has ended that since."""
-    user_id, version, since, _ = session.get(HALF, (0, 0, 0, False))
+def pending_user() -> User | None:
+    """The user who has entered the password within the last ten minutes and must enter a code."""
+    user_id, version, since, _ = session.get(PENDING, (0, 0, 0, False))
     user = User.with_accounts(db.session(), user_id)
     age = services().clock.now().timestamp() - since
-    if user is None or user.session_version != version or abs(age) > HALF_LASTS.total_seconds():
+    if user is None or user.session_version != version or abs(age) > PENDING_LASTS.total_seconds():
         return None
     return user
 
 
 def way_on(person: Person) -> str:
-    """Where to go after signing in: where they wanted to, or the first page that they may see."""
+    """The URL after sign-in: the requested page, or the person's start page."""
     return safe_next() or url_for(first_page(person))
 
 
 def safe_next() -> str:
-    """The address they wanted to go to, if it is one of ours."""
-    wished = request.values.get("next", "")
-    parsed = urlsplit(wished)
-    ours = wished.startswith("/") and not wished.startswith(("//", "/\\"))
-    if ours and not parsed.scheme and not parsed.netloc and wished.isprintable():
-        return wished
+    """The URL in `next`, if it is a path on this host; otherwise empty."""
+    target = request.values.get("next", "")
+    parsed = urlsplit(target)
+    is_path = target.startswith("/") and not target.startswith(("//", "/\\"))
+    if is_path and not parsed.scheme and not parsed.netloc and target.isprintable():
+        return target
     return ""

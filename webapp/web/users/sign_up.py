@@ -1,4 +1,4 @@
-"""A company signs up, and its owner is in at once; what moves money waits for the e-mail's link."""
+"""Sign-up. The owner is signed in at once; payments wait until the email is confirmed."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,9 +11,9 @@ from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (
     begin_session,
-    lead_to,
-    link_is_where,
+    link_location,
     page_of_the_form,
+    redirect_page,
     signed_in,
 )
 from webapp.web.http.menu import first_page
@@ -22,7 +22,7 @@ from webapp.web.http.responses import say
 blueprint = Blueprint("sign_up", __name__)
 
 FIELDS = {"name": "company", "owner_name": "name"}
-"""As the form calls what the action calls otherwise."""
+"""The form's names for fields that the action names differently."""
 
 
 @blueprint.get("/sign-up")
@@ -62,8 +62,8 @@ def send_again() -> ResponseReturnValue:
     person = signed_in(owing=True)
     action.send_confirmation_again(db.session(), person.id, services().clock.now())
     services().wake()
-    say(Message(link_is_where(person)))
-    return lead_to(page_of_the_form() or url_for("profile.index"))
+    say(Message(link_location(person)))
+    return redirect_page(page_of_the_form() or url_for("profile.index"))
 
 
 def page(errors: dict[str, str]) -> str:

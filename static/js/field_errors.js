@@ -1,5 +1,4 @@
-/* The errors of a refused form follow its preview, which names what the server would refuse now: an error
-   goes as soon as its field is right, and changes with what is typed. */
+/* Update the field errors of a refused form from its preview, which holds the errors of the current values. */
 
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   const preview = target.querySelector("[data-faults]");
@@ -7,13 +6,13 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   const form = target.closest("form");
   const faults = Object.fromEntries([...preview.children].map((fault) => [fault.dataset.of, fault.textContent]));
   for (const error of form.querySelectorAll(".field-error[id]:not(:empty)")) {
-    const place = error.closest("[data-field]");
-    const name = place?.dataset.field ?? error.id.replace(/-error$/, "");
+    const container = error.closest("[data-field]");
+    const name = container?.dataset.field ?? error.id.replace(/-error$/, "");
     error.textContent = faults[name] ?? "";
     if (faults[name]) continue;
     const field = form.elements[name];
     field.removeAttribute("aria-invalid");
-    place?.classList.remove("invalid");
+    container?.classList.remove("invalid");
     if (field.role === "switch") field.removeAttribute("aria-describedby");
   }
 });

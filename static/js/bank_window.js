@@ -1,5 +1,5 @@
-/* The bank's own window, above our dialog: it opens when an answer lands in #bank, and is gone once the
-   frame says that it is over or the person closes it. How it ended is for the server to say. */
+/* The bank's challenge in a dialog above the others. It opens when a response is swapped into #bank, and closes
+   when the frame reports its end or the person closes it. The server determines the outcome. */
 
 /* global htmx */
 
@@ -8,12 +8,12 @@ import { focusRow } from "./focus.js";
 const bank = document.getElementById("bank");
 const dialog = document.getElementById("dialog");
 
-// A second way out, as when the window closes after the end, is none while the first is under way.
+// Ignored while a conclusion is being sent, for example when the dialog closes after the end.
 const conclude = (way) => bank.querySelector(`[data-conclusion]:not(.htmx-request) [data-${way}]`)?.click();
 
 document.addEventListener("htmx:afterSwap", ({ target }) => target === bank && bank.showModal());
 
-// The bank's page has the focus, and gives it to its first button.
+// Focus the frame; its page then focuses its first button.
 bank.addEventListener("load", ({ target }) => target.matches("iframe") && target.focus(), true);
 
 addEventListener("message", ({ source, data }) => {
@@ -34,12 +34,12 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.xhr.status >= 200 && detail.xhr.status < 400) {
     dialog.close();
   } else {
-    // The form below says why and can be sent again; without an answer the page shows where things stand.
+    // The form below shows the reason and can be submitted again; without a response, refresh the page.
     dialog.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
     dialog.querySelector("[role=alert]:not(:empty)")?.focus();
     htmx.trigger(document.body, "account-changed");
   }
   if (document.activeElement !== document.body) return;
-  // What opened it may be gone, as Retry is: then to its row.
+  // The control that opened the dialog may be gone, as Retry is: focus its row.
   focusRow(dialog.querySelector("[data-retrying]")?.dataset.retrying);
 });

@@ -1,5 +1,5 @@
-/* Parts of the page replace themselves out of band. This tells when one is about to be replaced, which
-   the answer `false` prevents, and when that is done, before anything is painted. */
+/* Callbacks around the out-of-band swap of a part of the page. `before` can prevent the swap by returning false;
+   `after` runs before the next paint. */
 
 export const aroundSwap = (id, before, after) =>
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
