@@ -116,7 +116,7 @@ def test_axe_on_every_dialog_and_menu(open_calm, full):
     expect_no_violations(page, "the menu Add Payment Method")
     page.get_by_role("menuitem", name="Credit Card").click()
     page.get_by_role("dialog").get_by_label("Card number").fill("4242")
-    page.get_by_role("dialog").get_by_role("button", name="Submit").click()
+    page.get_by_role("dialog").get_by_role("button", name="Add card").click()
     check("Add a credit card, refused")
     row(page, VISA_NAME).get_by_role("button", name="Retry").click()
     check("Retry")

@@ -102,7 +102,7 @@ def test_a_mistyped_number_is_told_beside_it_and_sent_nowhere(open_page, world):
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     fill(page, BAD_LUHN)
     card_field(page, "Security code").fill("12")
-    press(page, "Submit")
+    press(page, "Add card")
 
     number = card_field(page, "Card number")
     expect(number).to_have_accessible_description(re.compile("a digit is wrong"))
@@ -126,7 +126,7 @@ def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
     card_field(page, "Expiry date").fill("0120")
     for name in ("Cardholder name", "Address", "City", "Postal code"):
         card_field(page, name).fill(" ")
-    press(page, "Submit")
+    press(page, "Add card")
     for name, told in [
         ("Expiry date", "This card has expired"),
         ("Cardholder name", "Enter the name on the card"),
@@ -144,7 +144,7 @@ def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
     card_field(page, "Expiry date").fill("1234")
     for name in ("Cardholder name", "Address", "City"):
         card_field(page, name).fill("Central")
-    press(page, "Submit")
+    press(page, "Add card")
     expect(row(page, VISA_NAME)).to_be_visible()
 
 
@@ -160,7 +160,7 @@ def test_what_the_processor_finds_is_told_beside_its_field(open_page, world):
     open_form(page)
     fill(page)
     card_field(page, "Postal code").fill("10115")
-    press(page, "Submit")
+    press(page, "Add card")
     expect(card_field(page, "Postal code")).to_have_accessible_description(
         re.compile("Enter a postal code such as D02 AF30")
     )
@@ -172,13 +172,13 @@ def test_a_refused_card_says_why_and_keeps_what_was_typed(open_page, world):
     page = open_page()
     open_form(page)
     fill(page, INSUFFICIENT_FUNDS)
-    press(page, "Submit")
+    press(page, "Add card")
     expect(dialog(page).get_by_role("alert")).to_contain_text("Insufficient funds.")
     expect(card_field(page, "Cardholder name")).to_have_value("Ana Ruiz")
     assert world.methods == []
 
     card_field(page, "Card number").fill(VISA)
-    press(page, "Submit")
+    press(page, "Add card")
     expect(row(page, VISA_NAME)).to_be_visible()
 
 
@@ -189,7 +189,7 @@ def test_it_joins_the_list_and_its_number_never_reaches_the_application(open_pag
     page.on("request", lambda request: requests.append(request))
     open_form(page)
     fill(page)
-    press(page, "Submit")
+    press(page, "Add card")
 
     expect(dialog(page)).to_have_count(0)
     expect(said(page, f"{VISA_NAME} is saved.")).to_be_visible()
@@ -225,7 +225,7 @@ def test_a_later_card_starts_with_auto_charge_off_and_is_highlighted(open_page, 
     )
     open_form(page)
     fill(page, AMEX, "1234")
-    press(page, "Submit")
+    press(page, "Add card")
     expect(row(page, AMEX_NAME)).to_be_visible()
     expect(switch(page, AMEX_NAME)).not_to_be_checked()
     expect_primary(page, VISA_NAME)
@@ -239,7 +239,7 @@ def test_the_same_card_again_is_recognised(open_page, world):
     open_form(page)
     fill(page, MASTERCARD)
     card_field(page, "Expiry date").fill("1133")
-    press(page, "Submit")
+    press(page, "Add card")
     expect(row(page, MASTERCARD_NAME)).to_contain_text("Expires 11/33")
     expect(rows(page)).to_have_count(2)
 
@@ -250,7 +250,7 @@ def test_a_double_click_adds_one_card(open_page, world):
     fill(page)
     captures = []
     page.on("request", lambda it: captures.append(it) if it.url.endswith(CAPTURE) else None)
-    dialog(page).get_by_role("button", name="Submit").dblclick()
+    dialog(page).get_by_role("button", name="Add card").dblclick()
     expect(row(page, VISA_NAME)).to_be_visible()
     expect(dialog(page)).to_have_count(0)
     assert len(captures) == 1
@@ -262,10 +262,10 @@ def test_a_processor_that_does_not_answer_is_told(open_page, world):
     open_form(page)
     fill(page)
     page.route(f"**{CAPTURE}", lambda route: route.abort())
-    press(page, "Submit")
+    press(page, "Add card")
     expect(dialog(page).get_by_role("alert")).to_contain_text("Nothing was saved; try again.")
     page.unroute(f"**{CAPTURE}")
-    press(page, "Submit")
+    press(page, "Add card")
     expect(row(page, VISA_NAME)).to_be_visible()
 
 

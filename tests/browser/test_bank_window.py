@@ -42,7 +42,7 @@ def asked(open_page):
 
 def test_a_confirmed_card_is_listed(asked):
     """M6."""
-    expect(asked.locator("#dialog [aria-busy=true]")).to_have_text("Submit")
+    expect(asked.locator("#dialog [aria-busy=true]")).to_have_text("Add card")
     expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
 
     asked.keyboard.press("Enter")

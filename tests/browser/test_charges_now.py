@@ -200,11 +200,11 @@ def test_apply_names_what_it_charges(open_page, world):
 def test_the_card_form_names_what_it_charges(open_page, stuck):
     """M12, T18: the button follows the box."""
     page = open_page(f"{MAIN}/cards/new")
-    expect(page.get_by_role("button", name="Submit")).to_be_visible()
+    expect(page.get_by_role("button", name="Add card", exact=True)).to_be_visible()
     page.get_by_label("Use it for automatic payments").check()
     expect(page.get_by_text("Saving this card charges $100.00 now.")).to_be_visible()
     expect(page.get_by_role("button", name="Add card and charge $100.00")).to_be_visible()
-    expect(page.get_by_role("button", name="Submit")).to_have_count(0)
+    expect(page.get_by_role("button", name="Add card", exact=True)).to_have_count(0)
     hint = page.get_by_text("We never store the full number.")
     assert hint.bounding_box()["height"] < 24, "on one line beside or above a long button"
 

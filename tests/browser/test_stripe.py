@@ -69,7 +69,7 @@ def open_form(page):
 def add(page, number):
     open_form(page)
     dialog(page).get_by_label("Card number").fill(number)
-    press(page, "Submit")
+    press(page, "Add card")
 
 
 def answer(page, words):
@@ -101,7 +101,7 @@ def test_a_card_is_listed_once_its_bank_has_confirmed_m6(open_page, world):
 
     answer(page, "Fail authentication")
     expect(dialog(page).get_by_role("alert")).to_have_text("We could not authenticate your card.")
-    press(page, "Submit")
+    press(page, "Add card")
     answer(page, "Complete authentication")
 
     expect(row(page, ASKING)).to_be_visible()

@@ -134,7 +134,7 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
     ]:
         page.get_by_label(name, exact=True).fill(words)
     page.get_by_label("Country").select_option("Ireland")
-    main_button(page, "Submit").click()
+    main_button(page, "Add card").click()
 
     number = page.get_by_label("Card number")
     expect(number).to_have_attribute("aria-invalid", "true")
@@ -142,7 +142,7 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
     expect(page.get_by_label("Cardholder name")).to_have_value("Ana Ruiz")
     number.fill(VISA)
     page.get_by_label("Security code").fill("123")
-    main_button(page, "Submit").click()
+    main_button(page, "Add card").click()
 
     expect(page).to_have_url(MAIN)
     message(page, f"{VISA_NAME} is saved.")

@@ -75,7 +75,7 @@ def metrics() -> ResponseReturnValue:
         if found.is_readable
         else {}
     )
-    figures["ready"] = ("1 where /readyz says so", float(found.is_ready))
+    figures["ready"] = ("1 if /readyz reports ready", float(found.is_ready))
     registry = CollectorRegistry()
     for name, (meaning, value) in figures.items():
         Gauge(f"ballast_{name}", meaning, registry=registry).set(value)

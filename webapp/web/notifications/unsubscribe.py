@@ -24,8 +24,8 @@ def ask(token: str) -> ResponseReturnValue:
 @csrf.exempt  # email clients post without having loaded the form
 def unsubscribe(token: str) -> ResponseReturnValue:
     now = services().clock.now()
-    told = end(db.session(), notice_in(token), request.remote_addr or "", now)
-    return page(token, told, ended=True)
+    ended = end(db.session(), notice_in(token), request.remote_addr or "", now)
+    return page(token, ended, ended=True)
 
 
 def notice_in(token: str) -> int:
@@ -34,11 +34,11 @@ def notice_in(token: str) -> int:
     return int(notice_id) if notice_id is not None else abort(404)
 
 
-def page(token: str, told: Subscription, *, ended: bool = False) -> str:
+def page(token: str, subscription: Subscription, *, ended: bool = False) -> str:
     return render_template(
         "notifications/unsubscribe.html",
-        told=told,
-        topic=TOPIC_NAMES[told.topic],
-        ended=ended or not told.is_on,
+        subscription=subscription,
+        topic=TOPIC_NAMES[subscription.topic],
+        ended=ended or not subscription.is_on,
         address=url_for("unsubscribe.unsubscribe", token=token),
     )

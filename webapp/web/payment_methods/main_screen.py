@@ -229,12 +229,12 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
         confirmed = check_state(person, form.get("state", ""))
     except Refusal as refusal:
         return refused(person, "add", refusal)
-    told = {
+    repeated = {
         "state": form["state"],
         "token": form.get(token, ""),
         "consent": form.get("consent", ""),
     }
-    require_reauthentication(person, url_for("payment_methods.create"), list(told.items()))
+    require_reauthentication(person, url_for("payment_methods.create"), list(repeated.items()))
     processor, since = services().processors[services().card_processor], services().clock.now()
     around = (person.actor, processor, services().clock, services().policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
