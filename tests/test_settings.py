@@ -16,8 +16,8 @@ PAYPAL_KEYS = {
     "PAYPAL_CLIENT_SECRET": "secret",
 }
 PRETEND_CARDS = (
-    "CARD_PROCESSOR: 'sandbox' would sell real balance for pretend cards; beside live PayPal use a "
-    "real one, or PAYPAL_API_BASE=https://api-m.sandbox.paypal.com"
+    "CARD_PROCESSOR: 'sandbox' would sell real balance for test cards; with live PayPal use a "
+    "real processor, or PAYPAL_API_BASE=https://api-m.sandbox.paypal.com"
 )
 STRIPE = {
     "CARD_PROCESSOR": "stripe",
@@ -182,22 +182,22 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ),
         (
             {**STRIPE, "STRIPE_PUBLISHABLE_KEY": "pk_live_1"},
-            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a test key; use one of that kind",
+            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a test key; use a test key here",
         ),
         (
             {**STRIPE, "STRIPE_SECRET_KEY": "rk_live_1"},
-            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a live key; use one of that kind",
+            "STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a live key; use a live key here",
         ),
         (
             {**STRIPE_LIVE, "PAYPAL_PROCESSOR": "sandbox"},
             (
-                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for pretend agreements; "
-                "beside live cards leave it out, or use a real one"
+                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for test agreements; "
+                "with live cards leave it out, or use a real processor"
             ),
         ),
         (
             {**STRIPE, "PAYPAL_PROCESSOR": "paypal"},
-            "PAYPAL_API_BASE: cards are in test mode; use PayPal's test one",
+            "PAYPAL_API_BASE: cards are in test mode; use PayPal's test URL",
         ),
         (
             {"PAYPAL_PROCESSOR": "braintree"},

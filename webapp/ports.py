@@ -1,8 +1,8 @@
-"""What we ask of outsiders, and the closed set of answers they may give.
+"""Interfaces to external systems (processors, mail server, webhook receivers, file storage).
 
 Amounts are integers in millionths of the currency's unit (see `webapp.domain.shared.money`).
-Instants are aware datetimes in UTC. A processor never raises for what can happen to a payment:
-its own exceptions stop at its file and become one of these answers.
+Instants are aware datetimes in UTC. A processor adapter does not raise for the outcome of a
+payment: it converts every exception of its client into one of the answers defined here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 
 class DeclineClass(StrEnum):
-    """What a decline means for the next automatic attempt with the same method."""
+    """Effect of a decline on the next automatic attempt with the same method."""
 
     SOFT = "soft"
     CUSTOMER = "customer"
@@ -23,65 +23,66 @@ class DeclineClass(StrEnum):
 
 @dataclass(frozen=True)
 class Paid:
-    """Money was taken. Settling checks `amount` and `currency` against what was asked (L9)."""
+    """Money was taken. Settling compares `amount` and `currency` with the request (L9)."""
 
     reference: str
     amount: int
     currency: str
     at: datetime
     method_reference: str = ""
-    """What was charged, where the processor says it: that must match too."""
+    """Reference of the charged method, if the processor reports it; it must match too."""
 
 
 @dataclass(frozen=True)
 class Declined:
-    """Conclusive: no money was taken. `at` is the processor's own time of the decline (F8)."""
+    """A conclusive decline: no money was taken. `at` is the processor's time of it (F8)."""
 
     code: str
     decline_class: DeclineClass
     at: datetime
     reference: str = ""
     again_at: datetime | None = None
-    """Before it the network advises no other try; never earlier than our own 48 hours (F1)."""
+    """Earliest retry that the card network advises. Our own 48 hours (F1) apply as well."""
 
 
 @dataclass(frozen=True)
 class NeedsCustomer:
-    """The bank wants the customer present. No money was taken and none will be by itself."""
+    """The bank requires the customer's authentication. No money is taken until it succeeds."""
 
     reference: str
     at: datetime
     address: str = ""
-    """Where the bank asks the customer; empty where nobody is there to be asked.
+    """URL of the bank's challenge; empty for off-session charges.
 
-    For a processor that asks by a script on our page (`Front.question`) it is what that is told.
+    If the processor shows the challenge with a script on our page (`Front.question`), this is
+    the value passed to that script.
     """
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The challenge was given up before the customer answered it. No money was taken (F9)."""
+    """The challenge was cancelled before the customer answered it. No money was taken (F9)."""
 
     at: datetime
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Timeout, dropped connection, 5xx: money may or may not have been taken."""
+    """Timeout, dropped connection or 5xx: money may or may not have been taken."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class RequestRejected:
-    """The processor rejected our key, our request or our rate before looking at it (L8)."""
+    """The processor rejected our key, request or rate without processing the request (L8)."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class MethodGone:
-    """The processor has no such method any more: removed there, or its agreement cancelled (M13).
+    """The method no longer exists at the processor: removed or cancelled there (M13).
 
     As the answer to a charge it is conclusive: no money was taken, and none will be.
     """
@@ -108,12 +109,12 @@ class ChargeRequest:
     method_reference: str
     customer_present: bool
     return_to: str = ""
-    """Where a challenge sends the customer back to."""
+    """URL that a challenge returns the customer to."""
 
 
 @dataclass(frozen=True)
 class SavedCard:
-    """What may be kept of a card (M7)."""
+    """The card details that may be stored (M7)."""
 
     reference: str
     fingerprint: str
@@ -130,7 +131,7 @@ class SavedCard:
 
 @dataclass(frozen=True)
 class SavedAgreement:
-    """What is kept of a PayPal agreement; the fingerprint is the payer's own id there."""
+    """The stored details of a PayPal agreement. The fingerprint is PayPal's id of the payer."""
 
     reference: str
     fingerprint: str
@@ -153,13 +154,13 @@ SavingAnswer = (
 
 @dataclass(frozen=True)
 class Verified:
-    """The bank vouched for the method without taking money."""
+    """The bank verified the method without taking money."""
 
     at: datetime
 
 
 class TakenBack(StrEnum):
-    """How money that was paid went back at the processor (L7)."""
+    """How the processor returned a payment to the customer (L7)."""
 
     REFUND = "refund"
     DISPUTE = "dispute"
@@ -167,17 +168,19 @@ class TakenBack(StrEnum):
 
 
 class TakenBackState(StrEnum):
+    """Current state of a reversal's amount."""
+
     TAKEN = "taken"
-    """It is gone, in a dispute perhaps only for now."""
+    """The amount was withdrawn; a dispute may still be won."""
     LOST = "lost"
-    """A dispute that was decided against us: it stays gone."""
+    """The dispute was lost: the withdrawal is final."""
     RETURNED = "returned"
-    """It is here again: a dispute was won, or a refund did not reach the customer."""
+    """The amount was given back: a dispute was won, or a refund failed."""
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A charge has this outcome."""
+    """The outcome of a charge."""
 
     key: str
     answer: Answer
@@ -185,12 +188,12 @@ class Settled:
 
 @dataclass(frozen=True)
 class Reversed:
-    """Money of a charge was taken back, or given back again. The state is the present one."""
+    """A refund, dispute or reversal of a charge, in its current state."""
 
     reference: str
-    """The refund's, dispute's or reversal's own: each counts once."""
+    """The processor's id of the refund, dispute or reversal; each is booked once."""
     key: str
-    """Of the charge."""
+    """The charge's idempotency key."""
     kind: TakenBack
     state: TakenBackState
     amount: int
@@ -201,18 +204,18 @@ class Reversed:
 
 @dataclass(frozen=True)
 class MethodUpdated:
-    """What a saved method looks like there now, under the reference it has with us (M13)."""
+    """Current details of a saved method at the processor, under its stored reference (M13)."""
 
     saved: Saved
 
 
 @dataclass(frozen=True)
 class NeedsOperator:
-    """What Ballast cannot book by itself: a payment that it never made, or an unclear one (L9)."""
+    """A payment that needs an operator's decision: unclear, or not made by Ballast (L9)."""
 
     reference: str
     amount: int
-    """Micros; 0, in no currency, where the processor names no amount."""
+    """Micros; 0 with an empty currency if the processor reports no amount."""
     currency: str
     at: datetime
     what: str
@@ -224,124 +227,128 @@ Happening = Settled | Reversed | MethodUpdated | MethodGone | NeedsOperator
 
 @dataclass(frozen=True)
 class Event:
-    """That something has happened there; what, is asked for anew, for events come in any order."""
+    """Notice of a change at the processor.
+
+    It carries no data: `happenings` fetches the current state, because events arrive in any order.
+    """
 
     id: str
-    """Unique with this processor: a repeated delivery has the same."""
+    """Unique per processor; repeated deliveries carry the same id."""
     about: str
-    """What `happenings` asks for, in the processor's own words; at most 200 characters."""
+    """The processor's id of the changed object, for `happenings`; at most 200 characters."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What has happened there within a span of time."""
+    """The processor's events within a time span."""
 
     events: Sequence[Event]
-    """Those that are followed, the oldest first."""
+    """Events of the types that Ballast handles, oldest first."""
     is_whole: bool = True
-    """False where the span holds more than is listed at once, and is to be made shorter."""
+    """False if the span has more events than one listing holds; the caller must shorten it."""
 
 
 @dataclass(frozen=True)
 class Forged:
-    """Not signed by the processor, or signed too long ago."""
+    """The delivery's signature is invalid or too old."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Front:
-    """What our own pages must hold, so that a processor can take a card and ask its customer there.
+    """The templates and scripts that a processor needs on our pages.
 
-    Templates are named from `templates/`, scripts from `static/js/` without their ending.
+    Template paths are relative to `templates/`, script names to `static/js/`, without suffix.
     """
 
     form: str = ""
-    """The template of its card form; empty where it takes no cards."""
+    """Template of the card form; empty if the processor takes no cards."""
     question: str = ""
-    """The template in which its script asks the customer; empty: the bank has a page of its own."""
+    """Template of the challenge script; empty if the bank shows the challenge on its own page."""
     scripts: tuple[str, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the content security policy is opened for: directive → hosts."""
+    """Hosts to add to the content security policy, by directive."""
     token: str = "token"
-    """What the way back from its form calls the token."""
+    """Name of the form field or query argument that returns the card token."""
     told: Mapping[str, object] = field(default_factory=dict)
-    """What its templates are told besides."""
+    """Additional template variables."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Whose card is to be saved."""
+    """The account that saves a card."""
 
     account_id: int
     name: str
     references: tuple[str, ...]
-    """Of the methods that this processor has saved for them before, the newest first."""
+    """The account's earlier method references at this processor, newest first."""
 
 
 class Processor(Protocol):
-    """Whoever moves the money: each adapter passes the tests in `tests/processors/contract.py`."""
+    """A payment processor. Every adapter passes the tests in `tests/processors/contract.py`."""
 
     name: str
     front: Front
 
     def open_form(self, holder: Holder) -> Mapping[str, object] | Unknown | RequestRejected:
-        """Make the capture form ready for one card; answers what its template is told."""
+        """Prepare the capture form for one card; returns its template variables."""
         ...
 
-    # M14: `account_id` is the account that asks. `WrongAccount` where the form, the challenge or
-    # the agreement was opened for another one.
+    # M14: the methods below return `WrongAccount` if the form, challenge or agreement was opened
+    # for an account other than `account_id`.
 
     def save_card(self, account_id: int, token: str, return_to: str) -> SavingAnswer:
-        """Turn a capture form's single-use token into a chargeable reference.
+        """Exchange a capture form's single-use token for a chargeable reference.
 
-        `NeedsCustomer` where the bank asks first (M6): `saving` then tells how that ended.
+        Returns `NeedsCustomer` if the bank requires a challenge (M6); `saving` then returns its
+        outcome.
         """
         ...
 
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
-        """Begin an agreement that the customer gives on the processor's own pages."""
+        """Start an agreement, which the customer approves on the processor's pages."""
         ...
 
     def saving(self, account_id: int, reference: str) -> SavingAnswer:
-        """How did the challenge or the agreement with this reference end?"""
+        """Return the outcome of the challenge or agreement with this reference."""
         ...
 
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
-        """Give it up; answers how it had ended if that came first."""
+        """Cancel a challenge or agreement; returns its outcome if it has already ended."""
         ...
 
     def charge(self, request: ChargeRequest) -> Answer: ...
 
     def ask(self, key: str) -> Answer | NotKnown:
-        """What became of the charge with this key?"""
+        """Return the outcome of the charge with this key."""
         ...
 
     def cancel(self, key: str) -> Answer | NotKnown:
-        """Give up an open challenge; answers the outcome if that came first."""
+        """Cancel an open challenge; returns the charge's outcome if it has already ended."""
         ...
 
     def verify(
         self, key: str, method_reference: str
     ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
-        """Ask the bank whether the method would be accepted, for no amount."""
+        """Ask the bank to verify the method without charging it."""
         ...
 
     def revoke(self, method_reference: str) -> bool:
-        """Forget the method there. True when it is gone, also if it already was."""
+        """Delete the method at the processor. True if it no longer exists there."""
         ...
 
     def open_event(
         self, body: bytes, headers: Mapping[str, str]
     ) -> Event | Forged | Unknown | RequestRejected:
-        """Whom a delivery comes from, by its signature on the raw body, and what it is about.
+        """Verify the signature of a webhook delivery on its raw body, and parse it.
 
-        Names of headers are as HTTP has them, in any case.
+        Header names are compared without regard to case.
         """
         ...
 
     def happenings(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
-        """How that stands now, fetched anew; empty for what is of no concern."""
+        """Fetch the current state of an event's object; empty if Ballast does not use it."""
         ...
 
 
@@ -350,49 +357,49 @@ Processors = Mapping[str, Processor]
 
 @runtime_checkable
 class ListsEvents(Processor, Protocol):
-    """A processor whose events can be listed, so that a missed webhook is caught up (L17)."""
+    """A processor whose events can be listed, to catch up on missed webhooks (L17)."""
 
     keeps_events: timedelta
-    """How long it lists them."""
+    """How long the processor keeps events available."""
 
     def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
-        """Those from `since` on and before `until`, each with the id that its webhook has."""
+        """List events from `since` (inclusive) to `until` (exclusive), with their webhook ids."""
         ...
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at for the operator."""
+    """One result of a configuration check, for the operator."""
 
     what: str
-    """ "keys", "webhook"…"""
+    """Checked item, such as "keys" or "webhook"."""
     is_right: bool
     said: str
-    """What was found; where it is not right, what to do about it."""
+    """The result and, if it is a problem, the remedy."""
 
 
 @runtime_checkable
 class Checked(Protocol):
-    """A processor that can tell whether this installation can use it."""
+    """A processor that can check this installation's configuration."""
 
     def check(self, webhook_url: str) -> Iterable[Finding]:
-        """It charges nothing and changes nothing."""
+        """Check keys and webhooks without charging or changing anything."""
         ...
 
 
 class CannotKeep(Exception):
-    """The notebook cannot be read or written just now."""
+    """The notebook cannot be read or written at the moment."""
 
 
 class Notebook(Protocol):
-    """What an adapter must not forget between two calls; it is on disk when `keep` returns."""
+    """Durable key-value storage for an adapter; values are on disk when `keep` returns."""
 
     def kept(self, key: str) -> str | None:
-        """Raises `CannotKeep`."""
+        """Return the value of a key, or None. Raises `CannotKeep`."""
         ...
 
     def keep(self, key: str, text: str) -> str:
-        """Keep it unless something is kept under this key; gives what is kept.
+        """Store the text unless the key has a value; returns the stored value.
 
         Raises `CannotKeep`.
         """
@@ -401,7 +408,7 @@ class Notebook(Protocol):
 
 @dataclass(frozen=True)
 class Letter:
-    """A rendered mail."""
+    """A rendered email."""
 
     subject: str
     text: str
@@ -410,13 +417,13 @@ class Letter:
 
 
 class MailRefused(Exception):
-    """The mail server did not accept the mail; worth another try."""
+    """The mail server did not accept the email; it can be sent again later."""
 
 
 class MailServerUnavailable(MailRefused):
-    """It could not be reached, or broke off: that says nothing about this mail, and is so for all.
+    """The mail server could not be reached, or dropped the connection.
 
-    str() is a line for the operator.
+    The failure affects all emails, not this one. `str()` is a line for the operator.
     """
 
 
@@ -426,38 +433,40 @@ class Outgoing(Protocol):
     def send(
         self, letter: Letter, recipients: Sequence[str], message_id: str, *, stop_link: str = ""
     ) -> None:
-        """Hand over to the mail server; `message_id` is stable over repeats.
+        """Send an email; `message_id` is the same when it is sent again.
 
-        Raises `MailRefused`; `MailServerUnavailable` where the next mail would fare no better.
+        Raises `MailRefused`, or `MailServerUnavailable` if other emails would fail as well.
         """
         ...
 
 
 class Mailer(Protocol):
+    """Renders and sends emails."""
+
     delivers: bool
-    """False where no mail server is set: mails then stay in the outbox, to be read there."""
+    """False if no mail server is configured: emails can then only be read in the outbox."""
 
     def render(self, kind: str, facts: Mapping[str, object], language: str) -> Letter:
-        """`language`: that of the sentences among the facts."""
+        """Render an email in `language`, which is also that of the sentences in `facts`."""
         ...
 
     def stop_link(self, notice_id: int) -> str:
-        """Where this mail's address can be taken off its topic."""
+        """URL that unsubscribes this email's recipient from its topic."""
         ...
 
     def connected(self) -> AbstractContextManager["Outgoing"]:
-        """One connection to the mail server, for as many emails as are sent within the block."""
+        """Open one connection to the mail server for all emails sent within the block."""
         ...
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of one webhook."""
+    """The result of one webhook delivery."""
 
     status: int | None
-    """None: there was no answer."""
+    """HTTP status; None if there was no response."""
     said: str
-    """What a refusal says; without an answer our sentence why, which may name `%(detail)s`."""
+    """Body of an error response; without a response, our reason, which may use `%(detail)s`."""
     took_ms: int
     detail: str = ""
 
@@ -467,24 +476,24 @@ class Reply:
 
 
 class WebhookSender(Protocol):
-    """Brings a webhook to its receiver, within bounded time. It never raises for what that does."""
+    """Delivers webhooks within a bounded time. Failures are returned as a `Reply`, not raised."""
 
     def deliver(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...
 
 
 class ProofFiles(Protocol):
-    """Keeps proofs of payment where nothing serves or runs them."""
+    """Stores proofs of payment outside any folder that is served or executed."""
 
     def keep(self, account_id: int, content: bytes) -> str:
-        """Write a new file; returns the name to ask for it by."""
+        """Write a new file; returns its generated name."""
         ...
 
     def put_back(self, account_id: int, name: str, content: bytes) -> None:
-        """Write a file that a backup has kept, under the name it had."""
+        """Write a file from a backup under its original name."""
         ...
 
     def read(self, account_id: int, name: str) -> bytes: ...
 
     def discard(self, account_id: int, name: str) -> None:
-        """Also where it is not there."""
+        """Delete a file, if it exists."""
         ...

@@ -1,7 +1,7 @@
-"""Everything that an installation can set, read once from the environment.
+"""The installation's settings, read once from the environment.
 
-A bad value stops the start with one line that names it. `.env.example` lists
-every variable for the operator; this file is what makes that list true.
+An invalid value stops the start with one line that names the variable. `.env.example` documents
+every variable for the operator.
 """
 
 import hmac
@@ -33,25 +33,25 @@ SECRETS = (
     "STRIPE_WEBHOOK_SECRET",
     "PAYPAL_CLIENT_SECRET",
 )
-"""Each may lie in a file that NAME_FILE names."""
+"""Variables whose value may instead be in a file, whose path is in `<NAME>_FILE`."""
 
 
 class CardProcessor(StrEnum):
-    """Who charges cards."""
+    """Processor that charges cards."""
 
     SANDBOX = "sandbox"
     STRIPE = "stripe"
 
 
 class PayPalProcessor(StrEnum):
-    """Who charges PayPal agreements."""
+    """Processor that charges PayPal agreements."""
 
     SANDBOX = "sandbox"
     PAYPAL = "paypal"
 
 
 class Demo(StrEnum):
-    """Whether there is demo data; `auto`, for `make run`, wherever a sandbox processor is used."""
+    """Whether demo data is created; `auto` creates it if a sandbox processor is configured."""
 
     OFF = "0"
     ON = "1"
@@ -59,7 +59,7 @@ class Demo(StrEnum):
 
 
 class AutomaticPayments(StrEnum):
-    """Whether this installation charges unasked; `dry-run` only says what it would do."""
+    """Whether automatic payments are made; `dry-run` only records what would be charged."""
 
     ON = "on"
     OFF = "off"
@@ -72,30 +72,30 @@ PAYPAL_SANDBOX = "https://api-m.sandbox.paypal.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One installation's settings; all money in micros."""
+    """The settings of one installation. Amounts are in micros."""
 
     home: Path
     database_url: str = field(repr=False)
     secret_key: str = field(default="", repr=False)
-    """Empty until `ensure_home` has filled it, where SECRET_KEY is not set."""
+    """If SECRET_KEY is not set, empty until `ensure_home` fills it."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = ""
-    """Where people reach Ballast, for links in mails; empty: where it listens."""
+    """Base URL of links in emails; empty: the address that the server listens on."""
     run_jobs: bool = True
     demo: bool = False
 
     trusted_proxies: int = 0
-    """How many proxies in front are believed what they say of the client; 0: none."""
+    """Number of reverse proxies whose X-Forwarded headers are trusted."""
     rate_limits: bool = True
-    """Off only where a load test must not be slowed down."""
+    """Off only for load tests."""
     metrics_token: str = field(default="", repr=False)
-    """Who sends it may read /metrics; empty: only who asks from this host."""
+    """Bearer token for /metrics; empty: only requests from this host are allowed."""
 
     card_processor: CardProcessor = CardProcessor.SANDBOX
     paypal_processor: PayPalProcessor | None = PayPalProcessor.SANDBOX
-    """None: PayPal is not offered."""
+    """None if PayPal is not offered."""
 
     stripe_secret_key: str = field(default="", repr=False)
     stripe_publishable_key: str = ""
@@ -110,16 +110,16 @@ class Settings:
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
     usage_max: int = 1_000 * MICROS
-    """A larger usage record is refused."""
+    """Largest usage record that is accepted (L14)."""
 
     api_requests_per_minute: int = 6_000
-    """Of one API key, and each process counts for itself."""
+    """Limit per API key, counted by each process separately."""
 
     api_usage_per_minute: int = 600_000
-    """The same of usage and holds, of which a meter sends many."""
+    """Separate, higher limit for usage records and holds."""
 
     wire_beneficiary: str = ""
-    """Who receives wire transfers; empty: outside the sandbox they are not offered."""
+    """Beneficiary of wire transfers; empty: wires are offered in the sandbox only."""
 
     wire_address: str = ""
     wire_bank: str = ""
@@ -129,7 +129,7 @@ class Settings:
     wire_routing: str = ""
 
     provider_name: str = ""
-    """Whom receipts name; empty: Ballast."""
+    """Seller's name on receipts; empty: Ballast."""
 
     provider_address: str = ""
     provider_email: str = ""
@@ -139,7 +139,7 @@ class Settings:
     """Thousandths of a percent."""
 
     mail_server: str = ""
-    """Empty: nothing is sent, mails stay in the outbox."""
+    """Empty: emails are not sent and stay in the outbox."""
 
     mail_port: int = 25
     mail_username: str = ""
@@ -152,12 +152,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings, touching nothing.
+        """Read the settings without creating or changing any file.
 
-        A variable that is empty counts as one that is not set.
+        An empty variable counts as not set.
 
         Raises:
-            BadSetting: on the first value that cannot be used.
+            BadSetting: for the first invalid value.
         """
         env = Environment(environ, SECRETS)
         home = env.folder("BALLAST_HOME", ROOT / "instance")
@@ -165,7 +165,7 @@ class Settings:
         cards = env.word("CARD_PROCESSOR", cls.card_processor)
         stripe_secret_key = env.key("STRIPE_SECRET_KEY", SECRET_KEYS)
         live_cards = cards is CardProcessor.STRIPE and "_live_" in stripe_secret_key
-        # Beside live cards nobody unless it is set: a default may not sell balance for nothing.
+        # With live cards the default is no PayPal: sandbox agreements would credit real balance.
         paypal = env.word_or_none(
             "PAYPAL_PROCESSOR", PayPalProcessor, None if live_cards else PayPalProcessor.SANDBOX
         )
@@ -216,7 +216,7 @@ class Settings:
             provider_tax_name=env.line("PROVIDER_TAX_NAME") or cls.provider_tax_name,
             provider_tax_rate=env.percent("PROVIDER_TAX_RATE"),
             mail_server=env.host("MAIL_SERVER", cls.mail_server),
-            # 587 is where servers expect mail under TLS from a client (RFC 6409).
+            # 587 is the submission port (RFC 6409).
             mail_port=env.port("MAIL_PORT", 587 if mail_use_tls else cls.mail_port),
             mail_username=env.text("MAIL_USERNAME"),
             mail_password=env.text("MAIL_PASSWORD"),
@@ -234,7 +234,7 @@ class Settings:
 
     @property
     def address(self) -> str:
-        """Where to listen, as `host:port`."""
+        """Address to listen on, as `host:port`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -244,18 +244,18 @@ class Settings:
 
     @property
     def paypal_is_live(self) -> bool:
-        """Agreements are charged with real money."""
+        """Whether agreements are charged with real money."""
         is_chosen = self.paypal_processor is PayPalProcessor.PAYPAL
         return is_chosen and self.paypal_api_base == PAYPAL_LIVE
 
     @property
     def key_file(self) -> Path:
-        """Where the secret key is kept, unless SECRET_KEY is set."""
+        """File of the secret key, used if SECRET_KEY is not set."""
         return self.home / "secret_key"
 
     @property
     def private_paths(self) -> tuple[Path, ...]:
-        """What other users of the host may not read. A closed folder closes all that is in it."""
+        """Paths that other users of the host must not be able to read."""
         databases = [self.home / "sandbox.db"]
         if file := sqlite_file(self.database_url):
             databases.append(file)
@@ -264,7 +264,7 @@ class Settings:
 
     @property
     def keeps_its_key(self) -> bool:
-        """The key in use is the one in that file."""
+        """Whether the secret key in use is the one in `key_file`."""
         return (
             self.key_file.exists()
             and self.key_file.read_text(encoding="utf-8").strip() == self.secret_key
@@ -272,11 +272,11 @@ class Settings:
 
     @property
     def mark_file(self) -> Path:
-        """Is there once a database has been set up; holds a digest of the secret key."""
+        """File with a digest of the secret key; exists once a database has been set up."""
         return self.home / "installation"
 
     def mark(self) -> None:
-        """Remember that this folder has a database, and with which key."""
+        """Write `mark_file`: this folder has a database, encrypted under the current key."""
         fresh = self.mark_file.with_name(f"{self.mark_file.name}.{secrets.token_hex(8)}")
         fresh.touch(mode=0o600)
         fresh.write_text(f"{_digest(self.secret_key)}\n", encoding="utf-8")
@@ -284,17 +284,17 @@ class Settings:
 
     @property
     def next_key_file(self) -> Path:
-        """The key that is about to replace the kept one."""
+        """File of the new secret key during a rotation."""
         return self.home / "secret_key.next"
 
     def next_key(self) -> str:
-        """Make the key that replaces the kept one, or read the one of a replacement cut short."""
+        """Create the new secret key, or read the one of an interrupted rotation."""
         return _kept_key(self.next_key_file)
 
     def take_key(self, key: str) -> None:
-        """Go on with another key, under which the database is already.
+        """Switch to a new secret key, after the database has been encrypted under it.
 
-        Without the mark in between, so that a start after a crash is never refused for it.
+        The mark is removed meanwhile, so that a start after a crash is not refused.
         """
         self.mark_file.unlink(missing_ok=True)
         if self.next_key_file.exists():
@@ -303,15 +303,16 @@ class Settings:
         _sync_folder(self.home)
 
     def ensure_home(self) -> Self:
-        """Make the home folder, and the secret key where none was given; close files to others.
+        """Create the home folder and, if SECRET_KEY is not set, the secret key.
 
-        Safe to call again, and from two processes at once: all get the same key.
+        Also removes other users' permissions on private files. Idempotent and safe to run in
+        several processes at once: all get the same key.
 
         Returns:
             The settings with `secret_key` filled.
 
         Raises:
-            BadSetting: when the folder cannot be used, or was set up with another key.
+            BadSetting: if the folder cannot be used, or was set up with another key.
         """
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -319,20 +320,19 @@ class Settings:
                 log.warning("Closed to other users: %s", ", ".join(map(str, closed)))
             marked = self.mark_file.exists()
             if marked and not self.secret_key and not self.key_file.exists():
-                raise BadSetting(f"SECRET_KEY: '{self.key_file}' is gone; {self._key_remedy}")
+                raise BadSetting(f"SECRET_KEY: '{self.key_file}' is missing; {self._key_remedy}")
             made = replace(self, secret_key=self.secret_key or _kept_key(self.key_file))
             if marked and self.mark_file.read_text("utf-8").strip() != _digest(made.secret_key):
-                raise BadSetting(f"SECRET_KEY: not the one in use so far; {self._key_remedy}")
+                raise BadSetting(f"SECRET_KEY: not the key used before; {self._key_remedy}")
             return made
         except OSError as error:
             raise BadSetting(
-                f"BALLAST_HOME: cannot use '{self.home}' ({error.strerror}); "
-                "use a folder that can be written"
+                f"BALLAST_HOME: cannot use '{self.home}' ({error.strerror}); use a writable folder"
             ) from error
 
     @property
     def _key_remedy(self) -> str:
-        return "put the earlier one back; to replace it, use flask --app wsgi keys rotate-secret"
+        return "restore the previous key; to replace it, use flask --app wsgi keys rotate-secret"
 
     def _check_pairs(self) -> None:
         if self.payment_min == 0:
@@ -351,12 +351,12 @@ class Settings:
 
     @property
     def stripe_is_live(self) -> bool:
-        """Cards are charged with real money."""
+        """Whether cards are charged with real money."""
         return self.card_processor is CardProcessor.STRIPE and "_live_" in self.stripe_secret_key
 
     @property
     def is_live(self) -> bool:
-        """Real money moves."""
+        """Whether any processor charges real money."""
         return self.stripe_is_live or self.paypal_is_live
 
     @property
@@ -368,7 +368,7 @@ class Settings:
 
     @property
     def test_mode(self) -> bool:
-        """A real processor is used, and no real money moves."""
+        """Whether a real processor is used in its test mode."""
         stripe = self.card_processor is CardProcessor.STRIPE and not self.stripe_is_live
         paypal = self.paypal_processor is PayPalProcessor.PAYPAL and not self.paypal_is_live
         return stripe or paypal
@@ -376,7 +376,8 @@ class Settings:
     def _check_demo(self) -> None:
         if self.demo and self.is_live:
             raise BadSetting(
-                "DEMO: got '1', which makes an account with a public password; use 0 with live keys"
+                "DEMO: got '1', which creates an account with a public password; "
+                "use 0 with live keys"
             )
 
     def _check_stripe(self) -> None:
@@ -385,7 +386,7 @@ class Settings:
         needed = {
             "STRIPE_SECRET_KEY": self.stripe_secret_key,
             "STRIPE_PUBLISHABLE_KEY": self.stripe_publishable_key,
-            # Without it nobody would hear of refunds and disputes.
+            # Without webhooks, refunds and disputes would be missed.
             "STRIPE_WEBHOOK_SECRET": self.stripe_webhook_secret,
         }
         for name, value in needed.items():
@@ -394,21 +395,21 @@ class Settings:
         mode = "live" if self.stripe_is_live else "test"
         if f"_{mode}_" not in self.stripe_publishable_key:
             raise BadSetting(
-                f"STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a {mode} key; use one of that kind"
+                f"STRIPE_PUBLISHABLE_KEY: STRIPE_SECRET_KEY is a {mode} key; use a {mode} key here"
             )
         if self.paypal_processor is PayPalProcessor.SANDBOX and self.stripe_is_live:
             raise BadSetting(
-                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for pretend agreements; "
-                "beside live cards leave it out, or use a real one"
+                "PAYPAL_PROCESSOR: 'sandbox' would sell real balance for test agreements; "
+                "with live cards leave it out, or use a real processor"
             )
         if self.paypal_processor is PayPalProcessor.PAYPAL and (
             self.paypal_is_live != self.stripe_is_live
         ):
-            raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} one")
+            raise BadSetting(f"PAYPAL_API_BASE: cards are in {mode} mode; use PayPal's {mode} URL")
 
     @property
     def has_real_processor(self) -> bool:
-        """One that is not the sandbox, be it in test mode."""
+        """Whether a processor other than the sandbox is used, in live or test mode."""
         return (
             self.card_processor is not CardProcessor.SANDBOX
             or self.paypal_processor is PayPalProcessor.PAYPAL
@@ -422,15 +423,15 @@ class Settings:
             "PAYPAL_CLIENT_SECRET": self.paypal_client_secret,
         }
         if self.paypal_is_live:
-            # Without it nobody would hear of refunds and disputes.
+            # Without webhooks, refunds and disputes would be missed.
             needed["PAYPAL_WEBHOOK_ID"] = self.paypal_webhook_id
         for name, value in needed.items():
             if not value:
                 raise BadSetting(f"{name}: not set; PAYPAL_PROCESSOR=paypal needs it")
         if self.paypal_is_live and self.card_processor is CardProcessor.SANDBOX:
             raise BadSetting(
-                "CARD_PROCESSOR: 'sandbox' would sell real balance for pretend cards; beside live "
-                f"PayPal use a real one, or PAYPAL_API_BASE={PAYPAL_SANDBOX}"
+                "CARD_PROCESSOR: 'sandbox' would sell real balance for test cards; with live "
+                f"PayPal use a real processor, or PAYPAL_API_BASE={PAYPAL_SANDBOX}"
             )
 
     def _check_wires(self) -> None:
@@ -463,17 +464,16 @@ def _digest(key: str) -> str:
 
 
 def _kept_key(path: Path) -> str:
-    """Read the key file; make it first if it is not there."""
+    """Read a key file, creating it with a new key if it does not exist."""
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         fresh.touch(mode=0o600, exist_ok=False)
         with fresh.open("w", encoding="utf-8") as stream:
             stream.write(secrets.token_urlsafe(48))
-            # Secrets are encrypted under it: it is on the disk before they are.
+            # The key must be on disk before any secret is encrypted under it.
             stream.flush()
             os.fsync(stream.fileno())
-        # A link appears whole or not at all, and never replaces the key of
-        # another process that came first.
+        # A hard link is atomic, and does not replace a key that another process created first.
         with suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
@@ -485,7 +485,7 @@ def _kept_key(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Names of files, too, survive a power cut."""
+    """Sync the directory entries, so that new file names survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -141,7 +141,7 @@ def test_a_kept_key_is_replaced_f10(old):
     assert with_new.ask(secrets) == plain
     assert with_new.app.test_client().get("/readyz").status_code == 200
     with_new.close()
-    with pytest.raises(BadSetting, match="SECRET_KEY: not the one in use so far"):
+    with pytest.raises(BadSetting, match="SECRET_KEY: not the key used before"):
         Installation(old.home, SECRET_KEY=before)
     (old.home / "installation").unlink()
     with_old = Installation(old.home, SECRET_KEY=before)

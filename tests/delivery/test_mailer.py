@@ -48,7 +48,7 @@ FACTS = {
         "method": "Visa •••• 4242",
         "amount": "$100.00",
         "reason": "Insufficient funds",
-        "advice": "Top up the account behind it, or use another method.",
+        "advice": "Add money to that account, or use another method.",
         "at": "Sun 22 Nov, 10:02",
         "until": "Tue 24 Nov, 10:02",
         "instead": "Mastercard •••• 4444 was charged $100.00 instead.",
@@ -84,7 +84,7 @@ FACTS = {
         "threshold": "$50.00",
         "at": "Sun 22 Nov, 14:05",
         "reason": "Nothing can be charged: every method with auto-charge is out of use.",
-        "skipped": [{"sentence": "Visa •••• 4242 is skipped, it has expired."}],
+        "skipped": [{"sentence": "Visa •••• 4242 is skipped because it has expired."}],
         "advice": "Retry or replace a payment method, or add funds.",
     },
     NoticeKind.PAUSED: {

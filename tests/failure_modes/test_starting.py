@@ -118,7 +118,7 @@ def test_a_new_installation_is_set_up_with_one_line(process, tmp_path):
 def test_another_secret_key_is_refused(process, words):
     process.environ["SECRET_KEY"] = "hush"
     line = told(process, *words)
-    assert line.startswith("SECRET_KEY: not the one in use so far; put the earlier one back")
+    assert line.startswith("SECRET_KEY: not the key used before; restore the previous key")
     assert "hush" not in line
 
 

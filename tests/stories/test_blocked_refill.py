@@ -80,8 +80,8 @@ CAUSES = {
     switched_off: ("switched off by your provider", "ask your provider"),
 }
 SKIPPED = {
-    expired: "Visa •••• 4242 is skipped, it has expired.",
-    gone: "Visa •••• 4242 is skipped, it is gone at its processor.",
+    expired: "Visa •••• 4242 is skipped because it has expired.",
+    gone: "Visa •••• 4242 is skipped because it was removed at the payment processor.",
     barred: "Visa •••• 4242 is out of use until you retry or replace it.",
 }
 

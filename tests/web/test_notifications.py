@@ -82,14 +82,14 @@ def test_each_topic_goes_where_it_is_wanted(client, form, world):
 @pytest.mark.parametrize(
     ("changes", "field", "error"),
     [
-        ({"address-0": "nobody"}, "address-0", "Enter an e-mail address such as ana@example.com"),
-        ({"address-1": "ANA@example.com "}, "address-1", "This address stands twice"),
-        ({"step-0": "75"}, "step-0", "Below the first one, $75.00"),
-        ({"step-0": "50", "step-1": "50"}, "step-1", "This one stands twice"),
+        ({"address-0": "nobody"}, "address-0", "Enter an email address such as ana@example.com"),
+        ({"address-1": "ANA@example.com "}, "address-1", "This address is already in the list"),
+        ({"step-0": "75"}, "step-0", "Must be below the first alert, $75.00"),
+        ({"step-0": "50", "step-1": "50"}, "step-1", "This alert is already in the list"),
         ({"step-1": "ten"}, "step-1", "Enter an amount such as 50.00"),
         ({"time_zone": "Mars/Olympus"}, "time_zone", "Choose a time zone from the list"),
-        ({"locale": "tlh"}, "locale", "Choose one of these"),
-        ({"language": "tlh"}, "language", "Choose one of these"),
+        ({"locale": "tlh"}, "locale", "Choose a format from the list"),
+        ({"language": "tlh"}, "language", "Choose a language from the list"),
     ],
 )
 def test_a_bad_field_saves_nothing_and_loses_nothing(
@@ -110,7 +110,7 @@ def test_what_moves_money_reaches_somebody(client, form, held):
     sent, before = form(**{"topics-0": ["receipts"], "topics-1": []}), held()
     answer = client.post(PATH, data=sent)
     assert answer.status_code == 422
-    assert "Somebody must hear of failed payments" in words(answer)
+    assert "At least one address must receive emails about failed payments" in words(answer)
     assert held() == before
     assert client.post(PATH, data=form(**{"address-0": "", "address-1": ""})).status_code == 422
 

@@ -1,9 +1,9 @@
-"""The append-only ledger. The account's balance is its sum at every moment (L2).
+"""The append-only ledger. An account's balance always equals the sum of its entries (L2).
 
-The rows form a chain: each carries the balance after it. Triggers in the database refuse a row
-that does not continue the chain, a change or removal of any row, and an account's balance that
-is not the chain's end (see the first migration). So no code, ours or a person's at a database
-prompt, can move a balance without leaving a row.
+Each entry stores the balance after it. Database triggers refuse an entry that does not continue
+from the previous balance, the change or deletion of an entry, and an account balance that differs
+from the last entry's (see the first migration). So a balance cannot change without an entry, not
+even by SQL at a database prompt.
 """
 
 import json
@@ -31,11 +31,11 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 
 FARTHEST = 2**62
-"""Micros from zero, either way: the database's integers end at twice that."""
+"""Largest balance in micros, positive or negative: half of the range of a 64-bit integer."""
 
 
 Row = tuple[object, ...]
-"""Of the ledger's table, without its id."""
+"""The columns of a ledger entry, without its id."""
 
 
 class EntryKind(StrEnum):
@@ -51,10 +51,10 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entry"
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
-        # L2: every credit names the attempt it comes from…
+        # L2: every credit names its attempt…
         CheckConstraint("amount < 0 OR attempt_id IS NOT NULL", name="credit_names_its_attempt"),
         CheckConstraint("kind <> 'usage' OR amount < 0", name="usage_is_a_debit"),
-        # …uniquely.
+        # …and an attempt has at most one entry.
         Index(
             "uq_ledger_entry_attempt_id",
             "attempt_id",
@@ -73,7 +73,7 @@ class LedgerEntry(Base):
             sqlite_where=text("amount > 0"),
             postgresql_where=text("amount > 0"),
         ),
-        # The usage of a day is what the balance lost beside these (T10).
+        # A day's usage is computed from the balance change and these entries (T10).
         Index(
             "ix_ledger_entry_not_usage",
             "account_id",
@@ -87,23 +87,23 @@ class LedgerEntry(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     kind: Mapped[EntryKind] = mapped_column(String(20))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Micros; below zero for a debit."""
+    """Micros; negative for a debit."""
     balance_after: Mapped[int] = mapped_column(BigInteger)
     reference: Mapped[str | None] = mapped_column(String(120))
-    """The meter's own reference of usage; empty for what Ballast posts itself."""
+    """The meter's reference of usage; NULL for entries that Ballast posts itself."""
     description: Mapped[str] = mapped_column(String(500), default="")
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
     occurred_at: Mapped[datetime]
-    """When it happened, as the meter says."""
+    """Time of the usage as reported by the meter, or of the payment."""
     posted_at: Mapped[datetime]
 
 
 class Entry(NamedTuple):
-    """What is to be posted; the ledger itself adds where that leads."""
+    """An entry to post; the ledger computes the balance after it."""
 
     kind: EntryKind
     amount: int
-    """Micros; below zero for a debit."""
+    """Micros; negative for a debit."""
     occurred_at: datetime
     description: str = ""
     reference: str | None = None
@@ -111,12 +111,12 @@ class Entry(NamedTuple):
 
 
 def append(session: Session, account: Account, entries: Sequence[Entry], now: datetime) -> None:
-    """Post entries to a locked account and move its balance by their sum, in this transaction.
+    """Post entries to a locked account and change its balance by their sum, in this transaction.
 
-    Raises `Refusal` where that would lead farther from zero than can be counted.
+    Raises `Refusal` if the new balance is out of range.
     """
     if session.new:
-        session.flush()  # the attempts that the entries name
+        session.flush()  # inserts the attempts that the entries name
     (balance,) = append_to_many(session, [(account.id, account.balance, entries)], now)
     set_committed_value(account, "balance", balance)
 
@@ -124,7 +124,10 @@ def append(session: Session, account: Account, entries: Sequence[Entry], now: da
 def append_to_many(
     session: Session, sent: Iterable[tuple[int, int, Sequence[Entry]]], now: datetime
 ) -> list[int]:
-    """The same for several accounts, each by its id and balance; the balances after it."""
+    """Post entries to several accounts, given as id, balance and entries.
+
+    Returns the new balances. Raises `Refusal` if one is out of range.
+    """
     posted_at = sqlite_timestamp(now)
     rows: list[Row] = []
     moves, balances = [], []
@@ -159,8 +162,8 @@ def append_to_many(
     return balances
 
 
-# At each step of a statement the driver lets other threads run, and a thousand hand-overs of the
-# interpreter cost more than a thousand rows: so a hundred rows are one step.
+# The SQLite driver releases the interpreter lock at each execution. For a thousand rows that costs
+# more than the inserts, so one execution inserts a hundred rows.
 AT_ONCE = 100
 
 _INSERT_ONE = (
@@ -192,7 +195,7 @@ _INSERT_JSON = text(
 
 
 def _insert_by_json(connection: Connection, rows: Sequence[Row]) -> None:
-    """In one parameter of one statement: one way there and back."""
+    """Insert all rows with one statement and one parameter: a single round trip."""
     connection.execute(_INSERT_JSON, {"entries": json.dumps(rows)})
 
 
@@ -212,7 +215,7 @@ _MOVE = {
 
 
 def has_reference(session: Session, account_id: int, reference: str) -> bool:
-    """Whether usage under this reference has been posted."""
+    """Return whether usage under this reference has been posted."""
     posted = select(LedgerEntry.id).where(
         LedgerEntry.account_id == account_id, LedgerEntry.reference == reference
     )

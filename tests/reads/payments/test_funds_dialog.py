@@ -13,7 +13,7 @@ from webapp.reads.payments.funds_dialog import read_funds
     [
         ({"suspended_until": timedelta(hours=48)}, "Skipped until Tue 24 Nov, 10:00"),
         ({"barred_at": timedelta()}, "Out of use until you retry or replace it"),
-        ({"gone_at": timedelta()}, "Skipped, it is gone at its processor"),
+        ({"gone_at": timedelta()}, "Skipped because it was removed at the payment processor"),
     ],
 )
 def test_under_a_name_stands_why_it_is_passed_over_t6(world, state, words):

@@ -1,4 +1,4 @@
-"""The outbox: mails that are owed. A change and the mail it owes are rows of one transaction."""
+"""The outbox of emails. An email is written in the transaction of the change that causes it."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -30,8 +30,8 @@ from webapp.domain.users.user import Membership
 from webapp.ports import MailRefused, MailServerUnavailable
 
 CLAIM = timedelta(minutes=5)
-"""A sender that has died is believed dead after this time: longer than the dozen answers of a mail
-server, each within the mailer's time-out."""
+"""After this time a sender is presumed dead: longer than a dozen replies of a mail server, each
+within the mailer's timeout."""
 
 BACK_OFF = (
     timedelta(seconds=10),
@@ -40,16 +40,17 @@ BACK_OFF = (
     timedelta(minutes=30),
     timedelta(hours=2),
 )
-"""Between tries; the last step is repeated."""
+"""Pauses between attempts to send an email; the last one is repeated."""
 
 REST = timedelta(minutes=1)
-"""Before a mail is tried again that the mail server has not even looked at."""
+"""Pause before the next attempt if the mail server was unavailable."""
 
 GIVE_UP = timedelta(days=3)
+"""Age at which an email that cannot be sent becomes FAILED."""
 
 
 class NoticeKind(StrEnum):
-    """Each has its templates in `templates/email/<kind>/`."""
+    """Kinds of email. The templates of a kind are in `templates/email/<kind>/`."""
 
     LOW_BALANCE = "low_balance"
     RECEIPT = "receipt"
@@ -98,18 +99,18 @@ TOPICS = {
     NoticeKind.WIRE_REJECTED: Topic.WIRES,
     NoticeKind.WIRE_CANCELLED: Topic.WIRES,
 }
-"""Who wants which is chosen by topic. A mail without one is a person's own (P2)."""
+"""Recipients are chosen by topic. An email of a kind without a topic is personal (P2)."""
 
 
 class Urgency(IntEnum):
-    """Which of the emails that are due goes out first: the lowest."""
+    """Sending order of the emails that are due, lowest first."""
 
     AWAITED = 0
-    """A person waits for it to go on, or it concerns their own sign-in."""
+    """A person is waiting for the email, or it is about their sign-in."""
     ALERT = 1
-    """It tells that a balance or a payment needs attention."""
+    """A balance or a payment needs attention."""
     RECORD = 2
-    """It tells what has happened."""
+    """A record of what has happened."""
 
 
 def urgency_of(kind: NoticeKind) -> Urgency:
@@ -125,14 +126,14 @@ class NoticeState(StrEnum):
     OWED = "owed"
     SENT = "sent"
     KEPT = "kept"
-    """There is no mail server: it is read in the outbox."""
+    """Not sent because no mail server is configured; can be read in the outbox."""
     FAILED = "failed"
 
 
 class Notice(Base):
     __tablename__ = "notice"
     __table_args__ = (
-        # No mail twice: one for each thing it is about, and each address.
+        # One email per subject and address.
         Index(
             "uq_notice_account_id_kind_about_recipient",
             "account_id",
@@ -141,8 +142,8 @@ class Notice(Base):
             "recipient",
             unique=True,
         ),
-        # The order in which emails go out. SQLite uses it for that order only if it begins with the
-        # state, though that is the same in all of its rows.
+        # The sending order. SQLite uses the index for ordering only if it begins with the state,
+        # although the state is the same in all indexed rows.
         Index(
             "ix_notice_state_urgency_next_try_at",
             "state",
@@ -153,13 +154,13 @@ class Notice(Base):
         ),
         Index("ix_notice_account_id_id", "account_id", "id"),
         Index("ix_notice_user_id_id", "user_id", "id"),
-        # The operators' list: newest first, whatever it is filtered by.
+        # The operators' list, newest first, by each of its filters.
         Index("ix_notice_created_at_id", "created_at", "id"),
         Index("ix_notice_state_created_at_id", "state", "created_at", "id"),
         Index("ix_notice_kind_created_at_id", "kind", "created_at", "id"),
         Index("ix_notice_kind_state_created_at_id", "kind", "state", "created_at", "id"),
         Index("ix_notice_recipient", "recipient"),
-        # From a payment to its mails (E2).
+        # From a payment to its emails (E2).
         Index(
             "ix_notice_attempt_id",
             "attempt_id",
@@ -170,18 +171,18 @@ class Notice(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    """Whose matter it is; none for what concerns a person alone."""
+    """The account; NULL for personal emails."""
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
-    """The person whom it concerns, and nobody else in their accounts."""
+    """The recipient of a personal email, which other members of the account cannot read."""
     kind: Mapped[NoticeKind] = mapped_column(String(30))
     recipient: Mapped[str] = mapped_column(String(254))
-    """One address a row, so that a bad one keeps no other from its mail; empty without any."""
+    """One row per address, so that a bounce does not block others; empty if there is no address."""
     facts: Mapped[dict[str, object]] = mapped_column(JSON)
-    """What its templates say, frozen as it was when it happened."""
+    """Template variables, as of the time of the event."""
     language: Mapped[Language] = mapped_column(String(2))
-    """Of its facts, and so of the whole mail, whatever the account chooses later."""
+    """Language of `facts` and of the email, independent of later changes of the account."""
     about: Mapped[str] = mapped_column(String(80))
-    """What it is about, such as "attempt 12": told once to each address."""
+    """Deduplication key, such as "attempt 12": one email per kind, key and address."""
     message_id: Mapped[str] = mapped_column(String(120))
     state: Mapped[NoticeState] = mapped_column(String(10), default=NoticeState.OWED)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
@@ -189,7 +190,7 @@ class Notice(Base):
         SmallInteger,
         default=lambda row: urgency_of(row.get_current_parameters()["kind"]),
     )
-    """That of its kind, stored so that an index holds the order of sending."""
+    """Urgency of the kind, stored for the index of the sending order."""
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(String(500), default="")
@@ -198,12 +199,15 @@ class Notice(Base):
 
     @property
     def can_be_stopped(self) -> bool:
-        """By a link in the mail itself: not what must reach somebody."""
+        """Whether the email has an unsubscribe link; not if its topic needs a recipient."""
         topic = TOPICS.get(self.kind)
         return topic is not None and not topic.must_reach_somebody
 
     def can_go_again(self, *, delivers: bool) -> bool:
-        """Given up, or kept while nothing was delivered. What a server took goes out once."""
+        """Whether an operator can send the email again: it failed, or was kept and has a recipient.
+
+        An email that a mail server has accepted is not sent again.
+        """
         kept = self.state == NoticeState.KEPT and delivers and bool(self.recipient)
         return kept or self.state == NoticeState.FAILED
 
@@ -212,13 +216,13 @@ class Notice(Base):
         self.next_try_at, self.sent_at = now, None
 
     def record(self, refusal: MailRefused | None, now: datetime, *, kept: bool) -> None:
-        """How a try has ended. A refused mail is tried again, until `GIVE_UP`."""
+        """Record the result of a send. A refused email is sent again, until `GIVE_UP`."""
         if refusal is None:
             self.state = NoticeState.KEPT if kept else NoticeState.SENT
             self.sent_at, self.next_try_at = now, None
             return
         if isinstance(refusal, MailServerUnavailable):
-            self.tries -= 1  # it was none of this mail: the pauses do not grow
+            self.tries -= 1  # server down, not this email's fault: do not back off
             pause = REST
         else:
             pause = BACK_OFF[min(self.tries, len(BACK_OFF)) - 1]
@@ -230,10 +234,10 @@ class Notice(Base):
 
 
 def due(now: datetime) -> ColumnElement[bool]:
-    """Whose time has come. A clock that is set back may not keep a mail waiting for as long.
+    """Return the condition for emails that are due, also after the clock was set back.
 
-    One that was never tried is due from the start, and none is put off for longer than the last
-    step and a claim.
+    An email that was never tried is always due. A time farther ahead than the longest back-off
+    and a claim was written before the clock was set back, so that email is due as well.
     """
     return _due(**_at(now))
 
@@ -262,7 +266,7 @@ _NEXT = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-"""Made once: it is asked for each email."""
+"""Built once, because it runs for each email."""
 
 
 def is_any_due(session: Session, now: datetime) -> bool:
@@ -270,19 +274,19 @@ def is_any_due(session: Session, now: datetime) -> bool:
 
 
 def next_due(session: Session, now: datetime) -> Notice | None:
-    """The email to send next: the most urgent, and of those the one that has waited longest.
+    """Return the next email to send: the most urgent and, among those, the longest due.
 
-    It is locked until the caller commits; on PostgreSQL another sender passes it by meanwhile.
+    The row is locked until the caller commits; on PostgreSQL other senders skip it meanwhile.
     """
     return session.scalar(_NEXT, _at(now))
 
 
 def is_owed(session: Session, account_id: int, kind: NoticeKind, about: str) -> bool:
-    """Whether this was, or will be, told already."""
-    told = exists().where(
+    """Return whether the outbox already has an email of this kind and subject, in any state."""
+    enqueued = exists().where(
         Notice.account_id == account_id, Notice.kind == kind, Notice.about == about
     )
-    return bool(session.scalar(select(told)))
+    return bool(session.scalar(select(enqueued)))
 
 
 def enqueue(
@@ -295,15 +299,16 @@ def enqueue(
     *,
     attempt_id: int | None = None,
 ) -> bool:
-    """Owe each address that wants it a mail, once for what it is `about` (N3).
+    """Enqueue an email to each address that receives its topic, once per `about` (N3).
 
-    The sentences among its `facts` are in the account's language.
+    Sentences in `facts` must be in the account's language. Returns False if it was enqueued
+    before.
     """
     if is_owed(session, account.id, kind, about):
         return False
     for recipient in account.addresses_for(TOPICS[kind]) or [""]:
-        told = {"account_name": account.name, **facts}
-        notice = _new(kind, recipient, about, told, account.translator.language, now)
+        values = {"account_name": account.name, **facts}
+        notice = _new(kind, recipient, about, values, account.translator.language, now)
         notice.account_id, notice.attempt_id = account.id, attempt_id
         session.add(notice)
     session.flush()
@@ -321,10 +326,10 @@ def enqueue_personal(
     *,
     account_id: int | None = None,
 ) -> None:
-    """Owe a person a mail that is theirs alone, at this address; each time anew.
+    """Enqueue a personal email to this address; a repeated call enqueues another one.
 
-    `language`: that of its `facts`.
-    `account_id`: it is this account's matter as well, whose people may read it in the outbox.
+    `language`: the language of `facts`.
+    `account_id`: an account whose members may also read the email in the outbox.
     """
     notice = _new(kind, recipient, token_hex(8), facts, language, now)
     notice.user_id, notice.account_id = user_id, account_id
@@ -333,7 +338,10 @@ def enqueue_personal(
 
 
 def accounts_of(session: Session, notice: Notice) -> list[int]:
-    """In whose audit logs stands what is done with it: its account, or all of its person's."""
+    """Return the accounts in whose audit logs actions on the email are recorded.
+
+    Its own account, or all accounts of its person.
+    """
     if notice.account_id is not None:
         return [notice.account_id]
     theirs = select(Membership.account_id).where(Membership.user_id == notice.user_id).distinct()
@@ -341,7 +349,7 @@ def accounts_of(session: Session, notice: Notice) -> list[int]:
 
 
 def last_enqueued(session: Session, user_id: int, kind: NoticeKind) -> datetime | None:
-    """When the person was last owed a mail of this kind."""
+    """Return when an email of this kind was last enqueued for the person."""
     mine = select(Notice.created_at).where(Notice.user_id == user_id, Notice.kind == kind)
     return session.scalar(mine.order_by(Notice.id.desc()).limit(1))
 
@@ -367,7 +375,7 @@ def _new(
 
 
 def last_told(session: Session, account_id: int, kinds: Collection[NoticeKind]) -> datetime | None:
-    """When the newest email of one of these kinds was sent; None if none was."""
+    """Return when the newest sent email of these kinds was created; None if there is none."""
     return session.scalar(
         select(Notice.created_at)
         .where(

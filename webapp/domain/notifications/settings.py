@@ -1,4 +1,4 @@
-"""What is chosen on the Notifications page: who is told what, how often, and in which form."""
+"""Settings of the Notifications page: recipients by topic, alert steps, and formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ LOCALES: Mapping[str, str] = {
     "es_ES": "1234,50 US$",
     "sv_SE": "1 234,50 US$",
 }
-"""How amounts are written, each with what it looks like."""
+"""The number formats on offer, each with an example."""
 
 NOBODY = {
-    Topic.RECEIPTS: "Somebody must get the receipts",
-    Topic.FAILURES: "Somebody must hear of failed payments",
-    Topic.WIRES: "Somebody must hear of wire transfers",
+    Topic.RECEIPTS: "At least one address must receive receipts",
+    Topic.FAILURES: "At least one address must receive emails about failed payments",
+    Topic.WIRES: "At least one address must receive emails about wire transfers",
 }
 
 
@@ -34,11 +34,11 @@ NOBODY = {
 class NotificationSettings:
     recipients: tuple[Recipient, ...]
     steps: tuple[int, ...]
-    """Further thresholds of the low balance notification; micros, the highest first."""
+    """Additional thresholds of the low balance alert, in micros, highest first."""
     time_zone: str
     locale: str
     language: str
-    """Of mails."""
+    """Language of emails."""
 
     @classmethod
     def of(cls, account: Account, settings: LowBalanceSettings) -> "NotificationSettings":
@@ -52,27 +52,27 @@ class NotificationSettings:
 
     @property
     def seal(self) -> str:
-        """Goes with the form and comes back: whether it still shows what stands."""
+        """Digest of the settings, sent with the form to detect a stale submission."""
         people = [(it.address, sorted(it.topics)) for it in self.recipients]
         form = (self.time_zone, self.locale, str(self.language))
         return sha256(repr((people, self.steps, form)).encode()).hexdigest()
 
     def faults(self, settings: LowBalanceSettings, account: Account) -> dict[str, str]:
-        """An error for each bad field, such as "address-0", "step-1" or "time_zone"."""
+        """Return an error for each invalid field, such as "address-0", "step-1" or "time_zone"."""
         faults = self._faults_of_recipients()
         first, seen = settings.notification_threshold, set[int]()
         for number, step in enumerate(self.steps):
             if first is not None and step >= first:
-                faults[f"step-{number}"] = f"Below the first one, {account.show(first)}"
+                faults[f"step-{number}"] = f"Must be below the first alert, {account.show(first)}"
             elif step in seen:
-                faults[f"step-{number}"] = "This one stands twice"
+                faults[f"step-{number}"] = "This alert is already in the list"
             seen.add(step)
         if self.time_zone not in available_timezones():
             faults["time_zone"] = "Choose a time zone from the list"
         if self.locale not in LOCALES and self.locale != account.locale:
-            faults["locale"] = "Choose one of these"
+            faults["locale"] = "Choose a format from the list"
         if self.language not in set(Language):
-            faults["language"] = "Choose one of these"
+            faults["language"] = "Choose a language from the list"
         return faults
 
     def _faults_of_recipients(self) -> dict[str, str]:
@@ -81,9 +81,9 @@ class NotificationSettings:
         for number, recipient in enumerate(self.recipients):
             address = recipient.address
             if not is_address(address):
-                faults[f"address-{number}"] = "Enter an e-mail address such as ana@example.com"
+                faults[f"address-{number}"] = "Enter an email address such as ana@example.com"
             elif address in seen:
-                faults[f"address-{number}"] = "This address stands twice"
+                faults[f"address-{number}"] = "This address is already in the list"
             seen.add(address)
         if len(self.recipients) > MOST_ADDRESSES:
             faults["recipients"] = f"At most {MOST_ADDRESSES} addresses"

@@ -1,7 +1,7 @@
-"""What mails are about, and who of an account gets which.
+"""Topics of emails, and the recipients of each.
 
-Each of the account's billing addresses gets every topic, unless it was taken off (`mail_opt_outs`).
-What moves money must reach somebody; the other topics may reach nobody.
+Each billing address of an account receives every topic, except those in `mail_opt_outs`. Topics
+about money need at least one recipient; the others may have none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Recipient:
 def recipients(
     addresses: Iterable[str], opt_outs: Mapping[str, Sequence[str]]
 ) -> tuple[Recipient, ...]:
-    """As an account keeps them."""
+    """Build the recipients from an account's `billing_emails` and `mail_opt_outs`."""
     return tuple(
         Recipient(address, frozenset(t for t in Topic if t not in opt_outs.get(address, ())))
         for address in addresses
@@ -40,12 +40,12 @@ def recipients(
 
 
 def opt_outs(recipients: Iterable[Recipient]) -> dict[str, list[str]]:
-    """What an account keeps of them."""
+    """Build an account's `mail_opt_outs` from its recipients."""
     off = {r.address: [str(t) for t in Topic if t not in r.topics] for r in recipients}
     return {address: topics for address, topics in off.items() if topics}
 
 
 def unreached(recipients: Sequence[Recipient]) -> list[Topic]:
-    """Topics that must reach somebody, and would reach nobody."""
+    """Return the topics that need a recipient and have none."""
     reached = frozenset[Topic]().union(*(it.topics for it in recipients))
     return [topic for topic in Topic if topic.must_reach_somebody and topic not in reached]

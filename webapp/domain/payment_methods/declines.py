@@ -20,7 +20,7 @@ class Reason:
 
 BANK = Reason(N_("Declined by the bank"), N_("Call your bank, or use another method."))
 CALL_BANK = Reason(N_("Declined by the bank"), N_("Call your bank; it will tell you why."))
-FUNDS = Reason(N_("Insufficient funds"), N_("Top up the account behind it, or use another method."))
+FUNDS = Reason(N_("Insufficient funds"), N_("Add money to that account, or use another method."))
 LIMIT = Reason(
     N_("Over the card’s limit"), N_("Ask your bank about its limit, or use another method.")
 )

@@ -1,9 +1,9 @@
-"""A payment, and its attempts.
+"""Payments and their attempts.
 
-A payment is the request to move an amount once. Each of its attempts is one call to a processor,
-with one method and one idempotency key; it is committed before the call (L3). The database allows a
-payment one attempt that has or may have taken money, and a method one open attempt, so no payment
-is charged twice.
+A payment is a request to move an amount once. Each attempt is one charge at a processor, with one
+method and one idempotency key, and is committed before the processor is called (L3). Unique
+indexes allow one attempt per payment that has taken or may take money, and one open attempt per
+method, so a payment is never charged twice.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from webapp.domain.shared.i18n import N_
 from webapp.ports import ChargeRequest
 
 CHAIN_LIFE = timedelta(minutes=15)
-"""How long a person's chain goes on to its next method; after that nobody expects a charge."""
+"""Time limit for fallback to the next method on user-initiated payments."""
 
 NOTE_LENGTH = 500
 
@@ -38,34 +38,35 @@ CHECKS = (
     timedelta(minutes=5),
     timedelta(minutes=15),
 )
-"""L10: when an unknown outcome is asked about, counted from the start; then hourly."""
+"""L10: times after the start at which an unknown outcome is queried; then hourly."""
 
 HOURLY = timedelta(hours=1)
 
 NOT_KNOWN_BELIEVED = timedelta(minutes=30)
-"""L10: a processor may learn of a request late; only then is "not known" believed."""
+"""L10: a processor may receive a request late; "not known" is trusted only after this time."""
 
 KEY_LIFETIME = timedelta(hours=23)
-"""L10: processors honour an idempotency key for a day; an hour is left as a margin."""
+"""L10: processors honour an idempotency key for 24 hours; one hour is a safety margin."""
 
 NOTIFY_AFTER = timedelta(hours=1)
+"""L10: the customer is notified of an outcome that is unknown for this long."""
 
 AUTHENTICATION_REQUIRED = "authentication_required"
-"""The bank wants the customer present: the decline that a mail's link can resume (F7)."""
+"""Decline code: the bank requires the customer. An emailed link can resume the payment (F7)."""
 
 RESUMABLE = timedelta(hours=48)
-"""F10: how long that link lives."""
+"""F10: lifetime of the emailed link."""
 
 CHALLENGE_LIFE = timedelta(minutes=15)
-"""F9: a challenge left open for so long is cancelled at the processor."""
+"""F9: a challenge that is open for this long is cancelled at the processor."""
 
 BY_OPERATOR = "decided by an operator"
-"""In place of the processor's reference, where nobody was told one."""
+"""Stored as the processor reference if the operator settled an attempt without one."""
 
 TROUBLE_LENGTH = 500
 
 REFUSALS_FOR_OPERATOR = 3
-"""L8: so many refusals in a row are no passing trouble; an operator has to look."""
+"""L8: after this many consecutive refusals the attempt needs an operator."""
 
 
 class PaymentKind(StrEnum):
@@ -112,12 +113,12 @@ class PaymentState(StrEnum):
 
 class AttemptState(StrEnum):
     STARTED = "started"
-    """Written; the call is under way, or a crash has cut it off."""
+    """Committed; the call is running or was interrupted by a crash."""
     UNKNOWN = "unknown"
     REFUSED = "refused"
-    """The processor refused to look (L8): tried again under the same key."""
+    """The processor rejected the request (L8); it is repeated under the same key."""
     CHALLENGED = "challenged"
-    """The bank is asking the customer, who is there."""
+    """The bank is waiting for the customer, who is present."""
     PAID = "paid"
     DECLINED = "declined"
     ABANDONED = "abandoned"
@@ -129,10 +130,10 @@ OPEN_STATES = (
     AttemptState.REFUSED,
     AttemptState.CHALLENGED,
 )
-"""What may still take money."""
+"""States in which money may still be taken."""
 
 LIVE_STATES = (*OPEN_STATES, AttemptState.PAID)
-"""What has taken money or may have: it counts towards the limits (T10)."""
+"""States in which money was or may be taken; these count towards the limits (T10)."""
 
 _OPEN = "state IN ('started', 'unknown', 'refused', 'challenged')"
 
@@ -143,7 +144,7 @@ class Payment(Base):
     __tablename__ = "payment"
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
-        # One payment per top-up, and one per pressed button however often it is pressed.
+        # One payment per top-up, and one per submitted form, also if it is submitted twice.
         Index("uq_payment_top_up_id", "top_up_id", unique=True),
         Index("uq_payment_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_payment_account_id_id", "account_id", "id"),
@@ -153,7 +154,7 @@ class Payment(Base):
             sqlite_where=text("state = 'open'"),
             postgresql_where=text("state = 'open'"),
         ),
-        # Few have a note, and who searches them looks at no others.
+        # For searching notes, which few payments have.
         Index(
             "ix_payment_noted",
             "account_id",
@@ -171,9 +172,9 @@ class Payment(Base):
     top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     request_key: Mapped[str | None] = mapped_column(String(64))
-    """Made with the form; a form sent twice finds its payment here."""
+    """Idempotency key of the form; a form submitted twice finds its payment by it."""
     note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="")
-    """An adjustment's reason."""
+    """Reason of an adjustment, or description of a reversal."""
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
 
@@ -183,7 +184,7 @@ class Payment(Base):
 
     @property
     def is_automatic(self) -> bool:
-        """Nobody is there: the chain of T6 and T7, off-session, under the limits."""
+        """Off-session charge with fallback and spending limits (T6, T7, T10)."""
         return self.kind == PaymentKind.AUTOMATIC
 
     @property
@@ -199,7 +200,7 @@ class Payment(Base):
         return frozenset(a.method_id for a in self.attempts if a.method_id is not None)
 
     def settle(self, state: PaymentState, now: datetime) -> None:
-        """Money that arrives after all counts, whatever was thought before."""
+        """Set the final state. Only `PAID` can replace another final state (late success)."""
         if self.state == PaymentState.OPEN or state == PaymentState.PAID:
             self.state = state
             self.settled_at = now
@@ -243,8 +244,8 @@ class Attempt(Base):
             sqlite_where=text("needs_operator"),
             postgresql_where=text("needs_operator"),
         ),
-        # The list of payments: each of its filters and orders has an index that ends as the order
-        # does, so that a page costs the same however long the list is.
+        # Each filter and sort order of the payments list has an index that ends in that order, so
+        # that the cost of a page does not depend on the length of the list.
         Index("ix_attempt_account_id_started_at_id", "account_id", "started_at", "id"),
         Index(
             "ix_attempt_account_id_state_started_at_id", "account_id", "state", "started_at", "id"
@@ -255,7 +256,7 @@ class Attempt(Base):
         Index("ix_attempt_account_id_state_amount_id", "account_id", "state", "amount", "id"),
         Index("ix_attempt_account_id_kind_amount_id", "account_id", "kind", "amount", "id"),
         Index("ix_attempt_method_id_amount_id", "method_id", "amount", "id"),
-        # From the settings to what they have caused (E2).
+        # From a version of the settings to the attempts that it caused (E2).
         Index(
             "ix_attempt_by_settings",
             "account_id",
@@ -273,43 +274,43 @@ class Attempt(Base):
     payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
-    """Empty for what no processor took, such as an operator's adjustment."""
+    """NULL if no processor was involved, as for an operator's adjustment."""
     retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), index=True)
-    """The failed attempt that the customer repeats (F4)."""
+    """The failed attempt that the customer retries (F4)."""
     kind: Mapped[PaymentKind] = mapped_column(String(20))
-    """Its payment's, for the indexes of the list."""
+    """Copy of the payment's kind, for the indexes of the payments list."""
     processor: Mapped[str] = mapped_column(String(20))
     method_reference: Mapped[str] = mapped_column(String(120), default="")
-    """The processor's, as it was: repeating the request must not depend on later changes."""
+    """The method's reference at the start, so that a repeated request is identical."""
     key: Mapped[str] = mapped_column(String(64))
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
     customer_present: Mapped[bool] = mapped_column(default=False)
     automatic: Mapped[bool] = mapped_column(default=False)
-    """Of an automatic payment: counts towards limits and the burst breaker."""
+    """Attempt of an automatic payment; counts towards the limits and the burst breaker (T10)."""
     settings_version: Mapped[int | None]
-    """The low-balance settings that caused it (E2)."""
+    """Version of the low-balance settings that caused the attempt (E2)."""
     state: Mapped[AttemptState] = mapped_column(String(10), default=AttemptState.STARTED)
     decline_code: Mapped[str | None] = mapped_column(String(60))
     decline_class: Mapped[str | None] = mapped_column(String(10))
     suspended_method: Mapped[bool] = mapped_column(default=False)
-    """This decline is the one that took the method out of use (F11)."""
+    """Whether this decline suspended the method (F11)."""
     processor_reference: Mapped[str | None] = mapped_column(String(120))
     trouble: Mapped[str | None] = mapped_column(String(TROUBLE_LENGTH))
-    """Why it is still open (L8, L10)."""
+    """Why the attempt is still open (L8, L10)."""
     refusals: Mapped[int] = mapped_column(default=0)
-    """How often in a row the processor has refused to look at it (L8)."""
+    """Number of consecutive rejections by the processor (L8)."""
     mismatch: Mapped[str | None] = mapped_column(Text)
-    """Evidence of a payment that does not match what was asked (L9); never overwritten."""
+    """Evidence of a payment that does not match the request (L9); never overwritten."""
     needs_operator: Mapped[bool] = mapped_column(default=False)
     started_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]
     """The processor's own time of the decline (F8)."""
     link_ended_at: Mapped[datetime | None]
-    """F10: when a payment refilled the balance, so that the emailed link ended for good."""
+    """F10: when a payment refilled the balance, which ends the emailed link for good."""
     checks: Mapped[int] = mapped_column(default=0)
-    """How many of L10's first checks lie behind it."""
+    """Number of steps of `CHECKS` that have passed (L10)."""
     next_check_at: Mapped[datetime | None]
     customer_told: Mapped[bool] = mapped_column(default=False)
 
@@ -326,7 +327,7 @@ class Attempt(Base):
         settings_version: int | None = None,
         retry_of: "Attempt | None" = None,
     ) -> "Attempt":
-        """The row that must be committed before the processor is called."""
+        """Create the attempt, which must be committed before the processor is called (L3)."""
         method.correct_clock(now, now)
         return cls(
             payment=payment,
@@ -348,7 +349,7 @@ class Attempt(Base):
 
     @property
     def root_id(self) -> int:
-        """The failure that all Retries after it are about."""
+        """Id of the original failure of a series of Retries."""
         return self.retry_of_id or self.id
 
     @property
@@ -366,12 +367,12 @@ class Attempt(Base):
         )
 
     def plan_next_check(self, now: datetime) -> None:
-        """L10: 10 s, 1, 5 and 15 min after the start, then hourly.
+        """Schedule the next query: 10 s, 1, 5 and 15 min after the start, then hourly (L10).
 
-        Checks that were missed are not made up for: from the half hour on each may repeat the
-        request, and nobody else may believe "not known" while that is on its way.
+        Missed checks are skipped. After 30 minutes each check may repeat the request, and "not
+        known" must not be trusted while the repeated request is running.
         """
-        # After the clock was set back it would first have to wait for its own start.
+        # If the clock was set back, the start may lie in the future.
         self.started_at = min(self.started_at, now)
         self.checks = sum(self.started_at + step <= now for step in CHECKS)
         if self.checks < len(CHECKS):
@@ -383,7 +384,10 @@ class Attempt(Base):
         self.next_check_at = max(due, now + CHECKS[0])
 
     def grants_time(self, now: datetime) -> bool:
-        """F9: whom the bank asks keeps a quarter of an hour, also when the clock is set back."""
+        """Extend an open challenge if the clock was set back before its deadline (F9).
+
+        The customer then has the full `CHALLENGE_LIFE` again. Returns whether it was extended.
+        """
         asked = self.state == AttemptState.CHALLENGED
         if not asked or self.next_check_at is None or self.next_check_at <= now:
             return False
@@ -395,5 +399,5 @@ class Attempt(Base):
 
 
 def reference_of(payment_id: int) -> str:
-    """What a person quotes when asking about it."""
+    """Return the payment's reference for people, such as P-000012."""
     return f"P-{payment_id:06d}"

@@ -1,4 +1,4 @@
-"""How fast a balance is used: the pace of the last seven days, and where it leads."""
+"""Burn rate of a balance over the last seven days, and the forecasts made from it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,20 +10,22 @@ from webapp.domain.top_ups.settings import Choice, RefillMode, Show
 
 DAYS = 7
 FARTHEST = 60
-"""Days. Beyond that a pace of one week says nothing."""
+"""Longest forecast in days; one week of usage does not predict more."""
 
 RECOMMENDED = 50 * MICROS
-"""T12: no threshold that we suggest is lower."""
+"""Lowest suggested threshold (T12)."""
 
 ROUND = 10 * MICROS
 
 
 @dataclass(frozen=True)
 class Runway:
-    """Days until it is used up, at the same seven days over and over."""
+    """Days until the balance is used up, if the last seven days repeat.
+
+    The result depends on the day of the cycle to start with: the shortest, median and longest.
+    """
 
     shortest: float
-    """Beginning with the day that gets there first."""
     middle: float
     longest: float
 
@@ -31,11 +33,11 @@ class Runway:
 @dataclass(frozen=True)
 class BurnRate:
     days: tuple[int, ...]
-    """Micros used in each of the last seven times 24 hours, the oldest first."""
+    """Micros used in each of the last seven 24-hour periods, oldest first."""
 
     @property
     def daily(self) -> int:
-        """Of an average day."""
+        """Average usage per day, in micros."""
         return sum(self.days) // len(self.days)
 
     @property
@@ -43,7 +45,7 @@ class BurnRate:
         return max(self.days)
 
     def runway(self, left: int) -> Runway | None:
-        """For so many micros; None where nothing is used, or it lasts beyond `FARTHEST`."""
+        """Return the runway of a balance in micros; None without usage, or beyond `FARTHEST`."""
         if not any(self.days):
             return None
         walks = [self._walk(left, first) for first in range(len(self.days))]
@@ -66,7 +68,7 @@ class BurnRate:
 
 
 def suggestion(pace: BurnRate, policy: Policy) -> Choice:
-    """A threshold that lasts over two days like the busiest, and a refill for a week."""
+    """Suggest a threshold of two days at peak usage, and a refill of one average week."""
     threshold = max(RECOMMENDED, _rounded_up(2 * pace.busiest))
     refill = _rounded_up(DAYS * pace.daily)
     refill = min(max(refill, policy.payment_min), policy.payment_max)
@@ -88,7 +90,7 @@ def lasting(days: float) -> str:
 
 
 def between(runway: Runway) -> str:
-    """ "2 to 5 days"; empty where all walks come out the same."""
+    """ "2 to 5 days"; empty if the shortest and the longest runway round to the same number."""
     if round(runway.longest * 24) < 36:
         low, high, unit = round(runway.shortest * 24), round(runway.longest * 24), "hours"
     else:
@@ -97,7 +99,7 @@ def between(runway: Runway) -> str:
 
 
 def warnings(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[str]:
-    """What these settings will not do as somebody may expect; they may be applied all the same."""
+    """Yield warnings about settings that are valid but may not do what the person expects."""
     if choice.refill_on:
         yield from _too_little(choice, pace, show)
         yield from _cut(choice, show)
@@ -121,7 +123,8 @@ def _too_little(choice: Choice, pace: BurnRate | None, show: Show) -> Iterable[s
     if choice.refill_mode is RefillMode.TARGET:
         refill = (choice.target or 0) - (choice.threshold or 0)
     if refill is not None and refill < pace.daily:
-        what = "A refill" if choice.refill_mode is RefillMode.ADD else "From threshold to target it"
+        is_fixed = choice.refill_mode is RefillMode.ADD
+        what = "A refill" if is_fixed else "A refill from threshold to target"
         yield (
             f"{what} of {show(refill)} is less than a day’s use, about {show(pace.daily)}: expect "
             "several charges a day."

@@ -1,6 +1,7 @@
-"""What a press charges at once (T18): said before it, and confirmed by the person who presses.
+"""The charge that a change would cause at once (T18), shown to and confirmed by the person.
 
-The planner that charges is asked with the wished change applied, so what is said is what is done.
+The planner that charges runs on the inputs with the change applied, so the charge that is shown is
+the charge that is made.
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,17 @@ from webapp.domain.top_ups.top_up import Plan, PlanInput
 
 @dataclass(frozen=True)
 class ChargeNow:
-    """Amounts in micros."""
+    """A charge that a change would cause at once. Amounts in micros."""
 
     account_id: int
     amount: int
     method_id: int
-    """Of the method that is charged first; 0 for one that is not saved yet."""
+    """The first method to charge; 0 for one that is not saved yet."""
     method: str
-    """Its label."""
+    """Label of that method."""
     brand: str
     falls_back: bool
-    """Other methods are tried if it is declined."""
+    """Whether other methods are tried if it is declined."""
     balance: int
     """Before the charge."""
     threshold: int
@@ -35,7 +36,7 @@ class ChargeNow:
 
     @property
     def is_repeated(self) -> bool:
-        """The balance is still below the threshold afterwards, so another refill may follow."""
+        """Whether the balance stays below the threshold, so that another refill may follow."""
         return self.balance_after < self.threshold
 
     @classmethod
@@ -54,7 +55,7 @@ class ChargeNow:
 
 
 class ChargeUnconfirmed(Refusal):
-    """The press would charge more than its person has confirmed. Nothing was changed."""
+    """The change would charge more than the person has confirmed. Nothing was changed."""
 
     code = "charge_unconfirmed"
 
@@ -64,11 +65,11 @@ class ChargeUnconfirmed(Refusal):
 
 
 def charged_by(inputs: PlanInput, wished: PlanInput) -> ChargeNow | None:
-    """What a press charges that turns the situation `at` into `wished`; None if nothing.
+    """Return the charge caused by the change from `inputs` to `wished`; None if there is none.
 
-    A refill that is due without it is not caused by it, unless it becomes larger.
+    A refill that is already due counts only if the change makes it larger.
     """
-    # A person's change is a new cause for a refill that was held.
+    # A change by a person releases a refill that was held.
     wished = replace(wished, low_by_reversal=False, refill_held=False)
     plan, due = top_ups.plan(wished), top_ups.plan(inputs)
     if not plan.charges or (due.charges and plan.amount <= due.amount):
@@ -77,30 +78,30 @@ def charged_by(inputs: PlanInput, wished: PlanInput) -> ChargeNow | None:
 
 
 def with_method(inputs: PlanInput, method_id: int, **changed: object) -> PlanInput:
-    """The same, with some of a listed method's values changed."""
+    """Return a copy with some values of a listed method changed."""
     methods = (m.as_if(**changed) if m.id == method_id else m for m in inputs.methods)
     return replace(inputs, methods=tuple(methods))
 
 
 def without_method(inputs: PlanInput, method_id: int) -> PlanInput:
-    """The same, after Remove."""
+    """Return a copy without a method, as after Remove."""
     return replace(inputs, methods=tuple(m for m in inputs.methods if m.id != method_id))
 
 
 def with_new_card(inputs: PlanInput, *, auto_charge: bool) -> PlanInput:
-    """The same, after a card of which nothing is known yet has joined the end of the list."""
+    """Return a copy with a card at the end of the list whose details are not known yet."""
     card = PaymentMethod(id=0, auto_charge=auto_charge, declines_in_a_row=0)
     return replace(inputs, methods=(*inputs.methods, card))
 
 
 def reordered(inputs: PlanInput, order: Sequence[int]) -> PlanInput:
-    """The same, in this order of the methods' ids."""
+    """Return a copy with the methods in this order of their ids."""
     by_id = {method.id: method for method in inputs.methods}
     return replace(inputs, methods=tuple(by_id[method_id] for method_id in order))
 
 
 def resumed(inputs: PlanInput) -> PlanInput:
-    """The same, after Resume: the burst breaker counts anew."""
+    """Return a copy as after Resume, which also resets the burst breaker."""
     return replace(
         inputs, paused=False, paused_by_operator=False, paused_by_dispute=False, recent_top_ups=0
     )

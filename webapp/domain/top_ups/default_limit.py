@@ -1,4 +1,4 @@
-"""The daily limit of accounts whose people have not chosen one (T10)."""
+"""The default daily limit, for accounts without a chosen one (T10)."""
 
 from bisect import bisect_right
 from datetime import datetime, timedelta
@@ -17,17 +17,17 @@ DAYS = 30
 
 
 def with_default_limit(session: Session, account: Account, choice: Choice, now: datetime) -> Choice:
-    """The choice with a daily limit, unless it has one or needs none."""
+    """Return the choice with the default daily limit, if it lacks one."""
     if not choice.lacks_day_limit:
         return choice
     return choice.with_day_limit(busiest_day(session, account, now))
 
 
 def busiest_day(session: Session, account: Account, now: datetime) -> int:
-    """The most usage posted on one of the last 30 days in the account's time zone, in micros.
+    """Return the highest usage of one of the last 30 days, including today, in micros.
 
-    Today is one of them. The cost does not grow with the number of usage records: the balance is
-    looked up at each midnight, and only other entries are read.
+    Days are in the account's time zone. The cost does not depend on the number of usage records:
+    usage is computed from the balances at each midnight and the entries that are not usage.
     """
     today = datetimes.local(now, account.time_zone).date()
     starts = [

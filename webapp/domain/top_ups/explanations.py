@@ -1,6 +1,6 @@
-"""Plans in plain words: the sentence beside the settings (T13) and the timeline's lines (E1).
+"""Explanations of plans: the sentence beside the settings (T13) and the timeline's lines (E1).
 
-Screens show them in English, mails in the language of their account.
+Screens show them in English, emails in the language of the account.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _PLACE = pattern(r"%\((\w+)\)s")
 
 @dataclass(frozen=True)
 class Words:
-    """A run of text; what matters most is strong."""
+    """A run of text, emphasised or not."""
 
     text: str
     strong: bool = False
@@ -40,7 +40,7 @@ def strong(text: str) -> Words:
 
 
 def filled(template: str, **values: str | Words | Sentence) -> Sentence:
-    """A sentence with a run, or several, for each of its `%(placeholders)s`."""
+    """Fill each `%(placeholder)s` of a template with one or several runs."""
     runs: list[Words] = []
     for number, part in enumerate(_parts(template)):
         value = values[part] if number % 2 else part
@@ -51,7 +51,7 @@ def filled(template: str, **values: str | Words | Sentence) -> Sentence:
 
 @lru_cache(maxsize=256)
 def _parts(template: str) -> Sequence[str]:
-    """Text and names of places by turns."""
+    """Split a template into text and placeholder names, alternating."""
     return _PLACE.split(template)
 
 
@@ -60,15 +60,15 @@ def plain(words: Sentence) -> str:
 
 
 def what_happens_next(inputs: PlanInput, show: Show, tongue: Translator = ENGLISH) -> Sentence:
-    """Exactly what will be done when the balance falls below the threshold, or is done now.
+    """Explain what happens when the balance falls below the threshold, or now if it is below.
 
-    The planner that charges is asked, so the sentence cannot lie (T13).
+    The plan comes from the planner that charges (T13).
     """
     return in_words(inputs, top_ups.plan(inputs.just_below()), show, tongue)
 
 
 def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENGLISH) -> Sentence:
-    """`plan` is the planner's answer to `at.just_below()`."""
+    """Explain a plan that the planner returned for `inputs.just_below()`."""
     _ = tongue.gettext
     match plan.code:
         case Code.REFILL_OFF:
@@ -82,7 +82,7 @@ def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENG
             return _waiting(inputs, show, tongue)
         case Code.NO_METHOD if not inputs.methods:
             return sentence(
-                _("Nothing will be charged: no payment method is saved. Add a card to go on.")
+                _("Nothing will be charged: no payment method is saved. Add a card to continue.")
             )
         case Code.NO_METHOD:
             return sentence(_("Nothing will be charged. No payment method has auto-charge on."))
@@ -131,10 +131,10 @@ def in_words(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENG
 
 
 def timeline_line(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator = ENGLISH) -> str:
-    """What a look answered, as the timeline tells it."""
+    """Return the timeline's line for a check of the account."""
     _, threshold = tongue.gettext, show(inputs.choice.threshold or 0)
     if plan.code is Code.ABOVE_THRESHOLD:
-        return _("Nothing to do: the balance is not below %(threshold)s.", threshold=threshold)
+        return _("No refill needed: the balance is at or above %(threshold)s.", threshold=threshold)
     if plan.code is Code.REFILL_OFF:
         return _("Nothing to do: automatic refill is off.")
     if plan.code is Code.CAP_REACHED:
@@ -143,8 +143,9 @@ def timeline_line(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator 
 
 
 def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> str:
-    """T17: the advice beside the reason why a due refill cannot be charged; empty where that says
-    what to do.
+    """Return advice for a due refill that cannot be charged (T17).
+
+    Empty if the reason already includes the advice.
     """
     _ = tongue.gettext
     match plan.code:
@@ -171,7 +172,7 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
 
 
 def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = ENGLISH) -> Sentence:
-    """That a method is passed over, and why."""
+    """Return the sentence why a method is skipped."""
     _, label = tongue.gettext, strong(method.label_in(tongue))
     match method.standing(inputs.now):
         case MethodStatus.SUSPENDED if method.suspended_until is not None:
@@ -180,11 +181,12 @@ def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = EN
             )
             return filled(_("%(method)s is skipped until %(until)s."), method=label, until=until)
         case MethodStatus.GONE:
-            return filled(_("%(method)s is skipped, it is gone at its processor."), method=label)
+            gone = _("%(method)s is skipped because it was removed at the payment processor.")
+            return filled(gone, method=label)
         case MethodStatus.EXPIRED:
-            return filled(_("%(method)s is skipped, it has expired."), method=label)
+            return filled(_("%(method)s is skipped because it has expired."), method=label)
         case MethodStatus.AUTO_CHARGE_OFF:
-            return filled(_("%(method)s is skipped, its auto-charge is off."), method=label)
+            return filled(_("%(method)s is skipped because its auto-charge is off."), method=label)
     return filled(_("%(method)s is out of use until you retry or replace it."), method=label)
 
 
@@ -192,13 +194,12 @@ def _paused(inputs: PlanInput, tongue: Translator) -> str:
     _ = tongue.gettext
     if inputs.paused_by_operator:
         return _(
-            "Automatic payments are paused by your provider. Nothing will be charged; ask your "
-            "provider when they go on."
+            "Automatic payments are paused by your provider. Nothing will be charged. Ask your "
+            "provider when they will resume."
         )
     if inputs.paused_by_dispute:
         return _(
-            "Automatic payments are paused after a lost dispute. "
-            "Resume them when you want them to go on."
+            "Automatic payments are paused after a lost dispute. Resume them when you are ready."
         )
     if not inputs.paused:
         return _(
@@ -276,7 +277,7 @@ def _charge(inputs: PlanInput, plan: Plan, tongue: Translator, *, falls_back: bo
 
 
 def _up_to_target(tongue: Translator, *, falls_back: bool) -> str:
-    """How far it will have fallen is not known before it has."""
+    """Explain a refill to a target, whose amount is not known before the balance falls."""
     _ = tongue.gettext
     if falls_back:
         return _(
@@ -335,7 +336,7 @@ def _cut(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sente
 
 
 def _later(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) -> Sentence:
-    """T9: refills to a target differ; the amount of the one due now says nothing of the next."""
+    """Add that later refills to a target may have other amounts (T9)."""
     if inputs.choice.refill_mode is not RefillMode.TARGET or not inputs.is_below or plan.limit:
         return ()
     later = tongue.gettext(
@@ -355,7 +356,7 @@ def limit_name(inputs: PlanInput, plan: Plan, show: Show, tongue: Translator) ->
 def _waiting(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
     _, attempt = tongue.gettext, inputs.open_attempt
     if attempt is None or attempt.method is None:
-        return sentence(_("A payment is under way. Nothing else is charged until it is settled."))
+        return sentence(_("A payment is in progress. Nothing else is charged until it is settled."))
     if attempt.state == AttemptState.REFUSED:
         said = (
             _(
@@ -373,7 +374,7 @@ def _waiting(inputs: PlanInput, show: Show, tongue: Translator) -> Sentence:
     said = (
         _(
             "Your bank is asking you to confirm %(amount)s to %(method)s. "
-            "Nothing else is charged until that has ended."
+            "Nothing else is charged until you answer."
         )
         if attempt.state == AttemptState.CHALLENGED
         else _(
@@ -413,7 +414,7 @@ def _all_out_of_use(inputs: PlanInput, plan: Plan, tongue: Translator) -> Senten
 def _limit_reached(
     inputs: PlanInput, plan: Plan, show: Show, tongue: Translator, *, lasting: bool = False
 ) -> Sentence:
-    """`lasting`: it will be read on other days, when "tomorrow" is another day."""
+    """`lasting`: name the date instead of "tomorrow", for text that is read on other days."""
     _, choice = tongue.gettext, inputs.choice
     if plan.limit == "month":
         said, limit = (
@@ -432,8 +433,8 @@ def _limit_reached(
             choice.day_limit or 0,
         )
     if (plan.limit == "day" and not lasting) or plan.until is None:
-        again = _("They go on tomorrow, 00:00.")
+        again = _("They resume tomorrow at 00:00.")
     else:
         until = datetimes.when(plan.until, inputs.time_zone, inputs.now, tongue.language)
-        again = _("They go on %(until)s.", until=until)
+        again = _("They resume %(until)s.", until=until)
     return filled(said, limit=strong(show(limit))) + sentence(" ", again)

@@ -1,4 +1,4 @@
-"""Low-balance settings, and the notification that moves no money (T1, N1–N5)."""
+"""Low-balance settings: automatic refill (T1) and the low balance alert (N1–N5)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from webapp.domain.shared.money import cents_up
 from webapp.domain.shared.policy import Policy
 
 MAIL_INTERVAL = timedelta(hours=1)
-"""N5: never more than one mail an hour."""
+"""N5: at most one email an hour."""
 
 NEEDS_METHOD = "Needs a payment method with auto-charge on"
 
 REFILLS_A_DAY = 5
-"""T10: the default daily limit allows so many of the largest automatic charge."""
+"""T10: the default daily limit, in multiples of the largest automatic charge."""
 
 Show = Callable[[int], str]
-"""How an amount is shown to this account's people."""
+"""Formats micros in the account's currency and number format."""
 
 
 @overload
@@ -32,7 +32,10 @@ def falls_below(
     balance: InstrumentedAttribute[int], threshold: InstrumentedAttribute[int | None]
 ) -> ColumnElement[bool]: ...
 def falls_below(balance: Any, threshold: Any) -> Any:
-    """T3, N2: strictly below; at the threshold nothing happens. Of amounts, or of columns."""
+    """Return whether the balance is strictly below the threshold (T3, N2).
+
+    Works on amounts and on columns.
+    """
     return balance < threshold
 
 
@@ -40,15 +43,15 @@ class RefillMode(StrEnum):
     ADD = "add"
     """Charge exactly the refill amount."""
     TARGET = "target"
-    """Charge what brings the balance up to the target, never more than the largest charge."""
+    """Charge the gap to the target, at most the largest charge."""
 
 
 class LowBalanceSettings(Base):
-    """One row per account. Amounts in micros."""
+    """The settings of an account: one row each. Amounts in micros."""
 
     __tablename__ = "low_balance_settings"
     __table_args__ = (
-        # Partial, so that the worker reads only what waits for a time.
+        # Partial, so that the worker reads only accounts with a scheduled check.
         Index(
             "ix_low_balance_settings_look_again_at",
             "look_again_at",
@@ -64,36 +67,36 @@ class LowBalanceSettings(Base):
     refill_amount: Mapped[int | None] = mapped_column(BigInteger)
     target: Mapped[int | None] = mapped_column(BigInteger)
     largest_charge: Mapped[int | None] = mapped_column(BigInteger)
-    """The most that one automatic charge takes when refilling to a target (T9)."""
+    """Largest automatic charge when refilling to a target (T9)."""
     day_limit: Mapped[int | None] = mapped_column(BigInteger)
     no_day_limit: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Chosen by the customer. Otherwise an empty daily limit is not chosen yet (T10)."""
+    """The customer chose no daily limit. Otherwise NULL in `day_limit` means not chosen (T10)."""
     month_limit: Mapped[int | None] = mapped_column(BigInteger)
-    """Empty: no monthly limit."""
+    """NULL: no monthly limit."""
 
     notification_on: Mapped[bool] = mapped_column(default=False)
     notification_threshold: Mapped[int | None] = mapped_column(BigInteger)
     notification_steps: Mapped[list[int]] = mapped_column(JSON, default=list)
-    """Further thresholds, each told by a mail of its own."""
+    """Additional alert thresholds; each sends an email of its own."""
     armed_below: Mapped[int | None] = mapped_column(BigInteger)
-    """The next fall below this one is a crossing (N2); empty once the lowest was told."""
+    """Falling below this threshold sends the next alert (N2); NULL after the lowest one."""
     notified_at: Mapped[datetime | None]
     blocked_mailed_at: Mapped[datetime | None]
-    """T17: when people were emailed that the refill now due cannot be charged. Empty: not in this
-    episode, which ends with a balance at or above the threshold."""
+    """T17: when the email was sent that the due refill cannot be charged; NULL if not in this
+    episode. An episode ends when the balance is at or above the threshold."""
 
     look_again_at: Mapped[datetime | None]
-    """T4: when time alone may change what the last look found: a limit's window has passed, or the
-    hour between two notifications. A look that comes too early does no harm."""
+    """T4: time of the next scheduled check, when a limit's window or the hour between two alerts
+    has passed. A check that runs too early is harmless."""
 
     version: Mapped[int] = mapped_column(default=0)
-    """Grows with each Apply, so that a stale form is seen as such."""
+    """Incremented by each Apply, to detect a stale form."""
     applied_at: Mapped[datetime | None]
     applied_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
     @classmethod
     def of(cls, session: Session, account_id: int) -> "LowBalanceSettings":
-        """The account's settings; every account has them, off by default (T1)."""
+        """Return the account's settings. Every account has a row; refill is off by default (T1)."""
         found = session.get(cls, account_id)
         if found is None:
             raise LookupError(f"account {account_id} has no low-balance settings")
@@ -130,21 +133,21 @@ class LowBalanceSettings(Base):
         )
 
     def look_again(self, at: datetime) -> None:
-        """T4: at this instant, if not before."""
+        """Schedule a check at this instant, unless an earlier one is scheduled (T4)."""
         if self.look_again_at is None or at < self.look_again_at:
             self.look_again_at = at
 
     def end_episode(self, balance: int) -> None:
-        """T17: no refill is due, so the next one that cannot be charged is emailed again."""
+        """End the episode if no refill is due, so that the next blocked refill is emailed (T17)."""
         if not self.is_below_refill(balance):
             self.blocked_mailed_at = None
 
     def arm(self) -> None:
-        """The next look tells, if the balance is below (N2, N5)."""
+        """Arm the alert: the next check sends it if the balance is below (N2, N5)."""
         self.armed_below = self.notification_threshold
 
     def set_steps(self, steps: Sequence[int], balance: int) -> None:
-        """A further threshold that the balance is below already is told once (N5)."""
+        """Set the additional thresholds. A new one above the balance sends one alert (N5)."""
         for step in set(steps) - set(self.notification_steps):
             if falls_below(balance, step):
                 self.armed_below = max(step, self.armed_below or step)
@@ -152,17 +155,17 @@ class LowBalanceSettings(Base):
 
     @property
     def notification_lines(self) -> list[int]:
-        """The thresholds in force, the highest first."""
+        """The active alert thresholds, highest first; empty if the alert is off."""
         first = self.notification_threshold
         if not self.notification_on or first is None:
             return []
         return [first, *sorted((it for it in self.notification_steps if it < first), reverse=True)]
 
     def owes_notification(self, balance: int, now: datetime) -> int | None:
-        """Note where the balance stands; the threshold that a mail is now due for (N2, N5).
+        """Update the alert state; returns the threshold that an email is due for (N2, N5).
 
-        A fall through several at once is one mail, about the lowest. A crossing within the hour
-        after a mail stays armed: it is told at the first look after that hour, if it still holds.
+        A fall below several thresholds at once is one email, about the lowest. A crossing within
+        an hour of the last email stays armed, and is checked again after that hour.
         """
         lines = self.notification_lines
         if not lines:
@@ -172,7 +175,7 @@ class LowBalanceSettings(Base):
             self.armed_below = max(left[0], self.armed_below or left[0])
         if self.armed_below is None or not falls_below(balance, self.armed_below):
             return None
-        # Farther ahead than the interval, it comes from a clock that was set back since.
+        # A time farther ahead than the interval was written before the clock was set back.
         if self.notified_at is not None and abs(now - self.notified_at) < MAIL_INTERVAL:
             self.look_again(self.notified_at + MAIL_INTERVAL)
             return None
@@ -183,7 +186,7 @@ class LowBalanceSettings(Base):
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person asks for with Apply Changes. Amounts in micros."""
+    """The settings that a person submits with Apply Changes. Amounts in micros."""
 
     refill_on: bool = False
     refill_mode: RefillMode = RefillMode.ADD
@@ -198,7 +201,7 @@ class Choice:
     notification_threshold: int | None = None
 
     def changes_refill(self, before: "Choice") -> bool:
-        """More than the notification, which moves no money (N1)."""
+        """Return whether anything but the alert differs (N1)."""
         return before != replace(
             self,
             notification_on=before.notification_on,
@@ -207,24 +210,27 @@ class Choice:
 
     @property
     def most_at_once(self) -> int:
-        """T9: no automatic charge is larger. Zero where the amount is missing."""
+        """Largest possible automatic charge (T9); 0 if the amount is missing."""
         fixed = self.refill_mode is RefillMode.ADD
         return (self.refill_amount if fixed else self.largest_charge) or 0
 
     @property
     def lacks_day_limit(self) -> bool:
-        """T10: refill is on, and neither a daily limit nor having none is chosen."""
+        """Whether refill is on with neither a daily limit nor "No daily limit" chosen (T10)."""
         return self.refill_on and self.day_limit is None and not self.no_day_limit
 
     def with_day_limit(self, busiest_day: int) -> "Choice":
-        """T10: the default where the daily limit is missing. `busiest_day`: of the last 30."""
+        """Return the choice with the default daily limit, if it lacks one (T10).
+
+        `busiest_day`: micros used on the busiest of the last 30 days.
+        """
         if not self.lacks_day_limit:
             return self
         by_use = cents_up(2 * busiest_day)
         return replace(self, day_limit=max(REFILLS_A_DAY * self.most_at_once, by_use))
 
     def raises(self, before: "Choice") -> bool:
-        """More money may be taken than before: a limit is wider or gone, or a charge is larger."""
+        """Return whether more money may be taken: a wider or removed limit, or a larger charge."""
         limits = ((before.day_limit, self.day_limit), (before.month_limit, self.month_limit))
         charges = (
             (before.refill_amount, self.refill_amount),
@@ -238,9 +244,9 @@ class Choice:
         )
 
     def faults(self, policy: Policy, show: Show) -> dict[str, str]:
-        """An error for each bad field; empty if all can be applied together.
+        """Return an error for each invalid field; empty if the settings can be applied.
 
-        What belongs to a switch that is off is kept but not required.
+        Fields of a switch that is off are optional.
         """
         faults: dict[str, str] = {}
         if self.refill_on:
@@ -268,11 +274,11 @@ class Choice:
         return faults
 
     def consent_faults(self, *, has_consent: bool) -> dict[str, str]:
-        """T2: refill is switched on only where some method has auto-charge on."""
+        """Return an error if refill is on and no method has auto-charge on (T2)."""
         return {"refill_on": NEEDS_METHOD} if self.refill_on and not has_consent else {}
 
     def _largest_charge_faults(self, policy: Policy, show: Show) -> dict[str, str]:
-        """T9: one charge must reach from the threshold to the target, as far as one payment can."""
+        """Check that one charge covers the gap to the target, up to PAYMENT_MAX (T9)."""
         bounds = _bounds("largest_charge", self.largest_charge, policy, show)
         if bounds or self.largest_charge is None:
             return bounds
@@ -283,7 +289,7 @@ class Choice:
 
 
 def suggested_largest_charge(target: int, policy: Policy) -> int:
-    """T9: twice the target, within the bounds of one payment."""
+    """Return twice the target, within PAYMENT_MIN and PAYMENT_MAX (T9)."""
     return min(max(2 * target, policy.payment_min), policy.payment_max)
 
 

@@ -1,7 +1,7 @@
-"""Automatic top-ups: the record of a need, and the pure planner that answers it.
+"""Top-ups (automatic refills): the record, and the planner that decides what is charged.
 
-The same planner decides what is charged and what the screen says will be charged (T13), so the
-sentence cannot lie.
+The planner is a pure function. It decides what is charged, and the screens show its answer as the
+forecast, so the two always agree (T13).
 """
 
 from dataclasses import dataclass, replace
@@ -33,23 +33,23 @@ from webapp.domain.top_ups.settings import Choice, LowBalanceSettings, RefillMod
 
 BURST = 3
 BURST_WINDOW = timedelta(minutes=10)
-"""T10: so many automatic charges are made in this time. Instead of a further one, automatic
-payments pause until a person resumes them."""
+"""T10: at most `BURST` automatic charges are made in this time. Instead of a further charge,
+automatic payments pause until a person resumes them."""
 
 
 class TopUpState(StrEnum):
     OPEN = "open"
     PAID = "paid"
     EXHAUSTED = "exhausted"
-    """Every method has failed (T11). What comes later is a new top-up."""
+    """Every method has failed (T11). A later refill is a new top-up."""
     DROPPED = "dropped"
-    """No longer needed, or no longer allowed, before money was taken."""
+    """Cancelled before money was taken: no longer needed, or no longer allowed."""
 
 
 class TopUp(Base):
     __tablename__ = "top_up"
     __table_args__ = (
-        # T8: one open top-up per account, whoever opens it and wherever.
+        # T8: one open top-up per account.
         Index(
             "uq_top_up_open_per_account",
             "account_id",
@@ -63,7 +63,7 @@ class TopUp(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     state: Mapped[TopUpState] = mapped_column(String(10), default=TopUpState.OPEN)
     cause: Mapped[str] = mapped_column(String(60))
-    """What made us look: "usage", "settings applied"…"""
+    """Cause of the check that opened the top-up: "usage", "settings applied"…"""
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
@@ -80,19 +80,19 @@ def open_top_up(session: Session, account_id: int) -> TopUp | None:
 
 
 def opened_since(session: Session, account_id: int, instant: datetime) -> TopUp | None:
-    """The newest refill that was opened then or later, in whatever state it is now."""
+    """Return the account's newest top-up, in any state, if it was opened at `instant` or later."""
     newest = select(TopUp).where(TopUp.account_id == account_id).order_by(TopUp.id.desc()).limit(1)
     found = session.scalar(newest)
     return found if found is not None and found.opened_at >= instant else None
 
 
 def why_not_resumable(session: Session, attempt: Attempt, now: datetime) -> str:
-    """F10: why a mail's link can no longer resume this payment; empty while it can."""
+    """Return why an emailed link can no longer resume this payment; empty if it can (F10)."""
     if not attempt.automatic or attempt.decline_code != AUTHENTICATION_REQUIRED:
-        return "This link belongs to no payment that waits for you."
+        return "This link does not match a payment that needs your confirmation."
     declined_at = attempt.declined_at or attempt.started_at
     if now >= declined_at + RESUMABLE:
-        return "This link has ended: it worked for 48 hours."
+        return "This link has expired: it was valid for 48 hours."
     retry = queries.last_retry_of(session, attempt)
     if retry is not None:
         return _IN_PROGRESS if retry.is_open else "This link has been used."
@@ -107,7 +107,7 @@ _IN_PROGRESS = "This payment is in progress. Wait for its outcome before you con
 
 
 def end_links(session: Session, account: Account, now: datetime) -> None:
-    """F10: a credit was booked. If the refill is no longer due, earlier links end for good."""
+    """End emailed links for good after a credit, if no refill is due any more (F10)."""
     settings = LowBalanceSettings.of(session, account.id)
     if not settings.is_below_refill(account.balance):
         queries.end_links(session, account.id, now)
@@ -115,13 +115,15 @@ def end_links(session: Session, account: Account, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Pending:
+    """An open top-up or payment for which a charge can be started."""
+
     kind: str
     """ "top_up" or "payment" (Add Funds by auto-charge)."""
     id: int
 
 
 def pending_charges(session: Session, limit: int = 500) -> list[Pending]:
-    """What is open and waits for no processor's answer: a charge of it can be started."""
+    """Return open top-ups and payments that are not waiting for a processor's answer."""
     waiting = exists().where(Attempt.account_id == TopUp.account_id, Attempt.state.in_(OPEN_STATES))
     top_ups = session.scalars(
         select(TopUp.id).where(TopUp.state == TopUpState.OPEN, ~waiting).limit(limit)
@@ -136,10 +138,10 @@ def pending_charges(session: Session, limit: int = 500) -> list[Pending]:
 
 
 def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
-    """What counts towards the breaker at this instant; Resume starts an empty one (T10).
+    """Return start and end of the burst breaker's window; Resume starts an empty one (T10).
 
-    Farther ahead than its own length lies what was stamped by a clock set back since. It would
-    stop refills, or a Resume there would hide them, for as long as that was.
+    The window also extends into the future by its own length. Charges and a Resume beyond it
+    were stamped before the clock was set back, and are ignored.
     """
     since, until = at - BURST_WINDOW, at + BURST_WINDOW
     resumed_at = account.resumed_at
@@ -150,32 +152,32 @@ def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
 
 @dataclass(frozen=True)
 class PlanInput:
-    """All the planner may know. Amounts in micros."""
+    """The planner's input. Amounts in micros."""
 
     now: datetime
     time_zone: str
     balance: int
     choice: Choice
     methods: tuple[PaymentMethod, ...]
-    """The customer's list, in the customer's order."""
+    """The listed methods, in the customer's order."""
     policy: Policy
     paused: bool = False
     paused_by_operator: bool = False
     paused_by_dispute: bool = False
-    """And not by the burst breaker."""
+    """Paused by a lost dispute, not by the burst breaker (L7)."""
     low_by_reversal: bool = False
-    """A refund or dispute took the balance below the threshold, and nothing else since (L7)."""
+    """A refund or dispute alone took the balance below the threshold (L7)."""
     refill_held: bool = False
-    """An operator's debit or a saved method held the refill it would have started (T18)."""
+    """The refill that an operator's debit or a new method would start is on hold (T18)."""
     spent_today: int = 0
     spent_this_month: int = 0
     recent_top_ups: int = 0
-    """Within the burst window."""
+    """Number of automatic charges in the burst window."""
     open_attempt: Attempt | None = None
     manual_open: bool = False
-    """A payment that a person asked for may still succeed (T15)."""
+    """A manual payment or Retry may still succeed (T15)."""
     tried: frozenset[int] = frozenset()
-    """Methods that this top-up has tried: each at most once (T7)."""
+    """Ids of methods that this top-up has tried; each is tried once (T7)."""
 
     @property
     def is_below(self) -> bool:
@@ -184,16 +186,16 @@ class PlanInput:
         )
 
     def at_rest(self) -> "PlanInput":
-        """The same, when what is under way will have ended without an effect."""
+        """Return a copy without the open payments, as if they had failed."""
         return replace(self, open_attempt=None, manual_open=False)
 
     @property
     def is_bursting(self) -> bool:
-        """A further charge is not made now: it pauses automatic payments (T10)."""
+        """Whether the next charge would pause automatic payments instead (T10)."""
         return not self.paused and self.recent_top_ups >= BURST
 
     def just_below(self) -> "PlanInput":
-        """The same, at the moment the balance will have fallen below the threshold."""
+        """Return a copy with the balance below the threshold."""
         if self.is_below or self.choice.threshold is None:
             return self
         return replace(self, balance=self.choice.threshold - 1)
@@ -201,17 +203,17 @@ class PlanInput:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to happen, or why nothing is."""
+    """The planner's answer: a charge, or the reason why there is none."""
 
     code: Code
     amount: int = 0
-    """Micros, whole cents."""
+    """Micros, in whole cents."""
     methods: tuple[PaymentMethod, ...] = ()
-    """Whom to charge, in order; the next only after a conclusive decline (T7)."""
+    """Methods to charge, in order; the next one only after a conclusive decline (T7)."""
     until: datetime | None = None
-    """When the obstacle ends by itself."""
+    """When the obstacle ends by itself, if it does."""
     limit: str = ""
-    """Which limit reduced or stopped it: "largest_charge", "day" or "month"."""
+    """The limit that reduced or stopped the charge: "largest_charge", "day" or "month"."""
 
     @property
     def charges(self) -> bool:
@@ -226,7 +228,7 @@ def gather(
     *,
     tried: frozenset[int] = frozenset(),
 ) -> PlanInput:
-    """Read the situation; under the account's lock this is the last look (T14)."""
+    """Read the planner's input; under the account's lock this is the final check (T14)."""
     settings = LowBalanceSettings.of(session, account.id)
     zone = account.time_zone
     spending = queries.spending(
@@ -259,7 +261,7 @@ def gather(
 
 
 def without(inputs: PlanInput, attempt: Attempt) -> PlanInput:
-    """The same, if this open attempt of a top-up had never been made."""
+    """Return a copy as if this open attempt of a top-up had not been made."""
     amount = attempt.amount
     return replace(
         inputs,
@@ -273,24 +275,24 @@ def without(inputs: PlanInput, attempt: Attempt) -> PlanInput:
 def is_still_wanted(
     session: Session, account: Account, attempt: Attempt, now: datetime, policy: Policy
 ) -> bool:
-    """T14: whether the same charge would be made now. A person's own payment is wanted."""
+    """Return whether the same charge would be made now (T14); always true for manual payments."""
     return is_planned(gather(session, account, now, policy), attempt)
 
 
 def is_planned(inputs: PlanInput, attempt: Attempt) -> bool:
-    """The same, where the situation is known already."""
+    """Return `is_still_wanted` for inputs that were already read."""
     if not attempt.automatic:
         return True
     tried = attempt.payment.tried_method_ids - {attempt.method_id or 0}
     now_planned = plan(without(replace(inputs, tried=tried), attempt))
-    just_so = (attempt.method_id, attempt.amount)
-    return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == just_so
+    same = (attempt.method_id, attempt.amount)
+    return now_planned.charges and (now_planned.methods[0].id, now_planned.amount) == same
 
 
 def plan(inputs: PlanInput) -> Plan:
-    """Methods in order and an amount, or a reason. Pure: it reads nothing and writes nothing."""
+    """Return the methods and amount to charge, or the reason for no charge. A pure function."""
     if inputs.open_attempt is not None or inputs.manual_open:
-        return Plan(Code.WAITING)  # first of all: money may be on its way
+        return Plan(Code.WAITING)  # checked first: this money may still arrive
     if not inputs.choice.refill_on:
         return Plan(Code.REFILL_OFF)
     if not inputs.is_below:
@@ -326,7 +328,7 @@ def plan(inputs: PlanInput) -> Plan:
 
 
 def chargeable(inputs: PlanInput) -> tuple[PaymentMethod, ...]:
-    """T6: who stands in line, the suspended, expired and barred passed over."""
+    """Return the methods that can be charged, in order (T6)."""
     return tuple(
         method
         for method in inputs.methods
@@ -335,7 +337,7 @@ def chargeable(inputs: PlanInput) -> tuple[PaymentMethod, ...]:
 
 
 def next_suspension_end(inputs: PlanInput) -> datetime | None:
-    """When the first suspension ends that keeps a method with auto-charge out."""
+    """Return the earliest end of a suspension among methods with auto-charge on."""
     ends = [
         method.suspended_until
         for method in inputs.methods
@@ -346,33 +348,35 @@ def next_suspension_end(inputs: PlanInput) -> datetime | None:
 
 
 def amount_to_charge(inputs: PlanInput) -> tuple[int, str, datetime | None]:
-    """T9: micros, what reduced it (if anything), and when that limit's window has passed.
+    """Return the charge in micros, the limit that reduced it, and the end of its window (T9).
 
-    A limit makes the charge smaller, never larger.
+    Without a reduction the limit is empty. A limit never makes the charge larger.
     """
     amount = uncut_amount(inputs)
     limit, until = "", None
     if amount > inputs.choice.most_at_once:
         amount, limit = inputs.choice.most_at_once, "largest_charge"
-    day_room = _room(inputs.choice.day_limit, inputs.spent_today)
-    if day_room is not None and amount > day_room:
-        amount, limit = day_room, "day"
+    left_today = _remaining(inputs.choice.day_limit, inputs.spent_today)
+    if left_today is not None and amount > left_today:
+        amount, limit = left_today, "day"
         until = datetimes.start_of_next_day(inputs.now, inputs.time_zone)
-    month_room = _room(inputs.choice.month_limit, inputs.spent_this_month)
-    # Where both are used up, the month's still stands in the way tomorrow.
-    if month_room is not None and (amount > month_room or month_room < inputs.policy.payment_min):
-        amount, limit = min(amount, month_room), "month"
+    left_this_month = _remaining(inputs.choice.month_limit, inputs.spent_this_month)
+    # If both limits are used up, report the monthly one: it still applies tomorrow.
+    if left_this_month is not None and (
+        amount > left_this_month or left_this_month < inputs.policy.payment_min
+    ):
+        amount, limit = min(amount, left_this_month), "month"
         until = datetimes.start_of_next_month(inputs.now, inputs.time_zone)
     return amount, limit, until
 
 
 def uncut_amount(inputs: PlanInput) -> int:
-    """What the settings ask for, before any limit."""
+    """Return the amount that the settings ask for, before any limit."""
     choice = inputs.choice
     if choice.refill_mode is RefillMode.TARGET:
         return max(cents_up((choice.target or 0) - inputs.balance), inputs.policy.payment_min)
     return choice.refill_amount or 0
 
 
-def _room(limit: int | None, spent: int) -> int | None:
+def _remaining(limit: int | None, spent: int) -> int | None:
     return None if limit is None else cents_down(max(0, limit - spent))
