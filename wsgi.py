@@ -1,4 +1,4 @@
-"""Settings + adapters → the application; starts the jobs when asked to."""
+"""The WSGI entry point: builds the application, and starts the jobs if RUN_JOBS is set."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from webapp.web.http.static_files import publish
 
 os.umask(private_files.UMASK)
 
-# Where the host's locale lacks a character, such as • in a card's name, print ? instead of failing.
+# Print ? instead of failing if the host's locale lacks a character, such as • in a card's label.
 for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -31,11 +31,11 @@ load_dotenv(Path(__file__).parent / ".env")
 logging.basicConfig(
     level=logging.INFO,
     format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    datefmt="%Y-%m-%dT%H:%M:%S%z",  # with the offset: logs of several hosts are read together
+    datefmt="%Y-%m-%dT%H:%M:%S%z",  # with the UTC offset, to compare logs of several hosts
 )
-# It warns each time that a job is still at its last run: every few seconds while a processor hangs.
+# APScheduler warns of each skipped run, which is every few seconds while a processor hangs.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
-# It tells of each migration; `flask db` says in one line what was done.
+# Alembic logs each migration; `flask db` prints a one-line summary instead.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 try:
@@ -45,7 +45,7 @@ except BadSetting as error:
 
 
 REFUSED = 3
-"""Exit code of a worker whose server is to stop; after others gunicorn starts the next worker."""
+"""Exit code with which a gunicorn worker stops the server instead of being restarted."""
 
 
 def require_good_start(app: Flask) -> None:
@@ -55,21 +55,20 @@ def require_good_start(app: Flask) -> None:
 
 
 def serve(published: Path) -> Flask:
-    """The application with its worker and its scheduler in this process."""
+    """Build the application, and start its worker and scheduler in this process."""
     background = Background()
     app = create_app(
         settings, wake=background.worker.wake, supervisor=background.supervisor, static=published
     )
     require_good_start(app)
     background.start(app)
-    # For the server to stop (deploy/gunicorn.conf.py): by `atexit` the interpreter has already
-    # closed the worker's threads.
+    # The server stops it (deploy/gunicorn.conf.py): at `atexit` the interpreter has already
+    # stopped the worker's threads.
     app.extensions["background"] = background
     return app
 
 
-# An operator's command imports this file too: it serves no pages, and must not start a second
-# scheduler.
+# Flask commands import this module too; they must not start a second scheduler.
 try:
     if (context := click.get_current_context(silent=True)) is not None:
         context.find_root().with_resource(faults_in_one_line())

@@ -1,4 +1,4 @@
-"""How gunicorn serves Ballast, for `make run` and for a production host alike."""
+"""The gunicorn configuration, for `make run` and for production."""
 
 import os
 import signal
@@ -26,33 +26,33 @@ if word := word_left_at(settings.database_url):
 
 chdir = str(ROOT)
 bind = settings.address
-# Each worker would start the jobs again; threads serve one host as well.
+# Each worker process would start the jobs again; threads are sufficient for one host.
 workers = 1
 threads = 16
-# They get whole requests; the loop that collects them has a deadline for each.
+# Threads receive complete requests; the poll loop reads them, with a deadline for each.
 worker_class = "deploy.whole_requests.WholeRequestWorker"
-# Longer than reverse proxies and clients' pools keep an idle connection, so that it is they who
-# close it, and not Ballast while a request is on its way.
+# Longer than the idle timeout of reverse proxies and client pools, so that they close an idle
+# connection first; Ballast could close it while a request is on its way.
 keepalive = 75
-# For requests in flight and charges under way, each of which waits for a processor at most 30 s.
+# For running requests and charges, which wait for a processor at most 30 s.
 graceful_timeout = 40
-# Whom to believe that a request came by TLS is said by TRUSTED_PROXIES alone.
+# Only TRUSTED_PROXIES decides which proxies' headers are trusted.
 secure_scheme_headers = {}
-# Ballast has no use for gunicorn's control socket, which would open in $HOME.
+# gunicorn's control socket is not used, and would be created in $HOME.
 control_socket_disable = True
 
 
 def on_starting(server):
-    """Gunicorn would try an address that cannot be had five times, and say it in eleven lines."""
+    """Exit with one line if the address is unusable; gunicorn would retry five times."""
     if "GUNICORN_PID" in os.environ or "LISTEN_PID" in os.environ:
-        return  # the sockets are handed over
+        return  # the sockets are inherited
     for address in server.cfg.address:
         if isinstance(address, tuple) and (why := why_not_listen(*address[:2])):
             sys.exit(why)
 
 
 def why_not_listen(host, port):
-    """Empty where it can be listened at."""
+    """Return why the address cannot be listened on; empty if it can."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -62,7 +62,7 @@ def why_not_listen(host, port):
             probe.bind(address)
             probe.listen()
     except socket.gaierror:
-        return f"HOST: '{host}' is not known; use an address of this machine, such as 127.0.0.1"
+        return f"HOST: '{host}' is unknown; use an address of this machine, such as 127.0.0.1"
     except OSError as error:
         if error.errno == EADDRINUSE:
             return (
@@ -70,8 +70,8 @@ def why_not_listen(host, port):
                 f"or set another one: PORT={port + 1} make run"
             )
         if error.errno == EADDRNOTAVAIL:
-            return f"HOST: {host} is no address of this machine; use one, such as 127.0.0.1"
-        return f"PORT: cannot listen at {host}:{port} ({error.strerror}); set another one"
+            return f"HOST: {host} is not an address of this machine; use 127.0.0.1, for example"
+        return f"PORT: cannot listen on {host}:{port} ({error.strerror}); set another one"
     return ""
 
 
@@ -80,21 +80,21 @@ def background_of(worker):
 
 
 def post_worker_init(worker):
-    """Upon SIGTERM no job begins anything new, while requests in flight are still answered."""
+    """On SIGTERM, stop starting background work; running requests are still answered."""
     background = background_of(worker)
     if background is None:
         return
-    leave = signal.getsignal(signal.SIGTERM)
+    stop = signal.getsignal(signal.SIGTERM)
 
-    def close_and_leave(number, frame):
+    def close_and_stop(number, frame):
         background.supervisor.close()
-        leave(number, frame)
+        stop(number, frame)
 
-    signal.signal(signal.SIGTERM, close_and_leave)
+    signal.signal(signal.SIGTERM, close_and_stop)
 
 
 def worker_exit(server, worker):
-    """Finish what is under way, and be gone before the master loses patience."""
+    """Finish running background work before the master's graceful timeout."""
     background = background_of(worker)
     if background is None:
         return
@@ -104,7 +104,7 @@ def worker_exit(server, worker):
 
 
 def when_ready(server):
-    """Tell the person at the terminal where to go, once it is true."""
-    print(f"\n  Ballast serves http://{bind}", flush=True)  # noqa: T201
+    """Print the server's URL once it accepts connections."""
+    print(f"\n  Ballast is running at http://{bind}", flush=True)  # noqa: T201
     if settings.demo:
         print("  Demo sign-in: owner@demo.test / keep-it-afloat\n", flush=True)  # noqa: T201

@@ -1,8 +1,8 @@
-"""gunicorn's threaded worker, whose threads see whole requests and never wait for a client.
+"""A gunicorn threaded worker whose threads receive complete requests.
 
-The poll loop collects the bytes of each request, within a deadline; a thread gets the connection
-once the last byte is there. So a client that sends half a request, or a byte now and then, takes up
-a connection and no thread. docs/decisions/2026-11-30-whole-requests.md has the reasons.
+The poll loop reads each request within a deadline, and passes the connection to a thread when the
+last byte has arrived. So a slow or incomplete request occupies a connection but no thread. The
+reasons are in docs/decisions/2026-11-30-whole-requests.md.
 """
 
 import re
@@ -23,33 +23,35 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_SECONDS = 10.0
-"""From the first byte of a request to the end of its header fields."""
+"""Deadline from the first byte of a request to the end of its header fields."""
 
 BODY_SECONDS = 10.0
+"""Deadline for the body, plus a second for each `BODY_RATE` bytes received."""
+
 BODY_RATE = 1024
-"""Bytes of the body that win a second more."""
+"""Minimum rate of the body in bytes per second."""
 
 WRITE_SECONDS = 30.0
-"""For a client to take what does not fit into the buffer of its connection."""
+"""Timeout for writing the part of a response that exceeds the socket's send buffer."""
 
 LINGER_SECONDS = 2.0
-"""For a client to read the last answer before its connection is closed."""
+"""Time for a client to read the last response before the connection is closed."""
 
 LARGEST_HEAD = 64 * 1024
 LARGEST_BODY = 48 * 1024 * 1024
-"""More than any form or import takes; the application refuses by its own, smaller limits."""
+"""More than any form or import accepts; the application has its own, smaller limits."""
 
 IN_MEMORY = 512 * 1024
-"""A larger request goes into a temporary file."""
+"""Larger requests are stored in a temporary file."""
 
 LARGEST_TOTAL = 512 * 1024 * 1024
-"""Of all requests that are open."""
+"""Maximum total size of all requests being received."""
 
 AT_ONCE = 64 * 1024
-"""Read from a connection before the others have their turn."""
+"""Bytes read from a connection before the next one is served."""
 
 BUFFER = 1024 * 1024
-"""For answers, so that a client that reads slowly holds up a thread only with a larger one."""
+"""Socket send buffer, so that a slow client blocks a thread only with a larger response."""
 
 OPEN_FILES = 4096
 
@@ -64,10 +66,10 @@ TOO_MUCH = ("503 Service Unavailable", "Too much is being received. Send it agai
 
 
 class Incoming:
-    """One request as it arrives: what is there, and whether that is all.
+    """A request being received: its bytes so far, and whether it is complete.
 
-    Only gunicorn's parser says what the request is. Where the two disagree, the parser meets the
-    end of what was collected, and the connection is closed.
+    Only gunicorn's parser interprets the request. If the two disagree about its length, the parser
+    reaches the end of the received bytes, and the connection is closed.
     """
 
     def __init__(self, now: float) -> None:
@@ -78,7 +80,7 @@ class Incoming:
         self.wants_continue = False
         self.whole = False
         self.cut = False
-        """The rest is not collected: the application refuses the request by its size."""
+        """The rest of the body is not read; the application refuses the request by its size."""
         self.too_large = False
         self._body_began = 0.0
         self._head_size = 0
@@ -97,7 +99,7 @@ class Incoming:
             self.deadline = self._body_began + BODY_SECONDS + earned
 
     def _read(self) -> Iterator[None]:
-        """Stops wherever more bytes are needed."""
+        """Parse the framing; yields whenever more bytes are needed."""
         head = yield from self._until(b"\r\n\r\n")
         if self.too_large:
             return
@@ -111,7 +113,7 @@ class Incoming:
             else:
                 yield from self._skip(int(fields.get(b"content-length", b"0")))
         except ValueError:
-            pass  # gunicorn's parser refuses it in its own words
+            pass  # gunicorn's parser refuses the request
         self.whole = True
 
     def _chunks(self) -> Iterator[None]:
@@ -134,7 +136,7 @@ class Incoming:
         del self._new[: max(count, 0)]
 
     def _until(self, end: bytes) -> Iterator[None]:
-        """With the end itself."""
+        """Return the bytes up to and including `end`."""
         searched = 0
         while (at := self._new.find(end, searched)) < 0:
             if len(self._new) > LARGEST_HEAD:
@@ -149,7 +151,7 @@ class Incoming:
 
 
 class Collected(Unreader):
-    """Where gunicorn's parser reads: from what was collected. At its end it gets nothing."""
+    """Source of gunicorn's parser: reads the received request, then returns no more bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,14 +172,14 @@ class Connection(TConn):
         self.parser.unreader = Collected()
         self.incoming: Incoming | None = None
         self.since = time.monotonic()
-        self.leaving = False
+        self.closing = False
 
     def init(self) -> None:
-        """In the thread, which only writes to the socket."""
+        """Called in the thread, which only writes to the socket."""
         self.sock.settimeout(WRITE_SECONDS)
 
     def begin(self) -> None:
-        """The next request, of which the bytes after the last one are the first."""
+        """Start receiving the next request, with the bytes left over from the last one."""
         self.sock.setblocking(False)
         self.since = time.monotonic()
         rest = self.parser.unreader.take_buffered()
@@ -190,7 +192,7 @@ class Connection(TConn):
         self.parser.unreader.file = self.incoming.file
 
     def take_back(self) -> None:
-        """What a client has sent after the request, where gunicorn looks for it."""
+        """Put the bytes received after the request back into gunicorn's buffer."""
         unreader = self.parser.unreader
         unreader.unread(unreader.take_buffered() + self.incoming.file.read())
         self.incoming.file.close()
@@ -210,15 +212,15 @@ class WholeRequestWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.connections: set[Connection] = set()
         self.unfinished: dict[Connection, None] = {}
-        """Those whose request is being collected, or whose client reads its last answer."""
-        self._look_again = 0.0
-        self._told = float("-inf")
+        """Connections that are receiving a request, or lingering after the last response."""
+        self._next_check = 0.0
+        self._warned_at = float("-inf")
 
     @classmethod
     def check_config(cls, cfg, log) -> None:
         super().check_config(cfg, log)
         if cfg.is_ssl:
-            raise ConfigError("Ballast speaks no TLS itself: use a reverse proxy")
+            raise ConfigError("Ballast does not terminate TLS: use a reverse proxy")
 
     def init_process(self) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -234,29 +236,29 @@ class WholeRequestWorker(ThreadWorker):
             sock, client = listener.accept()
         except OSError as error:
             if error.errno in (EMFILE, ENFILE):
-                self.make_room()
+                self.close_one_waiting()
             return
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
-            self.make_room()
+            self.close_one_waiting()
         conn = Connection(self, sock, client, listener.getsockname())
         self.connections.add(conn)
-        # Browsers open connections before they need them: until its first byte it is an idle one.
+        # Browsers open connections in advance: until its first byte a connection counts as idle.
         conn.set_timeout()
         self.keepalived_conns.append(conn)
         watched = partial(self.on_client_socket_readable, conn)
         self.poller.register(sock, selectors.EVENT_READ, watched)
 
     def enqueue_req(self, conn) -> None:
-        """Collect the next request of a connection, and let a thread answer it once it is whole."""
+        """Receive the next request of a connection; a thread handles it when it is complete."""
         conn.begin()
-        self.go_on(conn) if conn.incoming.size else self.read(conn)
+        self.advance(conn) if conn.incoming.size else self.read(conn)
 
     def read(self, conn, _socket=None) -> None:
         try:
             data = conn.sock.recv(AT_ONCE)
         except BlockingIOError:
-            self.go_on(conn)
+            self.advance(conn)
             return
         except OSError:
             data = b""
@@ -266,12 +268,13 @@ class WholeRequestWorker(ThreadWorker):
         try:
             conn.incoming.feed(data, time.monotonic())
         except OSError as error:
-            self.log.error("A request cannot be kept in a temporary file: %s", error)
+            self.log.error("A request cannot be written to a temporary file: %s", error)
             self.refuse(conn, TOO_MUCH)
             return
-        self.go_on(conn)
+        self.advance(conn)
 
-    def go_on(self, conn) -> None:
+    def advance(self, conn) -> None:
+        """Hand over a complete request, refuse a bad one, or wait for more bytes."""
         incoming = conn.incoming
         if incoming.too_large:
             self.refuse(conn, TOO_LARGE)
@@ -291,8 +294,8 @@ class WholeRequestWorker(ThreadWorker):
     def received(self) -> int:
         return sum(conn.incoming.size for conn in self.connections if conn.incoming is not None)
 
-    def refuse(self, conn, words: tuple[str, str]) -> None:
-        status, sentence = words
+    def refuse(self, conn, response: tuple[str, str]) -> None:
+        status, sentence = response
         self.forget(conn)
         self.send(
             conn,
@@ -304,16 +307,16 @@ class WholeRequestWorker(ThreadWorker):
         conn.close(graceful=True)
 
     def send(self, conn, data: bytes) -> None:
-        """These few bytes fit into the buffer of a client that has read what it was sent."""
+        """Send a short response, which fits into the send buffer if the client has read so far."""
         try:
             conn.sock.send(data)
         except OSError:
-            self.log.debug("A client does not take its answer")
+            self.log.debug("A client does not read its response")
 
     def linger(self, conn) -> bool:
-        """End the answers, and give the client the time to read them; False if it is gone.
+        """Shut down writing, and let the client read the last response; False if it is gone.
 
-        A connection that is closed while the client still sends is reset, and its answer lost.
+        Closing while the client still sends would reset the connection and lose the response.
         """
         try:
             conn.sock.setblocking(False)
@@ -321,7 +324,7 @@ class WholeRequestWorker(ThreadWorker):
             self.watch(conn, self.drain)
         except (OSError, ValueError):
             return False
-        conn.leaving, conn.timeout = True, time.monotonic() + LINGER_SECONDS
+        conn.closing, conn.timeout = True, time.monotonic() + LINGER_SECONDS
         self.nr_conns += 1
         return True
 
@@ -351,28 +354,28 @@ class WholeRequestWorker(ThreadWorker):
         conn.close()
 
     def murder_pending(self) -> None:
-        """End what is past its deadline; called in each round of the loop."""
+        """End the connections past their deadline; called in each iteration of the poll loop."""
         now = time.monotonic()
-        if now < self._look_again:
+        if now < self._next_check:
             return
-        self._look_again = now + 0.5
+        self._next_check = now + 0.5
         for conn in [conn for conn in self.unfinished if conn.timeout <= now]:
-            self.drop(conn) if conn.leaving else self.refuse(conn, TOO_LATE)
+            self.drop(conn) if conn.closing else self.refuse(conn, TOO_LATE)
 
-    def make_room(self) -> None:
-        """Close a connection of the address that has most: the oldest unfinished one, if any.
+    def close_one_waiting(self) -> None:
+        """Close a connection of the address that has most of them, the oldest unfinished one first.
 
-        A connection that a thread works for is never closed.
+        A connection that a thread is working on is never closed.
         """
         held = Counter(conn.address for conn in self.connections)
         waiting = (*self.unfinished, *self.keepalived_conns)
         if not waiting:
             return
         conn = max(waiting, key=lambda one: (held[one.address], one in self.unfinished, -one.since))
-        if time.monotonic() > self._told + 60:
-            self._told = time.monotonic()
+        if time.monotonic() > self._warned_at + 60:
+            self._warned_at = time.monotonic()
             self.log.warning(
-                "%s connections are open, of which %s are of %s: its oldest ones are being closed",
+                "%s connections are open, %s of them from %s: closing its oldest ones",
                 self.nr_conns,
                 held[conn.address],
                 conn.address or "a socket",
@@ -386,7 +389,7 @@ class WholeRequestWorker(ThreadWorker):
         conn.close()
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Upon SIGTERM: who has not even sent a header is not waited for."""
+        """On SIGTERM, do not wait for requests whose header fields are incomplete."""
         super()._cap_keepalive(deadline)
         for conn in self.unfinished:
             if conn.incoming is not None and not conn.incoming.has_head:
@@ -395,20 +398,20 @@ class WholeRequestWorker(ThreadWorker):
     # In a thread
 
     def handle_request(self, req, conn):
-        # It was sent before the body was collected.
+        # The poll loop has already sent 100 Continue.
         req._expected_100_continue = False  # noqa: SLF001
         if conn.incoming.cut:
             req.force_close()
         try:
             return super().handle_request(req, conn)
         except TimeoutError:
-            self.log.info("%s did not take its answer in time", conn.address)
+            self.log.info("%s did not read its response in time", conn.address)
             raise StopIteration from None
 
     def _keepalive_after(self, conn, keepalive) -> bool:
         if not keepalive or conn.incoming.cut:
             return False
-        with suppress(Exception):  # gunicorn's own errors; it has noted that the body failed
+        with suppress(Exception):  # errors of the body, which gunicorn has recorded
             while conn.parser.mesg.body.read(AT_ONCE):
                 pass
         keep = conn.parser.finish_body()

@@ -226,11 +226,11 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ),
         (
             {"STRIPE_SECRET_KEY": "pk_test_1"},
-            f"STRIPE_SECRET_KEY: not such a key; use {SECRET_KEYS}",
+            f"STRIPE_SECRET_KEY: not a valid key; use {SECRET_KEYS}",
         ),
         (
             {"STRIPE_WEBHOOK_SECRET": "whsec_1 2"},
-            "STRIPE_WEBHOOK_SECRET: not such a key; use whsec_…",
+            "STRIPE_WEBHOOK_SECRET: not a valid key; use whsec_…",
         ),
         (
             {"STRIPE_JS_URL": "js.stripe.com"},
@@ -293,17 +293,14 @@ MAILBOX = "use an address such as Ballast <billing@example.com>"
         ),
         (
             {"WIRE_IBAN": "IE29 AIBK 9311 5212 3456 87"},
-            (
-                "WIRE_IBAN: got 'IE29 AIBK 9311 5212 3456 87'; "
-                "use an IBAN whose check digits are right"
-            ),
+            ("WIRE_IBAN: got 'IE29 AIBK 9311 5212 3456 87'; use an IBAN with valid check digits"),
         ),
         ({"WIRE_BIC": "AIB"}, "WIRE_BIC: got 'AIB'; use a BIC such as AIBKIE2D or AIBKIE2DXXX"),
         (
             {"WIRE_ROUTING": "021000022"},
             (
                 "WIRE_ROUTING: got '021000022'; "
-                "use a routing number of nine digits whose check digit is right"
+                "use a routing number of nine digits with a valid check digit"
             ),
         ),
         (
@@ -401,7 +398,7 @@ def test_a_secret_can_be_read_from_a_file(tmp_path, name):
     more = {"MAIL_USERNAME": "u"} if name == "MAIL_PASSWORD" else {}
     given = settings(**{f"{name}_FILE": str(file)}, **more)
     assert getattr(given, name.lower()) == good
-    with pytest.raises(BadSetting, match=f"^{name}_FILE: {name} is set too") as caught:
+    with pytest.raises(BadSetting, match=f"^{name}_FILE: {name} is set as well") as caught:
         settings(**{f"{name}_FILE": str(file), name: good}, **more)
     assert good not in str(caught.value)
 

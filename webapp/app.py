@@ -1,4 +1,4 @@
-"""The factory: joins the rooms. What a way in needs of the outside is given to it here."""
+"""The application factory: builds the adapters and connects them to web, API and CLI."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ LARGEST_BODY = 2 * 1024 * 1024
 
 
 def do_nothing() -> None:
-    """No worker is listening in this process; another one polls."""
+    """Default `wake`: this process has no worker; the worker of another process polls."""
 
 
 def create_app(
@@ -44,10 +44,10 @@ def create_app(
     static: Path = STATIC,
     supervisor: Supervisor | None = None,
 ) -> Flask:
-    """Build the application and everything it calls, as the settings say.
+    """Build the application from the settings.
 
-    `clock` is the one that every part of it reads; by default the wall clock, which a sandbox
-    moves. `static` is the folder to which `STATIC` has been published, if it has been.
+    `clock` is used by all parts; the default is the wall clock, which a sandbox can shift.
+    `static` is the folder that static files are served from: `STATIC` or its published copy.
     """
     app = Flask(
         __name__,
@@ -64,15 +64,15 @@ def create_app(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=behind_tls,
-        # With that prefix a browser takes it from this very host alone, and only by TLS.
+        # Browsers accept a cookie with this prefix only over TLS and from this exact host.
         SESSION_COOKIE_NAME="__Host-session" if behind_tls else "session",
         SESSION_COOKIE_PATH="/",
-        # Our pages send no referrer, so none may be asked for behind TLS; the token is.
+        # Our pages send no referrer, so Flask-WTF must not require one; the token is required.
         WTF_CSRF_SSL_STRICT=False,
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
-        # A poll that crosses a redirect would bring back the cookie as it was before.
+        # Otherwise the response to a concurrent poll could restore an outdated session cookie.
         SESSION_REFRESH_EACH_REQUEST=False,
-        WTF_CSRF_TIME_LIMIT=None,  # a page left open overnight still works; the session ends it
+        WTF_CSRF_TIME_LIMIT=None,  # a token is valid as long as its session
     )
     app.extensions["ballast"] = build_parts(settings, clock, mailer, wake, supervisor)
     db.init_app(app)
@@ -95,13 +95,13 @@ def engine_options(database_url: str) -> dict[str, object]:
     options: dict[str, object] = {
         "pool_size": 20,
         "max_overflow": 20,
-        # A log keeps what a statement was, and not whose names stood in it.
+        # Keeps personal data out of logged statements.
         "hide_parameters": True,
     }
     if database_url.startswith("postgresql"):
-        # A server that was started again has closed its connections; a file has none to close.
+        # After a restart of the server, pooled connections are closed.
         options["pool_pre_ping"] = True
-        # By itself it waits for minutes for a host that is gone, and people and probes with it.
+        # The defaults wait minutes for an unreachable host, which blocks requests and probes.
         options["connect_args"] = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
     return options
 
@@ -113,7 +113,7 @@ def build_parts(
     wake: Callable[[], None],
     supervisor: Supervisor | None = None,
 ) -> Services:
-    """The outside world, as the settings say."""
+    """Build the adapters that the settings select."""
     policy = Policy(
         payment_min=settings.payment_min,
         payment_max=settings.payment_max,

@@ -1,7 +1,6 @@
-"""The one place where the wall clock is read.
+"""The clock. No other module reads the wall clock; they receive `now` as an argument.
 
-Everything else is handed `now`. In the sandbox a stored offset moves the clock for web and
-jobs alike, so that 48 hours can pass in a click.
+In the sandbox a stored offset shifts the clock for web and jobs alike, for example by 48 hours.
 """
 
 from collections.abc import Callable
@@ -13,13 +12,15 @@ def no_offset() -> timedelta:
 
 
 class Clock:
+    """The wall clock plus the sandbox's offset."""
+
     def __init__(self, offset: Callable[[], timedelta] = no_offset) -> None:
         self._offset = offset
 
     def now(self) -> datetime:
-        """The present instant, aware and in UTC."""
+        """Return the current time, aware and in UTC."""
         return datetime.now(UTC) + self._offset()
 
     def wall(self) -> datetime:
-        """The same without the sandbox's offset: moving its clock ends no session."""
+        """Return the time without the sandbox's offset, so that shifting it ends no session."""
         return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The environment as it is read: one reader for each kind of value, which refuses by name."""
+"""Readers of environment variables: one method for each type of value, with validation."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -11,26 +11,23 @@ from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 MICROS = 1_000_000
-"""Money is a whole number of micros: a million to one unit of the currency."""
+"""Micros per unit of the currency; amounts are integers of micros."""
 
 Word = TypeVar("Word", bound=StrEnum)
 
 LINE_LENGTH = 140
-"""What banks have room for, too."""
+"""Maximum length of a line, which banks accept as well."""
 
 
 class BadSetting(Exception):
-    """A variable holds what it may not; the text is one line for the operator.
-
-    It never repeats a secret.
-    """
+    """A variable has an invalid value. `str()` is one line for the operator, without secrets."""
 
 
 class Environment:
-    """One reader for each kind of value; each refuses in one line, by name."""
+    """Reads and validates variables; every method raises `BadSetting` for an invalid value."""
 
     def __init__(self, environ: Mapping[str, str], secrets: Collection[str]) -> None:
-        """`secrets`: the names that may lie in a file instead."""
+        """`secrets`: variables whose value may be in the file that `<NAME>_FILE` names."""
         self._environ, self._secrets = environ, secrets
 
     def text(self, name: str, default: str = "") -> str:
@@ -38,16 +35,16 @@ class Environment:
         return (self._from_file(name, given) if name in self._secrets else given) or default
 
     def _from_file(self, name: str, given: str) -> str:
-        """A secret may lie in a file, as containers hand them out."""
+        """Read a secret from its file, as container platforms provide them."""
         path = self._environ.get(f"{name}_FILE", "").strip()
         if not path:
             return given
         if given:
-            raise BadSetting(f"{name}_FILE: {name} is set too; leave one of them out")
+            raise BadSetting(f"{name}_FILE: {name} is set as well; remove one of them")
         try:
             secret = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise BadSetting(f"{name}_FILE: cannot read '{path}' ({why})") from error
         if not secret:
             raise BadSetting(f"{name}_FILE: '{path}' is empty")
@@ -71,7 +68,7 @@ class Environment:
 
     def port(self, name: str, default: int) -> int:
         raw = self.text(name, str(default))
-        # Not int() alone: it also takes '8_000', '+80' and other scripts' digits.
+        # int() alone would accept '8_000', '+80' and digits of other scripts.
         if re.fullmatch(r"[0-9]{1,5}", raw) and 1 <= int(raw) <= 65_535:
             return int(raw)
         raise _refused(name, raw, "use a whole number from 1 to 65535")
@@ -121,12 +118,12 @@ class Environment:
         raise _refused(name, raw, "use an address such as https://billing.example.com")
 
     def key(self, name: str, use: str) -> str:
-        """A processor's key, which tells by its beginning what it is. It is never repeated."""
+        """Read a processor's key, recognised by its prefix. Errors never repeat the value."""
         raw = self.text(name)
         starts = tuple(word.removesuffix("…") for word in use.split(" or "))
         if not raw or (raw.startswith(starts) and re.fullmatch(r"[A-Za-z0-9_]+", raw)):
             return raw
-        raise BadSetting(f"{name}: not such a key; use {use}")
+        raise BadSetting(f"{name}: not a valid key; use {use}")
 
     def mailbox(self, name: str, default: str) -> str:
         raw = self.text(name, default)
@@ -147,19 +144,19 @@ class Environment:
         raise _refused(name, raw, "use an address such as billing@example.com")
 
     def percent(self, name: str) -> int:
-        """Thousandths of it."""
+        """Read a percentage, in thousandths of a percent."""
         raw = self.text(name)
         if not re.fullmatch(r"([0-9]{1,2}(\.[0-9]{1,3})?)?", raw):
             raise _refused(name, raw, "use a percentage such as 23 or 7.7, below 100")
         return int(Decimal(raw or "0") * 1000)
 
     def iban(self, name: str) -> str:
-        """In groups of four, as people read it. A mistyped one would send their money elsewhere."""
+        """Read an IBAN, checked against typing errors; returns it in groups of four."""
         raw = self.text(name)
         iban = raw.replace(" ", "").upper()
         if not iban or _is_iban(iban):
             return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
-        raise _refused(name, raw, "use an IBAN whose check digits are right")
+        raise _refused(name, raw, "use an IBAN with valid check digits")
 
     def bic(self, name: str) -> str:
         raw = self.text(name)
@@ -177,19 +174,19 @@ class Environment:
         raw = self.text(name)
         if not raw or _is_routing_number(raw):
             return raw
-        raise _refused(name, raw, "use a routing number of nine digits whose check digit is right")
+        raise _refused(name, raw, "use a routing number of nine digits with a valid check digit")
 
     def database(self, name: str, default: str) -> str:
         return database_url(name, self.text(name, default))
 
 
 def database_url(name: str, raw: str) -> str:
-    """The address of a database, as SQLAlchemy takes it.
+    """Convert a database URL to SQLAlchemy's form.
 
     Raises:
-        BadSetting: for one that Ballast does not work with, by this name.
+        BadSetting: for an invalid or unsupported URL, with the variable's name.
     """
-    # Hosts hand out the first two; SQLAlchemy would pick a driver that is not here.
+    # Hosting providers use these prefixes, for which SQLAlchemy would choose another driver.
     for prefix in ("postgres://", "postgresql://"):
         if raw.startswith(prefix):
             raw = "postgresql+psycopg://" + raw.removeprefix(prefix)
@@ -198,11 +195,11 @@ def database_url(name: str, raw: str) -> str:
         return raw
     if raw.startswith("postgresql+psycopg://"):
         try:
-            urlsplit(raw).port  # noqa: B018  # raises for one that is no number
+            urlsplit(raw).port  # noqa: B018  # raises if the port is not a number
         except ValueError:
             raise BadSetting(
-                f"{name}: not an address; use postgresql+psycopg://user:password@host:5432/name, "
-                "with special characters of the password as %40 and the like"
+                f"{name}: not a URL; use postgresql+psycopg://user:password@host:5432/name, "
+                "with special characters of the password percent-encoded (%40 for @)"
             ) from None
         if raw.count("host=") > 1 and "target_session_attrs=" not in raw:
             raise BadSetting(
@@ -210,18 +207,18 @@ def database_url(name: str, raw: str) -> str:
                 "so that the primary is used"
             )
         return raw
-    # The value may hold a password: say no more of it than its scheme.
+    # The value may contain a password, so the message repeats only the scheme.
     scheme, found, _ = raw.partition("://")
     got = scheme + found if found and scheme.isprintable() else "something else"
     raise BadSetting(f"{name}: got {got}; use sqlite:///… or postgresql+psycopg://…")
 
 
 SEVERAL_HOSTS = r"(postgresql\+psycopg://(?:[^/]*@)?)([^@/?]*,[^@/?]*)([^?]*)\??(.*)"
-"""What comes before the hosts, the hosts, the path and the parameters."""
+"""A PostgreSQL URL with several hosts: the part before the hosts, hosts, path, parameters."""
 
 
 def _with_hosts_apart(url: str) -> str:
-    """Several servers are `host:port,host:port` to libpq, and a parameter each to SQLAlchemy."""
+    """Convert `host:port,host:port` (libpq) to one `host` parameter each (SQLAlchemy)."""
     several = re.fullmatch(SEVERAL_HOSTS, url)
     if not several:
         return url
@@ -231,12 +228,12 @@ def _with_hosts_apart(url: str) -> str:
 
 
 def sqlite_url(file: Path) -> str:
-    """As `database_url`, for a file whose path may hold any character that the system allows."""
+    """Return the database URL of an SQLite file, whose path may contain any character."""
     return f"sqlite:///{quote(str(file))}"
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a database address; None for PostgreSQL."""
+    """Return the file of a database URL; None for PostgreSQL."""
     path, _, _ = url.removeprefix("sqlite:///").partition("?")
     return None if path == url else Path(unquote(path)).absolute()
 
@@ -251,7 +248,7 @@ def _refused(name: str, raw: str, use: str) -> BadSetting:
 
 
 def _is_iban(text: str) -> bool:
-    """ISO 13616: letters count from ten, and the number leaves 1 modulo 97."""
+    """Check an IBAN (ISO 13616): with letters as 10 to 35, the number modulo 97 is 1."""
     if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
         return False
     turned = text[4:] + text[:4]
@@ -259,7 +256,7 @@ def _is_iban(text: str) -> bool:
 
 
 def _is_routing_number(text: str) -> bool:
-    """ABA: weights 3, 7, 1."""
+    """Check an ABA routing number: its digits with weights 3, 7, 1 sum to a multiple of 10."""
     if not re.fullmatch(r"[0-9]{9}", text):
         return False
     weighted = (int(digit) * weight for digit, weight in zip(text, (3, 7, 1) * 3, strict=True))

@@ -1,6 +1,7 @@
-"""Flask's own objects, and the parts the factory was given.
+"""Flask extensions, the application's services, and the database's connection settings.
 
-Handlers take from here what they pass on to actions and reads; nothing below this room does.
+Request handlers, commands and jobs read the services here and pass them on as arguments; actions,
+reads and domain do not import this module.
 """
 
 import logging
@@ -43,24 +44,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 15
-"""Seconds that a writer waits for the one before it."""
+"""Seconds that a writer waits for a lock."""
 
 LOCK_TIMEOUT = f"lock_timeout = '{PATIENCE}s'"
+
+WRITE_LOCK = "write_lock"
+"""Key in `connection.info` of the write lock that an SQLite connection holds."""
 
 
 class ClosingNeverFails(FlaskSession):
     """A session that can be closed after the server has ended its connection.
 
-    Flask-SQLAlchemy closes it after the answer is made and outside every error handler: an error
-    there would replace an answer whose work is committed. What was not committed is undone by the
-    server.
+    Flask-SQLAlchemy closes the session after the response is built, outside every error handler:
+    an error there would replace the response of a committed request. The server rolls back what
+    was not committed.
     """
 
     def close(self) -> None:
         try:
             super().close()
         except DBAPIError as error:
-            log.warning("A connection was lost after its work was done. %s", sentence_of(error))
+            log.warning("A connection was lost after its last use. %s", sentence_of(error))
             self.invalidate()
 
 
@@ -72,36 +76,35 @@ login_manager = LoginManager()
 
 @dataclass(frozen=True)
 class Services:
-    """What the application is made of, apart from Flask."""
+    """The application's adapters and settings."""
 
     settings: Settings
     policy: Policy
     clock: Clock
     processors: Processors
     card_processor: str
-    """The name of the one that new cards are saved with."""
+    """Name of the processor that new cards are saved with."""
     paypal_processor: str
-    """As for agreements; empty: PayPal is not offered."""
+    """Name of the processor for PayPal agreements; empty if PayPal is not offered."""
     mailer: Mailer
     letters: Mailer
-    """Renders mails for staff to read: their signed links lead nowhere."""
+    """Renders emails for operators to read, with masked links."""
     webhook_sender: WebhookSender
-    """Brings webhooks to their receivers."""
     proofs: ProofFiles
     wake: Callable[[], None]
-    """Tell the worker that something is due now; never blocks."""
+    """Wakes the worker because something is due; never blocks."""
     supervisor: Supervisor | None = None
-    """What this process runs beside its requests; None: nothing."""
+    """Supervisor of this process's background tasks; None if it runs none."""
     should_continue: ShouldContinue = always
-    """For jobs: False once their process is to end."""
+    """For jobs: False once their process is shutting down."""
     schema: Gate = field(default_factory=Gate)
     usage_batcher: UsageBatcher = field(default_factory=UsageBatcher)
-    """Where usage that arrives at once shares a commit."""
+    """Posts concurrent usage requests in one commit."""
     sightings: Sightings = field(default_factory=Sightings)
     sandbox: "SandboxBooks | None" = None
-    """The pretend processor's books, where one is configured."""
+    """The sandbox processor's database; None if no sandbox is configured."""
     bank: BankDetails | None = None
-    """Where wire transfers go; None: they are not offered."""
+    """The bank account for wire transfers; None if they are not offered."""
 
 
 def services(app: Flask | None = None) -> Services:
@@ -109,10 +112,10 @@ def services(app: Flask | None = None) -> Services:
 
 
 def pin_loaded_records() -> None:
-    """Hold each record until its transaction ends, so that it is read once and not once a reader.
+    """Keep loaded records referenced until their transaction ends, so that each is read once.
 
-    A session forgets what nobody refers to (SQLAlchemy, "Session Referencing Behavior"), and our
-    screen objects copy what they show.
+    A session references its records weakly (SQLAlchemy, "Session Referencing Behavior"), and our
+    view objects copy the values they show.
     """
 
     @event.listens_for(db.session, "loaded_as_persistent")
@@ -128,10 +131,10 @@ pin_loaded_records()
 
 
 def tune(engine: Engine) -> None:
-    """Make the database keep its promises under many threads.
+    """Set up isolation and locking.
 
-    Who reads sees one state of it, whatever is written meanwhile; who writes has said so at the
-    start (see `database.base.begin_writing`), waits for who came before, and sees what they wrote.
+    A read transaction sees one snapshot. A write transaction, which starts with
+    `database.base.begin_writing`, waits for earlier writers and sees their changes.
     """
     tune_sqlite(engine) if engine.dialect.name == "sqlite" else tune_postgres(engine)
 
@@ -139,53 +142,53 @@ def tune(engine: Engine) -> None:
 def tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        # The driver's own habit of starting transactions late is off: we say when.
+        # Disables the driver's implicit BEGIN; the `begin` listener below issues it.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode = WAL",  # readers go on while one writes
-            "synchronous = FULL",  # a debit that was answered survives a power cut
+            "journal_mode = WAL",  # a writer does not block readers
+            "synchronous = FULL",  # committed transactions survive a power cut
             "foreign_keys = ON",
             f"busy_timeout = {PATIENCE * 1000}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    # SQLite lets its waiters sleep and guess; here the next writer goes on at once, in turn.
-    turn = Lock()
+    # SQLite's waiting writers poll with sleeps; this lock wakes the next one at once.
+    write_lock = Lock()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if not connection.get_execution_options().get("writes"):
             connection.exec_driver_sql("BEGIN")
             return
-        # Who keeps the connection keeps the turn, for all that it writes. A detached one is never
-        # given back.
-        waits = "turn" not in connection.info and not connection.connection.is_detached
-        if waits and turn.acquire(timeout=PATIENCE):
-            connection.info["turn"] = turn
+        # The lock belongs to the connection until it is returned to the pool. A detached
+        # connection is never returned, so it takes no lock.
+        needs_lock = WRITE_LOCK not in connection.info and not connection.connection.is_detached
+        if needs_lock and write_lock.acquire(timeout=PATIENCE):
+            connection.info[WRITE_LOCK] = write_lock
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @event.listens_for(engine, "checkin")
-    def give_up_the_turn(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        if (turn := record.info.pop("turn", None)) is not None:
-            turn.release()
+    def release_lock(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if (held := record.info.pop(WRITE_LOCK, None)) is not None:
+            held.release()
 
 
 def tune_postgres(engine: Engine) -> None:
-    from psycopg import IsolationLevel  # where it is not used it takes no memory
+    from psycopg import IsolationLevel  # imported only if PostgreSQL is used, to save memory
 
     @event.listens_for(engine, "connect")
     def prepare(connection: "psycopg.Connection", record: ConnectionPoolEntry) -> None:
         connection.autocommit = True
         record.info[POOLED] = is_pooled(connection)
         if record.info[POOLED]:
-            # The next transaction may have another session, which does not know the statement.
+            # The next transaction may run in a session without the prepared statement.
             connection.prepare_threshold = None
         else:
             for setting in (
                 LOCK_TIMEOUT,
-                # What a host has locked that was cut off is free after a minute, not two hours.
+                # Locks of an unreachable client are released after a minute instead of two hours.
                 "tcp_keepalives_idle = 30",
                 "tcp_keepalives_interval = 10",
                 "tcp_keepalives_count = 3",
@@ -197,7 +200,7 @@ def tune_postgres(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         driver = cast("psycopg.Connection", connection.connection.driver_connection)
-        # It opens the transaction with this level at the first statement.
+        # psycopg begins the transaction with this level at the first statement.
         driver.isolation_level = (
             IsolationLevel.READ_COMMITTED if writes else IsolationLevel.REPEATABLE_READ
         )

@@ -1,7 +1,7 @@
-"""What stands around every request: whether it may begin, and what an outage made of it.
+"""Outage handling for requests: the schema check before, and the classification of errors.
 
-Pages and the machine interface word an outage in their own ways; what became of the request is
-found out here.
+Pages and the API have their own error responses; this module determines the outage and whether
+the request may have had an effect.
 """
 
 from flask import Flask, current_app, request
@@ -18,7 +18,7 @@ def init_app(app: Flask) -> None:
 
 
 def begin() -> None:
-    """Raises `OtherVersion` where the tables are not this code's; probes are to tell of that."""
+    """Check the schema before a request, except for probes. Raises `OtherVersion`."""
     if request.blueprint == "probes":
         return
     session = db.session()
@@ -27,9 +27,9 @@ def begin() -> None:
 
 
 def outage(error: Exception) -> Outage | None:
-    """What to tell whoever sent the present request; None for an error that is ours.
+    """Return the outage that failed the current request, and log it; None for a bug.
 
-    What fails outside the view comes from Flask as the cause of a 500.
+    Flask wraps an error outside the view in a 500, as its `original_exception`.
     """
     error = getattr(error, "original_exception", None) or error
     reading = request.method in ("GET", "HEAD", "OPTIONS")
@@ -41,11 +41,9 @@ def outage(error: Exception) -> Outage | None:
 
 
 def place() -> str:
-    """Where the present request went, for the log: with ids, and without what a link's token or a
-    person's text would tell there.
-    """
+    """Return the current request's route with its ids, for the log; without tokens or text."""
     if request.url_rule is None:
-        return "an address that there is not"
+        return "unknown route"
     ids = {name: n for name, n in (request.view_args or {}).items() if isinstance(n, int)}
     return " ".join([request.url_rule.rule, *(f"{name}={n}" for name, n in ids.items())])
 

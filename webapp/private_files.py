@@ -1,4 +1,4 @@
-"""File permissions: what an installation keeps is readable by its own user alone."""
+"""File permissions: an installation's files are accessible only to its own user."""
 
 import os
 import stat
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 UMASK = 0o077
-"""For every process of Ballast: new files and folders are closed to other users."""
+"""Umask of every process: new files and folders are not accessible to other users."""
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def is_open(path: Path) -> bool:
-    """Users other than the owner can use it. False where it is absent."""
+    """Return whether users other than the owner have permissions; False if it does not exist."""
     try:
         return bool(path.stat().st_mode & OTHERS)
     except OSError:
@@ -20,9 +20,9 @@ def is_open(path: Path) -> bool:
 
 
 def close(paths: Iterable[Path]) -> list[Path]:
-    """Take the permissions of other users away. Returns the paths that were open and now are not.
+    """Remove the permissions of other users; returns the paths that were changed.
 
-    A path that belongs to another user is left as it is.
+    A path that belongs to another user is unchanged.
     """
     return [path for path in paths if is_open(path) and _take_away(path)]
 

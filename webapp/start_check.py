@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 def check_start(app: Flask) -> list[str]:
-    """Log one line for each warning. Returns the reasons for which the process must not start.
+    """Log one line for each warning; returns the reasons why the process must not start.
 
-    A database that cannot be used is no such reason: `/readyz` says so, and it may come back.
+    A database outage is not such a reason: `/readyz` reports it, and it may end.
     """
     with app.app_context():
         found = [*findings_of_settings(services().settings, services().sightings)]

@@ -1,7 +1,7 @@
-"""What one process works at beside its requests: what is under way, what is wrong, when it ends.
+"""Supervision of a process's background tasks: running tasks, failures, stalls and shutdown.
 
-Trouble lasts for hours and is met many times a second. It is told once when it begins, and once
-when there is evidence that it is over.
+A failure can last for hours and occur many times a second. It is logged once when it begins, and
+once when a success shows that it is over.
 """
 
 import logging
@@ -18,11 +18,11 @@ from webapp.ports import MailServerUnavailable
 log = logging.getLogger(__name__)
 
 STALLED_AFTER = 60.0
-"""Seconds after which a loop that has not come round is taken for dead."""
+"""Seconds after which a loop without a heartbeat counts as stalled."""
 
 
 Task = Callable[[], int | None]
-"""Returns how many things it did; 0 is no evidence of anything."""
+"""Returns the number of processed items; 0 does not prove that a failure is over."""
 
 
 class Supervisor:
@@ -31,12 +31,12 @@ class Supervisor:
         self._under_way: Counter[str] = Counter()
         self._outage: set[str] = set()
         self._faults: dict[str, tuple[type[Exception], str]] = {}
-        """By task: what is wrong with it alone."""
+        """Current failure of each task, other than a database outage."""
         self._rounds: dict[str, float] = {}
         self._closed_at: float | None = None
 
     def run(self, task: str, do: Task) -> bool:
-        """Do it, unless the shift is closed. False if it came to nothing; it never raises."""
+        """Run a task, unless the process is shutting down; returns success. Never raises."""
         with self._changed:
             if not self.should_continue():
                 return False
@@ -54,18 +54,18 @@ class Supervisor:
                 self._under_way[task] -= 1
                 self._changed.notify_all()
 
-    # What is wrong
+    # Failures
 
     @property
     def has_outage(self) -> bool:
-        """The database cannot be used, as far as is known: whoever finds that it can, says so."""
+        """Whether a database outage was seen and not yet cleared by `outage_is_over`."""
         return bool(self._outage)
 
     def outage_is_over(self) -> None:
         with self._changed:
             was, self._outage = self._outage, set()
         if was:
-            log.info("Over: %s. What has waited goes on.", "; ".join(sorted(was)))
+            log.info("Over: %s. Waiting work continues.", "; ".join(sorted(was)))
 
     def _went_wrong(self, task: str, error: Exception) -> None:
         sentence = sentence_of(error)
@@ -80,9 +80,9 @@ class Supervisor:
         if known:
             return
         if sentence:
-            log.error("%s. What is due waits.", sentence)
+            log.error("%s. Due work waits.", sentence)
         else:
-            log.error("%s could not go on", task, exc_info=error)
+            log.error("%s failed", task, exc_info=error)
 
     def _went_well(self, task: str, done: int | None) -> None:
         with self._changed:
@@ -90,32 +90,32 @@ class Supervisor:
             if kind is None or (kind is MailServerUnavailable and done == 0):
                 return
             del self._faults[task]
-        log.info("Over: %s. What has waited goes on.", sentence or task)
+        log.info("Over: %s. Waiting work continues.", sentence or task)
 
-    # Whether it still moves
+    # Stalls
 
     def heartbeat(self, loop: str) -> None:
-        """The loop lives; from now on it is missed when it falls silent."""
+        """Record that a loop is alive; from its first heartbeat on the loop is monitored."""
         self._rounds[loop] = time.monotonic()
 
     def stalled(self) -> list[str]:
-        """The loops that have stopped."""
+        """Return the loops without a heartbeat for `STALLED_AFTER` seconds."""
         latest = time.monotonic() - STALLED_AFTER
         return [loop for loop, at in self._rounds.items() if at < latest]
 
-    # When it ends
+    # Shutdown
 
     def should_continue(self) -> bool:
-        """False once the process is to end: then nothing new is begun."""
+        """Return whether new work may start; False once the process is shutting down."""
         return self._closed_at is None
 
     def close(self) -> None:
-        """Begin nothing new. It does not wait, so a signal's handler may call it."""
+        """Begin the shutdown: no new work starts. Never blocks, so signal handlers may call it."""
         if self._closed_at is None:
             self._closed_at = time.monotonic()
 
     def end(self, within: float) -> list[str]:
-        """Wait until what is under way is done. What still is, so many seconds after `close`."""
+        """Wait for running tasks, up to `within` seconds after `close`; returns those left."""
         self.close()
         deadline = (self._closed_at or 0.0) + within
         with self._changed:
@@ -126,7 +126,7 @@ class Supervisor:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What is wrong in the surroundings, for the operator; empty for an error that is ours."""
+    """Return a line for the operator about an outage; empty for a bug."""
     if fault_of(error) is None:
         return _briefly(error)
     detail = " ".join(str(getattr(error, "orig", error)).split())
@@ -134,7 +134,7 @@ def sentence_of(error: BaseException) -> str:
 
 
 def _briefly(error: BaseException) -> str:
-    """Without the driver's own words, of which one trouble has many."""
+    """Return the line without the driver's message, which varies for the same outage."""
     if isinstance(error, (OtherVersion, WrongKey, MailServerUnavailable)):
         return str(error)
     fault = fault_of(error)

@@ -184,7 +184,7 @@ def test_an_accident_does_not_end_it(world, start, caplog):
     world.use("60.00")
     worker.wake()
     wait_until(lambda: [a.state for a in world.attempts] == ["started"])
-    wait_until(lambda: "could not go on" in caplog.text)
+    wait_until(lambda: "top_up failed" in caplog.text)
     rewire(world, processors=good)
     world.pass_time(minutes=31)
     wait_until(lambda: world.balance == "140.00")

@@ -201,4 +201,4 @@ def test_no_probe_waits_for_long(client, world):
     assert time.monotonic() - began < 10.0
     other.execute("ROLLBACK")
     other.close()
-    assert "held up by someone else" in answer.text
+    assert "locked or overloaded" in answer.text

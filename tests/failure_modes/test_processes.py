@@ -83,8 +83,8 @@ def test_a_full_disk_loses_nothing(covered, process, home):
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {
         (503, "unavailable")
     }
-    assert process.ask("/readyz").text == "The disk is full, or nothing can be written to it\n"
-    wait_until(lambda: "What is due waits" in process.said)
+    assert process.ask("/readyz").text == "The disk is full or not writable\n"
+    wait_until(lambda: "Due work waits" in process.said)
     assert [state for *_, state in covered.tries] == ["started"]
 
     limit_files(process.handle.pid, resource.RLIM_INFINITY)
@@ -109,12 +109,12 @@ def test_an_update_is_installed_under_a_server_that_has_started(app, covered, pr
     process.serve()
     assert process.ask("/readyz").status == 503
     assert "An update is being installed" in process.ask("/sign-in").text
-    wait_until(lambda: "What is due waits" in process.said)
+    wait_until(lambda: "Due work waits" in process.said)
     step(upgrade, "head")
     wait_until(lambda: process.ask("/readyz").status == 200)
     wait_until(lambda: covered.balance == "140.00")
     assert process.ask("/sign-in").status == 200
-    wait_until(lambda: "What has waited goes on" in process.said)
+    wait_until(lambda: "Waiting work continues" in process.said)
     told = [line.split()[1] for line in process.said.splitlines() if "webapp.supervisor" in line]
     assert told == ["ERROR", "INFO"], process.said
 

@@ -248,7 +248,7 @@ def test_a_busy_port_is_told_in_one_line(process):
 
 @pytest.mark.parametrize(
     ("host", "reason"),
-    [("192.0.2.1", "is no address of this machine"), ("nowhere.invalid", "is not known")],
+    [("192.0.2.1", "is not an address of this machine"), ("nowhere.invalid", "is unknown")],
 )
 def test_an_address_that_is_not_of_this_machine_is_told_in_one_line(process, host, reason):
     process.environ["HOST"] = host

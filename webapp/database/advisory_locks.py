@@ -1,7 +1,7 @@
-"""Who has a piece of work in hand, so that schedulers share the work and do not repeat it.
+"""Advisory locks, so that concurrent schedulers do not work on the same item.
 
-A claim only says whom to pass by: it guards nothing. What must happen once is guarded by the rows
-themselves, with or without it.
+They only avoid duplicate work. Correctness does not depend on them: effects that must happen once
+are guarded by the rows themselves.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,12 @@ from webapp.database.pooler import POOLED
 
 @contextmanager
 def claim(session: Session, what: str, item: object) -> Iterator[bool]:
-    """True for the first of those who claim the same at once, until the block ends; nobody waits.
+    """Try to lock an item for the block, without waiting; yields whether it succeeded.
 
-    On PostgreSQL it is an advisory lock, held by a connection of its own: no transaction is open
-    for it while a processor is called (L3), it ends with a process that is killed, and it locks no
-    row, so it neither waits behind an account's usage nor deadlocks. SQLite lets one write at a
-    time on one host; what has been done meanwhile is then found done. So it is behind a pooler,
-    where a lock would stay with a session of somebody else's.
+    On PostgreSQL this is an advisory lock on a separate connection: no transaction is open while a
+    processor is called (L3), a killed process releases it, and it locks no row, so it cannot wait
+    for other writers or deadlock. On SQLite, and behind a connection pooler, where the lock could
+    end up in another client's session, it always succeeds.
     """
     engine = session.get_bind().engine
     if engine.dialect.name != "postgresql":
@@ -29,7 +28,7 @@ def claim(session: Session, what: str, item: object) -> Iterator[bool]:
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if connection.info.get(POOLED):
-            connection.close()  # the work itself needs one
+            connection.close()  # returns it to the pool, for the work itself
             yield True
             return
         key = func.hashtextextended(f"{what} {item}", 0)

@@ -1,4 +1,4 @@
-"""What every record shares: the declarative base, UTC instants and the start of a write."""
+"""The declarative base, the column type of instants, and helpers for statements."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant in UTC. SQLite forgets the zone, so it is put back on reading."""
+    """An aware datetime in UTC. SQLite does not store the time zone, so reading restores it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -32,12 +32,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def sqlite_timestamp(instant: datetime) -> str:
-    """As SQLite keeps an instant, for statements that take many of them in one JSON text."""
+    """Format an instant as SQLite stores it, for statements with literal or JSON values."""
     return instant.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
 
 
 class Base(DeclarativeBase):
-    # Named constraints, because migrations must be able to drop what they made.
+    # Migrations can only drop constraints that have a name.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -56,18 +56,18 @@ Values = TypeVarTuple("Values")
 def select_columns(
     session: Session, statement: Select[*Values], values: Mapping[str, object]
 ) -> CursorResult[*Values]:
-    """Run what asks for columns alone, and see what is pending, as the session itself would; that
-    looks for records among them, for as long as the statement takes.
+    """Execute a column-only SELECT after flushing.
+
+    Faster than `session.execute`, which scans the result for entities.
     """
     session.flush()
     return session.connection().execute(statement, values)
 
 
 def sql_literal(constant: StrEnum | int) -> ColumnElement[Any]:
-    """A constant that stands in the statement and is no parameter of it.
+    """Return a constant as part of the SQL text instead of a parameter.
 
-    Whether a partial index may be used depends on it: SQLite plans a statement anew each time it is
-    run where that hangs on a parameter.
+    SQLite can then use a partial index without planning the statement again for each execution.
     """
     return literal_column(f"'{constant}'" if isinstance(constant, StrEnum) else str(constant))
 
@@ -78,18 +78,18 @@ CHANNEL = "ballast_due"
 def notify_workers(session: Session) -> None:
     """Wake the workers of other processes when this transaction commits.
 
-    Only PostgreSQL can (`background/notify_listener.py`); elsewhere the workers poll.
+    Only PostgreSQL supports it (`background/notify_listener.py`); on SQLite the workers poll.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 def begin_writing(session: Session) -> None:
-    """Start a transaction that will write.
+    """Roll back, and start a write transaction.
 
-    SQLite cannot turn a transaction that has read into one that writes once another writer has
-    committed: it answers "database is locked" at once, whatever the time-out. So what was read
-    before is let go, and the lock is taken first (BEGIN IMMEDIATE, see `extensions.py`).
+    SQLite cannot upgrade a read transaction after another writer has committed: it fails with
+    "database is locked" at once, whatever the timeout. So the write lock is taken at the start
+    (BEGIN IMMEDIATE, see `extensions.py`), and records that were read before are discarded.
     """
     session.rollback()
     session.connection(execution_options={"writes": True})

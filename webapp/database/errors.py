@@ -1,7 +1,7 @@
-"""What is wrong when the database cannot be used, told from its driver's error.
+"""Classification of database errors that are outages.
 
-These are faults of the surroundings and not of a request: they pass, what was committed stays, and
-whoever asked may ask again.
+An outage is not caused by the request: committed data is safe, and the request can be repeated
+once it is over.
 """
 
 import errno
@@ -13,6 +13,8 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 
 class Fault(StrEnum):
+    """Kinds of database outages."""
+
     ABSENT = "absent"
     READ_ONLY = "read_only"
     FULL = "full"
@@ -21,13 +23,13 @@ class Fault(StrEnum):
 
 
 SENTENCES = {
-    Fault.ABSENT: "The database is absent or does not answer",
+    Fault.ABSENT: "The database is missing or does not respond",
     Fault.READ_ONLY: "The database is read-only",
-    Fault.FULL: "The disk is full, or nothing can be written to it",
-    Fault.BUSY: "The database is held up by someone else",
+    Fault.FULL: "The disk is full or not writable",
+    Fault.BUSY: "The database is locked or overloaded",
     Fault.DAMAGED: "The database file is damaged",
 }
-"""For the operator; a person reads a calmer one."""
+"""Messages for the operator. Customers see a general message."""
 
 # https://www.sqlite.org/rescode.html
 SQLITE = {
@@ -43,7 +45,7 @@ SQLITE = {
     sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
 }
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html; what is short is a whole class.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; matched by prefix, in this order.
 POSTGRES = {
     "08": Fault.ABSENT,
     "57P": Fault.ABSENT,
@@ -65,7 +67,7 @@ DISK = {
 
 
 def fault_of(error: BaseException | None) -> Fault | None:
-    """None for an error that is ours, or the request's."""
+    """Return the kind of outage; None for a bug or an error of the request."""
     if isinstance(error, NoFreeConnection):
         return Fault.BUSY
     if isinstance(error, DBAPIError):
@@ -80,11 +82,11 @@ def fault_of(error: BaseException | None) -> Fault | None:
 
 
 def is_uncertain(error: BaseException) -> bool:
-    """The line was cut while it was used: what was asked last may have been done."""
+    """Return whether the connection was lost, so that the last statement may have taken effect."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _is_cut_off(error: DBAPIError) -> bool:
-    """The line was cut, or there never was one: then the server has said nothing."""
-    unheard = getattr(error.orig, "sqlstate", "") is None
-    return is_uncertain(error) or (unheard and isinstance(error, OperationalError))
+    """Return whether the connection was lost or could not be made (no SQLSTATE)."""
+    no_response = getattr(error.orig, "sqlstate", "") is None
+    return is_uncertain(error) or (no_response and isinstance(error, OperationalError))

@@ -1,8 +1,8 @@
-"""Whether a connection pooler, such as PgBouncer, stands between Ballast and PostgreSQL.
+"""Detection of a connection pooler, such as PgBouncer, in front of PostgreSQL.
 
-In transaction mode each transaction may have another connection to the server. What belongs to a
-session is then another client's, or lost: SET, advisory locks, LISTEN and prepared statements. So
-behind a pooler, in whichever mode, nothing of a session is used.
+In transaction mode each transaction may run on another server connection, so session state (SET,
+advisory locks, LISTEN, prepared statements) is lost or shared with other clients. Behind a pooler
+in any mode, Ballast uses no session state.
 """
 
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import psycopg
 
 POOLED = "pooled"
-"""Where a connection that SQLAlchemy keeps says so: `connection.info.get(POOLED)`."""
+"""Key in `connection.info`: True if the connection goes through a pooler."""
 
 
 def is_pooled(connection: "psycopg.Connection") -> bool:
-    """A pooler greets its clients with a process number that is not the server's."""
+    """Return whether the handshake's backend PID differs from the server's, as via a pooler."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     return row is None or row[0] != connection.info.backend_pid

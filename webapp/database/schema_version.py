@@ -1,7 +1,7 @@
-"""Which version the tables have, and which one this code was written for.
+"""The check that the database schema has the version of this code.
 
-Code must not work on tables of another version: nobody would notice a guard that is not there yet.
-Pages say that an update is being installed, jobs wait, and both go on by themselves once it is.
+Code must not run on another version, where a constraint it relies on may be missing. Until the
+versions match, pages say that an update is being installed, and jobs wait.
 """
 
 import time
@@ -15,43 +15,43 @@ from webapp.settings import ROOT
 
 MIGRATIONS = str(ROOT / "migrations")
 SCRIPT_LOCATION = MIGRATIONS.replace("%", "%%")
-"""As alembic's configuration takes it, where a percent sign begins an interpolation."""
+"""Path for Alembic's configuration, in which a percent sign must be escaped."""
 
 UPGRADE = "flask --app wsgi db upgrade"
 
 TRUSTED = 5.0
-"""Seconds for which the answer is not asked for again: a migration may come while this runs."""
+"""Seconds for which a successful check is cached; migrations can run while the server does."""
 
 
 class OtherVersion(Exception):
-    """The tables are not this code's; str() is a line for the operator."""
+    """The schema has another version than this code. `str()` is a line for the operator."""
 
 
 class LostDatabase(OtherVersion):
-    """There is no data where there was some: nothing is begun anew without a word."""
+    """The database is empty although the installation has been used; it is not recreated."""
 
     def __init__(self, what: str = "The database") -> None:
         super().__init__(
-            f"{what} is empty, and this installation has been used: put the database back, correct "
-            "DATABASE_URL, or restore a backup (flask --app wsgi restore FILE); to begin anew, set "
+            f"{what} is empty, but this installation has been used: put the database back, correct "
+            "DATABASE_URL, or restore a backup (flask --app wsgi restore FILE); to start over, set "
             "BALLAST_HOME to an empty folder"
         )
 
 
 @cache
 def versions() -> tuple[str, ...]:
-    """The migrations this code knows, the newest first."""
+    """Return the revisions of this code's migrations, newest first."""
     scripts = ScriptDirectory(MIGRATIONS)
     return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def check(session: Session) -> None:
-    """Raises `OtherVersion`."""
+    """Check the schema's version. Raises `OtherVersion`."""
     check_in(session.connection())
 
 
 def check_in(connection: Connection) -> None:
-    """Raises `OtherVersion`."""
+    """Check the schema's version. Raises `OtherVersion`."""
     found, wanted = found_in(connection), versions()[0]
     if found == wanted:
         return
@@ -64,7 +64,7 @@ def check_in(connection: Connection) -> None:
         )
     raise OtherVersion(
         f"The database is at {found}, which this code, at {wanted}, does not know; "
-        "start the newer version"
+        "start a newer version of Ballast"
     )
 
 
@@ -73,26 +73,26 @@ def has_been_migrated(connection: Connection) -> bool:
 
 
 def found_in(connection: Connection) -> str:
-    """Empty where there are no tables at all."""
+    """Return the schema's revision; empty if there are no tables."""
     if not has_been_migrated(connection):
         return ""
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 def require_known(connection: Connection) -> None:
-    """Before tables are migrated. Raises `OtherVersion` for those of a newer Ballast."""
+    """Check before a migration. Raises `OtherVersion` for the schema of a newer version."""
     if found_in(connection) not in ("", *versions()):
         check_in(connection)
 
 
 class Gate:
-    """What one process knows of it, so that not every request asks."""
+    """Caches a successful check for `TRUSTED` seconds in one process."""
 
     def __init__(self) -> None:
         self._trusted_until = 0.0
 
     def check(self, session: Session) -> None:
-        """To be asked before anything is begun. Raises `OtherVersion`."""
+        """Check the version before any other work. Raises `OtherVersion`."""
         if time.monotonic() < self._trusted_until:
             return
         try:
