@@ -39,7 +39,7 @@ def test_it_is_closed_once_and_with_a_reason(flask, world):
     ((one,)) = json.loads(flask("evidence list --json").stdout)
     close = f"evidence close {one['evidence']} --reason"
 
-    assert "Say what was found" in flask(f"{close} ' '").stderr
+    assert "Enter what was found" in flask(f"{close} ' '").stderr
     flask(f"{close} seen")
     assert "closed before" in flask(f"{close} seen").stderr
     assert "not found" in flask("evidence close 99 --reason seen").stderr

@@ -55,7 +55,7 @@ def test_what_was_typed_stays_beside_its_errors(client, world):
     assert errors(refused) == {
         "name": "Enter a name",
         "scopes": "Choose at least one",
-        "networks": "10.0.0.1/8 is no address; write 203.0.113.7 or 203.0.113.0/24",
+        "networks": "10.0.0.1/8 is invalid; use 203.0.113.7 or 203.0.113.0/24",
     }
     assert 'value="10.0.0.1/8, example.com"' in refused.text
     assert len(keys(world)) == 1
@@ -136,7 +136,7 @@ def test_a_technician_gives_no_billing(world, teammate):
     assert "billing:" not in technician.get(f"{HERE}/new").text
     forged = technician.post(HERE, data={**METER, "scopes": ["billing:read"]})
     assert forged.status_code == 422
-    assert errors(forged) == {"scopes": "Only people who see billing can give these"}
+    assert errors(forged) == {"scopes": "Only people with access to billing can grant these"}
     assert technician.post(f"{HERE}/{old.id}/rotation", data={"overlap": "0"}).status_code == 403
     assert technician.post(HERE, data=METER).status_code == 201
     assert len(keys(world)) == 3

@@ -1,4 +1,4 @@
-"""A customer's prepaid account."""
+"""Customers' prepaid accounts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -48,74 +48,74 @@ class Account(Base):
     locale: Mapped[str] = mapped_column(String(20), default="en_US")
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")
     language: Mapped[Language] = mapped_column(String(2), default=Language.ENGLISH)
-    """Of its mails. Its pages are English."""
+    """Language of the account's emails; pages are in English."""
     billing_emails: Mapped[list[str]] = mapped_column(JSON, default=list)
-    """Where notices go (N3); several are allowed."""
+    """Recipients of the account's emails (N3)."""
     mail_opt_outs: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
-    """Topics that an address does not get; see `webapp.domain.notifications.topics`."""
+    """Topics that an address does not receive; see `webapp.domain.notifications.topics`."""
     balance: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Micros. Always the ledger's sum: the database refuses any other value (L2)."""
+    """Micros. Always the sum of the ledger; the database refuses any other value (L2)."""
     attention_below: Mapped[int | None] = mapped_column(BigInteger)
-    """Micros: below it the settings ask for a refill or a notification. Kept by the database, from
-    the settings; with it the few accounts that are low are found among a million."""
+    """Micros: the highest threshold that is switched on. A database trigger maintains it from the
+    settings; it indexes the accounts below a threshold."""
     open_holds: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How many of its holds are open, so that usage of an account without any asks for none. One
-    that has expired counts until a job has recorded it."""
+    """Number of open holds, so that usage of an account without holds needs no query. An expired
+    hold counts until a job has recorded it."""
     billing_name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
-    """Whom receipts are made out to; the account's name where it is empty."""
+    """Customer's name on receipts; if empty, the account's name."""
     billing_address: Mapped[str] = mapped_column(String(ADDRESS_LENGTH), default="")
     """Up to five lines."""
     billing_tax_number: Mapped[str] = mapped_column(String(TAX_NUMBER_LENGTH), default="")
     receipts: Mapped[int] = mapped_column(default=0)
-    """How many have been issued; the next one's number is one more (L6)."""
+    """Number of receipts issued; the next receipt has the next number (L6)."""
     has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Some endpoint listens, so events are written; elsewhere nothing is asked or written."""
+    """Whether an endpoint is on; events are written only then."""
     told_low: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """The last that its webhooks have heard of the balance."""
+    """Whether webhooks were last told that the balance is low."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
-    """The operator offers PayPal to this account (M11)."""
+    """Whether the operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
-    """Automatic payments wait for a person to resume them (T10, L7)."""
+    """Automatic payments are paused until a person resumes them (T10, L7)."""
     paused_by_operator: Mapped[bool] = mapped_column(default=False)
-    """Only the operator resumes them."""
+    """Only the operator can resume them."""
     paused_by_dispute: Mapped[bool] = mapped_column(default=False)
-    """A lost dispute has paused them, and not the burst breaker."""
+    """Paused by a lost dispute, not by the burst breaker."""
     low_by_reversal: Mapped[bool] = mapped_column(default=False)
-    """A refund or dispute took it below the threshold: that alone starts no refill (L7)."""
+    """A refund or dispute took the balance below the threshold, which starts no refill (L7)."""
     refill_held: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """A debit or a saved method would have started a refill, and it was held: nothing is charged
-    until something else changes the account (T18)."""
+    """The refill that a debit or a saved method would start is on hold: nothing is charged until
+    something else changes the account (T18)."""
     resumed_at: Mapped[datetime | None]
-    """The burst breaker counts from here: Resume starts an empty window (T10)."""
+    """Start of the burst breaker's window after Resume (T10)."""
     all_failed_mailed: Mapped[bool] = mapped_column(default=False)
-    """The mail that all methods failed has gone out; a success arms it again (F11)."""
+    """The email that all methods have failed was sent; a success resets it (F11)."""
     second_factor_required: Mapped[bool] = mapped_column(default=False)
-    """Its people must have a second factor before they go on."""
+    """Members must set up a second factor to use the account."""
     revision: Mapped[int] = mapped_column(default=0)
-    """Grows with every change an open page should show."""
+    """Incremented by every change that open pages should show."""
     created_at: Mapped[datetime]
 
     settings: Mapped["LowBalanceSettings"] = relationship(viewonly=True)
 
     @property
     def is_low(self) -> bool:
-        """Below a threshold that is switched on: there is something to look at."""
+        """Whether the balance is below a threshold that is switched on."""
         return self.attention_below is not None and falls_below(self.balance, self.attention_below)
 
     @classmethod
     def locked(cls, session: Session, account_id: int) -> "Account":
-        """The account, its row locked in a fresh write transaction: the first line of an action.
+        """Start a write transaction and lock the account: the first line of an action.
 
-        One account's writers take turns by it. Raises `NotFound`.
+        The lock serialises the account's writers. Raises `NotFound`.
         """
         begin_writing(session)
         return cls.lock(session, account_id)
 
     @staticmethod
     def lock(session: Session, account_id: int) -> "Account":
-        """The account, its row locked in the write transaction that is under way.
+        """Lock the account in the current write transaction.
 
-        Who locks several does it in the order of their ids, so that none can deadlock. Raises
+        Several accounts must be locked in the order of their ids, to avoid deadlocks. Raises
         `NotFound`.
         """
         account = session.scalar(_LOCK, {"account_id": account_id})
@@ -125,7 +125,7 @@ class Account(Base):
 
     @staticmethod
     def with_settings(session: Session, account_id: int) -> "Account":
-        """The account, and its settings in the same statement unless it has been read before."""
+        """Return the account, loaded with its settings in one statement unless already loaded."""
         known = session.identity_map.get(session.identity_key(Account, account_id))
         if isinstance(known, Account) and not inspect(known).expired:
             return known
@@ -143,25 +143,25 @@ class Account(Base):
         return [it.address for it in self.recipients if topic in it.topics]
 
     def show(self, micros: int) -> str:
-        """An amount as this account's people read it."""
+        """Format an amount in the account's currency and number format."""
         return money.show(micros, self.currency, self.locale)
 
     @property
     def translator(self) -> Translator:
-        """What its mails are written in."""
+        """Translator into the language of the account's emails."""
         return i18n.translator(self.language)
 
     def mailed(self, instant: datetime, now: datetime) -> str:
-        """An instant as its mails write it."""
+        """Format an instant for the account's emails."""
         return datetimes.mailed(instant, self.time_zone, now, self.translator.language)
 
     def mailed_date(self, day: date, now: datetime) -> str:
-        """A date as its mails write it: "30 April"."""
+        """Format a date for the account's emails: "30 April"."""
         today = datetimes.local(now, self.time_zone).date()
         return datetimes.day_in_words(day, today, self.translator.language)
 
     def billing_details(self) -> dict[str, str]:
-        """As receipts freeze them."""
+        """Return the billing details for a receipt."""
         return {
             "name": self.billing_name or self.name,
             "address": self.billing_address,
@@ -185,9 +185,7 @@ class Account(Base):
 
 
 class BalanceSnapshot(NamedTuple):
-    """What usage must know of an account, by columns: nearly always nothing follows from it, and
-    its whole record would cost as much as the usage.
-    """
+    """The columns of an account that posting usage needs; cheaper than loading the record."""
 
     id: int
     balance: int
@@ -198,20 +196,20 @@ class BalanceSnapshot(NamedTuple):
 
     @classmethod
     def lock(cls, session: Session, account_ids: Iterable[int]) -> "dict[int, BalanceSnapshot]":
-        """By their ids; all are locked in the write transaction that is under way, in that order.
+        """Lock accounts in the order of their ids; returns the snapshots by id.
 
-        Raises `NotFound`.
+        Part of the current write transaction. Raises `NotFound`.
         """
         ids = sorted(account_ids)
         found = {
-            row.id: cls(*row) for row in session.connection().execute(_STANDINGS, {"ids": ids})
+            row.id: cls(*row) for row in session.connection().execute(_SNAPSHOTS, {"ids": ids})
         }
         if len(found) < len(ids):
             raise NotFound("The account")
         return found
 
     def is_quiet_at(self, balance: int) -> bool:
-        """Nothing follows from that balance: no threshold, no hold, nothing to tell."""
+        """Return whether this balance requires no refill check, hold update or webhook event."""
         is_low = self.attention_below is not None and falls_below(balance, self.attention_below)
         return not (is_low or self.open_holds or (self.has_webhooks and self.told_low))
 
@@ -221,8 +219,8 @@ _WITH_SETTINGS = (
     .where(Account.id == bindparam("account_id"))
     .options(joinedload(Account.settings))
 )
-# The change that every action makes also takes the lock, on either database. What only names the
-# account, such as a line of the audit log, need not wait for it.
+# Incrementing the revision also locks the row, on both databases. Inserts that only reference the
+# account, such as audit entries, do not wait for this lock.
 _LOCK = (
     update(Account)
     .where(Account.id == bindparam("account_id"))
@@ -230,7 +228,7 @@ _LOCK = (
     .returning(Account)
     .execution_options(populate_existing=True, synchronize_session=False)
 )
-_STANDINGS = (
+_SNAPSHOTS = (
     select(
         Account.id,
         Account.balance,

@@ -1,4 +1,4 @@
-"""Who changed what, when and from where (P2)."""
+"""The audit log: who changed what, when and from where (P2)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from webapp.database.base import Base
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does it. No user: the operator's command line, or Ballast itself."""
+    """The person or system that makes a change. Without a user: the command line or Ballast."""
 
     user_id: int | None = None
     name: str = "Ballast"
@@ -45,7 +45,7 @@ def record(
     now: datetime,
     **details: object,
 ) -> None:
-    """Part of the transaction that makes the change."""
+    """Write an entry, in the transaction that makes the change."""
     session.add(
         AuditEntry(
             account_id=account_id,
@@ -67,7 +67,7 @@ def record_in_each(
     now: datetime,
     **details: object,
 ) -> None:
-    """What is about a person stands in the log of each account of theirs; without any, once."""
+    """Write an entry about a person to each of their accounts' logs; without an account, once."""
     theirs: list[int | None] = [*account_ids]
     for account_id in theirs or [None]:
         record(session, account_id, actor, what, now, **details)

@@ -1,4 +1,4 @@
-"""The timeline (E1): what the system did, or did not do, and why."""
+"""The timeline (E1): what Ballast did or did not do for an account, and why."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +10,9 @@ from webapp.database.base import Base
 
 
 class Code(StrEnum):
-    """Machine codes of the timeline's lines. Stable: others may search for them."""
+    """Codes of the timeline's lines. They are stable, because clients may search for them."""
 
-    # A look at an account, and its answer.
+    # Results of a check of the account.
     ABOVE_THRESHOLD = "above_threshold"
     REFILL_OFF = "refill_off"
     WAITING = "waiting_for_outcome"
@@ -28,7 +28,7 @@ class Code(StrEnum):
     SWITCHED_OFF = "automatic_payments_off"
     DRY_RUN = "dry_run"
     CHARGING = "charging"
-    # What became of a payment.
+    # Outcomes of payments.
     MISMATCH = "evidence_does_not_match"
     OPERATOR = "operator_must_decide"
     CHAIN_ENDED = "chain_ended"
@@ -37,13 +37,13 @@ class Code(StrEnum):
     ABANDONED = "abandoned"
     TAKEN_BACK = "taken_back"
     GIVEN_BACK = "given_back"
-    # What happened to a method.
+    # Changes of a payment method.
     SUSPENSION_ENDED = "suspension_ended"
     RESTORED = "restored"
     METHOD_UPDATED = "method_updated"
     METHOD_GONE = "method_gone"
     WITHDRAWN_TOO_LATE = "withdrawn_after_start"
-    # What happened to the account.
+    # Changes of the account.
     RESUMED = "resumed"
     NOTIFIED = "notified"
     LIMITS_SET = "limits_set"
@@ -54,7 +54,7 @@ class Decision(Base):
     __tablename__ = "decision"
     __table_args__ = (
         Index("ix_decision_account_id_id", "account_id", "id"),
-        # From a payment to its lines (E2).
+        # From a payment to its timeline lines (E2).
         Index(
             "ix_decision_attempt_id",
             "attempt_id",
@@ -83,7 +83,7 @@ class Decision(Base):
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
     top_up_id: Mapped[int | None] = mapped_column(ForeignKey("top_up.id"))
     times: Mapped[int] = mapped_column(default=1)
-    """How often the same answer was given in a row."""
+    """Number of consecutive checks with the same result."""
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
 
@@ -110,7 +110,7 @@ def record(
     attempt_id: int | None = None,
     top_up_id: int | None = None,
 ) -> None:
-    """Write a line; the same answer given again is folded into the line that stands."""
+    """Write a line; a repeated result is counted in the account's latest line."""
     last = latest(session, account_id)
     if (
         last is not None

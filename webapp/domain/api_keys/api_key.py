@@ -1,4 +1,4 @@
-"""Keys by which machines speak for an account. Shown once, stored hashed, no wider than given."""
+"""API keys of an account: shown once, stored hashed, restricted to their scopes and networks."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ from webapp.domain.users.user import Right, not_allowed
 PREFIX = "bk_"
 
 FIRST_NAME = "First key"
-"""Of the one that comes with the account."""
+"""Name of the key that is created with the account."""
 
 MOST = 50
-"""Keys of one account that work at once: more than anyone can keep an eye on."""
+"""Maximum number of working keys per account."""
 
 MOST_NETWORKS = 20
 
 USE_NOTED = timedelta(hours=1)
-"""Last use is told to the hour: a meter asks many times a second, and each note is a write."""
+"""Resolution of the last use; recording every request would be a write each time."""
 
 
 class Scope(StrEnum):
-    """What a key may do. The first two are a meter's; the others see and move money."""
+    """Permissions of a key. The first two are for metering, the others for billing."""
 
     USAGE_WRITE = "usage:write"
     BALANCE_READ = "balance:read"
@@ -55,29 +55,29 @@ class Scope(StrEnum):
 ALL = tuple(Scope)
 
 OF_BILLING = frozenset({Scope.BILLING_READ, Scope.BILLING_WRITE})
-"""Nobody hands out by a key what they may not do themselves (P1)."""
+"""Scopes that only people with the billing right may grant (P1)."""
 
 
 class KeyState(StrEnum):
     ACTIVE = "active"
     ENDING = "ending"
-    """Another key has taken its place; both work for a while."""
+    """Rotated: the old and the new key both work until the overlap ends."""
     EXPIRED = "expired"
     REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
 class KeyChoice:
-    """What a person asks for with a new key."""
+    """The properties of a new key, as a person enters them."""
 
     name: str
     scopes: tuple[str, ...]
     networks: tuple[str, ...] = ()
-    """CIDR, or single addresses; none: from anywhere."""
+    """Allowed CIDR networks or addresses; empty: any address."""
     lasts: timedelta | None = None
 
     def faults(self, rights: Collection[Right]) -> dict[str, str]:
-        """An error for each bad field."""
+        """Return an error for each invalid field."""
         faults: dict[str, str] = {}
         if not self.name.strip():
             faults["name"] = "Enter a name"
@@ -88,16 +88,16 @@ class KeyChoice:
         if len(self.networks) > MOST_NETWORKS:
             faults["networks"] = f"At most {MOST_NETWORKS} addresses"
         elif bad := [text for text in self.networks if not is_network(text)]:
-            faults["networks"] = f"{bad[0][:60]} is no address; write 203.0.113.7 or 203.0.113.0/24"
+            faults["networks"] = f"{bad[0][:60]} is invalid; use 203.0.113.7 or 203.0.113.0/24"
         return faults
 
     def _fault_of_scopes(self, rights: Collection[Right]) -> str:
         if not self.scopes:
             return "Choose at least one"
         if unknown := [scope for scope in self.scopes if scope not in set(Scope)]:
-            return f"There is no scope {unknown[0][:60]}"
+            return f"Unknown scope {unknown[0][:60]}"
         if OF_BILLING.intersection(self.scopes) and Right.BILLING not in rights:
-            return "Only people who see billing can give these"
+            return "Only people with access to billing can grant these"
         return ""
 
 
@@ -108,23 +108,23 @@ class ApiKey(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
     hint: Mapped[str] = mapped_column(String(12))
-    """The first characters, by which a person recognises the key."""
+    """The key's first characters, shown so that a person recognises it."""
     name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH))
     scopes: Mapped[list[str]] = mapped_column(JSON)
     networks: Mapped[list[str]] = mapped_column(JSON)
-    """Where it may be used from; empty: anywhere."""
+    """Allowed networks; empty: any address."""
     expires_at: Mapped[datetime | None]
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("api_key.id"), unique=True)
-    """The key whose place it has taken, or takes when that one's time has come."""
+    """The key that this key replaces."""
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
-    """To within `USE_NOTED`."""
+    """Accurate to `USE_NOTED`."""
     last_used_from: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime]
 
     @classmethod
     def issue(cls, account_id: int, choice: KeyChoice, now: datetime) -> tuple["ApiKey", str]:
-        """A new key's record, and the key itself, which is stored nowhere."""
+        """Create a key; returns its record and the key itself, which is not stored."""
         key = PREFIX + token_urlsafe(32)
         record = cls(
             account_id=account_id,
@@ -139,7 +139,7 @@ class ApiKey(Base):
         return record, key
 
     def succeed(self, overlap: timedelta, now: datetime) -> tuple["ApiKey", str]:
-        """A key like this one; this one ends after the overlap, or earlier if it would anyway."""
+        """Create a replacement with the same properties; this key expires after the overlap."""
         lasts = self.expires_at - self.created_at if self.expires_at else None
         choice = KeyChoice(self.name, tuple(self.scopes), tuple(self.networks), lasts)
         record, key = ApiKey.issue(self.account_id, choice, now)
@@ -149,7 +149,7 @@ class ApiKey(Base):
         return record, key
 
     def rotation_denial(self, rights: Collection[Right]) -> str:
-        """Why people with these rights may not rotate it, or empty (P1)."""
+        """Return why people with these rights may not rotate the key; empty if they may (P1)."""
         if Right.BILLING in rights or not OF_BILLING.intersection(self.scopes):
             return ""
         return not_allowed(Right.BILLING, "rotate a key with billing scopes")
@@ -163,9 +163,9 @@ class ApiKey(Base):
 
 
 class ShownKey(NamedTuple):
-    """A key that came with a request, and the account that it speaks for.
+    """The key of a request, and columns of its account.
 
-    By columns: every request asks for it, and two whole records would cost as much as its usage.
+    Read as columns, because every request needs them and loading two records would be expensive.
     """
 
     id: int
@@ -180,7 +180,7 @@ class ShownKey(NamedTuple):
 
     @classmethod
     def find(cls, session: Session, key: str) -> "ShownKey | None":
-        """None for a key that is not known."""
+        """Return the key; None if it is unknown."""
         connection = session.connection()
         found = connection.execute(_BY_KEY, {"key_hash": hash_key(key)}).one_or_none()
         return cls(*found) if found is not None else None
@@ -196,11 +196,11 @@ class ShownKey(NamedTuple):
         except ValueError:
             return False
         if (mapped := getattr(origin, "ipv4_mapped", None)) is not None:
-            origin = mapped  # as a socket that takes both families tells it
+            origin = mapped  # dual-stack sockets report IPv4 clients in this form
         return any(origin in ip_network(network) for network in self.networks)
 
     def use_is_news(self, now: datetime) -> bool:
-        # Farther ahead than that, it comes from a clock that was set back since.
+        # A time farther ahead was written before the clock was set back.
         return self.last_used_at is None or abs(now - self.last_used_at) >= USE_NOTED
 
 
@@ -209,12 +209,15 @@ def is_alive(revoked_at: datetime | None, expires_at: datetime | None, now: date
 
 
 def hash_key(key: str) -> str:
-    # A key has 256 random bits: a slow hash would protect nothing and cost every request.
+    # A key has 256 random bits, so a slow hash would not make it safer.
     return sha256(key.encode()).hexdigest()
 
 
 def is_network(text: str) -> bool:
-    """With nothing to the right of its mask: 10.0.0.1/8 may be a slip for 10.0.0.1."""
+    """Return whether this is an address or network without host bits.
+
+    10.0.0.1/8 is refused, because it may be a typing error for 10.0.0.1.
+    """
     try:
         ip_network(text)
     except ValueError:
@@ -223,7 +226,7 @@ def is_network(text: str) -> bool:
 
 
 def find(session: Session, account_id: int, key_id: int) -> ApiKey:
-    """Raises `NotFound`, also for another account's."""
+    """Return the account's key. Raises `NotFound`, also for another account's key."""
     key = session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id))
     if key is None:
         raise NotFound("The API key")
@@ -237,18 +240,18 @@ def working(now: datetime) -> ColumnElement[bool]:
 
 
 def require_room(session: Session, account_id: int, now: datetime) -> None:
-    """Raises `Invalid`."""
+    """Raise `Invalid` if the account has the maximum number of keys."""
     held = session.scalar(
         select(func.count())
         .select_from(ApiKey)
         .where(ApiKey.account_id == account_id, working(now))
     )
     if (held or 0) >= MOST:
-        raise Invalid({"name": f"There are {MOST} keys already; revoke one first"})
+        raise Invalid({"name": f"There are already {MOST} keys; revoke one first"})
 
 
 def successors(session: Session, keys: Sequence[ApiKey]) -> set[int]:
-    """Which of these another key has taken the place of."""
+    """Return the ids of those keys that were replaced by another key."""
     ids = [key.id for key in keys]
     found = session.scalars(select(ApiKey.replaces_id).where(ApiKey.replaces_id.in_(ids)))
     return {replaced for replaced in found if replaced is not None}

@@ -1,8 +1,8 @@
-"""Requests that a machine may send again: by its own key, and answered as they were the first time.
+"""Idempotency keys of API requests: a repeated request gets the response of the first one.
 
-That nothing happens twice is not kept by this: each effect is guarded by rows of its own (a usage's
-reference, a payment's request key). A crash between an effect and its answer leaves a row without
-an answer; the same request then runs again and finds what it had done.
+They do not guard the effects, which have unique rows of their own (the reference of usage, the
+request key of a payment). A crash between an effect and its response leaves a row without a
+response; the repeated request then runs again and finds the effect.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ from webapp.database.base import Base
 from webapp.domain.shared.errors import Conflict
 
 KEPT = timedelta(hours=24)
+"""Retention time of a response."""
 
 IN_HAND = timedelta(minutes=2)
-"""Longer than any request takes: who has not answered by then has been cut off."""
+"""After this time a request without a response was interrupted; no request takes as long."""
 
 LONGEST_KEY = 200
 
@@ -34,9 +35,9 @@ class IdempotencyKey(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     key: Mapped[str] = mapped_column(String(LONGEST_KEY))
     request: Mapped[str] = mapped_column(String(64))
-    """A hash of all that was asked."""
+    """Hash of the request."""
     status: Mapped[int | None]
-    """Of the answer; empty while there is none."""
+    """HTTP status of the response; NULL until there is one."""
     location: Mapped[str] = mapped_column(String(200), default="")
     body: Mapped[str] = mapped_column(Text, default="")
     begun_at: Mapped[datetime]
@@ -52,9 +53,10 @@ class StoredAnswer:
 def claim(
     session: Session, account_id: int, key: str, request: str, now: datetime
 ) -> StoredAnswer | None:
-    """The answer that was given; None: it is ours to give now. In a write transaction.
+    """Claim a key; returns the stored response, or None if the request must run now.
 
-    Raises `Conflict` for another request under this key, or while the first one is running.
+    Requires a write transaction. Raises `Conflict` if the key was used for another request, or if
+    the first request is still running.
     """
     values = {"account_id": account_id, "key": key, "request": request, "begun_at": now}
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
@@ -66,7 +68,7 @@ def claim(
     if session.connection().scalar(first.returning(IdempotencyKey.id)) is not None:
         return None
     mine = (IdempotencyKey.account_id == account_id, IdempotencyKey.key == key)
-    # Either way: a clock that was set back must keep nothing in hand.
+    # Both directions, because the clock may have been set back.
     old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
     cut_off = or_(IdempotencyKey.begun_at < now - IN_HAND, IdempotencyKey.begun_at > now + IN_HAND)
     again = update(IdempotencyKey).where(
@@ -79,7 +81,7 @@ def claim(
     known = session.scalars(select(IdempotencyKey).where(*mine)).one()
     if known.request != request:
         raise Conflict(
-            "This Idempotency-Key came with another request. Nothing was done.",
+            "This Idempotency-Key was used with another request. Nothing was done.",
             code="idempotency_key_reused",
         )
     if known.status is None:
@@ -93,7 +95,7 @@ def claim(
 def store_answer(
     session: Session, account_id: int, key: str, request: str, answer: StoredAnswer
 ) -> None:
-    """As long as it is still this request's."""
+    """Store the response, unless the key was claimed by another request meanwhile."""
     session.connection().execute(
         update(IdempotencyKey)
         .where(
@@ -106,7 +108,7 @@ def store_answer(
 
 
 def release(session: Session, account_id: int, key: str, request: str) -> None:
-    """It was refused and did nothing: the key is free for what is sent next."""
+    """Release the key of a refused request without effect, so that it can be used again."""
     session.connection().execute(
         delete(IdempotencyKey).where(
             IdempotencyKey.account_id == account_id,
@@ -118,6 +120,6 @@ def release(session: Session, account_id: int, key: str, request: str) -> None:
 
 
 def delete_old(session: Session, now: datetime) -> int:
-    """Answers that nobody will ask for again."""
+    """Delete keys older than `KEPT`; returns how many."""
     old = or_(IdempotencyKey.begun_at < now - KEPT, IdempotencyKey.begun_at > now + KEPT)
     return session.connection().execute(delete(IdempotencyKey).where(old)).rowcount

@@ -1,7 +1,7 @@
-"""Declines in plain words (F2): what happened, and what the person can do.
+"""Reasons of declines for people (F2): what happened, and what to do.
 
-The codes are the field's own (the processors' public decline-code pages); which of them forbid
-another automatic attempt follows the card networks' retry rules.
+The codes are those of the processors' public documentation. Their class follows the card
+networks' retry rules.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from webapp.ports import DeclineClass
 @dataclass(frozen=True)
 class Reason:
     sentence: str
-    """As it stands on a row: "Insufficient funds"."""
+    """Short reason, as shown on a method's row: "Insufficient funds"."""
     advice: str
-    """What to do about it."""
+    """Advice for the customer."""
 
 
 BANK = Reason(N_("Declined by the bank"), N_("Call your bank, or use another method."))
@@ -43,10 +43,10 @@ BLOCKED = Reason(
 REMOVED = Reason(N_("No longer known to the processor"), N_("Add it again, or use another method."))
 
 METHOD_GONE = "method_gone"
-"""In place of a decline code: the processor no longer has the method (M13)."""
+"""Used as decline code if the method no longer exists at the processor (M13)."""
 
 BLOCKED_BY_PROCESSOR = "blocked_by_processor"
-"""The processor's own fraud rules stopped it; the bank was never asked (F2)."""
+"""The processor's fraud rules blocked the payment before it reached the bank (F2)."""
 
 REASONS = {
     BLOCKED_BY_PROCESSOR: BLOCKED,
@@ -69,8 +69,8 @@ REASONS = {
     "invalid_number": NUMBER,
     "invalid_account": NUMBER,
     "new_account_information_available": NUMBER,
-    # F12: the customer reads that the bank declined and should be called; a thief who holds the
-    # card learns nothing. The operator sees the code.
+    # F12: the customer reads that the bank declined and should be called, so that a thief learns
+    # nothing. The operator sees the code.
     "lost_card": CALL_BANK,
     "stolen_card": CALL_BANK,
     "pickup_card": CALL_BANK,
@@ -120,12 +120,12 @@ _HARD = {
 
 
 def reason(code: str | None) -> Reason:
-    """Plain words for a decline code; an unknown code is the bank's decline."""
+    """Return the reason for a decline code; an unknown code is a decline by the bank."""
     return REASONS.get(code or "", BANK)
 
 
 def class_of(code: str) -> DeclineClass:
-    """An unknown code is soft: it suspends, and time may mend it."""
+    """Return the class of a decline code; unknown codes are soft."""
     if code in _HARD:
         return DeclineClass.HARD
     return DeclineClass.CUSTOMER if code in _CUSTOMER else DeclineClass.SOFT

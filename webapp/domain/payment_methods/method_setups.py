@@ -1,7 +1,7 @@
-"""Methods that are not listed yet: the bank or PayPal is asking the customer first (M6).
+"""Setups of payment methods that wait for the customer's answer to the bank or PayPal (M6).
 
-What is kept is only enough to ask how it ended and to give it up in time (F9). A setup that fails
-or is abandoned leaves no method, no payment and no suspension.
+A setup stores only what is needed to query its outcome and to cancel it in time (F9). If it fails
+or is abandoned, there is no method, payment or suspension.
 """
 
 from datetime import datetime, timedelta
@@ -15,9 +15,10 @@ from webapp.domain.payment_methods.payment_method import MethodKind
 from webapp.domain.shared.errors import NotFound
 
 SETUP_LIFE = timedelta(minutes=15)
+"""F9: a setup that is open for this long is cancelled at the processor."""
 
 FORGOTTEN = timedelta(days=1)
-"""After so long without an answer a processor no longer knows of it."""
+"""After this time without an answer, the processor is assumed to have dropped the setup."""
 
 
 class SetupState(StrEnum):
@@ -45,9 +46,9 @@ class MethodSetup(Base):
     processor: Mapped[str] = mapped_column(String(20))
     reference: Mapped[str] = mapped_column(String(120), unique=True)
     consent: Mapped[bool | None]
-    """What the customer chose for auto-charge; None leaves M3 and M4 to decide (M12)."""
+    """The customer's choice of auto-charge; NULL: the default of M3 and M4 applies (M12)."""
     confirmed: Mapped[int | None] = mapped_column(BigInteger)
-    """Micros that the form said would be charged at once (T18); None: no form was shown."""
+    """Micros that the form announced to charge at once (T18); NULL if no form was shown."""
     state: Mapped[SetupState] = mapped_column(String(10), default=SetupState.OPEN)
     method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
     started_at: Mapped[datetime]
@@ -60,7 +61,7 @@ class MethodSetup(Base):
 
 
 def find(session: Session, account_id: int, setup_id: int) -> MethodSetup:
-    """Finding it is the permission check. Raises `NotFound`."""
+    """Return the account's setup. Raises `NotFound`, also for another account's setup."""
     setup = session.scalar(
         select(MethodSetup).where(MethodSetup.id == setup_id, MethodSetup.account_id == account_id)
     )
@@ -78,7 +79,7 @@ def with_reference(session: Session, account_id: int, reference: str) -> MethodS
 
 
 def latest_open(session: Session, account_id: int, user_id: int) -> MethodSetup | None:
-    """What this person was being asked about: there the way back from the bank leads."""
+    """Return the person's latest open setup, which the return from the bank belongs to."""
     return session.scalar(
         select(MethodSetup)
         .where(

@@ -1,4 +1,4 @@
-"""Cards and PayPal agreements: their order, the consent to charge them, and their standing."""
+"""Payment methods (cards and PayPal agreements): order, consent, suspension and status."""
 
 from calendar import monthrange
 from collections.abc import Collection, Sequence
@@ -27,13 +27,13 @@ from webapp.domain.shared.i18n import ENGLISH, Translator
 from webapp.ports import DeclineClass, Saved, SavedAgreement
 
 SUSPENSION = timedelta(hours=48)
-"""F1: how long a failure keeps a method out of automatic billing."""
+"""F1: how long a failure suspends a method from automatic billing."""
 
 DECLINES_IN_A_ROW = 5
-"""T16: after so many automatic declines without a success a method rests."""
+"""T16: after this many consecutive automatic declines a method needs a manual payment."""
 
 EXPIRY_BADGE = timedelta(days=60)
-"""How long before its expiry the row begins to count the days."""
+"""Time before the expiry in which the row counts the days."""
 
 BRANDS = {
     "visa": "Visa",
@@ -53,7 +53,7 @@ class MethodKind(StrEnum):
 
 
 class MethodStatus(StrEnum):
-    """Whether a method may be charged without asking, and if not, why not."""
+    """Whether a method can be charged automatically, and if not, why not."""
 
     READY = "ready"
     AUTO_CHARGE_OFF = "auto_charge_off"
@@ -61,9 +61,9 @@ class MethodStatus(StrEnum):
     """Removed at the processor, or its agreement cancelled there (M13)."""
     EXPIRED = "expired"
     BARRED = "barred"
-    """A decline that the networks forbid repeating (F3)."""
+    """Blocked by a decline that the networks forbid repeating (F3)."""
     RESTED = "rested"
-    """Too many automatic declines in a row (T16)."""
+    """Too many consecutive automatic declines (T16)."""
     SUSPENDED = "suspended"
 
 
@@ -89,7 +89,7 @@ class PaymentMethod(Base):
             postgresql_where=text("removed_at IS NULL"),
         ),
         Index("ix_payment_method_processor_reference", "processor", "processor_reference"),
-        # Partial, so that the job that records ended suspensions reads only those there are.
+        # Partial, so that the job that records ended suspensions reads only suspended methods.
         Index(
             "ix_payment_method_suspended_until",
             "suspended_until",
@@ -105,7 +105,7 @@ class PaymentMethod(Base):
     processor_reference: Mapped[str] = mapped_column(String(120))
     fingerprint: Mapped[str] = mapped_column(String(120))
     position: Mapped[int]
-    """1 is the primary (M2). Below zero only inside a reordering transaction."""
+    """1 is the primary (M2). Negative only within a reordering transaction."""
     auto_charge: Mapped[bool] = mapped_column(default=False)
     """The customer's consent (M3). Only the customer changes it."""
     auto_charge_changed_at: Mapped[datetime | None]
@@ -122,17 +122,18 @@ class PaymentMethod(Base):
     payer_email: Mapped[str] = mapped_column(String(254), default="")
 
     failed_at: Mapped[datetime | None]
-    """The processor's own time of the last decline (F8)."""
+    """The processor's time of the last decline (F8)."""
     failure_code: Mapped[str | None] = mapped_column(String(60))
     suspended_until: Mapped[datetime | None]
     healed_at: Mapped[datetime | None]
-    """When the success that last restored it was started: an older failure is news no more."""
+    """Start of the payment that last restored the method; older failures are ignored (F8)."""
     barred_at: Mapped[datetime | None]
+    """When the method was blocked (F3); NULL if it is not."""
     declines_in_a_row: Mapped[int] = mapped_column(default=0)
-    """Automatic ones since the last success (T16)."""
+    """Automatic declines since the last success (T16)."""
 
     gone_at: Mapped[datetime | None]
-    """Since when the processor no longer has it (M13)."""
+    """When the method was removed at the processor (M13)."""
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 
@@ -147,12 +148,12 @@ class PaymentMethod(Base):
 
     @property
     def chip(self) -> str:
-        """The brand whose mark stands before its name, such as "visa"."""
+        """Brand of the logo beside the label, such as "visa"."""
         return "paypal" if self.kind == MethodKind.PAYPAL else self.brand
 
     @property
     def short_label(self) -> str:
-        """Where room is scarce: American Express is Amex."""
+        """Label with Amex instead of American Express."""
         return self.label.replace("American Express", "Amex")
 
     @property
@@ -164,7 +165,7 @@ class PaymentMethod(Base):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the expiry month has ended everywhere on earth (P4): noon UTC on the next 1st."""
+        """When the expiry month has ended in every time zone: noon UTC on the next 1st (P4)."""
         if self.exp_month is None or self.exp_year is None:
             return None
         return _ended_everywhere(self.exp_year, self.exp_month)
@@ -174,19 +175,20 @@ class PaymentMethod(Base):
         return expires_at is not None and now >= expires_at
 
     def days_left(self, now: datetime, time_zone: str) -> int | None:
-        """Whole days until the last day of its expiry month, in the account's time zone."""
+        """Return the days until the last day of the expiry month, in the account's time zone."""
         if self.exp_month is None or self.exp_year is None:
             return None
         last = date(self.exp_year, self.exp_month, monthrange(self.exp_year, self.exp_month)[1])
         return (last - local(now, time_zone).date()).days
 
     def is_suspended(self, now: datetime) -> bool:
-        """The truth is computed from the stored time; the job only records it (F1)."""
+        """Return whether the suspension has not ended; computed from the stored time (F1)."""
         return self.suspended_until is not None and now < self.suspended_until
 
     def suspension(self, now: datetime) -> datetime | None:
-        """F1: until when auto-charge leaves it out. None where auto-charge is off: the stored time
-        means nothing before the customer switches it on.
+        """Return the end of a suspension that applies now (F1).
+
+        None if auto-charge is off: the suspension only applies to automatic billing.
         """
         return self.suspended_until if self.auto_charge and self.is_suspended(now) else None
 
@@ -196,7 +198,7 @@ class PaymentMethod(Base):
 
     @property
     def can_be_paid_with(self) -> bool:
-        """By its customer, whatever keeps it out of automatic billing."""
+        """Whether the customer can pay with it, also while it is out of automatic billing."""
         return self.removed_at is None and not self.is_gone
 
     @property
@@ -213,7 +215,7 @@ class PaymentMethod(Base):
         return self.obstacle(now) or MethodStatus.READY
 
     def obstacle(self, now: datetime) -> MethodStatus | None:
-        """What, apart from missing consent, keeps it out of automatic billing."""
+        """Return what keeps the method out of automatic billing, apart from missing consent."""
         if self.is_gone:
             return MethodStatus.GONE
         if self.is_expired(now):
@@ -230,11 +232,11 @@ class PaymentMethod(Base):
         return self.standing(now) is MethodStatus.READY
 
     def as_if(self, **changed: object) -> "PaymentMethod":
-        """A copy with some values changed, for a plan of what would follow. It is never saved."""
+        """Return an unsaved copy with some values changed, for planning."""
         values = {column.key: getattr(self, column.key) for column in self.__table__.columns}
         return PaymentMethod(**values | changed)
 
-    # What may happen to a method. Each verb is safe to call twice.
+    # Changes of a method.
 
     def consent(self, on: bool, now: datetime) -> None:
         if self.auto_charge != on:
@@ -242,8 +244,10 @@ class PaymentMethod(Base):
             self.auto_charge_changed_at = now
 
     def correct_clock(self, begins_at: datetime, now: datetime) -> None:
-        """Something begins with it. What is stamped ahead of now came before that, by a clock that
-        was set back since; the 48 hours stay as they were promised (F1, F8).
+        """Move stored times that lie in the future, after the clock was set back, to `begins_at`.
+
+        Called when a payment starts, which must be later than earlier events (F8). The end of the
+        suspension is unchanged (F1).
         """
         if self.failed_at is not None and self.failed_at > now:
             self.failed_at = begins_at
@@ -259,11 +263,11 @@ class PaymentMethod(Base):
         automatic: bool,
         again_at: datetime | None = None,
     ) -> bool:
-        """Keep out of automatic billing after a decline. True if it was not suspended before.
+        """Suspend from automatic billing after a decline; returns whether it was usable before.
 
-        The 48 hours run from the processor's time of the decline, however late it is learned;
-        an older failure that is learned later shortens nothing, and one from before the success
-        that healed it suspends nothing. `again_at` is the network's advice, where it is longer.
+        The 48 hours run from the processor's time of the decline (F8). A decline older than the
+        stored one does not change the suspension, and one before the last success is ignored.
+        `again_at` is the network's earliest retry, used if it is later.
         """
         if self.healed_at is not None and failed_at < self.healed_at:
             return False
@@ -280,9 +284,9 @@ class PaymentMethod(Base):
         return not was_out
 
     def restore(self, started_at: datetime) -> bool:
-        """A success with it restores it, if the payment was not started before the failure (F8).
+        """Restore after a successful payment that was not started before the failure (F8).
 
-        True if that ended a suspension or a bar.
+        Returns whether this ended a suspension or block.
         """
         if self.failed_at is not None and started_at < self.failed_at:
             return False
@@ -294,10 +298,10 @@ class PaymentMethod(Base):
         return was_out
 
     def lift_suspension(self, verified_at: datetime) -> bool:
-        """The bank vouches for it without a payment: that ends a suspension, and nothing else (F4).
+        """End the suspension after a verification without payment (F4); returns if it did.
 
-        What has been declined goes on counting (T16), and a decline from before that is learned
-        later still has its effect (F3, F8). True if it was suspended.
+        The count of declines (T16) and a block (F3) remain, and a decline from before the
+        verification that is learned later still takes effect (F8).
         """
         if self.suspended_until is None or self.failed_at is None or verified_at < self.failed_at:
             return False
@@ -311,16 +315,16 @@ class PaymentMethod(Base):
         return True
 
     def mark_removed(self, at: datetime) -> bool:
-        """The processor no longer has it. The consent stays as it is (M3, M13)."""
+        """Record that the processor removed the method; consent is unchanged (M3, M13)."""
         if self.gone_at is not None:
             return False
         self.gone_at = at
         return True
 
     def refresh(self, saved: Saved) -> None:
-        """Added again (M8), or renewed by its bank (M13): take over what may have changed.
+        """Update the details of a method that was added again (M8) or renewed by its bank (M13).
 
-        No bar is lifted, and the consent stays as it is.
+        A block remains, and the consent is unchanged.
         """
         self.processor_reference = saved.reference
         self.gone_at = None
@@ -335,14 +339,14 @@ class PaymentMethod(Base):
         self.address_city, self.address_postcode = card.address_city, card.address_postcode
 
     def take_over_failures(self, removed: "PaymentMethod") -> None:
-        """What this card's removed row knew: the networks' ban is on the card (F3, M12)."""
+        """Copy the failures of the same card's removed record, so that a block stays (F3, M12)."""
         self.failed_at, self.failure_code = removed.failed_at, removed.failure_code
         self.suspended_until, self.barred_at = removed.suspended_until, removed.barred_at
         self.declines_in_a_row = removed.declines_in_a_row
         self.healed_at = removed.healed_at
 
     def remove(self, now: datetime) -> None:
-        """Off the list; the row stays, so that history stays readable (M10)."""
+        """Remove from the list; the record stays for the history (M10)."""
         if self.removed_at is None:
             self.removed_at = now
 
@@ -354,7 +358,7 @@ def _ended_everywhere(year: int, month: int) -> datetime:
 
 
 def suspension_has_ended(now: datetime) -> ColumnElement[bool]:
-    """Of a listed method; its end has not been recorded yet (F6)."""
+    """Return the condition for listed methods whose suspension has ended, unrecorded (F6)."""
     return and_(PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None))
 
 
@@ -371,7 +375,7 @@ def listed(session: Session, account_id: int) -> list[PaymentMethod]:
 
 
 def with_reference(session: Session, processor: str, reference: str) -> PaymentMethod | None:
-    """The listed method that the processor knows by it."""
+    """Return the listed method with this processor reference."""
     return session.scalar(
         select(PaymentMethod).where(
             PaymentMethod.processor == processor,
@@ -389,7 +393,7 @@ _ONE_LISTED = select(PaymentMethod).where(
 
 
 def find(session: Session, account_id: int, method_id: int) -> PaymentMethod:
-    """Finding it is the permission check: another account's method is not found."""
+    """Return the account's method. Raises `NotFound`, also for another account's method."""
     method = session.scalar(_ONE_LISTED, {"account_id": account_id, "method_id": method_id})
     if method is None:
         raise NotFound("That payment method")
@@ -408,7 +412,7 @@ def last_position(session: Session, account_id: int) -> int:
 
 
 def require_own(session: Session, account_id: int, ids: Collection[int]) -> None:
-    """Raises `NotFound` unless all are, or were, this account's (P1)."""
+    """Raise `NotFound` unless all methods are or were this account's (P1)."""
     own = select(func.count()).where(
         PaymentMethod.account_id == account_id, PaymentMethod.id.in_(ids)
     )
@@ -419,13 +423,13 @@ def require_own(session: Session, account_id: int, ids: Collection[int]) -> None
 def reorder(
     session: Session, methods: Sequence[PaymentMethod], order: Sequence[int], seen: Sequence[int]
 ) -> bool:
-    """Put the listed methods into a new order. True if that changed it.
+    """Reorder the listed methods; returns whether the order changed.
 
-    Raises `Stale` when the list is no longer the one the person saw (M5).
+    Raises `Stale` if the list is no longer the one that the person saw (M5).
     """
     current = [method.id for method in methods]
     if list(seen) != current or sorted(order) != sorted(current):
-        raise Stale("The list has changed meanwhile. Here is how it stands now; nothing was moved.")
+        raise Stale("The list has changed meanwhile. This is the current order; nothing was moved.")
     if list(order) == current:
         return False
     place(session, {method.id: method for method in methods}, order)
@@ -435,7 +439,7 @@ def reorder(
 def place(session: Session, by_id: dict[int, PaymentMethod], order: Sequence[int]) -> None:
     """Number the methods 1, 2, 3… in this order.
 
-    Two passes, because the database lets no two listed methods share a position at any moment.
+    Two passes, because positions of listed methods are unique at every moment.
     """
     for position, method_id in enumerate(order, start=1):
         by_id[method_id].position = -position

@@ -1,4 +1,4 @@
-"""References that a processor is to forget; repeated until each is done (M10, M13)."""
+"""Method references to revoke at the processor, retried until done (M10, M13)."""
 
 from datetime import datetime
 
@@ -32,14 +32,14 @@ class Revocation(Base):
 
 
 def ask(session: Session, account_id: int, processor: str, reference: str, now: datetime) -> None:
-    """The method was removed, or its reference replaced by a new one."""
+    """Request the revocation of a reference that is no longer used."""
     session.add(
         Revocation(account_id=account_id, processor=processor, reference=reference, asked_at=now)
     )
 
 
 def due(session: Session) -> list[Revocation]:
-    """Those that no open attempt still needs."""
+    """Return the pending revocations whose reference is not used by an open attempt."""
     needed = exists().where(
         Attempt.account_id == Revocation.account_id,
         Attempt.method_reference == Revocation.reference,

@@ -1,8 +1,7 @@
-"""Money that moves without a processor: what an operator puts on an account or takes off, with a
-reason, and what has come by wire.
+"""Payments without a processor: operators' adjustments, completed wires and reversals.
 
-A credit names a payment like any other (L2), so each of them is a payment that was paid the moment
-it was written.
+Every credit names a payment attempt (L2), so each of these is a payment that is paid when it is
+created.
 """
 
 from datetime import datetime
@@ -35,14 +34,14 @@ def post(
     now: datetime,
     request_key: str = "",
 ) -> Payment:
-    """Credit (or, below zero, debit) a locked account by `amount` micros."""
+    """Credit a locked account by `amount` micros, or debit it by a negative amount."""
     payment = Payment(kind=PaymentKind.ADJUSTMENT, note=reason)
     key = f"adjustment-{request_key or token_hex(16)}"
     return book(session, account, payment, EntryKind.ADJUSTMENT, amount, reason, key, now)
 
 
 def by_request_key(session: Session, account_id: int, request_key: str) -> Payment | None:
-    """What was posted by the form with this key."""
+    """Return the adjustment posted with this form key; None if there is none."""
     if not request_key:
         return None
     key = f"adjustment-{request_key}"
@@ -61,9 +60,9 @@ def book(
     key: str,
     now: datetime,
 ) -> Payment:
-    """Let a new payment be paid at once: its attempt, and the entry that names it.
+    """Record a payment as paid, with its attempt and ledger entry.
 
-    `key` says what the money is for; the database takes each key once, so nothing is booked twice.
+    `key` identifies the booking; it is unique in the database, so nothing is booked twice.
     """
     payment.account_id = account.id
     payment.state = PaymentState.PAID

@@ -1,4 +1,4 @@
-"""What processors have told, and how far it has been caught up where their webhooks were missed."""
+"""Processed events of processors, and how far missed webhooks have been caught up (L17)."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -12,9 +12,9 @@ TROUBLE_LENGTH = 500
 
 
 class ProcessorEvent(Base):
-    """Known by its own id: a repeated delivery repeats nothing.
+    """A processed event, so that a repeated delivery has no effect.
 
-    Written in the transaction of its effect.
+    Written in the transaction of the event's effect.
     """
 
     __tablename__ = "processor_event"
@@ -29,30 +29,30 @@ class ProcessorEvent(Base):
     about: Mapped[str] = mapped_column(String(200))
     received_at: Mapped[datetime]
     listed: Mapped[bool] = mapped_column(default=False)
-    """Found by listing: its webhook was missed."""
+    """Found by listing, because its webhook was missed."""
 
 
 class EventPosition(Base):
-    """How far a processor's events have been listed and taken (L17)."""
+    """How far a processor's events have been listed and processed (L17)."""
 
     __tablename__ = "event_position"
 
     processor: Mapped[str] = mapped_column(String(20), primary_key=True)
     caught_up_to: Mapped[datetime]
-    """Every event from before has been taken."""
+    """All events before this time have been processed."""
     listed_to: Mapped[datetime]
-    """Where listing goes on. It is later where an event from before could not be taken."""
+    """Start of the next listing; later than `caught_up_to` if an event could not be processed."""
     trouble: Mapped[str] = mapped_column(String(TROUBLE_LENGTH), default="")
-    """Why the last run did not take everything; empty where it did."""
+    """Why the last run did not process every event; empty if it did."""
 
     def has_listed(self, until: datetime, *, all_taken: bool) -> None:
-        """`all_taken`: every event from `caught_up_to` on, as far as it can be listed."""
+        """Record a listing; `all_taken`: all listable events since `caught_up_to` are processed."""
         self.listed_to = until
         if all_taken:
             self.caught_up_to = max(self.caught_up_to, until)
 
     def start_again(self) -> None:
-        """List once more what could not be taken."""
+        """Make the next listing repeat the events that could not be processed."""
         self.listed_to = self.caught_up_to
 
     def tell(self, trouble: str) -> None:
@@ -60,7 +60,7 @@ class EventPosition(Base):
 
 
 def known(session: Session, processor: str, event_ids: Collection[str]) -> set[str]:
-    """Which of these have been taken."""
+    """Return those event ids that have been processed."""
     query = select(ProcessorEvent.event_id).where(
         ProcessorEvent.processor == processor, ProcessorEvent.event_id.in_(event_ids)
     )

@@ -1,4 +1,4 @@
-"""What an adapter must not forget between two calls of its processor; see `ports.Notebook`."""
+"""Durable notes of processor adapters; see `ports.Notebook`."""
 
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from webapp.database.base import Base
 
 
 class ProcessorNote(Base):
-    """Written once, never changed."""
+    """A value under a key, written once and never changed."""
 
     __tablename__ = "processor_note"
 

@@ -1,4 +1,4 @@
-"""Finding payments and attempts, and what automatic payments have spent (T10)."""
+"""Queries for payments and attempts, and the spending of automatic payments (T10)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from webapp.domain.shared.errors import NotFound
 
 
 def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
-    """Finding it is the permission check. Raises `NotFound`."""
+    """Return the account's payment. Raises `NotFound`, also for another account's payment."""
     payment = session.scalar(
         select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
     )
@@ -44,16 +44,16 @@ def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
 
 
 COVER_BATCH = 500
-"""Paid payments that are read at once: more than the largest payment has of the smallest."""
+"""Paid payments read at once: more than smallest payments are needed for the largest."""
 
 
 def covered_later(
     session: Session, account_id: int, failed: Mapping[int, tuple[int, int]]
 ) -> dict[int, int]:
-    """F4: which later payment has covered each failed one.
+    """Return which later payment has covered each failed payment (F4).
 
-    `failed`: payment id and amount by any key. The answer names, by the same keys, the payment with
-    which those paid after it reached its amount; a key without one is not covered.
+    `failed` maps keys to payment id and amount. The result maps a key to the payment with which
+    the sum of later payments reached that amount; keys that are not covered are missing.
     """
     covered: dict[int, int] = {}
     left = sorted(failed, key=lambda key: failed[key][0])
@@ -82,7 +82,7 @@ def covered_later(
 
 
 def find_attempt(session: Session, account_id: int, attempt_id: int) -> Attempt:
-    """Finding it is the permission check. Raises `NotFound`."""
+    """Return the account's attempt. Raises `NotFound`, also for another account's attempt."""
     attempt = session.scalar(
         select(Attempt).where(Attempt.id == attempt_id, Attempt.account_id == account_id)
     )
@@ -114,17 +114,17 @@ def open_attempt_with(session: Session, method_id: int) -> Attempt | None:
 
 @dataclass(frozen=True)
 class Spending:
-    """What automatic payments have taken, or may have (T10), and what is under way."""
+    """Amounts that automatic payments have or may have taken (T10), and open payments."""
 
     today: int
     """Micros."""
     this_month: int
     recent: int
-    """How many, within the burst window."""
+    """Number of automatic payments in the burst window."""
     manual_open: bool
-    """A payment that a person asked for."""
+    """Whether a manual payment is open."""
     any_open: bool
-    """Any attempt at all."""
+    """Whether any attempt is open."""
 
 
 _AUTOMATIC_AND_LIVE = (
@@ -136,11 +136,11 @@ _AUTOMATIC_AND_LIVE = (
 
 _open = aliased(Attempt)
 
-# Money counts for the day on which it was taken, also when its request was first made the day
-# before and repeated since; while that is not known, for any day.
+# An amount counts on the day it was taken, even if its request was first made the day before. While
+# the outcome is unknown, it counts on every day.
 _taken_at = func.coalesce(LedgerEntry.occurred_at, bindparam("unknown"))
 
-# The same for the burst breaker (T10); what is open counts from its start.
+# For the burst breaker (T10) an open attempt counts from its start.
 _counted_at = func.coalesce(LedgerEntry.occurred_at, Attempt.started_at)
 
 _SPENDING = select(
@@ -177,7 +177,7 @@ def spending(
     month: datetime,
     burst: tuple[datetime, datetime],
 ) -> Spending:
-    """Since the starts of the day and of the month, and within the burst window."""
+    """Return spending since the starts of the day and month, and within the burst window."""
     since, until = burst
     bounds = {"day": day, "month": month, "since": since, "until": until}
     bounds["earliest"] = min(month, since) - KEY_LIFETIME
@@ -191,7 +191,7 @@ def spending(
 
 
 def last_retry_of(session: Session, failed: Attempt) -> Attempt | None:
-    """The latest Retry of this failure; one that was abandoned does not count."""
+    """Return the latest Retry of this failure that was not abandoned."""
     return session.scalar(
         select(Attempt)
         .where(Attempt.retry_of_id == failed.root_id, Attempt.state != AttemptState.ABANDONED)
@@ -201,7 +201,7 @@ def last_retry_of(session: Session, failed: Attempt) -> Attempt | None:
 
 
 def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
-    """The Retry of this failure, or of the failure it repeated, that has succeeded."""
+    """Return the successful Retry of this failure or of its original failure."""
     return session.scalar(
         select(Attempt)
         .where(Attempt.retry_of_id == failed.root_id, Attempt.state == AttemptState.PAID)
@@ -210,7 +210,7 @@ def paid_retry_of(session: Session, failed: Attempt) -> Attempt | None:
 
 
 def covering(session: Session, failed: Sequence[Attempt]) -> dict[int, Attempt]:
-    """What was paid instead of each, by its id: with its payment's next method, or by a Retry."""
+    """Return the paid attempt that replaced each failed one: by fallback, or by a Retry."""
     paid = session.scalars(
         select(Attempt)
         .where(
@@ -244,10 +244,10 @@ _LIVE_LINKS = (
 
 
 def end_links(session: Session, account_id: int, now: datetime) -> None:
-    """F10: a payment has refilled the balance, so no emailed link resumes an earlier one."""
+    """End the emailed links of earlier payments, after a payment refilled the balance (F10)."""
     session.execute(_LIVE_LINKS, {"of_account": account_id, "ended_at": now})
 
 
 def awaiting_operator(session: Session) -> list[Attempt]:
-    """What only an operator can settle (L9, L10), the oldest first."""
+    """Return the attempts that only an operator can settle, oldest first (L9, L10)."""
     return list(session.scalars(select(Attempt).where(Attempt.needs_operator).order_by(Attempt.id)))

@@ -1,4 +1,4 @@
-"""When an open attempt is to be asked about (L10), also by a clock that was set back meanwhile."""
+"""When the processor is queried about an open attempt (L10), also if the clock is set back."""
 
 from datetime import datetime, timedelta
 
@@ -14,13 +14,14 @@ from webapp.domain.payments.payment import (
 )
 
 SKEW = timedelta(seconds=10)
-"""The clocks of two hosts differ by less."""
+"""Maximum difference of the clocks of two hosts."""
 
 
 def due(now: datetime) -> ColumnElement[bool]:
-    """What is planned farther ahead than its step was planned by a clock that was ahead: it is due.
+    """Return the condition for attempts to query now.
 
-    Otherwise a clock set back by an hour would keep a refill waiting for an hour.
+    A check planned farther ahead than its step was planned before the clock was set back, and is
+    due; otherwise a refill would wait for as long as the clock was set back.
     """
     asked = Attempt.state == AttemptState.CHALLENGED
     steps = [

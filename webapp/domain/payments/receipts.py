@@ -1,8 +1,8 @@
-"""Receipts (L6): one for each payment that was paid, numbered without gaps within its account.
+"""Receipts (L6): one for each paid payment, numbered without gaps per account.
 
-The number comes from a counter in the account's row, raised by the transaction that settles the
-payment: what is rolled back takes its number back with it, and two cannot get the same. What the
-receipt says is frozen then, so that it reads the same in ten years.
+The number is a counter in the account's row, incremented in the transaction that settles the
+payment, so a rollback also reverts it. The receipt's content is stored at that time and never
+changes.
 """
 
 from dataclasses import asdict
@@ -28,7 +28,7 @@ RECEIPTED = (
     PaymentKind.RETRY,
     PaymentKind.WIRE,
 )
-"""What a customer pays; what an operator or a processor moves has none."""
+"""Payments by customers; adjustments, refunds, disputes and reversals have no receipt."""
 
 
 class Receipt(Base):
@@ -44,7 +44,7 @@ class Receipt(Base):
     number: Mapped[int]
     """1, 2, 3 … within the account."""
     facts: Mapped[dict[str, object]] = mapped_column(JSON)
-    """Who was paid by whom and how, as it was then. Empty for what was paid before receipts."""
+    """Provider, customer and method as of then; empty for payments before receipts existed."""
     issued_at: Mapped[datetime]
 
     @property
@@ -61,7 +61,7 @@ def issue(
     provider: Provider,
     now: datetime,
 ) -> Receipt:
-    """For a payment that has just been paid, of a locked account and in that very transaction."""
+    """Issue a payment's receipt, in the transaction that settles it; the account is locked."""
     number = session.connection().scalar(_NEXT, {"account_id": account.id})
     set_committed_value(account, "receipts", number)
     receipt = Receipt(

@@ -1,8 +1,8 @@
-"""Money that was paid and taken back at the processor: refunds, disputes, reversals (L7).
+"""Refunds, disputes and reversals of payments at the processor (L7).
 
-Each is one row, by the processor's own reference, and one debit that names the payment it takes
-back. What comes back after all, from a dispute that was won, is one credit. Together they take no
-more than was paid: what is told beyond that goes before the operator (L9).
+Each is one row with the processor's reference, and one debit that names its payment. If the money
+is returned, as after a won dispute, the row has one credit too. Together they debit no more than
+the payment; any excess is reported to the operator (L9).
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ EXCESS = " (excess)"
 SAME_MONEY = " (same money)"
 
 COUNTERPARTS = {TakenBack.DISPUTE: TakenBack.REVERSAL, TakenBack.REVERSAL: TakenBack.DISPUTE}
-"""A processor may tell the same money as both: as the dispute, and as the reversal it caused."""
+"""A processor may report the same money as a dispute and as the reversal that it caused."""
 
 
 class Reversal(Base):
@@ -52,18 +52,18 @@ class Reversal(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"))
-    """What had been paid."""
+    """The attempt that was paid."""
     processor: Mapped[str] = mapped_column(String(20))
     reference: Mapped[str] = mapped_column(String(120))
     kind: Mapped[TakenBack] = mapped_column(String(10))
     state: Mapped[TakenBackState] = mapped_column(String(10))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Micros, as the processor says. The debit is less where less was left of what was paid."""
+    """Micros reported by the processor. The debit is smaller if less is left of the payment."""
     currency: Mapped[str] = mapped_column(String(3))
     at: Mapped[datetime]
-    """When, as the processor says."""
+    """Time reported by the processor."""
     debit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
-    """Empty for what had come back before we heard of it, and where nothing was left to take."""
+    """NULL if the money was returned before we learned of it, or if nothing was left to debit."""
     credit_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
     heard_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -72,7 +72,7 @@ class Reversal(Base):
 
     @property
     def name(self) -> str:
-        """ "Refund of P-000012, Visa •••• 4242": what the statement says."""
+        """Description on the statement: "Refund of P-000012, Visa •••• 4242"."""
         return self.name_in(ENGLISH)
 
     def name_in(self, tongue: Translator) -> str:
@@ -82,19 +82,19 @@ class Reversal(Base):
 
     @property
     def excess_reference(self) -> str:
-        """Under which the operator finds what is more than was left of the payment."""
+        """Reference of the operator's report of an amount beyond the payment's remainder."""
         return f"{self.reference}{EXCESS}"
 
     @property
     def same_money_reference(self) -> str:
-        """Under which the operator finds what may have been debited under another name."""
+        """Reference of the operator's report that the same money may be debited already."""
         return f"{self.reference}{SAME_MONEY}"
 
     def debit(self, session: Session, account: Account, amount: int, now: datetime) -> None:
         self.debit_id = self._book(session, account, -amount, self.name, now)
 
     def credit(self, session: Session, account: Account, now: datetime) -> int:
-        """Give back what was debited. Micros."""
+        """Credit the debited amount again; returns it in micros."""
         amount = -session.get_one(Payment, self.debit_id).amount
         what = f"{self.name}, given back"
         self.credit_id = self._book(session, account, amount, what, now)
@@ -104,12 +104,12 @@ class Reversal(Base):
     def _book(
         self, session: Session, account: Account, amount: int, what: str, now: datetime
     ) -> int:
-        """The key is the reversal's own, so the database takes each once."""
+        """Book a debit or credit once: its key is derived from the reversal's reference."""
         payment_kind, entry_kind = KINDS[TakenBack(self.kind)]
         own = sha256(f"{self.processor} {self.reference}".encode()).hexdigest()[:32]
-        way = "back" if amount > 0 else "gone"
+        direction = "back" if amount > 0 else "gone"
         payment = Payment(kind=payment_kind, note=what)
-        key = f"{self.kind}-{way}-{own}"
+        key = f"{self.kind}-{direction}-{own}"
         return adjustments.book(session, account, payment, entry_kind, amount, what, key, now).id
 
 
@@ -120,7 +120,7 @@ def find(session: Session, processor: str, reference: str) -> Reversal | None:
 
 
 def left_of(session: Session, attempt: Attempt) -> int:
-    """Micros that were paid and that nothing has taken back, or that have come back. Locked."""
+    """Return the micros of a payment that are not taken back. The account must be locked."""
     taken = select(func.coalesce(func.sum(-Payment.amount), 0)).where(
         Payment.id == Reversal.debit_id,
         Reversal.attempt_id == attempt.id,
@@ -130,7 +130,7 @@ def left_of(session: Session, attempt: Attempt) -> int:
 
 
 def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
-    """What is gone there and was not debited here, the oldest first."""
+    """Return the payment's reversals that are not debited yet, oldest first."""
     return list(
         session.scalars(
             select(Reversal)
@@ -145,7 +145,7 @@ def waiting(session: Session, attempt: Attempt) -> list[Reversal]:
 
 
 def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
-    """What was debited of the same payment and may be the same money under another name."""
+    """Return a debited reversal of the payment that may be the same money under another kind."""
     other = COUNTERPARTS.get(TakenBack(reversal.kind))
     return session.scalar(
         select(Reversal)
@@ -160,17 +160,18 @@ def counterpart(session: Session, reversal: Reversal) -> Reversal | None:
     )
 
 
-def begin(session: Session, attempt: Attempt, told: Reversed, now: datetime) -> Reversal:
+def begin(session: Session, attempt: Attempt, reported: Reversed, now: datetime) -> Reversal:
+    """Store a reversal that the processor reported for the first time."""
     reversal = Reversal(
         account_id=attempt.account_id,
         attempt=attempt,
         processor=attempt.processor,
-        reference=told.reference,
-        kind=told.kind,
-        state=told.state,
-        amount=told.amount,
-        currency=told.currency,
-        at=told.at,
+        reference=reported.reference,
+        kind=reported.kind,
+        state=reported.state,
+        amount=reported.amount,
+        currency=reported.currency,
+        at=reported.at,
         heard_at=now,
     )
     session.add(reversal)

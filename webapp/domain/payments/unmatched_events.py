@@ -1,7 +1,7 @@
-"""What a processor says that fits nothing we wrote: it goes before the operator (L9).
+"""Processor events that match no attempt, for the operator to resolve (L9).
 
-What is said about an attempt of ours stands on that attempt. This is the rest: payments that we
-never wrote, and money taken back from what was never paid here.
+Mismatches of an existing attempt are stored on the attempt. These are payments that Ballast did
+not make, and reversals of payments that it does not know.
 """
 
 from datetime import datetime
@@ -30,10 +30,10 @@ class UnmatchedEvent(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     processor: Mapped[str] = mapped_column(String(20))
     reference: Mapped[str] = mapped_column(String(120))
-    """The processor's: said again, it is the same evidence."""
+    """The processor's reference; a repeated report is stored once."""
     what: Mapped[str] = mapped_column(String(WHAT_LENGTH))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Micros, as the processor says."""
+    """Micros, as reported by the processor."""
     currency: Mapped[str] = mapped_column(String(3))
     at: Mapped[datetime]
     seen_at: Mapped[datetime]
@@ -41,11 +41,11 @@ class UnmatchedEvent(Base):
     closed_because: Mapped[str] = mapped_column(String(WHAT_LENGTH), default="")
 
     def close(self, reason: str, now: datetime) -> None:
-        """Raises `Invalid` without a reason, or `Conflict` if that was done before."""
+        """Close it. Raises `Invalid` without a reason, or `Conflict` if it is closed already."""
         if not (reason := " ".join(reason.split())):
-            raise Invalid({"reason": "Say what was found"})
+            raise Invalid({"reason": "Enter what was found"})
         if self.closed_at is not None:
-            raise Conflict("That was closed before.", code="closed")
+            raise Conflict("This is already closed.", code="closed")
         self.closed_at, self.closed_because = now, reason[:WHAT_LENGTH]
 
 
@@ -59,7 +59,7 @@ def record(
     at: datetime,
     now: datetime,
 ) -> bool:
-    """Lay it before the operator, once. False if it lies there already, or did."""
+    """Report an event to the operator; returns False if it was reported before."""
     known = exists().where(
         UnmatchedEvent.processor == processor, UnmatchedEvent.reference == reference
     )
@@ -89,7 +89,7 @@ def by_reference(session: Session, processor: str, reference: str) -> UnmatchedE
 
 
 def waiting(session: Session) -> list[UnmatchedEvent]:
-    """What no operator has closed yet, the oldest first."""
+    """Return the events that are not closed yet, oldest first."""
     return list(
         session.scalars(
             select(UnmatchedEvent)
@@ -100,8 +100,8 @@ def waiting(session: Session) -> list[UnmatchedEvent]:
 
 
 def find(session: Session, evidence_id: int) -> UnmatchedEvent:
-    """Raises `NotFound`."""
+    """Return an unmatched event. Raises `NotFound`."""
     found = session.get(UnmatchedEvent, evidence_id)
     if found is None:
-        raise NotFound("That evidence")
+        raise NotFound("The unmatched event")
     return found
