@@ -46,7 +46,7 @@ def test_the_errors_of_an_adjustment_go_when_their_fields_are_right(of_staff):
     errors = of_staff.locator("form[action$=adjustments] .field-error:not(:empty)")
     expect(errors).to_have_count(2)
     of_staff.get_by_label("Amount").fill("10")
-    expect(errors).to_have_text(["Say why; it stands in the audit log"])
+    expect(errors).to_have_text(["Enter a reason for the audit log"])
     of_staff.locator("#adjust-reason").fill("Goodwill")
     expect(errors).to_have_count(0)
     expect(of_staff.locator("form[action$=adjustments] [aria-invalid]")).to_have_count(0)

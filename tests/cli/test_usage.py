@@ -152,7 +152,7 @@ def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world)
     done = load(file + line(account, reference="e"), "--json")
 
     assert json.loads(done.stdout) == {"posted": 2, "duplicate": 0, "bad": 3}
-    assert faults(done) == ["lines 3–5: Quotes join lines 3 to 5; nothing of them is imported"]
+    assert faults(done) == ["lines 3–5: Quotes join lines 3 to 5, so none of them is imported"]
     assert world.balance == "98.00"
 
 
@@ -195,7 +195,7 @@ def test_l15_what_is_read_at_each_door_is_the_same(load, world):
     assert (done.exit_code, done.stdout) == (0, "1 posted, 0 duplicates, 0 errors.\n")
     assert world.balance == "99.9785"
     other = load(f"account,amount,reference,currency\n{account},1.00,b,EUR\n")
-    assert faults(other) == ["line 2: currency: This account counts in USD"]
+    assert faults(other) == ["line 2: currency: This account's currency is USD"]
 
 
 def test_spreadsheets_mark_their_utf_8(load, world):

@@ -107,8 +107,8 @@ def test_dollars_need_only_the_amount(flask, world):
         ("", 2, "--amount"),
         ("--amount ten", 2, "--amount"),
         ("--amount 1.001", 2, "--amount"),
-        ("--amount 975.78", 1, "received: Say how much EUR has arrived"),
-        ("--amount 975.78 --received 900", 1, "rate: Say how much USD was booked for 1 EUR"),
+        ("--amount 975.78", 1, "received: Enter the amount received in EUR"),
+        ("--amount 975.78 --received 900", 1, "rate: Enter how much USD was booked for 1 EUR"),
         ("--amount 975.78 --received 900 --rate 1,08", 2, "--rate"),
         ("--amount 957.78 --received 900 --rate 1.0842", 1, "€900.00 at 1.0842 is $975.78"),
     ],
@@ -124,7 +124,7 @@ def test_a_cancelled_one_is_not_completed(flask, world):
     wire = wires.cancel(world, wires.ask(world))
     failed = flask(f"wires complete {wire.id} --amount 1000.00")
     assert failed.exit_code == 1
-    assert failed.stderr == f"Error: {wire.reference} is cancelled already.\n"
+    assert failed.stderr == f"Error: {wire.reference} is already cancelled.\n"
 
 
 def test_one_is_rejected_with_a_reason(flask, world, wire):

@@ -390,7 +390,7 @@ def test_nothing_is_uploaded_to_one_that_has_ended(client, world, wire):
     wires.complete(world, wire)
     answer = send(client, wire.id, wires.PDF)
     assert answer.status_code == 409
-    assert f"{wire.reference} is completed already." in errors(answer)["proof"]
+    assert f"{wire.reference} is already completed." in errors(answer)["proof"]
 
 
 # Cancelling
@@ -419,7 +419,7 @@ def test_what_has_come_is_not_cancelled(client, world, wire):
     wires.complete(world, wire)
     answer = client.post(f"{TAB}/{wire.id}/cancellation")
     assert answer.status_code == 409
-    assert f"{wire.reference} is completed already." in words(answer)
+    assert f"{wire.reference} is already completed." in words(answer)
 
 
 # How it ended

@@ -226,7 +226,7 @@ def test_l15_an_empty_currency_is_none_and_another_one_is_refused():
     assert [line.parse("USD", NOW).reference for line in lines[:2]] == ["a", "b"]
     with pytest.raises(csv_reader.Invalid) as refused:
         lines[2].parse("USD", NOW)
-    assert refused.value.fields == {"currency": "This account counts in USD"}
+    assert refused.value.fields == {"currency": "This account's currency is USD"}
 
 
 @pytest.mark.parametrize(

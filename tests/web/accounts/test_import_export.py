@@ -102,7 +102,7 @@ def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send,
     text = 'amount,reference,description\n1.00,a,"x\n1.00,b,y\n1.00,c,z"\n1.00,d,\n'
     report = words(send(text, follow_redirects=True))
     assert "1 posted, 0 already there, 3 bad" in report
-    assert "2–4 Quotes join lines 2 to 4; nothing of them is imported" in report
+    assert "2–4 Quotes join lines 2 to 4, so none of them is imported" in report
     assert "more in the file" not in report
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines").text
     assert [row[0] for row in csv.reader(StringIO(file.lstrip("\ufeff")))] == ["line", "2–4"]

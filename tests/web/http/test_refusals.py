@@ -432,7 +432,7 @@ def test_the_preview_of_an_adjustment_says_what_would_be_refused(operator, sign_
         answer = pat.get(f"{here}/adjustments/preview", query_string={"direction": "on"} | typed)
         return dict(re.findall(r'data-of="(\w+)">([^<]*)<', answer.text))
 
-    why = {"reason": "Say why; it stands in the audit log"}
+    why = {"reason": "Enter a reason for the audit log"}
     assert faults(amount="x") == why | {"amount": "Enter an amount such as 50.00"}
     assert faults(amount="0", reason="Goodwill") == {"amount": "Must be above zero"}
     assert faults(amount="5") == why

@@ -1,7 +1,7 @@
-"""Instants as people read them, in the account's time zone (P4).
+"""Formatting of dates and times for people, in the account's time zone (P4).
 
-"Today, 10:02", then "Thu 5 Nov, 03:17"; the year only when it differs. Mails are written in the
-language of their account.
+Examples are "Today, 10:02" and "Thu 5 Nov, 03:17". The year is shown only if it is not the current
+one. Emails use the language of the account.
 """
 
 from datetime import date, datetime, timedelta
@@ -21,8 +21,8 @@ PATTERNS = {
     Language.SPANISH: ("d_'de'_MMMM", "d_'de'_MMMM 'de' y", "EEE, "),
     Language.FRENCH: ("d_MMMM", "d_MMMM y", "EEE_"),
 }
-"""Of a day, with its year, and of the weekday before it; `_` is a space that does not break. Months
-are written out: a short one ends in a full stop, which would stand before that of a sentence."""
+"""Patterns of a day, a day with its year, and a weekday prefix; `_` is a no-break space. Months are
+written out, because the full stop of an abbreviation could precede the one of a sentence."""
 
 
 def local(instant: datetime, time_zone: str) -> datetime:
@@ -43,7 +43,7 @@ def day(
 
 
 def day_in_words(day: date, today: date, language: Language) -> str:
-    """ "30 April", or "30 April 2027" in another year: for a sentence of a mail."""
+    """ "30 April", or "30 April 2027" in another year: for a sentence of an email."""
     this_year, with_year, _ = PATTERNS.get(language, ("d MMMM", "d MMMM y", ""))
     return _formatted(day, this_year if day.year == today.year else with_year, language)
 
@@ -71,31 +71,31 @@ def clock_time(instant: datetime, time_zone: str) -> str:
 def when(
     instant: datetime, time_zone: str, now: datetime, language: Language = Language.ENGLISH
 ) -> str:
-    """ "Tue 24 Nov, 10:02": exact, for a promise."""
+    """ "Tue 24 Nov, 10:02": the exact time, for the future."""
     date_there = weekday_and_day(instant, time_zone, now, language)
     return f"{date_there}, {clock_time(instant, time_zone)}"
 
 
 def mailed(instant: datetime, time_zone: str, now: datetime, language: Language) -> str:
-    """As `when`, with the zone's name: a mail is read anywhere."""
+    """Format as `when`, with the name of the time zone, for emails."""
     zone = local(instant, time_zone).tzname()
     return f"{when(instant, time_zone, now, language)}\N{NO-BREAK SPACE}{zone}"
 
 
 def since(instant: datetime, time_zone: str, now: datetime) -> str:
-    """ "Today, 10:02" or as `when`: for what has happened."""
+    """ "Today, 10:02", or as `when` on other days: for the past."""
     if local(instant, time_zone).date() == local(now, time_zone).date():
         return f"Today, {clock_time(instant, time_zone)}"
     return when(instant, time_zone, now)
 
 
 def within(moment: str) -> str:
-    """The same inside a sentence: "today, 10:02"."""
+    """Convert the result of `since` for use inside a sentence: "today, 10:02"."""
     return moment.replace("Today", "today", 1)
 
 
 def taken(span: timedelta) -> str:
-    """ "under 1 s", "4 s", "15 min", "3 h", "2 days": how long something took."""
+    """Format a duration: "under 1 s", "4 s", "15 min", "3 h", "2 days"."""
     seconds = max(0, int(span.total_seconds()))
     if seconds < 1:
         return "under 1 s"
@@ -107,7 +107,7 @@ def taken(span: timedelta) -> str:
 
 
 def midnight(day: date, time_zone: str) -> datetime:
-    """Where that day begins."""
+    """Return the start of a day in a time zone."""
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone))
 
 

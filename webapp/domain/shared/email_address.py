@@ -1,10 +1,10 @@
-"""What counts as an e-mail address, for signing in and for sending alike."""
+"""Validation of email addresses, for sign-in and for recipients."""
 
 from re import compile as pattern
 
 LENGTH = 254
 
-# The local part as HTML's own e-mail field has it: no quotes, no spaces, nothing that ends a line.
+# The local part is that of HTML's email input: no quotes, spaces or line breaks.
 _ADDRESS = pattern(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[\w.-]+")
 
 

@@ -1,11 +1,11 @@
-"""What an action answers when it does not do what was asked. Nothing was changed."""
+"""Exceptions with which an action refuses a request. Nothing was changed."""
 
 from datetime import timedelta
 from math import ceil
 
 
 class Refusal(Exception):
-    """A plain sentence for the person, and a stable code for the machine."""
+    """A refusal with a sentence for people and a stable code for programs."""
 
     code = "refused"
 
@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 class NotFound(Refusal):
-    """No such record for this account; another account's record is no different."""
+    """The record does not exist or belongs to another account."""
 
     code = "not_found"
 
@@ -26,13 +26,13 @@ class NotFound(Refusal):
 
 
 class Denied(Refusal):
-    """Whoever asks may not do this."""
+    """The person or key lacks the permission."""
 
     code = "forbidden"
 
 
 class Invalid(Refusal):
-    """Input that cannot be accepted: an error for each bad field."""
+    """Invalid input, with an error for each invalid field."""
 
     code = "invalid"
 
@@ -43,19 +43,19 @@ class Invalid(Refusal):
 
 
 class Stale(Refusal):
-    """Someone else changed it meanwhile; the answer carries the fresh state."""
+    """The data was changed meanwhile; the response shows the current state."""
 
     code = "stale"
 
 
 class Conflict(Refusal):
-    """It clashes with what is already there or under way."""
+    """The request conflicts with the current state or a running operation."""
 
     code = "conflict"
 
 
 class TooOften(Refusal):
-    """It was tried too often; `seconds` until it may be tried again."""
+    """A rate limit is exceeded; the next try is allowed in `seconds`."""
 
     code = "too_many_requests"
 

@@ -1,8 +1,8 @@
-"""The languages of mails. Pages are English; what an account is mailed is in its own language.
+"""Translation of emails into the account's language. Pages are in English.
 
-A sentence is written in English where it is made, whole and with named placeholders, and marked
-for the catalogs: by `_(…)` where it is said at once, by `N_(…)` where that is done later.
-`translations/<language>.po` has it in the other languages; `make translations` keeps them in step.
+Code contains whole English sentences with named placeholders, marked for the catalogs: `_(…)`
+translates at once, `N_(…)` marks a sentence that is translated later. The translations are in
+`translations/<language>.po`; `make translations` updates their sentences.
 """
 
 from enum import StrEnum
@@ -34,33 +34,33 @@ NAMES = {
 
 
 class Translator:
-    """Says our sentences in one language."""
+    """Translator into one language."""
 
     def __init__(self, language: Language, translations: NullTranslations) -> None:
         self.language, self.translations = language, translations
 
     def gettext(self, sentence: str, /, **values: object) -> str:
-        """The sentence, its `%(placeholders)s` filled in where values are given."""
-        said = self.translations.gettext(sentence)
-        return said % values if values else said
+        """Translate a sentence, and fill in its `%(placeholders)s` if values are given."""
+        translated = self.translations.gettext(sentence)
+        return translated % values if values else translated
 
 
 @cache
 def translator(language: str) -> Translator:
-    """Its catalog is read at first use. Raises `ValueError` for a language we do not speak."""
-    spoken = Language(language)
-    if spoken is Language.ENGLISH:
+    """Return the translator, reading its catalog once. Raises `ValueError` if unsupported."""
+    supported = Language(language)
+    if supported is Language.ENGLISH:
         return ENGLISH
     compiled = BytesIO()
-    with (CATALOGS / f"{spoken}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=spoken))
+    with (CATALOGS / f"{supported}.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=supported))
     compiled.seek(0)
-    return Translator(spoken, GNUTranslations(compiled))
+    return Translator(supported, GNUTranslations(compiled))
 
 
 ENGLISH = Translator(Language.ENGLISH, NullTranslations())
 
 
-def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for it
-    """The sentence as it is, marked for the catalogs; `gettext` says it later."""
+def N_(sentence: str) -> str:  # noqa: N802 - the usual name with gettext
+    """Mark a sentence for the catalogs and return it unchanged, for a later `gettext`."""
     return sentence

@@ -1,7 +1,7 @@
-"""Amounts are integers in micros: millionths of the currency's unit (L1).
+"""Amounts as integers in micros, millionths of the currency's unit (L1).
 
-Telephony rates have four to six decimals, so usage may have six; payments, thresholds and limits
-are whole cents. A balance is compared exactly and shown rounded down to the cent.
+Usage may have six decimals, as telephony rates do. Payments, thresholds and limits are whole
+cents. Balances are compared exactly and shown rounded down to the cent.
 """
 
 from decimal import ROUND_FLOOR, Decimal
@@ -17,7 +17,7 @@ CENT = MICROS // 100
 USAGE_PLACES = 6
 PAYMENT_PLACES = 2
 
-# Far above any sane amount and far below where a sum of them would leave 64 bits.
+# Far above any real amount, and small enough that sums fit into 64 bits.
 LARGEST = 1_000_000_000 * MICROS
 
 DecimalText = NewType("DecimalText", str)
@@ -27,19 +27,19 @@ _DECIMAL = pattern(r"(?a:(\d{1,40})(?:\.(\d{1,40}))?)")
 
 
 class BadAmount(ValueError):
-    """The text is no amount; str() is a sentence for the person who wrote it."""
+    """The text is not a valid amount. `str()` is a sentence for the person who entered it."""
 
 
 def parse(text: object, places: int = PAYMENT_PLACES, largest: int | None = LARGEST) -> int:
-    """The micros of a decimal string such as "12.34", above zero, with at most `places` decimals.
+    """Parse a decimal string such as "12.34" into micros: positive, at most `places` decimals.
 
-    `largest`: None where the caller has a bound of its own. Raises `BadAmount`.
+    `largest` is None if the caller checks the bound itself. Raises `BadAmount`.
     """
     match = _DECIMAL.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise BadAmount(_why_none(text))
     units, fraction = match.groups("")
-    # Trailing zeros are not decimals; but "1.000" of a payment can mean a thousand.
+    # Trailing zeros do not count as decimals, except in payments, where "1.000" can mean 1000.
     if len(fraction) > places and (places < USAGE_PLACES or fraction[places:].strip("0")):
         raise BadAmount(f"At most {places} decimals")
     micros = int(units + fraction[:USAGE_PLACES].ljust(USAGE_PLACES, "0"))
@@ -51,7 +51,7 @@ def parse(text: object, places: int = PAYMENT_PLACES, largest: int | None = LARG
 
 
 def _why_none(text: object) -> str:
-    """What is no decimal string at all."""
+    """Return the error for a text that is not a decimal string."""
     if not isinstance(text, str):
         return 'An amount is a decimal string, such as "12.34"'
     text = text.strip()
@@ -63,16 +63,17 @@ def _why_none(text: object) -> str:
 
 
 def cents_up(micros: int) -> int:
-    """Rounded up to the whole cent, as a charge must be."""
+    """Round up to whole cents."""
     return -(-micros // CENT) * CENT
 
 
 def cents_down(micros: int) -> int:
+    """Round down to whole cents."""
     return micros // CENT * CENT
 
 
 def decimal_text(micros: int, places: int = USAGE_PLACES) -> DecimalText:
-    """The exact decimal string: at least two decimals, at most `places`."""
+    """Return the exact decimal string, with at least two and at most `places` decimals."""
     sign = "-" if micros < 0 else ""
     units, fraction = divmod(abs(micros), MICROS)
     digits = f"{fraction:06d}"[:places].rstrip("0").ljust(PAYMENT_PLACES, "0")
@@ -80,13 +81,13 @@ def decimal_text(micros: int, places: int = USAGE_PLACES) -> DecimalText:
 
 
 def field_text(micros: int | None) -> str:
-    """As it stands in a form's field."""
+    """Return the value for a form field; empty for None."""
     return "" if micros is None else decimal_text(micros, PAYMENT_PLACES)
 
 
 @lru_cache(maxsize=4096)
 def show(micros: int, currency: str, locale: str = "en_US") -> str:
-    """For people: rounded down to the cent, in the locale's format, with a true minus sign."""
+    """Format for people: rounded down to the cent, in the locale's format, with a true minus."""
     cents = Decimal(micros // CENT).scaleb(-PAYMENT_PLACES).quantize(Decimal("0.01"), ROUND_FLOOR)
     return format_currency(cents, currency, locale=locale).replace("-", "−")
 

@@ -1,4 +1,4 @@
-"""What the installation as a whole allows; the operator sets it in the environment."""
+"""Installation-wide bounds and switches, set by the operator in the environment."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,11 +17,11 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """Bounds of one payment and one usage record, in micros, and the installation's switch."""
+    """Bounds of payments and usage records in micros, and the switch of automatic payments."""
 
     payment_min: int = 30 * MICROS
     payment_max: int = 10_000 * MICROS
     automatic: Automatic = Automatic.ON
     provider: Provider = NOBODY
     usage_max: int = 1_000 * MICROS
-    """L14: a larger usage record is refused."""
+    """Largest usage record that is accepted (L14)."""

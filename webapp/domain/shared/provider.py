@@ -1,18 +1,20 @@
-"""Who runs the installation, as receipts name it (L6); the operator sets it in the environment."""
+"""The provider, as shown on receipts (L6); set by the operator in the environment."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Provider:
+    """The company that runs the installation and issues the receipts."""
+
     name: str = "Ballast"
     address: str = ""
-    """One line; commas part what stands on lines of its own."""
+    """One line; on receipts each part between commas is a line of its own."""
     email: str = ""
     tax_number: str = ""
     tax_name: str = "VAT"
     tax_rate: int = 0
-    """Thousandths of a percent, included in what is paid; 0: no tax lines."""
+    """Thousandths of a percent, included in payments; 0: no tax lines."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -30,10 +32,10 @@ def rate_text(rate: int) -> str:
 
 
 def without_tax(amount: int, rate: int, cent: int) -> int:
-    """The net of an amount that includes the tax: to the nearest cent, half a cent up."""
+    """Return the net of an amount that includes tax, rounded half up to the cent."""
     cents, whole = amount // cent, 100_000 + rate
     return (2 * cents * 100_000 + whole) // (2 * whole) * cent
 
 
 NOBODY = Provider()
-"""Where nothing is set."""
+"""The default if no provider is set."""

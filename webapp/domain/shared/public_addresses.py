@@ -1,8 +1,7 @@
-"""Which addresses lead to the public internet.
+"""The check that an IP address is on the public internet.
 
-Asked before anything calls out to an address that a customer chose.
-
-What is not known to be public is refused: future ranges too, and IPv6 that wraps an IPv4 address.
+It runs before any request to an address that a customer entered. Addresses that are not known to be
+public are refused, including reserved ranges and IPv6 addresses that embed an IPv4 address.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -32,17 +31,17 @@ SPECIAL_IPV4 = tuple(
         "240.0.0.0/4",  # future use, and broadcast
     )
 )
-"""The registry of special-purpose addresses (RFC 6890), multicast and what is reserved."""
+"""The special-purpose address registry (RFC 6890), multicast and reserved ranges."""
 
 GLOBAL_IPV6 = IPv6Network("2000::/3")
-"""All that is assigned to the internet. Outside are ::/96, fec0::/10, 5f00::/16, 64:ff9b::/96 …"""
+"""All global unicast addresses; ::/96, fec0::/10, 5f00::/16, 64:ff9b::/96 … are outside."""
 
 SPECIAL_IPV6 = tuple(
     IPv6Network(text)
     for text in (
-        "2001::/23",  # IETF protocols; Teredo, which wraps an IPv4 address
+        "2001::/23",  # IETF protocols; Teredo, which embeds an IPv4 address
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which wraps an IPv4 address
+        "2002::/16",  # 6to4, which embeds an IPv4 address
         "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
     )
@@ -50,7 +49,7 @@ SPECIAL_IPV6 = tuple(
 
 
 def unwrapped(address: Address) -> Address:
-    """An IPv4 address that is written as IPv6 (::ffff:0:0/96) is that IPv4 address."""
+    """Return the IPv4 address of an IPv4-mapped IPv6 address (::ffff:0:0/96), or the address."""
     return getattr(address, "ipv4_mapped", None) or address
 
 

@@ -1,4 +1,4 @@
-"""Signed links: what a mail's link says was said by us, and is not changed on its way."""
+"""Signed tokens in the links of emails, so that their content cannot be forged or changed."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ INVITATION = "accept an invitation"
 
 
 def sign(secret_key: str, purpose: str, value: object) -> str:
-    """The token of a link that is for this purpose alone."""
+    """Return a token that is valid for this purpose only."""
     return str(URLSafeSerializer(secret_key, salt=purpose).dumps(value))
 
 
 def masked(purpose: str, value: object) -> str:
-    """In a token's place, where staff read a mail: its links are for who it was sent to alone."""
+    """Return a placeholder instead of a token, for emails shown to operators."""
     return "••••"
 
 
 def read(secret_key: str, purpose: str, token: str) -> Any:
-    """What was signed, or None for a token that is not ours."""
+    """Return the signed value, or None if the token is invalid."""
     try:
         return URLSafeSerializer(secret_key, salt=purpose).loads(token)
     except BadData:

@@ -1,15 +1,15 @@
-"""Text that people write and a database keeps."""
+"""Validation of text that people enter."""
 
 from webapp.domain.shared.errors import Invalid
 
 NAME_LENGTH = 120
-"""Of a person, and of an account."""
+"""Maximum length of the name of a person, account, key or webhook."""
 
 
 def fault(text: str, longest: int) -> str:
-    """Why it cannot be kept; empty if it can.
+    """Return why a text cannot be stored; empty if it can.
 
-    SQLite would keep it at any length; PostgreSQL would not, and a NUL not at all.
+    SQLite does not enforce the length of a column; PostgreSQL does, and refuses NUL characters.
     """
     if len(text) <= longest and text.isprintable():
         return ""
@@ -20,10 +20,10 @@ REASON_LENGTH = 300
 
 
 def reason(text: str) -> str:
-    """Why an operator does something, in one line. Raises `Invalid`."""
+    """Normalise an operator's reason to one line. Raises `Invalid`."""
     text = " ".join(text.split())
     if not text:
-        raise Invalid({"reason": "Say why; it stands in the audit log"})
+        raise Invalid({"reason": "Enter a reason for the audit log"})
     if found := fault(text, REASON_LENGTH):
         raise Invalid({"reason": found})
     return text

@@ -1,8 +1,8 @@
-"""Secrets at rest: columns that are encrypted under a key derived from SECRET_KEY.
+"""Encryption of secrets at rest, under a key derived from SECRET_KEY.
 
-What signs webhooks and checks codes cannot be hashed. AES-GCM encrypts it and binds it to its
-column. The application's engine has a vault; engines of copies have none, so what they read and
-write stays encrypted.
+Webhook secrets and TOTP secrets are needed in plain text, so they cannot be hashed. AES-GCM
+encrypts each and binds it to its column. The application's engine has a vault; the engines of
+backups have none, so they read and write encrypted values.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -21,10 +21,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 PREFIX = "sealed:1:"
-"""Of every encrypted value. Values without it are from before and are read as they are."""
+"""Prefix of encrypted values. Older values without it are plain text."""
 
 LENGTH = 200
-"""Of the column: a value of 100 characters, encrypted, has 180."""
+"""Length of the column; 100 characters are 180 when encrypted."""
 
 NONCE = 12
 
@@ -32,7 +32,7 @@ INFO = b"ballast secrets at rest"
 
 
 class WrongKey(Exception):
-    """A secret was encrypted under another SECRET_KEY; str() is a line for the operator."""
+    """A secret was encrypted under another SECRET_KEY. `str()` is a line for the operator."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,13 +49,13 @@ class Vault:
         self._cipher = AESGCM(derive.derive(secret_key.encode()))
 
     def seal(self, plain: str, place: str) -> str:
-        """`place`: the table and column, outside of which the result cannot be opened."""
+        """Encrypt a value; it can only be decrypted for the same `place` (table and column)."""
         nonce = token_bytes(NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, plain.encode(), place.encode())
         return PREFIX + urlsafe_b64encode(sealed).decode()
 
     def open(self, stored: str, place: str) -> str:
-        """Raises `WrongKey`."""
+        """Decrypt a value; plain text is returned unchanged. Raises `WrongKey`."""
         if not stored.startswith(PREFIX):
             return stored
         try:
@@ -69,7 +69,7 @@ _VAULTS: WeakKeyDictionary[Dialect, Vault] = WeakKeyDictionary()
 
 
 def give_key(engine: Engine, secret_key: str) -> None:
-    """Everything that this engine reads and writes is decrypted and encrypted under this key."""
+    """Make the engine encrypt and decrypt under this key."""
     _VAULTS[engine.dialect] = Vault(secret_key)
 
 
@@ -84,7 +84,7 @@ class Sealed(TypeDecorator[str]):
     cache_ok = True
 
     def __init__(self, place: str, length_before: int) -> None:
-        """`length_before`: what SQLite's tables say. It enforces none, and cannot change it."""
+        """`length_before`: length in SQLite's schema, which neither enforces nor can change it."""
         super().__init__(LENGTH)
         self.place, self.length_before = place, length_before
 
@@ -108,22 +108,23 @@ PLACES = (
     ("webhook_endpoint", "secret"),
     ("webhook_endpoint", "old_secret"),
 )
-"""Each encrypted column, and its table."""
+"""Table and column of each encrypted value."""
 
 
 def reseal(connection: Connection, old: Vault, new: Vault) -> int:
-    """Have all secrets encrypted under `new`, within the transaction under way.
+    """Encrypt all secrets under `new`, in the current transaction.
 
-    Returns how many were changed: those under `old`, and what is plain. Raises `WrongKey` for one
-    that is under neither.
+    Returns the number of changed values: those encrypted under `old` or in plain text. Raises
+    `WrongKey` for a value that neither key decrypts.
     """
     changed = 0
     for of, name in PLACES:
-        changed += change_column(connection, of, name, partial(_under, f"{of}.{name}", old, new))
+        recrypt = partial(_recrypted, f"{of}.{name}", old, new)
+        changed += change_column(connection, of, name, recrypt)
     return changed
 
 
-def _under(place: str, old: Vault, new: Vault, stored: str) -> str:
+def _recrypted(place: str, old: Vault, new: Vault, stored: str) -> str:
     try:
         plain = new.open(stored, place)
     except WrongKey:
@@ -132,7 +133,7 @@ def _under(place: str, old: Vault, new: Vault, stored: str) -> str:
 
 
 def change_column(connection: Connection, of: str, name: str, change: Callable[[str], str]) -> int:
-    """Put `change(value)` in the place of each value as it is stored; returns how many differ."""
+    """Replace each stored value of a column by `change(value)`; returns how many changed."""
     its_id, value = column("id", Integer), column(name, String)
     stored = select(its_id, value).select_from(table(of)).where(value.is_not(None))
     found = connection.execute(stored.with_for_update()).all()

@@ -1,6 +1,6 @@
-"""The reader of usage in CSV: for the command line, the browser and the API (L15).
+"""Reader of usage records in CSV, for the command line, the browser and the API (L15).
 
-Every record of a file is yielded once, valid or with its fault, with its line numbers.
+It yields every record of a file once, valid or with its error, with its line numbers.
 """
 
 import codecs
@@ -22,22 +22,22 @@ REQUIRED = ("account", "amount", "reference")
 SEPARATORS = (",", ";", "\t", "|")
 
 LONGEST_LINE = 64 * 1024
-"""Characters; a longer record is refused."""
+"""Maximum length of a record in characters."""
 
 LONGEST_TEXT = 32 * 1024 * 1024
-"""Characters that one record can take, over all its lines: as many as the largest upload has. What
-is longer was opened by a stray quote, or is no CSV.
+"""Characters of one record over all its lines, at most as many as the largest upload has. A longer
+record is caused by a stray quote, or the file is not CSV.
 """
 
 MOST_READ_AGAIN = 1_000_000
-"""Lines in one file. Each stray quote can cause the rest of the file to be read again, so without
-a limit the time would grow with the square of the size.
+"""Lines of a file that are read again. Each stray quote can cause the rest of the file to be read
+again, so without a limit the time would grow with the square of the size.
 """
 
 csv.field_size_limit(2 * LONGEST_TEXT)
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-"""Bytes that are no characters, as `surrogateescape` decodes them."""
+"""Undecodable bytes, as decoded by `surrogateescape`."""
 
 _NOT_TEXT = (
     (b"PK\x03\x04", "an Excel workbook or a zip file"),
@@ -46,26 +46,27 @@ _NOT_TEXT = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
 )
-"""What a file is that begins with these bytes."""
+"""First bytes of files that are not CSV in UTF-8, and what they are."""
 
 
 class BadHeader(Exception):
-    """The file as a whole cannot be read; str() is the reason."""
+    """The whole file cannot be read. `str()` is the reason."""
 
 
 class Line(NamedTuple):
-    """One record, or several that a quoted field has joined."""
+    """One record, or several records joined by a stray quote."""
 
     number: int
-    """Of its first line in the file, from 1."""
+    """Number of its first line in the file, from 1."""
     fields: Mapping[str, str]
-    """Its cells that are not empty, by column, without the account."""
+    """Non-empty cells by column, without the account."""
     account: str = ""
     fault: str = ""
-    """Why it cannot be read; empty if it can."""
+    """Why the record cannot be read; empty if it can."""
     last: int = 0
-    """Number of its last line, where it has several."""
+    """Number of its last line; 0 if it has only one."""
     records: int = 1
+    """Number of records that it counts as."""
 
     @property
     def where(self) -> str:
@@ -73,22 +74,22 @@ class Line(NamedTuple):
         return f"{self.number}–{self.last}" if self.last else str(self.number)
 
     def parse_for(self, account_id: int, currency: str, now: datetime) -> Usage:
-        """The usage of a file that may hold this account's only. Raises `Invalid`."""
+        """Parse a record of a file that may only contain this account. Raises `Invalid`."""
         if self.account not in ("", str(account_id)):
             raise Invalid({"account": f"This is not account {self.account[:20]!r}"})
         return self.parse(currency, now)
 
     def parse(self, currency: str, now: datetime) -> Usage:
-        """Raises `Invalid`."""
+        """Parse the record. Raises `Invalid`."""
         if self.fault:
             raise Invalid({"line": self.fault})
         return usage.parse(self.fields, currency, now)
 
 
 def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
-    """The records after the header, while the file is read. Raises `BadHeader` at the first.
+    """Yield the records after the header while reading the file. Raises `BadHeader` at first.
 
-    `account_is_known`: the column `account` may be left out.
+    `account_is_known`: the column `account` is optional.
     """
     lines = _Lines(stream)
     separator, columns = _header(lines, REQUIRED[1:] if account_is_known else REQUIRED)
@@ -114,13 +115,13 @@ def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
 
 
 class _Lines:
-    """The lines of a file, for `csv.reader`: it takes several where a quoted field goes on.
+    """The lines of a file, for `csv.reader`, which takes several lines for a multi-line field.
 
-    Bytes that cannot be decoded come as surrogates.
+    Undecodable bytes become surrogates.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Raises `BadHeader`."""
+        """Detect the encoding. Raises `BadHeader`."""
         head = stream.read(4)
         for begins, name in _NOT_TEXT:
             if head.startswith(begins):
@@ -129,7 +130,7 @@ class _Lines:
         if b"\x00" in head and not self._is_utf_16:
             raise BadHeader("The file is UTF-16 without a byte order mark; save it as CSV in UTF-8")
         self._is_utf_8 = head.startswith(codecs.BOM_UTF8)
-        """Known, not only supposed."""
+        """True once proved by a byte order mark or a non-ASCII line."""
         whole = io.BufferedReader(_Whole(head, stream))
         encoding = ("utf-16", "replace") if self._is_utf_16 else ("utf-8-sig", "surrogateescape")
         text = io.TextIOWrapper(whole, *encoding, newline="")
@@ -138,18 +139,18 @@ class _Lines:
         self._read_again = 0
         self._number = 1
         self._length = 0
-        """Characters of the lines that were taken."""
+        """Total length of `taken` in characters."""
         self.taken: list[str] = []
 
     def begin(self) -> int:
-        """Forget the lines that were taken. The number of the next one."""
+        """Start a new record; returns the number of its first line."""
         self._number += len(self.taken)
         self._length = 0
         self.taken = []
         return self._number
 
     def put_back_all_but_first(self) -> bool:
-        """False where too many lines of the file have been read again already."""
+        """Return all lines but the first to the input; False if too many were read again."""
         self._read_again += len(self.taken) - 1
         if self._read_again > MOST_READ_AGAIN:
             return False
@@ -177,7 +178,10 @@ class _Lines:
         return line if line.isascii() else self._decoded(line)
 
     def _decoded(self, line: str) -> str:
-        """Spreadsheets of Western Europe write Windows-1252, in which hardly a line is UTF-8."""
+        """Decode a non-UTF-8 line as Windows-1252, which Western European spreadsheets write.
+
+        Only before a non-ASCII line has proved the file to be UTF-8.
+        """
         if self._is_utf_16:
             return line.replace("\N{REPLACEMENT CHARACTER}", "\udcff")
         if not _UNDECODABLE.search(line):
@@ -188,7 +192,7 @@ class _Lines:
 
 
 class _Whole(io.RawIOBase):
-    """A stream whose head was read already: a pipe cannot go back."""
+    """A stream with its first bytes put back, because a pipe cannot seek."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         self._head, self._stream = head, stream
@@ -204,15 +208,15 @@ class _Whole(io.RawIOBase):
 
 
 def _header(lines: _Lines, required: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The separator, and the names of the columns. Raises `BadHeader`."""
+    """Return the separator and the names of the columns. Raises `BadHeader`."""
     wanted = f"its first line names columns of {','.join(COLUMNS)}"
     separators: Sequence[str] = SEPARATORS
     first = next(lines, "")
-    said = first.strip("\r\n\"' ").lower()
-    if said.startswith("sep="):
-        separators = (said[4:5],)
-        if said[4:5] not in SEPARATORS:
-            raise BadHeader(f"The separator {said[4:5]!r} is none of comma, semicolon, tab and |")
+    sep_line = first.strip("\r\n\"' ").lower()
+    if sep_line.startswith("sep="):
+        separators = (sep_line[4:5],)
+        if sep_line[4:5] not in SEPARATORS:
+            raise BadHeader(f"The separator {sep_line[4:5]!r} is not comma, semicolon, tab or |")
         first = next(lines, "")
     found = [(separator, _names(first, separator)) for separator in separators]
     separator, columns = max(found, key=lambda it: len(set(it[1]).intersection(COLUMNS)))
@@ -238,14 +242,14 @@ def _names(header: str, separator: str) -> list[str]:
 
 
 def _joined(number: int, taken: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
-    """Lines that quotes have joined: no column of ours goes over several lines.
+    """Return the error for lines that quotes have joined; no column may contain line breaks.
 
-    They may be one record whose text has line breaks, or records between two stray quotes. What
-    stands in quotes is never posted as a record of its own; what could be one is counted.
+    They may be one record with line breaks, or several records between two stray quotes. Nothing
+    of them is posted; each line that could be a record is counted.
     """
     last = number + len(taken) - 1
     others = sum(line.count(separator) >= len(columns) - 1 for line in taken[1:])
-    fault = f"Quotes join lines {number} to {last}; nothing of them is imported"
+    fault = f"Quotes join lines {number} to {last}, so none of them is imported"
     return Line(number, {}, fault=fault, last=last, records=1 + others)
 
 

@@ -1,7 +1,7 @@
-"""Holds: what calls and jobs that are running are expected to cost (T12).
+"""Holds: the expected cost of running calls and jobs (T12).
 
-A hold changes no balance and triggers nothing. It ends with its cost when usage comes under the
-same reference, or is released, or expires.
+A hold does not change the balance and triggers nothing. It ends when usage is posted under its
+reference, when it is released, or when it expires.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.record import REFERENCE_LENGTH
 
 LIFE = timedelta(hours=24)
-"""At most, and unless a meter asks for less: what it forgot must not be held for ever."""
+"""Default and maximum lifetime, so that a hold that is never released expires."""
 
 LARGEST_SUM = 2**53
-"""Micros that the holds of one account may come to: nine billion."""
+"""Maximum sum of an account's holds in micros: nine billion units."""
 
 
 class HoldState(StrEnum):
     OPEN = "open"
     ENDED = "ended"
-    """Its usage has come."""
+    """Usage was posted under its reference."""
     RELEASED = "released"
     EXPIRED = "expired"
 
@@ -67,29 +67,29 @@ class Hold(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     reference: Mapped[str] = mapped_column(String(REFERENCE_LENGTH))
-    """The meter's own, under which the usage will come."""
+    """The meter's reference, under which it will post the usage."""
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Micros: the estimate."""
+    """Estimated cost in micros."""
     state: Mapped[HoldState] = mapped_column(String(10), default=HoldState.OPEN)
     opened_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
     def standing(self, now: datetime) -> HoldState:
-        """The truth, which the job only records."""
+        """Return the state at `now`; an expired hold may not be recorded as such yet."""
         if self.state == HoldState.OPEN and now >= self.expires_at:
             return HoldState.EXPIRED
         return HoldState(self.state)
 
     def end(self, account: Account, state: HoldState, now: datetime) -> None:
-        """By itself or by somebody; `account` is locked."""
+        """End the hold as released or expired; `account` must be locked."""
         self.state, self.ended_at = state, now
         account.open_holds -= 1
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the open holds of an account come to."""
+    """Number and sum of an account's open holds."""
 
     count: int = 0
     amount: int = 0
@@ -100,8 +100,8 @@ NOTHING = Held()
 
 
 def find(session: Session, account_id: int, reference: str) -> Hold:
-    """Raises `NotFound`."""
-    is_possible = "\0" not in reference  # PostgreSQL can look for none
+    """Return the account's hold. Raises `NotFound`."""
+    is_possible = "\0" not in reference  # PostgreSQL does not accept NUL in a parameter
     hold = by_reference(session, account_id, reference) if is_possible else None
     if hold is None:
         raise NotFound("The hold")
@@ -114,7 +114,7 @@ def by_reference(session: Session, account_id: int, reference: str) -> Hold | No
 
 
 def held(session: Session, account: Account, now: datetime) -> Held:
-    """One statement, and none for the many accounts that never hold anything."""
+    """Return the sum of the open holds, without a query if the account has none."""
     if not account.open_holds:
         return NOTHING
     count, amount = select_columns(session, _HELD, {"account_id": account.id, "now": now}).one()
@@ -122,14 +122,14 @@ def held(session: Session, account: Account, now: datetime) -> Held:
 
 
 def require_open(hold: Hold, now: datetime) -> None:
-    """Raises `Conflict`."""
-    standing = hold.standing(now)
-    if standing is not HoldState.OPEN:
-        raise Conflict(f"The hold {hold.reference} is {standing}.", code="hold_over")
+    """Raise `Conflict` if the hold has ended or expired."""
+    state = hold.standing(now)
+    if state is not HoldState.OPEN:
+        raise Conflict(f"The hold {hold.reference} is {state}.", code="hold_over")
 
 
 def require_countable(session: Session, account: Account, more: int, now: datetime) -> None:
-    """Raises `Conflict`."""
+    """Raise `Conflict` if `more` micros would exceed `LARGEST_SUM`."""
     if held(session, account, now).amount + more > LARGEST_SUM:
         raise Conflict("That is more than can be held.", code="balance_out_of_range")
 
@@ -137,7 +137,10 @@ def require_countable(session: Session, account: Account, more: int, now: dateti
 def end_with_usage(
     session: Session, account: Account, references: Sequence[str], now: datetime
 ) -> None:
-    """Their cost is posted in this transaction. `account` is locked, and says if there are any."""
+    """End the holds with these references, whose usage is posted in this transaction.
+
+    `account` must be locked.
+    """
     if not account.open_holds:
         return
     ended = session.connection().execute(

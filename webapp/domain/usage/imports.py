@@ -1,4 +1,4 @@
-"""A file of usage that a person has sent: how far it is, and what was wrong with its lines."""
+"""Imports of usage files: their progress and the errors in their lines."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,26 +10,28 @@ from webapp.database.base import Base
 from webapp.domain.shared.errors import NotFound
 
 LARGEST = 32 * 1024 * 1024
+"""Maximum size of a file in bytes."""
+
 NAME_LENGTH = 200
 
 MOST_FAULTS = 5_000
-"""Rows of `UsageImport.faults`; bad records beyond them are only counted."""
+"""Maximum number of rows of `UsageImport.faults`; further bad records are only counted."""
 
 SILENT = timedelta(minutes=1)
-"""An import that has not gone on for so long was cut off."""
+"""An import without progress for this time was interrupted."""
 
 
 class ImportState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     REFUSED = "refused"
-    """The file as a whole cannot be used; nothing was posted."""
+    """The whole file cannot be read; nothing was posted."""
 
 
 class UsageImport(Base):
     __tablename__ = "usage_import"
     __table_args__ = (
-        # A form that is sent twice is one import.
+        # A form that is submitted twice is one import.
         Index("uq_usage_import_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_usage_import_account_id_id", "account_id", "id"),
     )
@@ -40,25 +42,27 @@ class UsageImport(Base):
     request_key: Mapped[str] = mapped_column(String(64))
     file_name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     size: Mapped[int] = mapped_column(BigInteger)
-    """Bytes; so is `read`."""
+    """Bytes."""
     read: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes read so far."""
     state: Mapped[ImportState] = mapped_column(String(10), default=ImportState.RUNNING)
     posted: Mapped[int] = mapped_column(default=0)
     duplicate: Mapped[int] = mapped_column(default=0)
     bad: Mapped[int] = mapped_column(default=0)
     faults: Mapped[list[list[object]]] = mapped_column(JSON, default=list)
-    """Line or range of lines, reason, and number of records; older rows without the number."""
+    """Line or range of lines, reason, and number of records (missing in older rows)."""
     why: Mapped[str] = mapped_column(String(300), default="")
-    """Why the file as a whole was refused."""
+    """Why the whole file was refused."""
     started_at: Mapped[datetime]
     went_on_at: Mapped[datetime]
+    """Time of the last progress."""
 
     def is_cut_off(self, now: datetime) -> bool:
-        """Sent again, it goes on: what was posted is not posted twice."""
+        """Return whether the import was interrupted. Uploading the file again continues it."""
         return self.state == ImportState.RUNNING and abs(now - self.went_on_at) >= SILENT
 
     def bad_beyond(self, rows: int) -> int:
-        """Bad records that are not among the first rows of `faults`."""
+        """Return the number of bad records beyond the first `rows` of `faults`."""
         return self.bad - sum(int(str((*row, 1)[2])) for row in self.faults[:rows])
 
     def percent(self) -> int:
@@ -66,7 +70,7 @@ class UsageImport(Base):
 
 
 def find(session: Session, account_id: int, import_id: int) -> UsageImport:
-    """Raises `NotFound`."""
+    """Return the account's import. Raises `NotFound`."""
     found = session.get(UsageImport, import_id)
     if found is None or found.account_id != account_id:
         raise NotFound("The import")

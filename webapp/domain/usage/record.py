@@ -1,4 +1,4 @@
-"""One record of metered usage, as a meter sends it (L1, L12)."""
+"""Usage records sent by meters (L1, L12)."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,28 +11,30 @@ from webapp.domain.shared.errors import Invalid
 REFERENCE_LENGTH = 120
 DESCRIPTION_LENGTH = 500
 CLOCK_SKEW = timedelta(days=1)
-"""How far ahead of us a meter's clock may be."""
+"""Maximum time that a meter's clock may be ahead."""
 
 _CONTROL = re.compile("[\x00-\x1f\ud800-\udfff]")
 _FIELDS = {"amount", "reference", "description", "occurred_at", "currency"}
 
 
 class Verdict(StrEnum):
-    """Each record of a batch is judged by itself; a refused one claims nothing (L12)."""
+    """Result of a record. Each record of a batch has its own; a refused one has no effect (L12)."""
 
     POSTED = "posted"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     INVALID = "invalid"
     TOO_LARGE = "too_large"
-    """Above USAGE_MAX: a meter's unit mistake must not become a charge (L14)."""
+    """Above USAGE_MAX, which protects against a wrong unit (L14)."""
 
 
 REFUSED = frozenset({Verdict.CONFLICT, Verdict.TOO_LARGE})
-"""Of valid records; see `refusal`."""
+"""Verdicts on valid records that are not posted; see `refusal`."""
 
 
 class Usage(NamedTuple):
+    """A valid usage record."""
+
     amount: int
     """Micros, above zero."""
     reference: str
@@ -42,7 +44,7 @@ class Usage(NamedTuple):
 
 
 def parse(raw: object, currency: str, now: datetime) -> Usage:
-    """Read one record. Raises `Invalid` with an error for each bad field."""
+    """Parse a record. Raises `Invalid` with an error for each invalid field."""
     if not isinstance(raw, dict):
         raise Invalid({"record": "A record is an object with an amount and a reference"})
     faults: dict[str, str] = {str(field): "Unknown field" for field in raw if field not in _FIELDS}
@@ -53,7 +55,7 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
         faults["amount"] = str(fault)
     reference = _text(raw.get("reference"), "reference", REFERENCE_LENGTH, faults)
     if not reference and "reference" not in faults:
-        faults["reference"] = "Enter a reference; it keeps the same usage from counting twice"
+        faults["reference"] = "Enter a reference, so that the same usage is not counted twice"
     description = _text(raw.get("description"), "description", DESCRIPTION_LENGTH, faults)
     if raw.get("occurred_at") not in (None, ""):
         try:
@@ -61,14 +63,14 @@ def parse(raw: object, currency: str, now: datetime) -> Usage:
         except ValueError as fault:
             faults["occurred_at"] = str(fault)
     if raw.get("currency") not in (None, currency):
-        faults["currency"] = f"This account counts in {currency}"
+        faults["currency"] = f"This account's currency is {currency}"
     if faults:
         raise Invalid(faults)
     return Usage(amount, reference, occurred_at, description)
 
 
 def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
-    """Why a valid record was not posted, by field; empty where it was, now or before."""
+    """Return why a valid record was refused, by field; empty if it is posted or a duplicate."""
     if verdict is Verdict.CONFLICT:
         return {"reference": f"{usage.reference} was posted before with another amount"}
     if verdict is Verdict.TOO_LARGE:
@@ -77,7 +79,7 @@ def refusal(verdict: Verdict, usage: Usage, usage_max: int) -> dict[str, str]:
 
 
 def read_reference(value: object) -> str:
-    """Raises `ValueError` with a sentence."""
+    """Parse a reference. Raises `ValueError` with a sentence."""
     faults: dict[str, str] = {}
     reference = _text(value, "reference", REFERENCE_LENGTH, faults)
     if faults or not reference:
@@ -94,7 +96,7 @@ def _text(value: object, field: str, length: int, faults: dict[str, str]) -> str
     value = value.strip()
     if len(value) > length:
         faults[field] = f"At most {length} characters"
-    # A NUL ends a text in PostgreSQL, and the others have no business in a statement.
+    # PostgreSQL refuses NUL; other control characters do not belong on a statement.
     if _CONTROL.search(value):
         faults[field] = "Must not contain control characters"
     return value
@@ -112,7 +114,7 @@ def _instant(value: object, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise ValueError(example) from None
     if instant > now + CLOCK_SKEW:
-        raise ValueError("Must not lie in the future")
+        raise ValueError("Must not be in the future")
     if instant.year < 2000:
-        raise ValueError("Must not lie before the year 2000")
+        raise ValueError("Must not be before the year 2000")
     return instant

@@ -1,4 +1,4 @@
-"""Invitations: who is asked into an account, in which roles, and until when."""
+"""Invitations to an account: recipient, roles and expiry."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from webapp.domain.users.user import Role
 LASTS = timedelta(days=7)
 
 INVITABLE = tuple(role for role in Role if role is not Role.OWNER)
-"""An account is handed over, and nobody is invited to own it."""
+"""Roles that an invitation can grant; ownership can only be transferred."""
 
 
 class InvitationState(StrEnum):
@@ -43,7 +43,7 @@ class Invitation(Base):
     state: Mapped[InvitationState] = mapped_column(String(10), default=InvitationState.OPEN)
     invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     times_sent: Mapped[int] = mapped_column(default=1)
-    """Each mail has a link of its own; the ones before are dead."""
+    """Number of emails sent; only the link of the latest one works."""
     sent_at: Mapped[datetime]
     created_at: Mapped[datetime]
 
@@ -60,7 +60,7 @@ class Invitation(Base):
 
 
 def find_open(session: Session, account_id: int, invitation_id: int) -> Invitation:
-    """Raises `NotFound`, also for another account's."""
+    """Return the account's open invitation. Raises `NotFound`, also for another account's."""
     found = session.scalar(
         select(Invitation).where(
             Invitation.id == invitation_id,
@@ -74,7 +74,7 @@ def find_open(session: Session, account_id: int, invitation_id: int) -> Invitati
 
 
 def listed(session: Session, account_id: int) -> list[Invitation]:
-    """Those that are open, expired ones too: they can be sent again."""
+    """Return the open invitations, including expired ones, which can be sent again."""
     query = select(Invitation).where(
         Invitation.account_id == account_id, Invitation.state == InvitationState.OPEN
     )

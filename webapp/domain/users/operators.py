@@ -1,4 +1,4 @@
-"""The provider's staff. They belong to no account, and are made by the command line alone."""
+"""Operators, the provider's staff. They belong to no account; only the CLI can create them."""
 
 from datetime import datetime
 

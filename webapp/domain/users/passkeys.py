@@ -1,4 +1,4 @@
-"""Passkeys: sign in with a device's fingerprint, face or PIN (Web Authentication, W3C)."""
+"""Passkeys: sign-in with a device's fingerprint, face or PIN (Web Authentication, W3C)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from webapp.domain.users.user import User
 
 NAME_LENGTH = 60
 MOST = 20
-"""Of one person."""
+"""Maximum number of passkeys per person."""
 
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """For whom a passkey is made: a browser uses it on no other host."""
+    """The site that a passkey belongs to; browsers use it on no other host."""
 
     host: str
     """ "billing.example.com"."""
@@ -33,10 +33,10 @@ class Passkey(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
-    """As the browser names it, in base64url."""
+    """The credential's id in base64url."""
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
     sign_count: Mapped[int] = mapped_column(BigInteger)
-    """Of uses, as the device counts them; 0 where it does not."""
+    """The device's counter of uses; 0 if it has none."""
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
@@ -44,7 +44,7 @@ class Passkey(Base):
     user: Mapped[User] = relationship()
 
     def use(self, session: Session, sign_count: int, now: datetime) -> bool:
-        """Whether this use is the first with that count: a copied passkey falls behind."""
+        """Record a use; False if another use changed the counter first, as a copy would."""
         used = (
             update(Passkey)
             .where(Passkey.id == self.id, Passkey.sign_count == self.sign_count)
@@ -63,7 +63,7 @@ def by_credential(session: Session, credential_id: str) -> Passkey | None:
 
 
 def find(session: Session, user_id: int, passkey_id: int) -> Passkey:
-    """Raises `NotFound`, also for another person's."""
+    """Return the person's passkey. Raises `NotFound`, also for another person's passkey."""
     mine = (Passkey.id == passkey_id, Passkey.user_id == user_id)
     found = session.scalar(select(Passkey).where(*mine))
     if found is None:

@@ -1,8 +1,8 @@
-"""Passwords: which may be chosen, and their hashes.
+"""Password rules and hashes.
 
-Hashes are argon2id with the library's recommended costs (RFC 9106). The NFKC form is hashed: there
-are several ways to write the same characters, and keyboards differ. A hash from before that rule is
-of the password as it was typed, so that form is compared too.
+Hashes are argon2id with the library's recommended costs (RFC 9106). The NFKC form is hashed,
+because keyboards produce different code points for the same characters. Older hashes are of the
+unnormalised password, so that form is verified as well.
 """
 
 import gzip
@@ -16,19 +16,19 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 PASSWORD_LENGTH = 10
-"""At least, and no rule about the kinds of characters, which would make none better."""
+"""Minimum length. There is no rule about kinds of characters, which would not improve passwords."""
 
 TOO_SHORT = f"At least {PASSWORD_LENGTH} characters"
 COMMON = "This is one of the most common passwords. Choose another one"
 OWN = "Do not use your name, email address or company"
 
 COMMON_ONES = Path(__file__).with_name("common_passwords.txt.gz")
-"""Where they come from: common_passwords.md."""
+"""The most common passwords; for the source see common_passwords.md."""
 
 _hasher = PasswordHasher()
 
-# Checked when there is no such person, so that the answer takes as long as for a wrong password.
-# Written out: to hash one would cost every command's start as much as a sign-in.
+# Verified for an unknown user, so that the response takes as long as for a wrong password. It is a
+# constant, because computing a hash at import would slow down the start of every command.
 _NOBODY = (
     f"$argon2id$v=19$m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
     f"${'A' * 22}${'A' * 43}"
@@ -36,10 +36,10 @@ _NOBODY = (
 
 
 def fault(password: str, own: Iterable[str]) -> str:
-    """Why it cannot be chosen, for the person; empty if it can.
+    """Return why a password cannot be chosen; empty if it can.
 
-    `own`: the person's email address and name, and the names of their companies. Such a password is
-    refused backwards too, with other cases and punctuation, and with digits around it.
+    `own`: the person's email address, name and companies. A password made of these is refused,
+    also reversed, in other case or punctuation, and with digits around it.
     """
     password = normalize("NFKC", password)
     if len(password) < PASSWORD_LENGTH:
@@ -60,7 +60,7 @@ def is_right(password: str, hashed: str | None) -> bool:
     normal = normalize("NFKC", password)
     right = _verify(normal, hashed)
     if not right and normal != password:
-        right = _verify(password, hashed)  # a hash from before passwords were normalised
+        right = _verify(password, hashed)  # an older hash of the unnormalised password
     return right
 
 
@@ -74,12 +74,12 @@ def _verify(password: str, hashed: str | None) -> bool:
 
 @cache
 def _common_ones() -> str:
-    """Each between two line breaks: searched in microseconds, and a tenth of what a set takes."""
+    """Return the list as one text, one per line, which takes a tenth of the memory of a set."""
     return "\n" + gzip.decompress(COMMON_ONES.read_bytes()).decode()
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
-    """Each text, what stands before its @, its words, alone and together, and in reverse order."""
+    """Yield each text, its part before @, its words in sequences, and its words reversed."""
     for text in texts:
         words = re.findall(r"[^\W_]+", normalize("NFKC", text))
         yield from map(_core, (text, text.partition("@")[0], "".join(reversed(words))))
@@ -89,6 +89,6 @@ def _words(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _core(text: str) -> str:
-    """Its letters and digits, without the digits around them."""
+    """Return the letters and digits of a text, without leading and trailing digits."""
     text = "".join(filter(str.isalnum, normalize("NFKC", text).casefold()))
     return re.sub(r"^\d+|\d+$", "", text)

@@ -1,8 +1,7 @@
-"""How often something may be tried: by a person, by an account, from an address.
+"""Rate limits per person, account and IP address.
 
-Each try is a row, so all processes of an installation count together and need nothing beside the
-database; what is counted is the last so-and-so long, not the present hour. Rows name nobody: their
-subject is a digest. Whoever may not try now is told when again.
+Each attempt is a row in the database, so all processes count together. The window slides: it is
+the last period, not the current hour. The subjects are stored as digests.
 """
 
 from collections.abc import Iterable
@@ -17,15 +16,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from webapp.database.base import Base
 
 KEPT = timedelta(days=1)
-"""Longer than any limit looks back."""
+"""Retention time of attempts, longer than the period of any limit."""
 
 OF_ONE_LINE = 64
-"""Bits of an IPv6 address that a line has for itself: it may use any address below them."""
+"""Length of the IPv6 prefix that counts as one client, which can use any address in it."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many tries within this span."""
+    """A maximum number of attempts within a sliding period."""
 
     name: str
     times: int
@@ -34,7 +33,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Count:
-    """One limit, and for whom it counts."""
+    """A limit and the subject that it counts for."""
 
     limit: Limit
     subject: str
@@ -47,39 +46,39 @@ class Count:
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 SIGN_IN = Limit("sign-in", 10, 15 * MINUTE)
-"""One e-mail address from one line, so that nobody can lock out somebody else."""
+"""Per email address and IP prefix, so that an attacker cannot lock out a user."""
 SIGN_IN_FROM = Limit("sign-in-from", 50, 15 * MINUTE)
 SIGN_IN_AS = Limit("sign-in-as", 100, HOUR)
-"""One e-mail address, from wherever: many lines guess together."""
+"""Per email address, against guessing from many IP addresses."""
 
 CODE = Limit("code", 10, 15 * MINUTE)
-"""Codes, and passwords asked for again, of one person: a code has a million values."""
+"""Codes and re-entered passwords per person; a code has only a million values."""
 
 RESET = Limit("reset", 5, HOUR)
-"""Mails to one address."""
+"""Password reset emails per address."""
 RESET_FROM = Limit("reset-from", 20, HOUR)
 
 SIGN_UP_FROM = Limit("sign-up-from", 20, HOUR)
 CONFIRMATION = Limit("confirmation", 10, HOUR)
-"""Links that one person has sent to new addresses of theirs."""
+"""Confirmation emails to new addresses per person."""
 
 INVITATION = Limit("invitation", 30, HOUR)
 INVITATION_FROM = Limit("invitation-from", 60, HOUR)
 
 CARD = Limit("card", 10, HOUR)
-"""Of one account. Whoever tests stolen cards needs hundreds."""
+"""New cards per account, against testing stolen cards, which takes hundreds."""
 CARD_FROM = Limit("card-from", 20, HOUR)
 
 CAPTURE_FROM = Limit("capture-from", 60, HOUR)
-"""Cards in the sandbox's form, right or wrong: each is a row there."""
+"""Submissions of the sandbox's card form per IP address; each writes a row."""
 
 RETRY = Limit("retry", 5, HOUR)
-"""Of one account."""
+"""Retries per account."""
 
 KEY = Limit("key", 20, HOUR)
-"""New API keys of one account."""
+"""New API keys per account."""
 KEY_FROM = Limit("key-from", 60, MINUTE)
-"""API keys that nobody has, from one line."""
+"""Requests with unknown API keys per IP address."""
 
 
 class Try(Base):
@@ -92,7 +91,7 @@ class Try(Base):
 
 
 def line_of(address: str) -> str:
-    """Whom an address stands for: itself, or all of an IPv6 line's."""
+    """Return the client that an IP address counts for: an IPv4 address or an IPv6 prefix."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -104,14 +103,14 @@ def line_of(address: str) -> str:
 
 
 def resets_in(session: Session, counts: Iterable[Count], now: datetime) -> timedelta:
-    """Until none of them stands in the way; zero: now. The longest of the waits."""
+    """Return the time until all limits allow an attempt; zero if they do now."""
     return max((_wait(session, count, now) for count in counts), default=timedelta(0))
 
 
 def _wait(session: Session, count: Count, now: datetime) -> timedelta:
     limit = count.limit
-    # The try that has to have gone by: as many as are allowed have come after it, or it is the
-    # last of them. What lies ahead comes from a clock that was set back.
+    # The limit allows an attempt again when this one has left the window. Attempts beyond the
+    # window in the future were stamped before the clock was set back.
     blocking = session.scalar(
         select(Try.at)
         .where(Try.key == count.key, Try.at > now - limit.span, Try.at < now + limit.span)
@@ -123,18 +122,18 @@ def _wait(session: Session, count: Count, now: datetime) -> timedelta:
 
 
 def hit(session: Session, counts: Iterable[Count], now: datetime) -> None:
-    """One more try of each. What no limit looks back to any more goes with it."""
+    """Record an attempt for each limit, and delete attempts that no limit counts any more."""
     session.execute(delete(Try).where(Try.at < now - KEPT))
     session.add_all(Try(key=count.key, at=now) for count in counts)
 
 
 def clear(session: Session, counts: Iterable[Count]) -> None:
-    """As if there had been no try: it was the right person."""
+    """Delete the attempts after a success."""
     session.execute(delete(Try).where(Try.key.in_([count.key for count in counts])))
 
 
 def lock(session: Session, counts: Iterable[Count]) -> None:
-    """Who tries the same at once is counted one after the other. SQLite lets one write anyway."""
+    """Serialise concurrent attempts of the same subjects; SQLite has a single writer anyway."""
     if session.get_bind().dialect.name != "postgresql":
         return
     for key in sorted(count.key for count in counts):

@@ -14,22 +14,22 @@ from webapp.database.base import Base
 from webapp.domain.users.user import User
 
 ISSUER = "Ballast"
-"""How authenticator apps name the entry."""
+"""Name of the entry in authenticator apps."""
 
 DRIFT = 1
-"""Steps of 30 seconds, either way: a phone's clock is a little off, and typing takes time."""
+"""Accepted steps of 30 seconds before and after, for inaccurate clocks and slow typing."""
 
 RECOVERY_CODES = 10
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without those that look alike on paper."""
+"""Characters of recovery codes, without those that look alike on paper."""
 GROUPS = 6
-"""Of four letters. 112 bits or more may be hashed without salt and stretching (ASVS 6.5.2)."""
+"""Groups of four characters. At least 112 bits may be hashed without salt (ASVS 6.5.2)."""
 
 _CODE = pattern(r"[0-9]{6}")
 
 
 class RecoveryCode(Base):
-    """Instead of a lost phone: works once. Shown once, stored hashed."""
+    """A single-use code for a lost phone, shown once and stored hashed."""
 
     __tablename__ = "recovery_code"
 
@@ -45,12 +45,12 @@ def new_secret() -> str:
 
 
 def address(secret: str, email: str) -> str:
-    """What the QR code says: `otpauth://…`."""
+    """Return the content of the QR code: `otpauth://…`."""
     return TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
 
 
 def step_of(secret: str, text: str, now: datetime) -> int | None:
-    """Which 30 seconds this code belongs to, if it is right about now."""
+    """Return the 30-second step that a code belongs to; None if it is not valid now."""
     code = "".join(text.split())
     if not _CODE.fullmatch(code):
         return None
@@ -63,10 +63,9 @@ def step_of(secret: str, text: str, now: datetime) -> int | None:
 
 
 def accept(session: Session, user: User, text: str, now: datetime) -> str:
-    """By what a person has proved themselves: "code", "recovery code", or "" for not at all.
+    """Verify and use up a code: returns "code", "recovery code", or "" if it is invalid.
 
-    Part of the write transaction under way: each code has effect once, also for two who send the
-    same one at once.
+    Part of the current write transaction. Each code works once, also in concurrent requests.
     """
     if user.totp_secret is None:
         return ""
@@ -77,7 +76,7 @@ def accept(session: Session, user: User, text: str, now: datetime) -> str:
 
 
 def issue_recovery_codes(session: Session, user_id: int, now: datetime) -> list[str]:
-    """New ones, to be shown this once; the old ones are gone."""
+    """Replace the person's recovery codes; returns the new ones, to be shown once."""
     forget_recovery_codes(session, user_id)
     codes = [_new_code() for _ in range(RECOVERY_CODES)]
     session.add_all(
@@ -96,12 +95,12 @@ def codes_left(session: Session, user_id: int) -> int:
 
 
 def hash_code(text: str) -> str:
-    # 118 random bits: a slow hash would protect nothing. Codes from before had 79.
+    # With 118 random bits (79 in older codes), a slow hash would not make them safer.
     return sha256("".join(filter(str.isalnum, text.lower())).encode()).hexdigest()
 
 
 def _use_step(session: Session, user_id: int, step: int) -> bool:
-    """A code that was used, or one older than that, is not accepted again."""
+    """Mark a step as used; False if it, or a later one, was used before."""
     newer = or_(User.totp_step.is_(None), User.totp_step < step)
     used = session.connection().execute(
         update(User).where(User.id == user_id, newer).values(totp_step=step)

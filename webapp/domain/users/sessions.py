@@ -1,7 +1,7 @@
-"""Sessions: where a person is signed in. A session is a row, so the server can end it.
+"""Sign-in sessions, stored as rows so that the server can end them.
 
-The cookie holds a random token, the row its hash. Times are of the wall clock: a sandbox that moves
-its clock by 48 hours signs nobody out.
+The cookie holds a random token, the row its hash. Times are those of the wall clock, so that
+shifting the sandbox's clock signs nobody out.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from webapp.domain.accounts.account import Account
 from webapp.domain.users.user import Membership, User
 
 NOTED_EVERY = timedelta(minutes=5)
-"""The last use is written at most this often."""
+"""Minimum interval between two updates of the last use."""
 
 DEVICE_LENGTH = 80
 METHOD_LENGTH = 20
@@ -26,17 +26,19 @@ METHOD_LENGTH = 20
 
 @dataclass(frozen=True)
 class Lifetime:
+    """When a session ends."""
+
     idle: timedelta
-    """Without a request for this long, it ends."""
+    """Time without a request."""
     absolute: timedelta
-    """After this long it ends, however much it is used."""
+    """Time since the sign-in, regardless of use."""
 
 
 LIFETIMES = {
     False: Lifetime(timedelta(hours=8), timedelta(hours=24)),
     True: Lifetime(timedelta(days=7), timedelta(days=14)),
 }
-"""By whether "Keep me signed in" was ticked."""
+"""Lifetime by the choice of "Keep me signed in"."""
 
 
 class UserSession(Base):
@@ -49,11 +51,11 @@ class UserSession(Base):
     started_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     proved_at: Mapped[datetime]
-    """When the person last authenticated in it."""
+    """Time of the last authentication in this session."""
     signed_in_with: Mapped[str] = mapped_column(String(METHOD_LENGTH))
     """ "password", "password and code", "passkey"."""
     address: Mapped[str] = mapped_column(String(45))
-    """The IP address of its last noted use."""
+    """IP address of the last recorded use."""
     device: Mapped[str] = mapped_column(String(DEVICE_LENGTH))
     """ "Firefox on Windows"."""
 
@@ -72,13 +74,13 @@ class UserSession(Base):
 
     @staticmethod
     def find(session: Session, token: str, now: datetime) -> "UserSession | None":
-        """The living session with its person and their accounts, read at once."""
+        """Return the unexpired session, with its user and accounts, in one query."""
         found = session.scalars(_FIND, {"token_hash": hash_token(token)}).unique().one_or_none()
         return found if found is not None and found.is_alive(now) else None
 
     @staticmethod
     def listed(session: Session, user_id: int, now: datetime) -> "Sequence[UserSession]":
-        """Those that are alive, the last used first."""
+        """Return the person's unexpired sessions, last used first."""
         query = select(UserSession).where(UserSession.user_id == user_id)
         found = session.scalars(query.order_by(UserSession.last_used_at.desc(), UserSession.id))
         return [one for one in found if one.is_alive(now)]
@@ -89,15 +91,14 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    # 256 random bits: a slow hash would protect nothing.
+    # With 256 random bits, a slow hash would not make it safer.
     return sha256(token.encode()).hexdigest()
 
 
 def end_sessions(session: Session, user: User, *, keep: int | None = None) -> None:
-    """End a person's sessions, and what else was issued to them before: links in emails, and
-    sign-ins that wait for a code.
+    """End a person's sessions, earlier links in emails, and sign-ins that wait for a code.
 
-    `keep`: the id of the session that goes on.
+    `keep`: id of a session that does not end.
     """
     user.session_version += 1
     mine = delete(UserSession).where(UserSession.user_id == user.id)

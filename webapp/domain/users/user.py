@@ -1,4 +1,4 @@
-"""People, and what they may do in which account (P1, P3)."""
+"""Users, and their roles and rights in accounts (P1, P3)."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,11 +22,11 @@ class Right(StrEnum):
     TECHNICAL = "technical"
     """API keys and webhooks."""
     USERS = "users"
-    """Who belongs to the account, and in which roles."""
+    """Members of the account and their roles."""
     AUDIT = "audit"
-    """Read who changed what (P2)."""
+    """Reading the audit log (P2)."""
     OWNERSHIP = "ownership"
-    """Handing the account over."""
+    """Transferring the account to another owner."""
 
 
 class Role(StrEnum):
@@ -53,20 +53,20 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.TECHNICAL: frozenset({Right.TECHNICAL}),
 }
 
-DEEDS = {
+ABILITIES = {
     Right.BILLING: "see and change billing",
     Right.TECHNICAL: "manage API keys and webhooks",
     Right.USERS: "manage users",
     Right.AUDIT: "read the audit log",
-    Right.OWNERSHIP: "hand over the account",
+    Right.OWNERSHIP: "transfer the account",
 }
 
 
-def not_allowed(right: Right, deed: str = "") -> str:
+def not_allowed(right: Right, action: str = "") -> str:
     """ "Your role does not allow this. Owner and Admin can manage users."."""
     *others, last = (str(ROLE_NAMES[role]) for role in Role if right in RIGHTS[role])
     who = f"{', '.join(others)} and {last}" if others else last
-    return f"Your role does not allow this. {who} can {deed or DEEDS[right]}."
+    return f"Your role does not allow this. {who} can {action or ABILITIES[right]}."
 
 
 class User(Base):
@@ -74,27 +74,27 @@ class User(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    """Stored in lower case: people do not mean two addresses by two spellings."""
+    """Stored in lower case, so that sign-in is not case-sensitive."""
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
     unconfirmed_since: Mapped[datetime | None]
-    """They signed up then, and have not opened the link that went to their address."""
+    """Time of the sign-up; NULL once the email address is confirmed."""
     pending_email: Mapped[str | None] = mapped_column(String(LENGTH))
-    """The address they want to change to, once its link is opened."""
+    """New email address that is not confirmed yet."""
     session_version: Mapped[int] = mapped_column(default=0)
-    """Raised when sessions end: links in emails of an earlier version no longer work."""
+    """Incremented when sessions end; links in emails of earlier versions no longer work."""
     totp_secret: Mapped[str | None] = mapped_column(Sealed("user.totp_secret", 64))
-    """Base32, shared with the person's authenticator app; empty while the second factor is off."""
+    """Base32 secret of the authenticator app; NULL while the second factor is off."""
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
-    """The last 30 seconds whose code was used."""
+    """The last 30-second step whose code was used."""
     totp_since: Mapped[datetime | None]
 
     memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
 
     @staticmethod
     def with_accounts(session: Session, user_id: int) -> "User | None":
-        """The person with their accounts, read at once."""
+        """Return the user with their accounts, in one query."""
         return session.scalars(_WITH_ACCOUNTS, {"user_id": user_id}).unique().one_or_none()
 
     @staticmethod
@@ -125,20 +125,20 @@ class User(Base):
 
     @property
     def accounts(self) -> list[Account]:
-        """Those they belong to, by name (P3)."""
+        """The user's accounts, by name (P3)."""
         accounts = {m.account_id: m.account for m in self.memberships}
         return sorted(accounts.values(), key=lambda account: (account.name.lower(), account.id))
 
     @property
     def translator(self) -> Translator:
-        """Of mails that are theirs alone: their first account's."""
+        """Translator for personal emails: that of the first account."""
         return next((account.translator for account in self.accounts), ENGLISH)
 
     def owns(self, account_id: int) -> bool:
         return Role.OWNER in self.roles_in(account_id)
 
     def rights_in(self, account_id: int) -> frozenset[Right]:
-        """The union of what their roles in that account allow (P1)."""
+        """Return the union of the rights of the user's roles in the account (P1)."""
         return frozenset().union(*(RIGHTS[role] for role in self.roles_in(account_id)))
 
     def may(self, right: Right, account_id: int) -> bool:
@@ -146,7 +146,7 @@ class User(Base):
 
 
 class Membership(Base):
-    """One role of one person in one account."""
+    """A role of a user in an account."""
 
     __tablename__ = "membership"
 
@@ -159,7 +159,7 @@ class Membership(Base):
 
 
 def members(session: Session, account_id: int) -> list[User]:
-    """Everybody who belongs to the account, the owner first, then by name."""
+    """Return the members of the account, the owner first, then by name."""
     query = (
         select(User)
         .where(User.memberships.any(Membership.account_id == account_id))
@@ -172,7 +172,7 @@ def members(session: Session, account_id: int) -> list[User]:
 
 
 def member(session: Session, account_id: int, user_id: int) -> User:
-    """Raises `NotFound` for who does not belong to the account."""
+    """Return a member of the account. Raises `NotFound` for other users."""
     found = session.scalar(
         select(User).where(
             User.id == user_id, User.memberships.any(Membership.account_id == account_id)
@@ -184,7 +184,7 @@ def member(session: Session, account_id: int, user_id: int) -> User:
 
 
 def set_roles(session: Session, account_id: int, user_id: int, roles: Iterable[Role]) -> None:
-    """These and no others; none takes the person out of the account."""
+    """Replace the user's roles in the account; without roles, the user is no member."""
     mine = (Membership.account_id == account_id, Membership.user_id == user_id)
     session.execute(delete(Membership).where(*mine))
     session.add_all(Membership(account_id=account_id, user_id=user_id, role=role) for role in roles)

@@ -1,7 +1,7 @@
-"""Webhooks out: where an account's events go, what has happened, and each delivery.
+"""Outgoing webhooks: endpoints, events and deliveries.
 
-An event and its cause are rows of one transaction. They are signed as Standard Webhooks says
-(https://www.standardwebhooks.com), so receivers verify them with a library that they can get.
+An event is written in the transaction of its cause. Requests are signed as specified by Standard
+Webhooks (https://www.standardwebhooks.com), for which libraries exist.
 """
 
 from base64 import b64decode, b64encode
@@ -41,16 +41,16 @@ from webapp.domain.users.user import Right, not_allowed
 PREFIX = "whsec_"
 
 MOST = 10
-"""Endpoints of one account."""
+"""Maximum number of endpoints per account."""
 
 URL_LENGTH = 500
 EXCERPT_LENGTH = 300
 
 OVERLAP = timedelta(hours=24)
-"""For so long the old secret signs beside the new one."""
+"""Time after a rotation in which requests are also signed with the old secret."""
 
 CLAIM = timedelta(minutes=2)
-"""A sender that has died is believed dead after this time: far longer than one request may take."""
+"""After this time a sender is presumed dead; one request takes far less."""
 
 BACK_OFF = (
     timedelta(seconds=5),
@@ -63,19 +63,19 @@ BACK_OFF = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-"""Between tries; after the last of them a delivery is given up: three days."""
+"""Pauses between attempts; after the last one, in about three days, the delivery has failed."""
 
 PATIENCE = timedelta(days=5)
-"""An endpoint that has failed for so long, without a success, is switched off."""
+"""An endpoint that has failed for this long, without a success, is switched off."""
 
 KEPT = timedelta(days=90)
-"""An event that has come to rest is forgotten after this time."""
+"""Retention time of events without pending deliveries."""
 
 AT_ONCE = 1000
-"""Events that one transaction forgets."""
+"""Maximum number of events deleted in one transaction."""
 
 GONE = 410
-"""The status by which a receiver says that it wants nothing more."""
+"""HTTP status with which a receiver switches its endpoint off."""
 
 
 class EventKind(StrEnum):
@@ -93,17 +93,17 @@ class EventKind(StrEnum):
     METHOD_REMOVED = "payment_method.removed"
     SETTINGS_CHANGED = "settings.changed"
     TEST = "test"
-    """Sent by its button, to one endpoint, whatever that has chosen."""
+    """Sent by the test button to one endpoint, regardless of its chosen events."""
 
 
 CHOICES = tuple(kind for kind in EventKind if kind is not EventKind.TEST)
 
 OF_BALANCE = frozenset({EventKind.BALANCE_LOW, EventKind.BALANCE_RECOVERED})
-"""For those who see no billing; the others tell of payments and methods (P1)."""
+"""Events that need no billing right; the others contain payments and methods (P1)."""
 
 
 class Ended(StrEnum):
-    """Why an endpoint gets nothing."""
+    """Why an endpoint is off."""
 
     BY_HAND = "by_hand"
     FAILING = "failing"
@@ -118,7 +118,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True)
 class EndpointChoice:
-    """What a person asks for."""
+    """The properties of an endpoint, as a person enters them."""
 
     url: str
     name: str
@@ -133,9 +133,9 @@ class EndpointChoice:
         if not self.events:
             faults["events"] = "Choose at least one"
         elif unknown := [event for event in self.events if event not in CHOICES]:
-            faults["events"] = f"There is no event {unknown[0][:60]}"
+            faults["events"] = f"Unknown event {unknown[0][:60]}"
         elif Right.BILLING not in rights and not OF_BALANCE.issuperset(self.events):
-            faults["events"] = "Only people who see billing can choose these"
+            faults["events"] = "Only people with access to billing can choose these"
         return faults
 
 
@@ -148,13 +148,13 @@ class Endpoint(Base):
     name: Mapped[str] = mapped_column(String(texts.NAME_LENGTH), default="")
     events: Mapped[list[str]] = mapped_column(JSON)
     secret: Mapped[str] = mapped_column(Sealed("webhook_endpoint.secret", 80))
-    """It signs, so it cannot be hashed."""
+    """Signing secret, which cannot be hashed."""
     old_secret: Mapped[str | None] = mapped_column(Sealed("webhook_endpoint.old_secret", 80))
     old_secret_until: Mapped[datetime | None]
     ended: Mapped[Ended | None] = mapped_column(String(10))
     ended_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
-    """The first failure after the last success."""
+    """Time of the first failure after the last success."""
     removed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -167,15 +167,15 @@ class Endpoint(Base):
         self.events = [kind for kind in CHOICES if kind in choice.events]
 
     def rotate(self, now: datetime) -> str:
-        """A new secret; the old one goes on signing for a while."""
+        """Create a new secret; the old one also signs until the overlap ends."""
         self.old_secret, self.old_secret_until = self.secret, now + OVERLAP
         self.secret = new_secret()
         return self.secret
 
     def secrets(self, now: datetime) -> list[str]:
-        """The newest first."""
-        goes_on = self.old_secret_until is not None and now < self.old_secret_until
-        return [self.secret, self.old_secret] if goes_on and self.old_secret else [self.secret]
+        """Return the secrets that sign now, newest first."""
+        overlaps = self.old_secret_until is not None and now < self.old_secret_until
+        return [self.secret, self.old_secret] if overlaps and self.old_secret else [self.secret]
 
     def end(self, why: Ended, now: datetime) -> None:
         if self.ended is None:
@@ -185,19 +185,19 @@ class Endpoint(Base):
         self.ended = self.ended_at = self.failing_since = None
 
     def require_rights(self, rights: Collection[Right]) -> None:
-        """Raises `Denied`: only people who may choose its events may manage it (P1)."""
+        """Raise `Denied` unless people with these rights may choose the endpoint's events (P1)."""
         if why := self.denial(rights):
             raise Denied(why)
 
     def denial(self, rights: Collection[Right]) -> str:
-        """Why people with these rights may not manage it, or empty."""
+        """Return why people with these rights may not manage the endpoint; empty if they may."""
         if Right.BILLING in rights or OF_BALANCE.issuperset(self.events):
             return ""
         return not_allowed(Right.BILLING, "change a webhook with billing events")
 
 
 class Event(Base):
-    """Their ids grow in the order in which the account's transactions were committed."""
+    """A webhook event. Ids increase in the commit order of the account's transactions."""
 
     __tablename__ = "webhook_event"
     __table_args__ = (
@@ -213,10 +213,11 @@ class Event(Base):
 
     @property
     def message_id(self) -> str:
-        """The same at every try and at every endpoint: receivers know a repeat by it."""
+        """Id that is the same in all deliveries, so that receivers can ignore repeats."""
         return f"evt_{self.id:012}"
 
     def told(self) -> dict[str, object]:
+        """Return the payload."""
         return {
             "type": self.kind,
             "id": self.message_id,
@@ -226,11 +227,13 @@ class Event(Base):
         }
 
     def body(self) -> bytes:
-        """What is signed and sent, to the byte."""
+        """Return the exact bytes that are signed and sent."""
         return dumps(self.told(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Delivery(Base):
+    """The delivery of an event to one endpoint."""
+
     __tablename__ = "webhook_delivery"
     __table_args__ = (
         Index("uq_webhook_delivery_event_id_endpoint_id", "event_id", "endpoint_id", unique=True),
@@ -252,9 +255,9 @@ class Delivery(Base):
     last_try_at: Mapped[datetime | None]
     took_ms: Mapped[int | None]
     status: Mapped[int | None]
-    """Of the last answer."""
+    """HTTP status of the last response; NULL if there was none."""
     trouble: Mapped[str] = mapped_column(String(EXCERPT_LENGTH), default="")
-    """Why there was none, or what it said."""
+    """Body of the last error response, or why there was no response."""
     created_at: Mapped[datetime]
 
     event: Mapped[Event] = relationship()
@@ -263,7 +266,7 @@ class Delivery(Base):
     def record(
         self, status: int | None, trouble: str, took_ms: int, now: datetime, started: datetime
     ) -> bool:
-        """How a try has ended; whether it arrived."""
+        """Record the result of an attempt; returns whether it was delivered."""
         self.status, self.trouble = status, trouble[:EXCERPT_LENGTH]
         self.took_ms, self.last_try_at = took_ms, started
         if status is not None and 200 <= status < 300:
@@ -284,7 +287,7 @@ def new_secret() -> str:
 
 
 def signature(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
-    """One for each secret, so that either verifies."""
+    """Return the signature header, with one signature per secret."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     keys = (b64decode(secret.removeprefix(PREFIX)) for secret in secrets)
     return " ".join(f"v1,{b64encode(digest(key, signed, sha256)).decode()}" for key in keys)
@@ -297,9 +300,9 @@ def tell(
     data: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Owe the event to each endpoint that has chosen it, in this transaction.
+    """Enqueue an event for each endpoint that has chosen it, in this transaction.
 
-    `account` is locked, and says whether there is anybody to tell.
+    `account` must be locked.
     """
     if not account.has_webhooks:
         return
@@ -315,7 +318,7 @@ def enqueue(
     data: Mapping[str, object],
     now: datetime,
 ) -> Delivery | None:
-    """The last of the deliveries."""
+    """Enqueue an event for these endpoints; returns the last delivery, if any."""
     if not endpoints:
         return None
     event = Event(account_id=account_id, kind=kind, data=dict(data), at=now)
@@ -335,7 +338,7 @@ def of_account(session: Session, account_id: int) -> Sequence[Endpoint]:
 
 
 def find(session: Session, account_id: int, endpoint_id: int) -> Endpoint:
-    """Raises `NotFound`."""
+    """Return the account's endpoint. Raises `NotFound`."""
     endpoint = session.get(Endpoint, endpoint_id, populate_existing=True)
     if endpoint is None or endpoint.account_id != account_id or endpoint.removed_at is not None:
         raise NotFound("The webhook endpoint")
@@ -343,7 +346,7 @@ def find(session: Session, account_id: int, endpoint_id: int) -> Endpoint:
 
 
 def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delivery:
-    """To be changed: until that is done it is not forgotten. Raises `NotFound`."""
+    """Return the account's delivery, locked so that it is not deleted. Raises `NotFound`."""
     delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
     if delivery is None or delivery.endpoint.account_id != account_id:
         raise NotFound("The delivery")
@@ -353,23 +356,23 @@ def find_delivery(session: Session, account_id: int, delivery_id: int) -> Delive
 
 
 def require_room(session: Session, account_id: int) -> None:
-    """Raises `Conflict`."""
+    """Raise `Conflict` if the account has the maximum number of endpoints."""
     mine = and_(Endpoint.account_id == account_id, Endpoint.removed_at.is_(None))
     if (session.scalar(select(func.count()).select_from(Endpoint).where(mine)) or 0) >= MOST:
-        sentence = f"There are {MOST} webhooks already; remove one first."
+        sentence = f"There are already {MOST} webhooks; remove one first."
         raise Conflict(sentence, code="too_many_endpoints")
 
 
 def note_who_is_told(session: Session, account: Account) -> None:
-    """After any change of endpoints: events are written only where there is somebody to tell."""
+    """Update `account.has_webhooks` after a change of its endpoints."""
     session.flush()
     account.has_webhooks = any(one.is_on for one in of_account(session, account.id))
 
 
 def delete_old_events(session: Session, now: datetime) -> int:
-    """Events that are old and owed to nobody, with their deliveries; how many.
+    """Delete old events without pending deliveries, with their deliveries; returns how many.
 
-    The newest stays: SQLite gives the id of a row that was the last to the next one.
+    The newest event stays, because SQLite would use its id again.
     """
     newest = select(func.max(Event.id)).scalar_subquery()
     removed = select(Endpoint.id).where(Endpoint.removed_at.is_not(None))
@@ -378,14 +381,14 @@ def delete_old_events(session: Session, now: datetime) -> int:
     is_old = and_(Event.at < now - KEPT, Event.id < newest, ~is_owed)
     old = session.scalars(select(Event.id).where(is_old).order_by(Event.at).limit(AT_ONCE)).all()
     session.execute(delete(Delivery).where(Delivery.event_id.in_(old), ~owed))
-    # Somebody may have asked for one again meanwhile.
+    # A delivery may have been requested again meanwhile.
     has_deliveries = exists().where(Delivery.event_id == Event.id)
     gone = delete(Event).where(Event.id.in_(old), ~has_deliveries)
     return session.connection().execute(gone).rowcount
 
 
 def due(now: datetime) -> ColumnElement[bool]:
-    """Whose time has come, also by a clock that was set back meanwhile."""
+    """Return the condition for deliveries that are due, also after the clock was set back."""
     return and_(
         Delivery.state == DeliveryState.OWED,
         or_(
@@ -397,7 +400,7 @@ def due(now: datetime) -> ColumnElement[bool]:
 
 
 def with_something_due(session: Session, now: datetime) -> Sequence[int]:
-    """The endpoints that are on and have a delivery whose time has come."""
+    """Return the ids of the endpoints that are on and have a due delivery."""
     return session.scalars(
         select(Delivery.endpoint_id)
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
@@ -410,7 +413,7 @@ def _fault_of_url(url: str, plain_http: bool) -> str:
     url = url.strip()
     if fault := texts.fault(url, URL_LENGTH):
         return fault
-    example = "Enter an address such as https://example.com/hooks"
+    example = "Enter a URL such as https://example.com/hooks"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -419,7 +422,7 @@ def _fault_of_url(url: str, plain_http: bool) -> str:
     if not parts.hostname or port == 0 or not url.isascii() or " " in url:
         return example
     if parts.username is not None or parts.password is not None or parts.fragment:
-        return "Without a user name, a password and a #"
+        return "Must not contain a user name, password or #"
     if parts.scheme == "https" or (plain_http and parts.scheme == "http"):
         return ""
     return "Must begin with https://"

@@ -1,7 +1,7 @@
-"""What an account's webhooks say: one function for each noun that has news.
+"""Payloads of webhook events, one function for each subject.
 
-Each is called in the transaction of its cause, on a locked account, and does nothing where nobody
-listens. Amounts are decimal strings, as in the API.
+Each is called in the transaction of its cause, with the account locked, and does nothing if the
+account has no endpoint. Amounts are decimal strings, as in the API.
 """
 
 from datetime import datetime
@@ -27,7 +27,9 @@ OF_STATE = {
 
 
 def balance(session: Session, account: Account, now: datetime) -> None:
-    """Once when it falls below the higher threshold that is on, and once when it is back."""
+    """Enqueue one event when the balance falls below the highest threshold that is on, and one
+    when it is back.
+    """
     if not account.has_webhooks or account.is_low == account.told_low:
         return
     account.told_low = account.is_low
@@ -36,13 +38,13 @@ def balance(session: Session, account: Account, now: datetime) -> None:
 
 
 def payment(session: Session, account: Account, it: Payment, now: datetime) -> None:
-    """It has come to rest."""
+    """Enqueue the event of a payment's final state."""
     kind = OF_STATE.get(PaymentState(it.state))
     if kind is None or not account.has_webhooks or it.amount <= 0:
         return
     session.flush()
     tried = it.attempts[-1].method if it.attempts else None
-    told = {
+    payload = {
         "payment": it.id,
         "reference": it.reference,
         "kind": it.kind,
@@ -51,7 +53,7 @@ def payment(session: Session, account: Account, it: Payment, now: datetime) -> N
         "payment_method": _method(tried) if tried is not None else None,
         **_balance(account),
     }
-    webhooks.tell(session, account, kind, told, now)
+    webhooks.tell(session, account, kind, payload, now)
     if it.top_up_id is not None and kind is EventKind.PAYMENT_SUCCEEDED:
         top_up(session, account, it.top_up_id, now, succeeded=True, amount=it.amount)
 
@@ -65,11 +67,11 @@ def top_up(
     succeeded: bool,
     amount: int | None = None,
 ) -> None:
-    """A refill has been paid; or every method has failed."""
+    """Enqueue the event of a paid refill, or of one whose methods have all failed."""
     kind = EventKind.TOP_UP_SUCCEEDED if succeeded else EventKind.TOP_UP_FAILED
-    asked = decimal_text(amount) if amount is not None else None
-    told = {"top_up": top_up_id, "amount": asked, **_balance(account)}
-    webhooks.tell(session, account, kind, told, now)
+    charged = decimal_text(amount) if amount is not None else None
+    payload = {"top_up": top_up_id, "amount": charged, **_balance(account)}
+    webhooks.tell(session, account, kind, payload, now)
 
 
 def method(
@@ -84,11 +86,11 @@ def method(
 def settings(session: Session, account: Account, it: LowBalanceSettings, now: datetime) -> None:
     if not account.has_webhooks:
         return
-    # What the database keeps from the settings is now another.
+    # A database trigger updates it from the settings.
     session.flush()
     session.refresh(account, ["attention_below"])
     choice = it.chosen()
-    told = {
+    payload = {
         "refill_on": choice.refill_on,
         "refill_mode": choice.refill_mode,
         **{
@@ -108,7 +110,7 @@ def settings(session: Session, account: Account, it: LowBalanceSettings, now: da
         "notification_on": choice.notification_on,
         "version": it.version,
     }
-    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, told, now)
+    webhooks.tell(session, account, EventKind.SETTINGS_CHANGED, payload, now)
     balance(session, account, now)
 
 

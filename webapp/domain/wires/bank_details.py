@@ -1,4 +1,4 @@
-"""The bank account that wire transfers go to, as the operator has it."""
+"""The bank account that receives wire transfers, as configured by the operator."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ from webapp.domain.shared.i18n import N_
 
 @dataclass(frozen=True)
 class BankDetails:
-    """Empty: not given."""
+    """Bank details; an empty value is not shown."""
 
     beneficiary: str
     address: str = ""
-    """The beneficiary's; banks abroad ask for it."""
+    """Address of the beneficiary, required for international transfers."""
     bank: str = ""
     iban: str = ""
     bic: str = ""
     account: str = ""
-    """With `routing`, the account for dollars sent within the United States."""
+    """Account number, with `routing` for US domestic transfers."""
     routing: str = ""
     pretend: bool = False
-    """The sandbox's: no bank knows it."""
+    """Whether these are the sandbox's details, which are not real."""
 
     def lines(self, currency: str) -> list[tuple[str, str]]:
-        """Name and value of what a transfer in this currency needs, in the order of bank forms."""
+        """Return names and values for a transfer in this currency, in the order of bank forms."""
         local = [(N_("Account number"), self.account), (N_("Routing number"), self.routing)]
         abroad = [("IBAN", self.iban)]
         by_account = bool(self.account) and (currency == "USD" or not self.iban)

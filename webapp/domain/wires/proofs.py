@@ -1,11 +1,11 @@
-"""Proofs of payment: what a file is, judged by its content and never by its name (L5)."""
+"""Proofs of payment. The type of a file is determined by its content, not its name (L5)."""
 
 import re
 from enum import StrEnum
 from hashlib import sha256
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes."""
+"""Maximum size of a file in bytes."""
 
 NAME_LENGTH = 120
 NAMELESS = "proof"
@@ -15,7 +15,7 @@ _MARKS = {
     re.compile(rb"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", re.DOTALL): "png",
     re.compile(rb"\xff\xd8\xff"): "jpeg",
 }
-"""How each kind begins: ISO 32000, 7.5.2; PNG, 5.2 and 5.3; JPEG, B.1.1.3."""
+"""First bytes of each type: ISO 32000, 7.5.2; PNG, 5.2 and 5.3; JPEG, B.1.1.3."""
 
 
 class ProofKind(StrEnum):
@@ -40,7 +40,7 @@ def kind_of(content: bytes) -> ProofKind | None:
 
 
 def fault(content: bytes) -> str:
-    """Why it cannot be taken, for the person; empty if it can."""
+    """Return why the file cannot be accepted; empty if it can."""
     if not content:
         return "The file is empty"
     if len(content) > LARGEST:
@@ -55,7 +55,7 @@ def digest(content: bytes) -> str:
 
 
 def clean_name(given: str) -> str:
-    """The last part of a path, without what cannot be read; words for a page, never a path."""
+    """Return the last part of a path without unprintable characters; for display only."""
     last = re.split(r"[/\\]", given)[-1]
     name = " ".join("".join(c if c.isprintable() else " " for c in last).split())
     return name[:NAME_LENGTH].strip(". ") or NAMELESS

@@ -1,8 +1,8 @@
 """Wire transfers: a way to add funds, never chargeable (M1, L5, L11).
 
-The customer asks for one and gets a reference to write into the payment; when the money has come,
-the operator completes the request, and only that credits. The database allows a request one
-payment, and a payment one request.
+A request gives the customer a reference for the transfer. When the money has arrived, the operator
+completes the request; only this credits the account. Unique indexes allow one payment per request
+and one request per payment.
 """
 
 from collections.abc import Callable
@@ -32,19 +32,19 @@ from webapp.domain.shared.money import CENT, BadAmount
 from webapp.domain.shared.policy import Policy
 
 CURRENCIES = ("USD", "EUR")
-"""What a wire may be sent in, whatever the account's own currency."""
+"""Currencies of wires, independent of the account's currency."""
 
 OPEN_AT_ONCE = 10
-"""Requests that an account may leave open; nobody sends more at a time."""
+"""Maximum number of open requests per account."""
 
 PROOFS = 5
-"""Files that one request takes."""
+"""Maximum number of files per request."""
 
 PROOF_BYTES = 200 * 1024 * 1024
-"""Of all files with an account's open, rejected and cancelled requests."""
+"""Maximum size of all files of an account's open, rejected and cancelled requests."""
 
 FORGET_PROOFS_AFTER = timedelta(days=14)
-"""The files of a cancelled request, counted from then."""
+"""Time after the cancellation of a request at which its files are deleted."""
 
 REASON_LENGTH = 300
 
@@ -52,14 +52,14 @@ RATE_PLACES = 8
 _RATE = pattern(r"(?a:\d{1,6}(?:\.\d{1,8})?)")
 
 ALPHABET = "34679CDFGHJKMNPRTWX"
-"""Of a reference: nothing that is read as something else (0 O, 1 I L, 2 Z, 5 S, 8 B, U V), and no
-vowels, so no words. Their number is a prime, which the check character needs."""
+"""Characters of references, without similar ones (0 O, 1 I L, 2 Z, 5 S, 8 B, U V) and vowels. Their
+number is a prime, which the check character needs."""
 
 CHECKED = 7
-"""Characters before the check character: 900 million references."""
+"""Number of characters before the check character, for 900 million references."""
 
 Show = Callable[[int, str], str]
-"""How an amount in a currency is shown to this account's people."""
+"""Formats micros of a currency in the account's number format."""
 
 
 class WireState(StrEnum):
@@ -84,7 +84,7 @@ _OPEN = "state IN ('new', 'proof_uploaded')"
 
 
 class WireRequest(Base):
-    """A verb answers whether it changed the state; called again, it changes nothing."""
+    """A wire request. Methods that change its state are idempotent and return whether they did."""
 
     __tablename__ = "wire_request"
     __table_args__ = (
@@ -94,7 +94,7 @@ class WireRequest(Base):
         ),
         Index("uq_wire_request_reference", "reference", unique=True),
         Index("uq_wire_request_payment_id", "payment_id", unique=True),
-        # One request per pressed button, however often it is pressed.
+        # One request per form, also if it is submitted twice.
         Index("uq_wire_request_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_wire_request_account_id_id", "account_id", "id"),
         Index(
@@ -109,21 +109,21 @@ class WireRequest(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     reference: Mapped[str] = mapped_column(String(20))
     amount: Mapped[int] = mapped_column(BigInteger)
-    """Asked for: micros of `currency`, whole cents."""
+    """Requested amount: micros of `currency`, whole cents."""
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[WireState] = mapped_column(String(20), default=WireState.NEW)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     request_key: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     proved_at: Mapped[datetime | None]
-    """When the first proof came."""
+    """Time of the first proof."""
     closed_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(String(REASON_LENGTH), default="")
     """Why it was rejected, for the customer."""
     received: Mapped[int | None] = mapped_column(BigInteger)
-    """What has arrived: micros of `currency`. What was booked is the payment's amount (L11)."""
+    """Received amount: micros of `currency`. The booked amount is the payment's (L11)."""
     rate: Mapped[str | None] = mapped_column(String(20))
-    """Exact decimal: the account's currency for one unit of `currency`; None where they are one."""
+    """Exact decimal: the account's currency per unit of `currency`; NULL if they are the same."""
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
 
     payment: Mapped[Payment | None] = relationship()
@@ -156,7 +156,7 @@ class WireRequest(Base):
         return self._move(session, OPEN_STATES, WireState.CANCELLED, closed_at=now)
 
     def is_completed_with(self, amount: int, received: int, rate: Decimal | None) -> bool:
-        """The operator says again what already holds."""
+        """Return whether it was completed with the same values."""
         return (
             self.payment is not None
             and (self.payment.amount, self.received) == (amount, received)
@@ -164,15 +164,15 @@ class WireRequest(Base):
         )
 
     def require_open(self) -> None:
-        """Raises `Conflict` where it has ended."""
+        """Raise `Conflict` if it is completed, rejected or cancelled."""
         if not self.is_open:
             name = STATE_NAMES[WireState(self.state)].lower()
-            raise Conflict(f"{self.reference} is {name} already.", code=f"wire_{self.state}")
+            raise Conflict(f"{self.reference} is already {name}.", code=f"wire_{self.state}")
 
     def _move(
         self, session: Session, before: tuple[WireState, ...], after: WireState, **values: object
     ) -> bool:
-        """By guarded update: one row, or someone else was first."""
+        """Change the state with a guarded update; False if the state is not in `before`."""
         session.flush()
         moved = session.connection().execute(
             update(WireRequest)
@@ -184,22 +184,22 @@ class WireRequest(Base):
 
 
 class WireProof(Base):
-    """A file that shows that the money was sent. Kept unless its request is cancelled."""
+    """A proof of payment: a file that shows that the money was sent."""
 
     __tablename__ = "wire_proof"
     __table_args__ = (
-        # The same file sent twice is one proof.
+        # The same file uploaded twice is one proof.
         Index("uq_wire_proof_wire_id_digest", "wire_id", "digest", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     wire_id: Mapped[int] = mapped_column(ForeignKey("wire_request.id"))
     file: Mapped[str] = mapped_column(String(64))
-    """Its random name in the folder of proofs."""
+    """Random file name in the folder of proofs."""
     name: Mapped[str] = mapped_column(String(120))
-    """What the customer calls it; words on a page, never a path."""
+    """The customer's file name, for display only."""
     kind: Mapped[str] = mapped_column(String(10))
-    """As its content says: see `proofs.ProofKind`."""
+    """Type determined by its content; see `proofs.ProofKind`."""
     size: Mapped[int]
     digest: Mapped[str] = mapped_column(String(64))
     uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -209,7 +209,7 @@ class WireProof(Base):
 
 
 def proof_bytes(session: Session, account_id: int) -> int:
-    """Of the files that count towards `PROOF_BYTES`: a completed request has been paid for."""
+    """Return the size of the files that count towards `PROOF_BYTES`."""
     sizes = (
         select(func.coalesce(func.sum(WireProof.size), 0))
         .join(WireProof.wire)
@@ -219,7 +219,7 @@ def proof_bytes(session: Session, account_id: int) -> int:
 
 
 def old_proofs(session: Session, now: datetime, limit: int) -> list[WireProof]:
-    """Of requests that were cancelled long ago."""
+    """Return proofs of requests that were cancelled before `FORGET_PROOFS_AFTER`."""
     query = (
         select(WireProof)
         .join(WireProof.wire)
@@ -235,7 +235,7 @@ def old_proofs(session: Session, now: datetime, limit: int) -> list[WireProof]:
 
 
 def new_reference(session: Session) -> str:
-    """One that no other request has."""
+    """Return a reference that no other request has."""
     while True:
         reference = written("".join(choice(ALPHABET) for _ in range(CHECKED)))
         if session.scalar(select(WireRequest.id).where(WireRequest.reference == reference)) is None:
@@ -243,19 +243,22 @@ def new_reference(session: Session) -> str:
 
 
 def written(characters: str) -> str:
-    """ "WT-CDFG-HJK3": as it is stored, shown and written into a payment."""
+    """Format a reference: "WT-CDFG-HJK3"."""
     whole = characters + check_character(characters)
     return f"WT-{whole[:4]}-{whole[4:]}"
 
 
 def check_character(characters: str) -> str:
-    """Different weights modulo a prime: one wrong character, or two swapped, never fit."""
+    """Return the check character: a weighted sum modulo a prime.
+
+    It detects any single wrong character and any swap of two characters.
+    """
     total = sum(place * ALPHABET.index(char) for place, char in enumerate(characters, start=2))
     return ALPHABET[-total % len(ALPHABET)]
 
 
 def read_reference(typed: str) -> str | None:
-    """The reference in whatever way it was typed; None for a mistyped one."""
+    """Normalise a typed reference; None if it is invalid."""
     characters = "".join(char for char in typed.upper() if char not in " -\t")
     if len(characters) == CHECKED + 3:
         characters = characters.removeprefix("WT")
@@ -266,7 +269,7 @@ def read_reference(typed: str) -> str | None:
 
 
 def find(session: Session, account_id: int, wire_id: int) -> WireRequest:
-    """Finding it is the permission check. Raises `NotFound`."""
+    """Return the account's request. Raises `NotFound`, also for another account's request."""
     wire = session.scalar(
         select(WireRequest).where(WireRequest.id == wire_id, WireRequest.account_id == account_id),
         execution_options={"populate_existing": True},
@@ -294,7 +297,7 @@ def open_count(session: Session, account_id: int) -> int:
 
 
 def request_faults(amount: int, currency: str, policy: Policy, show: Show) -> dict[str, str]:
-    """An error for each bad field of a request."""
+    """Return an error for each invalid field of a request."""
     if currency not in CURRENCIES:
         return {"currency": f"Choose {' or '.join(CURRENCIES)}"}
     if amount % CENT:
@@ -314,17 +317,20 @@ def completion_faults(
     rate: Decimal | None,
     show: Show,
 ) -> dict[str, str]:
-    """L11. `amount` is booked in the account's currency, `received` came in the wire's."""
+    """Return an error for each invalid field of a completion (L11).
+
+    `amount` is booked in the account's currency; `received` is in the wire's currency.
+    """
     if currency == account_currency:
         if rate is not None:
-            return {"rate": f"{currency} is the account's own currency: leave the rate out"}
+            return {"rate": f"{currency} is the account's currency: leave the rate empty"}
         if received not in (None, amount):
-            return {"received": f"In the same currency it is the amount, {show(amount, currency)}"}
+            return {"received": f"Must be the booked amount, {show(amount, currency)}"}
         return _uneven(amount=amount)
     if received is None:
-        return {"received": f"Say how much {currency} has arrived"}
+        return {"received": f"Enter the amount received in {currency}"}
     if rate is None:
-        return {"rate": f"Say how much {account_currency} was booked for 1 {currency}"}
+        return {"rate": f"Enter how much {account_currency} was booked for 1 {currency}"}
     if faults := _uneven(amount=amount, received=received):
         return faults
     if abs(Decimal(amount) - received * rate) > CENT:
@@ -345,7 +351,7 @@ def _uneven(**amounts: int) -> dict[str, str]:
 
 
 def parse_rate(typed: str) -> Decimal:
-    """An exact decimal above zero, such as "1.0842". Raises `BadAmount`."""
+    """Parse a positive decimal, such as "1.0842". Raises `BadAmount`."""
     typed = typed.strip()
     if not _RATE.fullmatch(typed):
         raise BadAmount(f"Enter a rate such as 1.0842, at most {RATE_PLACES} decimals")
@@ -356,11 +362,11 @@ def parse_rate(typed: str) -> Decimal:
 
 
 def rate_text(rate: Decimal) -> str:
-    """The same rate is always the same text: 1.10 and 1.1 are "1.1"."""
+    """Format a rate without trailing zeros: 1.10 is "1.1"."""
     whole = f"{rate:f}"
     return whole.rstrip("0").rstrip(".") if "." in whole else whole
 
 
 def rate_in_words(wire: WireRequest, account_currency: str) -> str:
-    """ "1 EUR = 1.0842 USD"; empty where there was nothing to convert."""
+    """ "1 EUR = 1.0842 USD"; empty if there was no conversion."""
     return f"1 {wire.currency} = {wire.rate} {account_currency}" if wire.rate else ""
