@@ -41,7 +41,7 @@ def test_it_is_closed_once_and_with_a_reason(flask, world):
 
     assert "Enter what was found" in flask(f"{close} ' '").stderr
     flask(f"{close} seen")
-    assert "closed before" in flask(f"{close} seen").stderr
+    assert "already closed" in flask(f"{close} seen").stderr
     assert "not found" in flask("evidence close 99 --reason seen").stderr
 
 
