@@ -67,7 +67,7 @@ def test_a_key_is_rotated_and_revoked(flask, world, of, balance):
     ("line", "code", "told"),
     [
         ("keys create {of} --name M --scope all", 2, "usage:write"),
-        ("keys create {of} --name M --from 10.0.0.1/8", 1, "networks: 10.0.0.1/8 is no address"),
+        ("keys create {of} --name M --from 10.0.0.1/8", 1, "networks: 10.0.0.1/8 is invalid"),
         ("keys create 999 --name M", 1, "The account was not found."),
         ("keys rotate {of} 999", 1, "The API key was not found."),
         ("keys rotate {of} {key} --overlap 169", 2, "168"),

@@ -140,8 +140,8 @@ def test_damaged_books_of_the_sandbox_are_named(process):
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("postgresql://u:hush@127.0.0.1:1/db", "does not answer"),
-        ("postgresql://u:hush@nowhere.invalid/db", "does not answer"),
+        ("postgresql://u:hush@127.0.0.1:1/db", "does not respond"),
+        ("postgresql://u:hush@nowhere.invalid/db", "does not respond"),
         ("postgresql://u:hush@127.0.0.1:port/db", "not an address"),
     ],
 )

@@ -64,7 +64,7 @@ def check_in(connection: Connection) -> None:
         )
     raise OtherVersion(
         f"The database is at {found}, which this code, at {wanted}, does not know; "
-        "start a newer version of Ballast"
+        "start the newer version"
     )
 
 
