@@ -199,7 +199,8 @@ def _paused(inputs: PlanInput, tongue: Translator) -> str:
         )
     if inputs.paused_by_dispute:
         return _(
-            "Automatic payments are paused after a lost dispute. Resume them when you want them to continue."
+            "Automatic payments are paused after a lost dispute. "
+            "Resume them when you want them to continue."
         )
     if not inputs.paused:
         return _(
