@@ -39,7 +39,7 @@ def test_a_feature_that_is_off_is_told_by_its_name(harness, scope, feature):
 
     said = wrong(harness.processor)["features"]
 
-    assert said.startswith(f"The app may not use {feature}. Switch that on")
+    assert said.startswith(f"The app may not use {feature}. Switch this on")
 
 
 def test_keys_of_the_other_kind_are_told_with_the_remedy(harness):
@@ -47,7 +47,7 @@ def test_keys_of_the_other_kind_are_told_with_the_remedy(harness):
     said = wrong(harness.adapter(secret="of another"))["keys"]
 
     assert "invalid_client" in said
-    assert f"take those of {harness.there.address}" in said
+    assert f"copy those of {harness.there.address}" in said
     assert "of another" not in said
 
 
@@ -63,14 +63,14 @@ def test_a_webhook_that_is_missing_or_another_apps_is_told(harness):
 def test_a_webhook_that_leads_elsewhere_is_told(harness):
     harness.there.webhook = {**harness.there.webhook, "url": "https://old.example.com/hook"}
 
-    assert f"and not to {HERE}" in wrong(harness.processor)["webhook"]
+    assert f", not {HERE}" in wrong(harness.processor)["webhook"]
 
 
 def test_events_that_are_not_told_are_named(harness):
     types = [{"name": name} for name in FOLLOWED if name != "CUSTOMER.DISPUTE.RESOLVED"]
     harness.there.webhook = {"id": WEBHOOK_ID, "url": HERE, "event_types": types}
 
-    assert "is not told of CUSTOMER.DISPUTE.RESOLVED" in wrong(harness.processor)["webhook"]
+    assert "does not get CUSTOMER.DISPUTE.RESOLVED" in wrong(harness.processor)["webhook"]
     harness.there.webhook["event_types"].append({"name": "CUSTOMER.DISPUTE.RESOLVED"})
     assert wrong(harness.processor) == {}
 

@@ -420,7 +420,7 @@ def test_a_wrong_key_is_told_with_its_remedy(checked):
 def test_a_missing_endpoint_is_told_with_its_address(checked):
     checked.stand_in.endpoints = []
 
-    assert f"There is none for {HERE}" in checked()["webhook"]
+    assert f"No endpoint for {HERE}" in checked()["webhook"]
 
 
 def test_an_endpoint_that_is_switched_off_is_told(checked):
@@ -432,7 +432,7 @@ def test_an_endpoint_that_is_switched_off_is_told(checked):
 def test_events_that_are_not_sent_are_named(checked):
     checked.endpoint["enabled_events"].remove("charge.dispute.closed")
 
-    assert "is not told of charge.dispute.closed" in checked()["webhook"]
+    assert "does not get charge.dispute.closed" in checked()["webhook"]
 
 
 def test_every_event_is_enough(checked):

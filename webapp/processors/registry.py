@@ -1,4 +1,4 @@
-"""Who moves the money in this installation, as its settings say."""
+"""Create the processors that the settings select."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from webapp.settings import CardProcessor, PayPalProcessor, Settings
 class Chosen:
     cards: Processor
     paypal: Processor | None
-    """None: PayPal is not offered."""
+    """None if PayPal is not offered."""
     clock: Clock
     sandbox: SandboxBooks | None
-    """The pretend processors' books, where one of them is chosen; then they move the clock."""
+    """The sandbox's books if a sandbox processor is selected; they also move the clock."""
 
     @property
     def processors(self) -> Processors:
@@ -34,28 +34,29 @@ class Chosen:
 
     @property
     def bank(self) -> BankDetails | None:
-        """Where wires go if the operator has named no account."""
+        """Default bank details for wires; None outside the sandbox."""
         return PRETEND if self.sandbox else None
 
 
 def choose(
     settings: Settings, notebook: Callable[[str], Notebook], clock: Clock | None = None
 ) -> Chosen:
-    """Each real processor is one branch of `_cards` or `_paypal`; `notebook` is by their name.
+    """Create the selected processors. Each real one is a branch of `_cards` or `_paypal`.
 
-    Without a `clock` it is the wall clock, which a sandbox moves.
+    `notebook` returns a notebook by processor name. The default `clock` is the wall clock, which
+    the sandbox can advance.
     """
-    pretends = (
+    sandboxes = (
         settings.card_processor is CardProcessor.SANDBOX,
         settings.paypal_processor is PayPalProcessor.SANDBOX,
     )
     books = _books(settings.home / "sandbox.db")
-    clock = clock or (Clock(books.clock_offset) if any(pretends) else Clock())
+    clock = clock or (Clock(books.clock_offset) if any(sandboxes) else Clock())
     return Chosen(
         cards=_cards(settings, clock, books),
         paypal=_paypal(settings, clock, books, notebook),
         clock=clock,
-        sandbox=books if any(pretends) else None,
+        sandbox=books if any(sandboxes) else None,
     )
 
 
@@ -65,7 +66,7 @@ def _books(path: Path) -> SandboxBooks:
     except sqlite3.Error as error:
         raise BadSetting(
             f"BALLAST_HOME: the sandbox's books '{path}' cannot be used ({error}); "
-            "put them back from a backup"
+            "restore them from a backup"
         ) from error
 
 
@@ -74,7 +75,7 @@ def _cards(settings: Settings, clock: Clock, books: SandboxBooks) -> Processor:
         case CardProcessor.SANDBOX:
             return SandboxProcessor(books, clock)
         case CardProcessor.STRIPE:
-            # Its library takes memory, which an installation without it keeps.
+            # Imported here, because the library uses memory that other installations can save.
             from webapp.processors.stripe.processor import StripeProcessor
 
             return StripeProcessor(

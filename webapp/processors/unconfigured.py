@@ -1,8 +1,8 @@
-"""Stub for a processor that is no longer configured but that saved methods and charges refer to.
+"""Stub for a processor that is no longer configured but still referenced by methods and charges.
 
-An installation that changes from the sandbox to a real processor keeps both. Such a method is gone
-(M13), so the next one is charged; an unknown outcome stays unknown until the processor is
-configured again.
+After a change from the sandbox to a real processor, the sandbox's methods remain. They are treated
+as gone (M13), so the next method is charged; an unknown outcome stays unknown until the processor
+is configured again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ from webapp.ports import (
     Verified,
 )
 
-NOT_HERE = "This processor is not configured any more"
+NOT_HERE = "This processor is no longer configured"
 
 
 class Present(dict[str, Processor]):
-    """Those who are configured, by name; any other name has an absent one."""
+    """The configured processors by name; any other name returns an `Unconfigured` stub."""
 
     def __init__(self, clock: Clock, processors: Sequence[Processor]) -> None:
         super().__init__({one.name: one for one in processors})
@@ -66,7 +66,7 @@ class Unconfigured:
         return RequestRejected(NOT_HERE)
 
     def charge(self, request: ChargeRequest) -> Answer:
-        """Conclusive: nothing is sent, so nothing is taken."""
+        """Conclusive: no request is sent, so no money is taken."""
         return MethodGone(request.method_reference, self._clock.now())
 
     def ask(self, key: str) -> Answer | NotKnown:

@@ -1,1 +1,1 @@
-"""PayPal by its REST API: agreements from its vault, charged as orders."""
+"""Adapter for PayPal's REST API: agreements in its vault, charged as orders."""

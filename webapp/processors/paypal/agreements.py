@@ -1,4 +1,4 @@
-"""Agreements: a payer gives one on PayPal's own pages, and PayPal's vault keeps it."""
+"""Agreements: payers approve them on PayPal's pages, and PayPal's vault stores them."""
 
 from datetime import datetime
 from typing import Any
@@ -26,12 +26,12 @@ SETUPS = "/v3/vault/setup-tokens"
 
 OPEN = ("CREATED", "PAYER_ACTION_REQUIRED")
 
-NOT_BEGUN = RequestRejected("Nothing is being saved under this reference")
+NOT_BEGUN = RequestRejected("No setup exists for this reference")
 OTHER_METHOD = RequestRejected("This key was used for another method")
 
 
 class Agreements:
-    """Raises `NoAnswer` and `CannotKeep`, which `processor` turns into answers."""
+    """Methods raise `NoAnswer` and `CannotKeep`, which `processor` converts into answers."""
 
     def __init__(self, client: Client, notes: Notes, base_url: str) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class Agreements:
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:
         back = self._base_url + return_to
         wallet = {
-            # One payer may keep several accounts afloat.
+            # One payer may pay for several accounts.
             "permit_multiple_payment_tokens": True,
             "usage_type": "MERCHANT",
             "usage_pattern": "THRESHOLD_PREPAID",
@@ -66,21 +66,21 @@ class Agreements:
         return self._ended(account_id, reference, give_up=False)
 
     def cancel_saving(self, account_id: int, reference: str) -> SavingAnswer:
-        """PayPal has no call for it: from now on nothing is saved, whoever agrees."""
+        """Record the cancellation (PayPal has no call for it); a later approval is ignored."""
         return self._ended(account_id, reference, give_up=True)
 
     def verify(
         self, key: str, reference: str
     ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
-        """Whether the agreement stands: PayPal can be asked no more for no amount."""
+        """Check that the agreement exists; PayPal offers no other check without an amount."""
         kept = self._notes.read(f"verify/{key}")
         if kept is None:
             reply = self._client.get(f"{TOKENS}/{quote(reference, safe='')}")
             if not reply.is_ok and reply.status != 404:
                 return no_answer(reply)
-            stands = "yes" if reply.is_ok else "no"
+            exists = "yes" if reply.is_ok else "no"
             kept = self._notes.keep(
-                f"verify/{key}", method=reference, stands=stands, at=reply.at.isoformat()
+                f"verify/{key}", method=reference, stands=exists, at=reply.at.isoformat()
             )
         if kept["method"] != reference:
             return OTHER_METHOD
@@ -98,7 +98,7 @@ class Agreements:
         if asked is None:
             return NOT_BEGUN
         if asked.get("account") != str(account_id):
-            return WrongAccount(f"{reference} was begun for account {asked.get('account')}")
+            return WrongAccount(f"{reference} was started for account {asked.get('account')}")
         choice = self._notes.read(f"{reference}/choice") or {}
         if "given_up_at" in choice:
             return Cancelled(instant(choice["given_up_at"]))
@@ -126,9 +126,9 @@ class Agreements:
         return answer
 
     def _choose(self, reference: str, at: datetime, *, give_up: bool) -> Cancelled | None:
-        """The first to come decides whether it is saved or given up."""
-        wish = {"given_up_at": at.isoformat()} if give_up else {"go_on": "yes"}
-        choice = self._notes.keep(f"{reference}/choice", **wish)
+        """Record whether the setup is saved or cancelled; the first choice wins."""
+        wanted = {"given_up_at": at.isoformat()} if give_up else {"go_on": "yes"}
+        choice = self._notes.keep(f"{reference}/choice", **wanted)
         return Cancelled(instant(choice["given_up_at"])) if "given_up_at" in choice else None
 
     def _read(self, reply: Reply) -> SavedAgreement | Unknown | RequestRejected:
@@ -139,4 +139,4 @@ class Agreements:
             payer = wallet.get("payer_id") or wallet["account_id"]
             return SavedAgreement(str(reply.body["id"]), str(payer), str(wallet["email_address"]))
         except (AttributeError, KeyError, TypeError) as error:
-            raise NoAnswer(f"PayPal showed an agreement without {error}") from error
+            raise NoAnswer(f"PayPal returned an agreement without {error}") from error

@@ -1,4 +1,4 @@
-"""Whether keys, features, address, webhook and clock are right, with the remedy for what is not."""
+"""Check keys, features, webhook and clock of a PayPal configuration; findings name the remedy."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,7 +9,7 @@ from webapp.processors.paypal.client import Client, NoAnswer, NotSent
 from webapp.processors.paypal.events import FOLLOWED
 
 SKEW = timedelta(seconds=30)
-"""More than this a host with working time synchronisation never has."""
+"""Maximum clock difference of a host with working time synchronisation."""
 
 MODES = {
     "https://api-m.paypal.com": "live: real money moves",
@@ -22,7 +22,7 @@ FEATURES = {
     "Save payment methods": "/services/vault/payment-tokens/readwrite",
     "Disputes": "/services/disputes/read-seller",
 }
-"""What the app needs, as PayPal names it there: how its scope ends."""
+"""Features the app needs, by PayPal's name, and the end of each one's OAuth scope."""
 
 
 def check(
@@ -35,8 +35,7 @@ def check(
         yield Finding(
             "keys",
             False,
-            f"{error}. The sandbox and live have keys of their own: take those of {base} from "
-            f"{WHERE}.",
+            f"{error}. Sandbox and live have different keys: copy those of {base} from {WHERE}.",
         )
         return
     except NoAnswer as error:
@@ -52,7 +51,7 @@ def check(
         yield Finding(
             "webhook",
             False,
-            f"{reply}: this app has no webhook {webhook_id}. Take its id from {WHERE}.",
+            f"{reply}: this app has no webhook {webhook_id}. Copy its id from {WHERE}.",
         )
     else:
         yield _webhook(reply.body, webhook_url)
@@ -60,7 +59,7 @@ def check(
 
 
 def _features(scopes: frozenset[str]) -> Finding:
-    """As the access token has them, which PayPal gives without those that are switched off."""
+    """Check the access token's scopes; PayPal omits those of features that are switched off."""
     off = [
         name for name, end in FEATURES.items() if not any(scope.endswith(end) for scope in scopes)
     ]
@@ -69,29 +68,29 @@ def _features(scopes: frozenset[str]) -> Finding:
     return Finding(
         "features",
         False,
-        f"The app may not use {' and '.join(off)}. Switch that on among the app's features in "
-        f"{WHERE}, then start Ballast again.",
+        f"The app may not use {' and '.join(off)}. Switch this on in the app's features in "
+        f"{WHERE}, then restart Ballast.",
     )
 
 
 def _webhook(body: dict[str, object], url: str) -> Finding:
-    there = str(body.get("url", ""))
-    if there.rstrip("/") != url:
+    configured = str(body.get("url", ""))
+    if configured.rstrip("/") != url:
         return Finding(
-            "webhook", False, f"It leads to {there} and not to {url}. Change it in {WHERE}."
+            "webhook", False, f"Its URL is {configured}, not {url}. Change it in {WHERE}."
         )
     types = body.get("event_types")
-    told = {str(one.get("name")) for one in types} if isinstance(types, list) else set()
-    missing = sorted(set(FOLLOWED) - told) if "*" not in told else []
+    sent = {str(one.get("name")) for one in types} if isinstance(types, list) else set()
+    missing = sorted(set(FOLLOWED) - sent) if "*" not in sent else []
     if missing:
         return Finding(
-            "webhook", False, f"{url} is not told of {', '.join(missing)}. Add them in {WHERE}."
+            "webhook", False, f"{url} does not get {', '.join(missing)}. Add them in {WHERE}."
         )
-    return Finding("webhook", True, f"{url} is told of every event that is followed")
+    return Finding("webhook", True, f"{url} gets every event that Ballast processes")
 
 
 def _clock(ahead: timedelta) -> Finding:
-    """PayPal's own is rounded to seconds, and its answer took a moment."""
+    """Check the clock. PayPal's time is rounded to seconds and delayed by the response time."""
     seconds = round(ahead.total_seconds())
     if abs(ahead) <= SKEW:
         return Finding("clock", True, f"{abs(seconds)} s from PayPal's")

@@ -1,4 +1,4 @@
-"""PayPal's REST API over HTTP: who we are, how long we wait, and what comes back."""
+"""HTTP client of PayPal's REST API: access tokens, timeouts and replies."""
 
 import json
 import threading
@@ -14,18 +14,18 @@ from webapp.clock import Clock
 from webapp.ports import RequestRejected, Unknown
 
 CONNECT, READ = 5.0, 30.0
-"""Seconds. PayPal answers a capture within a few; a person waits for no longer."""
+"""Timeouts in seconds. PayPal usually answers a capture within a few seconds."""
 
 MARGIN = 60.0
-"""Seconds by which an access token is given up before it ends."""
+"""Seconds before its expiry at which an access token is replaced."""
 
 
 class NoAnswer(Exception):
-    """Whether the request had an effect is not known. str() is a line for the operator."""
+    """It is not known whether the request had an effect. str() is a line for the operator."""
 
 
 class NotSent(NoAnswer):
-    """The request was not made, or cannot have moved money: nothing has happened."""
+    """The request was not made or cannot have moved money."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Reply:
     status: int
     body: dict[str, Any]
     at: datetime
-    """By PayPal's clock; it tells whole seconds."""
+    """Time by PayPal's clock, in whole seconds."""
 
     @property
     def is_ok(self) -> bool:
@@ -41,19 +41,19 @@ class Reply:
 
     @property
     def issue(self) -> str:
-        """The most exact name that PayPal gives for what is wrong."""
+        """The most specific error name in the reply."""
         for detail in self.body.get("details") or ():
             if isinstance(detail, dict) and detail.get("issue"):
                 return str(detail["issue"])
         return str(self.body.get("name") or self.body.get("error") or "")
 
     def link(self, *relations: str) -> str:
-        """Where the first link with one of these relations leads; empty where there is none."""
+        """The URL of the first link with one of these relations, or an empty string."""
         found = {link.get("rel"): link.get("href", "") for link in self.body.get("links") or ()}
         return next((found[relation] for relation in relations if relation in found), "")
 
     def __str__(self) -> str:
-        """For the operator, with what PayPal's support asks for first."""
+        """A line for the operator with PayPal's debug id, which its support asks for."""
         debug = self.body.get("debug_id")
         parts = (
             f"PayPal answered {self.status}",
@@ -64,13 +64,13 @@ class Reply:
 
 
 def no_answer(reply: Reply) -> Unknown | RequestRejected:
-    """PayPal has failed over a request, is still busy with it, or did not want to look at it."""
+    """The answer to an unsuccessful reply: `Unknown` if the request may have had an effect."""
     unknown = reply.status in (408, 409) or reply.status >= 500 or reply.is_ok
     return Unknown(str(reply)) if unknown else RequestRejected(str(reply))
 
 
 class Client:
-    """Safe to share between threads."""
+    """Thread-safe client."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ class Client:
         self._scopes: frozenset[str] = frozenset()
 
     def scopes(self) -> frozenset[str]:
-        """What the app may do, as PayPal says with an access token. Raises `NotSent`."""
+        """The OAuth scopes of the app's access token. Raises `NotSent`."""
         self._authorization()
         return self._scopes
 
     def renew_access(self) -> None:
-        """Ask for a new access token next time: one that is given keeps the scopes it has."""
+        """Request a new access token for the next call, because a token's scopes never change."""
         with self._renewing:
             self._token = ""
 
@@ -104,22 +104,22 @@ class Client:
         return self._call("GET", path, None, "")
 
     def post(self, path: str, body: dict[str, Any], request_id: str = "") -> Reply:
-        """PayPal does the same `request_id` once, for some hours."""
+        """POST; PayPal executes a `request_id` once, and remembers it for some hours."""
         return self._call("POST", path, json.dumps(body).encode(), request_id)
 
     def post_text(self, path: str, text: bytes) -> Reply:
-        """JSON that is sent as it is, byte for byte."""
+        """POST JSON unchanged, byte for byte."""
         return self._call("POST", path, text, "")
 
     def delete(self, path: str) -> Reply:
         return self._call("DELETE", path, None, "")
 
     def _call(self, method: str, path: str, body: bytes | None, request_id: str) -> Reply:
-        """Raises `NoAnswer`."""
+        """Send the request, with a new access token if needed. Raises `NoAnswer`."""
         token = self._authorization()
         reply = self._send(method, path, body, request_id, token)
         if reply.status == 401:
-            # Ended earlier than was said, or taken back; PayPal has not looked at the request.
+            # The token was revoked or expired early; PayPal has not processed the request.
             self._forget(token)
             reply = self._send(method, path, body, request_id, self._authorization())
         return reply
@@ -152,7 +152,7 @@ class Client:
             body = None
         if not isinstance(body, dict):
             if response.ok:
-                raise NoAnswer(f"PayPal answered {response.status_code} with what is not JSON")
+                raise NoAnswer(f"PayPal answered {response.status_code} with invalid JSON")
             body = {}
         return Reply(response.status_code, body, self._time_of(response))
 
@@ -163,7 +163,7 @@ class Client:
             return self._clock.now()
 
     def _authorization(self) -> str:
-        """An access token that is good for a while. Raises `NotSent`."""
+        """A valid access token. Raises `NotSent`."""
         with self._renewing:
             if not self._token or time.monotonic() >= self._token_ends:
                 self._renew()
@@ -180,7 +180,7 @@ class Client:
             )
             reply = self._reply(response)
         except (requests.RequestException, NoAnswer) as error:
-            raise NotSent(f"PayPal gave no access ({type(error).__name__})") from error
+            raise NotSent(f"PayPal returned no access token ({type(error).__name__})") from error
         if not reply.is_ok or not isinstance(reply.body.get("access_token"), str):
             raise NotSent(f"{reply}; check PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET")
         self._token = reply.body["access_token"]
@@ -195,7 +195,7 @@ class Client:
 
     @property
     def _session(self) -> requests.Session:
-        """Each thread has its own: a session is not made to be shared."""
+        """A session per thread, because sessions are not thread-safe."""
         session: requests.Session | None = getattr(self._threads, "session", None)
         if session is None:
             session = self._threads.session = requests.Session()

@@ -1,8 +1,7 @@
-"""PayPal's names for what is wrong with a payment, in the field's own decline codes.
+"""Mapping from PayPal's issues to common decline codes.
 
-What is not listed says something about us or our request, not about the payer: then PayPal has
-refused to look (L8). So of the issues about the payee, which is us, only the one that blocks this
-payer is here.
+Issues that are not listed concern our configuration or request, not the payer: PayPal has rejected
+the request (L8). Of the issues about the payee, only those that block this payer are listed.
 """
 
 from datetime import datetime
@@ -11,7 +10,7 @@ from webapp.domain.payment_methods.declines import class_of
 from webapp.ports import Declined
 
 GONE = "revocation_of_authorization"
-"""The agreement has been taken back, by the payer or by us: PayPal has it no more (M13)."""
+"""The agreement was cancelled by the payer or revoked by us: PayPal no longer has it (M13)."""
 
 CODES = {
     "INSTRUMENT_DECLINED": "generic_decline",

@@ -1,9 +1,8 @@
-"""What PayPal tells by its webhooks: whether it is PayPal, and what has become of it by now.
+"""Webhook events of PayPal: verify them and fetch the current state of their subject.
 
-PayPal itself checks the signature, on the message as it came. Of a message only numbers are used;
-amounts, states and whose payment it is are asked for anew. A payment is believed to be ours only
-when our own note of its order says so: anyone who knows a merchant's public client id can begin an
-order there, and write into it what they like.
+PayPal verifies the signature of the unchanged message. Only ids are taken from a message; amounts,
+states and the payment's key are fetched from PayPal. A payment counts as ours only if our own note
+has its order: anyone who knows a merchant's public client id can create an order with any content.
 """
 
 import json
@@ -54,18 +53,18 @@ FOLLOWED = (
     "PAYMENT.CAPTURE.REVERSED",
     "VAULT.PAYMENT-TOKEN.DELETED",
 )
-"""What a webhook is to be told of."""
+"""Event types to which the webhook must be subscribed."""
 
 OLDEST = timedelta(days=4)
-"""PayPal delivers for three days what was not taken, and its documents do not promise that a later
-delivery is signed anew. A copy does no harm meanwhile: what it is about is asked for, and its
-number is known."""
+"""Maximum age of a message. PayPal retries for three days, and its documentation does not say that
+retries are signed again. A replayed copy has no effect: its id is known, and the state is fetched.
+"""
 
 KEEPS = timedelta(days=29)
-"""PayPal's dashboard shows an event for 30 days; the documents say nothing about the list."""
+"""How long PayPal lists events: its dashboard shows 30 days, its API documentation says nothing."""
 
 PAGE, PAGES = 20, 50
-"""Events in one answer, and answers for one span of time."""
+"""Events per page, and maximum pages per span of time."""
 
 AHEAD = timedelta(minutes=5)
 
@@ -78,7 +77,7 @@ SIGNED_BY = {
 }
 
 OURS = "attempt-"
-"""How our keys begin: the merchant's PayPal account may serve a shop as well."""
+"""Prefix of our keys: the merchant's PayPal account may have other payments."""
 
 ENDINGS = {
     "RESOLVED_BUYER_FAVOUR": TakenBackState.LOST,
@@ -88,13 +87,13 @@ ENDINGS = {
     "CANCELED_BY_BUYER": TakenBackState.RETURNED,
     "DENIED": TakenBackState.RETURNED,
 }
-"""Of a dispute. Any other does not say where the money is: the operator looks (L9)."""
+"""States by the outcome of a dispute. Any other outcome goes to the operator (L9)."""
 
 INQUIRY = "INQUIRY"
-"""The first stage of a dispute's life: the two parties talk, and PayPal does not judge yet."""
+"""The first stage of a dispute: buyer and seller negotiate, and PayPal does not decide yet."""
 
 FEES = ("CHARGEBACK_FEE", "DISPUTE_FEE", "DISPUTE_SETTLEMENT_FEE")
-"""Reasons of money movements that are not about the disputed payment itself."""
+"""Reasons of money movements that do not belong to the disputed amount."""
 
 SWITCH_ON = (
     "PayPal does not let this app read disputes: switch Disputes on among the app's features at "
@@ -103,7 +102,7 @@ SWITCH_ON = (
 
 
 class Trouble(Exception):
-    """PayPal could not say; it delivers again."""
+    """PayPal could not be queried; it will deliver the event again."""
 
     def __init__(self, answer: Unknown | RequestRejected) -> None:
         super().__init__(answer.reason)
@@ -111,11 +110,11 @@ class Trouble(Exception):
 
 
 class Forbidden(Trouble):
-    """The app may not ask for that. Asking again does not help before it may."""
+    """The app lacks the permission; a repeat fails until it is granted."""
 
 
 class Events:
-    """Raises `NoAnswer` and `CannotKeep`, which `processor` turns into answers."""
+    """Methods raise `NoAnswer` and `CannotKeep`, which `processor` converts into answers."""
 
     def __init__(self, client: Client, charges: Charges, clock: Clock, webhook_id: str) -> None:
         self._client = client
@@ -127,11 +126,11 @@ class Events:
         self, body: bytes, headers: Mapping[str, str]
     ) -> Event | Forged | Unknown | RequestRejected:
         if not self._webhook_id:
-            return Forged("PAYPAL_WEBHOOK_ID is not set, so no message can be checked")
+            return Forged("PAYPAL_WEBHOOK_ID is not set, so no message can be verified")
         given = {name.upper(): value for name, value in headers.items()}
         signature = {name: given.get(header, "") for name, header in SIGNED_BY.items()}
         if not all(signature.values()):
-            return Forged("it is not signed")
+            return Forged("the message is not signed")
         try:
             message = json.loads(body)
             sent_at = instant(signature["transmission_time"])
@@ -139,20 +138,20 @@ class Events:
         except (
             AttributeError,
             KeyError,
-            OverflowError,  # a year that no time zone can hold
-            RecursionError,  # lists within lists, without an end
+            OverflowError,  # a year out of range
+            RecursionError,  # deeply nested lists
             TypeError,
             ValueError,
         ):
-            return Forged("it is no message of PayPal's")
+            return Forged("the message is not in PayPal's format")
         now = self._clock.now()
         if not now - OLDEST <= sent_at <= now + AHEAD:
-            return Forged(f"it was sent at {sent_at.isoformat()}")
+            return Forged(f"the message was sent at {sent_at.isoformat()}")
         reply = self._client.post_text(VERIFICATION, self._to_verify(signature, body))
         if not reply.is_ok:
             return no_answer(reply)
         if reply.body.get("verification_status") != "SUCCESS":
-            return Forged("PayPal has not signed it")
+            return Forged("the signature is not PayPal's")
         return Event(id_, about)
 
     def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
@@ -160,10 +159,10 @@ class Events:
         try:
             return self._listed(urlencode({"page_size": PAGE, **span}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(f"PayPal listed events as we do not know them: {error!r}") from error
+            raise NoAnswer(f"PayPal listed events in an unknown format: {error!r}") from error
 
     def _listed(self, query: str) -> Listed | Unknown | RequestRejected:
-        """PayPal names no order, and what the link to the next answer holds is its own."""
+        """List all pages. PayPal guarantees no order, and the link to the next page is opaque."""
         found: list[dict[str, Any]] = []
         for _ in range(PAGES):
             reply = self._client.get(f"{EVENTS}?{query}")
@@ -194,22 +193,22 @@ class Events:
             return trouble.answer
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise NoAnswer(
-                f"PayPal showed {event.about} as we do not know it: {error!r}"
+                f"PayPal returned {event.about} in an unknown format: {error!r}"
             ) from error
 
     def _to_verify(self, signature: dict[str, str], body: bytes) -> bytes:
-        """With the message as it came: written anew it would be another one."""
+        """The verification request; the message must be unchanged, byte for byte."""
         head = json.dumps({**signature, "webhook_id": self._webhook_id}).encode()
         return head[:-1] + b', "webhook_event": ' + body + b"}"
 
-    # What each is about, as it stands now. A payment comes before what was taken back of it.
+    # Current state by subject. A payment is reported before its refunds and disputes.
 
     def _capture(self, id_: str) -> Sequence[Happening]:
         found = self._find(f"{CAPTURES}/{quote(id_, safe='')}")
         return () if found is None else self._paid(found)[1]
 
     def _order(self, id_: str) -> Sequence[Happening]:
-        """A payer has agreed, and perhaps not come back to us: then it is taken now."""
+        """Capture an approved order now, because the payer may not have returned to us."""
         found = self._find(f"{ORDERS}/{quote(id_, safe='')}")
         key = str(found["purchase_units"][0].get("custom_id", "")) if found else ""
         return self._settled(key) if self._charges.order_of(key) == id_ else ()
@@ -229,9 +228,9 @@ class Events:
         return (*paid, Reversed(str(found["id"]), key, kind, state, amount, currency, at))
 
     def _reversal(self, id_: str) -> Sequence[Happening]:
-        """Where a claim has caused it, the claim is what has taken the money: once.
+        """Report a reversal, or the claim that caused it, because both are the same money.
 
-        Where disputes cannot be read it is booked by itself, and the operator is told.
+        If the app may not read disputes, the reversal is booked and the operator is notified.
         """
         found = self._find(f"{REFUNDS}/{quote(id_, safe='')}")
         if found is None:
@@ -240,11 +239,11 @@ class Events:
             claims = self._claims_about(_up(found))
         except Forbidden:
             self._client.renew_access()
-            alone = self._given_back(found, TakenBack.REVERSAL)
-            return (*alone, *(_unexplained(it) for it in alone if isinstance(it, Reversed)))
-        told = [happening for claim in claims for happening in self._disputed(claim)]
-        if any(isinstance(happening, Reversed) for happening in told):
-            return told
+            booked = self._given_back(found, TakenBack.REVERSAL)
+            return (*booked, *(_unexplained(one) for one in booked if isinstance(one, Reversed)))
+        disputed = [happening for claim in claims for happening in self._disputed(claim)]
+        if any(isinstance(happening, Reversed) for happening in disputed):
+            return disputed
         return self._given_back(found, TakenBack.REVERSAL)
 
     def _claims_about(self, capture: str) -> list[dict[str, Any]]:
@@ -274,20 +273,20 @@ class Events:
         refunded = outcome.get("amount_refunded") if state is TakenBackState.LOST else None
         amount, currency = amounts.read(refunded or found["dispute_amount"])
         at = instant(found["create_time"])
-        told: list[Happening] = []
+        happenings: list[Happening] = []
         for disputed in found["disputed_transactions"]:
             capture = self._find(f"{CAPTURES}/{quote(disputed['seller_transaction_id'], safe='')}")
             key, paid = self._paid(capture) if capture else ("", ())
             if not key:
                 continue
-            told.extend(paid)
+            happenings.extend(paid)
             if state is TakenBackState.RETURNED or (state and _takes_money(found)):
                 dispute = TakenBack.DISPUTE
-                told.append(Reversed(id_, key, dispute, state, amount, currency, at))
+                happenings.append(Reversed(id_, key, dispute, state, amount, currency, at))
             elif is_over:
                 what = _unclear(found, ending)
-                told.append(NeedsOperator(f"{id_} (ending)", amount, currency, at, what))
-        return told
+                happenings.append(NeedsOperator(f"{id_} (ending)", amount, currency, at, what))
+        return happenings
 
     def _token(self, id_: str) -> Sequence[Happening]:
         reply = self._client.get(f"{TOKENS}/{quote(id_, safe='')}")
@@ -302,15 +301,15 @@ class Events:
         return self._paid(capture) if capture else ("", ())
 
     def _paid(self, body: Mapping[str, Any]) -> tuple[str, Sequence[Happening]]:
-        """Our key of a payment, and how that stands; an empty key where it is none of ours."""
+        """Our key of a payment and its outcome; an empty key if the payment is not ours."""
         key, capture = str(body.get("custom_id", "")), Capture.read(body)
         if capture.status not in (*TAKEN, *NOT_TAKEN):
-            return "", ()  # PayPal holds it, and has not decided
-        told = self._settled(key)
-        if any(_is_capture(one, capture.id) for one in told):
-            return key, told
+            return "", ()  # PayPal holds the payment and has not decided yet
+        settled = self._settled(key)
+        if any(_is_capture(one, capture.id) for one in settled):
+            return key, settled
         if capture.status in TAKEN and key.startswith(OURS):
-            what = f"PayPal has a payment under {key} that Ballast has not made."
+            what = f"PayPal has a payment under {key} that was not made by Ballast."
             at = capture.created_at
             return "", (NeedsOperator(capture.id, capture.amount, capture.currency, at, what),)
         return "", ()
@@ -339,14 +338,14 @@ def _is_capture(happening: Happening, id_: str) -> bool:
 
 
 def _takes_money(dispute: Mapping[str, Any]) -> bool:
-    """A claim does, and an inquiry only where PayPal shows that it has."""
+    """Whether the dispute has taken money: always for a claim, by movements for an inquiry."""
     if dispute.get("dispute_life_cycle_stage") != INQUIRY:
         return True
     return _moved(dispute, "DEBIT") > _moved(dispute, "CREDIT")
 
 
 def _moved(dispute: Mapping[str, Any], way: str) -> int:
-    """Micros that PayPal has moved from or to the seller for it, without its fees."""
+    """Micros that PayPal has moved from or to the seller for the dispute, without fees."""
     return sum(
         amounts.read(movement["amount"])[0]
         for movement in dispute.get("money_movements") or ()
@@ -356,23 +355,23 @@ def _moved(dispute: Mapping[str, Any], way: str) -> int:
 
 
 def _unclear(dispute: Mapping[str, Any], ending: str) -> str:
-    """One line about an ending after which it is not known where the money is."""
+    """A line for the operator about an outcome that does not say where the money is."""
     kind = "dispute" if _takes_money(dispute) else "inquiry"
     return (
         f"PayPal closed this {kind} with {ending or 'no outcome'}, which does not say where the "
-        "money is. Nothing was booked for its end. Compare the payment at PayPal with the balance."
+        "money is. Nothing was booked. Compare the payment at PayPal with the balance."
     )
 
 
 def _unexplained(reversal: Reversed) -> NeedsOperator:
-    """Of a reversal that was booked although its cause could not be looked up."""
+    """A notice about a reversal that was booked although its cause could not be read."""
     return NeedsOperator(
         f"{reversal.reference} (cause)",
         reversal.amount,
         reversal.currency,
         reversal.at,
-        f"PayPal took this back, and it was debited as a reversal. {SWITCH_ON} If a dispute caused "
-        "it, its end is not followed.",
+        f"PayPal reversed this payment, and it was debited. {SWITCH_ON} If a dispute caused the "
+        "reversal, the dispute's outcome is not processed.",
     )
 
 
@@ -381,7 +380,7 @@ def _written(at: datetime) -> str:
 
 
 def _about(message: Mapping[str, Any]) -> str:
-    """What `happenings` is to ask for. Raises what a message that is none brings about."""
+    """Type and id of the message's subject. Raises on malformed messages."""
     kind, resource = str(message["event_type"]), message["resource"]
     if kind.startswith("CUSTOMER.DISPUTE."):
         return f"dispute {resource['dispute_id']}"[:200]
@@ -391,14 +390,14 @@ def _about(message: Mapping[str, Any]) -> str:
         return f"order {resource['id']}"[:200]
     if not kind.startswith(("PAYMENT.CAPTURE.", "PAYMENT.REFUND.")):
         return ""
-    # A capture that was refunded comes as the refund, or as itself.
+    # The resource of a refunded capture's event is the refund or the capture.
     if _up(resource):
         return f"{'reversal' if kind.endswith('.REVERSED') else 'refund'} {resource['id']}"[:200]
     return f"capture {resource['id']}"[:200]
 
 
 def _up(refund: Mapping[str, Any]) -> str:
-    """The number of the capture that a refund gives back; empty for what is no refund."""
+    """The id of the refunded capture; empty if the resource is not a refund."""
     links = {link.get("rel"): str(link.get("href", "")) for link in refund.get("links") or ()}
     up = links.get("up", "")
     return up.rpartition("/")[2] if "/payments/captures/" in up else ""

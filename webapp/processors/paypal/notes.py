@@ -1,6 +1,6 @@
-"""What is kept of a charge or an agreement between two calls to PayPal, as text under our key.
+"""Notes about charges and agreements, stored between calls to PayPal under our key.
 
-The first to keep something under a key wins, so what two processes do at once is decided here.
+The first note under a key wins, which resolves races between processes.
 """
 
 import json
@@ -11,7 +11,7 @@ from webapp.ports import ChargeRequest, Notebook
 
 @dataclass(frozen=True)
 class Opened:
-    """An order was opened for this request. Nothing can be taken for it but through this order."""
+    """The order created for a request. Money can be taken for the request only by this order."""
 
     key: str
     order: str
@@ -21,7 +21,7 @@ class Opened:
     present: bool
 
     def is_for(self, request: ChargeRequest) -> bool:
-        """Another way back is no other request."""
+        """Whether the request is the same; its return address may differ."""
         return (self.amount, self.currency, self.method, self.present) == (
             request.amount,
             request.currency,
@@ -31,7 +31,7 @@ class Opened:
 
 
 class Notes:
-    """Raises `ports.CannotKeep`."""
+    """Typed access to the notebook. Methods raise `ports.CannotKeep`."""
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
@@ -48,5 +48,5 @@ class Notes:
         return None if kept is None else dict(json.loads(kept))
 
     def keep(self, key: str, **facts: str) -> dict[str, str]:
-        """What is kept now: these facts, or what was there before."""
+        """Store the facts and return them, or the ones stored before."""
         return dict(json.loads(self._notebook.keep(key, json.dumps(facts))))

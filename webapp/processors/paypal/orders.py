@@ -1,4 +1,4 @@
-"""An order as PayPal shows it, and what it says about the charge that it was opened for."""
+"""PayPal orders and captures, parsed from JSON, and the answers they mean for a charge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from webapp.processors.paypal.client import NoAnswer
 from webapp.processors.paypal.declines import declined
 
 TAKEN = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
-"""The money was taken; what was given back since are debits of their own (L7)."""
+"""States in which the money was taken; later refunds are separate debits (L7)."""
 
 NOT_TAKEN = ("DECLINED", "FAILED")
 
@@ -28,7 +28,7 @@ class Capture:
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
-        """Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
+        """Parse a capture. Raises `KeyError`, `TypeError` or `ValueError`."""
         amount, currency = amounts.read(body["amount"])
         created_at = instant(body["create_time"])
         return cls(
@@ -54,16 +54,16 @@ class Order:
     id: str
     status: str
     key: str
-    """Ours, as PayPal has it."""
+    """Our key, from the order's custom id."""
     approval: str
-    """Where the payer is asked; empty where nobody is."""
+    """URL of PayPal's approval page, or an empty string."""
     created_at: datetime
     updated_at: datetime
     capture: Capture | None
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
-        """Raises `NoAnswer` for what cannot be understood."""
+        """Parse an order. Raises `NoAnswer` if the format is unknown."""
         try:
             (unit,) = body["purchase_units"]
             captures = (unit.get("payments") or {}).get("captures") or []
@@ -81,11 +81,9 @@ class Order:
                 capture=Capture.read(captures[-1]) if captures else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(
-                f"PayPal showed an order that we do not understand ({error!r})"
-            ) from error
+            raise NoAnswer(f"PayPal returned an order in an unknown format ({error!r})") from error
 
 
 def instant(text: str) -> datetime:
-    """Raises `ValueError`."""
+    """Parse an ISO 8601 time. Raises `ValueError`."""
     return datetime.fromisoformat(text).astimezone(UTC)

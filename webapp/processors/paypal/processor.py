@@ -1,4 +1,4 @@
-"""PayPal behind the port: its exceptions stop here and become answers."""
+"""PayPal as a processor: converts the adapter's exceptions into answers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -39,19 +39,21 @@ PEOPLE = {
     "https://api-m.paypal.com": "https://www.paypal.com",
     "https://api-m.sandbox.paypal.com": "https://www.sandbox.paypal.com",
 }
-"""Where PayPal asks its customers, by the address of its programming interface."""
+"""Hosts of PayPal's pages for payers, by API address."""
 
-NO_CARDS = RequestRejected("PayPal takes no cards here")
+NO_CARDS = RequestRejected("Cards cannot be saved with PayPal")
 
-Asked = ParamSpec("Asked")
-Heard = TypeVar("Heard")
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 
 def answered(
-    call: Callable[Asked, Heard],
-) -> Callable[Asked, Heard | Unknown | RequestRejected]:
+    call: Callable[Params, Result],
+) -> Callable[Params, Result | Unknown | RequestRejected]:
+    """Convert the adapter's exceptions into answers."""
+
     @wraps(call)
-    def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Unknown | RequestRejected:
+    def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Unknown | RequestRejected:
         try:
             return call(*args, **kwargs)
         except NotSent as error:
@@ -59,7 +61,7 @@ def answered(
         except NoAnswer as error:
             return Unknown(str(error))
         except CannotKeep as error:
-            return Unknown(f"What PayPal said could not be kept: {error}")
+            return Unknown(f"PayPal's answer could not be stored: {error}")
 
     return answer
 
@@ -84,7 +86,7 @@ class PayPal:
         webhook_id: str = "",
         timeout: tuple[float, float] = (CONNECT, READ),
     ) -> None:
-        """`base` is PayPal's address, `base_url` ours, to which PayPal leads people back."""
+        """`base` is PayPal's API address, `base_url` ours, to which PayPal returns payers."""
         self.front = Front(sources={"form-action": (people_of(base),)})
         self._clock, self._base, self._webhook_id = clock, base, webhook_id
         self._client = Client(base, client_id, secret, clock, timeout)
@@ -154,6 +156,6 @@ class PayPal:
 
 
 def people_of(base: str) -> str:
-    """The host to which a form of ours may lead a browser."""
+    """The origin to which our forms may redirect a browser (CSP `form-action`)."""
     parts = urlsplit(base)
     return PEOPLE.get(base, f"{parts.scheme}://{parts.netloc}")

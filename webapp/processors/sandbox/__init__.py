@@ -1,1 +1,1 @@
-"""A pretend processor: the field's public test cards, with books of its own and no real money."""
+"""The sandbox processors: public test cards, their own books, and no real money."""

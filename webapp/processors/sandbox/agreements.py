@@ -1,4 +1,4 @@
-"""PayPal agreements: which payer has given one, and whether it still stands."""
+"""PayPal agreements in the sandbox: their payers and states."""
 
 import hmac
 import json
@@ -14,7 +14,7 @@ from webapp.processors.sandbox.cards import Behaviour, Charging
 from webapp.processors.sandbox.challenges import Challenge, ChallengeKind, begin
 from webapp.processors.sandbox.store import Store, written
 
-# By what stands before the @, as cards behave by their number; everyone else pays.
+# Behaviour by the part of the email address before the @; all others pay.
 PAYERS = {
     "declined": Behaviour(
         automatic=Charging.DECLINES, present=Charging.DECLINES, code="generic_decline"
@@ -31,9 +31,9 @@ PAYERS = {
 class Agreement:
     saved: SavedAgreement
     cancelled: bool
-    """By the payer, on PayPal's side."""
+    """Whether the payer has cancelled it at PayPal."""
     revoked: bool
-    """By the merchant."""
+    """Whether the merchant has revoked it."""
 
     @property
     def stands(self) -> bool:
@@ -51,7 +51,7 @@ class Agreements:
         self._secret = str(store.setting("fingerprint_secret", "")).encode()
 
     def propose(self, account_id: int, return_to: str, now: datetime) -> Challenge:
-        """Ask the visitor of the page to agree, on behalf of this account."""
+        """Start a challenge that asks the payer to approve an agreement for this account."""
         reference = f"agr_{token_hex(12)}"
         with self._store.writing() as db:
             return begin(
@@ -59,7 +59,7 @@ class Agreements:
             )
 
     def sign(self, db: Connection, reference: str, payer_email: str, now: datetime) -> None:
-        """Within the transaction that ends its challenge."""
+        """Store an approved agreement, in the transaction that ends its challenge."""
         db.execute(
             "INSERT INTO agreement (id, payer_id, payer_email, created_at) VALUES (?, ?, ?, ?)",
             (reference, self._payer_id(payer_email), payer_email, written(now)),
@@ -70,7 +70,7 @@ class Agreements:
         return found[0] if found else None
 
     def among(self, references: Sequence[str]) -> list[Agreement]:
-        """Those of these that were given, oldest first."""
+        """The approved agreements among these references, oldest first."""
         rows = self._store.db.execute(
             "SELECT * FROM agreement WHERE id IN (SELECT value FROM json_each(?)) "
             "ORDER BY created_at",
@@ -86,21 +86,21 @@ class Agreements:
         ]
 
     def cancel(self, reference: str, now: datetime) -> None:
-        """The payer's own doing."""
+        """Cancel an agreement as the payer."""
         self._end("cancelled_at", reference, now)
 
     def revoke(self, reference: str, now: datetime) -> None:
-        """The merchant's."""
+        """Revoke an agreement as the merchant."""
         self._end("revoked_at", reference, now)
 
     def _end(self, column: str, reference: str, now: datetime) -> None:
         with self._store.writing() as db:
             db.execute(
-                f"UPDATE agreement SET {column} = ? "  # noqa: S608  a name of our own
+                f"UPDATE agreement SET {column} = ? "  # noqa: S608  a constant name
                 f"WHERE id = ? AND {column} IS NULL",
                 (written(now), reference),
             )
 
     def _payer_id(self, email: str) -> str:
-        """The same person has the same id, however they write their address."""
+        """The payer's id, the same for upper and lower case of the address."""
         return hmac.new(self._secret, f"payer {email.lower()}".encode(), sha256).hexdigest()

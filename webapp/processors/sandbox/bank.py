@@ -1,4 +1,4 @@
-"""The pretend bank account of wire transfers. Its check digits are wrong, so no bank accepts it."""
+"""The sandbox's bank account for wire transfers, with invalid check digits that no bank accepts."""
 
 from webapp.domain.wires.bank_details import BankDetails
 

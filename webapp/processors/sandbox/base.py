@@ -1,4 +1,4 @@
-"""What the pretend card processor and the pretend PayPal do alike, behind one port."""
+"""Base class of the sandbox card processor and the sandbox PayPal."""
 
 import sqlite3
 import time
@@ -39,8 +39,8 @@ from webapp.processors.sandbox.challenges import (
 from webapp.processors.sandbox.charges import OTHER_REQUEST, Outcome, Status, declined
 from webapp.processors.sandbox.scripted_responses import LONGEST, AnswerKind, NextAnswer
 
-# What comes back instead of the bank's answer; nothing is booked, so nothing is known later.
-UNHEARD: dict[AnswerKind, Unknown | RequestRejected] = {
+# Answers instead of the bank's; nothing is booked, so later queries do not know the charge.
+UNBOOKED: dict[AnswerKind, Unknown | RequestRejected] = {
     AnswerKind.TIMEOUT_BEFORE_CHARGE: Unknown("The connection timed out"),
     AnswerKind.SERVER_ERROR: Unknown("The processor answered 500"),
     AnswerKind.REFUSE_TO_LOOK: RequestRejected("Too many requests; try again later"),
@@ -49,23 +49,23 @@ ANSWER_LOST = Unknown("The processor did not answer in time")
 
 AS_USUAL = NextAnswer(AnswerKind.SLOW)
 
-Asked = ParamSpec("Asked")
-Heard = TypeVar("Heard")
-Otherwise = TypeVar("Otherwise")
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+Fallback = TypeVar("Fallback")
 
 
 def or_else(
-    otherwise: Otherwise,
-) -> Callable[[Callable[Asked, Heard]], Callable[Asked, Heard | Otherwise]]:
-    """What is answered when the books cannot be used, as on a full disk: no exception leaves."""
+    fallback: Fallback,
+) -> Callable[[Callable[Params, Result]], Callable[Params, Result | Fallback]]:
+    """Decorator: return `fallback` if the books cannot be used, for example on a full disk."""
 
-    def wrap(call: Callable[Asked, Heard]) -> Callable[Asked, Heard | Otherwise]:
+    def wrap(call: Callable[Params, Result]) -> Callable[Params, Result | Fallback]:
         @wraps(call)
-        def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Otherwise:
+        def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Fallback:
             try:
                 return call(*args, **kwargs)
             except sqlite3.Error:
-                return otherwise
+                return fallback
 
         return answer
 
@@ -78,13 +78,13 @@ BAD_RETURN = RequestRejected("The address to return to must be a path on this ho
 
 
 class PretendProcessor(ABC):
-    """Behind `webapp.ports.Processor`. Its time is the product's, which the sandbox moves.
+    """Base of the sandbox processors. They use the product's clock, which the sandbox can advance.
 
-    It lists no events (L17): its books keep each until the webhook has taken it.
+    They list no events (L17), because the books keep each event until it is delivered.
     """
 
     saves: ChallengeKind
-    """What its `saving` tells about."""
+    """The kind of challenge that saves a method."""
 
     def __init__(
         self, books: SandboxBooks, clock: Clock, sleep: Callable[[float], None] = time.sleep
@@ -115,17 +115,17 @@ class PretendProcessor(ABC):
         if recorded is not None:
             self._take(self._books.latency)
             return recorded.answer_to(request)
-        told = self._books.queue.take(self._bound_to(request.method_reference)) or AS_USUAL
-        self._take(self._books.latency + told.seconds)
-        if told.kind in UNHEARD:
-            return UNHEARD[told.kind]
-        # The same key may have been booked while this answer took its time: that one stands.
-        outcome = self._outcome(request, told)
+        script = self._books.queue.take(self._bound_to(request.method_reference)) or AS_USUAL
+        self._take(self._books.latency + script.seconds)
+        if script.kind in UNBOOKED:
+            return UNBOOKED[script.kind]
+        # If the same key was booked during the delay, that booking counts.
+        outcome = self._outcome(request, script)
         if outcome is None:
             charge = None
         else:
             charge = self._books.book.book(request, outcome, self._clock.now())
-        if told.kind is AnswerKind.TIMEOUT_AFTER_CHARGE:
+        if script.kind is AnswerKind.TIMEOUT_AFTER_CHARGE:
             return ANSWER_LOST
         if charge is None:
             return MethodGone(request.method_reference, self._clock.now())
@@ -184,38 +184,38 @@ class PretendProcessor(ABC):
         return () if recorded is None else (Settled(key, recorded.answer()),)
 
     def _taken_back(self, reference: str) -> Sequence[Happening]:
-        """Money can only go back that was paid: that is told first."""
+        """The charge's outcome, then the refund or dispute: only a paid charge can have one."""
         row = self._books.afterwards.find(reference)
         if row is None:
             return ()
-        told = Reversed(
+        reversal = Reversed(
             row.reference, row.key, row.kind, row.state, row.amount, row.currency, row.at
         )
-        return (*self._charged(row.key), told)
+        return (*self._charged(row.key), reversal)
 
-    # What an agreement and a card do not share
+    # Differences between cards and agreements
 
     @abstractmethod
     def _method(self, reference: str) -> Sequence[Happening]:
-        """What a saved method looks like now."""
+        """The current state of a saved method."""
 
     @abstractmethod
     def _saved(self, reference: str) -> Saved:
-        """What was saved under it once its challenge was completed."""
+        """The method saved by a completed challenge."""
 
     @abstractmethod
     def _bound_to(self, method_reference: str) -> str:
-        """What the queue of next answers knows the method by."""
+        """The method's name in the queue of scripted answers: last four digits or email."""
 
     @abstractmethod
     def _bank(self, method_reference: str, *, customer_present: bool) -> Outcome | None:
-        """What the bank behind the method says; None where there is no such method any more."""
+        """The outcome at the method's bank; None if the method no longer exists."""
 
     def _ended(self, account_id: int, challenge: Challenge | None) -> SavingAnswer:
         if challenge is None:
-            return RequestRejected("Nothing is being saved under this reference")
+            return RequestRejected("No setup exists for this reference")
         if challenge.account_id != account_id:
-            return WrongAccount(f"{challenge.id} was begun for account {challenge.account_id}")
+            return WrongAccount(f"{challenge.id} was started for account {challenge.account_id}")
         if challenge.state is ChallengeState.OPEN:
             return challenge.asks()
         if challenge.state is ChallengeState.COMPLETED:
@@ -224,20 +224,20 @@ class PretendProcessor(ABC):
             return Cancelled(challenge.at)
         return declined("authentication_required", challenge.at, challenge.id)
 
-    def _outcome(self, request: ChargeRequest, told: NextAnswer) -> Outcome | None:
-        """None where the method is gone, whatever was to be answered."""
-        asks = told.kind is AnswerKind.AUTHENTICATION_REQUIRED
+    def _outcome(self, request: ChargeRequest, script: NextAnswer) -> Outcome | None:
+        """The outcome by script and bank; None if the method is gone, whatever the script."""
+        asks = script.kind is AnswerKind.AUTHENTICATION_REQUIRED
         present = asks or request.customer_present
-        said = self._bank(request.method_reference, customer_present=present)
-        if said is None:
+        outcome = self._bank(request.method_reference, customer_present=present)
+        if outcome is None:
             return None
-        if told.kind is AnswerKind.DECLINE:
-            return Outcome(Status.DECLINED, told.decline_code or "generic_decline")
+        if script.kind is AnswerKind.DECLINE:
+            return Outcome(Status.DECLINED, script.decline_code or "generic_decline")
         if asks:
-            refused = said.status is Status.DECLINED
-            code = said.decline_code if refused else said.confirmed_code
+            refused = outcome.status is Status.DECLINED
+            code = outcome.decline_code if refused else outcome.confirmed_code
             return Outcome(Status.NEEDS_CUSTOMER, "authentication_required", code)
-        return said
+        return outcome
 
     def _take(self, seconds: float) -> None:
         if seconds > 0:
@@ -255,12 +255,12 @@ def outcome_of(behaviour: Behaviour, *, customer_present: bool) -> Outcome:
 
 
 def is_way_back(return_to: str) -> bool:
-    """Nobody needs to be sent back; who is, stays on this host."""
+    """Whether a return address is empty or a path on this host."""
     return not return_to or leads_here(return_to)
 
 
 def _objection(request: ChargeRequest) -> RequestRejected | None:
-    """What is wrong with the request itself, or nothing."""
+    """The error in the request itself, if any."""
     if not request.key:
         return RequestRejected("The idempotency key is missing")
     if request.amount <= 0 or request.amount % money.CENT:

@@ -1,4 +1,4 @@
-"""The pretend processor's books as a whole, and the clock that the sandbox moves."""
+"""The sandbox's books, and the clock offset that the sandbox controls."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -20,11 +20,11 @@ from webapp.processors.sandbox.store import Store
 from webapp.processors.sandbox.vault import Vault
 
 FARTHEST = timedelta(days=20 * 366)
-"""How far ahead the clock may go: past any card's expiry, and well before dates run out."""
+"""Maximum clock offset: past any card's expiry, and well before the maximum date."""
 
 
 class SandboxBooks:
-    """Safe to share between threads, and to open from several processes at once."""
+    """Safe for use by several threads and processes at once."""
 
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
@@ -36,14 +36,14 @@ class SandboxBooks:
         self.afterwards = RefundsAndDisputes(self._store, self.book)
 
     def clock_offset(self) -> timedelta:
-        """How far the product's clock is ahead of the wall clock. Cheap: read at every `now`."""
+        """How far the product's clock is ahead of the wall clock. Read at every `now`."""
         return timedelta(microseconds=int(self._store.setting("clock_offset", 0)))
 
     def advance_clock(self, by: timedelta) -> timedelta:
-        """Move the product's clock ahead for every process; gives the new offset.
+        """Advance the product's clock in all processes and return the new offset.
 
         Raises:
-            ValueError: back in time, or farther than `FARTHEST` in all.
+            ValueError: `by` is negative, or the offset would exceed `FARTHEST`.
         """
         with self._store.writing():
             offset = self.clock_offset() + by
@@ -54,7 +54,7 @@ class SandboxBooks:
 
     @property
     def latency(self) -> float:
-        """Seconds that every call takes; kept in whole milliseconds."""
+        """Seconds that every call takes; stored in whole milliseconds."""
         return int(self._store.setting("latency", 0)) / 1000
 
     @latency.setter
@@ -63,7 +63,7 @@ class SandboxBooks:
             self._keep("latency", round(min(max(seconds, 0.0), LONGEST) * 1000))
 
     def next_answers(self) -> list[NextAnswer]:
-        """Oldest first, as they will be used."""
+        """Scripted answers, oldest first, in the order of use."""
         return self.queue.listed()
 
     def queue_answer(
@@ -74,7 +74,7 @@ class SandboxBooks:
         seconds: float = 0.0,
         last4: str = "",
     ) -> None:
-        """How one of the next charges is answered: the next with that card or payer, or any."""
+        """Script the answer to the next charge, of the given card or payer or of any."""
         self.queue.put(NextAnswer(AnswerKind(kind), decline_code, seconds, last4))
 
     def clear_answers(self) -> None:
@@ -87,21 +87,21 @@ class SandboxBooks:
         keys: Sequence[str] | None = None,
         method_references: Sequence[str] = (),
     ) -> list[Charge]:
-        """The newest first; given `keys`, only those under them or with these methods."""
+        """Charges, newest first. With `keys`, only charges with these keys or methods."""
         if keys is None:
             return self.book.last(count)
         return self.book.last_of(count, keys, method_references)
 
     def paid_charges(self) -> list[tuple[str, int, str]]:
-        """Key, micros and currency of every charge that took money, oldest first (L13)."""
+        """Key, micros and currency of each paid charge, oldest first (L13)."""
         return self.book.paid()
 
     def view(self) -> AbstractContextManager[Connection]:
-        """The whole books as they are now, however they go on: to copy them from."""
+        """A consistent view of the books, for a backup."""
         return self._store.view()
 
     def replace_by(self, copy: Path) -> None:
-        """Become what a copy holds: for an installation that is restored."""
+        """Replace the contents by those of a copy, for a restore."""
         self._store.replace_by(copy)
 
     def close(self) -> None:

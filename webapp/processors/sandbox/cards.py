@@ -1,7 +1,7 @@
-"""The pretend cards, by number, and what a number says about itself.
+"""Test cards of the sandbox by number, and checks of card numbers.
 
-The numbers are the processors' public test cards. Any other number that a known brand could have
-issued behaves like 4242.
+The numbers are the processors' public test cards. Any other valid number of a known brand behaves
+like 4242.
 """
 
 import re
@@ -11,16 +11,16 @@ from enum import StrEnum
 
 
 class Adding(StrEnum):
-    """What happens when the card is saved."""
+    """Result of saving the card."""
 
     SUCCEEDS = "succeeds"
     CHALLENGE = "challenge"
-    """Only after a 3-D Secure challenge (M6)."""
+    """The card is saved after a 3-D Secure challenge (M6)."""
     REFUSED = "refused"
 
 
 class Charging(StrEnum):
-    """What the bank says to a charge."""
+    """The bank's answer to a charge."""
 
     PAYS = "pays"
     DECLINES = "declines"
@@ -29,14 +29,14 @@ class Charging(StrEnum):
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a card answers; `code` is what it declines with."""
+    """A card's behaviour; `code` is its decline code."""
 
     adding: Adding = Adding.SUCCEEDS
     automatic: Charging = Charging.PAYS
     present: Charging = Charging.PAYS
     code: str = ""
     confirmed: Charging = Charging.PAYS
-    """And once the customer who was wanted has confirmed."""
+    """The answer after the customer has confirmed."""
 
     def charging(self, *, customer_present: bool) -> Charging:
         return self.present if customer_present else self.automatic
@@ -46,7 +46,7 @@ def _refused(code: str) -> Behaviour:
     return Behaviour(Adding.REFUSED, Charging.DECLINES, Charging.DECLINES, code)
 
 
-# What the books keep is the name, never the number (M7).
+# The books store the behaviour's name, never the number (M7).
 BEHAVIOURS = {
     "pays": Behaviour(),
     "pays_after_challenge": Behaviour(Adding.CHALLENGE),
@@ -89,8 +89,8 @@ TEST_CARDS = {
     "4000000000000119": "processing_error",
 }
 
-# First match wins: the prefixes of Maestro overlap with those of others. The names are
-# those of BRANDS in `payment_method.py`; the lengths are what the networks issue (ISO/IEC 7812).
+# First match wins, because Maestro's prefixes overlap with others. The names are those of BRANDS in
+# `payment_method.py`; the lengths are those in use (ISO/IEC 7812).
 _BRANDS = (
     ("visa", re.compile(r"4(?:\d{12}|\d{15}|\d{18})")),
     ("mastercard", re.compile(r"(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}")),
@@ -108,12 +108,12 @@ def behaviour_name(number: str) -> str:
 
 
 def brand_of(number: str) -> str | None:
-    """The brand that issues such numbers, or None."""
+    """The brand of a card number, or None."""
     return next((brand for brand, shape in _BRANDS if shape.fullmatch(number)), None)
 
 
 def passes_luhn(number: str) -> bool:
-    """Whether the last digit fits the others (ISO/IEC 7812-1, annex B)."""
+    """Whether the check digit is correct (ISO/IEC 7812-1, annex B)."""
     total = 0
     for place, digit in enumerate(reversed(number)):
         value = int(digit) * (2 if place % 2 else 1)
@@ -122,7 +122,7 @@ def passes_luhn(number: str) -> bool:
 
 
 def holds_a_number(text: str) -> bool:
-    """Whether a card number seems to stand in it, as when a browser fills the wrong field."""
+    """Whether the text seems to contain a card number, as when a browser fills the wrong field."""
     runs = re.findall(r"(?a:\d(?:[ -]?\d){11,})", text)
     return any(passes_luhn(re.sub(r"[ -]", "", run)) for run in runs)
 
@@ -132,6 +132,6 @@ def security_code_length(brand: str | None) -> int:
 
 
 def has_expired(exp_month: int, exp_year: int, now: datetime) -> bool:
-    """Only when the month has ended everywhere on earth: noon UTC on the next 1st (P4)."""
+    """Whether the expiry month has ended in all time zones: at noon UTC on the next 1st (P4)."""
     year, month = divmod(exp_year * 12 + exp_month, 12)
     return now >= datetime(year, month + 1, 1, 12, tzinfo=UTC)

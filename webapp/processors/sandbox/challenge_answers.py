@@ -1,4 +1,4 @@
-"""Where challenges are answered, given up and looked up: each has its effect once."""
+"""Answer, cancel and look up challenges; each takes effect once."""
 
 from collections.abc import Container
 from datetime import datetime
@@ -12,7 +12,7 @@ from webapp.processors.sandbox.vault import admit, dismiss
 
 
 class ChallengeAnswers:
-    """Every verb gives the challenge as it is afterwards; None where there is none."""
+    """Methods return the challenge in its new state, or None if it does not exist."""
 
     def __init__(self, store: Store, agreements: Agreements) -> None:
         self._store = store
@@ -23,7 +23,7 @@ class ChallengeAnswers:
         return challenge if challenge is not None and challenge.kind in kinds else None
 
     def complete(self, id_: str, now: datetime) -> Challenge | None:
-        """The customer has confirmed to the bank: the card is saved, or the charge goes on."""
+        """Record the customer's confirmation: the card is saved, or the charge continues."""
         with self._store.writing() as db:
             ended = challenges.end(db, id_, ChallengeState.COMPLETED, now)
             challenge = challenges.find(db, id_)
@@ -35,7 +35,7 @@ class ChallengeAnswers:
         return challenge
 
     def agree(self, id_: str, payer_email: str, now: datetime) -> Challenge | None:
-        """The customer has given PayPal's agreement."""
+        """Record the payer's approval of an agreement."""
         with self._store.writing() as db:
             ended = challenges.end(db, id_, ChallengeState.COMPLETED, now)
             challenge = challenges.find(db, id_)
@@ -47,7 +47,7 @@ class ChallengeAnswers:
         return self._end(id_, ChallengeState.FAILED, now)
 
     def cancel(self, id_: str, now: datetime) -> Challenge | None:
-        """Given up by the customer or by the merchant, at any age."""
+        """Cancel a challenge for the customer or the merchant, at any age."""
         return self._end(id_, ChallengeState.CANCELLED, now)
 
     def _end(self, id_: str, state: ChallengeState, now: datetime) -> Challenge | None:
@@ -60,7 +60,7 @@ class ChallengeAnswers:
 
 
 def _decline_if_gone(db: Connection, challenge: Challenge) -> None:
-    """M10: what was revoked while the bank was asking is not charged after all."""
+    """M10: decline the charge if its method was revoked during the challenge."""
     db.execute(
         "UPDATE challenge SET decline_code = 'invalid_account' WHERE id = ? AND EXISTS ("
         "SELECT 1 FROM charge LEFT JOIN card ON card.id = charge.card_reference "

@@ -1,7 +1,7 @@
-"""What the pretend processor asks people on pages of its own, and how each question ended.
+"""Challenges: questions the sandbox asks customers on its own pages, and their outcomes.
 
-The bank's 3-D Secure challenge, when a card is saved or charged, and PayPal's agreement are such
-questions. Each is answered once, within its life; what comes after finds how it ended.
+A challenge is the bank's 3-D Secure question when a card is saved or charged, or PayPal's request
+to approve an agreement. Each can be answered once, within `LIFE`.
 """
 
 import re
@@ -15,9 +15,9 @@ from webapp.ports import NeedsCustomer
 from webapp.processors.sandbox.store import keep_owner, owner_of, read, written
 
 LIFE = timedelta(minutes=15)
-"""After that it can only be given up."""
+"""An older challenge can only be cancelled."""
 
-# One slash and no backslash: a browser takes "//host" and "/\host" for another host.
+# One slash and no backslash, because browsers read "//host" and "/\host" as another host.
 _PATH_HERE = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
@@ -25,9 +25,9 @@ class ChallengeKind(StrEnum):
     CARD = "card"
     """The bank asks before a card is saved (M6)."""
     AGREEMENT = "agreement"
-    """PayPal asks its customer to agree."""
+    """PayPal asks the payer to approve an agreement."""
     CHARGE = "charge"
-    """The bank asks whoever is paying."""
+    """The bank asks the customer to confirm a charge."""
 
 
 class ChallengeState(StrEnum):
@@ -40,20 +40,20 @@ class ChallengeState(StrEnum):
 @dataclass(frozen=True)
 class Challenge:
     id: str
-    """Nobody guesses it, so whoever knows it may answer."""
+    """Unguessable, so no other authentication is needed to answer."""
     kind: ChallengeKind
     subject: str
-    """What waits for it: the reference to be of a card or an agreement, or a charge's key."""
+    """The waiting object: the future reference of a card or agreement, or a charge's key."""
     return_to: str
     state: ChallengeState
     created_at: datetime
     ended_at: datetime | None
     account_id: int | None
-    """The account that it was begun for (M14); None for a charge's."""
+    """The account for which it was started (M14); None for a charge."""
 
     @property
     def at(self) -> datetime:
-        """When it ended; while it is open, when it began."""
+        """When it ended, or when it began if it is open."""
         return self.ended_at or self.created_at
 
     def can_be_answered(self, now: datetime) -> bool:
@@ -69,11 +69,11 @@ def address_of(kind: ChallengeKind, id_: str) -> str:
 
 
 def leads_here(path: str) -> bool:
-    """Whether people may be sent there: no page of ours leads to another host."""
+    """Whether the path is on this host, so that no page redirects to another host."""
     return _PATH_HERE.fullmatch(path) is not None
 
 
-# Within the transaction of whoever has something waiting for it:
+# The functions below run in the caller's transaction.
 
 
 def begin(
@@ -86,7 +86,10 @@ def begin(
     decline_code: str = "",
     account_id: int | None = None,
 ) -> Challenge:
-    """Ask. `decline_code` is what the bank says even after a yes; empty: it agrees."""
+    """Start a challenge.
+
+    `decline_code`: the bank's decline after a confirmation; empty if it then approves.
+    """
     id_ = f"ask_{token_hex(16)}"
     db.execute(
         "INSERT INTO challenge (id, kind, subject, decline_code, return_to, created_at) "
@@ -99,7 +102,7 @@ def begin(
 
 
 def end(db: Connection, id_: str, state: ChallengeState, now: datetime) -> bool:
-    """End it this way, if it is open, and young enough to be answered. True if that ended it."""
+    """End an open challenge that can still be answered or is cancelled. True if this ended it."""
     oldest = "" if state is ChallengeState.CANCELLED else written(now - LIFE)
     ended = db.execute(
         "UPDATE challenge SET state = ?, ended_at = ? "

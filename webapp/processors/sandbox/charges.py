@@ -1,4 +1,4 @@
-"""Charges and verifications as the pretend processor booked them, once per idempotency key."""
+"""Charges and verifications in the sandbox's books, once per idempotency key."""
 
 import json
 from collections.abc import Sequence
@@ -30,24 +30,24 @@ class Status(StrEnum):
     DECLINED = "declined"
     NEEDS_CUSTOMER = "needs_customer"
     CANCELLED = "cancelled"
-    """Its challenge was given up."""
+    """The challenge was cancelled."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the bank says: before it is booked."""
+    """The bank's answer, before it is booked."""
 
     status: Status
     decline_code: str = ""
     confirmed_code: str = ""
-    """What it declines with even once the customer has confirmed; empty: then it pays."""
+    """Decline code after the customer has confirmed; empty if the charge is then paid."""
 
 
 @dataclass(frozen=True)
 class Charge:
-    """One row of the books. `amount` in micros.
+    """A booked charge. `amount` is in micros.
 
-    `brand` and `last4` are a card's, `payer_email` an agreement's; all are empty for neither.
+    `brand` and `last4` are set for cards, `payer_email` for agreements.
     """
 
     key: str
@@ -63,9 +63,9 @@ class Charge:
     status: Status
     decline_code: str
     at: datetime
-    """Of the answer that stands: the bank's first, or the end of its challenge (F8)."""
+    """Time of the final answer: the bank's first one or the end of the challenge (F8)."""
     challenge_id: str
-    """Empty where nobody was asked."""
+    """Empty without a challenge."""
 
     def answer(self) -> Answer:
         if self.status is Status.PAID:
@@ -79,7 +79,7 @@ class Charge:
         return declined(self.decline_code, self.at, self.reference)
 
     def answer_to(self, request: ChargeRequest) -> Answer:
-        """The recorded answer, if this is what was asked under the key then."""
+        """The recorded answer, if the request is the one booked under the key."""
         return self.answer() if self.request == request_print(request) else OTHER_REQUEST
 
 
@@ -99,7 +99,7 @@ class ChargeBook:
     def last_of(
         self, count: int, keys: Sequence[str], method_references: Sequence[str]
     ) -> list[Charge]:
-        """As `last`, of those under these keys or with these methods."""
+        """The newest charges with these keys or methods."""
         rows = self._store.db.execute(
             f"{_SELECT} WHERE key IN (SELECT value FROM json_each(?)) "  # noqa: S608
             "OR card_reference IN (SELECT value FROM json_each(?)) "
@@ -109,14 +109,14 @@ class ChargeBook:
         return [_charge(row) for row in rows]
 
     def paid(self) -> list[tuple[str, int, str]]:
-        """Key, micros and currency of every charge that took money, oldest first."""
+        """Key, micros and currency of each paid charge, oldest first."""
         rows = self._store.db.execute(f"{_SELECT} WHERE status = 'paid' ORDER BY id")
         return [(row["key"], row["amount"], row["currency"]) for row in rows]
 
     def book(self, request: ChargeRequest, outcome: Outcome, now: datetime) -> Charge:
-        """Book the outcome, unless one is already booked under this key; gives what is booked.
+        """Book the outcome unless the key is booked already, and return the booked charge.
 
-        Where the bank wants a customer who is present, it asks them.
+        If the bank requires a customer who is present, a challenge is started.
         """
         with self._store.writing() as db:
             booked = db.execute(
@@ -145,7 +145,7 @@ class ChargeBook:
     def book_verification(
         self, key: str, method_reference: str, decline_code: str, now: datetime
     ) -> tuple[str, str, datetime]:
-        """As `book`; gives the booked method's reference, decline code and time."""
+        """Like `book`; returns the booked method reference, decline code and time."""
         with self._store.writing() as db:
             db.execute(
                 "INSERT INTO verification VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -160,7 +160,7 @@ def declined(code: str, at: datetime, reference: str = "") -> Declined:
 
 
 def request_print(request: ChargeRequest) -> str:
-    """Tells whether two requests under one key ask for the same thing."""
+    """Digest of a request, to compare requests with the same key."""
     parts = (
         request.amount,
         request.currency,
@@ -170,7 +170,7 @@ def request_print(request: ChargeRequest) -> str:
     return sha256(repr(parts).encode()).hexdigest()
 
 
-# `card_reference` is the method's, whatever its kind.
+# `card_reference` is the method's reference, also for agreements.
 _SELECT = """
 SELECT * FROM (
     SELECT charge.id, key, request, reference, card_reference, amount, currency, customer_present,

@@ -1,16 +1,16 @@
-"""Countries of a billing address: their names, and how their postcodes look."""
+"""Countries of a billing address: their names and postcode formats."""
 
 import re
 from functools import lru_cache
 
 from babel import Locale
 
-# What CLDR lists beside the countries: groups of them, test regions, islands of another country.
+# CLDR territories that are not countries: groups, test regions, islands of another country.
 _NOT_COUNTRIES = frozenset(
     ("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ")
 )
 
-# An example beside each shape: it is what the person reads when theirs does not fit.
+# Format and an example for the error message.
 _POSTCODES = {
     "AT": (r"\d{4}", "1010"),
     "AU": (r"\d{4}", "2000"),
@@ -57,7 +57,7 @@ _ANY_POSTCODE = r"[A-Z\d][A-Z\d -]{1,11}"
 
 @lru_cache(maxsize=8)
 def names(locale: str = "en") -> dict[str, str]:
-    """Names by two-letter code (ISO 3166-1, and Kosovo's XK), in the order of their names."""
+    """Names by two-letter code (ISO 3166-1 and XK for Kosovo), sorted by name."""
     territories = {str(code): name for code, name in Locale.parse(locale).territories.items()}
     known = {
         code: name
@@ -68,7 +68,7 @@ def names(locale: str = "en") -> dict[str, str]:
 
 
 def postcode_error(country: str, postcode: str) -> str | None:
-    """What is wrong with the postcode of an address in this country, if anything."""
+    """The error in a postcode of this country, if any."""
     if country in _WITHOUT_POSTCODES:
         return None if len(postcode) <= 20 else "Leave the postal code empty"
     if not postcode:

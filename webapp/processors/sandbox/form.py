@@ -1,7 +1,7 @@
-"""The pretend processor's own card form: what a person wrote, judged field by field.
+"""The sandbox processor's card form: validates the fields and returns a token.
 
-It is another company's form as far as the product is concerned: what enters here as a number and
-a security code leaves as a token (M7). No sentence here repeats what was written.
+The form belongs to the processor, not to the product: card number and security code end here and
+are exchanged for a token (M7). No message repeats what was entered.
 """
 
 import re
@@ -29,19 +29,19 @@ NOT_OUR_FORM = "This card form is no longer valid. Close it and open it again."
 NOT_HERE = "Leave the card number out of this field"
 
 KEPT_FIELDS = ("expiry", "cardholder", "country", "line", "city", "postcode")
-"""The others, the number and the security code, are looked at and let go."""
+"""Fields that are stored. The number and the security code are only checked."""
 
 FIELDS = ("number", "security_code", *KEPT_FIELDS)
 
 YEARS_AHEAD = 50
-"""No bank dates a card farther ahead; real processors refuse from here on."""
+"""Maximum expiry; real processors refuse later years, too."""
 
 _EXPIRY = re.compile(r"(\d{1,2})\s*/\s*(\d{4}|\d{2})|(\d{2})(\d{2})", re.ASCII)
 _LONGEST = {"cardholder": 120, "line": 200, "city": 120}
 
 
 class CardRefused(Exception):
-    """A sentence for each bad field; under "form", what the bank says of the card as a whole."""
+    """Errors by field; "form" is an error of the whole card."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(f"refused: {', '.join(errors)}")
@@ -49,7 +49,7 @@ class CardRefused(Exception):
 
 
 def token_for(books: SandboxBooks, fields: Mapping[str, str], now: datetime) -> str:
-    """The single-use token for the card in these fields, and for the account of their form (M14).
+    """Create a single-use token for the card, bound to the form's account (M14).
 
     Raises `CardRefused`.
     """
@@ -66,10 +66,7 @@ def token_for(books: SandboxBooks, fields: Mapping[str, str], now: datetime) -> 
 
 
 def read_card(fields: Mapping[str, str], now: datetime) -> CardDetails:
-    """The card that was written, checked before any bank is asked.
-
-    Raises `CardRefused`.
-    """
+    """Validate the fields, before the bank is asked. Raises `CardRefused`."""
     given = {name: " ".join(fields.get(name, "").split()) for name in FIELDS}
     number = re.sub(r"[ -]", "", given["number"])
     expiry = _expiry(given["expiry"])
@@ -84,7 +81,7 @@ def read_card(fields: Mapping[str, str], now: datetime) -> CardDetails:
         "city": _text_error("city", given, "Enter the town or city"),
         "postcode": countries.postcode_error(country, given["postcode"]),
     }
-    # M7: these fields are kept, so no number may slip in by them.
+    # M7: these fields are stored, so they must not contain a card number.
     found |= {name: NOT_HERE for name in KEPT_FIELDS if holds_a_number(fields.get(name, ""))}
     errors = {name: error for name, error in found.items() if error}
     if errors or expiry is None:
@@ -129,7 +126,7 @@ def _expiry_error(text: str, expiry: tuple[int, int] | None, now: datetime) -> s
         return "Enter the expiry date as month and year, such as 08 / 28"
     if expiry[1] > now.year + YEARS_AHEAD:
         return "Check the year of the expiry date"
-    # The year first: 0000 is no date to compare with.
+    # The year is checked first, because 0000 is not a valid year of a date.
     if expiry[1] < now.year - 1 or has_expired(*expiry, now):
         return "This card has expired"
     return None

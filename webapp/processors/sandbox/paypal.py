@@ -1,4 +1,4 @@
-"""The pretend PayPal: agreements that its customers give and take back on its own pages."""
+"""The sandbox PayPal: payers approve and cancel agreements on its pages."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ from webapp.processors.sandbox.base import (
 from webapp.processors.sandbox.challenges import ChallengeKind
 from webapp.processors.sandbox.charges import Outcome
 
-NO_CARDS = RequestRejected("PayPal takes no cards here")
+NO_CARDS = RequestRejected("Cards cannot be saved with PayPal")
 
 
 class SandboxPayPal(PretendProcessor):

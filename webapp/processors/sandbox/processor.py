@@ -1,4 +1,4 @@
-"""The pretend card processor."""
+"""The sandbox card processor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -53,12 +53,12 @@ class SandboxProcessor(PretendProcessor):
         now = self._clock.now()
         saved = self._books.vault.save(account_id, token, return_to, now)
         if saved is None:
-            return RequestRejected("This card token is not known, was used, or is too old")
+            return RequestRejected("This card token is unknown, was used, or has expired")
         if isinstance(saved, WrongAccount):
             return saved
         if isinstance(saved, Challenge):
             return saved.asks()
-        # What the bank has refused comes without a reference.
+        # A card refused by the bank has no reference.
         return saved.card if saved.card.reference else declined(saved.behaviour.code, now)
 
     def link(self, account_id: int, return_to: str) -> NeedsCustomer | Unknown | RequestRejected:

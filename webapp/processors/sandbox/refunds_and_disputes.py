@@ -1,5 +1,6 @@
-"""What happens to money and methods afterwards, on the pretend processor's side: refunds, disputes,
-renewed and removed cards. Each leaves an event, to be delivered as a real processor does.
+"""Later changes at the sandbox processor: refunds, disputes, renewed and removed cards.
+
+Each creates an event that is delivered as a real processor does.
 """
 
 import hmac
@@ -25,10 +26,10 @@ SIGNATURE = "Sandbox-Signature"
 TOLERANCE = timedelta(minutes=5)
 
 CARDS, PAYPAL = "sandbox", "sandbox_paypal"
-"""As the two pretend processors are called in addresses and attempts."""
+"""Names of the two sandbox processors in URLs and attempts."""
 
 RENEWED_FOR = 3
-"""Years."""
+"""Years by which a renewed card's expiry moves."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class TakenBackRow:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What is posted to the product's webhook."""
+    """A request to the product's webhook."""
 
     processor: str
     body: bytes
@@ -56,22 +57,22 @@ class RefundsAndDisputes:
         self._store = store
         self._book = book
 
-    # What may happen. Each leaves one event.
+    # Changes, each of which creates one event
 
     def refund(self, key: str, amount: int, now: datetime) -> str:
-        """Raises `ValueError` beyond what is left of a charge that was paid."""
+        """Refund a paid charge. Raises `ValueError` if `amount` exceeds what is left of it."""
         return self._take_back(TakenBack.REFUND, key, amount, now)
 
     def dispute(self, key: str, now: datetime) -> str:
-        """Of all that is left. Raises `ValueError` where nothing is."""
+        """Dispute all that is left of a charge. Raises `ValueError` if nothing is left."""
         return self._take_back(TakenBack.DISPUTE, key, self.left_of(key), now)
 
     def reverse(self, key: str, now: datetime) -> str:
-        """The processor itself takes back all that is left. Raises `ValueError`."""
+        """Reverse all that is left of a charge. Raises `ValueError` if nothing is left."""
         return self._take_back(TakenBack.REVERSAL, key, self.left_of(key), now)
 
     def close(self, reference: str, state: TakenBackState, now: datetime) -> None:
-        """A dispute is lost, or the money has come back: once."""
+        """Close a dispute as lost or returned; a second call changes nothing."""
         with self._store.writing() as db:
             closed = db.execute(
                 "UPDATE taken_back SET state = ? WHERE id = ? AND state = 'taken'",
@@ -79,39 +80,39 @@ class RefundsAndDisputes:
             )
             row = db.execute("SELECT key FROM taken_back WHERE id = ?", (reference,)).fetchone()
             if closed.rowcount == 1:
-                _tell(db, self._processor_of(row["key"]), f"taken_back {reference}", now)
+                _add_event(db, self._processor_of(row["key"]), f"taken_back {reference}", now)
 
     def renew(self, reference: str, now: datetime) -> None:
-        """The network tells of a card's new expiry."""
+        """Renew a card: the network reports a new expiry."""
         with self._store.writing() as db:
             db.execute(
                 "UPDATE card SET exp_year = max(exp_year, ?) + ? WHERE id = ?",
                 (now.year, RENEWED_FOR, reference),
             )
-            _tell(db, CARDS, f"method {reference}", now)
+            _add_event(db, CARDS, f"method {reference}", now)
 
     def take_away(self, reference: str, now: datetime) -> None:
-        """The card is removed there, or the payer cancels the agreement."""
+        """Remove a card, or cancel an agreement as the payer."""
         is_card = reference.startswith("card_")
         table, column = ("card", "revoked_at") if is_card else ("agreement", "cancelled_at")
         with self._store.writing() as db:
             db.execute(
-                f"UPDATE {table} SET {column} = ? "  # noqa: S608  names of our own
+                f"UPDATE {table} SET {column} = ? "  # noqa: S608  constant names
                 f"WHERE id = ? AND {column} IS NULL",
                 (written(now), reference),
             )
-            _tell(db, CARDS if is_card else PAYPAL, f"method {reference}", now)
+            _add_event(db, CARDS if is_card else PAYPAL, f"method {reference}", now)
 
     def tell_of_charge(self, key: str, now: datetime) -> None:
-        """As when nobody was there to hear its outcome."""
+        """Create an event about a charge's outcome."""
         with self._store.writing() as db:
-            _tell(db, self._processor_of(key), f"charge {key}", now)
+            _add_event(db, self._processor_of(key), f"charge {key}", now)
 
     def tell(self, processor: str, about: str, now: datetime) -> None:
         with self._store.writing() as db:
-            _tell(db, processor, about, now)
+            _add_event(db, processor, about, now)
 
-    # What is known
+    # Queries
 
     def find(self, reference: str) -> TakenBackRow | None:
         found = self._rows("taken_back.id = ?", reference)
@@ -121,11 +122,11 @@ class RefundsAndDisputes:
         return self._rows("taken_back.key = ?", key)
 
     def all(self) -> list[TakenBackRow]:
-        """The oldest first."""
+        """All refunds, disputes and reversals, oldest first."""
         return self._rows("? = 1", 1)
 
     def left_of(self, key: str) -> int:
-        """Micros that a charge has taken and nobody has taken back."""
+        """Micros of a paid charge that were not taken back."""
         charge = self._book.find(key)
         if charge is None or charge.status is not Status.PAID:
             return 0
@@ -137,7 +138,7 @@ class RefundsAndDisputes:
     # Deliveries
 
     def undelivered(self, now: datetime) -> list[tuple[int, Delivery]]:
-        """By their number, oldest first, signed at this moment."""
+        """Undelivered events with their numbers, oldest first, signed now."""
         rows = self._store.db.execute("SELECT * FROM event WHERE delivered_at IS NULL ORDER BY id")
         return [(row["id"], self._signed(row, now)) for row in rows]
 
@@ -153,14 +154,14 @@ class RefundsAndDisputes:
             if "=" in part
         )
         stamp = given.get("t", "")
-        # As bytes: anyone can send letters beyond ASCII, which cannot be compared as text.
+        # Compared as bytes, because `compare_digest` rejects non-ASCII text, which anyone can send.
         signed = self._signature(stamp, body).encode()
         if not hmac.compare_digest(given.get("v1", "").encode(), signed):
-            return Forged("The signature is not ours")
+            return Forged("The signature is invalid")
         if abs(now - datetime.fromtimestamp(int(stamp), UTC)) > TOLERANCE:
             return Forged("It was signed too long ago")
-        told = json.loads(body)
-        return Event(told["id"], told["about"])
+        message = json.loads(body)
+        return Event(message["id"], message["about"])
 
     def _signed(self, row: Mapping[str, object], now: datetime) -> Delivery:
         body = json.dumps({"id": row["name"], "about": row["about"]}).encode()
@@ -181,7 +182,7 @@ class RefundsAndDisputes:
                 "INSERT INTO taken_back (id, kind, key, amount, created_at) VALUES (?, ?, ?, ?, ?)",
                 (reference, kind, key, amount, written(now)),
             )
-            _tell(db, self._processor_of(key), f"taken_back {reference}", now)
+            _add_event(db, self._processor_of(key), f"taken_back {reference}", now)
         return reference
 
     def _processor_of(self, key: str) -> str:
@@ -191,7 +192,7 @@ class RefundsAndDisputes:
 
     def _rows(self, condition: str, value: object) -> list[TakenBackRow]:
         rows: Sequence[Mapping[str, str]] = self._store.db.execute(
-            "SELECT taken_back.*, charge.currency AS currency "  # noqa: S608  conditions of our own
+            "SELECT taken_back.*, charge.currency AS currency "  # noqa: S608  constant conditions
             "FROM taken_back JOIN charge ON charge.key = taken_back.key "
             f"WHERE {condition} ORDER BY taken_back.created_at, taken_back.id",
             (value,),
@@ -210,7 +211,7 @@ class RefundsAndDisputes:
         ]
 
 
-def _tell(db: Connection, processor: str, about: str, now: datetime) -> None:
+def _add_event(db: Connection, processor: str, about: str, now: datetime) -> None:
     db.execute(
         "INSERT INTO event (name, processor, about, created_at) VALUES (?, ?, ?, ?)",
         (f"evt_{token_hex(12)}", processor, about, written(now)),

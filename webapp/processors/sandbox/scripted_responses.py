@@ -1,4 +1,4 @@
-"""The queue of next answers: how the pretend processor is told to misbehave, once each."""
+"""Queue of scripted answers, which make the sandbox processor misbehave once each."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,17 +6,17 @@ from enum import StrEnum
 from webapp.processors.sandbox.store import Store
 
 LONGEST = 30.0
-"""Seconds that an answer may take, so that a mistyped number cannot hold a thread for an hour."""
+"""Maximum delay of an answer in seconds, so that a typing error cannot block a thread for long."""
 
 
 class AnswerKind(StrEnum):
     DECLINE = "decline"
     SLOW = "slow"
-    """Takes its seconds, then answers as the card says."""
+    """The card's usual answer, after a delay."""
     TIMEOUT_AFTER_CHARGE = "timeout_after_charge"
-    """Books what the card says, but the answer is lost."""
+    """The charge is booked, but the answer is lost."""
     TIMEOUT_BEFORE_CHARGE = "timeout_before_charge"
-    """The request never arrives."""
+    """The request is lost."""
     SERVER_ERROR = "server_error"
     REFUSE_TO_LOOK = "refuse_to_look"
     AUTHENTICATION_REQUIRED = "authentication_required"
@@ -24,15 +24,15 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True)
 class NextAnswer:
-    """`last4` binds it to one card, a payer's e-mail there to one PayPal agreement.
+    """A scripted answer. `last4` limits it to a card's last digits or to a payer's email address.
 
-    Empty, it is for whichever is charged next.
+    An empty `last4` applies to the next charge of any method.
     """
 
     kind: AnswerKind
     decline_code: str = ""
     seconds: float = 0.0
-    """Taken before answering, whatever the kind."""
+    """Delay before the answer."""
     last4: str = ""
 
 
@@ -49,7 +49,7 @@ class AnswerQueue:
             )
 
     def listed(self) -> list[NextAnswer]:
-        """Oldest first, as they will be used."""
+        """Scripted answers, oldest first, in the order of use."""
         rows = self._store.db.execute(
             "SELECT kind, decline_code, seconds, last4 FROM answer ORDER BY id"
         )
@@ -60,8 +60,8 @@ class AnswerQueue:
             db.execute("DELETE FROM answer")
 
     def take(self, last4: str) -> NextAnswer | None:
-        """The oldest answer for this card or payer, which is thereby used."""
-        # Nearly always there is none: then no charge waits for a writer's lock here.
+        """Remove and return the oldest answer for this card or payer."""
+        # The queue is usually empty; then no write lock is taken.
         if self._store.db.execute("SELECT 1 FROM answer LIMIT 1").fetchone() is None:
             return None
         with self._store.writing() as db:

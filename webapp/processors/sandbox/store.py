@@ -1,7 +1,7 @@
-"""The file that the pretend processor keeps its books in: SQLite, apart from the product's own.
+"""SQLite file with the sandbox's books, separate from the product's database.
 
-Each thread has its own connection, and a writer takes its lock first, so threads and processes
-may share the file.
+Each thread has its own connection, and write transactions begin with the lock, so threads and
+processes can share the file.
 """
 
 import re
@@ -32,7 +32,7 @@ _CARD = """
     address_postcode TEXT NOT NULL,
     created_at TEXT NOT NULL"""
 
-# Tables only ever join those of older books; none changes its columns.
+# New versions may add tables, but never change columns of existing ones.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS setting (
     name TEXT PRIMARY KEY,
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS setting (
 CREATE TABLE IF NOT EXISTS token ({_CARD}
 ) WITHOUT ROWID;
 
--- Cards whose challenge is still open: no charge finds them here.
+-- Cards whose challenge is still open; they cannot be charged.
 CREATE TABLE IF NOT EXISTS held_card ({_CARD}
 ) WITHOUT ROWID;
 
@@ -59,8 +59,8 @@ CREATE TABLE IF NOT EXISTS agreement (
     revoked_at TEXT -- by the merchant
 ) WITHOUT ROWID;
 
--- `subject` is what waits for the answer: a held card, an agreement to be, the key of a charge.
--- `decline_code` is what the bank says even to a customer who has confirmed; empty: it agrees.
+-- `subject`: the waiting object: a held card, a future agreement, or the key of a charge.
+-- `decline_code`: the bank's decline after a confirmation; empty if it then approves.
 CREATE TABLE IF NOT EXISTS challenge (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('card', 'agreement', 'charge')),
@@ -74,13 +74,13 @@ CREATE TABLE IF NOT EXISTS challenge (
     UNIQUE (kind, subject)
 ) WITHOUT ROWID;
 
--- The account that a token or a challenge was made for (M14), by its id.
+-- The account of a token or challenge (M14).
 CREATE TABLE IF NOT EXISTS owner (
     subject TEXT PRIMARY KEY,
     account_id INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- As the bank first answered; what came of a challenge stands in `challenge`.
+-- The bank's first answer; the outcome of a challenge is in `challenge`.
 CREATE TABLE IF NOT EXISTS charge (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -95,7 +95,7 @@ CREATE TABLE IF NOT EXISTS charge (
     created_at TEXT NOT NULL
 );
 
--- Money of a charge that went back: refunds, disputes, reversals.
+-- Refunds, disputes and reversals of charges.
 CREATE TABLE IF NOT EXISTS taken_back (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('refund', 'dispute', 'reversal')),
@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS taken_back (
     created_at TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- What the product's webhook is told.
+-- Events for the product's webhook.
 CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -136,9 +136,9 @@ TABLES = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
 
 
 class Store:
-    """Opens `path`, making the folder, the file and its tables where they are absent.
+    """The file at `path`. Folder, file and tables are created at the first use.
 
-    Not before it is used: a full disk must not keep the product from starting and telling of it.
+    They are not created earlier, so that the product can start and report a full disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -148,7 +148,7 @@ class Store:
 
     @property
     def db(self) -> sqlite3.Connection:
-        """This thread's connection; each statement outside `writing` stands for itself."""
+        """This thread's connection, in autocommit mode outside `writing`."""
         connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
         if connection is None:
             connection = self._open()
@@ -160,7 +160,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it, or nothing."""
+        """A write transaction, committed at the end."""
         db = self.db
         with _transaction(db):
             yield db
@@ -171,14 +171,14 @@ class Store:
 
     @contextmanager
     def view(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own that goes on seeing the file as it is now: to copy it from."""
+        """A separate connection with a consistent view of the file, for a backup."""
         with closing(self._open()) as db:
             db.execute("BEGIN")
             db.execute("SELECT 1 FROM setting").fetchone()
             yield db
 
     def replace_by(self, copy: Path) -> None:
-        """Take over all that a copy holds, also for those who have the file open."""
+        """Replace the contents by those of a copy, also for other open connections."""
         with closing(sqlite3.connect(copy)) as source:
             source.backup(self.db)
         _make_tables(self.db)  # the copy may be older than the newest table
@@ -193,7 +193,7 @@ class Store:
         db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None)
         db.row_factory = sqlite3.Row
         _write_ahead(db)
-        # A charge that was answered stays booked after a power cut.
+        # A booked charge must survive a power failure.
         db.execute("PRAGMA synchronous = FULL")
         return db
 
@@ -205,7 +205,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # a full disk has ended it already
+        if db.in_transaction:  # a full disk ends the transaction
             db.execute("ROLLBACK")
         raise
 
@@ -213,20 +213,20 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 def _make_tables(db: sqlite3.Connection) -> None:
     there = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     if {row["name"] for row in there} >= TABLES:
-        return  # books that can only be read are read
+        return  # read-only books stay readable
     with _transaction(db):
         for statement in SCHEMA.split(";\n"):
             db.execute(statement)
-        # Fingerprints of card numbers are made under a secret, so that a copy of the
-        # product's own database says nothing about the numbers.
+        # Fingerprints of card numbers are keyed, so that a copy of the product's database does not
+        # reveal the numbers.
         for secret in ("fingerprint_secret", "webhook_secret"):
             db.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (secret, token_hex(32)))
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
-    """Readers go on while one writes. Only the first connection ever has to ask for it.
+    """Switch the file to WAL mode, so that readers do not wait for writers.
 
-    SQLite does not wait for its lock here, whatever the time-out.
+    SQLite ignores the timeout for this lock, so the switch is retried.
     """
     deadline = time.monotonic() + BUSY
     while True:
@@ -241,7 +241,7 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 
 def keep_owner(db: sqlite3.Connection, subject: str, account_id: int) -> None:
-    """Within the transaction that makes the token or the challenge."""
+    """Record the account, in the transaction that creates the token or challenge."""
     db.execute("INSERT INTO owner VALUES (?, ?)", (subject, account_id))
 
 
@@ -251,7 +251,7 @@ def owner_of(db: sqlite3.Connection, subject: str) -> int | None:
 
 
 def written(instant: datetime) -> str:
-    """As an instant stands in the file: UTC, in an order that text can be sorted by."""
+    """An instant as sortable text in UTC."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -1,7 +1,6 @@
-"""Saved cards, and the single-use tokens that stand for a card until it is saved (M7).
+"""Saved cards, and single-use tokens for cards that are not saved yet (M7).
 
-The number and the security code end here: of the number a keyed fingerprint is kept, of the code
-nothing.
+Card numbers and security codes are not stored; of a number only a keyed fingerprint is kept.
 """
 
 import hmac
@@ -39,12 +38,12 @@ _KEPT = (
     "address_city",
     "address_postcode",
 )
-"""What a token and a card hold alike."""
+"""Columns that tokens and cards share."""
 
 
 @dataclass(frozen=True)
 class CardDetails:
-    """A card as a person wrote it, checked. It lives as long as the request that brought it."""
+    """A validated card from the form. It exists only during the request."""
 
     number: str = field(repr=False)
     exp_month: int
@@ -58,7 +57,7 @@ class CardDetails:
 
 @dataclass(frozen=True)
 class VaultCard:
-    """A saved card, as the bank behind it behaves."""
+    """A saved card with its behaviour."""
 
     card: SavedCard
     behaviour: Behaviour
@@ -74,12 +73,12 @@ class Vault:
         self._secret = str(store.setting("fingerprint_secret", "")).encode()
 
     def form_for(self, account_id: int) -> str:
-        """What a card form carries, so that its token belongs to the account it was opened for."""
+        """A signed value in the card form that binds its token to the account."""
         signature = hmac.new(self._secret, f"form {account_id}".encode(), sha256).hexdigest()
         return f"{account_id}.{signature}"
 
     def account_of(self, form: str) -> int | None:
-        """The account that a form was opened for; None if we did not open it."""
+        """The account of a form; None if its signature is invalid."""
         account_id = form.partition(".")[0]
         if not (account_id.isascii() and account_id.isdigit()):
             return None
@@ -89,9 +88,9 @@ class Vault:
     def issue_token(
         self, details: CardDetails, now: datetime, account_id: int | None = None
     ) -> str:
-        """A token that `save` takes once, within `TOKEN_LIFE`, and only for this account.
+        """Create a token that `save` accepts once, within `TOKEN_LIFE`, for this account.
 
-        Without one it belongs to no account yet: the card was not entered in a form of the product.
+        Without `account_id` any account may use it: the card was not entered in the product's form.
         """
         token = f"tok_{token_hex(16)}"
         with self._store.writing() as db:
@@ -109,12 +108,12 @@ class Vault:
     def save(
         self, account_id: int, token: str, return_to: str, now: datetime
     ) -> VaultCard | Challenge | WrongAccount | None:
-        """Spend a token. None where it is not known, was used or is too old.
+        """Use a token. Returns None if it is unknown, used or too old.
 
-        A token of another account is not spent (M14).
+        A token of another account is not used up (M14).
 
-        A card whose bank asks first is held until its challenge is completed (M6). One that its
-        bank refuses is not saved: it comes back without a reference.
+        A card that requires a challenge is held until the challenge is completed (M6). A card that
+        its bank refuses is not saved and returned without a reference.
         """
         reference = f"card_{token_hex(12)}"
         with self._store.writing() as db:
@@ -139,7 +138,7 @@ class Vault:
         return _card(row, reference, revoked=False)
 
     def keep(self, details: CardDetails, now: datetime) -> str:
-        """Save a card past its adding, as if its challenge had succeeded; gives its reference."""
+        """Save a card without a challenge and return its reference."""
         reference = f"card_{token_hex(12)}"
         with self._store.writing() as db:
             _insert(db, "card", reference, self._kept(details), now)
@@ -179,14 +178,14 @@ class Vault:
         )
 
 
-# Within the transaction that ends the card's challenge:
+# The functions below run in the transaction that ends the card's challenge.
 
 
 def admit(db: Connection, reference: str, now: datetime) -> None:
     """Save a held card."""
     columns = ", ".join(_KEPT)
     db.execute(
-        f"INSERT INTO card (id, {columns}, created_at) "  # noqa: S608  names of our own
+        f"INSERT INTO card (id, {columns}, created_at) "  # noqa: S608  constant names
         f"SELECT id, {columns}, ? FROM held_card WHERE id = ?",
         (written(now), reference),
     )
@@ -194,7 +193,7 @@ def admit(db: Connection, reference: str, now: datetime) -> None:
 
 
 def dismiss(db: Connection, reference: str) -> None:
-    """Forget a held card: nothing of it stays (M6)."""
+    """Delete a held card (M6)."""
     db.execute("DELETE FROM held_card WHERE id = ?", (reference,))
 
 
@@ -202,7 +201,7 @@ def _insert(db: Connection, table: str, id_: str, kept: Sequence[str | int], now
     columns = ", ".join(("id", *_KEPT, "created_at"))
     marks = ", ".join("?" * (len(_KEPT) + 2))
     db.execute(
-        f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608  names of our own
+        f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608  constant names
         (id_, *kept, written(now)),
     )
 

@@ -1,4 +1,4 @@
-"""Cards: captured by Stripe's own form into a SetupIntent, verified, and detached."""
+"""Cards: saved by Stripe's form with a SetupIntent, verified, and detached."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,12 +26,12 @@ from webapp.processors.stripe import mapping
 from webapp.processors.stripe.client import fault, is_missing
 from webapp.processors.stripe.mapping import Told, id_of, instant
 
-NO_TOKEN = RequestRejected("This card form is not known, or was not sent")
+NO_TOKEN = RequestRejected("This card form is unknown or was not submitted")
 
 DETACHED = RequestRejected("This card was removed from its customer at Stripe")
 
 ACCOUNT = "ballast_account"
-"""In the metadata of a customer and of a SetupIntent: the account it was made for (M14)."""
+"""Metadata key of customers and SetupIntents: the id of their account (M14)."""
 
 
 class Cards:
@@ -40,7 +40,7 @@ class Cards:
         self._clock = clock
 
     def open_form(self, holder: Holder) -> dict[str, object] | Unknown | RequestRejected:
-        """A SetupIntent for one card, of the account's own customer."""
+        """Create a SetupIntent for one card, with the account's customer."""
         known = [customer for customer, _ in map(mapping.parts_of, holder.references) if customer]
         try:
             try:
@@ -49,7 +49,7 @@ class Cards:
             except InvalidRequestError as error:
                 if not known or error.param != "customer":
                     raise
-                is_own = False  # it was deleted there
+                is_own = False  # the customer was deleted at Stripe
             if not is_own:
                 intent = self._set_up(self._customer(holder), holder)
         except StripeError as error:
@@ -70,7 +70,7 @@ class Cards:
             if (owner := _owner(intent)) != str(account_id):
                 return WrongAccount(f"{intent_id} was made for account {owner or 'unknown'}")
             if give_up and intent["status"] == "requires_action":
-                with suppress(InvalidRequestError):  # the customer was first
+                with suppress(InvalidRequestError):  # the customer has just answered
                     self._client.v1.setup_intents.cancel(
                         intent_id, {"cancellation_reason": "abandoned"}
                     )
@@ -82,7 +82,7 @@ class Cards:
     def verify(
         self, key: str, reference: str
     ) -> Verified | Declined | Unknown | RequestRejected | MethodGone:
-        """The bank is asked for no amount, as if the card was added again."""
+        """Verify the card without an amount, as if it were added again."""
         customer, method = mapping.parts_of(reference)
         if not customer:
             return MethodGone(reference, self._clock.now())
@@ -98,11 +98,11 @@ class Cards:
                 {"idempotency_key": key},
             )
         except CardError as error:
-            told = error.error.to_dict() if error.error else {}
-            intent = told.get("setup_intent") or {}
+            details = error.error.to_dict() if error.error else {}
+            intent = details.get("setup_intent") or {}
             at = intent.get("created")
             when = instant(at) if at else self._clock.now()
-            return mapping.declined(told, {}, when, id_of(intent))
+            return mapping.declined(details, {}, when, id_of(intent))
         except InvalidRequestError as error:
             return self.why_refused(reference, error)
         except StripeError as error:
@@ -123,7 +123,7 @@ class Cards:
         try:
             self._client.v1.payment_methods.detach(method)
         except InvalidRequestError:
-            return True  # it is not there, or belongs to nobody any more
+            return True  # the method does not exist or is detached already
         except StripeError:
             return False
         return True
@@ -131,9 +131,9 @@ class Cards:
     def why_refused(
         self, reference: str, error: InvalidRequestError
     ) -> MethodGone | Unknown | RequestRejected:
-        """A request with this method was invalid: the method is gone (M13), or we are wrong (L8).
+        """Whether a request was invalid because the method is gone (M13) or because of us (L8).
 
-        The error does not tell: for a detached card Stripe names neither a parameter nor a code.
+        The error does not say: for a detached card Stripe returns neither a parameter nor a code.
         """
         try:
             found = self.look_up(reference)
@@ -144,18 +144,18 @@ class Cards:
         return MethodGone(reference, self._clock.now())
 
     def look_up(self, reference: str) -> SavedCard | None:
-        """As it is there now; None where it belongs to no customer. Raises `StripeError`."""
+        """The card's current state; None if it has no customer. Raises `StripeError`."""
         customer, method = mapping.parts_of(reference)
         try:
-            told = self._client.v1.payment_methods.retrieve(method).to_dict()
+            found = self._client.v1.payment_methods.retrieve(method).to_dict()
         except InvalidRequestError as error:
             if not is_missing(error):
                 raise
-            # Stripe shows deleted customers too. A key that does not find the customer belongs to
-            # another Stripe account, and says nothing about the card.
+            # Stripe returns deleted customers, too. A key that does not find the customer belongs
+            # to another Stripe account, which says nothing about the card.
             self._client.v1.customers.retrieve(customer)
             return None
-        return saved_card(told) if id_of(told.get("customer")) else None
+        return saved_card(found) if id_of(found.get("customer")) else None
 
     def _fetch(self, intent_id: str) -> dict[str, Any]:
         expanded = self._client.v1.setup_intents.retrieve(
@@ -168,7 +168,7 @@ class Cards:
         error, method = intent.get("last_setup_error"), intent.get("payment_method")
         match intent["status"]:
             case "succeeded" if isinstance(method, Mapping):
-                # It may have been detached since, or belong to somebody else: M13, M14.
+                # The method may have been detached since (M13) or belong to another customer (M14).
                 own = id_of(method.get("customer")) == id_of(intent.get("customer"))
                 return saved_card(method) if own else DETACHED
             case "requires_action":
@@ -181,7 +181,7 @@ class Cards:
         return NO_TOKEN
 
     def _customer(self, holder: Holder) -> str:
-        """Opened twice, the form belongs to one customer: the key is the account's for a day."""
+        """Create the account's customer. The idempotency key prevents duplicates for a day."""
         name = holder.name[:200]
         own = sha256(f"{holder.account_id} {name}".encode()).hexdigest()[:32]
         made = self._client.v1.customers.create(
@@ -204,15 +204,15 @@ class Cards:
 
 
 def _owner(intent: Told) -> str:
-    """The account that a SetupIntent and its customer were made for; empty where they differ."""
+    """The account of a SetupIntent and its customer; empty if theirs differ."""
     customer = intent.get("customer")
     customer = customer if isinstance(customer, Mapping) else {}
-    named = {str((it.get("metadata") or {}).get(ACCOUNT) or "") for it in (intent, customer)}
+    named = {str((one.get("metadata") or {}).get(ACCOUNT) or "") for one in (intent, customer)}
     return named.pop() if len(named) == 1 else ""
 
 
 def saved_card(method: Told) -> SavedCard:
-    """What may be kept of a PaymentMethod (M7), no longer than we have room for."""
+    """The storable data of a PaymentMethod (M7), truncated to our column lengths."""
     card, billing = method["card"], method.get("billing_details") or {}
     address = billing.get("address") or {}
     lines = ", ".join(line for line in (address.get("line1"), address.get("line2")) if line)

@@ -1,4 +1,4 @@
-"""Charges: PaymentIntents that are confirmed as they are made, once per key of ours."""
+"""Charges: PaymentIntents that are created and confirmed in one call, once per key."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ from webapp.processors.stripe.mapping import ATTEMPT, FAILED_AT, PRESENT, Told, 
 OTHER_REQUEST = RequestRejected("This idempotency key was used for another request")
 
 REMEMBERED = 1_000
-"""Keys whose PaymentIntent this process has seen."""
+"""Number of keys for which this process caches the PaymentIntent's id."""
 
 FRESH = 600
-"""Seconds: a search finds a payment a minute late, so younger ones are looked for in the list."""
+"""Seconds: Stripe's search finds payments a minute late, so newer ones are searched in the list."""
 
 PAGE, PAGES = 100, 5
 
@@ -52,7 +52,7 @@ class Charges:
             return RequestRejected("The amount must be whole cents above zero, under a key")
         if not customer:
             return MethodGone(request.method_reference, self._clock.now())
-        wished: PaymentIntentCreateParams = {
+        params: PaymentIntentCreateParams = {
             "amount": request.amount // unit,
             "currency": request.currency.lower(),
             "customer": customer,
@@ -66,22 +66,22 @@ class Charges:
             "expand": ["latest_charge"],
         }
         if request.customer_present:
-            wished["use_stripe_sdk"] = True  # the bank asks by Stripe's script on our page
+            params["use_stripe_sdk"] = True  # Stripe's script shows the challenge on our page
         else:
-            wished["off_session"] = True
+            params["off_session"] = True
         try:
-            made = self._client.v1.payment_intents.create(wished, {"idempotency_key": request.key})
+            made = self._client.v1.payment_intents.create(params, {"idempotency_key": request.key})
         except CardError as error:
             return self._declined(request.key, error)
         except IdempotencyError:
-            return self._as_it_was(request, wished)
+            return self._answer_if_same(request, params)
         except InvalidRequestError as error:
             return self._cards.why_refused(request.method_reference, error)
         except StripeError as error:
             return fault(error)
         intent = made.to_dict()
         self._remember(request.key, intent["id"])
-        # A repeated request is answered as it was then; how it stands now is another question.
+        # A repeated request returns the original response, so the current state is fetched.
         if intent["status"] == "succeeded":
             return self.answer(intent)
         return self._now(intent["id"])
@@ -99,7 +99,7 @@ class Charges:
             if not intent_id:
                 return NotKnown()
             if self.fetch(intent_id)["status"] == "requires_action":
-                # Where the customer was first it cannot be cancelled any more: that stands.
+                # If the customer has just answered, the cancellation fails and the answer counts.
                 with suppress(InvalidRequestError):
                     self._client.v1.payment_intents.cancel(
                         intent_id, {"cancellation_reason": "abandoned"}
@@ -109,12 +109,15 @@ class Charges:
         return self._now(intent_id)
 
     def fetch(self, intent_id: str) -> dict[str, Any]:
-        """As it stands now, with its last charge. Raises `StripeError`."""
+        """The PaymentIntent's current state with its last charge. Raises `StripeError`."""
         found = self._client.v1.payment_intents.retrieve(intent_id, {"expand": ["latest_charge"]})
         return found.to_dict()
 
     def answer(self, intent: Told, told_at: float | None = None) -> Answer:
-        """`told_at`: when an event told of a failure for which Stripe keeps no time of its own."""
+        """The answer to a PaymentIntent.
+
+        `told_at`: Unix time of the event that reported a failure for which Stripe stores no time.
+        """
         charge = intent.get("latest_charge")
         charge = charge if isinstance(charge, Mapping) else {}
         error = intent.get("last_payment_error") or {}
@@ -140,29 +143,30 @@ class Charges:
         try:
             return self.answer(self.fetch(intent_id))
         except StripeError as error:
-            # Once it is there, not being told about it says nothing about it.
+            # The payment exists, so a rejected query leaves its outcome unknown.
             return Unknown(fault(error).reason)
 
     def _declined(self, key: str, error: CardError) -> Answer:
-        told = error.error.to_dict() if error.error else {}
-        intent = told.get("payment_intent") or {}
+        details = error.error.to_dict() if error.error else {}
+        intent = details.get("payment_intent") or {}
         if not intent:
-            return mapping.declined(told, {}, self._clock.now(), "")
+            return mapping.declined(details, {}, self._clock.now(), "")
         self._remember(key, intent["id"])
         try:
             return self.answer(self.fetch(intent["id"]))
         except StripeError:
-            return self.answer({**intent, "last_payment_error": told})
+            return self.answer({**intent, "last_payment_error": details})
 
-    def _as_it_was(self, request: ChargeRequest, wished: PaymentIntentCreateParams) -> Answer:
-        """The key is known with other parameters: no other request if all that matters is equal.
+    def _answer_if_same(self, request: ChargeRequest, params: PaymentIntentCreateParams) -> Answer:
+        """Answer a request whose key Stripe knows with other parameters.
 
-        As after an update of ours that sends one more of them.
+        If all essential parameters are equal, it is the same request, sent before an update of
+        Ballast that changed others.
         """
         try:
             intent_id = self._find(request.key)
             if not intent_id:
-                return Unknown("The key was used, and its payment is not found yet")
+                return Unknown("The key was used, but its payment was not found yet")
             intent = self.fetch(intent_id)
         except StripeError as error:
             return Unknown(fault(error).reason)
@@ -170,20 +174,20 @@ class Charges:
             int(intent["amount"]),
             intent["currency"],
             id_of(intent.get("customer")),
-            id_of(intent.get("payment_method")) or wished.get("payment_method"),
+            id_of(intent.get("payment_method")) or params.get("payment_method"),
             _was_present(intent),
         )
         asked = (
-            wished["amount"],
-            wished["currency"],
-            wished.get("customer"),
-            wished.get("payment_method"),
+            params["amount"],
+            params["currency"],
+            params.get("customer"),
+            params.get("payment_method"),
             request.customer_present,
         )
         return self.answer(intent) if known == asked else OTHER_REQUEST
 
     def _find(self, key: str) -> str:
-        """Its PaymentIntent's id, or empty. Raises `StripeError`."""
+        """The id of the key's PaymentIntent, or an empty string. Raises `StripeError`."""
         with self._lock:
             if seen := self._seen.get(key):
                 return seen
@@ -212,8 +216,8 @@ class Charges:
         return ""
 
     def _failed_at(self, intent: Told, told_at: float | None) -> float:
-        """Stripe keeps no time for a challenge that failed: the first look at it counts, and is
-        written down there.
+        """The time of a failed challenge, which Stripe does not store: the time when the failure
+        was first seen, saved in the metadata.
         """
         known = (intent.get("metadata") or {}).get(FAILED_AT)
         if known:

@@ -1,4 +1,4 @@
-"""Whether keys, version, webhook and clock are right, with the remedy for what is not."""
+"""Check keys, webhook and clock of a Stripe configuration; findings name the remedy."""
 
 from collections.abc import Iterator
 from datetime import UTC, timedelta
@@ -13,9 +13,9 @@ from webapp.processors.stripe.client import API_VERSION
 from webapp.processors.stripe.events import FOLLOWED, TOLERANCE
 
 SKEW = timedelta(seconds=30)
-"""More than this a host with working time synchronisation never has."""
+"""Maximum clock difference of a host with working time synchronisation."""
 
-KEYS = "Copy both keys anew from the Dashboard, Developers → API keys, and start Ballast again."
+KEYS = "Copy both keys again from the Dashboard, Developers → API keys, and restart Ballast."
 
 
 def check(client: StripeClient, clock: Clock, webhook_url: str) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def check(client: StripeClient, clock: Clock, webhook_url: str) -> Iterator[Find
         return
     mode = "live: real money moves" if balance.livemode else "test: no real money moves"
     yield Finding("keys", True, f"Accepted; {mode}")
-    yield Finding("API version", True, f"{API_VERSION}, which Stripe answers in")
+    yield Finding("API version", True, f"{API_VERSION}, accepted by Stripe")
     yield _endpoint(client, webhook_url)
     headers = balance.last_response.headers if balance.last_response else {}
     yield _clock(clock, str(headers.get("Date") or ""))
@@ -45,31 +45,31 @@ def _endpoint(client: StripeClient, url: str) -> Finding:
         return Finding(
             name,
             False,
-            f"The key may not read webhook endpoints. Allow it, or look in {where} for {url}.",
+            f"The key may not read webhook endpoints. Allow it, or check {url} in {where}.",
         )
     except StripeError as error:
         return Finding(name, False, f"Stripe did not answer ({error}). Try again.")
     found = next((one for one in endpoints if one["url"].rstrip("/") == url), None)
     if found is None:
         return Finding(
-            name, False, f"There is none for {url}. Add it in {where}; see docs/processors.md."
+            name, False, f"No endpoint for {url}. Add it in {where}; see docs/processors.md."
         )
     if found["status"] != "enabled":
         return Finding(
-            name, False, f"The one for {url} is {found['status']}. Enable it in {where}."
+            name, False, f"The endpoint for {url} is {found['status']}. Enable it in {where}."
         )
     wanted = set(found["enabled_events"])
     missing = sorted(set(FOLLOWED) - wanted) if "*" not in wanted else []
     if missing:
         return Finding(
-            name, False, f"{url} is not told of {', '.join(missing)}. Add these events in {where}."
+            name, False, f"{url} does not get {', '.join(missing)}. Add these events in {where}."
         )
-    return Finding(name, True, f"{url} is told of every event that is followed")
+    return Finding(name, True, f"{url} gets every event that Ballast processes")
 
 
 def _clock(clock: Clock, date: str) -> Finding:
     if not date:
-        return Finding("clock", False, "Stripe told no time to compare with. Try again.")
+        return Finding("clock", False, "Stripe returned no time to compare with. Try again.")
     skew = clock.now() - parsedate_to_datetime(date).astimezone(UTC)
     seconds = round(skew.total_seconds())
     if abs(skew) <= SKEW:
@@ -78,6 +78,6 @@ def _clock(clock: Clock, date: str) -> Finding:
     return Finding(
         "clock",
         False,
-        f"{abs(seconds)} s {way} Stripe's; webhooks are refused from "
-        f"{TOLERANCE // timedelta(minutes=1)} minutes on. Switch time synchronisation on.",
+        f"{abs(seconds)} s {way} Stripe's; from {TOLERANCE // timedelta(minutes=1)} minutes on, "
+        "webhooks are refused. Switch time synchronisation on.",
     )

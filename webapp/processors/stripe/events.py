@@ -1,4 +1,4 @@
-"""Events: known by Stripe's signature, and what they are about is fetched anew."""
+"""Webhook events of Stripe: verify them and fetch the current state of their subject."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -52,15 +52,15 @@ METHODS = (
     "payment_method.detached",
 )
 FOLLOWED = (*PAYMENTS, *REFUNDS, *DISPUTES, *METHODS, "charge.refunded")
-"""What the webhook's endpoint at Stripe has to be subscribed to; a list takes up to 20 types."""
+"""Event types to which the endpoint at Stripe must be subscribed. Listing allows up to 20 types."""
 
 KEEPS = timedelta(days=30)
-"""So long Stripe lists an event."""
+"""How long Stripe lists events."""
 
 OTHER_KEY = RequestRejected("STRIPE_SECRET_KEY belongs to another Stripe account than this event")
 
 PAGE, PAGES = 100, 10
-"""Events in one answer, and answers for one span of time."""
+"""Events per page, and maximum pages per span of time."""
 
 
 class Events:
@@ -86,10 +86,10 @@ class Events:
         try:
             return _event(json.loads(body))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return Forged(f"It is no event: {type(error).__name__}")
+            return Forged(f"The message is not an event: {type(error).__name__}")
 
     def list_events(self, since: datetime, until: datetime) -> Listed | Unknown | RequestRejected:
-        """Stripe lists the newest first."""
+        """List events, oldest first; Stripe returns the newest first."""
         asked: EventListParams = {
             "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
             "types": list(FOLLOWED),
@@ -118,10 +118,14 @@ class Events:
                 listed = self._client.v1.refunds.list({"charge": name, "limit": 100}).to_dict()
                 if not listed["data"]:
                     return self._missing(event)
-                return [it for one in listed["data"] for it in self._taken_back(one, _refund)]
+                return [
+                    happening
+                    for refund in listed["data"]
+                    for happening in self._taken_back(refund, _refund)
+                ]
             if kind in DISPUTES:
-                told = self._client.v1.disputes.retrieve(name).to_dict()
-                return self._taken_back(told, _dispute)
+                dispute = self._client.v1.disputes.retrieve(name).to_dict()
+                return self._taken_back(dispute, _dispute)
             if kind in METHODS:
                 return self._method(name)
         except StripeError as error:
@@ -129,8 +133,8 @@ class Events:
         return ()
 
     def _missing(self, event: Event) -> Sequence[Happening] | Unknown | RequestRejected:
-        """What the event is about is not there. Where the event is not there either, our key
-        belongs to another Stripe account: then the event is not taken, and comes again.
+        """Handle a missing subject. If the event is missing, too, our key belongs to another Stripe
+        account: the event is not processed, and Stripe delivers it again.
         """
         try:
             self._client.v1.events.retrieve(event.id)
@@ -148,13 +152,13 @@ class Events:
             return ()
         currency = str(intent["currency"]).upper()
         amount = mapping.micros(int(intent["amount_received"]), currency)
-        what = "It was made at Stripe, and by no attempt of ours."
+        what = "The payment was made at Stripe and matches no attempt in Ballast."
         return (NeedsOperator(intent_id, amount, currency, instant(intent["created"]), what),)
 
     def _taken_back(
         self, told: Told, read: Callable[[Told, str], Reversed | None]
     ) -> Sequence[Happening]:
-        """The payment first: only what was paid can be taken back."""
+        """The payment's outcome, then the refund or dispute: only a paid charge can have one."""
         intent_id = id_of(told.get("payment_intent"))
         if not intent_id:
             return ()
@@ -162,7 +166,7 @@ class Events:
         key = (intent.get("metadata") or {}).get(ATTEMPT)
         found = read(told, key) if key else None
         if not key or found is None:
-            return ()  # a payment that is not ours is told by its own event
+            return ()  # a payment that is not ours is reported by its own event
         return (Settled(key, self._charges.answer(intent)), found)
 
     def _method(self, reference: str) -> Sequence[Happening]:
@@ -175,13 +179,13 @@ class Events:
 
 
 def _event(told: Told) -> Event:
-    """Raises what an object that is no event brings about."""
+    """Parse an event. Raises on malformed objects."""
     about = f"{told['type']} {_named(told, told['data']['object'])} {told['created']}"
     return Event(str(told["id"]), about)
 
 
 def _named(told: Told, subject: Told) -> str:
-    """What to fetch: an id, or a method with the customer it belongs to, or did."""
+    """The id to fetch; for a method, a reference with its current or previous customer."""
     if told["type"] in METHODS:
         before = told["data"].get("previous_attributes") or {}
         customer = id_of(subject.get("customer") or before.get("customer"))

@@ -1,4 +1,4 @@
-"""What Stripe says, in our words: references, amounts, declines and the advice of the networks."""
+"""Mapping from Stripe's objects to ours: references, amounts, declines and network advice."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,18 +9,18 @@ from webapp.domain.shared.money import CENT, MICROS
 from webapp.ports import DeclineClass, Declined
 
 Told = Mapping[str, Any]
-"""An object of Stripe's, as its JSON has it."""
+"""A Stripe object as parsed JSON."""
 
 ATTEMPT = "ballast_attempt"
-"""Metadata: the key of our attempt, by which a payment is found again."""
+"""Metadata: the key of our attempt, by which a payment is found."""
 
 PRESENT = "ballast_customer"
-"""Metadata: "present" where the customer was there to be asked."""
+"""Metadata: "present" if the customer was present."""
 
 FAILED_AT = "ballast_failed_at"
-"""Metadata: when a failure was first seen for which Stripe itself keeps no time."""
+"""Metadata: when a failure was first seen, if Stripe stores no time for it."""
 
-# Their amounts have no hundredths (Stripe, "Zero-decimal currencies").
+# Stripe, "Zero-decimal currencies".
 WITHOUT_CENTS = frozenset(
     (
         *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA"),
@@ -38,7 +38,7 @@ NEVER_AGAIN = {
     "40": "",
     "41": "",
 }
-"""Network advice that forbids another automatic try, and the code it tells better than Stripe's."""
+"""Network advice that forbids automatic retries, and a more exact decline code than Stripe's."""
 
 WAITS = {
     "24": timedelta(hours=1),
@@ -49,7 +49,7 @@ WAITS = {
     "29": timedelta(days=8),
     "30": timedelta(days=10),
 }
-"""Network advice: not before so long after the decline."""
+"""Network advice: minimum time between a decline and the next try."""
 
 
 def instant(seconds: float) -> datetime:
@@ -57,7 +57,7 @@ def instant(seconds: float) -> datetime:
 
 
 def smallest_unit(currency: str) -> int:
-    """Micros of what Stripe counts in: cents, or whole units where there are none."""
+    """Micros per unit of Stripe's amounts: cents, or whole units for zero-decimal currencies."""
     return MICROS if currency.upper() in WITHOUT_CENTS else CENT
 
 
@@ -66,22 +66,22 @@ def micros(amount: int, currency: str) -> int:
 
 
 def reference_of(customer: str, method: str) -> str:
-    """A method is charged together with the customer it belongs to."""
+    """Our reference of a method, with its customer, because both are needed for a charge."""
     return f"{customer}/{method}"
 
 
 def parts_of(reference: str) -> tuple[str, str]:
-    """Customer and method; both empty for what is no reference of Stripe's."""
+    """Customer and method; both empty if the reference is not Stripe's."""
     customer, slash, method = reference.partition("/")
     is_ours = slash and customer.startswith("cus_") and method.startswith("pm_")
     return (customer, method) if is_ours else ("", "")
 
 
-def id_of(told: object) -> str:
-    """Of a field that holds an id, or the object itself where it was asked for."""
-    if isinstance(told, Mapping):
-        return str(told.get("id") or "")
-    return str(told or "")
+def id_of(field: object) -> str:
+    """The id in a field that holds either an id or an expanded object."""
+    if isinstance(field, Mapping):
+        return str(field.get("id") or "")
+    return str(field or "")
 
 
 def wants_customer(error: Told) -> bool:
@@ -89,15 +89,15 @@ def wants_customer(error: Told) -> bool:
 
 
 def declined(error: Told, outcome: Told, at: datetime, reference: str) -> Declined:
-    """By the decline code, and by what the network advises beside it."""
+    """A decline by its code and the network's advice."""
     code = str(error.get("decline_code") or error.get("code") or "generic_decline")
     if error.get("code") in NOT_AUTHENTICATED:
         code = AUTHENTICATION
     if outcome.get("type") == "blocked":
-        code = declines.BLOCKED_BY_PROCESSOR  # F2: the bank never saw it
+        code = declines.BLOCKED_BY_PROCESSOR  # F2: the request never reached the bank
     advice = str(error.get("network_advice_code") or outcome.get("network_advice_code") or "")
-    said = error.get("advice_code") or outcome.get("advice_code")
-    if advice in NEVER_AGAIN or said == "do_not_try_again":
+    stripe_advice = error.get("advice_code") or outcome.get("advice_code")
+    if advice in NEVER_AGAIN or stripe_advice == "do_not_try_again":
         better = NEVER_AGAIN.get(advice, "")
         return Declined(better or code, DeclineClass.HARD, at, reference)
     wait = WAITS.get(advice)

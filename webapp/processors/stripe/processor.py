@@ -1,4 +1,4 @@
-"""Stripe, behind our port."""
+"""Stripe as a processor."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ from webapp.processors.stripe.client import connect
 from webapp.processors.stripe.events import KEEPS, Events
 from webapp.processors.stripe.safe_response import safe_response
 
-# Stripe, "Content Security Policy": its script, its frames, and whom they talk to.
+# Stripe, "Content Security Policy": hosts of its script, frames and API.
 SOURCES = {
     "script-src": ("https://js.stripe.com", "https://*.js.stripe.com"),
     "frame-src": (
@@ -129,7 +129,7 @@ class StripeProcessor:
 
 
 def sources(js_url: str) -> Mapping[str, tuple[str, ...]]:
-    """Stripe's own hosts; where the script comes from elsewhere, that host alone."""
+    """CSP sources: Stripe's hosts, or only the script's host if it is not Stripe's."""
     parts = urlsplit(js_url)
     if parts.hostname == "js.stripe.com":
         return SOURCES

@@ -1,4 +1,4 @@
-"""No exception leaves the adapter: what cannot be read says nothing (T7)."""
+"""Convert parse errors of Stripe's responses into `Unknown`, so that no exception leaves (T7)."""
 
 import logging
 from collections.abc import Callable
@@ -9,21 +9,21 @@ from webapp.ports import Unknown
 
 log = logging.getLogger(__name__)
 
-Asked = ParamSpec("Asked")
-Heard = TypeVar("Heard")
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 UNREADABLE = Unknown("Stripe's answer could not be read")
 
 
-def safe_response(call: Callable[Asked, Heard]) -> Callable[Asked, Heard | Unknown]:
-    """An object of another shape than the pinned version has may have taken money all the same."""
+def safe_response(call: Callable[Params, Result]) -> Callable[Params, Result | Unknown]:
+    """Return `Unknown` for a response in an unknown format: the request may have taken money."""
 
     @wraps(call)
-    def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Heard | Unknown:
+    def answer(*args: Params.args, **kwargs: Params.kwargs) -> Result | Unknown:
         try:
             return call(*args, **kwargs)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-            log.exception("an answer of Stripe's could not be read")
+            log.exception("Stripe's answer could not be read")
             return UNREADABLE
 
     return answer
