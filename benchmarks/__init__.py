@@ -1,1 +1,1 @@
-"""How fast Ballast is, beside the bound that is measured in the same run: `make bench`."""
+"""Benchmarks of Ballast, each beside a bound measured in the same run: `make bench`."""

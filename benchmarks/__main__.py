@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures every figure, or those that are named."""
+"""`python -m benchmarks`: measure all figures or the named ones."""
 
 import argparse
 import logging
@@ -23,16 +23,18 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    told = _arguments()
-    if told.list:
+    options = _arguments()
+    if options.list:
         print("\n".join(FIGURES))
         return 0
-    sizes = SHORT if told.short else FULL
-    # Ended from outside it still stops its servers and takes its files away.
+    sizes = SHORT if options.short else FULL
+    # After SIGTERM the servers are stopped and the files removed, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     machine, begin = table.Machine(), time.monotonic()
-    # In the order of the list: some leave behind what others must not find.
-    rows, failed = run(sizes, [name for name in FIGURES if name in told.figure or not told.figure])
+    # In the list's order, because some figures leave data that others must not meet.
+    rows, failed = run(
+        sizes, [name for name in FIGURES if name in options.figure or not options.figure]
+    )
     taken = time.monotonic() - begin
     table.write(RESULTS, rows, machine, sizes.name, taken)
     print("\n", *(f"{line}\n" for line in table.lines(rows)), sep="")
@@ -44,7 +46,7 @@ def main() -> int:
 
 
 def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], list[str]]:
-    """The rows, and the names of what could not be measured."""
+    """Measure the figures. Returns the rows, and the names of the figures that failed."""
     folder = Path(mkdtemp(prefix="ballast-bench-"))
     rows: list[Row] = []
     failed: list[str] = []
@@ -55,12 +57,12 @@ def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], list[str]]:
                 try:
                     rows += FIGURES[name](bench)
                 except Exception:
-                    # The others are still worth knowing.
+                    # The other figures are still measured.
                     log.exception("%s could not be measured", name)
                     failed.append(name)
                 print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     except Exception:
-        log.exception("the default installation did not end well")
+        log.exception("the default installation failed")
         failed.append("default installation")
     finally:
         shutil.rmtree(folder)
@@ -69,9 +71,9 @@ def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], list[str]]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("figure", nargs="*", choices=[*FIGURES, []], help="all, if none is named")
+    parser.add_argument("figure", nargs="*", choices=[*FIGURES, []], help="default: all")
     parser.add_argument("--short", action="store_true", help="two minutes, with smaller sizes")
-    parser.add_argument("--list", action="store_true", help="name the figures")
+    parser.add_argument("--list", action="store_true", help="list the figures")
     return parser.parse_args()
 
 

@@ -1,7 +1,4 @@
-"""The bound of what is asked over HTTP: the least that Flask can do, on the same server.
-
-`deploy/gunicorn.conf.py` serves it as it serves Ballast.
-"""
+"""The bound of HTTP figures: minimal Flask views, served by the same `deploy/gunicorn.conf.py`."""
 
 import os
 import sqlite3
@@ -43,5 +40,5 @@ def _open() -> sqlite3.Connection:
     return database
 
 
-# One connection and a lock: threads that queue in Python lose less than SQLite's own waiting.
+# One connection with a lock: threads that wait in Python lose less time than in SQLite.
 _alone, _database = Lock(), _open()

@@ -1,4 +1,4 @@
-"""What every figure is given: sizes, places to measure in, and the load."""
+"""Shared environment of the figures: sizes, installations and the load generator."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +23,7 @@ Ours = TypeVar("Ours")
 Bound = TypeVar("Bound")
 
 CONNECTIONS = 8
-"""At once, on both sides; the server has 16 threads."""
+"""Concurrent connections, for ours and the bound; the server has 16 threads."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,25 @@ class Sizes:
     name: str
     rounds: int
     seconds: float
-    """Of load in each round."""
+    """Seconds of load per round."""
     warm_up: float
     accounts: int
-    """Of the large installation; each has ten ledger entries."""
+    """Accounts of the large installation; each has ten ledger entries."""
     few: int
-    """Accounts of the small one that its page is compared with,"""
+    """Accounts of the small installation whose page is compared."""
     fewer_due: int
-    """and its sweep."""
+    """Accounts of the small installation whose sweep is compared."""
     due: int
     """Accounts that a sweep finds."""
     debits: int
-    """Whose way to the processor is timed."""
+    """Debits whose time until the processor call is measured."""
     at_once: int
     """Accounts due at once."""
     at_once_rounds: int
     emails: int
-    """Owed at once."""
+    """Emails queued at once."""
     lines: int
-    """Of the file that is imported."""
+    """Lines of the imported file."""
     import_rounds: int
 
 
@@ -88,13 +88,13 @@ SHORT = Sizes(
 
 
 class Bench:
-    """One run. What several figures share is made when the first of them asks for it."""
+    """One run. Objects shared by several figures are created at the first use."""
 
     def __init__(self, sizes: Sizes, folder: Path, generator: Generator) -> None:
         self.sizes = sizes
         self.folder = folder
         self.memory: dict[str, int] = {}
-        """Bytes that each installation held when it was stopped."""
+        """Memory of each installation in bytes when it was stopped."""
         self._generator = generator
         self._crowds: dict[int, Path] = {}
         self._shared = ExitStack()
@@ -103,8 +103,8 @@ class Bench:
         self._shared.close()
 
     @cached_property
-    def house(self) -> "House":
-        """The default installation: the demo account, here with ten methods, and all jobs."""
+    def default(self) -> "Installation":
+        """The default installation: the demo account with ten methods, and all jobs."""
         home = homes.new_home(self.folder)
         with homes.application(home) as it:
             account = commands.make(db.engine, it)
@@ -115,7 +115,7 @@ class Bench:
             methods = tuple(method.id for method in listed(db.session(), account.account_id))
         server = self._shared.enter_context(self.serving(home, "default installation"))
         browser = customers.sign_in(server.url, DEMO_EMAIL, PASSWORD)
-        return House(home, server, browser, account.account_id, methods)
+        return Installation(home, server, browser, account.account_id, methods)
 
     @cached_property
     def bare(self) -> Server:
@@ -135,7 +135,7 @@ class Bench:
             server.stop()
 
     def crowd(self, accounts: int) -> Path:
-        """A home with that many accounts, each with a card and ten ledger entries."""
+        """A home with this many accounts, each with a card and ten ledger entries."""
         if accounts not in self._crowds:
             home = homes.new_home(self.folder)
             with homes.application(home) as it:
@@ -145,13 +145,13 @@ class Bench:
         return self._crowds[accounts]
 
     def drive(self, server: Server, requests: Sequence[Sequence[bytes]], expect: int = 200) -> Load:
-        """One round of load; each row of requests is one connection."""
+        """Run one round of load; each row of requests is one connection."""
         plan = Plan(server.port, requests, expect, self.sizes.seconds, self.sizes.warm_up)
         return self._generator.drive(plan)
 
 
 @dataclass(frozen=True)
-class House:
+class Installation:
     home: Path
     server: Server
     browser: requests.Session
@@ -163,6 +163,6 @@ class House:
 def alternate(
     rounds: int, ours: Callable[[], Ours], bound: Callable[[], Bound]
 ) -> tuple[list[Ours], list[Bound]]:
-    """Ours, bound, ours, bound…: a machine that slows down slows both."""
+    """Measure ours and the bound in turn, so that a slower machine slows both."""
     pairs = [(ours(), bound()) for _ in range(rounds)]
-    return [mine for mine, _ in pairs], [least for _, least in pairs]
+    return [first for first, _ in pairs], [second for _, second in pairs]

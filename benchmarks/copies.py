@@ -1,8 +1,8 @@
-"""A million accounts in a minute: one that the product has made, copied by SQL.
+"""Create a million accounts in a minute, by copying one account with SQL.
 
 Every row of the home's only account becomes `times` rows: row i gets the ids (i-1)·times+1 to
-i·times, and so do all references to it. The entries of one account so lie far apart, as they do
-where a million accounts are metered day by day.
+i·times, and references follow. Entries of one account are therefore far apart, as they are if a
+million accounts are metered daily.
 """
 
 import sqlite3
@@ -20,10 +20,10 @@ NUMBERED = {
     "method_reference",
     "card_reference",
 }
-"""Texts that are no other row's, or name such a text: each copy has its number before it."""
+"""Unique text columns and references to them: each copy is prefixed with its number."""
 
 KEPT = {"ledger_entry": {"reference"}}
-"""Not those: they are unique within their account."""
+"""Exceptions: columns that are unique only within their account."""
 
 
 def api_key(copy: int) -> str:
@@ -71,10 +71,10 @@ def _copy(database: sqlite3.Connection, table: str, times: int) -> None:
         else:
             values.append(column)
     if all(value.isidentifier() for value in values):
-        return  # settings: not anyone's
+        return  # a table without per-account rows, such as settings
     database.execute(f'CREATE TEMP TABLE original AS SELECT * FROM main."{table}"')
     database.execute(f'DELETE FROM main."{table}"')
-    # CROSS keeps the order of the loops, and so the rows come in the order of their ids.
+    # CROSS JOIN fixes the order of the loops, so rows are inserted in the order of their ids.
     database.execute(
         f'INSERT INTO main."{table}" SELECT {", ".join(values)} FROM original CROSS JOIN copies'
     )
@@ -83,7 +83,7 @@ def _copy(database: sqlite3.Connection, table: str, times: int) -> None:
 
 @contextmanager
 def _unguarded(database: sqlite3.Connection) -> Iterator[None]:
-    """Indexes and triggers are put back as they were, which is faster than keeping them up."""
+    """Drop indexes and triggers and create them again, which is faster than maintaining them."""
     found = database.execute(
         "SELECT type, name, sql FROM sqlite_master "
         "WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY type"

@@ -47,7 +47,7 @@ class Customer:
 
 
 def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) -> Customer:
-    """With settings that refill below 50.00, and nine records of usage of 0.50 each."""
+    """Create a customer with refill below 50.00 and nine usage records of 0.50 each."""
     session, now = db.session(), services.clock.now()
     email = f"owner-{next(_numbers)}@example.com"
     made = create_account(
@@ -69,13 +69,13 @@ def sign_up(services: Services, *, balance: int = 100 * MICROS, cards: int = 1) 
 
 
 def owner_of(account_id: int) -> Customer:
-    """One of the crowd, who shares the first customer's password."""
+    """The owner of a copied account, with the first customer's password."""
     query = select(User.email).join(Membership).where(Membership.account_id == account_id)
     return Customer(account_id, db.session.execute(query).scalar_one(), api_key="")
 
 
 def add_cards(services: Services, account_id: int, cards: int) -> list[int]:
-    """Their ids. All with auto-charge on."""
+    """Add cards with auto-charge on and return their ids."""
     session, processor = db.session(), services.processors[services.card_processor]
     ids = []
     for _ in range(cards):
@@ -97,11 +97,11 @@ def debit(services: Services, account_id: int, amount: int) -> None:
 
 
 def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:
-    """A browser that is signed in; fails unless it then sees the main screen with its methods."""
+    """Sign in and return the session; fails unless the main screen shows the methods."""
     browser = requests.Session()
     form = browser.get(f"{url}/sign-in")
-    told = {"csrf_token": csrf_token(form.text), "email": email, "password": password}
-    page = browser.post(f"{url}/sign-in", told)
+    fields = {"csrf_token": csrf_token(form.text), "email": email, "password": password}
+    page = browser.post(f"{url}/sign-in", fields)
     page.raise_for_status()
     if 'aria-label="Payment methods"' not in page.text:
         raise RuntimeError(f"the main screen was expected at {page.url}:\n{page.text[:2000]}")
@@ -109,7 +109,7 @@ def sign_in(url: str, email: str, password: str = PASSWORD) -> requests.Session:
 
 
 def prove_posted(home: Path, customer: Customer, run: str, answered: int) -> None:
-    """Everything that was answered stands in the ledger, once, and the books agree."""
+    """Raise unless every answered record is in the ledger once and the books agree."""
     with homes.application(home):
         found = db.session.scalar(
             select(func.count()).where(
@@ -130,7 +130,7 @@ def csrf_token(page: str) -> str:
 
 
 def _form() -> dict[str, str]:
-    """A Visa that nobody has added before; it behaves like 4242."""
+    """A new Visa number that behaves like 4242."""
     body = f"42424242{next(_numbers):07d}"
     number = next(body + digit for digit in "0123456789" if passes_luhn(body + digit))
     return {

@@ -1,18 +1,18 @@
-"""The same pages where there are many of something, and where there are few."""
+"""Compare the same pages of a large and a small installation."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.bench import Bench, alternate
-from benchmarks.load import milliseconds, told
+from benchmarks.load import details, milliseconds
 from benchmarks.rows import Row, at_most
 from benchmarks.servers import Server
 
 Requests = Sequence[Sequence[bytes]]
-"""One row for each connection: what it sends, over and over."""
+"""One row per connection: the requests it repeats."""
 
 Asks = Callable[[Server], Requests]
-"""Signs in there."""
+"""Signs in to the server and returns the requests to measure."""
 
 
 def measure(
@@ -23,7 +23,7 @@ def measure(
     figure: str,
     bound_is: str,
 ) -> list[Row]:
-    """`make`: a home with so many of them, and what its server is then asked for."""
+    """Measure both. `make` returns a home with the given number of objects, and its requests."""
     many, few = bench.sizes.accounts, bench.sizes.few
     (home, asks), (home_there, asks_there) = make(many), make(few)
     with (
@@ -44,6 +44,6 @@ def measure(
             bound=milliseconds(bound),
             bound_is=f"{bound_is} at {few:,} {noun}",
             aim=at_most(1.2, "1.2 ×"),
-            details=told(ours, bound),
+            details=details(ours, bound),
         )
     ]

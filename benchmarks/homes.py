@@ -1,4 +1,4 @@
-"""Homes to measure in: a migrated database, and the application over it in this process."""
+"""Homes with a migrated database, and the application on them in this process."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from webapp.settings import Settings
 
 @contextmanager
 def application(home: Path, **more: str) -> Iterator[Services]:
-    """Within it, `db.session()` is the home's; `more` are settings by their variable."""
+    """An application context of the home. `more` are settings by environment variable."""
     app = _create(home, **more)
     with app.app_context():
         try:
@@ -35,19 +35,19 @@ def new_home(folder: Path) -> Path:
 
 
 def copy_home(source: Path, home: Path) -> Path:
-    """Only while nobody has it open."""
+    """Copy a home that no process has open."""
     return shutil.copytree(source, home, dirs_exist_ok=True)
 
 
 def sandbox(services: Services) -> SandboxBooks:
-    """The pretend processor's books: a default installation has them."""
+    """The sandbox's books, which a default installation has."""
     if services.sandbox is None:
         raise RuntimeError("a default installation charges in the sandbox")
     return services.sandbox
 
 
 def prove(home: Path) -> None:
-    """Speed that breaks the books is none. Raises unless they agree."""
+    """Raise unless ledger, payments and the sandbox's books agree."""
     with application(home) as it:
         found = check_ledger(db.session(), sandbox(it).paid_charges)
         if not found.agrees:
@@ -65,7 +65,7 @@ def _migrated(folder: Path) -> Path:
 
 
 def close(app: Flask) -> None:
-    """Let go of the home's files, so that they can be copied."""
+    """Close the home's files, so that they can be copied."""
     db.session.remove()
     db.engine.dispose()
     sandbox(services(app)).close()

@@ -1,4 +1,4 @@
-"""Requests as bytes, made once and sent thousands of times."""
+"""HTTP requests as bytes, built once and sent thousands of times."""
 
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ def get(server: Server, path: str, browser: requests.Session | None = None) -> b
 def post_form(
     server: Server, path: str, fields: dict[str, str], browser: requests.Session, page: str
 ) -> bytes:
-    """As htmx sends a form from this page."""
+    """A form POST as htmx sends it from `page`."""
     head = (
         f"{_cookie(browser)}HX-Request: true\r\nHX-Current-URL: {server.url}{page}\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\n"

@@ -1,8 +1,7 @@
-"""The load: a few keep-alive connections, each sending its next request when it has its answer.
+"""Load generator: keep-alive connections, each sending its next request after the response.
 
-It runs in a process of its own and does as little as it can, so that the server is what is
-measured; `Load.busy` tells how much of a core it took. Any other answer than the expected one ends
-the run.
+It runs in a separate process and does little work, so that the server is measured; `Load.busy` is
+the share of a core it used. An unexpected response ends the run.
 """
 
 import selectors
@@ -17,25 +16,25 @@ from multiprocessing import get_context
 from benchmarks.rows import Rounds
 
 MARK = b"#serial-here#"
-"""In a request: each time it is sent, another number of the same length."""
+"""Placeholder in a request, replaced by a new number of the same length at each sending."""
 
 PATIENCE = 30.0
-"""Seconds to wait for one answer."""
+"""Seconds to wait for a response."""
 
 _serials = count(1)
 
 
 class Unexpected(Exception):
-    """The server answered something else, or nothing at all."""
+    """The response was not the expected one, or there was none."""
 
 
 @dataclass(frozen=True)
 class Plan:
     port: int
     requests: Sequence[Sequence[bytes]]
-    """One row for each connection: what it sends, over and over."""
+    """One row per connection: the requests it repeats."""
     expect: int
-    """The status of every answer."""
+    """Expected status of every response."""
     seconds: float
     warm_up: float
 
@@ -44,17 +43,17 @@ class Plan:
 class Load:
     per_second: float
     answered: int
-    """With those of the warm-up, and those that were under way when the time was over."""
+    """All responses, including warm-up and those still pending at the end of the time."""
     p50: float
     """Seconds."""
     p99: float
     busy: float
-    """How much of one core the generator took: near 1 it would measure itself."""
+    """Share of one core used by the generator: near 1 it would measure itself."""
 
 
 class Generator:
     def __enter__(self) -> "Generator":
-        # Spawned: a fork would bring along the parent's threads' locks and its memory.
+        # Spawned, because a fork would inherit locks and memory of the parent.
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         return self
 
@@ -117,7 +116,7 @@ class Caller:
         self.socket.sendall(request)
 
     def receive(self, expect: int) -> bool:
-        """Whether the answer is whole. Raises `Unexpected` for any other than the expected."""
+        """Whether the response is complete. Raises `Unexpected` if its status is not `expect`."""
         arrived = self.socket.recv(262_144)
         if not arrived:
             raise Unexpected(f"the connection was closed after {bytes(self._got[:200])!r}")
@@ -136,21 +135,21 @@ def _length(head: bytes) -> int:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    raise Unexpected(f"an answer without its length: {head.decode('latin-1')}")
+    raise Unexpected(f"a response without Content-Length: {head.decode('latin-1')}")
 
 
 def rates(loads: Sequence[Load]) -> Rounds:
-    """Requests a second."""
+    """Requests per second."""
     return tuple(load.per_second for load in loads)
 
 
 def milliseconds(loads: Sequence[Load]) -> Rounds:
-    """Of the server, for one request."""
+    """Milliseconds of server time per request."""
     return tuple(1000 / load.per_second for load in loads)
 
 
-def told(ours: Sequence[Load], bound: Sequence[Load] = ()) -> dict[str, object]:
-    """For the JSON: milliseconds, and how busy the generator was."""
+def details(ours: Sequence[Load], bound: Sequence[Load] = ()) -> dict[str, object]:
+    """Details for the JSON: latencies, and the generator's CPU share."""
     return {
         side: [
             {

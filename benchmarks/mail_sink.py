@@ -1,7 +1,7 @@
-"""`python -m benchmarks.mail_sink PORT FILE`: a mail server that takes every email at once.
+"""`python -m benchmarks.mail_sink PORT FILE`: a mail server that accepts every email at once.
 
-Each goes into FILE as one line: the monotonic time, and its Message-ID. It knows just enough of
-SMTP (RFC 5321) not to be what is measured.
+Each email becomes a line of FILE: monotonic time and Message-ID. It implements only as much of SMTP
+(RFC 5321) as needed, so that it does not limit the measurement.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A row of the table: ours, the bound beside it, their ratio, and whether the aim is met."""
+"""A row of the results: ours, the bound, their ratio, and whether the aim is met."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Aim:
     text: str
 
     def show(self, ratio: float) -> str:
-        """As the aim is written: a fraction, per cent, or times."""
+        """Format a ratio like the aim: as a fraction, percentage or factor."""
         if "%" in self.text:
             return f"{ratio:.0%}".replace("%", " %")
         return f"1/{1 / ratio:.1f}" if "/" in self.text and ratio < 1 else f"{ratio:.2f} ×"
@@ -37,15 +37,15 @@ class Row:
     figure: str
     unit: str
     ours: Rounds
-    """One for each round; the table shows their median."""
+    """One value per round; the table shows the median."""
     aim: Aim | None
-    """Of the ratio; of ours where there is no bound. None: told for comparison only."""
+    """Aim for the ratio, or for ours without a bound; None for comparison only."""
     bound: Rounds = ()
     bound_is: str = ""
-    """What was measured as the bound; empty: there is none."""
+    """Description of the bound; empty without one."""
     note: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
-    """What else was seen, for the JSON."""
+    """Further measurements, for the JSON."""
 
     @property
     def ratio(self) -> float | None:

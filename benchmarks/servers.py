@@ -1,4 +1,4 @@
-"""Servers as `make run` starts them: gunicorn with the installation's own configuration."""
+"""Servers started like by `make run`: gunicorn with the installation's configuration."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from webapp.settings import ROOT
 
 BALLAST, BARE = "wsgi:app", "benchmarks.bare:app"
 START = 60.0
-"""Seconds until it must answer."""
+"""Seconds to wait for the first response."""
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """A default installation in this home. What is named here no .env of this checkout changes."""
+    """Environment of a default installation. It overrides the .env file of this checkout."""
     return {
         "PATH": os.environ["PATH"],
         "BALLAST_HOME": str(home),
@@ -38,10 +38,10 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 class Server:
-    """Serving from the moment it is made until `stop`."""
+    """A server that runs from its creation until `stop`."""
 
     def __init__(self, app: str, home: Path, **more: str) -> None:
-        """`more` are settings by their variable."""
+        """`more` are settings by environment variable."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / f"{app.partition(':')[0]}.log"
@@ -57,20 +57,20 @@ class Server:
         self._wait()
 
     def stop(self) -> None:
-        """Raises where the server has logged an error: what it served fast it served wrong."""
+        """Stop the server. Raises if it has logged an error, which makes the figures invalid."""
         self._process.terminate()
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        said = self._log.read_text()
-        if re.search(r"\bERROR\b|Traceback", said):
-            raise RuntimeError(f"the server complained:\n{said[-4000:]}")
+        log = self._log.read_text()
+        if re.search(r"\bERROR\b|Traceback", log):
+            raise RuntimeError(f"the server logged an error:\n{log[-4000:]}")
 
     @property
     def memory(self) -> int:
-        """Bytes of all its processes, what they share counted once (PSS)."""
+        """Memory of all its processes in bytes, shared pages counted once (PSS)."""
         return sum(_pss(pid) for pid in _family(self._process.pid))
 
     def _wait(self) -> None:

@@ -1,4 +1,4 @@
-"""SQLite by itself, as durable as Ballast keeps it."""
+"""Bare SQLite with Ballast's durability settings."""
 
 import sqlite3
 from contextlib import closing
@@ -19,7 +19,7 @@ VALUES (?, 'usage', ?, ?, ?, ?, NULL, ?, ?)"""
 
 
 def bare_ledger(path: Path, like: Path) -> sqlite3.Connection:
-    """An empty file with the ledger's own table and indexes, without its triggers."""
+    """Create an empty file with the ledger's table and indexes, without its triggers."""
     with closing(sqlite3.connect(like)) as model:
         statements = model.execute(
             "SELECT sql FROM sqlite_master WHERE tbl_name = 'ledger_entry' "

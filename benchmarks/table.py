@@ -1,4 +1,4 @@
-"""The run as a table for people and as JSON for machines."""
+"""Results as a Markdown table and as JSON."""
 
 import json
 import os
@@ -15,7 +15,7 @@ HEAD = ("figure", "ours", "bound", "ratio", "aim", "met", "")
 
 
 def lines(rows: Sequence[Row]) -> Iterable[str]:
-    """Markdown, its columns in line."""
+    """Lines of a Markdown table with aligned columns."""
     cells = [HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
     rule = tuple("-" * width for width in widths)
@@ -25,11 +25,11 @@ def lines(rows: Sequence[Row]) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the figures are to be read with."""
+    """The machine on which the figures were measured."""
 
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     load_average: float = field(default_factory=lambda: round(os.getloadavg()[0], 2))
-    """Of the minute before the run: whatever it is above zero, somebody else took."""
+    """Load of the minute before the run; above zero, other processes were active."""
     python: str = platform.python_version()
     sqlite: str = sqlite3.sqlite_version
 

@@ -1,4 +1,4 @@
-"""One experiment a file: prepare, measure ours and the bound in turn, prove, tell."""
+"""One figure per file: prepare, measure ours and the bound in turn, verify, report."""
 
 from collections.abc import Callable
 
@@ -37,4 +37,4 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "memory": memory.measure,
     "first-load": first_load.measure,
 }
-"""By name, in the order in which they run: memory after what the default installation served."""
+"""Figures by name, in the order of the run: memory comes after the default installation's load."""

@@ -1,4 +1,4 @@
-"""The same page where a million other accounts live, and where a thousand do."""
+"""The main screen with a million other accounts, compared with a thousand."""
 
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _guests(home: Path, accounts: int) -> list[Customer]:
-    """One for each connection, spread over the crowd, now with ten methods."""
+    """One customer per connection, spread over the accounts, with ten methods."""
     step = accounts // CONNECTIONS
     with homes.application(home) as it:
         ids = [index * step + step // 2 for index in range(CONNECTIONS)]

@@ -1,7 +1,7 @@
-"""An hour's worth of customers due in the same moment, and a processor that takes its time.
+"""An hour's customers due at the same moment, with a slow processor.
 
-Their top-ups are opened in one commit while the installation serves. The ideal: as many charges
-under way at all times as the worker has threads.
+Their top-ups are opened in one commit while the installation serves. The ideal is as many charges
+in progress at all times as the worker has threads.
 """
 
 import time
@@ -21,7 +21,7 @@ from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.extensions import db
 
 ANSWER = 0.2
-"""Seconds that the processor takes."""
+"""Response time of the processor in seconds."""
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -52,7 +52,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _run(bench: Bench, accounts: int, ideal: float) -> list[float]:
-    """Seconds from due to credited, of each account."""
+    """Seconds from due to credited for each account."""
     home = _due_home(bench, accounts)
     with bench.serving(home, f"{accounts:,} due at once"), homes.application(home) as it:
         begin = _open_all(it.clock.now(), accounts)
@@ -80,7 +80,7 @@ def _due_home(bench: Bench, accounts: int) -> Path:
 
 
 def _open_all(now: datetime, accounts: int) -> float:
-    """When they were all due, for everyone to see."""
+    """Open all top-ups in one commit and return its Unix time."""
     session = db.session()
     begin_writing(session)
     every = range(1, accounts + 1)

@@ -1,4 +1,4 @@
-"""Receipts that are owed all at once: how fast they reach a mail server on the same machine."""
+"""Receipts queued at once: how fast they reach a mail server on the same machine."""
 
 import subprocess
 import sys
@@ -26,16 +26,16 @@ PATIENCE = 300.0
 def measure(bench: Bench) -> list[Row]:
     emails = bench.sizes.emails
     home = homes.new_home(bench.folder)
-    _owe(home, emails)
+    _enqueue(home, emails)
     arrived = home / "arrived.txt"
     with _mail_server(arrived) as port:
-        told = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
-        with bench.serving(home, "emails", **told):
+        mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
+        with bench.serving(home, "emails", **mail):
             times = _wait(arrived, emails)
     homes.prove(home)
     return [
         Row(
-            figure=f"Emails handed to a mail server, {emails:,} owed at once",
+            figure=f"Emails handed to a mail server, {emails:,} queued at once",
             unit="emails/s",
             ours=((emails - 1) / (times[-1] - times[0]),),
             aim=at_least(200, "200 emails/s"),
@@ -43,8 +43,8 @@ def measure(bench: Bench) -> list[Row]:
     ]
 
 
-def _owe(home: Path, emails: int) -> None:
-    """One receipt of a real payment, so many times over."""
+def _enqueue(home: Path, emails: int) -> None:
+    """Queue copies of the receipt of one payment."""
     with homes.application(home) as it:
         customer = customers.sign_up(it)
         method = listed(db.session(), customer.account_id)[0]
@@ -76,9 +76,9 @@ def _mail_server(arrived: Path) -> Iterator[int]:
 
 
 def _wait(arrived: Path, emails: int) -> list[float]:
-    """When each arrived. Raises if one does not, or arrives twice."""
+    """Times of arrival. Raises if an email is missing or arrives twice."""
     _until(lambda: arrived.read_text(encoding="utf-8").count("\n") >= emails)
-    time.sleep(1)  # a repeat would follow at once
+    time.sleep(1)  # a duplicate would follow at once
     lines = [line.split() for line in arrived.read_text(encoding="utf-8").splitlines()]
     if len(lines) != emails or len({message_id for _, message_id in lines}) != emails:
         raise RuntimeError(f"{emails} emails were expected, {len(lines)} arrived")

@@ -1,4 +1,4 @@
-"""The page of an account with 100,000 ledger entries in the 30 days that its chart shows."""
+"""The main screen of an account with 100,000 ledger entries in the chart's 30 days."""
 
 import time
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import requests
 
 from benchmarks import customers, homes
-from benchmarks.bench import Bench, House, alternate
+from benchmarks.bench import Bench, Installation, alternate
 from benchmarks.customers import PAGE, Customer
 from benchmarks.rows import Row
 from webapp.actions.usage.post_usage import post_usage
@@ -16,18 +16,18 @@ from webapp.extensions import Services, db
 
 ENTRIES, BATCH = 100_000, 1_000
 PAGES = 5
-"""In each round, one after the other: this page may be slow, and is not what load is made of."""
+"""Sequential requests per round: this page may be slow and is not typical load."""
 
 
 def measure(bench: Bench) -> list[Row]:
-    house = bench.house
-    customer = _heavy_customer(house)
-    browser = customers.sign_in(house.server.url, customer.email)
-    address = f"{house.server.url}{PAGE}"
+    installation = bench.default
+    customer = _heavy_customer(installation)
+    browser = customers.sign_in(installation.server.url, customer.email)
+    address = f"{installation.server.url}{PAGE}"
     ours, bound = alternate(
         bench.sizes.rounds,
         lambda: _milliseconds(browser, address),
-        lambda: _milliseconds(house.browser, address),
+        lambda: _milliseconds(installation.browser, address),
     )
     return [
         Row(
@@ -41,8 +41,8 @@ def measure(bench: Bench) -> list[Row]:
     ]
 
 
-def _heavy_customer(house: House) -> Customer:
-    with homes.application(house.home) as it:
+def _heavy_customer(installation: Installation) -> Customer:
+    with homes.application(installation.home) as it:
         customer = customers.sign_up(it, balance=1_000_000 * MICROS, cards=customers.METHODS)
         batches = ENTRIES // BATCH
         for batch in range(batches):

@@ -1,11 +1,11 @@
-"""What the processes of a default installation hold in memory after all that they have served."""
+"""Memory of the processes of a default installation after all other figures."""
 
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_most
 
 
 def measure(bench: Bench) -> list[Row]:
-    held = bench.memory | {"default installation": bench.house.server.memory}
+    held = bench.memory | {"default installation": bench.default.server.memory}
     most = max(held, key=lambda name: held[name])
     return [
         Row(
@@ -13,7 +13,7 @@ def measure(bench: Bench) -> list[Row]:
             unit="MB",
             ours=(held[most] / 1e6,),
             aim=at_most(150, "150 MB"),
-            note=f"the most of {len(held)} installations: {most}",
+            note=f"the maximum of {len(held)} installations: {most}",
             details={name: round(size / 1e6, 1) for name, size in held.items()},
         )
     ]

@@ -3,17 +3,17 @@
 from benchmarks import http
 from benchmarks.bench import CONNECTIONS, Bench, alternate
 from benchmarks.customers import PAGE
-from benchmarks.load import rates, told
+from benchmarks.load import details, rates
 from benchmarks.rows import Row, at_least
 
 
 def measure(bench: Bench) -> list[Row]:
-    house, bare = bench.house, bench.bare
-    page = [[http.get(house.server, PAGE, house.browser)]] * CONNECTIONS
+    installation, bare = bench.default, bench.bare
+    page = [[http.get(installation.server, PAGE, installation.browser)]] * CONNECTIONS
     least = [[http.get(bare, "/")]] * CONNECTIONS
     ours, bound = alternate(
         bench.sizes.rounds,
-        lambda: bench.drive(house.server, page),
+        lambda: bench.drive(installation.server, page),
         lambda: bench.drive(bare, least),
     )
     return [
@@ -24,6 +24,6 @@ def measure(bench: Bench) -> list[Row]:
             bound=rates(bound),
             bound_is="bare Flask view",
             aim=at_least(1 / 8, "1/8"),
-            details=told(ours, bound),
+            details=details(ours, bound),
         )
     ]

@@ -1,4 +1,4 @@
-"""The payments' list where an account has a million of them, and where it has a thousand.
+"""The payments list with a million payments, compared with a thousand.
 
 First and deep pages, and pages of each filter and order, in turn.
 """
@@ -47,7 +47,7 @@ def _make(bench: Bench, payments: int) -> tuple[Path, growth.Asks]:
 
 
 def multiply(database: sqlite3.Connection, payments: int) -> None:
-    """The newest payment, which was declined, so many times over: one each minute until now.
+    """Copy the newest payment, which was declined, once per minute until now.
 
     One in ten is a Retry, and one in a thousand was abandoned.
     """
@@ -83,7 +83,7 @@ def multiply(database: sqlite3.Connection, payments: int) -> None:
 
 
 def _pages(home: Path, customer: Customer, server: Server) -> growth.Requests:
-    """A connection asks for one kind of page; the last for a page in the middle of the list."""
+    """Each connection requests one kind of page; the last one a page in the middle of the list."""
     browser = customers.sign_in(server.url, customer.email)
     database = sqlite3.connect(home / "ballast.db")
     last, method = database.execute(

@@ -1,7 +1,7 @@
-"""From the answer to a debit to the processor's call: how long a balance stays below.
+"""Time from the response to a debit to the call of the processor.
 
-The answer's time is taken here, as the meter sees it; the call's time is the one that the
-processor's own books have. Both are this machine's clock. Below zero the call came first.
+The time of the response is taken here, as a meter sees it; the time of the call is from the
+processor's books. Both use this machine's clock. A negative time means that the call came first.
 """
 
 import http.client
@@ -21,7 +21,7 @@ from webapp.domain.payments.payment import Attempt
 from webapp.extensions import db
 
 PAUSE = (0.02, 0.12)
-"""Seconds between two debits, so that they meet the worker at any moment of its round."""
+"""Seconds between two debits, random so that they meet the worker at any moment of its poll."""
 
 PATIENCE = 30.0
 
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _debit_each(server: Server, debits: int) -> dict[int, float]:
-    """When each account's debit was answered, by its id."""
+    """Debit each account and return the time of each response by account id."""
     meter = http.client.HTTPConnection("127.0.0.1", server.port)
     answered = {}
     for account_id in range(1, debits + 1):
@@ -72,7 +72,7 @@ def _debit_each(server: Server, debits: int) -> dict[int, float]:
 
 
 def _calls(home: Path, debits: int) -> dict[int, float]:
-    """When the processor was called for each account, once it was for all."""
+    """Wait until the processor was called for all accounts and return the times."""
     end = time.monotonic() + PATIENCE
     with homes.application(home) as it:
         while time.monotonic() < end:

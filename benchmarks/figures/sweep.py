@@ -1,7 +1,6 @@
-"""The safety net: find the accounts below their threshold, and open a top-up for each.
+"""The sweep: find accounts below their threshold and open a top-up for each.
 
-They fell below while the installation's automatic payments were switched off, so no top-up is
-open; now the switch is on again.
+They fell below while the installation's automatic payments were off, so no top-up is open.
 """
 
 import sqlite3
@@ -53,17 +52,17 @@ def measure(bench: Bench) -> list[Row]:
 
 
 class Crowd:
-    """An installation of which each round makes other accounts due."""
+    """An installation in which each round makes other accounts due."""
 
     def __init__(self, home: Path, accounts: int, due: int) -> None:
         self._home, self._due = home, due
         self._step = accounts // due
         self._turns = count(1)
-        with homes.application(home) as it:  # so that no round is the first to read the file
+        with homes.application(home) as it:  # warm-up: no round is the first to read the file
             sweep(db.session(), it.clock.now(), it.policy)
 
     def sweep(self) -> float:
-        """Milliseconds."""
+        """Sweep once and return milliseconds."""
         self._make_due()
         with homes.application(self._home) as it:
             db.session.connection()

@@ -1,4 +1,4 @@
-"""A meter that posts 1,000 records at once."""
+"""Usage posted in batches of 1,000 records."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 from benchmarks import customers, homes, http, sqlite
 from benchmarks.bench import Bench, alternate
-from benchmarks.load import MARK, told
+from benchmarks.load import MARK, details
 from benchmarks.rows import Row, at_least
 from webapp.domain.shared.money import MICROS
 
@@ -17,8 +17,8 @@ BATCH = 1_000
 
 
 def measure(bench: Bench) -> list[Row]:
-    house = bench.house
-    with homes.application(house.home) as it:
+    installation = bench.default
+    with homes.application(installation.home) as it:
         customer = customers.sign_up(it, balance=1_000_000 * MICROS)
         now = it.clock.now()
     run = token_hex(4)
@@ -32,16 +32,16 @@ def measure(bench: Bench) -> list[Row]:
         for index in range(BATCH)
     ]
     body = json.dumps({"records": records}).encode()
-    post = http.post_json(house.server, "/api/v1/usage", body, customer.api_key)
-    bare = BareLedger(bench.folder, house.home, bench.sizes.seconds)
+    post = http.post_json(installation.server, "/api/v1/usage", body, customer.api_key)
+    bare = BareLedger(bench.folder, installation.home, bench.sizes.seconds)
     ours, bound = alternate(
         bench.sizes.rounds,
-        # One connection: the bound, too, takes one batch after the other.
-        lambda: bench.drive(house.server, [[post]], expect=201),
+        # One connection, because the bound also takes one batch after the other.
+        lambda: bench.drive(installation.server, [[post]], expect=201),
         bare.records_per_second,
     )
     answered = sum(load.answered for load in ours)
-    customers.prove_posted(house.home, customer, run, answered * BATCH)
+    customers.prove_posted(installation.home, customer, run, answered * BATCH)
     return [
         Row(
             figure="Usage, 1,000 records per request",
@@ -50,13 +50,13 @@ def measure(bench: Bench) -> list[Row]:
             bound=tuple(bound),
             bound_is="bare executemany of the same rows, one transaction",
             aim=at_least(1 / 3, "1/3"),
-            details=told(ours),
+            details=details(ours),
         )
     ]
 
 
 class BareLedger:
-    """The ledger's own table and indexes, in a file by itself, without triggers."""
+    """The ledger's table and indexes in a separate file, without triggers."""
 
     def __init__(self, folder: Path, like: Path, seconds: float) -> None:
         home = Path(mkdtemp(prefix="ledger-", dir=folder))

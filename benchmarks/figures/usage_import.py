@@ -1,4 +1,4 @@
-"""A meter's file of a million lines, of 1,000 accounts in the order of time."""
+"""Import of a usage file with a million lines of 1,000 accounts, ordered by time."""
 
 import csv
 import re
@@ -65,7 +65,7 @@ def _write(path: Path, lines: int) -> None:
 
 
 def _import(path: Path, fresh: Path, folder: Path) -> tuple[float, int]:
-    """Seconds, and bytes at the peak."""
+    """Import the file. Returns seconds and peak memory in bytes."""
     home = homes.copy_home(fresh, Path(mkdtemp(dir=folder)))
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "usage", "import", str(path)]
     log = folder / "import.log"
@@ -85,10 +85,9 @@ def _import(path: Path, fresh: Path, folder: Path) -> tuple[float, int]:
 
 
 def _watch(process: "subprocess.Popen[bytes]") -> int:
-    """Bytes at its peak, once it has ended.
+    """Wait for the process and return its peak memory in bytes.
 
-    What the kernel tells at the end (`ru_maxrss`) would count this process, too: the memory of
-    before `exec`.
+    The kernel's `ru_maxrss` is not used, because it includes this process's memory before `exec`.
     """
     status, peak = Path(f"/proc/{process.pid}/status"), 0
     while process.poll() is None:
@@ -100,7 +99,7 @@ def _watch(process: "subprocess.Popen[bytes]") -> int:
 
 
 def _bare(path: Path, like: Path, folder: Path) -> float:
-    """Seconds."""
+    """Insert the file's rows with bare SQLite and return seconds."""
     file = Path(mkdtemp(dir=folder)) / "ledger.db"
     database = sqlite.bare_ledger(file, like / "ballast.db")
     begin = time.perf_counter()

@@ -1,18 +1,18 @@
-"""A meter that posts each record by itself; what was answered is on the disk."""
+"""Usage posted one record per request, each durable before its response."""
 
 import json
 from secrets import token_hex
 
 from benchmarks import customers, homes, http
 from benchmarks.bench import CONNECTIONS, Bench, alternate
-from benchmarks.load import MARK, rates, told
+from benchmarks.load import MARK, details, rates
 from benchmarks.rows import Row, at_least
 from webapp.domain.shared.money import MICROS
 
 
 def measure(bench: Bench) -> list[Row]:
-    house, bare = bench.house, bench.bare
-    with homes.application(house.home) as it:
+    installation, bare = bench.default, bench.bare
+    with homes.application(installation.home) as it:
         customer = customers.sign_up(it, balance=1_000_000 * MICROS)
     run = token_hex(4)
     record = json.dumps(
@@ -23,14 +23,14 @@ def measure(bench: Bench) -> list[Row]:
             "occurred_at": f"{it.clock.now():%Y-%m-%dT%H:%M:%SZ}",
         }
     ).encode()
-    post = http.post_json(house.server, "/api/v1/usage", record, customer.api_key)
+    post = http.post_json(installation.server, "/api/v1/usage", record, customer.api_key)
     least = http.post_json(bare, "/usage", record, customer.api_key)
     ours, bound = alternate(
         bench.sizes.rounds,
-        lambda: bench.drive(house.server, [[post]] * CONNECTIONS, expect=201),
+        lambda: bench.drive(installation.server, [[post]] * CONNECTIONS, expect=201),
         lambda: bench.drive(bare, [[least]] * CONNECTIONS, expect=201),
     )
-    customers.prove_posted(house.home, customer, run, sum(load.answered for load in ours))
+    customers.prove_posted(installation.home, customer, run, sum(load.answered for load in ours))
     return [
         Row(
             figure="Usage, one record per request, durable",
@@ -39,6 +39,6 @@ def measure(bench: Bench) -> list[Row]:
             bound=rates(bound),
             bound_is="bare SQLite commit through bare Flask",
             aim=at_least(1 / 2, "1/2"),
-            details=told(ours, bound),
+            details=details(ours, bound),
         )
     ]
