@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/new")
 def new() -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    return creation(person)
+    return creation_form(person)
 
 
 @blueprint.post("")
@@ -69,14 +69,14 @@ def create() -> ResponseReturnValue:
             services().clock.now(),
         )
     except Refusal as refusal:
-        return creation(person, refusal), status_of(refusal)
+        return creation_form(person, refusal), status_of(refusal)
     return shown_once(person, made)
 
 
 @blueprint.get(f"{KEY}/rotation")
 def rotation(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    return about(person, "rotate", key_id)
+    return key_dialog(person, "rotate", key_id)
 
 
 @blueprint.post(f"{KEY}/rotation")
@@ -102,7 +102,7 @@ def rotate(key_id: int) -> ResponseReturnValue:
 @blueprint.get(f"{KEY}/revocation")
 def revocation(key_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    return about(person, "revoke", key_id)
+    return key_dialog(person, "revoke", key_id)
 
 
 @blueprint.post(f"{KEY}/revocation")
@@ -129,7 +129,7 @@ def scopes_for(person: Person) -> list[tuple[Scope, str]]:
     ]
 
 
-def creation(person: Person, refusal: Refusal | None = None) -> str:
+def creation_form(person: Person, refusal: Refusal | None = None) -> str:
     """The form with the submitted values and an error beside each invalid field."""
     db.session.rollback()
     errors = fields_of(refusal) if refusal else {}
@@ -145,7 +145,7 @@ def creation(person: Person, refusal: Refusal | None = None) -> str:
     )
 
 
-def about(person: Person, name: str, key_id: int, refusal: str = "") -> str:
+def key_dialog(person: Person, name: str, key_id: int, refusal: str = "") -> str:
     key = read_key(db.session(), person.account_id, key_id, person.rights, services().clock.now())
     overlaps = [(hours, words) for hours, (words, _) in OVERLAPS.items()]
     return dialog(person, name, key=key, overlaps=overlaps, refusal=refusal)
@@ -155,7 +155,7 @@ def refused(person: Person, name: str, key_id: int, refusal: Refusal) -> Respons
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
-    return about(person, name, key_id, refusal.sentence), status_of(refusal)
+    return key_dialog(person, name, key_id, refusal.sentence), status_of(refusal)
 
 
 def shown_once(person: Person, made: NewKey) -> ResponseReturnValue:

@@ -113,7 +113,7 @@ def switch(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.get(f"{ONE}/rotation")
 def rotation(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    return about(person, "rotate", endpoint_id)
+    return endpoint_dialog(person, "rotate", endpoint_id)
 
 
 @blueprint.post(f"{ONE}/rotation")
@@ -128,7 +128,7 @@ def rotate(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.get(f"{ONE}/removal")
 def removal(endpoint_id: int) -> ResponseReturnValue:
     person = permit(Right.TECHNICAL)
-    return about(person, "remove", endpoint_id)
+    return endpoint_dialog(person, "remove", endpoint_id)
 
 
 @blueprint.post(f"{ONE}/removal")
@@ -199,7 +199,7 @@ def form(
     )
 
 
-def about(person: Person, name: str, endpoint_id: int) -> str:
+def endpoint_dialog(person: Person, name: str, endpoint_id: int) -> str:
     now = services().clock.now()
     endpoint = read_endpoint(db.session(), person.account_id, endpoint_id, now)
     return dialog(person, name, endpoint=endpoint)
@@ -216,7 +216,7 @@ def dialog(person: Person, part: str, **context: object) -> str:
 
 def back_to(endpoint_id: int, words: str, tone: str = "ok") -> ResponseReturnValue:
     say(Message(words, tone))
-    there = url_for("webhook_endpoints.details", endpoint_id=endpoint_id)
+    url = url_for("webhook_endpoints.details", endpoint_id=endpoint_id)
     if wants_fragment():
-        return "", 200, {"HX-Redirect": there}
-    return redirect(there, 303)
+        return "", 200, {"HX-Redirect": url}
+    return redirect(url, 303)

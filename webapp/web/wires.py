@@ -237,25 +237,25 @@ def refuse_proof(person: Person, wire_id: int, refusal: Refusal) -> ResponseRetu
 
 
 def refused(
-    person: Person, wire_id: int, name: str, refusal: Refusal, **said: str
+    person: Person, wire_id: int, name: str, refusal: Refusal, **context: str
 ) -> ResponseReturnValue:
     """The dialog with the reason. Raises `NotFound` refusals."""
     db.session.rollback()
     if isinstance(refusal, NotFound):
         raise refusal
-    return dialog(person, wire_id, name, **said), status_of(refusal)
+    return dialog(person, wire_id, name, **context), status_of(refusal)
 
 
-def dialog(person: Person, wire_id: int, name: str, **said: str) -> str:
+def dialog(person: Person, wire_id: int, name: str, **context: str) -> str:
     template = f"_{name}_dialog" if wants_fragment() else name
     found = card(person, wire_id)
-    return show(person, f"wires/{template}.html", "payment_methods", card=found, **said)
+    return show(person, f"wires/{template}.html", "payment_methods", card=found, **context)
 
 
 def to_details(wire_id: int, words: str) -> ResponseReturnValue:
     """Redirect after a POST. A request by a dialog redirects the whole page."""
     say(Message(words))
-    there = url_for("wires.details", wire_id=wire_id)
+    url = url_for("wires.details", wire_id=wire_id)
     if wants_fragment():
-        return "", 200, {"HX-Redirect": there}
-    return redirect(there, 303)
+        return "", 200, {"HX-Redirect": url}
+    return redirect(url, 303)

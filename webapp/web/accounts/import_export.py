@@ -64,11 +64,11 @@ def start() -> ResponseReturnValue:
     file.stream.seek(0)
     if size > usage_imports.LARGEST:
         return page(person, TOO_LARGE), 422
-    around = (person.actor, services().clock, services().policy, services().wake)
+    common_args = (person.actor, services().clock, services().policy, services().wake)
     stream = cast(BinaryIO, file.stream)
     try:
         import_id = import_usage(
-            session, person.account_id, stream, file.filename, size, key, *around
+            session, person.account_id, stream, file.filename, size, key, *common_args
         )
     except Conflict:
         # The form was submitted twice: show the import that the first request started.

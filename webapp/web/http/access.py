@@ -246,7 +246,7 @@ def ask_to_sign_in() -> ResponseReturnValue:
     is_get = request.method == "GET"
     if not is_get or session.pop(TOKEN, None):
         flash(json.dumps(asdict(Message("You were signed out. Sign in to return.", "warn"))))
-    back = request.full_path.rstrip("?") if is_get else page_of_the_form()
+    back = request.full_path.rstrip("?") if is_get else referring_page()
     return redirect(url_for("session.sign_in", next=back), 303)
 
 
@@ -255,7 +255,7 @@ def session_ended() -> ResponseReturnValue:
     return "", 401, {"X-Session": "ended", "HX-Reswap": "none"}
 
 
-def page_of_the_form() -> str | None:
+def referring_page() -> str | None:
     """The path of the page that the posted form was on, if that page is on this host."""
     page = urlsplit(request.referrer or "")
     is_own = page.netloc == request.host and page.path.startswith("/")

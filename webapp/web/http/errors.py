@@ -82,7 +82,7 @@ def deny(denied: NoRight) -> ResponseReturnValue:
     person = denied.person
     sentence = read_no_right(db.session(), person.account_id, person.id, denied.right)
     if wants_fragment():
-        return in_place(403, sentence)
+        return inline_message(403, sentence)
     first = first_entry(person)
     return show(person, "errors/missing_right.html", "", sentence=sentence, first=first), 403
 
@@ -114,7 +114,7 @@ def unavailable(outage: Outage) -> ResponseReturnValue:
 
 def page(code: int, title: str, text: str) -> ResponseReturnValue:
     if wants_fragment():
-        return in_place(code, text if code in TEXT_ONLY else f"{title}. {text}")
+        return inline_message(code, text if code in TEXT_ONLY else f"{title}. {text}")
     return render("errors/error.html", code=code, title=title, text=text), code
 
 
@@ -125,14 +125,14 @@ def ask_to_confirm(refusal: Unconfirmed) -> ResponseReturnValue:
         text=f"{link_location(refusal.person)} You can do this once you have opened it.",
         button="Send it again" if services().settings.mail_server else "Create a new link",
         action=url_for("sign_up.send_again"),
-        there=url_for("session.home"),
+        back_url=url_for("session.home"),
         cancel="Close",
     )
     headers = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML"}
     return ask_first(refusal.person, "", question), 422, headers
 
 
-def in_place(code: int, sentence: str) -> ResponseReturnValue:
+def inline_message(code: int, sentence: str) -> ResponseReturnValue:
     """A message that a script shows (static/js/messages.js) without replacing anything."""
     body = render("shared/_messages.html", message=Message(sentence, "bad"))
     return body, code, {"HX-Reswap": "none"}

@@ -29,16 +29,16 @@ def wants_fragment() -> bool:
 
 def is_on_main_screen() -> bool:
     """Whether the request comes from the main screen, whose parts a response can replace."""
-    return _page_behind() in ("", url_for("payment_methods.index"))
+    return _current_page() in ("", url_for("payment_methods.index"))
 
 
-def way_back() -> str:
+def return_endpoint() -> str:
     """The endpoint to return to: the list of payments if the dialog was opened there."""
-    from_payments = _page_behind().startswith(url_for("payments.index"))
+    from_payments = _current_page().startswith(url_for("payments.index"))
     return "payments.index" if from_payments else "payment_methods.index"
 
 
-def _page_behind() -> str:
+def _current_page() -> str:
     return urlsplit(request.headers.get("HX-Current-URL", "")).path
 
 
@@ -49,7 +49,7 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
     """
     context.setdefault("message", flashed_message())
     if not template.rpartition("/")[2].startswith(("_", "after_")):
-        context = _around(person, **context)
+        context = _with_shell(person, **context)
     html = render_template(template, page=page, **context)
     if not person.is_view_only:
         return html
@@ -57,7 +57,7 @@ def show(person: Person, template: str, page: str, **context: object) -> str:
     return turn_off(html, VIEW_ONLY, but=own)
 
 
-def _around(person: Person, **context: object) -> dict[str, object]:
+def _with_shell(person: Person, **context: object) -> dict[str, object]:
     session = db.session()
     sandbox = may_open_outbox(person)
     if person.may(Right.BILLING):
@@ -75,14 +75,14 @@ def _around(person: Person, **context: object) -> dict[str, object]:
         )
     )
     context["menu"] = menu_of(person)
-    context |= about_links(person)
+    context |= link_context(person)
     context["who"], context["account_id"] = person.who, person.account_id
     if "balance" not in context and person.may(Right.BILLING):
         context["balance"] = read_balance(session, person.account_id, services().clock.now())
     return context
 
 
-def about_links(person: Person) -> dict[str, object]:
+def link_context(person: Person) -> dict[str, object]:
     """Context of `_link_location.html`: whether emails are sent, and the outbox's URL if not."""
     sends = bool(services().settings.mail_server)
     outbox = "" if sends or not may_open_outbox(person) else url_for("sandbox.outbox")
@@ -97,7 +97,7 @@ class Question:
     text: str
     button: str
     action: str
-    there: str
+    back_url: str
     """The URL that Cancel leads to."""
     fields: tuple[tuple[str, str], ...] = ()
     cancel: str = "Cancel"

@@ -53,7 +53,7 @@ def open_for_processors() -> None:
     request.environ[HOLDS_FRONT] = True
 
 
-def framed_by_us() -> str:
+def frameable_policy() -> str:
     """The policy for pages that are shown in a frame on this host's pages."""
     return POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 

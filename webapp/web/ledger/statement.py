@@ -30,8 +30,8 @@ def index() -> ResponseReturnValue:
     session, now = db.session(), services().clock.now()
     account = session.get_one(Account, person.account_id)
     choice = LowBalanceSettings.of(session, account.id).chosen()
-    chart, table = read_chart(session, account, choice, days_asked(), now)
-    screen = read_statement(session, account.id, now, month_asked(person), before=before)
+    chart, table = read_chart(session, account, choice, requested_days(), now)
+    screen = read_statement(session, account.id, now, requested_month(person), before=before)
     return show(
         person, "ledger/statement.html", "statement", screen=screen, chart=chart, table=table
     )
@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/billing/statement.csv", endpoint="csv")
 def as_csv() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    month = month_asked(person)
+    month = requested_month(person)
     lines = statement_lines(db.session(), person.account_id, month)
     name = f"statement-{month.key if month else ALL}.csv"
     return downloads.csv_download(name, chain([COLUMNS], lines))
@@ -53,13 +53,13 @@ def as_pdf() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     now = services().clock.now()
     zone = db.session.get_one(Account, person.account_id).time_zone
-    month = month_asked(person) or Month.of(now, zone)
+    month = requested_month(person) or Month.of(now, zone)
     provider = services().policy.provider
     paper = read_statement_paper(db.session(), person.account_id, month, provider, now)
     return downloads.pdf_download(f"statement-{month.key}.pdf", statement_pdf(paper))
 
 
-def month_asked(person: Person) -> Month | None:
+def requested_month(person: Person) -> Month | None:
     """The requested month, by default the current one; None for all entries."""
     asked = request.args.get("month", "")
     if asked == ALL:
@@ -68,6 +68,6 @@ def month_asked(person: Person) -> Month | None:
     return Month.parse(asked) or Month.of(services().clock.now(), zone)
 
 
-def days_asked() -> int:
+def requested_days() -> int:
     days = request.args.get("days", type=forms.record_id)
     return days if days in SPANS else SPANS[0]

@@ -10,7 +10,7 @@ from webapp.web.http.person import Person
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
-def letters_for(person: Person) -> Mailer:
+def email_renderer_for(person: Person) -> Mailer:
     """The renderer of emails that the person reads on pages.
 
     Signed links work only where the outbox replaces a mailbox, that is in a sandbox without a mail

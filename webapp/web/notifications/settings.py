@@ -52,13 +52,13 @@ def apply() -> ResponseReturnValue:
     errors = dict[str, str]()
     wished = read_form(request.form, errors)
     seen, now = request.form.get("seen", ""), services().clock.now()
-    around = (seen, person.actor, now, services().policy)
+    common_args = (seen, person.actor, now, services().policy)
     try:
         apply_notification_settings(
             db.session(),
             person.account_id,
             wished,
-            *around,
+            *common_args,
             unreadable=errors,
             confirmed=forms.confirmed(),
         )

@@ -148,9 +148,11 @@ def pause(account_id: int) -> ResponseReturnValue:
         if on:
             pause_automatic(db.session(), account_id, reason, person.actor, now, services().policy)
         else:
-            around = (person.actor, now, services().policy)
+            common_args = (person.actor, now, services().policy)
             confirmed = forms.confirmed()
-            resume_automatic(db.session(), account_id, *around, reason=reason, confirmed=confirmed)
+            resume_automatic(
+                db.session(), account_id, *common_args, reason=reason, confirmed=confirmed
+            )
     except ChargeUnconfirmed:
         raise
     except Refusal as refusal:

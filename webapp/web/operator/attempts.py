@@ -34,9 +34,9 @@ def decide(attempt_id: int) -> ResponseReturnValue:
     try:
         reason = texts.reason(request.form.get("reason", ""))
         now = services().clock.now()
-        around = (person.actor, now, services().policy)
+        common_args = (person.actor, now, services().policy)
         confirmed = forms.confirmed()
-        decide_attempt(db.session(), attempt_id, paid, reason, *around, confirmed=confirmed)
+        decide_attempt(db.session(), attempt_id, paid, reason, *common_args, confirmed=confirmed)
     except (NotFound, ChargeUnconfirmed):
         raise
     except Refusal as refusal:
@@ -53,5 +53,5 @@ def decide(attempt_id: int) -> ResponseReturnValue:
 
 def attempts_page(person: Person, refused_id: int = 0, error: str = "") -> str:
     rows = read_undecided(db.session(), services().clock.now())
-    said = {"refused_id": refused_id, "error": error, "typed": request.form.get("reason", "")}
-    return show(person, "operator/attempts.html", "operator_attempts", rows=rows, **said)
+    context = {"refused_id": refused_id, "error": error, "typed": request.form.get("reason", "")}
+    return show(person, "operator/attempts.html", "operator_attempts", rows=rows, **context)

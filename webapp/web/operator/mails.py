@@ -84,12 +84,12 @@ def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) ->
     page = read_mail(
         db.session(), notice_id, services().clock.now(), services().mailer, services().letters
     )
-    said: dict[str, object] = {"typed": request.form.get("reason", "")}
+    context: dict[str, object] = {"typed": request.form.get("reason", "")}
     if refusal and page.line.deed:
-        said["error"] = errors_of(refusal)["reason"]
+        context["error"] = errors_of(refusal)["reason"]
     elif refusal:  # the page no longer has the form
-        said["message"] = Message(refusal.sentence, "bad")
-    return show(person, "operator/mail.html", "operator_mails", mail=page, **said)
+        context["message"] = Message(refusal.sentence, "bad")
+    return show(person, "operator/mail.html", "operator_mails", mail=page, **context)
 
 
 def mail_filters() -> Filters:

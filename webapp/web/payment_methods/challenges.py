@@ -44,7 +44,7 @@ def over() -> Response:
     turned_back = request.args.get("turned_back")
     back = url_for("challenges.payment_returned", key=key, turned_back=turned_back) if key else ""
     response = make_response(render_template("payment_methods/challenge_over.html", back=back))
-    response.headers["Content-Security-Policy"] = security_headers.framed_by_us()
+    response.headers["Content-Security-Policy"] = security_headers.frameable_policy()
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
@@ -56,7 +56,7 @@ def setup_returned() -> ResponseReturnValue:
     if setup is None:
         return go_to("payment_methods.index")
     if has_turned_back():
-        _give_up(person, setup.id)
+        _cancel_setup(person, setup.id)
     return _finish(person, setup.id)
 
 
@@ -64,7 +64,7 @@ def setup_returned() -> ResponseReturnValue:
 def conclude_setup(setup_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     if forms.switch_state("give_up"):
-        _give_up(person, setup_id)
+        _cancel_setup(person, setup_id)
     return _finish(person, setup_id)
 
 
@@ -89,9 +89,9 @@ def has_turned_back() -> bool:
     return request.args.get("turned_back") == "1"
 
 
-def _give_up(person: Person, setup_id: int) -> None:
-    around = (person.actor, services().processors, services().clock, services().policy)
-    give_up_setup(db.session(), person.account_id, setup_id, *around)
+def _cancel_setup(person: Person, setup_id: int) -> None:
+    common_args = (person.actor, services().processors, services().clock, services().policy)
+    give_up_setup(db.session(), person.account_id, setup_id, *common_args)
 
 
 @blueprint.get("/billing/attempts/<int:attempt_id>/question")
@@ -112,10 +112,10 @@ def question(attempt_id: int) -> ResponseReturnValue:
 
 
 def _finish(person: Person, setup_id: int) -> ResponseReturnValue:
-    around = (person.actor, services().processors, services().clock, services().policy)
+    common_args = (person.actor, services().processors, services().clock, services().policy)
     since = services().clock.now()
     try:
-        method = finish_setup(db.session(), person.account_id, setup_id, *around)
+        method = finish_setup(db.session(), person.account_id, setup_id, *common_args)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -145,9 +145,9 @@ def _not_saved(person: Person, refusal: Refusal) -> ResponseReturnValue:
 
 
 def _conclude(person: Person, attempt_id: int, *, give_up: bool) -> ResponseReturnValue:
-    around = (services().processors, services().clock, services().policy)
+    common_args = (services().processors, services().clock, services().policy)
     payment = conclude_challenge(
-        db.session(), person.account_id, attempt_id, *around, give_up=give_up
+        db.session(), person.account_id, attempt_id, *common_args, give_up=give_up
     )
     services().wake()
     outcome = read_outcome(db.session(), payment.id, services().clock.now())

@@ -65,10 +65,10 @@ def reorder() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     order, seen = forms.ids("order"), forms.ids("seen")
     now = services().clock.now()
-    around = (person.actor, now, services().policy)
+    common_args = (person.actor, now, services().policy)
     try:
         methods = reorder_methods(
-            db.session(), person.account_id, order, seen, *around, confirmed=forms.confirmed()
+            db.session(), person.account_id, order, seen, *common_args, confirmed=forms.confirmed()
         )
     except Refusal as refusal:
         return refused(person, "reorder", refusal)
@@ -81,9 +81,9 @@ def set_auto_charge(method_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     on = forms.switch_state()
     now = services().clock.now()
-    around = (person.actor, now, services().policy)
+    common_args = (person.actor, now, services().policy)
     name = set_consent(
-        db.session(), person.account_id, method_id, on, *around, confirmed=forms.confirmed()
+        db.session(), person.account_id, method_id, on, *common_args, confirmed=forms.confirmed()
     )
     text = f"Auto-charge for {name} is {'on' if on else 'off'}."
     return pressed(person, "auto_charge", Message(text), now)
@@ -215,8 +215,8 @@ def resume() -> ResponseReturnValue:
     person = permit(Right.BILLING)
     now = services().clock.now()
     try:
-        around = (person.actor, now, services().policy)
-        resume_automatic(db.session(), person.account_id, *around, confirmed=forms.confirmed())
+        common_args = (person.actor, now, services().policy)
+        resume_automatic(db.session(), person.account_id, *common_args, confirmed=forms.confirmed())
     except Refusal as refusal:
         return refused(person, "auto_charge", refusal)
     return pressed(person, "auto_charge", Message("Automatic payments are on again."), now)
@@ -236,7 +236,7 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
     }
     require_reauthentication(person, url_for("payment_methods.create"), list(repeated.items()))
     processor, since = services().processors[services().card_processor], services().clock.now()
-    around = (person.actor, processor, services().clock, services().policy)
+    common_args = (person.actor, processor, services().clock, services().policy)
     over = "challenges.over" if wants_fragment() else "challenges.setup_returned"
     try:
         rate_limits.card(person)
@@ -244,7 +244,7 @@ def _add(form: MultiDict[str, str], token: str = "token") -> ResponseReturnValue
             db.session(),
             person.account_id,
             form.get(token, ""),
-            *around,
+            *common_args,
             return_to=url_for(over),
             consent=forms.consent(form),
             confirmed=confirmed,

@@ -26,12 +26,12 @@ from webapp.reads.payments.outcome import Outcome, read_refill_outcome
 from webapp.web.http import forms
 from webapp.web.http.person import Person
 from webapp.web.http.responses import (
-    about_links,
     go_to,
     is_on_main_screen,
+    link_context,
+    return_endpoint,
     show,
     wants_fragment,
-    way_back,
 )
 
 NEEDS_SCRIPT = (
@@ -66,7 +66,7 @@ def render(person: Person, template: str, screen: PaymentMethodsScreen, **contex
         screen=screen,
         balance=screen.balance,
         email=person.email,
-        **about_links(person),
+        **link_context(person),
         **context,
     )
 
@@ -81,7 +81,7 @@ def changed(
 ) -> ResponseReturnValue:
     """The response after a change: the changed parts, or a redirect."""
     if not wants_fragment() or not is_on_main_screen():
-        return go_to(way_back(), message)
+        return go_to(return_endpoint(), message)
     screen = read(person, messages=messages, fresh=fresh)
     return render(person, f"after/{change}", screen, message=message)
 
@@ -151,7 +151,7 @@ def is_external(address: str) -> bool:
 def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> ResponseReturnValue:
     """Run the challenge by the processor's script, above the page."""
     if not wants_fragment():
-        return go_to(way_back(), Message(NEEDS_SCRIPT, "bad"))
+        return go_to(return_endpoint(), Message(NEEDS_SCRIPT, "bad"))
     context = {**front.told, "address": address, "conclusion": conclusion, "message": None}
     page = show(person, front.question, "payment_methods", **context)
     return page, {"HX-Retarget": "#question", "HX-Reswap": "innerHTML"}
@@ -165,10 +165,10 @@ def refused(
     if isinstance(refusal, (NotFound, ChargeUnconfirmed)):
         raise refusal
     if wants_fragment() and not is_on_main_screen():
-        return go_to(way_back(), Message(refusal.sentence, "bad"))
-    said = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
+        return go_to(return_endpoint(), Message(refusal.sentence, "bad"))
+    messages = {method_id: RowMessage(refusal.sentence, "bad")} if method_id is not None else None
     template = f"after/{change}" if wants_fragment() else "index"
-    screen, message = read(person, messages=said), Message(refusal.sentence, "bad")
+    screen, message = read(person, messages=messages), Message(refusal.sentence, "bad")
     return render(person, template, screen, message=message), status_of(refusal)
 
 

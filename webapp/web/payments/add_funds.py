@@ -22,7 +22,7 @@ from webapp.web.http.person import Person
 from webapp.web.http.query_args import line
 from webapp.web.http.responses import show, wants_fragment
 from webapp.web.payment_methods.responses import fields_of, status_of
-from webapp.web.payments.payment_list import back_from_bank, concluded_or_asked
+from webapp.web.payments.payment_list import challenge_return_url, outcome_or_challenge
 
 blueprint = Blueprint("funds", __name__)
 
@@ -45,7 +45,7 @@ def create() -> ResponseReturnValue:
         raise
     except Refusal as refusal:
         return back(person, key, refusal)
-    return concluded_or_asked(person, "funds", payment)
+    return outcome_or_challenge(person, "funds", payment)
 
 
 def pay(person: Person, key: str) -> Payment:
@@ -61,18 +61,18 @@ def pay(person: Person, key: str) -> Payment:
     if errors or amount is None:
         raise Invalid(errors)
     session = db.session()
-    around = (key, person.actor, services().processors, services().clock, services().policy)
+    common_args = (key, person.actor, services().processors, services().clock, services().policy)
     if by_chain or method_id is None:
         return pay_by_auto_charge(
-            session, person.account_id, amount, *around, seen_open=forms.seen_open()
+            session, person.account_id, amount, *common_args, seen_open=forms.seen_open()
         )
     return pay_now(
         session,
         person.account_id,
         method_id,
         amount,
-        *around,
-        return_to=back_from_bank(key),
+        *common_args,
+        return_to=challenge_return_url(key),
         seen_open=forms.seen_open(),
     )
 

@@ -25,7 +25,7 @@ from webapp.web.http import downloads, forms, rate_limits
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.responses import show, wants_fragment
-from webapp.web.notifications.email_frame import letters_for
+from webapp.web.notifications.email_frame import email_renderer_for
 from webapp.web.payment_methods.responses import (
     ask_in_frame,
     ask_on_page,
@@ -59,7 +59,7 @@ def as_csv() -> ResponseReturnValue:
 @blueprint.get("/billing/payments/<int:payment_id>", endpoint="payment")
 def one(payment_id: int) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    letters, now = letters_for(person), services().clock.now()
+    letters, now = email_renderer_for(person), services().clock.now()
     payment = read_payment(db.session(), person.account_id, payment_id, letters, now)
     return show(person, "payments/payment.html", "payments", payment=payment)
 
@@ -91,7 +91,7 @@ def retry(attempt_id: int) -> ResponseReturnValue:
         payment = _retry(person, attempt_id, key)
     except Refusal as refusal:
         return refused(person, "retry", refusal)
-    return concluded_or_asked(person, "retry", payment)
+    return outcome_or_challenge(person, "retry", payment)
 
 
 @blueprint.get("/billing/authentications/<token>")
@@ -100,7 +100,7 @@ def authentication(token: str) -> ResponseReturnValue:
     person = permit(Right.BILLING)
     now = services().clock.now()
     dialog = read_authentication(
-        db.session(), person.account_id, attempt_in(token), token_hex(16), now
+        db.session(), person.account_id, attempt_id_in(token), token_hex(16), now
     )
     context = {"dialog": dialog, "token": token}
     return show(person, "payments/authentication.html", "payment_methods", **context)
@@ -109,42 +109,42 @@ def authentication(token: str) -> ResponseReturnValue:
 @blueprint.post("/billing/authentications/<token>")
 def authenticate(token: str) -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    key, attempt_id = forms.request_key(), attempt_in(token)
+    key, attempt_id = forms.request_key(), attempt_id_in(token)
     try:
         payment = _retry(person, attempt_id, key, by_link=True)
     except Refusal as refusal:
         return refused(person, "retry", refusal)
-    return concluded_or_asked(person, "retry", payment)
+    return outcome_or_challenge(person, "retry", payment)
 
 
 def _retry(person: Person, attempt_id: int, key: str, *, by_link: bool = False) -> Payment:
-    if not asked_before(person, key):  # a double click counts once
+    if not is_repeated(person, key):  # a double click counts once
         rate_limits.retry(person)
-    around = (person.actor, services().processors, services().clock, services().policy)
-    return_to = back_from_bank(key)
+    common_args = (person.actor, services().processors, services().clock, services().policy)
+    return_to = challenge_return_url(key)
     return retry_payment(
         db.session(),
         person.account_id,
         attempt_id,
         key,
-        *around,
+        *common_args,
         return_to=return_to,
         by_link=by_link,
     )
 
 
-def asked_before(person: Person, key: str) -> bool:
+def is_repeated(person: Person, key: str) -> bool:
     return Payment.by_request_key(db.session(), person.account_id, key) is not None
 
 
-def back_from_bank(key: str) -> str:
+def challenge_return_url(key: str) -> str:
     """The return URL of a challenge: for its frame, or for the whole page."""
     if wants_fragment():
         return url_for("challenges.over", key=key)
     return url_for("challenges.payment_returned", key=key)
 
 
-def concluded_or_asked(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
+def outcome_or_challenge(person: Person, change: str, payment: Payment) -> ResponseReturnValue:
     """The outcome of the payment, or the bank's challenge if there is one."""
     services().wake()
     payment_id = payment.id
@@ -165,7 +165,7 @@ def concluded_or_asked(person: Person, change: str, payment: Payment) -> Respons
     return changed(person, change, outcome_message(outcome), messages=outcome.rows)
 
 
-def attempt_in(token: str) -> int:
+def attempt_id_in(token: str) -> int:
     """The id of the attempt in an email's link. Aborts with 404 for an invalid token."""
     attempt_id = signed_links.read(str(current_app.secret_key), signed_links.RESUME, token)
     return int(attempt_id) if attempt_id is not None else abort(404)

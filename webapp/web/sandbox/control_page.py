@@ -27,7 +27,7 @@ from webapp.reads.notifications.outbox import Reader
 from webapp.web.http.access import permit
 from webapp.web.http.person import Person
 from webapp.web.http.responses import go_to, show
-from webapp.web.notifications.email_frame import framed, letters_for
+from webapp.web.notifications.email_frame import email_renderer_for, framed
 from webapp.web.sandbox import bank_pages, card_form, refunds_and_disputes
 from webapp.web.sandbox.control_page_view import (
     DECLINES,
@@ -130,7 +130,7 @@ def cancel_agreement(reference: str) -> ResponseReturnValue:
 @blueprint.get("/outbox")
 def outbox() -> ResponseReturnValue:
     person = permit(Right.BILLING)
-    found = mails.last(db.session(), reader(person), letters_for(person), OUTBOX_SHOWN)
+    found = mails.last(db.session(), reader(person), email_renderer_for(person), OUTBOX_SHOWN)
     return show(person, "sandbox/outbox.html", "sandbox", mails=found)
 
 
@@ -148,7 +148,7 @@ def mail_body(notice_id: int) -> ResponseReturnValue:
 
 def page(person: Person, errors: dict[str, str] | None = None) -> str:
     """The page; after a refusal with the submitted values and their errors."""
-    letters, now = letters_for(person), services().clock.now()
+    letters, now = email_renderer_for(person), services().clock.now()
     screen = read_screen(db.session(), reader(person), books(), letters, now)
     return show(
         person,
@@ -208,7 +208,7 @@ def _number(name: str, default: str = "") -> float | None:
 
 
 def _mail(person: Person, notice_id: int) -> mails.MailRow:
-    return mails.find(db.session(), reader(person), letters_for(person), notice_id)
+    return mails.find(db.session(), reader(person), email_renderer_for(person), notice_id)
 
 
 def reader(person: Person) -> Reader:

@@ -43,7 +43,7 @@ def apply() -> ResponseReturnValue:
     if "use" in request.form:
         return use(person)
     choice, errors = forms.choice(request.form)
-    if not errors and takes_more(person, choice):
+    if not errors and allows_larger_charges(person, choice):
         require_reauthentication(person)
     seen = forms.whole_number("seen")
     now = services().clock.now()
@@ -73,7 +73,7 @@ def apply() -> ResponseReturnValue:
     return page(person, replace(screen, settings=settings), message, charged=outcome is not None)
 
 
-def takes_more(person: Person, choice: Choice) -> bool:
+def allows_larger_charges(person: Person, choice: Choice) -> bool:
     """Whether the settings are valid and allow larger automatic charges than before."""
     account, session = db.session.get_one(Account, person.account_id), db.session()
     choice = with_default_limit(session, account, choice, services().clock.now())
@@ -100,14 +100,14 @@ def preview() -> ResponseReturnValue:
 def use(person: Person) -> ResponseReturnValue:
     """Replace one edited field with the saved value. Nothing is saved."""
     screen = read(person)
-    settings = kept(person, screen.settings, use=request.form["use"])
+    settings = with_submitted(person, screen.settings, use=request.form["use"])
     return page(person, replace(screen, settings=settings))
 
 
 def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
     """The form with the submitted values, their errors, and values that others have saved."""
     screen = read(person)
-    settings = replace(kept(person, screen.settings), errors=fields_of(refusal))
+    settings = replace(with_submitted(person, screen.settings), errors=fields_of(refusal))
     sentence = refusal.sentence
     if isinstance(refusal, Stale) and settings.conflict:
         sentence = f"{settings.conflict.who} Nothing of yours was applied."
@@ -117,7 +117,7 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
     return page(person, replace(screen, settings=settings), message), status_of(refusal)
 
 
-def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
+def with_submitted(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsPanel:
     """The panel with the submitted values."""
     since = forms.whole_number("since" if "since" in request.form else "seen")
     if since == settings.version:
@@ -125,8 +125,8 @@ def kept(person: Person, settings: SettingsPanel, *, use: str = "") -> SettingsP
     session, now = db.session(), services().clock.now()
     typed, unreadable = forms.choice(request.form)
     form = request.form.to_dict()
-    around = (typed, unreadable, since, person.id, now)
-    return read_conflict(session, person.account_id, settings, form, *around, use=use)
+    common_args = (typed, unreadable, since, person.id, now)
+    return read_conflict(session, person.account_id, settings, form, *common_args, use=use)
 
 
 def page(

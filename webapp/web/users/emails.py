@@ -32,16 +32,16 @@ NO_VERSION = -1
 @blueprint.get(LINK)
 def confirmation(token: str) -> ResponseReturnValue:
     """Ask before confirming: email scanners open links and must not confirm anything."""
-    user_id, email, _, _ = named(token)
-    if (question := ask_whose(user_id, email, token)) is not None:
+    user_id, email, _, _ = read_token(token)
+    if (question := redirect_unless_owner(user_id, email, token)) is not None:
         return question
     return render_template("users/session/confirm_email.html", token=token, email=email)
 
 
 @blueprint.post(LINK)
 def confirm(token: str) -> ResponseReturnValue:
-    user_id, email, expires, version = named(token)
-    if (question := ask_whose(user_id, email, token)) is not None:
+    user_id, email, expires, version = read_token(token)
+    if (question := redirect_unless_owner(user_id, email, token)) is not None:
         return question
     now, address = services().clock.now(), request.remote_addr or ""
     here = signed_in(owing=True) if current_user.is_authenticated else None
@@ -73,7 +73,7 @@ def change() -> ResponseReturnValue:
     return go_to("profile.index", Message(f"{where} Your address changes when you open it."))
 
 
-def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | None:
+def redirect_unless_owner(user_id: int, email: str, token: str) -> ResponseReturnValue | None:
     """Redirect to sign-in unless the person who signed up opens the link.
 
     Only they know the password. The owner of the address, if someone else signed up with it, can
@@ -88,7 +88,7 @@ def ask_whose(user_id: int, email: str, token: str) -> ResponseReturnValue | Non
     return redirect(url_for("session.sign_in", next=url_for("emails.confirmation", token=token)))
 
 
-def named(token: str) -> tuple[int, str, int, int]:
+def read_token(token: str) -> tuple[int, str, int, int]:
     """The link's user id, email address, expiry and session version.
 
     Raises `NotFound` for an invalid link.

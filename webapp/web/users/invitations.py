@@ -27,13 +27,13 @@ LINK = "/invitations/<token>"
 
 @blueprint.get(LINK)
 def show(token: str) -> ResponseReturnValue:
-    invitation = alive(token)
+    invitation = valid_invitation(token)
     return page(token, invitation, {})
 
 
 @blueprint.post(LINK)
 def accept(token: str) -> ResponseReturnValue:
-    invitation = alive(token)
+    invitation = valid_invitation(token)
     email, account_id, times = invitation.email, invitation.account_id, invitation.times_sent
     known = User.by_email(db.session(), email)
     if known is None:
@@ -63,7 +63,7 @@ def accept_as_new(token: str, invitation: Invitation) -> ResponseReturnValue:
             now,
         )
     except Invalid as invalid:
-        return page(token, alive(token), invalid.fields), 422
+        return page(token, valid_invitation(token), invalid.fields), 422
     begin_session(user_id, "password")
     return redirect(url_for("session.home"), 303)
 
@@ -85,7 +85,7 @@ def page(token: str, invitation: Invitation, errors: dict[str, str]) -> str:
     )
 
 
-def alive(token: str) -> Invitation:
+def valid_invitation(token: str) -> Invitation:
     """The link's invitation. Raises `NotFound` for an invalid link, `Refusal` if it expired."""
     value = signed_links.read(str(current_app.secret_key), signed_links.INVITATION, token)
     if value is None:

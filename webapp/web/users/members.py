@@ -129,14 +129,14 @@ def requirement() -> ResponseReturnValue:
     screen = read_users(db.session(), person.account_id, person.id, services().clock.now())
     without, everyone = screen.without_second_factor, len(screen.people)
     you = ", including you" if not person.has_second_factor else ""
-    here, there = url_for("users.require"), url_for("users.index")
+    action, back_url = url_for("users.require"), url_for("users.index")
     if screen.second_factor_required:
         question = Question(
             title="Make two-step sign-in optional?",
             text="Each person can then turn it off, and a stolen password alone can be enough.",
             button="Make optional",
-            action=here,
-            there=there,
+            action=action,
+            back_url=back_url,
             fields=(("on", "0"),),
         )
     else:
@@ -147,8 +147,8 @@ def requirement() -> ResponseReturnValue:
             if without
             else "Everyone has already set it up, and will not be able to turn it off.",
             button="Require for everyone",
-            action=here,
-            there=there,
+            action=action,
+            back_url=back_url,
             fields=(("on", "1"),),
         )
     return ask_first(person, "users", question)

@@ -43,7 +43,7 @@ def forgotten_page(asked: str = "") -> str:
 
 @blueprint.get(LINK)
 def new(token: str) -> ResponseReturnValue:
-    user_id, version, expires = named(token)
+    user_id, version, expires = read_token(token)
     user = db.session.get(User, user_id)
     if user is None or not actions.is_alive(user, version, expires, services().clock.now()):
         raise Refusal(actions.DEAD)
@@ -54,7 +54,7 @@ def new(token: str) -> ResponseReturnValue:
 
 @blueprint.post(LINK)
 def reset(token: str) -> ResponseReturnValue:
-    user_id, version, expires = named(token)
+    user_id, version, expires = read_token(token)
     password, now = request.form.get("password", ""), services().clock.now()
     address = request.remote_addr or ""
     try:
@@ -91,7 +91,7 @@ def change() -> ResponseReturnValue:
     )
 
 
-def named(token: str) -> tuple[int, int, int]:
+def read_token(token: str) -> tuple[int, int, int]:
     """The link's user id, session version and expiry. Raises `NotFound` for an invalid link."""
     value = signed_links.read(str(current_app.secret_key), signed_links.RESET, token)
     if value is None:

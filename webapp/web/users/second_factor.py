@@ -68,7 +68,7 @@ def removal() -> ResponseReturnValue:
         " We’ll email you a notice.",
         button="Turn off",
         action=url_for("second_factor.remove"),
-        there=url_for("profile.index"),
+        back_url=url_for("profile.index"),
     )
     return ask_first(signed_in(), "profile", question)
 

@@ -46,7 +46,7 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/sign-in")
 def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return redirect(way_on(signed_in(owing=True)))
+        return redirect(start_url(signed_in(owing=True)))
     return form()
 
 
@@ -60,7 +60,7 @@ def here() -> ResponseReturnValue:
 @blueprint.post("/sign-in")
 def start() -> ResponseReturnValue:
     if request.form.get("credential"):
-        return enter_by_passkey()
+        return sign_in_by_passkey()
     email, password = request.form.get("email", ""), request.form.get("password", "")
     remember = request.form.get("remember") == "1"
     now = services().clock.now()
@@ -141,7 +141,7 @@ def end(session_id: int) -> ResponseReturnValue:
     return go_to("profile.index", Message(f"{device} is signed out."))
 
 
-def enter_by_passkey() -> ResponseReturnValue:
+def sign_in_by_passkey() -> ResponseReturnValue:
     """Sign in with a passkey. It counts as two factors, so no code is needed."""
     credential, address = request.form["credential"], request.remote_addr or ""
     challenge, party, now = take_challenge(), relying_party(), services().clock.now()
@@ -162,7 +162,7 @@ def enter(user: User, signed_in_with: str, *, remember: bool) -> ResponseReturnV
     person = begin_session(user.id, signed_in_with, remember=remember)
     if person is None:
         return form(user.email, NO_MEMBERSHIP), 422
-    return redirect(way_on(person), 303)
+    return redirect(start_url(person), 303)
 
 
 def pending_user() -> User | None:
@@ -175,7 +175,7 @@ def pending_user() -> User | None:
     return user
 
 
-def way_on(person: Person) -> str:
+def start_url(person: Person) -> str:
     """The URL after sign-in: the requested page, or the person's start page."""
     return safe_next() or url_for(first_page(person))
 

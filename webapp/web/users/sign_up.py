@@ -12,8 +12,8 @@ from webapp.web.http import rate_limits
 from webapp.web.http.access import (
     begin_session,
     link_location,
-    page_of_the_form,
     redirect_page,
+    referring_page,
     signed_in,
 )
 from webapp.web.http.menu import first_page
@@ -63,7 +63,7 @@ def send_again() -> ResponseReturnValue:
     action.send_confirmation_again(db.session(), person.id, services().clock.now())
     services().wake()
     say(Message(link_location(person)))
-    return redirect_page(page_of_the_form() or url_for("profile.index"))
+    return redirect_page(referring_page() or url_for("profile.index"))
 
 
 def page(errors: dict[str, str]) -> str:
