@@ -157,7 +157,7 @@ def test_no_page_of_the_operators_side_scrolls_sideways(open_staff, pages, width
 
 def test_the_list_of_mails_follows_what_is_typed_and_the_address_keeps_it(open_staff, pages):
     page = open_staff("/operator/mails")
-    page.get_by_label("State").select_option("Given up")
+    page.get_by_label("State").select_option("Failed")
     expect(page.get_by_text("550 no such user").first).to_be_visible()
     page.get_by_label("Search").fill("nobody@")
     expect(page.get_by_role("heading", name="No emails match")).to_be_visible()

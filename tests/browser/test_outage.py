@@ -8,7 +8,7 @@ from tests.factories import MASTERCARD, VISA, signed_in_cookie
 from tests.failure_modes.conftest import read_only
 from webapp.extensions import db
 
-NOTHING_DONE = "Nothing can be changed just now. Nothing was done."
+NOTHING_DONE = "Changes are not possible right now. Nothing was done."
 
 
 @pytest.fixture

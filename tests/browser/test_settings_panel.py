@@ -251,7 +251,7 @@ def test_what_another_tab_has_applied_stands_beside_what_was_typed(open_page, wo
     held.let_go()
     said = settings(page).get_by_role("alert")
     expect(said).to_contain_text("You changed these settings in another tab at")
-    expect(said).to_contain_text("You typed a threshold of $60.00; it is $45.00 now.")
+    expect(said).to_contain_text("You entered a threshold of $60.00; it is now $45.00.")
     expect(field(page, "Threshold amount")).to_have_value("60")
     assert stored(world).threshold == micros("45")
     expect_no_violations(page, "a conflict of settings")

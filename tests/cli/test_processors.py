@@ -27,7 +27,7 @@ def test_without_a_real_processor_there_is_nothing_to_check(flask):
 
 def test_the_last_event_is_shown(found, world, stripe):
     """L17"""
-    nothing_yet = "No event of stripe heard yet; not caught up yet"
+    nothing_yet = "No event from stripe received yet; not caught up yet"
     assert found()["stripe", "events"] == (True, nothing_yet)
     stripe.card()
     stripe.pay()
@@ -36,7 +36,7 @@ def test_the_last_event_is_shown(found, world, stripe):
 
     assert found()["stripe", "events"] == (
         True,
-        "Last event of stripe heard 2026-11-22 10:00 UTC; caught up to 2026-11-22 10:00 UTC",
+        "Last event from stripe received 2026-11-22 10:00 UTC; caught up to 2026-11-22 10:00 UTC",
     )
     assert found()["stripe", "event list"][0] is True
 

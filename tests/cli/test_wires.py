@@ -47,9 +47,9 @@ def test_one_is_found_by_its_number_and_by_its_reference(flask, wire):
     ("name", "told"),
     [
         ("999", "Wire transfer 999 was not found."),
-        ("WT-CDFG-HJKM", "WT-CDFG-HJKM is no reference of a wire transfer, or mistyped."),
-        ("9" * 30, "is no reference"),
-        ("nonsense", "nonsense is no reference"),
+        ("WT-CDFG-HJKM", "WT-CDFG-HJKM is not a wire transfer reference."),
+        ("9" * 30, "is not a wire transfer reference"),
+        ("nonsense", "nonsense is not a wire transfer reference"),
     ],
 )
 def test_one_that_is_not_there(flask, wire, name, told):

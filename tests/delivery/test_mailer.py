@@ -224,26 +224,26 @@ SUBJECTS = {
     NoticeKind.LIMIT_REACHED: "Automatic payments have reached your limit of $300.00 a day",
     NoticeKind.PAUSED: "Automatic payments are paused",
     NoticeKind.REFILL_BLOCKED: (
-        "Your balance is $12.30, and automatic refill cannot charge anything"
+        "Your balance is $12.30 and your automatic refill can’t be charged"
     ),
     NoticeKind.LIMITS_SET: "Your automatic refills have a new limit",
-    NoticeKind.TAKEN_BACK: "$40.00 went back: Refund of P-000012, Visa •••• 4242",
-    NoticeKind.STILL_UNKNOWN: "A payment of $100.00 is still waiting for the bank’s answer",
+    NoticeKind.TAKEN_BACK: "$40.00 deducted: Refund of P-000012, Visa •••• 4242",
+    NoticeKind.STILL_UNKNOWN: "Your payment of $100.00 is still pending",
     NoticeKind.AUTHENTICATION_REQUIRED: "Confirm $100.00 with your bank",
     NoticeKind.CARD_EXPIRING: "Visa •••• 4242 expires on 31 December",
     NoticeKind.WIRE_REQUESTED: "Bank details for your wire transfer of $1,000.00: WT-CDFG-HJKX",
-    NoticeKind.WIRE_PROOF: "We have your proof of payment for WT-CDFG-HJKX",
+    NoticeKind.WIRE_PROOF: "We received your proof of payment for WT-CDFG-HJKX",
     NoticeKind.WIRE_COMPLETED: "Receipt: $975.78 paid by wire transfer",
-    NoticeKind.CONFIRM_EMAIL: "Confirm your e-mail address",
+    NoticeKind.CONFIRM_EMAIL: "Confirm your email address",
     NoticeKind.RESET_PASSWORD: "Choose a new password",
     NoticeKind.PASSWORD_CHANGED: "Your password was changed",
-    NoticeKind.EMAIL_CHANGED: "Your e-mail address was changed",
+    NoticeKind.EMAIL_CHANGED: "Your email address was changed",
     NoticeKind.SECURITY_CHANGED: "An API key was created",
     NoticeKind.WEBHOOK_ENDED: "A webhook was switched off",
-    NoticeKind.INVITATION: "Ana Ruiz invites you to Harbour Voice",
-    NoticeKind.OWNERSHIP: "Bo Lind is the owner of Harbour Voice now",
+    NoticeKind.INVITATION: "Ana Ruiz invited you to Harbour Voice",
+    NoticeKind.OWNERSHIP: "Bo Lind is now the owner of Harbour Voice",
     NoticeKind.WIRE_REJECTED: "Your wire transfer WT-CDFG-HJKX was rejected",
-    NoticeKind.WIRE_CANCELLED: "Your wire transfer WT-CDFG-HJKX is cancelled",
+    NoticeKind.WIRE_CANCELLED: "Your wire transfer WT-CDFG-HJKX was cancelled",
 }
 
 EVERY_KIND = pytest.mark.parametrize("kind", list(NoticeKind))
@@ -349,10 +349,10 @@ def test_a_method_that_is_out_of_use_without_an_end_says_what_brings_it_back():
     letter = render(NoticeKind.METHOD_SUSPENDED, until="")
 
     assert letter.subject == unbroken(
-        "Visa •••• 4242 was declined and is out of automatic payments"
+        "Visa •••• 4242 was declined and won’t be charged automatically"
     )
     for body in (letter.text, Page(letter.html).text):
-        assert "until a Retry with it succeeds or it is replaced" in body
+        assert "until you retry it successfully or replace it" in body
 
 
 def test_a_low_balance_mail_says_what_n3_asks_for():

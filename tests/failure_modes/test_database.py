@@ -85,7 +85,7 @@ def test_nobody_is_told_that_nothing_was_done_when_a_charge_was_begun(client, co
         assert "may have been begun" in words(answer)
         assert "Nothing was done" not in words(answer)
     again = client.post("/billing/funds", data=form, follow_redirects=True)
-    assert "The bank has not answered yet" in words(again), "L4: the form makes one payment"
+    assert "The bank has not confirmed" in words(again), "L4: the form makes one payment"
     covered.pass_time(seconds=10)
     assert covered.charges == [("4242", "50.00")]
     assert covered.balance == "150.00"
@@ -109,7 +109,7 @@ def test_a_page_is_not_half_there(client, covered, absent):
     with absent():
         answer = client.get(MAIN)
         assert answer.status_code == 503
-        assert "cannot be used just now" in words(answer)
+        assert "is unavailable right now" in words(answer)
         assert "Nothing was done" not in words(answer)
         assert client.get("/sign-in").status_code == 503
         assert client.get("/healthz").status_code == 200, "a restart would not help"

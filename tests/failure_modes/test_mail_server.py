@@ -311,5 +311,5 @@ def test_readiness_warns_of_mails_that_are_stuck(owing, client):
     owing.clock.advance(hours=3)
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.text == "ready\nwarning: Not sent yet: 8 mails, the oldest for 3 h\n"
+    assert answer.text == "ready\nwarning: Not sent yet: 8 emails, the oldest for 3 h\n"
     assert "ballast_unsent_mails 8.0" in client.get("/metrics").text

@@ -59,8 +59,8 @@ def test_adding_funds_is_no_success_before_the_bank_has_answered(client, covered
     icon, said = message(add_funds(client, covered.method("4242")))
     assert icon == "hourglass"
     assert said == (
-        "The bank has not answered yet about $50.00 to Visa •••• 4242. "
-        "You need not do anything: we keep asking, and nothing is charged twice."
+        "The bank has not confirmed $50.00 to Visa •••• 4242 yet. "
+        "You don’t need to do anything: we keep checking, and nothing is charged twice."
     )
     assert "Waiting for the bank" in words(client.get("/billing/payments"))
     again = add_funds(client, covered.method("4242"))
@@ -152,13 +152,13 @@ def test_readiness_warns_of_what_the_processor_does_not_answer(client, covered):
     covered.work()
     covered.clock.advance(minutes=14)
     assert client.get("/readyz").text == (
-        "ready\nwarning: Not answered by the processor: 1 charge, the oldest for 14 min\n"
+        "ready\nwarning: No answer from the processor: 1 charge, the oldest for 14 min\n"
     )
     assert "ballast_unheard_attempts 1.0" in client.get("/metrics").text
     covered.clock.advance(hours=23)
     covered.run("reconcile")
     assert client.get("/readyz").text == (
-        "ready\nwarning: For you to decide: 1 charge, the oldest for 23 h; "
+        "ready\nwarning: Unresolved: 1 charge, the oldest for 23 h; "
         "see flask --app wsgi attempts list\n"
     )
 
@@ -172,7 +172,7 @@ def test_readiness_warns_of_what_the_operator_is_to_look_into(client, world):
     world.session.commit()
     world.clock.advance(hours=2)
     assert client.get("/readyz").text == (
-        "ready\nwarning: For you to look into: 1 event, the oldest for 2 h; "
+        "ready\nwarning: Unmatched: 1 event, the oldest for 2 h; "
         "see flask --app wsgi evidence list\n"
     )
     assert "ballast_evidence_for_operator 1.0" in client.get("/metrics").text

@@ -76,7 +76,7 @@ def test_a_page_says_that_ballast_cannot_be_used(client, cut):
     """F6: the connection is lost before the view has read anything."""
     answer = cut("before_request", lambda: client.get(PAGE))
     assert answer.status_code == 503
-    assert "cannot be used just now" in answer.text
+    assert "is unavailable right now" in answer.text
     assert "Retry-After" in answer.headers
 
 

@@ -75,19 +75,19 @@ def letter(world):
 EXPIRED_ON_30_APRIL = {
     Language.ENGLISH: (
         "Visa •••• 4242 expired on 30 April",
-        "Automatic payments skip it from 1 May.",
+        "It won’t be charged automatically from 1 May.",
     ),
     Language.GERMAN: (
         "Visa •••• 4242 ist am 30. April abgelaufen",
-        "Ab dem 1. Mai wird sie bei automatischen Zahlungen übergangen.",
+        "Ab dem 1. Mai wird sie nicht mehr automatisch belastet.",
     ),
     Language.SPANISH: (
         "Visa •••• 4242 caducó el 30 de abril",
-        "A partir del 1 de mayo se omite en los pagos automáticos.",
+        "A partir del 1 de mayo no se cobrará automáticamente con ella.",
     ),
     Language.FRENCH: (
         "Visa •••• 4242 a expiré le 30 avril",
-        "À partir du 1er mai, elle est ignorée lors des paiements automatiques.",
+        "À partir du 1er mai, elle ne sera plus débitée automatiquement.",
     ),
 }
 
@@ -127,7 +127,7 @@ def test_m9_the_day_is_that_of_the_account(world):
     world.session.commit()
     world.card(VISA, expiry="04/27")
     assert on(world, 4, 30, hour=13) == [-1]
-    assert "expired on 30 April. Automatic payments skip it from 2 May." in letter(world)[1]
+    assert "expired on 30 April. It won’t be charged automatically from 2 May." in letter(world)[1]
 
 
 def test_m9_a_notice_of_the_last_day_is_not_repeated_afterwards(world):

@@ -172,7 +172,7 @@ def test_an_endpoint_that_is_disabled_is_told_until_a_webhook_arrives(world, str
     lines = client.get("/readyz").text.splitlines()
     assert lines[0] == "ready"
     assert "warning: stripe: 2 events found by listing since the last webhook" in lines[1]
-    assert lines[2] == "Last event of stripe heard 2026-11-22 13:00 UTC"
+    assert lines[2] == "Last event from stripe received 2026-11-22 13:00 UTC"
     assert "ballast_events_without_webhook 2.0" in client.get("/metrics").text
 
     stripe.refund(key, "1.00")

@@ -45,7 +45,7 @@ def test_the_timeline_and_the_screen_blame_no_bank_l8(refused):
     told = "".join(run.text for run in screen.next.sentence)
     assert "The processor refused $100.00 to Visa •••• 4242" in told
     assert "bank" not in told
-    assert "Refused, tried again" in [step.detail for step in screen.next.steps]
+    assert "Refused, retrying" in [step.detail for step in screen.next.steps]
 
 
 def test_the_third_refusal_in_a_row_goes_before_the_operator_l8(app, refused):
@@ -110,9 +110,9 @@ def test_the_customer_is_told_after_an_hour_what_is_so_l10(refused):
 
     (mail,) = refused.mails_of("still_unknown")
     letter = refused.services.mailer.render("still_unknown", mail.facts | NAMED, "en")
-    assert letter.subject == "A payment of $100.00 could not be made yet"
+    assert letter.subject == "Your payment of $100.00 could not be made yet"
     for text in (letter.text, letter.html):
-        assert "The payment processor refuses our request for $100.00 from Visa" in text
+        assert "The payment processor rejected our request to charge $100.00 to Visa" in text
         assert "bank" not in text
 
 

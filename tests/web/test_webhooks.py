@@ -69,7 +69,7 @@ def test_a_test_arrives_and_is_logged(client, world, receiver):
     world.run("deliver webhooks")
     told = words(client.get(here))
     assert "HTTP 500 after" in told
-    assert "Will be tried again" in told
+    assert "Retrying" in told
     assert "Failing" in told
     delivery = world.session.query(Delivery).one().id
     assert client.post(f"{here}/deliveries/{delivery}/resends").location == here

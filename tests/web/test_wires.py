@@ -123,7 +123,7 @@ def test_the_tab_stands_beside_saved_methods(client):
     assert f'<a href="{TAB}" aria-current="page">Wire Transfer</a>' in tab.text
     assert re.search(rf'role="menuitem" href="{TAB}">.*Wire Transfer</a>', saved.text)
     assert "No wire transfers yet" in words(tab)
-    assert "$30.00 to $10,000.00, or as much in EUR" in words(tab)
+    assert "$30.00 to $10,000.00, or the equivalent in EUR" in words(tab)
 
 
 def test_a_request_leads_to_its_bank_details(client, world):
@@ -138,7 +138,7 @@ def test_a_request_leads_to_its_bank_details(client, world):
         "Ballast Demo Ltd",
         "IE00 SNBX 0000 1234 5678 90",
         "SNBXIE2DXXX",
-        "Sandbox: no bank knows these details",
+        "Sandbox: these bank details are not real",
         "Requested Today, 10:00 · Ana Ruiz",
     ):
         assert told in words(page)

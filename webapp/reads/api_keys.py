@@ -1,4 +1,4 @@
-"""The keys of an account, as their people read them."""
+"""An account's API keys, for its settings page and for the command line."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ SCOPES = {
     Scope.BILLING_READ: "Read payment methods, payments, settings and the statement",
     Scope.BILLING_WRITE: "Add funds, and change payment methods and settings",
 }
-"""In plain words, for whoever hands them out."""
+"""Scope descriptions in the form that creates a key."""
 
 MOST_ENDED = 20
-"""Of those that do not work any more: the audit log has the others."""
+"""Ended keys shown; older ones are in the audit log."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class KeyRow:
     networks: tuple[str, ...]
     state: KeyState
     standing: str
-    """ "Works until Tue 24 Nov, 10:02", or empty for one that simply works."""
+    """ "Replaced, works until Tue 24 Nov, 10:02"; empty for an active key without expiry."""
     used: str
     """ "Last used today, 10:02, from 203.0.113.7"."""
     created: str
     denial: str
-    """Why the reader may not rotate it, or empty."""
+    """Why this user may not rotate the key; empty if they may."""
 
     @property
     def works(self) -> bool:
@@ -58,13 +58,13 @@ class KeysScreen:
 
     @property
     def denial(self) -> str:
-        """Said once above the keys."""
+        """Why this user may not rotate keys; shown once above the list."""
         return next((row.denial for row in self.working if row.can_rotate and row.denial), "")
 
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """For the operator's command line and other programs."""
+    """An API key for the operator's command line and other programs."""
 
     id: int
     account: int

@@ -1,4 +1,4 @@
-"""What was just done, or why not: said once, in the page's one live region."""
+"""The result message of a request, shown once in the page's live region."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 class Message:
     text: str
     tone: str = "ok"
-    """ "ok", "bad" or "waiting": no outcome is known yet."""
+    """ "ok", "bad" or "waiting" (outcome unknown)."""
     heard: str = ""
-    """What eyes see on the page anyway; said to screen readers after the text."""
+    """Text for screen readers only: changes that are visible on the page."""
     undo_order: str = ""
-    """A way back for a new order: post this as `order`… """
+    """To undo a reorder: the value to post as `order`."""
     undo_seen: str = ""
-    """…with this as `seen`."""
+    """To undo a reorder: the value to post as `seen`."""
     payment_id: int | None = None
-    """Offer View payment."""
+    """Shows a "View payment" link."""
     offers_funds: bool = False
-    """Offer Add Funds."""
+    """Shows an "Add Funds" button."""

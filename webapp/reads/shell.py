@@ -1,4 +1,4 @@
-"""What every signed-in page shows around its content."""
+"""The frame of every signed-in page: account, user and environment."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from webapp.domain.users.user import Role, User
 
 @dataclass(frozen=True)
 class Choice:
-    """An account that the person may work for."""
+    """An account that the user belongs to."""
 
     id: int
     name: str
@@ -21,29 +21,29 @@ class Choice:
 class Shell:
     account_name: str
     accounts: tuple[Choice, ...]
-    """By name; one alone leaves nothing to choose (P3)."""
+    """The user's accounts, by name (P3)."""
     user_name: str
     user_initials: str
     user_email: str
     user_role: str
     """ "Owner"."""
     is_confirmed: bool
-    """Their e-mail address is known to be theirs."""
+    """The user has confirmed their email address."""
     sandbox: bool
     test_mode: bool
-    """A real processor is used with its test keys."""
+    """A real processor is used with test keys."""
     operator: bool = False
-    """The operator's side."""
+    """The page is one of the operator pages."""
     seen: str = ""
-    """The account that an operator sees as its customer does."""
+    """The account that an operator is viewing as its customer."""
 
 
 def read_operators_shell(session: Session, user_id: int, account_id: int) -> Shell:
-    """`account_id`: that they look into, if any."""
+    """Read an operator's frame; `account_id`: the account viewed as its customer, if any."""
     user = session.get_one(User, user_id)
     account = session.get(Account, account_id)
     return Shell(
-        account_name=account.name if account else "Operator’s side",
+        account_name=account.name if account else "Operator",
         accounts=(),
         user_name=user.name,
         user_initials=user.initials,
@@ -76,5 +76,5 @@ def read_shell(
 
 
 def in_words(roles: set[Role]) -> str:
-    """ "Commercial, Billing": in the order of their weight."""
+    """Return role names in the order of `Role`: "Admin, Technical"."""
     return ", ".join(role.value.capitalize() for role in Role if role in roles)

@@ -1,4 +1,4 @@
-"""An account's webhooks, and what became of each delivery, as its people read them."""
+"""An account's webhook endpoints and their deliveries, for the settings pages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ PAGE = 50
 
 WORDS = {
     EventKind.BALANCE_LOW: "The balance has fallen below a threshold",
-    EventKind.BALANCE_RECOVERED: "The balance is back at or above it",
-    EventKind.TOP_UP_SUCCEEDED: "A refill was paid",
+    EventKind.BALANCE_RECOVERED: "The balance is back at or above the threshold",
+    EventKind.TOP_UP_SUCCEEDED: "A refill succeeded",
     EventKind.TOP_UP_FAILED: "A refill failed with every method",
-    EventKind.PAYMENT_SUCCEEDED: "A payment was paid",
+    EventKind.PAYMENT_SUCCEEDED: "A payment succeeded",
     EventKind.PAYMENT_FAILED: "A payment failed",
-    EventKind.PAYMENT_ABANDONED: "A payment was given up",
+    EventKind.PAYMENT_ABANDONED: "A payment was abandoned",
     EventKind.METHOD_SUSPENDED: "A method was suspended",
     EventKind.METHOD_RESTORED: "A method is back in use",
     EventKind.METHOD_EXPIRING: "A card expires soon",
@@ -46,7 +46,7 @@ READ_BY_ALL = OF_BALANCE | {EventKind.TEST}
 ENDED = {
     Ended.BY_HAND: "Switched off",
     Ended.FAILING: "Switched off after failing for days",
-    Ended.GONE: "Switched off: it answered that it is gone",
+    Ended.GONE: "Switched off: the endpoint answered 410 Gone",
 }
 
 
@@ -54,7 +54,7 @@ ENDED = {
 class EndpointRow:
     id: int
     title: str
-    """Its name, or its address."""
+    """Its name, or else its URL."""
     url: str
     name: str
     events: tuple[str, ...]
@@ -64,11 +64,11 @@ class EndpointRow:
     tone: str
     """ "ok", "warn" or "off"."""
     hint: str
-    """ "Failing since today, 10:02", or when it was switched off."""
+    """ "No success since today, 10:02", or why and when it was switched off."""
     two_secrets: str
     """ "Two secrets sign until Mon 23 Nov, 10:00", or empty."""
     denial: str = ""
-    """Why the reader may not change it, or empty (P5)."""
+    """Why this user may not change it; empty if they may (P5)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class DeliveryRow:
     detail: str
     """ "HTTP 500 after 120 ms: boom"."""
     body: str
-    """What is sent, spread over lines; empty for who may not read it (P1)."""
+    """Indented JSON payload; empty if the user may not read it (P1)."""
     can_resend: bool
 
 
@@ -170,9 +170,9 @@ def _delivery(
     zone = account.time_zone
     state, tone = "Delivered", "ok"
     if one.state == DeliveryState.FAILED:
-        state, tone = "Given up", "bad"
+        state, tone = "Failed", "bad"
     elif one.state == DeliveryState.OWED:
-        state, tone = ("Will be tried again", "warn") if one.last_try_at else ("Waiting", "off")
+        state, tone = ("Retrying", "warn") if one.last_try_at else ("Waiting", "off")
     return DeliveryRow(
         id=one.id,
         event=str(one.event.kind),
@@ -196,7 +196,7 @@ def _detail(one: Delivery, zone: str, now: datetime) -> str:
     if one.last_try_at is None:
         return ""
     answer = f"HTTP {one.status} after {one.took_ms} ms" if one.status else "No answer"
-    said = f"{answer}: {one.trouble.rstrip('.')}" if one.trouble else answer
+    text = f"{answer}: {one.trouble.rstrip('.')}" if one.trouble else answer
     if one.state == DeliveryState.OWED and one.next_try_at is not None:
-        return f"{said}. Next try {datetimes.within(datetimes.since(one.next_try_at, zone, now))}"
-    return said
+        return f"{text}. Next try {datetimes.within(datetimes.since(one.next_try_at, zone, now))}"
+    return text

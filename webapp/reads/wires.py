@@ -1,4 +1,4 @@
-"""Wire transfers: the tab, one request, and the operator's list (L5, L11)."""
+"""Wire transfers: the customer's page and requests, and records for operators (L5, L11)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,9 +34,9 @@ TONES = {
     WireState.REJECTED: "bad",
 }
 
-MATCHED_BY = "Write it in the payment details. It is how we match the transfer."
+MATCHED_BY = "Use it as the payment reference, so that we can match your transfer."
 USUALLY = "Usually 1 to 3 business days"
-PRETEND = "Sandbox: no bank knows these details"
+PRETEND = "Sandbox: these bank details are not real"
 
 COPIED = ("Payment reference", "Beneficiary", "IBAN", "BIC", "Account number", "Routing number")
 
@@ -46,14 +46,14 @@ class WireLine:
     name: str
     value: str
     copy: str = ""
-    """What the copy button takes; empty where there is none."""
+    """Text that the copy button copies; empty without a button."""
     hint: str = ""
     is_key: bool = False
-    """The one that must not be forgotten."""
+    """The line to emphasise: the payment reference."""
 
     @property
     def spoken(self) -> str:
-        """Within a sentence: "payment reference", but "IBAN"."""
+        """The name within a sentence: "payment reference", but "IBAN"."""
         return self.name if self.name.isupper() else f"{self.name[0].lower()}{self.name[1:]}"
 
 
@@ -67,7 +67,7 @@ class WireFile:
 
 @dataclass(frozen=True)
 class WireCard:
-    """One request, open or ended."""
+    """A wire transfer request, open or closed."""
 
     id: int
     reference: str
@@ -79,9 +79,9 @@ class WireCard:
     can_be_proved: bool
     lines: tuple[WireLine, ...]
     hint: str
-    """Beside the buttons."""
+    """Hint next to the buttons."""
     history: tuple[tuple[str, str], ...]
-    """What happened, and when: ("Requested", "Today, 09:12 · Ana Ruiz")."""
+    """Events with their time: ("Requested", "Today, 09:12 · Ana Ruiz")."""
     proofs: tuple[WireFile, ...]
 
 
@@ -121,11 +121,11 @@ class WiresScreen:
 
 @dataclass(frozen=True)
 class StoredProof:
-    """What is needed to hand a proof back."""
+    """A proof-of-payment file to download."""
 
     file: str
     download_name: str
-    """Ours, from the reference and the content: nothing of it was chosen by who uploaded."""
+    """Built from the reference and the file type; the uploaded name is not used."""
     mime_type: str
 
 
@@ -168,7 +168,7 @@ def read_wires(
     currency: str = "",
     errors: dict[str, str] | None = None,
 ) -> WiresScreen:
-    """The newest first; `before` is the id that the page before this one ended with."""
+    """Read one page, newest first; `before` is the last request id of the previous page."""
     account = session.get_one(Account, account_id)
     query = select(WireRequest).where(WireRequest.account_id == account_id)
     if before is not None:
@@ -201,7 +201,7 @@ def read_wire(
 
 
 def read_proof(session: Session, account_id: int, wire_id: int, proof_id: int) -> StoredProof:
-    """Raises `NotFound`, also for another account's."""
+    """Raises `NotFound`, also for another account's proof."""
     wire = wires.find(session, account_id, wire_id)
     for number, proof in enumerate(wire.proofs, start=1):
         if proof.id == proof_id:
@@ -227,7 +227,7 @@ def _form(
         amount=amount,
         currency=currency if currency in CURRENCIES else own,
         currencies=tuple((unit, unit) for unit in CURRENCIES),
-        bounds=f"{low} to {high}, or as much in {others}",
+        bounds=f"{low} to {high}, or the equivalent in {others}",
         request_key=request_key,
         errors=errors,
     )
@@ -271,7 +271,7 @@ def _card(
 def _bank_lines(wire: WireRequest, amount: str, bank: BankDetails) -> list[WireLine]:
     lines = [WireLine("Payment reference", wire.reference, wire.reference, MATCHED_BY, is_key=True)]
     for name, value in bank.lines(wire.currency):
-        # Bank forms take numbers without the spaces that people read them by.
+        # Bank forms take numbers without spaces.
         typed = value.replace(" ", "") if name != "Beneficiary" else value
         lines.append(WireLine(name, value, typed if name in COPIED else ""))
     return lines
@@ -335,13 +335,13 @@ def _stored(wire: WireRequest, number: int, proof: WireProof) -> StoredProof:
 
 
 def wire_called(session: Session, name: str) -> WireRequest:
-    """By its number, or by its reference however it is typed. Raises `Refusal`."""
+    """Find a request by id or by its reference, in any spelling. Raises `Refusal`."""
     if name.isascii() and name.isdigit() and len(name) <= 9:
         wire = session.get(WireRequest, int(name))
     else:
         reference = wires.read_reference(name)
         if reference is None:
-            raise Refusal(f"{name} is no reference of a wire transfer, or mistyped. Compare it.")
+            raise Refusal(f"{name} is not a wire transfer reference. Check its spelling.")
         wire = session.scalar(select(WireRequest).where(WireRequest.reference == reference))
     if wire is None:
         raise NotFound(f"Wire transfer {name}")
@@ -349,7 +349,7 @@ def wire_called(session: Session, name: str) -> WireRequest:
 
 
 def read_records(session: Session, state: WireState | None) -> list[WireRecord]:
-    """The oldest first: that is the order in which they are worked off."""
+    """Return the requests, oldest first, the order in which operators handle them."""
     query = select(WireRequest, Account).join(Account, Account.id == WireRequest.account_id)
     if state is not None:
         query = query.where(WireRequest.state == state)
@@ -362,7 +362,7 @@ def read_record(session: Session, wire: WireRequest) -> WireRecord:
 
 
 def read_numbered_proof(wire: WireRequest, number: int | None) -> StoredProof:
-    """The last one where no number is given. Raises `NotFound`."""
+    """Return the proof with that number, or the last one. Raises `NotFound`."""
     if not wire.proofs:
         raise NotFound(f"A proof for {wire.reference}")
     number = len(wire.proofs) if number is None else number

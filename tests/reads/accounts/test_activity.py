@@ -85,7 +85,7 @@ def test_why_is_there_no_top_up_e1(world):
     assert why(world) == "Nothing to do: automatic refill is off."
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.refill()
-    assert why(world) == "The balance, $100.00, is not below the threshold, $50.00."
+    assert why(world) == "No refill needed: the balance, $100.00, is at or above $50.00."
     world.consent(visa, False)
     world.use("60.00")
     assert why(world).startswith("Nothing will be charged. Auto-charge is off for your primary")

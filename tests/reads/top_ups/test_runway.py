@@ -102,16 +102,16 @@ def test_what_calls_hold_is_counted_t12(steady):
 
 
 def test_too_little_is_known(world):
-    assert said(world) == "Nothing has been used yet, so nobody can say how long the balance lasts."
+    assert said(world) == "No usage yet. A forecast appears after 7 days of usage."
     world.use("1.00")
     world.clock.advance(days=6, hours=23)
-    assert said(world).startswith("Usage began 6 days ago. After 7 days this says")
+    assert said(world).startswith("Usage began 6 days ago. A forecast appears")
     assert pace_of(world) is None
     world.clock.advance(hours=1)
     world.use("1.00")
     assert said(world).startswith("At this week’s pace the balance lasts more than 60")
     world.clock.advance(days=8)
-    assert said(world) == "Nothing was used in the last 7 days."
+    assert said(world) == "No usage in the last 7 days."
 
 
 def test_without_a_refill_it_reaches_zero(steady):

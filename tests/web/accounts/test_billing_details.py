@@ -12,7 +12,7 @@ def test_what_is_saved_stands_in_the_form(client, world):
     page = client.get(PATH)
     assert 'value="Harbour &lt;Ltd&gt;"' in page.text
     assert "12 Harbour Road\nDublin</textarea>" in page.text
-    assert "Receipts are made out to Harbour <Ltd>, 12 Harbour Road, Dublin, IE1." in words(
+    assert "Billed to Harbour <Ltd>, 12 Harbour Road, Dublin, IE1." in words(
         client.get("/settings/audit-log")
     )
 

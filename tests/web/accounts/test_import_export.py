@@ -47,19 +47,19 @@ def imports(world):
 def test_a_file_is_posted(client, send, world):
     """L12"""
     answer = send(GOOD, follow_redirects=True)
-    assert "2 posted, 0 already there, 0 bad" in words(answer)
+    assert "2 imported, 0 duplicates, 0 errors" in words(answer)
     assert "No errors." in words(answer)
     assert world.balance == "98.4785"
     assert "usage.csv" in words(client.get(HERE))
     log = words(client.get("/settings/audit-log"))
-    assert "usage.csv: 2 posted, 0 already there, 0 bad." in log
+    assert "usage.csv: 2 imported, 0 duplicates, 0 errors." in log
 
 
 def test_the_same_file_again_posts_nothing(send, world):
     """L12: safe to repeat, by a person and by a browser."""
     send(GOOD)
     again = send(GOOD, key="j" * 32, follow_redirects=True)
-    assert "0 posted, 2 already there, 0 bad" in words(again)
+    assert "0 imported, 2 duplicates, 0 errors" in words(again)
     twice = send(GOOD)  # the same form: it leads to the report that is there
     assert twice.location == f"{HERE}/imports/{imports(world)[0].id}"
     assert len(imports(world)) == 2
@@ -70,7 +70,7 @@ def test_bad_lines_are_told_and_the_others_posted(client, send, world):
     """L12, L13: by number and reason, also as a file that a spreadsheet may open."""
     report = send(MIXED, follow_redirects=True)
     told = words(report)
-    assert "2 posted, 0 already there, 4 bad" in told
+    assert "2 imported, 0 duplicates, 4 errors" in told
     assert "3 account: This is not account '7777'" in told
     assert "5 reference: call-1 was posted before with another amount" in told
     assert "6 Has 2 fields, not 3" in told
@@ -101,7 +101,7 @@ def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send,
     """L15: as a range of lines, on the page and in the file of bad lines."""
     text = 'amount,reference,description\n1.00,a,"x\n1.00,b,y\n1.00,c,z"\n1.00,d,\n'
     report = words(send(text, follow_redirects=True))
-    assert "1 posted, 0 already there, 3 bad" in report
+    assert "1 imported, 0 duplicates, 3 errors" in report
     assert "2–4 Quotes join lines 2 to 4, so none of them is imported" in report
     assert "more in the file" not in report
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines").text
@@ -153,7 +153,7 @@ def test_many_lines_are_posted_in_batches_and_tell_how_far_they_are(client, worl
     assert client.get(f"{HERE}/progress?key={KEY}").json == {"percent": 0, "words": ""}
     world.import_usage(text, key=KEY)
     told = client.get(f"{HERE}/progress?key={KEY}").json
-    assert told == {"percent": 100, "words": "2,500 posted, 0 already there, 0 bad"}
+    assert told == {"percent": 100, "words": "2,500 imported, 0 duplicates, 0 errors"}
     assert world.balance == "75.00"
 
 
@@ -166,7 +166,7 @@ def test_an_import_that_was_cut_off_is_told_and_can_be_sent_again(client, send, 
     world.clock.advance(minutes=1)
     told = words(client.get(f"{HERE}/imports/{import_id}"))
     assert "The import stopped at" in told
-    assert "0 posted, 2 already there" in words(send(GOOD, follow_redirects=True))
+    assert "0 imported, 2 duplicates" in words(send(GOOD, follow_redirects=True))
 
 
 def test_an_import_triggers_a_refill(send, world):

@@ -364,10 +364,10 @@ def test_a_conflict_with_another_tab_keeps_what_was_typed(world, panel, headers)
     assert (field(answer, "threshold"), applied(world).threshold) == ("57", 55_000_000)
     assert "Now $55.00 Use" in words(answer)
     said = words(answer)
-    assert re.search(r"You changed these settings in another tab at \d\d:\d\d\. You typed", said)
+    assert re.search(r"You changed these settings in another tab at \d\d:\d\d\. You entered", said)
     assert (
-        "You typed a threshold of $57.00; it is $55.00 now. The fields that you left alone show "
-        "the new values. Nothing of yours was applied." in said
+        "You entered a threshold of $57.00; it is now $55.00. Fields you didn’t change show "
+        "the new values. Your changes were not applied." in said
     )
     assert "else" not in said
     assert field(answer, "day_limit") == "600.00"
@@ -383,7 +383,7 @@ def test_a_conflict_names_the_person_who_changed_the_settings(world, panel, team
     said = words(panel(threshold="57", refill_amount="130", refill_on=None))
     assert re.search(r"[A-Z]\w+ .*changed these settings at \d\d:\d\d\.", said)
     assert "You changed" not in said
-    assert "The threshold and refill amount have other values now" in said
+    assert "The threshold and refill amount have new values" in said
     assert said.count("Now $") == 2
 
 

@@ -62,7 +62,7 @@ def test_the_cause_is_the_setting_of_then(world):
     world.apply(threshold="20.00", refill_mode="add", day_limit=None)
     cause = page(world, world.attempts[0].payment_id).cause
     below = "When the balance falls below $50.00"
-    assert cause.words == f"{below}, bring it up to $200.00 with at most $400.00 at once"
+    assert cause.words == f"{below}, refill to $200.00, charging at most $400.00 at once"
     assert cause.limits == "At most $300.00 a day"
     assert cause.applied == "Applied by Ana Ruiz, Sun 22 Nov, 10:00"
 
@@ -77,7 +77,7 @@ def test_a_failure_and_its_retries_know_each_other(world):
         "$250.00 to Visa •••• 4242 was declined: Insufficient funds. Nothing was charged."
     )
     assert cached_partial(it) == [
-        ("Ana Ruiz", "Asked for $250.00", "will", "solid"),
+        ("Ana Ruiz", "Requested $250.00", "will", "solid"),
         ("Visa •••• 4242", "Insufficient funds", "skipped", "broken"),
         ("Balance", "Nothing added", "skipped", ""),
     ]
@@ -123,7 +123,7 @@ def test_an_adjustment_says_why(world):
         world.policy,
     )  # fmt: skip
     it = page(world, payment.id)
-    assert plain(it) == "$5.00 taken off the balance: Paid twice."
+    assert plain(it) == "$5.00 deducted from the balance: Paid twice."
     assert [entry.amount for entry in it.entries] == ["−5.00"]
     assert (it.chain, it.attempts, it.mails) == ((), (), ())
 
@@ -135,11 +135,11 @@ def test_what_was_taken_back_and_its_payment_know_each_other_l7(world):
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
     (refund,) = page(world, paid).relatives
-    assert (refund.words, refund.state) == ("Taken back by", "Refund")
+    assert (refund.words, refund.state) == ("Reversed by", "Refund")
     it = page(world, refund.payment_id)
     assert (it.state, it.tone, it.receipt) == ("Refunded", "warn", "")
     (back,) = it.relatives
-    assert (back.payment_id, back.words) == (paid, "Of")
+    assert (back.payment_id, back.words) == (paid, "Reverses")
     assert page(world, paid).receipt == f"R-{world.account_id}-000001"
 
 

@@ -411,7 +411,7 @@ def test_mails_are_listed_and_read(client, receipt):
         page = client.get(path)
         assert subject in page.text
         assert f'href="/sandbox/outbox/{receipt.id}"' in page.text
-        assert "Kept here" in page.text
+        assert "Not sent (no mail server)" in page.text
 
     mail = client.get(f"/sandbox/outbox/{receipt.id}")
     assert "Visa •••• 4242" in words(mail)

@@ -477,7 +477,7 @@ def test_a_debit_is_told_before_it_is_posted(pat, covered):
     told = words(pat.get(f"{path}/preview", query_string=debit()))
     assert "Balance after this debit $100.00 −$50.00" in told
     assert "This starts a refill of $200.00 to Visa •••• 4242" in told
-    assert "below the customer’s threshold of $80.00. After the refill it is $150.00." in told
+    assert "below the customer’s threshold of $80.00. After the refill it would be $150.00." in told
     assert told.endswith("Debit $150.00 and charge $200.00")
     held = words(pat.get(f"{path}/preview", query_string=debit(refill="hold")))
     assert held.endswith("Debit $150.00")

@@ -1,4 +1,4 @@
-"""The decision timeline (E1), with the present answer to "why no top-up?" on top."""
+"""The decision timeline (E1), with the reason why no refill runs now at the top."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ TONES = {
 }
 
 TITLES = {
-    Code.ABOVE_THRESHOLD: "Above the threshold",
-    Code.REFILL_OFF: "Refill is off",
+    Code.ABOVE_THRESHOLD: "No refill needed",
+    Code.REFILL_OFF: "Automatic refill is off",
     Code.WAITING: "Waiting for an outcome",
     Code.NO_METHOD: "No method with auto-charge",
     Code.PRIMARY_OFF: "Primary’s auto-charge is off",
@@ -64,28 +64,28 @@ TITLES = {
     Code.CHARGING: "Charging",
     Code.CHARGED: "Charged",
     Code.DECLINED: "Declined",
-    Code.ABANDONED: "Given up",
-    Code.MISMATCH: "Evidence does not match",
-    Code.OPERATOR: "Your provider is asked",
-    Code.CHAIN_ENDED: "Not gone on with",
+    Code.ABANDONED: "Abandoned",
+    Code.MISMATCH: "Payment details don’t match",
+    Code.OPERATOR: "Waiting for your provider",
+    Code.CHAIN_ENDED: "Not continued",
     Code.SUSPENSION_ENDED: "Suspension ended",
     Code.RESTORED: "Back in use",
     Code.WITHDRAWN_TOO_LATE: "Changed during a charge",
     Code.RESUMED: "Resumed",
     Code.NOTIFIED: "Notification",
-    Code.AFTER_REVERSAL: "Not refilled by itself",
+    Code.AFTER_REVERSAL: "No refill after a reversal",
     Code.REFILL_HELD: "Refill on hold",
-    Code.TAKEN_BACK: "Taken back",
-    Code.GIVEN_BACK: "Given back",
+    Code.TAKEN_BACK: "Payment reversed",
+    Code.GIVEN_BACK: "Payment returned",
     Code.METHOD_UPDATED: "Renewed by the bank",
-    Code.METHOD_GONE: "Gone at the processor",
+    Code.METHOD_GONE: "No longer at the processor",
     Code.LIMITS_SET: "Limits set",
-    Code.USAGE_TOO_LARGE: "Usage refused",
+    Code.USAGE_TOO_LARGE: "Usage rejected",
 }
 
 
 class About(StrEnum):
-    """What a person may want to see alone."""
+    """Filter of the timeline by subject."""
 
     CHARGES = "charges"
     FAILURES = "failures"
@@ -128,12 +128,13 @@ ABOUT = {
 class ActivityFilters:
     about: About | None = None
     first: date | None = None
-    """Of the account's days, both included; a folded line is of each day it reaches over."""
+    """First and last day, inclusive, in the account's time zone. A folded line matches every day
+    from its first to its last repetition."""
     last: date | None = None
 
     @property
     def query(self) -> dict[str, str]:
-        """As it stands in an address: only what is set."""
+        """URL query parameters of the filters that are set."""
         given = {
             "about": self.about or "",
             "from": self.first.isoformat() if self.first else "",
@@ -146,7 +147,7 @@ class ActivityFilters:
 class ActivityLine:
     id: int
     code: str
-    """The machine code, for support and scripts."""
+    """Machine-readable code, for support and scripts."""
     title: str
     sentence: str
     tone: str
@@ -156,7 +157,7 @@ class ActivityLine:
     repeated: str
     """ "3 times, last at 10:15", or empty."""
     payment: Named | None
-    """The payment it is about (E2)."""
+    """The payment that the line is about (E2)."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,12 @@ class ActivityDay:
 @dataclass(frozen=True)
 class ActivityScreen:
     why: str
-    """Why there is no top-up at this moment, or that there is one: the first line on the page."""
+    """Why no refill runs now, or that one does. First line of the page."""
     now: tuple[Words, ...]
     """What happens next."""
     filters: ActivityFilters
     days: tuple[ActivityDay, ...]
-    """The newest first."""
+    """Newest first."""
     older: int | None
     newer: bool
 
@@ -226,14 +227,14 @@ def _conditions(filters: ActivityFilters, zone: str) -> Iterator[ColumnElement[b
 
 
 def _why(account: Account, inputs: PlanInput) -> str:
-    """The planner's answer to this very moment, which "What happens next" looks beyond."""
+    """The planner's decision for the current balance; "What happens next" is a forecast."""
     plan = top_ups.plan(inputs)
     if plan.code is Code.ABOVE_THRESHOLD:
         balance, threshold = (
             account.show(inputs.balance),
             account.show(inputs.choice.threshold or 0),
         )
-        return f"The balance, {balance}, is not below the threshold, {threshold}."
+        return f"No refill needed: the balance, {balance}, is at or above {threshold}."
     return timeline_line(inputs, plan, account.show)
 
 

@@ -17,28 +17,28 @@ from webapp.reads.accounts import audit_sentences
 
 PAGE = 50
 BATCH = 500
-"""Lines of a file that are in memory at once."""
+"""Rows fetched at a time for the CSV file."""
 
 OTHERS = "others"
-"""The filter's word for everybody who is not, or no longer, of this account."""
+"""Filter value for everyone who is not a current member of the account."""
 
 HEADER = ("When (UTC)", "Who", "From", "What", "Details", "Code")
 
 
 @dataclass(frozen=True)
 class Filters:
-    """As asked for; empty: all."""
+    """Filters of the audit log; an empty value does not filter."""
 
     who: str = ""
-    """A person's id, or `OTHERS`."""
+    """A user id, or `OTHERS`."""
     group: str = ""
     first: date | None = None
-    """Of the account's days, both included."""
+    """First and last day, inclusive, in the account's time zone."""
     last: date | None = None
 
     @property
     def query(self) -> dict[str, str]:
-        """As it stands in an address: only what is set."""
+        """URL query parameters of the filters that are set."""
         given = {
             "who": self.who,
             "what": self.group,
@@ -58,7 +58,7 @@ class AuditLine:
     title: str
     sentence: str
     settings: int | None
-    """Where low-balance settings were applied, their version: it leads to what they caused (E2)."""
+    """Version of the applied low-balance settings; links to the payments they caused (E2)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class AuditScreen:
     days: tuple[AuditDay, ...]
     filters: Filters
     people: tuple[tuple[str, str], ...]
-    """Choices of the filter: value and words."""
+    """Options of the filter: value and label."""
     groups: tuple[tuple[str, str], ...]
     time_zone: str
     older: int | None
@@ -116,7 +116,7 @@ def read_audit_log(
 def read_audit_rows(
     session: Session, account_id: int, filters: Filters
 ) -> Iterator[tuple[str, ...]]:
-    """The whole log as rows of a file, however long it is."""
+    """Yield the whole filtered log as CSV rows, header first."""
     account = session.get_one(Account, account_id)
     yield HEADER
     found = session.execute(_query(account, filters), execution_options={"yield_per": BATCH})
@@ -132,7 +132,7 @@ def read_audit_rows(
 
 
 def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
-    # Columns and no records: a file of a million lines must not be held in memory.
+    # Columns instead of entities, so that a file of a million rows is not held in memory.
     query = select(
         AuditEntry.id,
         AuditEntry.at,
@@ -144,8 +144,8 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
     ).where(AuditEntry.account_id == account.id)
     if filters.who == OTHERS:
         belongs = select(Membership.user_id).where(Membership.account_id == account.id)
-        nobody, stranger = AuditEntry.user_id.is_(None), AuditEntry.user_id.not_in(belongs)
-        query = query.where(or_(nobody, stranger))
+        system, outsider = AuditEntry.user_id.is_(None), AuditEntry.user_id.not_in(belongs)
+        query = query.where(or_(system, outsider))
     elif filters.who:
         query = query.where(AuditEntry.user_id == int(filters.who))
     if filters.group:
@@ -159,7 +159,7 @@ def _query(account: Account, filters: Filters) -> Select[*tuple[Any, ...]]:
 
 
 def _people(session: Session, account_id: int) -> Iterator[tuple[str, str]]:
-    """Who belongs to the account now."""
+    """Yield the account's current members as filter options."""
     query = (
         select(User.id, User.name, User.email)
         .join(Membership, Membership.user_id == User.id)

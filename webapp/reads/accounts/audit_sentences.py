@@ -1,6 +1,6 @@
-"""What a line of the audit log says: one plain sentence for each kind of change (P2).
+"""Titles and sentences of the audit log, one per kind of change (P2).
 
-A kind that is added to the code gets its sentence here, and a test insists on it.
+A test requires an entry for every kind that the code writes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,40 +16,41 @@ from webapp.domain.shared import money
 from webapp.domain.shared.i18n import NAMES as LANGUAGES
 from webapp.domain.top_ups.settings import RefillMode
 from webapp.reads.notifications.email_labels import NAMES
+from webapp.reads.usage.imports import count_words
 
 Details = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of change is filed and told."""
+    """Filter group, title and sentence of one kind of change."""
 
     group: str
-    """What the filter calls it."""
+    """Name of the filter option."""
     title: str
     sentence: Callable[[Details, Account], str]
 
 
 def fixed(sentence: str) -> Callable[[Details, Account], str]:
-    """For a change with nothing to name but what its template names: "{method} was removed"."""
+    """Return a sentence builder that fills a template such as "{method} was removed"."""
     return lambda details, account: sentence.format_map(_Lenient(details))
 
 
 class _Lenient(dict[str, Any]):
-    """Lines stand for ever, so older ones may lack what a newer sentence names."""
+    """Details of an entry; older entries may lack fields that newer sentences use."""
 
     def __missing__(self, name: str) -> str:
-        return "not noted"
+        return "not recorded"
 
 
 def _mail(sentence: str) -> Callable[[Details, Account], str]:
-    """As `fixed`, with the mail's kind by its name."""
+    """Like `fixed`, but `{mail}` is the name of the email's kind."""
 
-    def told(details: Details, account: Account) -> str:
+    def build(details: Details, account: Account) -> str:
         named = {"mail": NAMES[details["mail"]]} if details.get("mail") in NAMES else {}
         return fixed(sentence)({**details, **named}, account)
 
-    return told
+    return build
 
 
 def on_off(value: object) -> str:
@@ -65,19 +66,18 @@ def _amount(details: Details, account: Account, name: str = "amount", currency: 
 
 def _signed_in(details: Details, account: Account) -> str:
     by = details.get("by")
-    return f"With the right password and a {by}." if by else "With the right password."
+    return f"With password and {by}." if by else "With password."
 
 
-def _from_to(details: Details, account: Account) -> str:
-    on = bool(details.get("on"))
-    return f"From {on_off(not on)} to {on_off(on)}."
+def _turned(details: Details, account: Account) -> str:
+    return f"Turned {on_off(details.get('on'))}."
 
 
 def _in_roles(who: str) -> Callable[[Details, Account], str]:
-    def told(details: Details, account: Account) -> str:
+    def build(details: Details, account: Account) -> str:
         return f"{who.format_map(_Lenient(details))}, as {_names(details.get('roles', ()))}."
 
-    return told
+    return build
 
 
 def _roles(details: Details, account: Account) -> str:
@@ -90,14 +90,13 @@ def _names(roles: Sequence[str]) -> str:
 
 
 def _auto_charge(details: Details, account: Account) -> str:
-    on = bool(details.get("on"))
-    return f"{details.get('method')}: from {on_off(not on)} to {on_off(on)}."
+    return f"{details.get('method')}: turned {on_off(details.get('on'))}."
 
 
 def _order(details: Details, account: Account) -> str:
     after = ", ".join(details.get("order", ()))
     before = ", ".join(details.get("before", ()))
-    return f"From {before} to {after}." if before else f"Now {after}."
+    return f"From {before} to {after}." if before else f"New order: {after}."
 
 
 SETTINGS = {
@@ -118,19 +117,19 @@ MODES = {RefillMode.ADD: "the refill amount", RefillMode.TARGET: "up to the targ
 
 def _billing_details(details: Details, account: Account) -> str:
     after: Mapping[str, Any] = details.get("after", {})
-    told = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
-    return f"Receipts are made out to {', '.join(', '.join(filter(None, told)).splitlines())}."
+    values = [str(after.get(name, "")) for name in ("name", "address", "tax_number")]
+    return f"Billed to {', '.join(', '.join(filter(None, values)).splitlines())}."
 
 
 def _settings(details: Details, account: Account) -> str:
     changed: Mapping[str, Any] = details.get("changed", {})
-    told = [
+    parts = [
         f"{words} from {_setting(name, changed[name][0], account)} "
         f"to {_setting(name, changed[name][1], account)}"
         for name, words in SETTINGS.items()
         if name in changed
     ]
-    return _sentence("; ".join(told)) if told else "Nothing that is shown has changed."
+    return _sentence("; ".join(parts)) if parts else "No visible setting changed."
 
 
 def _setting(name: str, value: Any, account: Account) -> str:
@@ -143,19 +142,19 @@ def _setting(name: str, value: Any, account: Account) -> str:
 
 def _notifications(details: Details, account: Account) -> str:
     changed: Mapping[str, Any] = details.get("changed", {})
-    told = []
+    parts = []
     if "recipients" in changed:
-        told.append(f"mails go to {', '.join(changed['recipients'][1]) or 'nobody'}")
+        parts.append(f"recipients: {', '.join(changed['recipients'][1]) or 'none'}")
     if "steps" in changed:
         steps = ", ".join(account.show(step) for step in changed["steps"][1])
-        told.append(f"further low balance steps {steps or 'none'}")
-    for name, words in (("time_zone", "time zone"), ("locale", "format of amounts")):
+        parts.append(f"more low-balance alerts: {steps or 'none'}")
+    for name, words in (("time_zone", "time zone"), ("locale", "number format")):
         if name in changed:
-            told.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
+            parts.append(f"{words} from {changed[name][0]} to {changed[name][1]}")
     if "language" in changed:
         before, after = (LANGUAGES.get(language, language) for language in changed["language"])
-        told.append(f"language of mails from {before} to {after}")
-    return _sentence("; ".join(told))
+        parts.append(f"email language from {before} to {after}")
+    return _sentence("; ".join(parts))
 
 
 def _payment(details: Details, account: Account) -> str:
@@ -173,65 +172,64 @@ def _wire_requested(details: Details, account: Account) -> str:
 def _wire_completed(details: Details, account: Account) -> str:
     credited = _amount(details, account)
     rate = f" at {details['rate']}" if details.get("rate") else ""
-    told = f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
-    return told + _reason(details)
+    text = f"{details.get('wire')}: {credited} credited{rate}, {details.get('payment')}."
+    return text + _reason(details)
 
 
 def _adjusted(details: Details, account: Account) -> str:
     amount = details.get("amount", 0)
-    done = "put on" if amount > 0 else "taken off"
+    verb = "credited" if amount > 0 else "debited"
     shown = account.show(abs(amount))
-    return f"{shown} {done} the balance. Reason: {details.get('reason')}"
+    return f"{shown} {verb}. Reason: {details.get('reason')}"
 
 
 def _decided(details: Details, account: Account) -> str:
     outcome = "paid" if details.get("paid") else "not charged"
-    return f"Attempt {details.get('attempt')} is {outcome}. Reason: {details.get('reason')}"
+    return f"Attempt {details.get('attempt')}: {outcome}. Reason: {details.get('reason')}"
 
 
 def _paypal(details: Details, account: Account) -> str:
-    on = bool(details.get("allowed"))
-    return f"Offered to this account: from {on_off(not on)} to {on_off(on)}.{_reason(details)}"
+    state = "allowed" if details.get("allowed") else "not allowed"
+    return f"PayPal is {state} for this account.{_reason(details)}"
 
 
 def _key_created(details: Details, account: Account) -> str:
-    scopes = ", ".join(details.get("scopes", ())) or "what was asked"
+    scopes = ", ".join(details.get("scopes", ())) or "not recorded"
     networks = ", ".join(details.get("networks", ()))
-    return f"{_key(details)} for {scopes}{f', only from {networks}' if networks else ''}."
+    allowed = f"; allowed IP addresses: {networks}" if networks else ""
+    return f"{_key(details)}; permissions: {scopes}{allowed}."
 
 
 def _key_rotated(details: Details, account: Account) -> str:
-    return f"{_key(details)} takes the place of {details.get('replaces')}…"
+    return f"{_key(details)} replaces {details.get('replaces')}…"
 
 
 def _key_revoked(details: Details, account: Account) -> str:
-    return f"{_key(details)} does not work any more."
+    return f"{_key(details)}."
 
 
 def _webhook_events(details: Details, account: Account) -> str:
-    events = ", ".join(details.get("events", ())) or "what was chosen"
+    events = ", ".join(details.get("events", ())) or "events not recorded"
     before = details.get("before")
     moved = f"From {before} to" if before and before != details.get("url") else "To"
     return f"{moved} {details.get('url')}: {events}."
 
 
 def _webhook_switched(details: Details, account: Account) -> str:
-    on = bool(details.get("on"))
-    return f"{details.get('url')}: from {on_off(not on)} to {on_off(on)}."
+    return f"{details.get('url')}: turned {on_off(details.get('on'))}."
 
 
 def _webhook_ended(details: Details, account: Account) -> str:
     gone = details.get("why") == "gone"
-    why = "it answered that it is gone" if gone else "it has failed for days"
-    return f"{details.get('url')} was switched off: {why}."
+    why = "the endpoint answered 410 Gone" if gone else "deliveries failed for days"
+    return f"{details.get('url')}: {why}."
 
 
 def _usage_imported(details: Details, account: Account) -> str:
     counts = {name: details.get(name) for name in ("posted", "duplicate", "bad")}
     if None in counts.values():
         return f"{details.get('file')}."
-    words = "{posted:,} posted, {duplicate:,} already there, {bad:,} bad".format_map(counts)
-    return f"{details.get('file')}: {words}."
+    return f"{details.get('file')}: {count_words(**counts)}."
 
 
 def _key(details: Details) -> str:
@@ -239,7 +237,7 @@ def _key(details: Details) -> str:
 
 
 def _resumed(details: Details, account: Account) -> str:
-    return f"From paused to running.{_reason(details)}"
+    return f"Automatic payments are running again.{_reason(details)}"
 
 
 def _reason(details: Details) -> str:
@@ -251,7 +249,7 @@ def _sentence(text: str) -> str:
 
 
 SIGN_IN = "Signing in"
-PEOPLE = "People"
+PEOPLE = "Users"
 METHODS = "Payment methods"
 PAYMENTS = "Payments"
 WIRES = "Wire transfers"
@@ -259,91 +257,93 @@ LOW_BALANCE = "Low Balance Settings"
 NOTIFICATIONS = "Notifications"
 ACCOUNT = "Account"
 OPERATOR = "Your provider"
-MACHINES = "API keys and webhooks"
+DEVELOPERS = "API keys and webhooks"
 
 KINDS: dict[str, Kind] = {
     "signed_in": Kind(SIGN_IN, "Signed in", _signed_in),
-    "password_accepted": Kind(SIGN_IN, "Password accepted", fixed("The code was asked for.")),
+    "password_accepted": Kind(SIGN_IN, "Password accepted", fixed("Waiting for the code.")),
     "code_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The code was wrong.")),
-    "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Neither password nor code.")),
+    "proof_refused": Kind(SIGN_IN, "Confirmation refused", fixed("Wrong password or code.")),
     "signed_out_everywhere": Kind(SIGN_IN, "Signed out everywhere", fixed("All sessions ended.")),
     "passkey_added": Kind(PEOPLE, "Passkey added", fixed("{passkey}.")),
     "passkey_removed": Kind(PEOPLE, "Passkey removed", fixed("{passkey}.")),
     "session_ended": Kind(SIGN_IN, "Session ended", fixed("{device}.")),
     "sign_up_expired": Kind(PEOPLE, "Sign-up expired", fixed("The email was never confirmed.")),
     "sign_in_refused": Kind(SIGN_IN, "Sign-in refused", fixed("The password was wrong.")),
-    "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("From off to on.")),
-    "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("From on to off.")),
+    "second_factor_on": Kind(PEOPLE, "Two-step sign-in", fixed("Turned on.")),
+    "second_factor_off": Kind(PEOPLE, "Two-step sign-in", fixed("Turned off.")),
     "second_factor_reset": Kind(
-        OPERATOR, "Two-step sign-in reset", fixed("Of {person}. Reason: {reason}")
+        OPERATOR, "Two-step sign-in reset", fixed("{person}. Reason: {reason}")
     ),
-    "recovery_codes": Kind(PEOPLE, "Recovery codes", fixed("New ones; the old ones are gone.")),
-    "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everybody", _from_to),
-    "password_forgotten": Kind(SIGN_IN, "Password forgotten", fixed("A link was asked for.")),
+    "recovery_codes": Kind(
+        PEOPLE, "Recovery codes created", fixed("The old codes no longer work.")
+    ),
+    "second_factor_required": Kind(PEOPLE, "Two-step sign-in for everyone", _turned),
+    "password_forgotten": Kind(SIGN_IN, "Password reset requested", fixed("A link was sent.")),
     "password_changed": Kind(PEOPLE, "Password changed", fixed("All other sessions ended.")),
-    "email_asked": Kind(PEOPLE, "E-mail address", fixed("To be changed to {email}.")),
-    "email_confirmed": Kind(PEOPLE, "E-mail address", fixed("{email} is confirmed.")),
-    "email_changed": Kind(PEOPLE, "E-mail address", fixed("From {before} to {after}.")),
+    "email_asked": Kind(PEOPLE, "Email change requested", fixed("New address: {email}.")),
+    "email_confirmed": Kind(PEOPLE, "Email confirmed", fixed("{email}.")),
+    "email_changed": Kind(PEOPLE, "Email changed", fixed("From {before} to {after}.")),
     "invited": Kind(PEOPLE, "Invited", _in_roles("{email}")),
     "invited_again": Kind(PEOPLE, "Invited again", fixed("{email}.")),
     "invitation_revoked": Kind(PEOPLE, "Invitation withdrawn", fixed("{email}.")),
     "joined": Kind(PEOPLE, "Joined", _in_roles("By invitation")),
     "roles": Kind(PEOPLE, "Roles changed", _roles),
-    "person_removed": Kind(PEOPLE, "Person removed", fixed("{person}, {email}.")),
-    "ownership": Kind(PEOPLE, "Handed over", fixed("From {before} to {after}.")),
+    "person_removed": Kind(PEOPLE, "User removed", fixed("{person}, {email}.")),
+    "ownership": Kind(PEOPLE, "Ownership transferred", fixed("From {before} to {after}.")),
     "name": Kind(PEOPLE, "Name changed", fixed("From {before} to {after}.")),
-    "account_created": Kind(ACCOUNT, "Account created", fixed("With its owner.")),
+    "account_created": Kind(ACCOUNT, "Account created", fixed("Owner added.")),
     "method_added": Kind(METHODS, "Method added", fixed("{method}.")),
     "method_refused": Kind(
         METHODS,
         "Method refused",
-        fixed("It was started for another account, so nothing was saved."),
+        fixed("The setup belongs to another account, so nothing was saved."),
     ),
-    "method_refreshed": Kind(METHODS, "Method added again", fixed("{method} was refreshed.")),
+    "method_refreshed": Kind(METHODS, "Method updated", fixed("{method} was added again.")),
     "method_removed": Kind(METHODS, "Method removed", fixed("{method}.")),
-    "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without a payment.")),
+    "method_restored": Kind(METHODS, "Method restored", fixed("{method}, without payment.")),
     "auto_charge": Kind(METHODS, "Auto-charge", _auto_charge),
     "order": Kind(METHODS, "Order changed", _order),
     "settings": Kind(LOW_BALANCE, "Settings applied", _settings),
     "billing_details": Kind(ACCOUNT, "Billing details changed", _billing_details),
     "notifications": Kind(NOTIFICATIONS, "Notifications changed", _notifications),
-    "unsubscribed": Kind(NOTIFICATIONS, "Mails stopped by a link", fixed("Topic: {topic}.")),
+    "unsubscribed": Kind(NOTIFICATIONS, "Unsubscribed by link", fixed("Topic: {topic}.")),
     "paused": Kind(OPERATOR, "Automatic payments paused", fixed("Reason: {reason}")),
     "resumed": Kind(LOW_BALANCE, "Automatic payments resumed", _resumed),
-    "payment_requested": Kind(PAYMENTS, "Payment asked for", _payment),
+    "payment_requested": Kind(PAYMENTS, "Payment requested", _payment),
     "wire_requested": Kind(WIRES, "Wire transfer requested", _wire_requested),
     "wire_proof_added": Kind(WIRES, "Proof uploaded", fixed("{file} for {wire}.")),
     "wire_cancelled": Kind(WIRES, "Wire transfer cancelled", fixed("{wire}.")),
     "wire_completed": Kind(WIRES, "Wire transfer completed", _wire_completed),
     "wire_rejected": Kind(WIRES, "Wire transfer rejected", fixed("{wire}. Reason: {reason}")),
-    "api_key_created": Kind(MACHINES, "API key created", _key_created),
-    "api_key_rotated": Kind(MACHINES, "API key rotated", _key_rotated),
-    "usage_imported": Kind(MACHINES, "Usage imported", _usage_imported),
-    "exported": Kind(ACCOUNT, "Account exported", fixed("All that is kept of it was downloaded.")),
-    "webhook_added": Kind(MACHINES, "Webhook added", _webhook_events),
-    "webhook_changed": Kind(MACHINES, "Webhook changed", _webhook_events),
-    "webhook_switched": Kind(MACHINES, "Webhook switched", _webhook_switched),
-    "webhook_removed": Kind(MACHINES, "Webhook removed", fixed("{url}.")),
-    "webhook_rotated": Kind(MACHINES, "Webhook secret rotated", fixed("{url}.")),
-    "webhook_ended": Kind(MACHINES, "Webhook switched off", _webhook_ended),
-    "api_key_revoked": Kind(MACHINES, "API key revoked", _key_revoked),
+    "api_key_created": Kind(DEVELOPERS, "API key created", _key_created),
+    "api_key_rotated": Kind(DEVELOPERS, "API key rotated", _key_rotated),
+    "usage_imported": Kind(DEVELOPERS, "Usage imported", _usage_imported),
+    "exported": Kind(ACCOUNT, "Account exported", fixed("All account data was downloaded.")),
+    "webhook_added": Kind(DEVELOPERS, "Webhook added", _webhook_events),
+    "webhook_changed": Kind(DEVELOPERS, "Webhook changed", _webhook_events),
+    "webhook_switched": Kind(DEVELOPERS, "Webhook switched", _webhook_switched),
+    "webhook_removed": Kind(DEVELOPERS, "Webhook removed", fixed("{url}.")),
+    "webhook_rotated": Kind(DEVELOPERS, "Webhook secret rotated", fixed("{url}.")),
+    "webhook_ended": Kind(DEVELOPERS, "Webhook switched off", _webhook_ended),
+    "api_key_revoked": Kind(DEVELOPERS, "API key revoked", _key_revoked),
     "adjusted": Kind(OPERATOR, "Balance adjusted", _adjusted),
-    "attempt_decided": Kind(OPERATOR, "Outcome decided", _decided),
-    "mail_resent": Kind(OPERATOR, "Mail tried again", _mail("{mail}. Reason: {reason}")),
-    "mail_read": Kind(OPERATOR, "Mail read", _mail("{mail}, to {recipient}.")),
-    "view_begun": Kind(OPERATOR, "Looked in", fixed("To read only. Reason: {reason}")),
-    "viewed": Kind(OPERATOR, "Page looked at", fixed("{page}, and nothing could be changed.")),
-    "operator_created": Kind(OPERATOR, "Operator made", fixed("Person {operator}.")),
-    "operator_removed": Kind(OPERATOR, "Operator removed", fixed("Person {operator}.")),
+    "attempt_decided": Kind(OPERATOR, "Charge resolved", _decided),
+    "mail_resent": Kind(OPERATOR, "Email sent again", _mail("{mail}. Reason: {reason}")),
+    "mail_read": Kind(OPERATOR, "Email viewed", _mail("{mail}, to {recipient}.")),
+    "view_begun": Kind(OPERATOR, "Account viewed", fixed("Read-only. Reason: {reason}")),
+    "viewed": Kind(OPERATOR, "Page viewed", fixed("{page}, read-only.")),
+    "operator_created": Kind(OPERATOR, "Operator created", fixed("User {operator}.")),
+    "operator_removed": Kind(OPERATOR, "Operator removed", fixed("User {operator}.")),
     "secret_key_rotated": Kind(
-        OPERATOR, "Secret key replaced", fixed("{secrets} secrets encrypted under the new one.")
+        OPERATOR, "Secret key replaced", fixed("{secrets} secrets re-encrypted.")
     ),
     "paypal_allowed": Kind(OPERATOR, "PayPal", _paypal),
 }
 
 
 def groups() -> tuple[str, ...]:
-    """In the order in which the filter offers them."""
+    """Filter groups, in display order."""
     return tuple(dict.fromkeys(kind.group for kind in KINDS.values()))
 
 
@@ -352,7 +352,7 @@ def whats(group: str) -> tuple[str, ...]:
 
 
 def title(what: str) -> str:
-    """Of a kind that only another version knows, its code in words."""
+    """Title of a kind; for a kind that this version does not know, its code in words."""
     kind = KINDS.get(what)
     return kind.title if kind else what.replace("_", " ").capitalize()
 

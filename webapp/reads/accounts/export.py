@@ -1,7 +1,7 @@
-"""All that is kept of one account, as a zip of CSV and JSON files that is sent while it is made.
+"""Export of one account's data: a streamed zip of CSV and JSON files.
 
-It is read in one transaction, so all of it is of one moment. What is no one's to see is left out:
-passwords, hashes, secrets, and the processor's own references.
+One transaction reads everything, so the files agree. Passwords, hashes, secrets and processor
+references are left out.
 """
 
 import csv
@@ -36,18 +36,18 @@ from webapp.domain.webhooks.endpoint import Endpoint, Event
 from webapp.domain.wires.wire import WireRequest
 
 BATCH = 500
-"""Rows in memory at once."""
+"""Rows fetched at a time."""
 
 HIDDEN = {
     "key", "key_hash", "fingerprint", "processor_reference", "secret", "old_secret", "request_key",
     "message_id", "password_hash",
 }  # fmt: skip
 
-STAFFS = {"decline_code", "decline_class", "failure_code", "mismatch", "trouble"}
-"""What the bank said is for the operator; the customer reads it in plain words elsewhere (F12)."""
+OPERATOR_ONLY = {"decline_code", "decline_class", "failure_code", "mismatch", "trouble"}
+"""Columns with raw bank answers; customers see plain explanations instead (F12)."""
 
 COUNTS = {"size", "read"}
-"""Large numbers that are no money."""
+"""BigInteger columns that are not money."""
 
 TABLES: tuple[tuple[str, type[Base]], ...] = (
     ("settings", LowBalanceSettings),
@@ -67,12 +67,12 @@ TABLES: tuple[tuple[str, type[Base]], ...] = (
 )
 
 ABOUT = """\
-All that Ballast keeps of account {id}, {name}, as it was at {at}.
+All data that Ballast stores for account {id}, {name}, as of {at}.
 
-Each list is there twice: as CSV, for a spreadsheet, and as JSON, for a program. Amounts are exact
-decimal strings in {currency}; instants are in UTC. In the CSV files an apostrophe stands before
-what a spreadsheet would take for a formula. Passwords, keys, secrets and the references of payment
-processors are not in here; card numbers are not kept at all.
+Each list is included as CSV, for spreadsheets, and as JSON, for programs. Amounts are exact
+decimal strings in {currency}; timestamps are in UTC. In the CSV files, an apostrophe precedes
+values that a spreadsheet would read as a formula. Passwords, keys, secrets and payment processor
+references are not included; card numbers are never stored.
 """
 
 
@@ -84,7 +84,7 @@ class _List:
 
 
 class _Sink(RawIOBase):
-    """What the zip has written and nobody has taken yet."""
+    """Write buffer of the zip that is emptied by `take`."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -104,19 +104,19 @@ class _Sink(RawIOBase):
 def export(
     session: Session, account_id: int, now: datetime, *, for_operator: bool = False
 ) -> Iterator[bytes]:
-    """The zip, piece by piece. Raises `NotFound` before the first."""
+    """Yield the zip in pieces. Raises `NotFound` before the first piece."""
     account = session.get(Account, account_id)
     if account is None:
         raise NotFound("The account")
-    hidden = HIDDEN if for_operator else HIDDEN | STAFFS
+    hidden = HIDDEN if for_operator else HIDDEN | OPERATOR_ONLY
     return _pieces(session, account, now, hidden)
 
 
 def _pieces(session: Session, account: Account, now: datetime, hidden: set[str]) -> Iterator[bytes]:
     sink, at = _Sink(), now.strftime("%Y-%m-%d %H:%M:%S UTC")
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
-        told = ABOUT.format(id=account.id, name=account.name, at=at, currency=account.currency)
-        archive.writestr(_entry("README.txt", now), told)
+        about = ABOUT.format(id=account.id, name=account.name, at=at, currency=account.currency)
+        archive.writestr(_entry("README.txt", now), about)
         for each in _lists(account.id, hidden):
             for kind, write in (("csv", _as_csv), ("json", _as_json)):
                 with archive.open(_entry(f"{each.name}.{kind}", now), "w") as file:
@@ -172,7 +172,7 @@ def _as_csv(session: Session, each: _List) -> Iterator[str]:
     piece = StringIO()
     lines = csv.writer(piece)
     lines.writerow([column.name for column in each.columns])
-    yield "\ufeff" + piece.getvalue()  # without the mark Excel takes UTF-8 for something else
+    yield "\ufeff" + piece.getvalue()  # Excel reads UTF-8 only after a byte-order mark
     for batch in _rows(session, each):
         piece = StringIO()
         lines = csv.writer(piece)

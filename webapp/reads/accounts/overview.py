@@ -1,4 +1,4 @@
-"""Accounts as the operator's command line lists and shows them."""
+"""Accounts for the operator's command line."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class AccountRow:
     id: int
     name: str
     owner: str
-    """The owner's e-mail address."""
+    """The owner's email address."""
     balance: str
     """An exact decimal string."""
     currency: str
@@ -35,7 +35,7 @@ class AccountCard(AccountRow):
     methods: tuple[str, ...]
     """ "Visa •••• 4242: ready", in the customer's order."""
     what_next: str
-    """T13's sentence."""
+    """The forecast of "What happens next" (T13)."""
     paused_at: datetime | None
 
 

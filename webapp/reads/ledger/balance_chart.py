@@ -1,6 +1,6 @@
-"""The balance over 30, 90 or 365 days: a step line, both thresholds, each refill and each failure.
+"""The balance chart over 30, 90 or 365 days: step line, thresholds, refills and failed payments.
 
-One component: small on the main screen, wide on the statement, where a table stands beneath.
+The main screen shows it small, the statement wide with a table below.
 """
 
 from collections.abc import Sequence
@@ -24,28 +24,29 @@ from webapp.reads.ledger.balance_history import BalanceHistory, read_history
 from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runway_words
 
 SPANS = (30, 90, 365)
-"""Calendar days, today included."""
+"""Calendar days, including today."""
 
 SAMPLES = {30: 5, 90: 4, 365: 1}
-"""Looked up a day where there is too much to read: about one every other pixel."""
+"""Balance samples per day for accounts with many entries: about one per two pixels."""
 
 MARKS = 1000
-"""Credits, and failures: the newest of a span. More would be one black band."""
+"""Most credits, and most failures, drawn per chart: the newest ones."""
 
 MOST_STEPS = 3.2
+"""Grid steps between the lowest and the highest value, at most."""
 
 TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Span:
-    """The days that are shown, in the account's time zone; the last ends now."""
+    """The days shown, in the account's time zone; the last day ends now."""
 
     days: int
     starts: tuple[datetime, ...]
-    """Of each day, the oldest first."""
+    """Start of each day, oldest first."""
     past: tuple[datetime, ...]
-    """Samples of all days but the last."""
+    """Sample instants of all days but the last."""
     now: datetime
 
     @classmethod
@@ -53,21 +54,21 @@ class Span:
         zone = account.time_zone
         return cls(days, *_calendar(days, datetimes.start_of_day(now, zone), zone), now)
 
-    # Instants are UTC's: two of one zone would be as far apart as its clocks say.
+    # In UTC, because subtracting two datetimes of one zone ignores daylight saving time.
     @cached_property
     def start(self) -> datetime:
         return self.starts[0].astimezone(UTC)
 
     @property
     def ends(self) -> list[datetime]:
-        """Of each day: the instant before the next begins."""
+        """End of each day: the last instant before the next day."""
         return [*(start.astimezone(UTC) - TICK for start in self.starts[1:]), self.now]
 
     @property
     def samples(self) -> list[datetime]:
-        """Some in each day, and its end among them."""
+        """Sample instants of all days, including the end of each day."""
         today = _samples(self.days, self.starts[-1], self.now)
-        # How fast it is used must be known exactly.
+        # The burn rate needs exact balances at its day boundaries.
         return sorted([*self.past, *today, *burn_rate_instants(self.now)[:-1]])
 
 
@@ -75,8 +76,11 @@ class Span:
 def _calendar(
     days: int, today: datetime, zone: str
 ) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
-    """The starts of so many days, and the samples of all but the last: the same all day long."""
-    # From noon to noon: an hour more or less in spring and autumn skips no day.
+    """Return the starts of the last `days` days and the samples of all but the last one.
+
+    The result changes once a day, so it is cached.
+    """
+    # From noon to noon, so that a daylight saving change skips no day.
     noon = today + timedelta(hours=12)
     starts = [
         datetimes.start_of_day(noon - timedelta(days=back), zone)
@@ -91,23 +95,23 @@ def _calendar(
 
 
 def _samples(days: int, midnight: datetime, end: datetime) -> list[datetime]:
-    """Of one day among so many."""
+    """Return the sample instants of one day in a span of `days` days."""
     start, a_day = midnight.astimezone(UTC), SAMPLES[days]
     step = (end - start) / a_day
     return [*(start + step * number for number in range(1, a_day)), end]
 
 
 ChartPoint = tuple[int, int]
-"""Seconds since the start, and the balance in cents, rounded down as it is shown everywhere."""
+"""Seconds since the start, and the balance in cents, rounded down."""
 
 
 @dataclass(frozen=True)
 class ChartDay:
-    """A line of the table."""
+    """One row of the table below the chart."""
 
     name: str
     balance: str
-    """At its end."""
+    """Balance at the end of the day."""
     added: str
     failures: str
 
@@ -116,23 +120,23 @@ class ChartDay:
 class BalanceChart:
     days: int
     points: tuple[ChartPoint, ...]
-    """The step line's corners, oldest first; the last is now. Empty without history."""
+    """Corners of the step line, oldest first; the last is now. Empty without history."""
     refills: tuple[ChartPoint, ...]
-    """A ring where each refill has lifted the balance."""
+    """Automatic refills, drawn as rings."""
     failures: tuple[ChartPoint, ...]
-    """A cross where a payment has failed."""
+    """Failed payments, drawn as crosses."""
     threshold: int | None
-    """Cents; so is the notification's."""
+    """Refill threshold in cents; `notification` is the notification threshold in cents."""
     notification: int | None
     top: int
-    """Cents of the highest grid line; 0 is the lowest unless the balance went below."""
+    """Highest grid line in cents; the lowest is 0 unless the balance was negative."""
     bottom: int
     grid: tuple[tuple[int, str], ...]
     """Grid lines: cents and the label, "$150"."""
     labels: tuple[str, str, str]
     """Below the axis: "24 Oct", "8 Nov", "Today"."""
     start: int
-    """Seconds since 1970; what it is for the reader is worked out in `zone`."""
+    """Start as a Unix timestamp; the script shows local times in `zone`."""
     zone: str
     currency: str
     locale: str
@@ -143,16 +147,15 @@ class BalanceChart:
     """ "Threshold $50.00"; empty if refill is off."""
     legend_notification: str
     summary: str
-    """The text alternative, with the figures."""
+    """Text alternative of the chart."""
     runway: str = ""
-    """How long it lasts; only on the wide one."""
+    """How long the balance lasts; only on the wide chart."""
 
     @property
     def drawing(self) -> dict[str, object]:
-        """What the script draws and reads out, as JSON takes it.
+        """JSON data for the chart script.
 
-        Each point is told by its distance from the one before, which has fewer digits and
-        compresses to half.
+        Points are deltas from the previous point, which compresses to half the size.
         """
         names = (
             "refills", "failures", "threshold", "notification", "top", "bottom", "grid", "labels",
@@ -168,7 +171,7 @@ class BalanceChart:
 def read_chart(
     session: Session, account: Account, choice: Choice, days: int, now: datetime
 ) -> tuple[BalanceChart, tuple[ChartDay, ...]]:
-    """The wide chart with its failures and how long it lasts, and the table beneath it."""
+    """Return the wide chart, with failed payments and runway, and the table below it."""
     span = Span.of(days, account, now)
     history = read_history(session, account, span.start, span.samples, most_credits=MARKS)
     failed = session.scalars(
@@ -196,7 +199,7 @@ def draw_chart(
     span: Span,
     failed: Sequence[datetime] = (),
 ) -> BalanceChart:
-    """`history` begins where the span does."""
+    """Build the chart; `history` must start where `span` starts."""
     zone, start, now = account.time_zone, span.start, span.now
     refills, balances = history.refills, history.extremes
     threshold = choice.threshold if choice.refill_on else None
@@ -205,7 +208,7 @@ def draw_chart(
     total = account.show(sum(refill.credit for refill in refills))
     count = _count(len(refills), "refill")
 
-    # What has paid instead may have come within the same instant.
+    # The fallback payment may have the same timestamp as the failure.
     just_before = [at - TICK for at in failed]
 
     def point(at: datetime, balance: int) -> ChartPoint:
@@ -251,7 +254,7 @@ def _cents(micros: int | None) -> int | None:
 
 
 def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoint, ...]:
-    """Where many fall on one pixel the last of them; every credit keeps its two corners."""
+    """Return the step line: one point per half pixel, except that credits keep both corners."""
     start = span.start
     whole = (span.now - start).total_seconds() or 1
     a_second = span.days * SAMPLES[span.days] / whole
@@ -271,7 +274,7 @@ def _steps(span: Span, history: BalanceHistory, balance: int) -> tuple[ChartPoin
 def _table(
     account: Account, history: BalanceHistory, span: Span, failed: Sequence[datetime]
 ) -> tuple[ChartDay, ...]:
-    """The newest day first; from the day on that has a history."""
+    """Return the table rows, newest day first, starting at the first day with history."""
     if history.is_empty:
         return ()
     zone, rows = account.time_zone, []
@@ -281,9 +284,9 @@ def _table(
     closing = history.at(span.ends)
     added: dict[str, int] = {}
     declined: dict[str, int] = {}
-    for it in history.movements:
-        day = datetimes.local(it.at, zone).date().isoformat()
-        added[day] = added.get(day, 0) + it.credit
+    for movement in history.movements:
+        day = datetimes.local(movement.at, zone).date().isoformat()
+        added[day] = added.get(day, 0) + movement.credit
     for at in failed:
         day = datetimes.local(at, zone).date().isoformat()
         declined[day] = declined.get(day, 0) + 1
@@ -291,12 +294,12 @@ def _table(
         if start < began:
             continue
         day = start.date().isoformat()
-        came, count = added.get(day, 0), declined.get(day, 0)
+        credit, count = added.get(day, 0), declined.get(day, 0)
         rows.append(
             ChartDay(
                 name=datetimes.weekday_and_day(start, zone, span.now),
                 balance=account.show(balance),
-                added=account.show(came) if came else "",
+                added=account.show(credit) if credit else "",
                 failures=str(count) if count else "",
             )
         )
@@ -304,7 +307,7 @@ def _table(
 
 
 def _scale(balances: Sequence[int]) -> tuple[int, int, int]:
-    """Bottom, top and distance of the grid lines, in cents: at most four steps of 1, 2 or 5."""
+    """Return bottom, top and step of the grid in cents; steps are 1, 2 or 5 times a power of 10."""
     high = max([*balances, 100 * money.MICROS]) / money.MICROS
     low = min([*balances, 0]) / money.MICROS
     step = 1.0

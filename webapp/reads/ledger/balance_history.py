@@ -1,7 +1,7 @@
-"""How the balance moved over a span of time, at a bounded cost however many entries there are.
+"""The balance over a span of time, at a cost that does not grow with the number of entries.
 
-Few entries are read as they are. Of many, the balance is looked up at evenly spaced instants, and
-every credit is kept: between two credits a balance only falls, so its extremes stay exact.
+Up to `FEW` entries are read directly. For more, the balance is sampled at given instants and all
+credits are kept: between two credits a balance only falls, so the extremes stay exact.
 """
 
 import json
@@ -21,16 +21,16 @@ from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import Attempt
 
 FEW = 200
-"""Entries; more than any picture of ours can tell apart."""
+"""Entries up to which all are read; a chart cannot show more."""
 
 
 class Movement(NamedTuple):
-    """The balance that was reached at an instant. Micros."""
+    """A balance change, or a sampled balance, in micros."""
 
     at: datetime
     balance: int
     credit: int = 0
-    """What came in with it; 0 where it went down."""
+    """Amount credited; 0 for a debit or a sample."""
     is_refill: bool = False
 
 
@@ -38,9 +38,9 @@ class Movement(NamedTuple):
 class BalanceHistory:
     start: datetime
     opening: int | None
-    """Before the first movement; None where there was nothing before the start."""
+    """Balance before the first movement; None if the ledger begins after the start."""
     movements: tuple[Movement, ...]
-    """The oldest first."""
+    """Oldest first."""
 
     @property
     def is_empty(self) -> bool:
@@ -52,28 +52,30 @@ class BalanceHistory:
 
     @property
     def extremes(self) -> list[int]:
-        """Micros; the lowest and the highest balance are among them."""
+        """Balances in micros that include the lowest and the highest."""
         reached = [
-            balance for it in self.movements for balance in (it.balance - it.credit, it.balance)
+            balance
+            for movement in self.movements
+            for balance in (movement.balance - movement.credit, movement.balance)
         ]
         return reached if self.opening is None else [self.opening, *reached]
 
     def at(self, instants: Sequence[datetime]) -> list[int]:
-        """The balance at each of these instants, in micros."""
+        """Return the balance at each of the instants, in micros."""
         reached = [movement.at for movement in self.movements]
         positions = (bisect_right(reached, instant) for instant in instants)
         opening = self.opening or 0
-        return [self.movements[it - 1].balance if it else opening for it in positions]
+        return [self.movements[end - 1].balance if end else opening for end in positions]
 
     def falls_before(self, instant: datetime) -> bool:
-        return any(it.at <= instant and not it.credit for it in self.movements)
+        return any(movement.at <= instant and not movement.credit for movement in self.movements)
 
 
 _WITHIN = (
     LedgerEntry.account_id == bindparam("account_id"),
     LedgerEntry.posted_at >= bindparam("start"),
 )
-# How many there are, counted no farther than one more than a few; and what was there before them.
+# The number of entries, counted up to FEW + 1, and the balance before the first of them.
 _SPAN = select(
     select(func.count())
     .select_from(select(LedgerEntry.id).where(*_WITHIN).limit(FEW + 1).subquery())
@@ -104,9 +106,10 @@ def read_history(
     samples: Sequence[datetime],
     most_credits: int = FEW,
 ) -> BalanceHistory:
-    """From `start` on; looked up at these `samples`, the last of them now, where it is long.
+    """Read the balance from `start` on.
 
-    At most so many credits are then kept, the newest.
+    A history of more than `FEW` entries is sampled at `samples`, whose last instant is now, and
+    keeps only the newest `most_credits` credits.
     """
     span = {"account_id": account.id, "start": start}
     count, opening = select_columns(session, _SPAN, span).one()
@@ -140,8 +143,8 @@ _CREDITS = (
     .order_by(LedgerEntry.posted_at.desc())
     .limit(bindparam("credits"))
 )
-# One parameter for all instants and one row for all balances: each of them would cost more than the
-# look-up itself, in bookkeeping and in hand-overs between threads.
+# One parameter for all instants and one row for all balances: separate parameters and rows cost
+# more than the look-ups.
 _REACHED = """
 SELECT {gather}((
     SELECT balance_after FROM ledger_entry
@@ -168,8 +171,8 @@ _SAMPLES = {
 }
 
 
-_in_words = lru_cache(maxsize=1024)(sqlite_timestamp)
-"""Nearly all instants of a chart are the same until midnight."""
+_timestamp = lru_cache(maxsize=1024)(sqlite_timestamp)
+"""Cached, because nearly all sample instants stay the same until midnight."""
 
 
 def _thinned(
@@ -180,12 +183,12 @@ def _thinned(
     most_credits: int,
 ) -> tuple[Movement, ...]:
     account = {"account_id": account_id}
-    asked = account | {"instants": json.dumps([_in_words(it) for it in instants])}
+    params = account | {"instants": json.dumps([_timestamp(instant) for instant in instants])}
     connection = session.connection()
-    samples = connection.execute(_SAMPLES[connection.dialect.name], asked).scalar_one()
+    samples = connection.execute(_SAMPLES[connection.dialect.name], params).scalar_one()
     bounds = {"start": start, "credits": most_credits}
     movements = [_movement(*row) for row in select_columns(session, _CREDITS, account | bounds)]
-    # After the credits, because a sample tells where its whole instant has led.
+    # Appended after the credits: a sample includes all entries of its instant.
     movements += [
         Movement(instant, balance)
         for instant, balance in zip(instants, samples, strict=True)

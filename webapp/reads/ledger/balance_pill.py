@@ -20,11 +20,11 @@ class BalancePill:
     tone: str
     """ "normal", "low" (below the refill threshold) or "negative"."""
     word: str
-    """The tone in words, for those who do not see it; empty when normal."""
+    """The tone in words, for screen readers; empty when normal."""
     spark: tuple[int, ...]
     """Heights 0–100 over the last seven days, oldest first; empty without history."""
     revision: int
-    """The account's, at the moment of reading."""
+    """The account's revision when the balance was read."""
     account_id: int
 
 
@@ -38,7 +38,7 @@ def read_balance(session: Session, account_id: int, now: datetime) -> BalancePil
 def draw_balance(
     account: Account, settings: LowBalanceSettings, history: BalanceHistory, now: datetime
 ) -> BalancePill:
-    """`history` reaches back over `SPARK`, or farther."""
+    """Build the pill; `history` must cover at least the last `SPARK`."""
     tone, word = "normal", ""
     if account.balance < 0:
         tone, word = "negative", "below zero"

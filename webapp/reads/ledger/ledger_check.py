@@ -1,5 +1,5 @@
-"""The proof of the books (L13): balances against the ledger, credits against payments, and the
-pretend processor's books against both.
+"""Ledger check (L13): compares balances with the ledger, credits with payments, and both with the
+sandbox's own records.
 """
 
 from collections import Counter
@@ -29,11 +29,11 @@ from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import TakenBackState
 
 PaidCharges = Callable[[], Sequence[tuple[str, int, str]]]
-"""Key, micros and currency of each charge that took money, as the sandbox's books have it."""
+"""Returns idempotency key, micros and currency of each paid charge in the sandbox."""
 
 
-class TakenBackThere(Protocol):
-    """Money that the sandbox's books say went back."""
+class SandboxReversal(Protocol):
+    """A refund or dispute in the sandbox's records."""
 
     @property
     def reference(self) -> str: ...
@@ -43,7 +43,7 @@ class TakenBackThere(Protocol):
     def state(self) -> str: ...
 
 
-TakenBackCharges = Callable[[], Sequence[TakenBackThere]]
+TakenBackCharges = Callable[[], Sequence[SandboxReversal]]
 
 SANDBOXES = ("sandbox", "sandbox_paypal")
 
@@ -51,7 +51,7 @@ SANDBOXES = ("sandbox", "sandbox_paypal")
 @dataclass(frozen=True)
 class Difference:
     code: str
-    """Stable, for the machine."""
+    """Stable, machine-readable."""
     account_id: int | None
     sentence: str
 
@@ -62,7 +62,7 @@ class LedgerCheck:
     entries: int
     payments: int
     charges: int
-    """What the sandbox's books were found to have taken, under keys of ours."""
+    """Paid sandbox charges that belong to a known attempt."""
     differences: tuple[Difference, ...]
 
     @property
@@ -75,10 +75,10 @@ def check_ledger(
     paid_charges: PaidCharges | None,
     taken_back: TakenBackCharges | None = None,
 ) -> LedgerCheck:
-    """Every difference there is. `paid_charges` is None where there is no sandbox.
+    """Return every difference. `paid_charges` is None without a sandbox.
 
-    It may run while payments are made. The sandbox's books are read before ours and again after:
-    what they had before must have arrived with us, and what we have must stand in them after.
+    The check may run while payments are made. It reads the sandbox before and after the database:
+    charges of the first reading must be in the database, and the database's payments in the second.
     """
     before = paid_charges() if paid_charges else ()
     _begin_reading(session)
@@ -113,7 +113,7 @@ def check_ledger(
 
 
 def _begin_reading(session: Session) -> None:
-    """One view of the database for all that is read; SQLite gives a transaction no other."""
+    """Start a transaction with one snapshot; SQLite transactions always have one."""
     session.rollback()
     if session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -124,7 +124,7 @@ def _count(session: Session, table: type[Base]) -> int:
 
 
 def _balances(session: Session) -> Iterator[Difference]:
-    """Balance = sum of the ledger = end of the chain."""
+    """Yield accounts whose balance differs from the ledger's sum or last running balance."""
     last = (
         select(LedgerEntry.balance_after)
         .where(LedgerEntry.account_id == Account.id)
@@ -158,7 +158,7 @@ def _balances(session: Session) -> Iterator[Difference]:
 
 
 def _chains(session: Session) -> Iterator[Difference]:
-    """Each entry continues where the one before it ended."""
+    """Yield entries whose running balance does not follow from the previous entry."""
     before = func.lag(LedgerEntry.balance_after, 1, 0).over(
         partition_by=LedgerEntry.account_id, order_by=LedgerEntry.id
     )
@@ -180,7 +180,7 @@ def _chains(session: Session) -> Iterator[Difference]:
 
 
 def _entries(session: Session) -> Iterator[Difference]:
-    """Whatever is no usage, and whatever adds money, names a paid attempt that equals it."""
+    """Yield credits and non-usage entries that do not match a paid attempt."""
     rows = session.execute(
         select(LedgerEntry, Attempt)
         .outerjoin(Attempt, Attempt.id == LedgerEntry.attempt_id)
@@ -209,7 +209,7 @@ def _fault(entry: LedgerEntry, attempt: Attempt | None) -> tuple[str, str] | Non
 
 
 def _paid_attempts(session: Session) -> Iterator[Difference]:
-    """Each has exactly one entry, and the account's currency."""
+    """Yield paid attempts without exactly one entry, or in another currency than the account."""
     entry = aliased(LedgerEntry)
     rows = session.execute(
         select(
@@ -228,8 +228,8 @@ def _paid_attempts(session: Session) -> Iterator[Difference]:
     for attempt_id, account_id, amount, currency, wanted, count in rows:
         what = f"Attempt {attempt_id} ({decimal_text(amount)} {currency})"
         if count != 1:
-            told = "has no ledger entry" if count == 0 else f"has {count} ledger entries"
-            sentence = f"{what} was paid, but {told}."
+            entries = "no ledger entry" if count == 0 else f"{count} ledger entries"
+            sentence = f"{what} was paid, but has {entries}."
             yield Difference("paid_but_not_credited_once", account_id, sentence)
         if currency != wanted:
             sentence = f"{what} is not in the account's {wanted}."
@@ -237,7 +237,7 @@ def _paid_attempts(session: Session) -> Iterator[Difference]:
 
 
 def _payments(session: Session) -> Iterator[Difference]:
-    """A payment is paid when, and only when, one of its attempts is."""
+    """Yield payments whose state or amount does not match their paid attempts."""
     paid = (
         select(Attempt.payment_id, func.sum(Attempt.amount).label("amount"))
         .where(Attempt.state == AttemptState.PAID)
@@ -261,7 +261,7 @@ def _payments(session: Session) -> Iterator[Difference]:
 
 
 def _wires(session: Session) -> Iterator[Difference]:
-    """A wire's payment and its completed request name each other, and agree on the amount (L11)."""
+    """Yield wire payments and completed wire requests that do not match each other (L11)."""
     rows = session.execute(
         select(Payment, WireRequest)
         .outerjoin(WireRequest, WireRequest.payment_id == Payment.id)
@@ -269,7 +269,8 @@ def _wires(session: Session) -> Iterator[Difference]:
     )
     for payment, wire in rows:
         if wire is None:
-            sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no request's."
+            amount = decimal_text(payment.amount)
+            sentence = f"Payment {payment.id} of {amount} belongs to no wire request."
             yield Difference("wire_payment_without_request", payment.account_id, sentence)
         elif fault := _wire_fault(payment, wire):
             sentence = f"{wire.reference} and its payment {payment.id} {fault}."
@@ -283,9 +284,9 @@ def _wires(session: Session) -> Iterator[Difference]:
 
 
 def _reversals(session: Session) -> Iterator[Difference]:
-    """Each has the debit and the credit that its state asks for, by its own amount (L7).
+    """Yield reversals without the debit and credit that their state requires (L7).
 
-    What was more than was left of the payment lies before the operator instead (L9).
+    An amount beyond the rest of the payment is an unmatched event for the operator instead (L9).
     """
     debit, credit = aliased(Payment), aliased(Payment)
     rows = session.execute(
@@ -314,7 +315,8 @@ def _reversals(session: Session) -> Iterator[Difference]:
         Payment.kind.in_(kind for kind, _ in REVERSAL_KINDS.values()), Payment.id.not_in(named)
     )
     for payment in session.scalars(stray):
-        sentence = f"Payment {payment.id} of {decimal_text(payment.amount)} is no reversal's."
+        amount = decimal_text(payment.amount)
+        sentence = f"Payment {payment.id} of {amount} belongs to no reversal."
         yield Difference("payment_without_reversal", payment.account_id, sentence)
 
 
@@ -327,7 +329,7 @@ def _reversal_fault(
         return "" if excused else f"is {reversal.state}, but was not debited"
     if returned != (back is not None):
         return f"is {reversal.state}, but was {'' if back else 'not '}credited back"
-    # What lay before the operator was booked after all where there was room again.
+    # An amount that waited for the operator is booked once the payment has enough left.
     right = -gone.amount in (reversal.amount, reversal.amount - excess)
     if not right or (back is not None and back.amount != -gone.amount):
         return f"of {decimal_text(reversal.amount)} was booked with another amount"
@@ -335,7 +337,7 @@ def _reversal_fault(
 
 
 def _taken_back_beyond(session: Session) -> Iterator[Difference]:
-    """Together they take no more than was paid."""
+    """Yield attempts whose reversals add up to more than was paid."""
     gone = func.sum(-Payment.amount)
     rows = session.execute(
         select(Attempt.id, Attempt.account_id, Attempt.amount, gone)
@@ -348,18 +350,18 @@ def _taken_back_beyond(session: Session) -> Iterator[Difference]:
     for attempt_id, account_id, paid, taken in rows:
         sentence = (
             f"Attempt {attempt_id} paid {decimal_text(paid)}, "
-            f"and {decimal_text(int(taken))} was taken back of it."
+            f"but {decimal_text(int(taken))} of it was taken back."
         )
         yield Difference("taken_back_more_than_paid", account_id, sentence)
 
 
-def _other_reversals(session: Session, there: Sequence[TakenBackThere]) -> Iterator[Difference]:
-    """What we booked stands in the sandbox's books; what is there may not have been told yet."""
-    books = {one.reference: one for one in there}
-    ours = select(Reversal).where(Reversal.processor.in_(SANDBOXES))
-    for reversal in session.scalars(ours):
-        one = books.get(reversal.reference)
-        if one is None or one.amount != reversal.amount:
+def _other_reversals(session: Session, sandbox: Sequence[SandboxReversal]) -> Iterator[Difference]:
+    """Yield booked reversals that the sandbox lacks; its own may not have been reported yet."""
+    known = {reversal.reference: reversal for reversal in sandbox}
+    booked = select(Reversal).where(Reversal.processor.in_(SANDBOXES))
+    for reversal in session.scalars(booked):
+        match = known.get(reversal.reference)
+        if match is None or match.amount != reversal.amount:
             sentence = f"The sandbox has no {reversal.kind} {reversal.reference} of that amount."
             yield Difference("reversal_not_in_the_books", reversal.account_id, sentence)
 
@@ -378,12 +380,12 @@ def _wire_fault(payment: Payment, wire: WireRequest) -> str:
 def _uncredited(
     attempts: dict[str, Attempt], charges: Sequence[tuple[str, int, str]]
 ) -> Iterator[Difference]:
-    """What the sandbox took under a key of ours is credited, or its attempt is still open."""
+    """Yield sandbox charges that are neither credited nor part of an open attempt."""
     times = Counter(key for key, _, _ in charges)
     for key, amount, currency in charges:
         attempt = attempts.get(key)
         if attempt is None:
-            sentence = f"The sandbox took {decimal_text(amount)} {currency} for no attempt of ours."
+            sentence = f"The sandbox took {decimal_text(amount)} {currency} for no known attempt."
             yield Difference("charged_without_attempt", None, sentence)
             continue
         if attempt.is_open:

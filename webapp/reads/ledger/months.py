@@ -1,4 +1,4 @@
-"""Months as a statement has them: the account's own (P4)."""
+"""Calendar months of a statement, in the account's time zone (P4)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month | None":
-        """ "2026-11"; None for what is no month."""
+        """Parse "2026-11"; None if the text is not a month."""
         found = _KEY.fullmatch(text)
         return cls(int(found[1]), int(found[2])) if found else None
 
@@ -49,7 +49,7 @@ class Month:
         return Month(self.year + 1, 1) if self.number == 12 else Month(self.year, self.number + 1)
 
     def bounds(self, time_zone: str) -> tuple[datetime, datetime]:
-        """From its first instant to the next month's."""
+        """Return the first instant of this month and of the next."""
         zone, after = ZoneInfo(time_zone), self.next
         first = datetime(self.year, self.number, 1, tzinfo=zone)
         return first, datetime(after.year, after.number, 1, tzinfo=zone)

@@ -1,4 +1,4 @@
-"""The ledger with its running balance: a month of it, or all, the newest first."""
+"""The statement: ledger entries with running balance, for one month or all, newest first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from webapp.reads.usage.holds import read_hold_summary
 
 PAGE = 100
 BATCH = 1000
-"""Rows of a file that are read at once."""
+"""Rows of the CSV file read at a time."""
 
 KINDS = {
     EntryKind.USAGE: "Usage",
@@ -46,9 +46,9 @@ class StatementLine:
     """Exact, with its sign: "−0.0423", "+100.00"."""
     is_credit: bool
     balance: str
-    """After it; rounded down to the cent."""
+    """Balance after the entry, rounded down to the cent."""
     payment: Named | None
-    """What the money comes from (E2)."""
+    """The payment behind the entry (E2)."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class StatementDay:
 
 @dataclass(frozen=True)
 class Totals:
-    """Of a month. Exact, in micros: what was there, what came and went, and what is there."""
+    """Exact totals of a month, in micros."""
 
     opening: int
     added: int
     used: int
-    """All debits together."""
+    """Sum of all debits."""
     closing: int
 
 
@@ -80,15 +80,15 @@ class ShownTotals:
 class StatementScreen:
     balance: str
     available: str
-    """The balance without what calls in progress hold; empty where nothing is held (T12)."""
+    """Balance minus holds; empty without holds (T12)."""
     currency: str
     month: Month | None
-    """None: all there is."""
+    """None: all months."""
     months: tuple[Month, ...]
-    """To choose from, the newest first."""
+    """Months to choose from, newest first."""
     totals: ShownTotals | None
     is_current: bool
-    """The month is not over: its closing balance is the one now."""
+    """The month is not over, so its closing balance is the current one."""
     days: tuple[StatementDay, ...]
     older: int | None
     newer: bool
@@ -106,7 +106,7 @@ def read_statement(
     *,
     before: int | None = None,
 ) -> StatementScreen:
-    """`before` is the id that the page before this one ended with."""
+    """Read one page; `before` is the last entry id of the previous page."""
     account = session.get_one(Account, account_id)
     zone = account.time_zone
     last = session.get(LedgerEntry, before) if before is not None else None
@@ -116,12 +116,12 @@ def read_statement(
     newest = query.order_by(LedgerEntry.posted_at.desc(), LedgerEntry.id.desc())
     found = session.scalars(newest.limit(PAGE + 1)).all()
     shown = found[:PAGE]
-    standing = read_hold_summary(session, account, now)
+    holds = read_hold_summary(session, account, now)
     days = groupby(shown, lambda entry: datetimes.weekday_and_day(entry.posted_at, zone, now))
     named = payments_of_attempts(session, [entry.attempt_id for entry in shown])
     return StatementScreen(
         balance=account.show(account.balance),
-        available=account.show(standing.available) if standing.held else "",
+        available=account.show(holds.available) if holds.held else "",
         currency=account.currency,
         month=month,
         months=months_of(session, account, now),
@@ -139,7 +139,7 @@ def read_statement(
 def statement_lines(
     session: Session, account_id: int, month: Month | None
 ) -> Iterator[Sequence[str]]:
-    """Every entry, as a file has them: the oldest first, exact, below a head of `COLUMNS`."""
+    """Yield the CSV rows of every entry, oldest first, with exact amounts, without the header."""
     place: tuple[datetime, int] | None = None
     while True:
         account = session.get_one(Account, account_id)
@@ -153,7 +153,7 @@ def statement_lines(
         lines = [_file_line(account, entry, named) for entry in batch]
         if batch:
             place = batch[-1].posted_at, batch[-1].id
-        # No transaction is open, and nothing is held, while a slow reader is waited for.
+        # Ends the transaction, so that a slow client holds no database resources.
         session.rollback()
         yield from lines
         if len(lines) < BATCH:
@@ -161,7 +161,7 @@ def statement_lines(
 
 
 def read_totals(session: Session, account: Account, month: Month) -> Totals:
-    """From the chain of balances and the index of credits: no sum over the usage is needed."""
+    """Compute totals from running balances and credits, without summing all usage."""
     start, end = month.bounds(account.time_zone)
     opening, closing = (_balance_before(session, account, instant) for instant in (start, end))
     added = session.scalar(
@@ -172,12 +172,12 @@ def read_totals(session: Session, account: Account, month: Month) -> Totals:
             LedgerEntry.posted_at < end,
         )
     )
-    came = int(added or 0)
-    return Totals(opening, came, opening + came - closing, closing)
+    credited = int(added or 0)
+    return Totals(opening, credited, opening + credited - closing, closing)
 
 
 def months_of(session: Session, account: Account, now: datetime) -> tuple[Month, ...]:
-    """From the first entry's to the present one, the newest first."""
+    """Return the months from the first entry to now, newest first."""
     first = session.scalar(
         select(LedgerEntry.posted_at)
         .where(LedgerEntry.account_id == account.id)
@@ -205,7 +205,7 @@ def _place() -> ColumnElement[tuple[datetime, int]]:
 def _at(
     last: LedgerEntry | None, account_id: int, before: int
 ) -> ColumnElement[tuple[datetime, int]]:
-    """An id that is no entry of this account still ends a page: at its number, and at no time."""
+    """Return the page boundary; an id of no entry of this account counts by its number alone."""
     mine = last is not None and last.account_id == account_id
     at = last.posted_at if last is not None and mine else datetime.max.replace(tzinfo=UTC)
     return tuple_(literal(at, UtcDateTime()), literal(before))

@@ -1,4 +1,4 @@
-"""A month's statement as paper has it: what was used is one line a day, all else line by line."""
+"""A month's printable statement: one line of usage per day, every other entry by itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from webapp.reads.ledger.statement import read_totals
 from webapp.reads.payments.receipt import named_lines
 
 MOST_LINES = 5000
-"""Of payments and adjustments: a hundred pages. The file has them all."""
+"""Most payments and adjustments printed, about a hundred pages; the CSV file has all."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class StatementPaper:
     totals: tuple[tuple[str, str], ...]
     closing: tuple[str, str]
     lines: tuple[PaperLine, ...]
-    """The oldest first."""
+    """Oldest first."""
     note: str
 
     @property
     def words(self) -> str:
-        told = (line.words for line in self.lines)
-        return " ".join([*self.provider, *self.customer, self.account, *told])
+        """Full text, to select fonts by script."""
+        lines = (line.words for line in self.lines)
+        return " ".join([*self.provider, *self.customer, self.account, *lines])
 
 
 def read_statement_paper(
@@ -62,15 +63,14 @@ def read_statement_paper(
         ),
         totals=(
             ("Opening balance", account.show(totals.opening)),
-            ("Added", account.show(totals.added)),
-            ("Used and taken off", f"−{account.show(totals.used)}"),
+            ("Credits", account.show(totals.added)),
+            ("Usage and debits", f"−{account.show(totals.used)}"),
         ),
         closing=("Closing balance" if over else "Balance so far", account.show(totals.closing)),
         lines=tuple(_lines(session, account, month)),
         note=(
             f"Amounts are exact, in {account.currency}. Balances are rounded down to the cent. "
-            f"Days are those of {account.time_zone}. Usage call by call is in the statement’s "
-            "CSV file."
+            f"Dates are in {account.time_zone}. Individual usage records are in the CSV file."
         ),
     )
 
@@ -110,7 +110,7 @@ def _entry(account: Account, day: str, entry: LedgerEntry) -> PaperLine:
 def _used(
     session: Session, account: Account, name: str, start: datetime, end: datetime
 ) -> PaperLine | None:
-    """All usage of a day in one line, with the balance that the day ended with."""
+    """Return one line for all usage of a day, with the balance at its end."""
     within = (
         LedgerEntry.account_id == account.id,
         LedgerEntry.posted_at >= start,

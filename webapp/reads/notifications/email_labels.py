@@ -1,4 +1,4 @@
-"""What each kind and state of a mail is called."""
+"""Labels of email kinds and delivery states."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,19 +8,19 @@ from webapp.reads.notifications.settings_page import KIND_NAMES
 
 NAMES: Mapping[NoticeKind, str] = {
     **KIND_NAMES,
-    NoticeKind.CONFIRM_EMAIL: "Confirm an e-mail address",
+    NoticeKind.CONFIRM_EMAIL: "Confirm an email address",
     NoticeKind.RESET_PASSWORD: "Choose a new password",
     NoticeKind.PASSWORD_CHANGED: "Password changed",
-    NoticeKind.EMAIL_CHANGED: "E-mail address changed",
+    NoticeKind.EMAIL_CHANGED: "Email address changed",
     NoticeKind.SECURITY_CHANGED: "Sign-in changed",
     NoticeKind.INVITATION: "Invitation",
     NoticeKind.OWNERSHIP: "Account handed over",
 }
-"""Those of an account's topics, and those that are a person's own."""
+"""Emails of an account's topics, and personal emails."""
 
 
 class Shown(StrEnum):
-    """A mail's state as people know it."""
+    """An email's delivery state in the user interface."""
 
     WAITING = "waiting"
     TRIED_AGAIN = "tried-again"
@@ -39,11 +39,19 @@ STATES: Mapping[Shown, NoticeState] = {
 
 STATE_NAMES: Mapping[Shown, str] = {
     Shown.WAITING: "Waiting",
-    Shown.TRIED_AGAIN: "Tried again",
+    Shown.TRIED_AGAIN: "Retrying",
     Shown.SENT: "Sent",
-    Shown.KEPT: "Kept here",
-    Shown.GIVEN_UP: "Given up",
+    Shown.KEPT: "Not sent",
+    Shown.GIVEN_UP: "Failed",
 }
+
+
+def state_label(notice: Notice) -> str:
+    """Return the state in words; for an email that was never sent, with the cause."""
+    state = shown(notice)
+    if state is not Shown.KEPT:
+        return STATE_NAMES[state]
+    return f"Not sent ({'no mail server' if notice.recipient else 'no address'})"
 
 
 def shown(notice: Notice) -> Shown:

@@ -1,4 +1,4 @@
-"""A mail of each kind as this account would get it, with facts that are made up and say so."""
+"""Email previews of each kind, with sample data, in the account's language and currency."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,8 +19,8 @@ VISA, MASTERCARD = "Visa •••• 4242", "Mastercard •••• 4444"
 
 
 def read_sample(mailer: Mailer, kind: NoticeKind, account: Account, now: datetime) -> Letter:
-    told = {"account_name": account.name, **facts(kind, account, now)}
-    return mailer.render(kind, told, account.language)
+    sample = {"account_name": account.name, **facts(kind, account, now)}
+    return mailer.render(kind, sample, account.language)
 
 
 def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, object]:
@@ -150,7 +150,7 @@ def facts(kind: NoticeKind, account: Account, now: datetime) -> Mapping[str, obj
                 "at": at,
             }
         case NoticeKind.WIRE_REJECTED:
-            return {**wire, "reason": _("The transfer was called back by your bank.")}
+            return {**wire, "reason": _("Your bank recalled the transfer.")}
         case NoticeKind.WIRE_CANCELLED:
             return {**wire, "by": "Ana Ruiz", "at": at}
     raise KeyError(kind)

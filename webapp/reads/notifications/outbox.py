@@ -1,4 +1,4 @@
-"""The mails that an account was owed, as the outbox shows them."""
+"""The outbox: emails of an account that a member may read."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import Right
 from webapp.ports import Letter, Mailer
-from webapp.reads.notifications.email_labels import STATE_NAMES, shown
+from webapp.reads.notifications.email_labels import state_label
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,14 @@ class Reader:
 
     @property
     def may_read(self) -> ColumnElement[bool]:
-        """The account's and their own; what goes to people, only who decides about people (P1)."""
-        ours = Notice.account_id == self.account.id
+        """The account's emails and the reader's own.
+
+        Personal emails of other members need the right to manage users (P1).
+        """
+        of_account = Notice.account_id == self.account.id
         if Right.USERS not in self.rights:
-            ours = and_(ours, Notice.kind.in_(TOPICS))
-        return or_(ours, Notice.user_id == self.user_id)
+            of_account = and_(of_account, Notice.kind.in_(TOPICS))
+        return or_(of_account, Notice.user_id == self.user_id)
 
 
 @dataclass(frozen=True)
@@ -35,24 +38,24 @@ class MailRow:
     id: int
     letter: Letter
     recipient: str
-    """Empty where the account has no billing address."""
+    """Empty if the account has no billing address."""
     at: str
     state: str
     trouble: str
-    """What the mail server last said, if it refused."""
+    """The mail server's last error."""
 
 
 def last(session: Session, reader: Reader, mailer: Mailer, count: int) -> list[MailRow]:
-    """The newest first."""
+    """Return the last emails, newest first."""
     newest = select(Notice).where(reader.may_read).order_by(Notice.id.desc()).limit(count)
     return [_row(notice, reader.account, mailer) for notice in session.scalars(newest)]
 
 
 def find(session: Session, reader: Reader, mailer: Mailer, notice_id: int) -> MailRow:
-    """Raises `NotFound`, also for a mail that is not theirs to read."""
+    """Raises `NotFound`, also for an email that the reader may not see."""
     notice = session.scalar(select(Notice).where(Notice.id == notice_id, reader.may_read))
     if notice is None:
-        raise NotFound("That mail")
+        raise NotFound("That email")
     return _row(notice, reader.account, mailer)
 
 
@@ -62,6 +65,6 @@ def _row(notice: Notice, account: Account, mailer: Mailer) -> MailRow:
         letter=mailer.render(notice.kind, notice.facts, notice.language),
         recipient=notice.recipient,
         at=datetimes.when(notice.created_at, account.time_zone, notice.created_at),
-        state=STATE_NAMES[shown(notice)],
+        state=state_label(notice),
         trouble=notice.last_error,
     )

@@ -1,4 +1,4 @@
-"""The Notifications page: as it stands, or as someone is filling it in."""
+"""The Notifications page, with saved or submitted values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ TOPIC_NAMES: Mapping[Topic, str] = {
     Topic.FAILURES: "Failed payments",
     Topic.WIRES: "Wire transfers",
     Topic.LOW_BALANCE: "Low balance",
-    Topic.CARDS: "Cards that expire",
+    Topic.CARDS: "Expiring cards",
 }
 
 KIND_NAMES: Mapping[NoticeKind, str] = {
@@ -71,7 +71,7 @@ class StepField:
     value: str
     error: str
     other: str
-    """The value in force, where another was typed and the settings have changed since."""
+    """The saved value, if it changed after the form was opened and differs from the input."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class MailGroup:
 @dataclass(frozen=True)
 class NotificationsScreen:
     rows: tuple[RecipientRow, ...]
-    """The last one is empty, for another address, as long as there is room."""
+    """The last row is empty, for another address, up to the maximum."""
     first_step: str
-    """ "The first mail goes out below $75.00.", or that notification is off."""
+    """ "The first email is sent below $75.00.", or that the notification is off."""
     steps: tuple[StepField, ...]
     symbol: str
     time_zone: str
@@ -105,12 +105,12 @@ class NotificationsScreen:
     errors: Mapping[str, str]
     refused: str
     others: Mapping[str, str]
-    """The values in force beside what was typed, by field name (P5)."""
+    """Saved values that differ from the input, by field name (P5)."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What a refused form had sent."""
+    """Submitted values of a rejected form."""
 
     recipients: tuple[tuple[str, frozenset[str]], ...]
     steps: tuple[str, ...]
@@ -120,15 +120,15 @@ class Typed:
     errors: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
     seal: str = ""
-    """Of the settings that the form showed; empty: it shows those in force beside it (P5)."""
+    """Seal of the settings that the form showed; empty: show the saved values next to it (P5)."""
 
 
 def read_overtaken(session: Session, account_id: int, user_id: int, now: datetime) -> str:
-    """Why nothing was applied of a form whose settings have changed since."""
+    """Explain why a form was not applied after its settings had changed."""
     account = session.get_one(Account, account_id)
     last = next(iter(changes(session, account_id, "notifications", 1)), None)
     who = who_changed(account, last, user_id, now)
-    return f"{who} Nothing of yours was applied. What you entered is kept here."
+    return f"{who} Your changes were not applied. What you entered is still here."
 
 
 def read_notifications(
@@ -136,8 +136,8 @@ def read_notifications(
 ) -> NotificationsScreen:
     account = session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(session, account_id)
-    standing = NotificationSettings.of(account, settings)
-    in_force = _standing(standing)
+    saved = NotificationSettings.of(account, settings)
+    in_force = _saved(saved)
     shown = typed or in_force
     others = _others(shown, in_force) if typed and not typed.seal else {}
     return NotificationsScreen(
@@ -152,16 +152,16 @@ def read_notifications(
         language=shown.language,
         languages=tuple(LANGUAGES.items()),
         mails=tuple(MailGroup(TOPIC_NAMES[topic], _samples(topic)) for topic in Topic),
-        seal=shown.seal or standing.seal,
+        seal=shown.seal or saved.seal,
         errors=shown.errors,
         refused=shown.refused,
         others=others,
     )
 
 
-def _standing(settings: NotificationSettings) -> Typed:
+def _saved(settings: NotificationSettings) -> Typed:
     return Typed(
-        recipients=tuple((it.address, frozenset(it.topics)) for it in settings.recipients),
+        recipients=tuple((one.address, frozenset(one.topics)) for one in settings.recipients),
         steps=tuple(money.field_text(step) for step in settings.steps),
         time_zone=settings.time_zone,
         locale=settings.locale,
@@ -188,14 +188,14 @@ def _row(
 
 def _first_step(account: Account, settings: LowBalanceSettings) -> str:
     if not settings.notification_on or settings.notification_threshold is None:
-        return "Low balance notification is off, so these wait until it is on."
-    return f"The first mail goes out below {account.show(settings.notification_threshold)}."
+        return "Low balance notification is off. These alerts are sent only while it is on."
+    return f"The first email is sent below {account.show(settings.notification_threshold)}."
 
 
 def _step(number: int, shown: Typed, others: Mapping[str, str]) -> StepField:
     key = f"step-{number}"
     error, other = shown.errors.get(key, ""), others.get(key, "")
-    return StepField(number, f"Step {number + 2}", _step_of(shown, number), error, other)
+    return StepField(number, f"Alert {number + 2}", _step_of(shown, number), error, other)
 
 
 def _step_of(shown: Typed, number: int) -> str:

@@ -1,3 +1,3 @@
-"""What the operator's side shows. Staff look at accounts of every zone, so its times are in UTC."""
+"""Operator pages. They cover accounts of every time zone, so their times are in UTC."""
 
 ZONE = "UTC"

@@ -1,4 +1,4 @@
-"""Accounts: a search among all of them, and one with what the staff may know of it."""
+"""Account search and account page for operators."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ class AccountsScreen:
     wanted: str
     rows: tuple[AccountLine, ...]
     after: int | None
-    """`after` of the next page; None at the end."""
+    """The next page's `after`; None on the last page."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class MethodLine:
     label: str
     state: str
     code: str
-    """The processor's own code of its last failure (F12)."""
+    """The processor's code of the last failure (F12)."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class AccountPage:
     balance: str
     currency: str
     symbol: str
-    """ "$", before a field for an amount."""
+    """ "$", shown before amount fields."""
     time_zone: str
     created: str
     what_next: str
     paused: str
-    """ "Since 22 Nov, 10:00, by you", or empty."""
+    """ "Since 22 Nov, 10:00, by an operator"; empty if not paused."""
     paused_by_operator: bool
     paypal: bool
     methods: tuple[MethodLine, ...]
@@ -70,7 +70,7 @@ class AccountPage:
 
 
 def read_accounts(session: Session, wanted: str, after: int | None) -> AccountsScreen:
-    """By name, number, or the e-mail address of somebody who belongs to it; oldest first."""
+    """Search by name, id or a member's email address; oldest first."""
     wanted = wanted.strip()
     query = select(Account).order_by(Account.id)
     if wanted:

@@ -1,4 +1,4 @@
-"""A credit or debit before it is posted: the balance after it, and the refill it starts (T18)."""
+"""Preview of a credit or debit: the balance after it, and the refill that it starts (T18)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,19 +16,19 @@ from webapp.domain.top_ups.charge_now import ChargeNow, charged_by
 class Adjustment:
     balance: str
     balance_after: str
-    """Empty while the amount cannot be read."""
+    """Empty while the amount is invalid."""
     what: str
     """ "debit" or "credit"."""
     refill: str
-    """ "This starts a refill of $200.00 to Visa •••• 3155"; empty where it starts none."""
+    """ "This starts a refill of $200.00 to Visa •••• 3155"; empty if it starts none."""
     consequence: str
     confirmed: int
-    """Micros that the button names; 0 where the refill is held."""
+    """Refill amount on the button, in micros; 0 if there is none or it is on hold."""
     is_held: bool
     button: str
     """ "Debit $150.00 and charge $200.00"."""
     faults: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """By field name: what the button would be refused for."""
+    """Validation errors by field name."""
 
 
 def read_adjustment(
@@ -41,7 +41,7 @@ def read_adjustment(
     is_debit: bool,
     hold: bool,
 ) -> Adjustment:
-    """`signed`: micros, below zero for a debit; None while the amount cannot be read."""
+    """Preview an adjustment of `signed` micros, negative for a debit; None if invalid."""
     at = top_ups.gather(session, account, now, policy)
     charge = charged_by(at, replace(at, balance=at.balance + signed)) if signed else None
     verb = "Debit" if is_debit else "Credit"
@@ -65,10 +65,10 @@ def read_adjustment(
 def _consequence(account: Account, charge: ChargeNow) -> str:
     threshold = account.show(charge.threshold)
     after = account.show(charge.balance_after)
-    told = (
+    text = (
         f"The balance would be below the customer’s threshold of {threshold}. "
-        f"After the refill it is {after}."
+        f"After the refill it would be {after}."
     )
     if charge.is_repeated:
-        told += " That is still below the threshold, so further refills follow within the limits."
-    return told
+        text += " That is still below the threshold, so more refills follow within the limits."
+    return text

@@ -1,4 +1,4 @@
-"""Charges, with the processor's own codes; and those that only an operator can settle."""
+"""Charges with processor codes for operators, including those that only they can resolve."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +24,16 @@ class AttemptLine:
     method: str
     state: str
     code: str
-    """The raw decline code (F12), or what the processor said."""
+    """The raw decline code (F12)."""
     told: str
-    """What the customer reads of it."""
+    """The reason as the customer sees it."""
     processor: str
     key: str
     evidence: str
 
 
 def read_undecided(session: Session, now: datetime) -> tuple[AttemptLine, ...]:
-    """Attempts that only an operator can settle (L9, L10), the oldest first."""
+    """Attempts that only an operator can resolve (L9, L10), oldest first."""
     waiting = queries.awaiting_operator(session)
     return tuple(line_of(session.get_one(Account, a.account_id), a, now) for a in waiting)
 

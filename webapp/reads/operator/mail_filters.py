@@ -1,4 +1,4 @@
-"""Which mails the operators' list shows: from an address to a query."""
+"""Filters of the operators' email list, from URL parameters to a query."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,23 +17,23 @@ from webapp.reads.operator import ZONE
 LONGEST_TEXT = 100
 
 FEW = 500
-"""Addresses, or accounts, that are looked for one by one. A text that fits more of them fits so
-many mails that a page of them is found soon."""
+"""Most addresses, accounts or users whose emails are looked up by id. A text that matches more
+matches so many emails that a scan fills a page quickly."""
 
 
 @dataclass(frozen=True)
 class Filters:
     first: date | None = None
-    """Days in UTC, both included."""
+    """First and last day in UTC, inclusive."""
     last: date | None = None
     state: Shown | None = None
     kind: NoticeKind | None = None
     text: str = ""
-    """Part of the recipient's address, or of the account's or the person's name."""
+    """Part of the recipient's address, the account's name or the user's name."""
 
     @property
     def query(self) -> dict[str, str]:
-        """As it stands in an address: only what is set."""
+        """URL query parameters of the filters that are set."""
         given = {
             "q": self.text,
             "state": self.state or "",
@@ -45,7 +45,7 @@ class Filters:
 
 
 def mails(session: Session, filters: Filters, after: Notice | None) -> Select[Notice]:
-    """What the filters let through, the newest first, from behind the row `after` on."""
+    """Query the matching emails, newest first, starting behind the row `after`."""
     query = select(Notice).where(*_conditions(session, filters))
     if after is not None:
         place = tuple_(literal(after.created_at, UtcDateTime()), literal(after.id))
@@ -59,7 +59,7 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
     if filters.text:
         few = _few(session, filters.text)
         found.append(_mention(filters.text) if few is None else Notice.id.in_(few))
-        if few is not None:  # they are found by their ids, and by no index of the whole list
+        if few is not None:  # an expression, so that SQLite uses the ids and not these indexes
             state, kind = state + "", kind + ""
     if filters.first is not None:
         found.append(Notice.created_at >= datetimes.midnight(filters.first, ZONE))
@@ -78,7 +78,7 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
 
 
 def _few(session: Session, text: str) -> CompoundSelect[int] | None:
-    """The ids of the mails that mention the text; None where it means more than a few."""
+    """Query the ids of emails that match the text; None if more than `FEW` values match."""
     addresses = select(Notice.recipient).where(_addressed(text)).distinct()
     meant = [
         (column, session.scalars(values.limit(FEW + 1)).all())
@@ -102,7 +102,7 @@ def _mention(text: str) -> ColumnElement[bool]:
 
 
 def _addressed(text: str) -> ColumnElement[bool]:
-    """Addresses are stored in small letters."""
+    """Match the recipient; addresses are stored in lower case."""
     return Notice.recipient.contains(text.lower(), autoescape=True)
 
 

@@ -1,4 +1,4 @@
-"""The operators' outbox: every mail of the installation, and what has become of it."""
+"""The operators' outbox: every email of the installation with its delivery state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from webapp.domain.shared import datetimes
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import User
 from webapp.ports import Letter, Mailer
-from webapp.reads.notifications.email_labels import NAMES, STATE_NAMES, Shown, shown
+from webapp.reads.notifications.email_labels import NAMES, STATE_NAMES, Shown, shown, state_label
 from webapp.reads.operator import ZONE
 from webapp.reads.operator.mail_filters import Filters, mails
 
 PAGE = 50
 
-DEEDS = {Shown.KEPT: "Send", Shown.GIVEN_UP: "Try again"}
+ACTIONS = {Shown.KEPT: "Send", Shown.GIVEN_UP: "Try again"}
 TONES = {Shown.TRIED_AGAIN: "warn", Shown.SENT: "ok", Shown.GIVEN_UP: "bad"}
 
 
@@ -27,24 +27,24 @@ TONES = {Shown.TRIED_AGAIN: "warn", Shown.SENT: "ok", Shown.GIVEN_UP: "bad"}
 class MailLine:
     id: int
     name: str
-    """Its kind in plain words."""
+    """Label of its kind."""
     recipient: str
-    """Empty where the account has no address for it."""
+    """Empty if the account has no address for it."""
     when: str
-    """It was written."""
+    """Creation time."""
     account_id: int | None
     account: str
     person: str
-    """Whom it concerns alone, or who is behind it."""
+    """The user that the email belongs to; empty for an account's emails."""
     person_email: str
     state: str
     tone: str
     detail: str
-    """Of the state: when, or why."""
+    """Time or cause of the state."""
     trouble: str
-    """What the mail server last said."""
+    """The mail server's last error."""
     deed: str
-    """What an operator can have done with it: "Try again", "Send", or nothing."""
+    """Label of the operator's action, "Try again" or "Send"; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class MailsScreen:
     rows: tuple[MailLine, ...]
     filters: Filters
     states: tuple[tuple[str, str], ...]
-    """To choose from, as the kinds."""
+    """Filter options; `kinds` likewise."""
     kinds: tuple[tuple[str, str], ...]
     older: int | None
-    """`before` of the next page; None at the end."""
+    """The next page's `before`; None on the last page."""
     newer: bool
-    """This is not the first page."""
+    """Whether this is not the first page."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -71,7 +71,7 @@ class MailPage:
     message_id: str
     tries: int
     next: str
-    """What will become of it by itself, or that nothing will."""
+    """What happens next with the email."""
 
 
 def read_mails(
@@ -82,7 +82,7 @@ def read_mails(
     *,
     before: int | None = None,
 ) -> MailsScreen:
-    """`before` is the id that the page before this one ended with."""
+    """Read one page; `before` is the last id of the previous page."""
     last = session.get(Notice, before) if before is not None else None
     found = session.scalars(mails(session, filters, last).limit(PAGE + 1)).all()
     rows = found[:PAGE]
@@ -100,13 +100,13 @@ def read_mails(
 def read_mail(
     session: Session, notice_id: int, now: datetime, mailer: Mailer, letters: Mailer
 ) -> MailPage:
-    """`letters` renders what staff may read, `mailer` is what it would go out by.
+    """Read one email: `letters` renders it for operators, `mailer` would send it.
 
     Raises `NotFound`.
     """
     notice = session.get(Notice, notice_id)
     if notice is None:
-        raise NotFound("That mail")
+        raise NotFound("That email")
     return MailPage(
         line=_line(_Whose.read(session, [notice]), notice, now, mailer),
         letter=letters.render(notice.kind, notice.facts, notice.language),
@@ -118,7 +118,7 @@ def read_mail(
 
 @dataclass(frozen=True)
 class _Whose:
-    """What a page's rows name, asked for once and not once a row."""
+    """Accounts and users of a page's rows, loaded in one query each."""
 
     accounts: dict[int, str]
     people: dict[int, tuple[str, str]]
@@ -149,11 +149,11 @@ def _line(whose: _Whose, notice: Notice, now: datetime, mailer: Mailer) -> MailL
         account=whose.accounts.get(notice.account_id or 0, ""),
         person=person,
         person_email=email,
-        state=STATE_NAMES[state],
+        state=state_label(notice),
         tone=TONES.get(state, ""),
         detail=_detail(notice, state, now),
         trouble=notice.last_error if state in (Shown.TRIED_AGAIN, Shown.GIVEN_UP) else "",
-        deed=DEEDS[state] if notice.can_go_again(delivers=mailer.delivers) else "",
+        deed=ACTIONS[state] if notice.can_go_again(delivers=mailer.delivers) else "",
     )
 
 
@@ -162,8 +162,7 @@ def _detail(notice: Notice, state: Shown, now: datetime) -> str:
         return f"Next try {datetimes.within(datetimes.since(notice.next_try_at, ZONE, now))}"
     if state is Shown.SENT and notice.sent_at is not None:
         return datetimes.since(notice.sent_at, ZONE, now)
-    if state is Shown.KEPT:
-        return "No mail server was set" if notice.recipient else "No address for it"
+
     return ""
 
 
@@ -172,18 +171,18 @@ def _next(notice: Notice, now: datetime, mailer: Mailer) -> str:
     if state in (Shown.WAITING, Shown.TRIED_AGAIN):
         end = notice.created_at + GIVE_UP
         until = datetimes.within(datetimes.since(end, ZONE, now))
-        tried = f"is tried until {until}" if end > now else "is given up again"
-        return f"It goes out by itself. If it is refused, it {tried}."
+        retried = f"is retried until {until}" if end > now else "is not retried"
+        return f"The email is sent automatically. If the mail server refuses it, it {retried}."
     if state is Shown.SENT:
         return (
-            "The mail server has taken it, so it does not go out again: nobody gets a mail twice. "
-            "If it has not arrived, ask the mail server what became of its Message-ID."
+            "The mail server accepted this email, so it is not sent again. If it has not arrived, "
+            "look up its Message-ID in the mail server’s log."
         )
     if not notice.recipient:
-        return "The account had no address for mails of this kind. Nothing goes out."
+        return "The account has no address for emails of this kind. Nothing is sent."
     if state is Shown.KEPT and not mailer.delivers:
-        return "No mail server is set. Once there is one, it can be sent from here."
+        return "No mail server is configured. Once there is one, you can send the email here."
     return (
-        "It goes out under the Message-ID it has, so that a mail program that has it after all "
-        "shows it once. It says what was true when it was written, and its link may have run out."
+        "The email is sent with its original Message-ID, so a second copy is recognised as the "
+        "same email. Its text dates from when it was written, and its link may have expired."
     )

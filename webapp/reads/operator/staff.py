@@ -1,4 +1,4 @@
-"""The operators themselves."""
+"""The list of operators."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

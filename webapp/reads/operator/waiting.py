@@ -1,4 +1,4 @@
-"""What waits for one of the staff."""
+"""Counts of work that waits for an operator."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from webapp.domain.wires.wire import OPEN_STATES, WireRequest
 
 @dataclass(frozen=True)
 class Waiting:
-    """How much there is to do; the first thing on the page."""
+    """Open wire transfers, unresolved charges and failed emails."""
 
     wires: int
     attempts: int

@@ -1,4 +1,4 @@
-"""Wire transfers that wait for an operator, and one of them."""
+"""Open wire transfers, and one wire transfer, for operators."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,14 +31,14 @@ class WirePage(WireLine):
     account_currency: str
     is_foreign: bool
     expected: str
-    """What was asked for, for the field."""
+    """Requested amount, as field text."""
     is_open: bool
     files: tuple[tuple[int, str], ...]
     ended: str
 
 
 def read_open_wires(session: Session, now: datetime) -> tuple[WireLine, ...]:
-    """Those with a proof first: money is on its way."""
+    """List open requests, those with a proof of payment first."""
     query = (
         select(WireRequest)
         .where(WireRequest.state.in_(OPEN_STATES))

@@ -1,7 +1,7 @@
-"""The banner over the list while automatic refill is on and nothing will be charged (T5, T10, T18).
+"""The banner shown while automatic refill is on but nothing will be charged (T5, T10, T18).
 
-Amber where that is a person's choice, such as a pause or auto-charge switched off; red where it is
-not, and the balance is below the threshold.
+It is amber if that is someone's choice, such as a pause or auto-charge off, and red if a charge is
+due but impossible.
 """
 
 from dataclasses import dataclass, replace
@@ -21,20 +21,20 @@ class Banner:
     title: str
     text: str
     amount: str = ""
-    """The amount in the text that matters most."""
+    """The amount in the text to emphasise."""
     tone: str = "warn"
     """ "warn" or "bad"."""
     offers_funds: bool = False
-    """Add Funds is the first button; it then leaves the head of the page."""
+    """The banner has the Add Funds button; the page head then has none."""
     turn_on_method_id: int | None = None
-    """Auto-charge can be turned on for this method."""
+    """Method whose auto-charge the banner offers to turn on."""
     turn_on_label: str = ""
     """ "Turn on auto-charge", "Turn on and charge $100.00"."""
     make_primary_label: str = ""
-    """ "Make Mastercard •••• 4444 primary"; empty when there is none to offer."""
+    """ "Make Mastercard •••• 4444 primary"; empty if not offered."""
     make_primary_order: str = ""
     resume_label: str = ""
-    """ "Resume automatic payments", "Resume and charge $100.00"; empty: not offered."""
+    """ "Resume automatic payments", "Resume and charge $100.00"; empty if not offered."""
 
 
 PAUSED = "Automatic payments are paused"
@@ -47,18 +47,18 @@ WANTED = (
     Code.SETTINGS_OUT_OF_BOUNDS,
     Code.SWITCHED_OFF,
 )
-"""Refills are wanted, and cannot be made."""
+"""Decisions where a refill is wanted but impossible."""
 
 
 def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | None:
-    """None while automatic payments go their way, or are not wanted.
+    """Return the banner, or None while automatic payments work or are not wanted.
 
-    `plan` is the planner's answer to `at.just_below()`.
+    `plan` is the planner's decision for `inputs.just_below()`.
     """
     if plan.code is Code.WAITING:
         plan = top_ups.plan(inputs.at_rest().just_below())
         if plan.code in WANTED:
-            return None  # what is being charged may succeed
+            return None  # the open charge may succeed
     if plan.code is Code.PAUSED and not inputs.paused:
         return None  # the burst breaker would stop a fourth charge; nothing is paused yet
     if plan.code is Code.PAUSED:
@@ -74,7 +74,7 @@ def read_banner(account: Account, inputs: PlanInput, plan: Plan) -> Banner | Non
 
 def _paused(account: Account, inputs: PlanInput) -> Banner:
     if inputs.paused_by_operator:
-        text = "Your provider has paused them. Nothing will be charged until they are resumed."
+        text = "Paused by your provider. Nothing will be charged until they are resumed."
         return Banner(PAUSED, text)
     text = (
         "A dispute was lost. Resume automatic payments when you want them to continue."
@@ -94,7 +94,7 @@ def _paused(account: Account, inputs: PlanInput) -> Banner:
 
 
 def _switched_off(account: Account, inputs: PlanInput, plan: Plan) -> Banner:
-    """T5: by the customer's own choice."""
+    """Auto-charge is off for the primary method or for all methods (T5)."""
     balance, threshold = account.show(inputs.balance), account.show(inputs.choice.threshold or 0)
     if inputs.is_below:
         state = f"Your balance is {balance}, below {threshold}."
@@ -114,21 +114,21 @@ def _switched_off(account: Account, inputs: PlanInput, plan: Plan) -> Banner:
     )
     if plan.code is Code.NO_METHOD:
         return replace(banner, text=f"No payment method has auto-charge on. {state}")
-    heir = next(iter(top_ups.chargeable(inputs)), None)
-    if heir is None:
+    successor = next(iter(top_ups.chargeable(inputs)), None)
+    if successor is None:
         return banner
-    order = [heir, *(m for m in inputs.methods if m is not heir)]
+    order = [successor, *(m for m in inputs.methods if m is not successor)]
     moved = charged_by(inputs, reordered(inputs, [method.id for method in order]))
     return replace(
         banner,
-        make_primary_label=f"Make {heir.label} primary"
+        make_primary_label=f"Make {successor.label} primary"
         + (f" and charge {account.show(moved.amount)}" if moved else ""),
         make_primary_order=joined_ids(order),
     )
 
 
 def _cannot_be_charged(account: Account, inputs: PlanInput, plan: Plan) -> Banner:
-    """The balance is below the threshold, and no charge will change that."""
+    """The balance is below the threshold and nothing can be charged."""
     offer = next(
         (
             (method, charge)
@@ -176,7 +176,7 @@ def _cause(account: Account, inputs: PlanInput, plan: Plan) -> str:
                 "The refill settings are outside the allowed amounts. Check them and apply again."
             )
         case Code.SWITCHED_OFF:
-            return "Your provider has switched automatic payments off."
+            return "Your provider has turned off automatic payments."
     return _out_of_use([method for method in inputs.methods if method.auto_charge], inputs)
 
 

@@ -1,7 +1,4 @@
-"""The main screen answers: am I covered, and what happens if I am not?
-
-Frozen objects, ready to be shown; templates get these and nothing else.
-"""
+"""The main screen (Payment Methods), as frozen objects for its templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +33,7 @@ class GettingStarted:
     """The empty state: confirm the email, add a card, configure refill and notifications."""
 
     email: GettingStartedStep
-    """Of the person who reads it (P5): a card waits for it."""
+    """Confirming the reader's email address; required before adding a card (P5)."""
     card: GettingStartedStep
     refill: GettingStartedStep
     notification: GettingStartedStep
@@ -54,13 +51,13 @@ class GettingStarted:
 class PageHead:
     add_is_primary: bool
     offers_funds: bool
-    """Not where the banner offers it: one button of that name."""
+    """False if the banner has the Add Funds button."""
     offers_paypal: bool
-    """M11: where the operator has allowed it."""
+    """Whether the operator allows PayPal (M11)."""
 
 
 def read_head(session: Session, account_id: int, *, has_paypal: bool) -> PageHead:
-    """Of the page beside the list."""
+    """Return the page head for pages without the list of methods."""
     account = session.get_one(Account, account_id)
     return PageHead(
         add_is_primary=True,
@@ -73,10 +70,10 @@ def read_head(session: Session, account_id: int, *, has_paypal: bool) -> PageHea
 class PaymentMethodsScreen:
     methods: tuple[MethodRow, ...]
     seen: str
-    """The order this page shows, ids joined by commas: sent back with each reorder (M5)."""
+    """Order shown on this page, as ids joined by commas; sent back with each reorder (M5)."""
     banner: Banner | None
     getting_started: GettingStarted | None
-    """Only while no method is saved."""
+    """None once a method is saved."""
     next: NextPanel
     failed: tuple[FailedPayment, ...]
     settings: SettingsPanel
@@ -99,7 +96,7 @@ class PaymentMethodsScreen:
 
     @property
     def add_is_primary(self) -> bool:
-        """Add Payment Method stands out, and not the banner's button or that of a first step."""
+        """Add Payment Method is the page's primary button."""
         return self.has_methods and self.banner is None
 
 
@@ -114,10 +111,11 @@ def read_screen(
     has_paypal: bool = True,
     is_confirmed: bool = True,
 ) -> PaymentMethodsScreen:
-    """`messages` by method id, and the `fresh` row's id, come from what was just done.
+    """Read the main screen.
 
-    `has_paypal`: this installation has a processor for agreements. `is_confirmed`: the person who
-    reads it has confirmed their email address.
+    `messages` (by method id) and `fresh` (a method id) show the result of the last request.
+    `has_paypal`: this installation has a PayPal processor. `is_confirmed`: the reader has confirmed
+    their email address.
     """
     account = Account.with_settings(session, account_id)
     inputs = top_ups.gather(session, account, now, policy)

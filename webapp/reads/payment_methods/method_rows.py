@@ -1,4 +1,4 @@
-"""The rows of the list: each method with its standing, its badge and what can be done."""
+"""Rows of the payment method list: status, badge and actions of each method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class Badge:
 
 @dataclass(frozen=True)
 class RowMessage:
-    """Said once under a row, after something was tried with it."""
+    """Result of the last action, shown once below a row."""
 
     text: str
     tone: str
-    """ "ok" or "bad"; a bad one is role="alert"."""
+    """ "ok" or "bad" (shown with role="alert")."""
 
 
 @dataclass(frozen=True)
@@ -47,49 +47,49 @@ class MethodRow:
     name: str
     """ "Visa •••• 4242", "PayPal ana@example.com"."""
     brand: str
-    """The brand chip: visa, mastercard, amex, discover, diners, jcb, unionpay, maestro, paypal."""
+    """Brand icon: visa, mastercard, amex, discover, diners, jcb, unionpay, maestro or paypal."""
     detail: str
     """ "Expires 08/28", "Expired 10/26", "Linked 12 Mar 2026"."""
     badge: Badge | None
     trouble: str
-    """Instead of the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds", or "Last
-    payment failed: Insufficient funds" where auto-charge is off (F1)."""
+    """Replaces the detail: "Suspended until Tue 24 Nov, 10:02 · Insufficient funds", or "Last
+    payment failed: Insufficient funds" if auto-charge is off (F1)."""
     trouble_icon: str
-    """ "clock" (time will mend it) or "alert-triangle"."""
+    """ "clock" (ends by itself) or "alert-triangle"."""
     status: str
-    """ "Ready", "Manual only", "Charging $100.00", "Not charged"…; empty where Retry stands."""
+    """ "Ready", "Manual only", "Charging $100.00", "Not charged"…; empty if Retry is shown."""
     status_tone: str
     """ "ok", "off" (hollow dot), "warn", "bad", or "plain" (no dot)."""
     auto_charge: bool
     is_primary: bool
     is_last: bool
     retry_attempt_id: int | None
-    """The failed attempt that Retry repeats; None where there is nothing to retry."""
+    """The failed attempt that Retry repeats; None if there is nothing to retry."""
     order_up: str
-    """The whole wished order after Move up, ids joined by commas; empty on the first row."""
+    """Order of all methods after Move up, as ids joined by commas; empty on the first row."""
     order_down: str
-    """The same for Move down; empty on the last row."""
+    """Order of all methods after Move down; empty on the last row."""
     message: RowMessage | None = None
     is_fresh: bool = False
-    """Just moved or added: one soft flash."""
+    """Just moved or added; the row flashes once."""
     charge_hint: str = ""
-    """ "Turning this on charges $100.00 now." (T18); empty where it charges nothing."""
+    """ "Turning this on charges $100.00 now." (T18); empty if it charges nothing."""
     charge_if_first: str = ""
-    """ "$100.00": what an order charges at once that puts this method first; empty if nothing."""
+    """ "$100.00": charged at once when this method is moved to the top; empty if nothing is."""
     up_charges: str = ""
-    """ "First place charges $100.00 now" (T18): the same of Move up, and below of Move down."""
+    """ "First place charges $100.00 now" (T18), for Move up; `down_charges` is for Move down."""
     down_charges: str = ""
     is_retrying: bool = False
-    """A payment with this suspended or barred method is under way: "Retrying" instead of Retry."""
+    """A payment with this suspended or blocked method is open: "Retrying" instead of Retry."""
 
 
 def joined_ids(methods: Sequence[PaymentMethod]) -> str:
-    """An order, as forms carry it."""
+    """Return the order of methods as a form value."""
     return ",".join(str(method.id) for method in methods)
 
 
-def _exchanged(ids: Sequence[str], upper: int) -> str:
-    """The order after this row and the one below it have changed places; empty if there is none."""
+def _swapped(ids: Sequence[str], upper: int) -> str:
+    """Return the order with row `upper` and the row below it swapped; empty if there is none."""
     if not 0 <= upper < len(ids) - 1:
         return ""
     return ",".join([*ids[:upper], ids[upper + 1], ids[upper], *ids[upper + 2 :]])
@@ -126,8 +126,8 @@ def read_rows(
                 is_primary=index == 0,
                 is_last=index == len(inputs.methods) - 1,
                 retry_attempt_id=retry,
-                order_up=_exchanged(ids, index - 1),
-                order_down=_exchanged(ids, index),
+                order_up=_swapped(ids, index - 1),
+                order_down=_swapped(ids, index),
                 message=messages.get(method.id),
                 is_fresh=method.id == fresh,
                 charge_hint=_charge_hint(account, method, inputs),
@@ -150,7 +150,7 @@ def _charge_hint(account: Account, method: PaymentMethod, inputs: PlanInput) -> 
 
 
 def _charge_if_first(account: Account, method: PaymentMethod, inputs: PlanInput) -> str:
-    """A new order charges only by what it puts first (T5)."""
+    """Return the amount charged by moving the method to the top; only the top matters (T5)."""
     if not inputs.is_below or method is inputs.methods[0]:
         return ""
     order = [method.id, *(other.id for other in inputs.methods if other is not method)]
@@ -163,7 +163,7 @@ def _order_charges(place: str, amount: str) -> str:
 
 
 def _is_open(session: Session, method: PaymentMethod, inputs: PlanInput) -> bool:
-    """With the processor; a challenge that the customer walked away from does not hinder Retry."""
+    """Whether a payment is with the processor; an abandoned challenge does not block Retry."""
     if inputs.open_attempt is None:
         return False
     attempt = open_attempt_with(session, method.id)
@@ -171,7 +171,7 @@ def _is_open(session: Session, method: PaymentMethod, inputs: PlanInput) -> bool
 
 
 def _is_out_of_use(method: PaymentMethod, inputs: PlanInput) -> bool:
-    """F4: Retry stands on the row; where auto-charge is off, only on the failed payment."""
+    """Whether the row offers Retry; with auto-charge off, only the failed payment does (F4)."""
     return method.standing(inputs.now) in (
         MethodStatus.SUSPENDED,
         MethodStatus.BARRED,
@@ -223,7 +223,7 @@ def _badge(method: PaymentMethod, inputs: PlanInput) -> Badge | None:
 def _under_way(
     account: Account, method: PaymentMethod, inputs: PlanInput
 ) -> tuple[str, str] | None:
-    """While a refill charges this method, its row says so."""
+    """Return status and tone while a refill charges this method."""
     attempt = inputs.open_attempt
     if attempt is None or not attempt.automatic or attempt.method_id != method.id:
         return None

@@ -1,4 +1,4 @@
-"""Removing asks first, and says what will change (M10)."""
+"""The confirmation dialog before a payment method is removed (M10)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,9 +22,9 @@ class RemovalDialog:
     method_id: int
     method: str
     charge: str
-    """ "$100.00": what removing charges at once, because the next method can be (T18); or empty."""
+    """ "$100.00": charged to the next method at once by removing this one (T18); else empty."""
     confirmed: int
-    """The same in micros."""
+    """`charge` in micros."""
     consequence: str
     """ "Mastercard •••• 4444 becomes primary, and automatic refills continue with it. Past…"."""
 
@@ -32,7 +32,7 @@ class RemovalDialog:
 def read_removal(
     session: Session, account_id: int, method_id: int, now: datetime, policy: Policy
 ) -> RemovalDialog:
-    """What removing will change (M10). Raises `NotFound`."""
+    """Read the dialog with the consequences of removing (M10). Raises `NotFound`."""
     account = session.get_one(Account, account_id)
     method = payment_methods.find(session, account_id, method_id)
     inputs = top_ups.gather(session, account, now, policy)
@@ -67,4 +67,4 @@ def _removal_consequence(method: PaymentMethod, inputs: top_ups.PlanInput, accou
         parts.append("automatic refills continue with it")
     text = ", and ".join(parts)
     text = f"{text[0].upper()}{text[1:]}. " if text else ""
-    return f"{text}Past payments stay readable."
+    return f"{text}Past payments remain visible."

@@ -1,4 +1,4 @@
-"""What saving a method means for automatic payments, as its form says it (M12, T18)."""
+"""What the form of a new payment method says about charges and auto-charge (M12, T18)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,25 +18,25 @@ NOT_OFFERED = "PayPal is not offered on this account. Ask your provider to allow
 @dataclass(frozen=True)
 class SavingOffer:
     charge: str
-    """ "$100.00": charged at once by saving, or where the box of `asks_consent` is ticked."""
+    """ "$100.00": charged at once by saving, or by saving with the `asks_consent` box ticked."""
     note: str
-    """Which method that charges: "Saving this card charges $100.00 now."."""
+    """ "Saving this card charges $100.00 now."."""
     reason: str
     """ "Refill is on and your balance of −$39.81 is below $50.00."."""
     renewal: str
     """ "Saving Visa •••• 4242 again charges $100.00 now, because its auto-charge is on."."""
     confirmed: int
-    """Micros that the form says may be charged at once; 0 if nothing is."""
+    """Amount in micros that the form announces as charged at once; 0 if nothing is."""
     asks_consent: bool
-    """Offer the box "Use it for automatic payments", not ticked: nothing else can be charged."""
+    """Show the unticked box "Use it for automatic payments": no other method can be charged."""
     consequence: str
-    """What ticking it means where it charges nothing at once."""
+    """What ticking the box means if it charges nothing at once."""
     may_decline: bool
-    """Offer the box "Save without auto-charge": a first method starts with it on (M4)."""
+    """Show the box "Save without auto-charge": a first method starts with auto-charge on (M4)."""
 
     @property
     def is_charged_anyway(self) -> bool:
-        """Unless the person ticks a box, saving charges at once."""
+        """Saving charges at once unless the user ticks a box."""
         return bool(self.charge) and not self.asks_consent
 
 
@@ -44,7 +44,7 @@ class SavingOffer:
 class PayPalDialog:
     allowed: bool
     how_to_ask: str
-    """Where the operator has not allowed it (M11); else empty."""
+    """How to have PayPal allowed (M11); empty if it is."""
     offer: SavingOffer
 
 
@@ -68,7 +68,7 @@ def read_saving_offer(
         note=note,
         reason=_reason(account, charge) if charge else "",
         renewal=_renewal(account, renewed) if renewed else "",
-        confirmed=max((it.amount for it in (charge, renewed) if it is not None), default=0),
+        confirmed=max((one.amount for one in (charge, renewed) if one is not None), default=0),
         asks_consent=asks_consent,
         consequence="" if charge else _consequence(account, inputs),
         may_decline=is_first and charge is not None,
@@ -78,7 +78,7 @@ def read_saving_offer(
 def read_paypal(
     session: Session, account_id: int, now: datetime, policy: Policy, *, offered: bool
 ) -> PayPalDialog:
-    """`offered`: this installation has somebody who charges agreements."""
+    """Read the PayPal dialog; `offered`: this installation has a PayPal processor."""
     allowed = offered and session.get_one(Account, account_id).paypal_allowed
     offer = read_saving_offer(session, account_id, now, policy, "PayPal")
     return PayPalDialog(allowed, "" if allowed else NOT_OFFERED, offer)
@@ -89,7 +89,10 @@ def _asks_consent(inputs: PlanInput) -> bool:
 
 
 def _charged_if_renewed(inputs: PlanInput) -> ChargeNow | None:
-    """Saving an expired or vanished card again makes it good, and its consent stands (M3, M8)."""
+    """Return the charge caused by saving an expired or removed card again (M3, M8).
+
+    Saving makes the card chargeable again, with its auto-charge unchanged.
+    """
     renewed = {"exp_month": None, "exp_year": None, "gone_at": None}
     for method in inputs.methods:
         if method.standing(inputs.now) in (MethodStatus.EXPIRED, MethodStatus.GONE) and (
@@ -115,7 +118,7 @@ def _reason(account: Account, charge: ChargeNow) -> str:
     balance, threshold = account.show(charge.balance), account.show(charge.threshold)
     reason = f"Refill is on and your balance of {balance} is below {threshold}."
     if charge.is_repeated:
-        reason += " Further refills follow within the limits."
+        reason += " More refills follow within the limits."
     return reason
 
 
@@ -123,8 +126,8 @@ def _consequence(account: Account, inputs: PlanInput) -> str:
     threshold = account.show(inputs.choice.threshold or 0)
     if inputs.methods and not inputs.methods[0].auto_charge:
         return (
-            f"It is charged only after auto-charge is on for {inputs.methods[0].label}, "
-            "your primary method, or another is made primary."
+            f"It is charged only once auto-charge is on for {inputs.methods[0].label}, your "
+            "primary method, or another method is primary."
         )
     if not inputs.is_below:
         return f"It is charged when your balance falls below {threshold}."

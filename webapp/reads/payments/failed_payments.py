@@ -1,4 +1,4 @@
-"""The last failed payments, each with Retry or with how it was covered."""
+"""The last failed payments, with Retry or the payment that covered them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FailedPayment:
     payment_id: int
     method_id: int | None
     reference: str
-    """ "P-000012": leads to all that is known of it (E2)."""
+    """ "P-000012": links to the payment's page (E2)."""
     amount: str
     method: str
     brand: str
@@ -42,15 +42,15 @@ class FailedPayment:
     detail: str
     """ "Today, 10:02 · Add Funds by Ana Ruiz", "Thu 5 Nov, 03:17 · Automatic refill"."""
     paid_by: str
-    """ "Paid by Mastercard •••• 4444" instead of Retry, where another method paid it."""
+    """ "Paid by Mastercard •••• 4444", shown instead of Retry if another method paid."""
     covered_by: str
-    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    """ "P-000007": a later payment covers it, so Retry is only in the row's menu (F4)."""
     covering_id: int | None
     can_retry: bool
 
 
 _paid = aliased(Attempt)
-# By the same payment's next method, or by a Retry.
+# Paid by the next method of the same payment, or by a Retry.
 _PAID_INSTEAD = func.coalesce(
     select(_paid.method_id)
     .where(_paid.payment_id == Attempt.payment_id, _paid.state == AttemptState.PAID)
@@ -101,7 +101,7 @@ def _failed(
     covering_id: int | None,
     now: datetime,
 ) -> FailedPayment:
-    # Nearly always one of the list, which has been read.
+    # Usually already loaded with the list of methods.
     method, paid_instead = (
         session.get(PaymentMethod, method_id) if method_id else None
         for method_id in (row.method_id, row.paid_instead)
@@ -126,11 +126,11 @@ def _failed(
 
 
 def last_failure(session: Session, method_id: int, failed: Sequence[FailedPayment]) -> int | None:
-    """The failed attempt that Retry on a suspended row repeats (F4).
+    """Return the failed attempt that Retry on a suspended row repeats (F4).
 
-    `failed`: the last ones of the account.
+    `failed`: the account's last failed payments.
     """
-    known = next((it.attempt_id for it in failed if it.method_id == method_id), None)
+    known = next((one.attempt_id for one in failed if one.method_id == method_id), None)
     return known or session.scalar(
         select(Attempt.id)
         .where(Attempt.method_id == method_id, Attempt.state == AttemptState.DECLINED)

@@ -1,4 +1,4 @@
-"""Add Funds: with one method, or by the chain that is shown before confirming (L4)."""
+"""The Add Funds dialog: one chosen method, or the auto-charge order shown in advance (L4)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,16 +27,16 @@ class FundsMethod:
     name: str
     brand: str
     note: str
-    """ "Primary" at the right, or "Suspended. Paying with it restores it." below the name."""
+    """ "Suspended. Paying with it restores it.", or empty."""
     is_primary: bool
     chosen: bool
     skipped: bool = False
-    """In the chain: consented to, but passed over now; the note says why."""
+    """In the chain: auto-charge is on, but the method cannot be charged; the note says why."""
 
 
 @dataclass(frozen=True)
 class OpenPayment:
-    """One that may still succeed, shown before a second one is confirmed (T15)."""
+    """An open payment that may still succeed, shown before a second one is confirmed (T15)."""
 
     payment_id: int
     title: str
@@ -59,24 +59,24 @@ class FundsDialog:
     """Field text and label: ("50.00", "$50")."""
     methods: tuple[FundsMethod, ...]
     chain: tuple[FundsMethod, ...]
-    """For the tab Auto-charge: who is charged, in order, and who is passed over; empty if nobody
-    can be charged."""
+    """For the tab Auto-charge: methods in the order they are charged, with skipped ones; empty if
+    none can be charged."""
     chain_hint: str
     """ "PayPal ana@example.com is not used: its auto-charge is off.", or empty."""
     chain_refusal: str
-    """Why the chain cannot be charged; else empty."""
+    """Why no method can be charged; empty if one can."""
     balance: str
     balance_after: str
-    """With the amount as it stands; empty while the amount is no amount."""
+    """Balance plus the entered amount; empty while the amount is invalid."""
     open_payments: tuple[OpenPayment, ...]
     balance_if_open: str
-    """With the amount, and all that is open; empty like `balance_after`."""
+    """Balance plus the entered amount and all open payments; empty while it is invalid."""
     open_micros: int
-    """What is open, in sum."""
+    """Sum of open payments."""
     button: str
-    """ "Confirm", or "Pay another $100.00" where a payment is open."""
+    """ "Confirm", or "Pay another $100.00" while a payment is open."""
     balance_micros: int
-    """For the running sum as one types; drawing only."""
+    """For the script that updates the preview while the user types."""
     request_key: str
     errors: dict[str, str]
 
@@ -180,7 +180,7 @@ def _chain(inputs: top_ups.PlanInput) -> tuple[FundsMethod, ...]:
             id=method.id,
             name=method.label,
             brand=method.chip,
-            note="" if method in chargeable else _passed_over(method, inputs),
+            note="" if method in chargeable else _why_skipped(method, inputs),
             is_primary=method is inputs.methods[0],
             chosen=False,
             skipped=method not in chargeable,
@@ -190,8 +190,8 @@ def _chain(inputs: top_ups.PlanInput) -> tuple[FundsMethod, ...]:
     )
 
 
-def _passed_over(method: PaymentMethod, inputs: top_ups.PlanInput) -> str:
-    """ "Skipped until Tue 24 Nov, 10:02": as it stands under the name."""
+def _why_skipped(method: PaymentMethod, inputs: top_ups.PlanInput) -> str:
+    """Return the note below a skipped method: "Skipped until Tue 24 Nov, 10:02"."""
     words = plain(out_of_use(method, inputs)).removeprefix(f"{method.label} is ").removesuffix(".")
     return f"{words[0].upper()}{words[1:]}"
 

@@ -1,4 +1,4 @@
-"""From what names an attempt to the payment it belongs to: the links of E2."""
+"""Payments of attempts, for links from other records (E2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Named:
 def payments_of_attempts(
     session: Session, attempt_ids: Iterable[int | None]
 ) -> Mapping[int, Named]:
-    """By attempt; asked once for a whole page."""
-    ids = {it for it in attempt_ids if it is not None}
+    """Return payments by attempt id, in one query."""
+    ids = {attempt_id for attempt_id in attempt_ids if attempt_id is not None}
     if not ids:
         return {}
     found = session.execute(

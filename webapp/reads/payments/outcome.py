@@ -1,4 +1,4 @@
-"""What became of a payment that was just asked for."""
+"""The outcome of a payment, as a message for the person who caused it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,18 +22,18 @@ from webapp.reads.payment_methods.method_rows import RowMessage
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a payment that a person has just asked for."""
+    """The outcome of a payment that was just requested."""
 
     state: PaymentState
     payment_id: int
     reference: str
     amount: str
-    """ "$250.00", as the sentence has it."""
+    """ "$250.00"."""
     method_id: int | None
     sentence: str
-    """For the page: "$250.00 paid with American Express •••• 0005. Your balance is $313.40."."""
+    """ "$250.00 paid with American Express •••• 0005. Your balance is $313.40."."""
     rows: Mapping[int, RowMessage] = field(hash=False)
-    """By method: "$250.00 paid. This method is back in use."."""
+    """Messages by method id: "$250.00 paid. This method is back in use."."""
 
     @property
     def is_paid(self) -> bool:
@@ -41,17 +41,17 @@ class Outcome:
 
     @property
     def tone(self) -> str:
-        """As `Message` has it: what is not known yet is no success."""
+        """Tone of the `Message`; an open payment is "waiting"."""
         return {PaymentState.PAID: "ok", PaymentState.OPEN: "waiting"}.get(self.state, "bad")
 
     @property
     def offers_funds(self) -> bool:
-        """Every method was declined: what is left is to pay with another one."""
+        """Offer Add Funds after every method was declined."""
         return self.state == PaymentState.FAILED
 
 
 def read_refill_outcome(session: Session, top_up_id: int, now: datetime) -> Outcome | None:
-    """What became of a refill; None where nothing was charged for it."""
+    """Return the outcome of a refill; None if it made no payment."""
     payment = session.scalar(select(Payment).where(Payment.top_up_id == top_up_id))
     return read_outcome(session, payment.id, now) if payment is not None else None
 
@@ -73,8 +73,8 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
         sentence = _declined(last, label, account, now)
     else:
         sentence = (
-            f"The bank has not answered yet about {amount} to {label}. "
-            "You need not do anything: we keep asking, and nothing is charged twice."
+            f"The bank has not confirmed {amount} to {label} yet. "
+            "You don’t need to do anything: we keep checking, and nothing is charged twice."
         )
     row = f"{amount} paid."
     if payment.kind == PaymentKind.RETRY and method is not None and method.auto_charge:
@@ -86,7 +86,7 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
         amount=amount,
         method_id=method.id if method else None,
         sentence=sentence,
-        # A decline already shows as the row's own state, and in the message.
+        # The row's status and the page's message already show a decline.
         rows={method.id: RowMessage(row, "ok")}
         if method is not None and payment.state == PaymentState.PAID
         else {},
@@ -94,14 +94,14 @@ def read_outcome(session: Session, payment_id: int, now: datetime) -> Outcome:
 
 
 def _of_refill(session: Session, payment: Payment) -> Outcome:
-    """Which methods were declined, and which one paid; no outcome is known while one is asked."""
+    """Return the outcome of a refill: which methods were declined and which one paid."""
     account = session.get_one(Account, payment.account_id, populate_existing=True)
     amount = account.show(payment.amount)
-    declined = [it for it in payment.attempts if it.state == AttemptState.DECLINED]
+    declined = [one for one in payment.attempts if one.state == AttemptState.DECLINED]
     rows = {
-        it.method_id: RowMessage(f"{amount} was declined: {_reason(it)}.", "bad")
-        for it in declined
-        if it.method_id is not None
+        one.method_id: RowMessage(f"{amount} was declined: {_reason(one)}.", "bad")
+        for one in declined
+        if one.method_id is not None
     }
     last = payment.attempts[-1] if payment.attempts else None
     label = last.method.label if last is not None and last.method is not None else "No method"
@@ -130,14 +130,14 @@ def _of_refill(session: Session, payment: Payment) -> Outcome:
 
 def _declines(declined: Sequence[Attempt]) -> str:
     """ "Visa •••• 4242 was declined: insufficient funds"; "Visa •••• 4242 and … were declined"."""
-    names = [it.method.label for it in declined if it.method is not None]
+    names = [one.method.label for one in declined if one.method is not None]
     if len(names) == 1:
         return f"{names[0]} was declined: {_reason(declined[0])}"
     return f"{', '.join(names[:-1])} and {names[-1]} were declined" if names else "Nothing was paid"
 
 
 def _reason(attempt: Attempt) -> str:
-    """In a sentence: "insufficient funds"."""
+    """Return the decline reason for use within a sentence: "insufficient funds"."""
     words = reason(attempt.decline_code).sentence
     return f"{words[0].lower()}{words[1:]}"
 

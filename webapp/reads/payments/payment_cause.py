@@ -1,6 +1,6 @@
-"""The low-balance settings as they stood when a payment was made, and who had applied them (E2).
+"""The low-balance settings that caused a payment, and who applied them (E2).
 
-The audit log has what each Apply changed; played back up to a version it gives the whole choice.
+The settings of a version are rebuilt by replaying the changes in the audit log.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -24,11 +24,11 @@ class Cause:
     limits: str
     """ "At most $300.00 a day and $900.00 a month", or empty."""
     applied: str
-    """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty where the log does not reach so far."""
+    """ "Applied by Ana Ruiz, Thu 12 Nov, 10:40"; empty if the log lacks that version."""
 
 
 def read_cause(session: Session, account: Account, version: int, now: datetime) -> Cause:
-    """The settings of that version."""
+    """Read the settings of a version."""
     entries = session.scalars(
         select(AuditEntry)
         .where(AuditEntry.account_id == account.id, AuditEntry.what == "settings")
@@ -62,13 +62,15 @@ def _after(entry: AuditEntry) -> dict[str, object]:
 def _words(choice: Choice, account: Account) -> str:
     below = f"When the balance falls below {account.show(choice.threshold or 0)}"
     if choice.refill_mode is RefillMode.TARGET:
-        up = f"{below}, bring it up to {account.show(choice.target or 0)}"
+        refill = f"{below}, refill to {account.show(choice.target or 0)}"
         largest = choice.largest_charge
-        return up if largest is None else f"{up} with at most {account.show(largest)} at once"
+        if largest is None:
+            return refill
+        return f"{refill}, charging at most {account.show(largest)} at once"
     return f"{below}, charge {account.show(choice.refill_amount or 0)}"
 
 
 def _limits(choice: Choice, account: Account) -> str:
     limits = ((choice.day_limit, "a day"), (choice.month_limit, "a month"))
-    told = [f"{account.show(limit)} {span}" for limit, span in limits if limit is not None]
-    return f"At most {' and '.join(told)}" if told else ""
+    parts = [f"{account.show(limit)} {span}" for limit, span in limits if limit is not None]
+    return f"At most {' and '.join(parts)}" if parts else ""

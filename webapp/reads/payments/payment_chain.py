@@ -1,6 +1,6 @@
-"""What a payment went through, drawn in the language of "What happens next".
+"""The course of a payment, drawn like the chain of "What happens next".
 
-Solid: so it went. Dashed: so it may still go. Crossed: here it ended without money.
+Arrows: solid for what happened, dashed for what may still happen, broken for a failure.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ ENDS = {
     AttemptState.PAID: "Paid",
     AttemptState.ABANDONED: "Not confirmed",
     AttemptState.CHALLENGED: "Waiting for you",
-    AttemptState.REFUSED: "Refused, tried again",
+    AttemptState.REFUSED: "Refused, retrying",
 }
 
 
 def payment_chain(
     account: Account, payment: Payment, tried: Sequence[Attempt], who: str, below: str
 ) -> tuple[ChainStep, ...]:
-    """`who` asked for it; nobody did where the balance fell `below` a threshold."""
+    """Return the steps; `who` requested it, or empty and `below` says what triggered it."""
     if not tried:
         return ()
     steps = [_start(account, payment, who, below)]
@@ -41,14 +41,14 @@ def payment_chain(
 
 def _start(account: Account, payment: Payment, who: str, below: str) -> ChainStep:
     if who:
-        asked = f"Asked for {account.show(payment.amount)}"
-        return ChainStep("person", who, asked, "", "will", "solid")
+        requested = f"Requested {account.show(payment.amount)}"
+        return ChainStep("person", who, requested, "", "will", "solid")
     return ChainStep("balance", "Balance", below or "Below the threshold", "", "will", "solid")
 
 
 def _step(attempt: Attempt, arrow: str) -> ChainStep:
     method = attempt.method
-    label, chip = (method.short_label, method.chip) if method else ("By hand", "")
+    label, chip = (method.short_label, method.chip) if method else ("Manual", "")
     declined = attempt.state == AttemptState.DECLINED
     if declined:
         detail = reason(attempt.decline_code).sentence
@@ -70,7 +70,7 @@ def _end(account: Account, payment: Payment) -> ChainStep:
 def payment_sentence(account: Account, payment: Payment, tried: Sequence[Attempt]) -> Sentence:
     amount = strong(account.show(abs(payment.amount)))
     if not tried:
-        verb = "put on the balance" if payment.amount > 0 else "taken off the balance"
+        verb = "added to the balance" if payment.amount > 0 else "deducted from the balance"
         why = f": {payment.note}" if payment.note else ""
         return sentence(amount, f" {verb}{why}.")
     last = tried[-1]
@@ -83,7 +83,7 @@ def payment_sentence(account: Account, payment: Payment, tried: Sequence[Attempt
         case PaymentState.OPEN:
             return sentence(amount, " to ", label, " is not settled yet. Nothing is charged twice.")
         case PaymentState.ABANDONED:
-            return sentence(amount, " to ", label, " was given up. Nothing was charged.")
+            return sentence(amount, " to ", label, " was abandoned. Nothing was charged.")
     if not before:
         why = reason(last.decline_code).sentence
         return sentence(amount, " to ", label, f" was declined: {why}. Nothing was charged.")

@@ -1,4 +1,4 @@
-"""Which payments a list shows, and in which order: from an address to a query."""
+"""Filters and sort order of the payment list, from URL parameters to a query."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,7 +27,7 @@ _REFERENCE = pattern(r"(?ai:p-?0*(\d{1,9}))")
 
 
 class Shown(StrEnum):
-    """An attempt's state as people know it."""
+    """An attempt's state in the user interface."""
 
     PAID = "paid"
     DECLINED = "declined"
@@ -40,7 +40,7 @@ STATES = {
     Shown.DECLINED: AttemptState.DECLINED,
     Shown.ABANDONED: AttemptState.ABANDONED,
 }
-SELDOM = (Shown.WAITING, Shown.ABANDONED)
+RARE = (Shown.WAITING, Shown.ABANDONED)
 
 
 class Order(StrEnum):
@@ -57,7 +57,7 @@ BY_AMOUNT = (Order.LARGEST, Order.SMALLEST)
 @dataclass(frozen=True)
 class Filters:
     first: date | None = None
-    """Of the account's days, both included."""
+    """First and last day, inclusive, in the account's time zone."""
     last: date | None = None
     method_id: int | None = None
     state: Shown | None = None
@@ -73,7 +73,7 @@ class Filters:
 
     @property
     def query(self) -> dict[str, str]:
-        """As it stands in an address: only what is set."""
+        """URL query parameters of the filters that are set."""
         given = {
             "q": self.text,
             "state": self.state or "",
@@ -90,7 +90,7 @@ class Filters:
 def attempts(
     session: Session, account: Account, filters: Filters, after: Attempt | None
 ) -> Select[Attempt]:
-    """What the filters let through, in their order, from behind the row `after` on."""
+    """Query the matching attempts in the chosen order, starting behind the row `after`."""
     amount = filters.order in BY_AMOUNT
     ascending = filters.order in ASCENDING
     key: ColumnElement[int] | ColumnElement[datetime]
@@ -110,16 +110,17 @@ def attempts(
 def _of_account(
     session: Session, account: Account, filters: Filters
 ) -> tuple[ColumnElement[bool], ...]:
-    """What is known to be few is found first, and then by its id and by no index of the account's:
-    for the sake of the order SQLite would walk the whole list.
+    """Return the account condition, narrowed to ids where only a few attempts can match.
+
+    `+ 0` keeps SQLite from scanning the account's index for the sort order instead.
     """
-    mine = Attempt.account_id == account.id
+    of_account = Attempt.account_id == account.id
     if filters.state is Shown.WAITING:
-        few = select(Attempt.id).where(mine, Attempt.state.in_(OPEN_STATES))
+        few = select(Attempt.id).where(of_account, Attempt.state.in_(OPEN_STATES))
     elif reference := _REFERENCE.fullmatch(filters.text):
         few = select(Attempt.id).where(Attempt.payment_id == int(reference[1]))
     else:
-        return (mine,)
+        return (of_account,)
     ids = session.scalars(few).all()
     return Attempt.account_id + 0 == account.id, Attempt.id.in_(ids)
 
@@ -136,8 +137,8 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
     if filters.state is not None and filters.state is not Shown.WAITING:
         found.append(Attempt.state == STATES[filters.state])
     if filters.kind is not None:
-        # Few are abandoned or open: it must not be the kind by which they are looked for.
-        kind = Attempt.kind + "" if filters.state in SELDOM else Attempt.kind
+        # Few attempts are abandoned or open, so SQLite must not use the index of the kind.
+        kind = Attempt.kind + "" if filters.state in RARE else Attempt.kind
         found.append(kind == filters.kind)
     if filters.settings is not None:
         found.append(Attempt.settings_version == filters.settings)
@@ -147,9 +148,9 @@ def _conditions(session: Session, account: Account, filters: Filters) -> list[Co
 
 
 def _mentions(session: Session, account: Account, text: str) -> ColumnElement[bool]:
-    """The text as a reference; else as part of a method's name, a reason or a note, or an amount.
+    """Match the text as a reference, or else a method name, reason, note or amount.
 
-    What it can mean is looked up first, so that a text without a meaning reads no payments at all.
+    Matches are looked up first, so that a text without any reads no payments.
     """
     if reference := _REFERENCE.fullmatch(text):
         return Attempt.payment_id == int(reference[1])

@@ -1,4 +1,4 @@
-"""Payments as a list: a page of it, and all that its filters let through as rows of a file."""
+"""The payment list: one page of it, and all matching payments as CSV rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from webapp.reads.payments.payment_filters import Filters, attempts
 
 PAGE = 50
 BATCH = 1000
-"""Rows of a file that are read at once: much less than it holds, and few questions."""
+"""Rows of the CSV file read at a time."""
 
 COLUMNS = (
     "Date", "Reference", "Kind", "Requested by", "Method", "Amount", "Currency", "State", "Reason",
@@ -42,7 +42,7 @@ TAKEN_BACK = {
 
 @dataclass(frozen=True)
 class PaymentRow:
-    """One attempt, or an adjustment: a line of the list."""
+    """A row of the list: an attempt or an adjustment."""
 
     attempt_id: int
     payment_id: int
@@ -59,11 +59,11 @@ class PaymentRow:
     tone: str
     """ "ok", "bad" or "warn"."""
     reason: str
-    """Of a decline, in plain words."""
+    """Decline reason in plain words."""
     paid_by: str
-    """ "Paid by Mastercard •••• 4444": how a decline was paid after all."""
+    """ "Paid by Mastercard •••• 4444": the method that paid after a decline."""
     covered_by: str
-    """ "P-000007": later payments have covered it, so Retry is only in the row's menu (F4)."""
+    """ "P-000007": a later payment covers it, so Retry is only in the row's menu (F4)."""
     covering_id: int | None
     can_retry: bool
     has_receipt: bool
@@ -74,11 +74,11 @@ class PaymentsScreen:
     rows: tuple[PaymentRow, ...]
     filters: Filters
     methods: tuple[tuple[str, str], ...]
-    """To choose from: ids and names, removed ones too."""
+    """Filter options: id and name, including removed methods."""
     older: int | None
-    """`before` of the next page; None at the end."""
+    """The next page's `before`; None on the last page."""
     newer: bool
-    """This is not the first page."""
+    """Whether this is not the first page."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -93,7 +93,7 @@ def read_payments(
     *,
     before: int | None = None,
 ) -> PaymentsScreen:
-    """`before` is the id that the page before this one ended with."""
+    """Read one page; `before` is the last attempt id of the previous page."""
     account = session.get_one(Account, account_id)
     filters = filters or Filters()
     last = session.get(Attempt, before) if before is not None else None
@@ -112,14 +112,14 @@ def read_payments(
 
 
 def payment_lines(session: Session, account_id: int, filters: Filters) -> Iterator[Sequence[str]]:
-    """Every row that the filters let through, in their order, below a head of `COLUMNS`."""
+    """Yield the CSV rows of every matching attempt, in the chosen order, without the header."""
     account = session.get_one(Account, account_id)
     last: Attempt | None = None
     while batch := _read(session, account, filters, last, BATCH):
         around = _Around.read(session, batch)
         lines = [_line(around, account, attempt) for attempt in batch]
         last = batch[-1]
-        # No transaction is open, and nothing is held, while a slow reader is waited for.
+        # Ends the transaction, so that a slow client holds no database resources.
         session.rollback()
         yield from lines
         if len(lines) < BATCH:
@@ -136,13 +136,13 @@ def _read(
 
 @dataclass(frozen=True)
 class _Around:
-    """What a page's rows name, asked for once and not once a row."""
+    """Related data of a page's rows, loaded in one query each."""
 
     people: dict[int, str]
     covered: dict[int, str]
-    """By failed attempt: the method that paid instead."""
+    """Method that paid instead, by failed attempt id."""
     covering: dict[int, int]
-    """By failed attempt: the later payment that has covered it."""
+    """Later payment that covers it, by failed attempt id."""
 
     @classmethod
     def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Around":
@@ -229,13 +229,13 @@ def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...
 
 
 def state_of(attempt: Attempt) -> tuple[str, str]:
-    """In words, and its tone."""
+    """Return the state in words and its tone."""
     if attempt.state == AttemptState.REFUSED:
-        return "Tried again", "warn"
+        return "Retrying", "warn"
     if attempt.state in OPEN_STATES:
         return "Waiting for the bank", "warn"
     if attempt.state == AttemptState.ABANDONED:
         return "Abandoned", "off"
-    if (said := TAKEN_BACK.get(PaymentKind(attempt.kind))) is not None:
-        return ("Given back", "ok") if attempt.amount > 0 else (said, "warn")
+    if (label := TAKEN_BACK.get(PaymentKind(attempt.kind))) is not None:
+        return ("Returned", "ok") if attempt.amount > 0 else (label, "warn")
     return ("Paid", "ok") if attempt.state == AttemptState.PAID else ("Declined", "bad")

@@ -1,4 +1,4 @@
-"""One payment, with all that hangs on it: attempts, ledger entry, mails, decisions, cause (E2)."""
+"""The page of one payment: attempts, ledger entries, emails, decisions and cause (E2)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from webapp.domain.wires.wire import WireRequest
 from webapp.ports import Mailer
 from webapp.reads.accounts.activity import TITLES, TONES
 from webapp.reads.ledger.months import Month
-from webapp.reads.notifications.email_labels import STATE_NAMES, shown
+from webapp.reads.notifications.email_labels import state_label
 from webapp.reads.payments.payment_cause import Cause, read_cause
 from webapp.reads.payments.payment_chain import payment_chain, payment_sentence
 from webapp.reads.payments.payment_list import TAKEN_BACK, state_of
@@ -46,10 +46,10 @@ STATES = {
 }
 
 WAITING = {
-    AttemptState.STARTED: "It is on its way to the processor.",
-    AttemptState.UNKNOWN: "The bank has not answered yet. We keep asking.",
-    AttemptState.REFUSED: "The processor refused the request. Nothing was charged; it is repeated.",
-    AttemptState.CHALLENGED: "The bank is asking the customer to confirm it.",
+    AttemptState.STARTED: "Sent to the processor.",
+    AttemptState.UNKNOWN: "The bank has not answered yet. We keep checking.",
+    AttemptState.REFUSED: "The processor refused the request. Nothing was charged; we’ll retry.",
+    AttemptState.CHALLENGED: "The bank is asking the customer to confirm the payment.",
 }
 
 
@@ -61,10 +61,10 @@ class AttemptLine:
     state: str
     tone: str
     answer: str
-    """In plain words: "Insufficient funds", and what to do about it."""
+    """Result in plain words, for a decline with advice."""
     started: str
     taken: str
-    """ "4 s" until the answer, or empty while there is none."""
+    """Time to the answer, "4 s"; empty while there is none."""
     can_retry: bool
 
 
@@ -72,7 +72,7 @@ class AttemptLine:
 class EntryLine:
     id: int
     month: str
-    """Whose statement has it: "2026-11"."""
+    """Month of the statement that contains it: "2026-11"."""
     description: str
     amount: str
     balance: str
@@ -101,12 +101,12 @@ class DecisionLine:
 
 @dataclass(frozen=True)
 class Relative:
-    """Another payment that this one repeats or takes back, or that does so to it."""
+    """A related payment: a retry, refund, dispute or reversal, or the payment it belongs to."""
 
     payment_id: int
     reference: str
     words: str
-    """ "Retry of", "Retried by", "Taken back by"…"""
+    """ "Retry of", "Retried by", "Reversed by"…"""
     state: str
 
 
@@ -120,25 +120,25 @@ class PaymentPage:
     kind: str
     requested_by: str
     asked: str
-    """When it began."""
+    """Creation time."""
     settled: str
     note: str
     sentence: tuple[Words, ...]
     chain: tuple[ChainStep, ...]
     attempts: tuple[AttemptLine, ...]
     covered_by: str
-    """ "P-000007": later payments have covered what failed here (F4); or empty."""
+    """ "P-000007": the later payment that covers this failed one (F4); else empty."""
     covering_id: int | None
     entries: tuple[EntryLine, ...]
     mails: tuple[MailLine, ...]
     decisions: tuple[DecisionLine, ...]
-    """The oldest first, as it went."""
+    """Oldest first."""
     relatives: tuple[Relative, ...]
     cause: Cause | None
-    """The setting that made an automatic payment."""
+    """The settings that caused an automatic payment."""
     wire_id: int | None
     receipt: str
-    """Its number; empty where nothing was paid."""
+    """Receipt number; empty without a receipt."""
 
 
 def read_payment(
@@ -221,14 +221,14 @@ def _attempt(account: Account, attempt: Attempt, now: datetime, *, covered: bool
 def _answer(attempt: Attempt) -> str:
     match attempt.state:
         case AttemptState.PAID:
-            return "The bank has paid."
+            return "Approved by the bank."
         case AttemptState.DECLINED:
             why = reason(attempt.decline_code)
             return f"{why.sentence}. {why.advice}"
         case AttemptState.ABANDONED if attempt.trouble:
-            return "It could not be sent. Nothing was charged."
+            return "The request could not be sent. Nothing was charged."
         case AttemptState.ABANDONED:
-            return "It was not confirmed with the bank. Nothing was charged."
+            return "The payment was not confirmed with the bank. Nothing was charged."
     return WAITING[AttemptState(attempt.state)]
 
 
@@ -261,7 +261,7 @@ def _mails(
     notices = session.scalars(
         select(Notice).where(Notice.attempt_id.in_(attempt_ids)).order_by(Notice.id)
     )
-    letters = [(it, mailer.render(it.kind, it.facts, it.language)) for it in notices]
+    letters = [(one, mailer.render(one.kind, one.facts, one.language)) for one in notices]
     return tuple(
         MailLine(
             id=notice.id,
@@ -269,7 +269,7 @@ def _mails(
             text=letter.text,
             language=letter.language,
             recipient=notice.recipient,
-            state=STATE_NAMES[shown(notice)],
+            state=state_label(notice),
             at=datetimes.since(notice.created_at, account.time_zone, now),
         )
         for notice, letter in letters
@@ -300,7 +300,7 @@ def _decisions(
 
 
 def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative, ...]:
-    """A Retry names the failure it repeats, and a failure its Retries."""
+    """Return the failed payments that this one retries, and the retries of this one."""
     ids = [attempt.id for attempt in attempts]
     roots = [attempt.retry_of_id for attempt in attempts if attempt.retry_of_id]
     both = [("Retry of", Attempt.id.in_(roots)), ("Retried by", Attempt.retry_of_id.in_(ids))]
@@ -318,16 +318,19 @@ def _relatives(session: Session, attempts: Sequence[Attempt]) -> tuple[Relative,
 def _taken_back(
     session: Session, payment: Payment, attempts: Sequence[Attempt]
 ) -> Iterator[Relative]:
-    """What a processor has refunded, disputed or reversed names its payment (L7), and back."""
+    """Yield refunds, disputes and reversals of the payment, or the payment they reverse (L7)."""
     ids = [attempt.id for attempt in attempts]
-    ours = Reversal.attempt_id.in_(ids), Reversal.debit_id == payment.id
-    about = or_(*ours, Reversal.credit_id == payment.id)
+    about = or_(
+        Reversal.attempt_id.in_(ids),
+        Reversal.debit_id == payment.id,
+        Reversal.credit_id == payment.id,
+    )
     found = select(Reversal).where(Reversal.account_id == payment.account_id, about)
     for reversal in session.scalars(found.order_by(Reversal.id)):
         if reversal.attempt_id in ids:
-            linked = [("Taken back by", reversal.debit_id), ("Given back by", reversal.credit_id)]
+            linked = [("Reversed by", reversal.debit_id), ("Returned by", reversal.credit_id)]
         else:
-            linked = [("Of", session.get_one(Attempt, reversal.attempt_id).payment_id)]
+            linked = [("Reverses", session.get_one(Attempt, reversal.attempt_id).payment_id)]
         for words, payment_id in linked:
             if payment_id is not None:
                 other = session.get_one(Payment, payment_id)

@@ -1,4 +1,4 @@
-"""When the processors were last heard, and how far their events are caught up (L17)."""
+"""The processors' last events, and how far missed events are caught up (L17)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from webapp.domain.payments.processor_events import EventPosition, ProcessorEven
 from webapp.ports import ListsEvents, Processors
 
 BEHIND = timedelta(hours=3)
-"""Events are caught up every hour; after that something stands in the way."""
+"""Events are listed every hour; a longer delay means that listing fails."""
 
 
 @dataclass(frozen=True)
 class Hearing:
     processor: str
     last_event_at: datetime | None
-    """When the last event was taken, by a webhook or from a list."""
+    """When the last event was received, by webhook or by listing."""
     missed: int
-    """Events that were found by listing since a webhook last told one."""
+    """Events found by listing since the last webhook."""
     caught_up_to: datetime | None
     """None before the first run."""
     trouble: str
-    """Why the last run did not take everything."""
+    """Why the last run was incomplete."""
     seconds_behind: float
 
     @property
@@ -38,29 +38,29 @@ class Hearing:
     @property
     def heard(self) -> str:
         if self.last_event_at is None:
-            return f"No event of {self.processor} heard yet"
-        return f"Last event of {self.processor} heard {_time(self.last_event_at)}"
+            return f"No event from {self.processor} received yet"
+        return f"Last event from {self.processor} received {_time(self.last_event_at)}"
 
     @property
     def caught_up(self) -> str:
-        """With what stands in the way."""
+        """How far events are caught up, with the reason if the last run was incomplete."""
         if self.caught_up_to is None:
             return "not caught up yet"
         until = f"caught up to {_time(self.caught_up_to)}"
         return f"{until}: {self.trouble}" if self.trouble else until
 
     @property
-    def told_by_no_webhook(self) -> str:
+    def missed_by_webhook(self) -> str:
         events = f"{self.missed:,} event{'s' if self.missed > 1 else ''}"
         return f"{events} found by listing since the last webhook" if self.missed else ""
 
     @property
     def sentence(self) -> str:
-        return "; ".join(filter(None, (self.heard, self.told_by_no_webhook, self.caught_up)))
+        return "; ".join(filter(None, (self.heard, self.missed_by_webhook, self.caught_up)))
 
 
 def read_hearings(session: Session, processors: Processors, now: datetime) -> Sequence[Hearing]:
-    """Of the processors that list their events."""
+    """Read the status of every processor that can list its events."""
     return [
         read_hearing(session, name, now)
         for name, processor in processors.items()
@@ -69,9 +69,9 @@ def read_hearings(session: Session, processors: Processors, now: datetime) -> Se
 
 
 def read_hearing(session: Session, name: str, now: datetime) -> Hearing:
-    told = select(func.max(ProcessorEvent.received_at)).where(ProcessorEvent.processor == name)
-    by_webhook = session.scalar(told.where(ProcessorEvent.listed.is_(False)))
-    by_list = session.scalar(told.where(ProcessorEvent.listed.is_(True)))
+    last = select(func.max(ProcessorEvent.received_at)).where(ProcessorEvent.processor == name)
+    by_webhook = session.scalar(last.where(ProcessorEvent.listed.is_(False)))
+    by_list = session.scalar(last.where(ProcessorEvent.listed.is_(True)))
     missed = select(func.count()).where(
         ProcessorEvent.processor == name, ProcessorEvent.listed.is_(True)
     )

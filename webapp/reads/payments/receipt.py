@@ -1,4 +1,4 @@
-"""What a receipt says (L6), as it was frozen when its payment was paid."""
+"""Contents of a receipt (L6), as frozen when the payment was paid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -30,19 +30,19 @@ class ReceiptPaper:
     customer: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     lines: tuple[tuple[str, str], ...]
-    """Net and tax, where there is one."""
+    """Net amount and tax; empty without a tax rate."""
     total: str
     closing: str
 
     @property
     def words(self) -> str:
-        """All of it, for whoever looks for letters."""
+        """Full text, to select fonts by script."""
         values = (value for _, value in self.facts)
         return " ".join([*self.provider, *self.customer, *values, self.closing])
 
 
 def receipt_label(session: Session, payment_id: int) -> str:
-    """ "R-17-000012"; empty where the payment has none."""
+    """Return the receipt number, "R-17-000012"; empty if the payment has no receipt."""
     receipt = session.scalar(select(Receipt).where(Receipt.payment_id == payment_id))
     return receipt.label if receipt else ""
 
@@ -50,7 +50,10 @@ def receipt_label(session: Session, payment_id: int) -> str:
 def read_receipt(
     session: Session, account_id: int, payment_id: int, provider: Provider
 ) -> ReceiptPaper:
-    """Raises `NotFound` for what was not paid, too. `provider`: where none was frozen."""
+    """Read a receipt; `provider` is used if the receipt froze none.
+
+    Raises `NotFound`, also for an unpaid payment.
+    """
     account = session.get_one(Account, account_id)
     payment = queries.find_payment(session, account_id, payment_id)
     receipt = session.scalar(select(Receipt).where(Receipt.payment_id == payment.id))
@@ -66,7 +69,7 @@ def read_receipt(
         provider = Provider(**{k: v for k, v in frozen.items() if k in known})  # type: ignore[arg-type]
     method = str(facts.get("method") or (paid.method.label if paid.method else "Wire transfer"))
     when = _exactly(paid.answered_at or paid.started_at, account)
-    told = [
+    rows = [
         ("Payment", payment.reference),
         ("For", str(facts.get("kind") or KIND_NAMES[PaymentKind(payment.kind)])),
         ("Paid with", method),
@@ -74,14 +77,14 @@ def read_receipt(
         ("Account", f"{account.name}, no. {account.id}"),
     ]
     if paid.processor_reference:
-        told.append(("Processor’s reference", paid.processor_reference))
+        rows.append(("Processor reference", paid.processor_reference))
     questions = f" Questions: {provider.email}." if provider.email else ""
     return ReceiptPaper(
         number=receipt.label,
         issued=_day(receipt.issued_at, account),
         provider=named_lines(provider.name, provider.lines, provider.tax_name, provider.tax_number),
         customer=_customer(account, _mapping(facts.get("customer"))),
-        facts=tuple(told),
+        facts=tuple(rows),
         lines=_taxed(account, payment.amount, provider),
         total=account.show(payment.amount),
         closing=f"Added to the prepaid balance of {account.name}. Paid in full.{questions}",
@@ -93,14 +96,16 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _customer(account: Account, frozen: Mapping[str, object]) -> tuple[str, ...]:
-    """Whoever had no address then is given the present one: a receipt must name one."""
-    told = frozen if frozen.get("address") else account.billing_details()
-    name, address, number = (str(told.get(key) or "") for key in ("name", "address", "tax_number"))
+    """Return the frozen billing details, or the current ones if no address was frozen."""
+    details = frozen if frozen.get("address") else account.billing_details()
+    name, address, number = (
+        str(details.get(key) or "") for key in ("name", "address", "tax_number")
+    )
     return named_lines(name, address.splitlines(), "Tax", number)
 
 
 def named_lines(name: str, lines: Sequence[str], tax: str, number: str) -> tuple[str, ...]:
-    """As on an envelope, with the tax number below."""
+    """Return name and address lines, followed by the tax number if there is one."""
     return (name, *lines, *([f"{tax} no. {number}"] if number else []))
 
 

@@ -1,4 +1,4 @@
-"""Retry asks first, and says what it adds to the balance (F4)."""
+"""The Retry dialog, and the page behind an authentication link (F4, F7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,25 +20,25 @@ class RetryDialog:
     attempt_id: int
     method_id: int
     amount: str
-    """ "$250.00": the title asks "Retry $250.00?"."""
+    """ "$250.00", as in the title "Retry $250.00?"."""
     method: str
     brand: str
     declined: str
     """ "Declined today, 10:02 · Insufficient funds"."""
     advice: str
     consequence: str
-    """What success and failure will change."""
+    """What success and failure change."""
     balance_before: str
     balance_after: str
     can_restore: bool
-    """Offer Restore without paying: the method is out of use."""
+    """Offer Restore without paying: the method is suspended."""
     request_key: str
 
 
 def read_retry(
     session: Session, account_id: int, attempt_id: int, request_key: str, now: datetime
 ) -> RetryDialog:
-    """Raises `NotFound`, also for what is not a failed payment of a listed method."""
+    """Raises `NotFound`, also for a payment that did not fail or whose method was removed."""
     account = session.get_one(Account, account_id)
     failed = queries.find_attempt(session, account_id, attempt_id)
     method = failed.method
@@ -63,12 +63,12 @@ def read_retry(
     )
 
 
-_MANUAL_ONLY = "Auto-charge is off for this method: it is charged only when you pay with it."
+_MANUAL_ONLY = "Auto-charge is off for this method, so it is charged only when you pay with it."
 
 
 def _retry_consequence(out: MethodStatus | None) -> str:
     if out is MethodStatus.EXPIRED:
-        return "The card has expired, so automatic payments stay without it even if this succeeds."
+        return "The card has expired, so it won’t be charged automatically even if this succeeds."
     if out is None:
         return "If it is declined, this method is suspended for 48 hours."
     otherwise = (
@@ -82,11 +82,11 @@ def _retry_consequence(out: MethodStatus | None) -> str:
 
 @dataclass(frozen=True)
 class Authentication:
-    """The page behind a mail's link (F7): the same question, or why it is no longer asked (F10)."""
+    """The page behind an email's link (F7): the Retry dialog, or why the link has ended (F10)."""
 
     retry: RetryDialog | None
     ended: str
-    """Why the link has ended; empty while it can be used."""
+    """Why the link has ended; empty while it works."""
 
 
 def read_authentication(

@@ -1,4 +1,4 @@
-"""What programs are shown: exact amounts, instants and words that do not change with the language.
+"""Records for the API and `--json` output: exact amounts, timestamps and stable codes.
 
-The machine interface answers with them, and commands print them with `--json`.
+Their docstrings are the field descriptions in the OpenAPI document.
 """

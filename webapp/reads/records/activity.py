@@ -1,4 +1,4 @@
-"""The decision timeline for programs (E1), with what would happen next (T13)."""
+"""The decision timeline for programs (E1), with the forecast (T13)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,24 +16,24 @@ from webapp.reads.records.pages import page_of
 
 @dataclass(frozen=True)
 class DecisionRecord:
-    """What was done, or not done, and why."""
+    """A decision about charging, with its reason."""
 
     id: int
     code: str
     """Stable: `charged`, `all_suspended`, `cap_reached`… New ones may be added."""
     sentence: str
     times: int
-    """How often the same answer was given in a row."""
+    """Number of times the same decision was repeated in a row."""
     first_at: datetime
     last_at: datetime
 
 
 @dataclass(frozen=True)
 class ActivityPage:
-    """The newest first."""
+    """A page of decisions, newest first."""
 
     next: str
-    """What happens when the balance falls below the threshold, by the planner that charges."""
+    """What happens when the balance falls below the threshold."""
     decisions: tuple[DecisionRecord, ...]
     next_cursor: str | None
 
@@ -53,8 +53,10 @@ def read_activity(
     return ActivityPage(
         next=plain(what_happens_next(at, account.show)),
         decisions=tuple(
-            DecisionRecord(it.id, str(it.code), it.sentence, it.times, it.first_at, it.last_at)
-            for it in shown
+            DecisionRecord(
+                one.id, str(one.code), one.sentence, one.times, one.first_at, one.last_at
+            )
+            for one in shown
         ),
         next_cursor=cursor,
     )

@@ -12,41 +12,41 @@ from webapp.domain.payment_methods.payment_method import MethodKind, MethodStatu
 
 @dataclass(frozen=True)
 class MethodRecord:
-    """A card or a PayPal agreement, as it is listed."""
+    """A saved card or PayPal agreement."""
 
     id: int
     position: int
-    """1 is the primary: it is charged first."""
+    """1-based; 1 is the primary, which is charged first."""
     kind: MethodKind
     name: str
-    """As people know it: `Visa •••• 4242`."""
+    """Display name: `Visa •••• 4242`."""
     brand: str
     last4: str
     expires: str
     """`08/28`; empty for PayPal."""
     auto_charge: bool
-    """The customer's consent to be charged with it unasked."""
+    """The customer's consent to automatic charges."""
     status: MethodStatus
-    """Only what is `ready` is charged unasked. `barred` and `rested` come back by a payment of the
-    customer's, `suspended` by itself."""
+    """Only `ready` methods are charged automatically. `suspended` ends by itself; `barred` and
+    `rested` end when the customer pays with the method."""
     suspended_until: datetime | None
-    """Only where `auto_charge` is on."""
+    """Set only while `auto_charge` is on."""
     reason: str
-    """Why it is suspended or barred, in plain words; or, where `auto_charge` is off, why the last
-    payment with it failed."""
+    """Why the method is suspended or barred, in plain words; if `auto_charge` is off, why the last
+    payment failed."""
     added_at: datetime
 
 
 @dataclass(frozen=True)
 class MethodList:
-    """In the customer's order."""
+    """Payment methods in the customer's order."""
 
     payment_methods: tuple[MethodRecord, ...]
 
 
 @dataclass(frozen=True)
 class Order:
-    """Who is charged first, and who next."""
+    """The order in which payment methods are charged."""
 
     order: tuple[int, ...]
     """Ids of payment methods."""

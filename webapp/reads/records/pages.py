@@ -1,4 +1,4 @@
-"""Lists a page at a time, the newest first."""
+"""Pagination by cursor, newest first."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ def page_of(
     before: int | None,
     limit: int,
 ) -> tuple[Sequence[Row], str | None]:
-    """The rows, and the cursor of the page after them: the number of the last one."""
+    """Return up to `limit` rows before `before`, and the next page's cursor, the last row's id."""
     if before is not None:
         query = query.where(number < before)
     found: Sequence[Any] = session.scalars(query.order_by(number.desc()).limit(limit + 1)).all()

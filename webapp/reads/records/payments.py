@@ -1,4 +1,4 @@
-"""Payments for programs, each with the attempts it is made of."""
+"""Payments for programs, each with its attempts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,34 +29,34 @@ class AttemptRecord:
     state: AttemptState
     """`started`, `unknown`, `refused` and `challenged` may still take money."""
     reason: str
-    """Of a decline, in plain words."""
+    """Decline reason in plain words."""
     started_at: datetime
     answered_at: datetime | None
 
 
 @dataclass(frozen=True)
 class PaymentRecord:
-    """The wish to move an amount once."""
+    """A payment of one amount, with one or more attempts."""
 
     id: int
     reference: str
-    """What people quote: `P-000012`."""
+    """Reference shown to people: `P-000012`."""
     kind: PaymentKind
     state: PaymentState
-    """`open`: the outcome is not known yet."""
+    """`open`: the outcome is unknown."""
     amount: DecimalText
     currency: str
     note: str
-    """Of an adjustment: why."""
+    """Reason of an adjustment."""
     created_at: datetime
     settled_at: datetime | None
     attempts: tuple[AttemptRecord, ...]
-    """In the order in which they were made; at most one of them has taken money."""
+    """Oldest first; at most one is paid."""
 
 
 @dataclass(frozen=True)
 class PaymentPage:
-    """The newest first."""
+    """A page of payments, newest first."""
 
     payments: tuple[PaymentRecord, ...]
     next_cursor: str | None
@@ -99,7 +99,7 @@ def find_payment(session: Session, account_id: int, payment_id: int) -> Payment:
 
 
 def declined(payment: Payment) -> list[Attempt]:
-    """What a Retry may repeat."""
+    """Return the declined attempts, which a Retry can repeat."""
     return [attempt for attempt in payment.attempts if attempt.state == AttemptState.DECLINED]
 
 
@@ -114,7 +114,7 @@ def payment_record(payment: Payment) -> PaymentRecord:
         note=payment.note,
         created_at=payment.created_at,
         settled_at=payment.settled_at,
-        attempts=tuple(_attempt(it) for it in payment.attempts),
+        attempts=tuple(_attempt(attempt) for attempt in payment.attempts),
     )
 
 

@@ -10,31 +10,31 @@ from webapp.domain.top_ups.settings import LowBalanceSettings, RefillMode
 
 @dataclass(frozen=True)
 class SettingsRecord:
-    """When the balance is refilled, and when its people are warned."""
+    """Automatic refill and low-balance notification of an account."""
 
     refill_on: bool
     refill_mode: RefillMode
-    """`add`: charge exactly the refill amount. `target`: charge what brings the balance up to the
-    target, at most `largest_charge`."""
+    """`add`: charge exactly the refill amount. `target`: charge the difference to the target, at
+    most `largest_charge`."""
     threshold: DecimalText | None
-    """A refill is due when the balance falls below it."""
+    """A refill is due when the balance falls below this amount."""
     refill_amount: DecimalText | None
     target: DecimalText | None
     largest_charge: DecimalText | None
-    """No automatic charge in mode `target` is larger."""
+    """Largest automatic charge in mode `target`."""
     day_limit: DecimalText | None
-    """Of automatic payments, by calendar days of the account's time zone."""
+    """Limit of automatic payments per calendar day in the account's time zone."""
     no_day_limit: bool
-    """The account has chosen to have no daily limit. False and no `day_limit`: not chosen yet."""
+    """True if the account has chosen no daily limit. False without `day_limit`: not chosen yet."""
     month_limit: DecimalText | None
-    """The same by calendar months; null: none."""
+    """Limit of automatic payments per calendar month; null for none."""
     notification_on: bool
-    """Mail only; it moves no money."""
+    """Email only, no charge."""
     notification_threshold: DecimalText | None
 
 
 def read_settings(session: Session, account_id: int) -> tuple[SettingsRecord, int]:
-    """With their version."""
+    """Return the settings and their version."""
     settings = LowBalanceSettings.of(session, account_id)
     record = SettingsRecord(
         refill_on=settings.refill_on,

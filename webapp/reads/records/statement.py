@@ -14,25 +14,25 @@ from webapp.reads.records.pages import page_of
 
 @dataclass(frozen=True)
 class EntryRecord:
-    """One line of the ledger. Lines are never changed."""
+    """A ledger entry. Entries never change."""
 
     id: int
     kind: EntryKind
     amount: DecimalText
-    """Below zero for a debit."""
+    """Negative for a debit."""
     balance_after: DecimalText
     reference: str | None
-    """Of usage: the meter's own."""
+    """For usage, the meter's reference."""
     description: str
     payment: int | None
-    """The payment that a credit comes from."""
+    """Id of the payment behind the entry."""
     occurred_at: datetime
     posted_at: datetime
 
 
 @dataclass(frozen=True)
 class StatementPage:
-    """The newest first."""
+    """A page of ledger entries, newest first."""
 
     entries: tuple[EntryRecord, ...]
     next_cursor: str | None

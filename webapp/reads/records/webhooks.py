@@ -13,7 +13,7 @@ from webapp.reads.records.pages import page_of
 
 @dataclass(frozen=True)
 class EndpointRecord:
-    """Where events go. The secret that signs is told when it is made, and never again."""
+    """A webhook endpoint. Its signing secret is returned only when it is created or rotated."""
 
     id: int
     url: str
@@ -21,9 +21,9 @@ class EndpointRecord:
     events: tuple[str, ...]
     on: bool
     ended: Ended | None
-    """Why it gets nothing: switched off `by_hand`, after `failing` for days, or as it is `gone`."""
+    """Why it is off: `by_hand`, `failing` for days, or `gone` (it answered 410)."""
     failing_since: datetime | None
-    """The first failure since the last success."""
+    """Time of the first failure since the last success."""
     created_at: datetime
 
 
@@ -34,19 +34,19 @@ class EndpointList:
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """One event on its way to one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     id: int
     event: str
     message_id: str
     """The `webhook-id` of its requests."""
     state: DeliveryState
-    """`owed`: it goes out at `next_try_at`."""
+    """`owed`: it is sent at `next_try_at`."""
     tries: int
     status: int | None
-    """Of the last answer."""
+    """HTTP status of the last response."""
     trouble: str
-    """Why there was none, or what it said."""
+    """Error or response text of the last attempt."""
     created_at: datetime
     last_try_at: datetime | None
     next_try_at: datetime | None
@@ -54,7 +54,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True)
 class DeliveryPage:
-    """The newest first."""
+    """A page of deliveries, newest first."""
 
     deliveries: tuple[DeliveryRecord, ...]
     next_cursor: str | None
@@ -81,29 +81,29 @@ def read_deliveries(
     return DeliveryPage(tuple(delivery_record(one) for one in shown), cursor)
 
 
-def endpoint_record(it: Endpoint) -> EndpointRecord:
+def endpoint_record(endpoint: Endpoint) -> EndpointRecord:
     return EndpointRecord(
-        id=it.id,
-        url=it.url,
-        name=it.name,
-        events=tuple(it.events),
-        on=it.is_on,
-        ended=Ended(it.ended) if it.ended else None,
-        failing_since=it.failing_since,
-        created_at=it.created_at,
+        id=endpoint.id,
+        url=endpoint.url,
+        name=endpoint.name,
+        events=tuple(endpoint.events),
+        on=endpoint.is_on,
+        ended=Ended(endpoint.ended) if endpoint.ended else None,
+        failing_since=endpoint.failing_since,
+        created_at=endpoint.created_at,
     )
 
 
-def delivery_record(it: Delivery) -> DeliveryRecord:
+def delivery_record(delivery: Delivery) -> DeliveryRecord:
     return DeliveryRecord(
-        id=it.id,
-        event=str(it.event.kind),
-        message_id=it.event.message_id,
-        state=DeliveryState(it.state),
-        tries=it.tries,
-        status=it.status,
-        trouble=it.trouble,
-        created_at=it.created_at,
-        last_try_at=it.last_try_at,
-        next_try_at=it.next_try_at,
+        id=delivery.id,
+        event=str(delivery.event.kind),
+        message_id=delivery.event.message_id,
+        state=DeliveryState(delivery.state),
+        tries=delivery.tries,
+        status=delivery.status,
+        trouble=delivery.trouble,
+        created_at=delivery.created_at,
+        last_try_at=delivery.last_try_at,
+        next_try_at=delivery.next_try_at,
     )

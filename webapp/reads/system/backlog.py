@@ -1,4 +1,4 @@
-"""What waits longer than it should, and since when: trouble as the rows show it."""
+"""Overdue work: counts and ages of charges, refills, events and emails that wait too long."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,38 +17,38 @@ from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 
 UNHEARD = timedelta(minutes=1)
-"""A processor answers within 30 seconds; after as much again the answer is lost."""
+"""A processor answers within 30 seconds; after twice that the answer is lost."""
 
 UNSENT = timedelta(minutes=5)
 UNCHARGED = timedelta(minutes=2)
-"""A charge starts within a second (T4), and the sweep comes every minute."""
+"""A charge starts within a second (T4), and the sweep runs every minute."""
 
 
 @dataclass(frozen=True)
 class Waiting:
     count: int
     seconds: float
-    """Since the oldest has begun to wait; 0 where nothing does."""
+    """Age of the oldest item; 0 without items."""
 
 
 @dataclass(frozen=True)
 class Backlog:
     unheard: Waiting
-    """Charges whose processor has not told their outcome."""
+    """Charges without an answer from the processor."""
     undecided: Waiting
-    """Charges that only an operator can settle (L10)."""
+    """Charges that only an operator can resolve (L10)."""
     evidence: Waiting
-    """What processors have told and Ballast cannot book by itself (L9)."""
+    """Processor events that Ballast cannot match to a payment (L9)."""
     uncharged: Waiting
-    """Top-ups that no worker has taken up."""
+    """Top-ups that no worker has started."""
     unsent: Waiting
-    """Mails."""
+    """Emails."""
     clock_behind: float
-    """Seconds from now to the newest row; 0 where the clock is right."""
+    """Seconds by which the newest row is in the future; 0 if the clock is right."""
 
 
 def read_backlog(session: Session, now: datetime) -> Backlog:
-    """All but the newest rows is read from partial indexes: cheap at any size."""
+    """Read the backlog; apart from the newest rows, partial indexes keep this cheap at any size."""
     lost = or_(
         Attempt.state.in_((AttemptState.UNKNOWN, AttemptState.REFUSED)),
         (Attempt.state == AttemptState.STARTED) & (Attempt.started_at < now - UNHEARD),

@@ -1,4 +1,4 @@
-"""What a whole database holds, in figures by which an operator recognises it."""
+"""Totals of a database by which an operator recognises it, for backups and moves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Holdings:
 
 @dataclass(frozen=True)
 class NamedProof:
-    """A file that the database counts on."""
+    """A proof-of-payment file that the database refers to."""
 
     account_id: int
     file: str
     digest: str
     wire: str
-    """The reference of its request."""
+    """Reference of the wire request."""
 
 
 def read_holdings(connection: Connection) -> Holdings:
@@ -65,7 +65,7 @@ def read_named_proofs(connection: Connection) -> Sequence[NamedProof]:
 
 
 def read_processors(connection: Connection) -> frozenset[str]:
-    """Who charges the methods that are saved, and whose answers are awaited."""
+    """Return the processors of saved methods and open attempts."""
     methods = select(PaymentMethod.processor).where(PaymentMethod.removed_at.is_(None))
     attempts = select(Attempt.processor).where(Attempt.state.in_(OPEN_STATES))
     return frozenset(connection.scalars(methods.union(attempts)))

@@ -1,6 +1,6 @@
-"""Findings about how this installation is set up: what must be mended before it goes live.
+"""Configuration problems of this installation, each with its remedy.
 
-The start, `/readyz` and `/operator` show them. Each is one sentence with its remedy.
+They are shown at the start, by `/readyz` and on `/operator`.
 """
 
 from collections.abc import Iterator
@@ -33,21 +33,21 @@ ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
 
 class Severity(StrEnum):
     REFUSE = "refuse"
-    """The server does not start, and is not ready."""
+    """The server does not start and is not ready."""
     WARN = "warn"
 
 
 @dataclass(frozen=True)
 class Finding:
     code: str
-    """Stable, for the machine."""
+    """Stable, machine-readable."""
     severity: Severity
     sentence: str
 
 
 @dataclass
 class Sightings:
-    """What requests have shown about the surroundings of one process."""
+    """What the requests of this process reveal about its environment."""
 
     untrusted_proxy: bool = False
     """A request from this host carried X-Forwarded-For, and TRUSTED_PROXIES is 0."""
@@ -56,12 +56,12 @@ class Sightings:
 def read_installation(
     session: Session, settings: Settings, sightings: Sightings
 ) -> tuple[Finding, ...]:
-    """All findings. Raises where the database cannot be read."""
+    """Return all findings. Raises if the database cannot be read."""
     return (*findings_of_settings(settings, sightings), *findings_of_database(session, settings))
 
 
 def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Finding, ...]:
-    """Those that need no database."""
+    """Return the findings that need no database."""
     return (
         *_of_secret_key(settings),
         *_of_sandbox(settings),
@@ -71,7 +71,7 @@ def findings_of_settings(settings: Settings, sightings: Sightings) -> tuple[Find
 
 
 def findings_of_database(session: Session, settings: Settings) -> tuple[Finding, ...]:
-    """Secrets under another key; and with live keys what a demo or a trial has left behind."""
+    """Return secrets encrypted with another key and, with live keys, leftover demo data."""
     left_behind = _of_trial(session) if settings.is_live else ()
     return (*_of_sealed(session), *left_behind)
 
@@ -84,7 +84,7 @@ def _of_secret_key(settings: Settings) -> Iterator[Finding]:
         "secret_key",
         Severity.REFUSE if is_public else Severity.WARN,
         f"SECRET_KEY is shorter than {SHORTEST_KEY} characters, so sessions and links in emails "
-        f"could be forged: replace it by one of at least {SHORTEST_KEY} with keys rotate-secret",
+        f"can be forged: replace it by one of at least {SHORTEST_KEY} with keys rotate-secret",
     )
 
 
@@ -116,7 +116,7 @@ def _of_addresses(settings: Settings, sightings: Sightings) -> Iterator[Finding]
 
 
 def _of_files(settings: Settings) -> Iterator[Finding]:
-    """Files of this user are closed at the start (`Settings.ensure_home`)."""
+    """Find files that other users can read; own files are closed at start (`ensure_home`)."""
     home = settings.home
     home_is_closed = not is_open(home)
     left_open = [
@@ -128,13 +128,13 @@ def _of_files(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "open_files",
             Severity.WARN,
-            "Other users of this host can read what Ballast keeps: have the owner run "
+            "Other users of this host can read Ballast’s files: have the owner run "
             f"chmod go= {' '.join(left_open)}",
         )
 
 
 def _of_sealed(session: Session) -> Iterator[Finding]:
-    """All secrets are under one key, so one of each kind is enough."""
+    """Decrypt one secret of each kind, which is enough because all share one key."""
     try:
         for secret in (User.totp_secret, Endpoint.secret):
             session.execute(select(secret).where(secret.is_not(None)).limit(1)).all()
@@ -161,7 +161,7 @@ def _of_trial(session: Session) -> Iterator[Finding]:
 
 
 def _has_sandbox_money() -> ColumnElement[bool]:
-    """The balance is more than was credited in any other way than by the sandbox."""
+    """Whether the balance exceeds all credits that did not come from the sandbox."""
     tried = select(PaymentMethod.account_id).where(PaymentMethod.processor.in_(SANDBOXES))
     real = (
         select(func.coalesce(func.sum(LedgerEntry.amount), 0))

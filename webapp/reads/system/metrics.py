@@ -1,4 +1,4 @@
-"""Figures that an operator watches. All are read from partial indexes: cheap at any size."""
+"""Metrics for Prometheus, read from partial indexes so that they are cheap at any size."""
 
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from webapp.reads.system.backlog import read_backlog
 def read_metrics(
     session: Session, processors: Processors, now: datetime
 ) -> dict[str, tuple[str, float]]:
-    """Name → what it means, and its value."""
+    """Return help text and value by metric name."""
     oldest = session.scalar(
         select(func.min(Attempt.started_at)).where(Attempt.state.in_(OPEN_STATES))
     )
@@ -31,7 +31,7 @@ def read_metrics(
     heard = read_hearings(session, processors, now)
     return {
         "open_top_ups": (
-            "Top-ups that are under way",
+            "Open top-ups",
             _count(session, TopUp.state == TopUpState.OPEN),
         ),
         "open_attempts": (
@@ -43,27 +43,27 @@ def read_metrics(
             (now - oldest).total_seconds() if oldest else 0.0,
         ),
         "refused_attempts": (
-            "Attempts that a processor refused to look at",
+            "Attempts whose request a processor rejected",
             _count(session, Attempt.state == AttemptState.REFUSED),
         ),
         "attempts_for_operator": (
-            "Attempts that an operator must decide",
+            "Attempts that an operator must resolve",
             _count(session, Attempt.needs_operator),
         ),
         "evidence_for_operator": (
-            "Payments and refunds at processors that fit nothing here",
+            "Payments and refunds at processors that match no payment here",
             float(backlog.evidence.count),
         ),
         "events_behind_seconds": (
-            "Age of the time up to which the events of every processor have been taken",
+            "Age of the time up to which the events of all processors are caught up",
             max((one.seconds_behind for one in heard), default=0.0),
         ),
         "events_without_webhook": (
-            "Events of processors that no webhook has told, since the last one that did",
+            "Processor events found by listing since the last webhook",
             float(sum(one.missed for one in heard)),
         ),
         "owed_mails": (
-            "Mails that are owed and not yet sent",
+            "Emails that are queued and not yet sent",
             _count(session, Notice.state == NoticeState.OWED),
         ),
         "wires_to_confirm": (
@@ -71,27 +71,27 @@ def read_metrics(
             _count(session, WireRequest.state == WireState.PROOF_UPLOADED),
         ),
         "failed_mails": (
-            "Mails that were given up",
+            "Emails that could not be delivered",
             _count(session, Notice.state == NoticeState.FAILED),
         ),
         "unheard_attempts": (
-            "Attempts whose processor has not told the outcome for a minute or more",
+            "Attempts without an answer from the processor for a minute or more",
             float(backlog.unheard.count),
         ),
         "uncharged_top_ups": (
-            "Top-ups that no worker has taken up within two minutes",
+            "Top-ups that no worker has started within two minutes",
             float(backlog.uncharged.count),
         ),
         "unsent_mails": (
-            "Mails that are owed for more than five minutes",
+            "Emails that are queued for more than five minutes",
             float(backlog.unsent.count),
         ),
         "refused_usage": (
-            "Times in the last 24 hours that usage records above USAGE_MAX were refused",
+            "Usage records above USAGE_MAX refused in the last 24 hours",
             _refused_usage(session, now),
         ),
         "clock_behind_seconds": (
-            "How far the clock is behind the newest row",
+            "Seconds by which the clock is behind the newest row",
             backlog.clock_behind,
         ),
     }

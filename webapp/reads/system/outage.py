@@ -1,7 +1,7 @@
-"""What people and machines are told while the surroundings keep us from working.
+"""Messages for people and API clients while the database or the disk is unavailable.
 
-The operator reads why in the log and at /readyz; a customer needs to know only what became of what
-they asked for, and when to come back.
+Operators find the cause in the log and at /readyz. Customers learn whether their request was done
+and when to try again.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from webapp.domain.shared.vault import WrongKey
 AGAIN = "Please try again in a few minutes."
 NOTHING_DONE = f"Nothing was done. {AGAIN}"
 BEGUN = (
-    "What you asked for may have been begun, and is then finished as soon as it can be. "
-    "Look at your payments before you send it again: nothing is charged twice."
+    "Your request may have started and will then be completed as soon as possible. "
+    "Check your payments before you try again: nothing is charged twice."
 )
 
 TITLES = {
-    Fault.ABSENT: "Ballast cannot be used just now",
-    Fault.DAMAGED: "Ballast cannot be used just now",
-    Fault.READ_ONLY: "Nothing can be changed just now",
-    Fault.FULL: "Nothing can be changed just now",
-    Fault.BUSY: "Ballast is very busy just now",
+    Fault.ABSENT: "Ballast is unavailable right now",
+    Fault.DAMAGED: "Ballast is unavailable right now",
+    Fault.READ_ONLY: "Changes are not possible right now",
+    Fault.FULL: "Changes are not possible right now",
+    Fault.BUSY: "Ballast is very busy right now",
 }
 UPDATING = "An update is being installed"
 
@@ -30,7 +30,7 @@ UPDATING = "An update is being installed"
 @dataclass(frozen=True)
 class Outage:
     code: str
-    """Stable, for a machine: "updating" or "unavailable"."""
+    """Stable, machine-readable: "updating" or "unavailable"."""
     title: str
     text: str
     retry_after: int = 30
@@ -38,14 +38,15 @@ class Outage:
 
     @property
     def detail(self) -> str:
-        """For a machine, whose requests carry references of their own."""
-        return f"{self.title}. Send it again later: what was posted is not posted twice."
+        """The API's problem detail; requests carry references, so repeating them is safe."""
+        return f"{self.title}. Send the request again later: nothing is posted twice."
 
 
 def outage_of(error: BaseException, *, reading: bool, committed: bool) -> Outage | None:
-    """None for an error that is ours. `reading`: the request asked for no change.
+    """Return the outage behind an error; None if the error is a bug.
 
-    `committed`: it had changed something before the error came, as a charge does that is under way.
+    `reading`: the request changes nothing. `committed`: the request committed a change before the
+    error, such as a charge that has started.
     """
     text = AGAIN if reading else BEGUN if committed or is_uncertain(error) else NOTHING_DONE
     if isinstance(error, OtherVersion):

@@ -1,7 +1,7 @@
-"""Whether traffic can be served, and what should worry the operator (see docs/operations.md).
+"""Readiness of this process, with warnings for the operator (see docs/operations.md).
 
-Troubles stand in the way of serving, warnings do not, and notes are no trouble. The database is
-asked to do what it will have to do, so that the answer is no older than the question.
+Troubles make it unready, warnings do not, and notes are informational. Every check reads and writes
+the database, so the result is current.
 """
 
 import shutil
@@ -33,16 +33,16 @@ LITTLE_SPACE = 64 * 1024 * 1024
 """Bytes."""
 
 UNREADABLE = {"other_version", Fault.ABSENT, Fault.BUSY, Fault.DAMAGED}
-"""Troubles with which there are no figures."""
+"""Troubles with which the metrics cannot be read."""
 
 SKEW = 10.0
-"""Seconds: the clocks of two hosts differ by less."""
+"""Tolerated clock difference between two hosts, in seconds."""
 
 
 @dataclass(frozen=True)
 class Line:
     code: str
-    """Stable, for the machine."""
+    """Stable, machine-readable."""
     sentence: str
 
 
@@ -58,7 +58,7 @@ class Readiness:
 
     @property
     def is_readable(self) -> bool:
-        """What can only not be written still has its figures."""
+        """Whether metrics can be read; a database that only refuses writes still has them."""
         return UNREADABLE.isdisjoint(line.code for line in self.troubles)
 
 
@@ -70,7 +70,7 @@ def read_readiness(
     settings: Settings,
     sightings: Sightings,
 ) -> Readiness:
-    """`stopped` names what this process should run beside its requests, and does not."""
+    """Check readiness; `stopped`: names of background tasks of this process that have stopped."""
     troubles = [
         Line("stopped", f"In this process {name} has stopped: restart it") for name in stopped
     ]
@@ -101,7 +101,7 @@ def read_readiness(
 
 
 def _of_severity(severity: Severity, found: Sequence[Finding]) -> list[Line]:
-    return [Line(it.code, it.sentence) for it in found if it.severity is severity]
+    return [Line(one.code, one.sentence) for one in found if one.severity is severity]
 
 
 def _of_space(engine: Engine) -> Iterator[Line]:
@@ -115,11 +115,11 @@ def _of_space(engine: Engine) -> Iterator[Line]:
 def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
     found = read_backlog(session, clock.now())
     for code, waiting, thing, what, hint in (
-        ("processor", found.unheard, "charge", "Not answered by the processor", ""),
-        ("undecided", found.undecided, "charge", "For you to decide", "attempts list"),
-        ("evidence", found.evidence, "event", "For you to look into", "evidence list"),
-        ("worker", found.uncharged, "refill", "Taken up by no worker", "jobs start"),
-        ("mails", found.unsent, "mail", "Not sent yet", ""),
+        ("processor", found.unheard, "charge", "No answer from the processor", ""),
+        ("undecided", found.undecided, "charge", "Unresolved", "attempts list"),
+        ("evidence", found.evidence, "event", "Unmatched", "evidence list"),
+        ("worker", found.uncharged, "refill", "Not started by a worker", "jobs start"),
+        ("mails", found.unsent, "email", "Not sent yet", ""),
     ):
         if waiting.count:
             things = f"{waiting.count:,} {thing}{'s' if waiting.count > 1 else ''}"
@@ -131,13 +131,13 @@ def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
 
 
 def _of_events(heard: Sequence[Hearing]) -> Iterator[Line]:
-    """L17: of processors that are listed in vain, or whose webhooks do not arrive."""
+    """Warn about processors whose events cannot be listed or whose webhooks are missing (L17)."""
     for one in heard:
         if one.is_behind or one.trouble:
-            yield Line("events", f"Events of {one.processor} are {one.caught_up}")
+            yield Line("events", f"Events from {one.processor} are {one.caught_up}")
         if one.missed:
             do = "see flask --app wsgi processors check"
-            yield Line("webhook", f"{one.processor}: {one.told_by_no_webhook}; {do}")
+            yield Line("webhook", f"{one.processor}: {one.missed_by_webhook}; {do}")
 
 
 def _span(seconds: float) -> str:

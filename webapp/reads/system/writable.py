@@ -1,16 +1,16 @@
-"""Whether the database can be written: something is, and taken back. No trace is left."""
+"""Check that the database accepts writes, by a write that is rolled back."""
 
 from sqlalchemy.engine import Connection, Engine
 
 PATIENCE = 2_000
-"""Milliseconds to wait for another writer: whoever probes waits for no longer."""
+"""Milliseconds to wait for another writer."""
 
 SCRAP = 65_536
-"""Bytes: more than a cache of one page holds, so that SQLite has to write them to the disk."""
+"""Bytes; more than a cache of one page holds, so that SQLite writes them to the disk."""
 
 
 def check_writable(engine: Engine) -> None:
-    """Raises what the database answers to someone who writes."""
+    """Raises the database's error if it refuses the write."""
     with engine.connect() as connection:
         probe = _sqlite if engine.dialect.name == "sqlite" else _postgres
         probe(connection)
@@ -18,8 +18,8 @@ def check_writable(engine: Engine) -> None:
 
 
 def _sqlite(connection: Connection) -> None:
-    """With a cache of one page, the table that never is goes to the disk before any commit."""
-    connection.detach()  # not used again, so what is set on it harms nobody
+    """Write a table that is never committed; a cache of one page forces it to the disk."""
+    connection.detach()  # not returned to the pool, so these pragmas affect nothing else
     for pragma in (f"busy_timeout = {PATIENCE}", "cache_size = 1"):
         connection.exec_driver_sql(f"PRAGMA {pragma}")
     connection.rollback()
@@ -29,6 +29,6 @@ def _sqlite(connection: Connection) -> None:
 
 
 def _postgres(connection: Connection) -> None:
-    """A standby and a server set to reading refuse the lock; a full disk only its own host sees."""
+    """Take a row lock, which a standby or read-only server refuses. A full disk is not detected."""
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {PATIENCE}")
     connection.exec_driver_sql("SELECT version_num FROM alembic_version FOR KEY SHARE")

@@ -1,4 +1,4 @@
-"""The question before a press that charges at once (T18): who, how much, and the balance after."""
+"""The confirmation before an action that charges at once (T18)."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ class ChargeQuestion:
     method_id: int
     brand: str
     reason: str
-    """Why it charges, and what follows it."""
+    """Why it charges, and what follows."""
     balance_before: str
     balance_after: str
     confirmed: int
-    """Micros, sent back: what the person has agreed to."""
+    """Confirmed amount in micros, sent back with the form."""
 
 
 def read_charge_question(session: Session, charge: ChargeNow, press: str) -> ChargeQuestion:
-    """`press` is what the button would be called without the charge."""
+    """`press` is the button's label without the charge."""
     account = session.get_one(Account, charge.account_id)
     amount = account.show(charge.amount)
     return ChargeQuestion(
@@ -51,7 +51,7 @@ def why_it_charges(account: Account, charge: ChargeNow) -> str:
         reason += " If this method is declined, the next one is charged instead."
     if charge.is_repeated:
         reason += (
-            f" The balance is still below {threshold} afterwards, so further refills follow within "
+            f" The balance is still below {threshold} afterwards, so more refills follow within "
             "the limits."
         )
     return reason

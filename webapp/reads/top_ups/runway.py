@@ -1,4 +1,4 @@
-"""How long the balance lasts at the pace of the last seven days, or why that cannot be said."""
+"""Runway: how long the balance lasts at the pace of the last seven days."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ from webapp.reads.ledger.balance_history import BalanceHistory
 
 
 def burn_rate_instants(now: datetime) -> list[datetime]:
-    """Where the seven days begin and end, the oldest first: a history must be exact there."""
+    """Return the boundaries of the last seven days, oldest first; a history must be exact there."""
     return [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
 
 
 def read_burn_rate(
     session: Session, account: Account, history: BalanceHistory, now: datetime
 ) -> BurnRate | None:
-    """None before there are seven days of usage. `history` reaches back over them."""
+    """Return usage per day, or None before seven days of usage; `history` must cover them."""
     instants = burn_rate_instants(now)
     began = instants[0]
     if account.created_at > began:
@@ -34,16 +34,16 @@ def read_burn_rate(
         return None
     balances = history.at(instants)
     used = [before - after for before, after in pairwise(balances)]
-    for it in history.movements:
-        if it.credit and began < it.at <= now:
-            # A day's last instant is its own: `at` has counted what came with it.
-            day = next(n for n, end in enumerate(instants[1:]) if it.at <= end)
-            used[day] += it.credit
+    for movement in history.movements:
+        if movement.credit and began < movement.at <= now:
+            # A credit at the last instant of a day belongs to it, as `BalanceHistory.at` counts.
+            day = next(n for n, end in enumerate(instants[1:]) if movement.at <= end)
+            used[day] += movement.credit
     return BurnRate(tuple(max(0, day) for day in used))
 
 
 def _was_used_by(session: Session, account: Account, instant: datetime) -> bool:
-    """Also where that was before the history begins."""
+    """Whether the first usage was at or before the instant, even before the history starts."""
     first = _first_used(session, account)
     return first is not None and first <= instant
 
@@ -59,17 +59,17 @@ def _first_used(session: Session, account: Account) -> datetime | None:
 
 @dataclass(frozen=True)
 class Forecast:
-    """When the balance reaches the threshold, or zero where refill is off, at this week's pace.
+    """When the balance reaches the threshold, or zero if refill is off, at this week's pace.
 
-    Every screen that foretells it asks for this, so that they agree.
+    All screens and emails use this forecast, so they agree.
     """
 
     where: str
     """ "the threshold" or "zero"."""
     held: Held
-    """Active calls, counted as used."""
+    """Holds of active calls, counted as used."""
     runway: Runway | None
-    """None: it is there already, active calls counted."""
+    """None if the balance minus holds is already there."""
     when: str
     """ "around Tue 1 Dec, at this week’s pace"."""
 
@@ -77,7 +77,7 @@ class Forecast:
 def read_forecast(
     session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
 ) -> Forecast | None:
-    """None where nothing was used in those days, or it lasts beyond `FARTHEST`."""
+    """Return the forecast; None without recent usage, or if the runway exceeds `FARTHEST`."""
     if pace is None or not any(pace.days):
         return None
     refilled = choice.refill_on and choice.threshold is not None
@@ -102,11 +102,11 @@ def sentence_case(words: str) -> str:
 def runway_words(
     session: Session, account: Account, choice: Choice, pace: BurnRate | None, now: datetime
 ) -> str:
-    """ "At the pace of the last 7 days the balance reaches the threshold in about 3 days"."""
+    """Return the forecast as a sentence, or why there is none."""
     if pace is None:
         return _too_little(session, account, now)
     if not any(pace.days):
-        return f"Nothing was used in the last {DAYS} days."
+        return f"No usage in the last {DAYS} days."
     forecast = read_forecast(session, account, choice, pace, now)
     if forecast is None:
         return f"At this week’s pace the balance lasts more than {FARTHEST} days."
@@ -125,10 +125,7 @@ def runway_words(
 def _too_little(session: Session, account: Account, now: datetime) -> str:
     first = _first_used(session, account)
     if first is None:
-        return "Nothing has been used yet, so nobody can say how long the balance lasts."
+        return f"No usage yet. A forecast appears after {DAYS} days of usage."
     days = (now - first).days
     since = "today" if days < 1 else f"{days} day{'s' if days != 1 else ''} ago"
-    return (
-        f"Usage began {since}. After {DAYS} days this says how long the balance lasts at their "
-        "pace."
-    )
+    return f"Usage began {since}. A forecast appears after {DAYS} days of usage."

@@ -1,6 +1,6 @@
-"""A settings form that is sent after other settings were applied (P5).
+"""A settings form submitted after the settings had changed (P5).
 
-What was typed stays, and the values in force are named beside it.
+The form keeps the user's input and shows the saved values next to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "notification_on": ("notification_on",),
     "notification_threshold": ("notification_threshold",),
 }
-"""The parts of a choice that each field of the form shows."""
+"""Attributes of `Choice` that each form field covers."""
 NAMES = {
     "refill_on": "automatic refill",
     "refill_mode": "kind of refill",
@@ -54,25 +54,25 @@ def read_conflict(
     *,
     use: str = "",
 ) -> SettingsPanel:
-    """The panel with what was typed on a form that showed the version `since`.
+    """Return the panel with the user's input from a form that showed version `since`.
 
-    A field that the person left alone takes the value in force, and so does the field `use`.
+    Fields that the user did not change, and the field `use`, take the saved value.
     """
     account = session.get_one(Account, account_id)
     settings = LowBalanceSettings.of(session, account_id)
     since_then = _changes_since(session, settings, since)
-    standing = settings.chosen()
-    before = _undone(standing, since_then) if len(since_then) == settings.version - since else None
+    saved = settings.chosen()
+    before = _undone(saved, since_then) if len(since_then) == settings.version - since else None
     fields, others, is_filled_in = dict(form), dict[str, OtherValue](), False
     for field, parts in FIELDS.items():
-        mine, there = _parts(typed, parts), _parts(standing, parts)
+        mine, current = _parts(typed, parts), _parts(saved, parts)
         shown = None if before is None else _parts(before, parts)
-        if there == shown or (mine == there and field not in unreadable):
+        if current == shown or (mine == current and field not in unreadable):
             continue
         if field != use and (mine != shown or field in unreadable):
-            others[field] = _other(account, standing, field)
+            others[field] = _other(account, saved, field)
         else:
-            fields |= {part: _field_text(getattr(standing, part)) for part in parts}
+            fields |= {part: _field_text(getattr(saved, part)) for part in parts}
             is_filled_in = is_filled_in or field != use
     conflict = Conflict(
         since=since,
@@ -86,12 +86,12 @@ def read_conflict(
 def _changes_since(
     session: Session, settings: LowBalanceSettings, since: int
 ) -> Sequence[AuditEntry]:
-    """The newest first: one for each version."""
+    """Return the audit entries of the versions after `since`, newest first."""
     return changes(session, settings.account_id, "settings", max(settings.version - since, 0))
 
 
 def changes(session: Session, account_id: int, what: str, most: int) -> Sequence[AuditEntry]:
-    """The newest first."""
+    """Return the last `most` audit entries of a kind, newest first."""
     return session.scalars(
         select(AuditEntry)
         .where(AuditEntry.account_id == account_id, AuditEntry.what == what)
@@ -100,9 +100,9 @@ def changes(session: Session, account_id: int, what: str, most: int) -> Sequence
     ).all()
 
 
-def _undone(standing: Choice, entries: Sequence[AuditEntry]) -> Choice:
-    """The choice before these changes."""
-    values = asdict(standing)
+def _undone(saved: Choice, entries: Sequence[AuditEntry]) -> Choice:
+    """Return the choice before these changes."""
+    values = asdict(saved)
     for entry in entries:
         changed = entry.details.get("changed")
         if isinstance(changed, dict):
@@ -115,18 +115,18 @@ def _parts(choice: Choice, names: Sequence[str]) -> tuple[object, ...]:
 
 
 def _field_text(value: object) -> str:
-    """As the form sends it."""
+    """Return a value as the form sends it."""
     if isinstance(value, bool):
         return "1" if value else ""
     return value if isinstance(value, str) else money.field_text(value)  # type: ignore[arg-type]
 
 
-def _other(account: Account, standing: Choice, field: str) -> OtherValue:
-    value = getattr(standing, field)
+def _other(account: Account, saved: Choice, field: str) -> OtherValue:
+    value = getattr(saved, field)
     return OtherValue(
-        text=_words(account, standing, field),
+        text=_words(account, saved, field),
         value=_field_text(value),
-        is_unlimited=field == "day_limit" and standing.no_day_limit,
+        is_unlimited=field == "day_limit" and saved.no_day_limit,
     )
 
 
@@ -143,7 +143,7 @@ def _words(account: Account, choice: Choice, field: str) -> str:
 
 
 def who_changed(account: Account, last: AuditEntry | None, user_id: int, now: datetime) -> str:
-    """ "Tom Okafor changed these settings at 14:11."; `user_id`: of the person who reads it."""
+    """Return "Tom Okafor changed these settings at 14:11."; `user_id` is the reader's."""
     if last is None:
         return "These settings have changed since you opened this page."
     time = datetimes.clock_time(last.at, account.time_zone)
@@ -158,16 +158,16 @@ def _text(
     account: Account, typed: Choice, others: Mapping[str, OtherValue], *, is_filled_in: bool
 ) -> str:
     names = [NAMES.get(field, field.replace("_", " ")) for field in others]
-    filled = "The fields that you left alone show the new values. " if is_filled_in else ""
+    filled = "Fields you didn’t change show the new values. " if is_filled_in else ""
     if len(others) == 1:
         ((field, other),) = others.items()
         mine = _words(account, typed, field)
         is_amount = isinstance(getattr(typed, field), int) and mine not in ("on", "off")
-        said = f"You typed a {names[0]} of {mine}; it" if is_amount else f"The {names[0]}"
-        first = f"{said} is {other.text} now. "
+        subject = f"You entered a {names[0]} of {mine}; it" if is_amount else f"The {names[0]}"
+        first = f"{subject} is now {other.text}. "
     elif others:
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
-        first = f"The {listed} have other values now, shown beside what you entered. "
+        first = f"The {listed} have new values, shown next to your entries. "
     else:
         first = ""
-    return f"{first}{filled}Nothing of yours was applied."
+    return f"{first}{filled}Your changes were not applied."

@@ -1,4 +1,4 @@
-"""The Low Balance Settings panel, as saved or as someone is filling it in."""
+"""The Low Balance Settings panel, with saved or submitted values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,28 +22,28 @@ class Suggested:
     words: str
     """ "You use about $7.20 a day, at most $12.10."."""
     threshold: str
-    """Field text; so is the other. One click fills them in, and applies nothing."""
+    """Field text, like `refill_amount`. "Use these amounts" fills both in without applying."""
     refill_amount: str
 
 
 @dataclass(frozen=True)
 class OtherValue:
-    """What is in force, beside a field in which something else was typed."""
+    """The saved value, shown next to a field with different input."""
 
     text: str
     """ "$55.00", "on", "no daily limit"."""
     value: str
-    """As the field holds it."""
+    """Field text."""
     is_unlimited: bool = False
-    """ "No daily limit" is chosen."""
+    """Whether "No daily limit" is chosen."""
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Other settings were applied after the page was opened (P5)."""
+    """The settings were changed after the page was opened (P5)."""
 
     since: int
-    """The version that the person saw first."""
+    """Version that the form showed."""
     who: str
     """ "Tom Okafor changed these settings at 14:11."."""
     text: str
@@ -57,7 +57,7 @@ class SettingsPanel:
     refill_mode: str
     """ "add" or "target"."""
     threshold: str
-    """Field text, "50.00"; so are the other amounts."""
+    """Field text, "50.00", like the other amounts."""
     refill_amount: str
     target: str
     largest_charge: str
@@ -67,34 +67,34 @@ class SettingsPanel:
     notification_on: bool
     notification_threshold: str
     symbol: str
-    """ "$", before each field."""
+    """ "$", shown before each amount field."""
     version: int
-    """Sent back on Apply, so that a stale form is seen (hidden field `seen`)."""
+    """Sent back on Apply as `seen`, to detect a stale form."""
     saved: str
     """ "Last saved 12 Nov", or empty if never."""
     options: str
-    """The closed More options line: "Fixed amount, no monthly limit"."""
+    """Summary of the closed More options: "Fixed amount, no monthly limit"."""
     refills_a_day: str
-    """How many the daily limit allows; empty where they vary or there is no limit."""
+    """Refills that the daily limit allows; empty in target mode or without a limit."""
     used_today: str
     """ "$100.00 used today."; empty without a daily limit."""
     used_this_month: str
-    """The same of the monthly limit, or "Optional"."""
+    """ "$100.00 used this month.", or "Optional" without a monthly limit."""
     suggested_limit: "SuggestedLimit"
     hint: str
-    """Under the refill fields, e.g. the advice to keep a threshold of 50 USD or more (T12)."""
+    """Hint below the refill fields, such as the recommended threshold (T12)."""
     notification_hint: str
-    """Beside the notification field: "Email only, no charge." or N4's advice."""
+    """Hint next to the notification field: "Email only, no charge." or the advice of N4."""
     suggested: Suggested | None
-    """From the pace of the last seven days; None before there are seven."""
+    """Suggestion from the last seven days of usage; None before that."""
     can_turn_on: bool
-    """T2: some method has auto-charge on."""
+    """Whether any method has auto-charge on (T2)."""
     errors: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By field name."""
     happened: Outcome | None = None
-    """What the charge of this Apply came to, in the preview's place (T18)."""
+    """Outcome of the charge that Apply caused, shown in place of the preview (T18)."""
     applied: bool = False
-    """Just saved: "Changes applied" for 6 s."""
+    """Just saved; shows "Changes applied" for 6 s."""
     refused: str = ""
     """ "1 field to fix", or why nothing was saved."""
     conflict: Conflict | None = None
@@ -102,14 +102,14 @@ class SettingsPanel:
 
 @dataclass(frozen=True)
 class SuggestedLimit:
-    """What the script fills in where nothing is chosen. Cents (T9, T10)."""
+    """Input of the script that suggests limits, in cents (T9, T10)."""
 
     refills: int
-    """The daily limit: so many of the largest automatic charge…"""
+    """Suggested daily limit as a multiple of the largest automatic charge…"""
     least: int
-    """…or this, if it is more."""
+    """…but at least this amount."""
     smallest_charge: int
-    """The largest automatic charge: twice the target, within one payment's bounds."""
+    """Lower bound of the suggested largest automatic charge, which is twice the target."""
     largest_charge: int
 
 
@@ -146,7 +146,7 @@ def read_settings(
 
 
 def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -> SettingsPanel:
-    """The panel with what the person typed, so that a refusal loses nothing."""
+    """Return the panel with the submitted values, so that a rejected form keeps them."""
     texts = (
         "threshold",
         "refill_amount",
@@ -171,14 +171,14 @@ def as_typed(panel: SettingsPanel, form: Mapping[str, str], **changes: object) -
 def _suggested(account: Account, inputs: PlanInput, pace: BurnRate | None) -> Suggested | None:
     if pace is None or not pace.daily:
         return None
-    wise = suggestion(pace, inputs.policy)
+    amounts = suggestion(pace, inputs.policy)
     return Suggested(
         words=(
             f"You use about {account.show(pace.daily)} a day, {account.show(pace.busiest)} on the "
             "busiest of the last 7."
         ),
-        threshold=money.field_text(wise.threshold),
-        refill_amount=money.field_text(wise.refill_amount),
+        threshold=money.field_text(amounts.threshold),
+        refill_amount=money.field_text(amounts.refill_amount),
     )
 
 
@@ -214,7 +214,7 @@ def _used(account: Account, limit: int | None, spent: int, span: str) -> str:
 def _suggested_limit(
     session: Session, account: Account, settings: LowBalanceSettings, inputs: PlanInput
 ) -> SuggestedLimit:
-    """The busiest day is looked up only where a daily limit may be suggested."""
+    """Return the script's input; the busiest day is read only if there is no daily limit."""
     busiest = busiest_day(session, account, inputs.now) if settings.day_limit is None else 0
     return SuggestedLimit(
         refills=REFILLS_A_DAY,
@@ -225,7 +225,7 @@ def _suggested_limit(
 
 
 def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:
-    """T12: what calls in progress hold, and the advice that goes with them."""
+    """Return the hint about holds and the recommended threshold (T12)."""
     recommended = 50 * money.MICROS
     advice = f"We recommend a threshold of at least {account.show(recommended)}."
     if held.count:
@@ -237,7 +237,7 @@ def _hint(account: Account, settings: LowBalanceSettings, held: Held) -> str:
 
 
 def _notification_hint(settings: LowBalanceSettings) -> str:
-    """N4: allowed, with advice."""
+    """Return the hint for the notification threshold (N4)."""
     pair = (settings.notification_threshold, settings.threshold)
     if settings.refill_on and None not in pair and pair[0] <= pair[1]:  # type: ignore[operator]
         return "You’ll usually be refilled before this is sent."

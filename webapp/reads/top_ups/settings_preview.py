@@ -1,4 +1,4 @@
-"""What settings would do that are being typed and not applied (T13), and where they disappoint."""
+"""Preview of unsaved low-balance settings, with warnings (T13)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,15 +22,15 @@ from webapp.reads.top_ups.runway import burn_rate_instants, read_burn_rate, runw
 @dataclass(frozen=True)
 class SettingsPreview:
     sentence: tuple[Words, ...]
-    """The planner's, as if this choice had been applied; empty while a field is to be fixed."""
+    """The forecast as if the settings were applied; empty while a field is invalid."""
     warnings: tuple[str, ...] = ()
     runway: str = ""
     charge: str = ""
-    """ "$100.00": what Apply charges at once (T18); empty where it charges nothing."""
+    """ "$100.00": charged at once by Apply (T18); empty if nothing is."""
     confirmed: int = 0
-    """The same in micros."""
+    """`charge` in micros."""
     faults: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """By field name: what Apply would refuse."""
+    """Validation errors by field name."""
     refusal: str = ""
     """ "2 fields to fix"."""
 
@@ -44,28 +44,28 @@ def read_preview(
     *,
     unreadable: Mapping[str, str],
 ) -> SettingsPreview:
-    """`unreadable`: an error for each field that is no amount, as in `apply_settings`."""
+    """Preview a choice; `unreadable`: errors of fields that are no amounts, by field name."""
     account = session.get_one(Account, account_id)
-    standing = top_ups.gather(session, account, now, policy)
+    current = top_ups.gather(session, account, now, policy)
     faults = choice.faults(policy, account.show) | dict(unreadable)
-    has_consent = standing.choice.refill_on or any(it.auto_charge for it in standing.methods)
+    has_consent = current.choice.refill_on or any(method.auto_charge for method in current.methods)
     faults |= choice.consent_faults(has_consent=has_consent)
     if faults:
         return SettingsPreview((), faults=faults, refusal=Invalid(faults).sentence)
     choice = with_default_limit(session, account, choice, now)
-    at = replace(standing, choice=choice)
-    charge = charged_by(standing, at) if choice != standing.choice else None
+    applied = replace(current, choice=choice)
+    charge = charged_by(current, applied) if choice != current.choice else None
     instants = burn_rate_instants(now)
     history = read_history(session, account, instants[0], instants[1:])
     pace = read_burn_rate(session, account, history, now)
     return SettingsPreview(
         sentence=what_happens_next(
-            replace(at, low_by_reversal=False, refill_held=False), account.show
+            replace(applied, low_by_reversal=False, refill_held=False), account.show
         ),
         charge=account.show(charge.amount) if charge else "",
         confirmed=charge.amount if charge else 0,
         warnings=tuple(warnings(choice, pace, account.show)),
         runway=runway_words(session, account, choice, pace, now)
-        if choice.refill_on and pace and not at.is_below
+        if choice.refill_on and pace and not applied.is_below
         else "",
     )

@@ -1,4 +1,4 @@
-"""What happens next: the planner's sentence, and the chain it would walk (T13)."""
+"""What happens next: the forecast sentence and the chain of charges (T13)."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,33 +20,33 @@ from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.top_ups.runway import read_forecast, sentence_case
 
 TOLD = tuple(kind for kind, topic in TOPICS.items() if topic is Topic.FAILURES)
-"""Emails that say why nothing is charged."""
+"""Kinds of emails that explain why nothing is charged."""
 
 RECENT = timedelta(days=2)
-"""An email that is older was about something else."""
+"""Older emails are about an earlier cause."""
 
 
 @dataclass(frozen=True)
 class ChainStep:
     kind: str
-    """ "balance", "method", "mail" or "placeholder" (the card that is not there yet)."""
+    """ "balance", "method", "mail", "person" or "placeholder" (no card saved yet)."""
     label: str
     """ "Balance", "Visa •••• 4242", "Email to 2 addresses"."""
     detail: str
     """ "Below $50.00", "Charge $100.00", "If declined", "Skipped until 24 Nov"."""
     brand: str
-    """Of a method; else empty."""
+    """Brand icon of a method; else empty."""
     state: str
     """ "will" (ink), "skipped" (grey), "active" (being charged now) or "idle" (dashed outline)."""
     arrow: str
-    """From here to the next step: "solid" (will happen), "dashed" (if declined), "broken" (crossed)
-    or empty on the last step."""
+    """Arrow to the next step: "solid" (will happen), "dashed" (if declined), "broken" (crossed) or
+    empty on the last step."""
 
 
 @dataclass(frozen=True)
 class NextPanel:
     sentence: tuple[Words, ...]
-    """Runs of text; the strong ones in ink and bold."""
+    """Runs of text; strong runs are bold."""
     aside: str
     """ "Around Mon 23 Nov, at this week’s pace", "Since 14:05", or empty."""
     steps: tuple[ChainStep, ...]
@@ -55,7 +55,7 @@ class NextPanel:
 def read_next(
     session: Session, account: Account, inputs: PlanInput, plan: Plan, pace: BurnRate | None
 ) -> NextPanel:
-    """`plan` is the planner's answer to `at.just_below()`."""
+    """`plan` is the planner's decision for `inputs.just_below()`."""
     return NextPanel(
         sentence=in_words(inputs, plan, account.show),
         aside=_aside(session, account, inputs, plan, pace),
@@ -104,7 +104,7 @@ def _method_step(method: PaymentMethod, detail: str, state: str, arrow: str) -> 
 def _mail_step(
     account: Account, detail: str, topic: Topic = Topic.FAILURES, state: str = "will"
 ) -> ChainStep:
-    """T13: how many addresses really get it."""
+    """Return the email step with the number of addresses that get the email (T13)."""
     count = len(account.addresses_for(topic))
     if not count:
         return ChainStep("mail", "No email", "No address gets it", "", "skipped", "")
@@ -159,7 +159,7 @@ def _waiting(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
     planned = top_ups.is_planned(inputs, attempt)
     words = {
         AttemptState.CHALLENGED: "Waiting for you",
-        AttemptState.REFUSED: "Refused, tried again" if planned else "Refused, not tried again",
+        AttemptState.REFUSED: "Refused, retrying" if planned else "Refused, not retried",
     }.get(AttemptState(attempt.state), "Waiting for the bank")
     if not attempt.automatic:
         paid = f"{account.show(attempt.amount)} to add"
@@ -180,7 +180,7 @@ def _waiting(account: Account, inputs: PlanInput) -> tuple[ChainStep, ...]:
 def _broken(
     session: Session, account: Account, inputs: PlanInput, plan: Plan
 ) -> tuple[ChainStep, ...]:
-    """Nothing will be charged: the first arrow is crossed, the methods are grey."""
+    """Nothing will be charged: the first arrow is broken and the methods are grey."""
     shown = [m for m in inputs.methods if m.auto_charge or m is inputs.methods[0]]
     steps = [_balance_step(account, inputs, "broken" if shown else "")]
     first = next((m for m in shown if m.is_chargeable(inputs.now)), None)

@@ -1,4 +1,4 @@
-"""What calls in progress hold, and what of the balance is left beside it (T12)."""
+"""Holds of calls in progress, and the available balance (T12)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from webapp.domain.usage.holds import Hold, HoldState
 
 @dataclass(frozen=True)
 class HoldSummary:
-    """Micros."""
+    """Balance, held amount and available amount, in micros."""
 
     balance: int
     held: int
     available: int
-    """The balance without what is held."""
+    """Balance minus holds."""
 
 
 def read_hold_summary(session: Session, account: Account, now: datetime) -> HoldSummary:
@@ -28,7 +28,7 @@ def read_hold_summary(session: Session, account: Account, now: datetime) -> Hold
 
 
 def read_open_holds(session: Session, account_id: int, now: datetime) -> Sequence[Hold]:
-    """The oldest first."""
+    """Return up to 1,000 open holds, oldest first."""
     return session.scalars(
         select(Hold)
         .where(Hold.account_id == account_id, Hold.state == HoldState.OPEN, Hold.expires_at > now)

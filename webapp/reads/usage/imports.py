@@ -1,4 +1,4 @@
-"""Imports of usage: those that were, one that runs, and what was wrong with the lines of one."""
+"""Usage imports: the list, progress of a running import, and its errors by line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from webapp.domain.usage import imports as usage_imports
 from webapp.domain.usage.imports import MOST_FAULTS, ImportState, UsageImport
 
 SHOWN = 20
-"""Imports of a list, and bad lines of a page; the file has all of these."""
+"""Most imports listed, and most errors shown per import; the CSV file has more."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class ImportRow:
     state: str
     tone: str
     counts: str
-    """ "1,204 posted, 3 already there, 2 bad"."""
+    """ "1,204 imported, 3 duplicates, 2 errors"."""
     percent: int
     is_running: bool
     bad: int
     faults: tuple[tuple[str, str], ...]
-    """Line or range of lines, and the reason: the first bad records."""
+    """Line or range of lines, and the reason, of the first errors."""
     more_faults: int
     why: str
 
@@ -48,13 +48,13 @@ def read_import(session: Session, account_id: int, import_id: int, now: datetime
 
 
 def read_progress(session: Session, account_id: int, key: str, now: datetime) -> ImportRow | None:
-    """The one that this form has begun; None while it is still on its way."""
+    """Read the import that a form has started; None while it has not arrived yet."""
     found = usage_imports.by_key(session, account_id, key)
     return _row(found, session.get_one(Account, account_id), now) if found else None
 
 
 def read_report(session: Session, account_id: int, import_id: int) -> Iterator[tuple[str, ...]]:
-    """The bad lines as rows of a file. Raises `NotFound`."""
+    """Yield the errors as CSV rows, header first. Raises `NotFound`."""
     found = usage_imports.find(session, account_id, import_id)
     yield "line", "reason"
     for where, reason, *_ in found.faults:
@@ -63,12 +63,18 @@ def read_report(session: Session, account_id: int, import_id: int) -> Iterator[t
         yield "", f"{more:,} more"
 
 
+def count_words(posted: int, duplicate: int, bad: int) -> str:
+    """Return the counts of an import: "1,204 imported, 3 duplicates, 2 errors"."""
+    duplicates = f"{duplicate:,} duplicate{'' if duplicate == 1 else 's'}"
+    return f"{posted:,} imported, {duplicates}, {bad:,} error{'' if bad == 1 else 's'}"
+
+
 def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:
     state, tone = "Done", "ok"
     if found.state == ImportState.REFUSED:
-        state, tone = "Not used", "bad"
+        state, tone = "Rejected", "bad"
     elif found.is_cut_off(now):
-        state, tone = "Cut off", "warn"
+        state, tone = "Interrupted", "warn"
     elif found.state == ImportState.RUNNING:
         state, tone = "Running", "off"
     elif found.bad:
@@ -80,7 +86,7 @@ def _row(found: UsageImport, account: Account, now: datetime) -> ImportRow:
         when=datetimes.since(found.started_at, account.time_zone, now),
         state=state,
         tone=tone,
-        counts=f"{found.posted:,} posted, {found.duplicate:,} already there, {found.bad:,} bad",
+        counts=count_words(found.posted, found.duplicate, found.bad),
         percent=found.percent(),
         is_running=state == "Running",
         bad=found.bad,

@@ -1,4 +1,4 @@
-"""The people of an account, and who is invited."""
+"""Members and invitations of an account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from webapp.domain.users.user import Role
 from webapp.reads.shell import in_words
 
 WHAT_FOR = {
-    Role.OWNER: "Everything, and cannot be removed",
-    Role.ADMIN: "Everything but the owner",
+    Role.OWNER: "Everything; cannot be removed",
+    Role.ADMIN: "Everything except changing the owner",
     Role.COMMERCIAL: "Payment methods, funds, low-balance settings, documents",
     Role.BILLING: "Payment methods, funds, low-balance settings, documents",
-    Role.TECHNICAL: "API keys and webhooks; sees no billing",
+    Role.TECHNICAL: "API keys and webhooks; no access to billing",
 }
 
 
@@ -61,10 +61,10 @@ class UsersScreen:
     people: tuple[PersonRow, ...]
     invitations: tuple[InvitationRow, ...]
     roles: tuple[RoleChoice, ...]
-    """Of the form that invites."""
+    """Options of the invitation form."""
     second_factor_required: bool
     without_second_factor: int
-    """How many people would have to set it up."""
+    """Number of members without two-step sign-in."""
     email: str = ""
     """As typed."""
     errors: Mapping[str, str] = field(default_factory=dict)

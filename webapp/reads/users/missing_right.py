@@ -1,4 +1,4 @@
-"""Who may do what a person's role does not allow (P5)."""
+"""The message for a user whose role does not allow something (P5)."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,10 +8,10 @@ from webapp.reads.shell import in_words
 
 
 def read_no_right(session: Session, account_id: int, user_id: int, right: Right) -> str:
-    """The roles that may, the person's own, and the owner who can change it."""
+    """Name the roles that may, the user's own roles, and the owner who can change them."""
     roles = session.get_one(User, user_id).roles_in(account_id)
     if not roles:
-        return "Your role does not allow this. Only people of an account can open its pages."
+        return "Your role does not allow this. Only members of an account can open its pages."
     owned = (Membership.account_id == account_id) & (Membership.role == Role.OWNER)
     owner = session.scalar(select(User.name).join(Membership).where(owned).order_by(User.id))
     yours = f"{not_allowed(right)} Your role is {in_words(roles)}."

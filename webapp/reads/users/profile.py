@@ -1,4 +1,4 @@
-"""A person's own page: who they are, and which accounts they belong to."""
+"""The profile page: name, email, accounts, two-step sign-in, sessions and passkeys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,15 +51,15 @@ class ProfileScreen:
     email: str
     is_confirmed: bool
     pending_email: str
-    """The address whose link has not been opened yet; empty if none is waiting."""
+    """New address that is not confirmed yet; empty if there is none."""
     belongings: tuple[Belonging, ...]
     second_factor: str
     """ "On since 12 Nov", or empty while it is off."""
     codes_left: int
     insisted_by: str
-    """The account of theirs that asks everybody for a second factor; empty if none does."""
+    """One of the user's accounts that requires two-step sign-in; empty if none does."""
     sessions: tuple[SessionLine, ...]
-    """The present one first, then the last used."""
+    """Current session first, then by last use."""
     passkeys: tuple[PasskeyLine, ...]
     new_email: str = ""
     """As typed."""
@@ -74,7 +74,7 @@ def read_profile(
     now = clock.now()
     user = session.get_one(User, user_id)
     account = session.get(Account, account_id)
-    zone = account.time_zone if account else "UTC"  # of an operator
+    zone = account.time_zone if account else "UTC"  # operators may have no account
     since = datetimes.day(user.totp_since, zone, now) if user.totp_since else ""
     return ProfileScreen(
         name=user.name,
