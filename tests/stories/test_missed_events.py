@@ -17,7 +17,7 @@ from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.processor_events import EventPosition, ProcessorEvent
 from webapp.processors.stripe import events as stripe_events
 from webapp.reads.ledger.ledger_check import check_ledger
-from webapp.reads.payments.processor_events import read_hearing
+from webapp.reads.payments.processor_events import read_event_status
 
 pytestmark = pytest.mark.story
 
@@ -31,7 +31,7 @@ def caught(world):
 
 def heard(world, name):
     world.session.rollback()
-    return read_hearing(world.session, name, world.clock.now())
+    return read_event_status(world.session, name, world.clock.now())
 
 
 def moved(world):

@@ -8,7 +8,7 @@ import click
 from webapp.cli.shared.output import Commands, as_json, print_json
 from webapp.extensions import Services, db, services
 from webapp.ports import Checked, Finding, Listed, ListsEvents, Processor, RequestRejected
-from webapp.reads.payments.processor_events import read_hearing
+from webapp.reads.payments.processor_events import read_event_status
 
 commands = Commands("processors", help="Payment processors.")
 
@@ -43,8 +43,8 @@ def _findings(services: Services, name: str, processor: Processor) -> Iterator[F
     if isinstance(processor, ListsEvents):
         now = services.clock.now()
         yield _list(processor, now)
-        heard = read_hearing(db.session(), name, now)
-        yield Finding("events", heard.is_right, heard.sentence)
+        status = read_event_status(db.session(), name, now)
+        yield Finding("events", status.is_right, status.sentence)
 
 
 def _list(processor: ListsEvents, now: datetime) -> Finding:

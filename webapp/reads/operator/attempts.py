@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts.account import Account
-from webapp.domain.payment_methods.declines import reason
+from webapp.domain.payment_methods.declines import reason as decline_reason
 from webapp.domain.payments import queries
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared import datetimes, money
@@ -25,7 +25,7 @@ class AttemptLine:
     state: str
     code: str
     """The raw decline code (F12)."""
-    told: str
+    reason: str
     """The reason as the customer sees it."""
     processor: str
     key: str
@@ -50,7 +50,7 @@ def line_of(account: Account, attempt: Attempt, now: datetime) -> AttemptLine:
         method=attempt.method.label if attempt.method else attempt.payment.note,
         state=in_words(attempt.state),
         code=code,
-        told=reason(code).sentence if code else "",
+        reason=decline_reason(code).sentence if code else "",
         processor=attempt.processor,
         key=attempt.key,
         evidence=attempt.mismatch or attempt.trouble or "",

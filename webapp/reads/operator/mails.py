@@ -43,7 +43,7 @@ class MailLine:
     """Time or cause of the state."""
     trouble: str
     """The mail server's last error."""
-    deed: str
+    action: str
     """Label of the operator's action, "Try again" or "Send"; empty if there is none."""
 
 
@@ -86,9 +86,9 @@ def read_mails(
     last = session.get(Notice, before) if before is not None else None
     found = session.scalars(mails(session, filters, last).limit(PAGE + 1)).all()
     rows = found[:PAGE]
-    whose = _Whose.read(session, rows)
+    related = _Related.read(session, rows)
     return MailsScreen(
-        rows=tuple(_line(whose, notice, now, mailer) for notice in rows),
+        rows=tuple(_line(related, notice, now, mailer) for notice in rows),
         filters=filters,
         states=tuple(STATE_NAMES.items()),
         kinds=tuple(NAMES.items()),
@@ -108,7 +108,7 @@ def read_mail(
     if notice is None:
         raise NotFound("That email")
     return MailPage(
-        line=_line(_Whose.read(session, [notice]), notice, now, mailer),
+        line=_line(_Related.read(session, [notice]), notice, now, mailer),
         letter=letters.render(notice.kind, notice.facts, notice.language),
         message_id=notice.message_id,
         tries=notice.tries,
@@ -117,14 +117,14 @@ def read_mail(
 
 
 @dataclass(frozen=True)
-class _Whose:
+class _Related:
     """Accounts and users of a page's rows, loaded in one query each."""
 
     accounts: dict[int, str]
     people: dict[int, tuple[str, str]]
 
     @classmethod
-    def read(cls, session: Session, notices: Sequence[Notice]) -> "_Whose":
+    def read(cls, session: Session, notices: Sequence[Notice]) -> "_Related":
         accounts = select(Account.id, Account.name).where(
             Account.id.in_({notice.account_id for notice in notices} - {None})
         )
@@ -137,8 +137,8 @@ class _Whose:
         )
 
 
-def _line(whose: _Whose, notice: Notice, now: datetime, mailer: Mailer) -> MailLine:
-    person, email = whose.people.get(notice.user_id or 0, ("", ""))
+def _line(related: _Related, notice: Notice, now: datetime, mailer: Mailer) -> MailLine:
+    person, email = related.people.get(notice.user_id or 0, ("", ""))
     state = shown(notice)
     return MailLine(
         id=notice.id,
@@ -146,14 +146,14 @@ def _line(whose: _Whose, notice: Notice, now: datetime, mailer: Mailer) -> MailL
         recipient=notice.recipient,
         when=datetimes.since(notice.created_at, ZONE, now),
         account_id=notice.account_id,
-        account=whose.accounts.get(notice.account_id or 0, ""),
+        account=related.accounts.get(notice.account_id or 0, ""),
         person=person,
         person_email=email,
         state=state_label(notice),
         tone=TONES.get(state, ""),
         detail=_detail(notice, state, now),
         trouble=notice.last_error if state in (Shown.TRIED_AGAIN, Shown.GIVEN_UP) else "",
-        deed=ACTIONS[state] if notice.can_go_again(delivers=mailer.delivers) else "",
+        action=ACTIONS[state] if notice.can_go_again(delivers=mailer.delivers) else "",
     )
 
 

@@ -101,9 +101,9 @@ def read_payments(
         last = None
     found = _read(session, account, filters, last, PAGE + 1)
     shown = found[:PAGE]
-    around = _Around.read(session, shown)
+    related = _Related.read(session, shown)
     return PaymentsScreen(
-        rows=tuple(_row(around, account, attempt, now) for attempt in shown),
+        rows=tuple(_row(related, account, attempt, now) for attempt in shown),
         filters=filters,
         methods=_choices(session, account_id),
         older=shown[-1].id if len(found) > PAGE else None,
@@ -116,8 +116,8 @@ def payment_lines(session: Session, account_id: int, filters: Filters) -> Iterat
     account = session.get_one(Account, account_id)
     last: Attempt | None = None
     while batch := _read(session, account, filters, last, BATCH):
-        around = _Around.read(session, batch)
-        lines = [_line(around, account, attempt) for attempt in batch]
+        related = _Related.read(session, batch)
+        lines = [_line(related, account, attempt) for attempt in batch]
         last = batch[-1]
         # Ends the transaction, so that a slow client holds no database resources.
         session.rollback()
@@ -135,7 +135,7 @@ def _read(
 
 
 @dataclass(frozen=True)
-class _Around:
+class _Related:
     """Related data of a page's rows, loaded in one query each."""
 
     people: dict[int, str]
@@ -145,7 +145,7 @@ class _Around:
     """Later payment that covers it, by failed attempt id."""
 
     @classmethod
-    def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Around":
+    def read(cls, session: Session, shown: Sequence[Attempt]) -> "_Related":
         people = {a.payment.requested_by_id for a in shown} - {None}
         names = select(User.id, User.name).where(User.id.in_(people))
         failed = [a for a in shown if a.state == AttemptState.DECLINED]
@@ -180,12 +180,12 @@ def _choices(session: Session, account_id: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> PaymentRow:
-    method, who = attempt.method, around.who(attempt)
+def _row(related: _Related, account: Account, attempt: Attempt, now: datetime) -> PaymentRow:
+    method, who = attempt.method, related.who(attempt)
     state, tone = state_of(attempt)
     failed = attempt.state == AttemptState.DECLINED
-    covered = around.covered.get(attempt.id, "")
-    covering_id = around.covering.get(attempt.id)
+    covered = related.covered.get(attempt.id, "")
+    covering_id = related.covering.get(attempt.id)
     kind = KIND_NAMES[PaymentKind(attempt.kind)]
     return PaymentRow(
         attempt_id=attempt.id,
@@ -207,10 +207,10 @@ def _row(around: _Around, account: Account, attempt: Attempt, now: datetime) -> 
     )
 
 
-def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...]:
+def _line(related: _Related, account: Account, attempt: Attempt) -> tuple[str, ...]:
     failed = attempt.state == AttemptState.DECLINED
-    covered = around.covered.get(attempt.id, "")
-    covering_id = around.covering.get(attempt.id)
+    covered = related.covered.get(attempt.id, "")
+    covering_id = related.covering.get(attempt.id)
     later = f"Covered by {reference_of(covering_id)}" if covering_id else attempt.payment.note
     note = f"Paid by {covered}" if covered else later
     at = datetimes.local(attempt.started_at, account.time_zone)
@@ -218,7 +218,7 @@ def _line(around: _Around, account: Account, attempt: Attempt) -> tuple[str, ...
         at.isoformat(timespec="seconds"),
         attempt.payment.reference,
         KIND_NAMES[PaymentKind(attempt.kind)],
-        around.who(attempt),
+        related.who(attempt),
         attempt.method.label if attempt.method else "",
         money.decimal_text(attempt.amount),
         attempt.currency,

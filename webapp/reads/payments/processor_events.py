@@ -15,7 +15,7 @@ BEHIND = timedelta(hours=3)
 
 
 @dataclass(frozen=True)
-class Hearing:
+class EventStatus:
     processor: str
     last_event_at: datetime | None
     """When the last event was received, by webhook or by listing."""
@@ -36,7 +36,7 @@ class Hearing:
         return not (self.missed or self.trouble or self.is_behind)
 
     @property
-    def heard(self) -> str:
+    def last_event(self) -> str:
         if self.last_event_at is None:
             return f"No event from {self.processor} received yet"
         return f"Last event from {self.processor} received {_time(self.last_event_at)}"
@@ -56,19 +56,21 @@ class Hearing:
 
     @property
     def sentence(self) -> str:
-        return "; ".join(filter(None, (self.heard, self.missed_by_webhook, self.caught_up)))
+        return "; ".join(filter(None, (self.last_event, self.missed_by_webhook, self.caught_up)))
 
 
-def read_hearings(session: Session, processors: Processors, now: datetime) -> Sequence[Hearing]:
+def read_event_statuses(
+    session: Session, processors: Processors, now: datetime
+) -> Sequence[EventStatus]:
     """Read the status of every processor that can list its events."""
     return [
-        read_hearing(session, name, now)
+        read_event_status(session, name, now)
         for name, processor in processors.items()
         if isinstance(processor, ListsEvents)
     ]
 
 
-def read_hearing(session: Session, name: str, now: datetime) -> Hearing:
+def read_event_status(session: Session, name: str, now: datetime) -> EventStatus:
     last = select(func.max(ProcessorEvent.received_at)).where(ProcessorEvent.processor == name)
     by_webhook = session.scalar(last.where(ProcessorEvent.listed.is_(False)))
     by_list = session.scalar(last.where(ProcessorEvent.listed.is_(True)))
@@ -79,7 +81,7 @@ def read_hearing(session: Session, name: str, now: datetime) -> Hearing:
         missed = missed.where(ProcessorEvent.received_at > by_webhook)
     position = session.get(EventPosition, name)
     behind = now - position.caught_up_to if position else timedelta()
-    return Hearing(
+    return EventStatus(
         processor=name,
         last_event_at=max(filter(None, (by_webhook, by_list)), default=None),
         missed=session.scalar(missed) or 0,

@@ -16,11 +16,11 @@ from webapp.domain.payments.payment import (
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 
-UNHEARD = timedelta(minutes=1)
+UNANSWERED = timedelta(minutes=1)
 """A processor answers within 30 seconds; after twice that the answer is lost."""
 
 UNSENT = timedelta(minutes=5)
-UNCHARGED = timedelta(minutes=2)
+NOT_STARTED = timedelta(minutes=2)
 """A charge starts within a second (T4), and the sweep runs every minute."""
 
 
@@ -33,13 +33,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Backlog:
-    unheard: Waiting
+    unanswered: Waiting
     """Charges without an answer from the processor."""
-    undecided: Waiting
+    unresolved: Waiting
     """Charges that only an operator can resolve (L10)."""
-    evidence: Waiting
+    unmatched: Waiting
     """Processor events that Ballast cannot match to a payment (L9)."""
-    uncharged: Waiting
+    not_started: Waiting
     """Top-ups that no worker has started."""
     unsent: Waiting
     """Emails."""
@@ -51,22 +51,22 @@ def read_backlog(session: Session, now: datetime) -> Backlog:
     """Read the backlog; apart from the newest rows, partial indexes keep this cheap at any size."""
     lost = or_(
         Attempt.state.in_((AttemptState.UNKNOWN, AttemptState.REFUSED)),
-        (Attempt.state == AttemptState.STARTED) & (Attempt.started_at < now - UNHEARD),
+        (Attempt.state == AttemptState.STARTED) & (Attempt.started_at < now - UNANSWERED),
     )
-    taken_up = exists().where(
-        Attempt.account_id == TopUp.account_id, Attempt.state.in_(OPEN_STATES)
-    )
+    started = exists().where(Attempt.account_id == TopUp.account_id, Attempt.state.in_(OPEN_STATES))
     return Backlog(
-        unheard=_waiting(session, now, Attempt.started_at, lost, ~Attempt.needs_operator),
-        undecided=_waiting(session, now, Attempt.started_at, Attempt.needs_operator),
-        evidence=_waiting(session, now, UnmatchedEvent.seen_at, UnmatchedEvent.closed_at.is_(None)),
-        uncharged=_waiting(
+        unanswered=_waiting(session, now, Attempt.started_at, lost, ~Attempt.needs_operator),
+        unresolved=_waiting(session, now, Attempt.started_at, Attempt.needs_operator),
+        unmatched=_waiting(
+            session, now, UnmatchedEvent.seen_at, UnmatchedEvent.closed_at.is_(None)
+        ),
+        not_started=_waiting(
             session,
             now,
             TopUp.opened_at,
             TopUp.state == TopUpState.OPEN,
-            TopUp.opened_at < now - UNCHARGED,
-            ~taken_up,
+            TopUp.opened_at < now - NOT_STARTED,
+            ~started,
         ),
         unsent=_waiting(
             session,

@@ -16,7 +16,7 @@ from webapp.domain.payments.payment import (
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.domain.wires.wire import WireRequest, WireState
 from webapp.ports import Processors
-from webapp.reads.payments.processor_events import read_hearings
+from webapp.reads.payments.processor_events import read_event_statuses
 from webapp.reads.system.backlog import read_backlog
 
 
@@ -28,7 +28,7 @@ def read_metrics(
         select(func.min(Attempt.started_at)).where(Attempt.state.in_(OPEN_STATES))
     )
     backlog = read_backlog(session, now)
-    heard = read_hearings(session, processors, now)
+    statuses = read_event_statuses(session, processors, now)
     return {
         "open_top_ups": (
             "Open top-ups",
@@ -52,15 +52,15 @@ def read_metrics(
         ),
         "evidence_for_operator": (
             "Payments and refunds at processors that match no payment here",
-            float(backlog.evidence.count),
+            float(backlog.unmatched.count),
         ),
         "events_behind_seconds": (
             "Age of the time up to which the events of all processors are caught up",
-            max((one.seconds_behind for one in heard), default=0.0),
+            max((status.seconds_behind for status in statuses), default=0.0),
         ),
         "events_without_webhook": (
             "Processor events found by listing since the last webhook",
-            float(sum(one.missed for one in heard)),
+            float(sum(status.missed for status in statuses)),
         ),
         "owed_mails": (
             "Emails that are queued and not yet sent",
@@ -76,11 +76,11 @@ def read_metrics(
         ),
         "unheard_attempts": (
             "Attempts without an answer from the processor for a minute or more",
-            float(backlog.unheard.count),
+            float(backlog.unanswered.count),
         ),
         "uncharged_top_ups": (
             "Top-ups that no worker has started within two minutes",
-            float(backlog.uncharged.count),
+            float(backlog.not_started.count),
         ),
         "unsent_mails": (
             "Emails that are queued for more than five minutes",

@@ -17,7 +17,7 @@ from webapp.database import schema_version
 from webapp.database.errors import SENTENCES, Fault, fault_of
 from webapp.database.schema_version import OtherVersion
 from webapp.ports import Processors
-from webapp.reads.payments.processor_events import Hearing, read_hearings
+from webapp.reads.payments.processor_events import EventStatus, read_event_statuses
 from webapp.reads.system.backlog import read_backlog
 from webapp.reads.system.installation import (
     Finding,
@@ -81,9 +81,9 @@ def read_readiness(
         schema_version.check(session)
         found += findings_of_database(session, settings)
         engine = session.connection().engine
-        heard = read_hearings(session, processors, clock.now())
-        warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(heard)]
-        notes = [Line("last_event", one.heard) for one in heard]
+        statuses = read_event_statuses(session, processors, clock.now())
+        warnings = [*_of_space(engine), *_of_backlog(session, clock), *_of_events(statuses)]
+        notes = [Line("last_event", status.last_event) for status in statuses]
         session.rollback()
         check_writable(engine)
     except OtherVersion as other:
@@ -115,10 +115,10 @@ def _of_space(engine: Engine) -> Iterator[Line]:
 def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
     found = read_backlog(session, clock.now())
     for code, waiting, thing, what, hint in (
-        ("processor", found.unheard, "charge", "No answer from the processor", ""),
-        ("undecided", found.undecided, "charge", "Unresolved", "attempts list"),
-        ("evidence", found.evidence, "event", "Unmatched", "evidence list"),
-        ("worker", found.uncharged, "refill", "Not started by a worker", "jobs start"),
+        ("processor", found.unanswered, "charge", "No answer from the processor", ""),
+        ("undecided", found.unresolved, "charge", "Unresolved", "attempts list"),
+        ("evidence", found.unmatched, "event", "Unmatched", "evidence list"),
+        ("worker", found.not_started, "refill", "Not started by a worker", "jobs start"),
         ("mails", found.unsent, "email", "Not sent yet", ""),
     ):
         if waiting.count:
@@ -130,14 +130,14 @@ def _of_backlog(session: Session, clock: Clock) -> Iterator[Line]:
         yield Line("clock", f"The clock is {behind} behind the newest row: set it right")
 
 
-def _of_events(heard: Sequence[Hearing]) -> Iterator[Line]:
+def _of_events(statuses: Sequence[EventStatus]) -> Iterator[Line]:
     """Warn about processors whose events cannot be listed or whose webhooks are missing (L17)."""
-    for one in heard:
-        if one.is_behind or one.trouble:
-            yield Line("events", f"Events from {one.processor} are {one.caught_up}")
-        if one.missed:
+    for status in statuses:
+        if status.is_behind or status.trouble:
+            yield Line("events", f"Events from {status.processor} are {status.caught_up}")
+        if status.missed:
             do = "see flask --app wsgi processors check"
-            yield Line("webhook", f"{one.processor}: {one.missed_by_webhook}; {do}")
+            yield Line("webhook", f"{status.processor}: {status.missed_by_webhook}; {do}")
 
 
 def _span(seconds: float) -> str:

@@ -19,7 +19,7 @@ from webapp.domain.top_ups.explanations import Words, in_words
 from webapp.domain.top_ups.top_up import Plan, PlanInput
 from webapp.reads.top_ups.runway import read_forecast, sentence_case
 
-TOLD = tuple(kind for kind, topic in TOPICS.items() if topic is Topic.FAILURES)
+EXPLAINING = tuple(kind for kind, topic in TOPICS.items() if topic is Topic.FAILURES)
 """Kinds of emails that explain why nothing is charged."""
 
 RECENT = timedelta(days=2)
@@ -188,7 +188,9 @@ def _broken(
         detail = _why_not(method, inputs, plan, is_first=method is first)
         arrow = "dashed" if index < len(shown) - 1 else ""
         steps.append(_method_step(method, detail, "skipped", arrow))
-    sent_at = outbox.last_told(session, account.id, TOLD) if inputs.is_below and shown else None
+    sent_at = (
+        outbox.last_told(session, account.id, EXPLAINING) if inputs.is_below and shown else None
+    )
     if sent_at is not None and inputs.now - sent_at < RECENT:
         when = datetimes.within(datetimes.since(sent_at, inputs.time_zone, inputs.now))
         steps[-1] = replace(steps[-1], arrow="dashed")

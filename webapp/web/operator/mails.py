@@ -85,7 +85,7 @@ def mail_page(person: Person, notice_id: int, refusal: Refusal | None = None) ->
         db.session(), notice_id, services().clock.now(), services().mailer, services().letters
     )
     context: dict[str, object] = {"typed": request.form.get("reason", "")}
-    if refusal and page.line.deed:
+    if refusal and page.line.action:
         context["error"] = errors_of(refusal)["reason"]
     elif refusal:  # the page no longer has the form
         context["message"] = Message(refusal.sentence, "bad")
