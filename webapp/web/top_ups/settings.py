@@ -110,7 +110,7 @@ def refused(person: Person, refusal: Refusal) -> ResponseReturnValue:
     settings = replace(with_submitted(person, screen.settings), errors=fields_of(refusal))
     sentence = refusal.sentence
     if isinstance(refusal, Stale) and settings.conflict:
-        sentence = f"{settings.conflict.who} Nothing of yours was applied."
+        sentence = f"{settings.conflict.who} Your changes were not applied."
     else:
         settings = replace(settings, refused=sentence)
     message = Message(sentence, "bad")
