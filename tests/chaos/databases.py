@@ -76,9 +76,9 @@ class Replicated(Database):
         self._cluster.primary.kill()
 
     def take_over(self) -> None:
-        self._cluster.take_over()
+        self._cluster.fail_over()
         if self._pooler is not None:
-            self._pooler.lead_to(self._cluster.primary.port)
+            self._pooler.point_to(self._cluster.primary.port)
 
     def rebuild_standby(self) -> None:
         self._cluster.rebuild_standby()

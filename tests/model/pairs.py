@@ -1,5 +1,6 @@
-"""One company twice: as the product has it and as the model has it. What is done to both, and what
-must agree afterwards.
+"""One company in two implementations: the product and the model.
+
+Each method does the same to both; `agree` compares their state.
 """
 
 from collections import Counter
@@ -38,15 +39,16 @@ WALLETS = (
      (DECLINING, "Visa", "declines"), (CHALLENGED_ALWAYS, "Visa", "asks")),
     (("4111111111111111", "Visa", "pays"), (DISCOVER, "Discover", "pays")),
 )  # fmt: skip
-"""Of the first company and the second. No card is in both, so that what a bank is told to answer is
-for one of them, whoever is served first."""
+"""Cards of the first and the second company. No card is in both, so a scripted answer applies to
+one company, whichever is processed first.
+"""
 
 EXPIRING = {AMEX, DISCOVER}
 NEW_YEAR_EVERYWHERE = datetime(2027, 1, 1, 12, tzinfo=UTC)
 LATER = datetime(2035, 1, 1, 12, tzinfo=UTC)
 
 ROUNDS = 3
-"""The worker looks again until nothing is left; a chain's end may call for a top-up."""
+"""Passes of the worker after a step: the end of a payment chain may start a top-up."""
 
 COUNTED_MAILS = (
     "low_balance", "receipt", "method_suspended", "authentication_required", "all_failed",
@@ -63,15 +65,15 @@ class Pair:
         self.wallet = [self._card(*card) for card in wallet]
         self.numbers = {number[-4:]: number for number, _, _ in wallet}
         self.last_press: Callable[[], object] = lambda: None
-        self._line, self._times = 0, 0
-        self._standing = ""
+        self._last_line, self._last_times = 0, 0
+        self._last_code = ""
 
     def _card(self, number: str, brand: str, habit: str) -> Card:
         last4 = number[-4:]
         expired_from = NEW_YEAR_EVERYWHERE if number in EXPIRING else LATER
         return Card(last4, f"{brand} •••• {last4}", habit, expired_from)
 
-    # What the two have in common
+    # Lookup
 
     def method_id(self, card: Card) -> int:
         return self.world.method(card.last4).id
@@ -80,18 +82,18 @@ class Pair:
         return self.world.attempts[self.company.attempts.index(attempt)]
 
     def both(self, product: Callable[[], object], model: Callable[[], object]) -> bool:
-        """False where both refuse."""
+        """Run both; return False if both refuse. Fails if only one refuses."""
         refused = []
-        for tell, refusal in ((product, Refusal), (model, Refused)):
+        for action, refusal in ((product, Refusal), (model, Refused)):
             try:
-                tell()
+                action()
             except refusal as reason:
                 refused.append(repr(reason))
         self.world.session.rollback()
         assert len(refused) != 1, refused
         return not refused
 
-    # The customer's people
+    # Customer actions
 
     def add(self, which: Card, consent: bool) -> None:
         number = self.numbers[which.last4]
@@ -158,7 +160,7 @@ class Pair:
             self.last_press = press
 
     def press_again(self) -> None:
-        """The same form: whatever has happened since, nothing more may (F4)."""
+        """Submit the same form again; a repeated submission changes nothing (F4)."""
         self.last_press()
 
     def restore(self, card: Card) -> None:
@@ -184,7 +186,7 @@ class Pair:
         self.company.resume()
 
     def remove_there(self, card: Card) -> None:
-        """At the processor, which tells nobody; only a charge finds it (M13)."""
+        """Remove the card at the processor without an event; only a charge finds out (M13)."""
         reference = self.world.method(card.last4).processor_reference
         self.world.books.vault.revoke(reference, self.world.clock.now())
         card.gone_there.add(card.reference)
@@ -199,18 +201,18 @@ class Pair:
         self.world.conclude(self.row(attempt).payment, give_up)
         self.company.back_from_bank(attempt, give_up)
 
-    # The meter and the provider's staff
+    # Usage and operator actions
 
     def use(self, amount: int) -> None:
         self.world.use(_decimal(amount))
         self.company.use(amount)
 
-    def wire(self, amount: int, comes: bool) -> None:
+    def wire(self, amount: int, arrives: bool) -> None:
         wire = wires.ask(self.world, _decimal(amount))
-        if not comes:
+        if not arrives:
             wires.reject(self.world, wire, "It never came")
             return
-        for _ in range(2):  # pressed twice
+        for _ in range(2):  # A second submission must change nothing.
             wires.complete(self.world, wire, _decimal(amount))
         self.company.wire(amount)
 
@@ -240,16 +242,18 @@ class Pair:
         )
         self.company.decide_not_charged(attempt)
 
-    def tell_the_bank(self, card: Card, kind: str, code: str) -> None:
+    def script_answer(self, card: Card, kind: str, code: str) -> None:
         self.world.next_answer(kind, decline_code=code, last4=card.last4)
-        self.company.banks.told[card.last4].append((kind, code))
+        self.company.banks.scripted[card.last4].append((kind, code))
 
-    # What the process does
+    # Process failures
 
     def die_while_charging(self, dies: str) -> None:
-        """The attempt is committed; the call is never made, or its answer never recorded."""
+        """The process dies after committing the attempt: before the call, or before recording its
+        answer.
+        """
         world, company = self.world, self.company
-        if company.need is None or any(a.state == "open" for a in company.attempts):
+        if company.top_up is None or any(a.state == "open" for a in company.attempts):
             return
         top_up = open_top_up(world.session, world.account_id)
         id_ = start_attempt(world.session, top_up.id, world.clock, world.policy)
@@ -257,9 +261,9 @@ class Pair:
             row = world.attempts[-1]
             world.services.processors[row.processor].charge(row.request())
         world.session.rollback()
-        company.go_on_with_need(dies)
+        company.continue_top_up(dies)
 
-    # What must agree
+    # Comparison
 
     def agree(self) -> None:
         world = self.world
@@ -277,7 +281,9 @@ class Pair:
         return self.world.session.execute(text(sql), {"id": self.world.account_id}).all()
 
     def _balances_agree(self) -> None:
-        """L2, T10: the sum, each credit by one paid attempt; and whether it is paused."""
+        """L2, T10: the balance is the ledger's sum, each credit has one paid attempt, and both are
+        paused or neither.
+        """
         ((balance, paused),) = self._rows(
             "SELECT balance, paused_at IS NOT NULL FROM account WHERE id = :id"
         )
@@ -301,7 +307,7 @@ class Pair:
         assert not twice
 
     def _methods_agree(self) -> None:
-        """M2, M3, F1, F3, F8, T16."""
+        """M2, M3, F1, F3, F8, T16: list order, consent, chargeability and suspension."""
         now, company = self.company.now, self.company
         methods = self.world.methods
         assert [m.position for m in methods] == list(range(1, len(methods) + 1))
@@ -313,7 +319,9 @@ class Pair:
                 assert method.suspended_until == card.out_until
 
     def _payments_agree(self) -> None:
-        """L3, T6–T9: the same attempts in the same order, one live one each, one open top-up."""
+        """L3, T6–T9: the same attempts in the same order, one live attempt per payment, one open
+        top-up.
+        """
         closed = {"paid": "paid", "declined": "declined", "abandoned": "given up"}
         attempts = self.world.attempts
         assert [
@@ -326,10 +334,12 @@ class Pair:
         ((open_,),) = self._rows(
             "SELECT count(*) FROM top_up WHERE account_id = :id AND state = 'open'"
         )
-        assert open_ == (self.company.need is not None)
+        assert open_ == (self.company.top_up is not None)
 
     def _books_agree(self) -> None:
-        """L2, L3: what the banks have taken is credited, or still open; and nothing else is."""
+        """L2, L3: every charge at the banks is credited or still open, and nothing else is
+        credited.
+        """
         ours = {a.key: a for a in self.world.attempts}
         taken = {key: amount for key, amount, _ in self.world.books.paid_charges() if key in ours}
         for key, attempt in ours.items():
@@ -337,11 +347,13 @@ class Pair:
                 assert taken.get(key) == attempt.amount
             else:
                 assert key not in taken or attempt.is_open
-        booked = [a.amount for a in self.company.attempts if a.booked and a.booked.says == "paid"]
+        booked = [
+            a.amount for a in self.company.attempts if a.booked and a.booked.outcome == "paid"
+        ]
         assert sorted(taken.values()) == sorted(booked)
 
     def _mails_agree(self) -> None:
-        """N2, N5, F11, T10, L6, L10."""
+        """N2, N5, F11, T10, L6, L10: the same number of emails of each kind."""
         rows = self._rows(
             "SELECT kind, count(*) FROM (SELECT DISTINCT kind, about FROM notice "
             "WHERE account_id = :id) AS told GROUP BY kind"
@@ -350,31 +362,31 @@ class Pair:
         assert owed == dict(self.company.mail_counts)
 
     def _lines_agree(self) -> None:
-        """E1: each look has told one of the reasons that held."""
+        """E1: each check recorded one of the reasons that applied."""
         rows = self._rows(
             "SELECT id, code, times FROM decision WHERE account_id = :id "
-            f"AND id >= {self._line} ORDER BY id"
+            f"AND id >= {self._last_line} ORDER BY id"
         )
         new = [
             code for id_, code, times in rows
-            if id_ > self._line or (id_ == self._line and times > self._times)
+            if id_ > self._last_line or (id_ == self._last_line and times > self._last_times)
         ]  # fmt: skip
         for reasons in self.company.lines:
             assert reasons & set(new), (reasons, new)
-        for reasons in self.company.standing_lines:
-            assert reasons & {*new, self._standing}, (reasons, new, self._standing)
+        for reasons in self.company.routine_lines:
+            assert reasons & {*new, self._last_code}, (reasons, new, self._last_code)
         expected = Counter(
             code for lines in self.company.lines if len(lines) == 1 for code in lines
         )
         for code in COUNTED_LINES:
             assert new.count(code) == expected[code], (code, new)
         if rows:
-            self._line, self._standing, self._times = rows[-1]
+            self._last_line, self._last_code, self._last_times = rows[-1]
         self.company.lines.clear()
-        self.company.standing_lines.clear()
+        self.company.routine_lines.clear()
 
     def _next_agrees(self) -> None:
-        """T13: the sentence names whom the model would charge, in its order, and how much."""
+        """T13: the forecast sentence names the model's amount and methods, in its order."""
         world = self.world
         account = world.session.get_one(Account, world.account_id)
         sentence = what_next(world.session, account, world.clock.now(), world.policy)

@@ -1,4 +1,4 @@
-"""What the model keeps: cards, wishes, attempts and settings, each as plain as can be."""
+"""Records of the model: cards, payments, attempts and settings."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,16 +9,16 @@ CENT, UNIT = 10_000, 1_000_000
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 NETWORKS_FORBID = {"stolen_card", "lost_card", "fraudulent", "invalid_account"}
-"""Of the codes that the walk uses, those of class hard in decline_codes.csv (F3)."""
+"""Decline codes of class hard in decline_codes.csv (F3), of those that the walk uses."""
 
 
 class Refused(Exception):
-    """What was asked is refused, and nothing has changed by it."""
+    """The request is refused and changes nothing."""
 
 
 @dataclass
 class Operator:
-    """What holds for the installation."""
+    """Settings of the installation."""
 
     automatic: str = "on"
     least: int = 30 * UNIT
@@ -31,7 +31,7 @@ class Card:
     last4: str
     label: str
     habit: str
-    """ "pays", "declines" or "asks" (for its customer, each time)."""
+    """"pays", "declines" or "asks" (requires a challenge each time the customer is present)."""
     expired_from: datetime
     consent: bool = False
     failed_at: datetime | None = None
@@ -39,11 +39,11 @@ class Card:
     end_recorded: bool = True
     forbidden: bool = False
     declines: int = 0
-    healed_at: datetime | None = None
+    restored_at: datetime | None = None
     reference: int = 0
-    """Counts up each time that it is added: the processor then has it anew (M8)."""
+    """Incremented each time the card is added, because the processor then stores it anew (M8)."""
     gone_there: set[int] = field(default_factory=set)
-    """References that the processor no longer has, whether that is known here or not (M13)."""
+    """References removed at the processor, whether or not that is known here (M13)."""
     is_gone: bool = False
 
     def is_out(self, at: datetime) -> bool:
@@ -56,34 +56,34 @@ class Card:
 
 @dataclass(eq=False)
 class Attempt:
-    wish: "Wish"
+    payment: "Payment"
     card: Card
     amount: int
     begun: datetime
     ask_at: datetime
-    somebody_there: bool
+    customer_present: bool
     state: str = "open"
-    """ "open", "paid", "declined" or "given up"."""
-    waits_for: str = NO_ANSWER
+    """"open", "paid", "declined" or "given up"."""
+    waiting_for: str = NO_ANSWER
     booked: Booked | None = None
     taken_at: datetime | None = None
     code: str = ""
     reference: int = 0
     refusals: int = 0
-    """In a row (L8)."""
-    told_unknown: bool = False
+    """Refusals to process, in a row (L8)."""
+    unknown_mailed: bool = False
     is_stuck: bool = False
-    knocked_out: bool = False
+    newly_suspended: bool = False
     root: "Attempt | None" = None
 
     @property
     def automatic(self) -> bool:
-        return self.wish.kind == "automatic"
+        return self.payment.kind == "automatic"
 
 
 @dataclass(eq=False)
-class Wish:
-    """To move an amount once."""
+class Payment:
+    """A payment of one amount, with its attempts."""
 
     kind: str
     amount: int
@@ -96,15 +96,15 @@ class Wish:
         return {attempt.card for attempt in self.attempts}
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return any(attempt.state == "open" for attempt in self.attempts)
 
 
 @dataclass
-class Need:
+class TopUp:
     """An open top-up."""
 
-    wish: Wish | None = None
+    payment: Payment | None = None
 
 
 @dataclass
@@ -122,12 +122,12 @@ class Settings:
     notify_below: int | None = None
 
     def refill_part(self) -> "Settings":
-        """N1: the notification moves no money."""
+        """The refill settings alone; the notification moves no money (N1)."""
         return replace(self, notify_on=False, notify_below=None)
 
     @property
     def largest(self) -> int:
-        """T9: what one automatic charge can come to."""
+        """The largest possible automatic charge (T9)."""
         return self.refill if self.mode == "add" else self.largest_charge
 
     def are_wrong(self, operator: Operator) -> bool:

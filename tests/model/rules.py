@@ -1,7 +1,7 @@
-"""The rules told a second time: one company, in the simplest form, without a line of the product.
+"""The product rules, implemented a second time for one company and without product code.
 
-Its own records, its own arithmetic and its own order of things. It knows what each bank will say,
-and so what must happen next; where the two tellings differ, one of them is wrong.
+The model has its own records, arithmetic and order of events. It knows what each bank will answer
+and derives what must happen next; where product and model differ, one of them is wrong.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.model.bank import ASKS, GIVEN_UP, GONE, NO_ANSWER, NOT_LOOKED_AT, PAID, Banks
+from tests.model.bank import CHALLENGED, GIVEN_UP, GONE, NO_ANSWER, NOT_LOOKED_AT, PAID, Banks
 from tests.model.records import (
     CENT,
     HOUR,
@@ -18,11 +18,11 @@ from tests.model.records import (
     SECOND,
     Attempt,
     Card,
-    Need,
     Operator,
+    Payment,
     Refused,
     Settings,
-    Wish,
+    TopUp,
 )
 
 
@@ -34,29 +34,31 @@ class Company:
     balance: int
     now: datetime
     cards: list[Card] = field(default_factory=list)
-    drawer: dict[str, Card] = field(default_factory=dict)
-    """Cards that were removed: what they did is not forgotten (M12)."""
+    removed: dict[str, Card] = field(default_factory=dict)
+    """Removed cards, whose history still counts (M12)."""
     settings: Settings = field(default_factory=Settings)
-    wishes: list[Wish] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    need: Need | None = None
+    top_up: TopUp | None = None
     paused_at: datetime | None = None
     resumed_at: datetime | None = None
-    said_all_failed: bool = False
+    all_failed_mailed: bool = False
     blocked_mailed: bool = False
-    """T17: while the refill is due, an email has said that it cannot be charged."""
+    """T17: an email has said that the refill that is due cannot be charged."""
     armed: bool = True
     notified_at: datetime | None = None
     used: list[tuple[datetime, int]] = field(default_factory=list)
     mails: set[tuple[str, object]] = field(default_factory=set)
     lines: list[set[str]] = field(default_factory=list)
-    """Of this step: for each look the reasons that held, one of which must be told (E1)."""
+    """For each check in this step, the reasons that applied; one must be recorded (E1)."""
     reached: Counter = field(default_factory=Counter)
-    """What the walk has come by, and how often; a walk that never meets a thing proves nothing."""
-    standing_lines: list[set[str]] = field(default_factory=list)
-    """The same of looks that nobody asked for: what was told last need not be told again."""
+    """How often the walk reached each situation; a walk that never reaches one proves nothing about
+    it.
+    """
+    routine_lines: list[set[str]] = field(default_factory=list)
+    """The same for routine checks, which do not repeat the last recorded reason."""
 
-    # Seen from outside
+    # Queries
 
     @property
     def mail_counts(self) -> Counter:
@@ -67,7 +69,7 @@ class Company:
         return s.refill_on and s.threshold is not None and self.balance < s.threshold
 
     def taken_since(self, start: datetime, without: Attempt | None = None) -> int:
-        """T10: automatic money that was taken since then, or may be yet."""
+        """Automatic payments since `start` that were taken or may still be taken (T10)."""
         return sum(
             attempt.amount
             for attempt in self.attempts
@@ -77,7 +79,7 @@ class Company:
         )
 
     def in_ten_minutes(self, at: datetime, without: Attempt | None = None) -> int:
-        """T10: automatic top-ups that count towards the burst breaker."""
+        """Automatic top-ups that count towards the burst limit (T10)."""
         since = max(at - 10 * MINUTE, self.resumed_at or at - 10 * MINUTE)
         return sum(
             attempt.automatic
@@ -87,36 +89,36 @@ class Company:
             for attempt in self.attempts
         )
 
-    def today(self) -> datetime:
+    def day_start(self) -> datetime:
         return midnight(self.now, self.zone)
 
-    def first(self) -> datetime:
+    def month_start(self) -> datetime:
         return midnight(self.now, self.zone, day=1)
 
     def tomorrow(self) -> datetime:
-        return midnight(self.today() + timedelta(hours=36), self.zone)
+        return midnight(self.day_start() + timedelta(hours=36), self.zone)
 
-    def next_first(self) -> datetime:
-        return midnight(self.first() + timedelta(days=40), self.zone, day=1)
+    def next_month_start(self) -> datetime:
+        return midnight(self.month_start() + timedelta(days=40), self.zone, day=1)
 
-    def ends(self) -> list[datetime]:
-        """Of whatever lasts for a time."""
+    def deadlines(self) -> list[datetime]:
+        """Instants at which something ends or becomes due."""
         minutes = [10, 15, 30, 60, 23 * 60]
-        ends = [self.tomorrow(), self.next_first()]
-        ends += [a.begun + m * MINUTE for a in self.attempts[-4:] for m in minutes]
-        ends += [a.ask_at for a in self.attempts if a.state == "open"]
-        ends += [card.out_until for card in self.cards if card.out_until]
-        ends += [card.expired_from for card in self.cards if card.expired_from.year < 2030]
-        ends += [self.notified_at + HOUR] if self.notified_at else []
-        return ends
+        deadlines = [self.tomorrow(), self.next_month_start()]
+        deadlines += [a.begun + m * MINUTE for a in self.attempts[-4:] for m in minutes]
+        deadlines += [a.ask_at for a in self.attempts if a.state == "open"]
+        deadlines += [card.out_until for card in self.cards if card.out_until]
+        deadlines += [card.expired_from for card in self.cards if card.expired_from.year < 2030]
+        deadlines += [self.notified_at + HOUR] if self.notified_at else []
+        return deadlines
 
-    # T5–T10, T15: who is charged next, how much, or every reason why nobody is
+    # T5–T10, T15: the next method and amount, or every reason for not charging
 
     def why_not(
         self, tried: frozenset | set = frozenset(), without: Attempt | None = None
     ) -> set[str]:
         waiting = any(a.state == "open" and a is not without for a in self.attempts)
-        by_hand = any(w.state == "open" and w.kind != "automatic" for w in self.wishes)
+        by_hand = any(w.state == "open" and w.kind != "automatic" for w in self.payments)
         reasons = set()
         if waiting or by_hand:
             reasons.add("waiting_for_outcome")
@@ -134,7 +136,7 @@ class Company:
             reasons.add("no_method_with_auto_charge")
         elif not self.cards[0].consent:
             reasons.add("primary_auto_charge_off")
-        elif not self.in_line(tried):
+        elif not self.candidates(tried):
             reasons.add("all_methods_failed" if tried else "all_suspended")
         if not reasons and self.amount(without) < self.operator.least:
             return {"cap_reached"}
@@ -145,7 +147,7 @@ class Company:
         return reasons
 
     def forecast(self) -> tuple[int, list[Card]]:
-        """T13: what is charged once it is below, and to whom; 0 where nobody can know yet."""
+        """The amount and methods of the next refill (T13); 0 if the amount is not known yet."""
         was, below = self.balance, self.is_below()
         if self.settings.refill_on and not below and self.settings.threshold is not None:
             self.balance = self.settings.threshold - 1
@@ -153,27 +155,30 @@ class Company:
             if self.why_not() - {"dry_run"}:
                 return 0, []
             open_end = self.settings.mode == "target" and not below
-            return 0 if open_end else self.amount(), self.in_line()
+            return 0 if open_end else self.amount(), self.candidates()
         finally:
             self.balance = was
 
-    def in_line(self, tried: frozenset | set = frozenset()) -> list[Card]:
-        """T6, T7: with consent, fit, in order, each once. Whether any may be is `why_not`'s."""
+    def candidates(self, tried: frozenset | set = frozenset()) -> list[Card]:
+        """Methods with consent that can be charged, in order, each once (T6, T7).
+
+        `why_not` decides whether any may be charged now.
+        """
         return [c for c in self.cards if c.consent and c.is_fit(self.now) and c not in tried]
 
     def amount(self, without: Attempt | None = None) -> int:
-        """T9: exactly the refill, or the gap up to the largest charge; reduced by the limits."""
+        """The refill amount, or the gap up to the largest charge (T9), reduced by the limits."""
         s, amount = self.settings, self.settings.refill
         if s.mode == "target":
             gap = s.target - self.balance
             amount = min(max(gap + -gap % CENT, self.operator.least), s.largest_charge)
             self.reached["the largest charge"] += amount < gap
-        for limit, start in ((s.day_limit, self.today()), (s.month_limit, self.first())):
+        for limit, start in ((s.day_limit, self.day_start()), (s.month_limit, self.month_start())):
             if limit is not None:
                 amount = min(amount, max(0, limit - self.taken_since(start, without)))
         return amount
 
-    # What people and the meter do
+    # Customer actions and usage
 
     def use(self, amount: int) -> None:
         if amount > self.operator.largest_usage:
@@ -183,34 +188,34 @@ class Company:
         self.balance -= amount
         self.used.append((self.now, amount))
         if self.is_below():
-            self.look()
+            self.check()
         else:
             self.note_low()
 
     def add(self, card: Card, consent: bool) -> None:
         listed = next((c for c in self.cards if c.last4 == card.last4), None)
         if listed is None:
-            card = self.drawer.pop(card.last4, card)
+            card = self.removed.pop(card.last4, card)
             card.consent = not self.cards
             self.cards.append(card)
             listed = card
         listed.consent |= consent
         listed.reference, listed.is_gone = listed.reference + 1, False
-        self.look()
+        self.check()
 
     def remove(self, card: Card) -> None:
-        self.give_up_question(card)
+        self.cancel_challenge(card)
         self.require_no_open_payment(card)
         self.cards.remove(card)
-        self.drawer[card.last4] = card
+        self.removed[card.last4] = card
         self.note_withdrawal()
-        self.look()
+        self.check()
 
     def reorder(self, order: list[Card]) -> None:
         if order != self.cards:
             self.cards = list(order)
             self.note_withdrawal()
-            self.look()
+            self.check()
 
     def switch(self, card: Card, on: bool) -> None:
         if card.consent == on:
@@ -218,10 +223,10 @@ class Company:
         card.consent = on
         if not on:
             self.note_withdrawal()
-        self.look()
+        self.check()
 
     def note_withdrawal(self) -> None:
-        """T14: what is withdrawn while an automatic payment is open lets it finish."""
+        """T14: a withdrawal during an automatic payment lets that payment finish."""
         if any(a.automatic and a.state == "open" for a in self.attempts):
             self.lines.append({"withdrawn_after_start"})
             self.reached["withdrawn too late"] += 1
@@ -242,27 +247,27 @@ class Company:
         self.settings = settings
         if was != (settings.notify_on, settings.notify_below):
             self.armed = True
-        self.look()
+        self.check()
 
     def default_day_limit(self, settings: Settings) -> int:
-        """T10: five times the largest charge, or twice the busiest of the last 30 days."""
+        """T10: five times the largest charge, or twice the busiest of the last 30 days if more."""
         days = Counter()
         for at, amount in self.used:
             days[midnight(at, self.zone)] += amount
-        first = midnight(self.today() - timedelta(days=29) + 12 * HOUR, self.zone)
-        twice = 2 * max((used for day, used in days.items() if day >= first), default=0)
+        month_start = midnight(self.day_start() - timedelta(days=29) + 12 * HOUR, self.zone)
+        twice = 2 * max((used for day, used in days.items() if day >= month_start), default=0)
         by_use = twice + -twice % CENT
         self.reached["a daily limit by use"] += by_use > 5 * settings.largest
         return max(5 * settings.largest, by_use)
 
-    def pay(self, card: Card, amount: int) -> Wish:
+    def pay(self, card: Card, amount: int) -> Payment:
         self.require_bounds(amount)
-        self.give_up_question(card)
+        self.cancel_challenge(card)
         self.require_no_open_payment(card)
         return self._pay_with(card, amount, "instant")
 
-    def retry(self, failed: Attempt) -> Wish:
-        self.give_up_question(failed.card)
+    def retry(self, failed: Attempt) -> Payment:
+        self.cancel_challenge(failed.card)
         root = failed.root or failed
         if failed.state != "declined" or failed.card not in self.cards:
             raise Refused
@@ -271,76 +276,76 @@ class Company:
         self.require_no_open_payment(failed.card)
         return self._pay_with(failed.card, failed.amount, "retry", root)
 
-    def _pay_with(self, card: Card, amount: int, kind: str, root: Attempt | None = None) -> Wish:
-        wish = self._wish(kind, amount)
-        attempt = self.begin(wish, card, root)
+    def _pay_with(self, card: Card, amount: int, kind: str, root: Attempt | None = None) -> Payment:
+        payment = self._payment(kind, amount)
+        attempt = self.begin(payment, card, root)
         self.settle(attempt, self.banks.charge(attempt, self.now))
-        return wish
+        return payment
 
-    def pay_by_chain(self, amount: int) -> Wish:
+    def pay_by_chain(self, amount: int) -> Payment:
         for card in list(self.cards):
-            self.give_up_question(card)
+            self.cancel_challenge(card)
         self.require_bounds(amount)
         if not self._chain(set()):
             raise Refused
-        wish = self._wish("auto_charge", amount)
-        self.go_on_with(wish)
-        return wish
+        payment = self._payment("auto_charge", amount)
+        self.continue_payment(payment)
+        return payment
 
     def restore(self, card: Card) -> None:
-        """F4: it lifts a suspension, and nothing else."""
+        """Restoring a method lifts its suspension and changes nothing else (F4)."""
         if card.forbidden or card.declines >= 5:
             raise Refused
         if card.reference in card.gone_there:
-            self._lose(card)
+            self._mark_removed(card)
             raise Refused
         if card.habit != "pays" or self.now >= card.expired_from:
-            raise Refused  # the bank does not vouch for it
+            raise Refused  # the bank does not verify the card
         was_out = card.out_until is not None and not card.end_recorded
         card.out_until, card.end_recorded = None, True
         if was_out:
             self.reached["restored without paying"] += 1
             self.lines.append({"restored"})
-            self.look()
+            self.check()
 
     def resume(self) -> None:
         if self.paused_at is not None:
             self.paused_at, self.resumed_at = None, self.now
             self.lines.append({"resumed"})
-            self.look()
+            self.check()
 
     def back_from_bank(self, attempt: Attempt, give_up: bool) -> None:
-        if attempt.state != "open" or attempt.waits_for != ASKS:
+        if attempt.state != "open" or attempt.waiting_for != CHALLENGED:
             return
         if give_up:
             self.banks.answer(attempt, "cancel", self.now)
-        self.settle(attempt, attempt.booked.says)
+        self.settle(attempt, attempt.booked.outcome)
 
-    # What the provider does
+    # Provider actions
 
     def wire(self, amount: int) -> None:
         self.balance += amount
         self.mail("wire_completed", object())
-        self.look(routine=True)
+        self.check(routine=True)
 
     def adjust(self, amount: int) -> None:
         self.balance += amount
-        self.look()
+        self.check()
 
     def decide_not_charged(self, attempt: Attempt) -> None:
         attempt.is_stuck = False
         self.settle(attempt, GIVEN_UP)
 
-    # What the clock does
+    # Scheduled work
 
-    def lift(self) -> None:
-        """F6."""
+    def end_suspensions(self) -> None:
+        """End the suspensions whose time is over (F6)."""
         ended = [c for c in self.cards if not c.end_recorded and c.out_until <= self.now]
         for card in ended:
             card.end_recorded, card.out_until = True, None
             if card.consent and card.is_fit(self.now):
                 self.lines.append({"suspension_ended"})
-                self.look()
+                self.check()
 
     def reconcile(self) -> None:
         due = [a for a in self.attempts if a.state == "open" and a.ask_at <= self.now]
@@ -349,18 +354,18 @@ class Company:
                 self._follow_up(attempt)
 
     def _follow_up(self, attempt: Attempt) -> None:
-        """L8, L10."""
+        """Query or repeat an attempt whose outcome is unknown (L8, L10)."""
         age = self.now - attempt.begun
         attempt.ask_at = _next_question(attempt.begun, self.now)
-        if attempt.waits_for == ASKS:
+        if attempt.waiting_for == CHALLENGED:
             self.banks.answer(attempt, "cancel", self.now)
-            self.settle(attempt, attempt.booked.says)
-        elif attempt.waits_for == NOT_LOOKED_AT:
+            self.settle(attempt, attempt.booked.outcome)
+        elif attempt.waiting_for == NOT_LOOKED_AT:
             repeated = age < 23 * HOUR and self._still_wanted(attempt)
-            says = self.banks.charge(attempt, self.now) if repeated else GIVEN_UP
-            self.settle(attempt, says)
+            outcome = self.banks.charge(attempt, self.now) if repeated else GIVEN_UP
+            self.settle(attempt, outcome)
         elif attempt.booked is not None:
-            self.settle(attempt, attempt.booked.says)
+            self.settle(attempt, attempt.booked.outcome)
         elif 30 * MINUTE <= age < 23 * HOUR:
             wanted = self._still_wanted(attempt)
             self.reached["asked again under the same key" if wanted else "not asked again"] += 1
@@ -369,55 +374,58 @@ class Company:
             attempt.is_stuck = True
             self.reached["left to the operator"] += 1
             self.lines.append({"operator_must_decide"})
-        if attempt.state == "open" and age >= HOUR and not attempt.told_unknown:
-            attempt.told_unknown = True
+        if attempt.state == "open" and age >= HOUR and not attempt.unknown_mailed:
+            attempt.unknown_mailed = True
             self.mail("still_unknown", attempt)
 
     def _still_wanted(self, attempt: Attempt) -> bool:
         if not attempt.automatic:
             return True
-        tried = attempt.wish.tried - {attempt.card}
+        tried = attempt.payment.tried - {attempt.card}
         if self.why_not(tried, attempt):
             return False
-        return (self.in_line(tried)[0], self.amount(attempt)) == (attempt.card, attempt.amount)
+        return (self.candidates(tried)[0], self.amount(attempt)) == (attempt.card, attempt.amount)
 
     def sweep(self) -> None:
-        if self.need is None and self.is_below():
-            self.look(routine=True)
+        if self.top_up is None and self.is_below():
+            self.check(routine=True)
 
-    def go_on(self) -> None:
-        """What the worker does within a second."""
-        need_is_ready = self.need and not any(a.state == "open" for a in self.attempts)
-        chains = [wish for wish in self.open_chains() if not wish.waits]
-        if need_is_ready:
-            self.go_on_with_need()
-        for wish in chains:
-            self.go_on_with(wish)
+    def run_pending(self) -> None:
+        """The work that the worker does within a second."""
+        top_up_is_ready = self.top_up and not any(a.state == "open" for a in self.attempts)
+        chains = [payment for payment in self.open_chains() if not payment.is_waiting]
+        if top_up_is_ready:
+            self.continue_top_up()
+        for payment in chains:
+            self.continue_payment(payment)
 
-    def open_chains(self) -> list[Wish]:
-        return [w for w in self.wishes if w.kind == "auto_charge" and w.state == "open"]
+    def open_chains(self) -> list[Payment]:
+        return [w for w in self.payments if w.kind == "auto_charge" and w.state == "open"]
 
-    def go_on_with_need(self, dies: str = "") -> Attempt | None:
-        """`dies`: the process does so before or after the call, with the first attempt written."""
-        need = self.need
-        while need is not None and need is self.need:
-            wish = need.wish
-            if wish is not None and wish.waits:
+    def continue_top_up(self, dies: str = "") -> Attempt | None:
+        """Charge until the top-up ends or waits.
+
+        With `dies` ("before" or "after" the call) the process dies after writing the first attempt.
+        """
+        top_up = self.top_up
+        while top_up is not None and top_up is self.top_up:
+            payment = top_up.payment
+            if payment is not None and payment.is_waiting:
                 return None
-            tried = wish.tried if wish else set()
+            tried = payment.tried if payment else set()
             why = self.why_not(tried)
             if "waiting_for_outcome" in why:
                 return None
             if why:
                 self._stop(why, self.lines)
-                self.need = None
-                if wish is not None:
-                    self.fail(wish, all_failed=why == {"all_methods_failed"})
+                self.top_up = None
+                if payment is not None:
+                    self.fail(payment, all_failed=why == {"all_methods_failed"})
                 return None
-            if wish is None:
-                need.wish = wish = self._wish("automatic", 0)
-            wish.amount = self.amount()
-            attempt = self.begin(wish, self.in_line(tried)[0])
+            if payment is None:
+                top_up.payment = payment = self._payment("automatic", 0)
+            payment.amount = self.amount()
+            attempt = self.begin(payment, self.candidates(tried)[0])
             self.lines.append({"charging"})
             if dies:
                 if dies == "after":
@@ -426,28 +434,28 @@ class Company:
             self.settle(attempt, self.banks.charge(attempt, self.now))
         return None
 
-    def go_on_with(self, wish: Wish) -> None:
-        while wish.state == "open" and not wish.waits:
-            chain = self._chain(wish.tried)
-            if not chain or self.now - wish.begun > 15 * MINUTE:
+    def continue_payment(self, payment: Payment) -> None:
+        while payment.state == "open" and not payment.is_waiting:
+            chain = self._chain(payment.tried)
+            if not chain or self.now - payment.begun > 15 * MINUTE:
                 first_is_on = bool(self.cards) and self.cards[0].consent
-                left = self.in_line(wish.tried) if first_is_on else []
-                self.fail(wish, all_failed=bool(wish.attempts) and not left)
-                self.look()
+                left = self.candidates(payment.tried) if first_is_on else []
+                self.fail(payment, all_failed=bool(payment.attempts) and not left)
+                self.check()
                 return
-            attempt = self.begin(wish, chain[0])
+            attempt = self.begin(payment, chain[0])
             self.settle(attempt, self.banks.charge(attempt, self.now))
 
     def _chain(self, tried: set[Card]) -> list[Card]:
         if not self.cards or not self.cards[0].consent:
             return []
         busy = {a.card for a in self.attempts if a.state == "open"}
-        return [card for card in self.in_line(tried) if card not in busy]
+        return [card for card in self.candidates(tried) if card not in busy]
 
-    # What follows from it
+    # Consequences
 
-    def look(self, *, routine: bool = False) -> None:
-        """T4, E1."""
+    def check(self, *, routine: bool = False) -> None:
+        """Check the balance and record the result (T4, E1)."""
         if not self.is_below():
             self.blocked_mailed = False
         self.note_low()
@@ -455,13 +463,13 @@ class Company:
             return
         why = self.why_not()
         if not why:
-            self.need = self.need or Need()
+            self.top_up = self.top_up or TopUp()
         elif routine and why & {"waiting_for_outcome", "above_threshold"}:
-            pass  # no news
+            pass  # unchanged, so nothing is recorded
         elif why >= {"waiting_for_outcome", "above_threshold"}:
             pass  # it could not have led to a charge
         else:
-            self._stop(why, self.standing_lines if routine else self.lines)
+            self._stop(why, self.routine_lines if routine else self.lines)
 
     def _stop(self, why: set[str], lines: list[set[str]]) -> None:
         if why == {"paused"} and not self.paused_at:
@@ -475,7 +483,7 @@ class Company:
         return self.is_below() or (s.notify_on and self.balance < s.notify_below)
 
     def note_low(self) -> None:
-        """N2, N5."""
+        """Send the low-balance email once per crossing, at most once an hour (N2, N5)."""
         s = self.settings
         if not s.notify_on:
             return
@@ -494,48 +502,50 @@ class Company:
         self.mail("paused", self.now)
         self.blocked_mailed |= self.is_below()
 
-    def begin(self, wish: Wish, card: Card, root: Attempt | None = None) -> Attempt:
-        there = wish.kind in ("instant", "retry")
+    def begin(self, payment: Payment, card: Card, root: Attempt | None = None) -> Attempt:
+        there = payment.kind in ("instant", "retry")
         attempt = Attempt(
-            wish, card, wish.amount, self.now, self.now + 10 * SECOND, there, root=root
+            payment, card, payment.amount, self.now, self.now + 10 * SECOND, there, root=root
         )
         attempt.reference = card.reference
-        wish.attempts.append(attempt)
+        payment.attempts.append(attempt)
         self.attempts.append(attempt)
         return attempt
 
-    def settle(self, attempt: Attempt, says: str) -> None:
-        wish = attempt.wish
-        if says in (NO_ANSWER, NOT_LOOKED_AT) and (attempt.automatic or says == NO_ANSWER):
-            attempt.waits_for = says
-            self.reached[f"{says}, {wish.kind}"] += 1
-            self._count_refusals(attempt, says)
-            self.mail_suspensions(wish)
+    def settle(self, attempt: Attempt, outcome: str) -> None:
+        payment = attempt.payment
+        if outcome in (NO_ANSWER, NOT_LOOKED_AT) and (attempt.automatic or outcome == NO_ANSWER):
+            attempt.waiting_for = outcome
+            self.reached[f"{outcome}, {payment.kind}"] += 1
+            self._count_refusals(attempt, outcome)
+            self.mail_suspensions(payment)
             return
-        if says == ASKS and attempt.somebody_there:
-            self.reached["the bank asks"] += attempt.waits_for != ASKS
-            attempt.waits_for, attempt.ask_at = ASKS, attempt.begun + 15 * MINUTE
+        if outcome == CHALLENGED and attempt.customer_present:
+            self.reached["the bank asks"] += attempt.waiting_for != CHALLENGED
+            attempt.waiting_for, attempt.ask_at = CHALLENGED, attempt.begun + 15 * MINUTE
             return
         attempt.is_stuck = False
-        if says == PAID:
+        if outcome == PAID:
             self._credit(attempt)
-        elif says in (GIVEN_UP, NOT_LOOKED_AT):
-            attempt.state, wish.state = "given up", "given up"
+        elif outcome in (GIVEN_UP, NOT_LOOKED_AT):
+            attempt.state, payment.state = "given up", "given up"
             if attempt.automatic:
-                self.need = None
-        elif says == GONE:
-            self._find_gone(attempt)
+                self.top_up = None
+        elif outcome == GONE:
+            self._mark_declined_as_gone(attempt)
         else:
-            self._decline(attempt, "authentication_required" if says == ASKS else says)
-        if attempt.state == "declined" and attempt.somebody_there:
-            wish.state = "failed"
-        if wish.state != "open":
-            self.look(routine=True)
-            self.mail_suspensions(wish)
+            self._decline(attempt, "authentication_required" if outcome == CHALLENGED else outcome)
+        if attempt.state == "declined" and attempt.customer_present:
+            payment.state = "failed"
+        if payment.state != "open":
+            self.check(routine=True)
+            self.mail_suspensions(payment)
 
-    def _count_refusals(self, attempt: Attempt, says: str) -> None:
-        """L8: the third in a row goes before the operator, until another answer comes."""
-        if says != NOT_LOOKED_AT:
+    def _count_refusals(self, attempt: Attempt, outcome: str) -> None:
+        """The third refusal in a row goes before the operator, until a different answer arrives
+        (L8).
+        """
+        if outcome != NOT_LOOKED_AT:
             attempt.is_stuck &= not attempt.refusals
             attempt.refusals = 0
             return
@@ -545,47 +555,47 @@ class Company:
             self.reached["refused three times"] += 1
             self.lines.append({"operator_must_decide"})
 
-    def _find_gone(self, attempt: Attempt) -> None:
+    def _mark_declined_as_gone(self, attempt: Attempt) -> None:
         """M13: conclusive, and nothing is suspended."""
         attempt.state, attempt.code = "declined", GONE
-        self.reached[f"gone, {attempt.wish.kind}"] += 1
+        self.reached[f"gone, {attempt.payment.kind}"] += 1
         if attempt.reference == attempt.card.reference:
-            self._lose(attempt.card)
+            self._mark_removed(attempt.card)
         self.lines.append({"declined"})
 
-    def _lose(self, card: Card) -> None:
+    def _mark_removed(self, card: Card) -> None:
         if not card.is_gone and card in self.cards:
             card.is_gone = True
             self.lines.append({"method_gone"})
 
     def _credit(self, attempt: Attempt) -> None:
-        attempt.state, attempt.wish.state = "paid", "paid"
+        attempt.state, attempt.payment.state = "paid", "paid"
         attempt.taken_at = attempt.booked.at
-        self.reached[f"paid, {attempt.wish.kind}"] += 1
+        self.reached[f"paid, {attempt.payment.kind}"] += 1
         self.reached["paid, learned late"] += self.now > attempt.taken_at
         self.reached["a method healed"] += attempt.card.is_out(self.now)
         self.balance += attempt.amount
-        self.said_all_failed = False
+        self.all_failed_mailed = False
         self.mail("receipt", attempt)
         self.lines.append({"charged"})
         card = attempt.card
         if card.failed_at is None or attempt.begun >= card.failed_at:  # F8
             card.out_until, card.end_recorded = None, True
-            card.forbidden, card.declines, card.healed_at = False, 0, attempt.begun
+            card.forbidden, card.declines, card.restored_at = False, 0, attempt.begun
         if attempt.automatic:
-            self.need = None
+            self.top_up = None
             if not self.paused_at and self.in_ten_minutes(attempt.begun) > 3:
                 self.pause()
 
     def _decline(self, attempt: Attempt, code: str) -> None:
-        """F1, F3, F8, T16."""
+        """Record the decline and suspend the method (F1, F3, F8, T16)."""
         attempt.state, attempt.code = "declined", code
-        self.reached[f"declined, {attempt.wish.kind}"] += 1
+        self.reached[f"declined, {attempt.payment.kind}"] += 1
         self.lines.append({"declined"})
         card, at = attempt.card, attempt.booked.at
-        if card.healed_at is not None and at < card.healed_at:
+        if card.restored_at is not None and at < card.restored_at:
             return
-        attempt.knocked_out = not card.is_out(at) and (card.consent or attempt.automatic)
+        attempt.newly_suspended = not card.is_out(at) and (card.consent or attempt.automatic)
         if card.failed_at is None or at >= card.failed_at:
             card.failed_at, card.out_until, card.end_recorded = at, at + 48 * HOUR, False
         card.forbidden |= code in NETWORKS_FORBID
@@ -594,30 +604,30 @@ class Company:
         self.reached["five declines in a row"] += card.declines == 5
         self.reached["a decline learned late"] += self.now > at
 
-    def fail(self, wish: Wish, *, all_failed: bool) -> None:
-        wish.state = "failed"
-        self.mail_suspensions(wish)
-        if all_failed and not self.said_all_failed:
-            self.said_all_failed = True
+    def fail(self, payment: Payment, *, all_failed: bool) -> None:
+        payment.state = "failed"
+        self.mail_suspensions(payment)
+        if all_failed and not self.all_failed_mailed:
+            self.all_failed_mailed = True
             self.reached["all failed"] += 1
-            self.mail("all_failed", wish)
+            self.mail("all_failed", payment)
             self.blocked_mailed |= self.is_below()
 
-    def mail_suspensions(self, wish: Wish) -> None:
-        """F11: one for each; F7: where the customer's presence would have helped, with a link."""
-        for attempt in wish.attempts:
-            if not attempt.knocked_out:
+    def mail_suspensions(self, payment: Payment) -> None:
+        """F11: one email per suspended method; F7: with a link if authentication could help."""
+        for attempt in payment.attempts:
+            if not attempt.newly_suspended:
                 continue
             link = attempt.automatic and attempt.code == "authentication_required"
             kinds = ("authentication_required", "method_suspended")
             if not any((kind, attempt) in self.mails for kind in kinds):
-                self.mail(kinds[0 if link and wish.state != "paid" else 1], attempt)
+                self.mail(kinds[0 if link and payment.state != "paid" else 1], attempt)
 
     def mail(self, kind: str, about: object) -> None:
         self.mails.add((kind, about))
 
     def _mail_why(self, why: set[str]) -> None:
-        """T10, T17: once for each window of a limit; else once while the refill is due."""
+        """T10, T17: one email per limit window, otherwise one while the refill is due."""
         if why == {"cap_reached"} and self._mail_limit():
             self.blocked_mailed = True
         not_blocked = {"waiting_for_outcome", "above_threshold", "dry_run"}
@@ -629,19 +639,19 @@ class Company:
         self.mail("refill_blocked", object())
 
     def _mail_limit(self) -> bool:
-        month_limit, taken = self.settings.month_limit, self.taken_since(self.first())
+        month_limit, taken = self.settings.month_limit, self.taken_since(self.month_start())
         by_month = month_limit is not None and month_limit - taken < self.operator.least
-        window = ("month", self.next_first()) if by_month else ("day", self.tomorrow())
+        window = ("month", self.next_month_start()) if by_month else ("day", self.tomorrow())
         self.reached[f"limit of a {window[0]} reached"] += 1
         is_new = ("limit_reached", window) not in self.mails
         self.mail("limit_reached", window)
         return is_new
 
-    def give_up_question(self, card: Card) -> None:
-        """F9: what was walked away from blocks nothing. Refused if it was confirmed after all."""
+    def cancel_challenge(self, card: Card) -> None:
+        """F9: an abandoned challenge blocks nothing. Refused if it was confirmed after all."""
         asked = [
             a for a in self.attempts
-            if a.card is card and a.state == "open" and a.waits_for == ASKS
+            if a.card is card and a.state == "open" and a.waiting_for == CHALLENGED
         ]  # fmt: skip
         for attempt in asked:
             self.back_from_bank(attempt, give_up=True)
@@ -656,14 +666,14 @@ class Company:
         if any(a.card is card and a.state == "open" for a in self.attempts):
             raise Refused
 
-    def _wish(self, kind: str, amount: int) -> Wish:
-        wish = Wish(kind, amount, self.now)
-        self.wishes.append(wish)
-        return wish
+    def _payment(self, kind: str, amount: int) -> Payment:
+        payment = Payment(kind, amount, self.now)
+        self.payments.append(payment)
+        return payment
 
 
 def midnight(at: datetime, zone: str, day: int | None = None) -> datetime:
-    """The one that began that day, or that day of its month, in the company's time zone (T10)."""
+    """Start of that day, or of that day of its month, in the company's time zone (T10)."""
     local = at.astimezone(ZoneInfo(zone))
     began = local.replace(hour=0, minute=0, second=0, microsecond=0, day=day or local.day)
     return began.astimezone(UTC)

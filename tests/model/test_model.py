@@ -1,7 +1,7 @@
-"""The product beside a model of it (see `rules.py`), on random walks.
+"""Compares the product with a model of it (see `rules.py`) on random walks.
 
-`make test` walks a little way, always the same one. `make model STEPS=5000 SEED=7` goes farther,
-and says what it came by.
+`make test` runs a short walk with a fixed seed. `make model STEPS=5000 SEED=7` runs more steps and
+prints how often each situation was reached.
 """
 
 import os
@@ -19,34 +19,36 @@ from tests.factories import START
 from webapp.domain.shared.policy import Policy
 from webapp.extensions import db
 
-pytest.register_assert_rewrite("tests.model.pairs")  # so that it says what differs
+pytest.register_assert_rewrite("tests.model.pairs")  # to show differences in failures
 from tests.model.walk import Walk  # noqa: E402
 
 STEPS_A_WALK = 30
 IN_MAKE_TEST = 300
-"""Steps: some ten seconds."""
+"""Steps; they take about ten seconds."""
 
 ALWAYS_THE_SAME = "3"
-"""Walks that come by five declines in a row, limits, bursts, lost answers and an operator."""
+"""This seed reaches five declines in a row, limits, bursts, lost answers and an operator's
+decision.
+"""
 
 
 @pytest.fixture
 def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, session):
-    """Gives the application anew: empty books, ours and the pretend banks', and the first clock."""
+    """Resets the application: empty database and sandbox, initial clock."""
     services = app.extensions["ballast"]
     on_sqlite = database.startswith("sqlite")
 
-    def let_go():
+    def close_all():
         session.close()
         services.sandbox.close()
         if on_sqlite:
             db.engine.dispose()
 
-    let_go()
+    close_all()
     at_first = shutil.copytree(home, tmp_path / "at first")
 
     def start_over():
-        let_go()
+        close_all()
         if not on_sqlite:
             request.getfixturevalue("kept").empty()
         for old in home.glob("*.db*"):
@@ -60,7 +62,7 @@ def fresh(app, request, home: Path, tmp_path: Path, database: str, clock, sessio
     return start_over
 
 
-def test_the_product_does_what_the_model_does(fresh, capsys):
+def test_product_and_model_agree_on_random_walks(fresh, capsys):
     """M2–M4, M12, T1–T17, F1, F3–F6, F8, F9, F11, N2, N5, L2, L3, L5, L8, L10, L13, E1."""
     steps, number = os.environ.get("STEPS"), os.environ.get("SEED")
     if not number:

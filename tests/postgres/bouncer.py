@@ -1,6 +1,6 @@
-"""PgBouncer in transaction mode before a server that may change.
+"""PgBouncer in transaction mode, in front of a server that can change.
 
-It is the distribution's own program; install.sh brings it along with PostgreSQL.
+install.sh installs the distribution's package with PostgreSQL.
 """
 
 import shutil
@@ -40,7 +40,7 @@ log_disconnections = 0
 
 class Bouncer:
     def __init__(self, program: str, folder: Path, server: int) -> None:
-        """`server` is the port of the one that it leads to."""
+        """`server` is the port of the PostgreSQL server."""
         self._folder, self._port = folder, free_port()
         (folder / "users").write_text(f'"{USER}" ""\n')
         self._write(server)
@@ -54,16 +54,16 @@ class Bouncer:
         )
 
     def url(self, name: str) -> str:
-        """As DATABASE_URL takes it."""
+        """DATABASE_URL of a database behind the pooler."""
         return f"postgresql+psycopg://{USER}@127.0.0.1:{self._port}/{name}"
 
-    def lead_to(self, server: int) -> None:
-        """What a fail-over's script does: another server, and RELOAD."""
+    def point_to(self, server: int) -> None:
+        """Point to another server and reload, as a fail-over script does."""
         self._write(server)
         self._process.send_signal(signal.SIGHUP)
 
     def wait(self) -> None:
-        """Until it leads somewhere."""
+        """Wait until connections succeed. Raises `NoServer`."""
         deadline = time.monotonic() + PATIENCE
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
@@ -84,7 +84,7 @@ class Bouncer:
 
 @contextmanager
 def bouncer(server: int) -> Iterator[Bouncer]:
-    """One until the block ends. Raises `NoServer`."""
+    """A running PgBouncer until the block ends. Raises `NoServer`."""
     program = shutil.which("pgbouncer", path=PLACES)
     if program is None:
         raise NoServer("PgBouncer is not installed")

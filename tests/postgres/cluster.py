@@ -1,6 +1,6 @@
-"""Two PostgreSQL servers, one the other's synchronous standby, and a primary that is killed.
+"""Two PostgreSQL servers: a primary that can be killed and its synchronous standby.
 
-They listen on loopback ports of their own, so that an address can name both.
+Both listen on loopback ports, so that one URL can name both.
 """
 
 import os
@@ -19,10 +19,10 @@ from tests.host import free_port
 from tests.postgres.server import USER, NoServer, binaries, not_as_root
 
 PATIENCE = 60
-"""Seconds for a server to come up, or to take over; it takes about one."""
+"""Seconds for a server to start or to be promoted; usually about one."""
 
 SETTINGS = {
-    # Nothing here must survive a power cut: what ends is a process.
+    # Durability is off: processes are killed, but the host keeps running.
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
@@ -30,7 +30,7 @@ SETTINGS = {
     "max_connections": "200",
     "log_min_messages": "fatal",
     "wal_level": "replica",
-    # A commit is answered when the standby has it too.
+    # A commit returns once the standby has it too.
     "synchronous_commit": "on",
     "wal_retrieve_retry_interval": "200ms",
 }
@@ -38,7 +38,7 @@ IN_STEP = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync',
 
 
 class Member:
-    """One server: a folder, a port and, while it runs, a process."""
+    """One server: a data folder, a port and, while running, a process."""
 
     def __init__(self, programs: Path, folder: Path, port: int) -> None:
         self._programs, self._folder, self.port = programs, folder, port
@@ -50,7 +50,7 @@ class Member:
         self._run("initdb", f"--pgdata={self._data}", f"--username={USER}", *how)
 
     def copy(self, primary: "Member") -> None:
-        """Become its standby, whatever was here before."""
+        """Replace the data by a copy of `primary`, and follow it."""
         shutil.rmtree(self._data, ignore_errors=True)
         where = ("--host=127.0.0.1", f"--port={primary.port}", f"--username={USER}")
         how = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
@@ -70,7 +70,7 @@ class Member:
         self._wait_for(lambda: self.scalar("SELECT 1"))
 
     def kill(self) -> None:
-        """SIGKILL to the server and each of its backends, as when its host loses power."""
+        """SIGKILL the server and each of its backends, as a power loss would."""
         if self._process is None:
             return
         server = self._process.pid
@@ -89,7 +89,7 @@ class Member:
         self._wait_for(lambda: not self.scalar("SELECT pg_is_in_recovery()"))
 
     def wait_for_standby(self, *, is_there: bool) -> None:
-        """From now on a commit waits for a standby, or for none."""
+        """Make commits wait for the standby, or for none."""
         names = "*" if is_there else ""
         self.scalar(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
         self.scalar("SELECT pg_reload_conf()")
@@ -113,14 +113,14 @@ class Member:
                 if truth():
                     return
             if self._process is None or self._process.poll() is not None:
-                raise NoServer(self._said())
+                raise NoServer(self._last_log_line())
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the server at port {self.port}: {self._said()}")
+                raise TimeoutError(f"the server at port {self.port}: {self._last_log_line()}")
             time.sleep(0.02)
 
-    def _said(self) -> str:
+    def _last_log_line(self) -> str:
         said = (self._folder / f"log-{self.port}").read_text(encoding="utf-8").strip()
-        return said.splitlines()[-1] if said else "it says nothing"
+        return said.splitlines()[-1] if said else "the log is empty"
 
     def _run(self, program: str, *words: str) -> None:
         command = [self._programs / program, *words]
@@ -138,23 +138,23 @@ class Cluster:
         self.rebuild_standby()
 
     def url(self, name: str) -> str:
-        """As DATABASE_URL takes it: both servers, of which the one that writes is meant."""
+        """DATABASE_URL naming both servers; connections go to the writable one."""
         hosts = "&".join(f"host=127.0.0.1:{port}" for port in self.ports)
         return f"postgresql+psycopg://{USER}@/{name}?{hosts}&target_session_attrs=read-write"
 
     @property
     def ports(self) -> list[int]:
-        """Always in the same order, whichever is the primary."""
+        """Sorted, whichever server is the primary."""
         return sorted((self.primary.port, self.standby.port))
 
-    def take_over(self) -> None:
-        """The standby becomes the primary, and waits for none until `rebuild_standby`."""
+    def fail_over(self) -> None:
+        """Promote the standby; commits wait for no standby until `rebuild_standby`."""
         self.standby.promote()
         self.primary, self.standby = self.standby, self.primary
         self.primary.wait_for_standby(is_there=False)
 
     def rebuild_standby(self) -> None:
-        """The server that is not the primary copies it, and follows it from then on."""
+        """Copy the primary to the other server, which follows it from then on."""
         self.standby.copy(self.primary)
         self.standby.start()
         self.primary.wait_for_standby(is_there=True)
@@ -166,7 +166,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Two servers until the block ends. Raises `NoServer`."""
+    """Two running servers until the block ends. Raises `NoServer`."""
     programs = binaries()
     folder = Path(tempfile.mkdtemp(prefix="ballast-cluster-"))
     made = None

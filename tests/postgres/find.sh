@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the folder of PostgreSQL's programs: $POSTGRES_BIN, on the PATH, or where Debian keeps
-# them, the newest version. Exits 1 when there is none.
+# Prints the folder of PostgreSQL's programs: $POSTGRES_BIN, on the PATH, or Debian's folder of
+# the newest version. Exits 1 if there is none.
 set -u
 
 here() {

@@ -1,13 +1,12 @@
 #!/bin/sh
-# Installs PostgreSQL and PgBouncer for the tests where they are not there and can be; tells on
-# stderr what it does.
+# Installs PostgreSQL and PgBouncer for the tests if they are missing, and reports on stderr.
 set -u
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
-# Debian's package would also make a cluster and start it, on this machine's port 5432.
+# By default Debian's package also creates a cluster and starts it on port 5432.
 from_apt() {
     export DEBIAN_FRONTEND=noninteractive
     config=/etc/postgresql-common/createcluster.conf
@@ -22,7 +21,7 @@ has_pgbouncer() {
     [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null
 }
 
-# Its package starts one too, where the machine has services.
+# The package also starts a service, which is disabled here.
 pgbouncer_from_apt() {
     command -v apt-get >/dev/null &&
         as_root apt-get -qq update &&
@@ -34,14 +33,14 @@ pgbouncer_from_apt() {
 
 find=$(dirname "$0")/find.sh
 if ! "$find" >/dev/null; then
-    echo "No PostgreSQL here: installing one for the tests" >&2
+    echo "PostgreSQL is missing: installing it for the tests" >&2
     if ! { from_apt >&2 && "$find" >/dev/null; }; then
-        echo "No PostgreSQL could be installed: the tests on it are skipped" >&2
+        echo "PostgreSQL could not be installed: its tests are skipped" >&2
         exit 1
     fi
 fi
 has_pgbouncer && exit
-echo "No PgBouncer here: installing one for the tests" >&2
+echo "PgBouncer is missing: installing it for the tests" >&2
 pgbouncer_from_apt >&2 && exit
-echo "No PgBouncer could be installed: the tests on it are skipped" >&2
+echo "PgBouncer could not be installed: its tests are skipped" >&2
 exit 1

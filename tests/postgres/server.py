@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL server, and databases on it for tests."""
+"""A temporary PostgreSQL server and databases on it for tests."""
 
 import pwd
 import shutil
@@ -16,15 +16,15 @@ from sqlalchemy import Engine
 
 HERE = Path(__file__).parent
 USER = "ballast"
-KEEPER = "the tests themselves"
-"""By which a test that ends connections knows whose it must not."""
+KEEPER = "ballast-tests"
+"""application_name of the tests' own connections, which a test that ends connections must spare."""
 
 PATIENCE = 60
-"""Seconds for the server to come up; it takes well under one."""
+"""Seconds for the server to start; usually well under one."""
 
 
 class NoServer(Exception):
-    """PostgreSQL cannot be had here; str() says why."""
+    """PostgreSQL is not available; str() says why."""
 
 
 class Server:
@@ -34,7 +34,7 @@ class Server:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """The address of an empty one; it is dropped at the end."""
+        """The URL of an empty database, which is dropped at the end."""
         name = f"test_{next(self._numbers)}"
         with self.connect() as admin:
             admin.execute(f"CREATE DATABASE {name}")
@@ -42,7 +42,7 @@ class Server:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def url(self, name: str) -> str:
-        """As DATABASE_URL takes it."""
+        """DATABASE_URL of a database."""
         return f"postgresql+psycopg://{USER}@/{name}?host={self._folder}"
 
     def connect(self, name: str = "postgres") -> psycopg.Connection:
@@ -56,9 +56,9 @@ class Server:
 
 
 class KeptDatabase:
-    """One that has its tables, for one test after the other.
+    """A migrated database that tests use one after another.
 
-    Emptying it takes a tenth of the time that copying one takes, and its connections stay open.
+    Emptying it takes a tenth of the time of copying one, and its connections stay open.
     """
 
     def __init__(self, server: Server, migrate: Callable[[str], None]) -> None:
@@ -71,12 +71,12 @@ class KeptDatabase:
         self._make()
 
     def engine_like(self, engine: Engine) -> Engine:
-        """The first that came: a statement is compiled once for each engine."""
+        """The first engine given: statements are compiled once per engine."""
         self._engine = self._engine or engine
         return self._engine
 
     def empty(self) -> None:
-        """As it was at first. A test that has changed its tables has it made anew."""
+        """Restore the initial state; a test that changed the schema has the database recreated."""
         if self._shape() == self._shape_at_first:
             self._connection.execute(self._emptying)
         else:
@@ -97,7 +97,7 @@ class KeptDatabase:
         self._shape_at_first = self._shape()
 
     def _shape(self) -> list[tuple[int, ...]]:
-        """Enough to see that tables, indexes, constraints or triggers have come or gone."""
+        """Counts that change when tables, indexes, constraints or triggers are added or dropped."""
         catalogs = ("pg_class", "pg_constraint", "pg_trigger")
         counts = ", ".join(f"(SELECT count(*) FROM {catalog})" for catalog in catalogs)
         return self._connection.execute(f"SELECT {counts}").fetchall()
@@ -109,8 +109,8 @@ class KeptDatabase:
         ).fetchall()
         return "; ".join(
             [
-                "SET lock_timeout = '10s'",  # some test has left a transaction open
-                "SET session_replication_role = replica",  # no trigger guards the ledger
+                "SET lock_timeout = '10s'",  # a test may have left a transaction open
+                "SET session_replication_role = replica",  # triggers protect the ledger otherwise
                 *(f"DELETE FROM {table}" for (table,) in tables),
                 "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'",
             ]
@@ -119,11 +119,11 @@ class KeptDatabase:
 
 @contextmanager
 def serve() -> Iterator[Server]:
-    """A server until the block, or the process, ends. Raises `NoServer`."""
+    """A running server until the block, or the process, ends. Raises `NoServer`."""
     programs = binaries()
-    # Not pytest's own folder: no other user may enter that, and a socket's path must be short.
+    # Not in pytest's folder: other users cannot enter it, and socket paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="ballast-postgres-"))
-    # As text: the server's user may not be allowed to read this checkout.
+    # Passed as text because the server's user may be unable to read this checkout.
     script = (HERE / "serve.sh").read_text()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
@@ -131,7 +131,7 @@ def serve() -> Iterator[Server]:
             cwd=folder,
             stdin=subprocess.PIPE,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for the tests
+            start_new_session=True,  # Ctrl-C must reach the tests only
             **not_as_root(folder),
         )
     try:
@@ -140,7 +140,7 @@ def serve() -> Iterator[Server]:
         yield server
     finally:
         process.communicate()  # closes its input
-        shutil.rmtree(folder, ignore_errors=True)  # something is left where it did not start
+        shutil.rmtree(folder, ignore_errors=True)  # the folder remains if the server did not start
 
 
 def binaries() -> Path:
@@ -152,7 +152,7 @@ def binaries() -> Path:
 
 
 def not_as_root(folder: Path) -> dict[str, object]:
-    """PostgreSQL refuses to run as root: then it is the package's user, or nobody."""
+    """Arguments that run PostgreSQL as another user, because it refuses to run as root."""
     if geteuid() != 0:
         return {}
     users = {user.pw_name: user for user in pwd.getpwall()}

@@ -1,6 +1,6 @@
-"""PostgreSQL ends a connection at any moment of a request (F6): the answer is ours.
+"""PostgreSQL closes a connection at any moment of a request (F6).
 
-Before the work is done it is a 503; afterwards it is the answer that was made.
+Before the view has done its work the response is a 503; afterwards the view's response is sent.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,30 +20,31 @@ END_ALL = (
     "WHERE datname = 'kept' AND application_name <> %s"
 )
 MADE = ("after_request", "teardown_request", "teardown_appcontext")
-"""The moments after the view has made its answer, the earliest first."""
+"""The moments after the view has returned, the earliest first."""
 
 
 @pytest.fixture
 def cut(app, world, postgres):
-    """Sends one request, at a moment of which the server ends every connection."""
+    """Sends one request and ends every connection at the given moment."""
 
-    def send(moment, ask):
+    def send(moment, send_request):
         ended = []
 
-        def end(answer=None):
-            # Whatever the view did, a transaction is open at the server.
+        def end(response=None):
+            # Ensures an open transaction at the server, whatever the view did.
             db.session().connection().exec_driver_sql("SELECT 1")
             with postgres.connect() as admin:
                 ended.extend(admin.execute(END_ALL, [KEEPER]).fetchall())
-            return answer
+            return response
 
         getattr(app, moment)(end)
         db.session.remove()
-        # The tests hold an application context in this thread: here the request would not end it.
+        # The tests hold an application context in this thread, so the request would not end it
+        # here.
         with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(ask).result()
+            response = thread.submit(send_request).result()
         assert ended, "no connection was cut"
-        return answer
+        return response
 
     return send
 
@@ -56,52 +57,52 @@ def post_usage(app, world):
 
 
 @pytest.mark.parametrize("moment", MADE)
-def test_a_page_that_was_made_is_sent(client, cut, moment):
-    """F6: not gunicorn's bare 500."""
-    answer = cut(moment, lambda: client.get(PAGE))
-    assert answer.status_code == 200
-    assert answer.text.rstrip().endswith("</html>")
+def test_a_finished_page_is_sent_although_the_connection_is_lost(client, cut, moment):
+    """F6: instead of gunicorn's bare 500."""
+    response = cut(moment, lambda: client.get(PAGE))
+    assert response.status_code == 200
+    assert response.text.rstrip().endswith("</html>")
 
 
 @pytest.mark.parametrize("moment", MADE)
-def test_usage_that_was_committed_is_answered_with_201(world, cut, post_usage, moment):
-    """F6, L12: an error does not replace the answer, and the record is there once."""
-    answer = cut(moment, post_usage)
-    assert (answer.status_code, answer.json["status"]) == (201, "posted")
+def test_committed_usage_gets_201_although_the_connection_is_lost(world, cut, post_usage, moment):
+    """F6, L12: an error does not replace the response, and the record is posted once."""
+    response = cut(moment, post_usage)
+    assert (response.status_code, response.json["status"]) == (201, "posted")
     assert world.balance == "90.00"
     assert in_order(world)
 
 
-def test_a_page_says_that_ballast_cannot_be_used(client, cut):
+def test_a_page_returns_503_if_the_connection_is_lost_before_the_view(client, cut):
     """F6: the connection is lost before the view has read anything."""
-    answer = cut("before_request", lambda: client.get(PAGE))
-    assert answer.status_code == 503
-    assert "is unavailable right now" in answer.text
-    assert "Retry-After" in answer.headers
+    response = cut("before_request", lambda: client.get(PAGE))
+    assert response.status_code == 503
+    assert "is unavailable right now" in response.text
+    assert "Retry-After" in response.headers
 
 
-def test_a_machine_is_told_in_problem_details(world, cut, post_usage):
+def test_the_api_returns_problem_details_if_the_connection_is_lost(world, cut, post_usage):
     """F6: 503, and the same record sent again is posted once."""
-    answer = cut("before_request", post_usage)
-    assert answer.status_code == 503
-    assert answer.content_type == "application/problem+json"
-    assert answer.json["code"] == "unavailable"
+    response = cut("before_request", post_usage)
+    assert response.status_code == 503
+    assert response.content_type == "application/problem+json"
+    assert response.json["code"] == "unavailable"
     assert world.balance == "100.00"
 
 
 @pytest.mark.parametrize("path", [PAGE, "/api/v1/balance", "/v3/balance"])
-def test_what_fails_after_the_view_is_an_outage_too(app, world, client, cut, path):
-    """F6: Flask hands such an error over as a 500."""
+def test_a_database_error_after_the_view_returns_503(app, world, client, cut, path):
+    """F6: Flask passes such an error on as a 500."""
 
     @app.after_request
-    def read(answer):
-        if answer.status_code == 200:
+    def read(response):
+        if response.status_code == 200:
             db.session().connection().exec_driver_sql("SELECT 1")
-        return answer
+        return response
 
     key = world.created.api_key
     keys = {"Authorization": f"Bearer {key}", "Api-Key": key}
-    answer = cut("after_request", lambda: client.get(path, headers=keys))
-    assert answer.status_code == 503
-    assert "Retry-After" in answer.headers
-    assert ("json" in answer.content_type) == (path != PAGE)
+    response = cut("after_request", lambda: client.get(path, headers=keys))
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+    assert ("json" in response.content_type) == (path != PAGE)

@@ -1,6 +1,7 @@
-"""Two servers and a pooler: the primary dies, and what was answered is there once (L12, F6).
+"""Fail-over with two servers and a pooler: after the primary dies, every acknowledged record exists
+once (L12, F6).
 
-`make chaos DATABASE=postgres-ha` and `DATABASE=postgres-pgbouncer` do it under traffic, many times.
+`make chaos DATABASE=postgres-ha` and `DATABASE=postgres-pgbouncer` repeat this under load.
 """
 
 import json
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.postgres
 
 NAME = "ballast"
 PATIENCE = 30
-"""Seconds until the new primary is used; it takes about one."""
+"""Seconds until the new primary is used; usually about one."""
 
 PASSWORD = ("--password", "keep-it-afloat-at-sea")
 ADVISORY = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
@@ -59,25 +60,25 @@ def migrated(servers, tmp_path_factory):
 
 
 @dataclass(frozen=True)
-class Way:
-    """How the database is reached."""
+class Route:
+    """A way to reach the database: its URL, and what to do after a fail-over."""
 
     url: str
     follow: Callable[[], None]
-    """After a fail-over."""
+    """Called after a fail-over."""
 
 
 @pytest.fixture(params=["both_hosts", "pooler"])
-def way(request, servers, migrated):
+def route(request, servers, migrated):
     if request.param == "both_hosts":
-        return Way(servers.url(NAME), lambda: None)
+        return Route(servers.url(NAME), lambda: None)
     pooler = request.getfixturevalue("pooler")
-    return Way(pooler.url(NAME), lambda: pooler.lead_to(servers.primary.port))
+    return Route(pooler.url(NAME), lambda: pooler.point_to(servers.primary.port))
 
 
 @pytest.fixture
 def tuned():
-    """An engine as the application has it."""
+    """Creates engines with the application's options."""
     engines = []
 
     def make(url):
@@ -90,9 +91,9 @@ def tuned():
         engine.dispose()
 
 
-def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, way, tmp_path):
-    """L12, F6: meanwhile the answer is 503, and the same process goes on with the standby."""
-    app = create_app(settings_in(tmp_path, DATABASE_URL=way.url))
+def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, route, tmp_path):
+    """L12, F6: requests get 503 meanwhile, and the same process continues with the standby."""
+    app = create_app(settings_in(tmp_path, DATABASE_URL=route.url))
     owner = f"{secrets.token_hex(4)}@harbour.test"
     words = ("--name", "Harbour", "--email", owner, *PASSWORD, "--balance", "100.00", "--json")
     made = app.test_cli_runner().invoke(args=["accounts", "create", *words])
@@ -111,8 +112,8 @@ def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, way, tmp_
     assert (refused.status_code, refused.json["code"]) == (503, "unavailable")
     assert "Retry-After" in refused.headers
 
-    servers.take_over()
-    way.follow()
+    servers.fail_over()
+    route.follow()
     deadline = time.monotonic() + PATIENCE
     while (answer := post("call-2")).status_code == 503 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -126,8 +127,8 @@ def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, way, tmp_
     servers.rebuild_standby()
 
 
-def test_settings_last_for_a_transaction_behind_a_pooler(servers, pooler, tuned):
-    """The next client of the same session inherits none."""
+def test_session_settings_last_one_transaction_behind_a_pooler(servers, pooler, tuned):
+    """The next client of the same server session inherits none of them."""
     with tuned(pooler.url("postgres")).connect() as connection:
         assert connection.info[POOLED]
         assert connection.scalar(text("SHOW lock_timeout")) == "15s"
@@ -135,22 +136,22 @@ def test_settings_last_for_a_transaction_behind_a_pooler(servers, pooler, tuned)
         assert other.execute("SHOW lock_timeout").fetchone() == ("0",)
 
 
-def test_no_statement_is_prepared_behind_a_pooler(servers, pooler, tuned):
+def test_statements_are_not_prepared_behind_a_pooler(servers, pooler, tuned):
     """Two clients share sessions, and each repeats a statement often enough to have it prepared."""
     engine = tuned(pooler.url("postgres"))
     with engine.connect() as one, engine.connect() as other:
         for number in range(12):
             for connection in (one, other):
                 assert connection.scalar(text("SELECT :n + 0"), {"n": number}) == number
-                # Sometimes both are in a transaction, and have two sessions.
+                # Sometimes both are in a transaction, and use two sessions.
                 if number % 3:
                     connection.commit()  # a rollback would end psycopg's count
         prepared = text("SELECT count(*) FROM pg_prepared_statements")
         assert (one.scalar(prepared), other.scalar(prepared)) == (0, 0)
 
 
-def test_a_claim_locks_nothing_behind_a_pooler(servers, pooler, tuned):
-    """A lock would stay with a session that is somebody else's; the rows are the guard (L3, T8)."""
+def test_advisory_locks_are_not_taken_behind_a_pooler(servers, pooler, tuned):
+    """A lock would stay with a shared session; guarded updates protect the rows (L3, T8)."""
     with (
         Session(tuned(pooler.url("postgres"))) as session,
         claim(session, "top-up", 1) as first,
@@ -160,7 +161,7 @@ def test_a_claim_locks_nothing_behind_a_pooler(servers, pooler, tuned):
         assert servers.primary.scalar(ADVISORY) == 0
 
 
-def test_nobody_listens_behind_a_pooler(servers, pooler, tuned, caplog):
+def test_listen_is_not_used_behind_a_pooler(servers, pooler, tuned, caplog):
     """T4: the worker polls every half second instead."""
     caplog.set_level("INFO")
     until = time.monotonic() + 5
@@ -169,7 +170,7 @@ def test_nobody_listens_behind_a_pooler(servers, pooler, tuned, caplog):
     assert "the worker polls every half second" in caplog.text
 
 
-def test_a_server_without_a_pooler_is_known_as_one(servers, tuned):
+def test_a_direct_connection_is_recognised(servers, tuned):
     with tuned(servers.url("postgres")).connect() as connection:
         assert not connection.info[POOLED]
         assert connection.scalar(text("SHOW lock_timeout")) == "15s"
