@@ -176,7 +176,7 @@ class Run:
         """Nothing else runs, so that no call is under way while the clock jumps."""
         self._mischief.end()
         if self._stripe:
-            self._stripe.stand_in.mischief.clear()
+            self._stripe.stand_in.failures.clear()
         for step in LADDER:
             jobs = self._installation.command("jobs", "run")
             if jobs.code != 0:

@@ -153,8 +153,8 @@ class StripeAftermath:
         return answer.status_code
 
     def _misbehave(self) -> None:
-        if len(self._stand_in.mischief) < 3:
-            self._stand_in.mischief.append(self._random.choice(MISCHIEF))
+        if len(self._stand_in.failures) < 3:
+            self._stand_in.failures.append(self._random.choice(MISCHIEF))
 
     def _turn_a_card(self) -> None:
         """It is declined from now on, or pays again."""

@@ -185,7 +185,7 @@ class Pair:
         )
         self.company.resume()
 
-    def remove_there(self, card: Card) -> None:
+    def remove_at_processor(self, card: Card) -> None:
         """Remove the card at the processor without an event; only a charge finds out (M13)."""
         reference = self.world.method(card.last4).processor_reference
         self.world.books.vault.revoke(reference, self.world.clock.now())

@@ -259,12 +259,12 @@ class Walk(RuleBasedStateMachine):
 
     @precondition(lambda self: self._any(lambda company: company.cards))
     @rule(index=index, number=nth, then_low=st.sampled_from((True, True, False)))
-    def remove_there(self, index, number, then_low):
+    def remove_at_processor(self, index, number, then_low):
         """M13: a card is removed at the processor and the event is lost; not during a charge."""
         pair = self.pairs[index]
         card = self._card(pair, number)
         if card and not any(a.card is card and a.state == "open" for a in pair.company.attempts):
-            pair.remove_there(card)
+            pair.remove_at_processor(card)
             if then_low:
                 self.use_below_threshold(index, [], UNIT)
 

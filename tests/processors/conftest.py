@@ -1,4 +1,4 @@
 import pytest
 
-# The contract is no test file by name, and shall explain its failures as one.
+# pytest rewrites assertions only in test files, unless a module is registered.
 pytest.register_assert_rewrite("tests.processors.contract", "tests.processors.paypal.harness")

@@ -1,8 +1,7 @@
-"""What every processor must answer, whoever moves the money.
+"""The contract that every processor adapter must fulfil.
 
-An adapter is put behind these questions by a test class that inherits `CardContract` or
-`AgreementContract` and gives a `harness` fixture: the adapter, and hands on whatever stands on the
-other side of the wire.
+A test class inherits `CardContract` or `AgreementContract` and provides a `harness` fixture: the
+adapter, and control of the service on the other side.
 """
 
 import threading
@@ -48,13 +47,13 @@ HUNDRED = 100 * MICROS
 BACK = "/billing/payment-methods/back"
 
 ACCOUNT, OTHER = 1, 4711
-"""Who asks, and another account of the same installation."""
+"""The requesting account, and another account of the same installation."""
 
 
 class Harness(Protocol):
     processor: Processor
     stale: timedelta
-    """After that a delivery is too old to be believed."""
+    """The age from which a delivery is rejected."""
 
     def now(self) -> datetime:
         """The processor's own time."""
@@ -63,77 +62,77 @@ class Harness(Protocol):
         """Move the processor's time ahead."""
 
     def paying(self) -> str:
-        """The reference of a saved method that pays."""
+        """Return the reference of a saved method that pays."""
 
     def declining(self) -> str:
-        """The reference of a saved method whose bank declines with `generic_decline`."""
+        """Return the reference of a saved method whose bank declines with `generic_decline`."""
 
-    def wants_customer(self) -> str:
-        """The reference of a saved method whose bank wants the customer at every charge.
+    def requires_authentication(self) -> str:
+        """Return the reference of a saved method that requires a challenge for every charge.
 
-        Once they have confirmed, it pays.
+        Once the customer confirms, it pays.
         """
 
     def confirm(self, address: str) -> None:
-        """The customer completes the challenge at this address, or finds that it has ended."""
+        """The customer completes the challenge at this address, unless it has ended."""
 
     def fail(self, address: str) -> None:
-        """The customer fails it, or finds that it has ended."""
+        """The customer fails the challenge, unless it has ended."""
 
     def lose_next_answer(self) -> None:
-        """The next charge is made, but its answer never comes back."""
+        """The next charge is made, but its response is lost."""
 
     def lose_next_request(self) -> None:
-        """The next charge never arrives."""
+        """The next charge request is lost."""
 
     def refuse_next(self) -> None:
-        """The next charge is turned away before it is looked at."""
+        """The next charge is rejected before it is processed."""
 
     def refund(self, key: str, amount: int) -> None:
-        """So many micros of a charge go back to the customer."""
+        """Refund this many micros of a charge."""
 
     def dispute(self, key: str) -> str:
-        """The cardholder or payer disputes all of a charge; gives the dispute's reference."""
+        """The customer disputes all of a charge. Returns the dispute's reference."""
 
     def end_dispute(self, reference: str, won: bool) -> None:
-        """It is decided: `won` is for us."""
+        """Decide the dispute; `won` means in the merchant's favour."""
 
-    def remove_there(self, reference: str) -> None:
-        """A saved method is removed on the processor's own side."""
+    def remove_at_processor(self, reference: str) -> None:
+        """Remove a saved method on the processor's side."""
 
     def deliveries(self) -> Sequence[tuple[bytes, dict[str, str]]]:
-        """Body and headers of what would be posted to our webhook since the last call."""
+        """Return the body and headers of each webhook delivery since the last call."""
 
-    def delivery_of_no_concern(self) -> tuple[bytes, dict[str, str]]:
-        """One of a kind that nobody here has heard of, signed as any other."""
+    def unknown_delivery(self) -> tuple[bytes, dict[str, str]]:
+        """Return a validly signed delivery of an event type that the adapter does not follow."""
 
     def taken(self) -> Sequence[tuple[str, int, str]]:
-        """Key, micros and currency of all the money that was really taken."""
+        """Return key, micros and currency of every charge that took money."""
 
 
 class CardHarness(Harness, Protocol):
     def token(self) -> str:
-        """What `ACCOUNT`'s capture form gives for a card that pays: Visa 4242, 12/2030 or later."""
+        """Return the form token of `ACCOUNT` for a card that pays: Visa 4242, 12/2030 or later."""
 
     def renew(self, reference: str) -> None:
-        """The bank renews a saved card: it expires later."""
+        """The bank renews a saved card with a later expiry."""
 
     def challenged_token(self) -> str:
-        """What it gives for a card whose bank asks first, when it is saved; then it pays."""
+        """Return a form token for a card that needs a challenge to be saved, and then pays."""
 
 
 class AgreementHarness(Harness, Protocol):
     def agree(self, address: str, email: str) -> None:
-        """The payer signs in and agrees at this address, or finds that it has ended."""
+        """The payer signs in and agrees at this address, unless the request has ended."""
 
     def turn_down(self, address: str) -> None:
-        """The payer turns back without agreeing."""
+        """The payer returns without agreeing."""
 
-    def take_back(self, reference: str) -> None:
-        """The payer cancels the agreement later, on the processor's own pages."""
+    def cancel_agreement(self, reference: str) -> None:
+        """The payer cancels the agreement later on the processor's pages."""
 
 
-def wish(reference: str, **other) -> ChargeRequest:
+def charge_request(reference: str, **other) -> ChargeRequest:
     wanted = {
         "key": f"attempt-{uuid4().hex}",
         "amount": HUNDRED,
@@ -144,29 +143,29 @@ def wish(reference: str, **other) -> ChargeRequest:
     return ChargeRequest(**{**wanted, **other})
 
 
-def opened(harness, body, headers) -> Event:
+def verified_event(harness, body, headers) -> Event:
     event = harness.processor.open_event(body, headers)
     assert isinstance(event, Event), event
     return event
 
 
-def told_of(harness, body, headers) -> list[Happening]:
-    found = harness.processor.happenings(opened(harness, body, headers))
+def happenings_in(harness, body, headers) -> list[Happening]:
+    found = harness.processor.happenings(verified_event(harness, body, headers))
     assert not isinstance(found, Unknown | RequestRejected), found
     return list(found)
 
 
-def told_by(harness) -> list[Happening]:
-    """Everything that has been posted to our webhook since the last call."""
-    return [it for each in harness.deliveries() for it in told_of(harness, *each)]
+def new_happenings(harness) -> list[Happening]:
+    """Return the content of all webhook deliveries since the last call."""
+    return [one for each in harness.deliveries() for one in happenings_in(harness, *each)]
 
 
 class ProcessorContract:
     # Charging
 
-    def test_a_charge_takes_exactly_what_was_asked_for(self, harness):
-        """L9: amount and currency come back for the settling to compare."""
-        request = wish(harness.paying(), amount=123_450_000)
+    def test_a_charge_takes_exactly_the_requested_amount(self, harness):
+        """L9: the answer carries amount and currency, which settling compares."""
+        request = charge_request(harness.paying(), amount=123_450_000)
 
         answer = harness.processor.charge(request)
 
@@ -175,9 +174,9 @@ class ProcessorContract:
         assert answer.reference
         assert list(harness.taken()) == [(request.key, 123_450_000, "USD")]
 
-    def test_the_same_key_takes_money_once_and_gives_the_same_answer(self, harness):
+    def test_the_same_key_takes_money_once_and_returns_the_same_answer(self, harness):
         """L3"""
-        request = wish(harness.paying())
+        request = charge_request(harness.paying())
 
         first = harness.processor.charge(request)
         harness.move_clock(timedelta(hours=1))
@@ -185,9 +184,9 @@ class ProcessorContract:
         assert harness.processor.charge(request) == first
         assert len(harness.taken()) == 1
 
-    def test_the_same_key_at_once_takes_money_once(self, harness):
-        """L3: a double click, or a crash and its repair, at the same moment."""
-        request, start = wish(harness.paying()), threading.Barrier(8)
+    def test_the_same_key_used_concurrently_takes_money_once(self, harness):
+        """L3: a double click, or a recovery that runs while the first request is in progress."""
+        request, start = charge_request(harness.paying()), threading.Barrier(8)
 
         def charge():
             start.wait()
@@ -197,34 +196,34 @@ class ProcessorContract:
             answers = [future.result() for future in [pool.submit(charge) for _ in range(8)]]
 
         assert len(harness.taken()) == 1
-        # A processor may turn the others away while the first is under way; it may not pay them.
+        # A processor may reject the others while the first is in progress, but not charge them.
         assert all(isinstance(answer, Paid | RequestRejected | Unknown) for answer in answers)
         assert len({a.reference for a in answers if isinstance(a, Paid)}) == 1
 
-    def test_other_keys_are_other_charges(self, harness):
+    def test_different_keys_are_different_charges(self, harness):
         reference = harness.paying()
 
-        harness.processor.charge(wish(reference))
-        harness.processor.charge(wish(reference))
+        harness.processor.charge(charge_request(reference))
+        harness.processor.charge(charge_request(reference))
 
         assert len(harness.taken()) == 2
 
-    def test_a_key_that_comes_back_with_another_request_is_refused(self, harness):
-        """L8: nothing is looked at, and the first answer stays."""
-        request = wish(harness.paying())
+    def test_a_key_reused_with_another_request_is_rejected(self, harness):
+        """L8: the second request is not processed, and the first answer remains."""
+        request = charge_request(harness.paying())
         first = harness.processor.charge(request)
 
         other = harness.processor.charge(
-            wish(request.method_reference, key=request.key, amount=2 * HUNDRED)
+            charge_request(request.method_reference, key=request.key, amount=2 * HUNDRED)
         )
 
         assert isinstance(other, RequestRejected)
         assert harness.processor.ask(request.key) == first
         assert len(harness.taken()) == 1
 
-    def test_a_decline_is_conclusive_and_carries_its_class(self, harness):
+    def test_a_decline_is_conclusive_and_has_its_class(self, harness):
         """T7, F3"""
-        request = wish(harness.declining())
+        request = charge_request(harness.declining())
 
         answer = harness.processor.charge(request)
 
@@ -234,9 +233,9 @@ class ProcessorContract:
         assert harness.processor.charge(request) == answer
         assert list(harness.taken()) == []
 
-    def test_a_decline_keeps_the_processors_own_time(self, harness):
-        """F8: 48 hours run from then, however late it is learned."""
-        request = wish(harness.declining())
+    def test_a_decline_carries_the_processors_time(self, harness):
+        """F8: the 48 hours run from then, however late the decline is received."""
+        request = charge_request(harness.declining())
         before = harness.now()
         answer = harness.processor.charge(request)
         after = harness.now()
@@ -244,14 +243,14 @@ class ProcessorContract:
 
         learned_later = harness.processor.ask(request.key)
 
-        # Real processors tell whole seconds.
+        # Real processors report whole seconds.
         assert before.replace(microsecond=0) <= answer.at <= after
         assert answer.at.utcoffset() == timedelta(0)
         assert learned_later.at == answer.at
 
-    def test_a_bank_that_wants_the_customer_takes_nothing(self, harness):
+    def test_an_unattended_charge_that_requires_authentication_takes_nothing(self, harness):
         """F7"""
-        request = wish(harness.wants_customer())
+        request = charge_request(harness.requires_authentication())
 
         answer = harness.processor.charge(request)
 
@@ -260,11 +259,13 @@ class ProcessorContract:
         assert harness.processor.ask(request.key) == answer
         assert list(harness.taken()) == []
 
-    # A challenge while charging
+    # Challenges while charging
 
-    def test_a_customer_who_is_there_is_asked_and_then_pays_once(self, harness):
+    def test_a_present_customer_is_challenged_and_then_pays_once(self, harness):
         """F4, L3"""
-        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        request = charge_request(
+            harness.requires_authentication(), customer_present=True, return_to=BACK
+        )
 
         asked = harness.processor.charge(request)
 
@@ -284,9 +285,11 @@ class ProcessorContract:
         assert harness.processor.charge(request) == paid
         assert list(harness.taken()) == [(request.key, HUNDRED, "USD")]
 
-    def test_a_failed_challenge_is_a_decline_of_its_own_time(self, harness):
+    def test_a_failed_challenge_is_a_decline_with_its_own_time(self, harness):
         """F8, F9"""
-        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        request = charge_request(
+            harness.requires_authentication(), customer_present=True, return_to=BACK
+        )
         asked = harness.processor.charge(request)
         harness.move_clock(timedelta(minutes=2))
         before = harness.now()
@@ -302,9 +305,11 @@ class ProcessorContract:
         assert harness.processor.charge(request) == answer
         assert list(harness.taken()) == []
 
-    def test_a_challenge_that_was_given_up_takes_nothing(self, harness):
+    def test_a_cancelled_challenge_takes_nothing(self, harness):
         """F9"""
-        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        request = charge_request(
+            harness.requires_authentication(), customer_present=True, return_to=BACK
+        )
         asked = harness.processor.charge(request)
 
         given_up = harness.processor.cancel(request.key)
@@ -316,10 +321,12 @@ class ProcessorContract:
         assert harness.processor.charge(request) == given_up
         assert list(harness.taken()) == []
 
-    def test_giving_up_finds_that_the_customer_was_first(self, harness):
-        """F9: both ways, the customer's answer stands."""
-        reference = harness.wants_customer()
-        paid, failed = (wish(reference, customer_present=True, return_to=BACK) for _ in range(2))
+    def test_cancelling_an_answered_challenge_returns_its_outcome(self, harness):
+        """F9: for a confirmed and for a failed challenge."""
+        reference = harness.requires_authentication()
+        paid, failed = (
+            charge_request(reference, customer_present=True, return_to=BACK) for _ in range(2)
+        )
         harness.confirm(harness.processor.charge(paid).address)
         harness.fail(harness.processor.charge(failed).address)
 
@@ -327,8 +334,8 @@ class ProcessorContract:
         assert isinstance(harness.processor.cancel(failed.key), Declined)
         assert len(harness.taken()) == 1
 
-    def test_giving_up_what_needed_no_challenge_changes_nothing(self, harness):
-        paid, declined = wish(harness.paying()), wish(harness.declining())
+    def test_cancelling_a_charge_without_a_challenge_changes_nothing(self, harness):
+        paid, declined = charge_request(harness.paying()), charge_request(harness.declining())
         harness.processor.charge(paid)
         harness.processor.charge(declined)
 
@@ -337,19 +344,21 @@ class ProcessorContract:
         assert isinstance(harness.processor.cancel("attempt-never-made"), NotKnown)
         assert len(harness.taken()) == 1
 
-    def test_confirming_and_giving_up_at_once_agree_on_one(self, harness):
+    def test_confirming_and_cancelling_concurrently_have_one_outcome(self, harness):
         """F9, L3"""
-        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        request = charge_request(
+            harness.requires_authentication(), customer_present=True, return_to=BACK
+        )
         asked, start = harness.processor.charge(request), threading.Barrier(4)
 
-        def at_once(do, told):
+        def at_once(do, happenings):
             start.wait()
-            do(told)
+            do(happenings)
 
         with ThreadPoolExecutor(4) as pool:
             doing = [
-                pool.submit(at_once, do, told)
-                for do, told in (
+                pool.submit(at_once, do, happenings)
+                for do, happenings in (
                     (harness.confirm, asked.address),
                     (harness.processor.cancel, request.key),
                 )
@@ -362,9 +371,11 @@ class ProcessorContract:
         assert isinstance(answer, Paid | Cancelled)
         assert len(harness.taken()) == isinstance(answer, Paid)
 
-    def test_a_method_revoked_meanwhile_is_not_charged(self, harness):
+    def test_a_method_revoked_during_its_challenge_is_not_charged(self, harness):
         """M10"""
-        request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+        request = charge_request(
+            harness.requires_authentication(), customer_present=True, return_to=BACK
+        )
         asked = harness.processor.charge(request)
 
         harness.processor.revoke(request.method_reference)
@@ -373,22 +384,24 @@ class ProcessorContract:
         assert not isinstance(harness.processor.ask(request.key), Paid)
         assert list(harness.taken()) == []
 
-    def test_another_way_back_is_no_other_request(self, harness):
-        """L3: the same payment, sent again from another page."""
+    def test_a_different_return_address_is_the_same_request(self, harness):
+        """L3: the same payment, submitted again from another page."""
         reference = harness.paying()
-        first = wish(reference, customer_present=True, return_to=BACK)
+        first = charge_request(reference, customer_present=True, return_to=BACK)
 
         paid = harness.processor.charge(first)
 
-        again = wish(reference, key=first.key, customer_present=True, return_to="/elsewhere")
+        again = charge_request(
+            reference, key=first.key, customer_present=True, return_to="/elsewhere"
+        )
         assert harness.processor.charge(again) == paid
         assert len(harness.taken()) == 1
 
-    # Not knowing
+    # Unknown outcomes
 
-    def test_what_was_charged_but_not_heard_is_found_by_asking(self, harness):
+    def test_a_charge_whose_answer_was_lost_is_found_by_asking(self, harness):
         """L10"""
-        request = wish(harness.paying())
+        request = charge_request(harness.paying())
         harness.lose_next_answer()
 
         assert isinstance(harness.processor.charge(request), Unknown)
@@ -399,17 +412,17 @@ class ProcessorContract:
         assert harness.processor.charge(request) == answer
         assert len(harness.taken()) == 1
 
-    def test_a_decline_that_was_not_heard_is_found_by_asking(self, harness):
-        """T7: unknown at first; only the answer found later moves on."""
-        request = wish(harness.declining())
+    def test_a_decline_whose_answer_was_lost_is_found_by_asking(self, harness):
+        """T7: the outcome is unknown at first; only the decline found later allows fallback."""
+        request = charge_request(harness.declining())
         harness.lose_next_answer()
 
         assert isinstance(harness.processor.charge(request), Unknown)
         assert isinstance(harness.processor.ask(request.key), Declined)
 
-    def test_what_never_arrived_is_not_known_and_may_be_repeated_once(self, harness):
+    def test_a_request_that_was_lost_is_not_known_and_can_be_repeated(self, harness):
         """L10"""
-        request = wish(harness.paying())
+        request = charge_request(harness.paying())
         harness.lose_next_request()
 
         assert isinstance(harness.processor.charge(request), Unknown)
@@ -420,12 +433,12 @@ class ProcessorContract:
         assert isinstance(harness.processor.charge(request), Paid)
         assert len(harness.taken()) == 1
 
-    def test_a_key_that_was_never_used_is_not_known(self, harness):
+    def test_an_unused_key_is_not_known(self, harness):
         assert isinstance(harness.processor.ask("attempt-never-made"), NotKnown)
 
-    def test_a_refusal_to_look_says_nothing_about_the_card(self, harness):
-        """L8: no money, no decline, and the same key is good for another try."""
-        request = wish(harness.paying())
+    def test_a_rejected_request_is_no_decline(self, harness):
+        """L8: no money is taken, and the same key can be used again."""
+        request = charge_request(harness.paying())
         harness.refuse_next()
 
         answer = harness.processor.charge(request)
@@ -438,14 +451,14 @@ class ProcessorContract:
 
     # Verifying
 
-    def test_a_method_is_verified_for_no_amount(self, harness):
+    def test_a_method_is_verified_without_a_charge(self, harness):
         """F4: Restore without paying."""
         answer = harness.processor.verify("verify-1", harness.paying())
 
         assert isinstance(answer, Verified)
         assert list(harness.taken()) == []
 
-    def test_a_verification_is_asked_for_once(self, harness):
+    def test_a_repeated_verification_returns_the_first_answer(self, harness):
         """F4: a double click asks the bank once."""
         reference = harness.paying()
         first = harness.processor.verify("verify-3", reference)
@@ -455,33 +468,35 @@ class ProcessorContract:
 
     # Events
 
-    def test_a_refund_is_told_with_its_own_reference_and_amount(self, harness):
-        """L7: each once, by its own amount, after the payment that it takes back."""
-        request = wish(harness.paying())
+    def test_each_refund_has_its_own_reference_and_amount(self, harness):
+        """L7: each refund appears once, by its own amount, together with the payment it
+        reverses.
+        """
+        request = charge_request(harness.paying())
         paid = harness.processor.charge(request)
         harness.refund(request.key, 30 * MICROS)
         harness.refund(request.key, 20 * MICROS)
 
-        told = told_by(harness)
+        happenings = new_happenings(harness)
 
-        back = {it.reference: it for it in told if isinstance(it, Reversed)}
-        assert sorted(it.amount for it in back.values()) == [20 * MICROS, 30 * MICROS]
-        for it in back.values():
-            assert (it.key, it.currency, it.kind) == (request.key, "USD", TakenBack.REFUND)
-            assert it.state is TakenBackState.TAKEN
-            assert it.at.utcoffset() == timedelta(0)
-        assert Settled(request.key, paid) in told
+        back = {one.reference: one for one in happenings if isinstance(one, Reversed)}
+        assert sorted(one.amount for one in back.values()) == [20 * MICROS, 30 * MICROS]
+        for one in back.values():
+            assert (one.key, one.currency, one.kind) == (request.key, "USD", TakenBack.REFUND)
+            assert one.state is TakenBackState.TAKEN
+            assert one.at.utcoffset() == timedelta(0)
+        assert Settled(request.key, paid) in happenings
 
     @pytest.mark.parametrize("won", [True, False])
-    def test_a_dispute_is_told_and_how_it_ended(self, harness, won):
+    def test_a_dispute_and_its_outcome_are_reported(self, harness, won):
         """L7"""
-        request = wish(harness.paying())
+        request = charge_request(harness.paying())
         harness.processor.charge(request)
         reference = harness.dispute(request.key)
 
-        (begun,) = [it for it in told_by(harness) if isinstance(it, Reversed)][-1:]
+        (begun,) = [one for one in new_happenings(harness) if isinstance(one, Reversed)][-1:]
         harness.end_dispute(reference, won)
-        (ended,) = [it for it in told_by(harness) if isinstance(it, Reversed)][-1:]
+        (ended,) = [one for one in new_happenings(harness) if isinstance(one, Reversed)][-1:]
 
         assert (begun.reference, begun.key) == (reference, request.key)
         assert (begun.kind, begun.state) == (TakenBack.DISPUTE, TakenBackState.TAKEN)
@@ -489,33 +504,33 @@ class ProcessorContract:
         assert ended.reference == reference
         assert ended.state is (TakenBackState.RETURNED if won else TakenBackState.LOST)
 
-    def test_an_old_event_tells_the_present_state(self, harness):
-        """Order is not trusted: what it is about is fetched anew."""
-        request = wish(harness.paying())
+    def test_an_old_event_returns_the_current_state(self, harness):
+        """The order of events is not trusted; the object of the event is fetched again."""
+        request = charge_request(harness.paying())
         harness.processor.charge(request)
         reference = harness.dispute(request.key)
         begun = list(harness.deliveries())
         harness.end_dispute(reference, True)
 
-        told = [it for each in begun for it in told_of(harness, *each)]
+        happenings = [one for each in begun for one in happenings_in(harness, *each)]
 
-        states = {it.state for it in told if isinstance(it, Reversed)}
+        states = {one.state for one in happenings if isinstance(one, Reversed)}
         assert states == {TakenBackState.RETURNED}
 
-    def test_a_method_that_is_removed_there_is_gone(self, harness):
+    def test_a_method_removed_at_the_processor_is_gone(self, harness):
         """M13"""
         reference = harness.paying()
-        harness.remove_there(reference)
+        harness.remove_at_processor(reference)
 
-        told = [it for it in told_by(harness) if isinstance(it, MethodGone)]
+        happenings = [one for one in new_happenings(harness) if isinstance(one, MethodGone)]
 
-        assert {it.method_reference for it in told} == {reference}
+        assert {one.method_reference for one in happenings} == {reference}
 
-    def test_a_charge_tells_that_its_method_is_gone(self, harness):
-        """M13, T7: conclusive, however often it is asked for; no event has to be heard."""
+    def test_a_charge_finds_that_its_method_is_gone(self, harness):
+        """M13, T7: conclusive for every request, without an event."""
         reference = harness.paying()
-        harness.remove_there(reference)
-        request = wish(reference)
+        harness.remove_at_processor(reference)
+        request = charge_request(reference)
 
         answers = [harness.processor.charge(request) for _ in range(2)]
 
@@ -525,42 +540,42 @@ class ProcessorContract:
         assert isinstance(harness.processor.verify("verify-6", reference), MethodGone)
         assert list(harness.taken()) == []
 
-    def test_an_event_has_its_own_id_however_often_it_is_delivered(self, harness):
-        request = wish(harness.paying())
+    def test_an_event_has_the_same_id_in_every_delivery(self, harness):
+        request = charge_request(harness.paying())
         harness.processor.charge(request)
         harness.refund(request.key, 30 * MICROS)
         deliveries = list(harness.deliveries())
 
-        ids = [opened(harness, *each).id for each in deliveries]
-        again = [opened(harness, *each).id for each in deliveries]
+        ids = [verified_event(harness, *each).id for each in deliveries]
+        again = [verified_event(harness, *each).id for each in deliveries]
 
         assert ids == again
         assert len(set(ids)) == len(ids) > 0
 
-    def test_a_body_that_was_touched_is_turned_away(self, harness):
-        body, headers = harness.delivery_of_no_concern()
+    def test_a_modified_body_is_rejected(self, harness):
+        body, headers = harness.unknown_delivery()
 
         answer = harness.processor.open_event(body.replace(b":", b": ", 1), headers)
 
         assert isinstance(answer, Forged)
 
     @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}])
-    def test_what_is_not_signed_is_turned_away(self, harness, headers):
-        body, _ = harness.delivery_of_no_concern()
+    def test_an_unsigned_delivery_is_rejected(self, harness, headers):
+        body, _ = harness.unknown_delivery()
 
         assert isinstance(harness.processor.open_event(body, headers), Forged)
         assert isinstance(harness.processor.open_event(b"", headers), Forged)
 
-    def test_what_was_signed_long_ago_is_turned_away(self, harness):
-        body, headers = harness.delivery_of_no_concern()
+    def test_a_stale_signature_is_rejected(self, harness):
+        body, headers = harness.unknown_delivery()
         harness.move_clock(harness.stale)
 
         assert isinstance(harness.processor.open_event(body, headers), Forged)
 
-    def test_a_kind_of_event_that_nobody_knows_is_of_no_concern(self, harness):
-        assert told_of(harness, *harness.delivery_of_no_concern()) == []
+    def test_an_unknown_event_type_has_no_happenings(self, harness):
+        assert happenings_in(harness, *harness.unknown_delivery()) == []
 
-    # Forgetting
+    # Revoking
 
     def test_a_revoked_method_is_never_charged_again(self, harness):
         """M10"""
@@ -568,21 +583,21 @@ class ProcessorContract:
 
         assert harness.processor.revoke(reference) is True
 
-        answer = harness.processor.charge(wish(reference))
+        answer = harness.processor.charge(charge_request(reference))
         assert isinstance(answer, MethodGone)
         assert isinstance(harness.processor.verify("verify-4", reference), MethodGone)
         assert list(harness.taken()) == []
 
-    def test_revoking_again_finds_it_gone(self, harness):
-        """M13: a revocation is repeated until it is done."""
+    def test_revoking_twice_succeeds(self, harness):
+        """M13: a revocation is repeated until it succeeds."""
         reference = harness.paying()
         harness.processor.revoke(reference)
 
         assert harness.processor.revoke(reference) is True
 
-    def test_what_was_charged_before_a_revocation_is_still_known(self, harness):
+    def test_a_charge_before_a_revocation_stays_known(self, harness):
         """M10, L10"""
-        request = wish(harness.paying())
+        request = charge_request(harness.paying())
         paid = harness.processor.charge(request)
 
         harness.processor.revoke(request.method_reference)
@@ -590,16 +605,16 @@ class ProcessorContract:
         assert harness.processor.ask(request.key) == paid
         assert harness.processor.charge(request) == paid
 
-    def test_a_method_that_never_was_is_gone(self, harness):
-        """M13: an answer, not a crash."""
-        answer = harness.processor.charge(wish("card_made_up"))
+    def test_an_unknown_method_is_gone(self, harness):
+        """M13: an answer instead of an error."""
+        answer = harness.processor.charge(charge_request("card_made_up"))
 
         assert isinstance(answer, MethodGone)
         assert list(harness.taken()) == []
 
 
 class CardContract(ProcessorContract):
-    def test_a_token_becomes_a_card_of_which_only_the_permitted_is_kept(self, harness):
+    def test_a_saved_card_keeps_only_permitted_fields(self, harness):
         """M7"""
         card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
 
@@ -612,7 +627,7 @@ class CardContract(ProcessorContract):
     def test_a_saved_card_can_be_charged(self, harness):
         card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
 
-        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+        assert isinstance(harness.processor.charge(charge_request(card.reference)), Paid)
 
     def test_the_same_card_has_the_same_fingerprint(self, harness):
         """M8"""
@@ -622,8 +637,8 @@ class CardContract(ProcessorContract):
 
         assert first.fingerprint == again.fingerprint
 
-    def test_a_token_is_good_for_one_card(self, harness):
-        """The form sent twice is refused, or recognised as the same card."""
+    def test_a_token_saves_one_card(self, harness):
+        """A form submitted twice is rejected, or recognised as the same card."""
         token = harness.token()
         card = harness.processor.save_card(ACCOUNT, token, BACK)
 
@@ -631,17 +646,17 @@ class CardContract(ProcessorContract):
 
         assert again == card or isinstance(again, RequestRejected)
 
-    def test_a_token_of_another_account_is_refused(self, harness):
-        """M14: nothing is saved for the other account, and nothing is lost for its own."""
+    def test_a_token_of_another_account_is_rejected(self, harness):
+        """M14: nothing is saved for the other account, and the token stays valid for its own."""
         token = harness.token()
 
         assert isinstance(harness.processor.save_card(OTHER, token, BACK), WrongAccount)
         card = harness.processor.save_card(ACCOUNT, token, BACK)
 
-        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+        assert isinstance(harness.processor.charge(charge_request(card.reference)), Paid)
 
-    def test_a_challenge_of_another_account_is_refused(self, harness):
-        """M14: neither read nor given up, before and after it was answered."""
+    def test_a_challenge_of_another_account_is_rejected(self, harness):
+        """M14: it can be neither read nor cancelled, before and after it is answered."""
         processor = harness.processor
         asked = processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
 
@@ -654,12 +669,12 @@ class CardContract(ProcessorContract):
         assert isinstance(processor.cancel_saving(OTHER, asked.reference), WrongAccount)
         assert isinstance(processor.saving(ACCOUNT, asked.reference), SavedCard)
 
-    def test_a_made_up_token_is_refused(self, harness):
+    def test_an_invented_token_is_rejected(self, harness):
         assert isinstance(
             harness.processor.save_card(ACCOUNT, "tok_made_up", BACK), RequestRejected
         )
 
-    def test_a_challenged_card_is_saved_once_the_customer_has_confirmed(self, harness):
+    def test_a_challenged_card_is_saved_after_confirmation(self, harness):
         """M6, M7"""
         processor = harness.processor
 
@@ -676,7 +691,7 @@ class CardContract(ProcessorContract):
         card = processor.saving(ACCOUNT, asked.reference)
         assert isinstance(card, SavedCard)
         assert processor.saving(ACCOUNT, asked.reference) == card
-        assert isinstance(processor.charge(wish(card.reference)), Paid)
+        assert isinstance(processor.charge(charge_request(card.reference)), Paid)
 
     def test_a_failed_challenge_saves_nothing(self, harness):
         """M6"""
@@ -703,7 +718,7 @@ class CardContract(ProcessorContract):
         assert harness.processor.saving(ACCOUNT, asked.reference) == given_up
         assert harness.processor.cancel_saving(ACCOUNT, asked.reference) == given_up
 
-    def test_giving_up_finds_that_the_card_was_saved_before(self, harness):
+    def test_cancelling_a_confirmed_challenge_returns_the_saved_card(self, harness):
         """F9"""
         asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
         harness.confirm(asked.address)
@@ -711,26 +726,28 @@ class CardContract(ProcessorContract):
         card = harness.processor.cancel_saving(ACCOUNT, asked.reference)
 
         assert isinstance(card, SavedCard)
-        assert isinstance(harness.processor.charge(wish(card.reference)), Paid)
+        assert isinstance(harness.processor.charge(charge_request(card.reference)), Paid)
 
-    def test_a_card_that_its_bank_renews_is_told_with_its_new_expiry(self, harness):
+    def test_a_card_renewed_by_its_bank_is_reported_with_its_new_expiry(self, harness):
         """M13"""
         card = harness.processor.save_card(ACCOUNT, harness.token(), BACK)
         harness.deliveries()
         harness.renew(card.reference)
 
-        told = [it for it in told_by(harness) if isinstance(it, MethodUpdated)]
+        happenings = [one for one in new_happenings(harness) if isinstance(one, MethodUpdated)]
 
-        assert {it.saved.reference for it in told} == {card.reference}
-        assert all(it.saved.exp_year > card.exp_year for it in told)
-        assert {it.saved.fingerprint for it in told} == {card.fingerprint}
+        assert {one.saved.reference for one in happenings} == {card.reference}
+        assert all(one.saved.exp_year > card.exp_year for one in happenings)
+        assert {one.saved.fingerprint for one in happenings} == {card.fingerprint}
 
-    def test_nothing_is_saved_under_a_made_up_reference(self, harness):
+    def test_an_invented_reference_saves_nothing(self, harness):
         assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RequestRejected)
         assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RequestRejected)
 
     def test_a_method_that_would_be_declined_is_not_verified(self, harness):
-        """F4: a bank can be asked for no amount. Of an agreement only its standing can be."""
+        """F4: a bank can be asked without an amount; of an agreement only the status can be
+        checked.
+        """
         answer = harness.processor.verify("verify-2", harness.declining())
 
         assert isinstance(answer, Declined)
@@ -741,55 +758,57 @@ class CardContract(ProcessorContract):
 
 
 class ListingContract:
-    """Of a processor whose events can be listed (L17)."""
+    """For processors whose events can be listed (L17)."""
 
-    def test_an_event_in_the_list_is_the_one_that_its_webhook_tells_l17(self, harness):
-        request = wish(harness.paying())
+    def test_a_listed_event_equals_its_webhook_delivery_l17(self, harness):
+        request = charge_request(harness.paying())
         harness.processor.charge(request)
         since = harness.now()
         for number in range(60):
             harness.move_clock(timedelta(seconds=1))
             harness.refund(request.key, (number % 3 + 1) * 10 * CENT)
-        told = [opened(harness, body, headers) for body, headers in harness.deliveries()]
+        happenings = [
+            verified_event(harness, body, headers) for body, headers in harness.deliveries()
+        ]
         harness.move_clock(timedelta(minutes=1))
 
         listed = harness.processor.list_events(since, harness.now())
 
         assert listed.is_whole
-        assert {one.id for one in listed.events} <= {one.id for one in told}
-        assert {one for one in told if "refund" in one.about} <= set(listed.events)
+        assert {one.id for one in listed.events} <= {one.id for one in happenings}
+        assert {one for one in happenings if "refund" in one.about} <= set(listed.events)
 
-    def test_events_are_listed_in_their_order_and_within_their_span_l17(self, harness):
-        """An event at the instant where two spans meet may be in both, and is in one at least."""
-        request = wish(harness.paying())
+    def test_events_are_listed_in_order_and_within_their_span_l17(self, harness):
+        """An event at the boundary of two spans is in at least one of them, and may be in both."""
+        request = charge_request(harness.paying())
         harness.processor.charge(request)
         harness.move_clock(timedelta(minutes=1))
         harness.deliveries()
-        begin, told = harness.now(), []
+        begin, happenings = harness.now(), []
         for _ in range(3):
             harness.refund(request.key, 10 * CENT)
-            told.append([opened(harness, *each).id for each in harness.deliveries()])
+            happenings.append([verified_event(harness, *each).id for each in harness.deliveries()])
             harness.move_clock(timedelta(hours=1))
 
         hours = [begin + timedelta(hours=number) for number in range(4)]
-        for (since, until), ids in zip(pairwise(hours), told, strict=True):
+        for (since, until), ids in zip(pairwise(hours), happenings, strict=True):
             listed = harness.processor.list_events(since, until)
             assert {one.id for one in listed.events} >= set(ids)
         whole = [one.id for one in harness.processor.list_events(hours[0], hours[-1]).events]
-        assert whole == list(chain.from_iterable(told))
+        assert whole == list(chain.from_iterable(happenings))
         before = harness.processor.list_events(begin - timedelta(days=2), begin - timedelta(days=1))
         assert before == Listed([])
 
-    def test_a_kind_of_event_that_nobody_follows_is_not_listed_l17(self, harness):
+    def test_an_event_type_that_is_not_followed_is_not_listed_l17(self, harness):
         since = harness.now()
-        harness.delivery_of_no_concern()
+        harness.unknown_delivery()
         harness.move_clock(timedelta(minutes=1))
 
         assert harness.processor.list_events(since, harness.now()) == Listed([])
 
 
 class AgreementContract(ProcessorContract):
-    def test_an_agreement_is_saved_once_the_payer_has_given_it(self, harness):
+    def test_an_agreement_is_saved_after_the_payer_agreed(self, harness):
         """M1"""
         processor = harness.processor
 
@@ -807,10 +826,10 @@ class AgreementContract(ProcessorContract):
         assert isinstance(agreement, SavedAgreement)
         assert agreement.payer_email == "ana@example.com"
         assert processor.saving(ACCOUNT, asked.reference) == agreement
-        assert isinstance(processor.charge(wish(agreement.reference)), Paid)
+        assert isinstance(processor.charge(charge_request(agreement.reference)), Paid)
 
-    def test_an_agreement_of_another_account_is_refused(self, harness):
-        """M14: neither read nor given up, before and after it was given."""
+    def test_an_agreement_of_another_account_is_rejected(self, harness):
+        """M14: it can be neither read nor cancelled, before and after the payer agreed."""
         processor = harness.processor
         asked = processor.link(ACCOUNT, BACK)
 
@@ -834,7 +853,7 @@ class AgreementContract(ProcessorContract):
         assert first == again != other
         assert len({agreement.reference for agreement in found}) == 3
 
-    def test_an_agreement_that_was_turned_down_is_none(self, harness):
+    def test_an_agreement_that_the_payer_declined_is_not_saved(self, harness):
         """F9"""
         asked = harness.processor.link(ACCOUNT, BACK)
 
@@ -845,7 +864,7 @@ class AgreementContract(ProcessorContract):
         assert isinstance(answer, Cancelled)
         assert harness.processor.saving(ACCOUNT, asked.reference) == answer
 
-    def test_an_abandoned_link_is_given_up(self, harness):
+    def test_an_abandoned_link_is_cancelled(self, harness):
         """F9"""
         asked = harness.processor.link(ACCOUNT, BACK)
         harness.move_clock(timedelta(minutes=20))
@@ -856,28 +875,28 @@ class AgreementContract(ProcessorContract):
         assert isinstance(given_up, Cancelled)
         assert harness.processor.saving(ACCOUNT, asked.reference) == given_up
 
-    def test_giving_up_finds_that_the_payer_has_agreed_before(self, harness):
+    def test_cancelling_a_link_after_the_payer_agreed_returns_the_agreement(self, harness):
         """F9"""
         asked = harness.processor.link(ACCOUNT, BACK)
         harness.agree(asked.address, "ana@example.com")
 
         assert isinstance(harness.processor.cancel_saving(ACCOUNT, asked.reference), SavedAgreement)
 
-    def test_an_agreement_that_the_payer_took_back_is_gone(self, harness):
+    def test_an_agreement_cancelled_by_the_payer_is_gone(self, harness):
         """M13"""
         reference = harness.paying()
-        harness.take_back(reference)
+        harness.cancel_agreement(reference)
 
-        answer = harness.processor.charge(wish(reference))
+        answer = harness.processor.charge(charge_request(reference))
 
         assert isinstance(answer, MethodGone)
         assert isinstance(harness.processor.verify("verify-5", reference), MethodGone)
         assert harness.processor.revoke(reference) is True
         assert list(harness.taken()) == []
 
-    def test_nothing_is_saved_under_a_made_up_reference(self, harness):
+    def test_an_invented_reference_saves_nothing(self, harness):
         assert isinstance(harness.processor.saving(ACCOUNT, "ask_made_up"), RequestRejected)
         assert isinstance(harness.processor.cancel_saving(ACCOUNT, "ask_made_up"), RequestRejected)
 
-    def test_cards_are_not_taken(self, harness):
+    def test_cards_are_not_accepted(self, harness):
         assert isinstance(harness.processor.save_card(ACCOUNT, "tok_any", BACK), RequestRejected)

@@ -1,7 +1,7 @@
-"""The smallest processor that passes the contract: agreements, all in memory.
+"""The smallest processor that passes the contract: agreements only, in memory.
 
-The adapter and the service that it stands for are one here. A real one asks its service where this
-one looks into a dictionary.
+Adapter and service are one object here; a real adapter calls its service where this one reads a
+dictionary.
 """
 
 import hmac
@@ -66,7 +66,9 @@ class Smallest:
 
     def charge(self, request):
         with self.lock:
-            wanted = replace(request, return_to="")  # another way back is no other request
+            wanted = replace(
+                request, return_to=""
+            )  # a different return address is the same request
             if request.key not in self.charges:
                 self.charges[request.key] = (wanted, self._decide(request))
             before, answer = self.charges[request.key]
@@ -105,13 +107,13 @@ class Smallest:
         back = [one for one in self.taken_back.values() if one.key == subject]
         return [Settled(subject, self.ask(subject)), *back]
 
-    # The service's own side
+    # The service
 
     def signature(self, at, body):
         return hmac.new(self.secret, at.encode() + body, "sha256").hexdigest()
 
     def conclude(self, key, outcome):
-        """What was asked of the customer ends so, unless it has ended before."""
+        """End the charge's challenge with this outcome, unless it has ended before."""
         with self.lock:
             if isinstance(self.ask(key), NeedsCustomer):
                 self.charges[key] = (self.charges[key][0], outcome)

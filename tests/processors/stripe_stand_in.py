@@ -1,8 +1,8 @@
-"""A strict stand-in for Stripe: an HTTP server that answers our official client as Stripe would.
+"""A strict stand-in for Stripe: an HTTP server for the official client.
 
-It takes only parameters that the library's own typed parameters name, wants the pinned version and
-a secret key, honours idempotency keys as the real one does, and signs its events. What it is told
-to do wrong it does once: drop a request or an answer, answer 429, 500 or late.
+It accepts only parameters of the library's typed parameters, requires the pinned version and a
+secret key, implements idempotency keys and signs its events. Each entry of `failures` makes one
+charge request fail: a lost request or answer, 429, 500 or a late answer.
 """
 
 import json
@@ -61,13 +61,13 @@ TAKES = {
 }
 
 SCRIPT = Path(__file__).with_name("stripe_stand_in.js")
-"""What a browser is given for Stripe's own script."""
+"""The replacement for Stripe's browser script."""
 
 PATH = re.compile(r"/v1/(?P<kind>[a-z_]+)(/(?P<id>[a-z]+_\w+))?(/(?P<verb>[a-z_]+))?")
 
 
 class Refused(Exception):
-    """An error object, with its status."""
+    """An error response with its status."""
 
     def __init__(self, status: int, kind: str, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -76,18 +76,18 @@ class Refused(Exception):
 
 
 class Dropped(Exception):
-    """The connection ends here."""
+    """The connection is closed without a response."""
 
 
 @dataclass
 class Card:
-    """How the bank behind a payment method behaves."""
+    """Behaviour of the bank behind a payment method."""
 
     number: str
     error: dict[str, Any] = field(default_factory=dict)
-    """What a charge is declined with, beyond what its number says."""
+    """Fields of the decline, in addition to those of the number."""
     blocked_for: str = ""
-    """The reason for which Stripe's own rules block a charge, before the bank is asked."""
+    """The rule by which Stripe blocks the charge before asking the bank."""
 
 
 class StandIn:
@@ -98,10 +98,10 @@ class StandIn:
         self.cards: dict[str, Card] = {}
         self.events: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
-        """Every event, also those that no webhook has told."""
+        """Every event, including those that no webhook delivered."""
         self.lists_events = True
         """Whether the key may read events."""
-        self.mischief: list[str] = []
+        self.failures: list[str] = []
         self.kept: dict[str, tuple[str, int, dict[str, Any]] | None] = {}
         self.endpoints: list[dict[str, Any]] = []
         self.search_lags = False
@@ -136,18 +136,18 @@ class StandIn:
     def handle(
         self, method: str, path: str, given: dict[str, Any], key: str
     ) -> tuple[int, dict[str, Any], bool]:
-        """Status, body, and whether this is the answer of an earlier request."""
+        """Return status, body, and whether the response repeats an earlier one."""
         self.requests.append(f"{method} {path}")
         is_charge = (method, path) == ("POST", "/v1/payment_intents")
-        told = self.mischief.pop(0) if is_charge and self.mischief else ""
-        if told == "lose request" or self.is_away:
+        fields = self.failures.pop(0) if is_charge and self.failures else ""
+        if fields == "lose request" or self.is_away:
             raise Dropped
-        if told == "429":
+        if fields == "429":
             raise Refused(429, "rate_limit_error", "Too many requests", code="rate_limit")
-        if told == "slow":
+        if fields == "slow":
             self.hold.wait(5)
-        status, body, replayed = self._once(method, path, given, key, failing=told == "500")
-        if told == "lose answer":
+        status, body, replayed = self._once(method, path, given, key, failing=fields == "500")
+        if fields == "lose answer":
             raise Dropped
         return status, body, replayed
 
@@ -177,7 +177,7 @@ class StandIn:
                 status, body = self._answer(method, path, given)
         except BaseException:
             with self.lock:
-                del self.kept[key]  # what was not looked at is not remembered
+                del self.kept[key]  # a request that was not processed is not remembered
             raise
         with self.lock:
             self.kept[key] = (asked, status, json.loads(json.dumps(body)))
@@ -206,7 +206,7 @@ class StandIn:
             try:
                 return 200, self._do(route, found["id"] or "", given)
             except Refused as refused:
-                if refused.status == 402:  # looked at, and declined: that is an answer to keep
+                if refused.status == 402:  # processed and declined, so the answer is kept
                     return 402, refused.body
                 raise
 
@@ -249,7 +249,7 @@ class StandIn:
         return self._shown(self.get(id_), expand)
 
     def _list_events(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The newest first, of the last 30 days, and no more than a page."""
+        """List events of the last 30 days, newest first, one page at a time."""
         if not self.lists_events:
             raise Refused(403, "invalid_request_error", "The key may not read events")
         types, span = given.get("types", []), given.get("created", {})
@@ -267,7 +267,7 @@ class StandIn:
         limit = int(given.get("limit", 10))
         return {"object": "list", "data": found[:limit], "has_more": len(found) > limit}
 
-    # What happens behind the requests
+    # Effects of requests
 
     def _set_up(self, given: dict[str, Any]) -> dict[str, Any]:
         self._require_customer(given.get("customer", ""))
@@ -353,8 +353,8 @@ class StandIn:
 
     def _decline(self, intent: dict[str, Any], card: Card, error: dict[str, Any]) -> Refused:
         refused = self._card_error(card, "payment_intent", intent, **error)
-        told = refused.body["error"]
-        advice = {n: told[n] for n in ("network_advice_code", "advice_code") if n in told}
+        fields = refused.body["error"]
+        advice = {n: fields[n] for n in ("network_advice_code", "advice_code") if n in fields}
         if card.blocked_for:
             advice = {
                 "type": "blocked",
@@ -364,15 +364,17 @@ class StandIn:
         charge = self._charge(intent, **(advice or {"network_status": "declined"}))
         intent["status"] = "requires_payment_method"
         intent["last_payment_error"] = {
-            name: value for name, value in told.items() if name != "payment_intent"
+            name: value for name, value in fields.items() if name != "payment_intent"
         } | {"charge": charge["id"]}
-        told["payment_intent"] = dict(intent)
+        fields["payment_intent"] = dict(intent)
         self._tell("payment_intent.payment_failed", intent)
         return refused
 
     def _card_error(self, card: Card, name: str, intent: dict[str, Any], **error: Any) -> Refused:
-        told = {"code": "card_declined", "decline_code": "generic_decline", **card.error, **error}
-        return Refused(402, "card_error", "Your card was declined.", **told, **{name: dict(intent)})
+        fields = {"code": "card_declined", "decline_code": "generic_decline", **card.error, **error}
+        return Refused(
+            402, "card_error", "Your card was declined.", **fields, **{name: dict(intent)}
+        )
 
     def _cancel(self, id_: str, given: dict[str, Any]) -> dict[str, Any]:
         intent = self.get(id_)
@@ -404,10 +406,10 @@ class StandIn:
             "next_page": None,
         }
 
-    # What people do in the browser, on Stripe's pages and in its dashboard
+    # Actions in the browser, on Stripe's pages and in its dashboard
 
     def save(self, number: str, customer: str = "", **error: Any) -> str:
-        """A card of a customer, as if its form had been sent long ago; gives our reference."""
+        """Save a customer's card as if its form had been submitted; return our reference."""
         with self.lock:
             owner = customer or self._new("customer", "cus", name="Ana", metadata={})["id"]
             method = self._new_method(number, owner)
@@ -417,7 +419,9 @@ class StandIn:
     def confirm_setup(
         self, secret: str, number: str, *, leave_open: bool = False
     ) -> dict[str, Any]:
-        """The form is sent with this card. `leave_open`: the bank's question is not answered."""
+        """Submit the form with this card. With `leave_open` the bank's challenge stays
+        unanswered.
+        """
         with self.lock:
             intent = self._by_secret(secret)
             if intent["status"] not in ("requires_payment_method", "requires_confirmation"):
@@ -436,7 +440,7 @@ class StandIn:
             return self.complete(secret)
 
     def complete(self, secret: str) -> dict[str, Any]:
-        """The customer has confirmed to their bank, unless that has ended."""
+        """The customer confirms to the bank, unless the challenge has ended."""
         with self.lock:
             intent = self._by_secret(secret)
             if intent["object"] == "setup_intent":
@@ -482,14 +486,14 @@ class StandIn:
             method["card"]["exp_year"] += 3
             self._tell("payment_method.automatically_updated", method, card={"exp_year": 0})
 
-    def in_browser(self, path: str, told: dict[str, str]) -> dict[str, Any]:
-        """What the script in the browser says to Stripe: whose key it has, and what was typed."""
-        if told.get("key") != PUBLISHABLE_KEY:
+    def in_browser(self, path: str, fields: dict[str, str]) -> dict[str, Any]:
+        """Handle a call of the browser script: its key and what was typed."""
+        if fields.get("key") != PUBLISHABLE_KEY:
             return {"error": {"message": "Invalid API Key provided"}}
-        secret = told["secret"]
+        secret = fields["secret"]
         match path:
             case "/browser/confirm":
-                number = told["number"].replace(" ", "")
+                number = fields["number"].replace(" ", "")
                 intent = self.confirm_setup(secret, number, leave_open=True)
             case "/browser/complete":
                 intent = self.complete(secret)
@@ -507,7 +511,7 @@ class StandIn:
         return next(o for o in self._all("payment_intent") if key in o["metadata"].values())
 
     def refund(self, key: str, amount: int) -> None:
-        """`amount` in Stripe's own units."""
+        """`amount` is in Stripe's units."""
         with self.lock:
             intent = self.intent_of(key)
             refund = self._new(
@@ -543,7 +547,7 @@ class StandIn:
             self._tell("charge.dispute.closed", self.get(id_))
 
     def pay_elsewhere(self, customer: str) -> None:
-        """Somebody charges a card by Stripe's dashboard."""
+        """Charge a card in Stripe's dashboard."""
         with self.lock:
             method = self._new_method(PAYS, customer)
             self._pay(
@@ -556,21 +560,21 @@ class StandIn:
                 [],
             )
 
-    def tell(self, kind: str, subject: dict[str, Any]) -> None:
+    def send_event(self, kind: str, subject: dict[str, Any]) -> None:
         self._tell(kind, subject)
 
     def deliveries(self) -> list[tuple[bytes, dict[str, str]]]:
-        """What would be posted since the last call, signed at this moment."""
+        """Return the deliveries since the last call, signed now."""
         with self.lock:
-            told, self.events = self.events, []
-        return [self.signed(json.dumps(event)) for event in told]
+            fields, self.events = self.events, []
+        return [self.signed(json.dumps(event)) for event in fields]
 
     def signed(self, body: str) -> tuple[bytes, dict[str, str]]:
         header = WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET, self._stamp())
         return body.encode(), {"Stripe-Signature": header}
 
     def taken(self) -> list[tuple[str, int, str]]:
-        """Metadata's first value, cents and currency of what was really charged."""
+        """Return the metadata's first value, cents and currency of each charge that took money."""
         with self.lock:
             return [
                 (next(iter(o["metadata"].values()), ""), o["amount"], o["currency"].upper())
@@ -615,7 +619,7 @@ class StandIn:
                 param="payment_method",
             )
         if method["customer"] is None:
-            # Stripe names neither a parameter nor a code.
+            # Stripe names neither a parameter nor a code here.
             raise Refused(400, "invalid_request_error", DETACHED)
         if method["customer"] != customer:
             raise Refused(
@@ -660,15 +664,15 @@ class StandIn:
 
     def _new(self, kind: str, prefix: str, **facts: Any) -> dict[str, Any]:
         id_ = f"{prefix}_{next(self._numbers):04d}{token_hex(6)}"
-        told = {
+        fields = {
             "id": id_,
             "object": kind,
             "created": self._stamp(),
             **({} if kind == "refund" else {"livemode": False}),
             **facts,
         }
-        self.objects[id_] = told
-        return told
+        self.objects[id_] = fields
+        return fields
 
     def _all(self, kind: str) -> list[dict[str, Any]]:
         return [o for o in self.objects.values() if o["object"] == kind]
@@ -676,9 +680,9 @@ class StandIn:
     def _list(self, data: list[dict[str, Any]]) -> dict[str, Any]:
         return {"object": "list", "data": data[:100], "has_more": len(data) > 100, "url": "/v1"}
 
-    def _shown(self, told: dict[str, Any], expand: list[str]) -> dict[str, Any]:
-        wide = {name: self.get(told[name]) for name in expand if told.get(name)}
-        return {**told, **wide}
+    def _shown(self, fields: dict[str, Any], expand: list[str]) -> dict[str, Any]:
+        wide = {name: self.get(fields[name]) for name in expand if fields.get(name)}
+        return {**fields, **wide}
 
     def _tell(self, kind: str, subject: dict[str, Any], **before: Any) -> None:
         event = {
@@ -725,7 +729,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, method: str, path: str, given: dict[str, Any]) -> None:
         try:
-            self._insist()
+            self._check_headers()
             key = self.headers.get("Idempotency-Key", "")
             status, body, replayed = self.stand_in.handle(method, path, given, key)
             self._send(status, body, replayed=replayed)
@@ -734,24 +738,24 @@ class _Handler(BaseHTTPRequestHandler):
         except Dropped:
             self.close_connection = True
 
-    def _insist(self) -> None:
+    def _check_headers(self) -> None:
         if self.headers.get("Authorization") != f"Bearer {SECRET_KEY}":
             raise Refused(401, "invalid_request_error", "Invalid API Key provided")
         if self.headers.get("Stripe-Version") != VERSION:
             raise Refused(400, "invalid_request_error", "Another version than the pinned one")
 
     def _send(self, status: int, body: dict[str, Any], *, replayed: bool = False) -> None:
-        told = json.dumps(body).encode()
+        fields = json.dumps(body).encode()
         with suppress(BrokenPipeError):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Content-Length", str(len(told)))
+            self.send_header("Content-Length", str(len(fields)))
             self.send_header("Request-Id", f"req_{token_hex(6)}")
             if replayed:
                 self.send_header("Idempotent-Replayed", "true")
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(fields)
 
     def _send_script(self) -> None:
         script = SCRIPT.read_bytes()
@@ -766,7 +770,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _nested(query: str) -> dict[str, Any]:
-    """metadata[key]=1 and expand[0]=x, as Stripe reads a form."""
+    """Parse metadata[key]=1 and expand[0]=x as Stripe does."""
     found: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         head, *inner = re.findall(r"[^\[\]]+", name)

@@ -1,12 +1,9 @@
-"""Stripe's adapter beside a peer that nobody here wrote: localstripe, bound to loopback.
+"""The Stripe adapter against an independent implementation: localstripe, on loopback.
 
-It speaks an older version of the API. What it does not take is left out by name (`NOT_TAKEN`), and
-so is what it does not honour:
-
-`amount_received` of a PaymentIntent (the relay puts it there), idempotency keys (a repeated request
-charges again), `off_session` (a card that wants its customer waits instead of being declined),
-search by metadata, network advice, disputes, and events of refunds and of methods, of which it
-sends none.
+It implements an older version of the API. The relay removes parameters that it does not accept
+(`NOT_TAKEN`) and adds `amount_received` of a PaymentIntent. It does not support idempotency keys (a
+repeated request charges again), `off_session` (a card that requires authentication waits instead of
+being declined), search by metadata, network advice, disputes, and events of refunds and methods.
 """
 
 import json
@@ -21,7 +18,7 @@ import pytest
 import requests
 
 from tests.browser.conftest import free_port
-from tests.processors.contract import ACCOUNT, wish
+from tests.processors.contract import ACCOUNT, charge_request
 from webapp.clock import Clock
 from webapp.domain.shared.money import CENT
 from webapp.ports import Declined, Event, Forged, Holder, Paid, Reversed, SavedCard, Settled
@@ -30,7 +27,7 @@ from webapp.processors.stripe.processor import StripeProcessor
 pytest.importorskip("localstripe", reason="localstripe is not installed")
 
 NOT_TAKEN = ("allowed_payment_method_types", "use_stripe_sdk")
-"""Parameters that it refuses, as it does not know them; the relay leaves them out."""
+"""Parameters that localstripe rejects as unknown; the relay removes them."""
 
 SECRET_KEY, WEBHOOK_SECRET = "sk_test_12345", "whsec_peer"
 
@@ -44,7 +41,7 @@ web.run_app(server.app, host="127.0.0.1", port=int(sys.argv[1]), print=None, acc
 
 
 class Relay(BaseHTTPRequestHandler):
-    """Passes requests on without what the peer does not take, and keeps what it delivers."""
+    """Forwards requests without the unsupported parameters, and keeps delivered webhooks."""
 
     peer: str
     delivered: list
@@ -65,10 +62,10 @@ class Relay(BaseHTTPRequestHandler):
         headers = {n: self.headers[n] for n in ("Authorization", "Content-Type") if self.headers[n]}
         url = self.peer + self.path
         answer = requests.request(method, url, data=body, headers=headers, timeout=9)
-        told = answer.json()
-        if told.get("object") == "payment_intent" and "amount_received" not in told:
-            told["amount_received"] = told["amount"] if told["status"] == "succeeded" else 0
-        self._answer(answer.status_code, json.dumps(told).encode())
+        fields = answer.json()
+        if fields.get("object") == "payment_intent" and "amount_received" not in fields:
+            fields["amount_received"] = fields["amount"] if fields["status"] == "succeeded" else 0
+        self._answer(answer.status_code, json.dumps(fields).encode())
 
     def _answer(self, status, body):
         self.send_response(status)
@@ -137,7 +134,7 @@ def post(peer, path, **data):
 
 
 def save(stripe, peer, number="4242424242424242"):
-    """As Stripe's form does it in the browser: a method, confirmed into the SetupIntent."""
+    """Save a card as Stripe's form does: create a method and confirm the SetupIntent with it."""
     secret = stripe.open_form(Holder(1, "Harbour Voice", ()))["client_secret"]
     setup = secret.partition("_secret_")[0]
     expiry = {"card[exp_month]": 12, "card[exp_year]": 2034}
@@ -148,19 +145,19 @@ def save(stripe, peer, number="4242424242424242"):
     return stripe.save_card(ACCOUNT, setup, "/")
 
 
-def test_a_card_is_created_attached_charged_told_and_refunded(stripe, peer, relay):
+def test_a_card_is_saved_charged_reported_and_refunded(stripe, peer, relay):
     card = save(stripe, peer)
     assert isinstance(card, SavedCard)
     assert (card.brand, card.last4, card.exp_year) == ("visa", "4242", 2034)
 
-    request = wish(card.reference)
+    request = charge_request(card.reference)
     paid = stripe.charge(request)
 
     assert isinstance(paid, Paid)
     assert (paid.amount, paid.currency) == (request.amount, "USD")
     assert paid.method_reference == card.reference
 
-    body, headers = until(lambda: told(relay, "payment_intent.succeeded"))
+    body, headers = until(lambda: delivered(relay, "payment_intent.succeeded"))
     event = stripe.open_event(body, headers)
     assert isinstance(event, Event)
     assert list(stripe.happenings(event)) == [Settled(request.key, paid)]
@@ -174,22 +171,22 @@ def test_a_card_is_created_attached_charged_told_and_refunded(stripe, peer, rela
     assert back.amount == 1234 * CENT
 
 
-def test_a_card_that_declines_when_it_is_charged(stripe, peer):
+def test_a_card_can_be_declined_when_charged(stripe, peer):
     card = save(stripe, peer, "4000000000000341")
 
-    answer = stripe.charge(wish(card.reference))
+    answer = stripe.charge(charge_request(card.reference))
 
     assert isinstance(answer, Declined)
 
 
-def test_a_card_that_was_detached_is_gone(stripe, peer):
+def test_a_detached_card_is_gone(stripe, peer):
     card = save(stripe, peer)
 
     assert stripe.revoke(card.reference) is True
     assert stripe._cards.look_up(card.reference) is None
 
 
-def told(relay, kind):
+def delivered(relay, kind):
     found = [it for it in relay.delivered if json.loads(it[0])["type"] == kind]
     return found[-1] if found else None
 

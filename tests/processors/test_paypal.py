@@ -1,10 +1,16 @@
-"""PayPal behind the contract, over HTTP against a strict stand-in, and what is PayPal's own."""
+"""The PayPal adapter: the contract over HTTP against a strict stand-in, and PayPal's specifics."""
 
 from datetime import timedelta
 
 import pytest
 
-from tests.processors.contract import ACCOUNT, BACK, AgreementContract, ListingContract, wish
+from tests.processors.contract import (
+    ACCOUNT,
+    BACK,
+    AgreementContract,
+    ListingContract,
+    charge_request,
+)
 from tests.processors.paypal import documents
 from tests.processors.paypal.harness import OURS, serving
 from webapp.domain.payment_methods.declines import REASONS
@@ -33,8 +39,8 @@ def harness():
         yield harness
 
 
-def test_requests_and_answers_are_held_against_the_published_documents():
-    if not documents.are_here():
+def test_requests_and_responses_are_validated_against_the_published_documents():
+    if not documents.are_available():
         pytest.skip("PayPal's OpenAPI documents are not on this machine: shapes are not checked")
     sent = {"intent": "CAPTURE", "purchase_units": [{"amount": {"value": "1.00"}}]}
 
@@ -50,11 +56,11 @@ class TestPayPal(AgreementContract, ListingContract):
 # Charging
 
 
-def test_what_is_asked_for_is_written_exactly(harness):
-    """L1, L9: the amount, whose payment it is, and who began it."""
+def test_the_order_and_capture_contain_the_request_exactly(harness):
+    """L1, L9: the amount, the attempt's key, and who initiated the payment."""
     reference = harness.paying()
-    unattended = wish(reference, amount=1_234_560_000)
-    attended = wish(reference, customer_present=True, return_to=BACK)
+    unattended = charge_request(reference, amount=1_234_560_000)
+    attended = charge_request(reference, customer_present=True, return_to=BACK)
 
     harness.processor.charge(unattended)
     harness.processor.charge(attended)
@@ -89,16 +95,16 @@ def test_amounts_are_exact_in_both_directions(micros, currency, value):
 @pytest.mark.parametrize(
     ("micros", "currency"), [(0, "USD"), (-10_000, "USD"), (10_001, "USD"), (1_500_000, "JPY")]
 )
-def test_what_cannot_be_asked_for_exactly_is_not_asked_for(harness, micros, currency):
+def test_an_inexact_amount_is_rejected_without_a_request(harness, micros, currency):
     """L1, L8"""
-    request = wish(harness.paying(), amount=micros, currency=currency)
+    request = charge_request(harness.paying(), amount=micros, currency=currency)
 
     assert isinstance(harness.processor.charge(request), RequestRejected)
     assert harness.sent("/v2/checkout/orders") == []
 
 
 @pytest.mark.parametrize("value", ["1.0000001", "one", "NaN", "Infinity", ""])
-def test_what_is_no_amount_is_not_read_as_one(value):
+def test_an_invalid_amount_raises_value_error(value):
     with pytest.raises(ValueError, match=r"amount|micro"):
         amounts.read({"currency_code": "USD", "value": value})
 
@@ -116,9 +122,9 @@ PAYERS_FAULT = [
 
 
 @pytest.mark.parametrize(("issue", "code", "decline_class"), PAYERS_FAULT)
-def test_what_is_wrong_with_the_payer_declines(harness, issue, code, decline_class):
-    """T7, F2, F3, F8: in the field's own words, kept with PayPal's own time."""
-    request = wish(harness.agreement(f"{issue.lower()}@example.com"))
+def test_a_payer_side_issue_is_a_decline(harness, issue, code, decline_class):
+    """T7, F2, F3, F8: with a standard decline code, stored with PayPal's time."""
+    request = charge_request(harness.agreement(f"{issue.lower()}@example.com"))
     at = harness.now().replace(microsecond=0)
 
     answer = harness.processor.charge(request)
@@ -132,8 +138,8 @@ def test_what_is_wrong_with_the_payer_declines(harness, issue, code, decline_cla
 
 
 def test_a_cancelled_agreement_is_gone_m13(harness):
-    """T7: kept with PayPal's own time, and not asked for again under the same key."""
-    request = wish(harness.agreement("agreement_already_cancelled@example.com"))
+    """T7: stored with PayPal's time, and not sent again under the same key."""
+    request = charge_request(harness.agreement("agreement_already_cancelled@example.com"))
     at = harness.now().replace(microsecond=0)
 
     answer = harness.processor.charge(request)
@@ -150,9 +156,9 @@ def test_a_cancelled_agreement_is_gone_m13(harness):
     ["TRANSACTION_RECEIVING_LIMIT_EXCEEDED", "PAYEE_NOT_ENABLED_FOR_CARD_PROCESSING",
      "INCOMPATIBLE_PARAMETER_VALUE"],
 )  # fmt: skip
-def test_what_is_wrong_with_us_says_nothing_about_the_payer(harness, issue):
-    """L8: no suspension; the operator reads PayPal's own word for it."""
-    request = wish(harness.agreement(f"{issue.lower()}@example.com"))
+def test_a_merchant_side_issue_is_no_decline(harness, issue):
+    """L8: no suspension; the reason for the operator contains PayPal's code."""
+    request = charge_request(harness.agreement(f"{issue.lower()}@example.com"))
 
     answer = harness.processor.charge(request)
 
@@ -161,22 +167,22 @@ def test_what_is_wrong_with_us_says_nothing_about_the_payer(harness, issue):
     assert isinstance(harness.processor.ask(request.key), NotKnown)
 
 
-def test_each_code_is_one_that_declines_are_explained_by():
+def test_each_decline_code_has_an_explanation():
     """F2, F3"""
     assert set(CODES.values()) <= set(REASONS) | {"generic_decline"}
 
 
-def test_the_issues_are_spelt_as_in_the_documents():
-    if not documents.are_here():
+def test_the_issue_names_match_the_documents():
+    if not documents.are_available():
         pytest.skip("PayPal's OpenAPI documents are not on this machine")
     published = {*documents.issues("422"), *documents.issues("orders.capture-422")}
 
     assert set(CODES) <= published
 
 
-def test_a_decline_that_leaves_no_trace_is_found_by_repeating(harness):
-    """L10: PayPal keeps no record of it, and took nothing."""
-    request = wish(harness.agreement("instrument_declined@example.com"))
+def test_a_lost_decline_without_a_record_is_found_by_repeating(harness):
+    """L10: PayPal keeps no record of the decline and took nothing."""
+    request = charge_request(harness.agreement("instrument_declined@example.com"))
     harness.lose_next_answer()
 
     assert isinstance(harness.processor.charge(request), Unknown)
@@ -186,9 +192,9 @@ def test_a_decline_that_leaves_no_trace_is_found_by_repeating(harness):
 
 
 @pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=7), timedelta(hours=22)])
-def test_a_late_repeat_by_another_process_takes_nothing_twice(harness, later):
-    """L3, L10: also when PayPal has forgotten the request, as it does after six hours."""
-    request = wish(harness.paying())
+def test_a_late_repeat_by_another_process_takes_money_once(harness, later):
+    """L3, L10: even after PayPal has forgotten the request, six hours later."""
+    request = charge_request(harness.paying())
     harness.lose_next_answer()
     harness.processor.charge(request)
     harness.move_clock(later)
@@ -199,9 +205,9 @@ def test_a_late_repeat_by_another_process_takes_nothing_twice(harness, later):
 
 
 @pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=7)])
-def test_even_with_its_notes_lost_nothing_is_taken_twice(harness, later):
-    """L3: as after a restore from a backup that was made in the moment of the charge."""
-    request = wish(harness.paying())
+def test_a_repeat_without_notes_takes_money_once(harness, later):
+    """L3: as after restoring a backup made at the moment of the charge."""
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.notebook.pages.clear()
     harness.move_clock(later)
@@ -212,9 +218,9 @@ def test_even_with_its_notes_lost_nothing_is_taken_twice(harness, later):
     assert len(harness.taken()) == 1
 
 
-def test_an_order_that_ran_out_took_nothing_and_is_given_up(harness):
-    """L10: under this key nothing can be taken any more."""
-    request = wish(harness.paying())
+def test_an_expired_order_is_cancelled_and_takes_nothing(harness):
+    """L10: nothing can be taken under this key any more."""
+    request = charge_request(harness.paying())
     harness.lose_next_request()
     harness.processor.charge(request)
     harness.move_clock(timedelta(hours=4))
@@ -224,35 +230,35 @@ def test_an_order_that_ran_out_took_nothing_and_is_given_up(harness):
     assert harness.taken() == []
 
 
-def test_a_payment_that_paypal_holds_is_not_known_until_it_decides(harness):
-    """T7, L10: neither credited nor charged to the next method meanwhile."""
+def test_a_payment_held_by_paypal_is_unknown_until_it_decides(harness):
+    """T7, L10: meanwhile it is neither credited nor is the next method charged."""
     reference = harness.agreement("pending@example.com")
-    good, bad = wish(reference), wish(reference)
+    good, bad = charge_request(reference), charge_request(reference)
 
     for request in (good, bad):
         assert isinstance(harness.processor.charge(request), Unknown)
         assert isinstance(harness.processor.ask(request.key), Unknown)
 
-    first, second = harness.there.captures()
-    harness.there.hold(first["id"], "COMPLETED")
-    harness.there.hold(second["id"], "DECLINED")
+    first, second = harness.stand_in.captures()
+    harness.stand_in.hold(first["id"], "COMPLETED")
+    harness.stand_in.hold(second["id"], "DECLINED")
     assert isinstance(harness.processor.ask(good.key), Paid)
     assert isinstance(harness.processor.ask(bad.key), Declined)
 
 
-def test_what_was_given_back_since_had_been_paid(harness):
+def test_a_refunded_payment_stays_paid(harness):
     """L7: a refund is a debit of its own."""
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
     paid = harness.processor.charge(request)
 
     for value in ("40.00", "60.00"):
-        harness.there.refund(paid.reference, value)
+        harness.stand_in.refund(paid.reference, value)
         assert harness.processor.ask(request.key) == paid
 
 
-def test_another_payments_order_is_no_evidence(harness):
+def test_another_payments_order_is_not_accepted(harness):
     """L9"""
-    request, other = wish(harness.paying()), wish(harness.paying())
+    request, other = charge_request(harness.paying()), charge_request(harness.paying())
     harness.processor.charge(other)
     pages = harness.notebook.pages
     pages[request.key] = pages[other.key].replace(other.key, request.key)
@@ -263,9 +269,11 @@ def test_another_payments_order_is_no_evidence(harness):
     assert "another payment" in answer.reason
 
 
-def test_a_payer_who_is_asked_and_not_heard_of_is_still_asked(harness):
-    """L10, F4: the answer was lost, the order tells."""
-    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+def test_a_challenge_whose_answer_was_lost_is_found_by_asking(harness):
+    """L10, F4: the order shows the challenge."""
+    request = charge_request(
+        harness.requires_authentication(), customer_present=True, return_to=BACK
+    )
     harness.lose_next_answer()
 
     assert isinstance(harness.processor.charge(request), Unknown)
@@ -276,29 +284,31 @@ def test_a_payer_who_is_asked_and_not_heard_of_is_still_asked(harness):
     assert isinstance(harness.processor.ask(request.key), Paid)
 
 
-def test_whoever_agreed_may_still_be_declined(harness):
-    """F9: and then PayPal is not asked again."""
-    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+def test_a_confirmed_payment_can_still_be_declined(harness):
+    """F9: PayPal is not asked again afterwards."""
+    request = charge_request(
+        harness.requires_authentication(), customer_present=True, return_to=BACK
+    )
     asked = harness.processor.charge(request)
-    harness.there.payers.ends["confirm@example.com"] = "instrument_declined@example.com"
+    harness.stand_in.payers.overrides["confirm@example.com"] = "instrument_declined@example.com"
     harness.confirm(asked.address)
 
     answer = harness.processor.ask(request.key)
 
     assert isinstance(answer, Declined)
-    del harness.there.payers.ends["confirm@example.com"]
+    del harness.stand_in.payers.overrides["confirm@example.com"]
     assert harness.processor.ask(request.key) == answer
     assert harness.taken() == []
 
 
-# The wire
+# Failures of requests
 
 
 @pytest.mark.parametrize("status", [409, 500, 503])
-def test_a_failing_capture_is_not_known(harness, status):
+def test_a_failed_capture_is_unknown(harness, status):
     """T7"""
-    request = wish(harness.paying())
-    harness.there.trouble(status, "/capture")
+    request = charge_request(harness.paying())
+    harness.stand_in.fail_next(status, "/capture")
 
     assert isinstance(harness.processor.charge(request), Unknown)
     assert isinstance(harness.processor.ask(request.key), NotKnown)
@@ -306,12 +316,12 @@ def test_a_failing_capture_is_not_known(harness, status):
 
 
 @pytest.mark.parametrize("kind", [400, 401, 429, 500, "lose_request", "lose_answer"])
-def test_where_no_order_was_opened_nothing_was_taken(harness, kind):
-    """L8: so it may be tried again at once, and the next method is not charged."""
-    request = wish(harness.paying())
-    harness.there.trouble(kind, "/v2/checkout/orders")
+def test_a_failure_before_the_order_exists_took_nothing(harness, kind):
+    """L8: the charge can be tried again at once, and the next method is not charged."""
+    request = charge_request(harness.paying())
+    harness.stand_in.fail_next(kind, "/v2/checkout/orders")
     if kind == 401:
-        harness.there.trouble(kind, "/v2/checkout/orders")
+        harness.stand_in.fail_next(kind, "/v2/checkout/orders")
 
     assert isinstance(harness.processor.charge(request), RequestRejected)
     assert isinstance(harness.processor.ask(request.key), NotKnown)
@@ -321,55 +331,55 @@ def test_where_no_order_was_opened_nothing_was_taken(harness, kind):
 
 
 @pytest.mark.parametrize("kind", [401, 429, 500, "lose_answer"])
-def test_who_cannot_look_does_not_say_that_nothing_was_taken(harness, kind):
-    """T7, L10: a repeat under a key that may have been charged."""
-    request = wish(harness.paying())
+def test_a_repeat_that_cannot_read_the_order_is_unknown(harness, kind):
+    """T7, L10: the key may already have been charged."""
+    request = charge_request(harness.paying())
     harness.lose_next_answer()
     harness.processor.charge(request)
     for _ in range(2):
-        harness.there.trouble(kind, "GET /v2/checkout/orders")
+        harness.stand_in.fail_next(kind, "GET /v2/checkout/orders")
 
     assert isinstance(harness.processor.charge(request), Unknown)
     assert len(harness.taken()) == 1
 
 
-def test_an_answer_that_takes_too_long_is_not_known(harness):
+def test_a_timeout_is_unknown(harness):
     """T7"""
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
     hasty = harness.adapter(timeout=(1.0, 0.2))
-    harness.there.trouble("slow", "/capture", seconds=0.6)
+    harness.stand_in.fail_next("slow", "/capture", seconds=0.6)
 
     assert isinstance(hasty.charge(request), Unknown)
 
 
-def test_nobody_at_the_address_is_a_refusal_before_anything_was_sent(harness):
+def test_an_unreachable_server_is_a_rejection(harness):
     """L8"""
     nobody = harness.adapter(base="http://127.0.0.1:1")
 
-    assert isinstance(nobody.charge(wish("any")), RequestRejected)
+    assert isinstance(nobody.charge(charge_request("any")), RequestRejected)
     assert isinstance(nobody.link(ACCOUNT, BACK), RequestRejected)
     assert nobody.revoke("any") is False
 
 
-def test_access_that_has_ended_is_renewed(harness):
+def test_an_expired_access_token_is_renewed(harness):
     reference = harness.paying()
-    harness.there.end_access()
+    harness.stand_in.end_access_tokens()
 
-    assert isinstance(harness.processor.charge(wish(reference)), Paid)
+    assert isinstance(harness.processor.charge(charge_request(reference)), Paid)
 
 
-def test_one_access_token_serves_all_until_it_ends(harness):
+def test_an_access_token_is_reused_until_it_expires(harness):
     harness.paying()
     harness.paying()
 
-    assert len([path for _, path, _ in harness.there.requests if "oauth2" in path]) == 1
+    assert len([path for _, path, _ in harness.stand_in.requests if "oauth2" in path]) == 1
 
 
-def test_wrong_keys_are_a_refusal_that_names_them(harness):
+def test_wrong_keys_are_a_rejection_that_names_the_setting(harness):
     """L8"""
     stranger = harness.adapter(secret="wrong")
 
-    answer = stranger.charge(wish(harness.paying()))
+    answer = stranger.charge(charge_request(harness.paying()))
 
     assert isinstance(answer, RequestRejected)
     assert "PAYPAL_CLIENT_SECRET" in answer.reason
@@ -377,8 +387,8 @@ def test_wrong_keys_are_a_refusal_that_names_them(harness):
 
 
 @pytest.mark.parametrize("page", ["kept", "keep"])
-def test_without_its_notes_nothing_is_charged(harness, page, monkeypatch):
-    """L3: a full disk; the note comes before the money."""
+def test_nothing_is_charged_if_the_note_cannot_be_written(harness, page, monkeypatch):
+    """L3: a full disk, for example; the note precedes the charge."""
     reference = harness.paying()
 
     def full(*_):
@@ -386,30 +396,32 @@ def test_without_its_notes_nothing_is_charged(harness, page, monkeypatch):
 
     monkeypatch.setattr(harness.notebook, page, full)
 
-    assert isinstance(harness.processor.charge(wish(reference)), RequestRejected | Unknown)
+    assert isinstance(
+        harness.processor.charge(charge_request(reference)), RequestRejected | Unknown
+    )
     assert harness.taken() == []
 
 
 # Agreements
 
 
-def test_what_is_kept_of_a_payer(harness):
+def test_the_payer_id_and_email_are_stored(harness):
     """M7, M8"""
     asked = harness.processor.link(ACCOUNT, BACK)
     harness.agree(asked.address, "ana@example.com")
 
     agreement = harness.processor.saving(ACCOUNT, asked.reference)
 
-    wallet = harness.there.payers.wallet("ana@example.com")
+    wallet = harness.stand_in.payers.wallet("ana@example.com")
     assert agreement.fingerprint == wallet["payer_id"]
     assert agreement.payer_email == "ana@example.com"
 
 
-def test_an_agreement_whose_saving_was_not_heard_of_is_saved_once(harness):
-    """M8: the answer was lost; the payer agreed once."""
+def test_an_agreement_whose_answer_was_lost_is_saved_once(harness):
+    """M8: the payer agreed once."""
     asked = harness.processor.link(ACCOUNT, BACK)
     harness.agree(asked.address, "ana@example.com")
-    harness.there.trouble("lose_answer", "POST /v3/vault/payment-tokens")
+    harness.stand_in.fail_next("lose_answer", "POST /v3/vault/payment-tokens")
 
     assert isinstance(harness.processor.saving(ACCOUNT, asked.reference), Unknown)
 
@@ -417,29 +429,29 @@ def test_an_agreement_whose_saving_was_not_heard_of_is_saved_once(harness):
     assert isinstance(saved, SavedAgreement)
     harness.move_clock(timedelta(hours=5))
     assert harness.adapter().saving(ACCOUNT, asked.reference) == saved
-    assert list(harness.there.tokens) == [saved.reference]
+    assert list(harness.stand_in.tokens) == [saved.reference]
 
 
-def test_a_revocation_that_failed_is_not_done(harness):
-    """M13: it is repeated until it is."""
+def test_a_failed_revocation_returns_false(harness):
+    """M13: it is repeated until it succeeds."""
     reference = harness.paying()
-    harness.there.trouble(500, "DELETE")
+    harness.stand_in.fail_next(500, "DELETE")
 
     assert harness.processor.revoke(reference) is False
     assert harness.processor.revoke(reference) is True
-    assert harness.there.tokens == {}
+    assert harness.stand_in.tokens == {}
 
 
 @pytest.mark.parametrize("kind", [403, 429, 500, "lose_answer"])
-def test_no_answer_about_an_agreement_is_no_decline(harness, kind):
+def test_a_failed_query_of_an_agreement_is_no_decline(harness, kind):
     """F4"""
     reference = harness.paying()
-    harness.there.trouble(kind, "GET /v3/vault/payment-tokens")
+    harness.stand_in.fail_next(kind, "GET /v3/vault/payment-tokens")
 
     assert not isinstance(harness.processor.verify("verify", reference), Verified | Declined)
 
 
-def test_a_key_verifies_one_method(harness):
+def test_a_verification_key_is_valid_for_one_method(harness):
     reference, other = harness.paying(), harness.paying()
     harness.processor.verify("verify", reference)
 

@@ -1,4 +1,4 @@
-"""Both sandbox processors behind the contract, and every pretend card by its number."""
+"""Both sandbox processors: the contract, and every test card by its number."""
 
 import csv
 import dataclasses
@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.processors.contract import ACCOUNT, BACK, HUNDRED, AgreementContract, CardContract, wish
+from tests.processors.contract import (
+    ACCOUNT,
+    BACK,
+    HUNDRED,
+    AgreementContract,
+    CardContract,
+    charge_request,
+)
 from webapp.clock import Clock
 from webapp.domain.payment_methods import declines
 from webapp.domain.shared.money import MICROS
@@ -66,7 +73,7 @@ class MovableClock(Clock):
 
 
 class Sandbox:
-    """The harness of the contract: the sandbox itself stands on the other side of the wire."""
+    """The contract's harness; the sandbox itself is the service."""
 
     adapter = SandboxProcessor
     stale = timedelta(hours=2)
@@ -91,7 +98,7 @@ class Sandbox:
         return self.token(number=CHALLENGED_ONCE)
 
     def card(self, number, **fields):
-        """A saved card of any number, as if its challenge had succeeded."""
+        """Return a saved card of any number, as if its challenge had succeeded."""
         fields = {"number": number, "security_code": code_for(number), **fields}
         return self.books.vault.keep(read_card(FORM | fields, self.now()), self.now())
 
@@ -101,7 +108,7 @@ class Sandbox:
     def declining(self):
         return self.card(DECLINES_WHEN_CHARGED)
 
-    def wants_customer(self):
+    def requires_authentication(self):
         return self.card(WANTS_CUSTOMER)
 
     def confirm(self, address):
@@ -129,7 +136,7 @@ class Sandbox:
         end = TakenBackState.RETURNED if won else TakenBackState.LOST
         self.books.afterwards.close(reference, end, self.now())
 
-    def remove_there(self, reference):
+    def remove_at_processor(self, reference):
         self.books.afterwards.take_away(reference, self.now())
 
     def renew(self, reference):
@@ -141,7 +148,7 @@ class Sandbox:
             self.books.afterwards.record_delivery(number, self.now())
         return [(it.body, dict(it.headers)) for _, it in found]
 
-    def delivery_of_no_concern(self):
+    def unknown_delivery(self):
         self.deliveries()
         self.books.afterwards.tell(self.processor.name, "weather fine", self.now())
         return self.deliveries()[0]
@@ -166,7 +173,7 @@ class PayPal(Sandbox):
     def declining(self):
         return self.agreement("declined@example.com")
 
-    def wants_customer(self):
+    def requires_authentication(self):
         return self.agreement("confirm@example.com")
 
     def agree(self, address, email):
@@ -175,7 +182,7 @@ class PayPal(Sandbox):
     def turn_down(self, address):
         self.books.desk.cancel(id_in(address), self.now())
 
-    def take_back(self, reference):
+    def cancel_agreement(self, reference):
         self.books.agreements.cancel(reference, self.now())
 
 
@@ -202,8 +209,8 @@ class TestSandboxPayPal(AgreementContract):
         return PayPal(tmp_path / "sandbox.db")
 
 
-# Every pretend card. Adding: saved, challenge or refused; charging: paid, wants (the customer, who
-# is not there), the decline code, or what comes after a challenge.
+# Every test card. "adding" is saved, challenge or a refusal's code; the charging columns are paid,
+# wants (authentication, customer absent), a decline code, or the outcome after a challenge.
 CARDS = [
     # number, brand, adding, charged automatically, charged with the customer present
     ("4242424242424242", "visa", "saved", "paid", "paid"),
@@ -246,8 +253,8 @@ def outcome(answer):
     raise AssertionError(answer)
 
 
-def charged(harness, request):
-    """The outcome; where the customer is asked, after they have confirmed."""
+def charge_outcome(harness, request):
+    """Return the outcome, after confirming a challenge if there is one."""
     answer = harness.processor.charge(request)
     if outcome(answer) != "challenge":
         return outcome(answer)
@@ -258,7 +265,7 @@ def charged(harness, request):
 @pytest.mark.parametrize(("number", "brand", "adding", "automatic", "present"), CARDS)
 class TestEachCard:
     def test_adding(self, harness, number, brand, adding, automatic, present):
-        """M6, F2, F12: saved, at once or once confirmed; or refused with a plain sentence."""
+        """M6, F2, F12: saved at once or after confirmation, or refused with a plain sentence."""
         fields = FORM | {"number": number, "security_code": code_for(number)}
         if adding not in ("saved", "challenge"):
             with pytest.raises(CardRefused) as refused:
@@ -276,12 +283,15 @@ class TestEachCard:
             harness.confirm(card.address)
             card = harness.processor.saving(ACCOUNT, card.reference)
         assert (card.brand, card.last4) == (brand, number[-4:])
-        # Saved by this way, it behaves as the row says.
-        assert charged(harness, wish(card.reference)) == automatic
-        assert charged(harness, wish(card.reference, customer_present=True)) == present
+        # The saved card behaves as its row says.
+        assert charge_outcome(harness, charge_request(card.reference)) == automatic
+        assert (
+            charge_outcome(harness, charge_request(card.reference, customer_present=True))
+            == present
+        )
 
     def test_a_token_of_such_a_card(self, harness, number, brand, adding, automatic, present):
-        """M6: not even behind the form's back does a challenged or refused card get saved."""
+        """M6: a challenged or refused card is not saved without the form either."""
         details = read_card(
             FORM | {"number": number, "security_code": code_for(number)}, harness.now()
         )
@@ -296,12 +306,12 @@ class TestEachCard:
         """F2, F7"""
         reference = harness.card(number)
 
-        assert charged(harness, wish(reference)) == automatic
-        assert charged(harness, wish(reference, customer_present=True)) == present
+        assert charge_outcome(harness, charge_request(reference)) == automatic
+        assert charge_outcome(harness, charge_request(reference, customer_present=True)) == present
 
     def test_failing_every_challenge(self, harness, number, brand, adding, automatic, present):
         """F9"""
-        request = wish(harness.card(number), customer_present=True)
+        request = charge_request(harness.card(number), customer_present=True)
         answer = harness.processor.charge(request)
         if not present.startswith("challenge"):
             assert not isinstance(answer, NeedsCustomer)
@@ -312,7 +322,7 @@ class TestEachCard:
         assert outcome(harness.processor.ask(request.key)) == "authentication_required"
 
     def test_verifying(self, harness, number, brand, adding, automatic, present):
-        """F4: nobody can be asked here, so a card that wants to ask is not verified."""
+        """F4: the customer is absent, so a card that requires a challenge is not verified."""
         answer = harness.processor.verify("verify", harness.card(number))
 
         asks = present.startswith("challenge")
@@ -323,8 +333,8 @@ class TestEachCard:
             assert answer.code == expected
 
 
-def test_the_facts_above_are_those_of_the_reference():
-    """The published table, where it is at hand."""
+def test_the_table_of_cards_equals_the_reference():
+    """Compares with the published table, if available."""
     if not REFERENCE.exists():
         pytest.skip("the reference data (test_cards.csv) is not on this machine")
     with REFERENCE.open() as file:
@@ -337,28 +347,28 @@ def test_the_facts_above_are_those_of_the_reference():
         brand, adding, automatic, present = BY_NUMBER[row["number"]]
         code = row["decline_code"]
         assert brand == {"american express": "amex"}.get(row["brand"].lower(), row["brand"].lower())
-        said = {
+        expected_values = {
             "succeeds without challenge": "saved",
             "succeeds without challenge (4-digit security code)": "saved",
             "3-D Secure challenge": "challenge",
             "refused": code,
         }
-        assert adding == said[row["adding"]]
-        said = {
+        assert adding == expected_values[row["adding"]]
+        expected_values = {
             "succeeds": "paid",
             "succeeds once set up": "paid",
             "declined": code,
             "declined (authentication_required)": "wants",
             "declined (insufficient_funds)": "insufficient_funds",
         }
-        assert automatic == said[row["charge_automatic"]]
-        said = {
+        assert automatic == expected_values[row["charge_automatic"]]
+        expected_values = {
             "succeeds": "paid",
             "declined": code,
             "3-D Secure challenge on every payment": "challenge: paid",
             "declined after the challenge": f"challenge: {code}",
         }
-        assert present == said[row["charge_customer_present"]]
+        assert present == expected_values[row["charge_customer_present"]]
 
 
 # Challenges
@@ -366,9 +376,9 @@ def test_the_facts_above_are_those_of_the_reference():
 
 @pytest.mark.parametrize("age", [timedelta(minutes=15), timedelta(hours=2)])
 def test_a_challenge_cannot_be_answered_after_15_minutes(harness, age):
-    """F9: not even to fail it; it waits to be given up."""
+    """F9: it can be neither confirmed nor failed, only cancelled."""
     saving = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
-    request = wish(harness.wants_customer(), customer_present=True)
+    request = charge_request(harness.requires_authentication(), customer_present=True)
     paying = harness.processor.charge(request)
     harness.move_clock(age)
 
@@ -383,7 +393,7 @@ def test_a_challenge_cannot_be_answered_after_15_minutes(harness, age):
     assert harness.taken() == []
 
 
-def test_a_challenge_can_be_answered_until_15_minutes_have_passed(harness):
+def test_a_challenge_can_be_answered_before_15_minutes_have_passed(harness):
     """F9"""
     saving = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     harness.move_clock(timedelta(minutes=14, seconds=59))
@@ -394,12 +404,12 @@ def test_a_challenge_can_be_answered_until_15_minutes_have_passed(harness):
 
 
 @pytest.mark.parametrize("end", ["fail", "cancel"])
-def test_nothing_stays_of_a_card_that_was_not_confirmed(harness, end):
+def test_an_unconfirmed_card_is_deleted(harness, end):
     """M6"""
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     subject = harness.books.desk.find(asked.reference, {ChallengeKind.CARD}).subject
     assert harness.books.vault.held(subject).card.last4 == "3155"
-    assert outcome(harness.processor.charge(wish(subject))) == "gone"
+    assert outcome(harness.processor.charge(charge_request(subject))) == "gone"
 
     getattr(harness.books.desk, end)(asked.reference, harness.now())
 
@@ -410,10 +420,12 @@ def test_nothing_stays_of_a_card_that_was_not_confirmed(harness, end):
 @pytest.mark.parametrize(
     "return_to", ["//evil.test/", "/\\evil.test", "https://evil.test/", "back"]
 )
-def test_nobody_is_sent_to_another_host(harness, return_to):
-    """L8: such a request is not looked at, and the token stays good."""
+def test_an_external_return_address_is_rejected(harness, return_to):
+    """L8: the request is not processed, and the token stays valid."""
     token = harness.challenged_token()
-    request = wish(harness.wants_customer(), customer_present=True, return_to=return_to)
+    request = charge_request(
+        harness.requires_authentication(), customer_present=True, return_to=return_to
+    )
 
     assert isinstance(harness.processor.save_card(ACCOUNT, token, return_to), RequestRejected)
     assert isinstance(harness.processor.charge(request), RequestRejected)
@@ -423,7 +435,7 @@ def test_nobody_is_sent_to_another_host(harness, return_to):
     assert isinstance(harness.processor.save_card(ACCOUNT, token, BACK), NeedsCustomer)
 
 
-def test_a_challenge_is_told_by_the_adapter_that_began_it(harness):
+def test_a_challenge_belongs_to_the_adapter_that_began_it(harness):
     paypal = SandboxPayPal(harness.books, harness.clock)
     asked = harness.processor.save_card(ACCOUNT, harness.challenged_token(), BACK)
     linking = paypal.link(ACCOUNT, BACK)
@@ -434,9 +446,11 @@ def test_a_challenge_is_told_by_the_adapter_that_began_it(harness):
     assert harness.processor.saving(ACCOUNT, asked.reference) == asked
 
 
-def test_a_lost_answer_leads_to_the_challenge_all_the_same(harness):
+def test_a_challenge_exists_although_the_answer_was_lost(harness):
     """L10"""
-    request = wish(harness.wants_customer(), customer_present=True, return_to=BACK)
+    request = charge_request(
+        harness.requires_authentication(), customer_present=True, return_to=BACK
+    )
     harness.lose_next_answer()
 
     assert isinstance(harness.processor.charge(request), Unknown)
@@ -481,8 +495,8 @@ def test_a_lost_answer_leads_to_the_challenge_all_the_same(harness):
         ({"country": "US", "postcode": "K1A 0B1"}, "postcode"),
     ],
 )
-def test_a_bad_field_has_its_own_sentence(harness, fields, field):
-    """M7: and the sentence repeats nothing of the number or the code."""
+def test_an_invalid_field_has_its_own_error(harness, fields, field):
+    """M7: the error contains neither the number nor the code."""
     with pytest.raises(CardRefused) as refused:
         harness.token(**fields)
 
@@ -510,13 +524,13 @@ def test_a_bad_field_has_its_own_sentence(harness, fields, field):
         {"country": "XK", "postcode": "10000"},
     ],
 )
-def test_what_people_write_is_understood(harness, fields):
+def test_common_formats_are_accepted(harness, fields):
     assert isinstance(
         harness.processor.save_card(ACCOUNT, harness.token(**fields), BACK), SavedCard
     )
 
 
-def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
+def test_a_card_is_accepted_until_its_month_has_ended_everywhere(harness):
     """P4"""
     harness.clock.time = datetime(2026, 12, 1, 11, 59, tzinfo=UTC)
     assert harness.token(expiry="11 / 26")
@@ -526,10 +540,10 @@ def test_a_card_is_taken_until_its_month_has_ended_everywhere(harness):
         harness.token(expiry="11 / 26")
 
 
-def test_nothing_of_the_number_or_the_code_is_kept(harness, tmp_path):
+def test_the_number_and_the_code_are_not_stored(harness, tmp_path):
     """M7"""
     harness.processor.save_card(ACCOUNT, harness.token(security_code="987"), BACK)
-    harness.processor.charge(wish(harness.paying()))
+    harness.processor.charge(charge_request(harness.paying()))
     details = read_card(FORM, harness.now())
     harness.books.close()
 
@@ -540,7 +554,7 @@ def test_nothing_of_the_number_or_the_code_is_kept(harness, tmp_path):
 
 
 def test_fingerprints_of_two_installations_differ(harness, tmp_path):
-    """M7: they are made under a secret of the books."""
+    """M7: they are derived from a secret of each installation."""
     other = Sandbox(tmp_path / "other.db")
 
     prints = {s.processor.save_card(ACCOUNT, s.token(), BACK).fingerprint for s in (harness, other)}
@@ -548,7 +562,7 @@ def test_fingerprints_of_two_installations_differ(harness, tmp_path):
     assert len(prints) == 2
 
 
-def test_a_token_is_too_old_after_half_an_hour(harness):
+def test_a_token_expires_after_half_an_hour(harness):
     young, old = harness.token(), harness.token()
 
     harness.move_clock(timedelta(minutes=30))
@@ -561,21 +575,21 @@ def test_an_expired_card_is_declined(harness):
     """M9, F2"""
     reference = harness.card(VISA, expiry="12 / 26")
     harness.clock.time = datetime(2027, 1, 1, 11, 59, tzinfo=UTC)
-    assert outcome(harness.processor.charge(wish(reference))) == "paid"
+    assert outcome(harness.processor.charge(charge_request(reference))) == "paid"
 
     harness.clock.time = datetime(2027, 1, 1, 12, 0, tzinfo=UTC)
-    assert outcome(harness.processor.charge(wish(reference))) == "expired_card"
+    assert outcome(harness.processor.charge(charge_request(reference))) == "expired_card"
     assert harness.processor.verify("verify", reference).code == "expired_card"
 
 
 @pytest.mark.parametrize("kind", ["decline", "authentication_required", "slow"])
-def test_a_removed_card_is_gone_whatever_was_to_be_answered(harness, kind):
-    """M13: nothing is booked for it."""
+def test_a_removed_card_is_gone_despite_a_scripted_answer(harness, kind):
+    """M13: no charge is booked."""
     reference = harness.paying()
-    harness.remove_there(reference)
+    harness.remove_at_processor(reference)
     harness.books.queue_answer(AnswerKind(kind))
 
-    assert outcome(harness.processor.charge(wish(reference))) == "gone"
+    assert outcome(harness.processor.charge(charge_request(reference))) == "gone"
     assert harness.books.charges() == []
 
 
@@ -583,38 +597,40 @@ def test_a_removed_card_is_gone_whatever_was_to_be_answered(harness, kind):
     "other",
     [{"amount": 0}, {"amount": -MICROS}, {"amount": 1}, {"currency": "dollars"}, {"key": ""}],
 )
-def test_a_request_that_makes_no_sense_is_refused_unseen(harness, other):
+def test_an_invalid_request_is_rejected(harness, other):
     """L8"""
-    assert isinstance(harness.processor.charge(wish(harness.paying(), **other)), RequestRejected)
+    assert isinstance(
+        harness.processor.charge(charge_request(harness.paying(), **other)), RequestRejected
+    )
     assert harness.books.charges() == []
 
 
-# The queue of next answers
+# Scripted answers
 
 
-def test_next_answers_are_used_once_each_oldest_first(harness):
+def test_scripted_answers_are_used_once_in_order(harness):
     reference = harness.paying()
     harness.books.queue_answer(AnswerKind.DECLINE, decline_code="lost_card")
     harness.books.queue_answer(AnswerKind.DECLINE, decline_code="call_issuer")
 
-    answers = [outcome(harness.processor.charge(wish(reference))) for _ in range(3)]
+    answers = [outcome(harness.processor.charge(charge_request(reference))) for _ in range(3)]
 
     assert answers == ["lost_card", "call_issuer", "paid"]
     assert harness.books.next_answers() == []
 
 
-def test_a_next_answer_waits_for_the_card_it_is_bound_to(harness):
+def test_a_scripted_answer_waits_for_its_card(harness):
     harness.books.queue_answer(AnswerKind.DECLINE, decline_code="do_not_honor", last4="4444")
     mastercard = harness.card("5555555555554444")
 
-    assert outcome(harness.processor.charge(wish(harness.paying()))) == "paid"
-    assert outcome(harness.processor.charge(wish(mastercard))) == "do_not_honor"
-    assert outcome(harness.processor.charge(wish(mastercard))) == "paid"
+    assert outcome(harness.processor.charge(charge_request(harness.paying()))) == "paid"
+    assert outcome(harness.processor.charge(charge_request(mastercard))) == "do_not_honor"
+    assert outcome(harness.processor.charge(charge_request(mastercard))) == "paid"
 
 
-def test_a_repeated_key_uses_up_no_next_answer(harness):
+def test_a_repeated_key_uses_no_scripted_answer(harness):
     """L3"""
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.books.queue_answer(AnswerKind.SERVER_ERROR)
 
@@ -622,17 +638,17 @@ def test_a_repeated_key_uses_up_no_next_answer(harness):
     assert len(harness.books.next_answers()) == 1
 
 
-def test_next_answers_can_be_cleared(harness):
+def test_scripted_answers_can_be_cleared(harness):
     harness.books.queue_answer(AnswerKind.SERVER_ERROR)
 
     harness.books.clear_answers()
 
-    assert isinstance(harness.processor.charge(wish(harness.paying())), Paid)
+    assert isinstance(harness.processor.charge(charge_request(harness.paying())), Paid)
 
 
 def test_a_server_error_books_nothing(harness):
     """T7, L10"""
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
     harness.books.queue_answer(AnswerKind.SERVER_ERROR)
 
     assert isinstance(harness.processor.charge(request), Unknown)
@@ -643,35 +659,38 @@ def test_a_server_error_books_nothing(harness):
     ("number", "then"),
     [(VISA, "paid"), (DECLINES_WHEN_CHARGED, "generic_decline"), (WANTS_CUSTOMER, "paid")],
 )
-def test_authentication_required_asks_whoever_is_there(harness, number, then):
-    """F7: and nobody where nobody is."""
+def test_authentication_required_challenges_a_present_customer(harness, number, then):
+    """F7: an absent customer is not challenged."""
     reference = harness.card(number)
     for _ in range(2):
         harness.books.queue_answer(AnswerKind.AUTHENTICATION_REQUIRED)
 
-    assert charged(harness, wish(reference)) == "wants"
-    assert charged(harness, wish(reference, customer_present=True)) == f"challenge: {then}"
+    assert charge_outcome(harness, charge_request(reference)) == "wants"
+    assert (
+        charge_outcome(harness, charge_request(reference, customer_present=True))
+        == f"challenge: {then}"
+    )
 
 
-def test_a_slow_answer_takes_its_time_and_then_is_as_usual(harness):
+def test_a_slow_answer_is_delayed_and_otherwise_normal(harness):
     harness.books.queue_answer(AnswerKind.SLOW, seconds=3)
 
-    assert isinstance(harness.processor.charge(wish(harness.paying())), Paid)
+    assert isinstance(harness.processor.charge(charge_request(harness.paying())), Paid)
     assert harness.slept == [3]
 
 
-def test_no_answer_takes_longer_than_half_a_minute(harness):
+def test_a_delay_is_at_most_half_a_minute(harness):
     harness.books.latency = 3600
     harness.books.queue_answer(AnswerKind.SLOW, seconds=3600)
 
-    harness.processor.charge(wish(harness.paying()))
+    harness.processor.charge(charge_request(harness.paying()))
 
     assert harness.slept == [LONGEST]
 
 
-def test_latency_is_taken_by_every_call(harness):
+def test_latency_delays_every_call(harness):
     harness.books.latency = 0.25
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
 
     harness.processor.charge(request)
     harness.processor.charge(request)
@@ -686,9 +705,9 @@ def test_latency_is_taken_by_every_call(harness):
     assert harness.slept == [0.25] * 9
 
 
-def test_a_repeat_that_overtakes_a_slow_answer_is_the_one_charge(harness):
-    """L3: the reconciler asks again while the first call still hangs."""
-    request = wish(harness.paying())
+def test_a_repeat_that_overtakes_a_slow_answer_is_the_only_charge(harness):
+    """L3: the reconciler repeats the request while the first call is still waiting."""
+    request = charge_request(harness.paying())
     arrived, let_go = threading.Event(), threading.Event()
 
     def hang(seconds):
@@ -719,14 +738,14 @@ def paypal(tmp_path):
     return PayPal(tmp_path / "paypal.db")
 
 
-def test_why_an_agreement_is_gone(paypal):
-    """M13: taken back by the payer, revoked by us, or never given."""
+def test_a_missing_agreement_is_gone_for_each_reason(paypal):
+    """M13: cancelled by the payer, revoked by us, or never given."""
     taken_back, revoked = paypal.paying(), paypal.paying()
-    paypal.take_back(taken_back)
+    paypal.cancel_agreement(taken_back)
     paypal.processor.revoke(revoked)
 
     charges = [
-        paypal.processor.charge(wish(reference))
+        paypal.processor.charge(charge_request(reference))
         for reference in (taken_back, revoked, paypal.card(VISA))
     ]
 
@@ -738,26 +757,32 @@ def test_an_agreement_that_would_be_declined_is_not_verified(paypal):
     assert paypal.processor.verify("verify", paypal.declining()).code == "generic_decline"
 
 
-def test_a_next_answer_may_wait_for_a_payer(paypal):
+def test_a_scripted_answer_waits_for_its_payer(paypal):
     paypal.books.queue_answer(
         AnswerKind.DECLINE, decline_code="insufficient_funds", last4="ana@example.com"
     )
 
-    assert outcome(paypal.processor.charge(wish(paypal.agreement("ben@example.com")))) == "paid"
+    assert (
+        outcome(paypal.processor.charge(charge_request(paypal.agreement("ben@example.com"))))
+        == "paid"
+    )
     ana = paypal.paying()
-    assert outcome(paypal.processor.charge(wish(ana))) == "insufficient_funds"
-    assert outcome(paypal.processor.charge(wish(ana))) == "paid"
+    assert outcome(paypal.processor.charge(charge_request(ana))) == "insufficient_funds"
+    assert outcome(paypal.processor.charge(charge_request(ana))) == "paid"
 
 
 @pytest.mark.parametrize("email", ["confirm@example.com", "Confirm@example.com"])
-def test_some_payers_are_asked_every_time(paypal, email):
+def test_some_payers_are_challenged_for_every_charge(paypal, email):
     reference = paypal.agreement(email)
 
-    assert charged(paypal, wish(reference)) == "wants"
-    assert charged(paypal, wish(reference, customer_present=True)) == "challenge: paid"
+    assert charge_outcome(paypal, charge_request(reference)) == "wants"
+    assert (
+        charge_outcome(paypal, charge_request(reference, customer_present=True))
+        == "challenge: paid"
+    )
 
 
-def test_an_agreement_is_not_given_after_15_minutes(paypal):
+def test_an_agreement_cannot_be_given_after_15_minutes(paypal):
     """F9"""
     asked = paypal.processor.link(ACCOUNT, BACK)
     paypal.move_clock(timedelta(minutes=15))
@@ -767,11 +792,11 @@ def test_an_agreement_is_not_given_after_15_minutes(paypal):
     assert paypal.processor.saving(ACCOUNT, asked.reference) == asked
 
 
-# The books
+# The sandbox's database
 
 
-def test_books_of_an_earlier_version_open(harness, tmp_path):
-    """Their charges and cards stay; what was added since is there."""
+def test_a_database_of_an_earlier_version_is_upgraded(harness, tmp_path):
+    """Its charges and cards remain, and later columns exist."""
     path = tmp_path / "old.db"
     with sqlite3.connect(path) as db:
         db.executescript(
@@ -796,14 +821,17 @@ def test_books_of_an_earlier_version_open(harness, tmp_path):
 
     assert old.taken() == [("a", HUNDRED, "USD")]
     assert outcome(old.processor.ask("b")) == "wants"
-    request = wish(old.wants_customer(), customer_present=True)
-    assert charged(old, request) == "challenge: paid"
+    request = charge_request(old.requires_authentication(), customer_present=True)
+    assert charge_outcome(old, request) == "challenge: paid"
     assert len(old.taken()) == 2
 
 
-def test_the_page_and_the_check_read_the_books(harness):
+def test_charges_are_listed_for_the_page_and_the_ledger_check(harness):
     """L13"""
-    paid, declined = wish(harness.paying()), wish(harness.declining(), customer_present=True)
+    paid, declined = (
+        charge_request(harness.paying()),
+        charge_request(harness.declining(), customer_present=True),
+    )
     harness.processor.charge(paid)
     harness.processor.charge(declined)
 
@@ -817,8 +845,8 @@ def test_the_page_and_the_check_read_the_books(harness):
     assert len(harness.books.charges(1)) == 1
 
 
-def test_the_clock_is_ahead_by_what_it_was_moved(harness, tmp_path):
-    """F1: 48 hours pass in a click, for every process that shares the file."""
+def test_the_clock_offset_is_the_sum_of_its_moves(harness, tmp_path):
+    """F1: 48 hours pass at once for every process that shares the file."""
     assert harness.books.clock_offset() == timedelta(0)
 
     harness.books.advance_clock(timedelta(hours=47, minutes=59))
@@ -831,7 +859,7 @@ def test_the_clock_is_ahead_by_what_it_was_moved(harness, tmp_path):
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=-1), FARTHEST + timedelta(hours=1)])
-def test_the_clock_moves_ahead_only_and_not_to_the_end_of_time(harness, by):
+def test_the_clock_moves_only_ahead_and_within_its_limit(harness, by):
     with pytest.raises(ValueError, match="cannot be moved"):
         harness.books.advance_clock(by)
 
@@ -846,8 +874,8 @@ def charge_in_another_process(path, ready, cards, requests, answers):
     answers.put([sandbox.processor.charge(request).reference for _ in range(5)])
 
 
-def test_processes_may_open_the_books_at_once(tmp_path):
-    """L3: also the first time, when each of them would make the file."""
+def test_processes_can_open_the_database_concurrently(tmp_path):
+    """L3: even the first time, when each would create the file."""
     path = tmp_path / "fresh" / "sandbox.db"
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(4)
@@ -860,7 +888,7 @@ def test_processes_may_open_the_books_at_once(tmp_path):
     ]
     for process in processes:
         process.start()
-    request = wish(cards.get(timeout=60))
+    request = charge_request(cards.get(timeout=60))
     for _ in processes:
         requests.put(request)
 

@@ -1,4 +1,4 @@
-"""A third processor: what `docs/adding-a-processor.md` asks for is enough, and is not much."""
+"""A third processor: following `docs/adding-a-processor.md` suffices, and takes little code."""
 
 import json
 from dataclasses import replace
@@ -24,8 +24,8 @@ from webapp.ports import (
 )
 
 
-class Clumsy(Smallest):
-    """Loses what the harness tells it to lose, on the wire between the adapter and its service."""
+class Unreliable(Smallest):
+    """Loses requests and answers between the adapter and its service when the harness says so."""
 
     mishap = None
 
@@ -44,7 +44,7 @@ class Harness:
 
     def __init__(self):
         self.time = datetime(2026, 11, 22, 10, 0, 0, 250_000, tzinfo=UTC)
-        self.processor = Clumsy(lambda: self.time)
+        self.processor = Unreliable(lambda: self.time)
         self.told = []
 
     def now(self):
@@ -59,7 +59,7 @@ class Harness:
     def declining(self):
         return self._agreement("declined@example.com")
 
-    def wants_customer(self):
+    def requires_authentication(self):
         return self._agreement("confirm@example.com")
 
     def confirm(self, address):
@@ -81,10 +81,10 @@ class Harness:
     def turn_down(self, address):
         self.processor.cancel_saving(ACCOUNT, address.rpartition("/")[2])
 
-    def take_back(self, reference):
+    def cancel_agreement(self, reference):
         self.processor.revoke(reference)
 
-    def remove_there(self, reference):
+    def remove_at_processor(self, reference):
         self.processor.revoke(reference)
         self._tell(f"agreement {reference}")
 
@@ -113,7 +113,7 @@ class Harness:
         told, self.told = self.told, []
         return told
 
-    def delivery_of_no_concern(self):
+    def unknown_delivery(self):
         self._tell("weather")
         return self.told.pop()
 
@@ -149,7 +149,7 @@ class TestSmallest(AgreementContract):
         return Harness()
 
 
-def test_it_is_small():
+def test_the_example_is_small():
     code = [
         line
         for line in Path(smallest.__file__).read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""The contract, asked of Stripe's adapter: through the official client, over HTTP."""
+"""The contract for the Stripe adapter, through the official client over HTTP."""
 
 import csv
 import json
@@ -10,7 +10,14 @@ import pytest
 from stripe import InvalidRequestError
 
 from tests.factories import MovableClock
-from tests.processors.contract import ACCOUNT, HUNDRED, CardContract, ListingContract, told_by, wish
+from tests.processors.contract import (
+    ACCOUNT,
+    HUNDRED,
+    CardContract,
+    ListingContract,
+    charge_request,
+    new_happenings,
+)
 from tests.processors.stripe_stand_in import (
     ASKS_ALWAYS,
     ASKS_ONCE,
@@ -53,7 +60,7 @@ HOLDER = Holder(1, "Harbour Voice", ())
 
 
 class Stripe:
-    """The harness: the stand-in stands on the other side of the wire."""
+    """The contract's harness; the stand-in is the service."""
 
     stale = timedelta(minutes=6)
 
@@ -88,7 +95,7 @@ class Stripe:
     def declining(self):
         return self.stand_in.save(DECLINES)
 
-    def wants_customer(self):
+    def requires_authentication(self):
         return self.stand_in.save(ASKS_ALWAYS)
 
     def confirm(self, address):
@@ -98,13 +105,13 @@ class Stripe:
         self.stand_in.fail(address)
 
     def lose_next_answer(self):
-        self.stand_in.mischief.append("lose answer")
+        self.stand_in.failures.append("lose answer")
 
     def lose_next_request(self):
-        self.stand_in.mischief.append("lose request")
+        self.stand_in.failures.append("lose request")
 
     def refuse_next(self):
-        self.stand_in.mischief.append("429")
+        self.stand_in.failures.append("429")
 
     def refund(self, key, amount):
         self.stand_in.refund(key, amount // CENT)
@@ -115,7 +122,7 @@ class Stripe:
     def end_dispute(self, reference, won):
         self.stand_in.end_dispute(reference, "won" if won else "lost")
 
-    def remove_there(self, reference):
+    def remove_at_processor(self, reference):
         self.stand_in.detach(reference.partition("/")[2])
 
     def renew(self, reference):
@@ -124,9 +131,9 @@ class Stripe:
     def deliveries(self):
         return self.stand_in.deliveries()
 
-    def delivery_of_no_concern(self):
+    def unknown_delivery(self):
         self.stand_in.deliveries()
-        self.stand_in.tell("weather.changed", {"id": "we_1", "object": "weather"})
+        self.stand_in.send_event("weather.changed", {"id": "we_1", "object": "weather"})
         return self.stand_in.deliveries()[0]
 
     def taken(self):
@@ -148,12 +155,12 @@ class TestStripe(CardContract, ListingContract):
     pass
 
 
-# What is Stripe's alone
+# Stripe's specifics
 
 
-def told(harness, **error):
-    """What a charge is answered that Stripe declines like this, automatically."""
-    return harness.processor.charge(wish(harness.stand_in.save(PAYS, **error)))
+def declined_with(harness, **error):
+    """Return the answer to an unattended charge that Stripe declines with this error."""
+    return harness.processor.charge(charge_request(harness.stand_in.save(PAYS, **error)))
 
 
 @pytest.mark.skipif(not CODES.exists(), reason="the reference data is not here")
@@ -163,14 +170,14 @@ def test_every_decline_code_has_the_class_of_the_reference_f3(harness):
     for row in rows:
         code = row["decline_code"]
         if code == "authentication_required":
-            continue  # the bank wants the customer: the contract asks for it
-        answer = told(harness, code="card_declined", decline_code=code)
+            continue  # a request for authentication, which the contract covers
+        answer = declined_with(harness, code="card_declined", decline_code=code)
         assert (answer.code, answer.decline_class) == (code, row["class"])
 
 
 @pytest.mark.parametrize("code", ["expired_card", "incorrect_cvc", "processing_error"])
-def test_what_has_no_decline_code_is_told_by_its_code_f2(harness, code):
-    assert told(harness, code=code, decline_code=None).code == code
+def test_a_decline_without_a_decline_code_uses_the_code_f2(harness, code):
+    assert declined_with(harness, code=code, decline_code=None).code == code
 
 
 @pytest.mark.parametrize(
@@ -182,32 +189,32 @@ def test_what_has_no_decline_code_is_told_by_its_code_f2(harness, code):
         ({"advice_code": "do_not_try_again"}, "generic_decline"),
     ],
 )
-def test_what_the_network_forbids_to_repeat_is_never_repeated_f3(harness, error, code):
-    answer = told(harness, **error)
+def test_a_decline_that_the_network_forbids_to_repeat_is_hard_f3(harness, error, code):
+    answer = declined_with(harness, **error)
 
     assert (answer.code, answer.decline_class) == (code, DeclineClass.HARD)
 
 
 @pytest.mark.parametrize(("advice", "days"), [("25", 1), ("27", 4), ("30", 10)])
-def test_the_wait_that_the_network_advises_is_told(harness, advice, days):
-    answer = told(harness, network_advice_code=advice)
+def test_the_networks_advised_wait_is_returned(harness, advice, days):
+    answer = declined_with(harness, network_advice_code=advice)
 
     assert answer.decline_class is DeclineClass.SOFT
     assert answer.again_at - answer.at == timedelta(days=days)
 
 
-def test_the_time_of_a_decline_is_that_of_its_charge_f8(harness):
-    request = wish(harness.declining())
+def test_a_decline_has_the_time_of_its_charge_f8(harness):
+    request = charge_request(harness.declining())
     answer = harness.processor.charge(request)
 
     charge = next(o for o in harness.stand_in.objects.values() if o["object"] == "charge")
     assert answer.at.timestamp() == charge["created"]
 
 
-def test_a_server_error_is_remembered_under_its_key_and_says_nothing_l10(harness):
-    """As with the real one: only another key, or Stripe's own books, tell more."""
-    request = wish(harness.paying())
-    harness.stand_in.mischief.append("500")
+def test_a_server_error_is_remembered_under_its_key_and_is_unknown_l10(harness):
+    """As at Stripe: only another key or a query returns more."""
+    request = charge_request(harness.paying())
+    harness.stand_in.failures.append("500")
 
     assert isinstance(harness.processor.charge(request), Unknown)
     assert isinstance(harness.processor.charge(request), Unknown)
@@ -215,9 +222,9 @@ def test_a_server_error_is_remembered_under_its_key_and_says_nothing_l10(harness
 
 
 @pytest.mark.parametrize("card", [PAYS, DECLINES, ASKS_ALWAYS])
-def test_a_request_that_an_older_version_of_ours_began_is_recognised_l3(harness, card):
-    """With one parameter more or less under the same key, it is the same charge."""
-    request = wish(harness.stand_in.save(card))
+def test_a_request_begun_by_an_older_version_is_recognised_l3(harness, card):
+    """With other parameters under the same key, it is the same charge."""
+    request = charge_request(harness.stand_in.save(card))
     first = harness.processor.charge(request)
     asked, *answer = harness.stand_in.kept[request.key]
     harness.stand_in.kept[request.key] = (f"{asked} and one more", *answer)
@@ -226,18 +233,18 @@ def test_a_request_that_an_older_version_of_ours_began_is_recognised_l3(harness,
     assert len(harness.taken()) <= 1
 
 
-def test_a_key_that_is_in_use_says_nothing_l3(harness):
-    request = wish(harness.paying())
+def test_a_key_in_use_is_unknown_l3(harness):
+    request = charge_request(harness.paying())
     harness.stand_in.kept[request.key] = None
 
     assert isinstance(harness.processor.charge(request), Unknown)
 
 
-def test_a_late_answer_is_none(harness):
+def test_a_timeout_is_unknown(harness):
     harness.stand_in.hold.clear()
-    harness.stand_in.mischief.append("slow")
+    harness.stand_in.failures.append("slow")
     hasty = charges(connect(SECRET_KEY, harness.stand_in.base, patience=0.05), harness.clock)
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
 
     assert isinstance(hasty.charge(request), Unknown)
 
@@ -245,36 +252,38 @@ def test_a_late_answer_is_none(harness):
 
 
 @pytest.mark.parametrize("key", ["sk_test_of_others", "rk_test_of_others"])
-def test_a_wrong_key_is_a_refusal_to_look_l8(harness, key):
+def test_a_wrong_key_is_a_rejection_l8(harness, key):
     stranger = charges(connect(key, harness.stand_in.base), harness.clock)
 
-    assert isinstance(stranger.charge(wish(harness.paying())), RequestRejected)
+    assert isinstance(stranger.charge(charge_request(harness.paying())), RequestRejected)
     assert isinstance(stranger.ask("attempt-1"), RequestRejected)
 
 
-def test_an_answer_of_another_shape_says_nothing(harness):
-    """T7: it may have taken money all the same."""
-    request = wish(harness.paying())
+def test_an_unexpected_response_is_unknown(harness):
+    """T7: the charge may have taken money."""
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     del harness.stand_in.intent_of(request.key)["amount_received"]
 
     assert isinstance(harness.processor.ask(request.key), Unknown)
 
 
-def test_a_signed_body_that_is_no_event_is_turned_away(harness):
+def test_a_signed_body_that_is_no_event_is_rejected(harness):
     for body in ("[]", "{}", '{"id": "evt_1", "type": "x", "created": 1, "data": null}'):
         assert isinstance(harness.processor.open_event(*harness.stand_in.signed(body)), Forged)
 
 
-def test_an_address_where_nobody_answers_says_nothing(harness):
+def test_an_unreachable_server_is_unknown(harness):
     nowhere = charges(connect(SECRET_KEY, "http://127.0.0.1:9"), harness.clock)
 
-    assert isinstance(nowhere.charge(wish(harness.paying())), Unknown)
+    assert isinstance(nowhere.charge(charge_request(harness.paying())), Unknown)
 
 
-def test_a_payment_is_found_while_the_search_lags_behind(harness):
-    """Another process asks: its memory is empty, and the search finds new payments late."""
-    request = wish(harness.paying())
+def test_a_payment_is_found_before_it_is_searchable(harness):
+    """Another process asks, without the first one's memory, and the search finds new payments
+    late.
+    """
+    request = charge_request(harness.paying())
     harness.lose_next_answer()
     harness.processor.charge(request)
     harness.stand_in.search_lags = True
@@ -284,73 +293,73 @@ def test_a_payment_is_found_while_the_search_lags_behind(harness):
     assert isinstance(other.ask(request.key), Paid)
 
 
-def test_a_charge_says_with_what_it_was_made_l9(harness):
-    request = wish(harness.paying())
+def test_a_charge_returns_its_method_l9(harness):
+    request = charge_request(harness.paying())
 
     assert harness.processor.charge(request).method_reference == request.method_reference
 
 
-def test_an_amount_that_is_not_what_we_asked_is_told_as_it_is_l9(harness):
-    request = wish(harness.paying())
+def test_an_amount_other_than_requested_is_returned_as_it_is_l9(harness):
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.stand_in.intent_of(request.key)["amount_received"] = 1
 
     assert harness.processor.ask(request.key).amount == CENT
 
 
-def test_a_payment_that_we_never_made_is_told_l9(harness):
+def test_a_payment_made_elsewhere_is_reported_l9(harness):
     customer = harness.paying().partition("/")[0]
     harness.stand_in.deliveries()
     harness.stand_in.pay_elsewhere(customer)
 
-    (stray,) = told_by(harness)
+    (stray,) = new_happenings(harness)
 
     assert isinstance(stray, NeedsOperator)
     assert (stray.amount, stray.currency) == (7_000_000, "USD")
 
 
 def test_an_inquiry_takes_no_money_l7(harness):
-    request = wish(harness.paying())
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.stand_in.end_dispute(harness.dispute(request.key), "warning_needs_response")
 
-    assert [it for it in told_by(harness) if isinstance(it, Reversed)] == []
+    assert [it for it in new_happenings(harness) if isinstance(it, Reversed)] == []
 
 
-def test_a_refund_that_fails_comes_back_l7(harness):
-    request = wish(harness.paying())
+def test_a_failed_refund_is_returned_l7(harness):
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.refund(request.key, HUNDRED)
     next(o for o in harness.stand_in.objects.values() if o["object"] == "refund")["status"] = (
         "failed"
     )
 
-    states = {it.state for it in told_by(harness) if isinstance(it, Reversed)}
+    states = {it.state for it in new_happenings(harness) if isinstance(it, Reversed)}
     assert states == {TakenBackState.RETURNED}
 
 
-def test_the_outcome_of_a_charge_is_told_by_its_event(harness):
-    paid, declined = wish(harness.paying()), wish(harness.declining())
+def test_an_event_reports_the_outcome_of_its_charge(harness):
+    paid, declined = charge_request(harness.paying()), charge_request(harness.declining())
     answers = {it.key: harness.processor.charge(it) for it in (paid, declined)}
 
-    assert {it.key: it.answer for it in told_by(harness)} == answers
+    assert {it.key: it.answer for it in new_happenings(harness)} == answers
 
 
-def test_the_failure_of_a_challenge_keeps_the_time_its_event_told_f8(harness):
-    request = wish(harness.wants_customer(), customer_present=True)
+def test_a_failed_challenge_has_the_time_of_its_event_f8(harness):
+    request = charge_request(harness.requires_authentication(), customer_present=True)
     asked = harness.processor.charge(request)
     harness.fail(asked.address)
     at = harness.now()
     harness.move_clock(timedelta(seconds=100))
 
-    ((it),) = told_by(harness)
+    ((it),) = new_happenings(harness)
 
     assert it.answer.at == at.replace(microsecond=0)
     harness.move_clock(timedelta(hours=9))
     assert harness.processor.ask(request.key) == it.answer
 
 
-def test_one_account_has_one_customer(harness):
+def test_an_account_has_one_customer(harness):
     first = harness.processor.save_card(ACCOUNT, harness.token(), "/")
     holder = Holder(1, "Harbour Voice", (first.reference, "card_of_a_sandbox"))
     secret = harness.processor.open_form(holder)["client_secret"]
@@ -360,26 +369,26 @@ def test_one_account_has_one_customer(harness):
     assert intent["customer"] == first.reference.partition("/")[0]
 
 
-def test_a_customer_that_was_deleted_there_is_made_anew(harness):
+def test_a_deleted_customer_is_created_again(harness):
     holder = Holder(1, "Harbour Voice", ("cus_gone/pm_gone",))
 
     assert harness.processor.open_form(holder)["client_secret"]
 
 
-def test_a_card_that_its_bank_refuses_is_not_saved(harness):
+def test_a_card_refused_by_its_bank_is_not_saved(harness):
     card = harness.processor.save_card(ACCOUNT, harness.token("4000000000000002"), "/")
 
     assert (card.code, card.decline_class) == ("generic_decline", DeclineClass.SOFT)
 
 
-def test_no_secret_and_no_number_reaches_our_pages_m7(harness):
-    told = {**harness.processor.open_form(HOLDER), **harness.processor.front.told}
+def test_pages_receive_neither_secret_nor_number_m7(harness):
+    declined_with = {**harness.processor.open_form(HOLDER), **harness.processor.front.told}
 
-    assert set(told) == {"client_secret", "publishable_key", "script"}
-    assert told["publishable_key"] == PUBLISHABLE_KEY
+    assert set(declined_with) == {"client_secret", "publishable_key", "script"}
+    assert declined_with["publishable_key"] == PUBLISHABLE_KEY
 
 
-def test_a_script_from_elsewhere_opens_the_policy_for_that_host_alone():
+def test_a_custom_script_host_is_the_only_one_added_to_the_policy():
     opened = sources("http://127.0.0.1:8123/stripe.js")
 
     assert {host for hosts in opened.values() for host in hosts} == {"http://127.0.0.1:8123"}
@@ -395,7 +404,7 @@ HERE = "https://billing.example.com/webhooks/stripe"
 
 @pytest.fixture
 def checked():
-    """What is found to be wrong; an endpoint stands as it should."""
+    """Runs the check and returns its problems; the endpoint is set up correctly."""
     with StandIn(Clock().now) as stand_in:
         endpoint = {"url": HERE, "status": "enabled", "enabled_events": list(FOLLOWED)}
         stand_in.endpoints = [endpoint]
@@ -409,52 +418,52 @@ def checked():
         yield run
 
 
-def test_all_is_right(checked):
+def test_a_correct_setup_has_no_problems(checked):
     assert checked() == {}
 
 
-def test_a_wrong_key_is_told_with_its_remedy(checked):
+def test_a_wrong_key_is_reported_with_the_remedy(checked):
     assert "Developers → API keys" in checked("sk_test_of_others")["keys"]
 
 
-def test_a_missing_endpoint_is_told_with_its_address(checked):
+def test_a_missing_endpoint_is_reported_with_its_address(checked):
     checked.stand_in.endpoints = []
 
     assert f"No endpoint for {HERE}" in checked()["webhook"]
 
 
-def test_an_endpoint_that_is_switched_off_is_told(checked):
+def test_a_disabled_endpoint_is_reported(checked):
     checked.endpoint["status"] = "disabled"
 
     assert "is disabled. Enable it" in checked()["webhook"]
 
 
-def test_events_that_are_not_sent_are_named(checked):
+def test_missing_event_types_are_named(checked):
     checked.endpoint["enabled_events"].remove("charge.dispute.closed")
 
     assert "does not get charge.dispute.closed" in checked()["webhook"]
 
 
-def test_every_event_is_enough(checked):
+def test_an_endpoint_for_all_events_is_accepted(checked):
     checked.endpoint["enabled_events"] = ["*"]
 
     assert checked() == {}
 
 
-def test_a_clock_that_is_wrong_is_told(checked):
+def test_a_wrong_clock_is_reported(checked):
     late = Clock(lambda: timedelta(minutes=-7))
 
     assert re.match(r"4(19|20) s behind Stripe's", checked(clock=late)["clock"])
 
 
-def test_the_guide_names_every_event_that_is_followed():
+def test_the_guide_lists_every_followed_event():
     guide = (ROOT / "docs" / "processors.md").read_text()
 
     assert [name for name in FOLLOWED if f"`{name}`" not in guide] == []
 
 
-def test_a_parameter_that_stripe_does_not_know_is_refused_by_the_stand_in(harness):
-    """The stand-in has teeth: it takes what the library's typed parameters name, and no more."""
+def test_the_stand_in_rejects_unknown_parameters(harness):
+    """It accepts only the parameters that the library's types name."""
     client = connect(SECRET_KEY, harness.stand_in.base)
     other = {"amount": 1, "currency": "usd", "payment_method_types": ["card"]}
 
@@ -463,10 +472,10 @@ def test_a_parameter_that_stripe_does_not_know_is_refused_by_the_stand_in(harnes
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the reference data is not here")
-def test_the_stand_ins_objects_have_no_field_that_the_examples_lack(harness):
-    request = wish(harness.paying())
+def test_the_stand_ins_objects_have_only_fields_of_the_examples(harness):
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
-    harness.processor.charge(wish(harness.declining()))
+    harness.processor.charge(charge_request(harness.declining()))
     harness.refund(request.key, HUNDRED)
     harness.token()
     examples = json.loads(EXAMPLES.read_text())
@@ -481,8 +490,8 @@ def test_the_stand_ins_objects_have_no_field_that_the_examples_lack(harness):
         assert set(event) <= set(examples["event"])
 
 
-def test_a_form_is_never_opened_on_another_accounts_customer_m14(harness):
-    """As for an account that was given another account's card before that was refused."""
+def test_a_form_never_uses_another_accounts_customer_m14(harness):
+    """The account holds another account's card, saved before such cards were refused."""
     theirs = harness.processor.save_card(ACCOUNT, harness.token(), "/")
     other = Holder(4711, "Ferry Ltd", (theirs.reference,))
 
@@ -494,7 +503,7 @@ def test_a_form_is_never_opened_on_another_accounts_customer_m14(harness):
     assert saved.reference.partition("/")[0] != theirs.reference.partition("/")[0]
 
 
-def test_a_card_of_another_customer_than_its_setup_is_refused_m14(harness):
+def test_a_card_of_another_customer_than_its_setup_is_rejected_m14(harness):
     token = harness.token()
     intent = harness.stand_in.get(token)
     harness.stand_in.get(intent["payment_method"])["customer"] = "cus_another"
@@ -503,11 +512,11 @@ def test_a_card_of_another_customer_than_its_setup_is_refused_m14(harness):
 
 
 def test_a_card_of_another_customer_is_gone_m13(harness):
-    """Stripe names the parameter here; the card is not the account's any more."""
+    """Stripe names the parameter here; the card no longer belongs to the account."""
     reference = harness.paying()
     harness.stand_in.get(reference.partition("/")[2])["customer"] = "cus_another"
 
-    answer = harness.processor.charge(wish(reference))
+    answer = harness.processor.charge(charge_request(reference))
 
     assert answer == MethodGone(reference, harness.now())
 
@@ -516,24 +525,24 @@ def test_a_deleted_card_is_gone_m13(harness):
     reference = harness.paying()
     del harness.stand_in.objects[reference.partition("/")[2]]
 
-    assert isinstance(harness.processor.charge(wish(reference)), MethodGone)
+    assert isinstance(harness.processor.charge(charge_request(reference)), MethodGone)
 
 
-def test_an_invalid_request_about_something_else_is_not_the_cards_fault_l8(harness, monkeypatch):
-    """Its card is looked up, and is there."""
+def test_an_invalid_request_about_something_else_keeps_the_card_l8(harness, monkeypatch):
+    """The card is looked up and exists."""
     refused = Refused(400, "invalid_request_error", "This account cannot make charges")
     monkeypatch.setattr(StandIn, "_pay", Mock(side_effect=refused))
     reference = harness.paying()
 
-    answer = harness.processor.charge(wish(reference))
+    answer = harness.processor.charge(charge_request(reference))
 
     assert answer == RequestRejected("This account cannot make charges")
     assert "GET /v1/payment_methods/" + reference.partition("/")[2] in harness.stand_in.requests
 
 
 @pytest.mark.parametrize("other", ["live", "test"])
-def test_the_wrong_key_makes_no_card_gone_l8(harness, monkeypatch, other):
-    """A key of the other mode knows no card; that must not mark every card as gone."""
+def test_a_key_of_the_other_mode_marks_no_card_as_gone_l8(harness, monkeypatch, other):
+    """Such a key knows no card, which must not mark every card as gone."""
     hint = f"a similar object exists in {other} mode, but the other mode key was used"
     missing = Refused(
         404,
@@ -544,36 +553,36 @@ def test_the_wrong_key_makes_no_card_gone_l8(harness, monkeypatch, other):
     )
     monkeypatch.setattr(StandIn, "_do", Mock(side_effect=missing))
 
-    answer = harness.processor.charge(wish(harness.paying()))
+    answer = harness.processor.charge(charge_request(harness.paying()))
 
     assert isinstance(answer, RequestRejected)
     assert hint in answer.reason
 
 
-def other_stripe_account(harness):
-    """The objects as a key of another Stripe account finds them."""
+def hide_objects(harness):
+    """Hide all objects, as for a key of another Stripe account, and return them."""
     there = harness.stand_in
     kept = {**there.objects}, [*there.log]
     there.objects.clear(), there.log.clear()
     return kept
 
 
-def test_a_key_of_another_stripe_account_makes_no_card_gone_l8(harness):
-    """L8, M13: it finds neither the card nor its customer."""
+def test_a_key_of_another_stripe_account_marks_no_card_as_gone_l8(harness):
+    """L8, M13: the key finds neither the card nor its customer."""
     reference = harness.paying()
-    other_stripe_account(harness)
+    hide_objects(harness)
 
-    assert isinstance(harness.processor.charge(wish(reference)), RequestRejected)
+    assert isinstance(harness.processor.charge(charge_request(reference)), RequestRejected)
     assert isinstance(harness.processor.verify("verify-1", reference), RequestRejected)
 
 
-def test_an_event_is_not_taken_with_a_key_of_another_stripe_account_l17(harness):
-    """L7, L17: a refund must not be passed over because the key does not find it."""
-    request = wish(harness.paying())
+def test_a_key_of_another_stripe_account_rejects_events_l17(harness):
+    """L7, L17: a refund must not be skipped because the key does not find it."""
+    request = charge_request(harness.paying())
     harness.processor.charge(request)
     harness.refund(request.key, HUNDRED)
     events = [harness.processor.open_event(*it) for it in harness.deliveries()]
-    kept = other_stripe_account(harness)
+    kept = hide_objects(harness)
 
     assert all(isinstance(harness.processor.happenings(it), RequestRejected) for it in events)
     harness.stand_in.objects.update(kept[0])

@@ -1,4 +1,4 @@
-"""An installation that turned to another processor keeps methods that nobody can charge now."""
+"""Methods of a processor that is no longer configured."""
 
 from dataclasses import replace
 
@@ -8,15 +8,15 @@ from webapp.processors.unconfigured import Present
 from webapp.reads.payment_methods.main_screen import read_screen
 
 
-def turn_away(world):
-    """The same installation, whose card processor is another one now."""
+def unconfigure_sandbox(world):
+    """Remove the card processor from the installation."""
     there = world.services.processors
     world.services = replace(
         world.services, processors=Present(world.clock, [there["sandbox_paypal"]])
     )
 
 
-def test_its_methods_are_gone_and_the_next_one_is_charged(world):
+def test_methods_of_an_unconfigured_processor_are_gone_and_the_next_one_is_charged(world):
     """M13, F1: in the same refill, without a suspension or a block."""
     world.cards(VISA, MASTERCARD)
     allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
@@ -24,7 +24,7 @@ def test_its_methods_are_gone_and_the_next_one_is_charged(world):
     world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
     world.consent(world.finish(asked), True)
     world.refill("50.00", "100.00")
-    turn_away(world)
+    unconfigure_sandbox(world)
     world.use("60.00")
 
     world.work()
@@ -37,11 +37,11 @@ def test_its_methods_are_gone_and_the_next_one_is_charged(world):
     assert not any(failure.can_retry for failure in screen.failed)
 
 
-def test_an_outcome_that_only_they_know_stays_open(world):
+def test_an_unknown_outcome_of_an_unconfigured_processor_stays_open(world):
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(card)
-    turn_away(world)
+    unconfigure_sandbox(world)
 
     world.pass_time(hours=1)
 
@@ -49,10 +49,10 @@ def test_an_outcome_that_only_they_know_stays_open(world):
     assert world.balance == "100.00"
 
 
-def test_what_they_are_to_forget_waits(world):
+def test_a_revocation_at_an_unconfigured_processor_waits(world):
     card = world.card(VISA)
     world.remove(card)
-    turn_away(world)
+    unconfigure_sandbox(world)
 
     world.pass_time(hours=1)
 

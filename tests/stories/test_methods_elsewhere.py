@@ -109,7 +109,7 @@ def test_an_agreement_that_the_payer_cancels_is_gone(world):
 # The event was lost: the charge itself finds that the method is gone
 
 
-def remove_there(world, last4="4242"):
+def remove_at_processor(world, last4="4242"):
     """At the processor, whose event never comes."""
     reference = world.method(last4).processor_reference
     world.books.afterwards.take_away(reference, world.clock.now())
@@ -119,7 +119,7 @@ def test_the_next_card_is_charged_in_the_same_refill_m13(world):
     """T7, M3, F1: no suspension, no decline in a row, and the consent stays."""
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
-    remove_there(world)
+    remove_at_processor(world)
 
     world.use("60.00")
     world.work()
@@ -145,7 +145,7 @@ def test_where_no_other_card_is_left_one_mail_says_so_and_a_new_card_refills_m13
     """T11, T4, M8"""
     world.card(VISA)
     world.refill("50.00", "100.00")
-    remove_there(world)
+    remove_at_processor(world)
     world.use("60.00")
     world.work()
     world.pass_time(hours=3)
@@ -165,7 +165,7 @@ def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
     """L3, L10: the processor knows nothing of it, so it is asked again under its key."""
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
-    remove_there(world)
+    remove_at_processor(world)
     world.use("60.00")
     opened = open_top_up(world.session, world.account_id)
     start_attempt(world.session, opened.id, world.clock, world.policy)
@@ -199,7 +199,7 @@ def test_a_card_that_was_added_again_during_the_call_is_not_gone_m13(world):
 def test_who_pays_with_a_removed_card_reads_why_m13(world):
     """L4, F1: nothing is suspended."""
     world.cards(VISA, MASTERCARD)
-    remove_there(world)
+    remove_at_processor(world)
 
     payment = world.pay(world.method("4242"), "50.00")
 
@@ -218,7 +218,7 @@ def test_restore_of_a_removed_card_says_so_m13(world):
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(world.method("4242"), "50.00")
-    remove_there(world)
+    remove_at_processor(world)
 
     with pytest.raises(Refusal, match="no longer has Visa •••• 4242"):
         restore(world, world.method("4242"))
@@ -243,7 +243,7 @@ def test_restore_that_is_refused_blames_no_bank_l8(world, monkeypatch):
 def test_the_chain_of_add_funds_passes_a_removed_card_m13(world):
     """L4, T7"""
     world.cards(VISA, MASTERCARD)
-    remove_there(world)
+    remove_at_processor(world)
 
     payment = world.pay_by_chain("50.00")
 

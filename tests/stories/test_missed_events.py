@@ -136,7 +136,7 @@ def test_disputes_are_switched_on_after_a_reversal_was_booked(world, paypal):
     paypal.agreement()
     capture = paypal.pay()
     paypal.there.scopes.discard(READS_DISPUTES)
-    paypal.there.end_access()
+    paypal.there.end_access_tokens()
     dispute = paypal.there.dispute(capture, "40.00")
     reversal = paypal.there.reverse(capture, "40.00")["id"]
     assert set(paypal.deliver()) == {Receipt.DONE}
@@ -219,7 +219,7 @@ def test_the_position_does_not_move_past_an_event_that_was_not_taken(world, payp
     paypal.lose_webhooks()
     world.clock.advance(hours=30)
     before = heard(world, "paypal").caught_up_to
-    paypal.there.trouble(500, "/v2/payments/refunds")
+    paypal.there.fail_next(500, "/v2/payments/refunds")
 
     assert caught(world) == 1
     assert moved(world) == [("refund", "-20.00")]

@@ -1,7 +1,7 @@
-"""PayPal's published OpenAPI documents, to hold every request and every answer against.
+"""Validation against PayPal's published OpenAPI documents.
 
-They are checked more strictly than they ask for: a name that they do not know is a mistake, so a
-misspelt field cannot hide. What the product needs and they lack stands in `LATER`, by name.
+The check is stricter than the documents: unknown fields are errors, so a misspelt field cannot
+pass. Fields that the product needs and the documents lack are listed in `LATER`.
 """
 
 import copy
@@ -25,10 +25,10 @@ FILES = (
 
 TEXT = {"type": "string", "pattern": "^[A-Z_]+$"}
 
-# The documents are of February 2024; these stand in PayPal's reference since.
+# The documents are of February 2024; PayPal's reference has added these fields since.
 LATER = {
     "vault_payment_tokens_v3": {
-        # Their own examples have it, in answers.
+        # The documents' own examples have this field in answers.
         "wallet_base": {"properties": {"usage_pattern": TEXT}},
         "token_id_request": {
             "properties": {"type": {"enum": ["BILLING_AGREEMENT", "SETUP_TOKEN"]}}
@@ -52,19 +52,19 @@ LATER = {
 }
 
 BEFORE_THE_API = (401, 429, 500, 503)
-"""Who calls, how often, and whether PayPal is up is settled before; not each call names them."""
+"""Statuses that any call may return and the documents do not repeat for each."""
 
 
 SENT_BACK = "/v1/notifications/verify-webhook-signature"
-"""What PayPal alone writes, by the documents, is here sent back to it."""
+"""This request returns a body that only PayPal writes, so read-only fields are allowed in it."""
 
 
-def are_here():
+def are_available():
     return FOLDER.exists()
 
 
 def complaint_about_request(method, path, headers, body):
-    """What the documents say against a request; empty where nothing."""
+    """Return the error of a request, or an empty string."""
     found = _operation(method, path)
     if found is None:
         return f"no document knows {method} {path}"
@@ -108,7 +108,7 @@ def complaint_about_answer(method, path, status, body):
 
 
 def issues(operation_schema):
-    """The issues that a schema of errors lists."""
+    """Return the issues that a schema of errors lists."""
     schema = _documents()["checkout_orders_v2"]["components"]["schemas"][operation_schema]
     listed = schema["properties"]["details"]["items"]["anyOf"]
     return [one["properties"]["issue"]["enum"][0] for one in listed]
@@ -133,7 +133,7 @@ def _said(validator, value):
 
 
 def _unknown(document, schemas, value, where):
-    """Names in `value` that none of the schemas knows."""
+    """Yield the fields of `value` that none of the schemas defines."""
     schemas = list(_parts(document, schemas))
     if isinstance(value, list):
         items = [schema["items"] for schema in schemas if "items" in schema]

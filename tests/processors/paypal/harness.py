@@ -1,4 +1,4 @@
-"""The contract's hands on PayPal's adapter and on the stand-in that it speaks to."""
+"""The contract's harness for the PayPal adapter and its stand-in."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ class MovableClock(Clock):
 
 
 class Notebook:
-    """As the product's, in memory."""
+    """An in-memory version of the product's notebook."""
 
     def __init__(self):
         self.pages = {}
@@ -44,15 +44,15 @@ class Harness:
     stale = timedelta(days=5)
 
     def __init__(self, stand_in, clock):
-        self.there = stand_in
+        self.stand_in = stand_in
         self.clock = clock
         self.notebook = Notebook()
         self.processor = self.adapter()
 
     def adapter(self, **other):
-        """One more of it, as another process would have."""
+        """Return another adapter, as in a second process."""
         wanted = {
-            "base": self.there.address,
+            "base": self.stand_in.address,
             "client_id": CLIENT_ID,
             "secret": SECRET,
             "base_url": OURS,
@@ -77,75 +77,75 @@ class Harness:
     def declining(self):
         return self.agreement("declined@example.com")
 
-    def wants_customer(self):
+    def requires_authentication(self):
         return self.agreement("confirm@example.com")
 
     def confirm(self, address):
-        self._go(address, action="agree")
+        self._submit(address, action="agree")
 
     def fail(self, address):
-        self._go(address, action="fail")
+        self._submit(address, action="fail")
 
     def agree(self, address, email):
-        self._go(address, action="agree", email=email)
+        self._submit(address, action="agree", email=email)
 
     def turn_down(self, address):
-        where = self._go(address, action="cancel")
+        where = self._submit(address, action="cancel")
         assert where == f"{OURS}{BACK}?turned_back=1"
-        # What our own page does when a payer comes back by that address.
+        # The product's return page does this for a payer who cancelled.
         self.processor.cancel_saving(ACCOUNT, address.rpartition("=")[2])
 
-    def take_back(self, reference):
-        self.there.take_back(reference)
+    def cancel_agreement(self, reference):
+        self.stand_in.cancel_agreement(reference)
 
     def lose_next_answer(self):
-        self.there.trouble("lose_answer", "/capture")
+        self.stand_in.fail_next("lose_answer", "/capture")
 
     def lose_next_request(self):
-        self.there.trouble("lose_request", "/capture")
+        self.stand_in.fail_next("lose_request", "/capture")
 
     def refuse_next(self):
-        self.there.trouble(429, "/capture")
+        self.stand_in.fail_next(429, "/capture")
 
     def refund(self, key, amount):
-        self.there.refund(self._capture(key), decimal_text(amount))
+        self.stand_in.refund(self._capture(key), decimal_text(amount))
 
     def dispute(self, key):
-        return self.there.dispute(self._capture(key))
+        return self.stand_in.dispute(self._capture(key))
 
     def end_dispute(self, reference, won):
         outcome = "RESOLVED_SELLER_FAVOUR" if won else "RESOLVED_BUYER_FAVOUR"
-        self.there.end_dispute(reference, outcome)
+        self.stand_in.end_dispute(reference, outcome)
 
-    def remove_there(self, reference):
-        self.there.take_back(reference)
+    def remove_at_processor(self, reference):
+        self.stand_in.cancel_agreement(reference)
 
     def deliveries(self):
-        return [(body, headers) for headers, body in self.there.deliveries()]
+        return [(body, headers) for headers, body in self.stand_in.deliveries()]
 
-    def delivery_of_no_concern(self):
-        self.there.tell("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
-        ((headers, body),) = self.there.deliveries()
+    def unknown_delivery(self):
+        self.stand_in.send_event("BILLING.PLAN.CREATED", {"id": "P-1"}, "plan")
+        ((headers, body),) = self.stand_in.deliveries()
         return body, headers
 
     def _capture(self, key):
-        (found,) = [one["id"] for one in self.there.captures() if one["custom_id"] == key]
+        (found,) = [one["id"] for one in self.stand_in.captures() if one["custom_id"] == key]
         return found
 
     def taken(self):
         return [
             (capture["custom_id"], *amounts.read(capture["amount"]))
-            for capture in self.there.captures()
+            for capture in self.stand_in.captures()
             if capture["status"] not in ("DECLINED", "FAILED", "PENDING")
         ]
 
     def sent(self, where):
-        """The bodies that were posted to paths that end so."""
-        asked = self.there.requests
+        """Return the posted bodies of paths with this ending."""
+        asked = self.stand_in.requests
         return [json.loads(raw) for verb, path, raw in asked if path.endswith(where) and raw]
 
-    def _go(self, address, **form):
-        """As a browser does: read the page, press a button, be led back."""
+    def _submit(self, address, **form):
+        """Act as a browser: load the page, submit the form, return the redirect's address."""
         assert requests.get(address, timeout=10).ok
         answer = requests.post(address, data=form, timeout=10, allow_redirects=False)
         return answer.headers["Location"]
@@ -153,7 +153,7 @@ class Harness:
 
 @contextmanager
 def serving():
-    """A harness; at its end nothing may have been amiss with what was asked or answered."""
+    """A harness; fails at its end if a request or response violated the documents."""
     clock = MovableClock()
     with StandIn(clock.now) as stand_in:
         yield Harness(stand_in, clock)

@@ -1,9 +1,9 @@
-"""The stand-in's pages, on which payers agree, fail or turn back."""
+"""The stand-in's pages, on which payers agree, fail or cancel."""
 
 
 class Pages:
     def page(self, path, query):
-        """Where a payer reads what they are asked."""
+        """Return status and HTML of the page that asks the payer."""
         subject = self._asked(query)
         if subject is None:
             return 200, "<!doctype html><title>PayPal</title><p>This is over.</p>"
@@ -23,7 +23,7 @@ class Pages:
         )
 
     def decide(self, path, query, form):
-        """What the payer did there; gives the address that their browser is sent to."""
+        """Apply the payer's action and return the address to redirect to."""
         with self.lock:
             id_, subject = query["token"][0], self._asked(query)
             back = self._ways_back[id_]

@@ -1,4 +1,4 @@
-"""Who the stand-in's payers are: what stands before the @ says how they pay; everyone else pays."""
+"""The stand-in's payers: the part before the @ selects how they pay; all others pay."""
 
 import re
 from hashlib import sha256
@@ -8,8 +8,8 @@ OUTCOMES = {"declined": "DECLINED", "pending": "PENDING"}
 
 class Payers:
     def __init__(self):
-        self.ends = {}
-        """E-mail → another ending than it began with, as when a bank account empties."""
+        self.overrides = {}
+        """Email address → the address whose behaviour applies now, as after a change of funds."""
 
     def wallet(self, email):
         id_ = sha256(email.lower().encode()).hexdigest().upper()
@@ -21,16 +21,16 @@ class Payers:
             "name": {"given_name": "Ana", "surname": "Horvat"},
         }
 
-    def wants_to_be_asked(self, email):
+    def needs_challenge(self, email):
         return self._name(email) == "confirm"
 
     def outcome(self, email):
         return OUTCOMES.get(self._name(email), "COMPLETED")
 
     def refusal(self, email):
-        """`payer_cannot_pay@…` is refused with that issue."""
+        """Return the issue of a payer such as `payer_cannot_pay@…`."""
         name = self._name(email)
         return name.upper() if "_" in name else None
 
     def _name(self, email):
-        return self.ends.get(email, email).partition("@")[0].lower()
+        return self.overrides.get(email, email).partition("@")[0].lower()

@@ -1,9 +1,8 @@
-"""A strict stand-in for PayPal: its REST API over HTTP, and the pages on which payers agree.
+"""A strict stand-in for PayPal: its REST API over HTTP and the pages on which payers agree.
 
-Every request and every answer of its own is held against PayPal's published documents, where they
-are at hand; what does not fit is answered with 400 and kept in `complaints`, which a test reads at
-its end. It keeps its promises by its own clock, which tests move: a request id is remembered for
-hours, an order that nobody has captured runs out, an access token ends.
+Every request and response is validated against PayPal's published documents, if available; a
+violation is answered with 400 and recorded in `complaints`, which tests check at their end. By its
+own clock, which tests move, request ids, uncaptured orders and access tokens expire.
 """
 
 import base64
@@ -18,10 +17,10 @@ from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode
 
 from tests.processors.paypal import documents
-from tests.processors.paypal.desk import WEBHOOK_ID, Desk
+from tests.processors.paypal.controls import WEBHOOK_ID, Controls
+from tests.processors.paypal.http_server import handler_of
 from tests.processors.paypal.pages import Pages
 from tests.processors.paypal.payers import Payers
-from tests.processors.paypal.wire import handler_of
 
 DISPUTES = "/v1/customer/disputes"
 EVENTS = "/v1/notifications/webhooks-events"
@@ -32,7 +31,7 @@ SCOPES = (
     "https://uri.paypal.com/services/vault/payment-tokens/readwrite",
 )
 READS_DISPUTES = "https://uri.paypal.com/services/disputes/read-seller"
-"""What PayPal adds to an access token where the app's feature *Disputes* is switched on."""
+"""The scope that access tokens have if the app's feature *Disputes* is on."""
 
 CLIENT_ID, SECRET = "stand-in-client", "stand-in-secret"
 
@@ -40,7 +39,7 @@ TOKEN_LIFE = timedelta(hours=9)
 ORDER_LIFE = timedelta(hours=3)
 REQUEST_LIFE = {"/v2": timedelta(hours=6), "/v3": timedelta(hours=3)}
 
-# By the documents each message has one wording.
+# The documents fix one wording per message.
 NOT_AUTHORIZED = (
     "Authentication failed due to missing authorization header, or invalid authentication "
     "credentials."
@@ -68,7 +67,7 @@ class Refused(Exception):
         self.status, self.issues, self.links = status, issues, links
 
 
-class StandIn(Desk, Pages):
+class StandIn(Controls, Pages):
     def __init__(self, now):
         self.now = now
         self.lock = threading.RLock()
@@ -81,11 +80,11 @@ class StandIn(Desk, Pages):
         self._answered = {}
         self._outbox = []
         self.log = []
-        """Every event, also those that no webhook has told."""
+        """Every event, including those that no webhook delivered."""
         self._pays_with = {}
         self._ways_back = {}
         self._numbers = 0
-        self._troubles = deque()
+        self._failures = deque()
         self._secret = b"signs webhooks"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
         self._server.daemon_threads = True
@@ -106,16 +105,16 @@ class StandIn(Desk, Pages):
 
     # HTTP
 
-    def befalls(self, path):
+    def next_failure(self, path):
         with self.lock:
-            for trouble in self._troubles:
-                if trouble[1] in path:
-                    self._troubles.remove(trouble)
-                    return trouble
+            for failure in self._failures:
+                if failure[1] in path:
+                    self._failures.remove(failure)
+                    return failure
         return None
 
     def answer(self, method, path, headers, raw):
-        """Status and body."""
+        """Return status and body."""
         with self.lock:
             self.requests.append((method, path, raw))
             if path == "/v1/oauth2/token":
@@ -124,7 +123,7 @@ class StandIn(Desk, Pages):
                 status, body = self._called(method, path, headers, raw)
             except Refused as refused:
                 status, body = refused.status, self._error(refused)
-            if documents.are_here() and not path.startswith(UNDOCUMENTED):
+            if documents.are_available() and not path.startswith(UNDOCUMENTED):
                 self._complain(documents.complaint_about_answer(method, path, status, body), path)
             return status, body
 
@@ -135,7 +134,7 @@ class StandIn(Desk, Pages):
         if path.startswith(DISPUTES) and READS_DISPUTES not in scopes:
             raise Refused(403)
         body = json.loads(raw) if raw else None
-        if documents.are_here() and not path.startswith(UNDOCUMENTED):
+        if documents.are_available() and not path.startswith(UNDOCUMENTED):
             complaint = documents.complaint_about_request(method, path, headers, body)
             if complaint:
                 self._complain(complaint, path)
@@ -146,7 +145,9 @@ class StandIn(Desk, Pages):
         return self._once(path, request_id, raw, lambda: self._do(method, path, body, raw))
 
     def _once(self, path, request_id, raw, do):
-        """The same request id gets the latest status of what it did, for some hours."""
+        """Return the current state of the earlier request's result for a repeated request id,
+        for some hours.
+        """
         known = self._answered.get((path, request_id))
         if known is not None and self.now() - known[0] < REQUEST_LIFE[path[:3]]:
             if known[1] != raw:
@@ -180,7 +181,7 @@ class StandIn(Desk, Pages):
         if parse_qs(raw.decode()) != {"grant_type": ["client_credentials"]}:
             return 400, {"error": "unsupported_grant_type"}
         token = f"A21{self._id()}"
-        # A token keeps the scopes that the app had when it was given.
+        # A token keeps the scopes that the app had when it was issued.
         self._access[f"Bearer {token}"] = self.now() + TOKEN_LIFE, frozenset(self.scopes)
         seconds = int(TOKEN_LIFE.total_seconds())
         return 200, {
@@ -238,7 +239,7 @@ class StandIn(Desk, Pages):
         issue = self.payers.refusal(payer["email_address"])
         if issue:
             raise Refused(422, issue)
-        if self.payers.wants_to_be_asked(payer["email_address"]) and source is not None:
+        if self.payers.needs_challenge(payer["email_address"]) and source is not None:
             self._touch(order, status="PAYER_ACTION_REQUIRED")
             raise Refused(422, "PAYER_ACTION_REQUIRED", links=self._links_of(order))
         return 201, self._take(order, payer)
@@ -322,7 +323,7 @@ class StandIn(Desk, Pages):
 
     def _delete_token(self, id_, _):
         if id_ in self.tokens:
-            self.take_back(id_)
+            self.cancel_agreement(id_)
         return 204, None
 
     def _wallet_of(self, vault_id):
@@ -369,7 +370,7 @@ class StandIn(Desk, Pages):
     }
 
     def _list_events(self, query, _):
-        """In no order, of the last 30 days; the link to the next page is of PayPal's making."""
+        """List events of the last 30 days, unordered and paged with a `next` link."""
         asked = parse_qs(query)
         since, until = (_read(asked[name][0]) for name in ("start_time", "end_time"))
         since = max(since, self.now() - timedelta(days=30))
@@ -384,14 +385,14 @@ class StandIn(Desk, Pages):
 
     def _verify_webhook(self, raw):
         asked = json.loads(raw)
-        # As it was sent, byte for byte: written anew, it would be another message.
+        # The exact bytes received: a reserialised message would have another signature.
         sent = raw[raw.index(b'"webhook_event":') + len(b'"webhook_event":') : raw.rindex(b"}")]
         right = self._signature(asked["transmission_id"], asked["transmission_time"], sent.strip())
         good = hmac.compare_digest(asked["transmission_sig"], right)
         good = good and asked["webhook_id"] == WEBHOOK_ID
         return 200, {"verification_status": "SUCCESS" if good else "FAILURE"}
 
-    # Odds and ends
+    # Helpers
 
     def error(self, status):
         with self.lock:
@@ -437,10 +438,10 @@ class StandIn(Desk, Pages):
 
 
 SUMMARY = ("dispute_id", "status", "dispute_amount", "dispute_life_cycle_stage")
-"""What a list shows of a dispute, among more; it leaves out the movements of money."""
+"""Fields of a dispute in a list, which omits money movements."""
 
 UNDOCUMENTED = (DISPUTES,)
-"""PayPal publishes their document, but the reference data beside this checkout lacks it."""
+"""PayPal publishes this document, but the reference data beside this checkout lacks it."""
 
 ROUTES = (
     ("POST", r"/v2/checkout/orders", StandIn._create_order),

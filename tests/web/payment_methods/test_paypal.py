@@ -175,7 +175,7 @@ def test_nobody_is_sent_to_paypal_by_an_automatic_payment(client, offered, linke
 def test_a_removed_agreement_is_forgotten_there(client, offered, stand_in):
     """M10, M13"""
     link(client, "ana@example.com")
-    stand_in.trouble(500, "DELETE")
+    stand_in.fail_next(500, "DELETE")
 
     offered.remove(offered.methods[0])
     offered.run("revoke methods")
@@ -189,7 +189,7 @@ def test_a_lost_answer_is_credited_once_when_it_is_found(client, offered, stand_
     """T7, L3, L10"""
     link(client, "ana@example.com")
     offered.refill()
-    stand_in.trouble("lose_answer", "/capture")
+    stand_in.fail_next("lose_answer", "/capture")
     offered.use("60.00")
     offered.work()
     assert offered.balance == "40.00"
@@ -267,7 +267,7 @@ def test_a_dispute_that_is_won_is_credited_back(client, offered, stand_in, charg
 def test_a_payer_who_takes_the_agreement_back_is_passed_over(client, offered, stand_in, charged):
     """M13, M3: told on the row, the consent untouched, and nothing is charged to it."""
     (method,) = offered.methods
-    stand_in.take_back(method.processor_reference)
+    stand_in.cancel_agreement(method.processor_reference)
 
     assert deliver(client, stand_in) == [200]
     offered.use("100.00")
@@ -283,10 +283,10 @@ def test_what_was_not_heard_is_credited_when_paypal_tells_it(client, offered, st
     """L3, T7: the answer was lost; the webhook comes before the next question, and once more."""
     link(client, "ana@example.com")
     offered.refill()
-    stand_in.trouble("lose_answer", "/capture")
+    stand_in.fail_next("lose_answer", "/capture")
     offered.use("60.00")
     offered.work()
-    stand_in.tell("PAYMENT.CAPTURE.COMPLETED", stand_in.captures()[0])
+    stand_in.send_event("PAYMENT.CAPTURE.COMPLETED", stand_in.captures()[0])
 
     assert deliver(client, stand_in, times=2) == [200, 200]
     offered.pass_time(minutes=5)
@@ -301,7 +301,7 @@ def test_what_is_forged_is_turned_away_and_what_cannot_be_asked_comes_again(
     ((headers, raw),) = stand_in.deliveries()
 
     forged = client.post("/webhooks/paypal", data=raw.replace(b"WH-", b"WX-"), headers=headers)
-    stand_in.trouble(500, "/v2/payments")
+    stand_in.fail_next(500, "/v2/payments")
     later = client.post("/webhooks/paypal", data=raw, headers=headers)
     then = client.post("/webhooks/paypal", data=raw, headers=headers)
 

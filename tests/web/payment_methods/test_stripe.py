@@ -271,7 +271,7 @@ def test_evidence_that_does_not_match_credits_nothing_l9(client, world, stand_in
     """Another amount, and another card, than was asked for."""
     add(client, stand_in)
     for harm in ({"amount_received": 1}, {"payment_method": "pm_another"}):
-        stand_in.mischief.append("lose answer")
+        stand_in.failures.append("lose answer")
         world.pay(world.methods[0], "50.00")
         stand_in.intent_of(world.attempts[-1].key).update(harm)
         deliver(client, stand_in)

@@ -1,4 +1,4 @@
-"""The stand-in's HTTP: what is asked, what befalls it on the way, and what is answered."""
+"""The stand-in's HTTP server, which can fail requests."""
 
 import json
 import time
@@ -26,9 +26,9 @@ def handler_of(stand_in):
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             url = urlsplit(self.path)
             if url.path in PEOPLE:
-                return self._serve_people(method, url, raw)
-            trouble = stand_in.befalls(f"{method} {url.path}")
-            kind, _, seconds = trouble or ("", "", 0.0)
+                return self._serve_page(method, url, raw)
+            failure = stand_in.next_failure(f"{method} {url.path}")
+            kind, _, seconds = failure or ("", "", 0.0)
             time.sleep(seconds)
             if kind == "lose_request":
                 return self._hang_up()
@@ -39,7 +39,7 @@ def handler_of(stand_in):
                 return self._hang_up()
             return self._send_json(status, body)
 
-        def _serve_people(self, method, url, raw):
+        def _serve_page(self, method, url, raw):
             query = parse_qs(url.query)
             if method == "GET":
                 status, text = stand_in.page(url.path, query)

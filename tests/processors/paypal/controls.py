@@ -1,4 +1,4 @@
-"""What befalls the stand-in: trouble on the wire, refunds, and the webhooks about them."""
+"""Controls of the PayPal stand-in: failures of requests, refunds, disputes and webhooks."""
 
 import hmac
 import json
@@ -8,10 +8,13 @@ from hashlib import sha256
 WEBHOOK_ID = "1JE4291016473214C"
 
 
-class Desk:
-    def trouble(self, kind, where, seconds=0.0):
-        """lose_request, lose_answer, slow, or a status: befalls the next request to there."""
-        self._troubles.append((kind, where, seconds))
+class Controls:
+    def fail_next(self, kind, where, seconds=0.0):
+        """Fail the next request to a path that contains `where`.
+
+        `kind` is lose_request, lose_answer, slow, or a status.
+        """
+        self._failures.append((kind, where, seconds))
 
     def captures(self):
         return [
@@ -20,18 +23,18 @@ class Desk:
             for capture in order["purchase_units"][0].get("payments", {}).get("captures", [])
         ]
 
-    def end_access(self):
-        """Every access token has ended, whatever was said of how long they last."""
+    def end_access_tokens(self):
+        """Expire every access token, regardless of its announced lifetime."""
         self._access.clear()
 
-    def take_back(self, reference):
+    def cancel_agreement(self, reference):
         """The payer cancels the agreement at PayPal."""
         with self.lock:
             gone = self.tokens.pop(reference)
-            self.tell("VAULT.PAYMENT-TOKEN.DELETED", gone, "payment_token")
+            self.send_event("VAULT.PAYMENT-TOKEN.DELETED", gone, "payment_token")
 
     def refund(self, capture_id, value, kind="PAYMENT.CAPTURE.REFUNDED"):
-        """The merchant gives back a part, or all, at PayPal's desk."""
+        """The merchant refunds a part or all of a payment."""
         with self.lock:
             capture = self._capture_of(capture_id)
             money = {"currency_code": capture["amount"]["currency_code"], "value": value}
@@ -51,11 +54,11 @@ class Desk:
             whole = back >= self._value(capture)
             capture["status"] = "REFUNDED" if whole else "PARTIALLY_REFUNDED"
             capture["update_time"] = self._time()
-            self.tell(kind, made, "refund")
+            self.send_event(kind, made, "refund")
             return made
 
     def dispute(self, capture_id, value=None, stage="CHARGEBACK"):
-        """The payer disputes a payment; as an inquiry they only write to the merchant."""
+        """The payer disputes a payment; an inquiry is only a message to the merchant."""
         with self.lock:
             capture = self._capture_of(capture_id)
             money = capture["amount"] if value is None else {**capture["amount"], "value": value}
@@ -71,11 +74,11 @@ class Desk:
                 }
             )
             self.disputes[id_] = made
-            self.tell("CUSTOMER.DISPUTE.CREATED", made, "dispute")
+            self.send_event("CUSTOMER.DISPUTE.CREATED", made, "dispute")
             return id_
 
     def escalate(self, id_):
-        """An inquiry becomes a claim: now PayPal judges, and takes the money meanwhile."""
+        """Turn an inquiry into a claim: PayPal decides, and holds the money meanwhile."""
         with self.lock:
             self._change(id_, dispute_life_cycle_stage="CHARGEBACK", status="UNDER_REVIEW")
 
@@ -95,13 +98,13 @@ class Desk:
 
     def _change(self, id_, **changes):
         self.disputes[id_].update(changes, update_time=self._time())
-        self.tell("CUSTOMER.DISPUTE.UPDATED", self.disputes[id_], "dispute")
+        self.send_event("CUSTOMER.DISPUTE.UPDATED", self.disputes[id_], "dispute")
 
     def end_dispute(self, id_, outcome, refunded=None):
-        """It is decided, or closed without an outcome.
+        """Decide a dispute, or close it without an outcome.
 
-        A claim that is lost takes the money, which PayPal tells as a reversal as well. An inquiry
-        moves none by itself.
+        A lost claim takes the money, which PayPal reports as a reversal as well. An inquiry moves
+        no money by itself.
         """
         with self.lock:
             dispute = self.disputes[id_]
@@ -111,36 +114,36 @@ class Desk:
                 money = dispute["dispute_amount"]
                 decided["amount_refunded"] = {**money, "value": refunded or money["value"]}
             dispute.update(status="RESOLVED", dispute_outcome=decided, update_time=self._time())
-            self.tell("CUSTOMER.DISPUTE.RESOLVED", dispute, "dispute")
+            self.send_event("CUSTOMER.DISPUTE.RESOLVED", dispute, "dispute")
             if lost and dispute["dispute_life_cycle_stage"] != "INQUIRY":
                 (disputed,) = dispute["disputed_transactions"]
                 self.reverse(disputed["seller_transaction_id"], decided["amount_refunded"]["value"])
 
     def reverse(self, capture_id, value):
-        """PayPal itself takes money back."""
+        """PayPal itself reverses a payment."""
         return self.refund(capture_id, value, "PAYMENT.CAPTURE.REVERSED")
 
-    def tell(self, kind, resource, resource_type="capture"):
-        """Post it to the merchant's webhook: it waits in the outbox."""
+    def send_event(self, kind, resource, resource_type="capture"):
+        """Put an event into the outbox of webhook deliveries."""
         headers, raw = self.event(kind, resource, resource_type)
         self._outbox.append((headers, raw))
         self.log.append({**json.loads(raw), "links": []})
 
     def deliveries(self):
-        """Headers and body of what was told since the last call."""
+        """Return headers and body of each delivery since the last call."""
         with self.lock:
             told, self._outbox = self._outbox, []
             return told
 
     def hold(self, capture_id, status, why="PENDING_REVIEW"):
-        """PayPal itself changes its mind about a payment."""
+        """Change the status of a payment on PayPal's side."""
         capture = self._capture_of(capture_id)
         capture.update(status=status, update_time=self._time(), status_details={"reason": why})
         if status == "COMPLETED":
             del capture["status_details"]
 
     def event(self, kind, resource, resource_type="capture", **other):
-        """A webhook as PayPal would send it: headers and the raw body."""
+        """Return a webhook as PayPal sends it: headers and the raw body."""
         event = {
             "id": f"WH-{self._id()}",
             "create_time": self._time(),
