@@ -1,4 +1,4 @@
-"""All methods fail → one mail; then a Retry succeeds → caught up."""
+"""All methods fail and one email says so; then a Retry succeeds."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def failed(world):
-    """Both methods were declined; the balance stands at 40, below 50."""
+    """Both methods were declined; the balance is 40, below the threshold of 50."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     for _ in range(2):
@@ -22,8 +22,8 @@ def failed(world):
     return world
 
 
-def test_one_mail_says_that_all_failed(failed):
-    """T11, F11: one for each method that became suspended, one that all have failed."""
+def test_one_email_says_that_all_methods_failed(failed):
+    """T11, F11: one email per suspended method, one saying that all have failed."""
     assert failed.mails.count("method_suspended") == 2
     (mail,) = failed.mails_of("all_failed")
     assert [f["method"] for f in mail.facts["failures"]] == [
@@ -39,8 +39,8 @@ def test_one_mail_says_that_all_failed(failed):
     assert len(failed.mails_of("all_failed")) == 1
 
 
-def test_a_retry_catches_up(failed):
-    """F4: it credits once and restores the method at once; the top-up is looked at again (T4)."""
+def test_a_retry_restores_the_method_and_the_balance(failed):
+    """F4: it credits once and restores the method at once; the balance is checked again (T4)."""
     failed.retry(failed.attempts[0])
     failed.work()
 
@@ -53,8 +53,8 @@ def test_a_retry_catches_up(failed):
     assert failed.tries[-1] == ("4242", "100.00", "paid"), "back in automatic use"
 
 
-def test_armed_again_by_a_success(failed):
-    """F11: another failure of all, after a success, is told again."""
+def test_a_success_rearms_the_email_about_all_methods(failed):
+    """F11: when all fail again after a success, another email is sent."""
     failed.retry(failed.attempts[0])
     failed.next_answer("decline", decline_code="insufficient_funds")
     failed.use("100.00")
@@ -62,7 +62,7 @@ def test_armed_again_by_a_success(failed):
     assert len(failed.mails_of("all_failed")) == 2
 
 
-def test_a_declined_retry_starts_48_hours_anew(failed):
+def test_a_declined_retry_restarts_the_48_hours(failed):
     """F4."""
     failed.clock.advance(hours=10)
     failed.next_answer("decline", decline_code="insufficient_funds")
@@ -74,14 +74,14 @@ def test_a_declined_retry_starts_48_hours_anew(failed):
 
 
 def test_a_double_click_charges_once(failed):
-    """F4: the same form sent twice finds its payment."""
+    """F4: the same form submitted twice finds its payment."""
     first = failed.retry(failed.attempts[0], key="a" * 32)
     second = failed.retry(failed.attempts[0], key="a" * 32)
     assert first.id == second.id
     assert failed.charges == [("4242", "100.00")]
 
 
-def test_a_payment_that_was_retried_is_not_retried_again(failed):
+def test_a_successfully_retried_payment_cannot_be_retried_again(failed):
     """F4."""
     failed.retry(failed.attempts[0])
     with pytest.raises(Conflict, match="already been retried successfully"):
@@ -89,7 +89,7 @@ def test_a_payment_that_was_retried_is_not_retried_again(failed):
     assert failed.charges == [("4242", "100.00")]
 
 
-def test_at_most_one_open_payment_per_method(failed):
+def test_a_method_has_at_most_one_open_payment(failed):
     """F4: while the bank has not answered, a second Retry is refused."""
     failed.next_answer("timeout_after_charge")
     failed.retry(failed.attempts[0])
@@ -98,8 +98,8 @@ def test_at_most_one_open_payment_per_method(failed):
     assert len(failed.charges) == 1
 
 
-def test_only_ones_own_failed_payment(failed):
-    """P1: another account's is not found."""
+def test_another_accounts_failed_payment_cannot_be_retried(failed):
+    """P1: it is not found."""
     other = failed.account()
     mine, failed.account_id = failed.attempts[0], other.account_id
     with pytest.raises(NotFound):
@@ -114,8 +114,8 @@ def test_a_manual_payment_with_a_suspended_method_ends_its_suspension(failed):
     assert failed.balance == "70.00", "back above the threshold: nothing more is charged"
 
 
-def test_a_failed_manual_payment_suspends(world):
-    """F1: automatic or manual alike."""
+def test_a_failed_manual_payment_suspends_the_method(world):
+    """F1: as an automatic one does."""
     (visa,) = world.cards(VISA)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(visa, "30.00")
@@ -124,8 +124,8 @@ def test_a_failed_manual_payment_suspends(world):
     assert mail.facts["instead"] == "Nothing was charged instead."
 
 
-def test_only_a_payment_started_after_the_failure_heals(world):
-    """F8: an older payment whose success is learned late does not restore the method."""
+def test_only_a_payment_started_after_the_failure_restores_the_method(world):
+    """F8: the late success of an older payment does not restore it."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
@@ -144,16 +144,16 @@ def test_only_a_payment_started_after_the_failure_heals(world):
     assert world.method("4242").standing(world.clock.now()) is MethodStatus.SUSPENDED
 
 
-def test_restore_without_paying(failed):
-    """F4: verified for no amount; then the waiting top-up goes on with it."""
+def test_a_method_is_restored_without_paying(failed):
+    """F4: it is verified without an amount; then the waiting top-up continues with it."""
     restore(failed, "4242")
     assert failed.method("4242").standing(failed.clock.now()) is MethodStatus.READY
     failed.work()
     assert failed.tries[-1] == ("4242", "100.00", "paid")
 
 
-def test_restore_is_refused_when_the_bank_does_not_vouch(world):
-    """F4: nothing changes, and the reason is said."""
+def test_restore_is_refused_when_the_bank_does_not_verify_the_method(world):
+    """F4: nothing changes, and the error says so."""
     from tests.factories import DECLINING
 
     world.cards(DECLINING)
@@ -166,8 +166,8 @@ def test_restore_is_refused_when_the_bank_does_not_vouch(world):
     assert world.method("0341").suspended_until == before
 
 
-def test_add_funds_by_the_chain(world):
-    """L4: the chain of T6 and T7, for an amount that a person names."""
+def test_add_funds_by_auto_charge_falls_back(world):
+    """L4: the chain of T6 and T7, for an amount that a person enters."""
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     payment = world.pay_by_chain("75.00")
@@ -177,7 +177,7 @@ def test_add_funds_by_the_chain(world):
     assert mail.facts["instead"] == "Mastercard •••• 4444 was charged $75.00 instead."
 
 
-def test_add_funds_by_the_chain_needs_consent(world):
+def test_add_funds_by_auto_charge_needs_consent(world):
     """L4, T5."""
     (visa, _) = world.cards(VISA, MASTERCARD)
     world.consent(visa, False)

@@ -1,4 +1,4 @@
-"""How much is charged, and what cuts it."""
+"""The amount of a refill, and the limits that reduce it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ TARGET = {
 
 
 def test_each_charge_is_exactly_the_refill_amount(world):
-    """T9: a deep deficit takes several refills, each within the limits."""
+    """T9: a deep deficit needs several refills, each within the limits."""
     world.cards(VISA)
     world.refill(threshold="50.00", amount="100.00")
     world.use("212.34")
@@ -33,17 +33,17 @@ def test_each_charge_is_exactly_the_refill_amount(world):
     assert world.balance == "87.66"
 
 
-def test_exactly_at_the_threshold_is_enough(world):
-    """T9, T3: a balance at the threshold is not below it."""
+def test_a_balance_exactly_at_the_threshold_needs_no_refill(world):
+    """T9, T3: it is not below the threshold."""
     world.cards(VISA)
     world.refill(threshold="50.00", amount="100.00")
-    world.use("150.00")  # −50: one refill leads to exactly 50
+    world.use("150.00")  # −50: one refill results in exactly 50
     world.work()
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_charge_to_a_target_is_never_above_the_largest_charge(world):
-    """T9: the rest is a refill of its own, with its own line."""
+def test_a_charge_to_a_target_is_at_most_the_largest_charge(world):
+    """T9: the rest is another refill with its own line."""
     world.cards(VISA)
     world.apply(**TARGET)
     world.use("500.00")
@@ -55,7 +55,7 @@ def test_a_charge_to_a_target_is_never_above_the_largest_charge(world):
     assert world.balance == "150.00"
 
 
-def test_bring_the_balance_up_to_a_target(world):
+def test_a_refill_to_a_target_charges_the_gap(world):
     """T9: the gap in whole cents, rounded up."""
     world.cards(VISA)
     world.apply(**TARGET)
@@ -65,7 +65,7 @@ def test_bring_the_balance_up_to_a_target(world):
     assert world.balance == "150.005433"
 
 
-def test_a_small_gap_is_charged_as_the_smallest_payment(world):
+def test_a_small_gap_is_charged_as_the_minimum_payment(world):
     """T9: at least PAYMENT_MIN."""
     world.cards(VISA)
     world.apply(**TARGET | {"target": "50.00"})
@@ -74,8 +74,10 @@ def test_a_small_gap_is_charged_as_the_smallest_payment(world):
     assert world.tries == [("4242", "30.00", "paid")]
 
 
-def test_the_limit_per_day_in_the_accounts_time_zone(world):
-    """T10: cut at the limit, then refused once with a line and a mail, then again tomorrow."""
+def test_the_daily_limit_applies_in_the_accounts_time_zone(world):
+    """T10: the charge is reduced to the limit, then refused once with a line and an email, and
+    possible again the next day.
+    """
     world.cards(VISA)
     world.refill(day_limit="150.00")
     world.use("60.00")
@@ -99,7 +101,7 @@ def test_the_limit_per_day_in_the_accounts_time_zone(world):
     assert len(world.tries) == 3
 
 
-def test_what_a_person_pays_by_hand_neither_counts_nor_is_stopped(world):
+def test_manual_payments_neither_count_nor_are_stopped_by_limits(world):
     """T10."""
     (visa,) = world.cards(VISA)
     world.refill(day_limit="100.00")
@@ -111,8 +113,8 @@ def test_what_a_person_pays_by_hand_neither_counts_nor_is_stopped(world):
     assert world.tries[-1] == ("4242", "500.00", "paid")
 
 
-def test_money_with_an_unknown_outcome_counts(world):
-    """T10: it may have been taken."""
+def test_a_charge_with_an_unknown_outcome_counts(world):
+    """T10: the money may have been taken."""
     world.cards(VISA, MASTERCARD)
     world.refill(day_limit="100.00")
     world.next_answer("timeout_after_charge")
@@ -125,8 +127,8 @@ def test_money_with_an_unknown_outcome_counts(world):
     assert world.timeline[-1] == "cap_reached"
 
 
-def test_declined_money_does_not_count(world):
-    """T10: only money that was or may have been taken."""
+def test_a_declined_charge_does_not_count(world):
+    """T10: only money that was or may have been taken counts."""
     world.cards(VISA, MASTERCARD)
     world.refill(day_limit="100.00")
     world.next_answer("decline", decline_code="do_not_honor")
@@ -135,8 +137,8 @@ def test_declined_money_does_not_count(world):
     assert world.tries[-1] == ("4444", "100.00", "paid")
 
 
-def test_the_burst_breaker(world):
-    """T10: the fourth in 10 minutes is not made; Resume starts an empty window."""
+def test_the_fourth_refill_in_ten_minutes_pauses(world):
+    """T10: it is not charged; Resume starts an empty window."""
     from webapp.actions.top_ups.resume_automatic import resume_automatic
 
     world.cards(VISA)
@@ -163,8 +165,8 @@ def test_the_burst_breaker(world):
     ("switch", "code"),
     [(Automatic.OFF, "automatic_payments_off"), (Automatic.DRY_RUN, "dry_run")],
 )
-def test_the_installations_switch(world, switch, code):
-    """T10: off charges nothing; a dry run explains everything and charges nothing."""
+def test_the_installations_switch_stops_charges(world, switch, code):
+    """T10: "off" charges nothing; a dry run records every decision and charges nothing."""
     world.policy = replace(world.policy, automatic=switch)
     world.services = replace(world.services, policy=world.policy)
     world.cards(VISA)
@@ -175,7 +177,7 @@ def test_the_installations_switch(world, switch, code):
     assert world.timeline[-1] == code
 
 
-def test_a_changed_installation_limit_is_never_silent(world):
+def test_settings_made_invalid_by_a_new_limit_stop_the_refill(world):
     """T9: settings are checked again at the moment of charging."""
     world.cards(VISA)
     world.refill(amount="30.00")

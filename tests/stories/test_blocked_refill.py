@@ -1,4 +1,4 @@
-"""T17: a refill is due and nothing can be charged. One email per episode says so."""
+"""T17: a refill is due but nothing can be charged; one email per episode says so."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ from webapp.domain.shared.policy import Automatic
 pytestmark = pytest.mark.story
 
 
-def under(world, **policy):
-    """The operator has restarted the product with other settings."""
+def restart_with(world, **policy):
+    """Restart the product with other settings."""
     world.policy = replace(world.policy, **policy)
     world.services = replace(world.services, policy=world.policy)
 
@@ -40,7 +40,7 @@ def primary_off(world):
 
 
 def expired(world):
-    """The card's last month is December 2026."""
+    """The card expires in December 2026."""
     world.pass_time(days=10)
     world.clock.at = datetime(2027, 1, 2, 10, tzinfo=UTC)
 
@@ -61,11 +61,11 @@ def barred(world):
 
 
 def out_of_bounds(world):
-    under(world, payment_min=micros("200.00"))
+    restart_with(world, payment_min=micros("200.00"))
 
 
 def switched_off(world):
-    under(world, automatic=Automatic.OFF)
+    restart_with(world, automatic=Automatic.OFF)
 
 
 CAUSES = {
@@ -95,8 +95,8 @@ def refilled(world):
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
-def test_one_mail_per_episode(refilled, cause):
-    """T17: usage and sweeps add none; a balance at the threshold arms it again."""
+def test_one_email_per_episode(refilled, cause):
+    """T17: usage and sweeps send no more; a balance at the threshold rearms the email."""
     world = refilled
     cause(world)
     assert world.mails_of("refill_blocked") == [], "no refill is due"
@@ -129,8 +129,8 @@ def test_one_mail_per_episode(refilled, cause):
     assert world.balance == "49.99"
 
 
-def test_the_sweep_finds_a_card_that_expires_below_the_threshold(refilled):
-    """T17, M9: nobody posts usage, and the limit that held the refill back has passed."""
+def test_the_sweep_notices_a_card_that_expires_below_the_threshold(refilled):
+    """T17, M9: without usage, and after the limit that held the refill back has passed."""
     world = refilled
     world.apply(day_limit="100.00", month_limit="100.00")
     world.use("60.00")
@@ -147,8 +147,8 @@ def test_the_sweep_finds_a_card_that_expires_below_the_threshold(refilled):
     assert len(world.mails_of("refill_blocked")) == 1
 
 
-def test_all_failed_says_the_same(refilled):
-    """T11, T17: no second email in that episode; the next one has its own."""
+def test_no_second_email_when_all_methods_failed(refilled):
+    """T11, T17: none in that episode; the next one has its own."""
     world = refilled
     world.next_answer("decline", decline_code="insufficient_funds")
     world.use("60.00")
@@ -165,8 +165,8 @@ def test_all_failed_says_the_same(refilled):
     assert len(world.mails_of("refill_blocked")) == 1
 
 
-def test_a_failed_chain_of_add_funds_says_the_same(refilled):
-    """T11, T17: that payment's email names each method."""
+def test_no_second_email_when_a_manual_chain_failed(refilled):
+    """T11, T17: the payment's email names each method."""
     world = refilled
     world.use("60.00")
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -177,8 +177,8 @@ def test_a_failed_chain_of_add_funds_says_the_same(refilled):
     assert world.mails_of("refill_blocked") == []
 
 
-def test_paused_says_the_same(refilled):
-    """T10, T17: the pause is emailed once; an episode after it has an email of its own."""
+def test_no_second_email_when_refills_were_paused(refilled):
+    """T10, T17: the pause has its own email; a later episode has another."""
     from webapp.actions.top_ups.pause_automatic import pause_automatic
 
     world = refilled
@@ -193,8 +193,8 @@ def test_paused_says_the_same(refilled):
     assert (len(world.mails_of("paused")), len(world.mails_of("refill_blocked"))) == (1, 1)
 
 
-def test_what_is_not_blocked_is_not_mailed(world):
-    """T17, L10: an unknown outcome is waited for, and a dry run is a rehearsal."""
+def test_no_email_for_an_unknown_outcome_or_a_dry_run(world):
+    """T17, L10: an unknown outcome is awaited, and a dry run charges nothing."""
     world.cards(VISA)
     world.refill()
     world.next_answer("timeout_after_charge")
@@ -203,7 +203,7 @@ def test_what_is_not_blocked_is_not_mailed(world):
     world.run("sweep")
     assert world.mails_of("refill_blocked") == []
     world.pass_time(hours=1)
-    under(world, automatic=Automatic.DRY_RUN)
+    restart_with(world, automatic=Automatic.DRY_RUN)
     world.use("100.00")
     world.run()
     assert world.timeline[-1] == "dry_run"
@@ -211,7 +211,7 @@ def test_what_is_not_blocked_is_not_mailed(world):
 
 
 def test_switching_refill_off_ends_the_episode(refilled):
-    """T17: no refill is due any more; switched on again it is another episode."""
+    """T17: no refill is due any more; switching it on again starts another episode."""
     world = refilled
     primary_off(world)
     world.use("60.00")
@@ -221,8 +221,8 @@ def test_switching_refill_off_ends_the_episode(refilled):
     assert len(world.mails_of("refill_blocked")) == 2
 
 
-def test_a_process_that_dies_before_its_commit_mails_once(refilled):
-    """T17: the email and the note that it was sent are one transaction."""
+def test_a_crash_before_the_commit_sends_one_email(refilled):
+    """T17: the email and the record that it was sent are in one transaction."""
     world = refilled
     without_consent(world)
     commit = world.session.commit
@@ -239,7 +239,7 @@ def test_a_process_that_dies_before_its_commit_mails_once(refilled):
     assert len(world.mails_of("refill_blocked")) == 1
 
 
-def test_it_goes_to_those_who_get_mails_about_failed_payments(refilled):
+def test_the_email_goes_to_recipients_of_failure_emails(refilled):
     """T17, N3: each address once."""
     from webapp.domain.accounts.account import Account
     from webapp.domain.notifications.topics import Recipient
@@ -261,8 +261,8 @@ def test_it_goes_to_those_who_get_mails_about_failed_payments(refilled):
     assert mailed == {"finance@example.com", "ops@example.com"}
 
 
-def test_a_link_was_mailed_and_all_failed(world):
-    """F7, T17: the link's email and the one about all methods say it; no third is sent."""
+def test_no_third_email_after_a_link_and_all_failed(world):
+    """F7, T17: the emails with the link and about all methods already say it."""
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     world.use("60.00")

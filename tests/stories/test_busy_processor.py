@@ -1,4 +1,4 @@
-"""A processor that is too busy to answer, and answers that cross (L8, L9, F9, T14)."""
+"""A processor that rejects queries, and answers that cross (L8, L9, F9, T14)."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.story
 
 
 class Busy(SandboxProcessor):
-    """Charges as ever, and has no time for questions."""
+    """Charges normally, and rejects queries and cancellations."""
 
     def ask(self, key):
         return RequestRejected("Too many requests; try again later")
@@ -29,7 +29,7 @@ class Busy(SandboxProcessor):
 
 @pytest.fixture
 def busy(world):
-    """Switch the processor to being busy, and back."""
+    """Makes the processor busy, or available again."""
     at_ease = world.services.processors["sandbox"]
 
     def switch(on):
@@ -40,7 +40,7 @@ def busy(world):
 
 
 def test_a_confirmed_challenge_survives_a_busy_processor(world, busy):
-    """L3, F9: its refusal to answer says nothing about the charge."""
+    """L3, F9: a rejected query is no evidence about the charge."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment))
@@ -56,8 +56,8 @@ def test_a_confirmed_challenge_survives_a_busy_processor(world, busy):
     assert world.balance == "150.00"
 
 
-def test_a_smaller_limit_while_the_processor_refused_to_look(world):
-    """T10, T14: the old amount is not charged; a new look charges what is allowed."""
+def test_a_limit_lowered_during_a_rejection_applies_to_the_repeat(world):
+    """T10, T14: the old amount is not charged; a new check charges the allowed amount."""
     world.cards(VISA)
     world.refill()
     world.next_answer("refuse_to_look")
@@ -69,8 +69,8 @@ def test_a_smaller_limit_while_the_processor_refused_to_look(world):
     assert world.charges == [("4242", "40.00")]
 
 
-def test_a_payment_that_was_confirmed_after_all_is_not_made_twice(world):
-    """L4, F9: walked away, confirmed, and back in the form: told, not charged again."""
+def test_a_payment_confirmed_after_leaving_is_not_repeated(world):
+    """L4, F9: submitting the form again reports the success and charges nothing."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment))
@@ -80,8 +80,8 @@ def test_a_payment_that_was_confirmed_after_all_is_not_made_twice(world):
     assert world.charges == [("3184", "50.00")]
 
 
-def test_bad_input_gives_up_no_challenge(world):
-    """F9: the amount is looked at first."""
+def test_invalid_input_cancels_no_challenge(world):
+    """F9: the amount is validated first."""
     card = world.card(CHALLENGED_ALWAYS)
     world.pay(card, "50.00")
     with pytest.raises(Exception, match="field to fix"):
@@ -90,7 +90,7 @@ def test_bad_input_gives_up_no_challenge(world):
 
 
 def test_a_processor_whose_clock_is_behind_still_suspends(world):
-    """F1, F8, T16: a decline is never older than its own attempt."""
+    """F1, F8, T16: a decline is never dated before its own attempt."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill()
     world.pay(visa, "30.00")
@@ -105,8 +105,8 @@ def test_a_processor_whose_clock_is_behind_still_suspends(world):
     assert world.method("4242").declines_in_a_row == 1
 
 
-def test_only_what_waits_for_it_can_be_decided(world):
-    """L10: not a call that is under way, nor a customer who is being asked."""
+def test_the_operator_cannot_decide_an_attempt_that_is_not_waiting_for_it(world):
+    """L10: neither a running call nor an open challenge."""
     card = world.card(CHALLENGED_ALWAYS)
     world.pay(card, "50.00")
     with pytest.raises(Conflict, match="needs no decision"):
@@ -121,8 +121,8 @@ def test_only_what_waits_for_it_can_be_decided(world):
         )
 
 
-def test_refused_for_a_person_says_so(world):
-    """L8, F2: it could not be sent, which is no matter of the bank's."""
+def test_a_rejected_manual_payment_says_that_it_could_not_be_sent(world):
+    """L8, F2: the message does not blame the bank."""
     from webapp.reads.payments.outcome import read_outcome
 
     visa, _ = world.cards(VISA, MASTERCARD)
@@ -133,7 +133,7 @@ def test_refused_for_a_person_says_so(world):
 
 
 @pytest.mark.parametrize(("expiry", "due"), [("02/27", (1, 29)), ("04/27", (3, 31))])
-def test_expiry_notices_of_short_months(world, expiry, due):
+def test_expiry_notices_in_short_months(world, expiry, due):
     """M9: thirty days before, whatever the month's length."""
     world.card(VISA, expiry=expiry)
     month, day = due
@@ -142,8 +142,8 @@ def test_expiry_notices_of_short_months(world, expiry, due):
     assert [notice.facts["days"] for notice in world.mails_of("card_expiring")] == [30]
 
 
-def test_a_suspension_email_says_that_the_next_charge_was_not_sent_yet(world):
-    """F11, L8: it claims no bank's answer where the processor refused the request."""
+def test_a_suspension_email_says_that_the_next_charge_was_not_sent(world):
+    """F11, L8: it reports no bank decision when the processor rejected the request."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="do_not_honor", last4="4242")

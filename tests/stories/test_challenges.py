@@ -1,4 +1,4 @@
-"""The bank asks the customer: when a card is added, and when the customer pays."""
+"""Challenges by the bank: when a card is added, and when the customer pays."""
 
 import pytest
 
@@ -30,8 +30,8 @@ def test_a_card_is_listed_only_when_its_challenge_has_succeeded(world):
 
 
 @pytest.mark.parametrize("how", ["fail", "cancel"])
-def test_a_failed_or_abandoned_challenge_leaves_nothing(world, how):
-    """M6: no method, no payment, no suspension; and the form can be sent again."""
+def test_a_failed_or_abandoned_setup_challenge_leaves_nothing(world, how):
+    """M6: no method, no payment, no suspension; and the form can be submitted again."""
     world.card(VISA)
     asked = world.begin_card(CHALLENGED_ONCE)
     world.bank(asked.address, how)
@@ -46,8 +46,8 @@ def test_a_failed_or_abandoned_challenge_leaves_nothing(world, how):
     assert world.finish(again).last4 == "3155"
 
 
-def test_an_open_setup_is_given_up_after_15_minutes(world):
-    """F9: cancelled at the processor, so that a late answer saves nothing."""
+def test_an_open_setup_is_cancelled_after_15_minutes(world):
+    """F9: cancelled at the processor, so a late confirmation saves nothing."""
     asked = world.begin_card(CHALLENGED_ONCE)
     world.pass_time(minutes=14)
     assert world.finish(asked) is None
@@ -58,15 +58,15 @@ def test_an_open_setup_is_given_up_after_15_minutes(world):
     assert world.methods == []
 
 
-def test_a_setup_that_succeeded_unseen_is_listed_by_the_job(world):
-    """M6: the customer confirmed and closed the window before coming back."""
+def test_a_setup_confirmed_without_returning_is_listed_by_the_job(world):
+    """M6: the customer confirmed and closed the window."""
     asked = world.begin_card(CHALLENGED_ONCE)
     world.bank(asked.address)
     world.pass_time(minutes=15)
     assert [m.last4 for m in world.methods] == ["3155"]
 
 
-def test_set_up_once_it_is_charged_without_asking(world):
+def test_a_card_that_needs_a_challenge_once_is_then_charged_without(world):
     """M6, T7: 3155 succeeds off-session once set up."""
     world.card(CHALLENGED_ONCE)
     world.refill()
@@ -75,8 +75,8 @@ def test_set_up_once_it_is_charged_without_asking(world):
     assert world.tries == [("3155", "100.00", "paid")]
 
 
-def test_an_instant_payment_with_a_challenge(world):
-    """L4, F4: the payment stays open while the bank asks, and is credited once."""
+def test_an_instant_payment_with_a_challenge_is_credited_once(world):
+    """L4, F4: the payment stays open during the challenge."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00", key="a" * 32)
     assert world.tries == [("3184", "50.00", "challenged")]
@@ -95,7 +95,7 @@ def test_an_instant_payment_with_a_challenge(world):
     assert world.mails.count("receipt") == 1
 
 
-def test_a_challenge_that_fails_suspends(world):
+def test_a_failed_challenge_suspends_the_method(world):
     """F1, F9: pressing fail is a failure."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
@@ -105,8 +105,8 @@ def test_a_challenge_that_fails_suspends(world):
     assert world.attempts[0].decline_code == "authentication_required"
 
 
-def test_declined_after_the_challenge(world):
-    """F2: 3178 has no funds, however well it was confirmed."""
+def test_a_payment_declined_after_its_challenge_fails(world):
+    """F2: 3178 has no funds, although the challenge was confirmed."""
     card = world.card(CHALLENGED_THEN_DECLINED)
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment))
@@ -114,8 +114,8 @@ def test_declined_after_the_challenge(world):
     assert world.attempts[0].decline_code == "insufficient_funds"
 
 
-def test_an_abandoned_challenge_is_told_as_abandoned(world):
-    """F9: given up, it is neither a decline nor a suspension."""
+def test_an_abandoned_challenge_is_recorded_as_abandoned(world):
+    """F9: it is neither a decline nor a suspension."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     assert world.conclude(payment, give_up=True).state == "abandoned"
@@ -139,8 +139,8 @@ def test_a_challenge_left_open_expires(world):
     assert world.charges == []
 
 
-def test_a_challenge_confirmed_unseen_is_credited(world):
-    """L3, F9: confirmed at the bank, the window closed: the money counts."""
+def test_a_challenge_confirmed_without_returning_is_credited(world):
+    """L3, F9: confirmed at the bank, then the window was closed."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment))
@@ -148,8 +148,8 @@ def test_a_challenge_confirmed_unseen_is_credited(world):
     assert world.balance == "150.00"
 
 
-def test_confirmed_in_the_moment_of_giving_up(world):
-    """F9: what the bank has answered counts."""
+def test_a_challenge_confirmed_before_cancelling_is_paid(world):
+    """F9: the bank's answer counts."""
     card = world.card(CHALLENGED_ALWAYS)
     payment = world.pay(card, "50.00")
     world.bank(world.address_of(payment))
@@ -174,7 +174,7 @@ def test_an_abandoned_challenge_blocks_neither_another_payment_nor_removal(world
     assert world.tries[-1] == ("3184", "50.00", "abandoned")
 
 
-def test_the_look_waits_while_the_bank_asks(world):
+def test_the_refill_waits_while_a_challenge_is_open(world):
     """T15: the challenged payment may still succeed."""
     challenged = world.card(CHALLENGED_ALWAYS)
     world.card(MASTERCARD, auto_charge=True)

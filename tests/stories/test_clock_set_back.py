@@ -1,4 +1,4 @@
-"""The clock is set back, by a time server or a restored machine, while everything is under way."""
+"""The clock is set back, by a time server or a restored machine, while work is in progress."""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def covered(world):
-    """Two methods in line; an hour has passed since they were added."""
+    """Two methods with auto-charge, added two hours ago."""
     world.cards(VISA, MASTERCARD)
     world.refill(no_day_limit=True)
     world.clock.advance(hours=2)
@@ -27,7 +27,7 @@ def covered(world):
 
 @pytest.fixture(autouse=True)
 def books_agree(world):
-    """L2, L13: whatever the clock did."""
+    """L2, L13: after every test, whatever the clock did."""
     yield
     world.session.rollback()
     assert check_ledger(world.session, world.books.paid_charges).differences == ()
@@ -41,8 +41,8 @@ def decline(world, last4="4242"):
     world.next_answer("decline", decline_code="insufficient_funds", last4=last4)
 
 
-def test_a_suspension_ends_when_it_was_promised(covered):
-    """F1: never shorter than 48 hours; the stored time stands."""
+def test_a_suspension_ends_at_its_stored_time(covered):
+    """F1: never sooner than 48 hours."""
     decline(covered)
     covered.pay(covered.method("4242"), "30.00")
     promised = covered.clock.now() + timedelta(hours=48)
@@ -55,7 +55,7 @@ def test_a_suspension_ends_when_it_was_promised(covered):
 
 
 def test_a_retry_after_the_failure_restores_at_once(covered):
-    """F4, F8: it was started after the failure, although the clock shows an earlier hour."""
+    """F4, F8: it started after the failure, although its time is earlier."""
     decline(covered)
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
@@ -64,8 +64,8 @@ def test_a_retry_after_the_failure_restores_at_once(covered):
     assert "restored" in covered.timeline
 
 
-def test_restoring_without_paying_works_too(covered):
-    """F4: nothing has failed meanwhile."""
+def test_a_method_can_be_restored_without_paying(covered):
+    """F4: nothing has failed since."""
     decline(covered)
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
@@ -75,7 +75,7 @@ def test_restoring_without_paying_works_too(covered):
 
 
 def test_a_decline_after_a_success_suspends(covered):
-    """F1: the success was before it, although the clock shows a later hour for it."""
+    """F1: the success came before it, although its time is later."""
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
     decline(covered)
@@ -85,7 +85,7 @@ def test_a_decline_after_a_success_suspends(covered):
 
 
 @pytest.mark.parametrize("back", [{"minutes": 2}, {"hours": 1}, {"days": 3}])
-def test_a_lost_answer_is_asked_about_in_time(covered, back):
+def test_an_unknown_outcome_is_queried_on_time(covered, back):
     """L10: the refill does not wait for as long as the clock went back."""
     covered.next_answer("timeout_after_charge")
     covered.use("60.00")
@@ -96,8 +96,8 @@ def test_a_lost_answer_is_asked_about_in_time(covered, back):
     assert covered.charges == [("4242", "100.00")]
 
 
-def test_what_waits_for_its_hourly_check_waits_for_no_more_than_that(covered):
-    """L10: planned by a clock that was ahead."""
+def test_an_hourly_check_is_at_most_an_hour_away(covered):
+    """L10: it was scheduled by a clock that was ahead."""
     for _ in range(7):
         covered.next_answer("timeout_before_charge")
     covered.use("60.00")
@@ -111,8 +111,8 @@ def test_what_waits_for_its_hourly_check_waits_for_no_more_than_that(covered):
     assert covered.balance == "140.00"
 
 
-def test_it_is_asked_by_the_timetable_and_no_oftener(covered):
-    """L10: a jump is no reason to knock at the processor's door every five seconds."""
+def test_the_processor_is_not_queried_more_often_than_scheduled(covered):
+    """L10: a clock change causes no queries every five seconds."""
     covered.next_answer("server_error")
     covered.use("60.00")
     covered.work()
@@ -123,8 +123,8 @@ def test_it_is_asked_by_the_timetable_and_no_oftener(covered):
     assert covered.attempts[0].checks <= 4, "in five minutes"
 
 
-def test_not_known_is_not_believed_sooner(covered):
-    """L10: half an hour by the clock that goes; then the same request under the same key."""
+def test_not_known_is_believed_no_sooner(covered):
+    """L10: after half an hour of elapsed time; then the request is repeated under the same key."""
     covered.next_answer("timeout_before_charge")
     covered.use("60.00")
     covered.work()
@@ -139,7 +139,7 @@ def test_not_known_is_not_believed_sooner(covered):
     assert covered.charges == [("4242", "100.00")]
 
 
-def test_whom_the_bank_asks_keeps_a_quarter_of_an_hour(covered):
+def test_a_challenge_stays_open_for_15_minutes(covered):
     """F9: neither cut short nor left open for ever."""
     card = covered.card(CHALLENGED_ALWAYS)
     first, second = covered.pay(card, "30.00"), None
@@ -156,16 +156,16 @@ def test_whom_the_bank_asks_keeps_a_quarter_of_an_hour(covered):
     assert second.state == "abandoned"
 
 
-def test_a_mail_goes_out_at_once(covered):
-    """L6: what is owed does not wait until the old hour comes again."""
+def test_an_email_is_sent_at_once(covered):
+    """L6: it does not wait until the clock reaches its creation time again."""
     covered.pay(covered.method("4242"), "30.00")
     set_back(covered, hours=1)
     covered.run("send emails")
     assert {str(notice.state) for notice in covered.notices} == {"kept"}
 
 
-def test_a_low_balance_is_told_within_two_hours(world):
-    """N5: never more than one an hour, and not none for the days that the clock went back."""
+def test_a_low_balance_email_is_sent_within_two_hours(world):
+    """N5: at most one an hour, and not none for as long as the clock went back."""
     visa = world.card(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("30.00")
@@ -178,8 +178,8 @@ def test_a_low_balance_is_told_within_two_hours(world):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_the_burst_breaker_goes_on_counting(covered):
-    """T10: neither stopped by refills of an hour that is still to come, nor blind for an hour."""
+def test_the_burst_limit_keeps_counting(covered):
+    """T10: refills in the future neither trigger it nor hide later ones."""
     for _ in range(3):
         covered.use("100.00")
         covered.work()
@@ -194,8 +194,8 @@ def test_the_burst_breaker_goes_on_counting(covered):
     assert len(covered.charges) == 6
 
 
-def test_a_resume_of_a_later_hour_hides_no_burst(covered):
-    """T10: Resume starts an empty window, not one that lasts until its hour comes again."""
+def test_a_resume_in_the_future_hides_no_burst(covered):
+    """T10: Resume starts an empty window at once, not only when its time comes again."""
     around = (covered.owner, covered.clock.now(), covered.policy)
     covered.session.get_one(Account, covered.account_id).pause(covered.clock.now())
     covered.session.commit()
@@ -208,8 +208,8 @@ def test_a_resume_of_a_later_hour_hides_no_burst(covered):
     assert covered.timeline[-1] == "paused"
 
 
-def test_a_day_limit_is_kept_when_midnight_comes_twice(world):
-    """T10: what was taken on the day to come counts as well."""
+def test_the_daily_limit_holds_when_midnight_passes_twice(world):
+    """T10: charges dated on the next day count as well."""
     world.cards(VISA)
     world.refill(day_limit="100.00")
     world.clock.at = datetime.combine(START.date(), datetime.min.time(), START.tzinfo)
@@ -226,8 +226,8 @@ def test_a_day_limit_is_kept_when_midnight_comes_twice(world):
     assert "cap_reached" in world.timeline
 
 
-def test_an_old_chain_does_not_come_to_life(covered):
-    """L4: what a person began an hour from now is not gone on with."""
+def test_an_old_chain_is_not_continued(covered):
+    """L4: a payment begun in the future by the clock is not continued."""
     covered.next_answer("timeout_before_charge")
     covered.pay_by_chain("100.00")
     set_back(covered, hours=1)
@@ -238,8 +238,8 @@ def test_an_old_chain_does_not_come_to_life(covered):
     assert "chain_ended" in covered.timeline
 
 
-def test_the_ledger_keeps_the_order_in_which_it_was_written(covered):
-    """L2: a row is after another one by its place in the chain, not by its time."""
+def test_the_ledger_keeps_the_order_of_writing(covered):
+    """L2: entries are ordered by their place in the chain, not by their time."""
     covered.use("10.00")
     set_back(covered, hours=1)
     covered.use("20.00")

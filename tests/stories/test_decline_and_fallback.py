@@ -1,4 +1,4 @@
-"""Decline → fallback → suspension → lift after exactly 48 hours → charged again."""
+"""Decline, fallback, suspension for exactly 48 hours, and the next charge."""
 
 from datetime import timedelta
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def covered(world):
-    """Visa first, Mastercard behind it, refill at 50 by 100."""
+    """Visa first, Mastercard second, refill of 100 below 50."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     return world
 
 
 def test_a_decline_falls_back_at_once_and_credits_once(covered):
-    """T7, F1, F2, L2: the next method pays the full amount; the failed one is suspended."""
+    """T7, F1, F2, L2: the next method pays the full amount; the declined one is suspended."""
     covered.next_answer("decline", decline_code="insufficient_funds")
     covered.use("60.00")
     covered.work()
@@ -35,8 +35,10 @@ def test_a_decline_falls_back_at_once_and_credits_once(covered):
     assert covered.timeline[-4:] == ["charging", "declined", "charging", "charged"]
 
 
-def test_the_mails_of_a_fallback(covered):
-    """F11, L6: one names the failed method, the reason and what was charged; one is the receipt."""
+def test_the_emails_of_a_fallback(covered):
+    """F11, L6: one names the declined method, the reason and the charge instead; one is the
+    receipt.
+    """
     covered.next_answer("decline", decline_code="insufficient_funds")
     covered.use("60.00")
     covered.work()
@@ -52,8 +54,8 @@ def test_the_mails_of_a_fallback(covered):
     assert not covered.mails_of("all_failed")
 
 
-def test_barred_until_the_last_second_and_chargeable_on_the_48th_hour(covered):
-    """F1, F6: barred at 47:59:59, chargeable at 48:00:00, whether or not a job has run."""
+def test_a_method_is_suspended_at_47_59_59_and_chargeable_at_48_hours(covered):
+    """F1, F6: whether or not a job has run."""
     covered.next_answer("decline", decline_code="insufficient_funds")
     covered.use("60.00")
     covered.work()
@@ -71,7 +73,7 @@ def test_barred_until_the_last_second_and_chargeable_on_the_48th_hour(covered):
 
 
 def test_the_job_records_the_end_of_a_suspension_once(covered):
-    """F1, F6: the timeline says so; the old failure is not charged again by itself."""
+    """F1, F6: in the timeline; the failed payment is not charged again by itself."""
     covered.next_answer("decline", decline_code="insufficient_funds")
     covered.use("60.00")
     covered.work()
@@ -83,8 +85,8 @@ def test_the_job_records_the_end_of_a_suspension_once(covered):
     assert covered.method("4242").suspended_until is None
 
 
-def test_a_stopped_scheduler_cannot_lengthen_a_suspension(world):
-    """F1, T4: the only method is back at 48:00:00, and the sweep alone would find it."""
+def test_a_stopped_scheduler_does_not_prolong_a_suspension(world):
+    """F1, T4: the only method is chargeable at 48:00:00, and the sweep finds it."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -97,7 +99,7 @@ def test_a_stopped_scheduler_cannot_lengthen_a_suspension(world):
 
 
 def test_the_48_hours_run_from_the_processors_own_time(covered):
-    """F8: however late the decline is learned."""
+    """F8: however late the decline is received."""
     from webapp.actions.payments.settle import settle
     from webapp.actions.top_ups.top_up import start_attempt
     from webapp.domain.top_ups.top_up import open_top_up
@@ -115,8 +117,8 @@ def test_the_48_hours_run_from_the_processors_own_time(covered):
     assert not covered.method("4242").is_suspended(covered.clock.now())
 
 
-def test_hard_declines_wait_for_the_customer(covered):
-    """F3, F12: time alone does not restore it; the customer reads that the bank declined."""
+def test_a_hard_decline_lasts_until_the_customer_acts(covered):
+    """F3, F12: time does not restore the method; the customer reads that the bank declined."""
     covered.next_answer("decline", decline_code="stolen_card")
     covered.use("60.00")
     covered.work()
@@ -134,8 +136,8 @@ def test_hard_declines_wait_for_the_customer(covered):
     assert covered.method("4242").standing(covered.clock.now()) is MethodStatus.READY
 
 
-def test_each_method_at_most_once_per_top_up(world):
-    """T7: three methods, three attempts, in order, and then it rests."""
+def test_each_method_is_charged_at_most_once_per_top_up(world):
+    """T7: three methods, three attempts, in order, and then none."""
     methods = world.cards(DECLINING, VISA, MASTERCARD)
     world.refill()
     for _ in methods:
@@ -148,8 +150,8 @@ def test_each_method_at_most_once_per_top_up(world):
     assert world.balance == "40.00"
 
 
-def test_five_declines_in_a_row_rest_a_method(world):
-    """T16: out of automatic billing until the customer's own payment with it succeeds."""
+def test_five_declines_in_a_row_require_a_manual_payment(world):
+    """T16: the method stays out of automatic billing until the customer's own payment succeeds."""
     (visa,) = world.cards(VISA)
     world.refill()
     world.use("60.00")

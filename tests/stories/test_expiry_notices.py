@@ -1,4 +1,4 @@
-"""A card expires: notices 30 and 7 days before, on its last day, or later (M9)."""
+"""Expiry notices: 30 and 7 days before, on the last day, or later (M9)."""
 
 from datetime import UTC, datetime
 
@@ -18,53 +18,53 @@ def expiring(world):
     return world
 
 
-def on(world, month, day, hour=9, year=2027):
+def days_noticed(world, month, day, hour=9, year=2027):
     world.clock.at = datetime(year, month, day, hour, tzinfo=UTC)
     world.run("warn of expiry")
     return [notice.facts["days"] for notice in world.mails_of("card_expiring")]
 
 
-def test_each_step_once(expiring):
-    """M9: 30, 7 and 0 days before the last day of the month."""
-    assert on(expiring, 12, 31, year=2026) == []
-    assert on(expiring, 1, 1) == [30]
-    assert on(expiring, 1, 1, hour=20) == [30]
-    assert on(expiring, 1, 23) == [30]
-    assert on(expiring, 1, 24) == [30, 7]
-    assert on(expiring, 1, 30) == [30, 7]
-    assert on(expiring, 1, 31) == [30, 7, 0]
-    assert on(expiring, 2, 1) == [30, 7, 0]
+def test_each_notice_is_sent_once(expiring):
+    """M9: 30, 7 and 0 days before the end of the month."""
+    assert days_noticed(expiring, 12, 31, year=2026) == []
+    assert days_noticed(expiring, 1, 1) == [30]
+    assert days_noticed(expiring, 1, 1, hour=20) == [30]
+    assert days_noticed(expiring, 1, 23) == [30]
+    assert days_noticed(expiring, 1, 24) == [30, 7]
+    assert days_noticed(expiring, 1, 30) == [30, 7]
+    assert days_noticed(expiring, 1, 31) == [30, 7, 0]
+    assert days_noticed(expiring, 2, 1) == [30, 7, 0]
 
 
-def test_a_stopped_scheduler_skips_what_is_over(expiring):
-    """M9: the step that stands now, not all that were missed."""
-    assert on(expiring, 1, 25) == [6]
+def test_after_a_stop_only_the_current_notice_is_sent(expiring):
+    """M9: not all that were missed."""
+    assert days_noticed(expiring, 1, 25) == [6]
 
 
-def test_none_for_a_removed_card(expiring):
-    """M9."""
+def test_a_removed_card_gets_no_notices(expiring):
+    """M9: the card is no longer listed."""
     expiring.remove(expiring.method("4242"))
-    assert on(expiring, 1, 1) == []
+    assert days_noticed(expiring, 1, 1) == []
 
 
-def test_a_refreshed_card_ends_them(expiring):
-    """M9, M8: the renewed card begins anew."""
-    assert on(expiring, 1, 1) == [30]
+def test_a_renewed_card_gets_no_more_notices(expiring):
+    """M9, M8: the notices start again for the new expiry."""
+    assert days_noticed(expiring, 1, 1) == [30]
     expiring.card(VISA, expiry="01/30")
-    assert on(expiring, 1, 24) == [30]
-    assert on(expiring, 1, 31) == [30]
+    assert days_noticed(expiring, 1, 24) == [30]
+    assert days_noticed(expiring, 1, 31) == [30]
 
 
-def test_none_for_what_was_known_when_it_was_added(world):
-    """M9: a card added ten days before its end is told on the day, and seven days before."""
+def test_notices_due_before_the_card_was_added_are_not_sent(world):
+    """M9: a card added ten days before its end gets those of seven days and of the last day."""
     world.clock.at = datetime(2027, 1, 21, 9, tzinfo=UTC)
     world.card(MASTERCARD, expiry="01/27")
-    assert on(world, 1, 21) == []
-    assert on(world, 1, 24) == [7]
+    assert days_noticed(world, 1, 21) == []
+    assert days_noticed(world, 1, 24) == [7]
 
 
-def letter(world):
-    """The only notice, as it is sent, with plain spaces: subject, text and HTML."""
+def rendered_parts(world):
+    """Return subject, text and HTML of the only notice, with plain spaces."""
     (notice,) = world.mails_of("card_expiring")
     sent = world.services.mailer.render(notice.kind, notice.facts, notice.language)
     return [
@@ -94,63 +94,63 @@ EXPIRED_ON_30_APRIL = {
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize(("month", "day", "days"), [(5, 1, -1), (5, 3, -3), (6, 20, -51)])
-def test_m9_a_late_notice_says_since_when_the_card_is_expired(world, language, month, day, days):
+def test_m9_a_late_notice_says_when_the_card_expired(world, language, month, day, days):
     """M9: the jobs did not run at the end of the month; the notice is sent once, however late."""
     world.card(VISA, expiry="04/27")
     world.refill()
     world.session.get_one(Account, world.account_id).language = language
     world.session.commit()
 
-    assert on(world, month, day) == [days]
+    assert days_noticed(world, month, day) == [days]
 
-    subject, *bodies = letter(world)
+    subject, *bodies = rendered_parts(world)
     heading, consequence = EXPIRED_ON_30_APRIL[language]
     assert subject == heading
     for body in bodies:
         assert heading in body
         assert consequence in body
-    assert on(world, month, day, hour=20) == [days]
-    assert on(world, 12, 31) == [days]
+    assert days_noticed(world, month, day, hour=20) == [days]
+    assert days_noticed(world, 12, 31) == [days]
 
 
-def test_m9_a_late_notice_and_the_plan_it_quotes_agree(world):
-    """M9, T13, P4: in the hours in which the card is still charged, too."""
+def test_m9_a_late_notice_agrees_with_the_plan_it_quotes(world):
+    """M9, T13, P4: even during the hours in which the card is still charged."""
     world.card(VISA, expiry="04/27")
     world.refill()
-    on(world, 5, 1)
-    assert "Nothing can be charged" in letter(world)[1]
+    days_noticed(world, 5, 1)
+    assert "Nothing can be charged" in rendered_parts(world)[1]
 
 
-def test_m9_the_day_is_that_of_the_account(world):
-    """M9, P4: in Auckland the month has ended everywhere on 2 May, at midnight."""
+def test_m9_the_day_is_in_the_accounts_time_zone(world):
+    """M9, P4: in Auckland the month has ended everywhere at midnight on 2 May."""
     world.session.get_one(Account, world.account_id).time_zone = "Pacific/Auckland"
     world.session.commit()
     world.card(VISA, expiry="04/27")
-    assert on(world, 4, 30, hour=13) == [-1]
-    assert "expired on 30 April. It won’t be charged automatically from 2 May." in letter(world)[1]
+    assert days_noticed(world, 4, 30, hour=13) == [-1]
+    assert "expired on 30 April. It won’t be charged automatically from 2 May." in rendered_parts(world)[1]
 
 
-def test_m9_a_notice_of_the_last_day_is_not_repeated_afterwards(world):
+def test_m9_a_last_day_notice_is_not_repeated_afterwards(world):
     world.card(VISA, expiry="04/27")
-    assert on(world, 4, 30) == [0]
-    assert letter(world)[0] == "Visa •••• 4242 expires on 30 April"
-    assert on(world, 5, 1) == on(world, 5, 20) == [0]
+    assert days_noticed(world, 4, 30) == [0]
+    assert rendered_parts(world)[0] == "Visa •••• 4242 expires on 30 April"
+    assert days_noticed(world, 5, 1) == days_noticed(world, 5, 20) == [0]
 
 
-def test_m9_no_late_notice_for_a_removed_or_renewed_card(world):
+def test_m9_a_removed_or_renewed_card_gets_no_late_notice(world):
     world.card(VISA, expiry="04/27")
     world.card(MASTERCARD, expiry="04/27")
     world.remove(world.method("4242"))
     world.clock.at = datetime(2027, 5, 10, 9, tzinfo=UTC)
     world.card(MASTERCARD, expiry="04/31")
-    assert on(world, 5, 10) == []
+    assert days_noticed(world, 5, 10) == []
 
 
-def test_m9_the_last_day_is_right_where_clocks_change_before_it(world):
+def test_m9_the_last_day_is_right_before_a_clock_change(world):
     """M9: half an hour after midnight in Berlin, eight days before its clocks are set back."""
     world.session.get_one(Account, world.account_id).time_zone = "Europe/Berlin"
     world.session.commit()
     world.card(VISA, expiry="10/27")
     world.clock.at = datetime(2027, 10, 23, 22, 30, tzinfo=UTC)
     world.run("warn of expiry")
-    assert letter(world)[0] == "Visa •••• 4242 expires on 31 October"
+    assert rendered_parts(world)[0] == "Visa •••• 4242 expires on 31 October"

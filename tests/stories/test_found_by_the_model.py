@@ -1,4 +1,4 @@
-"""Walks on which the product left the model in `tests/model/`, as short as they came back."""
+"""Differences between the product and the model in `tests/model/`, as minimal walks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,11 +27,12 @@ def restore(world, last4):
     )
 
 
-def test_restoring_without_paying_forgets_no_decline(world):
-    """T16, F4: 5 declines in a row without a success rest a method, however often it is verified.
+def test_restoring_without_paying_keeps_the_count_of_declines(world):
+    """T16, F4: 5 declines in a row without a success exclude a method, however often it is
+    verified.
 
-    Sun 22 to Mon 23 Nov 2026. Verifying took the count back to nothing, so that a card without
-    money could be tried for ever, once for each press of a button.
+    Sun 22 to Mon 23 Nov 2026. Verifying reset the count, so a card without money could be tried for
+    ever, once for each press of a button.
     """
     world.cards(VISA)
     world.refill()
@@ -49,8 +50,8 @@ def test_restoring_without_paying_forgets_no_decline(world):
     assert world.method("4242").standing(world.clock.now()) is MethodStatus.READY
 
 
-def test_verifying_hides_no_ban_that_is_learned_later(world):
-    """F3, F8: the bank had forbidden it before it was verified; only the answer came late."""
+def test_restoring_without_paying_does_not_hide_a_later_hard_decline(world):
+    """F3, F8: the bank declined before the verification; only the answer came late."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.use("60.00")
@@ -66,11 +67,11 @@ def test_verifying_hides_no_ban_that_is_learned_later(world):
     assert world.method("4242").suspended_until == declined_at + timedelta(hours=48)
 
 
-def test_a_repeated_request_counts_for_the_day_on_which_it_took_money(world):
-    """T10: a limit a day holds for what was taken that day, not for what was begun that day.
+def test_a_repeated_request_counts_on_the_day_it_took_money(world):
+    """T10: a daily limit applies to charges taken that day, not to charges begun that day.
 
-    Sun 22 Nov 2026, 23:50: the request is lost on its way. At 0:20 it is made again, and paid. It
-    counted for the Sunday, so the Monday's limit could be spent once more.
+    Sun 22 Nov 2026, 23:50: the request is lost. At 0:20 it is repeated and paid. It counted for
+    Sunday, so Monday's limit could be spent once more.
     """
     world.cards(VISA)
     world.refill(day_limit="100.00")
@@ -89,7 +90,7 @@ def test_a_repeated_request_counts_for_the_day_on_which_it_took_money(world):
     assert world.charges == [("4242", "100.00")] * 2
 
 
-def test_what_was_taken_before_midnight_counts_for_that_day(world):
+def test_a_charge_taken_before_midnight_counts_on_that_day(world):
     """T10: only its answer came the next day."""
     world.cards(VISA)
     world.refill(day_limit="100.00")
@@ -103,8 +104,8 @@ def test_what_was_taken_before_midnight_counts_for_that_day(world):
     assert world.charges == [("4242", "100.00")] * 2
 
 
-def test_a_link_and_then_no_second_mail_about_the_same_suspension(world):
-    """F11, F7: one mail when a method becomes suspended, also where the next one pays later."""
+def test_no_suspension_email_follows_a_link_email(world):
+    """F11, F7: one email per suspension, even if the next method pays later."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("authentication_required", last4="4242")
@@ -117,10 +118,10 @@ def test_a_link_and_then_no_second_mail_about_the_same_suspension(world):
     assert world.mails == ["authentication_required", "receipt"]
 
 
-def test_an_answer_that_comes_after_all_is_told_as_such(world):
-    """L10: after an hour the customer is told what is not known, not what has just been learned.
+def test_an_outcome_learned_after_an_hour_sends_no_unknown_email(world):
+    """L10: after an hour the customer hears of an unknown outcome, unless it has just been learned.
 
-    The scheduler stood still, so the first question came after two hours; it was answered.
+    The scheduler was stopped, so the first query came after two hours and was answered.
     """
     world.cards(VISA)
     world.refill()

@@ -1,4 +1,4 @@
-"""Answers that come late, twice or not at all, while people and jobs go on."""
+"""Late, repeated and missing answers, while people and jobs continue."""
 
 from datetime import timedelta
 
@@ -32,8 +32,8 @@ def covered(world):
     return world
 
 
-def test_refill_switched_off_while_the_outcome_is_unknown(covered):
-    """L3, T7: the payment stays open, and is paid when the processor was asked."""
+def test_a_payment_is_settled_after_refill_was_switched_off(covered):
+    """L3, T7: the payment stays open, and is paid once the processor was queried."""
     covered.next_answer("timeout_after_charge")
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
@@ -49,8 +49,8 @@ def test_refill_switched_off_while_the_outcome_is_unknown(covered):
     assert differences(covered) == ()
 
 
-def test_a_chain_does_not_wake_up_hours_later(world):
-    """L4, T7: nobody expects the next method to be charged when the first is declined at last."""
+def test_a_chain_is_not_continued_hours_later(world):
+    """L4, T7: the next method is not charged when the first is finally declined."""
     _, mastercard = world.cards(VISA, MASTERCARD)
     for _ in range(2):
         world.next_answer("timeout_before_charge")
@@ -65,7 +65,7 @@ def test_a_chain_does_not_wake_up_hours_later(world):
 
 
 def test_a_retry_of_a_retry_pays_once(covered):
-    """F4: all Retries are about the first failure."""
+    """F4: all Retries belong to the first failure."""
     visa = covered.method("4242")
     for _ in range(2):
         covered.next_answer("decline", decline_code="insufficient_funds")
@@ -78,8 +78,8 @@ def test_a_retry_of_a_retry_pays_once(covered):
             covered.retry(failed)
 
 
-def test_consent_withdrawn_while_the_processor_refused_to_look(covered):
-    """L8, T14: nothing has run, so nothing runs; the timeline says so."""
+def test_consent_withdrawn_after_a_rejection_stops_the_repeat(covered):
+    """L8, T14: nothing has been charged, so nothing is; the timeline says so."""
     covered.next_answer("refuse_to_look")
     covered.use("60.00")
     covered.work()
@@ -91,8 +91,8 @@ def test_consent_withdrawn_while_the_processor_refused_to_look(covered):
     assert covered.timeline[-1] == "primary_auto_charge_off"
 
 
-def test_a_persons_payment_that_was_refused_is_not_tried_later(covered):
-    """L8: they are told at once, and press again or not."""
+def test_a_rejected_manual_payment_is_not_repeated(covered):
+    """L8: the person sees the rejection and can submit again."""
     visa = covered.method("4242")
     covered.next_answer("refuse_to_look")
     assert covered.pay(visa, "50.00").state == "abandoned"
@@ -100,8 +100,8 @@ def test_a_persons_payment_that_was_refused_is_not_tried_later(covered):
     assert covered.charges == []
 
 
-def test_money_after_a_decline_goes_before_the_operator(covered):
-    """L9: nothing is credited by itself, and nothing is dropped."""
+def test_a_payment_after_a_decline_goes_before_the_operator(covered):
+    """L9: nothing is credited automatically, and nothing is dropped."""
     covered.next_answer("decline", decline_code="do_not_honor")
     covered.use("60.00")
     covered.work()
@@ -117,7 +117,9 @@ def test_money_after_a_decline_goes_before_the_operator(covered):
 
 @pytest.mark.parametrize("state", ["paid", "declined"])
 def test_a_second_charge_under_one_key_goes_before_the_operator(covered, state):
-    """L9: the bank was charged twice for one attempt; 26 November 2026: that was not seen."""
+    """L9: the bank was charged twice for one attempt; until 26 November 2026 that went
+    unnoticed.
+    """
     if state == "declined":
         covered.next_answer("decline", decline_code="do_not_honor")
     covered.use("60.00")
@@ -137,8 +139,8 @@ def test_a_second_charge_under_one_key_goes_before_the_operator(covered, state):
     assert len(lines) == 1
 
 
-def test_what_the_operator_settled_is_no_second_charge(covered):
-    """The processor names the charge only later."""
+def test_a_charge_named_after_the_operators_decision_is_no_second_charge(covered):
+    """The processor provides the charge's reference only later."""
     left_to_operator(covered)
     decide(covered, True)
     attempt_id, now = covered.attempts[0].id, covered.clock.now()
@@ -150,8 +152,8 @@ def test_what_the_operator_settled_is_no_second_charge(covered):
 
 
 @pytest.mark.parametrize("paid", [True, False])
-def test_the_operator_decides(covered, paid):
-    """L10: after 23 hours, with a reason; then the account goes its way."""
+def test_an_operators_decision_settles_the_attempt(covered, paid):
+    """L10: after 23 hours, with a reason; then the account continues."""
     left_to_operator(covered)
     decide(covered, paid)
     covered.work()
@@ -162,8 +164,8 @@ def test_the_operator_decides(covered, paid):
     assert not covered.attempts[0].needs_operator
 
 
-def test_a_decision_and_who_made_it_are_one_transaction_p2(covered):
-    """P2, L3: no crash between the two leaves a decision that nobody has made."""
+def test_a_decision_and_its_audit_entry_are_one_transaction_p2(covered):
+    """P2, L3: no crash leaves a decision without its author."""
     left_to_operator(covered)
     commits = []
     event.listen(db.engine, "commit", commits.append)
@@ -191,8 +193,8 @@ def decide(world, paid):
     decide_attempt(world.session, attempt_id, paid, "Seen in the processor's books", *around)
 
 
-def test_a_crossing_within_the_hour_is_told_after_it(world):
-    """N5: by the sweep, also when nothing else happens and refill is off."""
+def test_a_low_balance_within_the_hour_is_emailed_after_it(world):
+    """N5: by the sweep, even if nothing else happens and refill is off."""
     (visa,) = world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("30.00")
@@ -207,8 +209,8 @@ def test_a_crossing_within_the_hour_is_told_after_it(world):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_a_processor_whose_clock_is_ahead(covered):
-    """F8: neither lengthens a suspension nor keeps a later success from healing it."""
+def test_a_processor_clock_that_is_ahead_changes_no_suspension(covered):
+    """F8: it neither prolongs a suspension nor keeps a later success from ending it."""
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     now = covered.clock.now()
@@ -221,8 +223,8 @@ def test_a_processor_whose_clock_is_ahead(covered):
     assert covered.method("4242").is_chargeable(covered.clock.now())
 
 
-def test_an_old_failure_suspends_nothing_that_has_healed_since(covered):
-    """F8: the decline is learned after a later payment has succeeded."""
+def test_a_late_decline_does_not_suspend_a_restored_method(covered):
+    """F8: the decline is received after a later payment has succeeded."""
     visa = covered.method("4242")
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
@@ -237,8 +239,8 @@ def test_an_old_failure_suspends_nothing_that_has_healed_since(covered):
     assert covered.method("4242").is_chargeable(covered.clock.now())
 
 
-def test_restoring_without_paying_lifts_no_ban(covered):
-    """F3, T16: what the networks forbid comes back by a payment only."""
+def test_restoring_without_paying_does_not_lift_a_hard_decline(covered):
+    """F3, T16: only a payment does."""
     covered.next_answer("decline", decline_code="stolen_card")
     covered.use("60.00")
     covered.work()
@@ -255,8 +257,8 @@ def test_restoring_without_paying_lifts_no_ban(covered):
     assert covered.method("4242").is_blocked
 
 
-def test_a_burst_whose_last_outcome_is_learned_late(world):
-    """T10: judged by when the refills were started, and money that may be taken counts."""
+def test_a_burst_counts_a_late_outcome(world):
+    """T10: by when the refills started, and money that may be taken counts."""
     world.cards(VISA)
     world.refill()
     for turn in range(3):
@@ -273,8 +275,8 @@ def test_a_burst_whose_last_outcome_is_learned_late(world):
     assert world.timeline[-1] == "paused"
 
 
-def test_a_refreshed_card_leaves_no_old_reference_chargeable(world):
-    """M8, M10: the reference that was replaced is revoked at the processor."""
+def test_a_replaced_reference_is_revoked(world):
+    """M8, M10: adding the card again leaves no old reference chargeable."""
     first = world.card(VISA).processor_reference
     second = world.card(VISA).processor_reference
     assert first != second
@@ -283,8 +285,8 @@ def test_a_refreshed_card_leaves_no_old_reference_chargeable(world):
     assert not world.books.vault.card(second).revoked
 
 
-def test_a_form_that_is_used_for_another_payment(world):
-    """L4: going back, choosing otherwise and confirming is not answered with the old outcome."""
+def test_a_form_cannot_be_used_for_another_payment(world):
+    """L4: going back and changing the choice does not return the old outcome."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.pay(visa, "50.00", key="k" * 32)
     for method, amount in ((visa, "60.00"), (mastercard, "50.00")):
@@ -298,8 +300,8 @@ def differences(world):
     return check_ledger(world.session, world.books.paid_charges).differences
 
 
-def test_an_attempt_is_dated_when_its_turn_comes(covered, monkeypatch):
-    """T10: one that waited for the lock while somebody pressed Resume counts after the Resume."""
+def test_an_attempt_is_dated_when_it_gets_the_lock(covered, monkeypatch):
+    """T10: an attempt that waited for the lock during a Resume counts after the Resume."""
     covered.use("60.00")
     waiting = open_top_up(covered.session, covered.account_id)
     locked = Account.locked

@@ -1,4 +1,4 @@
-"""An automatic payment that the bank wants confirmed: the mail's link resumes it (F7, F10)."""
+"""Automatic payments that need authentication: the email's link resumes them (F7, F10)."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def declined(world):
-    """The only method wants its customer; the balance stands at 40."""
+    """The only method requires authentication; the balance is 40."""
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     world.use("60.00")
@@ -21,13 +21,13 @@ def declined(world):
     return world
 
 
-def ended(world) -> str:
+def why_link_ended(world) -> str:
     attempt = find_attempt(world.session, world.account_id, world.attempts[0].id)
     return why_not_resumable(world.session, attempt, world.clock.now())
 
 
-def test_one_mail_with_a_link(declined):
-    """F7, F11: it takes the place of the mail about the suspension."""
+def test_one_email_with_a_link_is_sent(declined):
+    """F7, F11: it replaces the email about the suspension."""
     (mail,) = declined.mails_of("authentication_required")
     assert mail.facts["amount"] == "$100.00"
     assert mail.facts["attempt_id"] == declined.attempts[0].id
@@ -39,8 +39,8 @@ def test_one_mail_with_a_link(declined):
 
 
 def test_the_link_resumes_the_payment(declined):
-    """F7, F4: with the customer present; success restores the method and fills the balance."""
-    assert ended(declined) == ""
+    """F7, F4: with the customer present; success restores the method and refills the balance."""
+    assert why_link_ended(declined) == ""
     payment = declined.retry(declined.attempts[0])
     declined.bank(declined.address_of(payment))
     assert declined.conclude(payment).state == "paid"
@@ -48,66 +48,66 @@ def test_the_link_resumes_the_payment(declined):
     assert declined.method("3184").is_chargeable(declined.clock.now())
 
 
-def test_it_dies_when_used(declined):
-    """F10: paid or declined, it ends for good; an abandoned challenge has not used it."""
+def test_a_used_link_ends(declined):
+    """F10: paid or declined, it ends for good; an abandoned challenge does not use it."""
     payment = declined.retry(declined.attempts[0])
-    assert "in progress" in ended(declined)
+    assert "in progress" in why_link_ended(declined)
     declined.conclude(payment, give_up=True)
-    assert ended(declined) == ""
+    assert why_link_ended(declined) == ""
     payment = declined.retry(declined.attempts[0])
     declined.bank(declined.address_of(payment), "fail")
     assert declined.conclude(payment).state == "failed"
-    assert ended(declined) == "This link has been used."
+    assert why_link_ended(declined) == "This link has been used."
 
 
-def test_it_dies_after_48_hours(declined):
+def test_a_link_ends_after_48_hours(declined):
     """F10."""
     declined.clock.advance(hours=47, minutes=59, seconds=59)
-    assert ended(declined) == ""
+    assert why_link_ended(declined) == ""
     declined.clock.advance(seconds=1)
-    assert "48 hours" in ended(declined)
+    assert "48 hours" in why_link_ended(declined)
 
 
-def test_it_dies_when_another_payment_has_come_first(declined):
-    """F10: its top-up has been closed by another payment."""
+def test_a_link_ends_when_another_method_has_paid(declined):
+    """F10: its top-up was closed by that payment."""
     declined.card(MASTERCARD, auto_charge=True)
     declined.work()
     assert declined.tries[-1] == ("4444", "100.00", "paid")
-    assert "no longer needed" in ended(declined)
+    assert "no longer needed" in why_link_ended(declined)
 
 
-def test_it_waits_while_another_payment_is_in_progress(declined):
-    """F10, T15: the next method is being charged, and its outcome is not known yet."""
+def test_a_link_waits_while_another_payment_is_in_progress(declined):
+    """F10, T15: the next method is being charged, with an unknown outcome."""
     declined.card(MASTERCARD, auto_charge=True)
     declined.next_answer("timeout_before_charge", last4="4444")
     declined.work()
-    assert "in progress" in ended(declined)
+    assert "in progress" in why_link_ended(declined)
     with pytest.raises(Conflict, match="in progress"):
         declined.retry(declined.attempts[0], by_link=True)
     assert declined.charges == []
 
 
-def test_it_is_dead_at_once_where_the_next_method_paid(world):
+def test_no_link_is_sent_when_the_next_method_paid(world):
     """F10, T7."""
     world.card(CHALLENGED_ALWAYS)
     world.card(MASTERCARD, auto_charge=True)
     world.refill()
     world.use("60.00")
     world.work()
-    assert "no longer needed" in ended(world)
+    assert "no longer needed" in why_link_ended(world)
     assert not world.mails_of("authentication_required"), "no link that is dead on arrival"
     (mail,) = world.mails_of("method_suspended")
     assert mail.facts["instead"] == "Mastercard •••• 4444 was charged $100.00 instead."
 
 
-def test_it_dies_when_a_person_has_filled_the_balance(declined):
+def test_a_link_ends_when_a_manual_payment_refilled_the_balance(declined):
     """F10: a payment that leaves the balance below the threshold does not end the link."""
     mastercard = declined.card(MASTERCARD)
     declined.use("40.00")
     declined.pay(mastercard, "30.00")
-    assert ended(declined) == ""
+    assert why_link_ended(declined) == ""
     declined.pay(mastercard, "500.00")
-    assert "no longer needed" in ended(declined)
+    assert "no longer needed" in why_link_ended(declined)
 
 
 def adjust(world):
@@ -122,22 +122,25 @@ def pay_by_card(world):
 
 
 @pytest.mark.parametrize("refill", [pay_by_card, adjust])
-def test_nothing_revives_a_link_that_has_ended(declined, refill):
-    """F10: a payment or an operator's credit ended it; a balance that falls again, another
-    threshold, or automatic refill switched off and on does not bring it back."""
+def test_nothing_reactivates_a_link_that_has_ended(declined, refill):
+    """F10: a lower balance, another threshold, or switching refill off and on does not
+    reactivate it.
+    """
     refill(declined)
-    assert "no longer needed" in ended(declined)
+    assert "no longer needed" in why_link_ended(declined)
     declined.use("520.00")
-    assert "no longer needed" in ended(declined), "the balance is below the threshold again"
+    assert "no longer needed" in why_link_ended(declined), (
+        "the balance is below the threshold again"
+    )
     declined.apply(threshold="600.00")
-    assert "no longer needed" in ended(declined)
+    assert "no longer needed" in why_link_ended(declined)
     declined.apply(refill_on=False)
     declined.refill()
-    assert "no longer needed" in ended(declined)
+    assert "no longer needed" in why_link_ended(declined)
 
 
-def test_a_link_of_a_later_refill_is_alive(declined):
-    """F10: what ended the first link does not end one that is sent afterwards."""
+def test_a_link_of_a_later_refill_is_valid(declined):
+    """F10: the end of the first link does not affect a later one."""
     visa = declined.card(VISA)
     declined.pay(visa, "500.00")
     declined.clock.advance(hours=47)
@@ -152,12 +155,12 @@ def test_a_link_of_a_later_refill_is_alive(declined):
     assert why_not_resumable(declined.session, second, now) == ""
 
 
-def test_the_next_method_ends_the_link_though_the_balance_stays_low(world):
-    """F10, T7: the refill was closed by the next method's payment."""
+def test_the_next_methods_payment_ends_the_link_although_the_balance_stays_low(world):
+    """F10, T7: that payment closed the refill."""
     world.card(CHALLENGED_ALWAYS)
     world.card(MASTERCARD, auto_charge=True)
     world.refill(day_limit="100.00")
     world.use("160.00")
     world.work()
     assert world.balance == "40.00"
-    assert "no longer needed" in ended(world)
+    assert "no longer needed" in why_link_ended(world)

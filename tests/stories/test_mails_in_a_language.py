@@ -1,8 +1,7 @@
-"""Mails in the language of their account: all that is said in them, whatever has happened.
+"""Emails in the language of their account: every sentence in them is translated.
 
-Each kind of mail is really owed here, once in a language that nobody speaks, in which every letter
-is an x: whatever was not translated stands out. `tests/domain/shared/test_i18n.py` covers the
-languages that people speak.
+Each kind of email is sent here with a fake translation in which every letter is an x, so that
+untranslated text is visible. `tests/domain/shared/test_i18n.py` covers the real languages.
 """
 
 import re
@@ -39,7 +38,7 @@ DATA = re.compile(
     r"|transfer\.pdf|\S+@\S+|https?://\S+|hooks\.example\.com|\b(?:P|R|WT)-[\w-]+|\b(?:UTC|USD|EUR)\b"
     r"|IBAN|BIC|IE00[ \w]+|SNBX\w+|Sandbox Bank|(?:So|Mo|Di|Mi|Do|Fr|Sa)\.|November|Dezember"
 )
-"""Names, references and addresses are nobody's language; dates are German."""
+"""Names, references and addresses, which are not translated; dates are German."""
 
 
 class EveryLetterAnX(NullTranslations):
@@ -54,7 +53,7 @@ class EveryLetterAnX(NullTranslations):
 
 
 def money(world):
-    """A decline and who paid instead, what went back and came back, and the money of wires."""
+    """A decline with a fallback, a dispute and its return, and wires."""
     world.cards(VISA, MASTERCARD)
     world.refill(notification_on=True, notification_threshold="75.00")
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -71,7 +70,7 @@ def money(world):
 
 
 def failures(world):
-    """Nobody can be charged, the bank wants its customer, and an outcome is not known."""
+    """All methods fail, a method needs authentication, and an outcome stays unknown."""
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     world.use("60.00")
@@ -88,11 +87,11 @@ def failures(world):
     for _ in range(2):
         world.next_answer("timeout_before_charge")
         world.pass_time(minutes=61)
-    world.pass_time(days=9)  # Visa expires soon
+    world.pass_time(days=9)  # the Visa is about to expire
 
 
 def stops(world):
-    """Limits that are set, a limit, a burst, and a webhook whose host is gone."""
+    """A default limit, a reached limit, a burst, and a webhook whose host does not exist."""
 
     class Away:
         def deliver(self, url, headers, body):
@@ -115,7 +114,7 @@ def stops(world):
         world.work()
     world.use("100.00")
     world.pay(world.method("4242"), "500.00")
-    world.use("500.00")  # still paused in the balance's next fall
+    world.use("500.00")  # still paused when the balance falls again
     world.run("deliver webhooks")
     world.clock.advance(seconds=PATIENCE.total_seconds())
     webhook_endpoints.send_test(
@@ -125,7 +124,7 @@ def stops(world):
 
 
 def people(world):
-    """Mails to a person alone are in the language of their first account, or of who invites."""
+    """Emails to a person are in the language of their first account, or of the inviter's."""
     session, owner, now = world.session, world.owner, world.clock.now()
     email = session.get_one(Account, world.account_id).billing_emails[0]
     forget_password(session, email, "", now)
@@ -154,13 +153,13 @@ STORIES = {
 }  # fmt: skip
 
 
-def test_the_stories_have_mails_of_every_kind():
+def test_the_stories_send_every_kind_of_email():
     assert set().union(*STORIES.values()) == set(NoticeKind)
 
 
 @on_sqlite
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_no_word_is_said_past_the_catalogs(world, story, monkeypatch):
+def test_emails_contain_no_untranslated_text(world, story, monkeypatch):
     """F2, F11, L5, M9, N3, T10, T13: subject, both bodies, and the sentences among the facts."""
     spoken = Translator(Language.GERMAN, EveryLetterAnX())
     monkeypatch.setattr(i18n, "translator", {Language.GERMAN: spoken}.__getitem__)
@@ -168,11 +167,11 @@ def test_no_word_is_said_past_the_catalogs(world, story, monkeypatch):
     world.session.commit()
     story(world)
     world.session.rollback()
-    told = set()
+    sent_kinds = set()
     for notice in world.session.query(Notice):
         letter = world.services.mailer.render(notice.kind, notice.facts, notice.language)
-        said = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
-        left = re.findall(r"\b(?!x+\b)[^\W\d_]{2,}", DATA.sub("", said))
-        assert not left, (notice.kind, said)
-        told.add(notice.kind)
-    assert told >= STORIES[story]
+        content = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
+        left = re.findall(r"\b(?!x+\b)[^\W\d_]{2,}", DATA.sub("", content))
+        assert not left, (notice.kind, content)
+        sent_kinds.add(notice.kind)
+    assert sent_kinds >= STORIES[story]

@@ -1,4 +1,4 @@
-"""M13: what changes at the processor is followed, and the consent stays as it is."""
+"""M13: changes at the processor are followed, and the consent is unchanged."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def row(world, index=0):
     return screen.methods[index], screen
 
 
-def test_a_card_that_is_gone_is_told_on_its_row_and_passed_over(world):
+def test_a_removed_card_is_marked_on_its_row_and_skipped(world):
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
     world.books.afterwards.take_away(visa.processor_reference, world.clock.now())
@@ -41,7 +41,7 @@ def test_a_card_that_is_gone_is_told_on_its_row_and_passed_over(world):
     assert world.method("4242").auto_charge is True
 
 
-def test_what_was_removed_here_is_no_news_when_the_processor_tells_of_it(world):
+def test_an_event_about_a_method_removed_here_records_nothing(world):
     visa, _ = world.cards(VISA, MASTERCARD)
     reference = visa.processor_reference
     world.remove(visa)
@@ -53,7 +53,7 @@ def test_what_was_removed_here_is_no_news_when_the_processor_tells_of_it(world):
     assert "method_gone" not in world.timeline
 
 
-def test_a_card_that_is_added_again_is_back(world):
+def test_a_card_added_again_is_valid(world):
     visa = world.card(VISA, auto_charge=True)
     world.books.afterwards.take_away(visa.processor_reference, world.clock.now())
     world.deliver()
@@ -64,7 +64,7 @@ def test_a_card_that_is_added_again_is_back(world):
     assert len(world.methods) == 1
 
 
-def test_an_expiry_that_the_bank_renews_is_taken_over(world):
+def test_a_new_expiry_from_the_bank_is_stored(world):
     visa = world.card(VISA, expiry="12/26", auto_charge=False)
     world.clock.advance(days=60)
     assert row(world)[0].detail == "Expired 12/26"
@@ -77,8 +77,8 @@ def test_an_expiry_that_the_bank_renews_is_taken_over(world):
     assert world.timeline.count("method_updated") == 1
 
 
-def test_a_renewed_card_is_charged_again_at_once_if_the_balance_is_low(world):
-    """T4: the answer has changed."""
+def test_a_renewed_card_is_charged_at_once_if_the_balance_is_low(world):
+    """T4: the balance is checked again."""
     visa = world.card(VISA, expiry="12/26", auto_charge=True)
     world.refill("50.00", "100.00")
     world.clock.advance(days=60)
@@ -93,7 +93,7 @@ def test_a_renewed_card_is_charged_again_at_once_if_the_balance_is_low(world):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_an_agreement_that_the_payer_cancels_is_gone(world):
+def test_an_agreement_cancelled_by_the_payer_is_gone(world):
     allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
     asked = world.begin_paypal()
     world.books.desk.agree(asked.address.rpartition("/")[2], "ana@example.com", world.clock.now())
@@ -106,17 +106,17 @@ def test_an_agreement_that_the_payer_cancels_is_gone(world):
     assert row(world)[0].trouble == "No longer valid at PayPal · Add it again"
 
 
-# The event was lost: the charge itself finds that the method is gone
+# The event was lost, and the charge finds that the method is gone
 
 
 def remove_at_processor(world, last4="4242"):
-    """At the processor, whose event never comes."""
+    """Remove the method at the processor and lose the event."""
     reference = world.method(last4).processor_reference
     world.books.afterwards.take_away(reference, world.clock.now())
 
 
 def test_the_next_card_is_charged_in_the_same_refill_m13(world):
-    """T7, M3, F1: no suspension, no decline in a row, and the consent stays."""
+    """T7, M3, F1: no suspension, no decline in a row, and the consent is unchanged."""
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
     remove_at_processor(world)
@@ -136,12 +136,12 @@ def test_the_next_card_is_charged_in_the_same_refill_m13(world):
     (line,) = [it.sentence for it in world.decisions if it.code == "declined"]
     assert line == "$100.00 was not charged to Visa •••• 4242: the processor no longer has it."
 
-    world.deliver()  # the event comes after all
+    world.deliver()  # the event arrives after all
 
     assert world.timeline.count("method_gone") == 1
 
 
-def test_where_no_other_card_is_left_one_mail_says_so_and_a_new_card_refills_m13(world):
+def test_without_another_card_one_email_is_sent_and_a_new_card_refills_m13(world):
     """T11, T4, M8"""
     world.card(VISA)
     world.refill("50.00", "100.00")
@@ -162,7 +162,7 @@ def test_where_no_other_card_is_left_one_mail_says_so_and_a_new_card_refills_m13
 
 
 def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
-    """L3, L10: the processor knows nothing of it, so it is asked again under its key."""
+    """L3, L10: the processor does not know the key, so the request is repeated under it."""
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
     remove_at_processor(world)
@@ -178,7 +178,7 @@ def test_a_crash_before_the_answer_is_settled_changes_nothing_m13(world):
     assert world.method("4242").is_gone
 
 
-def test_a_card_that_was_added_again_during_the_call_is_not_gone_m13(world):
+def test_a_card_added_again_during_the_call_is_not_gone_m13(world):
     """The answer is about the reference that was charged."""
     visa = world.card(VISA)
     world.refill("50.00", "100.00")
@@ -196,7 +196,7 @@ def test_a_card_that_was_added_again_during_the_call_is_not_gone_m13(world):
     assert "method_gone" not in world.timeline
 
 
-def test_who_pays_with_a_removed_card_reads_why_m13(world):
+def test_a_manual_payment_with_a_removed_card_explains_the_failure_m13(world):
     """L4, F1: nothing is suspended."""
     world.cards(VISA, MASTERCARD)
     remove_at_processor(world)
@@ -213,7 +213,7 @@ def test_who_pays_with_a_removed_card_reads_why_m13(world):
     assert world.mails == []
 
 
-def test_restore_of_a_removed_card_says_so_m13(world):
+def test_restoring_a_removed_card_says_that_it_is_gone_m13(world):
     """F4"""
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -227,7 +227,7 @@ def test_restore_of_a_removed_card_says_so_m13(world):
     assert world.timeline.count("method_gone") == 1
 
 
-def test_restore_that_is_refused_blames_no_bank_l8(world, monkeypatch):
+def test_a_rejected_restore_does_not_blame_the_bank_l8(world, monkeypatch):
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(world.method("4242"), "50.00")
@@ -240,7 +240,7 @@ def test_restore_that_is_refused_blames_no_bank_l8(world, monkeypatch):
     assert not world.method("4242").is_gone
 
 
-def test_the_chain_of_add_funds_passes_a_removed_card_m13(world):
+def test_a_manual_chain_skips_a_removed_card_m13(world):
     """L4, T7"""
     world.cards(VISA, MASTERCARD)
     remove_at_processor(world)

@@ -1,4 +1,4 @@
-"""L17: what happened at a processor while no webhook arrived is caught up, once.
+"""L17: events at a processor during an outage of the webhook are caught up, once.
 
 The processors are the adapters for Stripe and PayPal, connected to the stand-ins.
 """
@@ -22,25 +22,25 @@ from webapp.reads.payments.processor_events import read_event_status
 pytestmark = pytest.mark.story
 
 
-def caught(world):
-    """How many missed events one run takes."""
+def catch_up(world):
+    """Run once and return the number of missed events found."""
     world.session.rollback()
     around = (world.services.processors, world.clock, world.policy)
     return catching_up.catch_up(world.session, *around)
 
 
-def heard(world, name):
+def position_of(world, name):
     world.session.rollback()
     return read_event_status(world.session, name, world.clock.now())
 
 
-def moved(world):
-    """What went and came after the payments."""
+def moves(world):
+    """Return the ledger entries other than payments."""
     return [entry for entry in world.entries if entry[0] != "payment"]
 
 
-def asked(world):
-    """What lies before the operator."""
+def awaiting_operator(world):
+    """Return the references of the events that await the operator."""
     world.session.rollback()
     return [one.reference for one in unmatched_events.waiting(world.session)]
 
@@ -50,13 +50,13 @@ def agrees(world):
     return check_ledger(world.session, world.books.paid_charges).differences == ()
 
 
-def test_five_days_without_a_host_at_stripe(world, stripe):
-    """L7, L17: a refund and a dispute in between are debited once, however late their webhooks."""
+def test_stripe_events_of_a_five_day_outage_are_caught_up(world, stripe):
+    """L7, L17: a refund and a dispute are debited once, however late their webhooks arrive."""
     stripe.card()
     refunded, disputed = stripe.pay(), stripe.pay()
     assert set(stripe.deliver()) == {Receipt.DONE}
     world.clock.advance(hours=1)
-    assert caught(world) == 0, "every event has come by webhook"
+    assert catch_up(world) == 0, "every event has come by webhook"
 
     # The host goes down.
     world.clock.advance(days=1)
@@ -67,9 +67,9 @@ def test_five_days_without_a_host_at_stripe(world, stripe):
     stripe.lose_webhooks()
     assert world.balance == "300.00"
 
-    # It is up again.
-    assert caught(world) == 3
-    assert sorted(moved(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
+    # The host is up again.
+    assert catch_up(world) == 3
+    assert sorted(moves(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
     assert world.balance == "160.00"
     assert len(world.mails_of("taken_back")) == 2
 
@@ -79,13 +79,13 @@ def test_five_days_without_a_host_at_stripe(world, stripe):
     assert agrees(world)
 
 
-def test_five_days_without_a_host_at_paypal(world, paypal):
-    """L7, L17: an inquiry becomes a claim and is lost meanwhile; a refund is given back."""
+def test_paypal_events_of_a_five_day_outage_are_caught_up(world, paypal):
+    """L7, L17: an inquiry becomes a claim and is lost meanwhile; another payment is refunded."""
     paypal.agreement()
     refunded, disputed = paypal.pay(), paypal.pay()
     paypal.deliver()
     world.clock.advance(hours=1)
-    assert caught(world) == 0
+    assert catch_up(world) == 0
 
     inquiry = paypal.there.dispute(disputed, stage="INQUIRY")
     world.clock.advance(days=1)
@@ -98,8 +98,8 @@ def test_five_days_without_a_host_at_paypal(world, paypal):
     world.clock.advance(hours=1)
     assert world.balance == "300.00"
 
-    assert caught(world) == 5
-    assert sorted(moved(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
+    assert catch_up(world) == 5
+    assert sorted(moves(world)) == [("dispute", "-100.00"), ("refund", "-40.00")]
     assert world.balance == "160.00"
 
     late = paypal.lost[-2:]  # the others were sent too long ago
@@ -109,8 +109,8 @@ def test_five_days_without_a_host_at_paypal(world, paypal):
     assert agrees(world)
 
 
-def test_an_inquiry_over_weeks_takes_nothing_before_it_is_a_claim(world, paypal):
-    """L7: heard day by day, it is debited once, and credited back when it is won."""
+def test_an_inquiry_takes_nothing_before_it_is_a_claim(world, paypal):
+    """L7: the claim is debited once, and credited back when it is won."""
     paypal.agreement()
     capture = paypal.pay()
     inquiry = paypal.there.dispute(capture, stage="INQUIRY")
@@ -127,12 +127,12 @@ def test_an_inquiry_over_weeks_takes_nothing_before_it_is_a_claim(world, paypal)
     paypal.deliver()
     world.pass_time(days=1)
     assert world.balance == "200.00"
-    assert moved(world) == [("dispute", "-100.00"), ("dispute", "100.00")]
+    assert moves(world) == [("dispute", "-100.00"), ("dispute", "100.00")]
     assert agrees(world)
 
 
-def test_disputes_are_switched_on_after_a_reversal_was_booked(world, paypal):
-    """L7, L9: what PayPal calls reversal and dispute is debited once, and the operator decides."""
+def test_a_dispute_read_after_its_reversal_was_booked_is_debited_once(world, paypal):
+    """L7, L9: PayPal reports reversal and dispute for the same money, and the operator decides."""
     paypal.agreement()
     capture = paypal.pay()
     paypal.there.scopes.discard(READS_DISPUTES)
@@ -140,8 +140,8 @@ def test_disputes_are_switched_on_after_a_reversal_was_booked(world, paypal):
     dispute = paypal.there.dispute(capture, "40.00")
     reversal = paypal.there.reverse(capture, "40.00")["id"]
     assert set(paypal.deliver()) == {Receipt.DONE}
-    assert moved(world) == [("reversal", "-40.00")]
-    assert asked(world) == [dispute, f"{reversal} (cause)"]
+    assert moves(world) == [("reversal", "-40.00")]
+    assert awaiting_operator(world) == [dispute, f"{reversal} (cause)"]
 
     world.pass_time(days=3)
     paypal.there.scopes.add(READS_DISPUTES)
@@ -149,14 +149,14 @@ def test_disputes_are_switched_on_after_a_reversal_was_booked(world, paypal):
     paypal.deliver(paypal.there.deliveries()[:1])
     world.pass_time(days=1)
 
-    assert moved(world) == [("reversal", "-40.00")]
-    assert f"{dispute} (same money)" in asked(world)
-    assert dispute not in asked(world)
+    assert moves(world) == [("reversal", "-40.00")]
+    assert f"{dispute} (same money)" in awaiting_operator(world)
+    assert dispute not in awaiting_operator(world)
     assert agrees(world)
 
 
-def test_an_endpoint_that_is_disabled_is_told_until_a_webhook_arrives(world, stripe, client):
-    """L17: the money is right within the hour, and the operator knows why it was late."""
+def test_a_disabled_endpoint_is_reported_until_a_webhook_arrives(world, stripe, client):
+    """L17: the balance is right within the hour, and the operator sees why it was late."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()
@@ -181,20 +181,20 @@ def test_an_endpoint_that_is_disabled_is_told_until_a_webhook_arrives(world, str
     assert "warning" not in client.get("/readyz").text
 
 
-def test_a_processor_that_is_away_is_asked_again_the_next_hour(world, stripe, client):
-    """L17: what happened meanwhile is caught up, and until then the operator reads it."""
+def test_an_unavailable_processor_is_queried_again_the_next_hour(world, stripe, client):
+    """L17: its events are caught up, and until then the operator sees a warning."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()
     world.pass_time(hours=1)
-    before = heard(world, "stripe").caught_up_to
+    before = position_of(world, "stripe").caught_up_to
     stripe.refund(key, "40.00")
     stripe.lose_webhooks()
     stripe.there.is_away = True
 
     world.pass_time(hours=2)
 
-    assert heard(world, "stripe").caught_up_to == before
+    assert position_of(world, "stripe").caught_up_to == before
     answer = client.get("/readyz", headers={"Accept": "application/json"})
     assert answer.status_code == 200
     (warning,) = answer.json["warnings"]
@@ -205,11 +205,11 @@ def test_a_processor_that_is_away_is_asked_again_the_next_hour(world, stripe, cl
     stripe.there.is_away = False
     world.pass_time(hours=1)
     assert world.balance == "160.00"
-    assert heard(world, "stripe").trouble == ""
+    assert position_of(world, "stripe").trouble == ""
 
 
-def test_the_position_does_not_move_past_an_event_that_was_not_taken(world, paypal):
-    """L17: the other events are taken, and this one is listed again until it is."""
+def test_the_position_stays_before_an_event_that_could_not_be_followed(world, paypal):
+    """L17: the other events are applied, and this one is listed again until it is."""
     paypal.agreement()
     capture = paypal.pay()
     world.pass_time(hours=1)
@@ -218,22 +218,22 @@ def test_the_position_does_not_move_past_an_event_that_was_not_taken(world, payp
     paypal.there.refund(capture, "20.00")
     paypal.lose_webhooks()
     world.clock.advance(hours=30)
-    before = heard(world, "paypal").caught_up_to
+    before = position_of(world, "paypal").caught_up_to
     paypal.there.fail_next(500, "/v2/payments/refunds")
 
-    assert caught(world) == 1
-    assert moved(world) == [("refund", "-20.00")]
-    assert heard(world, "paypal").caught_up_to == before
-    assert "could not be processed" in heard(world, "paypal").trouble
+    assert catch_up(world) == 1
+    assert moves(world) == [("refund", "-20.00")]
+    assert position_of(world, "paypal").caught_up_to == before
+    assert "could not be processed" in position_of(world, "paypal").trouble
 
-    assert caught(world) == 1
-    assert moved(world) == [("refund", "-20.00"), ("refund", "-10.00")]
-    assert heard(world, "paypal").caught_up_to == world.clock.now() - catching_up.GRACE
-    assert heard(world, "paypal").trouble == ""
+    assert catch_up(world) == 1
+    assert moves(world) == [("refund", "-20.00"), ("refund", "-10.00")]
+    assert position_of(world, "paypal").caught_up_to == world.clock.now() - catching_up.GRACE
+    assert position_of(world, "paypal").trouble == ""
 
 
-def test_a_run_that_is_bounded_goes_on_in_the_next(world, stripe, monkeypatch):
-    """L17: a span with too many events is made shorter, and no event is passed over."""
+def test_a_limited_run_is_continued_by_the_next(world, stripe, monkeypatch):
+    """L17: a span with too many events is shortened, and no event is skipped."""
     monkeypatch.setattr(catching_up, "SPANS", 2)
     monkeypatch.setattr(stripe_events, "PAGE", 3)
     monkeypatch.setattr(stripe_events, "PAGES", 2)
@@ -248,16 +248,16 @@ def test_a_run_that_is_bounded_goes_on_in_the_next(world, stripe, monkeypatch):
     world.clock.advance(hours=1)
 
     runs = []
-    while heard(world, "stripe").caught_up_to < world.clock.now() - catching_up.GRACE:
-        runs.append(caught(world))
+    while position_of(world, "stripe").caught_up_to < world.clock.now() - catching_up.GRACE:
+        runs.append(catch_up(world))
 
     assert sum(runs) == 24
     assert len(runs) > 2
-    assert moved(world) == [("refund", "-1.00")] * 12
-    assert caught(world) == 0
+    assert moves(world) == [("refund", "-1.00")] * 12
+    assert catch_up(world) == 0
 
 
-def test_an_outage_longer_than_the_processor_keeps_events_is_told(world, stripe):
+def test_an_outage_longer_than_the_processors_retention_is_reported(world, stripe):
     """L17, L9: the last 30 days are caught up; the operator compares the rest."""
     stripe.card()
     early, late = stripe.pay(), stripe.pay()
@@ -271,16 +271,16 @@ def test_an_outage_longer_than_the_processor_keeps_events_is_told(world, stripe)
     stripe.lose_webhooks()
 
     for _ in range(2):
-        caught(world)
+        catch_up(world)
 
-    assert moved(world) == [("refund", "-20.00")]
-    (lying,) = unmatched_events.waiting(world.session)
-    assert lying.reference == "events from 2026-11-22 10:50 to 2026-12-02 11:00"
-    assert "Compare the refunds and disputes" in lying.what
+    assert moves(world) == [("refund", "-20.00")]
+    (waiting,) = unmatched_events.waiting(world.session)
+    assert waiting.reference == "events from 2026-11-22 10:50 to 2026-12-02 11:00"
+    assert "Compare the refunds and disputes" in waiting.what
 
 
-def test_the_first_run_begins_with_the_first_card(world, stripe):
-    """L17: what an older version has missed is caught up; older business there is no concern."""
+def test_the_first_run_starts_at_the_first_card(world, stripe):
+    """L17: events missed by an older version are caught up; earlier ones are ignored."""
     stripe.there.pay_elsewhere(stripe.there.save(PAYS).partition("/")[0])
     world.clock.advance(days=3)
     stripe.card()
@@ -290,50 +290,50 @@ def test_the_first_run_begins_with_the_first_card(world, stripe):
     stripe.lose_webhooks()
     world.clock.advance(days=8)
 
-    caught(world)
+    catch_up(world)
 
     assert world.balance == "160.00"
-    assert asked(world) == []
+    assert awaiting_operator(world) == []
 
 
-def test_a_clock_that_was_ahead_hides_nothing(world, stripe):
+def test_a_clock_that_was_ahead_hides_no_events(world, stripe):
     """L17: the position is never later than now."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()
     world.clock.advance(days=2)
-    caught(world)
+    catch_up(world)
     world.clock.advance(days=-2)
-    caught(world)
+    catch_up(world)
     world.clock.advance(hours=1)
     stripe.refund(key, "40.00")
     stripe.lose_webhooks()
     world.clock.advance(hours=1)
 
-    caught(world)
+    catch_up(world)
 
     assert world.balance == "160.00"
 
 
-def test_what_came_after_a_run_with_a_clock_ahead_is_caught_up(world, stripe):
-    """L17: the host is down for days after such a run, and comes back with the right time."""
+def test_events_after_a_run_with_a_clock_ahead_are_caught_up(world, stripe):
+    """L17: the host is down for days after such a run, and returns with the right time."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()
     world.clock.advance(days=300)
-    caught(world)
+    catch_up(world)
     world.clock.advance(days=-300)
     stripe.refund(key, "40.00")
     world.clock.advance(days=4)
     stripe.lose_webhooks()
 
-    caught(world)
+    catch_up(world)
 
     assert world.balance == "160.00"
 
 
-def test_a_key_that_may_not_list_events_is_told_once_l17(world, stripe):
-    """L17, L9: for months it is a warning; then the operator compares one gap."""
+def test_a_key_that_may_not_list_events_is_reported_once_l17(world, stripe):
+    """L17, L9: as a warning for months; then the operator compares one gap."""
     stripe.card()
     stripe.pay()
     stripe.deliver()
@@ -341,20 +341,20 @@ def test_a_key_that_may_not_list_events_is_told_once_l17(world, stripe):
     stripe.there.lists_events = False
     for _ in range(50):
         world.clock.advance(days=1)
-        caught(world)
-    assert asked(world) == []
-    assert heard(world, "stripe").is_behind
+        catch_up(world)
+    assert awaiting_operator(world) == []
+    assert position_of(world, "stripe").is_behind
 
     stripe.there.lists_events = True
     for _ in range(2):
-        caught(world)
+        catch_up(world)
         world.clock.advance(hours=1)
-    assert len(asked(world)) == 1
-    assert heard(world, "stripe").is_right
+    assert len(awaiting_operator(world)) == 1
+    assert position_of(world, "stripe").is_right
 
 
-def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
-    """L3, L17: the first taker applies the event, and the others find it applied."""
+def test_concurrent_schedulers_and_a_late_webhook_apply_events_once(world, stripe):
+    """L3, L17: the first one applies the event, and the others find it applied."""
     stripe.card()
     key = stripe.pay()
     stripe.deliver()
@@ -378,12 +378,12 @@ def test_two_schedulers_and_a_late_webhook_at_once(world, stripe):
         for one in runs:
             one.result(timeout=60)
 
-    assert moved(world) == [("refund", "-10.00")] * 3
+    assert moves(world) == [("refund", "-10.00")] * 3
     assert agrees(world)
 
 
-def test_what_is_known_is_not_asked_about_again(world, stripe):
-    """L17: a run over taken events costs the processor one list."""
+def test_known_events_are_not_fetched_again(world, stripe):
+    """L17: a run over known events costs one list request."""
     stripe.card()
     stripe.pay()
     stripe.deliver()

@@ -1,4 +1,4 @@
-"""The low balance notification: it moves no money, and says the same thing once."""
+"""The low balance notification moves no money and is sent once per crossing."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 pytestmark = pytest.mark.story
 
 
-def test_one_debit_crossing_both_thresholds(world):
-    """N2: one mail and one top-up, although the top-up refills at once."""
+def test_a_debit_across_both_thresholds_sends_one_email_and_refills(world):
+    """N2: the email is sent although the refill follows at once."""
     world.cards(VISA)
     world.refill(notification_on=True, notification_threshold="75.00")
     world.use("60.00")
@@ -27,8 +27,8 @@ def test_one_debit_crossing_both_thresholds(world):
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_500_small_debits_over_one_line(world):
-    """N2: one mail per downward crossing."""
+def test_500_small_debits_across_the_threshold_send_one_email(world):
+    """N2: one email per downward crossing."""
     world.apply(notification_on=True, notification_threshold="75.00")
     for _ in range(500):
         world.use("0.123456")
@@ -36,8 +36,8 @@ def test_500_small_debits_over_one_line(world):
     assert len(world.mails_of("low_balance")) == 1
 
 
-def test_armed_again_by_being_back_at_the_threshold(world):
-    """N2, N5: back at or above it, then one more crossing, an hour later."""
+def test_a_balance_back_at_the_threshold_rearms_the_email(world):
+    """N2, N5: back at or above it, then another crossing, an hour later."""
     (visa,) = world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("30.00")
@@ -47,8 +47,8 @@ def test_armed_again_by_being_back_at_the_threshold(world):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_never_more_than_one_an_hour(world):
-    """N5: a crossing within the hour is told after it, if it still holds."""
+def test_at_most_one_email_an_hour_is_sent(world):
+    """N5: a crossing within the hour is reported after it, if the balance is still low."""
     (visa,) = world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("30.00")
@@ -61,8 +61,8 @@ def test_never_more_than_one_an_hour(world):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_switched_on_while_already_below(world):
-    """N5: one mail; saved unchanged: none."""
+def test_switching_on_while_below_sends_one_email(world):
+    """N5: saving unchanged settings sends none."""
     world.use("60.00")
     world.apply(notification_on=True, notification_threshold="75.00")
     assert len(world.mails_of("low_balance")) == 1
@@ -71,7 +71,7 @@ def test_switched_on_while_already_below(world):
     assert len(world.mails_of("low_balance")) == 1
 
 
-def test_a_changed_threshold_arms_it_again(world):
+def test_a_changed_threshold_rearms_the_email(world):
     """N2."""
     world.use("60.00")
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -80,8 +80,8 @@ def test_a_changed_threshold_arms_it_again(world):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_independent_of_top_up(world):
-    """N1: with refill off nothing is charged, and the mail says so."""
+def test_the_notification_is_independent_of_refill(world):
+    """N1: with refill off nothing is charged, and the email says so."""
     world.cards(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
     world.use("60.00")
@@ -91,7 +91,7 @@ def test_independent_of_top_up(world):
     assert world.tries == []
 
 
-def test_it_goes_to_all_billing_addresses(world):
+def test_the_email_goes_to_all_billing_addresses(world):
     """N3: several are allowed."""
     from webapp.domain.accounts.account import Account
 
@@ -104,43 +104,43 @@ def test_it_goes_to_all_billing_addresses(world):
     assert [mail.recipient for mail in mails] == ["a@example.com", "b@example.com"]
 
 
-def tell_at(world, *steps):
-    """Further steps below the notification threshold of 75.00."""
+def set_further_alerts(world, *steps):
+    """Set further alerts below the notification threshold of 75.00."""
     world.apply(notification_on=True, notification_threshold="75.00")
     settings = LowBalanceSettings.of(world.session, world.account_id)
     account = world.session.get_one(Account, world.account_id)
-    standing = NotificationSettings.of(account, settings)
-    wished = replace(standing, steps=tuple(micros(step) for step in steps))
-    around = (standing.seal, world.owner, world.clock.now(), world.policy)
-    apply_notification_settings(world.session, world.account_id, wished, *around)
+    current = NotificationSettings.of(account, settings)
+    changed = replace(current, steps=tuple(micros(step) for step in steps))
+    around = (current.seal, world.owner, world.clock.now(), world.policy)
+    apply_notification_settings(world.session, world.account_id, changed, *around)
 
 
 def thresholds(world):
     return [mail.facts["threshold"] for mail in world.mails_of("low_balance")]
 
 
-def test_each_further_step_is_told_once(world):
-    """N2: one mail per crossing of each; a fall through several is one mail, about the lowest."""
-    tell_at(world, "50.00", "10.00")
-    for amount, told in (("30.00", "$75.00"), ("25.00", "$50.00"), ("40.00", "$10.00")):
+def test_each_further_alert_is_sent_once(world):
+    """N2: one email per crossing of each; a fall through several sends one, about the lowest."""
+    set_further_alerts(world, "50.00", "10.00")
+    for amount, threshold in (("30.00", "$75.00"), ("25.00", "$50.00"), ("40.00", "$10.00")):
         world.clock.advance(hours=1)
         world.use(amount)
         world.use("0.01")
-        assert thresholds(world)[-1] == told
+        assert thresholds(world)[-1] == threshold
     assert len(thresholds(world)) == 3
 
 
-def test_a_fall_through_all_steps_is_one_mail(world):
-    tell_at(world, "50.00", "10.00")
+def test_a_fall_through_all_alerts_sends_one_email(world):
+    set_further_alerts(world, "50.00", "10.00")
     world.use("95.00")
     world.pass_time(hours=2)
     assert thresholds(world) == ["$10.00"]
 
 
-def test_a_step_is_armed_again_by_being_back_at_it(world):
-    """N2: at 60.00 the step at 50.00 is armed again, and the one at 75.00 is not."""
+def test_a_balance_back_at_a_further_alert_rearms_it(world):
+    """N2: at 60.00 the alert at 50.00 is rearmed, and the one at 75.00 is not."""
     (visa,) = world.cards(VISA)
-    tell_at(world, "50.00")
+    set_further_alerts(world, "50.00")
     world.use("60.00")
     world.clock.advance(hours=1)
     world.pay(visa, "30.00")
@@ -150,9 +150,9 @@ def test_a_step_is_armed_again_by_being_back_at_it(world):
     assert thresholds(world) == ["$50.00", "$50.00"]
 
 
-def test_a_step_within_the_hour_is_told_after_it(world):
-    """N5: never more than one an hour, and by the clock where no usage follows."""
-    tell_at(world, "50.00")
+def test_a_further_alert_within_the_hour_is_sent_after_it(world):
+    """N5: at most one email an hour, and by the clock if no usage follows."""
+    set_further_alerts(world, "50.00")
     world.use("30.00")
     world.use("30.00")
     assert thresholds(world) == ["$75.00"]
@@ -160,11 +160,11 @@ def test_a_step_within_the_hour_is_told_after_it(world):
     assert thresholds(world) == ["$75.00", "$50.00"]
 
 
-def test_a_step_that_is_added_below_itself_is_told_once(world):
-    """N5: as a notification that is switched on while already below."""
+def test_a_further_alert_added_while_below_is_sent_once(world):
+    """N5: like a notification that is switched on while below."""
     world.use("60.00")
     world.apply(notification_on=True, notification_threshold="75.00")
     world.clock.advance(hours=1)
-    tell_at(world, "50.00")
+    set_further_alerts(world, "50.00")
     world.pass_time(hours=2)
     assert thresholds(world) == ["$75.00", "$50.00"]

@@ -1,4 +1,4 @@
-"""What no page leads to, and anybody can ask for."""
+"""Addresses with a NUL character, which no page links to."""
 
 import pytest
 
@@ -6,16 +6,16 @@ import pytest
 @pytest.mark.parametrize(
     "address", ["/settings/data/progress?key=%00", "/billing/payments/returned?key=%00"]
 )
-def test_what_no_database_can_look_for_counts_as_not_sent(client, address):
+def test_a_key_with_a_nul_character_is_ignored(client, address):
     assert client.get(address).text == client.get(address.removesuffix("%00")).text
 
 
-def test_nor_can_an_operator_search_for_it(world, sign_in, operator):
+def test_an_operators_search_for_a_nul_character_is_ignored(world, sign_in, operator):
     assert "Harbour Voice" in sign_in(operator).get("/operator?search=%00").text
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_nor_is_there_such_a_hold(app, world, method):
+def test_a_hold_with_a_nul_character_is_not_found(app, world, method):
     asked = {"method": method, "headers": {"Authorization": f"Bearer {world.key().key}"}}
     answer = app.test_client().open("/api/v1/holds/call%00", **asked)
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")

@@ -1,4 +1,4 @@
-"""PayPal: offered where the operator allows it, listed when the agreement was given (M11)."""
+"""PayPal: offered if the operator allows it, listed once the agreement was given (M11)."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def agree(world, email="ana@example.com"):
     return world.finish(asked)
 
 
-def test_only_where_the_operator_allows_it(world):
+def test_paypal_is_refused_unless_the_operator_allows_it(world):
     """M11."""
     with pytest.raises(Refusal, match="Ask your provider"):
         world.begin_paypal()
@@ -49,15 +49,17 @@ def test_a_cancelled_agreement_leaves_nothing(allowed):
     assert allowed.methods == []
 
 
-def test_the_same_payer_twice_is_recognised(allowed):
+def test_the_same_payer_is_saved_once(allowed):
     """M8."""
     first, second = agree(allowed), agree(allowed)
     assert first.id == second.id
     assert len(allowed.methods) == 1
 
 
-def test_consent_is_offered_where_nothing_is_chargeable(world):
-    """M12: unticked it changes nothing; ticked it is charged at once where the balance is low."""
+def test_consent_is_offered_if_no_method_is_chargeable(world):
+    """M12: unticked it changes nothing; ticked the card is charged at once if the balance is
+    low.
+    """
     world.card(VISA)
     world.refill()
     world.next_answer("decline", decline_code="stolen_card")

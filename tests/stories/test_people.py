@@ -1,4 +1,4 @@
-"""A company's people: they sign up, are invited, come late, and go (P1, P2, P3)."""
+"""The people of a company: they sign up, are invited, join late, and leave (P1, P2, P3)."""
 
 import re
 
@@ -23,7 +23,7 @@ def link(world, email, kind):
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
 
 
-def test_from_one_person_to_another(app, world):
+def test_an_account_changes_hands(app, world):
     """P1, P2, P3."""
     ana, bo = app.test_client(), app.test_client()
 
@@ -35,14 +35,14 @@ def test_from_one_person_to_another(app, world):
     world.clock.advance(hours=23, minutes=45)
     assert ana.post(link(world, "ana@quay.example", "confirm_email")).status_code == 303
 
-    # Mon 23 Nov, 10:00. She invites Bo: her proof is 15 minutes old, so her password is asked for.
+    # Mon 23 Nov, 10:00. She invites Bo; her sign-in is 15 minutes old, so she re-authenticates.
     world.clock.wait(minutes=15)
     assert ana.post(f"{USERS}/invitations", data=invited).status_code == 401
     answer = ana.post(f"{USERS}/invitations", data={**invited, "proof": PASSWORD})
     assert answer.status_code == 303
     first = link(world, "bo@quay.example", "invitation")
 
-    # Mon 30 Nov, 10:00. Bo comes a week later, to the minute: too late. Ana sends it again.
+    # Mon 30 Nov, 10:00. Bo opens the invitation after exactly a week, too late. Ana resends it.
     world.clock.advance(days=7)
     joining = {"name": "Bo Lind", "password": PASSWORD}
     assert bo.post(first, data=joining).status_code == 422

@@ -1,4 +1,4 @@
-"""A processor refuses the same request again and again (L8): the operator has to look."""
+"""A processor rejects the same request repeatedly (L8), until the operator must act."""
 
 import json
 
@@ -14,27 +14,27 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def refused(world):
-    """The balance is low, and the first request was refused."""
+    """The balance is low, and the first request was rejected."""
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00")
-    refuse(world, 1)
+    reject_next(world, 1)
     world.use("60.00")
     world.work()
     return world
 
 
-def refuse(world, times):
+def reject_next(world, times):
     for _ in range(times):
         world.next_answer("refuse_to_look")
 
 
-def refuse_until_the_operator_is_asked(world):
-    refuse(world, 2)
+def reject_until_the_operator_must_act(world):
+    reject_next(world, 2)
     world.pass_time(seconds=10)
     world.pass_time(seconds=50)
 
 
-def test_the_timeline_and_the_screen_blame_no_bank_l8(refused):
+def test_timeline_and_screen_do_not_blame_the_bank_l8(refused):
     """L8, E1"""
     line = next(it for it in refused.decisions if it.code == "waiting_for_outcome")
     assert line.sentence.startswith(
@@ -42,18 +42,18 @@ def test_the_timeline_and_the_screen_blame_no_bank_l8(refused):
     )
     now = refused.clock.now()
     screen = read_screen(refused.session, refused.account_id, now, refused.policy)
-    told = "".join(run.text for run in screen.next.sentence)
-    assert "The processor refused $100.00 to Visa •••• 4242" in told
-    assert "bank" not in told
+    sentence = "".join(run.text for run in screen.next.sentence)
+    assert "The processor refused $100.00 to Visa •••• 4242" in sentence
+    assert "bank" not in sentence
     assert "Refused, retrying" in [step.detail for step in screen.next.steps]
 
 
-def test_the_third_refusal_in_a_row_goes_before_the_operator_l8(app, refused):
-    refuse(refused, 1)
+def test_the_third_rejection_in_a_row_goes_before_the_operator_l8(app, refused):
+    reject_next(refused, 1)
     refused.pass_time(seconds=10)
     assert awaiting_operator(refused.session) == []
 
-    refuse(refused, 1)
+    reject_next(refused, 1)
     refused.pass_time(seconds=50)
 
     (waiting,) = awaiting_operator(refused.session)
@@ -64,10 +64,10 @@ def test_the_third_refusal_in_a_row_goes_before_the_operator_l8(app, refused):
     assert row["why"] == "Refused 3 times: Too many requests; try again later"
 
 
-def test_it_is_still_repeated_under_its_key_and_settles_l8(refused):
-    """L3, T7: no other method was tried, and nothing is left for the operator."""
-    refuse_until_the_operator_is_asked(refused)
-    refuse(refused, 1)
+def test_the_request_is_still_repeated_under_its_key_and_settles_l8(refused):
+    """L3, T7: no other method was charged, and nothing is left for the operator."""
+    reject_until_the_operator_must_act(refused)
+    reject_next(refused, 1)
     refused.pass_time(minutes=4)
     assert refused.timeline.count("operator_must_decide") == 1
 
@@ -78,9 +78,9 @@ def test_it_is_still_repeated_under_its_key_and_settles_l8(refused):
     assert awaiting_operator(refused.session) == []
 
 
-def test_another_answer_between_begins_the_count_anew_l8(refused):
-    """In a row: after an unknown outcome it is L10's to ask."""
-    refuse(refused, 1)
+def test_another_answer_resets_the_count_of_rejections_l8(refused):
+    """The outcome is then unknown and follows the schedule of L10."""
+    reject_next(refused, 1)
     refused.pass_time(seconds=10)
     refused.next_answer("timeout_before_charge")
     refused.pass_time(seconds=50)
@@ -90,9 +90,9 @@ def test_another_answer_between_begins_the_count_anew_l8(refused):
     ]
 
 
-def test_what_was_before_the_operator_is_not_once_it_is_unknown_l8(refused):
-    """The operator is asked about it again when nothing is known of it after 23 hours (L10)."""
-    refuse_until_the_operator_is_asked(refused)
+def test_an_unknown_outcome_takes_the_attempt_from_the_operator_l8(refused):
+    """The operator is asked again if nothing is known after 23 hours (L10)."""
+    reject_until_the_operator_must_act(refused)
     refused.next_answer("timeout_after_charge")
     refused.pass_time(minutes=4)
     assert [(a.state, a.needs_operator) for a in refused.attempts] == [("unknown", False)]
@@ -103,8 +103,8 @@ def test_what_was_before_the_operator_is_not_once_it_is_unknown_l8(refused):
     assert refused.balance == "140.00"
 
 
-def test_the_customer_is_told_after_an_hour_what_is_so_l10(refused):
-    refuse(refused, 20)
+def test_after_an_hour_the_customer_is_told_of_the_rejections_l10(refused):
+    reject_next(refused, 20)
     for _ in range(7):
         refused.pass_time(minutes=10)
 
@@ -119,8 +119,8 @@ def test_the_customer_is_told_after_an_hour_what_is_so_l10(refused):
 NAMED = {"account_name": "Harbour Voice"}
 
 
-def test_the_operator_may_decide_that_it_was_not_charged_l8(refused):
-    refuse_until_the_operator_is_asked(refused)
+def test_the_operator_can_decide_that_a_rejected_attempt_was_not_charged_l8(refused):
+    reject_until_the_operator_must_act(refused)
     (waiting,) = awaiting_operator(refused.session)
 
     decide_attempt(
@@ -138,10 +138,10 @@ def test_the_operator_may_decide_that_it_was_not_charged_l8(refused):
 
 
 def test_a_charge_counts_from_when_it_was_taken_t10(world):
-    """T10: refused for a quarter of an hour, it is the first of three charges in 10 minutes."""
+    """T10: rejected for a quarter of an hour, it is the first of three charges in 10 minutes."""
     world.cards(VISA)
     world.refill("50.00", "100.00", no_day_limit=True)
-    refuse(world, 1)
+    reject_next(world, 1)
     world.use("60.00")
     world.work()
     world.clock.advance(minutes=15)

@@ -1,4 +1,4 @@
-"""A request is made again under its key: only if it still would be made now (L8, L10, T14)."""
+"""A request is repeated under its key only if it would still be made now (L8, L10, T14)."""
 
 import pytest
 
@@ -10,21 +10,21 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def meanwhile(world):
-    """Lets something happen while the processor is being asked: its answers take their time."""
-    happens = []
+    """Runs a function while the processor is being queried; its answers are slow."""
+    changes = []
 
     def wait(seconds):
-        while happens:
-            happens.pop()()
+        while changes:
+            changes.pop()()
 
     slow = SandboxProcessor(world.services.sandbox, world.clock, sleep=wait)
     world.services.processors["sandbox"] = slow
     world.books.latency = 5
-    return happens.append
+    return changes.append
 
 
-def test_consent_withdrawn_while_the_processor_is_asked(world, meanwhile):
-    """T14: it was asked half an hour later, and said "not known"; by then nobody wanted it."""
+def test_consent_withdrawn_during_a_query_stops_the_repeat(world, meanwhile):
+    """T14: the query half an hour later returned "not known", after the consent was withdrawn."""
     world.cards(VISA)
     world.refill()
     world.next_answer("timeout_before_charge")
@@ -38,7 +38,7 @@ def test_consent_withdrawn_while_the_processor_is_asked(world, meanwhile):
     assert world.tries == [("4242", "100.00", "abandoned")]
 
 
-def test_refill_switched_off_while_the_processor_is_asked(world, meanwhile):
+def test_refill_switched_off_during_a_query_stops_the_repeat(world, meanwhile):
     """T14: the same for the settings."""
     world.cards(VISA)
     world.refill()

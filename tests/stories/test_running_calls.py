@@ -1,4 +1,6 @@
-"""Two calls run while the balance falls: what people see, and that only their cost counts (T12)."""
+"""Two active calls while the balance falls: what the screen shows, and that only usage counts
+(T12).
+"""
 
 from tests.factories import VISA
 from tests.web.conftest import words
@@ -7,15 +9,19 @@ from webapp.domain.accounts.account import Account
 MAIN = "/billing/payment-methods"
 
 
-def test_what_calls_in_progress_hold_is_shown(world, client):
-    """T12: with the advice, whatever the threshold is; and it goes when they have ended."""
+def test_holds_of_active_calls_are_shown(world, client):
+    """T12: with the recommended threshold, whatever the threshold is; hidden once they have
+    ended.
+    """
     world.cards(VISA)
     world.refill("60.00")
     calm = words(client.get(MAIN))
     assert "active call" not in calm
     world.hold("4.10", "running-1"), world.hold("2.30", "running-2")
-    told = words(client.get(MAIN))
-    assert "2 active calls are holding $6.40. We recommend a threshold of at least $50.00." in told
+    content = words(client.get(MAIN))
+    assert (
+        "2 active calls are holding $6.40. We recommend a threshold of at least $50.00." in content
+    )
     assert "Balance now $100.00 Available $93.60" in words(client.get("/billing/statement"))
     world.use("3.95", "running-1")
     assert "1 active call is holding $2.30. We recommend a threshold of at least $50.00." in words(
@@ -26,7 +32,7 @@ def test_what_calls_in_progress_hold_is_shown(world, client):
     assert "Available" not in words(client.get("/billing/statement"))
 
 
-def test_the_advice_stands_where_the_threshold_is_low(world, client):
+def test_a_threshold_is_recommended_if_the_threshold_is_low(world, client):
     """T12"""
     world.cards(VISA)
     world.refill("30.00")
@@ -35,8 +41,8 @@ def test_the_advice_stands_where_the_threshold_is_low(world, client):
     assert "We recommend" not in words(client.get(MAIN))
 
 
-def test_only_the_cost_moves_the_balance_below_the_threshold(world):
-    """T12: the holds of two calls are larger than the balance; the refill comes with the cost."""
+def test_only_usage_moves_the_balance_below_the_threshold(world):
+    """T12: the holds exceed the balance, but the refill follows the usage."""
     world.cards(VISA)
     world.refill()
     world.hold("80.00", "running-1"), world.hold("70.00", "running-2")
@@ -50,8 +56,8 @@ def test_only_the_cost_moves_the_balance_below_the_threshold(world):
     assert (world.balance, world.charges) == ("149.00", [("4242", "100.00")])
 
 
-def test_an_open_page_hears_of_holds(world):
-    """T12: by the account's revision, as of any change that an open page should show."""
+def test_a_hold_updates_open_pages(world):
+    """T12: it increments the account's revision, like every change that open pages show."""
 
     def seen():
         world.session.rollback()

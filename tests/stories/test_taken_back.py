@@ -1,4 +1,4 @@
-"""L7: refunds, disputes and reversals at the processor reach the ledger, each once."""
+"""L7: refunds, disputes and reversals at the processor are booked in the ledger, each once."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from webapp.reads.payments.payment_list import read_payments
 
 
 def paid(world, amount="100.00"):
-    """A payment by hand; the key of its charge."""
+    """Make a manual payment and return the key of its charge."""
     method = world.methods[0] if world.methods else world.card(VISA)
     world.pay(method, amount)
     return world.attempts[-1].key
@@ -38,7 +38,7 @@ def account(world):
     return world.session.get_one(Account, world.account_id)
 
 
-def test_a_refund_is_a_debit_that_names_its_payment_once(world):
+def test_a_refund_is_debited_once_and_names_its_payment(world):
     key = paid(world)
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
 
@@ -53,8 +53,8 @@ def test_a_refund_is_a_debit_that_names_its_payment_once(world):
     assert check(world) == ()
 
 
-def test_two_refunds_of_one_payment_are_two_debits(world):
-    """By their own amount, whatever the order in which they are told."""
+def test_two_refunds_of_a_payment_are_two_debits(world):
+    """By their own amounts, in whatever order they are reported."""
     key = paid(world)
     for amount in ("30.00", "70.00"):
         world.books.afterwards.refund(key, micros(amount), world.clock.now())
@@ -67,7 +67,7 @@ def test_two_refunds_of_one_payment_are_two_debits(world):
     assert sorted(world.entries[1:]) == [("refund", "-30.00"), ("refund", "-70.00")]
 
 
-def test_it_is_told_in_plain_words_on_the_screens_and_by_mail(world):
+def test_a_refund_is_shown_on_the_screens_and_emailed(world):
     key = paid(world)
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
@@ -76,16 +76,23 @@ def test_it_is_told_in_plain_words_on_the_screens_and_by_mail(world):
     line = read_statement(world.session, world.account_id, now).days[0].lines[0]
     row = read_payments(world.session, world.account_id, now).rows[0]
 
-    said = "Refund of P-000002, Visa •••• 4242"
-    assert (line.kind, line.description, line.amount) == ("Refund", said, "−40.00")
-    assert (row.kind, row.method, row.amount, row.state) == ("Refund", said, "−$40.00", "Refunded")
-    assert world.decisions[-1].sentence == f"$40.00 went back: {said}. The balance is $160.00."
+    description = "Refund of P-000002, Visa •••• 4242"
+    assert (line.kind, line.description, line.amount) == ("Refund", description, "−40.00")
+    assert (row.kind, row.method, row.amount, row.state) == (
+        "Refund",
+        description,
+        "−$40.00",
+        "Refunded",
+    )
+    assert (
+        world.decisions[-1].sentence == f"$40.00 went back: {description}. The balance is $160.00."
+    )
     (mail,) = world.mails_of("taken_back")
     assert mail.facts["balance_after"] == "$160.00"
 
 
-def test_a_refund_below_the_threshold_starts_no_refill_by_itself(world):
-    """L7: neither at once, nor by the sweep, nor when another payment is settled; usage does."""
+def test_a_refund_below_the_threshold_starts_no_refill(world):
+    """L7: neither at once, nor by the sweep, nor when another payment settles; usage does."""
     world.card(VISA, auto_charge=True)
     world.refill("50.00", "100.00")
     key = paid(world)
@@ -107,7 +114,7 @@ def test_a_refund_below_the_threshold_starts_no_refill_by_itself(world):
     assert [amount for _, amount in world.charges] == ["100.00", "100.00"]
 
 
-def test_a_refund_may_take_the_balance_below_zero(world):
+def test_a_refund_can_take_the_balance_below_zero(world):
     key = paid(world, "500.00")
     world.use("550.00")
     world.books.afterwards.refund(key, micros("500.00"), world.clock.now())
@@ -117,8 +124,8 @@ def test_a_refund_may_take_the_balance_below_zero(world):
     assert world.balance == "-450.00"
 
 
-def test_the_notification_is_sent_for_a_fall_by_a_refund_too(world):
-    """N2: it moves no money."""
+def test_a_refund_below_the_notification_threshold_is_emailed(world):
+    """N2: the email moves no money."""
     key = paid(world)
     world.apply(notification_on=True, notification_threshold="150.00")
     world.books.afterwards.refund(key, micros("100.00"), world.clock.now())
@@ -128,7 +135,7 @@ def test_the_notification_is_sent_for_a_fall_by_a_refund_too(world):
     assert len(world.mails_of("low_balance")) == 1
 
 
-def test_a_refund_that_did_not_arrive_is_credited_back(world):
+def test_a_failed_refund_is_credited_back(world):
     key = paid(world)
     reference = world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
@@ -141,7 +148,7 @@ def test_a_refund_that_did_not_arrive_is_credited_back(world):
     assert check(world) == ()
 
 
-def test_a_dispute_that_is_won_is_credited_back(world):
+def test_a_won_dispute_is_credited_back(world):
     key = paid(world)
     reference = world.books.afterwards.dispute(key, world.clock.now())
     world.deliver()
@@ -178,13 +185,13 @@ def test_a_lost_dispute_pauses_automatic_payments_until_a_person_resumes(world):
     world.work()
 
     assert len(world.charges) == 2
-    # The loss is told again, and is no news any more.
+    # The loss is reported again, and has no effect any more.
     world.books.afterwards.tell("sandbox", f"taken_back {reference}", world.clock.now())
     world.deliver()
     assert account(world).paused_at is None
 
 
-def test_a_dispute_that_was_lost_before_we_heard_of_it_counts_once(world):
+def test_a_dispute_first_reported_as_lost_counts_once(world):
     key = paid(world)
     reference = world.books.afterwards.dispute(key, world.clock.now())
     world.books.afterwards.close(reference, TakenBackState.LOST, world.clock.now())
@@ -195,7 +202,7 @@ def test_a_dispute_that_was_lost_before_we_heard_of_it_counts_once(world):
     assert account(world).paused_at is not None
 
 
-def test_a_dispute_that_was_won_before_we_heard_of_it_moves_nothing(world):
+def test_a_dispute_first_reported_as_won_moves_nothing(world):
     key = paid(world)
     reference = world.books.afterwards.dispute(key, world.clock.now())
     world.books.afterwards.close(reference, TakenBackState.RETURNED, world.clock.now())
@@ -206,7 +213,7 @@ def test_a_dispute_that_was_won_before_we_heard_of_it_moves_nothing(world):
     assert check(world) == ()
 
 
-def test_a_reversal_is_a_debit_of_its_own_kind(world):
+def test_a_reversal_is_booked_as_its_own_kind(world):
     key = paid(world)
     world.books.afterwards.reverse(key, world.clock.now())
 
@@ -215,8 +222,8 @@ def test_a_reversal_is_a_debit_of_its_own_kind(world):
     assert world.entries[1:] == [("reversal", "-100.00")]
 
 
-def test_a_refund_of_a_payment_whose_outcome_we_missed_settles_it_first(world):
-    """Events come in any order: the object is fetched anew, with what it means."""
+def test_a_refund_settles_its_payment_with_an_unknown_outcome_first(world):
+    """Events arrive in any order, so the object is fetched again with what it refers to."""
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(card)
@@ -228,7 +235,7 @@ def test_a_refund_of_a_payment_whose_outcome_we_missed_settles_it_first(world):
     assert world.entries == [("payment", "100.00"), ("refund", "-100.00")]
 
 
-def test_a_refund_of_what_was_never_credited_goes_before_the_operator(world):
+def test_a_refund_of_an_uncredited_payment_goes_before_the_operator(world):
     """L9"""
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")
@@ -249,8 +256,8 @@ def test_a_refund_of_what_was_never_credited_goes_before_the_operator(world):
     assert "matches no payment in Ballast" in refund.what
 
 
-def test_an_outcome_that_is_told_settles_the_attempt(world):
-    """L10: nobody needs to ask."""
+def test_an_event_with_the_outcome_settles_the_attempt(world):
+    """L10: no query is needed."""
     card = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(card)
@@ -262,7 +269,7 @@ def test_an_outcome_that_is_told_settles_the_attempt(world):
 
 
 @pytest.mark.parametrize("harm", ["body", "signature", "letters", "late"])
-def test_what_the_processor_has_not_signed_is_turned_away(world, harm):
+def test_an_event_with_a_wrong_signature_is_rejected(world, harm):
     key = paid(world)
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
@@ -280,14 +287,14 @@ def test_what_the_processor_has_not_signed_is_turned_away(world, harm):
     assert world.balance == "200.00"
 
 
-def test_an_event_of_an_unknown_kind_is_taken_and_forgotten(world):
+def test_an_event_of_an_unknown_type_is_accepted_and_ignored(world):
     world.books.afterwards.tell("sandbox", "weather is-fine", world.clock.now())
 
     assert world.deliver(times=2) == [Receipt.DONE, Receipt.KNOWN]
 
 
-def test_a_worker_that_dies_before_the_commit_is_told_again(world):
-    """The event's id stands in the transaction of its effect."""
+def test_a_crash_before_the_commit_applies_the_event_once_it_is_repeated(world):
+    """The event's id is stored in the transaction of its effect."""
     key = paid(world)
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     ((_, it),) = world.books.afterwards.undelivered(world.clock.now())
@@ -304,7 +311,7 @@ def test_a_worker_that_dies_before_the_commit_is_told_again(world):
     assert len(world.session.scalars(select(LedgerEntry)).all()) == 3
 
 
-def test_a_mail_link_does_not_end_because_of_a_refund(world):
+def test_a_refund_does_not_end_an_email_link(world):
     """F10: only a payment that refills the balance ends it."""
     world.card(CHALLENGED_ALWAYS)
     world.pay(world.card(MASTERCARD), "30.00")

@@ -1,7 +1,7 @@
-"""L7, L9: whatever is told, and in whatever order, no more goes back than was paid.
+"""L7, L9: no more is debited than was paid, whatever is reported and in whatever order.
 
-26 November 2026: a refund and a dispute over the same money were both debited, and so was a refund
-that crossed the end of a dispute.
+Until 26 November 2026 a refund and a dispute over the same money were both debited, and so was a
+refund that crossed the end of a dispute.
 """
 
 from dataclasses import replace
@@ -29,23 +29,25 @@ def paid(world, amount="100.00"):
     return world.attempts[-1].key
 
 
-def told(world, key, amount, kind=TakenBack.REFUND, state=TAKEN, reference="re_1", currency="USD"):
+def reversed_money(
+    world, key, amount, kind=TakenBack.REFUND, state=TAKEN, reference="re_1", currency="USD"
+):
     return Reversed(reference, key, kind, state, micros(amount), currency, world.clock.now())
 
 
-def take(world, *happenings):
+def apply_all(world, *happenings):
     for it in happenings:
         world.session.rollback()
         apply_reversal(world.session, "sandbox", it, world.clock.now(), world.policy, lambda: None)
 
 
-def moved(world):
-    """What went and came after the payment."""
+def moves(world):
+    """Return the amounts of the ledger entries other than payments."""
     return [amount for kind, amount in world.entries if kind != "payment"]
 
 
-def asked(world):
-    """What lies open before the operator: the reference there, and the amount."""
+def awaiting_operator(world):
+    """Return reference and amount of each event that awaits the operator."""
     world.session.rollback()
     return [
         (it.reference, decimal_text(it.amount)) for it in unmatched_events.waiting(world.session)
@@ -56,16 +58,16 @@ def agrees(world):
     return check_ledger(world.session, world.books.paid_charges).differences == ()
 
 
-def test_a_refund_and_a_dispute_over_the_same_money(world):
+def test_a_refund_and_a_dispute_over_the_same_money_are_debited_once(world):
     key = paid(world)
-    refund = told(world, key, "40.00")
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    refund = reversed_money(world, key, "40.00")
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
 
-    take(world, refund, dispute, refund, dispute)
+    apply_all(world, refund, dispute, refund, dispute)
 
-    assert moved(world) == ["-40.00", "-60.00"]
+    assert moves(world) == ["-40.00", "-60.00"]
     assert world.balance == "100.00"
-    assert asked(world) == [("dp_1 (excess)", "40.00")]
+    assert awaiting_operator(world) == [("dp_1 (excess)", "40.00")]
     assert "more than was left of P-0000" in unmatched_events.waiting(world.session)[0].what
     line = "$40.00 of it is more than was left of that payment. It was not taken from the balance"
     assert line in world.decisions[-1].sentence
@@ -74,58 +76,60 @@ def test_a_refund_and_a_dispute_over_the_same_money(world):
     assert agrees(world)
 
 
-def test_where_nothing_is_left_nothing_is_taken(world):
+def test_a_fully_refunded_payment_is_not_debited_again(world):
     key = paid(world)
-    take(
+    apply_all(
         world,
-        told(world, key, "100.00"),
-        told(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1"),
-        told(world, key, "0.01", TakenBack.REVERSAL, reference="rv_1"),
+        reversed_money(world, key, "100.00"),
+        reversed_money(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1"),
+        reversed_money(world, key, "0.01", TakenBack.REVERSAL, reference="rv_1"),
     )
 
-    assert moved(world) == ["-100.00"]
-    assert asked(world) == [("dp_1 (excess)", "100.00"), ("rv_1 (excess)", "0.01")]
+    assert moves(world) == ["-100.00"]
+    assert awaiting_operator(world) == [("dp_1 (excess)", "100.00"), ("rv_1 (excess)", "0.01")]
     assert world.session.get_one(Account, world.account_id).paused_at is not None
     assert len(world.mails_of("taken_back")) == 1
     assert agrees(world)
 
 
-def test_many_partial_refunds_end_at_what_was_paid(world):
+def test_partial_refunds_are_debited_up_to_the_payment(world):
     key = paid(world)
-    refunds = [told(world, key, "30.00", reference=f"re_{number}") for number in range(5)]
+    refunds = [reversed_money(world, key, "30.00", reference=f"re_{number}") for number in range(5)]
 
-    take(world, *refunds, *reversed(refunds))
+    apply_all(world, *refunds, *reversed(refunds))
 
-    assert moved(world) == ["-30.00", "-30.00", "-30.00", "-10.00"]
-    assert asked(world) == [("re_3 (excess)", "20.00"), ("re_4 (excess)", "30.00")]
+    assert moves(world) == ["-30.00", "-30.00", "-30.00", "-10.00"]
+    assert awaiting_operator(world) == [("re_3 (excess)", "20.00"), ("re_4 (excess)", "30.00")]
     assert agrees(world)
 
 
-def test_only_what_was_taken_is_given_back(world):
+def test_a_won_dispute_credits_only_what_it_took(world):
     key = paid(world)
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
 
-    take(world, told(world, key, "40.00"), dispute, replace(dispute, state=RETURNED))
+    apply_all(world, reversed_money(world, key, "40.00"), dispute, replace(dispute, state=RETURNED))
 
-    assert moved(world) == ["-40.00", "-60.00", "60.00"]
+    assert moves(world) == ["-40.00", "-60.00", "60.00"]
     assert world.balance == "160.00"
-    assert asked(world) == []
+    assert awaiting_operator(world) == []
     assert agrees(world)
 
 
-def test_a_dispute_that_took_nothing_gives_nothing_back(world):
+def test_a_won_dispute_that_took_nothing_credits_nothing(world):
     key = paid(world)
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
 
-    take(world, told(world, key, "100.00"), dispute, replace(dispute, state=RETURNED))
+    apply_all(
+        world, reversed_money(world, key, "100.00"), dispute, replace(dispute, state=RETURNED)
+    )
 
-    assert moved(world) == ["-100.00"]
-    assert asked(world) == []
+    assert moves(world) == ["-100.00"]
+    assert awaiting_operator(world) == []
     assert agrees(world)
 
 
-def test_a_refund_that_crosses_a_won_dispute_is_booked_when_the_money_is_back(world):
-    """The dispute is won, then the money refunded; the refund is told first."""
+def test_a_refund_reported_before_a_won_dispute_is_booked_after_it(world):
+    """The dispute is won before the money is refunded, but the refund is reported first."""
     key, now = paid(world), world.clock.now()
     books = world.books.afterwards
     dispute = books.dispute(key, now)
@@ -135,167 +139,172 @@ def test_a_refund_that_crosses_a_won_dispute_is_booked_when_the_money_is_back(wo
     (won, refunded) = [it for _, it in books.undelivered(now)]
 
     world.receive(refunded.processor, refunded.body, refunded.headers)
-    assert moved(world) == ["-100.00"]
-    assert asked(world) == [(f"{refund} (excess)", "100.00")]
+    assert moves(world) == ["-100.00"]
+    assert awaiting_operator(world) == [(f"{refund} (excess)", "100.00")]
     assert agrees(world)
 
     world.receive(won.processor, won.body, won.headers)
 
-    assert moved(world) == ["-100.00", "100.00", "-100.00"]
+    assert moves(world) == ["-100.00", "100.00", "-100.00"]
     assert world.balance == "100.00"
-    assert asked(world) == []
+    assert awaiting_operator(world) == []
     assert check_ledger(world.session, world.books.paid_charges, books.all).agrees
 
 
-def test_what_the_operator_has_decided_is_not_booked_as_well(world):
+def test_an_event_closed_by_the_operator_is_not_booked_as_well(world):
     key = paid(world)
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
-    take(world, dispute, told(world, key, "100.00"))
-    (lying,) = unmatched_events.waiting(world.session)
-    close_unmatched_event(world.session, lying.id, "Adjusted by hand", world.clock.now())
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    apply_all(world, dispute, reversed_money(world, key, "100.00"))
+    (waiting,) = unmatched_events.waiting(world.session)
+    close_unmatched_event(world.session, waiting.id, "Adjusted by hand", world.clock.now())
 
-    take(world, replace(dispute, state=RETURNED), told(world, key, "100.00"))
+    apply_all(world, replace(dispute, state=RETURNED), reversed_money(world, key, "100.00"))
 
-    assert moved(world) == ["-100.00", "100.00"]
+    assert moves(world) == ["-100.00", "100.00"]
     assert agrees(world)
 
 
-def test_won_after_lost_and_lost_after_won(world):
-    """The first is credited back. The second, as after an appeal, goes before the operator."""
+def test_a_dispute_won_after_it_was_lost_and_lost_after_it_was_won(world):
+    """The first is credited back; the second, as after an appeal, goes before the operator."""
     key = paid(world)
-    lost = told(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1")
+    lost = reversed_money(world, key, "100.00", TakenBack.DISPUTE, LOST, "dp_1")
     won = replace(lost, state=RETURNED)
 
-    take(world, lost, won, won, replace(lost, state=TAKEN), lost, lost)
+    apply_all(world, lost, won, won, replace(lost, state=TAKEN), lost, lost)
 
-    assert moved(world) == ["-100.00", "100.00"]
-    assert asked(world) == [("dp_1 (lost)", "100.00")]
+    assert moves(world) == ["-100.00", "100.00"]
+    assert awaiting_operator(world) == [("dp_1 (lost)", "100.00")]
     assert agrees(world)
 
 
-def test_a_dispute_that_ends_with_another_amount(world):
-    """As where the buyer gets a part: 100 are gone here, 60 there."""
+def test_a_dispute_lost_with_another_amount_goes_before_the_operator(world):
+    """As if the buyer gets a part: 100 were debited here, 60 there."""
     key = paid(world)
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
     less = replace(dispute, state=LOST, amount=micros("60.00"))
 
-    take(world, dispute, less, less)
+    apply_all(world, dispute, less, less)
 
-    assert moved(world) == ["-100.00"]
-    assert asked(world) == [("dp_1 (other amount)", "60.00")]
+    assert moves(world) == ["-100.00"]
+    assert awaiting_operator(world) == [("dp_1 (other amount)", "60.00")]
     assert world.session.get_one(Account, world.account_id).paused_at is not None
 
 
-def test_one_dispute_over_payments_of_two_accounts(world):
-    """It was debited from one; its end, told of the other's payment, must not credit that one."""
+def test_a_dispute_over_payments_of_two_accounts_credits_the_right_one(world):
+    """It was debited from one; its end, reported for the other payment, must not credit that
+    account.
+    """
     key, mine = paid(world), world.account_id
     world.account_id = world.account().account_id
     other_key = paid(world)
-    dispute = told(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
+    dispute = reversed_money(world, key, "100.00", TakenBack.DISPUTE, reference="dp_1")
     of_other = replace(dispute, key=other_key, state=RETURNED)
 
-    take(world, dispute, of_other)
+    apply_all(world, dispute, of_other)
 
-    assert (world.balance, moved(world)) == ("200.00", [])
-    assert asked(world) == [("dp_1 (other payment)", "100.00")]
+    assert (world.balance, moves(world)) == ("200.00", [])
+    assert awaiting_operator(world) == [("dp_1 (other payment)", "100.00")]
 
-    take(world, replace(dispute, state=RETURNED), of_other)
+    apply_all(world, replace(dispute, state=RETURNED), of_other)
 
-    assert (world.balance, moved(world)) == ("200.00", [])
+    assert (world.balance, moves(world)) == ("200.00", [])
     world.account_id = mine
-    assert moved(world) == ["-100.00", "100.00"]
+    assert moves(world) == ["-100.00", "100.00"]
     assert agrees(world)
 
 
-def test_a_reversal_and_the_dispute_that_caused_it_are_debited_once(world):
-    """L7: as where PayPal let no dispute be read when the reversal came."""
+def test_a_dispute_after_its_reversal_is_debited_once(world):
+    """L7: as if PayPal did not allow disputes to be read when the reversal arrived."""
     key = paid(world)
-    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
-    dispute = told(world, key, "40.00", TakenBack.DISPUTE, LOST, "dp_1")
+    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, LOST, "dp_1")
 
-    take(world, reversal, dispute, dispute, reversal)
+    apply_all(world, reversal, dispute, dispute, reversal)
 
-    assert moved(world) == ["-40.00"]
-    assert asked(world) == [("dp_1 (same money)", "40.00")]
+    assert moves(world) == ["-40.00"]
+    assert awaiting_operator(world) == [("dp_1 (same money)", "40.00")]
     assert "the reversal rv_1 was debited" in unmatched_events.waiting(world.session)[0].what
     assert world.session.get_one(Account, world.account_id).paused_at is not None
     assert agrees(world)
 
 
-def test_a_dispute_and_the_reversal_that_it_caused_are_debited_once(world):
-    """L7: the other way round; won in the end, the dispute's money is back."""
+def test_a_reversal_after_its_dispute_is_debited_once(world):
+    """L7: once the dispute is won, its money is credited back."""
     key = paid(world)
-    dispute = told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
-    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
+    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
 
-    take(world, dispute, reversal, reversal, replace(dispute, state=RETURNED), reversal)
+    apply_all(world, dispute, reversal, reversal, replace(dispute, state=RETURNED), reversal)
 
-    assert moved(world) == ["-40.00", "40.00"]
-    assert asked(world) == [("rv_1 (same money)", "40.00")]
+    assert moves(world) == ["-40.00", "40.00"]
+    assert awaiting_operator(world) == [("rv_1 (same money)", "40.00")]
     assert agrees(world)
 
 
-def test_a_dispute_is_won_whose_reversal_was_debited(world):
-    """L9: whether that came back too is the operator's to find out, and not passed over."""
+def test_a_won_dispute_whose_reversal_was_debited_goes_before_the_operator(world):
+    """L9: the operator finds out whether the reversal was undone too."""
     key = paid(world)
-    reversal = told(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
-    dispute = told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
+    reversal = reversed_money(world, key, "40.00", TakenBack.REVERSAL, reference="rv_1")
+    dispute = reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1")
 
-    take(world, reversal, dispute, replace(dispute, state=RETURNED))
+    apply_all(world, reversal, dispute, replace(dispute, state=RETURNED))
 
-    assert moved(world) == ["-40.00"]
-    assert asked(world) == [("dp_1 (same money)", "40.00"), ("dp_1 (came back)", "40.00")]
+    assert moves(world) == ["-40.00"]
+    assert awaiting_operator(world) == [
+        ("dp_1 (same money)", "40.00"),
+        ("dp_1 (came back)", "40.00"),
+    ]
     assert agrees(world)
 
 
-def test_what_could_not_be_read_and_was_read_later_waits_for_nobody(world):
-    """L9: a dispute that PayPal let nobody read lies before the operator until it can be booked."""
+def test_an_unreadable_dispute_that_is_read_later_is_closed(world):
+    """L9: it awaits the operator until it can be booked."""
     key, now = paid(world), world.clock.now()
     unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
     world.session.commit()
 
-    take(world, told(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
+    apply_all(world, reversed_money(world, key, "40.00", TakenBack.DISPUTE, reference="dp_1"))
 
-    assert (moved(world), asked(world)) == (["-40.00"], [])
+    assert (moves(world), awaiting_operator(world)) == (["-40.00"], [])
 
 
-def test_another_currency_books_nothing(world):
+def test_a_reversal_in_another_currency_books_nothing(world):
     key = paid(world)
 
-    take(world, told(world, key, "40.00", currency="EUR"))
+    apply_all(world, reversed_money(world, key, "40.00", currency="EUR"))
 
-    assert moved(world) == []
-    assert asked(world) == [("re_1", "40.00")]
+    assert moves(world) == []
+    assert awaiting_operator(world) == [("re_1", "40.00")]
 
 
-def test_a_refund_before_its_payment_is_settled(world):
-    """It lies before the operator; told again after the settlement it is booked, and lies there
-    no more: nobody books it by hand as well.
+def test_a_refund_before_its_payment_settles_is_booked_later(world):
+    """It awaits the operator; reported again after the settlement it is booked and closed, so no
+    operator books it as well.
     """
     attempt = unsettled(world)
-    refund = told(world, attempt.key, "40.00")
-    take(world, refund)
-    assert (moved(world), asked(world)) == ([], [("re_1", "40.00")])
+    refund = reversed_money(world, attempt.key, "40.00")
+    apply_all(world, refund)
+    assert (moves(world), awaiting_operator(world)) == ([], [("re_1", "40.00")])
     settle_as_paid(world, attempt)
 
-    take(world, refund, refund)
+    apply_all(world, refund, refund)
 
-    assert moved(world) == ["-40.00"]
-    assert asked(world) == []
+    assert moves(world) == ["-40.00"]
+    assert awaiting_operator(world) == []
     assert agrees(world)
 
 
-def test_a_refund_that_the_operator_closed_before_its_payment_was_settled(world):
+def test_a_refund_closed_by_the_operator_before_its_payment_settled_is_not_booked(world):
     attempt = unsettled(world)
-    refund = told(world, attempt.key, "40.00")
-    take(world, refund)
-    (lying,) = unmatched_events.waiting(world.session)
-    close_unmatched_event(world.session, lying.id, "Adjusted by hand", world.clock.now())
+    refund = reversed_money(world, attempt.key, "40.00")
+    apply_all(world, refund)
+    (waiting,) = unmatched_events.waiting(world.session)
+    close_unmatched_event(world.session, waiting.id, "Adjusted by hand", world.clock.now())
     settle_as_paid(world, attempt)
 
-    take(world, refund)
+    apply_all(world, refund)
 
-    assert moved(world) == []
+    assert moves(world) == []
     assert world.session.scalars(select(Reversal)).all() == []
     assert agrees(world)
 

@@ -1,4 +1,4 @@
-"""A meter sends milli-units as units: 215000 instead of 215. It must not become a charge."""
+"""A meter sends milli-units as units: 215000 instead of 215, which must not cause charges."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.story
 
 
 def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
-    """L14: it claims nothing, so the right amount can be posted under its reference."""
+    """L14: the correct amount can be posted under its reference."""
     world.cards(VISA)
     world.refill()
     assert world.use("215000", "call-1").verdicts == (Verdict.TOO_LARGE,)
@@ -26,8 +26,8 @@ def test_a_record_above_usage_max_is_refused_and_charges_nothing(world):
 
 
 @pytest.mark.parametrize("no_day_limit", [False, True])
-def test_where_such_records_are_allowed_three_refills_are_made(world, no_day_limit):
-    """T9, T10, L14: each exactly the refill amount, and the fourth is not made."""
+def test_an_allowed_large_record_causes_three_refills(world, no_day_limit):
+    """T9, T10, L14: each of exactly the refill amount, and the fourth is not made."""
     world.policy = replace(world.policy, usage_max=micros("1000000"))
     world.services = replace(world.services, policy=world.policy)
     world.cards(VISA)

@@ -1,4 +1,4 @@
-"""Nobody knows whether money was taken: nothing else is charged until the processor was asked."""
+"""Unknown outcomes: nothing else is charged until the processor was queried."""
 
 import pytest
 from sqlalchemy.orm import Session
@@ -17,8 +17,8 @@ def covered(world):
     return world
 
 
-def test_no_second_method_is_charged(covered):
-    """T7, L3: the charge was booked and its answer lost; the ledger gets it once, when asked."""
+def test_no_second_method_is_charged_while_the_outcome_is_unknown(covered):
+    """T7, L3: the charge was booked and its answer lost; the query credits it once."""
     covered.next_answer("timeout_after_charge")
     covered.use("60.00")
     covered.work()
@@ -37,8 +37,8 @@ def test_no_second_method_is_charged(covered):
 
 
 @pytest.mark.parametrize("trouble", ["timeout_before_charge", "server_error"])
-def test_not_known_is_believed_only_after_half_an_hour(covered, trouble):
-    """L10: then the same request is repeated under the same key, and only that."""
+def test_not_known_is_believed_after_half_an_hour(covered, trouble):
+    """L10: then the same request is repeated under the same key."""
     covered.next_answer(trouble)
     covered.use("60.00")
     covered.work()
@@ -55,11 +55,11 @@ def test_not_known_is_believed_only_after_half_an_hour(covered, trouble):
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_a_repeat_under_way_is_not_overtaken(world, by_hand):
-    """L10, L3: nobody believes "not known" while another scheduler's repeat is on its way.
+def test_a_repeat_in_progress_is_not_overtaken(world, by_hand):
+    """L10, L3: "not known" is not believed while another scheduler repeats the request.
 
-    After half an hour without a scheduler two come back. One repeats the request, and the processor
-    takes its time; what the other one would hear meanwhile says nothing about that charge.
+    After half an hour without a scheduler two start. One repeats the request, and the processor is
+    slow; an answer to the other one says nothing about that charge.
     """
     world.card(VISA)
     world.refill()
@@ -76,7 +76,7 @@ def test_a_repeat_under_way_is_not_overtaken(world, by_hand):
     def think(seconds):
         if seconds == 30:
             world.clock.advance(seconds=seconds)
-            world.apply(refill_on=False)  # nor is it given up as not wanted any more
+            world.apply(refill_on=False)  # nor is it abandoned as no longer wanted
             with Session(db.engine) as other:
                 reconcile(other, world.services.processors, world.clock, world.policy)
 
@@ -86,7 +86,7 @@ def test_a_repeat_under_way_is_not_overtaken(world, by_hand):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_the_customer_is_told_after_an_hour(covered):
+def test_the_customer_is_told_of_an_unknown_outcome_after_an_hour(covered):
     """L10."""
     covered.next_answer("timeout_before_charge")
     covered.next_answer("timeout_before_charge")
@@ -115,8 +115,10 @@ def test_after_23_hours_only_the_operator_decides(covered):
     assert "An operator must decide" in covered.attempts[0].trouble
 
 
-def test_a_crash_after_the_attempt_was_written(covered):
-    """L3: the attempt is there, the processor was never called; it is found, asked and repeated."""
+def test_a_crash_before_the_call_is_repaired(covered):
+    """L3: the attempt was written, the processor never called; the request is queried and
+    repeated.
+    """
     from webapp.actions.top_ups.top_up import start_attempt
     from webapp.domain.top_ups.top_up import open_top_up
 
@@ -131,8 +133,8 @@ def test_a_crash_after_the_attempt_was_written(covered):
     assert covered.balance == "140.00"
 
 
-def test_a_crash_between_charge_and_settlement(covered):
-    """L3: the processor has taken the money and we never wrote it down."""
+def test_a_crash_between_charge_and_settlement_is_repaired(covered):
+    """L3: the processor took the money before the outcome was written."""
     from webapp.actions.top_ups.top_up import start_attempt
     from webapp.domain.top_ups.top_up import open_top_up
 
@@ -146,7 +148,7 @@ def test_a_crash_between_charge_and_settlement(covered):
     assert covered.charges == [("4242", "100.00")]
 
 
-def test_refused_to_look_waits_and_tries_the_same_key_again(covered):
+def test_a_rejected_request_is_repeated_under_the_same_key(covered):
     """L8: no suspension and no fallback."""
     covered.next_answer("refuse_to_look")
     covered.use("60.00")
@@ -160,7 +162,7 @@ def test_refused_to_look_waits_and_tries_the_same_key_again(covered):
 
 
 def test_evidence_that_does_not_match_credits_nothing(covered):
-    """L9: it stays open and goes before the operator."""
+    """L9: the attempt stays open and goes before the operator."""
     from webapp.actions.payments.settle import settle
     from webapp.actions.top_ups.top_up import start_attempt
     from webapp.domain.top_ups.top_up import open_top_up
@@ -179,7 +181,7 @@ def test_evidence_that_does_not_match_credits_nothing(covered):
     assert covered.timeline[-1] == "evidence_does_not_match"
 
 
-def test_a_second_answer_changes_no_row(covered):
+def test_a_second_answer_changes_nothing(covered):
     """L3: settled twice, credited once; a late decline does not undo a payment."""
     from webapp.actions.payments.settle import settle
     from webapp.ports import DeclineClass, Declined, Paid

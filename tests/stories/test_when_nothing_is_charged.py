@@ -1,4 +1,4 @@
-"""The charges that are not made, each with its reason."""
+"""Refills that are not made, each with its reason."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from tests.factories import DISCOVER, MASTERCARD, VISA
 pytestmark = pytest.mark.story
 
 
-def test_primarys_auto_charge_off_with_a_backup_on(world):
-    """T5: no automatic payment is made, even if another method has it on."""
+def test_nothing_is_charged_while_the_primarys_auto_charge_is_off(world):
+    """T5: even if another method has it on."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill()
     world.consent(visa, False)
@@ -20,13 +20,13 @@ def test_primarys_auto_charge_off_with_a_backup_on(world):
     assert world.timeline[-1] == "primary_auto_charge_off"
     assert "Visa •••• 4242" in world.decisions[-1].sentence
 
-    world.consent(visa, True)  # T4: the switch itself makes us look again
+    world.consent(visa, True)  # T4: the switch causes a check
     world.work()
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_reordering_makes_us_look_again(world):
-    """T4, M2: with the consenting method on top, it is charged."""
+def test_reordering_checks_the_balance_again(world):
+    """T4, M2: with the consenting method first, it is charged."""
     from webapp.actions.payment_methods.reorder_methods import reorder_methods
 
     visa, mastercard = world.cards(VISA, MASTERCARD)
@@ -47,8 +47,8 @@ def test_reordering_makes_us_look_again(world):
     assert world.tries == [("4444", "100.00", "paid")]
 
 
-def test_strictly_below(world):
-    """T3: at the threshold nothing happens; one millionth below it does."""
+def test_a_refill_is_due_only_below_the_threshold(world):
+    """T3: at the threshold nothing happens; one millionth below it a refill is charged."""
     world.cards(VISA)
     world.refill()
     world.use("50.00")
@@ -59,8 +59,8 @@ def test_strictly_below(world):
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_expired_cards_are_passed_over(world):
-    """M9, T6, P4: the month must have ended everywhere on earth."""
+def test_expired_cards_are_skipped(world):
+    """M9, T6, P4: once the month has ended everywhere."""
     from datetime import UTC, datetime
 
     world.card(VISA, expiry="11/26", auto_charge=True)
@@ -74,8 +74,8 @@ def test_expired_cards_are_passed_over(world):
     assert world.tries == [("4444", "100.00", "paid")]
 
 
-def test_all_suspended_then_a_new_method(world):
-    """T11, T4: the top-up waits until a new chargeable method appears."""
+def test_a_new_method_is_charged_when_all_others_are_suspended(world):
+    """T11, T4: the top-up waits for a chargeable method."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="do_not_honor")
@@ -91,19 +91,19 @@ def test_all_suspended_then_a_new_method(world):
     assert world.tries[-1] == ("1117", "100.00", "paid")
 
 
-def test_consent_withdrawn_between_plan_and_call(world):
-    """T14: the last look is under the lock that writes the attempt."""
+def test_consent_withdrawn_before_the_attempt_stops_the_charge(world):
+    """T14: the final check is under the lock that writes the attempt."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill()
-    world.use("60.00")  # the top-up is open; nobody has started it
+    world.use("60.00")  # the top-up is open but not started
     world.consent(visa, False)
     world.work()
     assert world.tries == []
     assert world.timeline[-1] == "primary_auto_charge_off"
 
 
-def test_consent_withdrawn_after_the_attempt_was_written(world):
-    """T14: that payment runs on, and the timeline says so."""
+def test_consent_withdrawn_after_the_attempt_lets_it_finish(world):
+    """T14: the timeline says so."""
     (visa,) = world.cards(VISA)
     world.refill()
     world.next_answer("timeout_after_charge")
@@ -116,7 +116,7 @@ def test_consent_withdrawn_after_the_attempt_was_written(world):
     assert world.balance == "140.00"
 
 
-def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
+def test_consent_withdrawn_before_the_fallback_stops_it(world):
     """T14: consent is read again for each attempt."""
     from webapp.actions.top_ups.top_up import start_attempt
     from webapp.domain.top_ups.top_up import open_top_up
@@ -135,7 +135,7 @@ def test_consent_of_the_next_method_withdrawn_before_the_fallback(world):
     assert world.tries == [("4242", "100.00", "declined")]
 
 
-def test_settings_changed_before_the_charge(world):
+def test_settings_changed_before_the_charge_apply(world):
     """T9, T14: the amount is planned again at the moment of charging."""
     world.cards(VISA)
     world.refill()
@@ -145,8 +145,8 @@ def test_settings_changed_before_the_charge(world):
     assert world.tries == [("4242", "30.00", "paid")]
 
 
-def test_waiting_while_a_persons_payment_is_open(world):
-    """T15: the look answers "waiting for an outcome"; the outcome makes it look again."""
+def test_a_refill_waits_while_a_manual_payment_is_open(world):
+    """T15: the check records "waiting for an outcome"; the outcome causes another check."""
     _, mastercard = world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("timeout_after_charge")
@@ -156,14 +156,14 @@ def test_waiting_while_a_persons_payment_is_open(world):
     assert world.tries == [("4444", "30.00", "unknown")]
     assert world.timeline[-1] == "waiting_for_outcome"
 
-    world.pass_time(seconds=10)  # 40 + 30 = 70: no longer below
+    world.pass_time(seconds=10)  # 40 + 30 = 70, no longer below
     world.work()
     assert world.balance == "70.00"
     assert world.tries == [("4444", "30.00", "paid")]
 
 
-def test_one_open_top_up_per_account(world):
-    """T8: guarded by the database."""
+def test_an_account_has_one_open_top_up(world):
+    """T8: enforced by the database."""
     from sqlalchemy.exc import IntegrityError
 
     from webapp.domain.top_ups.top_up import TopUp
@@ -178,8 +178,8 @@ def test_one_open_top_up_per_account(world):
     world.session.rollback()
 
 
-def test_refill_off_charges_nothing(world):
-    """T1: off by default."""
+def test_nothing_is_charged_while_refill_is_off(world):
+    """T1: refill is off by default."""
     world.cards(VISA)
     world.use("99.00")
     world.work()

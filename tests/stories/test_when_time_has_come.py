@@ -1,6 +1,6 @@
-"""T4: what time alone makes due is found at the worker's next poll, without a job of the timetable.
+"""T4: work that becomes due by time is found at the worker's next poll, without a scheduled job.
 
-Polls are counted and not seconds: the clock stands until the test moves it.
+The tests count polls, not seconds: the clock moves only when a test moves it.
 """
 
 import time
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture
 def poll(world):
-    """One round of a worker, and the end of everything it began."""
+    """Runs one round of a worker and waits for everything it started."""
     worker = Worker()
 
     def once():
@@ -39,11 +39,11 @@ def polls(poll, count):
 
 
 FIND_AND_CHARGE = 2
-"""One poll finds the account whose time has come, the next one starts its refill."""
+"""One poll finds the account that is due, the next one starts its refill."""
 
 
-def test_an_ended_suspension(world, poll):
-    """T4, F6: charged at 48:00:00, and not a second before."""
+def test_a_refill_follows_an_ended_suspension(world, poll):
+    """T4, F6: at 48:00:00 and not a second before."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -65,8 +65,8 @@ def test_an_ended_suspension(world, poll):
         ("month_limit", datetime(2026, 11, 30, 23, tzinfo=UTC)),
     ],
 )
-def test_a_limit_whose_window_has_passed(world, poll, limit, ends):
-    """T4, T10: at midnight in the account's own time zone."""
+def test_a_refill_follows_the_end_of_a_limits_window(world, poll, limit, ends):
+    """T4, T10: at midnight in the account's time zone."""
     world.session.get_one(Account, world.account_id).time_zone = "Europe/Madrid"
     world.session.commit()
     world.cards(VISA)
@@ -85,7 +85,7 @@ def test_a_limit_whose_window_has_passed(world, poll, limit, ends):
     assert world.balance == "140.00"
 
 
-def test_an_hour_between_two_notifications(world, poll):
+def test_a_second_low_balance_email_follows_after_an_hour(world, poll):
     """T4, N5: the second crossing is emailed once the hour has passed."""
     world.card(VISA)
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -103,8 +103,8 @@ def test_an_hour_between_two_notifications(world, poll):
     assert len(world.mails_of("low_balance")) == 2
 
 
-def test_a_clock_that_is_moved_by_days(world, poll):
-    """T4: two methods whose suspensions have ended meanwhile are one refill."""
+def test_two_suspensions_that_ended_cause_one_refill(world, poll):
+    """T4: the clock is moved by days."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     for _ in range(2):
@@ -116,8 +116,8 @@ def test_a_clock_that_is_moved_by_days(world, poll):
     assert world.tries[2:] == [("4242", "100.00", "paid")]
 
 
-def test_several_accounts_at_once(world, poll):
-    """T4: one poll looks at all whose time has come."""
+def test_one_poll_finds_all_accounts_that_are_due(world, poll):
+    """T4: each gets its refill."""
     others = [world.account().account_id for _ in range(2)]
     accounts = [world.account_id, *others]
     for account_id, number in zip(accounts, (VISA, MASTERCARD, "6011111111111117"), strict=True):
@@ -134,8 +134,8 @@ def test_several_accounts_at_once(world, poll):
         assert world.balance == "140.00"
 
 
-def test_a_look_that_time_has_made_needless(world, poll):
-    """T4: the limit was lifted before; the look finds nothing, and none follows."""
+def test_a_due_check_that_is_no_longer_needed_finds_nothing(world, poll):
+    """T4: the limit was lifted before; no further check follows."""
     world.cards(VISA)
     world.refill(day_limit="100.00")
     world.use("60.00")
@@ -147,15 +147,16 @@ def test_a_look_that_time_has_made_needless(world, poll):
     world.clock.advance(days=1)
     polls(poll, 3)
     assert len(world.decisions) == lines
-    assert statements(world, poll) == IDLE
+    assert count_statements(world, poll) == IDLE
 
 
 IDLE = 5
-"""Statements of a poll that finds nothing: open refills, open chains, due webhooks, accounts whose
-time has come (T4), and owed emails."""
+"""Statements of a poll that finds nothing: open refills, open chains, due webhooks, due accounts
+(T4), and pending emails.
+"""
 
 
-def statements(world, poll):
+def count_statements(world, poll):
     seen = []
 
     def note(connection, cursor, statement, *rest):
@@ -169,9 +170,9 @@ def statements(world, poll):
     return len([it for it in seen if it.lstrip().upper().startswith(("SELECT", "UPDATE"))])
 
 
-def test_what_an_idle_installation_costs(world, poll):
-    """T4: one statement a poll tells whether anybody's time has come."""
+def test_an_idle_poll_costs_five_statements(world, poll):
+    """T4: one of them finds all accounts that are due."""
     world.cards(VISA)
     world.refill()
     poll()
-    assert statements(world, poll) == IDLE
+    assert count_statements(world, poll) == IDLE

@@ -1,4 +1,4 @@
-"""Wire transfers, from the request to the money (L5, L11)."""
+"""Wire transfers, from the request to the credit (L5, L11)."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.story
 
 @pytest.fixture(autouse=True)
 def books_that_prove(world):
-    """L13: whatever the story, the books agree at its end."""
+    """L13: the books agree after every test."""
     yield
     assert check_ledger(world.session, world.books.paid_charges).differences == ()
 
@@ -23,7 +23,7 @@ def rendered(world):
     ]
 
 
-def test_from_request_to_receipt(world):
+def test_a_completed_wire_is_credited_and_receipted(world):
     """L5, L6, P4"""
     wire = wires.ask(world, "1000.00")
     assert (wire.state, world.balance) == ("new", "100.00")
@@ -48,7 +48,7 @@ def test_from_request_to_receipt(world):
     assert wires.audited(world)[-3:] == ["wire_requested", "wire_proof_added", "wire_completed"]
 
 
-def test_euros_are_booked_as_they_were_converted(world):
+def test_a_wire_in_euros_is_booked_as_converted(world):
     """L11: both amounts and the rate are shown."""
     wire = wires.ask(world, "900.00", "EUR")
     wires.complete(world, wire, "975.78", received="900.00", rate="1.0842")
@@ -64,14 +64,14 @@ def test_euros_are_booked_as_they_were_converted(world):
     assert (payment.currency, payment.amount) == ("USD", 975_780_000)
 
 
-def test_less_has_arrived_than_was_asked_for(world):
-    """L11: what was booked counts, not what was asked for."""
+def test_a_smaller_wire_than_requested_credits_what_arrived(world):
+    """L11: the booked amount counts."""
     wire = wires.ask(world, "1000.00")
     wires.complete(world, wire, "985.00")
     assert world.balance == "1085.00"
 
 
-def test_a_rejected_one_credits_nothing_and_says_why(world):
+def test_a_rejected_wire_credits_nothing_and_says_why(world):
     wire = wires.ask(world)
     wires.prove(world, wire)
     wires.reject(world, wire, "The transfer was called back by your bank.")
@@ -81,7 +81,7 @@ def test_a_rejected_one_credits_nothing_and_says_why(world):
     assert "The transfer was called back by your bank." in rendered(world)[-1].text
 
 
-def test_a_cancelled_one_credits_nothing(world):
+def test_a_cancelled_wire_credits_nothing(world):
     wire = wires.ask(world)
     wires.cancel(world, wire)
 
@@ -90,8 +90,8 @@ def test_a_cancelled_one_credits_nothing(world):
     assert "Cancelled by: Ana Ruiz" in rendered(world)[-1].text
 
 
-def test_a_wire_ends_the_need_for_a_refill(world):
-    """T4, T14: the balance is looked at again; no card is charged."""
+def test_a_sufficient_wire_makes_a_refill_unnecessary(world):
+    """T4, T14: the balance is checked again, and no card is charged."""
     world.cards(VISA)
     world.refill("50.00", "100.00")
     wire = wires.ask(world)
@@ -103,7 +103,7 @@ def test_a_wire_ends_the_need_for_a_refill(world):
     assert world.balance == "1040.00"
 
 
-def test_a_wire_that_is_not_enough_leaves_the_refill_to_do_its_work(world):
+def test_a_refill_follows_a_wire_that_is_too_small(world):
     """T3, T4"""
     wire = wires.ask(world, "30.00")
     world.use("150.00")
@@ -114,8 +114,8 @@ def test_a_wire_that_is_not_enough_leaves_the_refill_to_do_its_work(world):
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_wire_heals_no_method(world):
-    """F5: only the customer's own payment with it does."""
+def test_a_wire_restores_no_method(world):
+    """F5: only the customer's own payment with the method does."""
     card = world.card(VISA, auto_charge=True)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(card)
@@ -124,7 +124,7 @@ def test_a_wire_heals_no_method(world):
 
 
 def test_a_wire_counts_towards_no_limit(world):
-    """T10: limits are for automatic payments."""
+    """T10: limits apply to automatic payments."""
     world.cards(VISA)
     world.refill("50.00", "100.00", day_limit="100.00")
     wires.complete(world, wires.ask(world))

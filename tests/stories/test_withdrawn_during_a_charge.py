@@ -1,5 +1,6 @@
-"""T14: what is withdrawn during an automatic charge lets it finish, and the timeline says what
-follows; what follows is then what was said.
+"""T14: a withdrawal during an automatic charge lets it finish; the timeline says what follows.
+
+The tests check that exactly that follows.
 """
 
 from datetime import timedelta
@@ -22,8 +23,8 @@ AMEX_NEXT = f"{SENT}$100.00 is charged to American Express •••• 0005 nex
 LESS_NEXT = f"{SENT}$60.00 is charged to Mastercard •••• 4444 next."
 
 
-class Late(SandboxProcessor):
-    """Somebody changes something while the charge is under way; then it is answered."""
+class Interrupted(SandboxProcessor):
+    """Runs a change during each charge, before it is answered."""
 
     def __init__(self, *args, meanwhile, **more):
         super().__init__(*args, **more)
@@ -37,10 +38,10 @@ class Late(SandboxProcessor):
 
 @pytest.fixture
 def during(world):
-    """Make each of these changes during one call, in turn."""
+    """Makes these changes during the next calls, one per call."""
 
     def change(*meanwhile):
-        world.services.processors["sandbox"] = Late(
+        world.services.processors["sandbox"] = Interrupted(
             world.books, world.clock, sleep=lambda seconds: None, meanwhile=meanwhile
         )
 
@@ -49,14 +50,14 @@ def during(world):
 
 @pytest.fixture
 def due(world):
-    """Three cards in line; the refill of 100.00 is due."""
+    """Three cards with auto-charge; a refill of 100.00 is due."""
     world.cards(VISA, MASTERCARD, AMEX)
     world.refill()
     world.use("60.00")
     return world
 
 
-def lines(world):
+def withdrawal_lines(world):
     return [d.sentence for d in world.decisions if d.code == "withdrawn_after_start"]
 
 
@@ -126,43 +127,43 @@ def test_the_timeline_says_what_follows_a_decline(due, during, change):
     decline(due)
     due.work()
     due.run()
-    assert lines(due) == [changed + CHARGED + follows]
+    assert withdrawal_lines(due) == [changed + CHARGED + follows]
     assert due.tries == [("4242", "100.00", "declined"), *charged]
 
 
 @pytest.mark.parametrize("change", CASES, ids=lambda change: change.__name__)
-def test_a_charge_that_succeeds_is_credited(due, during, change):
-    """T14: nothing recalls what was sent; it counts, once."""
+def test_a_successful_charge_is_credited_despite_a_withdrawal(due, during, change):
+    """T14: a request that was sent is not recalled, and counts once."""
     during(lambda: change(due))
     due.work()
     due.run()
     changed, follows, _ = CASES[change]
-    assert lines(due) == [changed + CHARGED + follows]
+    assert withdrawal_lines(due) == [changed + CHARGED + follows]
     assert due.tries == [("4242", "100.00", "paid")]
     assert due.balance == "140.00"
 
 
-def test_a_method_that_is_switched_off_during_its_own_call(due, during):
-    """T14: the second in line; the third is charged after it, and the timeline said so."""
+def test_a_method_switched_off_during_its_own_call_is_followed_by_the_next(due, during):
+    """T14: the second in line is switched off; the timeline announces the third."""
     during(lambda: None, lambda: second_off(due))
     decline(due, times=2)
     due.work()
-    (line,) = lines(due)
+    (line,) = withdrawal_lines(due)
     assert "being charged to Mastercard •••• 4444" in line
     assert line.endswith(AMEX_NEXT)
     assert [last4 for last4, _, _ in due.tries] == ["4242", "4444", "0005"]
 
 
-def test_the_last_in_line(due, during):
+def test_the_last_method_switched_off_during_its_call_is_followed_by_none(due, during):
     """T14, T11"""
     during(lambda: None, lambda: None, lambda: due.consent(due.method("0005"), False))
     decline(due, times=3)
     due.work()
-    assert lines(due)[0].endswith(NOTHING)
+    assert withdrawal_lines(due)[0].endswith(NOTHING)
     assert len(due.tries) == 3
 
 
-def test_a_method_is_not_removed_during_its_own_call(due, during):
+def test_a_method_cannot_be_removed_during_its_own_call(due, during):
     """M10, T14: the removal is refused, so nothing is withdrawn."""
 
     def remove():
@@ -172,19 +173,19 @@ def test_a_method_is_not_removed_during_its_own_call(due, during):
 
     during(remove)
     due.work()
-    assert lines(due) == []
+    assert withdrawal_lines(due) == []
     assert due.balance == "140.00"
 
 
-def test_what_moves_no_money_leaves_no_line(due, during):
+def test_a_change_of_the_notification_leaves_no_line(due, during):
     """T14, N1"""
     during(lambda: notification(due))
     due.work()
-    assert lines(due) == []
+    assert withdrawal_lines(due) == []
 
 
-def test_resumed_again_during_the_same_call(due, during):
-    """T14: the line said what followed at that moment; the next answer is on the timeline too."""
+def test_a_pause_and_resume_during_a_call_continue_the_fallback(due, during):
+    """T14: the line was true at that moment; the next answer is in the timeline too."""
 
     def pause_and_resume():
         pause(due)
@@ -194,13 +195,13 @@ def test_resumed_again_during_the_same_call(due, during):
     during(pause_and_resume)
     decline(due)
     due.work()
-    assert lines(due)[0].endswith(NOTHING)
+    assert withdrawal_lines(due)[0].endswith(NOTHING)
     assert "resumed" in due.timeline
     assert due.tries[-1] == ("4444", "100.00", "paid")
 
 
 @pytest.mark.parametrize(
-    ("change", "said", "tries"),
+    ("change", "announcement", "tries"),
     [
         (
             refill_off,
@@ -220,16 +221,16 @@ def test_resumed_again_during_the_same_call(due, during):
     ],
     ids=lambda it: getattr(it, "__name__", ""),
 )
-def test_a_charge_that_the_processor_refused_to_look_at(due, change, said, tries):
-    """T14, T13, L8: nothing has run, so it is sent again only if it is still wanted."""
+def test_a_rejected_charge_is_repeated_only_if_still_wanted(due, change, announcement, tries):
+    """T14, T13, L8: nothing was charged, so a withdrawal stops it."""
     due.next_answer("refuse_to_look")
     due.work()
     change(due)
-    assert lines(due)[0].endswith(said)
+    assert withdrawal_lines(due)[0].endswith(announcement)
     screen = read_screen(due.session, due.account_id, due.clock.now(), due.policy)
-    told = "".join(run.text for run in screen.next.sentence)
-    assert ("we try again" in told) is (change is second_off)
-    assert ("is not sent again" in told) is (change is not second_off)
+    sentence = "".join(run.text for run in screen.next.sentence)
+    assert ("we try again" in sentence) is (change is second_off)
+    assert ("is not sent again" in sentence) is (change is not second_off)
     due.pass_time(seconds=10)
     due.work()
     assert due.tries == tries

@@ -1,5 +1,6 @@
-"""F1: a suspension means something only where auto-charge is on. Elsewhere the last failure is
-shown; the 48 hours are stored in case auto-charge is switched on.
+"""F1: a suspension is shown only if auto-charge is on; otherwise the last failure is.
+
+The 48 hours are stored in case auto-charge is switched on.
 """
 
 import pytest
@@ -41,8 +42,8 @@ def events(world):
     return [str(kind) for kind in kinds if kind.endswith((".suspended", ".restored"))]
 
 
-def test_nothing_says_suspended(failed):
-    """F1: neither the row, the dialogs, the outcome, the timeline, the API nor an event."""
+def test_a_method_without_auto_charge_is_nowhere_called_suspended(failed):
+    """F1: neither in the row, dialogs, outcome, timeline or API, nor by an event."""
     session, account_id, now = failed.session, failed.account_id, failed.clock.now()
     (attempt,) = failed.attempts
     shown = row(failed)
@@ -61,14 +62,14 @@ def test_nothing_says_suspended(failed):
     assert events(failed) == []
 
 
-def test_no_mail_of_a_suspension(failed):
-    """F1, F11: the person who paid saw the outcome; automatic billing lost nothing."""
+def test_no_suspension_email_is_sent_without_auto_charge(failed):
+    """F1, F11: the person who paid saw the outcome, and automatic billing is unaffected."""
     failed.run()
     assert failed.mails_of("method_suspended") == []
 
 
-def test_switched_on_it_is_suspended(failed):
-    """F1: the 48 hours run from the failure, and count once auto-charge is on."""
+def test_switching_auto_charge_on_shows_the_suspension(failed):
+    """F1: the 48 hours run from the failure, and apply once auto-charge is on."""
     failed.clock.advance(hours=1)
     failed.consent(failed.method("1117"), True)
     assert row(failed).trouble == "Suspended until Tue 24 Nov, 10:00 · Authentication failed"
@@ -80,8 +81,8 @@ def test_switched_on_it_is_suspended(failed):
     assert row(failed).trouble == "Last payment failed: Authentication failed"
 
 
-def test_its_end_is_no_news(failed):
-    """F1, F6: nothing was kept out of automatic billing, so nothing comes back into it."""
+def test_the_end_of_a_suspension_without_auto_charge_is_not_recorded(failed):
+    """F1, F6: the method was not part of automatic billing."""
     failed.clock.advance(seconds=SUSPENSION.total_seconds())
     failed.run("lift suspensions")
     assert failed.method("1117").suspended_until is None
@@ -90,7 +91,7 @@ def test_its_end_is_no_news(failed):
     assert events(failed) == []
 
 
-def test_a_success_is_no_restoration(failed):
+def test_a_success_without_auto_charge_is_no_restoration(failed):
     """F1, F5"""
     failed.pay(failed.method("1117"), "30.00")
     assert row(failed).trouble == ""
@@ -98,8 +99,8 @@ def test_a_success_is_no_restoration(failed):
     assert events(failed) == []
 
 
-def test_a_barred_card(failed):
-    """F1, F3: so it is with what only a Retry brings back."""
+def test_a_hard_decline_without_auto_charge_shows_the_last_failure(failed):
+    """F1, F3: the method is out of use once auto-charge is on."""
     failed.next_answer("decline", decline_code="stolen_card")
     failed.pay(failed.method("1117"), "30.00")
     assert row(failed).trouble == "Last payment failed: Declined by the bank"

@@ -1,4 +1,4 @@
-"""Activity: the question it answers first, and its filters against a loop over all lines (E1)."""
+"""Activity: the current answer, and its filters compared with a loop over all lines (E1)."""
 
 from datetime import timedelta
 from itertools import product
@@ -12,8 +12,8 @@ from webapp.reads.accounts.activity import ABOUT, TITLES, About, ActivityFilters
 
 
 @pytest.fixture
-def lived(world):
-    """Ten days of refills, declines, quiet looks that fold, and switches."""
+def history(world):
+    """Ten days of refills, declines, folded checks, and auto-charge switches."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill(notification_on=True, notification_threshold="75.00")
     for number in range(5):
@@ -33,7 +33,7 @@ def lived(world):
     return world
 
 
-def shown(world, filters=None):
+def listed_ids(world, filters=None):
     before, ids = None, []
     while True:
         world.session.rollback()
@@ -46,52 +46,54 @@ def shown(world, filters=None):
         before = page.older
 
 
-def test_each_filter_finds_what_a_loop_finds_e1(lived, monkeypatch):
-    """E1: a line that was folded over several days is of each of them."""
+def test_each_filter_matches_a_loop_over_all_lines_e1(history, monkeypatch):
+    """E1: a line folded over several days belongs to each of them."""
     monkeypatch.setattr(activity, "PAGE", 4)
-    there = lived.decisions
-    assert any(line.first_at.date() < line.last_at.date() for line in there), "some are folded"
-    first = there[0].first_at.date()
+    lines = history.decisions
+    assert any(line.first_at.date() < line.last_at.date() for line in lines), "some are folded"
+    first = lines[0].first_at.date()
     days = [None, *(first + timedelta(days=n) for n in (-1, 0, 2, 5, 40))]
     found = 0
     for about, since, until in product([None, *About], days, days):
-        wished = [
+        expected = [
             line.id
-            for line in reversed(there)
+            for line in reversed(lines)
             if (about is None or line.code in ABOUT[about])
             and (since is None or line.last_at.date() >= since)
             and (until is None or line.first_at.date() <= until)
         ]
-        assert shown(lived, ActivityFilters(about, since, until)) == wished
-        found += bool(wished)
+        assert listed_ids(history, ActivityFilters(about, since, until)) == expected
+        found += bool(expected)
     assert found > 50
 
 
-def test_every_answer_is_found_under_one_name_e1():
-    """E1: whoever adds a code says where it belongs, and what it is called."""
+def test_every_code_has_one_topic_and_a_title_e1():
+    """E1: a new code needs a topic and a title."""
     filed = [code for codes in ABOUT.values() for code in codes]
     assert sorted(filed) == sorted(Code)
     assert set(TITLES) == set(Code)
 
 
-def why(world):
+def current_answer(world):
     world.session.rollback()
     around = world.clock.now(), world.policy
     return read_activity(world.session, world.account_id, *around).why
 
 
-def test_why_is_there_no_top_up_e1(world):
-    """E1: the planner's answer to this moment, whatever it is."""
-    assert why(world) == "Nothing to do: automatic refill is off."
+def test_the_current_answer_explains_why_there_is_no_refill_e1(world):
+    """E1: the planner's answer for the present moment."""
+    assert current_answer(world) == "Nothing to do: automatic refill is off."
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.refill()
-    assert why(world) == "No refill needed: the balance, $100.00, is at or above $50.00."
+    assert current_answer(world) == "No refill needed: the balance, $100.00, is at or above $50.00."
     world.consent(visa, False)
     world.use("60.00")
-    assert why(world).startswith("Nothing will be charged. Auto-charge is off for your primary")
+    assert current_answer(world).startswith(
+        "Nothing will be charged. Auto-charge is off for your primary"
+    )
     world.consent(mastercard, False)
-    assert why(world) == "Nothing will be charged. No payment method has auto-charge on."
+    assert current_answer(world) == "Nothing will be charged. No payment method has auto-charge on."
     world.next_answer("timeout_after_charge")
     world.consent(visa, True)
     world.work()
-    assert why(world).startswith("We are charging $100.00 to Visa •••• 4242.")
+    assert current_answer(world).startswith("We are charging $100.00 to Visa •••• 4242.")

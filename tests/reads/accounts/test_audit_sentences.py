@@ -1,4 +1,4 @@
-"""Every kind of change that is written has its plain sentence (P2)."""
+"""Every recorded kind of change has its plain sentence (P2)."""
 
 import ast
 
@@ -11,8 +11,10 @@ from webapp.settings import ROOT
 RECORDING = ("audit.record", "audit.record_in_each")
 
 
-def written():
-    """The kinds in the source: the fourth argument of `audit.record`, and names it may have."""
+def recorded_kinds():
+    """Yield the kinds in the source: the fourth argument of `audit.record`, or the values
+    assigned to it.
+    """
     for path in (ROOT / "webapp").rglob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
@@ -33,16 +35,18 @@ def _assigned(tree, name):
                     yield part.value
 
 
-def test_every_kind_has_its_sentence():
+def test_every_recorded_kind_has_a_sentence():
     """P2: each recorded kind of change has a line in KINDS of `audit_sentences.py`."""
-    missing = sorted(set(written()) - set(KINDS))
+    missing = sorted(set(recorded_kinds()) - set(KINDS))
     assert not missing, (
         f"webapp/reads/accounts/audit_sentences.py, KINDS: no sentence for {', '.join(missing)}"
     )
 
 
-def test_the_search_finds_what_is_written():
-    assert {"auto_charge", "signed_in", "sign_in_refused", "wire_completed"} <= set(written())
+def test_the_source_search_finds_known_kinds():
+    assert {"auto_charge", "signed_in", "sign_in_refused", "wire_completed"} <= set(
+        recorded_kinds()
+    )
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def account():
 
 
 @pytest.mark.parametrize(
-    ("what", "details", "told"),
+    ("what", "details", "expected"),
     [
         ("auto_charge", {"method": "Visa •••• 4242", "on": False},
          "Visa •••• 4242: turned off."),
@@ -78,16 +82,16 @@ def account():
          "Time zone from UTC to Europe/Dublin; email language from English to Deutsch."),
     ],
 )  # fmt: skip
-def test_from_what_to_what(account, what, details, told):
+def test_sentences_show_the_old_and_the_new_value(account, what, details, expected):
     """P2"""
-    assert sentence(what, details, account) == told
+    assert sentence(what, details, account) == expected
 
 
 @pytest.mark.parametrize("what", KINDS)
-def test_an_old_line_that_lacks_something_is_still_told(account, what):
-    """P2: lines stand for ever; what a newer sentence names may not be there."""
+def test_an_old_line_without_details_has_a_sentence(account, what):
+    """P2: lines are kept for ever, and may lack details that a newer sentence uses."""
     assert sentence(what, {}, account)
 
 
-def test_a_kind_of_another_version(account):
+def test_an_unknown_kind_has_a_title(account):
     assert (title("key_turned"), sentence("key_turned", {"a": 1}, account)) == ("Key turned", "")

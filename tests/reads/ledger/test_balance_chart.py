@@ -1,4 +1,4 @@
-"""What the chart draws and its table says, against the ledger's own numbers."""
+"""The balance chart and its table agree with the ledger."""
 
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ from webapp.reads.ledger.balance_chart import SPANS, Span, read_chart
 
 
 @pytest.fixture
-def lived(world):
-    """Five months in Dublin, over the begin of summer time, with refills and two failures."""
+def history(world):
+    """Five months in Dublin, including the start of summer time, with refills and two failures."""
     world.session.get(Account, world.account_id).time_zone = "Europe/Dublin"
     world.session.commit()
     world.cards(VISA)
@@ -49,42 +49,42 @@ def balance_at(every, instant):
 
 
 def shorten(monkeypatch):
-    """As if there were too many entries to read."""
+    """Lower the limit above which entries are thinned."""
     monkeypatch.setattr(balance_history, "FEW", 20)
     monkeypatch.setattr(balance_history, "_ENTRIES", balance_history._ENTRIES.limit(21))
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-def test_each_corner_is_a_balance_that_was_l2(lived, monkeypatch, thinned):
-    """L2, L1: to the second, and to the cent as it is shown; the last is the balance now."""
+def test_each_point_is_a_balance_of_the_ledger_l2(history, monkeypatch, thinned):
+    """L2, L1: to the second and the displayed cent; the last point is the current balance."""
     if thinned:
         shorten(monkeypatch)
-    every = entries(lived)
+    every = entries(history)
     for days in SPANS:
-        chart, _ = chart_of(lived, days)
+        chart, _ = chart_of(history, days)
         assert len(chart.points) > 20
-        span = Span.of(days, lived.session.get(Account, lived.account_id), lived.clock.now())
+        span = Span.of(days, history.session.get(Account, history.account_id), history.clock.now())
         for seconds, cents in chart.points[1:]:
             since = span.start + timedelta(seconds=seconds)
             until = since + timedelta(seconds=1)
             stood = [e.balance_after for e in every if e.posted_at < since][-1:] or [0]
             reached = [e.balance_after for e in every if since <= e.posted_at < until]
             assert cents in {it // 10_000 for it in [*stood, *reached]}
-        assert chart.points[-1][1] == balance_at(every, lived.clock.now()) // 10_000
+        assert chart.points[-1][1] == balance_at(every, history.clock.now()) // 10_000
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-def test_the_table_has_each_days_end(lived, monkeypatch, thinned):
-    """P4: the days are the account's, also the one that has 23 hours."""
+def test_the_table_has_the_balance_at_the_end_of_each_day(history, monkeypatch, thinned):
+    """P4: in the account's time zone, including a day of 23 hours."""
     if thinned:
         shorten(monkeypatch)
     for days in SPANS:
-        account = lived.session.get(Account, lived.account_id)
-        span = Span.of(days, account, lived.clock.now())
+        account = history.session.get(Account, history.account_id)
+        span = Span.of(days, account, history.clock.now())
         assert len(span.starts) == days
         assert len({start.date() for start in span.starts}) == days
-        _, table = chart_of(lived, days)
-        every = entries(lived)
+        _, table = chart_of(history, days)
+        every = entries(history)
         began = every[0].posted_at
         ends = [end for end in span.ends if end >= began]
         assert [row.balance for row in table] == [
@@ -99,19 +99,19 @@ def test_the_table_has_each_days_end(lived, monkeypatch, thinned):
         assert shown == sorted(map(account.show, added.values()))
 
 
-def test_marks_and_lines(lived):
+def test_the_chart_marks_refills_failures_and_thresholds(history):
     """T3, N1: a ring for each refill, a cross for each failure, and both thresholds."""
-    chart, table = chart_of(lived, 365)
-    refills = [a for a in lived.attempts if a.automatic and a.state == "paid"]
+    chart, table = chart_of(history, 365)
+    refills = [a for a in history.attempts if a.automatic and a.state == "paid"]
     assert len(chart.refills) == len(refills) > 2
     assert [cents for _, cents in chart.refills] == [
-        next(e.balance_after for e in entries(lived) if e.attempt_id == a.id) // 10_000
+        next(e.balance_after for e in entries(history) if e.attempt_id == a.id) // 10_000
         for a in refills
     ]
-    declined = [a for a in lived.attempts if a.state == "declined"]
+    declined = [a for a in history.attempts if a.state == "declined"]
     assert len(chart.failures) == len(declined) == sum(int(row.failures or 0) for row in table)
     assert (chart.threshold, chart.notification) == (50_00, 75_00)
     assert chart.legend_failures == "2 failed payments"
-    lived.apply(refill_on=False, notification_on=False)
-    chart, _ = chart_of(lived, 30)
+    history.apply(refill_on=False, notification_on=False)
+    chart, _ = chart_of(history, 30)
     assert (chart.threshold, chart.notification) == (None, None)

@@ -1,4 +1,4 @@
-"""The history of a balance, exact where there are few entries and thinned where there are many."""
+"""The balance history is exact for few entries and thinned for many."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def read(world):
 
 @pytest.fixture
 def busy(world):
-    """Ten days of usage with a refill now and then."""
+    """Ten days of usage with a few refills."""
     world.cards("4242424242424242")
     world.refill()
     for _ in range(60):
@@ -32,7 +32,7 @@ def busy(world):
     return world
 
 
-def test_thinned_it_keeps_the_extremes_the_refills_and_the_end(busy, monkeypatch):
+def test_a_thinned_history_keeps_extremes_refills_and_the_end(busy, monkeypatch):
     exact = read(busy)
     monkeypatch.setattr(balance_history, "FEW", 30)
     monkeypatch.setattr(balance_history, "_ENTRIES", balance_history._ENTRIES.limit(31))
@@ -47,7 +47,7 @@ def test_thinned_it_keeps_the_extremes_the_refills_and_the_end(busy, monkeypatch
     assert thinned.movements[-1].balance == exact.movements[-1].balance
 
 
-def test_thinned_it_agrees_with_the_ledger_at_every_sample(busy, monkeypatch):
+def test_a_thinned_history_agrees_with_the_ledger_at_every_sample(busy, monkeypatch):
     exact = read(busy)
     monkeypatch.setattr(balance_history, "FEW", 30)
     monkeypatch.setattr(balance_history, "_ENTRIES", balance_history._ENTRIES.limit(31))
@@ -57,7 +57,7 @@ def test_thinned_it_agrees_with_the_ledger_at_every_sample(busy, monkeypatch):
     assert thinned.at(instants) == exact.at(instants)
 
 
-def test_before_the_first_entry_there_is_nothing(world):
+def test_a_history_before_the_first_entry_is_empty(world):
     assert read(world).opening is None
     world.clock.advance(days=11)
     quiet = read(world)

@@ -1,4 +1,4 @@
-"""A month of the ledger: its totals and its file, against a sum over all entries (L2, L13)."""
+"""Monthly statements: totals and CSV file agree with the sum of all entries (L2, L13)."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,7 +19,9 @@ ZONE = "America/New_York"
 
 @pytest.fixture
 def seasons(world):
-    """Four months of New York's, with entries on both sides of each midnight, and one without."""
+    """Four months of New York time, with entries on both sides of each midnight, and one empty
+    month.
+    """
     world.session.get(Account, world.account_id).time_zone = ZONE
     world.session.commit()
     world.cards(VISA)
@@ -28,7 +30,7 @@ def seasons(world):
         for day in days:
             for hour in (0, 4, 5, 6, 23):
                 year = 2026 if month > 10 else 2027
-                # Five o’clock is midnight there in winter: to the second, too.
+                # 05:00 UTC is midnight there in winter; these entries are at exactly midnight.
                 minute = 0 if hour == 5 else 30
                 world.clock.at = datetime(year, month, day, hour, minute, tzinfo=UTC)
                 world.use("7.123456")
@@ -47,8 +49,10 @@ def account_of(world):
     return world.session.get(Account, world.account_id)
 
 
-def test_the_totals_of_each_month_are_the_ledgers_l2(seasons):
-    """L2, P4: opening and what came and went make the closing, and the next month opens with it."""
+def test_the_totals_of_each_month_equal_the_ledger_l2(seasons):
+    """L2, P4: opening balance, credits and debits give the closing balance, the next month's
+    opening.
+    """
     account, every = account_of(seasons), entries(seasons)
     months = months_of(seasons.session, account, seasons.clock.now())
     assert [m.key for m in months] == ["2027-03", "2027-02", "2027-01", "2026-12", "2026-11"]
@@ -65,7 +69,7 @@ def test_the_totals_of_each_month_are_the_ledgers_l2(seasons):
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_each_page_of_a_month_has_that_months_lines(seasons, monkeypatch, size):
+def test_the_pages_of_a_month_contain_exactly_its_lines(seasons, monkeypatch, size):
     monkeypatch.setattr(statement, "PAGE", size)
     for month in (Month(2026, 11), Month(2026, 12), Month(2027, 1), None):
         before, seen = None, []
@@ -77,15 +81,15 @@ def test_each_page_of_a_month_has_that_months_lines(seasons, monkeypatch, size):
             if page.older is None:
                 break
             before = page.older
-        wished = [
+        expected = [
             e.id for e in reversed(entries(seasons)) if month in (None, Month.of(e.posted_at, ZONE))
         ]
-        assert seen == wished
+        assert seen == expected
 
 
 @pytest.mark.parametrize("batch", [1, 4, 1000])
-def test_the_file_is_the_ledger_l13(seasons, monkeypatch, batch):
-    """L13: oldest first, exact, each balance the one before and the amount."""
+def test_the_file_equals_the_ledger_l13(seasons, monkeypatch, batch):
+    """L13: oldest first, exact amounts, and each balance is the previous one plus the amount."""
     monkeypatch.setattr(statement, "BATCH", batch)
     lines = list(statement_lines(seasons.session, seasons.account_id, None))
     assert [(line[6], line[7]) for line in lines] == [
@@ -97,7 +101,7 @@ def test_the_file_is_the_ledger_l13(seasons, monkeypatch, batch):
     assert {line[5] for line in lines if float(line[6]) > 0} >= {"P-000001", "P-000002"}
 
 
-def test_months_are_next_to_each_other():
+def test_months_are_contiguous():
     months = [Month(2026, number) for number in range(1, 13)] + [Month(2027, 1)]
     for one, other in pairwise(months):
         assert (one.next, other.previous) == (other, one)

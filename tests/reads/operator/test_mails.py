@@ -1,4 +1,4 @@
-"""The filters of the operators' mails, against what a loop over all of them finds."""
+"""The filters of the operators' email list, compared with a loop over all emails."""
 
 from datetime import date, timedelta
 from itertools import combinations
@@ -31,7 +31,7 @@ SHOWN = {
 
 @pytest.fixture
 def varied(world):
-    """Every kind and state, of two accounts and of nobody's, some at one and the same instant."""
+    """Every kind and state, of two accounts and of no account, some at the same instant."""
     other = world.account(name="Bo_Telekom 50%", email="bo@calls.example")
     addresses = ["ana@example.com", "bo@calls.example", "", "ana@calls.example"]
     accounts = [world.account_id, other.account_id, None]
@@ -58,7 +58,7 @@ def varied(world):
     return world
 
 
-def everything(world):
+def emails_with_texts(world):
     accounts, people = (
         {it.id: it.name.lower() for it in world.session.scalars(select(who))}
         for who in (Account, User)
@@ -69,8 +69,8 @@ def everything(world):
     ]
 
 
-def fits(notice, words, filters):
-    """The rules once more, one mail at a time."""
+def matches(notice, words, filters):
+    """Apply the rules of the filters to one email."""
     day = notice.created_at.date()
     state = SHOWN.get(filters.state, (notice.state, notice.last_error))
     return (
@@ -94,11 +94,11 @@ def all_pages(world, filters):
 
 
 @pytest.mark.parametrize("few", [0, 500])
-def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch, few):
-    """N3: every pair of filters, over page after page; and however many a text may mean."""
+def test_each_filter_matches_a_loop_over_all_emails(varied, monkeypatch, few):
+    """N3: every pair of filters, on all pages, with few and with many matches of a text."""
     monkeypatch.setattr(mail_list, "PAGE", 9)
     monkeypatch.setattr(mail_filters, "FEW", few)
-    there = everything(varied)
+    emails = emails_with_texts(varied)
     days = [START.date() + timedelta(days=n) for n in (-1, 0, 3, 30)]
     singles = [
         *({"first": day} for day in days),
@@ -110,10 +110,10 @@ def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch, few):
     found = 0
     for one, other in combinations(singles, 2):
         filters = Filters(**{**one, **other})
-        wished = [it for it, words in there if fits(it, words, filters)]
-        wished.sort(key=lambda it: (it.created_at, it.id), reverse=True)
-        assert all_pages(varied, filters) == [it.id for it in wished], filters
-        found += bool(wished)
+        expected = [it for it, words in emails if matches(it, words, filters)]
+        expected.sort(key=lambda it: (it.created_at, it.id), reverse=True)
+        assert all_pages(varied, filters) == [it.id for it in expected], filters
+        found += bool(expected)
     assert found > len(singles), "not all of them found nothing"
 
 
@@ -129,19 +129,19 @@ def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch, few):
         (Filters(kind=NoticeKind.RECEIPT, state=Shown.KEPT), "ix_notice_kind_state_created_at_id"),
     ],
 )
-def test_a_page_is_read_from_an_index_in_its_order(varied, filters, index):
-    """However long the list is: nothing is sorted and nothing is passed over."""
-    for after in (None, everything(varied)[0][0]):
-        told = plan(varied, filters, after)
-        assert index in told, told
-        assert "TEMP B-TREE" not in told, told
+def test_a_page_is_read_from_an_index_in_order(varied, filters, index):
+    """Without sorting and without skipping rows, however long the list is."""
+    for after in (None, emails_with_texts(varied)[0][0]):
+        query_plan = plan(varied, filters, after)
+        assert index in query_plan, query_plan
+        assert "TEMP B-TREE" not in query_plan, query_plan
 
 
 @on_sqlite
 @pytest.mark.parametrize(
     "more", [{}, {"state": Shown.SENT}, {"kind": NoticeKind.RECEIPT, "state": Shown.KEPT}]
 )
-def test_the_few_that_a_text_means_are_not_looked_for_among_all(varied, more):
+def test_few_text_matches_are_read_by_primary_key(varied, more):
     assert plan(varied, Filters(text="ana@example", **more)).startswith(
         "SEARCH notice USING INTEGER PRIMARY KEY"
     )

@@ -1,4 +1,4 @@
-"""What the screens say: rows, badges and banners, and lists that lose no line between pages."""
+"""The main screen's rows, badges and banners, and lists that lose no line between pages."""
 
 from datetime import UTC, datetime
 
@@ -24,8 +24,8 @@ def rows(world):
     return [(row.name, row.status, row.is_primary) for row in screen(world).methods]
 
 
-def test_the_star_follows_the_position_m2(world):
-    """M2, M3: Ready for who is charged, Manual only for who is not asked to be."""
+def test_the_first_method_is_primary_m2(world):
+    """M2, M3: Ready for methods with auto-charge, Manual only for the others."""
     world.card(VISA)
     world.card(MASTERCARD)
     assert rows(world) == [
@@ -34,8 +34,8 @@ def test_the_star_follows_the_position_m2(world):
     ]
 
 
-def test_moves_are_whole_wished_orders_m5(world):
-    """M5: the ends have no way out."""
+def test_move_buttons_submit_the_whole_order_m5(world):
+    """M5: the first cannot move up, nor the last down."""
     a, b, c = (m.id for m in world.cards(VISA, MASTERCARD, AMEX))
     moves = [(row.order_up, row.order_down) for row in screen(world).methods]
     assert moves == [
@@ -58,8 +58,10 @@ def test_moves_are_whole_wished_orders_m5(world):
         ("2026-12-01T12:00", "Replace this card", "Not charged"),
     ],
 )
-def test_the_days_of_a_card_m9(world, now, badge, status):
-    """M9, P4: counted in the account's time zone, and charged until it is over everywhere."""
+def test_expiry_badges_count_the_days_m9(world, now, badge, status):
+    """M9, P4: in the account's time zone; the card is charged until its month has ended
+    everywhere.
+    """
     world.card(VISA, expiry="11/26")
     world.clock.at = datetime.fromisoformat(now).replace(tzinfo=UTC)
     (row,) = screen(world).methods
@@ -67,8 +69,8 @@ def test_the_days_of_a_card_m9(world, now, badge, status):
     assert row.detail == ("Expired 11/26" if status == "Not charged" else "Expires 11/26")
 
 
-def test_a_suspended_row_f1(world):
-    """F1, F4: until when, why in plain words, and what Retry repeats."""
+def test_a_suspended_row_shows_until_when_and_why_f1(world):
+    """F1, F4: with a plain reason, and the payment that Retry repeats."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     world.pay(visa, "30.00")
@@ -80,8 +82,8 @@ def test_a_suspended_row_f1(world):
     assert screen(world).methods[0].trouble == ""
 
 
-def test_a_rested_row_t16(world):
-    """T16: the row says so."""
+def test_a_method_with_five_declines_says_so_t16(world):
+    """T16: the row says that it is out of use."""
     world.cards(VISA)
     world.session.query(PaymentMethod).update({"declines_in_a_row": 5})
     world.session.commit()
@@ -89,8 +91,8 @@ def test_a_rested_row_t16(world):
     assert row.trouble.startswith("Out of use until you retry or replace it")
 
 
-def test_the_banner_offers_who_would_be_charged_t5(world):
-    """T5: one click to turn it on, another to make the next chargeable one primary."""
+def test_the_banner_offers_to_turn_on_auto_charge_or_change_the_primary_t5(world):
+    """T5: one button turns it on, another makes the next chargeable method primary."""
     visa, mastercard, amex = world.cards(VISA, MASTERCARD, AMEX)
     world.refill()
     assert screen(world).banner is None
@@ -103,7 +105,7 @@ def test_the_banner_offers_who_would_be_charged_t5(world):
     assert banner.make_primary_order == f"{amex.id},{visa.id},{mastercard.id}"
 
 
-def test_nobody_consents_t5(world):
+def test_the_banner_without_any_auto_charge_offers_to_turn_it_on_t5(world):
     visa = world.card(VISA)
     world.refill()
     world.consent(visa, False)
@@ -113,7 +115,7 @@ def test_nobody_consents_t5(world):
 
 
 def pages(read, world, *around):
-    """Every page of a list, from the newest on."""
+    """Yield every page of a list, newest first."""
     before = None
     for _ in range(50):
         page = read(world.session, world.account_id, world.clock.now(), *around, before=before)
@@ -126,7 +128,7 @@ def pages(read, world, *around):
 
 
 def test_the_statement_pages_lose_no_line_l2(world, monkeypatch):
-    """L2, L1: each entry once, the balances running on from page to page."""
+    """L2, L1: each entry once, and the balances continue from page to page."""
     usages = [Usage(micros("0.01"), f"call-{n}", world.clock.now()) for n in range(30)]
     post_usage(world.session, world.account_id, usages, world.clock.now(), world.policy)
     for size in (1, 7, 30, 31, 32):
@@ -155,7 +157,7 @@ def test_the_payments_pages_lose_no_line_l4(world, monkeypatch):
 
 
 def test_the_timeline_pages_lose_no_line_e1(world, monkeypatch):
-    """E1: with the present answer on top of each."""
+    """E1: in the order of the timeline."""
     world.cards(VISA)
     world.refill()
     for _ in range(3):
@@ -171,8 +173,8 @@ def test_the_timeline_pages_lose_no_line_e1(world, monkeypatch):
     assert lines == list(reversed(world.timeline))
 
 
-def test_how_a_decline_was_covered_t7(world):
-    """T7, E1: the next method's payment stands where Retry would."""
+def test_a_failed_payment_shows_the_fallback_that_paid_t7(world):
+    """T7, E1: instead of a Retry button."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")

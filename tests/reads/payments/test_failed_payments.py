@@ -1,4 +1,4 @@
-"""The last failed payments: what was paid instead of each."""
+"""The last failed payments and the payments that covered them."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from webapp.reads.payments.failed_payments import read_failed_payments
 
 @pytest.fixture
 def failed(world):
-    """By a fallback that paid, by a Retry that failed and then one that paid, and by neither."""
+    """One covered by a fallback, one by a Retry after a failed Retry, one not covered."""
     _, mastercard, amex = world.cards(VISA, MASTERCARD, AMEX)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -27,13 +27,13 @@ def failed(world):
     return [it for it in world.attempts if it.state == AttemptState.DECLINED]
 
 
-def test_panel_and_payment_agree_about_what_was_paid_instead_f4(world, failed):
-    """F4, T7: the panel asks by one statement, a payment's page by records."""
+def test_panel_and_payment_page_agree_about_the_covering_payment_f4(world, failed):
+    """F4, T7: the panel uses one SQL statement, the payment's page uses records."""
     paid = covering(world.session, failed)
     account = world.session.get_one(Account, world.account_id)
     rows = read_failed_payments(world.session, account, world.clock.now(), limit=10)
-    told = {row.attempt_id: row.paid_by for row in rows}
-    assert told == {
+    covered_by = {row.attempt_id: row.paid_by for row in rows}
+    assert covered_by == {
         it.id: f"Paid by {paid[it.id].method.label}" if it.id in paid else "" for it in failed
     }
-    assert [bool(told[it.id]) for it in failed] == [True, True, False, True]
+    assert [bool(covered_by[it.id]) for it in failed] == [True, True, False, True]

@@ -1,4 +1,4 @@
-"""What the dialog of Add Funds says of the chain."""
+"""The methods listed in the Add Funds dialog."""
 
 from datetime import timedelta
 
@@ -16,8 +16,8 @@ from webapp.reads.payments.funds_dialog import read_funds
         ({"gone_at": timedelta()}, "Skipped because it was removed at the payment processor"),
     ],
 )
-def test_under_a_name_stands_why_it_is_passed_over_t6(world, state, words):
-    """T6, T13: the timeline's sentence without the name, which stands above it."""
+def test_a_skipped_method_shows_the_reason_t6(world, state, words):
+    """T6, T13: the timeline's sentence without the method's name, which is shown above it."""
     visa, _ = world.cards(VISA, MASTERCARD)
     now = world.clock.now()
     for name, span in state.items():

@@ -1,4 +1,4 @@
-"""The filters of the payments' list, against what a loop over all of them finds."""
+"""The filters of the payment list, compared with a loop over all payments."""
 
 from datetime import date, timedelta
 from itertools import combinations
@@ -35,7 +35,7 @@ def adjust(world, amount, reason):
 
 @pytest.fixture
 def varied(world):
-    """Every kind and state, over three weeks, some at one and the same instant."""
+    """Every kind and state, over three weeks, some at the same instant."""
     visa, mastercard, amex = world.cards(VISA, MASTERCARD, AMEX)
     declining = world.card(DECLINING)
     world.refill()
@@ -69,9 +69,9 @@ def everything(world):
     return list(world.session.scalars(select(Attempt).where(mine)))
 
 
-def fits(attempt, filters):
-    """The rules once more, one payment at a time."""
-    day = attempt.started_at.date()  # the account's days are UTC's
+def matches(attempt, filters):
+    """Apply the rules of the filters to one payment."""
+    day = attempt.started_at.date()  # the account's time zone is UTC
     shown = {Shown.WAITING: OPEN_STATES}.get(filters.state, (filters.state,))
     return (
         (filters.first is None or day >= filters.first)
@@ -114,18 +114,18 @@ def all_pages(world, filters):
         before = page.older
 
 
-def test_the_fixture_has_all_there_is(varied):
+def test_the_fixture_covers_every_kind_and_state(varied):
     kinds = {a.kind for a in everything(varied)}
     assert kinds == {"automatic", "instant", "auto_charge", "retry", "adjustment"}
     assert {a.state for a in everything(varied)} >= {"paid", "declined", "unknown"}
     assert all(a.kind == a.payment.kind for a in everything(varied))
 
 
-def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch):
-    """L4, E1: every pair of filters, in every order, over page after page."""
+def test_each_filter_matches_a_loop_over_all_emails(varied, monkeypatch):
+    """L4, E1: every pair of filters, in every order, on all pages."""
     monkeypatch.setattr(payment_list, "PAGE", 3)
-    there = everything(varied)
-    first = min(a.started_at for a in there).date()
+    all_attempts = everything(varied)
+    first = min(a.started_at for a in all_attempts).date()
     days = [None, *(first + timedelta(days=n) for n in (-1, 0, 3, 7, 30))]
     methods = [None, *(m.id for m in varied.methods), 10**6]
     singles = [
@@ -140,27 +140,29 @@ def test_each_filter_finds_what_a_loop_finds(varied, monkeypatch):
     found = 0
     for number, (one, other) in enumerate(combinations(singles, 2)):
         filters = Filters(**{**one, **other}, order=list(Order)[number % 4])
-        wished = [a.id for a in in_order([a for a in there if fits(a, filters)], filters.order)]
-        assert all_pages(varied, filters) == wished, filters
-        found += bool(wished)
+        expected = [
+            a.id for a in in_order([a for a in all_attempts if matches(a, filters)], filters.order)
+        ]
+        assert all_pages(varied, filters) == expected, filters
+        found += bool(expected)
     assert found > len(singles), "not all of them found nothing"
 
 
 @pytest.mark.parametrize("order", Order)
 def test_the_file_has_the_rows_of_the_list(varied, monkeypatch, order):
-    """L13: all of them, whatever the size of a page or of a batch."""
+    """L13: all rows, whatever the size of a page or a batch."""
     monkeypatch.setattr(payment_list, "BATCH", 4)
     for filters in (Filters(order=order), Filters(order=order, state=Shown.DECLINED)):
         lines = list(payment_lines(varied.session, varied.account_id, filters))
-        wished = in_order([a for a in everything(varied) if fits(a, filters)], order)
+        expected = in_order([a for a in everything(varied) if matches(a, filters)], order)
         assert [(line[1], line[5]) for line in lines] == [
-            (a.payment.reference, f"{a.amount / 1_000_000:.2f}") for a in wished
+            (a.payment.reference, f"{a.amount / 1_000_000:.2f}") for a in expected
         ]
         assert all(len(line) == len(COLUMNS) for line in lines)
 
 
-def test_days_are_the_accounts_own_p4(world):
-    """P4: a payment at 23:30 UTC is of the next day in Dublin's summer."""
+def test_days_are_in_the_accounts_time_zone_p4(world):
+    """P4: a payment at 23:30 UTC is on the next day in Dublin's summer."""
     world.session.get(Account, world.account_id).time_zone = "Europe/Dublin"
     world.session.commit()
     world.clock.at = world.clock.at.replace(year=2027, month=6, day=1, hour=23, minute=30)
@@ -170,8 +172,8 @@ def test_days_are_the_accounts_own_p4(world):
     assert len(all_pages(world, Filters(first=after, last=after))) == 1
 
 
-def test_a_stranger_sees_nothing_of_it_p1(varied):
-    """P1: nor does another account's row move their pages."""
+def test_another_account_sees_no_payments_p1(varied):
+    """P1: another account's row id does not affect its pages."""
     other = varied.account()
     theirs = varied.attempts[0].id
     now = varied.clock.now()
@@ -183,7 +185,7 @@ def test_a_stranger_sees_nothing_of_it_p1(varied):
 
 @on_sqlite
 @pytest.mark.parametrize("filters", [Filters(state=Shown.WAITING), Filters(text="P-000003")])
-def test_the_few_are_not_looked_for_among_all(varied, filters):
+def test_few_matches_are_read_by_primary_key(varied, filters):
     account = varied.session.get(Account, varied.account_id)
     query = attempts(varied.session, account, filters, None).limit(51)
     compiled = query.compile(varied.session.get_bind(), compile_kwargs={"literal_binds": True})
@@ -209,13 +211,13 @@ def test_the_few_are_not_looked_for_among_all(varied, filters):
         (Filters(order=Order.LARGEST, method_id=1), "ix_attempt_method_id_amount_id"),
     ],
 )
-def test_a_page_is_read_from_an_index_in_its_order(world, filters, index):
-    """However long the list is: nothing is sorted and nothing is passed over."""
+def test_a_page_is_read_from_an_index_in_order(world, filters, index):
+    """Without sorting and without skipping rows, however long the list is."""
     account = world.session.get(Account, world.account_id)
     for after in (None, everything(world)[0]):
         query = attempts(world.session, account, filters, after).limit(51)
         compiled = query.compile(world.session.get_bind(), compile_kwargs={"literal_binds": True})
         plan = world.session.execute(text(f"EXPLAIN QUERY PLAN {compiled}")).all()
-        told = " / ".join(row[-1] for row in plan)
-        assert index in told, told
-        assert "TEMP B-TREE" not in told, told
+        query_plan = " / ".join(row[-1] for row in plan)
+        assert index in query_plan, query_plan
+        assert "TEMP B-TREE" not in query_plan, query_plan

@@ -1,4 +1,4 @@
-"""Findings about the set-up of an installation, before it goes live (F8, F10, F11, F14)."""
+"""Findings about an installation's setup before it goes live (F8, F10, F11, F14)."""
 
 import logging
 from dataclasses import replace
@@ -36,7 +36,7 @@ TRUSTED = Sightings()
 
 @pytest.fixture
 def found(home, world):
-    """Codes and severities of what is found where the present data meets these settings."""
+    """Returns codes and severities of the findings for the data and these settings."""
 
     def read(**environ):
         world.session.rollback()
@@ -73,8 +73,8 @@ def test_the_demo_account_is_refused_with_live_keys_f8(found, world, live):
     assert found(DEMO="1") == set()
 
 
-def test_balance_from_the_sandbox_is_refused_with_live_keys_until_it_is_gone_f8(found, world):
-    """What was credited in another way stays: 100.00 by an operator here."""
+def test_sandbox_balance_is_refused_with_live_keys_until_it_is_used_f8(found, world):
+    """Other credits remain, such as an operator's 100.00 here."""
     world.pay(world.card(VISA), "30.00")
     assert world.balance == "130.00"
     assert found(**STRIPE_LIVE) == {("sandbox_credits", Severity.REFUSE)}
@@ -96,17 +96,15 @@ def test_balance_from_the_sandbox_is_refused_with_live_keys_until_it_is_gone_f8(
         (STRIPE_LIVE, Severity.REFUSE),
     ],
 )
-def test_a_short_secret_key_is_refused_wherever_it_is_worth_forging_f10(
-    tmp_path, environ, severity
-):
+def test_a_short_secret_key_is_refused_except_in_a_local_demo_f10(tmp_path, environ, severity):
     assert of_settings(tmp_path, SECRET_KEY="k" * 31, **environ)["secret_key"].severity is severity
     assert "secret_key" not in of_settings(tmp_path, SECRET_KEY=LONG_KEY, **environ)
-    # The key that Ballast makes itself is long enough.
+    # The key that Ballast generates is long enough.
     assert "secret_key" not in of_settings(tmp_path, SECRET_KEY="", **environ)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_every_interface_without_a_public_url_is_told_f14(tmp_path, host):
+def test_listening_on_all_interfaces_without_a_public_url_is_reported_f14(tmp_path, host):
     finding = of_settings(tmp_path, HOST=host)["public_url"]
     assert finding.severity is Severity.WARN
     assert "PUBLIC_URL" in finding.sentence
@@ -114,8 +112,8 @@ def test_every_interface_without_a_public_url_is_told_f14(tmp_path, host):
     assert of_settings(tmp_path, HOST="127.0.0.1") == {}
 
 
-def test_a_sandbox_outside_the_demo_is_told_f8(tmp_path):
-    """Also PayPal's pretend agreements beside Stripe's test keys."""
+def test_a_sandbox_outside_the_demo_is_reported_f8(tmp_path):
+    """Including sandbox PayPal agreements with Stripe's test keys."""
     stripe_test = {name: value.replace("live", "test") for name, value in STRIPE_LIVE.items()}
     for environ in ({"DEMO": "0"}, stripe_test):
         assert "no real money moves" in of_settings(tmp_path, **environ)["sandbox"].sentence
@@ -123,28 +121,26 @@ def test_a_sandbox_outside_the_demo_is_told_f8(tmp_path):
         assert of_settings(tmp_path, **environ) == {}
 
 
-def test_files_that_others_can_read_are_told_f10(home):
-    """Opened here after the start, which closes them; those of another user stay open."""
+def test_files_readable_by_others_are_reported_f10(home):
+    """Ballast closes its files at start; files of another user may stay open."""
     settings = settings_in(home)
     database = home / "ballast.db"
     database.chmod(0o644)
-    assert findings_of_settings(settings, TRUSTED) == ()  # the folder around it is closed
+    assert findings_of_settings(settings, TRUSTED) == ()  # the folder is closed to others
     home.chmod(0o755)
     (finding,) = findings_of_settings(settings, TRUSTED)
     assert (finding.code, finding.severity) == ("open_files", Severity.WARN)
     assert finding.sentence.endswith(f"chmod go= {home} {database}")
 
 
-# What requests, probes and staff are told
+# Requests, probes and operators
 
 
 def proxied(client):
     return client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"})
 
 
-def test_a_proxy_that_is_not_trusted_is_logged_once_and_then_told_f11(
-    app, client, sign_in, operator, caplog
-):
+def test_an_untrusted_proxy_is_logged_once_and_reported_f11(app, client, sign_in, operator, caplog):
     assert client.get("/readyz").text == "ready\n"
     outside = {"REMOTE_ADDR": "192.0.2.7"}
     client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"}, environ_base=outside)
@@ -162,15 +158,15 @@ def test_a_proxy_that_is_not_trusted_is_logged_once_and_then_told_f11(
 
 
 @pytest.mark.parametrize("environ", [{"TRUSTED_PROXIES": "1"}])
-def test_a_proxy_that_is_trusted_is_not_told_f11(client, environ):
+def test_a_trusted_proxy_is_not_reported_f11(client, environ):
     proxied(client)
     assert client.get("/readyz").text == "ready\n"
 
 
-def test_a_refusal_makes_it_unready_and_a_warning_does_not_f8_f10(
+def test_a_refusal_fails_readiness_and_a_warning_does_not_f8_f10(
     app, world, client, sign_in, operator
 ):
-    """Nothing else changes: figures are still read."""
+    """Other metrics are still exported."""
     settings = world.services.settings
 
     def set_to(**changed):

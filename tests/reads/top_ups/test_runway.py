@@ -1,4 +1,4 @@
-"""How long the balance lasts: against the ledger, with holds, and honest without data."""
+"""How long the balance lasts: checked against the ledger, with holds and without enough data."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ def pace_of(world, days=30):
     return read_burn_rate(world.session, account, history, now)
 
 
-def said(world, days=30):
+def runway_text(world, days=30):
     world.session.rollback()
     account = world.session.get(Account, world.account_id)
     choice = LowBalanceSettings.of(world.session, account.id).chosen()
@@ -45,8 +45,8 @@ def said(world, days=30):
 
 
 @pytest.mark.parametrize("thinned", [False, True])
-def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, thinned):
-    """L2: what was debited in each 24 hours, whatever came in meanwhile."""
+def test_each_of_the_seven_days_equals_the_ledger_l2(steady, monkeypatch, thinned):
+    """L2: the debits of each 24 hours, whatever was credited."""
     steady.clock.advance(hours=1)
     steady.pay(steady.method("4242"), "60.00")
     steady.clock.advance(hours=1)
@@ -72,13 +72,13 @@ def test_each_of_the_seven_days_is_the_ledgers_l2(steady, monkeypatch, thinned):
     assert sum(expected) > 0
 
 
-def test_at_the_pace_of_the_last_week(steady):
-    assert said(steady).startswith("The balance reaches the threshold around ")
-    assert "at this week’s pace: in about 12 days" in said(steady)
+def test_the_runway_uses_the_usage_of_the_last_week(steady):
+    assert runway_text(steady).startswith("The balance reaches the threshold around ")
+    assert "at this week’s pace: in about 12 days" in runway_text(steady)
 
 
-def test_every_screen_foretells_the_same_day_t13(client, steady):
-    """T13, T12: the main screen, the statement and the panel agree, active calls counted."""
+def test_all_screens_forecast_the_same_day_t13(client, steady):
+    """T13, T12: the main screen and the statement agree, with active calls counted."""
     for held in ("", "40.00", "30.00"):
         if held:
             steady.hold(held, f"call-{held}")
@@ -92,31 +92,34 @@ def test_every_screen_foretells_the_same_day_t13(client, steady):
         assert forecast.when in words(client.get("/billing/statement"))
 
 
-def test_what_calls_hold_is_counted_t12(steady):
-    """T12: it is as good as used."""
+def test_holds_count_as_used_t12(steady):
+    """T12: the runway is shorter by what is held."""
     steady.hold("40.00", "call-a")
-    assert "in about 3 days" in said(steady)
-    assert said(steady).endswith("Active calls are counted as used: $40.00.")
+    assert "in about 3 days" in runway_text(steady)
+    assert runway_text(steady).endswith("Active calls are counted as used: $40.00.")
     steady.hold("30.00", "call-b")
-    assert said(steady) == "The balance is at or below the threshold, active calls counted."
+    assert runway_text(steady) == "The balance is at or below the threshold, active calls counted."
 
 
-def test_too_little_is_known(world):
-    assert said(world) == "No usage yet. A forecast appears after 7 days of usage."
+def test_the_runway_says_when_there_is_not_enough_data(world):
+    assert (
+        runway_text(world)
+        == "No usage yet. A forecast appears after 7 days of usage."
+    )
     world.use("1.00")
     world.clock.advance(days=6, hours=23)
-    assert said(world).startswith("Usage began 6 days ago. A forecast appears")
+    assert runway_text(world).startswith("Usage began 6 days ago. A forecast appears")
     assert pace_of(world) is None
     world.clock.advance(hours=1)
     world.use("1.00")
-    assert said(world).startswith("At this week’s pace the balance lasts more than 60")
+    assert runway_text(world).startswith("At this week’s pace the balance lasts more than 60")
     world.clock.advance(days=8)
-    assert said(world) == "No usage in the last 7 days."
+    assert runway_text(world) == "No usage in the last 7 days."
 
 
-def test_without_a_refill_it_reaches_zero(steady):
+def test_without_a_refill_the_runway_ends_at_zero(steady):
     steady.apply(refill_on=False)
     steady.use("430.00")
-    assert "reaches zero around" in said(steady)
+    assert "reaches zero around" in runway_text(steady)
     steady.use("100.00")
-    assert said(steady) == "The balance is at or below zero."
+    assert runway_text(steady) == "The balance is at or below zero."

@@ -1,4 +1,4 @@
-"""An installation that charges through Stripe, by its pages: the form, the refill, the webhook."""
+"""An installation that charges through Stripe: form, refill and webhook."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def environ(stand_in):
 
 
 def add(client, stand_in, number=PAYS, *, leave_open=False):
-    """Open the form, type the card into Stripe's part of it, and send what its script answers."""
+    """Open the form, enter the card in Stripe's part, and submit the token of its script."""
     secret, state = form_of(client)
     token = stand_in.confirm_setup(secret, number, leave_open=leave_open)["id"]
     return client.post(MAIN, data={"state": state, "token": token}, headers=FRAGMENT)
@@ -57,13 +57,13 @@ def deliver(client, stand_in):
 
 
 def form_of(client):
-    """The secret of the SetupIntent, and what the form proves its person by."""
+    """Return the SetupIntent's secret and the form's signed state."""
     form = client.get(f"{MAIN}/cards/new", headers=FRAGMENT).text
     secret = re.search(r'data-secret="([^"]+)"', form)[1]
     return secret, re.search(r'name="state" value="([^"]+)"', form)[1]
 
 
-def test_the_page_is_opened_for_stripes_hosts_and_says_test_mode(client):
+def test_the_policy_allows_stripes_hosts_and_the_page_says_test_mode(client):
     page = client.get(MAIN)
 
     policy = page.headers["Content-Security-Policy"]
@@ -85,14 +85,14 @@ def test_a_card_is_saved_charged_and_refunded(client, world, stand_in):
 
     stand_in.refund(world.attempts[-1].key, 2500)
 
-    # The payment's own event comes late and changes nothing; each refund is told twice.
+    # The payment's own event is late and changes nothing; each refund is reported twice.
     assert set(deliver(client, stand_in)) == {200}
     assert world.balance == "115.00"
     assert [kind for kind, _ in world.entries] == ["usage", "payment", "refund"]
 
 
 def test_another_accounts_card_is_refused_m14(app, client, world, stand_in, caplog):
-    """Its SetupIntent has leaked: nothing is saved, charged, or revoked there."""
+    """Its SetupIntent has leaked: nothing is saved, charged, or revoked."""
     add(client, stand_in)
     stripe = app.extensions["ballast"].processors["stripe"]
     secret = stripe.open_form(Holder(4711, "Victim Ltd", ()))["client_secret"]
@@ -117,8 +117,8 @@ def test_another_accounts_card_is_refused_m14(app, client, world, stand_in, capl
     assert world.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_card_that_was_detached_before_it_was_saved_is_not_listed_m13(client, world, stand_in):
-    """Its SetupIntent has succeeded, and the card belongs to no customer any more."""
+def test_a_card_detached_before_it_was_saved_is_not_listed_m13(client, world, stand_in):
+    """Its SetupIntent has succeeded, but the card belongs to no customer any more."""
     secret, state = form_of(client)
     token = stand_in.confirm_setup(secret, PAYS)
     stand_in.detach(token["payment_method"])
@@ -146,12 +146,12 @@ def test_a_decline_suspends_and_the_next_card_pays(client, world, stand_in):
 def test_a_detached_card_is_gone_and_the_next_one_pays_in_the_same_refill_m13(
     client, world, stand_in
 ):
-    """T7: its event was lost, and Stripe's error names neither a parameter nor a code."""
+    """T7: the event was lost, and Stripe's error names neither a parameter nor a code."""
     add(client, stand_in)
     add(client, stand_in, "5555555555554444")
     world.consent(world.method("4444"), True)
     stand_in.detach(world.method("4242").processor_reference.partition("/")[2])
-    stand_in.deliveries()  # the webhook never came
+    stand_in.deliveries()  # the webhook is lost
     world.refill("50.00", "100.00")
 
     world.use("60.00")
@@ -166,23 +166,21 @@ def test_a_detached_card_is_gone_and_the_next_one_pays_in_the_same_refill_m13(
     assert len(world.tries) == 2
 
 
-def test_who_pays_with_a_detached_card_reads_why_m13(client, world, stand_in):
+def test_a_manual_payment_with_a_detached_card_explains_the_failure_m13(client, world, stand_in):
     add(client, stand_in)
     stand_in.detach(world.methods[0].processor_reference.partition("/")[2])
     form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
 
     answer = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
 
-    said = "The processor no longer has Visa •••• 4242. Nothing was charged."
-    assert said in words(answer)
+    message = "The processor no longer has Visa •••• 4242. Nothing was charged."
+    assert message in words(answer)
     assert world.methods[0].is_gone
 
 
 @pytest.mark.parametrize("blocked_for", ["rule", "highest_risk_level"])
-def test_a_block_by_stripes_own_rules_is_not_told_as_the_banks_f2(
-    client, world, stand_in, blocked_for
-):
-    """F3: no network forbids it, but only the customer's own payment brings the card back."""
+def test_a_block_by_stripes_rules_does_not_blame_the_bank_f2(client, world, stand_in, blocked_for):
+    """F3: no network forbids a repeat, but only the customer's own payment restores the card."""
     add(client, stand_in)
     method = world.methods[0].processor_reference.partition("/")[2]
     stand_in.cards[method].blocked_for = blocked_for
@@ -196,7 +194,7 @@ def test_a_block_by_stripes_own_rules_is_not_told_as_the_banks_f2(
     assert world.methods[0].is_blocked
 
 
-def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_in):
+def test_a_longer_wait_advised_by_the_network_is_applied_f1(client, world, stand_in):
     add(client, stand_in)
     method = world.methods[0].processor_reference.partition("/")[2]
     stand_in.cards[method].error = {"network_advice_code": "27"}
@@ -210,7 +208,7 @@ def test_the_advised_wait_is_honoured_when_it_is_longer_f1(client, world, stand_
     assert not world.methods[0].is_suspended(world.clock.now())
 
 
-def test_the_customer_is_asked_by_stripes_script_on_our_page_f4(client, world, stand_in):
+def test_stripes_script_challenges_the_customer_on_the_page_f4(client, world, stand_in):
     add(client, stand_in, ASKS_ALWAYS)
     key = "k" * 32
     form = {"amount": "50.00", "method": world.methods[0].id, "request_key": key}
@@ -225,8 +223,10 @@ def test_the_customer_is_asked_by_stripes_script_on_our_page_f4(client, world, s
     assert world.balance == "150.00"
 
 
-def test_a_customer_who_closed_the_window_is_credited_by_the_event(client, world, stand_in):
-    """L3: nobody comes back to ask."""
+def test_a_payment_confirmed_before_the_window_closed_is_credited_by_the_event(
+    client, world, stand_in
+):
+    """L3: the browser does not return."""
     add(client, stand_in, ASKS_ALWAYS)
     form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
     asked = client.post("/billing/funds", data={**form, "kind": "instant"}, headers=FRAGMENT)
@@ -237,8 +237,8 @@ def test_a_customer_who_closed_the_window_is_credited_by_the_event(client, world
     assert world.balance == "150.00"
 
 
-def test_who_comes_by_an_address_is_asked_on_a_page_of_its_own(client, world, stand_in):
-    """Without htmx, and for who was sent the address by a machine."""
+def test_a_challenge_has_a_page_of_its_own(client, world, stand_in):
+    """For browsers without HTMX, and for links from the API."""
     add(client, stand_in, ASKS_ALWAYS)
     form = {"amount": "50.00", "method": world.methods[0].id, "request_key": "k" * 32}
 
@@ -253,8 +253,8 @@ def test_who_comes_by_an_address_is_asked_on_a_page_of_its_own(client, world, st
     assert "There is nothing to confirm" in again.text
 
 
-def test_a_machine_is_told_where_its_customer_is_asked(client, world, stand_in):
-    """And not what Stripe's script is told there."""
+def test_the_api_returns_the_address_of_a_challenge(client, world, stand_in):
+    """The response does not contain the secret for Stripe's script."""
     add(client, stand_in, ASKS_ALWAYS)
     headers = {"Authorization": f"Bearer {world.created.api_key}"}
     failed = client.post("/api/v1/payments", json={"amount": "100.00"}, headers=headers).json
@@ -268,7 +268,7 @@ def test_a_machine_is_told_where_its_customer_is_asked(client, world, stand_in):
 
 
 def test_evidence_that_does_not_match_credits_nothing_l9(client, world, stand_in):
-    """Another amount, and another card, than was asked for."""
+    """Another amount or another card than requested."""
     add(client, stand_in)
     for harm in ({"amount_received": 1}, {"payment_method": "pm_another"}):
         stand_in.failures.append("lose answer")
@@ -289,7 +289,7 @@ def close(world, attempt_id):
     decide_attempt(world.session, attempt_id, False, "A test", *around)
 
 
-def test_a_payment_that_we_never_made_goes_before_the_operator_l9(client, world, stand_in):
+def test_a_payment_made_elsewhere_goes_before_the_operator_l9(client, world, stand_in):
     add(client, stand_in)
     stand_in.pay_elsewhere(world.methods[0].processor_reference.partition("/")[0])
 
@@ -300,14 +300,14 @@ def test_a_payment_that_we_never_made_goes_before_the_operator_l9(client, world,
     assert world.balance == "100.00"
 
 
-def test_what_stripe_has_not_signed_is_turned_away(client, world, stand_in):
+def test_an_unsigned_event_is_rejected(client, world, stand_in):
     body = json.dumps({"id": "evt_1", "type": "payment_intent.succeeded"})
 
     assert client.post("/webhooks/stripe", data=body).status_code == 400
     assert client.post("/webhooks/nobody", data=body).status_code == 404
 
 
-def test_an_event_is_asked_for_again_while_stripe_is_away(client, world, stand_in):
+def test_an_event_gets_503_while_stripe_is_unavailable(client, world, stand_in):
     add(client, stand_in)
     world.pay(world.methods[0], "50.00")
     stand_in.refund(world.attempts[-1].key, 5000)
@@ -320,7 +320,7 @@ def test_an_event_is_asked_for_again_while_stripe_is_away(client, world, stand_i
     assert world.balance == "100.00"
 
 
-def test_one_form_sent_twice_saves_one_card_m8(client, world, stand_in):
+def test_the_same_card_added_twice_is_saved_once_m8(client, world, stand_in):
     add(client, stand_in)
     add(client, stand_in)
 
@@ -344,9 +344,9 @@ def test_a_card_form_expires_after_an_hour_of_the_applications_clock(client, wor
     assert len(world.methods) == 1
 
 
-def test_the_operators_check_asks_stripe(app, world, stand_in):
-    told = app.test_cli_runner().invoke(args=["processors", "check", "--json"])
+def test_processors_check_queries_stripe(app, world, stand_in):
+    result = app.test_cli_runner().invoke(args=["processors", "check", "--json"])
 
-    found = {row["what"]: row["right"] for row in json.loads(told.stdout)}
+    found = {row["what"]: row["right"] for row in json.loads(result.stdout)}
     assert (found["keys"], found["API version"], found["webhook"]) == (True, True, False)
-    assert told.exit_code == 1
+    assert result.exit_code == 1
