@@ -1,4 +1,4 @@
-"""What the tests of the pages share: other people, and what the database holds."""
+"""Fixtures and helpers for the tests of the pages."""
 
 import math
 import re
@@ -17,10 +17,10 @@ TABLES = (
 
 
 @pytest.fixture
-def held(world):
-    """Everything the database holds, to see that nothing has changed.
+def database_rows(world):
+    """Reads all rows of the database, to check that nothing has changed.
 
-    An account's revision may grow when a lock was taken; its balance may not.
+    An account's revision may grow when its lock was taken; its balance may not.
     """
 
     def read():
@@ -33,8 +33,8 @@ def held(world):
 
 
 @pytest.fixture
-def busy(world):
-    """Two good methods and a suspended one in front, a failed payment, history and settings."""
+def account_with_history(world):
+    """A suspended method before two good ones, a failed payment, history and settings."""
     world.cards(VISA, MASTERCARD, AMEX)
     world.refill(notification_on=True, notification_threshold="75.00")
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -44,13 +44,13 @@ def busy(world):
 
 
 def errors(answer):
-    """What stands beside each field."""
+    """Return the errors by field."""
     found = re.findall(r'id="(\w+)-error">([^<]*)<', answer.text)
     return {field: unescape(error) for field, error in found if error}
 
 
 def words(answer):
-    """The answer's visible text."""
+    """Return the response's visible text."""
     whole = answer.text.replace("<wbr>", "")
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", whole, flags=re.DOTALL)
     return " ".join(unescape(text).split())
@@ -58,21 +58,21 @@ def words(answer):
 
 @pytest.fixture
 def count_sql(app):
-    """How many statements something takes."""
+    """Counts the SQL statements of an action."""
 
-    # On a slow machine the process would ask anew whether the tables are of its version.
+    # On a slow machine the process would check the schema's version again.
     app.extensions["ballast"].schema._trusted_until = math.inf
 
-    def count(deed):
+    def count(action):
         db.session.rollback()
-        db.session.expunge_all()  # a request begins with nothing in its hands
-        told = []
-        note = lambda *around: told.append(around[2])  # noqa: E731
+        db.session.expunge_all()  # a request starts with an empty session
+        statements = []
+        note = lambda *around: statements.append(around[2])  # noqa: E731
         event.listen(db.engine, "before_cursor_execute", note)
         try:
-            deed()
+            action()
         finally:
             event.remove(db.engine, "before_cursor_execute", note)
-        return len(told)
+        return len(statements)
 
     return count

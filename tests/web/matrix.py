@@ -1,6 +1,6 @@
-"""Reads `matrix.txt`: who is answered what, for every address and method of the application.
+"""Reads `matrix.txt`, the expected answer for every address, method and role.
 
-The file says itself how its lines are read.
+The file describes its own format.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ WORDS = {
 class Row:
     method: str
     rule: str
-    """As Flask has it: "/billing/attempts/<int:attempt_id>/retry"."""
+    """As in Flask: "/billing/attempts/<int:attempt_id>/retry"."""
     answers: dict[str, str]
-    """By who asks."""
+    """By role."""
     sends: dict[str, str]
-    """The form."""
+    """The form's fields."""
 
 
 def columns() -> list[str]:
-    """Who is asked as, in the order of the columns."""
+    """Return the roles, in the order of the columns."""
     return next(_lines())[2:]
 
 
@@ -38,7 +38,7 @@ def read() -> list[Row]:
     return [_row(who, words) for words in lines]
 
 
-def is_as_told(expected: str, status: int, location: str) -> bool:
+def matches(expected: str, status: int, location: str) -> bool:
     if expected == "in":
         return status == 303 and location.partition("?")[0] == "/sign-in"
     if expected == "yes":
@@ -47,7 +47,7 @@ def is_as_told(expected: str, status: int, location: str) -> bool:
 
 
 def suggestion(method: str, rule: str) -> str:
-    """A line to paste, for whoever has added a route."""
+    """Return a line to add for a new route."""
     answers = "".join(word.ljust(len(word) + 1) for word in ("?" for _ in columns()))
     return f"{method:<6} {rule}  {answers}"
 

@@ -93,25 +93,25 @@ def test_each_topic_goes_where_it_is_wanted(client, form, world):
     ],
 )
 def test_a_bad_field_saves_nothing_and_loses_nothing(
-    client, form, held, world, changes, field, error
+    client, form, database_rows, world, changes, field, error
 ):
     world.apply(notification_on=True, notification_threshold="75.00")
-    sent, before = form(**changes), held()
+    sent, before = form(**changes), database_rows()
     answer = client.post(PATH, data=sent)
     assert answer.status_code == 422
     assert re.sub(r"-\d", "-n", field) in re.sub(r"-\d", "-n", answer.text)
     assert unescape(re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]) == error
     assert 'value="books@example.com"' in answer.text or "address-1" in changes
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_what_moves_money_reaches_somebody(client, form, held):
+def test_what_moves_money_reaches_somebody(client, form, database_rows):
     """L6, F11: receipts, failures and wire transfers cannot be switched off for everybody."""
-    sent, before = form(**{"topics-0": ["receipts"], "topics-1": []}), held()
+    sent, before = form(**{"topics-0": ["receipts"], "topics-1": []}), database_rows()
     answer = client.post(PATH, data=sent)
     assert answer.status_code == 422
     assert "At least one address must receive emails about failed payments" in words(answer)
-    assert held() == before
+    assert database_rows() == before
     assert client.post(PATH, data=form(**{"address-0": "", "address-1": ""})).status_code == 422
 
 

@@ -1,4 +1,4 @@
-"""The audit log's page and its file (P2)."""
+"""The audit log's page and its CSV file (P2)."""
 
 import csv
 import re
@@ -16,8 +16,8 @@ FILE = "/settings/audit-log/file"
 
 
 @pytest.fixture
-def changed(world):
-    """Lines of two days and of two who."""
+def audited(world):
+    """Audit entries of two days and two people."""
     world.cards(VISA, MASTERCARD)
     world.clock.advance(days=1)
     world.refill()
@@ -37,18 +37,18 @@ def titles(answer):
     return re.findall(r'<h3 class="audit-title">([^<]*)<', answer.text)
 
 
-def test_who_changed_what_when_and_from_where(client, changed):
-    """P2: the newest first, by day, in a plain sentence."""
+def test_the_page_shows_who_changed_what_when_and_from_where(client, audited):
+    """P2: newest first, by day, as plain sentences."""
     page = client.get(PAGE)
     assert titles(page)[:3] == ["Balance adjusted", "Settings applied", "Auto-charge"]
     text = words(page)
-    for told in ("Mon 23 Nov", "Sun 22 Nov", "Ana Ruiz", "127.0.0.1", "from off to on"):
-        assert told in text
+    for expected in ("Mon 23 Nov", "Sun 22 Nov", "Ana Ruiz", "127.0.0.1", "from off to on"):
+        assert expected in text
     assert "threshold from none to $50.00" in text
 
 
-def test_owners_and_admins_read_it(teammate, changed):
-    """P1, P2: and nobody else."""
+def test_only_owners_and_admins_read_the_audit_log(teammate, audited):
+    """P1, P2: the page and the file."""
     admin = teammate("admin")
     for path in (PAGE, FILE):
         assert admin.get(path).status_code == 200
@@ -58,15 +58,15 @@ def test_owners_and_admins_read_it(teammate, changed):
             assert visitor.get(path).status_code == 403, (role, path)
 
 
-def test_the_menu_shows_no_more_than_the_rights(client, teammate):
+def test_the_menu_links_the_audit_log_only_with_the_right(client, teammate):
     """P1"""
     assert PAGE in client.get("/billing/payments").text
     assert PAGE not in teammate("billing").get("/billing/payments").text
 
 
-def test_others_lines_are_not_shown(stranger, changed):
+def test_another_accounts_entries_are_not_shown(stranger, audited):
     """P1"""
-    for path in (PAGE, FILE, f"{PAGE}?before=9999", f"{FILE}?who={changed.created.user_id}"):
+    for path in (PAGE, FILE, f"{PAGE}?before=9999", f"{FILE}?who={audited.created.user_id}"):
         answer = stranger.get(path)
         assert "Mastercard" not in answer.text
         assert "Command line" not in answer.text
@@ -82,40 +82,40 @@ def test_others_lines_are_not_shown(stranger, changed):
         ("what=Nonsense&from=2026-11-23", {"Balance adjusted", "Settings applied"}),
     ],
 )
-def test_filters(client, changed, query, found):
-    """P2: by person, by what, by day; the file obeys them too."""
+def test_page_and_file_are_filtered(client, audited, query, found):
+    """P2: by person, kind and day."""
     assert set(titles(client.get(f"{PAGE}?{query}"))) == found
     assert {row[3] for row in lines(client.get(f"{FILE}?{query}"))[1:]} == found
 
 
-def test_by_person(client, changed):
-    page = client.get(f"{PAGE}?who={changed.created.user_id}")
+def test_the_page_is_filtered_by_person(client, audited):
+    page = client.get(f"{PAGE}?who={audited.created.user_id}")
     assert "Balance adjusted" not in titles(page)
     assert "Settings applied" in titles(page)
 
 
 @pytest.mark.parametrize("day", ["x", "2026-13-01", "0001-01-01", "9999-12-31", "\x00", "2026"])
-def test_a_day_that_is_none_filters_nothing(client, changed, day):
+def test_an_invalid_day_filters_nothing(client, audited, day):
     answer = client.get(PAGE, query_string={"from": day, "to": day})
     assert "Settings applied" in titles(answer)
 
 
-def test_days_in_the_wrong_order(client, changed):
-    """And the page says so, where the list would be."""
+def test_days_in_the_wrong_order_show_an_error(client, audited):
+    """The error replaces the list."""
     answer = client.get(f"{PAGE}?from=2026-11-23&to=2026-11-22")
     assert titles(answer) == []
     assert "The start date is after the end date" in words(answer)
 
 
-def test_the_address_keeps_what_is_chosen(client, changed):
+def test_chosen_filters_are_kept_in_the_form_and_the_file_link(client, audited):
     page = client.get(f"{PAGE}?who=others&from=2026-11-23").text
     assert '<option value="others" selected>' in page
     assert 'name="from" type="date" value="2026-11-23"' in page
     assert f'href="{FILE}?who=others&amp;from=2026-11-23"' in page
 
 
-def test_pages(client, world):
-    """By the last line seen: nothing is shown twice, whatever is written meanwhile."""
+def test_each_entry_is_on_one_page(client, world):
+    """Pages continue after the last entry shown, whatever is written meanwhile."""
     for number in range(120):
         world.session.add(
             AuditEntry(
@@ -134,8 +134,8 @@ def test_pages(client, world):
     assert len(lines(client.get(f"{FILE}?what=Signing+in"))) == 121
 
 
-def test_the_file_is_safe_to_open(client, changed):
-    """L13: no cell is a formula; what it holds is what the page shows."""
+def test_the_file_contains_no_formula(client, audited):
+    """L13: it has the rows of the page."""
     answer = client.get(FILE)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert 'filename="audit-log.csv"' in answer.headers["Content-Disposition"]
@@ -148,25 +148,25 @@ def test_the_file_is_safe_to_open(client, changed):
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1"])
-def test_a_name_that_is_a_formula(client, changed, cell):
+def test_a_name_that_is_a_formula_is_escaped(client, audited, cell):
     """L13"""
-    changed.session.add(
+    audited.session.add(
         AuditEntry(
-            account_id=changed.account_id, actor_name=cell, address="", what="signed_in",
-            details={}, at=changed.clock.now(),
+            account_id=audited.account_id, actor_name=cell, address="", what="signed_in",
+            details={}, at=audited.clock.now(),
         )
     )  # fmt: skip
-    changed.session.commit()
+    audited.session.commit()
     answer = client.get(FILE)
     assert f"'{cell}" in [row[1] for row in csv.reader(StringIO(answer.text, newline=""))]
 
 
-def test_texts_are_shown_as_texts(client, changed):
-    """P2: a reason or a name that is markup stays words."""
+def test_markup_in_names_and_reasons_is_escaped(client, audited):
+    """P2: reasons and names are shown as text."""
     actor = Actor(name="<script>alert(1)</script>")
     adjust_balance(
-        changed.session, changed.account_id, -1, '"><img src=x onerror=alert(1)>', actor,
-        changed.clock.now(), changed.policy,
+        audited.session, audited.account_id, -1, '"><img src=x onerror=alert(1)>', actor,
+        audited.clock.now(), audited.policy,
     )  # fmt: skip
     page = client.get(PAGE).text
     assert "<script>alert" not in page

@@ -1,4 +1,6 @@
-"""Import and export: usage from a file, safe to repeat; and all that is kept, as one zip."""
+"""Import and Export: usage from a file, safe to repeat; and all data of an account as a zip
+file.
+"""
 
 import csv
 import json
@@ -44,7 +46,7 @@ def imports(world):
     return world.session.query(UsageImport).order_by(UsageImport.id).all()
 
 
-def test_a_file_is_posted(client, send, world):
+def test_a_file_is_imported(client, send, world):
     """L12"""
     answer = send(GOOD, follow_redirects=True)
     assert "2 imported, 0 duplicates, 0 errors" in words(answer)
@@ -55,25 +57,25 @@ def test_a_file_is_posted(client, send, world):
     assert "usage.csv: 2 imported, 0 duplicates, 0 errors." in log
 
 
-def test_the_same_file_again_posts_nothing(send, world):
-    """L12: safe to repeat, by a person and by a browser."""
+def test_importing_the_same_file_again_posts_nothing(send, world):
+    """L12: whether a person or a browser repeats it."""
     send(GOOD)
     again = send(GOOD, key="j" * 32, follow_redirects=True)
     assert "0 imported, 2 duplicates, 0 errors" in words(again)
-    twice = send(GOOD)  # the same form: it leads to the report that is there
+    twice = send(GOOD)  # the same form leads to the existing report
     assert twice.location == f"{HERE}/imports/{imports(world)[0].id}"
     assert len(imports(world)) == 2
     assert world.balance == "98.4785"
 
 
-def test_bad_lines_are_told_and_the_others_posted(client, send, world):
-    """L12, L13: by number and reason, also as a file that a spreadsheet may open."""
+def test_bad_lines_are_reported_and_the_others_posted(client, send, world):
+    """L12, L13: by number and reason, and as a CSV file safe for spreadsheets."""
     report = send(MIXED, follow_redirects=True)
-    told = words(report)
-    assert "2 imported, 0 duplicates, 4 errors" in told
-    assert "3 account: This is not account '7777'" in told
-    assert "5 reference: call-1 was posted before with another amount" in told
-    assert "6 Has 2 fields, not 3" in told
+    content = words(report)
+    assert "2 imported, 0 duplicates, 4 errors" in content
+    assert "3 account: This is not account '7777'" in content
+    assert "5 reference: call-1 was posted before with another amount" in content
+    assert "6 Has 2 fields, not 3" in content
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines")
     assert file.mimetype == "text/csv"
     rows = list(csv.reader(StringIO(file.text.lstrip("\ufeff"))))
@@ -83,7 +85,7 @@ def test_bad_lines_are_told_and_the_others_posted(client, send, world):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "content"),
     [
         ("", "The file has no header"),
         ("amount,description\n", "The header has no reference"),
@@ -91,13 +93,13 @@ def test_bad_lines_are_told_and_the_others_posted(client, send, world):
         (b"\x89PNG\r\n\x1a\n", "The header has no"),
     ],
 )
-def test_what_is_no_such_file_is_refused_as_a_whole(send, world, text, told):
+def test_a_file_of_another_format_is_refused_as_a_whole(send, world, text, content):
     answer = send(text, follow_redirects=True)
-    assert told in words(answer)
+    assert content in words(answer)
     assert world.balance == "100.00"
 
 
-def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send, world):
+def test_l15_records_joined_by_quotes_are_counted_and_named(client, send, world):
     """L15: as a range of lines, on the page and in the file of bad lines."""
     text = 'amount,reference,description\n1.00,a,"x\n1.00,b,y\n1.00,c,z"\n1.00,d,\n'
     report = words(send(text, follow_redirects=True))
@@ -111,8 +113,8 @@ def test_l15_records_that_quotes_have_joined_are_counted_and_named(client, send,
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged())
-def test_l15_posted_duplicate_and_bad_are_all_records(world, case):
-    """L15: whichever quotes and separators were put into a file; the ledger has what was posted."""
+def test_l15_posted_duplicate_and_bad_add_up_to_all_records(world, case):
+    """L15: whatever quotes and separators the file contains; the ledger has the posted records."""
     lines, _ = case
     before = Decimal(world.balance)
     text = "".join(lines).replace("2,0.0215,", f"{world.account_id},0.0215,")
@@ -122,7 +124,7 @@ def test_l15_posted_duplicate_and_bad_are_all_records(world, case):
     assert before - Decimal(world.balance) == run.posted * Decimal("0.0215")
 
 
-def test_the_report_of_an_import_from_before_ranges_is_still_read(client, send, world):
+def test_a_report_from_before_line_ranges_is_shown(client, send, world):
     send(MIXED)
     run = imports(world)[0]
     run.faults = [
@@ -132,14 +134,14 @@ def test_the_report_of_an_import_from_before_ranges_is_still_read(client, send, 
     assert "3 account: This is not account '7777'" in words(client.get(f"{HERE}/imports/{run.id}"))
 
 
-def test_l15_a_file_of_a_spreadsheet_is_read(send, world):
+def test_l15_a_file_from_a_spreadsheet_is_read(send, world):
     """L15: UTF-16, tabs and a decimal comma, as spreadsheets write "Unicode text"."""
     text = "amount\treference\tcurrency\r\n0,0215\tcall-1\tUSD\r\n"
     send(text.encode("utf-16"))
     assert world.balance == "99.9785"
 
 
-def test_without_a_file_and_with_a_large_one(client, send, world):
+def test_a_missing_and_a_too_large_file_are_refused(client, send, world):
     refused = client.post(f"{HERE}/imports", data={"request_key": KEY})
     assert (refused.status_code, errors(refused)) == (422, {"file": "Choose a file"})
     large = b"amount,reference\n" + b"x" * (33 * 1024 * 1024)
@@ -148,24 +150,24 @@ def test_without_a_file_and_with_a_large_one(client, send, world):
     assert imports(world) == []
 
 
-def test_many_lines_are_posted_in_batches_and_tell_how_far_they_are(client, world):
+def test_many_lines_are_posted_in_batches_with_progress(client, world):
     text = "amount,reference\n" + "".join(f"0.01,line-{n}\n" for n in range(2_500))
     assert client.get(f"{HERE}/progress?key={KEY}").json == {"percent": 0, "words": ""}
     world.import_usage(text, key=KEY)
-    told = client.get(f"{HERE}/progress?key={KEY}").json
-    assert told == {"percent": 100, "words": "2,500 imported, 0 duplicates, 0 errors"}
+    content = client.get(f"{HERE}/progress?key={KEY}").json
+    assert content == {"percent": 100, "words": "2,500 imported, 0 duplicates, 0 errors"}
     assert world.balance == "75.00"
 
 
-def test_an_import_that_was_cut_off_is_told_and_can_be_sent_again(client, send, world):
+def test_an_interrupted_import_says_so_and_can_be_repeated(client, send, world):
     import_id = world.import_usage(GOOD)
     run = imports(world)[0]
     run.state, run.read = "running", run.size // 2
     world.session.commit()
     assert "Running" in words(client.get(HERE))
     world.clock.advance(minutes=1)
-    told = words(client.get(f"{HERE}/imports/{import_id}"))
-    assert "The import stopped at" in told
+    content = words(client.get(f"{HERE}/imports/{import_id}"))
+    assert "The import stopped at" in content
     assert "0 imported, 2 duplicates" in words(send(GOOD, follow_redirects=True))
 
 
@@ -186,16 +188,16 @@ def unzipped(answer):
 
 
 @pytest.fixture
-def past(busy):
-    busy.session.rollback()
-    busy.card(MASTERCARD)
-    busy.key(name="=HYPERLINK(1)")
-    busy.webhook()
-    busy.hold("1.00", "running-1")
-    return busy
+def account_with_data(account_with_history):
+    account_with_history.session.rollback()
+    account_with_history.card(MASTERCARD)
+    account_with_history.key(name="=HYPERLINK(1)")
+    account_with_history.webhook()
+    account_with_history.hold("1.00", "running-1")
+    return account_with_history
 
 
-def test_all_that_is_kept_comes_as_one_zip(client, past):
+def test_the_export_is_one_zip_file_with_all_data(client, account_with_data):
     """L13: each list as CSV, safe for spreadsheets, and as JSON."""
     answer = client.post(f"{HERE}/export")
     assert answer.mimetype == "application/zip"
@@ -213,8 +215,8 @@ def test_all_that_is_kept_comes_as_one_zip(client, past):
     assert "exported" in [e["what"] for e in json.loads(archive.read("audit_log.json"))]
 
 
-def test_nothing_secret_is_in_it(client, past):
-    """F12: nor what only the operator reads of a decline."""
+def test_the_export_contains_no_secrets(client, account_with_data):
+    """F12: nor the decline codes that only operators see."""
     archive = unzipped(client.post(f"{HERE}/export"))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
     assert "whsec_" not in everything
@@ -222,12 +224,12 @@ def test_nothing_secret_is_in_it(client, past):
     assert "password_hash" not in everything
     assert "processor_reference" not in everything
     assert "decline_code" not in everything
-    assert past.created.api_key not in everything
+    assert account_with_data.created.api_key not in everything
 
 
-def test_another_accounts_rows_are_not_in_it(client, past):
+def test_the_export_contains_no_other_accounts_rows(client, account_with_data):
     """P1"""
-    other = past.account(name="Other Ltd", email="other@example.com")
+    other = account_with_data.account(name="Other Ltd", email="other@example.com")
     archive = unzipped(client.post(f"{HERE}/export"))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
     assert "Other Ltd" not in everything
@@ -235,16 +237,19 @@ def test_another_accounts_rows_are_not_in_it(client, past):
     for name in archive.namelist():
         if name.endswith(".json"):
             for row in json.loads(archive.read(name)):
-                assert row.get("account_id", past.account_id) == past.account_id
+                assert (
+                    row.get("account_id", account_with_data.account_id)
+                    == account_with_data.account_id
+                )
                 assert row.get("account_id") != other.account_id
 
 
-def test_an_account_without_a_past_is_exported_too(client):
+def test_an_account_without_history_can_be_exported(client):
     archive = unzipped(client.post(f"{HERE}/export"))
     assert json.loads(archive.read("payment_methods.json")) == []
 
 
-def test_it_is_offered_to_those_who_see_all(client, teammate):
+def test_the_export_is_offered_only_to_people_with_all_rights(client, teammate):
     """P1"""
     assert "Export everything" in words(client.get(HERE))
     assert "Export everything" not in words(teammate("technical").get(HERE))

@@ -1,4 +1,4 @@
-"""A person with several accounts, and going from one to another (P3)."""
+"""A person with several accounts switches between them (P3)."""
 
 import re
 
@@ -13,7 +13,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture
 def other(world):
-    """A second account, in which the owner of the first one is a technician only."""
+    """A second account, in which the owner of the first one has only the Technical role."""
     other = world.account(name="Northline Telecom", balance="7.00")
     join(world, other.account_id, "technical")
     return other
@@ -35,15 +35,15 @@ def header_of(page):
     return page.text.partition("<main")[0]
 
 
-def test_with_one_account_there_is_nothing_to_choose(client):
+def test_with_one_account_there_is_no_switcher(client):
     """P3"""
     page = header_of(client.get(MAIN))
     assert "Harbour Voice" in page
     assert 'action="/accounts/' not in page
 
 
-def test_going_to_another_account_and_back(client, world, other):
-    """P3: what is shown and what may be done is the other account's; the first stays untouched."""
+def test_switching_to_another_account_and_back(client, world, other):
+    """P3: content and rights are the chosen account's; the other one is unchanged."""
     join(world, other.account_id, "billing")
     page = header_of(client.get(MAIN))
     assert page.index("Harbour Voice") < page.index("Northline Telecom")
@@ -61,8 +61,8 @@ def test_going_to_another_account_and_back(client, world, other):
     assert "$100.00" in words(client.get(MAIN))
 
 
-def test_the_rights_are_those_of_the_account(client, world, other):
-    """P1, P3: an owner here is a technician there, and sees no billing and no balance."""
+def test_the_rights_are_those_of_the_current_account(client, world, other):
+    """P1, P3: a person with the Technical role sees neither billing nor the balance."""
     visit(client, other.account_id)
     assert client.get(MAIN).status_code == 403
     page = client.get("/settings/profile")
@@ -73,32 +73,34 @@ def test_the_rights_are_those_of_the_account(client, world, other):
     assert client.get(MAIN).status_code == 200
 
 
-def test_another_accounts_id_is_not_found(client, world, held):
-    """P3: and the session goes on with the account it had."""
+def test_another_accounts_id_is_not_found(client, world, database_rows):
+    """P3: the session keeps its account."""
     strangers = world.account(name="Other Ltd")
-    before = held()
+    before = database_rows()
     for one in (strangers.account_id, 0, 999, 2**31 - 1, 2**31, "x"):
         assert visit(client, one).status_code == 404
     assert "Harbour Voice" in client.get(MAIN).text
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_nobody_goes_anywhere(app, world):
+def test_a_signed_out_visitor_cannot_switch(app, world):
     """P3"""
     answer = visit(app.test_client(), world.account_id)
     assert (answer.status_code, answer.location) == (303, "/sign-in")
 
 
-def test_who_was_removed_meanwhile_is_back_in_their_own(client, world, other):
-    """P3: the session may name an account that they no longer belong to."""
+def test_a_removed_member_returns_to_their_own_account(client, world, other):
+    """P3: the session may name an account that the person no longer belongs to."""
     join(world, other.account_id, "billing")
     visit(client, other.account_id)
     join(world, other.account_id)
     assert "Harbour Voice" in header_of(client.get(MAIN))
 
 
-def test_a_form_from_before_does_nothing_in_the_other_account(app, client, world, other):
-    """P3: a window that still shows the first account must not change the second one."""
+def test_a_form_of_the_previous_account_changes_nothing_in_the_current_one(
+    app, client, world, other
+):
+    """P3: a window may still show the first account."""
     join(world, other.account_id, "billing")
     app.config["WTF_CSRF_ENABLED"] = True
     left_open = client.get(MAIN).text
@@ -120,8 +122,10 @@ def test_a_form_from_before_does_nothing_in_the_other_account(app, client, world
     assert answer.status_code == 303
 
 
-def test_a_page_from_before_is_loaded_again(client, world, other):
-    """P3: its poll would otherwise put the second account's balance beside the first one's name."""
+def test_a_page_of_the_previous_account_is_reloaded(client, world, other):
+    """P3: its poll would otherwise show the second account's balance beside the first one's
+    name.
+    """
     join(world, other.account_id, "billing")
     poll = re.search(r'hx-get="(/billing/balance[^"]*)"', client.get(MAIN).text)[1]
     poll = poll.replace("&amp;", "&")
@@ -131,8 +135,8 @@ def test_a_page_from_before_is_loaded_again(client, world, other):
     assert (answer.status_code, answer.headers.get("HX-Refresh")) == (204, "true")
 
 
-def test_who_sees_no_billing_lands_where_they_may(app, world, teammate):
-    """P1: after signing in, and by the name of the product."""
+def test_without_the_billing_right_a_person_lands_on_an_allowed_page(app, world, teammate):
+    """P1: after signing in, and by the logo's link."""
     technician = teammate("technical")
     answer = technician.get("/")
     assert (answer.status_code, answer.location) == (302, "/settings/api-keys")
@@ -143,18 +147,18 @@ def test_who_sees_no_billing_lands_where_they_may(app, world, teammate):
     assert "Sandbox" not in menu
 
 
-# The person's own page
+# The profile page
 
 
-def test_everybody_has_a_page_of_their_own(teammate):
+def test_everyone_has_a_profile_page(teammate):
     """P3"""
     for roles in (["technical"], ["commercial", "billing"], ["admin"]):
         page = words(teammate(*roles).get("/settings/profile"))
         assert ", ".join(role.capitalize() for role in roles) in page
 
 
-def test_changing_ones_name(client, world):
-    """P2: it stands in the audit log; refused, what was typed stays beside the reason."""
+def test_a_person_can_change_their_name(client, world):
+    """P2: the change is in the audit log; an invalid name stays beside its error."""
     answer = client.post("/settings/profile/name", data={"name": "  Ana Maria Ruiz "})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     assert "Ana Maria Ruiz" in client.get("/settings/profile").text
@@ -168,7 +172,7 @@ def test_changing_ones_name(client, world):
     assert [what for what, _ in world.audits] == ["account_created", "name"]
 
 
-def test_the_page_asks_who_is_there(app):
+def test_the_profile_page_needs_a_session(app):
     answer = app.test_client().get("/settings/profile")
     assert (answer.status_code, answer.location) == (303, "/sign-in?next=/settings/profile")
     assert app.test_client().post("/settings/profile/name").status_code == 303

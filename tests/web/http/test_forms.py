@@ -1,5 +1,7 @@
-"""What is sent to the pages: bad input gets a plain error and changes nothing; good input works
-as a page without JavaScript and as a fragment."""
+"""Forms of the pages, as whole pages without JavaScript and as fragments.
+
+Invalid input gets a plain error and changes nothing.
+"""
 
 import re
 
@@ -55,7 +57,7 @@ def is_fragment(answer):
 
 
 def test_add_funds_as_a_page_l4(client, world):
-    """L4: redirected, so that a reload repeats nothing; the next page says what was done."""
+    """L4: the redirect makes a reload safe, and the next page shows the result."""
     visa = world.card(VISA)
     answer = fund(client, method=visa.id)
     assert (answer.status_code, answer.location) == (303, MAIN)
@@ -65,7 +67,7 @@ def test_add_funds_as_a_page_l4(client, world):
 
 
 def test_add_funds_as_a_fragment_l4(client, world):
-    """L4: the changed parts, among them the balance."""
+    """L4: the response contains the changed parts, including the balance."""
     visa = world.card(VISA)
     answer = fund(client, method=visa.id, headers=HTMX)
     assert answer.status_code == 200
@@ -74,8 +76,8 @@ def test_add_funds_as_a_fragment_l4(client, world):
     assert "$175.00" in words(answer)
 
 
-def test_add_funds_by_the_chain_l4(client, world):
-    """L4: no method is chosen; whatever is sent as one does not matter."""
+def test_add_funds_by_auto_charge_ignores_the_method_field_l4(client, world):
+    """L4: no method is chosen."""
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds")
     assert fund(client, kind="auto_charge", method="999").status_code == 303
@@ -83,10 +85,10 @@ def test_add_funds_by_the_chain_l4(client, world):
 
 
 @pytest.mark.parametrize("headers", BOTH)
-def test_a_bad_amount_is_told_beside_its_field_l1(client, world, held, headers):
-    """L1, L4: what was typed stays, and nothing is charged."""
+def test_an_invalid_amount_has_an_error_beside_its_field_l1(client, world, database_rows, headers):
+    """L1, L4: the input is kept, and nothing is charged."""
     visa = world.card(VISA)
-    before = held()
+    before = database_rows()
     for amount in [None, "", "  ", "29.99", "10000.01", *BAD_AMOUNTS]:
         answer = fund(client, amount=amount, method=visa.id, headers=headers)
         assert answer.status_code == 422, amount
@@ -96,29 +98,29 @@ def test_a_bad_amount_is_told_beside_its_field_l1(client, world, held, headers):
     assert 'value="5 0"' in answer.text
     assert "At least $30.00" in words(fund(client, amount="29.99", method=visa.id))
     assert "At most $10,000.00" in words(fund(client, amount="10000.01", method=visa.id))
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_method_that_is_none_l4(client, world, held):
-    """L4, P1: missing or no number is told; an unknown one is not found."""
+def test_a_missing_or_invalid_method_has_an_error_l4(client, world, database_rows):
+    """L4, P1: an unknown method is not found."""
     world.card(VISA)
-    before = held()
+    before = database_rows()
     for method in [None, "", "x", "1.5", "-1", "9" * 30]:
         answer = fund(client, method=method)
         assert answer.status_code == 422, method
         assert "Choose a payment method" in words(answer)
     for method in ["0", "999"]:
         assert fund(client, method=method).status_code == 404
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_form_without_its_key_is_refused_l3(client, world, held):
-    """L3: without it a double click could not be known."""
+def test_a_form_without_its_request_key_is_refused_l3(client, world, database_rows):
+    """L3: without the key a double click could not be detected."""
     visa = world.card(VISA)
-    before = held()
+    before = database_rows()
     for key in BAD_KEYS:
         assert fund(client, method=visa.id, request_key=key).status_code == 400, key
-    assert held() == before
+    assert database_rows() == before
 
 
 def test_the_same_form_sent_twice_charges_once_l4(client, world):
@@ -131,13 +133,13 @@ def test_the_same_form_sent_twice_charges_once_l4(client, world):
     assert key not in client.get("/billing/funds/new").text, "each form has its own"
 
 
-def test_what_cannot_be_charged_is_told_in_the_form_l4(client, world, held):
-    """L4, T5: by the chain with nobody in it, and with a method whose payment is open."""
-    before = held()
+def test_a_refused_payment_is_explained_in_the_form_l4(client, world, database_rows):
+    """L4, T5: without any method with auto-charge, and with a method whose payment is open."""
+    before = database_rows()
     answer = fund(client, kind="auto_charge")
     assert answer.status_code == 409
     assert "No payment method with auto-charge on can be charged now" in words(answer)
-    assert held() == before
+    assert database_rows() == before
 
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
@@ -148,17 +150,17 @@ def test_what_cannot_be_charged_is_told_in_the_form_l4(client, world, held):
 
 
 def test_an_open_payment_is_shown_before_a_second_one(client, world):
-    """T15: what the form did not show is shown first; the button and the sums count it."""
+    """T15: the button and the totals include it."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.next_answer("timeout_after_charge")
     opened = world.pay(visa, "100.00")
     for kind in ("instant", "auto_charge"):
         answer = fund(client, method=mastercard.id, kind=kind, headers=HTMX)
         assert answer.status_code == 409
-        told = words(answer)
-        assert "Nothing was charged: a payment of $100.00 is still open." in told
-        assert "A payment of $100.00 is waiting for its outcome Visa •••• 4242, started" in told
-        assert "Pay another $75.00" in told
+        content = words(answer)
+        assert "Nothing was charged: a payment of $100.00 is still open." in content
+        assert "A payment of $100.00 is waiting for its outcome Visa •••• 4242, started" in content
+        assert "Pay another $75.00" in content
         assert f'name="seen_open" value="{opened.id}"' in answer.text
     assert len(world.attempts) == 1
 
@@ -169,21 +171,24 @@ def test_an_open_payment_is_shown_before_a_second_one(client, world):
     assert world.tries[1:] == [("4444", "75.00", "paid")]
 
 
-def test_without_an_open_payment_nothing_is_shown(client, busy):
+def test_without_an_open_payment_none_is_shown(client, account_with_history):
     """T15: nor once its outcome is known."""
     form = words(client.get("/billing/funds/new"))
     assert "waiting for" not in form
     assert "succeeds too" not in form
 
 
-def test_a_decline_is_told_in_plain_words_f2(client, world):
-    """F2, F12: no code is shown."""
+def test_a_decline_is_explained_without_its_code_f2(client, world):
+    """F2, F12: in plain words."""
     visa = world.card(VISA)
-    for code, said in [("insufficient_funds", "Insufficient funds"), ("stolen_card", "the bank")]:
+    for code, sentence in [
+        ("insufficient_funds", "Insufficient funds"),
+        ("stolen_card", "the bank"),
+    ]:
         world.next_answer("decline", decline_code=code)
         answer = fund(client, method=visa.id, headers=HTMX, request_key=code.replace("_", "") * 2)
         assert answer.status_code == 200
-        assert said in words(answer)
+        assert sentence in words(answer)
         assert "stolen" not in answer.text
         assert "insufficient_funds" not in answer.text
 
@@ -192,7 +197,7 @@ def test_a_decline_is_told_in_plain_words_f2(client, world):
 
 
 def test_apply_changes_as_a_page_t1(client, world):
-    """T1: "Changes applied" on the page that follows."""
+    """T1: the next page says "Changes applied"."""
     world.cards(VISA)
     answer = apply(client)
     assert (answer.status_code, answer.location) == (303, MAIN)
@@ -220,10 +225,10 @@ def test_apply_changes_as_a_fragment_t1(client, world):
         "notification_threshold",
     ],
 )
-def test_a_bad_setting_is_told_beside_its_field_t1(client, world, held, field):
-    """T1, L1: what was typed stays, and nothing is saved."""
+def test_an_invalid_setting_has_an_error_beside_its_field_t1(client, world, database_rows, field):
+    """T1, L1: the input is kept, and nothing is saved."""
     world.cards(VISA)
-    before = held()
+    before = database_rows()
     for headers in BOTH:
         for amount in BAD_AMOUNTS:
             more = {"notification_on": "1", "notification_threshold": "75.00", field: amount}
@@ -232,35 +237,35 @@ def test_a_bad_setting_is_told_beside_its_field_t1(client, world, held, field):
             assert list(errors(answer)) == [field], amount
             assert is_fragment(answer) == bool(headers)
     assert 'value="5 0"' in answer.text
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_bad_target_is_told_t9(client, world, held):
+def test_an_invalid_target_has_an_error_t9(client, world, database_rows):
     world.cards(VISA)
-    before = held()
+    before = database_rows()
     for amount in ["", "49.99", *BAD_AMOUNTS]:
         answer = apply(client, refill_mode="target", target=amount)
         assert answer.status_code == 422
         assert list(errors(answer)) == ["target"], amount
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_target_needs_its_largest_charge_t9(client, world, held):
-    """T9: in the panel, which opens its further options by itself."""
+def test_a_target_needs_its_largest_charge_t9(client, world, database_rows):
+    """T9: the panel opens its further options."""
     world.cards(VISA)
-    before = held()
+    before = database_rows()
     for amount in ["", "99.99", "10000.01", *BAD_AMOUNTS]:
         answer = apply(client, refill_mode="target", target="150", largest_charge=amount)
         assert (answer.status_code, list(errors(answer))) == (422, ["largest_charge"]), amount
         assert '<details class="more" open>' in answer.text
-    assert held() == before
+    assert database_rows() == before
     apply(client, refill_mode="target", target="150", largest_charge="300")
     assert settings(world).largest_charge == 300_000_000
     assert '<details class="more" open>' in client.get(MAIN).text
 
 
-def test_the_default_daily_limit_stands_in_the_panel_t10(client, world):
-    """T10: set by Apply where the field was empty, and shown."""
+def test_the_default_daily_limit_is_shown_in_the_panel_t10(client, world):
+    """T10: Apply sets it if the field was empty."""
     world.cards(VISA)
     apply(client)
     page = client.get(MAIN)
@@ -269,7 +274,7 @@ def test_the_default_daily_limit_stands_in_the_panel_t10(client, world):
     assert "5 refills a day at most. $0.00 used today." in words(page)
 
 
-def test_the_box_empties_the_daily_limit_also_without_a_script_t10(client, world):
+def test_the_checkbox_removes_the_daily_limit_without_javascript_t10(client, world):
     """T10: the value in the field is ignored."""
     world.cards(VISA)
     for amount in ("", "300.00", "x"):
@@ -284,9 +289,9 @@ def test_the_box_empties_the_daily_limit_also_without_a_script_t10(client, world
     assert 'value="300.00"' not in refused.text
 
 
-def test_all_bad_settings_at_once_t1(client, world, held):
-    """T1, T2: one press tells all there is to mend."""
-    before = held()
+def test_all_invalid_settings_are_reported_at_once_t1(client, world, database_rows):
+    """T1, T2: one submission lists every error."""
+    before = database_rows()
     answer = apply(client, threshold="x", refill_amount="", day_limit="1", notification_on="1")
     assert answer.status_code == 422
     assert set(errors(answer)) >= {
@@ -297,21 +302,21 @@ def test_all_bad_settings_at_once_t1(client, world, held):
     }
     assert "Needs a payment method with auto-charge on" in words(answer)
     assert "5 fields to fix" in words(answer)
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_turning_on_without_a_method_t2(client, world, held):
+def test_turning_refill_on_without_a_method_is_refused_t2(client, world, database_rows):
     """T2: with the reason and a link to fix it."""
-    before = held()
+    before = database_rows()
     answer = apply(client, headers=HTMX)
     assert answer.status_code == 422
     assert "Needs a payment method with auto-charge on" in words(answer)
     assert f"{MAIN}/cards/new" in client.get(MAIN).text
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_stale_form_is_refused_with_what_was_typed_t1_p5(client, world):
-    """T1, P5: with the value in force beside it, and why nothing was applied."""
+def test_a_stale_form_is_refused_and_keeps_the_input_t1_p5(client, world):
+    """T1, P5: with the current value beside it, and the reason."""
     world.cards(VISA)
     world.refill(threshold="60.00")
     for headers in BOTH:
@@ -323,27 +328,27 @@ def test_a_stale_form_is_refused_with_what_was_typed_t1_p5(client, world):
     assert settings(world).threshold == 60_000_000
 
 
-def test_a_form_that_does_not_say_what_it_showed_t1(client, world, held):
+def test_a_form_without_its_version_is_refused_t1(client, world, database_rows):
     world.cards(VISA)
-    before = held()
+    before = database_rows()
     for seen in [None, "", "x", "-1", "1.5", "9" * 30, "٣"]:
         assert apply(client, seen=seen).status_code == 400, seen
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_wrong_types_t1(client, world, held):
-    """T1: JSON, files and lists are no form; nothing is saved and nothing breaks."""
+def test_a_body_that_is_no_form_is_refused_t1(client, world, database_rows):
+    """T1: JSON, files and lists; nothing is saved and nothing breaks."""
     world.cards(VISA)
-    before = held()
+    before = database_rows()
     assert client.post(SETTINGS, json={"seen": 0, "refill_on": True}).status_code == 400
     assert client.post(SETTINGS, data=b"\xff\x00", content_type="text/plain").status_code == 400
     assert client.post("/billing/funds", json=[1]).status_code == 400
     assert client.post(f"{MAIN}/order", json={"order": [1]}).status_code == 400
     assert client.post(SETTINGS, data={"seen": "0", "x": "y" * 3_000_000}).status_code == 413
-    assert held() == before
+    assert database_rows() == before
 
 
-# The order
+# Order
 
 
 def order_form(methods, seen=None):
@@ -351,7 +356,7 @@ def order_form(methods, seen=None):
     return dict(zip(("order", "seen"), ids, strict=True))
 
 
-def test_reorder_as_page_and_as_fragment_m5(client, world):
+def test_methods_are_reordered_as_page_and_as_fragment_m5(client, world):
     """M5, M2: by buttons without JavaScript, and by dragging."""
     a, b, c = world.cards(VISA, MASTERCARD, DISCOVER)
     answer = client.post(f"{MAIN}/order", data=order_form([b, a, c], [a, b, c]))
@@ -366,25 +371,25 @@ def test_reorder_as_page_and_as_fragment_m5(client, world):
     assert 'id="methods"' in answer.text
 
 
-def test_the_pages_own_buttons_move_m5(client, world):
-    """M5: Move up and Move down post the whole wished order; the star follows the first row."""
+def test_the_move_buttons_of_the_page_reorder_m5(client, world):
+    """M5: Move up and Move down submit the whole order; the star is on the first row."""
     world.cards(VISA, MASTERCARD)
     page = client.get(MAIN).text
     button = re.search(r'<button[^>]*aria-label="Move Mastercard •••• 4444 up"[^>]*>', page)[0]
-    wished = re.search(r'value="([\d,]+)"', button)[1]
+    new_order = re.search(r'value="([\d,]+)"', button)[1]
     seen = re.search(r'name="seen" value="([\d,]+)"', page)[1]
-    client.post(f"{MAIN}/order", data={"order": wished, "seen": seen})
+    client.post(f"{MAIN}/order", data={"order": new_order, "seen": seen})
     assert [m.last4 for m in world.methods] == ["4444", "4242"]
     rows = re.findall(r'<li class="method.*?</li>', client.get(MAIN).text, re.DOTALL)
     assert ['aria-label="Primary"' in row for row in rows] == [True, False]
 
 
 @pytest.mark.parametrize("headers", BOTH)
-def test_a_stale_order_is_refused_with_the_fresh_list_m5(client, world, headers, held):
-    """M5: also ids that are doubled, missing, or of a method that was removed meanwhile."""
+def test_a_stale_order_is_refused_with_the_current_list_m5(client, world, headers, database_rows):
+    """M5: also if ids are repeated, missing, or of a removed method."""
     a, b, gone = world.cards(VISA, MASTERCARD, AMEX)
     world.remove(gone)
-    before = held()
+    before = database_rows()
     stale = [
         order_form([b, a], [b, a]),
         order_form([b], [a, b]),
@@ -397,16 +402,18 @@ def test_a_stale_order_is_refused_with_the_fresh_list_m5(client, world, headers,
         assert "The list has changed meanwhile" in words(answer)
         assert is_fragment(answer) == bool(headers)
         assert words(answer).index("4242") < words(answer).index("4444")
-    assert held() == before
+    assert database_rows() == before
 
 
 @pytest.mark.parametrize("headers", BOTH)
-def test_an_order_with_what_was_never_ours_is_not_found_p1(client, world, headers, held):
-    """P1: another account's method is no different from one that does not exist."""
+def test_an_order_with_another_accounts_method_is_not_found_p1(
+    client, world, headers, database_rows
+):
+    """P1: like a method that does not exist."""
     a, b = world.cards(VISA, MASTERCARD)
     other = world.account()
     theirs = world.card(VISA, account_id=other.account_id)
-    before = held()
+    before = database_rows()
     for form in (
         order_form([b, a, theirs], [a, b]),
         order_form([theirs, a], [a, b]),
@@ -414,13 +421,13 @@ def test_an_order_with_what_was_never_ours_is_not_found_p1(client, world, header
         {"order": "999,1000", "seen": "999,1000"},
     ):
         assert client.post(f"{MAIN}/order", data=form, headers=headers).status_code == 404
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_what_is_no_order_m5(client, world, held):
+def test_a_malformed_order_is_refused_m5(client, world, database_rows):
     a, b = world.cards(VISA, MASTERCARD)
     good = order_form([b, a], [a, b])
-    before = held()
+    before = database_rows()
     bad = ["", ",", "1,", "a,b", "1;2", "1.5", "-1,2", "٣", "1,\x00", "9" * 30]
     bad.append(",".join("1" * 1001))
     for name in ("order", "seen"):
@@ -429,14 +436,14 @@ def test_what_is_no_order_m5(client, world, held):
             assert answer.status_code == 400, (name, value)
         missing = {key: value for key, value in good.items() if key != name}
         assert client.post(f"{MAIN}/order", data=missing).status_code == 400
-    assert held() == before
+    assert database_rows() == before
 
 
 # Auto-charge
 
 
-def test_the_switch_posts_its_wished_state_m3(client, world):
-    """M3: sent twice it is the same."""
+def test_the_switch_submits_its_new_state_m3(client, world):
+    """M3: submitting it twice gives the same result."""
     visa = world.card(VISA)
     address = f"{MAIN}/{visa.id}/auto-charge"
     for _ in range(2):
@@ -449,19 +456,19 @@ def test_the_switch_posts_its_wished_state_m3(client, world):
     assert world.methods[0].auto_charge
 
 
-def test_what_is_no_wish_m3(client, world, held):
+def test_a_malformed_switch_state_is_refused_m3(client, world, database_rows):
     visa = world.card(VISA)
-    before = held()
+    before = database_rows()
     for on in [None, "", "true", "on", "2", "-1", "01", "٠"]:
         data = {} if on is None else {"on": on}
         assert client.post(f"{MAIN}/{visa.id}/auto-charge", data=data).status_code == 400, on
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_the_banner_and_its_fix_t5(client, busy):
-    """T5: it says why nothing is charged, and one click mends it."""
+def test_the_banner_explains_and_offers_a_fix_t5(client, account_with_history):
+    """T5: why nothing is charged, with a one-click fix."""
     assert "Auto-charge is off for" not in words(client.get(MAIN))
-    visa = busy.method("4242")
+    visa = account_with_history.method("4242")
     client.post(f"{MAIN}/{visa.id}/auto-charge", data={"on": "0"})
     page = client.get(MAIN)
     assert "Auto-charge is off for Visa •••• 4242, your primary method" in words(page)
@@ -477,27 +484,29 @@ def failed(world):
     return next(a for a in world.attempts if a.state == AttemptState.DECLINED)
 
 
-def test_retry_asks_first_and_charges_once_f4(client, busy):
-    """F4: it says what it adds to the balance; the same form twice charges once."""
-    address = f"/billing/attempts/{failed(busy).id}"
+def test_retry_asks_first_and_charges_once_f4(client, account_with_history):
+    """F4: the dialog shows the new balance; submitting the form twice charges once."""
+    address = f"/billing/attempts/{failed(account_with_history).id}"
     page = client.get(f"{address}/retry")
     assert "Retry $100.00?" in words(page)
     assert "Restore without paying" in words(page)
     assert "$140.00" in words(page)
     assert "$240.00" in words(page)
     key = re.search(r'name="request_key" value="(\w+)"', page.text)[1]
-    assert len(busy.charges) == 1, "looking charges nothing"
+    assert len(account_with_history.charges) == 1, "looking charges nothing"
     for _ in range(2):
         answer = client.post(f"{address}/retries", data={"request_key": key})
         assert (answer.status_code, answer.location) == (303, MAIN)
-    assert busy.charges == [("4444", "100.00"), ("4242", "100.00")]
+    assert account_with_history.charges == [("4444", "100.00"), ("4242", "100.00")]
     assert "Suspended" not in words(client.get(MAIN))
 
 
-def test_retry_of_what_is_no_failed_payment_f4(client, busy, held):
+def test_a_payment_that_did_not_fail_cannot_be_retried_f4(
+    client, account_with_history, database_rows
+):
     """F4, P1."""
-    paid = next(a for a in busy.attempts if a.state == AttemptState.PAID)
-    before = held()
+    paid = next(a for a in account_with_history.attempts if a.state == AttemptState.PAID)
+    before = database_rows()
     for headers in BOTH:
         assert client.get(f"/billing/attempts/{paid.id}/retry", headers=headers).status_code == 404
         answer = client.post(
@@ -505,22 +514,22 @@ def test_retry_of_what_is_no_failed_payment_f4(client, busy, held):
         )
         assert answer.status_code == 409
         assert "Only a failed payment can be retried" in words(answer)
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_retry_without_its_key_f4(client, busy, held):
-    address = f"/billing/attempts/{failed(busy).id}/retries"
-    before = held()
+def test_a_retry_without_its_request_key_is_refused_f4(client, account_with_history, database_rows):
+    address = f"/billing/attempts/{failed(account_with_history).id}/retries"
+    before = database_rows()
     for key in BAD_KEYS:
         data = {} if key is None else {"request_key": key}
         assert client.post(address, data=data).status_code == 400, key
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_retry_that_is_declined_again_f4(client, busy):
-    busy.next_answer("decline", decline_code="insufficient_funds")
+def test_a_retry_that_is_declined_says_why_f4(client, account_with_history):
+    account_with_history.next_answer("decline", decline_code="insufficient_funds")
     answer = client.post(
-        f"/billing/attempts/{failed(busy).id}/retries",
+        f"/billing/attempts/{failed(account_with_history).id}/retries",
         data={"request_key": "k" * 32},
         headers=HTMX,
     )
@@ -528,31 +537,31 @@ def test_a_retry_that_is_declined_again_f4(client, busy):
     assert "was declined: Insufficient funds" in words(answer)
 
 
-def test_restore_without_paying_f4(client, busy):
-    visa = busy.method("4242")
+def test_a_method_is_restored_without_paying_f4(client, account_with_history):
+    visa = account_with_history.method("4242")
     answer = client.post(f"{MAIN}/{visa.id}/restorations", headers=HTMX)
     assert answer.status_code == 200
     assert is_fragment(answer)
     assert "back in use" in words(answer)
-    assert len(busy.charges) == 1
+    assert len(account_with_history.charges) == 1
 
 
 # Adding and removing
 
 
-def test_removal_asks_first_m10(client, busy):
-    """M10: it says what will change, and looking removes nothing."""
-    visa = busy.method("4242")
+def test_removal_asks_first_m10(client, account_with_history):
+    """M10: the dialog says what will change, and opening it removes nothing."""
+    visa = account_with_history.method("4242")
     page = client.get(f"{MAIN}/{visa.id}/removal")
     assert "Mastercard •••• 4444 becomes primary" in words(page)
-    assert len(busy.methods) == 3
+    assert len(account_with_history.methods) == 3
     answer = client.post(f"{MAIN}/{visa.id}/removal")
     assert (answer.status_code, answer.location) == (303, MAIN)
     assert "Visa •••• 4242 was removed" in words(client.get(MAIN))
     assert "Visa •••• 4242" in words(client.get("/billing/payments")), "history stays readable"
 
 
-def test_removal_while_a_payment_is_open_m10(client, world):
+def test_removal_is_refused_while_a_payment_is_open_m10(client, world):
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
@@ -583,46 +592,46 @@ def state_of(client):
     return re.search(r'name="state" value="([^"]+)"', page)[1]
 
 
-@pytest.mark.parametrize("way", ["page", "fragment", "redirect"])
-def test_a_captured_card_is_saved_m7(client, world, way):
-    """M7, M4: only a token comes by our own routes."""
+@pytest.mark.parametrize("route", ["page", "fragment", "redirect"])
+def test_a_captured_card_is_saved_m7(client, world, route):
+    """M7, M4: only a token reaches our own routes."""
     form = {"state": state_of(client), "token": card_token(world)}
-    if way == "redirect":
+    if route == "redirect":
         answer = client.get(f"{MAIN}/cards/captured", query_string=form)
     else:
-        answer = client.post(MAIN, data=form, headers=HTMX if way == "fragment" else {})
-    assert answer.status_code == (200 if way == "fragment" else 303)
+        answer = client.post(MAIN, data=form, headers=HTMX if route == "fragment" else {})
+    assert answer.status_code == (200 if route == "fragment" else 303)
     assert [(m.last4, m.auto_charge) for m in world.methods] == [("4242", True)]
 
 
-def test_a_state_that_is_not_this_persons_m7(client, stranger, world, held):
-    """M7: a token that someone slipped to this person adds no card of theirs."""
+def test_a_state_of_another_person_is_refused_m7(client, stranger, world, database_rows):
+    """M7: nobody can be made to add somebody else's card."""
     token, theirs = card_token(world), state_of(stranger)
-    before = held()
+    before = database_rows()
     for state in [None, "", "x", "x.y.z", theirs, state_of(client)[:-1], "\x00"]:
         form = {"token": token} if state is None else {"token": token, "state": state}
         for headers in BOTH:
             assert client.post(MAIN, data=form, headers=headers).status_code == 400, state
         answer = client.get(f"{MAIN}/cards/captured", query_string=form)
         assert answer.status_code == 400, state
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_a_token_that_is_none_m6(client, world, held):
-    """M6: told in plain words, and nothing is kept."""
+def test_an_invalid_card_token_is_refused_m6(client, world, database_rows):
+    """M6: with a plain error, and nothing is saved."""
     used = card_token(world)
     client.post(MAIN, data={"state": state_of(client), "token": used})
-    before = held()
+    before = database_rows()
     for token in [None, "", "tok_unknown", used, "x" * 5000, "a\x00"]:
         form = {"state": state_of(client), **({} if token is None else {"token": token})}
         answer = client.post(MAIN, data=form, headers=HTMX)
         assert answer.status_code == 422, token
         assert "could not be saved" in words(answer)
-    assert held() == before
+    assert database_rows() == before
 
 
-def test_resume_t10(client, world):
-    """T10: and resuming what is not paused changes nothing."""
+def test_resume_charges_once_t10(client, world):
+    """T10: resuming again changes nothing."""
     world.cards(VISA)
     world.refill()
     for _ in range(4):
@@ -639,8 +648,12 @@ def test_resume_t10(client, world):
     assert world.timeline.count("resumed") == 1
 
 
-def test_an_amount_as_it_stands_on_a_bill(client, busy):
-    """L1: "1,000.00" is a thousand; nobody means anything else by it."""
-    form = {"amount": "1,000.00", "method": busy.methods[0].id, "request_key": "g" * 32}
+def test_an_amount_with_a_thousands_separator_is_accepted(client, account_with_history):
+    """L1: "1,000.00" is a thousand."""
+    form = {
+        "amount": "1,000.00",
+        "method": account_with_history.methods[0].id,
+        "request_key": "g" * 32,
+    }
     assert client.post("/billing/funds", data=form).status_code == 303
-    assert busy.tries[-1][1] == "1000.00"
+    assert account_with_history.tries[-1][1] == "1000.00"

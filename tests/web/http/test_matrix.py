@@ -1,7 +1,7 @@
-"""Every address and method, asked as everybody who may come (P1): `matrix.txt` holds the answers.
+"""Every address and method is requested as every role and compared with `matrix.txt` (P1).
 
-Whoever adds a route adds a line there; `test_every_route_has_its_line` prints it. What stands for
-the arguments of an address, and for {names} in a form, is in `records` of tests/roles.py.
+A new route needs a line there; `test_every_route_has_its_line` prints it. The values of address
+arguments and of {names} in forms are in `records` of tests/roles.py.
 """
 
 import re
@@ -12,22 +12,22 @@ from tests.conftest import on_sqlite
 from tests.roles import address_of, form_of
 from tests.web import matrix
 
-# Who may do what does not depend on the database: those that ask for one are on SQLite alone.
+# Access does not depend on the database, so tests that need one run on SQLite only.
 
 
 def rule_of(rule):
-    """The static files' address has a digest in it that changes with them."""
+    """Return the rule, without the digest in the address of static files."""
     return re.sub(r"^/static/[0-9a-f]+/", "/static/<digest>/", rule.rule)
 
 
 def routes(app):
-    """HEAD is answered as GET, and OPTIONS only tells the methods."""
+    """Yield method and rule of each route; HEAD is served as GET, and OPTIONS lists methods."""
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or {"ANY"}) - {"HEAD", "OPTIONS"}:
             yield method, rule_of(rule)
 
 
-def ask(client, row, records):
+def send_request(client, row, records):
     method = "GET" if row.method == "ANY" else row.method
     sent = {"data": form_of(row, records)} if row.sends or method != "GET" else {}
     address = address_of(row.rule, records)
@@ -36,12 +36,12 @@ def ask(client, row, records):
 
 @on_sqlite
 def test_every_route_has_its_line(app):
-    """P1: who adds a route says here who may do what with it."""
-    there = {(row.method, row.rule) for row in matrix.read()}
-    missing = sorted(set(routes(app)) - there)
+    """P1: the line says which role may use the route."""
+    written = {(row.method, row.rule) for row in matrix.read()}
+    missing = sorted(set(routes(app)) - written)
     lines = "\n".join(matrix.suggestion(*route) for route in missing)
     assert not missing, f"add to tests/web/matrix.txt, with an answer for each ?:\n{lines}"
-    gone = sorted(there - set(routes(app)))
+    gone = sorted(written - set(routes(app)))
     assert not gone, f"tests/web/matrix.txt has lines for routes that are not there: {gone}"
 
 
@@ -51,14 +51,14 @@ def test_no_route_has_two_lines():
 
 
 @on_sqlite
-def test_everyone_is_answered_as_the_table_says(records, visitor, rewind):
-    """P1: and who may not has changed nothing."""
+def test_every_role_gets_the_answer_of_the_table(records, visitor, rewind):
+    """P1: and a refused request changes nothing."""
     wrong = []
     for row in matrix.read():
         for who, expected in row.answers.items():
-            answer = ask(visitor(who), row, records)
+            answer = send_request(visitor(who), row, records)
             changed = rewind()
-            if not matrix.is_as_told(expected, answer.status_code, answer.location or ""):
+            if not matrix.matches(expected, answer.status_code, answer.location or ""):
                 got = f"{answer.status_code} {answer.location or ''}"
                 wrong.append(f"{row.method} {row.rule} as {who}: {expected} expected, got {got}")
             if changed and expected in ("in", "no", "none") and "/sign-out" not in row.rule:
@@ -70,8 +70,8 @@ KEYED = {"/api/v1/": ("Authorization", "Bearer {}"), "/v3/": ("Api-Key", "{}")}
 
 
 @on_sqlite
-def test_keys_of_others(app, world, records):
-    """P1: a key speaks for its own account; one that is unknown for none."""
+def test_another_accounts_api_key_reaches_no_record(app, world, records):
+    """P1: a key acts for its own account, an unknown key for none."""
     other = world.account(name="Other Ltd", balance="7.00").api_key
     machine = app.test_client()
     for row in matrix.read():
@@ -88,20 +88,22 @@ def test_keys_of_others(app, world, records):
 
 
 @on_sqlite
-def test_nothing_is_posted_without_the_forms_own_token(app, records, visitor, rewind):
-    """P1: by the owner's browser, from another site. What is signed by other means is exempt."""
+def test_every_change_needs_a_csrf_token(app, records, visitor, rewind):
+    """P1: as if another site used the owner's browser. Requests signed by other means are
+    exempt.
+    """
     app.config["WTF_CSRF_ENABLED"] = True
     exempt = re.compile(r"/sandbox/(cards|challenges|paypal)\b|/api/v1/|/v3/|/unsubscribe/")
     for row in matrix.read():
         if row.method not in ("POST", "PUT", "PATCH", "DELETE") or exempt.match(row.rule):
             continue
-        answer = ask(visitor("owner"), row, records)
+        answer = send_request(visitor("owner"), row, records)
         assert answer.status_code == 400, row
         assert not rewind(), f"{row.method} {row.rule} changed rows without a token"
 
 
 @pytest.mark.parametrize(
-    ("expected", "status", "location", "told"),
+    ("expected", "status", "location", "matches"),
     [
         ("yes", 200, "", True), ("yes", 303, "/billing/payments", True),
         ("yes", 404, "", False), ("yes", 303, "/sign-in?next=/", False),
@@ -111,5 +113,5 @@ def test_nothing_is_posted_without_the_forms_own_token(app, records, visitor, re
         ("409", 409, "", True), ("409", 404, "", False),
     ],
 )  # fmt: skip
-def test_the_words_have_teeth(expected, status, location, told):
-    assert matrix.is_as_told(expected, status, location) is told
+def test_each_word_of_the_table_matches_only_its_answers(expected, status, location, matches):
+    assert matrix.matches(expected, status, location) is matches

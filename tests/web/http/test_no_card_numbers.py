@@ -1,4 +1,4 @@
-"""Card numbers and security codes are kept nowhere: not in files, logs, mails or addresses (M7)."""
+"""Card numbers and security codes are not stored, logged, emailed or put in addresses (M7)."""
 
 import logging
 
@@ -11,13 +11,13 @@ SECRET_CODE = "9173"
 REFUSED = "4000000000009995"
 
 
-def test_nothing_holds_a_number_or_a_code(client, world, home, caplog):
-    """M7: after capturing, refusing, charging and failing, every file is searched, byte by byte."""
+def test_no_file_contains_a_card_number_or_security_code(client, world, home, caplog):
+    """M7: after capturing, refusing, charging and failing, every file is searched byte by byte."""
     caplog.set_level(logging.DEBUG)
     answers = []
     for number in (VISA, AMEX, DECLINING, REFUSED, CHALLENGED_ALWAYS, "4242424242424241"):
         form = {**card_form(number), "security_code": SECRET_CODE[: 4 if number == AMEX else 3]}
-        wrong = {**form, "cardholder": number}  # the browser filled the wrong field
+        wrong = {**form, "cardholder": number}  # as if the browser filled in the wrong field
         asks_json = {"Accept": "application/json"}
         answers += [
             client.post("/sandbox/cards", data=form),
@@ -29,11 +29,11 @@ def test_nothing_holds_a_number_or_a_code(client, world, home, caplog):
     world.use("60.00")
     world.work()
 
-    said = [answer.text + (answer.location or "") for answer in answers]
-    said += [world.services.mailer.render(n.kind, n.facts, n.language).text for n in world.notices]
-    said.append(caplog.text)
+    texts = [answer.text + (answer.location or "") for answer in answers]
+    texts += [world.services.mailer.render(n.kind, n.facts, n.language).text for n in world.notices]
+    texts.append(caplog.text)
     secrets = [*{VISA, AMEX, DECLINING, REFUSED, CHALLENGED_ALWAYS}, "4242 4242 4242 4242"]
-    for words in said:
+    for words in texts:
         assert not any(secret in words for secret in secrets)
     for file in home.rglob("*"):
         if file.is_file():
@@ -41,12 +41,12 @@ def test_nothing_holds_a_number_or_a_code(client, world, home, caplog):
             assert not any(secret.encode() in kept for secret in secrets), file
     stored = values_in(db.engine) | values_in(create_engine(f"sqlite:///{home / 'sandbox.db'}"))
     assert not {value for value in stored if any(secret in value for secret in secrets)}
-    # Three or four digits turn up in any random key, so only a whole value would be a code.
+    # Random keys contain any three or four digits, so only a whole value counts as a code.
     assert not {SECRET_CODE, SECRET_CODE[:3]} & stored
 
 
 def values_in(books):
-    """Of every table."""
+    """Return the values of all tables."""
     with books.connect() as connection:
         tables = inspect(connection).get_table_names()
         queries = [text(f'SELECT * FROM "{name}"') for name in tables]

@@ -1,4 +1,4 @@
-"""What every page keeps to: its walls, its words, its probes, and nothing of a person's as code."""
+"""Properties of every page: security headers, texts, probes, and escaping."""
 
 import re
 from dataclasses import replace
@@ -22,7 +22,7 @@ PAGES = [
     "/billing/funds/new?kind=auto_charge", "/billing/activity", "/billing/statement", "/sandbox",
     "/sandbox/outbox",
 ]  # fmt: skip
-WALLS = {
+SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -31,26 +31,28 @@ WALLS = {
 EVIL = '"><script>alert(1)</script>'
 
 
-def everything(busy):
-    """The addresses of pages, dialogs and fragments, also with ids in them."""
-    visa, failed = busy.method("4242"), busy.attempts[0]
+def all_paths(account_with_history):
+    """Return the paths of pages, dialogs and fragments, including those with ids."""
+    visa, failed = account_with_history.method("4242"), account_with_history.attempts[0]
     more = [f"{MAIN}/{visa.id}/removal", f"/billing/attempts/{failed.id}/retry", f"{MAIN}/refresh"]
     more += [f"/billing/payments/{failed.payment_id}"]
-    mails = [f"/sandbox/outbox/{notice.id}" for notice in busy.notices]
+    mails = [f"/sandbox/outbox/{notice.id}" for notice in account_with_history.notices]
     return [*PAGES, *more, *mails, "/billing/balance", "/sign-in", "/nowhere"]
 
 
-def test_the_walls_around_every_answer(client, app, busy):
-    """P1: for pages, fragments, redirects, errors, probes and machines alike."""
+def test_every_response_has_the_security_headers(client, app, account_with_history):
+    """P1: pages, fragments, redirects, errors, probes and APIs alike."""
     nobody = app.test_client()
-    answers = [client.get(path, headers=h) for path in everything(busy) for h in ({}, HTMX)]
+    answers = [
+        client.get(path, headers=h) for path in all_paths(account_with_history) for h in ({}, HTMX)
+    ]
     answers += [nobody.get(MAIN), nobody.get(MAIN, headers=HTMX), nobody.get("/nowhere")]
     answers += [client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
     answers += [client.post(f"{MAIN}/order"), client.post("/billing/funds"), client.put(MAIN)]
     answers += [nobody.get("/api/v1/balance"), nobody.get("/v3/balance")]
     for answer in answers:
         where = (answer.request.path, answer.status_code)
-        for name, value in WALLS.items():
+        for name, value in SECURITY_HEADERS.items():
             assert answer.headers[name] == value, (*where, name)
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy, where
@@ -58,9 +60,9 @@ def test_the_walls_around_every_answer(client, app, busy):
         assert "unsafe" not in policy, where
 
 
-def test_the_pages_keep_to_their_own_policy(client, busy):
-    """What the policy forbids would silently not work: no inline code, no inline style."""
-    for path in everything(busy):
+def test_pages_comply_with_the_content_security_policy(client, account_with_history):
+    """No inline script and no inline style, which browsers would block silently."""
+    for path in all_paths(account_with_history):
         page = client.get(path).text
         for script in re.findall(r"<script\b[^>]*>", page):
             assert " src=" in script, (path, script)
@@ -72,23 +74,29 @@ def test_the_pages_keep_to_their_own_policy(client, busy):
 
 
 @pytest.mark.parametrize("name", ["account", "person", "usage", "cardholder"])
-def test_what_people_write_is_never_code(client, busy, name):
-    """P1: escaped on every page and fragment, in attributes and in the chart's data."""
-    session = busy.session
+def test_user_input_is_escaped_everywhere(client, account_with_history, name):
+    """P1: on every page and fragment, in attributes and in the chart's data."""
+    session = account_with_history.session
     if name == "account":
-        session.get(Account, busy.account_id).name = EVIL
+        session.get(Account, account_with_history.account_id).name = EVIL
     elif name == "person":
-        session.get(User, busy.created.user_id).name = EVIL
+        session.get(User, account_with_history.created.user_id).name = EVIL
     elif name == "cardholder":
-        busy.method("4242").cardholder = EVIL
+        account_with_history.method("4242").cardholder = EVIL
     session.commit()
-    usage = Usage(micros("1.00"), EVIL, busy.clock.now(), EVIL)
-    post_usage(session, busy.account_id, [usage], busy.clock.now(), busy.policy)
-    busy.owner = replace(busy.owner, name=EVIL)
-    busy.pay(busy.method("4444"), "30.00")
+    usage = Usage(micros("1.00"), EVIL, account_with_history.clock.now(), EVIL)
+    post_usage(
+        session,
+        account_with_history.account_id,
+        [usage],
+        account_with_history.clock.now(),
+        account_with_history.policy,
+    )
+    account_with_history.owner = replace(account_with_history.owner, name=EVIL)
+    account_with_history.pay(account_with_history.method("4444"), "30.00")
 
     shown = 0
-    for path in everything(busy):
+    for path in all_paths(account_with_history):
         for headers in ({}, HTMX):
             answer = client.get(path, headers=headers)
             assert answer.status_code in (200, 302, 404), path
@@ -98,8 +106,8 @@ def test_what_people_write_is_never_code(client, busy, name):
     assert shown, "it stands somewhere, harmless"
 
 
-def test_an_error_is_a_page_with_a_way_back(client, app, busy):
-    """No stack trace, no framework's words, and it looks like Ballast."""
+def test_an_error_page_shows_no_trace(client, app, account_with_history):
+    """It has the layout of Ballast and a way back."""
     nobody = app.test_client()
     for visitor in (client, nobody):
         answer = visitor.get("/nowhere")
@@ -113,8 +121,8 @@ def test_an_error_is_a_page_with_a_way_back(client, app, busy):
         assert "werkzeug" not in answer.text.lower()
 
 
-def test_an_error_of_ours_is_told_without_its_trace(app, client, world, caplog):
-    """E1: the log has it; the person has a sentence, and nothing was half done."""
+def test_an_internal_error_is_logged_and_not_shown(app, client, world, caplog):
+    """E1: the log has the trace; the person reads a sentence."""
 
     def broken():
         db.session.execute(db.text("SELECT secret FROM nowhere"))
@@ -132,13 +140,13 @@ def test_an_error_of_ours_is_told_without_its_trace(app, client, world, caplog):
 # The balance in the header
 
 
-def seen_by(answer):
+def seen_version(answer):
     return re.search(r"/billing/balance\?seen=(\d+)", answer.text)[1]
 
 
-def test_the_balance_is_polled_for_next_to_nothing(client, world):
-    """L1: 204 while nothing is new; then the pill, and the page refreshes its parts."""
-    seen = seen_by(client.get(MAIN))
+def test_polling_the_balance_returns_204_until_it_changes(client, world):
+    """L1: then the balance, and the page refreshes its parts."""
+    seen = seen_version(client.get(MAIN))
     answer = client.get(f"/billing/balance?seen={seen}", headers=HTMX)
     assert (answer.status_code, answer.text) == (204, "")
     assert "HX-Trigger" not in answer.headers
@@ -149,18 +157,18 @@ def test_the_balance_is_polled_for_next_to_nothing(client, world):
     assert answer.headers["HX-Trigger"] == "account-changed"
     assert "$89.99" in words(answer), "rounded down"
     assert "<html" not in answer.text
-    seen = seen_by(answer)
+    seen = seen_version(answer)
     assert client.get(f"/billing/balance?seen={seen}", headers=HTMX).status_code == 204
 
 
 @pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 30])
-def test_a_poll_that_has_seen_nonsense_gets_the_balance(client, world, seen):
+def test_a_poll_with_an_invalid_version_gets_the_balance(client, world, seen):
     assert client.get(f"/billing/balance?seen={seen}").status_code == 200
 
 
-def test_every_change_is_news(client, world):
-    """P1: whoever has the page open sees what others do."""
-    deeds = [
+def test_every_change_is_reported_to_open_pages(client, world):
+    """P1: people with the page open see the changes of others."""
+    actions = [
         lambda: world.card(VISA),
         lambda: world.consent(world.methods[0], False),
         lambda: world.consent(world.methods[0], True),
@@ -168,23 +176,23 @@ def test_every_change_is_news(client, world):
         lambda: world.use("60.00"),
         lambda: world.work(),
     ]
-    for deed in deeds:
-        seen = seen_by(client.get(MAIN))
-        deed()
+    for action in actions:
+        seen = seen_version(client.get(MAIN))
+        action()
         assert client.get(f"/billing/balance?seen={seen}").status_code == 200
         assert client.get(f"{MAIN}/refresh", headers=HTMX).status_code == 200
 
 
-def test_the_balance_stands_on_every_billing_page(client, busy):
-    busy.use("200.00")
+def test_the_balance_is_on_every_billing_page(client, account_with_history):
+    account_with_history.use("200.00")
     for path in PAGES[:7]:
         page = client.get(path)
         assert "−$60.00" in words(page), path
         assert "below zero" in words(page), path
 
 
-def test_the_names_of_the_main_screen(client, busy):
-    """M1, M2, T13: found by scripts and by assistive technology; wire is no row of the list."""
+def test_the_main_screen_has_its_accessible_names(client, account_with_history):
+    """M1, M2, T13: for scripts and assistive technology; a wire is no row of the list."""
     page = client.get(MAIN)
     for name in (
         'aria-label="Reorder Visa •••• 4242"',
@@ -210,11 +218,11 @@ def test_the_names_of_the_main_screen(client, busy):
     assert page.text.count('aria-label="Primary"') == 1
 
 
-# For machines that watch
+# Probes and metrics
 
 
-def test_alive_ready_and_metrics(app, world):
-    """L10: figures without names; nobody need sign in."""
+def test_health_readiness_and_metrics_need_no_session(app, world):
+    """L10: the metrics contain no names."""
     nobody = app.test_client()
     assert (nobody.get("/healthz").text, nobody.get("/readyz").text) == ("ok\n", "ready\n")
     (visa,) = world.cards(VISA)
@@ -235,8 +243,8 @@ def test_alive_ready_and_metrics(app, world):
     assert "Harbour" not in answer.text
 
 
-def test_not_ready_without_its_tables(empty_database, tmp_path):
-    """Alive all the same: a restart would not help."""
+def test_readiness_fails_without_tables(empty_database, tmp_path):
+    """The process is still healthy, as a restart would not help."""
     bare = create_app(settings_in(tmp_path / "bare", DATABASE_URL=empty_database))
     visitor = bare.test_client()
     assert visitor.get("/healthz").status_code == 200

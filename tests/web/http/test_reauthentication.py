@@ -1,4 +1,4 @@
-"""Step-up: what could be turned against a customer asks again for a proof that it is they."""
+"""Re-authentication: sensitive changes ask again for a password or code."""
 
 import re
 from html import unescape
@@ -25,7 +25,7 @@ def stale(world, client):
 
 
 def form_of(answer):
-    """Where the form that asks goes to, and all that it carries."""
+    """Return the action and the hidden fields of the form that asks."""
     page = answer.text.partition("data-repeats")
     action = re.search(r'action="([^"]*)"[^>]*$', page[0])[1]
     fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page[2])
@@ -43,7 +43,7 @@ def apply(client, world, headers=None, **chosen):
     return client.post(SETTINGS, data=form, headers=headers)
 
 
-def test_right_after_signing_in_nobody_is_asked(client, world):
+def test_no_reauthentication_within_15_minutes_of_signing_in(client, world):
     visa = world.card(VISA)
     world.clock.wait(minutes=14, seconds=59)
     assert client.post(f"{MAIN}/{visa.id}/removal").status_code == 303
@@ -51,7 +51,7 @@ def test_right_after_signing_in_nobody_is_asked(client, world):
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_removing_asks_and_then_removes(stale, world, headers):
+def test_removing_a_method_requires_reauthentication(stale, world, headers):
     """On a page of its own, or in the dialog."""
     visa = world.card(VISA)
     answer = stale.post(f"{MAIN}/{visa.id}/removal", headers=headers)
@@ -68,7 +68,7 @@ def test_removing_asks_and_then_removes(stale, world, headers):
     assert stale.post(f"{MAIN}/{mastercard.id}/removal").status_code == 303, "proved just now"
 
 
-def test_a_wrong_proof_changes_nothing_and_is_noted(stale, world):
+def test_a_wrong_password_changes_nothing_and_is_audited(stale, world):
     """P2"""
     visa = world.card(VISA)
     answer = stale.post(f"{MAIN}/{visa.id}/removal")
@@ -83,8 +83,8 @@ def test_a_wrong_proof_changes_nothing_and_is_noted(stale, world):
     assert world.methods == []
 
 
-def test_adding_a_card_loses_nothing(stale, world):
-    """The token, the state and the consent go round with the question."""
+def test_adding_a_card_requires_reauthentication_and_keeps_the_form(stale, world):
+    """The form that asks repeats the token, the state and the consent."""
     form = stale.get(f"{MAIN}/cards/new").text
     state = re.search(r'name="state" value="([^"]+)"', form)[1]
     token = token_for(world.books, card_form(VISA), world.clock.now())
@@ -103,7 +103,7 @@ def test_adding_a_card_loses_nothing(stale, world):
     assert [m.last4 for m in world.methods] == ["4242"]
 
 
-def test_paypal_asks(stale, world):
+def test_adding_paypal_requires_reauthentication(stale, world):
     answer = stale.post(f"{MAIN}/paypal", data={"consent": "1"})
     assert answer.status_code == 401
     assert form_of(answer)[1]["consent"] == "1"
@@ -120,8 +120,8 @@ def test_paypal_asks(stale, world):
         {"refill_amount": "100", "day_limit": "300", "target": "90"},
     ],
 )
-def test_what_lets_more_be_taken_asks(stale, world, chosen):
-    """And nothing typed is lost on the way."""
+def test_settings_that_allow_larger_charges_require_reauthentication(stale, world, chosen):
+    """The submitted settings are kept."""
     world.card(VISA)
     world.refill(day_limit="300.00")
     before = LowBalanceSettings.of(world.session, world.account_id).version
@@ -145,34 +145,34 @@ def test_what_lets_more_be_taken_asks(stale, world, chosen):
          "notification_threshold": "75"},
     ],
 )  # fmt: skip
-def test_what_lets_no_more_be_taken_does_not(stale, world, chosen):
+def test_settings_that_allow_no_larger_charges_do_not(stale, world, chosen):
     world.card(VISA)
     world.refill(day_limit="300.00")
     assert apply(stale, world, **chosen).status_code == 303
 
 
-def test_a_mistake_is_told_before_anything_is_asked(stale, world):
+def test_an_error_is_reported_before_reauthentication(stale, world):
     world.card(VISA)
     world.refill()
     assert apply(stale, world, refill_amount="1").status_code == 422
     assert apply(stale, world, refill_amount="x").status_code == 422
 
 
-def test_api_keys_ask(stale, world):
-    """To make one, to replace it and to revoke it; what was typed goes round."""
+def test_changes_of_api_keys_require_reauthentication(stale, world):
+    """Creating, rotating and revoking; the submitted form is kept."""
     key = world.key("usage:write")
     form = {"name": "Meter", "scopes": ["usage:write", "balance:read"], "lasts": ""}
     answer = stale.post("/settings/api-keys", data=form)
     assert answer.status_code == 401
     sent = re.findall(r'name="scopes" value="([^"]*)"', answer.text)
     assert sent == ["usage:write", "balance:read"]
-    for deed in ("rotation", "revocation"):
-        assert stale.post(f"/settings/api-keys/{key.id}/{deed}").status_code == 401
+    for action in ("rotation", "revocation"):
+        assert stale.post(f"/settings/api-keys/{key.id}/{action}").status_code == 401
     assert confirm(stale, answer).status_code == 201
 
 
-def test_ending_other_sessions_asks(app, stale, world):
-    """ASVS 7.5.2: a session that was left open ends none of the person's others by itself."""
+def test_ending_other_sessions_requires_reauthentication(app, stale, world):
+    """ASVS 7.5.2: a session left open cannot end the person's other sessions."""
     other = app.test_client()
     email = world.session.get(User, world.created.user_id).email
     other.post("/sign-in", data={"email": email, "password": PASSWORD})
@@ -187,28 +187,28 @@ def test_ending_other_sessions_asks(app, stale, world):
     assert other.get(MAIN).status_code == 303
 
 
-def test_a_right_that_is_missing_is_said_first(teammate, world):
+def test_a_missing_right_is_reported_before_reauthentication(teammate, world):
     technician = teammate("technical")
     world.clock.wait(minutes=20)
     assert technician.post(f"{MAIN}/1/removal").status_code == 403
 
 
-def test_a_cookie_from_before_sessions_were_rows_signs_nobody_in(world, app):
+def test_a_cookie_from_before_session_rows_is_signed_out(world, app):
     client = app.test_client()
     with client.session_transaction() as cookie:
         cookie["_user_id"] = str(world.created.user_id)
     assert client.get(MAIN).location.startswith("/sign-in")
 
 
-def test_a_proof_from_the_future_is_none(world, client):
-    """A clock that was set back must not make a proof last."""
+def test_an_authentication_in_the_future_does_not_count(world, client):
+    """A clock that was set back must not prolong it."""
     world.clock.wait(minutes=-20)
     assert client.post(f"{MAIN}/1/removal").status_code == 401
     world.clock.wait(minutes=10)
     assert client.post(f"{MAIN}/1/removal").status_code == 404
 
 
-def test_what_is_sent_round_is_never_code(stale, world):
+def test_repeated_fields_are_escaped(stale, world):
     evil = '"><script>alert(1)</script>'
     answer = stale.post(f"{MAIN}/1/removal", data={evil: evil})
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""P5: what is refused is said exactly, where the person is, with the way on."""
+"""P5: a refusal is explained where the person is, with the way on."""
 
 import re
 from dataclasses import replace
@@ -20,7 +20,7 @@ NOT_OURS = "on our side"
 
 
 class Controls(HTMLParser):
-    """What a browser would let a person press: in posted forms, of posted forms, and to dialogs."""
+    """The controls that a browser enables: in and of forms that post, and links to dialogs."""
 
     def __init__(self, page):
         super().__init__()
@@ -50,7 +50,7 @@ class Controls(HTMLParser):
 
 
 @pytest.fixture
-def looking(operator, sign_in, world):
+def viewing_operator(operator, sign_in, world):
     pat = sign_in(operator)
     begun = pat.post(f"/operator/accounts/{world.account_id}/views", data={"reason": "Asked why"})
     assert begun.status_code == 303
@@ -66,9 +66,11 @@ CUSTOMER_PAGES = (
 
 
 @pytest.mark.parametrize("path", CUSTOMER_PAGES)
-def test_an_operator_who_looks_meets_no_control_that_works(busy, looking, path):
-    """P5: each is off, described by the sentence above, and kept by no script either."""
-    page = looking.get(path)
+def test_an_operator_viewing_as_customer_has_no_enabled_control(
+    account_with_history, viewing_operator, path
+):
+    """P5: each is disabled and described by the sentence above, for scripts too."""
+    page = viewing_operator.get(path)
     assert page.status_code == 200
     found = Controls(page.text)
     kept = {"/operator/views/end", "/sign-out"}
@@ -81,26 +83,26 @@ def test_an_operator_who_looks_meets_no_control_that_works(busy, looking, path):
             assert not any(name.startswith("hx-") for name in it)
 
 
-def test_the_owners_own_controls_stay_on(busy, client, looking):
-    """P5: what is off for the operator works for the customer."""
-    on, off = Controls(client.get(MAIN).text), Controls(looking.get(MAIN).text)
+def test_the_owners_controls_stay_enabled(account_with_history, client, viewing_operator):
+    """P5: the controls disabled for the operator work for the customer."""
+    on, off = Controls(client.get(MAIN).text), Controls(viewing_operator.get(MAIN).text)
     assert len(on.live) > 20
     assert len(off.off) > 20
 
 
-def test_what_an_operator_sends_anyway_is_answered_in_place(looking, world):
+def test_an_operators_request_is_refused_in_place(viewing_operator, world):
     """P5: with a sentence, and never an error page in a dialog."""
-    answer = looking.post("/billing/automatic-payments/resumptions", headers=SCRIPT)
+    answer = viewing_operator.post("/billing/automatic-payments/resumptions", headers=SCRIPT)
     assert (answer.status_code, answer.headers["HX-Reswap"]) == (403, "none")
     assert words(answer) == "You are viewing this account as its customer. Controls are off."
-    page = looking.post("/billing/automatic-payments/resumptions")
+    page = viewing_operator.post("/billing/automatic-payments/resumptions")
     assert page.status_code == 403
     assert "Controls are off." in words(page)
     assert NOT_OURS not in page.text
 
 
 def test_a_missing_right_names_the_roles_that_have_it_and_the_owner(teammate):
-    """P5: on a page with the menu, which leads to what the role opens."""
+    """P5: on a page whose menu leads to what the role allows."""
     technician = teammate("technical")
     page = technician.get("/billing/payments")
     assert page.status_code == 403
@@ -123,7 +125,7 @@ def test_a_missing_right_names_the_roles_that_have_it_and_the_owner(teammate):
         ("/billing/nowhere", 404, "Page not found."),
     ],
 )
-def test_no_refusal_of_a_script_is_a_page(client, path, code, sentence):
+def test_a_refused_fragment_request_gets_no_whole_page(client, path, code, sentence):
     """P5"""
     answer = client.get(path, headers=SCRIPT)
     assert (answer.status_code, answer.headers["HX-Reswap"]) == (code, "none")
@@ -131,23 +133,23 @@ def test_no_refusal_of_a_script_is_a_page(client, path, code, sentence):
     assert "<html" not in answer.text
 
 
-def test_a_technician_reads_why_a_key_of_billing_cannot_be_rotated(world, teammate):
-    """P5: once above the keys; a meter's key beside it can be rotated."""
+def test_a_technician_reads_why_a_billing_key_cannot_be_rotated(world, teammate):
+    """P5: once above the keys; a usage key beside it can be rotated."""
     world.key(Scope.BILLING_WRITE)
     world.key(Scope.USAGE_WRITE)
     page = teammate("technical").get("/settings/api-keys")
-    said = (
+    text = (
         "Your role does not allow this. "
         "Owner, Admin, Commercial and Billing can rotate a key with billing scopes."
     )
-    assert words(page).count(said) == 1
+    assert words(page).count(text) == 1
     rotations = re.findall(r'<a [^>]*aria-label="Rotate [^>]*>', page.text)
     dead = [tag for tag in rotations if 'aria-disabled="true"' in tag]
     assert not any("href=" in tag for tag in dead)
     assert (len(rotations), len(dead)) == (3, 2)  # the first key has every scope
 
 
-def test_a_technician_reads_why_a_webhook_of_billing_cannot_be_changed(world, teammate, client):
+def test_a_technician_reads_why_a_billing_webhook_cannot_be_changed(world, teammate, client):
     """P5"""
     made = world.webhook(events=CHOICES)
     here = f"/settings/webhooks/{made.endpoint_id}"
@@ -157,8 +159,8 @@ def test_a_technician_reads_why_a_webhook_of_billing_cannot_be_changed(world, te
     assert "can change a webhook" not in words(client.get(here))
 
 
-def test_who_was_signed_out_is_told_and_led_back(app, client):
-    """P5: without scripts too, and from a form to the page that it was on."""
+def test_a_signed_out_person_is_told_and_returns_after_signing_in(app, client):
+    """P5: without JavaScript too, and from a form to its page."""
     token = client.get(MAIN) and client.get("/session").json["token"]
     assert token
     app.test_client().get(MAIN)
@@ -180,14 +182,14 @@ def test_who_was_signed_out_is_told_and_led_back(app, client):
     assert visitor.post("/settings/profile/name", headers=elsewhere).location == "/sign-in"
 
 
-def test_who_comes_for_the_first_time_was_not_signed_out(app, world):
+def test_a_first_visit_does_not_say_signed_out(app, world):
     """P5"""
     visitor = app.test_client()
     assert "signed out" not in words(visitor.get(visitor.get(MAIN).location))
 
 
-def test_an_outdated_token_of_nobody_asks_to_sign_in(app, world):
-    """P5: a cookie that is gone is an ended session, not a page that makes no sense."""
+def test_an_outdated_csrf_token_without_a_session_asks_to_sign_in(app, world):
+    """P5: a missing cookie is an ended session, not an invalid form."""
     app.config["WTF_CSRF_ENABLED"] = True
     visitor = app.test_client()
     form = {"csrf_token": "of-another-session", "name": "Ana"}
@@ -197,8 +199,8 @@ def test_an_outdated_token_of_nobody_asks_to_sign_in(app, world):
     assert (part.status_code, part.headers["X-Session"]) == (401, "ended")
 
 
-def test_a_page_learns_who_is_signed_in(client, world):
-    """P5: so that a script may go on only for the same person in the same account."""
+def test_a_page_can_check_who_is_signed_in(client, world):
+    """P5: a script continues only for the same person in the same account."""
     answer = client.get("/session")
     assert answer.json["who"] == f"{world.created.user_id}-{world.account_id}"
     assert f'data-who="{answer.json["who"]}"' in client.get(MAIN).text
@@ -214,8 +216,8 @@ def unconfirmed(client, world):
 
 
 @pytest.mark.parametrize("headers", [{}, SCRIPT])
-def test_who_has_not_confirmed_gets_the_way_on_and_no_error_page(unconfirmed, headers):
-    """P5: in the dialog that was to open, or on a page of its own."""
+def test_an_unconfirmed_person_can_resend_the_link_in_place(unconfirmed, headers):
+    """P5: in the dialog they opened, or on a page of its own."""
     answer = unconfirmed.get(f"{MAIN}/cards/new", headers=headers)
     assert answer.status_code == 422
     assert "Confirm your email first" in words(answer)
@@ -236,15 +238,15 @@ def set_mail_server(app):
 
 
 @pytest.mark.parametrize(
-    ("server", "said"),
+    ("server", "text"),
     [("", "Open the link in the sandbox outbox"), ("mail.example", "We sent a link to")],
 )
-def test_a_link_is_said_to_be_sent_only_where_it_is(unconfirmed, set_mail_server, server, said):
-    """P5: without a mail server it stays in the outbox."""
+def test_a_link_is_called_sent_only_with_a_mail_server(unconfirmed, set_mail_server, server, text):
+    """P5: otherwise the link is in the outbox."""
     set_mail_server(server)
     for path in (MAIN, f"{MAIN}/cards/new", "/billing/payments", "/settings/profile"):
         answer = unconfirmed.get(path)
-        assert said in words(answer)
+        assert text in words(answer)
         assert ("We sent a link" in words(answer)) == bool(server)
         assert ("Send " in words(answer)) == bool(server)
         if "cards" not in path:
@@ -255,18 +257,18 @@ def test_a_link_is_said_to_be_sent_only_where_it_is(unconfirmed, set_mail_server
 
 
 @pytest.mark.parametrize("server", ["", "mail.example"])
-def test_a_changed_email_and_an_invitation_say_where_their_links_are(
+def test_email_changes_and_invitations_say_where_their_links_are(
     client, world, set_mail_server, server
 ):
-    """P5: in the hint, in the answer, and while the link waits."""
+    """P5: in the hint, in the response, and while the link is pending."""
     set_mail_server(server)
     new = {"email": "ana@new.example"}
     before = words(client.get("/settings/profile"))
     assert ("We’ll send a link there." in before) == bool(server)
     client.post("/settings/profile/email", data=new)
     after = words(client.get("/settings/profile"))
-    said = "We sent a link to ana@new.example."
-    assert (said in after) == bool(server)
+    text = "We sent a link to ana@new.example."
+    assert (text in after) == bool(server)
     assert after.count("Open the link in the sandbox outbox") == (0 if server else 2)
     people = words(client.get("/settings/users"))
     assert ("They get a link" in people) == bool(server)
@@ -288,7 +290,7 @@ def test_without_the_sandbox_the_provider_has_the_link(app, unconfirmed, set_mai
 
 
 def test_the_first_step_is_to_confirm_the_email(app, unconfirmed, client, world):
-    """P5: the steps that wait for it are off and say why; once it is confirmed they are on."""
+    """P5: later steps are disabled and say why; they are enabled after the confirmation."""
     page = unconfirmed.get(MAIN)
     assert "0 of 4 done" in words(page)
     assert "After step 1. Your first card has auto-charge on." in words(page)
@@ -308,8 +310,8 @@ def test_the_first_step_is_to_confirm_the_email(app, unconfirmed, client, world)
 
 
 @pytest.mark.parametrize("headers", [{}, SCRIPT])
-def test_what_acts_on_everyone_or_on_security_asks_first(client, world, headers):
-    """P5: the button leads to a question, and the question's form does it."""
+def test_actions_on_everyone_or_on_security_ask_first(client, world, headers):
+    """P5: the button opens a dialog, whose form does it."""
     assert 'href="/settings/users/second-factor"' in client.get("/settings/users").text
     asked = client.get("/settings/users/second-factor", headers=headers)
     assert "Require two-step sign-in for everyone?" in words(asked)
@@ -335,7 +337,7 @@ FORM = {
 
 @pytest.fixture
 def panel(client, world):
-    """Low Balance Settings of version 1, as a page shows it, and what sends them."""
+    """Submits Low Balance Settings, of which version 1 is applied."""
     world.cards(VISA)
 
     def apply(of=client, headers=SCRIPT, **typed):
@@ -346,7 +348,7 @@ def panel(client, world):
     return apply
 
 
-def field(answer, name):
+def value_of(answer, name):
     return re.search(rf'name="{name}" type="text" value="([^"]*)"', answer.text)[1]
 
 
@@ -356,51 +358,51 @@ def applied(world):
 
 
 @pytest.mark.parametrize("headers", [{}, SCRIPT])
-def test_a_conflict_with_another_tab_keeps_what_was_typed(world, panel, headers):
-    """P5: the other value is beside the field, and the message names its own author as "you"."""
+def test_a_conflict_with_another_tab_keeps_the_input(world, panel, headers):
+    """P5: with the other value beside the field; the message calls the author "you"."""
     panel(threshold="55", day_limit="600")
     answer = panel(threshold="57", headers=headers)
     assert answer.status_code == 409
-    assert (field(answer, "threshold"), applied(world).threshold) == ("57", 55_000_000)
+    assert (value_of(answer, "threshold"), applied(world).threshold) == ("57", 55_000_000)
     assert "Now $55.00 Use" in words(answer)
-    said = words(answer)
-    assert re.search(r"You changed these settings in another tab at \d\d:\d\d\. You entered", said)
+    text = words(answer)
+    assert re.search(r"You changed these settings in another tab at \d\d:\d\d\. You entered", text)
     assert (
         "You entered a threshold of $57.00; it is now $55.00. Fields you didn’t change show "
-        "the new values. Your changes were not applied." in said
+        "the new values. Your changes were not applied." in text
     )
-    assert "else" not in said
-    assert field(answer, "day_limit") == "600.00"
+    assert "else" not in text
+    assert value_of(answer, "day_limit") == "600.00"
     again = panel(threshold="57", day_limit="600", seen="2", since="1", headers=headers)
     assert again.status_code == (200 if headers else 303)
     assert (applied(world).threshold, applied(world).day_limit) == (57_000_000, 600_000_000)
 
 
 def test_a_conflict_names_the_person_who_changed_the_settings(world, panel, teammate):
-    """P5: and everything that differs is listed once."""
+    """P5: every difference is listed once."""
     bo = teammate("billing")
     panel(bo, threshold="55", refill_amount="120", notification_on="1", notification_threshold="80")
-    said = words(panel(threshold="57", refill_amount="130", refill_on=None))
-    assert re.search(r"[A-Z]\w+ .*changed these settings at \d\d:\d\d\.", said)
-    assert "You changed" not in said
-    assert "The threshold and refill amount have new values" in said
-    assert said.count("Now $") == 2
+    text = words(panel(threshold="57", refill_amount="130", refill_on=None))
+    assert re.search(r"[A-Z]\w+ .*changed these settings at \d\d:\d\d\.", text)
+    assert "You changed" not in text
+    assert "The threshold and refill amount have new values" in text
+    assert text.count("Now $") == 2
 
 
-def test_use_takes_one_value_in_force_and_saves_nothing(world, panel):
-    """P5: without scripts; the other typed value stays, with its own button."""
+def test_use_takes_one_current_value_and_saves_nothing(world, panel):
+    """P5: without JavaScript; other input stays, with its own button."""
     panel(threshold="55", refill_amount="120")
     typed = {"threshold": "57", "refill_amount": "x", "seen": "2", "since": "1", "headers": {}}
     page = panel(**typed, use="threshold")
     assert page.status_code == 200
-    assert (field(page, "threshold"), field(page, "refill_amount")) == ("55.00", "x")
+    assert (value_of(page, "threshold"), value_of(page, "refill_amount")) == ("55.00", "x")
     assert words(page).count("Now $") == 1
     assert applied(world).version == 2
     assert panel(**typed, use="nonsense").status_code == 200
 
 
-def test_an_error_in_an_overtaken_form_does_not_hide_the_conflict(world, panel):
-    """P5: else the next press would replace what others have applied, unseen."""
+def test_an_error_in_a_stale_form_does_not_hide_the_conflict(world, panel):
+    """P5: the next submission would otherwise replace the changes of others unnoticed."""
     panel(day_limit="600")
     answer = panel(threshold="abc", day_limit="700")
     assert answer.status_code == 422
@@ -409,8 +411,8 @@ def test_an_error_in_an_overtaken_form_does_not_hide_the_conflict(world, panel):
     assert 'name="since" value="1"' in answer.text
 
 
-def test_choices_without_an_amount_conflict_too(world, panel):
-    """P5: a switch, the kind of refill, and having no daily limit."""
+def test_choices_without_an_amount_can_conflict(world, panel):
+    """P5: a switch, the refill mode, and the absence of a daily limit."""
     panel(
         refill_on=None, refill_mode="target", target="200", largest_charge="400", no_day_limit="1"
     )
@@ -424,20 +426,20 @@ def test_choices_without_an_amount_conflict_too(world, panel):
     assert 'name="no_day_limit" value="1" checked' in page.text
 
 
-def test_the_preview_of_an_adjustment_says_what_would_be_refused(operator, sign_in, world):
-    """P5: so that an error goes when its field is right; one press tells every error."""
+def test_the_preview_of_an_adjustment_lists_every_error(operator, sign_in, world):
+    """P5: an error disappears once its field is correct."""
     pat, here = sign_in(operator), f"/operator/accounts/{world.account_id}"
 
     def faults(**typed):
         answer = pat.get(f"{here}/adjustments/preview", query_string={"direction": "on"} | typed)
         return dict(re.findall(r'data-of="(\w+)">([^<]*)<', answer.text))
 
-    why = {"reason": "Enter a reason for the audit log"}
-    assert faults(amount="x") == why | {"amount": "Enter an amount such as 50.00"}
+    reason_error = {"reason": "Enter a reason for the audit log"}
+    assert faults(amount="x") == reason_error | {"amount": "Enter an amount such as 50.00"}
     assert faults(amount="0", reason="Goodwill") == {"amount": "Must be above zero"}
-    assert faults(amount="5") == why
+    assert faults(amount="5") == reason_error
     assert faults(amount="5", reason="Goodwill") == {}
     sent = {"direction": "on", "amount": "x", "reason": "", "request_key": "k" * 32}
     refused = words(pat.post(f"{here}/adjustments", data=sent))
-    assert why["reason"] in refused
+    assert reason_error["reason"] in refused
     assert "Enter an amount such as 50.00" in refused

@@ -1,4 +1,4 @@
-"""The walls: what may not be tried often, what a browser is told, whom we believe."""
+"""Throttling, security headers, trusted proxies, metrics and logs."""
 
 import logging
 import re
@@ -30,46 +30,46 @@ def sign_in(client, email, password="wrong", address="203.0.113.9", **more):
     )
 
 
-def is_told(answer, minutes=None):
-    """429, with a sentence that says when again, and the same for machines."""
+def is_throttled(answer, minutes=None):
+    """Check for 429 with a sentence that says when to try again, and Retry-After."""
     assert answer.status_code == 429, answer.status_code
-    said = re.search(r"Try again in (a minute|(\d+) minutes)\.", words(answer))
-    assert said, words(answer)
+    lines = re.search(r"Try again in (a minute|(\d+) minutes)\.", words(answer))
+    assert lines, words(answer)
     assert 0 < int(answer.headers["Retry-After"]) <= 3600
     if minutes:
-        assert said[2] == str(minutes)
+        assert lines[2] == str(minutes)
     return True
 
 
 # Throttling
 
 
-def test_guessing_a_password(app, email, world):
-    """Ten from one line; then the right one does not help either, until it is time."""
+def test_guessing_a_password_is_throttled(app, email, world):
+    """Ten tries per IP prefix; then even the right password waits."""
     guesser = app.test_client()
     for _ in range(rate_limits.SIGN_IN.times):
         assert sign_in(guesser, email).status_code == 422
-    assert is_told(sign_in(guesser, email, PASSWORD), minutes=15)
+    assert is_throttled(sign_in(guesser, email, PASSWORD), minutes=15)
     assert guesser.get(MAIN).status_code == 303
     world.clock.advance(minutes=15)
     assert sign_in(guesser, email, PASSWORD).status_code == 303
 
 
-def test_nobody_can_lock_out_somebody_else(app, email):
+def test_an_attacker_cannot_lock_out_a_user(app, email):
     for _ in range(rate_limits.SIGN_IN.times + 1):
         sign_in(app.test_client(), email)
     assert sign_in(app.test_client(), email, PASSWORD, "198.51.100.7").status_code == 303
 
 
-def test_who_knows_it_in_the_end_starts_afresh(app, email):
+def test_signing_in_resets_the_count(app, email):
     for _ in range(3):
         for _ in range(rate_limits.SIGN_IN.times - 1):
             assert sign_in(app.test_client(), email).status_code == 422
         assert sign_in(app.test_client(), email, PASSWORD).status_code == 303
 
 
-def test_guessing_at_the_second_step(app, world, sign_in):
-    """Neither a code nor, once more, the password can be tried through."""
+def test_guessing_at_reauthentication_is_throttled(app, world, sign_in):
+    """Neither a code nor the password can be found by trying."""
     thief = sign_in(world.created.user_id)
     world.clock.wait(hours=1)
     method = world.card(VISA)
@@ -83,14 +83,14 @@ def test_guessing_at_the_second_step(app, world, sign_in):
     assert thief.post(path, data={"proof": PASSWORD}).status_code == 303
 
 
-def test_one_line_that_tries_many_people(app, world):
+def test_an_address_that_tries_many_people_is_throttled(app, world):
     for number in range(rate_limits.SIGN_IN_FROM.times):
         assert sign_in(app.test_client(), f"p{number}@example.com").status_code == 422
-    assert is_told(sign_in(app.test_client(), "another@example.com"))
+    assert is_throttled(sign_in(app.test_client(), "another@example.com"))
 
 
-def test_unknown_addresses_are_throttled_alike(app, email):
-    """Nobody learns from the limits either who has an account here."""
+def test_unknown_emails_are_throttled_alike(app, email):
+    """The limits do not reveal who has an account."""
     answers = []
     for address, line in ((email, "203.0.113.9"), ("nobody@example.com", "198.51.100.7")):
         tries = [sign_in(app.test_client(), address, address=line) for _ in range(12)]
@@ -98,8 +98,8 @@ def test_unknown_addresses_are_throttled_alike(app, email):
     assert answers[0] == answers[1]
 
 
-def test_as_much_work_for_an_unknown_address(app, email, monkeypatch):
-    """Equal time comes of equal work: one hash is checked, known or not."""
+def test_an_unknown_email_costs_the_same_work(app, email, monkeypatch):
+    """One hash is verified either way, so the time is equal."""
     checked = []
     right = passwords._hasher.verify
 
@@ -122,16 +122,16 @@ def add_card(client, world, headers=None):
     return client.post(MAIN, data={"token": token, "state": state}, headers=headers or {})
 
 
-def test_testing_stolen_cards(client, world):
-    """M8, and no more than ten an hour of one account."""
+def test_testing_stolen_cards_is_throttled(client, world):
+    """M8: at most ten cards an hour per account."""
     for _ in range(rate_limits.CARD.times):
         assert add_card(client, world).status_code == 303
-    assert is_told(add_card(client, world), minutes=60)
-    assert is_told(add_card(client, world, HTMX))
+    assert is_throttled(add_card(client, world), minutes=60)
+    assert is_throttled(add_card(client, world, HTMX))
 
 
-def test_retry_five_an_hour(client, world):
-    """F4: a double click is one try, and what is refused charges nothing."""
+def test_a_payment_can_be_retried_five_times_an_hour(client, world):
+    """F4: a double click counts once, and a refused retry charges nothing."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -148,11 +148,11 @@ def test_retry_five_an_hour(client, world):
         assert press(key).status_code == 303
         assert press(key).status_code == 303
     before = len(world.attempts)
-    assert is_told(press("f"), minutes=60)
+    assert is_throttled(press("f"), minutes=60)
     assert len(world.attempts) == before
 
 
-def test_guessing_api_keys(app, world):
+def test_guessing_api_keys_is_throttled(app, world):
     machine = app.test_client()
 
     def ask(key):
@@ -169,15 +169,15 @@ def test_guessing_api_keys(app, world):
 
 
 @pytest.mark.parametrize("environ", [{"RATE_LIMITS": "0"}])
-def test_a_load_test_can_do_without(app, email, environ):
+def test_throttling_can_be_disabled_for_load_tests(app, email, environ):
     for _ in range(rate_limits.SIGN_IN.times + 1):
         assert sign_in(app.test_client(), email).status_code == 422
 
 
-# What a browser is told
+# Security headers
 
 
-def test_every_answer_has_its_walls(client):
+def test_common_responses_have_the_security_headers(client):
     for path in (MAIN, "/sign-in", "/nowhere", "/healthz", "/api/v1/balance"):
         headers = client.get(path).headers
         policy = headers["Content-Security-Policy"]
@@ -191,31 +191,31 @@ def test_every_answer_has_its_walls(client):
         assert "Strict-Transport-Security" not in headers, "nobody may promise it without TLS"
 
 
-def test_text_says_how_it_is_written(app):
-    """ASVS 4.1.1: what is text names its character set, also where a machine asks."""
+def test_text_responses_name_their_character_set(app):
+    """ASVS 4.1.1: including those for programs."""
     paths = ("/sign-in", "/nowhere", "/healthz", "/readyz", "/metrics")
     for path in paths:
         assert "charset=utf-8" in app.test_client().get(path).content_type, path
 
 
-def test_a_request_is_not_sent_back(client):
-    """ASVS 13.4.4: TRACE would show a script the headers that it must not see."""
+def test_trace_is_refused(client):
+    """ASVS 13.4.4: TRACE would show scripts the headers that they must not see."""
     for path in (MAIN, "/sign-in", "/nowhere", "/healthz", "/api/v1/balance", "/static/x.js"):
         answer = client.open(path, method="TRACE", headers={"Cookie": "secret=1"})
         assert answer.status_code in (404, 405), path
         assert "secret" not in answer.text
 
 
-def test_behind_tls(app, email):
-    """The cookie goes out over nothing else, and the browser remembers that."""
+def test_behind_tls_the_cookie_is_secure_and_hsts_is_sent(app, email):
+    """Browsers then use TLS only."""
     answer = sign_in(app.test_client(), email, PASSWORD, base_url=TLS)
     assert "Secure" in answer.headers["Set-Cookie"]
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     assert "Secure" not in sign_in(app.test_client(), email, PASSWORD).headers["Set-Cookie"]
 
 
-def test_forms_work_behind_tls(app, email):
-    """Our pages send no referrer, so none may be asked for."""
+def test_forms_work_behind_tls_without_a_referrer(app, email):
+    """The pages send no referrer, so forms cannot require one."""
     app.config["WTF_CSRF_ENABLED"] = True
     client = app.test_client()
     page = client.get("/sign-in", base_url=TLS).text
@@ -224,7 +224,7 @@ def test_forms_work_behind_tls(app, email):
     assert client.post("/sign-in", data=data, base_url=TLS).status_code == 303
 
 
-# Whom we believe
+# Trusted proxies
 
 FORWARDED = {
     "X-Forwarded-For": "192.0.2.66, 203.0.113.5",
@@ -240,16 +240,16 @@ def seen_as(world):
     return world.session.query(AuditEntry).order_by(AuditEntry.id.desc()).first().address
 
 
-def test_hearsay_is_not_believed(app, world, email):
-    """P2: by default nobody can write another address into the audit log, or claim TLS."""
+def test_forwarded_headers_are_ignored_by_default(app, world, email):
+    """P2: nobody can put another address into the audit log, or claim TLS."""
     answer = sign_in(app.test_client(), email, headers=FORWARDED)
     assert seen_as(world) == "203.0.113.9"
     assert "Strict-Transport-Security" not in answer.headers
 
 
 @pytest.mark.parametrize("environ", [{"TRUSTED_PROXIES": "1"}])
-def test_our_own_proxy_is(app, world, email, environ):
-    """P2: its own entry is the last one; what stands before it is the client's hearsay."""
+def test_a_trusted_proxys_headers_are_used(app, world, email, environ):
+    """P2: its own entry is the last one; entries before it are the client's claim."""
     answer = sign_in(app.test_client(), email, headers=FORWARDED)
     assert seen_as(world) == "203.0.113.5"
     assert "Strict-Transport-Security" in answer.headers
@@ -258,17 +258,17 @@ def test_our_own_proxy_is(app, world, email, environ):
 # Metrics
 
 
-def test_metrics_are_for_this_host(app, world):
+def test_metrics_are_served_to_this_host_only(app, world):
     visitor = app.test_client()
     assert visitor.get("/metrics").status_code == 200
     outside = {"REMOTE_ADDR": "203.0.113.9"}
     assert visitor.get("/metrics", environ_base=outside).status_code == 404
-    # A proxy on this host that is not believed speaks for anybody.
+    # A request through an untrusted proxy on this host can come from anyone.
     assert visitor.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 404
 
 
 @pytest.mark.parametrize("environ", [{"METRICS_TOKEN": "k3y"}])
-def test_metrics_by_token(app, world, environ):
+def test_metrics_are_served_with_a_token(app, world, environ):
     visitor = app.test_client()
     for headers, status in (
         ({"Authorization": "Bearer k3y"}, 200),
@@ -282,8 +282,8 @@ def test_metrics_by_token(app, world, environ):
 # Logs and sizes
 
 
-def test_the_log_names_places_by_ids_only(app, client, caplog):
-    """A link's token, a query or a person's name would stay in it for years."""
+def test_the_log_contains_only_ids_of_paths(app, client, caplog):
+    """Tokens, queries and names would otherwise stay in the log for years."""
 
     @app.get("/broken/<int:number>/<word>")
     def broken(number, word):
@@ -295,8 +295,8 @@ def test_the_log_names_places_by_ids_only(app, client, caplog):
     assert line == "unhandled error at /broken/<int:number>/<word> number=7"
 
 
-def test_what_is_refused_for_security_is_logged(app, client, teammate, caplog):
-    """ASVS 16.3: a missing right, an unknown key, too many tries, a form without its token."""
+def test_security_refusals_are_logged(app, client, teammate, caplog):
+    """ASVS 16.3: a missing right, an unknown key, too many tries, a form without its CSRF token."""
     technician = teammate("technical")
     machine = app.test_client()
     with caplog.at_level(logging.WARNING):
@@ -306,16 +306,16 @@ def test_what_is_refused_for_security_is_logged(app, client, teammate, caplog):
         client.post("/settings/profile/name", data={"name": "secret"})
         client.get(MAIN)
         machine.get(MAIN)
-    said = [r.getMessage() for r in caplog.records if r.name == "webapp.web.http.refusal_log"]
-    assert [re.sub(r"person \d+", "person N", line) for line in said] == [
+    lines = [r.getMessage() for r in caplog.records if r.name == "webapp.web.http.refusal_log"]
+    assert [re.sub(r"person \d+", "person N", line) for line in lines] == [
         f"GET {MAIN} was refused with 403: person N, address 127.0.0.1",
         "GET /api/v1/balance was refused with 401: person unknown, address 127.0.0.1",
         "POST /settings/profile/name was refused with 400: person N, address 127.0.0.1",
     ]
 
 
-def test_a_statement_that_fails_shows_no_values(session):
-    """Of people: what a statement was is enough to find a fault."""
+def test_a_failed_statement_shows_no_values(session):
+    """The statement is enough to find the error, and values may be personal data."""
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
@@ -325,7 +325,7 @@ def test_a_statement_that_fails_shows_no_values(session):
     assert "ana@example.com" not in str(caught.value)
 
 
-def test_a_body_that_is_too_large(client):
+def test_a_too_large_body_is_refused(client):
     answer = client.post("/billing/low-balance-settings", data={"threshold": "1" * 3_000_000})
     assert answer.status_code == 413
     big = b'{"amount": "' + b"1" * 3_000_000

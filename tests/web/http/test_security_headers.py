@@ -1,14 +1,14 @@
-"""What a browser may load: our own host, and what a processor's form is made of."""
+"""The Content-Security-Policy: our own host, and the hosts of a processor's form."""
 
 from webapp.ports import Front
 from webapp.web.http.security_headers import POLICY, opened_for
 
 
-def test_the_policy_stands_where_no_processor_asks_for_more():
+def test_the_policy_is_unchanged_without_processor_hosts():
     assert opened_for([Front(), Front()]) == POLICY
 
 
-def test_it_is_opened_for_exactly_the_hosts_that_are_named():
+def test_the_policy_adds_exactly_the_named_hosts():
     front = Front(
         sources={"script-src": ("https://a.example",), "form-action": ("https://b.example",)}
     )
@@ -23,7 +23,7 @@ def test_it_is_opened_for_exactly_the_hosts_that_are_named():
     }
 
 
-def test_pages_of_a_sandbox_are_opened_for_nobody(client):
+def test_pages_of_a_sandbox_have_the_unchanged_policy(client):
     page = client.get("/billing/payment-methods")
 
     assert page.headers["Content-Security-Policy"] == POLICY

@@ -1,4 +1,4 @@
-"""Files that never change are asked for once: compressed, in one piece, under a digest."""
+"""Static files: compressed, bundled, and cached for ever under a digest."""
 
 import gzip
 import re
@@ -22,7 +22,7 @@ def address_in(page: str, file: str) -> str:
     return found[1]
 
 
-def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published):
+def test_a_file_is_immutable_and_compressed(home, published):
     client = create_app(settings_in(home), static=published).test_client()
     address = address_in(client.get("/sign-in").text, "css/app.css")
     answer = client.get(address, headers={"Accept-Encoding": "gzip"})
@@ -32,12 +32,12 @@ def test_a_browser_keeps_a_file_for_good_and_gets_it_compressed(home, published)
     assert gzip.decompress(answer.data).decode() == bundle(STATIC / "css/app.css")
 
 
-def test_without_publishing_the_same_addresses_serve_the_files_as_they_are(app, client):
+def test_without_publishing_the_same_addresses_serve_the_source_files(app, client):
     address = address_in(client.get("/billing/payment-methods").text, "js/theme.js")
     assert client.get(address).data == (STATIC / "js/theme.js").read_bytes()
 
 
-def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(published):
+def test_a_bundled_style_sheet_has_no_imports_and_keeps_its_layers(published):
     sheet = (published / "css/app.css").read_text()
     assert "@import" not in sheet
     assert sheet.index("@layer stronger, pico;") < sheet.index("@layer pico {")
@@ -47,20 +47,20 @@ def test_a_style_sheet_in_one_piece_imports_nothing_and_keeps_its_layers(publish
     assert not re.search(r"/\*(?!!)", sheet)
 
 
-def test_sheets_of_other_folders_name_no_file(published):
-    """`bundle` moves them to another folder, where a relative path leads elsewhere."""
+def test_bundled_style_sheets_reference_no_file(published):
+    """`in_one_piece` moves them to another folder, where relative paths would break."""
     for sheet in STATIC.glob("css/*/*.css"):
         assert "url(" not in sheet.read_text(), sheet.name
 
 
-def test_publishing_twice_does_it_once(published, tmp_path):
+def test_publishing_twice_does_nothing(published, tmp_path):
     before = (published / "css/app.css").stat()
     assert publish(STATIC, tmp_path / "shelf") == published
     assert (published / "css/app.css").stat() == before
     assert [it.name for it in published.parent.iterdir()] == [digest_of(STATIC)]
 
 
-def test_another_content_has_another_address(tmp_path):
+def test_changed_content_has_another_digest(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.js").write_text("1")
     before = digest_of(tmp_path / "a")
@@ -70,8 +70,8 @@ def test_another_content_has_another_address(tmp_path):
 
 
 @pytest.mark.parametrize(("url", "hsts"), [("", None), ("https://billing.example.com", HSTS)])
-def test_files_have_their_walls_too(home, published, url, hsts):
-    """ASVS 3.4: no browser guesses what a file is, and an image that it opens may do nothing."""
+def test_static_files_have_security_headers(home, published, url, hsts):
+    """ASVS 3.4: no MIME sniffing, and an image opened directly can run nothing."""
     app = create_app(settings_in(home, PUBLIC_URL=url), static=published)
     client, prefix = app.test_client(), app.static_url_path
     for file, policy in (("js/theme.js", None), ("css/app.css", None), ("favicon.svg", POLICY)):
@@ -81,8 +81,8 @@ def test_files_have_their_walls_too(home, published, url, hsts):
         assert headers.get("Strict-Transport-Security") == hsts
 
 
-def test_no_folder_is_listed(app, client):
-    """ASVS 13.4: nor is anything served that lies beside the folder of static files."""
+def test_folders_are_not_listed(app, client):
+    """ASVS 13.4: nor are files outside the folder of static files served."""
     static = app.static_url_path
     for path in (static, f"{static}/", f"{static}/css", f"{static}/css/", f"{static}/../wsgi.py"):
         assert client.get(path).status_code == 404, path

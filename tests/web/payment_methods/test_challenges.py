@@ -1,4 +1,6 @@
-"""The ways to the bank and to PayPal and back, and who may take them (M6, M11, F7, F9, P1)."""
+"""Challenges at the bank and at PayPal, and who may open and conclude them (M6, M11, F7, F9,
+P1).
+"""
 
 import re
 
@@ -15,7 +17,7 @@ KEY = "c" * 32
 
 
 def send_card(client, world, number, headers=None):
-    """The form that the captured card's token comes with."""
+    """Submit the card form with the token of a captured card."""
     form = client.get("/billing/payment-methods/cards/new", headers=HTMX).text
     state = form.split('name="state" value="')[1].split('"')[0]
     token = token_for(world.books, card_form(number), world.clock.now())
@@ -27,7 +29,7 @@ def hidden_in(form):
     return dict(re.findall(r'name="(setup|state)" value="([^"]+)"', form))
 
 
-def test_a_card_with_a_challenge_without_scripts(client, world):
+def test_a_challenged_card_is_saved_without_javascript(client, world):
     """M6: to the bank's page, and back to the list."""
     answer = send_card(client, world, CHALLENGED_ONCE)
     assert answer.status_code == 303
@@ -41,8 +43,8 @@ def test_a_card_with_a_challenge_without_scripts(client, world):
     assert [m.last4 for m in world.methods] == ["3155"]
 
 
-def test_a_failed_challenge_without_scripts(client, world):
-    """M6: nothing is saved, and the page says why."""
+def test_a_failed_challenge_saves_nothing_without_javascript(client, world):
+    """M6: the page says why."""
     answer = send_card(client, world, CHALLENGED_ONCE)
     back = client.post(answer.location, data={"answer": "fail"})
     landed = client.get(back.location, follow_redirects=True)
@@ -50,8 +52,8 @@ def test_a_failed_challenge_without_scripts(client, world):
     assert world.methods == []
 
 
-def test_a_card_with_a_challenge_in_its_frame(client, world):
-    """M6: the bank's own window, isolated; then the list with the row."""
+def test_a_challenged_card_is_saved_in_a_frame(client, world):
+    """M6: the bank's page is in a sandboxed frame; then the list has the row."""
     asked = send_card(client, world, CHALLENGED_ONCE, HTMX)
     assert asked.headers["HX-Retarget"] == "#bank"
     assert "allow-same-origin" not in asked.text
@@ -67,8 +69,8 @@ def test_a_card_with_a_challenge_in_its_frame(client, world):
     assert "Visa •••• 3155" in words(answer)
 
 
-def test_giving_up_keeps_the_form(client, world):
-    """M6, F9: the reason goes into the form, which can be sent again."""
+def test_cancelling_a_challenge_keeps_the_form(client, world):
+    """M6, F9: the form shows the reason and can be submitted again."""
     asked = send_card(client, world, CHALLENGED_ONCE, HTMX)
     setup = asked.text.split("/billing/payment-methods/setups/")[1].split("/")[0]
     url = f"/billing/payment-methods/setups/{setup}/conclusion"
@@ -98,7 +100,7 @@ def test_another_accounts_card_form_is_refused_m14(client, world, stranger):
     assert saved.status_code == 200
 
 
-def test_a_card_form_that_is_not_ours_gives_no_token_m14(client):
+def test_an_invalid_card_form_gives_no_token_m14(client):
     for setup in ("1.made-up", "made up", "²."):
         card = card_form(VISA) | {"setup": setup}
         answer = client.post("/sandbox/cards", data=card, headers={"Accept": "application/json"})
@@ -116,8 +118,8 @@ def test_another_accounts_setup_is_not_found(client, world, stranger):
     assert client.get("/billing/payments/returned?key=nothing").status_code == 404
 
 
-def test_a_payment_with_a_challenge_without_scripts(client, world):
-    """F4, L4: to the bank and back; a reload of the way back charges nothing more."""
+def test_a_challenged_payment_is_paid_once_without_javascript(client, world):
+    """F4, L4: to the bank and back; reloading the return page charges nothing more."""
     card = world.card(CHALLENGED_ALWAYS)
     form = {"amount": "75.00", "method": card.id, "request_key": KEY, "kind": "instant"}
     answer = client.post("/billing/funds", data=form)
@@ -131,7 +133,7 @@ def test_a_payment_with_a_challenge_without_scripts(client, world):
     assert world.balance == "175.00"
 
 
-def test_paypal_where_it_is_allowed(client, world):
+def test_paypal_is_linked_if_allowed(client, world):
     """M11: to PayPal and back, and the row shows the payer's email."""
     world.session.get(Account, world.account_id).paypal_allowed = True
     world.session.commit()
@@ -143,23 +145,23 @@ def test_paypal_where_it_is_allowed(client, world):
     assert "PayPal ana@example.com is saved." in words(landed)
 
 
-def test_paypal_where_it_is_not(client, world):
-    """M11: the dialog says how to ask, and a forged form is refused."""
+def test_paypal_is_refused_if_not_allowed(client, world):
+    """M11: the dialog says how to get it, and a forged form is refused."""
     assert "Ask your provider" in words(client.get("/billing/payment-methods/paypal/new"))
     answer = client.post("/billing/payment-methods/paypal")
     assert answer.status_code == 422
     assert world.methods == []
 
 
-def test_a_way_back_that_nobody_took(client, world):
-    """M6: a tampered or repeated return leaves nothing."""
+def test_a_return_without_a_setup_changes_nothing(client, world):
+    """M6: as when the address is tampered with or repeated."""
     assert client.get("/billing/payment-methods/returned").status_code == 303
     assert world.methods == []
 
 
 @pytest.fixture
 def link(world, app):
-    """The address in the mail about a payment that the bank wants confirmed."""
+    """The link in the email about a payment that needs authentication."""
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     world.use("60.00")
@@ -168,8 +170,8 @@ def link(world, app):
     return f"/billing/authentications/{token}"
 
 
-def test_the_mails_link_asks_again(client, world, link):
-    """F7, F10: it shows the present balance; only the press charges."""
+def test_the_emails_link_asks_before_charging(client, world, link):
+    """F7, F10: it shows the current balance; only submitting charges."""
     page = client.get(link)
     assert page.status_code == 200
     assert "$40.00" in words(page)
@@ -185,8 +187,8 @@ def test_the_mails_link_asks_again(client, world, link):
     assert client.post(link, data={"request_key": "d" * 32}).status_code == 409
 
 
-def test_the_link_needs_its_account(app, world, link, stranger):
-    """F7, P1: nobody signs in first; a stranger finds nothing; an altered one is none."""
+def test_the_link_needs_a_session_of_its_account(app, world, link, stranger):
+    """F7, P1: another account and an altered link get 404."""
     nobody = app.test_client()
     assert nobody.get(link).location.startswith("/sign-in?next=/billing/authentications/")
     assert stranger.get(link).status_code == 404
@@ -194,8 +196,8 @@ def test_the_link_needs_its_account(app, world, link, stranger):
     assert stranger.get(f"{link}x").status_code == 404
 
 
-def test_consent_in_the_card_form(client, world):
-    """M12: offered, unticked, where refill is on and nothing is chargeable; ticked it counts."""
+def test_consent_is_offered_in_the_card_form(client, world):
+    """M12: unticked, if refill is on and nothing is chargeable."""
     world.card(VISA)
     world.refill()
     assert "Use it for automatic payments" not in words(
@@ -209,7 +211,7 @@ def test_consent_in_the_card_form(client, world):
     assert "checked" not in form.text.split('name="consent"')[1].split(">")[0]
 
 
-def test_nobody_was_asked_about_what_an_operator_booked(client, world):
+def test_an_operators_adjustment_has_no_challenge_page(client, world):
     booked = world.session.query(Attempt).one().id
     answer = client.get(f"/billing/attempts/{booked}/question")
     assert (answer.status_code, answer.location) == (303, "/billing/payments")

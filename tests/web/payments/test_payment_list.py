@@ -1,4 +1,4 @@
-"""The payments' list as a page: its filters, its file, and what it says when it is empty."""
+"""The payment list's page: filters, CSV file, and empty lists."""
 
 import csv
 import re
@@ -19,19 +19,24 @@ def references(answer):
     return re.findall(r">(P-\d{6})<", re.search(r'<section.*?id="payments".*</section>', answer.text, re.DOTALL)[0])  # fmt: skip  # noqa: E501
 
 
-def test_the_address_holds_the_filters(client, busy):
-    """E1: a plain form that works without scripts; what is chosen stays chosen."""
-    page = client.get(f"{PATH}?state=declined&method={busy.method('4242').id}&q=&sort=oldest")
+def test_the_address_contains_the_filters(client, account_with_history):
+    """E1: the form works without JavaScript and keeps the selection."""
+    page = client.get(
+        f"{PATH}?state=declined&method={account_with_history.method('4242').id}&q=&sort=oldest"
+    )
     assert references(page) == ["P-000002"]
     assert '<option value="declined" selected>' in page.text
     assert '<option value="oldest" selected>' in page.text
     address = unescape(re.search(r'data-address="([^"]*)"', page.text)[1])
-    assert address == f"{PATH}?state=declined&method={busy.method('4242').id}&sort=oldest"
+    assert (
+        address
+        == f"{PATH}?state=declined&method={account_with_history.method('4242').id}&sort=oldest"
+    )
     assert references(client.get(address)) == ["P-000002"]
     assert '<form class="filters" method="get"' in page.text
 
 
-def test_pages_keep_the_filters(client, world, monkeypatch):
+def test_further_pages_keep_the_filters(client, world, monkeypatch):
     monkeypatch.setattr("webapp.reads.payments.payment_list.PAGE", 2)
     visa = world.card(VISA)
     for _ in range(5):
@@ -53,7 +58,7 @@ def test_pages_keep_the_filters(client, world, monkeypatch):
         f"q={'x' * 101}",
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_counts_as_not_sent(client, busy, nonsense):
+def test_invalid_filters_are_ignored(client, account_with_history, nonsense):
     page = client.get(f"{PATH}?{nonsense}")
     assert page.status_code == 200
     assert len(references(page)) == 3
@@ -68,8 +73,8 @@ def test_an_empty_list_says_what_to_do(client, world):
     assert "The start date is after the end date" in words(turned)
 
 
-def test_the_file_is_what_the_list_shows(client, busy):
-    """L13: under the same filters, with a mark by which spreadsheets know its letters."""
+def test_the_file_has_the_filtered_rows(client, account_with_history):
+    """L13: with a byte-order mark, from which spreadsheets recognise UTF-8."""
     answer = client.get(f"{PATH}.csv?state=declined")
     assert answer.mimetype == "text/csv"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -92,8 +97,8 @@ def test_the_file_is_what_the_list_shows(client, busy):
     ]
 
 
-def test_words_of_others_are_no_formula_l13(client, world):
-    """L13: in a spreadsheet they stay words, and a minus of ours stays a minus."""
+def test_text_in_the_file_is_no_formula_l13(client, world):
+    """L13: text is escaped for spreadsheets, and negative amounts are not."""
     for number, evil in enumerate(("=1+1", "+1", "-1", "@SUM(A1)", "-2+3"), start=1):
         now, reason = world.clock.now(), f"{evil} {number}"
         adjust_balance(
@@ -105,18 +110,18 @@ def test_words_of_others_are_no_formula_l13(client, world):
     assert {row["Amount"] for row in rows} == {"-5.00"}
 
 
-def test_who_may_not_see_billing_gets_no_file(app, busy, teammate, stranger):
-    """P1: 403 without the right; a stranger's file holds the stranger's own."""
+def test_the_file_needs_the_billing_right(app, account_with_history, teammate, stranger):
+    """P1: 403 without the right; another account's file has its own rows."""
     assert teammate("technical").get(f"{PATH}.csv").status_code == 403
     assert teammate("billing").get(f"{PATH}.csv").status_code == 200
     assert app.test_client().get(f"{PATH}.csv").status_code == 303
     assert "4444" not in stranger.get(f"{PATH}.csv").text
 
 
-def test_a_page_asks_the_database_as_often_for_many_rows_as_for_few(client, world, count_sql):
+def test_the_number_of_statements_does_not_depend_on_the_rows(client, world, count_sql):
     world.card(VISA)
     _pay_and_fail(world, 2)
-    client.get(PATH)  # the first request of all asks more
+    client.get(PATH)  # the first request runs additional statements
     few = count_sql(lambda: client.get(PATH))
     _pay_and_fail(world, 8)
     assert count_sql(lambda: client.get(PATH)) == few

@@ -1,4 +1,4 @@
-"""A payment's own page: from it to all that hangs on it, and back (E2)."""
+"""A payment's page, with links to everything related and back (E2)."""
 
 import re
 from datetime import timedelta
@@ -23,36 +23,39 @@ def plain(screen):
     return "".join(run.text for run in screen.sentence)
 
 
-def cached_partial(screen):
+def chain_steps(screen):
     return [(step.label, step.detail, step.state, step.arrow) for step in screen.chain]
 
 
-def test_from_an_automatic_payment_to_all_that_hangs_on_it(busy):
-    """E2: attempts in order, the entry, the mails, the decisions, and who applied the setting."""
-    payment_id = busy.attempts[0].payment_id
-    it = page(busy, payment_id)
-    assert plain(it) == "$100.00 paid with Mastercard •••• 4444, after Visa •••• 4242 was declined."
-    assert cached_partial(it) == [
+def test_an_automatic_payment_shows_everything_related(account_with_history):
+    """E2: attempts in order, ledger entry, emails, decisions, and who applied the settings."""
+    payment_id = account_with_history.attempts[0].payment_id
+    screen = page(account_with_history, payment_id)
+    assert (
+        plain(screen)
+        == "$100.00 paid with Mastercard •••• 4444, after Visa •••• 4242 was declined."
+    )
+    assert chain_steps(screen) == [
         ("Balance", "Below $50.00", "will", "solid"),
         ("Visa •••• 4242", "Insufficient funds", "skipped", "solid"),
         ("Mastercard •••• 4444", "Paid", "will", "solid"),
         ("Balance", "+$100.00", "will", ""),
     ]
-    assert [(a.method, a.state, a.can_retry) for a in it.attempts] == [
+    assert [(a.method, a.state, a.can_retry) for a in screen.attempts] == [
         ("Visa •••• 4242", "Declined", False),
         ("Mastercard •••• 4444", "Paid", False),
     ]
-    assert [(e.amount, e.balance) for e in it.entries] == [("+100.00", "$140.00")]
-    assert sorted(mail.subject.split()[0] for mail in it.mails) == ["Receipt:", "Visa"]
-    assert [line.title for line in it.decisions] == [
+    assert [(e.amount, e.balance) for e in screen.entries] == [("+100.00", "$140.00")]
+    assert sorted(mail.subject.split()[0] for mail in screen.mails) == ["Receipt:", "Visa"]
+    assert [line.title for line in screen.decisions] == [
         "Charging", "Declined", "Charging", "Charged",
     ]  # fmt: skip
-    assert it.cause.words == "When the balance falls below $50.00, charge $100.00"
-    assert it.cause.applied == "Applied by Ana Ruiz, today, 10:00"
+    assert screen.cause.words == "When the balance falls below $50.00, charge $100.00"
+    assert screen.cause.applied == "Applied by Ana Ruiz, today, 10:00"
 
 
-def test_the_cause_is_the_setting_of_then(world):
-    """E2: what is applied later does not change why it was made; limits and modes come along."""
+def test_the_cause_is_the_settings_at_that_time(world):
+    """E2: later settings do not change it; limits and mode are included."""
     world.cards(VISA)
     world.refill("50.00", "100.00")
     world.apply(day_limit="300.00", refill_mode="target", target="200.00", largest_charge="400.00")
@@ -67,22 +70,22 @@ def test_the_cause_is_the_setting_of_then(world):
     assert cause.applied == "Applied by Ana Ruiz, Sun 22 Nov, 10:00"
 
 
-def test_a_failure_and_its_retries_know_each_other(world):
+def test_a_failed_payment_and_its_retry_link_to_each_other(world):
     """E2, F4: in both directions."""
     visa = world.card(VISA)
     world.next_answer("decline", decline_code="insufficient_funds")
     failed = world.pay(visa, "250.00").id
-    it = page(world, failed)
-    assert plain(it) == (
+    screen = page(world, failed)
+    assert plain(screen) == (
         "$250.00 to Visa •••• 4242 was declined: Insufficient funds. Nothing was charged."
     )
-    assert cached_partial(it) == [
+    assert chain_steps(screen) == [
         ("Ana Ruiz", "Requested $250.00", "will", "solid"),
         ("Visa •••• 4242", "Insufficient funds", "skipped", "broken"),
         ("Balance", "Nothing added", "skipped", ""),
     ]
-    assert it.attempts[0].can_retry
-    assert (it.entries, it.cause) == ((), None)
+    assert screen.attempts[0].can_retry
+    assert (screen.entries, screen.cause) == ((), None)
     again = world.retry(world.attempts[0]).id
     (after,) = page(world, failed).relatives
     assert (after.payment_id, after.words, after.state) == (again, "Retried by", "Paid")
@@ -91,22 +94,22 @@ def test_a_failure_and_its_retries_know_each_other(world):
     assert (before.payment_id, before.words, before.state) == (failed, "Retry of", "Declined")
 
 
-def test_an_open_payment_is_drawn_as_what_may_still_be(world):
+def test_an_open_payment_shows_its_possible_outcome(world):
     visa = world.card(VISA)
     world.next_answer("timeout_after_charge")
     payment_id = world.pay(visa, "30.00").id
-    it = page(world, payment_id)
-    assert cached_partial(it)[1:] == [
+    screen = page(world, payment_id)
+    assert chain_steps(screen)[1:] == [
         ("Visa •••• 4242", "Waiting for the bank", "active", "dashed"),
         ("Balance", "$30.00 to add", "idle", ""),
     ]
-    assert "The bank has not answered yet" in it.attempts[0].answer
-    assert it.attempts[0].taken == ""
+    assert "The bank has not answered yet" in screen.attempts[0].answer
+    assert screen.attempts[0].taken == ""
     world.pass_time(minutes=10)
     assert page(world, payment_id).attempts[0].taken == "10 min"
 
 
-def test_all_have_failed(world):
+def test_a_failed_chain_names_all_methods(world):
     world.cards(VISA, MASTERCARD)
     for _ in range(2):
         world.next_answer("decline", decline_code="do_not_honor")
@@ -116,36 +119,38 @@ def test_all_have_failed(world):
     )
 
 
-def test_an_adjustment_says_why(world):
+def test_an_adjustment_shows_its_reason(world):
     now = world.clock.now()
     payment = adjust_balance(
         world.session, world.account_id, micros("-5.00"), "Paid twice", world.owner, now,
         world.policy,
     )  # fmt: skip
-    it = page(world, payment.id)
-    assert plain(it) == "$5.00 deducted from the balance: Paid twice."
-    assert [entry.amount for entry in it.entries] == ["−5.00"]
-    assert (it.chain, it.attempts, it.mails) == ((), (), ())
+    screen = page(world, payment.id)
+    assert plain(screen) == "$5.00 deducted from the balance: Paid twice."
+    assert [entry.amount for entry in screen.entries] == ["−5.00"]
+    assert (screen.chain, screen.attempts, screen.mails) == ((), (), ())
 
 
-def test_what_was_taken_back_and_its_payment_know_each_other_l7(world):
-    """L7, E2: in both directions; money that went back has no receipt."""
+def test_a_refund_and_its_payment_link_to_each_other_l7(world):
+    """L7, E2: in both directions; a refund has no receipt."""
     paid = world.pay(world.card(VISA), "100.00").id
     key = world.attempts[-1].key
     world.books.afterwards.refund(key, micros("40.00"), world.clock.now())
     world.deliver()
     (refund,) = page(world, paid).relatives
     assert (refund.words, refund.state) == ("Reversed by", "Refund")
-    it = page(world, refund.payment_id)
-    assert (it.state, it.tone, it.receipt) == ("Refunded", "warn", "")
-    (back,) = it.relatives
+    screen = page(world, refund.payment_id)
+    assert (screen.state, screen.tone, screen.receipt) == ("Refunded", "warn", "")
+    (back,) = screen.relatives
     assert (back.payment_id, back.words) == (paid, "Reverses")
     assert page(world, paid).receipt == f"R-{world.account_id}-000001"
 
 
-def test_links_lead_there_and_back(client, busy):
-    """E2: from the list, the statement and the timeline; and from the page to each of them."""
-    payment_id = busy.attempts[0].payment_id
+def test_lists_link_to_the_page_and_back(client, account_with_history):
+    """E2: the list, the statement and the timeline link to the page, and it links to each of
+    them.
+    """
+    payment_id = account_with_history.attempts[0].payment_id
     path = f"/billing/payments/{payment_id}"
     answer = client.get(path)
     assert "P-000002" in words(answer)
@@ -157,11 +162,11 @@ def test_links_lead_there_and_back(client, busy):
         assert f'id="{anchor}"' in client.get(unescape(address)).text
 
 
-def test_from_the_setting_to_what_it_caused_e2(client, busy):
-    """E2: the way back: from the audit log's line, and from a payment to its siblings."""
+def test_settings_link_to_the_payments_they_caused_e2(client, account_with_history):
+    """E2: from the audit log's line, and from a payment to its siblings."""
     address = "/billing/payments?settings=1"
     assert f'href="{address}"' in client.get("/settings/audit-log").text
-    payment_id = busy.attempts[0].payment_id
+    payment_id = account_with_history.attempts[0].payment_id
     assert f'href="{address}"' in client.get(f"/billing/payments/{payment_id}").text
     listed = client.get(address).text
     assert listed.count(f'href="/billing/payments/{payment_id}"') == 2, "both attempts"
@@ -169,9 +174,9 @@ def test_from_the_setting_to_what_it_caused_e2(client, busy):
     assert "No payments match" in words(client.get("/billing/payments?settings=2"))
 
 
-def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate):
-    """P1: 404 for a stranger, 403 without the right."""
-    path = f"/billing/payments/{busy.attempts[0].payment_id}"
+def test_another_accounts_payment_is_not_found(client, account_with_history, stranger, teammate):
+    """P1: 404 for another account, 403 without the right."""
+    path = f"/billing/payments/{account_with_history.attempts[0].payment_id}"
     assert stranger.get(path).status_code == 404
     assert teammate("technical").get(path).status_code == 403
     assert teammate("billing").get(path).status_code == 200
@@ -179,7 +184,7 @@ def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate)
 
 
 @pytest.mark.parametrize(
-    ("span", "told"),
+    ("span", "expected"),
     [
         (timedelta(milliseconds=300), "under 1 s"),
         (timedelta(seconds=119), "119 s"),
@@ -189,5 +194,5 @@ def test_another_accounts_payment_is_not_found(client, busy, stranger, teammate)
         (timedelta(seconds=-5), "under 1 s"),
     ],
 )
-def test_how_long_an_answer_took(span, told):
-    assert datetimes.taken(span) == told
+def test_the_duration_of_an_answer_in_words(span, expected):
+    assert datetimes.taken(span) == expected

@@ -1,4 +1,4 @@
-"""The pretend bank's and the pretend PayPal's own pages: no session, no token of ours."""
+"""The sandbox bank's and the sandbox PayPal's pages, without a session or CSRF token."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ AGREE = {"answer": "agree", "email": " ana@example.com "}
 
 @pytest.fixture
 def anyone(app):
-    """A browser that nobody is signed in with; where our forms' token would be asked for."""
+    """A signed-out browser, with CSRF protection on."""
     app.config["WTF_CSRF_ENABLED"] = True
     return app.test_client()
 
@@ -50,7 +50,7 @@ def saving(world, cards):
 
 
 def paying(world, number=CHALLENGED_ALWAYS, return_to=BACK):
-    """A charge whose bank asks the customer: the request and the answer."""
+    """Return a charge request that is challenged, and its answer."""
     now = world.clock.now()
     reference = world.books.vault.keep(read_card(card_form(number), now), now)
     request = ChargeRequest(
@@ -60,7 +60,7 @@ def paying(world, number=CHALLENGED_ALWAYS, return_to=BACK):
 
 
 def words(answer):
-    """The answer's visible text."""
+    """Return the response's visible text."""
     text = re.sub(r"<head\b.*?</head>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
     return " ".join(unescape(text).split())
 
@@ -92,7 +92,7 @@ def test_the_bank_asks_before_a_payment(anyone, world):
     assert "Card Visa •••• 3184" in shown
 
 
-def test_completing_saves_the_card_and_leads_back(anyone, cards, saving):
+def test_completing_saves_the_card_and_redirects_back(anyone, cards, saving):
     """M6"""
     answer = anyone.post(saving.address, data=COMPLETE)
 
@@ -100,7 +100,7 @@ def test_completing_saves_the_card_and_leads_back(anyone, cards, saving):
     assert isinstance(cards.saving(1, saving.reference), SavedCard)
 
 
-def test_failing_saves_nothing_and_leads_back(anyone, cards, saving):
+def test_failing_saves_nothing_and_redirects_back(anyone, cards, saving):
     """M6"""
     answer = anyone.post(saving.address, data=FAIL)
 
@@ -116,8 +116,8 @@ def test_failing_saves_nothing_and_leads_back(anyone, cards, saving):
         (CHALLENGED_THEN_DECLINED, COMPLETE, Declined),
     ],
 )
-def test_answering_ends_the_payment_once(anyone, world, cards, number, data, expected):
-    """F4, L3: the first press counts; the same again, or the other one, only leads back."""
+def test_a_payment_is_answered_once(anyone, world, cards, number, data, expected):
+    """F4, L3: the first answer counts; later ones only redirect back."""
     request, asked = paying(world, number)
 
     for pressed in (data, data, FAIL, COMPLETE):
@@ -129,7 +129,7 @@ def test_answering_ends_the_payment_once(anyone, world, cards, number, data, exp
     assert anyone.get(asked.address).location == BACK
 
 
-def test_two_tabs_take_the_money_once(app, anyone, world):
+def test_two_tabs_charge_once(app, anyone, world):
     """L3"""
     _, asked = paying(world)
 
@@ -145,7 +145,7 @@ def test_two_tabs_take_the_money_once(app, anyone, world):
 
 
 @pytest.mark.parametrize("data", [COMPLETE, FAIL])
-def test_after_15_minutes_the_page_says_it_has_ended(anyone, world, cards, saving, data):
+def test_a_challenge_page_ends_after_15_minutes(anyone, world, cards, saving, data):
     """F9"""
     request, asked = paying(world)
     world.clock.advance(minutes=15)
@@ -161,7 +161,7 @@ def test_after_15_minutes_the_page_says_it_has_ended(anyone, world, cards, savin
     assert world.books.paid_charges() == []
 
 
-def test_what_was_given_up_cannot_be_completed(anyone, cards, saving):
+def test_a_cancelled_challenge_cannot_be_completed(anyone, cards, saving):
     """F9"""
     cards.cancel_saving(1, saving.reference)
 
@@ -172,7 +172,7 @@ def test_what_was_given_up_cannot_be_completed(anyone, cards, saving):
     assert isinstance(cards.saving(1, saving.reference), Cancelled)
 
 
-def test_without_a_way_back_the_page_says_so(anyone, world):
+def test_without_a_return_address_the_page_says_it_can_be_closed(anyone, world):
     _, asked = paying(world, return_to="")
 
     answer = anyone.post(asked.address, data=COMPLETE)
@@ -182,24 +182,24 @@ def test_without_a_way_back_the_page_says_so(anyone, world):
 
 
 @pytest.mark.parametrize("path", ["challenges", "paypal"])
-def test_an_address_that_was_tampered_with_is_not_found(anyone, saving, paypal, path):
+def test_a_tampered_address_is_not_found(anyone, saving, paypal, path):
     linking = paypal.link(1, BACK)
     for reference in (saving.reference[:-1], f"{saving.reference[:-1]}g", "1", "ask_"):
         assert anyone.get(f"/sandbox/{path}/{reference}").status_code == 404
         assert anyone.post(f"/sandbox/{path}/{reference}", data=COMPLETE).status_code == 404
-    # Nor is one company's question answered on the other's page.
+    # Nor can one company's challenge be answered on the other's page.
     other = linking.reference if path == "challenges" else saving.reference
     assert anyone.post(f"/sandbox/{path}/{other}", data=COMPLETE | AGREE).status_code == 404
 
 
 @pytest.mark.parametrize("data", [{}, {"answer": "agree"}, {"answer": "cancel"}])
-def test_another_answer_makes_no_sense(anyone, cards, saving, data):
+def test_an_unknown_answer_is_refused(anyone, cards, saving, data):
     assert anyone.post(saving.address, data=data).status_code == 400
     assert cards.saving(1, saving.reference) == saving
 
 
-def test_the_way_back_is_the_one_that_was_given(anyone, saving):
-    """Nobody who writes an address sends people elsewhere."""
+def test_the_return_address_is_the_stored_one(anyone, saving):
+    """A return address in the query or form is ignored."""
     answer = anyone.post(
         f"{saving.address}?return_to=//evil.test/", data=COMPLETE | {"return_to": "//evil.test/"}
     )
@@ -207,8 +207,8 @@ def test_the_way_back_is_the_one_that_was_given(anyone, saving):
     assert answer.location == BACK
 
 
-def test_the_bank_may_stand_in_a_frame_of_ours_alone(anyone, world, saving):
-    """In such a frame it has no origin: nothing of it may need one."""
+def test_the_bank_can_be_framed_by_our_pages_only(anyone, world, saving):
+    """The sandboxed frame has no origin, so the page must not need one."""
     page = anyone.get(saving.address)
 
     policy = page.headers["Content-Security-Policy"]
@@ -223,8 +223,8 @@ def test_the_bank_may_stand_in_a_frame_of_ours_alone(anyone, world, saving):
     assert anyone.get(saving.address).headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_in_a_frame_the_focus_is_asked_for_by_a_script(anyone, saving):
-    """The browser refuses autofocus there, and says so aloud."""
+def test_in_a_frame_a_script_sets_the_focus(anyone, saving):
+    """Browsers block autofocus there and log an error."""
     page = anyone.get(saving.address)
     framed = anyone.get(saving.address, headers={"Sec-Fetch-Dest": "iframe"})
 
@@ -235,7 +235,7 @@ def test_in_a_frame_the_focus_is_asked_for_by_a_script(anyone, saving):
 # PayPal
 
 
-def test_a_payer_agrees_and_is_led_back(anyone, paypal):
+def test_a_payer_agrees_and_is_redirected_back(anyone, paypal):
     """M1"""
     asked = paypal.link(1, BACK)
     page = anyone.get(asked.address)
@@ -251,7 +251,7 @@ def test_a_payer_agrees_and_is_led_back(anyone, paypal):
     assert saved.payer_email == "ana@example.com"
 
 
-def test_a_payer_turns_back(anyone, paypal):
+def test_a_payer_cancels(anyone, paypal):
     """F9"""
     asked = paypal.link(1, BACK)
 
@@ -275,7 +275,7 @@ def test_an_agreement_is_given_once(anyone, paypal):
 
 
 @pytest.mark.parametrize("email", ["", "ana", "ana@", "<b>@example.com"])
-def test_a_bad_address_stays_beside_its_error(anyone, paypal, email):
+def test_an_invalid_email_stays_beside_its_error(anyone, paypal, email):
     asked = paypal.link(1, BACK)
 
     answer = anyone.post(asked.address, data=AGREE | {"email": email})
@@ -286,7 +286,7 @@ def test_a_bad_address_stays_beside_its_error(anyone, paypal, email):
     assert paypal.saving(1, asked.reference) == asked
 
 
-def test_a_password_that_was_sent_is_not_kept(anyone, world, paypal, home):
+def test_a_submitted_password_is_not_stored(anyone, world, paypal, home):
     asked = paypal.link(1, BACK)
 
     anyone.post(asked.address, data=AGREE | {"password": "keep-me-not"})
@@ -296,7 +296,7 @@ def test_a_password_that_was_sent_is_not_kept(anyone, world, paypal, home):
         assert not file.is_file() or b"keep-me-not" not in file.read_bytes()
 
 
-def test_paypals_page_too_ends_after_15_minutes(anyone, world, paypal):
+def test_paypals_page_ends_after_15_minutes(anyone, world, paypal):
     """F9"""
     asked = paypal.link(1, BACK)
     world.clock.advance(minutes=15)
@@ -307,7 +307,7 @@ def test_paypals_page_too_ends_after_15_minutes(anyone, world, paypal):
     assert paypal.saving(1, asked.reference) == asked
 
 
-def test_the_bank_asks_a_payer_too(anyone, world, paypal):
+def test_a_payer_can_be_challenged(anyone, world, paypal):
     asked = paypal.link(1, BACK)
     anyone.post(asked.address, data=AGREE)
     reference = paypal.saving(1, asked.reference).reference

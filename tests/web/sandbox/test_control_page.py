@@ -1,4 +1,4 @@
-"""The sandbox page, the outbox, and the pretend processor's card form."""
+"""The sandbox page, the outbox, and the sandbox processor's card form."""
 
 import logging
 import re
@@ -43,24 +43,24 @@ BACK = "/billing/payment-methods/returned"
 
 
 def words(answer):
-    """The answer's visible text."""
+    """Return the response's visible text."""
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
     return " ".join(unescape(text).split())
 
 
 def errors(answer):
-    """What stands beside each field."""
+    """Return the errors by field."""
     found = re.findall(r'id="(\w+)-error">([^<]*)<', answer.text)
     return {field: unescape(error) for field, error in found if error}
 
 
 def region(answer, name):
-    """The words of the section with this heading."""
+    """Return the text of the section with this heading."""
     sections = re.findall(r"<section\b.*?</section>", answer.text, flags=re.DOTALL)
     return next(" ".join(re.sub(r"<[^>]+>", " ", s).split()) for s in sections if name in s)
 
 
-# Who may see it
+# Access
 
 
 EVERYTHING = [
@@ -77,7 +77,7 @@ EVERYTHING = [
 
 
 @pytest.mark.parametrize(("method", "path"), EVERYTHING)
-def test_a_stranger_is_asked_to_sign_in(app, method, path):
+def test_a_signed_out_visitor_is_redirected_to_sign_in(app, method, path):
     """P1"""
     answer = getattr(app.test_client(), method)(path)
 
@@ -86,7 +86,7 @@ def test_a_stranger_is_asked_to_sign_in(app, method, path):
 
 
 @pytest.mark.parametrize(("method", "path"), EVERYTHING)
-def test_who_sees_no_billing_sees_no_sandbox(client, session, method, path):
+def test_the_sandbox_needs_the_billing_right(client, session, method, path):
     """P1"""
     session.query(Membership).update({"role": Role.TECHNICAL})
     session.commit()
@@ -95,13 +95,13 @@ def test_who_sees_no_billing_sees_no_sandbox(client, session, method, path):
 
 
 @pytest.mark.parametrize("path", [path for method, path in EVERYTHING if method == "post"])
-def test_what_changes_anything_asks_for_the_forms_own_token(app, client, path):
+def test_every_change_needs_a_csrf_token(app, client, path):
     app.config["WTF_CSRF_ENABLED"] = True
 
     assert client.post(path, data={"amount": "1", "hours": "1"}).status_code == 400
 
 
-def test_the_page_has_its_regions_and_buttons(client):
+def test_the_page_has_its_sections_and_buttons(client):
     page = client.get("/sandbox")
 
     assert page.status_code == 200
@@ -139,16 +139,16 @@ def test_the_same_form_sent_twice_debits_once(client, world):
     """L12"""
     key = re.search(r'name="key" value="(\w+)"', client.get("/sandbox").text)[1]
 
-    for told in ("10.00 USD posted", "nothing was debited again"):
+    for message in ("10.00 USD posted", "nothing was debited again"):
         page = client.post(
             "/sandbox/usage", data={"amount": "10", "key": key}, follow_redirects=True
         )
-        assert told in words(page)
+        assert message in words(page)
 
     assert world.balance == "90.00"
 
 
-def test_a_reference_with_another_amount_is_told(client, world):
+def test_a_reference_with_another_amount_is_reported(client, world):
     """L12"""
     world.use("10", reference="call-1")
 
@@ -160,8 +160,8 @@ def test_a_reference_with_another_amount_is_told(client, world):
     assert "call-1 was posted before with another amount" in words(page)
 
 
-def test_usage_below_the_threshold_refills(client, world):
-    """T3, T4: the page only posts; the product does the rest."""
+def test_usage_below_the_threshold_causes_a_refill(client, world):
+    """T3, T4: the page only posts usage."""
     world.card(auto_charge=True)
     world.refill("50.00", "100.00")
 
@@ -176,7 +176,7 @@ def test_usage_below_the_threshold_refills(client, world):
     ("amount", "sentence"),
     [("", "Enter an amount"), ("0", "Must be above zero"), ("1.2345678", "At most 6 decimals")],
 )
-def test_a_bad_amount_stays_beside_its_error(client, world, amount, sentence):
+def test_an_invalid_amount_stays_beside_its_error(client, world, amount, sentence):
     answer = client.post("/sandbox/usage", data={"amount": amount, "reference": "call-7"})
 
     assert answer.status_code == 422
@@ -188,7 +188,7 @@ def test_a_bad_amount_stays_beside_its_error(client, world, amount, sentence):
 # Clock
 
 
-def test_the_clock_moves_ahead_and_the_page_says_how_far(client, world):
+def test_the_clock_moves_and_the_page_shows_its_offset(client, world):
     """F1: 48 hours pass in a click."""
     assert "Same as the wall clock" in region(client.get("/sandbox"), "Clock")
 
@@ -202,7 +202,7 @@ def test_the_clock_moves_ahead_and_the_page_says_how_far(client, world):
 
 
 @pytest.mark.parametrize("hours", ["", "0", "-1", "soon", "8785", "1e3", "٤٨"])
-def test_the_clock_takes_sensible_hours_only(client, world, hours):
+def test_invalid_hours_are_refused(client, world, hours):
     answer = client.post("/sandbox/clock", data={"hours": hours})
 
     assert answer.status_code == 422
@@ -210,7 +210,7 @@ def test_the_clock_takes_sensible_hours_only(client, world, hours):
     assert world.books.clock_offset() == timedelta(0)
 
 
-def test_the_clock_stops_before_dates_run_out(client, world):
+def test_the_clock_cannot_move_beyond_its_limit(client, world):
     answers = [client.post("/sandbox/clock", data={"hours": "8784"}) for _ in range(21)]
 
     assert [answer.status_code for answer in answers] == [303] * 20 + [422]
@@ -225,11 +225,11 @@ def test_the_clock_stops_before_dates_run_out(client, world):
         (timedelta(hours=49), "2 days 1 hour"),
     ],
 )
-def test_a_span_in_words(offset, expected):
+def test_an_offset_in_words(offset, expected):
     assert in_words(offset) == expected
 
 
-# Next answers
+# Scripted answers
 
 
 def test_an_answer_is_queued_shown_and_cleared(client, world):
@@ -250,7 +250,7 @@ def test_an_answer_is_queued_shown_and_cleared(client, world):
 
 
 @pytest.mark.parametrize("kind", list(AnswerKind))
-def test_every_kind_can_be_queued(client, world, kind):
+def test_every_kind_of_answer_can_be_queued(client, world, kind):
     data = {"kind": str(kind), "decline_code": "insufficient_funds", "seconds": "", "last4": ""}
 
     assert client.post("/sandbox/answers", data=data).status_code == 303
@@ -267,7 +267,7 @@ def test_every_kind_can_be_queued(client, world, kind):
         ({"kind": "slow", "last4": "42"}, "last4"),
     ],
 )
-def test_a_bad_answer_is_refused_beside_its_field(client, world, fields, field):
+def test_an_invalid_answer_is_refused_beside_its_field(client, world, fields, field):
     answer = client.post("/sandbox/answers", data=fields)
 
     assert answer.status_code == 422
@@ -275,7 +275,7 @@ def test_a_bad_answer_is_refused_beside_its_field(client, world, fields, field):
     assert world.books.next_answers() == []
 
 
-def test_reasons_are_in_plain_words(client):
+def test_decline_reasons_are_in_plain_words(client):
     """F2"""
     shown = words(client.get("/sandbox"))
 
@@ -286,7 +286,7 @@ def test_reasons_are_in_plain_words(client):
 # Charges
 
 
-def test_the_processors_books_are_shown(client, world):
+def test_the_processors_charges_are_shown(client, world):
     visa = world.card()
     declining = world.card(DECLINING)
     world.pay(visa, "100.00")
@@ -313,7 +313,7 @@ def test_another_accounts_charges_are_not_shown(client, world):
     assert "4444" not in page.text
 
 
-def test_every_status_is_told_in_words(client, world):
+def test_every_status_has_its_text(client, world):
     """F9"""
     processor = world.services.processors["sandbox"]
     reference = world.card().processor_reference
@@ -333,7 +333,7 @@ def test_every_status_is_told_in_words(client, world):
 
 @pytest.fixture
 def agreement(world, session):
-    """A method of the account's: the agreement that ana@example.com has given."""
+    """A saved method with the agreement of ana@example.com."""
     processor = world.services.processors["sandbox_paypal"]
     asked = processor.link(1, BACK)
     world.books.desk.agree(asked.reference, "ana@example.com", world.clock.now())
@@ -353,8 +353,8 @@ def agreement(world, session):
     return saved
 
 
-def test_the_payer_cancels_the_agreement_there(client, world, agreement):
-    """M13: the product is not told; the next payment is declined."""
+def test_the_payer_can_cancel_the_agreement(client, world, agreement):
+    """M13: the product gets no event, and the next payment is declined."""
     assert "Cancel agreement" in region(client.get("/sandbox"), "PayPal agreements")
 
     done = client.post(
@@ -372,7 +372,7 @@ def test_the_payer_cancels_the_agreement_there(client, world, agreement):
     assert "PayPal ana@example.com" not in region(client.get("/sandbox"), "Charges")
 
 
-def test_an_answer_can_wait_for_a_payer(client, world, agreement):
+def test_an_answer_can_be_queued_for_a_payer(client, world, agreement):
     client.post("/sandbox/answers", data={"kind": "slow", "last4": "ana@example.com"})
 
     shown = region(client.get("/sandbox"), "Next answers")
@@ -404,7 +404,7 @@ def receipt(world):
     return notice
 
 
-def test_mails_are_listed_and_read(client, receipt):
+def test_emails_are_listed_and_shown(client, receipt):
     """L6"""
     subject = "$100.00"
     for path in ("/sandbox", "/sandbox/outbox"):
@@ -418,7 +418,7 @@ def test_mails_are_listed_and_read(client, receipt):
     assert f'src="/sandbox/outbox/{receipt.id}/body"' in mail.text
 
 
-def test_a_mails_body_can_do_nothing(client, receipt):
+def test_an_emails_body_is_isolated(client, receipt):
     body = client.get(f"/sandbox/outbox/{receipt.id}/body")
 
     assert body.headers["Content-Security-Policy"] == (
@@ -429,7 +429,7 @@ def test_a_mails_body_can_do_nothing(client, receipt):
 
 
 @pytest.mark.parametrize("path", ["/sandbox/outbox/{}", "/sandbox/outbox/{}/body"])
-def test_another_accounts_mail_is_not_found(app, client, world, receipt, path):
+def test_another_accounts_email_is_not_found(app, client, world, receipt, path):
     """P1"""
     other = world.account()
     stranger = app.test_client()
@@ -443,13 +443,13 @@ def test_another_accounts_mail_is_not_found(app, client, world, receipt, path):
 
 
 def use(app, world, **services):
-    """The same installation with other parts."""
+    """Replace services of the installation."""
     world.services = app.extensions["ballast"] = replace(app.extensions["ballast"], **services)
 
 
 @pytest.fixture
 def reset_mail(client, world):
-    """A link to a new password for the person who is signed in."""
+    """An email with a link to a new password for the signed-in person."""
     email = world.session.get_one(User, world.created.user_id).email
     client.post("/forgot-password", data={"email": email})
     return world.session.query(Notice).order_by(Notice.id.desc()).first()
@@ -459,8 +459,8 @@ TOKEN = re.compile(r"/reset-password/([\w.\-•]+)")
 
 
 @pytest.mark.parametrize("page", ["/sandbox/outbox/{}", "/sandbox/outbox/{}/body"])
-def test_links_work_only_where_the_outbox_is_the_mailbox_f14(app, client, world, reset_mail, page):
-    """F14: with a mail server, or a real processor in test mode, a session is not the mailbox."""
+def test_links_work_only_if_the_outbox_is_the_mailbox_f14(app, client, world, reset_mail, page):
+    """F14: not with a mail server or a real processor in test mode."""
     page = page.format(reset_mail.id)
     assert set(TOKEN.findall(client.get(page).text)) != {"••••"}
     own = world.services
@@ -475,12 +475,12 @@ def test_links_work_only_where_the_outbox_is_the_mailbox_f14(app, client, world,
     assert set(TOKEN.findall(client.get(page).text)) == {"••••"}
 
 
-# The card form: another company's address
+# The card form, on another company's address
 
 
 @pytest.fixture
 def anyone(app):
-    """Nobody is signed in, and the form carries no token of ours."""
+    """A signed-out browser, with CSRF protection on."""
     app.config["WTF_CSRF_ENABLED"] = True
     return app.test_client()
 
@@ -499,7 +499,7 @@ def test_a_script_gets_a_token(anyone, world):
     )
 
 
-def test_a_script_gets_a_sentence_for_each_field(anyone):
+def test_a_script_gets_an_error_for_each_field(anyone):
     answer = anyone.post("/sandbox/cards", data={"country": "IE"}, headers=JSON)
 
     assert answer.status_code == 422
@@ -508,8 +508,8 @@ def test_a_script_gets_a_sentence_for_each_field(anyone):
     }  # fmt: skip
 
 
-def test_a_challenged_card_gets_its_token(anyone):
-    """M6: the bank asks when the card is saved."""
+def test_a_challenged_card_gets_a_token(anyone):
+    """M6: the challenge follows when the card is saved."""
     answer = anyone.post("/sandbox/cards", data=CARD | {"number": CHALLENGED}, headers=JSON)
 
     assert answer.status_code == 201
@@ -522,7 +522,7 @@ def test_a_challenged_card_gets_its_token(anyone):
         ("4000000000009995", "Insufficient funds."),
     ],
 )
-def test_a_refused_card_is_told_in_plain_words(anyone, number, sentence):
+def test_a_refused_card_has_a_plain_error(anyone, number, sentence):
     """M6, F2, F12"""
     answer = anyone.post("/sandbox/cards", data=CARD | {"number": number}, headers=JSON)
 
@@ -531,8 +531,8 @@ def test_a_refused_card_is_told_in_plain_words(anyone, number, sentence):
     assert answer.json["errors"]["form"].startswith(sentence)
 
 
-def test_without_a_script_the_token_comes_by_redirect(anyone):
-    """M7: a token stands in the address, never a number."""
+def test_without_javascript_the_token_is_in_the_redirect(anyone):
+    """M7: the address contains a token, never a number."""
     answer = anyone.post("/sandbox/cards", data=CARD)
 
     assert answer.status_code == 303
@@ -541,8 +541,8 @@ def test_without_a_script_the_token_comes_by_redirect(anyone):
     )
 
 
-def test_without_a_script_the_form_comes_back_with_what_to_fix(anyone):
-    """M7: what was written stays, except the number and the security code."""
+def test_without_javascript_an_invalid_form_is_shown_with_its_errors(anyone):
+    """M7: the input is kept, except the number and the security code."""
     answer = anyone.post("/sandbox/cards", data=CARD | {"city": "", "number": VISA[:-1] + "1"})
 
     assert answer.status_code == 422
@@ -554,7 +554,7 @@ def test_without_a_script_the_form_comes_back_with_what_to_fix(anyone):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_number_in_the_wrong_field_does_not_come_back(anyone, world):
+def test_a_number_in_another_field_is_not_shown_again(anyone, world):
     """M7: as when a browser fills in the wrong field."""
     answer = anyone.post("/sandbox/cards", data=CARD | {"cardholder": f"Ana {VISA}"})
 
@@ -562,7 +562,7 @@ def test_a_number_in_the_wrong_field_does_not_come_back(anyone, world):
     assert VISA not in answer.text
 
 
-def test_nothing_of_a_card_reaches_the_log(anyone, caplog):
+def test_card_data_is_not_logged(anyone, caplog):
     """M7"""
     caplog.set_level(logging.DEBUG)
     for number in (CARD["number"], LOST, VISA[:-1] + "1", "nonsense 4242"):
@@ -576,7 +576,7 @@ def test_nothing_of_a_card_reaches_the_log(anyone, caplog):
     "return_to",
     ["", "billing", "//evil.test/", "/\\evil.test", "https://evil.test/", "/a\r\nSet-Cookie: x=1"],
 )
-def test_the_way_back_is_a_path_on_this_host(anyone, return_to):
+def test_an_external_return_address_is_refused(anyone, return_to):
     answer = anyone.post("/sandbox/cards", data=CARD | {"return_to": return_to})
 
     assert answer.status_code == 400
@@ -599,7 +599,7 @@ def paid_key(world):
     return world.attempts[-1].key
 
 
-def test_a_refund_on_the_page_reaches_the_ledger_l7(client, world):
+def test_a_refund_on_the_page_is_debited_l7(client, world):
     key = paid_key(world)
 
     form = {"charge": key, "kind": "refund", "amount": "40.00"}
@@ -611,7 +611,7 @@ def test_a_refund_on_the_page_reaches_the_ledger_l7(client, world):
 
 
 @pytest.mark.parametrize(("end", "balance"), [("won", "200.00"), ("lost", "100.00")])
-def test_a_dispute_on_the_page_ends_l7(client, world, end, balance):
+def test_a_dispute_on_the_page_is_decided_once_l7(client, world, end, balance):
     client.post("/sandbox/taken-back", data={"charge": paid_key(world), "kind": "dispute"})
     (row,) = world.books.afterwards.all()
 
@@ -621,7 +621,7 @@ def test_a_dispute_on_the_page_ends_l7(client, world, end, balance):
     assert world.balance == balance
 
 
-def test_more_than_is_left_does_not_go_back(client, world):
+def test_a_refund_above_the_remainder_is_refused(client, world):
     key = paid_key(world)
 
     form = {"charge": key, "kind": "refund", "amount": "100.01"}
@@ -631,7 +631,7 @@ def test_more_than_is_left_does_not_go_back(client, world):
     assert world.balance == "200.00"
 
 
-def test_charges_and_methods_of_others_are_not_there_p1(client, world):
+def test_another_accounts_charges_and_methods_are_not_found_p1(client, world):
     other = world.account(email="other@example.com")
     card = world.card(VISA, account_id=other.account_id)
     strange = {"charge": "attempt-of-others", "kind": "refund"}
@@ -643,17 +643,17 @@ def test_charges_and_methods_of_others_are_not_there_p1(client, world):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [("remove", "No longer valid at the bank"), ("renew", "Expires 12/37")]
+    ("change", "expected"), [("remove", "No longer valid at the bank"), ("renew", "Expires 12/37")]
 )
-def test_a_method_that_changes_at_the_processor_m13(client, world, change, said):
+def test_a_method_changed_at_the_processor_is_updated_m13(client, world, change, expected):
     card = world.card(VISA)
 
     client.post("/sandbox/methods", data={"method": card.id, "change": change})
 
-    assert said in client.get("/billing/payment-methods").text
+    assert expected in client.get("/billing/payment-methods").text
 
 
-def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
+def test_one_of_several_concurrent_refunds_is_booked_f14(app, client, world, sign_in):
     """F14, L7: the others are refused with a sentence."""
     world.pay(world.card(VISA), "100.00")
     key = world.attempts[-1].key
@@ -663,7 +663,7 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
     left_of = RefundsAndDisputes.left_of
 
     def together(afterwards, key):
-        """All have looked at what is left before the first takes it."""
+        """Wait until all have read the remainder before the first one refunds."""
         left = left_of(afterwards, key)
         with suppress(BrokenBarrierError):
             ready.wait(0.5)
@@ -682,7 +682,7 @@ def test_one_of_many_refunds_at_once_is_booked_f14(app, client, world, sign_in):
 
 
 def test_the_card_form_is_throttled_f14(app, world):
-    """F14: nobody is signed in there, and each card is a row."""
+    """F14: it needs no session, and each card is a row."""
     app.extensions["ballast"] = replace(
         world.services, settings=replace(world.services.settings, rate_limits=True)
     )

@@ -1,4 +1,4 @@
-"""Parts of pages that are drawn once for each state they show."""
+"""Partials of pages that are rendered once per state."""
 
 import re
 from collections.abc import Iterator
@@ -13,32 +13,32 @@ from webapp.web.templating.partial_cache import CSRF_PLACEHOLDER
 
 MAIN = "/billing/payment-methods"
 PURE = {"url_for", "icon", "star", "brand", "unbroken", "csrf_token"}
-"""What every template may call: the same for everybody, at any time."""
+"""Globals that any partial may call: they return the same for everyone at any time."""
 
 
-def parts_drawn(templates) -> Iterator[tuple[Path, str, set[str]]]:
-    """Where each is drawn, its template, and what it is given. Mails are no pages."""
+def cached_partials(templates) -> Iterator[tuple[Path, str, set[str]]]:
+    """Yield the path, partial and arguments of each `cached_partial` call; emails are not pages."""
     folder = ROOT / "templates"
     for path in sorted({*folder.rglob("*.html")} - {*folder.glob("email/**/*")}):
         for call in templates.parse(path.read_text()).find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name == "cached_partial":
-                yield path, call.args[0].value, {given.key for given in call.kwargs}
+                yield path, call.args[0].value, {arguments.key for arguments in call.kwargs}
 
 
-def looked_at(templates, template: str) -> set[str]:
-    """By the template, what it includes and what it imports."""
+def names_used(templates, template: str) -> set[str]:
+    """Return the names used by the template, its includes and its imports."""
     parsed = templates.parse((ROOT / "templates" / template).read_text())
     names = meta.find_undeclared_variables(parsed)
     for other in meta.find_referenced_templates(parsed):
-        names |= looked_at(templates, other)
+        names |= names_used(templates, other)
     return names
 
 
-def test_a_part_looks_at_nothing_but_what_it_is_given(app):
-    found = list(parts_drawn(app.jinja_env))
+def test_a_cached_partial_uses_only_its_arguments(app):
+    found = list(cached_partials(app.jinja_env))
     assert len({template for _, template, _ in found}) > 5
-    for path, template, given in found:
-        assert looked_at(app.jinja_env, template) <= PURE | given, (path, template)
+    for path, template, arguments in found:
+        assert names_used(app.jinja_env, template) <= PURE | arguments, (path, template)
 
 
 def test_everybody_gets_their_own_token(client, teammate):

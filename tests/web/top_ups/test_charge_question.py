@@ -479,8 +479,8 @@ def test_a_debit_is_told_before_it_is_posted(pat, covered):
     assert "This starts a refill of $200.00 to Visa •••• 4242" in told
     assert "below the customer’s threshold of $80.00. After the refill it would be $150.00." in told
     assert told.endswith("Debit $150.00 and charge $200.00")
-    held = words(pat.get(f"{path}/preview", query_string=debit(refill="hold")))
-    assert held.endswith("Debit $150.00")
+    database_rows = words(pat.get(f"{path}/preview", query_string=debit(refill="hold")))
+    assert database_rows.endswith("Debit $150.00")
     small = words(pat.get(f"{path}/preview", query_string=debit(amount="5.00")))
     assert "refill" not in small
 

@@ -39,7 +39,7 @@ def used(world):
     return world
 
 
-def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, held):
+def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, database_rows):
     """T13: the same planner, whatever is chosen; and nothing is saved meanwhile."""
     tried = 0
     for on, threshold, (mode, target), day in product(
@@ -49,9 +49,9 @@ def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, held):
             "refill_on": on, "threshold": threshold, "refill_mode": mode, "target": target,
             "day_limit": day, "largest_charge": "1000",
         }  # fmt: skip
-        before = held()
+        before = database_rows()
         foretold = sentence(preview(client, **typed))
-        assert held() == before
+        assert database_rows() == before
         used.apply(
             refill_on=bool(on), threshold=threshold, refill_mode=mode, target=target or None,
             day_limit=day or None, no_day_limit=False, largest_charge="1000",

@@ -171,15 +171,17 @@ def test_an_invitation_can_be_withdrawn(client, visitor, world):
         ("billing@example.com", ["billing"], "email"),
     ],
 )
-def test_each_mistake_stands_beside_its_field(client, world, mate, held, email, roles, field):
+def test_each_mistake_stands_beside_its_field(
+    client, world, mate, database_rows, email, roles, field
+):
     """And what was typed stays."""
     world.invite("waiting@example.com")
-    before = held()
+    before = database_rows()
     answer = invite(client, email, roles)
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
     assert f'value="{email}"' in answer.text
-    assert held() == before
+    assert database_rows() == before
 
 
 def test_a_link_that_is_not_ours_is_not_found(visitor, client, world):
@@ -229,10 +231,10 @@ def test_removing_a_person(client, world, mate):
     assert client.post(f"{HERE}/{user_id}/removal").status_code == 404
 
 
-def test_the_owner_stays(client, teammate, world, held):
+def test_the_owner_stays(client, teammate, world, database_rows):
     """P1: not by an admin, and not by themselves."""
     admin, owner = teammate("admin"), world.created.user_id
-    before = held()
+    before = database_rows()
     for who in (client, admin):
         for deed, form in (("removal", {}), ("roles", {"roles": ["billing"]})):
             answer = who.post(f"{HERE}/{owner}/{deed}", data=form)
@@ -240,7 +242,7 @@ def test_the_owner_stays(client, teammate, world, held):
             assert "The owner cannot be changed or removed" in words(answer)
     assert admin.post(f"{HERE}/{owner}/ownership").status_code == 403
     assert client.post(f"{HERE}/{owner}/ownership").status_code == 422
-    assert held() == before
+    assert database_rows() == before
 
 
 def test_handing_the_account_over(client, world, mate):
