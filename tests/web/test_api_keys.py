@@ -1,4 +1,4 @@
-"""API keys: shown once, listed, rotated, revoked; for technicians, within their rights."""
+"""API keys: created, shown once, listed, rotated and revoked, within a person's rights."""
 
 import re
 
@@ -22,7 +22,7 @@ def balance(app):
 
 
 def shown(answer):
-    """The key on the page that shows it."""
+    """Return the key on the page that shows it."""
     return re.search(r">(bk_[\w-]{43})<", answer.text)[1]
 
 
@@ -41,15 +41,15 @@ def test_a_key_is_created_and_shown_once(client, world, balance):
     assert balance(key) == 200
     page = client.get(HERE)
     assert key not in page.text
-    told = words(page)
-    assert f"Meter in Dublin {key[:8]}… usage:write balance:read" in told
-    assert "Last used today, 10:00, from 127.0.0.1" in told
-    assert "Expires Sat 20 Feb 2027, 10:00" in told
+    content = words(page)
+    assert f"Meter in Dublin {key[:8]}… usage:write balance:read" in content
+    assert "Last used today, 10:00, from 127.0.0.1" in content
+    assert "Expires Sat 20 Feb 2027, 10:00" in content
     log = words(client.get("/settings/audit-log"))
     assert f"Meter in Dublin ({key[:8]}…) for usage:write, balance:read." in log
 
 
-def test_what_was_typed_stays_beside_its_errors(client, world):
+def test_invalid_input_stays_beside_its_errors(client, world):
     refused = client.post(HERE, data={"name": "", "networks": "10.0.0.1/8, example.com"})
     assert refused.status_code == 422
     assert errors(refused) == {
@@ -61,12 +61,12 @@ def test_what_was_typed_stays_beside_its_errors(client, world):
     assert len(keys(world)) == 1
 
 
-def test_several_addresses_are_read(client, world):
+def test_several_allowed_addresses_are_saved(client, world):
     client.post(HERE, data={**METER, "networks": "203.0.113.7, 2001:db8::/32\n10.0.0.0/8"})
     assert keys(world)[-1].networks == ["203.0.113.7/32", "2001:db8::/32", "10.0.0.0/8"]
 
 
-def test_it_is_rotated(client, world, balance):
+def test_a_rotated_key_works_for_its_overlap(client, world, balance):
     old = world.key()
     assert "Rotate Meter?" in words(client.get(f"{HERE}/{old.id}/rotation"))
     new = shown(client.post(f"{HERE}/{old.id}/rotation", data={"overlap": "1"}))
@@ -79,7 +79,7 @@ def test_it_is_rotated(client, world, balance):
     assert "no longer works" in words(again)
 
 
-def test_it_is_revoked_after_it_was_asked(client, world, balance):
+def test_a_key_is_revoked_after_a_question(client, world, balance):
     made = world.key()
     assert "This cannot be undone" in words(client.get(f"{HERE}/{made.id}/revocation"))
     assert balance(made.key) == 200
@@ -90,12 +90,12 @@ def test_it_is_revoked_after_it_was_asked(client, world, balance):
     assert "Revoked today, 10:00" in words(client.get(HERE))
 
 
-def test_without_a_key_the_page_says_so(client, world):
+def test_without_a_working_key_the_page_says_so(client, world):
     client.post(f"{HERE}/{keys(world)[0].id}/revocation")
     assert "No active keys" in words(client.get(HERE))
 
 
-def test_dialogs_are_parts_for_scripts(client, world):
+def test_dialogs_are_fragments_for_htmx(client, world):
     made = world.key()
     for path in ("new", f"{made.id}/rotation", f"{made.id}/revocation"):
         part, page = client.get(f"{HERE}/{path}", headers=HTMX), client.get(f"{HERE}/{path}")
@@ -110,8 +110,8 @@ ADDRESSES = ["GET {here}", "GET {here}/new", "POST {here}", "GET {one}/rotation"
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_who_may(app, client, world, teammate, stranger, address):
-    """P1: technicians and above; not billing people, not nobody, and nobody of another account."""
+def test_access_to_keys_by_role(app, client, world, teammate, stranger, address):
+    """P1: Technical and above; not the billing roles, not signed out, not another account."""
     path = address.format(here=HERE, one=f"{HERE}/{world.key().id}")
     method, path = path.split()
     before = [(key.id, key.revoked_at, key.expires_at) for key in keys(world)]
@@ -130,8 +130,8 @@ def test_who_may(app, client, world, teammate, stranger, address):
         assert ask(client) == 200
 
 
-def test_a_technician_gives_no_billing(world, teammate):
-    """P1: sees no billing, so hands out none, not even by a forged form."""
+def test_a_technician_cannot_give_billing_scopes(world, teammate):
+    """P1: the form does not offer them, and a forged form is refused."""
     technician, old = teammate("technical"), world.key(Scope.BILLING_WRITE)
     assert "billing:" not in technician.get(f"{HERE}/new").text
     forged = technician.post(HERE, data={**METER, "scopes": ["billing:read"]})
@@ -142,7 +142,7 @@ def test_a_technician_gives_no_billing(world, teammate):
     assert len(keys(world)) == 3
 
 
-def test_the_menu_shows_what_the_rights_allow(client, teammate):
+def test_the_menu_links_keys_only_with_the_right(client, teammate):
     """P1"""
     assert HERE in client.get("/billing/payment-methods").text
     assert HERE in teammate("technical").get(HERE).text

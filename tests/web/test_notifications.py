@@ -1,4 +1,4 @@
-"""Notifications: who gets which mails, the further steps, and the link that stops them."""
+"""Notifications: who gets which emails, further low-balance alerts, and unsubscribe links."""
 
 import re
 from html import unescape
@@ -20,7 +20,7 @@ ALL = [str(topic) for topic in Topic]
 
 @pytest.fixture
 def form(client, world):
-    """The form as the page shows it, with two addresses; keywords change it."""
+    """Returns the form as the page shows it, with two addresses and these changes."""
 
     def filled(**changes):
         seal = re.search(r'name="seen" value="(\w+)"', client.get(PATH).text)
@@ -47,8 +47,10 @@ def account(world):
     return read
 
 
-def test_what_is_applied_stands(client, form, account, world):
-    """N3, P4, P2: several addresses with their topics; zone, format and language are one's own."""
+def test_applied_settings_are_saved(client, form, account, world):
+    """N3, P4, P2: several addresses with their topics; time zone, format and language are
+    separate.
+    """
     world.apply(notification_on=True, notification_threshold="75.00")
     answer = client.post(PATH, data=form(**{"step-0": "50", "step-1": "10.00"}))
     assert answer.status_code == 303
@@ -58,21 +60,21 @@ def test_what_is_applied_stands(client, form, account, world):
     assert it.addresses_for(Topic.RECEIPTS) == ["ana@example.com", "books@example.com"]
     assert it.addresses_for(Topic.LOW_BALANCE) == ["ana@example.com"]
     assert (it.time_zone, it.locale, it.language) == ("Europe/Dublin", "en_IE", "de")
-    (changed,) = (told["changed"] for what, told in world.audits if what == "notifications")
+    (changed,) = (details["changed"] for what, details in world.audits if what == "notifications")
     assert changed["language"] == ["en", "de"]
     steps = LowBalanceSettings.of(world.session, it.id).notification_steps
     assert steps == [50_000_000, 10_000_000]
 
 
-def test_each_topic_goes_where_it_is_wanted(client, form, world):
-    """N3, L6: the receipt goes to both, the low balance mail to one."""
+def test_each_topic_goes_to_its_addresses(client, form, world):
+    """N3, L6: the receipt goes to both, the low balance email to one."""
     world.cards(VISA)
     world.refill(notification_on=True, notification_threshold="75.00")
     client.post(PATH, data=form())
     world.use("60.00")
     world.work()
-    told = {(str(n.kind), n.recipient) for n in world.notices}
-    assert told == {
+    details = {(str(n.kind), n.recipient) for n in world.notices}
+    assert details == {
         ("low_balance", "ana@example.com"),
         ("receipt", "ana@example.com"),
         ("receipt", "books@example.com"),
@@ -92,7 +94,7 @@ def test_each_topic_goes_where_it_is_wanted(client, form, world):
         ({"language": "tlh"}, "language", "Choose a language from the list"),
     ],
 )
-def test_a_bad_field_saves_nothing_and_loses_nothing(
+def test_an_invalid_field_saves_nothing_and_keeps_the_input(
     client, form, database_rows, world, changes, field, error
 ):
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -105,8 +107,8 @@ def test_a_bad_field_saves_nothing_and_loses_nothing(
     assert database_rows() == before
 
 
-def test_what_moves_money_reaches_somebody(client, form, database_rows):
-    """L6, F11: receipts, failures and wire transfers cannot be switched off for everybody."""
+def test_emails_about_money_need_an_address(client, form, database_rows):
+    """L6, F11: receipts, failures and wire transfers cannot be switched off for every address."""
     sent, before = form(**{"topics-0": ["receipts"], "topics-1": []}), database_rows()
     answer = client.post(PATH, data=sent)
     assert answer.status_code == 422
@@ -115,14 +117,14 @@ def test_what_moves_money_reaches_somebody(client, form, database_rows):
     assert client.post(PATH, data=form(**{"address-0": "", "address-1": ""})).status_code == 422
 
 
-def test_more_addresses_than_there_is_room_for(client, form):
+def test_too_many_addresses_are_refused(client, form):
     many = {f"address-{n}": f"p{n}@example.com" for n in range(MOST_ADDRESSES + 1)}
     answer = client.post(PATH, data=form(**many))
     assert f"At most {MOST_ADDRESSES} addresses" in words(answer)
 
 
-def test_a_form_whose_settings_have_changed_keeps_what_was_typed(client, form, account):
-    """P5: the values in force are beside it, and it can be applied after all."""
+def test_a_stale_form_keeps_the_input(client, form, account):
+    """P5: the current values are beside it, and it can be applied after all."""
     theirs = {"address-0": "bo@example.com", "step-0": "33.00", "language": "de"}
     mine, theirs = form(**{"step-0": "44.00", "language": "fr"}), form(**theirs)
     client.post(PATH, data=theirs)
@@ -131,16 +133,16 @@ def test_a_form_whose_settings_have_changed_keeps_what_was_typed(client, form, a
     assert "You changed these settings in another tab at" in words(answer)
     assert 'value="bo@example.com"' not in answer.text
     assert 'value="44.00"' in answer.text
-    for said in ("Now bo@example.com (Receipts", "Now 33.00", "Now Deutsch"):
-        assert said in words(answer)
+    for current in ("Now bo@example.com (Receipts", "Now 33.00", "Now Deutsch"):
+        assert current in words(answer)
     assert account().billing_emails[0] == "bo@example.com"
     seal = re.search(r'name="seen" value="(\w+)"', answer.text)[1]
     assert client.post(PATH, data=mine | {"seen": seal}).status_code == 303
     assert account().billing_emails[0] == mine["address-0"]
 
 
-def test_an_error_does_not_hide_that_the_settings_have_changed(client, form, account):
-    """P5: else the next press would replace what others have applied, unseen."""
+def test_an_error_in_a_stale_form_does_not_hide_the_conflict(client, form, account):
+    """P5: the next submission would otherwise replace the changes of others unnoticed."""
     mine = form(**{"step-0": "x"})
     client.post(PATH, data=form(**{"address-0": "bo@example.com"}))
     refused = client.post(PATH, data=mine)
@@ -149,7 +151,7 @@ def test_an_error_does_not_hide_that_the_settings_have_changed(client, form, acc
     assert client.post(PATH, data=mine | {"step-0": "", "seen": seal}).status_code == 409
 
 
-def test_every_kind_has_a_topic_a_name_and_a_sample(client):
+def test_every_kind_of_email_has_a_topic_a_name_and_a_sample(client):
     assert set(TOPICS) == set(KIND_NAMES)
     for kind in TOPICS:
         page, body = client.get(f"{PATH}/mails/{kind}"), client.get(f"{PATH}/mails/{kind}/body")
@@ -159,8 +161,8 @@ def test_every_kind_has_a_topic_a_name_and_a_sample(client):
     assert client.get(f"{PATH}/mails/nonsense").status_code == 404
 
 
-def test_mails_and_their_previews_are_in_the_language_that_is_chosen(client, form, account, world):
-    """N3: pages stay English, and amounts as they were."""
+def test_emails_and_their_previews_are_in_the_chosen_language(client, form, account, world):
+    """N3: pages stay English, and the number format is unchanged."""
     client.post(PATH, data=form(language="fr", locale="en_US", time_zone="UTC"))
     assert (account().language, account().locale) == ("fr", "en_US")
     page, body = (client.get(f"{PATH}/mails/low_balance{part}") for part in ("", "/body"))
@@ -174,10 +176,10 @@ def test_mails_and_their_previews_are_in_the_language_that_is_chosen(client, for
     assert mail.facts["what_next"].startswith("Rien n’est débité automatiquement.")
 
 
-class TestLink:
+class TestUnsubscribeLink:
     @pytest.fixture
     def mail(self, world):
-        """Low balance, to the owner."""
+        """A low balance email to the owner."""
         world.apply(notification_on=True, notification_threshold="75.00")
         world.use("60.00")
         return world.mails_of("low_balance")[0]
@@ -187,8 +189,8 @@ class TestLink:
         token = signed_links.sign(app.config["SECRET_KEY"], signed_links.STOP, mail.id)
         return f"/unsubscribe/{token}"
 
-    def test_asks_first_and_then_stops(self, app, account, mail, link):
-        """RFC 8058: nobody is signed in, and a mail program sends no token of ours."""
+    def test_a_link_asks_first_and_then_unsubscribes(self, app, account, mail, link):
+        """RFC 8058: without a session and without a CSRF token."""
         app.config["WTF_CSRF_ENABLED"] = True
         visitor, recipient = app.test_client(), mail.recipient
         assert "Stop these emails?" in words(visitor.get(link))
@@ -200,8 +202,8 @@ class TestLink:
         assert "Stopped" in words(visitor.get(link))
         assert visitor.post(link).status_code == 200
 
-    def test_a_receipt_has_none(self, app, world, client):
-        """L6: what moves money must reach somebody."""
+    def test_a_receipt_cannot_be_unsubscribed(self, app, world, client):
+        """L6: emails about money need an address."""
         (visa,) = world.cards(VISA)
         world.pay(visa)
         (receipt,) = world.mails_of("receipt")
@@ -209,6 +211,6 @@ class TestLink:
         token = signed_links.sign(app.config["SECRET_KEY"], signed_links.STOP, receipt.id)
         assert client.get(f"/unsubscribe/{token}").status_code == 404
 
-    def test_an_altered_one_is_not_found(self, client, link):
+    def test_an_altered_link_is_not_found(self, client, link):
         assert client.get(link + "x").status_code == 404
         assert client.post("/unsubscribe/12").status_code == 404

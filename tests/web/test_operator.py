@@ -1,4 +1,4 @@
-"""The operator's side: each deed once and with its reason, and looking without touching."""
+"""The operator's pages: each change once and with its reason, and views that change nothing."""
 
 import re
 from contextlib import nullcontext
@@ -49,7 +49,7 @@ def key_in(page):
     return re.search(r'name="request_key" value="([^"]+)"', page.text)[1]
 
 
-def test_without_a_second_factor_there_is_nothing_but_setting_it_up(app, world, operator):
+def test_without_a_second_factor_an_operator_can_only_set_it_up(app, world, operator):
     world.session.get(User, operator).totp_secret = None
     world.session.commit()
     visitor = app.test_client()
@@ -76,7 +76,7 @@ def test_accounts_are_found_by_name_person_and_number(pat, world):
     assert "No accounts match" in words(pat.get("/operator?search=nobody"))
 
 
-def test_an_adjustment_moves_money_once_and_says_why(pat, world, account):
+def test_an_adjustment_is_posted_once_with_its_reason(pat, world, account):
     """P2, L2: a double click is one adjustment."""
     form = {"amount": "25.00", "direction": "off", "request_key": key_in(pat.get(account))}
     refused = pat.post(f"{account}/adjustments", data={**form, "reason": " "})
@@ -93,7 +93,7 @@ def test_an_adjustment_moves_money_once_and_says_why(pat, world, account):
 
 
 @pytest.mark.parametrize("amount", ["", "0", "-5", "x", "1.001", "9" * 30])
-def test_an_amount_that_is_none(pat, world, account, amount):
+def test_an_invalid_amount_is_refused(pat, world, account, amount):
     form = {"amount": amount, "reason": "Why", "request_key": "k" * 32}
     answer = pat.post(f"{account}/adjustments", data=form)
     assert answer.status_code == 422
@@ -101,15 +101,15 @@ def test_an_amount_that_is_none(pat, world, account, amount):
     assert balance(world) == 100_000_000
 
 
-def test_money_asks_for_a_fresh_proof(pat, world, account):
+def test_an_adjustment_requires_reauthentication(pat, world, account):
     world.clock.wait(minutes=16)
     form = {"amount": "25.00", "reason": "Why", "request_key": "k" * 32}
     assert pat.post(f"{account}/adjustments", data=form).status_code == 401
     assert balance(world) == 100_000_000
 
 
-def test_what_the_operator_pauses_only_the_operator_resumes(pat, client, world, account):
-    """T10: and the customer is told by whom."""
+def test_only_the_operator_resumes_what_the_operator_paused(pat, client, world, account):
+    """T10: the customer is told who paused."""
     world.cards(VISA)
     world.refill()
     assert pat.post(f"{account}/pause", data={"on": "1", "reason": "Fraud?"}).status_code == 303
@@ -130,7 +130,7 @@ def test_what_the_operator_pauses_only_the_operator_resumes(pat, client, world, 
     ]
 
 
-def test_paypal_is_offered_with_a_reason(pat, world, account):
+def test_paypal_is_allowed_with_a_reason(pat, world, account):
     """M11, P2"""
     assert pat.post(f"{account}/paypal", data={"on": "1", "reason": ""}).status_code == 422
     assert pat.post(f"{account}/paypal", data={"on": "1", "reason": "Asked"}).status_code == 303
@@ -138,7 +138,7 @@ def test_paypal_is_offered_with_a_reason(pat, world, account):
     assert details == {"allowed": True, "reason": "Asked"}
 
 
-def test_the_staff_reads_the_raw_code_and_the_customer_does_not(pat, client, world, account):
+def test_operators_see_the_decline_code_and_customers_do_not(pat, client, world, account):
     """F12"""
     world.cards(VISA, MASTERCARD, AMEX)
     world.refill()
@@ -153,7 +153,7 @@ def test_the_staff_reads_the_raw_code_and_the_customer_does_not(pat, client, wor
 
 
 def test_a_wire_is_credited_once(pat, world):
-    """L5: with what arrived, and how the staff knows."""
+    """L5: with the amount received and the operator's reason."""
     wire = wires.prove(world, wires.ask(world))
     path, before = f"/operator/wires/{wire.id}", balance(world)
     assert wire.reference in words(pat.get("/operator/wires"))
@@ -168,7 +168,7 @@ def test_a_wire_is_credited_once(pat, world):
     assert pat.post(f"{path}/rejection", data={"reason": "No"}).status_code == 409
 
 
-def test_a_wire_in_another_currency(pat, world):
+def test_a_wire_in_another_currency_needs_a_rate(pat, world):
     """L11"""
     wire = wires.ask(world, "900.00", "EUR")
     path = f"/operator/wires/{wire.id}"
@@ -179,7 +179,7 @@ def test_a_wire_in_another_currency(pat, world):
 
 @pytest.fixture
 def given_up(world):
-    """The id of a mail to the account."""
+    """The id of a failed email to the account."""
     wires.ask(world)
     notice = world.session.query(Notice).first()
     notice.state, notice.last_error = NoticeState.FAILED, "550 no such user"
@@ -188,8 +188,8 @@ def given_up(world):
 
 
 @pytest.fixture
-def own(world):
-    """The id of a mail that is a person's own."""
+def personal_email(world):
+    """The id of a personal email."""
     world.session.rollback()
     facts = {"name": "Ana", "email": "ana@example.com", "until": "today", "link": [1, 0]}
     kind, now = NoticeKind.RESET_PASSWORD, world.clock.now()
@@ -199,26 +199,26 @@ def own(world):
     return world.session.query(Notice).order_by(Notice.id.desc()).first().id
 
 
-def test_every_mail_is_listed_with_its_state(pat, world, given_up, own):
-    """N3: a person's own, too, which belongs to no account."""
+def test_every_email_is_listed_with_its_state(pat, world, given_up, personal_email):
+    """N3: including personal emails, which belong to no account."""
     page = words(pat.get("/operator/mails"))
     assert "Harbour Voice Failed 550 no such user Try again" in page
     assert "Choose a new password ana@example.com Ana Ruiz Waiting" in page
     world.work()
-    notice = world.session.get(Notice, own)
+    notice = world.session.get(Notice, personal_email)
     assert notice.state == "kept"
     page = words(pat.get("/operator/mails?kind=reset_password&state=kept"))
     assert "Not sent (no mail server)" in page
     assert "No emails match" in words(pat.get("/operator/mails?q=nobody@"))
 
 
-def test_what_an_address_asks_for_and_cannot_be_read_filters_nothing(pat, given_up):
+def test_invalid_filters_are_ignored(pat, given_up):
     page = pat.get("/operator/mails?state=lost&kind=x&from=y&to=2026-99-01&before=x&q=%00")
     assert "550 no such user" in words(page)
 
 
-def test_a_mail_that_was_given_up_is_tried_again(pat, world, given_up):
-    """N3, P2: under the Message-ID that it has."""
+def test_a_failed_email_is_sent_again(pat, world, given_up):
+    """N3, P2: under its Message-ID."""
     path = f"/operator/mails/{given_up}/tries"
     known = world.session.get(Notice, given_up).message_id
     assert pat.post(path, data={"reason": ""}).status_code == 422
@@ -232,7 +232,7 @@ def test_a_mail_that_was_given_up_is_tried_again(pat, world, given_up):
     assert "being retried" in words(refused)
 
 
-class Postman(OutboxMailer):
+class DeliveringMailer(OutboxMailer):
     delivers = True
 
     def connected(self):
@@ -243,35 +243,33 @@ class Postman(OutboxMailer):
 
 
 @pytest.fixture
-def postman(app):
-    """From now on there is a mail server."""
-    mailer = Postman(TEMPLATES, "http://localhost", signed_links.masked)
+def mail_server(app):
+    """Sets a mail server from now on."""
+    mailer = DeliveringMailer(TEMPLATES, "http://localhost", signed_links.masked)
     it = app.extensions["ballast"]
     app.extensions["ballast"] = replace(it, mailer=mailer)
     return mailer
 
 
-def test_what_was_kept_goes_out_once_there_is_a_mail_server_and_what_was_sent_never_again(
-    pat, world, own, request
-):
-    """N3: no mail twice, none lost."""
+def test_a_kept_email_is_sent_once_a_mail_server_is_set(pat, world, personal_email, request):
+    """N3: none is sent twice, and none is lost."""
     world.work()
-    path = f"/operator/mails/{own}"
+    path = f"/operator/mails/{personal_email}"
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
     assert "Once there is one, you can send the email here" in words(pat.get(path))
-    postman = request.getfixturevalue("postman")
+    mail_server = request.getfixturevalue("mail_server")
     assert "Send" in words(pat.get(path))
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 303
     now = world.clock.now()
-    assert send_emails(world.session, postman, world.clock) == 1
-    notice = world.session.get(Notice, own)
+    assert send_emails(world.session, mail_server, world.clock) == 1
+    notice = world.session.get(Notice, personal_email)
     assert (notice.state, notice.sent_at) == ("sent", now)
-    assert postman.brought == [(["ana@example.com"], notice.message_id)]
+    assert mail_server.brought == [(["ana@example.com"], notice.message_id)]
     assert "so it is not sent again" in words(pat.get(path))
     assert pat.post(f"{path}/tries", data={"reason": "Asked"}).status_code == 409
 
 
-def test_what_had_no_address_does_not_go_out(pat, world, given_up, postman):
+def test_an_email_without_an_address_cannot_be_sent(pat, world, given_up, mail_server):
     world.session.get(Notice, given_up).state = NoticeState.KEPT
     world.session.get(Notice, given_up).recipient = ""
     world.session.commit()
@@ -295,15 +293,15 @@ SIGNED = {
 }
 
 
-def signed(app, text):
-    """Tokens of ours in a text."""
+def signed_tokens(app, text):
+    """Return our signed tokens in a text."""
     tokens = {word for word in re.split(r"[^\w.-]+", text) if "." in word}
     return {it for it in tokens for p in PURPOSES if signed_links.read(app.secret_key, p, it)}
 
 
 @pytest.mark.parametrize("kind", FACTS)
-def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kind):
-    """P2, F7: what was signed for its recipient alone does not stand there."""
+def test_operators_cannot_use_the_links_in_emails(pat, app, world, kind):
+    """P2, F7: tokens signed for the recipient are masked."""
     now = world.clock.now()
     notice = Notice(
         kind=kind,
@@ -320,51 +318,55 @@ def test_no_link_in_a_mail_can_be_used_by_who_only_reads_it(pat, app, world, kin
     read = pat.get(path).text + pat.get(f"{path}/body").text
     sent = services(app).mailer.render(kind, FACTS[kind], "en")
 
-    assert not signed(app, read)
-    assert bool(signed(app, sent.text + sent.html)) == (kind in SIGNED)
+    assert not signed_tokens(app, read)
+    assert bool(signed_tokens(app, sent.text + sent.html)) == (kind in SIGNED)
     assert ("/••••" in read) == (kind in SIGNED)
 
 
-def test_each_mail_that_is_read_stands_in_the_audit_log(pat, client, world, given_up, own):
-    """P2: once for its page and the frame in it; a person's own in the log of their accounts."""
-    for notice_id in (given_up, own):
+def test_reading_an_email_is_audited(pat, client, world, given_up, personal_email):
+    """P2: once for its page with the frame; a personal email in each of the person's accounts."""
+    for notice_id in (given_up, personal_email):
         pat.get(f"/operator/mails/{notice_id}")
         body = pat.get(f"/operator/mails/{notice_id}/body")
         assert body.headers["X-Frame-Options"] == "SAMEORIGIN"
         assert "default-src 'none'" in body.headers["Content-Security-Policy"]
     pat.get(f"/operator/mails/{given_up}/body")
-    told = audits(world, "mail_read")
-    assert [d["notice"] for _, _, d in told] == [given_up, own, given_up]
+    entries = audits(world, "mail_read")
+    assert [d["notice"] for _, _, d in entries] == [given_up, personal_email, given_up]
     page = words(client.get("/settings/audit-log"))
     assert "Choose a new password, to ana@example.com" in page
     assert pat.get("/operator/mails/999999").status_code == 404
 
 
-# Customer view
+# Viewing as the customer
 
 
 @pytest.fixture
-def looking(pat, account):
+def viewing_operator(pat, account):
     assert pat.post(f"{account}/views", data={"reason": "Asked why"}).status_code == 303
     return pat
 
 
-def test_each_look_stands_in_the_customers_audit_log(client, looking, world):
+def test_each_view_is_audited_for_the_customer(client, viewing_operator, world):
     """P2"""
     for path in (MAIN, "/billing/payments", "/settings/audit-log"):
-        page = words(looking.get(path))
+        page = words(viewing_operator.get(path))
         assert "You are viewing Harbour Voice as its customer. Controls are off." in page
-    looking.get("/billing/balance?seen=0")  # polled by open pages
-    told = audits(world, "view_begun", "viewed")
-    assert told[0][2] == {"reason": "Asked why"}
-    assert [d["page"] for _, _, d in told[1:]] == [MAIN, "/billing/payments", "/settings/audit-log"]
+    viewing_operator.get("/billing/balance?seen=0")  # polled by open pages
+    entries = audits(world, "view_begun", "viewed")
+    assert entries[0][2] == {"reason": "Asked why"}
+    assert [d["page"] for _, _, d in entries[1:]] == [
+        MAIN,
+        "/billing/payments",
+        "/settings/audit-log",
+    ]
     page = words(client.get("/settings/audit-log"))
     assert "Pat Noor, your provider" in page
     assert "Asked why" in page
 
 
-def test_the_links_of_the_customers_mails_are_dead(client, looking, app, world):
-    """F7, P2: on every page that shows what a mail says."""
+def test_links_in_the_customers_emails_are_masked(client, viewing_operator, app, world):
+    """F7, P2: on every page that shows an email."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="authentication_required")
@@ -374,12 +376,12 @@ def test_the_links_of_the_customers_mails_are_dead(client, looking, app, world):
     payment = world.attempts[0].payment_id
     pages = (f"/billing/payments/{payment}", f"/sandbox/outbox/{notice.id}")
     for path in (*pages, f"/sandbox/outbox/{notice.id}/body"):
-        assert signed(app, client.get(path).text), path
-        assert not signed(app, looking.get(path).text), path
+        assert signed_tokens(app, client.get(path).text), path
+        assert not signed_tokens(app, viewing_operator.get(path).text), path
 
 
-def test_nothing_can_be_changed(app, looking, world, database_rows):
-    """P2: every form of every page is refused, whatever it is."""
+def test_a_viewing_operator_can_change_nothing(app, viewing_operator, world, database_rows):
+    """P2: every form of every page is refused."""
     before = database_rows()
     for rule in app.url_map.iter_rules():
         methods = (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
@@ -388,20 +390,20 @@ def test_nothing_can_be_changed(app, looking, world, database_rows):
             continue
         for method in methods:
             path = re.sub(r"<[^>]+>", "1", rule.rule)
-            assert looking.open(path, method=method).status_code == 403, (method, path)
+            assert viewing_operator.open(path, method=method).status_code == 403, (method, path)
     for path in ("cards/captured", "cards/new", "returned"):
-        assert looking.get(f"{MAIN}/{path}").status_code == 403
-    assert looking.get("/billing/payments/returned?key=x").status_code == 403
+        assert viewing_operator.get(f"{MAIN}/{path}").status_code == 403
+    assert viewing_operator.get("/billing/payments/returned?key=x").status_code == 403
     assert database_rows() == before
 
 
-def test_and_back(looking, account):
-    back = looking.post("/operator/views/end")
+def test_ending_the_view_returns_to_the_operators_page(viewing_operator, account):
+    back = viewing_operator.post("/operator/views/end")
     assert (back.status_code, back.location) == (303, account)
-    assert looking.get(MAIN).status_code == 403
+    assert viewing_operator.get(MAIN).status_code == 403
 
 
-def test_who_lost_the_second_factor_sees_no_account_any_more(looking, world, operator):
+def test_without_the_second_factor_the_view_ends(viewing_operator, world, operator):
     world.session.get(User, operator).totp_secret = None
     world.session.commit()
-    assert looking.get(MAIN).location == "/settings/second-factor/new"
+    assert viewing_operator.get(MAIN).location == "/settings/second-factor/new"

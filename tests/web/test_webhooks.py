@@ -1,4 +1,4 @@
-"""Webhooks as people see them: added, changed, tested, sent again, switched and removed."""
+"""The webhook pages: endpoints are added, changed, tested, resent, switched and removed."""
 
 import json
 import re
@@ -20,7 +20,7 @@ FORM = {"url": "https://example.com/hooks", "name": "Books", "events": [str(c) f
 
 @pytest.fixture
 def receiver(app, world):
-    """A receiver on this machine that webhooks may reach."""
+    """A receiver on this machine, to which webhooks are allowed."""
     webhook_sender = HttpWebhookSender(["127.0.0.0/8"], seconds=5)
     services = app.extensions["ballast"] = replace(
         app.extensions["ballast"], webhook_sender=webhook_sender
@@ -39,7 +39,7 @@ def secret_in(answer):
     return re.search(r">(whsec_[\w+/=]+)<", answer.text)[1]
 
 
-def test_one_is_added_and_its_secret_shown_once(client, world):
+def test_an_endpoint_is_added_and_its_secret_shown_once(client, world):
     assert "No webhook yet" in words(client.get(HERE))
     made = client.post(HERE, data=FORM)
     assert made.status_code == 201
@@ -53,7 +53,7 @@ def test_one_is_added_and_its_secret_shown_once(client, world):
     assert "https://example.com/hooks" in words(client.get("/settings/audit-log"))
 
 
-def test_what_was_typed_stays_beside_its_errors(client, world):
+def test_invalid_input_stays_beside_its_errors(client, world):
     refused = client.post(HERE, data={"url": "http://example.com", "name": "Books"})
     assert refused.status_code == 422
     assert errors(refused) == {"url": "Must begin with https://", "events": "Choose at least one"}
@@ -61,26 +61,26 @@ def test_what_was_typed_stays_beside_its_errors(client, world):
     assert endpoints(world) == []
 
 
-def test_a_test_arrives_and_is_logged(client, world, receiver):
+def test_a_test_event_is_delivered_and_logged(client, world, receiver):
     made = world.webhook(receiver.url)
     here = f"{HERE}/{made.endpoint_id}"
     receiver.statuses.append(500)
     assert client.post(f"{here}/tests").location == here
     world.run("deliver webhooks")
-    told = words(client.get(here))
-    assert "HTTP 500 after" in told
-    assert "Retrying" in told
-    assert "Failing" in told
+    content = words(client.get(here))
+    assert "HTTP 500 after" in content
+    assert "Retrying" in content
+    assert "Failing" in content
     delivery = world.session.query(Delivery).one().id
     assert client.post(f"{here}/deliveries/{delivery}/resends").location == here
     world.run("deliver webhooks")
     assert len(receiver.got) == 2
-    told = words(client.get(here))
-    assert "Delivered" in told
-    assert "Failing" not in told
+    content = words(client.get(here))
+    assert "Delivered" in content
+    assert "Failing" not in content
 
 
-def test_the_log_shows_what_was_sent(client, world, receiver):
+def test_the_log_shows_the_bodies_sent(client, world, receiver):
     made = world.webhook(receiver.url)
     world.use("1.00")
     world.card(VISA)
@@ -93,7 +93,7 @@ def test_the_log_shows_what_was_sent(client, world, receiver):
     assert shown == [json.loads(body) for _, body in reversed(receiver.got)]
 
 
-def test_who_sees_no_billing_reads_only_what_is_for_them_p1(world, teammate):
+def test_without_the_billing_right_only_balance_events_are_shown_p1(world, teammate):
     made = world.webhook(events=CHOICES)
     world.card(VISA)
     world.apply(notification_on=True, notification_threshold="100.00")
@@ -103,7 +103,7 @@ def test_who_sees_no_billing_reads_only_what_is_for_them_p1(world, teammate):
     assert re.findall(r"&#34;type&#34;: &#34;([\w.]+)", page) == ["balance.low"]
 
 
-def test_it_is_switched_off_and_on(client, world):
+def test_an_endpoint_is_switched_off_and_on(client, world):
     here = f"{HERE}/{world.webhook().endpoint_id}"
     for _ in range(2):
         assert client.post(f"{here}/state", data={"on": "0"}).location == here
@@ -114,7 +114,7 @@ def test_it_is_switched_off_and_on(client, world):
     assert endpoints(world)[0].is_on
 
 
-def test_it_is_changed(client, world):
+def test_an_endpoint_is_changed(client, world):
     here = f"{HERE}/{world.webhook().endpoint_id}/change"
     page = client.get(here)
     assert 'value="https://hooks.example.com/in"' in page.text
@@ -125,7 +125,7 @@ def test_it_is_changed(client, world):
     assert client.post(here, data={**FORM, "url": "x"}).status_code == 422
 
 
-def test_its_secret_is_rotated(client, world):
+def test_an_endpoints_secret_is_rotated(client, world):
     made = world.webhook()
     here = f"{HERE}/{made.endpoint_id}"
     assert "both" in words(client.get(f"{here}/rotation"))
@@ -134,7 +134,7 @@ def test_its_secret_is_rotated(client, world):
     assert "Two secrets sign until Mon 23 Nov, 10:00" in words(client.get(here))
 
 
-def test_it_is_removed_after_it_was_asked(client, world):
+def test_an_endpoint_is_removed_after_a_question(client, world):
     here = f"{HERE}/{world.webhook().endpoint_id}"
     assert "Remove this webhook?" in words(client.get(f"{here}/removal"))
     assert client.post(f"{here}/removal").location == HERE
@@ -142,7 +142,7 @@ def test_it_is_removed_after_it_was_asked(client, world):
     assert "No webhook yet" in words(client.get(HERE))
 
 
-def test_dialogs_are_parts_for_scripts(client, world):
+def test_dialogs_are_fragments_for_htmx(client, world):
     here = f"{HERE}/{world.webhook().endpoint_id}"
     for path in (f"{HERE}/new", f"{here}/change", f"{here}/rotation", f"{here}/removal"):
         assert "<html" not in client.get(path, headers=HTMX).text
@@ -151,7 +151,7 @@ def test_dialogs_are_parts_for_scripts(client, world):
     assert moved.headers["HX-Redirect"] == here
 
 
-def test_a_technician_hears_of_the_balance_alone(world, teammate):
+def test_a_technician_can_only_subscribe_to_the_balance(world, teammate):
     """P1"""
     technician = teammate("technical")
     offered = technician.get(f"{HERE}/new").text
@@ -165,15 +165,15 @@ def test_a_technician_hears_of_the_balance_alone(world, teammate):
     assert endpoints(world)[-1].url == "https://hooks.example.com/in"
 
 
-@pytest.mark.parametrize("door", ["rotation", "removal", "state"])
-def test_a_technician_does_not_manage_what_tells_of_billing_f12(world, teammate, door):
-    """F12, P1: its secret would let them forge "payment.succeeded"; without it nobody is told."""
+@pytest.mark.parametrize("action", ["rotation", "removal", "state"])
+def test_a_technician_cannot_manage_an_endpoint_with_billing_events_f12(world, teammate, action):
+    """F12, P1: its secret could forge "payment.succeeded", and its removal would hide events."""
     made = world.webhook(events=CHOICES)
     technician = teammate("technical")
     page = technician.get(f"{HERE}/{made.endpoint_id}")
     assert "Your role does not allow this. Owner, Admin" in words(page)
-    assert f"{made.endpoint_id}/{door}" not in page.text
-    refused = technician.post(f"{HERE}/{made.endpoint_id}/{door}", data={"on": "0"})
+    assert f"{made.endpoint_id}/{action}" not in page.text
+    refused = technician.post(f"{HERE}/{made.endpoint_id}/{action}", data={"on": "0"})
     assert refused.status_code == 403
     assert "whsec_" not in refused.text
     assert "Your role does not allow this. Owner, Admin" in words(refused)
@@ -181,17 +181,17 @@ def test_a_technician_does_not_manage_what_tells_of_billing_f12(world, teammate,
     assert (it.secret, it.is_on, it.removed_at) == (made.secret, True, None)
 
 
-@pytest.mark.parametrize("door", ["rotation", "removal", "state"])
-def test_a_technician_manages_what_tells_of_the_balance_f12(world, teammate, door):
+@pytest.mark.parametrize("action", ["rotation", "removal", "state"])
+def test_a_technician_can_manage_an_endpoint_with_balance_events_f12(world, teammate, action):
     """F12, P1"""
-    here = f"{HERE}/{world.webhook(events=['balance.low']).endpoint_id}/{door}"
+    here = f"{HERE}/{world.webhook(events=['balance.low']).endpoint_id}/{action}"
     assert teammate("technical").post(here, data={"on": "0"}).status_code in (201, 303)
 
 
-@pytest.mark.parametrize("door", ["rotation", "removal"])
-def test_its_secret_and_its_end_ask_for_the_password_again_f12(client, world, door):
-    """F12: a session that was left open is not enough."""
-    here = f"{HERE}/{world.webhook().endpoint_id}/{door}"
+@pytest.mark.parametrize("action", ["rotation", "removal"])
+def test_rotation_and_removal_require_reauthentication_f12(client, world, action):
+    """F12: a session left open is not enough."""
+    here = f"{HERE}/{world.webhook().endpoint_id}/{action}"
     world.clock.wait(minutes=16)
     assert client.post(here).status_code == 401
     assert client.post(here, data={"proof": PASSWORD}).status_code in (201, 303)

@@ -1,4 +1,4 @@
-"""The Wire Transfer tab, a request's page, proofs, and who may see them."""
+"""The Wire Transfer tab, a request's page, proofs, and access to them."""
 
 import re
 from html import unescape
@@ -57,11 +57,11 @@ def every_page(wire_id=1):
 EVERY_PAGE = pytest.mark.parametrize(("method", "path"), every_page())
 
 
-# Who may
+# Access
 
 
 @EVERY_PAGE
-def test_a_stranger_is_asked_to_sign_in(app, world, method, path):
+def test_a_signed_out_visitor_is_redirected_to_sign_in(app, world, method, path):
     """P1"""
     answer = getattr(app.test_client(), method)(path)
     assert answer.status_code == 303
@@ -69,7 +69,7 @@ def test_a_stranger_is_asked_to_sign_in(app, world, method, path):
 
 
 @EVERY_PAGE
-def test_who_sees_no_billing_sees_no_wires(client, session, method, path):
+def test_wires_need_the_billing_right(client, session, method, path):
     """P1"""
     session.query(Membership).update({"role": Role.TECHNICAL})
     session.commit()
@@ -77,7 +77,7 @@ def test_who_sees_no_billing_sees_no_wires(client, session, method, path):
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.COMMERCIAL, Role.BILLING])
-def test_who_sees_billing_may_do_it_all(client, session, role):
+def test_each_billing_role_can_request_wires(client, session, role):
     """P1"""
     session.query(Membership).update({"role": role})
     session.commit()
@@ -104,12 +104,12 @@ def test_another_accounts_request_is_not_found(client, world, method, path):
 
 @pytest.mark.parametrize("path", ["", "/cancellation", "/proofs/new", "/proofs/1"])
 @pytest.mark.parametrize("wire_id", ["999", "9" * 30])
-def test_a_request_that_never_was(client, wire_id, path):
+def test_an_unknown_request_is_not_found(client, wire_id, path):
     assert client.get(f"{TAB}/{wire_id}{path}").status_code == 404
 
 
 @pytest.mark.parametrize("path", [TAB, f"{TAB}/1/proofs", f"{TAB}/1/cancellation"])
-def test_what_changes_anything_asks_for_the_forms_own_token(app, client, wire, path):
+def test_every_change_needs_a_csrf_token(app, client, wire, path):
     app.config["WTF_CSRF_ENABLED"] = True
     assert client.post(path).status_code == 400
 
@@ -117,7 +117,7 @@ def test_what_changes_anything_asks_for_the_forms_own_token(app, client, wire, p
 # The tab
 
 
-def test_the_tab_stands_beside_saved_methods(client):
+def test_the_tab_is_linked_beside_saved_methods(client):
     saved, tab = client.get("/billing/payment-methods"), client.get(TAB)
     assert f'<a href="{TAB}">Wire Transfer</a>' in saved.text
     assert f'<a href="{TAB}" aria-current="page">Wire Transfer</a>' in tab.text
@@ -126,13 +126,13 @@ def test_the_tab_stands_beside_saved_methods(client):
     assert "$30.00 to $10,000.00, or the equivalent in EUR" in words(tab)
 
 
-def test_a_request_leads_to_its_bank_details(client, world):
+def test_a_request_shows_its_bank_details(client, world):
     """L5"""
     created = create(client)
     assert created.status_code == 303
     page = client.get(created.location)
     (wire,) = world.session.query(WireRequest)
-    for told in (
+    for expected in (
         "Send $1,000.00 to this account",
         wire.reference,
         "Ballast Demo Ltd",
@@ -141,7 +141,7 @@ def test_a_request_leads_to_its_bank_details(client, world):
         "Sandbox: these bank details are not real",
         "Requested Today, 10:00 · Ana Ruiz",
     ):
-        assert told in words(page)
+        assert expected in words(page)
     assert 'data-copy="IE00SNBX00001234567890"' in page.text
     assert f'data-copy="{wire.reference}"' in page.text
     assert 'aria-label="Copy IBAN"' in page.text
@@ -158,7 +158,7 @@ def test_the_same_form_sent_twice_is_one_request(client, world):
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "told"),
+    ("amount", "currency", "expected"),
     [
         ("29.99", "EUR", {"amount": "At least €30.00"}),
         ("10000.01", "USD", {"amount": "At most $10,000.00"}),
@@ -169,20 +169,20 @@ def test_the_same_form_sent_twice_is_one_request(client, world):
         ("100", "GBP", {"currency": "Choose USD or EUR"}),
     ],
 )
-def test_a_bad_amount_is_told_beside_its_field_and_kept(client, world, amount, currency, told):
+def test_invalid_input_is_kept_beside_its_error(client, world, amount, currency, expected):
     answer = create(client, amount, currency)
     assert answer.status_code == 422
-    assert errors(answer) == told
+    assert errors(answer) == expected
     assert f'value="{amount}"' in answer.text
     assert world.session.query(WireRequest).count() == 0
 
 
 @pytest.mark.parametrize("key", ["", "short", "k" * 65, "k" * 31 + "é"])
-def test_a_form_that_is_not_ours_makes_no_sense(client, key):
+def test_an_invalid_request_key_is_refused(client, key):
     assert create(client, key=key).status_code == 400
 
 
-def test_too_many_open_requests_are_refused_in_a_sentence(client, world):
+def test_too_many_open_requests_are_refused(client, world):
     for _ in range(10):
         wires.ask(world)
     answer = create(client)
@@ -190,7 +190,7 @@ def test_too_many_open_requests_are_refused_in_a_sentence(client, world):
     assert "Cancel one of them first." in words(answer)
 
 
-def test_pages_of_older_requests(client, world, monkeypatch):
+def test_older_requests_are_paged(client, world, monkeypatch):
     monkeypatch.setattr("webapp.reads.wires.PAGE", 2)
     asked = [wires.ask(world) for _ in range(3)]
     first = client.get(TAB)
@@ -202,32 +202,32 @@ def test_pages_of_older_requests(client, world, monkeypatch):
     assert client.get(f"{TAB}?before={'9' * 30}").status_code == 200
 
 
-class TestWhereNoBankIsSet:
+class TestWithoutABank:
     @pytest.fixture(autouse=True)
     def no_bank(self, app, world, wire):
         from dataclasses import replace
 
         app.extensions["ballast"] = replace(app.extensions["ballast"], bank=None)
 
-    def test_the_tab_says_so_and_still_shows_what_was_asked(self, client, wire):
+    def test_the_tab_says_so_and_lists_old_requests(self, client, wire):
         page = client.get(TAB)
         assert "Wire transfer is not available" in words(page)
         assert wire.reference in page.text
         assert "Create request" not in page.text
 
-    def test_nothing_is_asked_for(self, client, world):
+    def test_no_request_can_be_created(self, client, world):
         assert "not offered" in words(client.get(f"{TAB}/new"))
         answer = create(client)
         assert answer.status_code == 409
         assert world.session.query(WireRequest).count() == 1
 
-    def test_an_old_request_shows_no_details(self, client, wire):
+    def test_an_old_request_shows_no_bank_details(self, client, wire):
         page = client.get(f"{TAB}/{wire.id}")
         assert page.status_code == 200
         assert "IBAN" not in page.text
 
 
-class TestWhereABankIsSet:
+class TestWithABank:
     @pytest.fixture
     def environ(self):
         return {
@@ -238,7 +238,7 @@ class TestWhereABankIsSet:
             "WIRE_ROUTING": "021000021",
         }
 
-    def test_its_details_are_shown_by_currency(self, client, world):
+    def test_bank_details_are_shown_by_currency(self, client, world):
         euros = client.get(f"{TAB}/{wires.ask(world, currency='EUR').id}")
         dollars = client.get(f"{TAB}/{wires.ask(world, currency='USD').id}")
         assert "IE29 AIBK 9311 5212 3456 78" in euros.text
@@ -262,8 +262,8 @@ class TestWhereABankIsSet:
         (wires.PDF, "transfer.html", "text/html", "pdf"),
     ],
 )
-def test_a_proof_comes_back_as_a_download(client, world, wire, content, name, kind, ending):
-    """Its type is what its content says, and nothing of its name is in a header."""
+def test_a_proof_can_be_downloaded(client, world, wire, content, name, kind, ending):
+    """Its type follows from its content, and its name is in no header."""
     sent = send(client, wire.id, content, name, kind)
     assert (sent.status_code, sent.location) == (303, f"{TAB}/{wire.id}")
     page = client.get(sent.location)
@@ -283,7 +283,7 @@ def test_a_proof_comes_back_as_a_download(client, world, wire, content, name, ki
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "told"),
+    ("content", "name", "expected"),
     [
         (wires.HTML, "transfer.pdf", "Must be a PDF, PNG or JPEG file"),
         (wires.HTML, "transfer.png", "Must be a PDF, PNG or JPEG file"),
@@ -306,17 +306,19 @@ def test_a_proof_comes_back_as_a_download(client, world, wire, content, name, ki
     ],
 )
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "dialog"])
-def test_a_bad_file_is_told_beside_the_field(client, world, wire, content, name, told, headers):
+def test_an_invalid_file_has_an_error_beside_the_field(
+    client, world, wire, content, name, expected, headers
+):
     answer = send(client, wire.id, content, name, **headers)
     assert answer.status_code == 422
-    assert errors(answer) == {"proof": told}
+    assert errors(answer) == {"proof": expected}
     assert ("<html" in answer.text) is (not headers)
     assert wires.again(world, wire).state == "new"
     assert wires.proof_files(world) == []
 
 
-def test_exactly_10_mb_is_taken_with_the_forms_token(app, client, world, wire):
-    """The larger body is allowed before the token is looked for."""
+def test_exactly_10_mb_are_accepted_with_csrf_protection(app, client, world, wire):
+    """The larger body is allowed before the token is read."""
     app.config["WTF_CSRF_ENABLED"] = True
     form = client.get(f"{TAB}/{wire.id}/proofs/new")
     token = re.search(r'name="csrf_token" value="([^"]+)"', form.text)[1]
@@ -327,19 +329,19 @@ def test_exactly_10_mb_is_taken_with_the_forms_token(app, client, world, wire):
 
 
 @pytest.mark.parametrize("path", [TAB, f"{TAB}/1/cancellation", "/billing/funds"])
-def test_no_other_form_takes_as_much(app, client, wire, path):
+def test_other_forms_accept_no_large_body(app, client, wire, path):
     app.config["WTF_CSRF_ENABLED"] = True
     data = {"proof": (BytesIO(b"x" * 3_000_000), "x")}
     assert client.post(path, data=data).status_code == 413
 
 
-def test_a_stranger_may_not_send_as_much(app, wire):
+def test_a_signed_out_visitor_can_upload_no_large_body(app, wire):
     data = {"proof": (BytesIO(b"x" * 3_000_000), "x")}
     app.config["WTF_CSRF_ENABLED"] = True
     assert app.test_client().post(f"{TAB}/{wire.id}/proofs", data=data).status_code == 413
 
 
-def test_a_file_that_is_too_large_for_another_accounts_request(client, world):
+def test_a_too_large_file_for_another_accounts_request_is_not_found(client, world):
     """P1"""
     own = world.account_id
     world.account_id = world.account().account_id
@@ -349,7 +351,7 @@ def test_a_file_that_is_too_large_for_another_accounts_request(client, world):
     assert answer.status_code == 404
 
 
-def test_a_path_in_a_files_name_leads_nowhere(client, world, wire):
+def test_a_path_in_a_file_name_is_removed(client, world, wire):
     send(client, wire.id, wires.PDF, "../../../webapp/app.py")
     (path,) = wires.proof_files(world)
     assert path.parent == world.services.settings.home / "proofs" / str(world.account_id)
@@ -359,14 +361,14 @@ def test_a_path_in_a_files_name_leads_nowhere(client, world, wire):
     assert proof.name == "app.py"
 
 
-def test_a_name_is_only_words_on_the_page(client, wire):
+def test_a_file_name_is_escaped(client, wire):
     send(client, wire.id, wires.PDF, "<img src=x onerror=alert(1)>.pdf")
     page = client.get(f"{TAB}/{wire.id}")
     assert "<img src=x" not in page.text
     assert "<img src=x onerror=alert(1)>.pdf" in words(page)
 
 
-def test_proofs_stand_in_no_folder_that_is_served(client, world, wire):
+def test_proofs_are_not_served_as_static_files(client, world, wire):
     send(client, wire.id, wires.PDF)
     (path,) = wires.proof_files(world)
     for address in (f"/static/../proofs/{world.account_id}/{path.name}", f"/proofs/{path.name}"):
@@ -379,14 +381,14 @@ def test_another_requests_proof_is_not_found(client, world, wire):
     assert client.get(f"{TAB}/{wire.id}/proofs/{proof_id}").status_code == 404
 
 
-def test_a_proof_whose_file_is_gone_is_not_found(client, world, wire):
+def test_a_proof_without_its_file_is_not_found(client, world, wire):
     send(client, wire.id, wires.PDF)
     wires.proof_files(world)[0].unlink()
     proof_id = wires.again(world, wire).proofs[0].id
     assert client.get(f"{TAB}/{wire.id}/proofs/{proof_id}").status_code == 404
 
 
-def test_nothing_is_uploaded_to_one_that_has_ended(client, world, wire):
+def test_a_completed_request_accepts_no_proof(client, world, wire):
     wires.complete(world, wire)
     answer = send(client, wire.id, wires.PDF)
     assert answer.status_code == 409
@@ -408,21 +410,21 @@ def test_cancelling_asks_first_and_then_says_so(client, world, wire):
     assert "IBAN" not in words(done)
 
 
-def test_a_dialogs_answer_moves_the_whole_page(client, wire):
+def test_a_dialogs_response_redirects_the_whole_page(client, wire):
     headers = {"HX-Request": "true"}
     assert "<html" not in client.get(f"{TAB}/{wire.id}/cancellation", headers=headers).text
     done = client.post(f"{TAB}/{wire.id}/cancellation", headers=headers)
     assert (done.status_code, done.headers["HX-Redirect"]) == (200, f"{TAB}/{wire.id}")
 
 
-def test_what_has_come_is_not_cancelled(client, world, wire):
+def test_a_completed_request_cannot_be_cancelled(client, world, wire):
     wires.complete(world, wire)
     answer = client.post(f"{TAB}/{wire.id}/cancellation")
     assert answer.status_code == 409
     assert f"{wire.reference} is already completed." in words(answer)
 
 
-# How it ended
+# Outcomes
 
 
 def test_both_amounts_and_the_rate_are_shown(client, world):
@@ -430,14 +432,14 @@ def test_both_amounts_and_the_rate_are_shown(client, world):
     wire = wires.ask(world, "900.00", "EUR")
     wires.complete(world, wire, "975.78", received="900.00", rate="1.0842")
     page = words(client.get(f"{TAB}/{wire.id}"))
-    for told in (
+    for expected in (
         "Wire transfer of €900.00",
         "Received €900.00",
         "Rate 1 EUR = 1.0842 USD",
         "Added to your balance $975.78",
         "Completed Today, 10:00",
     ):
-        assert told in page
+        assert expected in page
     assert "Cancel request" not in page
     assert "Upload proof" not in page
     assert "Completed Sun 22 Nov" in words(client.get(TAB))
@@ -446,13 +448,13 @@ def test_both_amounts_and_the_rate_are_shown(client, world):
     assert f"Wire transfer, {wire.reference}" in words(client.get("/billing/statement"))
 
 
-def test_a_rejection_says_why(client, world, wire):
+def test_a_rejected_request_shows_the_reason(client, world, wire):
     wires.reject(world, wire, "Called back by your bank")
     page = words(client.get(f"{TAB}/{wire.id}"))
     assert "Rejected" in page
     assert "Reason Called back by your bank" in page
 
 
-def test_metrics_count_what_waits_for_the_operator(client, world, wire):
+def test_metrics_count_wires_that_await_the_operator(client, world, wire):
     wires.prove(world, wire)
     assert "ballast_wires_to_confirm 1.0" in client.get("/metrics").text

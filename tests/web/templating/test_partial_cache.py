@@ -41,18 +41,18 @@ def test_a_cached_partial_uses_only_its_arguments(app):
         assert names_used(app.jinja_env, template) <= PURE | arguments, (path, template)
 
 
-def test_everybody_gets_their_own_token(client, teammate):
-    """What was drawn for one is shown to another with the other's token."""
+def test_each_person_gets_their_own_csrf_token(client, teammate):
+    """A cached partial is shown to another person with that person's token."""
     theirs, others = tokens_on(client.get(MAIN)), tokens_on(teammate("billing").get(MAIN))
     assert len(theirs) == len(others) == 1
     assert theirs != others
 
 
 def tokens_on(page) -> set[str]:
-    g.pop("csrf_token", None)  # of a request; the tests have one context around several
+    g.pop("csrf_token", None)  # the context outlives a request in tests
     return set(re.findall(r'name="csrf_token" value="([^"]+)"', page.text))
 
 
 @pytest.mark.parametrize("page", [MAIN, "/billing/wire-transfers", "/sign-in", "/no-such-page"])
-def test_the_mark_stays_here(client, page):
+def test_the_csrf_placeholder_is_replaced(client, page):
     assert CSRF_PLACEHOLDER not in client.get(page).text

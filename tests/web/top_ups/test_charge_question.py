@@ -1,4 +1,4 @@
-"""T18: a press that charges at once asks first, and tells the outcome."""
+"""T18: an action that charges at once asks first, and shows the outcome."""
 
 import html
 import re
@@ -41,7 +41,7 @@ def switch(world, last4):
 
 
 def question(answer):
-    """The fields of the form that asks, with the address it is sent to."""
+    """Return the address and the fields of the form that asks."""
     assert answer.status_code == 409, words(answer)
     form = answer.text.partition("data-charging")[0].rpartition("<form")[2]
     rest = answer.text.partition("data-charging")[2]
@@ -60,8 +60,8 @@ def message(answer):
     return " ".join(re.sub(r"<[^>]+>", " ", html.unescape(found).partition(">")[2]).split())
 
 
-def test_the_row_says_what_its_switch_charges(client, low):
-    """T18: in the switch's description, and only where it would charge."""
+def test_a_row_says_what_its_switch_charges(client, low):
+    """T18: in the switch's description, and only if it would charge."""
     page = client.get(MAIN)
     visa = low.method("4242").id
     assert f'aria-describedby="hint-{visa}"' in page.text
@@ -100,8 +100,8 @@ def test_without_javascript_the_question_is_a_page(client, low):
     assert "$100.00 paid with Visa •••• 4242" in words(client.get(done.location))
 
 
-def test_what_was_confirmed_is_the_most_that_is_charged(client, low):
-    """T18: when the amount has grown since the question, it is asked again."""
+def test_no_more_than_the_confirmed_amount_is_charged(client, low):
+    """T18: if the amount has grown since the question, it is asked again."""
     asked = client.post(switch(low, "4242"), data={"on": "1"}, headers=HTMX)
     low.apply(refill_amount="200.00")
     again = confirm(client, asked)
@@ -112,15 +112,15 @@ def test_what_was_confirmed_is_the_most_that_is_charged(client, low):
 
 
 @pytest.mark.parametrize("confirmed", ["", "0", "99999999", "-1", "x", "9" * 30, "１００"])
-def test_what_is_no_confirmation(client, low, confirmed):
+def test_an_invalid_confirmation_charges_nothing(client, low, confirmed):
     """T18: too little, or no amount."""
     form = {"on": "1", "confirmed": confirmed}
     assert client.post(switch(low, "4242"), data=form).status_code == 409
     assert low.attempts == []
 
 
-def test_a_press_that_charges_nothing_never_asks(client, low):
-    """T18: switching off, a method below a primary that is off, a balance that is high enough."""
+def test_an_action_that_charges_nothing_does_not_ask(client, low):
+    """T18: switching off, a method below a primary that is off, or a sufficient balance."""
     assert client.post(switch(low, "4444"), data={"on": "1"}).status_code == 303
     assert client.post(switch(low, "4444"), data={"on": "0"}).status_code == 303
     low.consent(low.method("4242"), True)
@@ -130,15 +130,15 @@ def test_a_press_that_charges_nothing_never_asks(client, low):
     assert len(low.attempts) == 1
 
 
-def test_a_machine_is_not_asked(client, low):
-    """T18 is for screens: an API request is its own confirmation."""
+def test_an_api_request_is_not_asked(client, low):
+    """T18 is for screens; an API request is its own confirmation."""
     low.consent(low.method("4242"), True)
     low.work()
     assert low.tries == [("4242", "100.00", "paid")]
 
 
-def test_rows_say_what_an_order_charges(client, low):
-    """T18: where a method would be first, and beside Move up and Move down of the first two."""
+def test_rows_say_what_a_new_order_charges(client, low):
+    """T18: on methods that would be charged in first place, and on the first two move buttons."""
     visa, mastercard = low.method("4242").id, low.method("4444").id
     assert "data-charge-if-first" not in client.get(MAIN).text, "neither has auto-charge on"
     low.consent(low.method("4444"), True)
@@ -155,7 +155,7 @@ def test_rows_say_what_an_order_charges(client, low):
     assert "data-charge-if-first" not in client.get(MAIN).text, "the balance is high enough"
 
 
-def test_a_new_order_asks(client, low):
+def test_a_new_order_that_charges_asks(client, low):
     """T18, T5: another primary, with auto-charge on."""
     low.consent(low.method("4444"), True)
     visa, mastercard = low.method("4242").id, low.method("4444").id
@@ -168,8 +168,8 @@ def test_a_new_order_asks(client, low):
     assert [m.last4 for m in low.methods] == ["4444", "4242"]
 
 
-def test_resume_asks(client, low):
-    """T18, T10: the customer's own Resume names the amount on its button, and asks."""
+def test_a_customers_resume_that_charges_asks(client, low):
+    """T18, T10: the button names the amount."""
     account = low.session.get_one(Account, low.account_id)
     account.pause(low.clock.now())
     low.session.commit()
@@ -183,8 +183,8 @@ def test_resume_asks(client, low):
     assert message(confirm(client, asked)).startswith("$100.00 paid with Visa •••• 4242.")
 
 
-def test_the_providers_resume_asks_too(pat, low):
-    """T18: and the provider's reason goes with the answer."""
+def test_an_operators_resume_that_charges_asks(pat, low):
+    """T18: the form repeats the operator's reason."""
     around = (low.owner, low.clock.now(), low.policy)
     pause_automatic(low.session, low.account_id, "Fraud?", *around)
     low.consent(low.method("4242"), True)
@@ -195,12 +195,12 @@ def test_the_providers_resume_asks_too(pat, low):
     assert fields["reason"] == "Cleared"
     assert pat.post(address, data=fields).status_code == 303
     assert low.tries == [("4242", "100.00", "paid")]
-    told = words(pat.get(f"/operator/accounts/{low.account_id}"))
-    assert "Automatic payments are on again. $100.00 paid with Visa •••• 4242." in told
+    content = words(pat.get(f"/operator/accounts/{low.account_id}"))
+    assert "Automatic payments are on again. $100.00 paid with Visa •••• 4242." in content
 
 
-def test_another_time_zone_asks(client, world):
-    """T18, T10: where a day of the new zone has begun after the daily limit was reached."""
+def test_another_time_zone_that_charges_asks(client, world):
+    """T18, T10: in the new zone a day has begun after the daily limit was reached."""
     world.cards(VISA)
     world.refill(day_limit="100.00")
     world.use("60.00")
@@ -224,7 +224,7 @@ def test_another_time_zone_asks(client, world):
     assert world.balance == "140.00"
 
 
-def test_an_open_refill_agrees_to_no_larger_charge(client, low):
+def test_an_open_refill_confirms_no_larger_charge(client, low):
     """T18, T9: the worker has not charged it yet, and Apply makes it larger."""
     low.consent(low.method("4242"), True)
     seen = re.search(r'name="seen" value="(\w+)"', client.get(MAIN).text)[1]
@@ -236,7 +236,7 @@ def test_an_open_refill_agrees_to_no_larger_charge(client, low):
 
 @pytest.mark.parametrize("withdrawn", ["auto-charge", "automatic payments"])
 def test_an_open_refill_that_was_withdrawn_asks_again(client, low, withdrawn):
-    """T18: the worker has not closed it yet. Switched on again, it is no longer agreed to."""
+    """T18: the worker has not closed it yet, but switching on again needs a confirmation."""
     visa = low.method("4242")
     low.consent(visa, True)
     if withdrawn == "auto-charge":
@@ -250,8 +250,8 @@ def test_an_open_refill_that_was_withdrawn_asks_again(client, low, withdrawn):
     assert message(confirm(client, asked)).startswith("$100.00 paid with Visa •••• 4242.")
 
 
-def test_a_press_beside_an_open_refill_does_not_ask(client, low):
-    """T18: it is charged anyway, and not by this press. A card that is added holds nothing."""
+def test_an_action_beside_an_open_refill_does_not_ask(client, low):
+    """T18: the refill is charged anyway, and adding a card does not stop it."""
     low.consent(low.method("4242"), True)
     answer = client.post(switch(low, "4444"), data={"on": "1"}, headers=HTMX)
     assert answer.status_code == 200
@@ -277,7 +277,7 @@ def off(world):
     return world
 
 
-def test_apply_names_the_amount_and_what_happened(client, off):
+def test_apply_names_the_amount_and_the_outcome(client, off):
     """T18: on the button, from the preview; afterwards in the preview's place."""
     preview = client.get(f"{SETTINGS}/preview", query_string=form_of())
     assert 'data-charge="$100.00" data-confirmed="100000000"' in preview.text
@@ -291,8 +291,8 @@ def test_apply_names_the_amount_and_what_happened(client, off):
     assert "Changes applied" in words(done)
 
 
-def test_apply_without_the_amount_asks(client, off):
-    """T18: as without JavaScript, or before the preview has come. What was typed goes with it."""
+def test_apply_without_a_confirmation_asks(client, off):
+    """T18: without JavaScript, or before the preview has loaded; the form repeats the input."""
     asked = client.post(SETTINGS, data=form_of(seen="2", refill_amount="130.00"))
     assert "Apply and charge $130.00?" in words(asked)
     assert (off.attempts, off.timeline.count("charging")) == ([], 0)
@@ -302,8 +302,8 @@ def test_apply_without_the_amount_asks(client, off):
     assert off.tries == [("4242", "130.00", "paid")]
 
 
-def test_apply_that_charges_nothing(client, off):
-    """T18: above the threshold, and with an unchanged choice, the button names nothing."""
+def test_apply_that_charges_nothing_does_not_ask(client, off):
+    """T18: above the threshold, and with unchanged settings, the button names no amount."""
     preview = client.get(f"{SETTINGS}/preview", query_string=form_of(threshold="40.00"))
     assert "data-charge" not in preview.text
     done = client.post(SETTINGS, data=form_of(seen="2", threshold="40.00"), headers=HTMX)
@@ -311,20 +311,20 @@ def test_apply_that_charges_nothing(client, off):
     assert "What happened" not in words(done)
 
 
-def test_the_outcome_of_several_methods(client, off):
-    """T18, T7: which were declined, and which one paid."""
+def test_the_outcome_names_declined_methods_and_the_one_that_paid(client, off):
+    """T18, T7: in the message and in the panel."""
     off.next_answer("decline", decline_code="insufficient_funds")
     done = client.post(SETTINGS, data=form_of(seen="2", confirmed=HUNDRED), headers=HTMX)
-    told = (
+    content = (
         "Visa •••• 4242 was declined: insufficient funds. "
         "$100.00 paid with Mastercard •••• 4444. Your balance is $141.85."
     )
-    assert message(done).startswith(told)
-    assert f"What happened {told}" in words(done)
+    assert message(done).startswith(content)
+    assert f"What happened {content}" in words(done)
 
 
-def test_the_outcome_where_all_are_declined(client, off):
-    """T18, T11: it offers Add Funds."""
+def test_the_outcome_of_only_declines_offers_add_funds(client, off):
+    """T18, T11: it says when a method can be charged again."""
     for _ in range(2):
         off.next_answer("decline", decline_code="insufficient_funds")
     done = client.post(SETTINGS, data=form_of(seen="2", confirmed=HUNDRED), headers=HTMX)
@@ -334,7 +334,7 @@ def test_the_outcome_where_all_are_declined(client, off):
     assert "No method can be charged until Tue 24 Nov, 10:00" in words(done)
 
 
-def test_the_outcome_that_is_not_known(client, off):
+def test_an_unknown_outcome_is_shown_as_waiting(client, off):
     """T18, L10."""
     off.next_answer("timeout_after_charge")
     done = client.post(SETTINGS, data=form_of(seen="2", confirmed=HUNDRED), headers=HTMX)
@@ -343,7 +343,7 @@ def test_the_outcome_that_is_not_known(client, off):
     assert "Waiting for outcome" in words(done)
 
 
-def test_removing_what_blocks_asks(client, low):
+def test_a_removal_that_charges_asks(client, low):
     """T18, M10: without the primary that is off, the next method can be charged."""
     low.consent(low.method("4444"), True)
     path = f"{MAIN}/{low.method('4242').id}/removal"
@@ -356,8 +356,8 @@ def test_removing_what_blocks_asks(client, low):
     assert message(done).startswith("$100.00 paid with Mastercard •••• 4444.")
 
 
-def test_restore_without_paying_asks(client, world):
-    """T18, F4: a method that is back in use is charged at once."""
+def test_a_restore_that_charges_asks(client, world):
+    """T18, F4: the restored method is charged at once."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -380,7 +380,7 @@ def save_card(client, world, number=VISA, **more):
 
 @pytest.fixture
 def emptied(world):
-    """Refill stayed on when the last method was removed, and the balance is low."""
+    """Refill stayed on after the last method was removed, and the balance is low."""
     (visa,) = world.cards(VISA)
     world.refill()
     world.remove(visa)
@@ -388,7 +388,7 @@ def emptied(world):
     return world
 
 
-def test_the_first_card_says_what_it_charges(client, emptied):
+def test_the_form_of_the_first_card_says_what_it_charges(client, emptied):
     """M12, M4, T18: refill is on and the balance is low, so saving charges."""
     form, send = save_card(client, emptied)
     assert (
@@ -399,8 +399,8 @@ def test_the_first_card_says_what_it_charges(client, emptied):
     assert message(send()).startswith("$100.00 paid with Visa •••• 4242.")
 
 
-def test_the_first_card_without_auto_charge(client, emptied):
-    """M12: the form's box."""
+def test_the_first_card_can_be_saved_without_auto_charge(client, emptied):
+    """M12: by the form's checkbox."""
     form, send = save_card(client, emptied, consent="0")
     assert "Save without auto-charge" in words(form)
     assert message(send()) == "Visa •••• 4242 is saved."
@@ -408,8 +408,8 @@ def test_the_first_card_without_auto_charge(client, emptied):
     assert (emptied.attempts, emptied.method("4242").auto_charge) == ([], False)
 
 
-def test_a_form_that_said_nothing_charges_nothing(client, emptied):
-    """T18: the balance fell after the form was drawn. The next usage starts the refill."""
+def test_a_form_that_announced_no_charge_charges_nothing(client, emptied):
+    """T18: the balance fell after the form was loaded; the next usage starts the refill."""
     emptied.apply(threshold="40.00")
     form, send = save_card(client, emptied)
     assert "charges $" not in words(form)
@@ -423,8 +423,8 @@ def test_a_form_that_said_nothing_charges_nothing(client, emptied):
     assert emptied.tries == [("4242", "100.00", "paid")]
 
 
-def test_a_later_card_is_asked_for_consent(client, low):
-    """M12, M4: its box is not ticked, and names the amount."""
+def test_a_later_card_asks_for_consent(client, low):
+    """M12, M4: the checkbox is unticked and names the amount."""
     low.remove(low.method("4242"))
     low.consent(low.method("4444"), True)
     low.next_answer("decline", decline_code="insufficient_funds")
@@ -439,8 +439,8 @@ def test_a_later_card_is_asked_for_consent(client, low):
     assert [t[0] for t in low.tries] == ["4444", "0005", "0005"]
 
 
-def test_an_expired_card_that_is_saved_again(client, world):
-    """M12, M8: its consent stands, so the form tells what saving that card charges."""
+def test_the_form_for_an_expired_card_says_what_saving_it_again_charges(client, world):
+    """M12, M8: its consent is unchanged."""
     world.card(VISA, expiry="11/26", auto_charge=True)
     world.refill()
     world.pass_time(days=15)
@@ -471,14 +471,14 @@ def debit(**more):
     }  # fmt: skip
 
 
-def test_a_debit_is_told_before_it_is_posted(pat, covered):
-    """T18: the balance before and after, the refill, and the button with both amounts."""
+def test_the_preview_of_a_debit_shows_the_refill(pat, covered):
+    """T18: the balance before and after, the refill, and a button with both amounts."""
     path = f"/operator/accounts/{covered.account_id}/adjustments"
-    told = words(pat.get(f"{path}/preview", query_string=debit()))
-    assert "Balance after this debit $100.00 −$50.00" in told
-    assert "This starts a refill of $200.00 to Visa •••• 4242" in told
-    assert "below the customer’s threshold of $80.00. After the refill it would be $150.00." in told
-    assert told.endswith("Debit $150.00 and charge $200.00")
+    content = words(pat.get(f"{path}/preview", query_string=debit()))
+    assert "Balance after this debit $100.00 −$50.00" in content
+    assert "This starts a refill of $200.00 to Visa •••• 4242" in content
+    assert "below the customer’s threshold of $80.00. After the refill it would be $150.00." in content
+    assert content.endswith("Debit $150.00 and charge $200.00")
     database_rows = words(pat.get(f"{path}/preview", query_string=debit(refill="hold")))
     assert database_rows.endswith("Debit $150.00")
     small = words(pat.get(f"{path}/preview", query_string=debit(amount="5.00")))
@@ -494,13 +494,15 @@ def test_a_debit_that_charges_asks_first(pat, covered):
     assert covered.balance == "100.00"
 
     done = pat.post(path, data=debit(confirmed="200000000"))
-    told = words(pat.get(done.location))
-    assert "Debited $150.00. $200.00 paid with Visa •••• 4242. The balance is $150.00." in told
+    content = words(pat.get(done.location))
+    assert "Debited $150.00. $200.00 paid with Visa •••• 4242. The balance is $150.00." in content
     assert covered.entries == [("adjustment", "-150.00"), ("payment", "200.00")]
 
 
 def test_a_held_refill_waits_for_the_operator(pat, client, covered):
-    """T18, T17: neither a job nor usage nor the customer starts it; the operator's Resume does."""
+    """T18, T17: neither a job, usage nor the customer starts it; only the operator's Resume
+    does.
+    """
     path = f"/operator/accounts/{covered.account_id}"
     assert pat.post(f"{path}/adjustments", data=debit(refill="hold")).status_code == 303
     covered.use("0.01")
@@ -516,8 +518,8 @@ def test_a_held_refill_waits_for_the_operator(pat, client, covered):
     assert covered.tries == [("4242", "200.00", "paid")]
 
 
-def test_an_operators_decision_asks(pat, world):
-    """T18, L10: a charge that the processor never got was all that kept the refill waiting."""
+def test_an_operators_decision_that_charges_asks(pat, world):
+    """T18, L10: the refill waited only for a charge that the processor never received."""
     world.cards(VISA)
     world.refill()
     for _ in range(3):
@@ -535,5 +537,5 @@ def test_an_operators_decision_asks(pat, world):
     address, fields = question(asked)
     assert pat.post(address, data=fields).status_code == 303
     assert world.charges == [("4242", "100.00")]
-    told = words(pat.get("/operator/attempts"))
-    assert "Settled as not charged. $100.00 paid with Visa •••• 4242." in told
+    content = words(pat.get("/operator/attempts"))
+    assert "Settled as not charged. $100.00 paid with Visa •••• 4242." in content

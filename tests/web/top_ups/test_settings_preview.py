@@ -1,4 +1,4 @@
-"""What settings would do, told while they are typed and before they are applied (T13)."""
+"""The preview of settings before they are applied (T13)."""
 
 import re
 from itertools import product
@@ -29,7 +29,7 @@ def sentence(answer):
 
 @pytest.fixture
 def used(world):
-    """A week of some 12.00 a day, two methods, and refill switched on."""
+    """A week of about 12.00 a day, two methods, and refill switched on."""
     world.cards(VISA, MASTERCARD)
     world.pay(world.method("4242"), "100.00")
     world.refill()
@@ -39,8 +39,8 @@ def used(world):
     return world
 
 
-def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, database_rows):
-    """T13: the same planner, whatever is chosen; and nothing is saved meanwhile."""
+def test_the_preview_equals_the_sentence_after_applying_t13(client, used, database_rows):
+    """T13: both come from the same planner; the preview saves nothing."""
     tried = 0
     for on, threshold, (mode, target), day in product(
         ("1", ""), ("20.00", "90.00", "400"), (("add", ""), ("target", "500")), ("", "40.00")
@@ -50,20 +50,20 @@ def test_it_says_what_it_will_say_when_it_is_applied_t13(client, used, database_
             "day_limit": day, "largest_charge": "1000",
         }  # fmt: skip
         before = database_rows()
-        foretold = sentence(preview(client, **typed))
+        previewed = sentence(preview(client, **typed))
         assert database_rows() == before
         used.apply(
             refill_on=bool(on), threshold=threshold, refill_mode=mode, target=target or None,
             day_limit=day or None, no_day_limit=False, largest_charge="1000",
         )  # fmt: skip
-        told = sentence(client.get("/billing/payment-methods"))
-        assert foretold == told
+        applied = sentence(client.get("/billing/payment-methods"))
+        assert previewed == applied
         tried += 1
     assert tried == 24
 
 
-def test_it_warns_of_what_will_disappoint_n4(client, used):
-    """N4, T10: a refill below a day's use, a limit below the refill, a notification not heard."""
+def test_the_preview_warns_of_unsuitable_settings_n4(client, used):
+    """N4, T10: a refill below a day's use, a limit below the refill, a notification never sent."""
     answer = preview(
         client, refill_amount="30.00", day_limit="30.00", notification_on="1",
         notification_threshold="50.00",
@@ -83,21 +83,21 @@ def test_it_warns_of_what_will_disappoint_n4(client, used):
     "typed",
     [{"threshold": ""}, {"threshold": "x"}, {"refill_amount": "1"}, {"day_limit": "0.5"}],
 )
-def test_what_is_not_finished_foretells_nothing(client, used, typed):
+def test_incomplete_settings_have_no_preview(client, used, typed):
     answer = preview(client, **typed)
     assert words(answer).endswith("1 field to fix"), "for the script alone: it is hidden"
     assert sentence(answer) is None
 
 
-def test_the_panel_suggests_from_the_pace(client, used):
-    """One click fills the fields in; the words are there without it."""
+def test_the_panel_suggests_amounts_from_the_usage(client, used):
+    """One click fills in the fields; the text is shown without JavaScript too."""
     page = client.get("/billing/payment-methods")
     assert 'data-fill data-threshold="50.00" data-refill="90.00"' in page.text
     assert "You use about $11.57 a day, $12.00 on the busiest of the last 7." in words(page)
 
 
-def test_it_says_what_apply_would_refuse_in_each_field_t1_p5(client, world):
-    """T1, T2, P5: as text beside the fields, so that an error goes when its field is right."""
+def test_the_preview_lists_the_errors_of_each_field_t1_p5(client, world):
+    """T1, T2, P5: so that an error disappears once its field is correct."""
     form = {"refill_on": "1", "threshold": "abc", "refill_amount": "5", "refill_mode": "add"}
 
     def faults(**typed):

@@ -1,4 +1,4 @@
-"""Users: invitations, roles, removal, and handing the account over (P1, P2, P3)."""
+"""Users: invitations, roles, removal, and transfer of the account (P1, P2, P3)."""
 
 import re
 
@@ -22,8 +22,8 @@ def visitor(app, world):
 
 
 @pytest.fixture
-def mate(world, teammate):
-    """Somebody with the role Billing: their browser and their id."""
+def member(world, teammate):
+    """The browser and the id of a person with the Billing role."""
     return teammate("billing"), user_of(world, "billing@example.com").id
 
 
@@ -44,7 +44,7 @@ def invite(client, email="bo@example.com", roles=("billing", "technical"), **mor
 
 
 def link_to(world, email="bo@example.com"):
-    """The path of the link in the last invitation to this address."""
+    """Return the path of the link in the last invitation to this address."""
     world.session.rollback()
     mail = world.session.query(Notice).filter_by(recipient=email, kind="invitation").all()[-1]
     text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
@@ -55,17 +55,17 @@ def last(world):
     return world.audits[-1]
 
 
-# Inviting
+# Invitations
 
 
-def test_the_list_names_everybody_and_their_roles(client, mate):
+def test_the_list_names_everyone_and_their_roles(client, member):
     page = words(client.get(HERE))
-    for told in ("Ana Ruiz You", "Owner", "Bo Lind", "billing@example.com", "Billing"):
-        assert told in page
+    for expected in ("Ana Ruiz You", "Owner", "Bo Lind", "billing@example.com", "Billing"):
+        assert expected in page
 
 
-def test_somebody_new_is_invited_and_comes(client, visitor, world):
-    """P1, P2: the mail's link asks for a name and a password; their address is confirmed by it."""
+def test_a_new_person_is_invited_and_joins(client, visitor, world):
+    """P1, P2: the link asks for a name and a password, and confirms the email address."""
     answer = invite(client)
     assert (answer.status_code, answer.location) == (303, HERE)
     page = words(client.get(HERE))
@@ -90,8 +90,8 @@ def test_somebody_new_is_invited_and_comes(client, visitor, world):
     assert "Invited" not in words(client.get(HERE))
 
 
-def test_somebody_who_is_here_signs_in_and_joins(client, visitor, world):
-    """P3: they then belong to both accounts, and are in the one that they joined."""
+def test_an_existing_person_signs_in_and_joins(client, visitor, world):
+    """P3: they then belong to both accounts, and are in the one they joined."""
     other = world.account(name="Other Ltd", email="cy@example.com")
     invite(client, "Cy@Example.com", ["commercial"])
     link = link_to(world, "cy@example.com")
@@ -106,8 +106,8 @@ def test_somebody_who_is_here_signs_in_and_joins(client, visitor, world):
     assert roles_of(world, other.user_id) == {Role.COMMERCIAL}
 
 
-def test_nobody_joins_in_anothers_name(client, stranger, world):
-    """P1: the link is for one address, whoever else is signed in."""
+def test_another_person_cannot_use_an_invitation(client, stranger, world):
+    """P1: the link is for one address, whoever is signed in."""
     world.account(name="Third Ltd", email="cy@example.com")
     invite(client, "cy@example.com")
     link = link_to(world, "cy@example.com")
@@ -118,7 +118,7 @@ def test_nobody_joins_in_anothers_name(client, stranger, world):
     assert "Harbour Voice" not in stranger.get(MAIN).text
 
 
-def test_an_invitation_lasts_seven_days_and_can_be_sent_again(client, visitor, world):
+def test_an_invitation_lasts_seven_days_and_can_be_resent(client, visitor, world):
     invite(client)
     first = link_to(world)
     world.clock.advance(days=6, hours=23, minutes=59)
@@ -135,9 +135,9 @@ def test_an_invitation_lasts_seven_days_and_can_be_sent_again(client, visitor, w
     assert visitor.post(link_to(world), data=NEW).status_code == 303
 
 
-def test_an_invitation_is_read_by_nobody_who_may_not_invite(client, mate, world):
-    """P1: its link would make an admin of whoever opens it in the sandbox's outbox."""
-    billing, _ = mate
+def test_an_invitation_is_hidden_from_people_who_may_not_invite(client, member, world):
+    """P1: anyone who opens its link in the sandbox's outbox would become an admin."""
+    billing, _ = member
     invite(client, roles=("admin",))
     mail = world.session.query(Notice).filter_by(kind="invitation").one().id
     assert client.get(f"/sandbox/outbox/{mail}/body").status_code == 200
@@ -147,15 +147,15 @@ def test_an_invitation_is_read_by_nobody_who_may_not_invite(client, mate, world)
         assert f"/sandbox/outbox/{mail}" not in billing.get(page).text
 
 
-def test_an_invitation_can_be_withdrawn(client, visitor, world):
+def test_an_invitation_can_be_revoked(client, visitor, world):
     invite(client)
     (one,) = world.session.query(Invitation)
     path = f"{HERE}/invitations/{one.id}"
     assert client.post(f"{path}/revocation").status_code == 303
     assert last(world) == ("invitation_revoked", {"email": "bo@example.com"})
     assert visitor.post(link_to(world), data=NEW).status_code == 422
-    for deed in ("revocation", "sendings"):
-        assert client.post(f"{path}/{deed}").status_code == 404
+    for action in ("revocation", "sendings"):
+        assert client.post(f"{path}/{action}").status_code == 404
     assert invite(client).status_code == 303, "and the address can be invited anew"
 
 
@@ -171,10 +171,8 @@ def test_an_invitation_can_be_withdrawn(client, visitor, world):
         ("billing@example.com", ["billing"], "email"),
     ],
 )
-def test_each_mistake_stands_beside_its_field(
-    client, world, mate, database_rows, email, roles, field
-):
-    """And what was typed stays."""
+def test_each_error_is_beside_its_field(client, world, member, database_rows, email, roles, field):
+    """The input is kept."""
     world.invite("waiting@example.com")
     before = database_rows()
     answer = invite(client, email, roles)
@@ -184,7 +182,7 @@ def test_each_mistake_stands_beside_its_field(
     assert database_rows() == before
 
 
-def test_a_link_that_is_not_ours_is_not_found(visitor, client, world):
+def test_a_forged_link_is_not_found(visitor, client, world):
     invite(client)
     token = link_to(world).rpartition("/")[2]
     for forged in (token[:-1], "x", token.partition(".")[0] + ".x"):
@@ -196,9 +194,9 @@ def test_a_link_that_is_not_ours_is_not_found(visitor, client, world):
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_changing_roles(client, world, mate, headers):
-    """P1, P2: the person may do other things at once."""
-    browser, user_id = mate
+def test_changed_roles_apply_at_once(client, world, member, headers):
+    """P1, P2: without signing in again."""
+    browser, user_id = member
     assert browser.get(MAIN).status_code == 200
     page = client.get(f"{HERE}/{user_id}/roles", headers=headers)
     assert re.search(r'value="billing" checked', page.text)
@@ -212,8 +210,8 @@ def test_changing_roles(client, world, mate, headers):
     )
 
 
-def test_roles_that_are_none_are_refused(client, world, mate):
-    _, user_id = mate
+def test_invalid_roles_are_refused(client, world, member):
+    _, user_id = member
     for roles in ([], ["owner"], ["billing", "owner"], ["x"]):
         answer = client.post(f"{HERE}/{user_id}/roles", data={"roles": roles})
         assert answer.status_code == 422
@@ -221,9 +219,9 @@ def test_roles_that_are_none_are_refused(client, world, mate):
     assert roles_of(world, user_id) == {Role.BILLING}
 
 
-def test_removing_a_person(client, world, mate):
-    """P1, P2: they are out at once, also where they are signed in."""
-    browser, user_id = mate
+def test_a_removed_person_is_signed_out_of_the_account(client, world, member):
+    """P1, P2: at once, also in open sessions."""
+    browser, user_id = member
     assert "Remove Bo Lind?" in words(client.get(f"{HERE}/{user_id}/removal"))
     assert client.post(f"{HERE}/{user_id}/removal").status_code == 303
     assert browser.get(MAIN).status_code == 303
@@ -231,13 +229,13 @@ def test_removing_a_person(client, world, mate):
     assert client.post(f"{HERE}/{user_id}/removal").status_code == 404
 
 
-def test_the_owner_stays(client, teammate, world, database_rows):
-    """P1: not by an admin, and not by themselves."""
+def test_the_owner_cannot_be_removed(client, teammate, world, database_rows):
+    """P1: neither by an admin nor by themselves."""
     admin, owner = teammate("admin"), world.created.user_id
     before = database_rows()
     for who in (client, admin):
-        for deed, form in (("removal", {}), ("roles", {"roles": ["billing"]})):
-            answer = who.post(f"{HERE}/{owner}/{deed}", data=form)
+        for action, form in (("removal", {}), ("roles", {"roles": ["billing"]})):
+            answer = who.post(f"{HERE}/{owner}/{action}", data=form)
             assert answer.status_code == 422
             assert "The owner cannot be changed or removed" in words(answer)
     assert admin.post(f"{HERE}/{owner}/ownership").status_code == 403
@@ -245,63 +243,63 @@ def test_the_owner_stays(client, teammate, world, database_rows):
     assert database_rows() == before
 
 
-def test_handing_the_account_over(client, world, mate):
-    """P1, P2: both are told; the owner from before is an admin and can be removed."""
-    browser, user_id = mate
+def test_the_account_can_be_transferred(client, world, member):
+    """P1, P2: both are emailed; the previous owner becomes an admin and can be removed."""
+    browser, user_id = member
     owner = world.created.user_id
     assert "Make Bo Lind the owner?" in words(client.get(f"{HERE}/{user_id}/ownership"))
     assert client.post(f"{HERE}/{user_id}/ownership").status_code == 303
     assert roles_of(world, user_id) == {Role.OWNER}
     assert roles_of(world, owner) == {Role.ADMIN}
-    told = {m.recipient for m in world.session.query(Notice).filter_by(kind="ownership")}
-    assert told == {"billing@example.com", world.session.get(User, owner).email}
+    recipients = {m.recipient for m in world.session.query(Notice).filter_by(kind="ownership")}
+    assert recipients == {"billing@example.com", world.session.get(User, owner).email}
     assert last(world) == ("ownership", {"before": "Ana Ruiz", "after": "Bo Lind"})
     assert client.post(f"{HERE}/{user_id}/ownership").status_code == 403, "no longer theirs to give"
     assert browser.post(f"{HERE}/{owner}/removal").status_code == 303
     assert client.get(MAIN).status_code == 303
 
 
-def test_people_of_other_accounts_are_not_found(client, stranger, world, mate):
+def test_people_of_other_accounts_are_not_found(client, stranger, world, member):
     """P1: nor are their invitations."""
-    _, user_id = mate
+    _, user_id = member
     invited = world.invite("bo@example.com").id
     other = world.account(name="Third Ltd")
     for who, ids in ((stranger, (user_id, world.created.user_id)), (client, (other.user_id, 999))):
         for one in ids:
-            for deed in ("roles", "removal", "ownership"):
-                assert who.get(f"{HERE}/{one}/{deed}").status_code == 404
+            for action in ("roles", "removal", "ownership"):
+                assert who.get(f"{HERE}/{one}/{action}").status_code == 404
                 form = {"roles": ["billing"]}
-                assert who.post(f"{HERE}/{one}/{deed}", data=form).status_code == 404
-    for deed in ("sendings", "revocation"):
-        assert stranger.post(f"{HERE}/invitations/{invited}/{deed}").status_code == 404
+                assert who.post(f"{HERE}/{one}/{action}", data=form).status_code == 404
+    for action in ("sendings", "revocation"):
+        assert stranger.post(f"{HERE}/invitations/{invited}/{action}").status_code == 404
     assert "Bo Lind" not in stranger.get(HERE).text
 
 
 @pytest.mark.parametrize("role", ["commercial", "billing", "technical"])
-def test_who_may_not(teammate, mate, role):
-    """P1: a missing right is 403, and the menu shows nothing of it."""
-    browser = mate[0] if role == "billing" else teammate(role)
+def test_managing_people_needs_the_right(teammate, member, role):
+    """P1: 403 without it, and no link in the menu."""
+    browser = member[0] if role == "billing" else teammate(role)
     assert browser.get(HERE).status_code == 403
     assert invite(browser).status_code == 403
     assert browser.post(f"{HERE}/second-factor", data={"on": "1"}).status_code == 403
     assert HERE not in browser.get("/settings/profile").text
 
 
-def test_what_is_about_people_asks_for_a_proof(client, world, mate):
-    """Roles, removal, invitations and the owner: and nothing typed is lost."""
-    _, user_id = mate
+def test_managing_people_requires_reauthentication(client, world, member):
+    """Invitations, roles, removal and transfer; the input is kept."""
+    _, user_id = member
     world.clock.wait(minutes=15)
     answer = invite(client)
     assert answer.status_code == 401
     assert re.findall(r'name="roles" value="([^"]*)"', answer.text) == ["billing", "technical"]
-    for deed in ("roles", "removal", "ownership"):
-        assert client.post(f"{HERE}/{user_id}/{deed}").status_code == 401
+    for action in ("roles", "removal", "ownership"):
+        assert client.post(f"{HERE}/{user_id}/{action}").status_code == 401
     assert client.post(f"{HERE}/second-factor", data={"on": "1"}).status_code == 401
 
 
-def test_everybody_can_be_asked_for_a_second_factor(client, mate, world):
-    """P2: who has none sets it up first; the one who asks too."""
-    browser, _ = mate
+def test_a_second_factor_can_be_required_of_everyone(client, member, world):
+    """P2: people without one set it up first, including the person who required it."""
+    browser, _ = member
     assert "Optional" in words(client.get(HERE))
     assert "2 of 2 people will have to set it up" in words(client.get(HERE))
     assert client.post(f"{HERE}/second-factor", data={"on": "1"}).status_code == 303
@@ -310,9 +308,9 @@ def test_everybody_can_be_asked_for_a_second_factor(client, mate, world):
     assert last(world) == ("second_factor_required", {"on": True})
 
 
-def test_what_people_call_themselves_is_never_code(client, world, mate):
+def test_names_are_escaped(client, world, member):
     evil = '"><script>alert(1)</script>'
-    _, user_id = mate
+    _, user_id = member
     world.session.get(User, user_id).name = evil
     world.session.commit()
     invite(client, "bo@example.com")

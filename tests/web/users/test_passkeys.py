@@ -1,4 +1,4 @@
-"""Passkeys: what the server accepts, and what it refuses. The browser's part: tests/browser."""
+"""Passkeys on the server: accepted and refused credentials. tests/browser covers the browser."""
 
 import pytest
 
@@ -47,8 +47,8 @@ def stored(world):
     return [(one.name, one.sign_count) for one in world.session.query(Passkey)]
 
 
-def test_adding_one_and_signing_in(client, visitor, world, phone, clock):
-    """It is two factors in one, so no code is asked for; the person is emailed."""
+def test_a_passkey_is_added_and_signs_in(client, visitor, world, phone, clock):
+    """It counts as two factors, so no code is needed; the person is emailed."""
     set_up(client, clock)
     assert add(client, phone).location == "/settings/profile"
     assert stored(world) == [("Phone", 0)]
@@ -60,7 +60,7 @@ def test_adding_one_and_signing_in(client, visitor, world, phone, clock):
     assert stored(world) == [("Phone", 1)]
 
 
-def test_a_name_is_needed(client, world, phone):
+def test_a_passkey_needs_a_name(client, world, phone):
     for name in ("", "  ", "x" * 61, "a\x00b"):
         answer = add(client, phone, name)
         assert answer.status_code == 422
@@ -82,8 +82,8 @@ def refused(visitor, credential):
     return words(answer)
 
 
-def test_an_answer_works_once(client, visitor, app, phone):
-    """Neither again in the same browser nor, overheard, in another one."""
+def test_an_assertion_works_once(client, visitor, app, phone):
+    """Neither again in the same browser nor, if intercepted, in another."""
     add(client, phone)
     answer = phone.get(challenge(visitor))
     assert sign_in(visitor, answer).status_code == 303
@@ -94,8 +94,8 @@ def test_an_answer_works_once(client, visitor, app, phone):
     assert "could not be verified" in refused(thief, answer)
 
 
-def test_what_another_site_was_answered_is_refused(client, visitor, phone):
-    """Phishing: the browser signs where it was asked."""
+def test_an_assertion_for_another_site_is_refused(client, visitor, phone):
+    """Phishing: the browser signs the origin that asked."""
     add(client, phone)
     phone.origin = "https://billing.example.com.evil.example"
     assert "could not be verified" in refused(visitor, phone.get(challenge(visitor)))
@@ -103,14 +103,14 @@ def test_what_another_site_was_answered_is_refused(client, visitor, phone):
     assert "could not be verified" in refused(visitor, phone.get(challenge(visitor)))
 
 
-def test_without_fingerprint_face_or_pin_it_is_refused(client, visitor, phone):
+def test_an_assertion_without_user_verification_is_refused(client, visitor, phone):
     add(client, phone)
     answer = phone.get(challenge(visitor), flags=PRESENT)
     assert "could not be verified" in refused(visitor, answer)
 
 
-def test_a_copy_that_fell_behind_is_refused(client, visitor, world, phone):
-    """The count of uses never goes back."""
+def test_a_cloned_passkey_is_refused(client, visitor, world, phone):
+    """The signature counter must not decrease."""
     add(client, phone)
     phone.count = 9
     assert sign_in(visitor, phone.get(challenge(visitor))).status_code == 303
@@ -121,7 +121,7 @@ def test_a_copy_that_fell_behind_is_refused(client, visitor, world, phone):
 
 
 @pytest.mark.parametrize("credential", ["{}", "x", "[]", '{"id": 5}', '{"id": null}', "\x00"])
-def test_nonsense_is_refused(client, visitor, phone, credential):
+def test_a_malformed_credential_is_refused(client, visitor, phone, credential):
     add(client, phone)
     challenge(visitor)
     assert "not registered" in refused(visitor, credential)
@@ -134,10 +134,10 @@ def test_a_forged_signature_is_refused(client, visitor, phone):
     assert "could not be verified" in refused(visitor, forger.get(challenge(visitor)))
 
 
-# Confirming that it is the person
+# Re-authentication
 
 
-def test_it_confirms_where_the_last_proof_is_too_old(client, world, phone, clock):
+def test_a_passkey_reauthenticates(client, world, phone, clock):
     add(client, phone)
     passkey = world.session.query(Passkey).one()
     clock.wait(minutes=15)
@@ -149,7 +149,7 @@ def test_it_confirms_where_the_last_proof_is_too_old(client, world, phone, clock
     assert stored(world) == []
 
 
-def test_anothers_passkey_confirms_nothing(client, teammate, world, phone, clock):
+def test_another_persons_passkey_does_not_reauthenticate(client, teammate, world, phone, clock):
     admin = teammate("admin")
     add(admin, phone)
     clock.wait(minutes=15)
@@ -162,18 +162,18 @@ def test_anothers_passkey_confirms_nothing(client, teammate, world, phone, clock
     assert world.session.get(User, world.created.user_id).pending_email is None
 
 
-def test_anothers_passkey_is_not_found(client, teammate, world, phone):
+def test_another_persons_passkey_is_not_found(client, teammate, world, phone):
     """P1."""
     add(client, phone)
     passkey = world.session.query(Passkey).one()
     admin = teammate("admin")
-    for deed in ("name", "removal"):
+    for action in ("name", "removal"):
         form = {"passkey_name": "Mine"}
-        assert admin.post(f"{KEYS}/{passkey.id}/{deed}", data=form).status_code == 404
+        assert admin.post(f"{KEYS}/{passkey.id}/{action}", data=form).status_code == 404
 
 
-def test_where_no_address_is_known_none_is_offered(app, client, visitor):
-    """Browsers take no passkey for an IP address; the Host header is the visitor's word."""
+def test_passkeys_need_a_known_host(app, client, visitor):
+    """Browsers refuse passkeys for IP addresses, and the Host header is not trusted."""
     settings = app.extensions["ballast"].settings
     object.__setattr__(settings, "public_url", "")
     for host, offered in (("127.0.0.1:8000", 404), ("evil.example", 404), ("localhost", 200)):
@@ -181,8 +181,8 @@ def test_where_no_address_is_known_none_is_offered(app, client, visitor):
         assert answer.status_code == offered
 
 
-def test_a_reset_keeps_passkeys_of_a_confirmed_person(client, world, phone, visitor):
-    """They are the person's own; only an unconfirmed sign-up loses them (F2)."""
+def test_a_new_password_keeps_the_passkeys_of_a_confirmed_person(client, world, phone, visitor):
+    """Only an unconfirmed sign-up loses them (F2)."""
     add(client, phone)
     changed = client.post(
         "/settings/profile/password", data={"present": PASSWORD, "password": "correct horse 7"}

@@ -1,4 +1,4 @@
-"""Every place where a password is chosen keeps the one rule (F7)."""
+"""The password rule applies wherever a password is chosen (F7)."""
 
 import re
 
@@ -71,35 +71,35 @@ OWN_WORDS = {
 }
 
 
-@pytest.mark.parametrize("door", [SignUp, Reset, Change, Invitation])
-def test_every_door_keeps_the_rule_f7(app, world, client, door):
-    """F7: refused beside the field, without what was typed; then another one is taken."""
-    at = door(world, client, app.test_client())
-    for password, told in (
+@pytest.mark.parametrize("form", [SignUp, Reset, Change, Invitation])
+def test_every_form_applies_the_rule_f7(app, world, client, form):
+    """F7: an error beside the field, without the input; then a valid password is accepted."""
+    at = form(world, client, app.test_client())
+    for password, error in (
         ("too short", TOO_SHORT),
         ("aaaaaaaaaa", COMMON),
         ("password12", COMMON),
-        (OWN_WORDS[door], OWN),
+        (OWN_WORDS[form], OWN),
     ):
         refused = at.choose(password)
         assert refused.status_code == 422
-        assert errors(refused) == {"password": told}
+        assert errors(refused) == {"password": error}
         assert password not in refused.text
     assert at.choose("a-long-password").status_code == 303
 
 
 @pytest.mark.parametrize("command", ["accounts create", "operators create"])
-def test_the_command_line_keeps_the_rule_f7(app, world, command):
+def test_the_command_line_applies_the_rule_f7(app, world, command):
     """F7"""
-    for password, told in (("password12", COMMON), ("bolind2026", OWN)):
+    for password, error in (("password12", COMMON), ("bolind2026", OWN)):
         words = [*command.split(), "--name", "Bo Lind", "--email", "bo@quay.example"]
         run = app.test_cli_runner().invoke(args=[*words, "--password", password])
         assert run.exit_code == 1
-        assert told in run.output
+        assert error in run.output
 
 
-def test_a_forbidden_password_from_before_still_signs_in_f7(app, world):
-    """F7: the rule is for the next one."""
+def test_an_old_password_against_the_rule_still_signs_in_f7(app, world):
+    """F7: the rule applies to new passwords."""
     person = owner(world)
     person.password_hash = passwords.hash_password("password12")
     world.session.commit()
@@ -107,8 +107,8 @@ def test_a_forbidden_password_from_before_still_signs_in_f7(app, world):
     assert app.test_client().post("/sign-in", data=form).status_code == 303
 
 
-def test_the_pages_name_the_rule_f7(app, client):
-    """F7, and bring the script that tells the strength."""
+def test_the_pages_state_the_rule_f7(app, client):
+    """F7: and load the script that shows the strength."""
     for page in (app.test_client().get("/sign-up"), client.get("/settings/profile")):
         assert "At least 10 characters, and none of the most common passwords." in words(page)
         assert "js/password.js" in page.text

@@ -1,4 +1,4 @@
-"""The second factor: set up, asked for, insisted on (P2)."""
+"""The second factor: setting it up, signing in with it, and requiring it (P2)."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def set_up(client, clock):
-    """Through the pages: the secret and the recovery codes."""
+    """Set it up on the pages; return the secret and the recovery codes."""
     page = client.get(NEW).text
     secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
     state = re.search(r'name="state" value="([^"]+)"', page)[1]
@@ -32,7 +32,7 @@ def set_up(client, clock):
 
 @pytest.fixture
 def secured(client, clock):
-    """The owner with a second factor, half a minute later: the code that set it up is used."""
+    """The owner's secret and recovery codes, 30 seconds after the first code was used."""
     secret, codes = set_up(client, clock)
     clock.advance(seconds=30)
     return secret, codes
@@ -51,8 +51,8 @@ def send(visitor, code, **more):
     return visitor.post("/sign-in/code", data={"code": code, **more})
 
 
-def test_setting_it_up(client, world, clock):
-    """P2: a QR code, a key to type, ten codes shown once and stored hashed."""
+def test_setting_up_a_second_factor(client, world, clock):
+    """P2: a QR code, a key to type, and ten recovery codes shown once and stored hashed."""
     page = client.get(NEW)
     assert "<svg" in page.text
     assert "otpauth://totp/Ballast:" in page.text
@@ -83,8 +83,8 @@ def test_a_wrong_code_keeps_the_form(client, world):
     assert not world.session.get(User, world.created.user_id).has_second_factor
 
 
-def test_nobody_chooses_the_secret_of_another(client, teammate, clock):
-    """A form of one person's is worth nothing in another's hands, nor is a forged one."""
+def test_another_persons_setup_form_is_refused(client, teammate, clock):
+    """As is a forged one."""
     admin = teammate("admin")
     page = admin.get(NEW).text
     secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
@@ -110,7 +110,7 @@ def test_the_form_expires_after_an_hour_of_the_applications_clock(client, clock)
 
 
 def test_signing_in_takes_two_steps(app, world, secured, email, clock):
-    """P2: the password alone opens nothing; the audit log tells both steps."""
+    """P2: the password alone opens nothing, and the audit log has both steps."""
     secret, _ = secured
     visitor = app.test_client()
     answer = enter(visitor, email, next="/billing/statement")
@@ -130,14 +130,14 @@ def test_signing_in_takes_two_steps(app, world, secured, email, clock):
     assert world.audits[-1][1] == {"by": "code"}
 
 
-def test_a_wrong_password_is_answered_as_ever(app, secured, email):
-    """Nobody learns who has a second factor."""
+def test_a_wrong_password_has_the_usual_error(app, secured, email):
+    """It does not reveal who has a second factor."""
     answer = enter(app.test_client(), email, "wrong")
     assert answer.status_code == 422
     assert "Wrong email or password" in words(answer)
 
 
-def test_a_code_is_good_for_half_a_minute_either_way_and_once(app, secured, email, clock):
+def test_a_code_is_valid_once_and_30_seconds_either_way(app, secured, email, clock):
     secret, _ = secured
     now, totp = clock.now(), TOTP(secret)
 
@@ -167,16 +167,16 @@ def test_a_recovery_code_works_once(app, world, secured, email):
     assert "8 of your recovery codes" in words(visitor.get("/settings/profile"))
 
 
-def test_a_recovery_code_is_too_long_to_be_found_from_its_hash(secured):
-    """ASVS 6.5.2: 112 bits at least, or else a slow hash with a salt."""
+def test_a_recovery_code_has_at_least_112_bits(secured):
+    """ASVS 6.5.2: otherwise a slow hash with a salt would be needed."""
     _, codes = secured
     letters = codes[0].replace("-", "")
     assert set("".join(codes)) - {"-"} <= set(LETTERS)
     assert len(letters) * log2(len(LETTERS)) >= 112
 
 
-def test_a_reset_does_not_skip_the_second_step(app, world, secured, email):
-    """ASVS 6.4.3: whoever reads the person's emails still needs the phone."""
+def test_a_password_reset_does_not_skip_the_second_step(app, world, secured, email):
+    """ASVS 6.4.3: a person who reads the emails still needs the phone."""
     visitor = app.test_client()
     visitor.post("/forgot-password", data={"email": email})
     link = link_in(world, email, "reset_password")
@@ -187,7 +187,7 @@ def test_a_reset_does_not_skip_the_second_step(app, world, secured, email):
     assert answer.location == "/sign-in/code"
 
 
-def test_half_a_sign_in_lasts_ten_minutes(app, secured, email, clock):
+def test_the_second_step_expires_after_ten_minutes(app, secured, email, clock):
     _, codes = secured
     visitor = app.test_client()
     enter(visitor, email)
@@ -198,14 +198,14 @@ def test_half_a_sign_in_lasts_ten_minutes(app, secured, email, clock):
     assert visitor.get(MAIN).status_code == 303
 
 
-def test_nobody_skips_the_first_step(app, secured):
+def test_the_second_step_needs_the_first(app, secured):
     _, codes = secured
     visitor = app.test_client()
     assert visitor.get("/sign-in/code").location == "/sign-in"
     assert send(visitor, codes[0]).location == "/sign-in"
 
 
-def test_half_a_sign_in_ends_with_all_others(app, client, secured, email):
+def test_signing_out_everywhere_ends_a_pending_second_step(app, client, secured, email):
     _, codes = secured
     visitor = app.test_client()
     enter(visitor, email)
@@ -213,7 +213,7 @@ def test_half_a_sign_in_ends_with_all_others(app, client, secured, email):
     assert send(visitor, codes[0]).location == "/sign-in"
 
 
-def test_only_the_code_is_a_proof(client, world, secured, clock):
+def test_reauthentication_needs_a_code(client, world, secured, clock):
     secret, codes = secured
     clock.wait(minutes=15)
     answer = client.post("/settings/second-factor/recovery-codes")
@@ -233,7 +233,7 @@ def test_only_the_code_is_a_proof(client, world, secured, clock):
     assert client.post("/settings/second-factor/removal", data=old).status_code == 401
 
 
-def test_turning_it_off(app, client, world, secured, email):
+def test_the_second_factor_can_be_turned_off(app, client, world, secured, email):
     answer = client.post("/settings/second-factor/removal")
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     assert world.audits[-1] == ("second_factor_off", {})
@@ -242,17 +242,17 @@ def test_turning_it_off(app, client, world, secured, email):
     assert enter(app.test_client(), email).location == MAIN
 
 
-# An account that insists
+# Required by the account
 
 
 @pytest.fixture
-def insisting(world):
+def requiring_account(world):
     require_second_factor(world.session, world.account_id, True, world.owner, world.clock.now())
     return world
 
 
-def test_an_account_can_insist(insisting, client, teammate, clock):
-    """P2: who has none yet sets it up before anything else; a fragment moves the whole page."""
+def test_a_required_second_factor_is_set_up_first(requiring_account, client, teammate, clock):
+    """P2: before anything else; a fragment redirects the whole page."""
     for visitor in (client, teammate("technical")):
         for path in ("/", MAIN, "/settings/profile"):
             assert visitor.get(path).location == NEW
@@ -264,11 +264,11 @@ def test_an_account_can_insist(insisting, client, teammate, clock):
         assert visitor.get("/", follow_redirects=True).status_code == 200
     answer = client.post("/settings/second-factor/removal", follow_redirects=True)
     assert "so it cannot be turned off" in words(answer)
-    assert insisting.audits[1] == ("second_factor_required", {"on": True})
+    assert requiring_account.audits[1] == ("second_factor_required", {"on": True})
 
 
-def test_who_owes_it_may_leave_and_go_elsewhere(insisting, client, world):
-    """P3: another account that does not insist stays open to them."""
+def test_a_person_without_it_can_sign_out_or_switch_accounts(requiring_account, client, world):
+    """P3: an account that does not require it stays open to them."""
     from webapp.domain.users.user import Membership, Role
 
     other = world.account(name="Northline Telecom")
@@ -283,7 +283,7 @@ def test_who_owes_it_may_leave_and_go_elsewhere(insisting, client, world):
     assert client.post("/sign-out").location == "/sign-in"
 
 
-def test_the_pages_ask_who_is_there(app, world):
+def test_the_second_factor_pages_need_a_session(app, world):
     nobody = app.test_client()
     assert nobody.get(NEW).status_code == 303
     for path in ("", "/removal", "/recovery-codes"):

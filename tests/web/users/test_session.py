@@ -1,4 +1,4 @@
-"""Signing in and out, and where it leads to."""
+"""Signing in and out, and the redirects afterwards."""
 
 import re
 
@@ -35,27 +35,27 @@ def audits(world):
     return [(e.what, e.user_id) for e in query if e.what.startswith("sign")]
 
 
-def test_signing_in_leads_to_the_main_screen(visitor, world, email):
-    """P2: and stands in the audit log."""
+def test_signing_in_redirects_to_the_main_screen(visitor, world, email):
+    """P2: and is audited."""
     answer = sign_in(visitor, email)
     assert (answer.status_code, answer.location) == (303, MAIN)
     assert "Harbour Voice" in words(visitor.get(MAIN))
     assert audits(world) == [("signed_in", world.created.user_id)]
 
 
-def test_the_address_is_read_as_people_write_it(visitor, email):
+def test_the_email_is_trimmed_and_case_insensitive(visitor, email):
     assert sign_in(visitor, f"  {email.upper()} ").status_code == 303
 
 
-def test_who_is_signed_in_is_led_on(visitor, email):
+def test_a_signed_in_person_is_redirected_from_the_sign_in_page(visitor, email):
     sign_in(visitor, email)
     answer = visitor.get("/sign-in?next=/billing/statement")
     assert (answer.status_code, answer.location) == (302, "/billing/statement")
     assert visitor.get("/").location == MAIN
 
 
-def test_a_wrong_password_and_an_unknown_address_are_answered_alike(visitor, world, email):
-    """P2: nobody learns who has an account here; each try stands in the audit log."""
+def test_a_wrong_password_and_an_unknown_email_have_the_same_error(visitor, world, email):
+    """P2: it does not reveal who has an account; each attempt is audited."""
     answers = {}
     for address, password in [(email, "wrong"), (email, ""), ("nobody@example.com", PASSWORD)]:
         answer = sign_in(visitor, address, password)
@@ -80,14 +80,14 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(visitor, wor
         {"email": '"><script>alert(1)</script>', "password": "x"},
     ],
 )
-def test_nonsense_is_a_wrong_password(visitor, form):
+def test_malformed_input_is_a_wrong_password(visitor, form):
     answer = visitor.post("/sign-in", data=form)
     assert answer.status_code == 422
     assert "<script>alert" not in answer.text
 
 
-def test_the_session_is_a_new_one(visitor, email):
-    """What was known before signing in does not carry over."""
+def test_signing_in_starts_a_new_session(visitor, email):
+    """Data of the previous session is not kept."""
     with visitor.session_transaction() as cookie:
         cookie["left_by"] = "someone else"
     sign_in(visitor, email)
@@ -95,15 +95,17 @@ def test_the_session_is_a_new_one(visitor, email):
         assert "left_by" not in cookie
 
 
-def test_remembered_only_if_one_says_so(app, email):
-    """Otherwise the browser forgets it when it is closed."""
+def test_a_session_is_remembered_only_on_request(app, email):
+    """Otherwise it ends when the browser is closed."""
     for form, kept in (({}, False), ({"remember": "1"}, True)):
         cookie = sign_in(app.test_client(), email, **form).headers["Set-Cookie"]
         assert ("Expires=" in cookie) == kept
 
 
-def test_signing_out_everywhere(app, client, visitor, world, email):
-    """P2: every session of the person's ends, in other browsers too; nobody else's does."""
+def test_signing_out_everywhere_ends_every_session_of_the_person(
+    app, client, visitor, world, email
+):
+    """P2: in other browsers too, and nobody else's."""
     sign_in(visitor, email)
     assert visitor.get(MAIN).status_code == 200
     answer = client.post("/sign-out/everywhere", follow_redirects=True)
@@ -115,8 +117,8 @@ def test_signing_out_everywhere(app, client, visitor, world, email):
     assert visitor.get(MAIN).status_code == 200
 
 
-def test_who_is_in_no_account_is_told_so(visitor, world, email):
-    """P3: the right password, and nothing to see."""
+def test_a_person_without_an_account_cannot_sign_in(visitor, world, email):
+    """P3: the password is right, but there is no account to show."""
     world.session.query(Membership).delete()
     world.session.commit()
     answer = sign_in(visitor, email)
@@ -125,7 +127,7 @@ def test_who_is_in_no_account_is_told_so(visitor, world, email):
     assert visitor.get(MAIN).status_code == 303
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(visitor, email):
+def test_the_cookie_is_http_only_and_same_site(visitor, email):
     cookie = sign_in(visitor, email).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
@@ -140,24 +142,24 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(visitor, email):
     ],
 )
 def test_behind_tls_the_cookie_is_bound_to_its_host_f14(home, url, cookie):
-    """F14: no neighbour of the host can set it, and it never travels in the clear."""
+    """F14: another host of the domain cannot set it, and it is never sent in the clear."""
     app = create_app(settings_in(home, PUBLIC_URL=url))
-    told = app.test_client().get("/sign-in", base_url=url).headers["Set-Cookie"]
-    assert told.startswith(cookie)
-    assert "Path=/;" in f"{told};"
-    assert "Domain" not in told
-    assert ("Secure" in told) == url.startswith("https:")
+    cookie_header = app.test_client().get("/sign-in", base_url=url).headers["Set-Cookie"]
+    assert cookie_header.startswith(cookie)
+    assert "Path=/;" in f"{cookie_header};"
+    assert "Domain" not in cookie_header
+    assert ("Secure" in cookie_header) == url.startswith("https:")
     with app.app_context():
         db.engine.dispose()
 
 
-def test_a_forged_cookie_is_nobody(visitor):
+def test_a_forged_cookie_is_signed_out(visitor):
     visitor.set_cookie("session", "eyJfdXNlcl9pZCI6IjEifQ.aaaaaa.bbbbbb")
     assert visitor.get(MAIN).status_code == 303
 
 
-def test_signing_out(visitor, email):
-    """The cookie is empty afterwards, and doing so twice is no error."""
+def test_signing_out_twice_is_no_error(visitor, email):
+    """The cookie is empty afterwards."""
     sign_in(visitor, email)
     for _ in range(2):
         answer = visitor.post("/sign-out")
@@ -177,32 +179,32 @@ NOT_OURS = [
 ]  # fmt: skip
 
 
-def test_back_to_where_they_wanted_to_go(app, visitor, email):
-    for wished in OURS:
-        answer = sign_in(app.test_client(), email, next=wished)
-        assert answer.location == wished
+def test_signing_in_redirects_to_the_requested_page(app, visitor, email):
+    for address in OURS:
+        answer = sign_in(app.test_client(), email, next=address)
+        assert answer.location == address
 
 
-def test_never_to_another_site(visitor, email):
-    """A link to our sign-in page must not end somewhere else: not for who signs in now…"""
-    for wished in NOT_OURS:
-        page = visitor.get("/sign-in", query_string={"next": wished})
+def test_next_never_redirects_to_another_site(visitor, email):
+    """Neither after signing in on the page..."""
+    for address in NOT_OURS:
+        page = visitor.get("/sign-in", query_string={"next": address})
         assert page.status_code == 200
-        assert "evil.example" not in page.text, wished
+        assert "evil.example" not in page.text, address
     sign_in(visitor, email)
-    for wished in NOT_OURS:  # …nor for who is signed in already
-        answer = visitor.get("/sign-in", query_string={"next": wished})
-        assert answer.location == MAIN, wished
+    for address in NOT_OURS:  # ...nor if already signed in
+        answer = visitor.get("/sign-in", query_string={"next": address})
+        assert answer.location == MAIN, address
         assert "Set-Cookie: a" not in str(answer.headers)
 
 
-def test_never_to_another_site_by_the_form(visitor, email):
-    for wished in NOT_OURS[:6]:
-        assert sign_in(visitor, email, next=wished).location == MAIN, wished
+def test_next_in_the_form_never_redirects_to_another_site(visitor, email):
+    for address in NOT_OURS[:6]:
+        assert sign_in(visitor, email, next=address).location == MAIN, address
 
 
-def test_the_forms_names(visitor):
-    """The names that scripts and password managers find it by."""
+def test_the_sign_in_form_has_its_names(visitor):
+    """Scripts and password managers rely on them."""
     page = visitor.get("/sign-in").text
     assert re.search(r'<label for="email">Email</label>', page)
     assert re.search(r'<label for="password">Password</label>', page)

@@ -1,4 +1,4 @@
-"""Signing up, confirming an address, forgetting and changing a password (P1, P2)."""
+"""Signing up, confirming an email, and forgetting and changing a password (P1, P2)."""
 
 import re
 
@@ -29,7 +29,7 @@ def visitor(app, world):
 
 @pytest.fixture
 def newcomer(visitor):
-    """A browser in which somebody has just signed up."""
+    """A browser in which a person has just signed up."""
     assert visitor.post("/sign-up", data=FORM).status_code == 303
     return visitor
 
@@ -46,7 +46,7 @@ def mails_to(world, email):
 
 
 def link_in(world, email, kind):
-    """The path of the link in the last mail of that kind, as its template writes it."""
+    """Return the path of the link in the last email of that kind."""
     mail = [m for m in mails_to(world, email) if m.kind == kind][-1]
     text = world.services.mailer.render(mail.kind, mail.facts, mail.language).text
     return re.search(r"https?://[^/\s]+(/\S+)", text)[1]
@@ -59,8 +59,8 @@ def enter(visitor, email, password=PASSWORD):
 # Signing up
 
 
-def test_signing_up_leads_into_the_new_account(newcomer, world):
-    """P1: the company, its owner, and a mail with the link; dates are in the browser's zone."""
+def test_signing_up_opens_the_new_account(newcomer, world):
+    """P1: with its owner and an email with a link; dates are in the browser's time zone."""
     page = newcomer.get("/", follow_redirects=True)
     assert page.request.path == MAIN
     assert "Quay Telecom" in words(page)
@@ -79,7 +79,7 @@ def test_signing_up_leads_into_the_new_account(newcomer, world):
         ("email", "nobody"), ("email", ""), ("password", "too short"),
     ],
 )  # fmt: skip
-def test_each_mistake_stands_beside_its_field(visitor, world, field, value):
+def test_each_error_is_beside_its_field(visitor, world, field, value):
     answer = visitor.post("/sign-up", data={**FORM, field: value})
     assert answer.status_code == 422
     assert list(errors(answer)) == [field]
@@ -87,21 +87,21 @@ def test_each_mistake_stands_beside_its_field(visitor, world, field, value):
     assert world.session.query(Account).count() == 1
 
 
-def test_an_address_that_is_taken_says_so(visitor, owner):
+def test_an_email_that_is_taken_is_refused(visitor, owner):
     answer = visitor.post("/sign-up", data={**FORM, "email": owner.email})
     assert answer.status_code == 422
     assert "already in use" in errors(answer)["email"]
 
 
-def test_a_time_zone_that_is_none_is_refused_without_a_word_of_it(visitor, world):
+def test_an_unknown_time_zone_becomes_utc(visitor, world):
     answer = visitor.post("/sign-up", data={**FORM, "time_zone": "Mars/Base"})
     assert answer.status_code == 303
     account = world.session.query(Account).filter_by(name="Quay Telecom").one()
     assert account.time_zone == "UTC"
 
 
-def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
-    """Every page, and nothing that brings in money."""
+def test_an_unconfirmed_person_can_only_read(newcomer, world):
+    """Every page is readable, but no payment method or funds can be added."""
     for path in (MAIN, "/billing/payments", "/billing/statement", "/settings/profile"):
         assert newcomer.get(path).status_code == 200
     key = {"request_key": "k" * 32}
@@ -126,11 +126,11 @@ def test_until_the_address_is_confirmed_one_looks_around(newcomer, world):
     assert "Confirm your email address" not in words(newcomer.get(MAIN))
 
 
-# Confirming
+# Confirming the email
 
 
 def test_opening_the_link_asks_before_it_confirms(app, newcomer, world):
-    """F2: a program that looks into emails opens links; whoever confirms has signed in."""
+    """F2: programs that scan emails open links, so confirming needs a session."""
     link = link_in(world, "bo@example.com", "confirm_email")
     assert "Confirm that bo@example.com is your email address." in words(newcomer.get(link))
     anywhere = app.test_client()
@@ -147,7 +147,7 @@ def test_opening_the_link_asks_before_it_confirms(app, newcomer, world):
     assert "Not confirmed" not in words(newcomer.get("/settings/profile"))
 
 
-def test_the_link_lasts_three_days(newcomer, world):
+def test_the_confirmation_link_lasts_three_days(newcomer, world):
     link = link_in(world, "bo@example.com", "confirm_email")
     world.clock.advance(days=3)
     answer = newcomer.post(link)
@@ -157,7 +157,7 @@ def test_the_link_lasts_three_days(newcomer, world):
     assert newcomer.post(link_in(world, "bo@example.com", "confirm_email")).status_code == 303
 
 
-def test_the_link_is_sent_again_but_not_by_the_dozen(newcomer, world):
+def test_the_link_is_resent_at_most_once_a_minute(newcomer, world):
     for _ in range(3):
         assert newcomer.post("/settings/profile/confirmations").status_code == 303
     assert len(mails_to(world, "bo@example.com")) == 1, "one is on its way"
@@ -167,8 +167,8 @@ def test_the_link_is_sent_again_but_not_by_the_dozen(newcomer, world):
     assert len(mails_to(world, "bo@example.com")) == 2
 
 
-def test_a_link_that_is_not_ours_is_not_found(app, visitor, owner):
-    """Altered, of another purpose, or of another installation."""
+def test_a_forged_link_is_not_found(app, visitor, owner):
+    """Altered, for another purpose, or from another installation."""
     ours = [owner.id, owner.email, 9_999_999_999]
     tokens = [
         signed_links.sign("another key", signed_links.CONFIRM, ours),
@@ -185,11 +185,11 @@ def test_a_link_that_is_not_ours_is_not_found(app, visitor, owner):
             assert visitor.post(f"{path}/{token}").status_code == 404
 
 
-# Changing the address
+# Changing the email
 
 
-def test_changing_the_address(client, world, owner):
-    """P2: confirmed at the new one, told at the old one; until then nothing changes."""
+def test_changing_the_email_is_confirmed_at_the_new_address(client, world, owner):
+    """P2: the old address is told, and nothing changes until the confirmation."""
     before = owner.email
     answer = client.post("/settings/profile/email", data={"email": "Ana@New.example"})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
@@ -205,15 +205,15 @@ def test_changing_the_address(client, world, owner):
     assert ("email_changed", {"before": before, "after": "ana@new.example"}) in world.audits
 
 
-def test_only_the_last_address_asked_for_counts(client, world, owner):
+def test_only_the_last_requested_email_can_be_confirmed(client, world, owner):
     for email in ("one@new.example", "two@new.example"):
         client.post("/settings/profile/email", data={"email": email})
     assert client.post(link_in(world, "one@new.example", "confirm_email")).status_code == 422
     assert client.post(link_in(world, "two@new.example", "confirm_email")).status_code == 303
 
 
-def test_somebody_elses_address_is_answered_alike_and_gets_no_mail(client, world):
-    """Nobody learns who is here."""
+def test_a_taken_email_is_answered_alike_and_gets_no_email(client, world):
+    """The response does not reveal who has an account."""
     other = world.account(email="taken@example.com")
     answers = []
     for email in ("taken@example.com", "free@example.com"):
@@ -225,7 +225,7 @@ def test_somebody_elses_address_is_answered_alike_and_gets_no_mail(client, world
     assert world.session.get(User, other.user_id).email == "taken@example.com"
 
 
-def test_changing_the_address_asks_for_a_proof(client, world):
+def test_changing_the_email_requires_reauthentication(client, world):
     world.clock.wait(minutes=15)
     answer = client.post("/settings/profile/email", data={"email": "ana@new.example"})
     assert answer.status_code == 401
@@ -233,17 +233,17 @@ def test_changing_the_address_asks_for_a_proof(client, world):
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a b@example.com", "x" * 250 + "@e.example"])
-def test_what_is_no_address_stays_beside_its_error(client, world, email):
+def test_an_invalid_email_stays_beside_its_error(client, world, email):
     answer = client.post("/settings/profile/email", data={"email": email})
     assert answer.status_code == 422
     assert "Enter an e-mail address" in errors(answer)["email"]
 
 
-# Forgotten, and changed
+# Forgetting and changing the password
 
 
-def test_a_forgotten_password(app, client, visitor, world, owner):
-    """P2: the link works once; all sessions end, and a mail tells of the change."""
+def test_a_forgotten_password_is_reset(app, client, visitor, world, owner):
+    """P2: the link works once, all sessions end, and an email reports the change."""
     assert (
         visitor.post("/forgot-password", data={"email": f" {owner.email.upper()}"}).status_code
         == 200
@@ -266,7 +266,7 @@ def test_a_forgotten_password(app, client, visitor, world, owner):
     assert [what for what, _ in world.audits][1:3] == ["password_forgotten", "password_changed"]
 
 
-def test_the_link_lasts_an_hour(visitor, world, owner):
+def test_the_reset_link_lasts_an_hour(visitor, world, owner):
     visitor.post("/forgot-password", data={"email": owner.email})
     link = link_in(world, owner.email, "reset_password")
     world.clock.advance(minutes=59, seconds=59)
@@ -276,8 +276,8 @@ def test_the_link_lasts_an_hour(visitor, world, owner):
     assert visitor.post(link, data={"password": "quite-another-one"}).status_code == 422
 
 
-def test_known_and_unknown_are_answered_alike(visitor, world, owner):
-    """Nobody learns who is here; the unknown one is owed nothing."""
+def test_known_and_unknown_emails_are_answered_alike(visitor, world, owner):
+    """The response does not reveal who has an account; an unknown address gets no email."""
     pages = []
     for email in (owner.email, "nobody@example.com", "no address", ""):
         answer = visitor.post("/forgot-password", data={"email": email})
@@ -288,8 +288,8 @@ def test_known_and_unknown_are_answered_alike(visitor, world, owner):
     assert [m.recipient for m in world.session.query(Notice)] == [owner.email]
 
 
-def test_changing_the_password(app, client, world, owner):
-    """P2: the present session goes on, all others end, and a mail tells of it."""
+def test_changing_the_password_ends_the_other_sessions(app, client, world, owner):
+    """P2: the current session continues, and an email reports the change."""
     elsewhere = app.test_client()
     enter(elsewhere, owner.email)
     form = {"present": PASSWORD, "password": "quite-another-one"}
@@ -307,8 +307,8 @@ def test_changing_the_password(app, client, world, owner):
     assert "password_changed" in whats
 
 
-def test_a_persons_own_mails_are_read_by_nobody_else(client, teammate, visitor, world, owner):
-    """P1: a link to a new password, in the sandbox's outbox too."""
+def test_a_personal_email_is_shown_only_to_its_person(client, teammate, visitor, world, owner):
+    """P1: including a link to a new password in the sandbox's outbox."""
     visitor.post("/forgot-password", data={"email": owner.email})
     (mail,) = mails_to(world, owner.email)
     assert client.get(f"/sandbox/outbox/{mail.id}").status_code == 200
@@ -317,8 +317,8 @@ def test_a_persons_own_mails_are_read_by_nobody_else(client, teammate, visitor, 
     assert "Choose a new password" not in admin.get("/sandbox/outbox").text
 
 
-def test_the_forms_names(visitor):
-    """The names that scripts and password managers find them by."""
+def test_the_sign_up_form_has_its_names(visitor):
+    """Scripts and password managers rely on them."""
     page = words(visitor.get("/sign-up"))
     for name in ("Company name", "Your name", "Email", "Password", "Create account"):
         assert name in page

@@ -1,4 +1,6 @@
-"""Somebody who had a session, a password or a sign-up before gets in no more (F1, F2, F4, F5)."""
+"""Old sessions, passwords and sign-ups give no access after a takeover is undone (F1, F2, F4,
+F5).
+"""
 
 import re
 
@@ -27,12 +29,12 @@ def owner(world):
 
 @pytest.fixture
 def attacker(client):
-    """A browser in which the owner's session was stolen."""
+    """A browser with a stolen session of the owner."""
     return client
 
 
 def reset(app, world, email):
-    """Its owner chooses a new password by the link in the email."""
+    """Choose a new password by the link in the email."""
     visitor = app.test_client()
     visitor.post("/forgot-password", data={"email": email})
     chosen = visitor.post(link_in(world, email, "reset_password"), data={"password": "n" * 12})
@@ -47,8 +49,8 @@ def sign_out_everywhere(app, world, email):
 
 
 @pytest.mark.parametrize("end", [reset, sign_out_everywhere])
-def test_a_pending_change_of_email_is_dead_f1(app, attacker, world, owner, end):
-    """F1: asked for before; the link that went to Eve confirms nothing."""
+def test_a_pending_change_of_email_ends_f1(app, attacker, world, owner, end):
+    """F1: the link that was sent to the attacker confirms nothing."""
     before = owner.email
     attacker.post(f"{PROFILE}/email", data={"email": EVE})
     link = link_in(world, EVE, "confirm_email")
@@ -60,7 +62,7 @@ def test_a_pending_change_of_email_is_dead_f1(app, attacker, world, owner, end):
     assert (owner.email, owner.pending_email) == (before, None)
 
 
-def test_the_old_address_is_told_when_a_change_is_requested_f1(attacker, world, owner):
+def test_the_old_email_is_told_of_a_requested_change_f1(attacker, world, owner):
     attacker.post(f"{PROFILE}/email", data={"email": EVE})
     (mail,) = mails_to(world, owner.email)
     assert mail.kind == "security_changed"
@@ -69,7 +71,7 @@ def test_the_old_address_is_told_when_a_change_is_requested_f1(attacker, world, 
 
 
 @pytest.mark.parametrize("end", [reset, sign_out_everywhere])
-def test_an_invitation_that_is_open_is_revoked_f1(app, attacker, world, owner, end):
+def test_an_open_invitation_is_revoked_f1(app, attacker, world, owner, end):
     invited = attacker.post("/settings/users/invitations", data={"email": EVE, "roles": ["admin"]})
     assert invited.status_code in (200, 303)
     link = link_in(world, EVE, "invitation")
@@ -79,12 +81,12 @@ def test_an_invitation_that_is_open_is_revoked_f1(app, attacker, world, owner, e
     assert "no longer works" in words(answer)
 
 
-# Somebody else's address
+# Sign-up with another person's email
 
 
 @pytest.fixture
 def squatter(app, world):
-    """They signed up with an address that is not theirs."""
+    """A browser that signed up with another person's email."""
     visitor = app.test_client()
     assert visitor.post("/sign-up", data=FORM).status_code == 303
     return visitor
@@ -100,15 +102,15 @@ def squatter(app, world):
         (f"{PROFILE}/email", {"email": EVE}),
     ],
 )
-def test_an_unconfirmed_sign_up_plants_nothing_f2(squatter, world, path, form):
+def test_an_unconfirmed_sign_up_can_create_no_access_f2(squatter, world, path, form):
     answer = squatter.post(path, data=form)
     assert answer.status_code == 422
     assert "Confirm your email address first" in words(answer)
     assert mails_to(world, EVE) == []
 
 
-def test_the_owner_of_the_address_takes_over_by_a_reset_f2(app, squatter, world, clock):
-    """F2: what an older version let them plant is gone: second factor, keys, sessions."""
+def test_a_reset_removes_the_access_of_an_unconfirmed_sign_up_f2(app, squatter, world, clock):
+    """F2: second factor, keys and sessions that an older version allowed."""
     user = User.by_email(world.session, VICTIM)
     (account,) = user.accounts
     user.unconfirmed_since, since = None, user.unconfirmed_since
@@ -131,7 +133,7 @@ def test_the_owner_of_the_address_takes_over_by_a_reset_f2(app, squatter, world,
 
 
 def test_an_unconfirmed_sign_up_expires_f2(app, squatter, world):
-    """The address is free after seven days, and whoever signed up is signed out."""
+    """After seven days the email is free, and the person is signed out."""
     world.pass_time(days=6, hours=23)
     assert squatter.get(MAIN).status_code == 200
     world.pass_time(hours=2)
@@ -142,7 +144,7 @@ def test_an_unconfirmed_sign_up_expires_f2(app, squatter, world):
     assert again.get(MAIN).status_code == 200
 
 
-# Sessions are rows
+# Sessions
 
 
 def test_a_copied_cookie_ends_with_the_sign_out_f4(app, world, owner):
@@ -158,8 +160,8 @@ def test_a_copied_cookie_ends_with_the_sign_out_f4(app, world, owner):
     ("remember", "idle", "absolute"),
     [({}, {"hours": 8}, {"hours": 24}), ({"remember": "1"}, {"days": 7}, {"days": 14})],
 )
-def test_a_session_ends_idle_or_old_f4(app, clock, owner, remember, idle, absolute):
-    """Used or not. Moving the sandbox's clock ends none."""
+def test_a_session_ends_when_idle_or_old_f4(app, clock, owner, remember, idle, absolute):
+    """Moving the sandbox's clock ends no session."""
     idler, user = app.test_client(), app.test_client()
     for visitor in (idler, user):
         form = {"email": owner.email, "password": PASSWORD, **remember}
@@ -182,17 +184,17 @@ def test_a_session_ends_idle_or_old_f4(app, clock, owner, remember, idle, absolu
     assert user.get(MAIN).location.startswith("/sign-in"), f"after {most} {unit}"
 
 
-def test_sessions_are_listed_and_ended_one_by_one_f4(app, client, world, owner):
-    """Device, address and last use; another person's session is not found."""
+def test_sessions_are_listed_and_can_be_ended_f4(app, client, world, owner):
+    """With device, address and last use; another person's session is not found."""
     firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
     other = app.test_client()
     other.environ_base["HTTP_USER_AGENT"] = firefox
     enter(other, owner.email)
     page = client.get(PROFILE)
-    told = words(page)
-    assert "This browser" in told
-    assert "Firefox on Windows" in told
-    assert "127.0.0.1 · password · Today, 10:00" in told
+    changes = words(page)
+    assert "This browser" in changes
+    assert "Firefox on Windows" in changes
+    assert "127.0.0.1 · password · Today, 10:00" in changes
     (path,) = re.findall(r'action="(/settings/profile/sessions/\d+/end)"', page.text)
 
     stranger = app.test_client()
@@ -205,7 +207,7 @@ def test_sessions_are_listed_and_ended_one_by_one_f4(app, client, world, owner):
     assert ("session_ended", {"device": "Firefox on Windows"}) in world.audits
 
 
-def test_all_other_sessions_end_at_once_f4(app, client, owner):
+def test_all_other_sessions_can_be_ended_at_once_f4(app, client, owner):
     other = app.test_client()
     enter(other, owner.email)
     assert client.post("/settings/profile/sessions/others/end").status_code == 303
@@ -213,7 +215,7 @@ def test_all_other_sessions_end_at_once_f4(app, client, owner):
     assert client.get(MAIN).status_code == 200
 
 
-def test_the_last_use_is_noted_every_five_minutes_f4(app, client, clock, owner):
+def test_the_last_use_is_recorded_every_five_minutes_f4(app, client, clock, owner):
     other = app.test_client()
     enter(other, owner.email)
     clock.wait(minutes=5)
@@ -224,8 +226,10 @@ def test_the_last_use_is_noted_every_five_minutes_f4(app, client, clock, owner):
 # Changes of authentication
 
 
-def test_turning_the_second_factor_on_and_off_f5(app, client, world, owner, clock):
-    """The other sessions end, and the person is emailed."""
+def test_turning_the_second_factor_on_or_off_ends_other_sessions_f5(
+    app, client, world, owner, clock
+):
+    """The person is emailed."""
     other = app.test_client()
     enter(other, owner.email)
     secret, _ = set_up(client, clock)
@@ -241,8 +245,8 @@ def test_turning_the_second_factor_on_and_off_f5(app, client, world, owner, cloc
     assert whats == ["Two-step sign-in was turned on", "Two-step sign-in was turned off"]
 
 
-def test_a_new_password_asks_for_the_code_f5(client, clock, owner):
-    """A stolen password and a stolen cookie change nothing where a second factor is on."""
+def test_changing_the_password_needs_the_code_f5(client, clock, owner):
+    """A stolen password and a stolen cookie are not enough with a second factor."""
     set_up(client, clock)
     clock.wait(minutes=15)
     form = {"present": PASSWORD, "password": "n" * 12}
@@ -251,7 +255,7 @@ def test_a_new_password_asks_for_the_code_f5(client, clock, owner):
     assert "authenticator app" in words(asked)
 
 
-def test_keys_and_recovery_codes_are_emailed_f5(client, world, owner, clock):
+def test_changes_of_keys_and_recovery_codes_are_emailed_f5(client, world, owner, clock):
     client.post("/settings/api-keys", data=METER)
     world.session.rollback()
     key = world.session.query(ApiKey).filter_by(name="Meter").one()
@@ -259,7 +263,7 @@ def test_keys_and_recovery_codes_are_emailed_f5(client, world, owner, clock):
     client.post(f"/settings/api-keys/{key.id}/revocation")
     set_up(client, clock)
     client.post("/settings/second-factor/recovery-codes")
-    told = [(m.facts["what"], m.facts["detail"]) for m in mails_to(world, owner.email)]
-    assert told[0] == ("An API key was created", "Meter")
-    assert told[1] == ("An API key was rotated", "Meter")
-    assert ("New recovery codes were created", "") in told
+    changes = [(m.facts["what"], m.facts["detail"]) for m in mails_to(world, owner.email)]
+    assert changes[0] == ("An API key was created", "Meter")
+    assert changes[1] == ("An API key was rotated", "Meter")
+    assert ("New recovery codes were created", "") in changes
