@@ -435,6 +435,18 @@ class World:
     def next_answer(self, kind, **fields):
         self.books.queue_answer(kind, **fields)
 
+    def reject_refill(self):
+        """Leave a due refill of 100.00, rejected three times in a row, to the operator (L8)."""
+        self.cards(VISA)
+        self.refill()
+        for _ in range(3):
+            self.next_answer("refuse_to_look")
+        self.use("60.00")
+        self.work()
+        for seconds in (10, 50):
+            self.clock.advance(seconds=seconds)
+            self.run("reconcile")
+
     # Queries
 
     @property

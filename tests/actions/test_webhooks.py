@@ -77,6 +77,12 @@ def deliveries(world):
     return world.session.query(Delivery).order_by(Delivery.id).all()
 
 
+def change(action, world, made, *arguments):
+    """Apply an action of the owner, who has every right, to this endpoint."""
+    who = (frozenset(Right), world.owner, world.clock.now())
+    return action(world.session, world.account_id, made.endpoint_id, *arguments, *who)
+
+
 def run(world):
     world.run("deliver webhooks")
 
@@ -227,14 +233,7 @@ def test_the_standard_webhooks_verifier_accepts_the_signature(world, post):
 
 def test_after_a_rotation_both_secrets_sign_for_a_day(world, post):
     made = world.webhook()
-    new = actions.rotate_secret(
-        world.session,
-        world.account_id,
-        made.endpoint_id,
-        frozenset(Right),
-        world.owner,
-        world.clock.now(),
-    ).secret
+    new = change(actions.rotate_secret, world, made).secret
     world.card(VISA)
     run(world)
     _, headers, body = post.sent[-1]
@@ -333,26 +332,15 @@ def test_a_gone_response_ends_the_endpoint(world, post):
     assert len(world.mails_of(NoticeKind.WEBHOOK_ENDED)) == 1
 
 
-def switch(world, made, on):
-    return actions.switch_endpoint(
-        world.session,
-        world.account_id,
-        made.endpoint_id,
-        on,
-        frozenset(Right),
-        world.owner,
-        world.clock.now(),
-    )
-
-
 def test_waiting_events_are_delivered_when_the_endpoint_is_switched_on(world, post):
     made = world.webhook()
     world.card(VISA)
-    switch(world, made, False)
+    change(actions.switch_endpoint, world, made, False)
     run(world)
     assert post.sent == []
     world.card(MASTERCARD)
-    switch(world, made, True), switch(world, made, True)
+    for _ in range(2):
+        change(actions.switch_endpoint, world, made, True)
     run(world)
     assert len(post.sent) == 1  # events are not recorded while the endpoint is off
     world.card(AMEX)
@@ -398,7 +386,7 @@ def test_test_events_and_resends_need_an_active_endpoint(world, post):
     actions.send_again(world.session, world.account_id, delivery_id, world.clock.now())
     run(world)
     assert [headers["webhook-id"] for _, headers, _ in post.sent] == [sent.event.message_id] * 2
-    switch(world, made, False)
+    change(actions.switch_endpoint, world, made, False)
     for again in (
         lambda: actions.send_test(
             world.session, world.account_id, made.endpoint_id, world.clock.now()
@@ -412,18 +400,11 @@ def test_test_events_and_resends_need_an_active_endpoint(world, post):
 def test_a_removed_endpoint_receives_nothing(world, post):
     made = world.webhook()
     world.card(VISA)
-    actions.remove_endpoint(
-        world.session,
-        world.account_id,
-        made.endpoint_id,
-        frozenset(Right),
-        world.owner,
-        world.clock.now(),
-    )
+    change(actions.remove_endpoint, world, made)
     run(world)
     assert post.sent == []
     with pytest.raises(NotFound):
-        switch(world, made, True)
+        change(actions.switch_endpoint, world, made, True)
 
 
 # Endpoint choices and rights
@@ -529,27 +510,11 @@ class TestForgetting:
     def test_owed_events_are_kept_until_the_endpoint_is_removed(self, world, post, later):
         made = world.webhook()
         world.cards(VISA, MASTERCARD)
-        now = world.clock.now()
-        actions.switch_endpoint(
-            world.session,
-            world.account_id,
-            made.endpoint_id,
-            False,
-            frozenset(Right),
-            world.owner,
-            now,
-        )
+        change(actions.switch_endpoint, world, made, False)
         owed = event_kinds(world)
         assert later() == 0
         assert event_kinds(world) == owed
-        actions.remove_endpoint(
-            world.session,
-            world.account_id,
-            made.endpoint_id,
-            frozenset(Right),
-            world.owner,
-            world.clock.now(),
-        )
+        change(actions.remove_endpoint, world, made)
         assert delete_old_events(world.session, world.clock.now()) == len(owed) - 1
         assert event_kinds(world) == owed[-1:]
 

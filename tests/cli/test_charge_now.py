@@ -90,15 +90,7 @@ def test_settings_t18(flask, world):
 
 def test_a_decision_t18(flask, world):
     """T18, L10: it ends what kept the refill waiting."""
-    world.cards(VISA)
-    world.refill()
-    for _ in range(3):
-        world.next_answer("refuse_to_look")
-    world.use("60.00")
-    world.work()
-    for seconds in (10, 50):
-        world.clock.advance(seconds=seconds)
-        world.run("reconcile")
+    world.reject_refill()
     line = f"attempts decide {world.attempts[0].id} --not-paid --reason books"
     assert flask(line).stderr == REFUSED.format("100.00", "Visa •••• 4242")
     done = flask(f"{line} --charge")

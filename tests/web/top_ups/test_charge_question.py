@@ -520,15 +520,7 @@ def test_a_held_refill_waits_for_the_operator(pat, client, covered):
 
 def test_an_operators_decision_that_charges_asks(pat, world):
     """T18, L10: the refill waited only for a charge that the processor never received."""
-    world.cards(VISA)
-    world.refill()
-    for _ in range(3):
-        world.next_answer("refuse_to_look")
-    world.use("60.00")
-    world.work()
-    for seconds in (10, 50):
-        world.clock.advance(seconds=seconds)
-        world.run("reconcile")
+    world.reject_refill()
     path = f"/operator/attempts/{world.attempts[0].id}/decision"
     asked = pat.post(path, data={"paid": "0", "reason": "Not in its books"})
     assert "Settle and charge $100.00? Visa •••• 4242" in words(asked)
