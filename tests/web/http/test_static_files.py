@@ -48,7 +48,7 @@ def test_a_bundled_style_sheet_has_no_imports_and_keeps_its_layers(published):
 
 
 def test_bundled_style_sheets_reference_no_file(published):
-    """`in_one_piece` moves them to another folder, where relative paths would break."""
+    """`bundle` moves them to another folder, where relative paths would break."""
     for sheet in STATIC.glob("css/*/*.css"):
         assert "url(" not in sheet.read_text(), sheet.name
 
