@@ -127,7 +127,10 @@ def test_m9_the_day_is_in_the_accounts_time_zone(world):
     world.session.commit()
     world.card(VISA, expiry="04/27")
     assert days_noticed(world, 4, 30, hour=13) == [-1]
-    assert "expired on 30 April. It won’t be charged automatically from 2 May." in rendered_parts(world)[1]
+    assert (
+        "expired on 30 April. It won’t be charged automatically from 2 May."
+        in rendered_parts(world)[1]
+    )
 
 
 def test_m9_a_last_day_notice_is_not_repeated_afterwards(world):

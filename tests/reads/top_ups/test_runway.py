@@ -102,10 +102,7 @@ def test_holds_count_as_used_t12(steady):
 
 
 def test_the_runway_says_when_there_is_not_enough_data(world):
-    assert (
-        runway_text(world)
-        == "No usage yet. A forecast appears after 7 days of usage."
-    )
+    assert runway_text(world) == "No usage yet. A forecast appears after 7 days of usage."
     world.use("1.00")
     world.clock.advance(days=6, hours=23)
     assert runway_text(world).startswith("Usage began 6 days ago. A forecast appears")

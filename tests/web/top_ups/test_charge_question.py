@@ -477,7 +477,9 @@ def test_the_preview_of_a_debit_shows_the_refill(pat, covered):
     content = words(pat.get(f"{path}/preview", query_string=debit()))
     assert "Balance after this debit $100.00 −$50.00" in content
     assert "This starts a refill of $200.00 to Visa •••• 4242" in content
-    assert "below the customer’s threshold of $80.00. After the refill it would be $150.00." in content
+    assert (
+        "below the customer’s threshold of $80.00. After the refill it would be $150.00." in content
+    )
     assert content.endswith("Debit $150.00 and charge $200.00")
     database_rows = words(pat.get(f"{path}/preview", query_string=debit(refill="hold")))
     assert database_rows.endswith("Debit $150.00")
