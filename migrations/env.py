@@ -8,7 +8,10 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from webapp.database import schema_version
-from webapp.database.base import Base, UtcDateTime
+from webapp.database.base import (
+    Base,
+    UtcDateTime,
+)
 from webapp.extensions import services
 
 handed_over = context.config.attributes.get("engine")

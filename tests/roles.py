@@ -22,7 +22,8 @@ from tests.factories import (
 from webapp.actions.payment_methods.allow_paypal import allow_paypal
 from webapp.actions.users.operators import create_operator
 from webapp.actions.webhooks.endpoints import send_test
-from webapp.database.base import Base, begin_writing
+from webapp.database.base import Base
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.api_keys.api_key import Scope
 from webapp.domain.notifications.outbox import Notice

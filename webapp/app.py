@@ -10,15 +10,23 @@ from flask import Flask
 from webapp import api, cli, outages
 from webapp.actions.payments.notebook import DatabaseNotebook
 from webapp.clock import Clock
+from webapp.database import vault
+from webapp.database.engine import tune
 from webapp.database.schema_version import SCRIPT_LOCATION
 from webapp.delivery.mailer import OutboxMailer, SmtpMailer
 from webapp.delivery.proof_storage import ProofFolder
 from webapp.delivery.webhook_sender import HttpWebhookSender
-from webapp.domain.shared import signed_links, vault
+from webapp.domain.shared import signed_links
 from webapp.domain.shared.policy import Automatic, Policy
 from webapp.domain.shared.provider import Provider
 from webapp.domain.wires.bank_details import BankDetails
-from webapp.extensions import Services, csrf, db, login_manager, migrate, tune
+from webapp.extensions import (
+    Services,
+    csrf,
+    db,
+    login_manager,
+    migrate,
+)
 from webapp.ports import Mailer
 from webapp.processors.registry import choose
 from webapp.settings import ROOT, Settings

@@ -12,7 +12,7 @@ from threading import Condition
 
 from webapp.database.errors import SENTENCES, fault_of
 from webapp.database.schema_version import OtherVersion
-from webapp.domain.shared.vault import WrongKey
+from webapp.database.vault import WrongKey
 from webapp.ports import MailServerUnavailable
 
 log = logging.getLogger(__name__)

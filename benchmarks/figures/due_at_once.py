@@ -15,7 +15,7 @@ from benchmarks import copies, customers, homes
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, at_least, at_most
 from webapp.background.worker import THREADS
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.shared.money import MICROS
 from webapp.domain.top_ups.top_up import TopUp, TopUpState
 from webapp.extensions import db

@@ -8,7 +8,7 @@ from functools import partial
 import sqlalchemy as sa
 from alembic import op
 
-from webapp.domain.shared.vault import change_column, vault_of
+from webapp.database.vault import change_column, vault_of
 
 revision = "0035"
 down_revision = "0034"

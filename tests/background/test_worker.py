@@ -14,8 +14,8 @@ from webapp.actions.usage.post_usage import post_usage
 from webapp.background import notify_listener
 from webapp.background import worker as worker_module
 from webapp.background.worker import Worker
+from webapp.database.engine import tune
 from webapp.domain.usage.record import Usage
-from webapp.extensions import tune
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 PATIENCE = 5.0

@@ -14,7 +14,7 @@ from tests.browser.test_widths import PHONE, sticks_out
 from tests.delivery.test_mailer import FACTS
 from tests.factories import MASTERCARD, VISA
 from tests.roles import hire
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.notifications.outbox import Notice, NoticeKind, NoticeState
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.users.user import User

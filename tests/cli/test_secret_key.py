@@ -14,13 +14,16 @@ from sqlalchemy import select, text
 from tests.cli.installations import Installation
 from tests.factories import PASSWORD
 from webapp.database.base import Base
+from webapp.database.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
 from webapp.domain.accounts.audit import AuditEntry
-from webapp.domain.shared.vault import LENGTH, PLACES, PREFIX, Sealed, Vault, WrongKey
 from webapp.domain.users import second_factor
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.env import BadSetting
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.settings import Settings
 
 LINE = "SECRET_KEY does not open the secrets in this database: set it to the key"

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, inspect, select, update
 
 from tests.factories import VISA
-from webapp.database.base import select_columns
+from webapp.database.statements import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.top_ups.settings import LowBalanceSettings

@@ -196,7 +196,7 @@ import os, signal, sys
 from tests.factories import MovableClock
 from webapp.actions.notifications.send_emails import send_emails
 from webapp.app import create_app
-from webapp.extensions import db, services
+from webapp.extensions import (db, services,)
 from webapp.delivery.mailer import SmtpConnection
 from webapp.settings import Settings
 

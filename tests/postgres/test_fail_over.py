@@ -22,8 +22,9 @@ from tests.postgres.server import NoServer
 from webapp.app import create_app, engine_options
 from webapp.background.notify_listener import listen
 from webapp.database.advisory_locks import claim
+from webapp.database.engine import tune
 from webapp.database.pooler import POOLED
-from webapp.extensions import db, tune
+from webapp.extensions import db
 
 pytestmark = pytest.mark.postgres
 

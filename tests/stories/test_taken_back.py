@@ -8,7 +8,7 @@ from sqlalchemy import select
 from tests.factories import CHALLENGED_ALWAYS, MASTERCARD, VISA, micros
 from webapp.actions.payments.receive_event import Receipt
 from webapp.actions.top_ups.resume_automatic import resume_automatic
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments import unmatched_events

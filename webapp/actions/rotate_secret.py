@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
+from webapp.database.vault import Vault, reseal
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
-from webapp.domain.shared.vault import Vault, reseal
 
 
 def rotate_secret(session: Session, old: str, new: str, actor: Actor, now: datetime) -> int:

@@ -27,7 +27,10 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.records import payments
 from webapp.reads.records.payments import PaymentFilter, PaymentPage, PaymentRecord
 

@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from webapp.actions.batch import ShouldContinue
-from webapp.database.base import CHANNEL
+from webapp.database.notify import CHANNEL
 from webapp.database.pooler import POOLED
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from webapp.backup.reader import require_agreement
 from webapp.backup.rows import Watch, copy_rows, require_empty, tables
 from webapp.backup.snapshot import file_of, view, writing
 from webapp.database import schema_version
+from webapp.database.engine import tune
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import Services, tune
+from webapp.extensions import Services
 from webapp.reads.system.holdings import Holdings, read_holdings
 
 

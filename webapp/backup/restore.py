@@ -10,7 +10,7 @@ from webapp.backup.migrate import migrate
 from webapp.backup.reader import OpenedBackup, opened, require_agreement
 from webapp.backup.rows import Watch, copy_rows, require_empty
 from webapp.backup.snapshot import view, writing
-from webapp.domain.shared import vault
+from webapp.database import vault
 from webapp.domain.shared.errors import Conflict
 from webapp.domain.shared.policy import Automatic
 from webapp.extensions import Services

@@ -31,9 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from webapp.database.base import Base
+from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Conflict, Refusal
-from webapp.domain.shared.vault import Sealed
 
 BATCH = 1_000
 """Rows in memory at once."""

@@ -8,10 +8,10 @@ from typing import cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
+from webapp.database.engine import tune
 from webapp.database.schema_version import found_in
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.shared.errors import Refusal
-from webapp.extensions import tune
 from webapp.processors.sandbox.books import SandboxBooks
 
 

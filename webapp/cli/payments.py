@@ -20,7 +20,10 @@ from webapp.domain.payments.payment import (
     PaymentState,
 )
 from webapp.domain.shared.errors import Conflict
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.records.payments import (
     PaymentFilter,
     PaymentRecord,

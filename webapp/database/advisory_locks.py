@@ -4,7 +4,7 @@ They only avoid duplicate work. Correctness does not depend on them: effects tha
 are guarded by the rows themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import func, select
@@ -38,3 +38,11 @@ def claim(session: Session, what: str, item: object) -> Iterator[bool]:
         finally:
             if mine:
                 connection.execute(select(func.pg_advisory_unlock(key)))
+
+
+def lock_until_commit(session: Session, keys: Iterable[str]) -> None:
+    """Wait for each key, and hold it until the transaction ends. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    for key in sorted(keys):
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))

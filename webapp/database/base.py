@@ -1,13 +1,11 @@
-"""The declarative base, the column type of instants, and helpers for statements."""
+"""The declarative base, the column type of instants, and partial indexes."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, ClassVar, TypeVarTuple
+from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, CursorResult, DateTime, MetaData, Select, literal_column, text
+from sqlalchemy import DateTime, Index, MetaData, text
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 
@@ -31,11 +29,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def sqlite_timestamp(instant: datetime) -> str:
-    """Format an instant as SQLite stores it, for statements with literal or JSON values."""
-    return instant.astimezone(UTC).isoformat(" ", "microseconds")[: -len("+00:00")]
-
-
 class Base(DeclarativeBase):
     # Migrations can only drop constraints that have a name.
     metadata = MetaData(
@@ -50,46 +43,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime}
 
 
-Values = TypeVarTuple("Values")
-
-
-def select_columns(
-    session: Session, statement: Select[*Values], values: Mapping[str, object]
-) -> CursorResult[*Values]:
-    """Execute a column-only SELECT after flushing.
-
-    Faster than `session.execute`, which scans the result for entities.
-    """
-    session.flush()
-    return session.connection().execute(statement, values)
-
-
-def sql_literal(constant: StrEnum | int) -> ColumnElement[Any]:
-    """Return a constant as part of the SQL text instead of a parameter.
-
-    SQLite can then use a partial index without planning the statement again for each execution.
-    """
-    return literal_column(f"'{constant}'" if isinstance(constant, StrEnum) else str(constant))
-
-
-CHANNEL = "ballast_due"
-
-
-def notify_workers(session: Session) -> None:
-    """Wake the workers of other processes when this transaction commits.
-
-    Only PostgreSQL supports it (`background/notify_listener.py`); on SQLite the workers poll.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text(f"NOTIFY {CHANNEL}"))
-
-
-def begin_writing(session: Session) -> None:
-    """Roll back, and start a write transaction.
-
-    SQLite cannot upgrade a read transaction after another writer has committed: it fails with
-    "database is locked" at once, whatever the timeout. So the write lock is taken at the start
-    (BEGIN IMMEDIATE, see `extensions.py`), and records that were read before are discarded.
-    """
-    session.rollback()
-    session.connection(execution_options={"writes": True})
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Index only the rows where the SQL condition `where` holds, on either database."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)

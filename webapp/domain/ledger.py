@@ -6,27 +6,28 @@ from the last entry's (see the first migration). So a balance cannot change with
 even by SQL at a database prompt.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Connection,
     ForeignKey,
     Index,
     String,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from webapp.database.base import Base, sqlite_timestamp
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
+from webapp.database.ledger_statements import insert_entries, move_balances
+from webapp.database.statements import sqlite_timestamp
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Refusal
 
@@ -55,31 +56,17 @@ class LedgerEntry(Base):
         CheckConstraint("amount < 0 OR attempt_id IS NOT NULL", name="credit_names_its_attempt"),
         CheckConstraint("kind <> 'usage' OR amount < 0", name="usage_is_a_debit"),
         # …and an attempt has at most one entry.
-        Index(
-            "uq_ledger_entry_attempt_id",
-            "attempt_id",
-            unique=True,
-            sqlite_where=text("attempt_id IS NOT NULL"),
-            postgresql_where=text("attempt_id IS NOT NULL"),
+        partial_index(
+            "uq_ledger_entry_attempt_id", "attempt_id", where="attempt_id IS NOT NULL", unique=True
         ),
         # L12: references of usage are unique per account.
         Index("uq_ledger_entry_account_id_reference", "account_id", "reference", unique=True),
         Index("ix_ledger_entry_account_id_id", "account_id", "id"),
         Index("ix_ledger_entry_account_id_posted_at", "account_id", "posted_at"),
-        Index(
-            "ix_ledger_entry_credits",
-            "account_id",
-            "posted_at",
-            sqlite_where=text("amount > 0"),
-            postgresql_where=text("amount > 0"),
-        ),
+        partial_index("ix_ledger_entry_credits", "account_id", "posted_at", where="amount > 0"),
         # A day's usage is computed from the balance change and these entries (T10).
-        Index(
-            "ix_ledger_entry_not_usage",
-            "account_id",
-            "posted_at",
-            sqlite_where=text("kind <> 'usage'"),
-            postgresql_where=text("kind <> 'usage'"),
+        partial_index(
+            "ix_ledger_entry_not_usage", "account_id", "posted_at", where="kind <> 'usage'"
         ),
     )
 
@@ -155,63 +142,9 @@ def append_to_many(
             moves.append((account_id, balance - before))
         balances.append(balance)
     if rows:
-        connection = session.connection()
-        dialect = connection.dialect.name
-        _INSERT[dialect](connection, rows)
-        connection.execute(_MOVE[dialect], {"moves": json.dumps(moves)})
+        insert_entries(session.connection(), rows)
+        move_balances(session.connection(), moves)
     return balances
-
-
-# The SQLite driver releases the interpreter lock at each execution. For a thousand rows that costs
-# more than the inserts, so one execution inserts a hundred rows.
-AT_ONCE = 100
-
-_INSERT_ONE = (
-    "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, description, "
-    "attempt_id, occurred_at, posted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_MANY = _INSERT_ONE + ", (?, ?, ?, ?, ?, ?, ?, ?, ?)" * (AT_ONCE - 1)
-
-
-def _insert_by_values(connection: Connection, rows: Sequence[Row]) -> None:
-    even = len(rows) - len(rows) % AT_ONCE
-    if even:
-        hundreds = (rows[at : at + AT_ONCE] for at in range(0, even, AT_ONCE))
-        values = [tuple(chain.from_iterable(hundred)) for hundred in hundreds]
-        connection.exec_driver_sql(_INSERT_MANY, values)
-    if even < len(rows):
-        connection.exec_driver_sql(_INSERT_ONE, list(rows[even:]))
-
-
-_INSERT_JSON = text(
-    "INSERT INTO ledger_entry (account_id, kind, amount, balance_after, reference, description, "
-    "attempt_id, occurred_at, posted_at) "
-    "SELECT CAST(value ->> 0 AS integer), value ->> 1, CAST(value ->> 2 AS bigint), "
-    "CAST(value ->> 3 AS bigint), value ->> 4, value ->> 5, CAST(value ->> 6 AS integer), "
-    "CAST(value ->> 7 || '+00' AS timestamptz), CAST(value ->> 8 || '+00' AS timestamptz) "
-    "FROM json_array_elements(CAST(:entries AS json)) WITH ORDINALITY AS entry (value, number) "
-    "ORDER BY number"
-)
-
-
-def _insert_by_json(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert all rows with one statement and one parameter: a single round trip."""
-    connection.execute(_INSERT_JSON, {"entries": json.dumps(rows)})
-
-
-_INSERT = {"sqlite": _insert_by_values, "postgresql": _insert_by_json}
-_MOVE = {
-    "sqlite": text(
-        "UPDATE account SET balance = balance + micros, revision = revision + 1 "
-        "FROM (SELECT json_extract(value, '$[0]') AS moved, json_extract(value, '$[1]') AS micros "
-        "FROM json_each(:moves)) WHERE id = moved"
-    ),
-    "postgresql": text(
-        "UPDATE account SET balance = balance + micros, revision = revision + 1 "
-        "FROM (SELECT CAST(value ->> 0 AS integer) AS moved, CAST(value ->> 1 AS bigint) AS micros "
-        "FROM json_array_elements(CAST(:moves AS json))) AS move WHERE id = moved"
-    ),
-}
 
 
 def has_reference(session: Session, account_id: int, reference: str) -> bool:

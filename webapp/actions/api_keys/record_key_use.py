@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.api_keys import api_key as api_keys
 
 

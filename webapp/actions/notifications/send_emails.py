@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.batch import ShouldContinue, always
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import CLAIM, Notice, NoticeState
 from webapp.ports import Mailer, MailRefused, MailServerUnavailable, Outgoing

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance, notify_if_low, pause_for_dispute
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.actions.payments.receive_event import Receipt, take_event
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments import processor_events, unmatched_events
 from webapp.domain.payments.processor_events import EventPosition

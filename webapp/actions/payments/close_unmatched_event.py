@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.payments import unmatched_events
 from webapp.domain.payments.unmatched_events import UnmatchedEvent
 

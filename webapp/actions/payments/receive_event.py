@@ -18,7 +18,7 @@ from webapp.actions.payment_methods.sync_method import method_gone, method_updat
 from webapp.actions.payments.apply_reversal import apply_reversal
 from webapp.actions.payments.settle import settle
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.payments import processor_events, unmatched_events
 from webapp.domain.payments.payment import Attempt
 from webapp.domain.payments.processor_events import ProcessorEvent

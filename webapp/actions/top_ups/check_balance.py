@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
 from webapp.actions.top_ups.blocked_email import enqueue_blocked_mail, is_blocked, mark_mailed
-from webapp.database.base import notify_workers
+from webapp.database.notify import notify_workers
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.usage.post_usage import UsageReceipt, post_usage, post_usage_of_many
 from webapp.database.errors import fault_of
+from webapp.database.transactions import has_one_writer
 from webapp.domain.shared.policy import Policy
 from webapp.domain.usage.record import Usage
 
@@ -81,8 +82,7 @@ class UsageBatcher:
         """One queue on SQLite, which has one writer; elsewhere one queue per account, so that a
         locked account delays no other account's usage.
         """
-        one_writer = session.get_bind().dialect.name == "sqlite"
-        return self._queues.setdefault(0 if one_writer else account_id, _Queue())
+        return self._queues.setdefault(0 if has_one_writer(session) else account_id, _Queue())
 
 
 def _post_all(session: Session, requests: Sequence[_Request], policy: Policy) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.usage.post_usage import post_usage
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor

@@ -1,16 +1,15 @@
 """Debit usage once and check the thresholds in the same transaction (T4, L12)."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.actions.top_ups.check_balance import check_balance, notify_if_low
-from webapp.database.base import begin_writing
+from webapp.database.ledger_statements import posted_references
+from webapp.database.transactions import begin_writing
 from webapp.domain import ledger
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account, BalanceSnapshot
@@ -160,30 +159,12 @@ def _check_if_low(session: Session, account: Account, now: datetime, policy: Pol
     return check_balance(session, account, "usage", now, policy) is not None
 
 
-# All references are passed in one JSON parameter, because a statement with a thousand parameters
-# would be compiled for each request.
-_POSTED = {
-    "sqlite": text(
-        "SELECT account_id, reference, amount FROM json_each(:sent) AS sent "
-        "CROSS JOIN ledger_entry ON account_id = json_extract(sent.value, '$[0]') "
-        "AND reference = json_extract(sent.value, '$[1]')"
-    ),
-    "postgresql": text(
-        "SELECT account_id, reference, amount FROM json_array_elements(CAST(:sent AS json)) "
-        "AS sent (value) JOIN ledger_entry ON account_id = CAST(sent.value ->> 0 AS integer) "
-        "AND reference = sent.value ->> 1"
-    ),
-}
-
-
 def _claimed(session: Session, usages: Mapping[int, Sequence[Usage]]) -> dict[int, dict[str, int]]:
     """Micros that the ledger holds under the given references, by account and reference."""
-    connection = session.connection()
     sent = [
         (account_id, usage.reference) for account_id, records in usages.items() for usage in records
     ]
-    rows = connection.execute(_POSTED[connection.dialect.name], {"sent": json.dumps(sent)})
     claimed: dict[int, dict[str, int]] = {account_id: {} for account_id in usages}
-    for account_id, reference, amount in rows:
+    for account_id, reference, amount in posted_references(session.connection(), sent):
         claimed[account_id][reference] = amount
     return claimed

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.users.security_emails import EMAIL_CHANGE_REQUESTED, enqueue_security_email
 from webapp.actions.users.sign_up import enqueue_confirmation
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox

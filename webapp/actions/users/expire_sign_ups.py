@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.batch import run_each
 from webapp.actions.users.pending_access import revoke_pending_access, revoke_unconfirmed_access
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.users.sessions import end_sessions
 from webapp.domain.users.user import User

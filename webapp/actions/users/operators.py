@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.actions.accounts.create_account import TAKEN
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts

@@ -16,7 +16,7 @@ from webapp.actions.users.security_emails import (
     enqueue_security_email,
 )
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared import texts

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.shared.errors import TooOften
 from webapp.domain.users import rate_limits
 from webapp.domain.users.rate_limits import Count

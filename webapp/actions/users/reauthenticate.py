@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.users import passwords, second_factor

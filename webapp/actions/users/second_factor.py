@@ -10,7 +10,7 @@ from webapp.actions.users.security_emails import (
     SECOND_FACTOR_ON,
     enqueue_security_email,
 )
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import Actor

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.users.pending_access import revoke_pending_access
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.shared.errors import NotFound

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from webapp.actions.accounts.create_account import is_time_zone, open_account
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts.audit import Actor
 from webapp.domain.notifications import outbox
 from webapp.domain.notifications.outbox import NoticeKind

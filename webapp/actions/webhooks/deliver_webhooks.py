@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from webapp.actions.batch import ShouldContinue, always, run_each
 from webapp.clock import Clock
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.accounts import audit
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.audit import SYSTEM

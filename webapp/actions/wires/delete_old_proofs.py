@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from webapp.database.base import begin_writing
+from webapp.database.transactions import begin_writing
 from webapp.domain.wires import wire as wires
 from webapp.ports import ProofFiles
 

@@ -14,11 +14,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 from webapp.backup.moved_marker import word_in
 from webapp.database.errors import Fault, fault_of
 from webapp.database.schema_version import UPGRADE, OtherVersion
+from webapp.database.vault import WrongKey
 from webapp.domain.shared.errors import Invalid, Refusal
 from webapp.domain.shared.money import decimal_text
-from webapp.domain.shared.vault import WrongKey
 from webapp.domain.top_ups.charge_now import ChargeUnconfirmed
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.ports import MailServerUnavailable
 from webapp.supervisor import sentence_of
 

@@ -7,18 +7,20 @@ from typing import NamedTuple
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Index,
     String,
     bindparam,
     false,
     inspect,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
-from webapp.database.base import Base, begin_writing
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
+from webapp.database.transactions import begin_writing
 from webapp.domain.notifications import topics
 from webapp.domain.notifications.topics import Recipient, Topic
 from webapp.domain.shared import datetimes, i18n, money
@@ -33,14 +35,7 @@ TAX_NUMBER_LENGTH = 40
 
 class Account(Base):
     __tablename__ = "account"
-    __table_args__ = (
-        Index(
-            "ix_account_is_low",
-            "id",
-            sqlite_where=text("balance < attention_below"),
-            postgresql_where=text("balance < attention_below"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_account_is_low", "id", where="balance < attention_below"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(NAME_LENGTH))

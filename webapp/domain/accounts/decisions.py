@@ -3,10 +3,13 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select, text
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 
 
 class Code(StrEnum):
@@ -55,25 +58,10 @@ class Decision(Base):
     __table_args__ = (
         Index("ix_decision_account_id_id", "account_id", "id"),
         # From a payment to its timeline lines (E2).
-        Index(
-            "ix_decision_attempt_id",
-            "attempt_id",
-            sqlite_where=text("attempt_id IS NOT NULL"),
-            postgresql_where=text("attempt_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_decision_top_up_id",
-            "top_up_id",
-            sqlite_where=text("top_up_id IS NOT NULL"),
-            postgresql_where=text("top_up_id IS NOT NULL"),
-        ),
+        partial_index("ix_decision_attempt_id", "attempt_id", where="attempt_id IS NOT NULL"),
+        partial_index("ix_decision_top_up_id", "top_up_id", where="top_up_id IS NOT NULL"),
         # For the operator's metric (L14).
-        Index(
-            "ix_decision_usage_too_large",
-            "last_at",
-            sqlite_where=text("code = 'usage_too_large'"),
-            postgresql_where=text("code = 'usage_too_large'"),
-        ),
+        partial_index("ix_decision_usage_too_large", "last_at", where="code = 'usage_too_large'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, Index, String, Text, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webapp.database.base import Base
+from webapp.database.statements import insert_or_ignore
 from webapp.domain.shared.errors import Conflict
 
 KEPT = timedelta(hours=24)
@@ -59,12 +59,7 @@ def claim(
     the first request is still running.
     """
     values = {"account_id": account_id, "key": key, "request": request, "begun_at": now}
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    first = (
-        dialect.insert(IdempotencyKey)
-        .values(**values, location="", body="")
-        .on_conflict_do_nothing()
-    )
+    first = insert_or_ignore(session, IdempotencyKey, **values, location="", body="")
     if session.connection().scalar(first.returning(IdempotencyKey.id)) is not None:
         return None
     mine = (IdempotencyKey.account_id == account_id, IdempotencyKey.key == key)

@@ -18,11 +18,14 @@ from sqlalchemy import (
     exists,
     or_,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base, sql_literal
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
+from webapp.database.statements import sql_literal
 from webapp.domain.accounts.account import Account
 from webapp.domain.notifications.topics import Topic
 from webapp.domain.shared.i18n import Language
@@ -144,13 +147,12 @@ class Notice(Base):
         ),
         # The sending order. SQLite uses the index for ordering only if it begins with the state,
         # although the state is the same in all indexed rows.
-        Index(
+        partial_index(
             "ix_notice_state_urgency_next_try_at",
             "state",
             "urgency",
             "next_try_at",
-            sqlite_where=text("state = 'owed'"),
-            postgresql_where=text("state = 'owed'"),
+            where="state = 'owed'",
         ),
         Index("ix_notice_account_id_id", "account_id", "id"),
         Index("ix_notice_user_id_id", "user_id", "id"),
@@ -161,12 +163,7 @@ class Notice(Base):
         Index("ix_notice_kind_state_created_at_id", "kind", "state", "created_at", "id"),
         Index("ix_notice_recipient", "recipient"),
         # From a payment to its emails (E2).
-        Index(
-            "ix_notice_attempt_id",
-            "attempt_id",
-            sqlite_where=text("attempt_id IS NOT NULL"),
-            postgresql_where=text("attempt_id IS NOT NULL"),
-        ),
+        partial_index("ix_notice_attempt_id", "attempt_id", where="attempt_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,10 +7,13 @@ or is abandoned, there is no method, payment or suspension.
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, select, text
+from sqlalchemy import BigInteger, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.payment_methods.payment_method import MethodKind
 from webapp.domain.shared.errors import NotFound
 
@@ -30,14 +33,7 @@ class SetupState(StrEnum):
 
 class MethodSetup(Base):
     __tablename__ = "method_setup"
-    __table_args__ = (
-        Index(
-            "ix_method_setup_open",
-            "started_at",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_method_setup_open", "started_at", where="state = 'open'"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)

@@ -16,11 +16,13 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.shared.datetimes import local
 from webapp.domain.shared.errors import NotFound, Stale
 from webapp.domain.shared.i18n import ENGLISH, Translator
@@ -71,30 +73,27 @@ class PaymentMethod(Base):
     __tablename__ = "payment_method"
     __table_args__ = (
         CheckConstraint("position <> 0", name="position_is_not_zero"),
-        Index(
+        partial_index(
             "uq_payment_method_account_id_position",
             "account_id",
             "position",
+            where="removed_at IS NULL",
             unique=True,
-            sqlite_where=text("removed_at IS NULL"),
-            postgresql_where=text("removed_at IS NULL"),
         ),
         # M8: one listed card per fingerprint.
-        Index(
+        partial_index(
             "uq_payment_method_account_id_fingerprint",
             "account_id",
             "fingerprint",
+            where="removed_at IS NULL",
             unique=True,
-            sqlite_where=text("removed_at IS NULL"),
-            postgresql_where=text("removed_at IS NULL"),
         ),
         Index("ix_payment_method_processor_reference", "processor", "processor_reference"),
         # Partial, so that the job that records ended suspensions reads only suspended methods.
-        Index(
+        partial_index(
             "ix_payment_method_suspended_until",
             "suspended_until",
-            sqlite_where=text("suspended_until IS NOT NULL"),
-            postgresql_where=text("suspended_until IS NOT NULL"),
+            where="suspended_until IS NOT NULL",
         ),
     )
 

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, exists, select, text
+from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.payments.payment import (
     OPEN_STATES,
     Attempt,
@@ -14,14 +17,7 @@ from webapp.domain.payments.payment import (
 
 class Revocation(Base):
     __tablename__ = "revocation"
-    __table_args__ = (
-        Index(
-            "ix_revocation_due",
-            "id",
-            sqlite_where=text("done_at IS NULL"),
-            postgresql_where=text("done_at IS NULL"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_revocation_due", "id", where="done_at IS NULL"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)

@@ -18,11 +18,13 @@ from sqlalchemy import (
     String,
     Text,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.i18n import N_
 from webapp.ports import ChargeRequest
@@ -148,19 +150,9 @@ class Payment(Base):
         Index("uq_payment_top_up_id", "top_up_id", unique=True),
         Index("uq_payment_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_payment_account_id_id", "account_id", "id"),
-        Index(
-            "ix_payment_open",
-            "account_id",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
+        partial_index("ix_payment_open", "account_id", where="state = 'open'"),
         # For searching notes, which few payments have.
-        Index(
-            "ix_payment_noted",
-            "account_id",
-            sqlite_where=text("note <> ''"),
-            postgresql_where=text("note <> ''"),
-        ),
+        partial_index("ix_payment_noted", "account_id", where="note <> ''"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -217,33 +209,11 @@ class Attempt(Base):
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount_is_not_zero"),
         Index("uq_attempt_key", "key", unique=True),
-        Index(
-            "uq_attempt_live_per_payment",
-            "payment_id",
-            unique=True,
-            sqlite_where=text(_LIVE),
-            postgresql_where=text(_LIVE),
-        ),
-        Index(
-            "uq_attempt_open_per_method",
-            "method_id",
-            unique=True,
-            sqlite_where=text(_OPEN),
-            postgresql_where=text(_OPEN),
-        ),
-        Index(
-            "ix_attempt_next_check_at",
-            "next_check_at",
-            sqlite_where=text(_OPEN),
-            postgresql_where=text(_OPEN),
-        ),
+        partial_index("uq_attempt_live_per_payment", "payment_id", where=_LIVE, unique=True),
+        partial_index("uq_attempt_open_per_method", "method_id", where=_OPEN, unique=True),
+        partial_index("ix_attempt_next_check_at", "next_check_at", where=_OPEN),
         Index("ix_attempt_payment_id", "payment_id"),
-        Index(
-            "ix_attempt_needs_operator",
-            "id",
-            sqlite_where=text("needs_operator"),
-            postgresql_where=text("needs_operator"),
-        ),
+        partial_index("ix_attempt_needs_operator", "id", where="needs_operator"),
         # Each filter and sort order of the payments list has an index that ends in that order, so
         # that the cost of a page does not depend on the length of the list.
         Index("ix_attempt_account_id_started_at_id", "account_id", "started_at", "id"),
@@ -257,14 +227,13 @@ class Attempt(Base):
         Index("ix_attempt_account_id_kind_amount_id", "account_id", "kind", "amount", "id"),
         Index("ix_attempt_method_id_amount_id", "method_id", "amount", "id"),
         # From a version of the settings to the attempts that it caused (E2).
-        Index(
+        partial_index(
             "ix_attempt_by_settings",
             "account_id",
             "settings_version",
             "started_at",
             "id",
-            sqlite_where=text("settings_version IS NOT NULL"),
-            postgresql_where=text("settings_version IS NOT NULL"),
+            where="settings_version IS NOT NULL",
         ),
         Index("ix_attempt_account_id_state_id", "account_id", "state", "id"),
         Index("ix_attempt_method_id_id", "method_id", "id"),

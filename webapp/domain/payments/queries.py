@@ -16,7 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased, joinedload
 
-from webapp.database.base import select_columns, sql_literal
+from webapp.database.statements import (
+    select_columns,
+    sql_literal,
+)
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payments.payment import (
     AUTHENTICATION_REQUIRED,

@@ -6,10 +6,13 @@ not make, and reversals of payments that it does not know.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, String, exists, select, text
+from sqlalchemy import BigInteger, Index, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.shared.errors import Conflict, Invalid, NotFound
 
 WHAT_LENGTH = 500
@@ -19,12 +22,7 @@ class UnmatchedEvent(Base):
     __tablename__ = "evidence"
     __table_args__ = (
         Index("uq_evidence_processor_reference", "processor", "reference", unique=True),
-        Index(
-            "ix_evidence_open",
-            "id",
-            sqlite_where=text("closed_at IS NULL"),
-            postgresql_where=text("closed_at IS NULL"),
-        ),
+        partial_index("ix_evidence_open", "id", where="closed_at IS NULL"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, overload
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, Index, String, false, text
+from sqlalchemy import JSON, BigInteger, ColumnElement, ForeignKey, String, false
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.shared.money import cents_up
 from webapp.domain.shared.policy import Policy
 
@@ -52,11 +55,10 @@ class LowBalanceSettings(Base):
     __tablename__ = "low_balance_settings"
     __table_args__ = (
         # Partial, so that the worker reads only accounts with a scheduled check.
-        Index(
+        partial_index(
             "ix_low_balance_settings_look_again_at",
             "look_again_at",
-            sqlite_where=text("look_again_at IS NOT NULL"),
-            postgresql_where=text("look_again_at IS NOT NULL"),
+            where="look_again_at IS NOT NULL",
         ),
     )
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, exists, select, text
+from sqlalchemy import ForeignKey, String, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods import payment_method as payment_methods
@@ -50,12 +53,8 @@ class TopUp(Base):
     __tablename__ = "top_up"
     __table_args__ = (
         # T8: one open top-up per account.
-        Index(
-            "uq_top_up_open_per_account",
-            "account_id",
-            unique=True,
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
+        partial_index(
+            "uq_top_up_open_per_account", "account_id", where="state = 'open'", unique=True
         ),
     )
 

@@ -20,12 +20,18 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base, select_columns, sql_literal
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
+from webapp.database.statements import (
+    select_columns,
+    sql_literal,
+)
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.usage.record import REFERENCE_LENGTH
@@ -50,18 +56,8 @@ class Hold(Base):
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount_is_above_zero"),
         Index("uq_hold_account_id_reference", "account_id", "reference", unique=True),
-        Index(
-            "ix_hold_open",
-            "account_id",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
-        Index(
-            "ix_hold_expires_at",
-            "expires_at",
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
+        partial_index("ix_hold_open", "account_id", where="state = 'open'"),
+        partial_index("ix_hold_expires_at", "expires_at", where="state = 'open'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -3,10 +3,13 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String, select, text
+from sqlalchemy import JSON, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.shared.email_address import LENGTH
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.users.user import Role
@@ -26,13 +29,12 @@ class InvitationState(StrEnum):
 class Invitation(Base):
     __tablename__ = "invitation"
     __table_args__ = (
-        Index(
+        partial_index(
             "uq_invitation_account_id_email",
             "account_id",
             "email",
+            where="state = 'open'",
             unique=True,
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
         ),
     )
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import Index, String, delete, func, select
+from sqlalchemy import Index, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from webapp.database.advisory_locks import lock_until_commit
 from webapp.database.base import Base
 
 KEPT = timedelta(days=1)
@@ -134,7 +135,4 @@ def clear(session: Session, counts: Iterable[Count]) -> None:
 
 def lock(session: Session, counts: Iterable[Count]) -> None:
     """Serialise concurrent attempts of the same subjects; SQLite has a single writer anyway."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    for key in sorted(count.key for count in counts):
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    lock_until_commit(session, [count.key for count in counts])

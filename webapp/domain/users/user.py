@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, ForeignKey, String, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship, selectinload
 
 from webapp.database.base import Base
+from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared.email_address import LENGTH, is_address
 from webapp.domain.shared.errors import NotFound
 from webapp.domain.shared.i18n import ENGLISH, N_, Translator
 from webapp.domain.shared.texts import NAME_LENGTH
-from webapp.domain.shared.vault import Sealed
 
 
 class Right(StrEnum):

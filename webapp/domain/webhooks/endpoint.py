@@ -27,15 +27,18 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from webapp.database.base import Base, notify_workers
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
+from webapp.database.notify import notify_workers
+from webapp.database.vault import Sealed
 from webapp.domain.accounts.account import Account
 from webapp.domain.shared import texts
 from webapp.domain.shared.errors import Conflict, Denied, NotFound
-from webapp.domain.shared.vault import Sealed
 from webapp.domain.users.user import Right, not_allowed
 
 PREFIX = "whsec_"
@@ -238,12 +241,7 @@ class Delivery(Base):
     __table_args__ = (
         Index("uq_webhook_delivery_event_id_endpoint_id", "event_id", "endpoint_id", unique=True),
         Index("ix_webhook_delivery_endpoint_id_id", "endpoint_id", "id"),
-        Index(
-            "ix_webhook_delivery_next_try_at",
-            "next_try_at",
-            sqlite_where=text("state = 'owed'"),
-            postgresql_where=text("state = 'owed'"),
-        ),
+        partial_index("ix_webhook_delivery_next_try_at", "next_try_at", where="state = 'owed'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -20,12 +20,14 @@ from sqlalchemy import (
     String,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, contains_eager, mapped_column, relationship
 
-from webapp.database.base import Base
+from webapp.database.base import (
+    Base,
+    partial_index,
+)
 from webapp.domain.payments.payment import Payment
 from webapp.domain.shared.errors import Conflict, NotFound
 from webapp.domain.shared.money import CENT, BadAmount
@@ -97,12 +99,7 @@ class WireRequest(Base):
         # One request per form, also if it is submitted twice.
         Index("uq_wire_request_account_id_request_key", "account_id", "request_key", unique=True),
         Index("ix_wire_request_account_id_id", "account_id", "id"),
-        Index(
-            "ix_wire_request_open",
-            "account_id",
-            sqlite_where=text(_OPEN),
-            postgresql_where=text(_OPEN),
-        ),
+        partial_index("ix_wire_request_open", "account_id", where=_OPEN),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from webapp.database.base import select_columns
+from webapp.database.statements import select_columns
 from webapp.domain.accounts.account import Account
 from webapp.domain.payment_methods.declines import reason
 from webapp.domain.payment_methods.payment_method import PaymentMethod

@@ -10,12 +10,12 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from webapp.database.base import sql_literal
+from webapp.database.statements import sql_literal
+from webapp.database.vault import WrongKey
 from webapp.domain.accounts.account import Account
 from webapp.domain.ledger import LedgerEntry
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.payments.payment import Attempt
-from webapp.domain.shared.vault import WrongKey
 from webapp.domain.users.user import User
 from webapp.domain.webhooks.endpoint import Endpoint
 from webapp.private_files import is_open

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.database.base import sql_literal
+from webapp.database.statements import sql_literal
 from webapp.domain.accounts.decisions import Code, Decision
 from webapp.domain.notifications.outbox import Notice, NoticeState
 from webapp.domain.payments.payment import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from webapp.database.errors import Fault, fault_of, is_uncertain
 from webapp.database.schema_version import OtherVersion
-from webapp.domain.shared.vault import WrongKey
+from webapp.database.vault import WrongKey
 
 AGAIN = "Please try again in a few minutes."
 NOTHING_DONE = f"Nothing was done. {AGAIN}"

@@ -8,7 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import outages
 from webapp.domain.shared.errors import Denied, NotFound, Refusal, TooOften
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.message import Message
 from webapp.reads.system.outage import Outage
 from webapp.reads.users.missing_right import read_no_right

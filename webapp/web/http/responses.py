@@ -9,7 +9,10 @@ from flask import flash, get_flashed_messages, redirect, render_template, reques
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.ledger.balance_pill import read_balance
 from webapp.reads.message import Message
 from webapp.reads.shell import read_operators_shell, read_shell

@@ -14,7 +14,10 @@ from webapp.actions.top_ups.resume_automatic import resume_automatic
 from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.shared.errors import Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.ports import Front
 from webapp.reads.message import Message
 from webapp.reads.payment_methods.method_rows import RowMessage

@@ -14,7 +14,10 @@ from webapp.domain.payments.payment import (
 )
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal
 from webapp.domain.users.user import Right
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.payments.funds_dialog import read_funds
 from webapp.web.http import forms
 from webapp.web.http.access import permit

@@ -18,7 +18,10 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from webapp.domain.shared.errors import TooOften
-from webapp.extensions import csrf, services
+from webapp.extensions import (
+    csrf,
+    services,
+)
 from webapp.processors.sandbox import countries
 from webapp.processors.sandbox.cards import holds_a_number
 from webapp.processors.sandbox.challenges import leads_here

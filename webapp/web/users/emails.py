@@ -8,7 +8,10 @@ from webapp.actions.users.change_email import ask_for_email, confirm_email
 from webapp.domain.shared import signed_links
 from webapp.domain.shared.errors import NotFound, Refusal
 from webapp.domain.users.user import User
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.message import Message
 from webapp.web.http import rate_limits
 from webapp.web.http.access import (

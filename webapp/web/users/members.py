@@ -7,7 +7,10 @@ from webapp.actions.users import invitations, members
 from webapp.actions.users.second_factor import require_second_factor
 from webapp.domain.shared.errors import Invalid, NotFound, Refusal, TooOften
 from webapp.domain.users.user import Right, Role
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.message import Message
 from webapp.reads.users.members import read_person, read_users
 from webapp.web.http import forms, rate_limits

@@ -5,7 +5,10 @@ from flask.typing import ResponseReturnValue
 
 from webapp.actions.users import passkeys as actions
 from webapp.domain.shared.errors import Invalid, Refusal
-from webapp.extensions import db, services
+from webapp.extensions import (
+    db,
+    services,
+)
 from webapp.reads.message import Message
 from webapp.web.http.access import (
     require_confirmed,
