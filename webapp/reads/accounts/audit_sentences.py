@@ -226,10 +226,10 @@ def _webhook_ended(details: Details, account: Account) -> str:
 
 
 def _usage_imported(details: Details, account: Account) -> str:
-    counts = {name: details.get(name) for name in ("posted", "duplicate", "bad")}
-    if None in counts.values():
+    if not {"posted", "duplicate", "bad"} <= details.keys():
         return f"{details.get('file')}."
-    return f"{details.get('file')}: {count_words(**counts)}."
+    counts = count_words(details["posted"], details["duplicate"], details["bad"])
+    return f"{details.get('file')}: {counts}."
 
 
 def _key(details: Details) -> str:
