@@ -1,15 +1,15 @@
-/* Stands in for Stripe's script: the same calls, a plain field instead of its frames, and the bank's
-   question as a box that it puts over the page. */
+/* Replaces Stripe's script: the same calls, a plain field instead of its frames, and the bank's
+   challenge as a box over the page. */
 
 (() => {
   const origin = new URL(document.currentScript.src).origin;
 
-  const tell = async (what, body) => {
-    const answer = await fetch(`${origin}/browser/${what}`, { method: "POST", body: new URLSearchParams(body) });
+  const send = async (action, body) => {
+    const answer = await fetch(`${origin}/browser/${action}`, { method: "POST", body: new URLSearchParams(body) });
     return answer.json();
   };
 
-  const question = (key, secret) =>
+  const challenge = (key, secret) =>
     new Promise((answered) => {
       const box = document.createElement("section");
       box.setAttribute("role", "dialog");
@@ -21,15 +21,15 @@
         button.textContent = words;
         button.addEventListener("click", async () => {
           box.remove();
-          answered(await tell(verb, { key, secret }));
+          answered(await send(verb, { key, secret }));
         });
         box.append(button);
       }
       document.body.append(box);
     });
 
-  /* Where these are not chosen, Stripe offers Link, and asks Google for addresses. */
-  const insist = (kind, { wallets, autocomplete } = {}) => {
+  /* Without these options Stripe offers Link, and asks Google for addresses. */
+  const checkOptions = (kind, { wallets, autocomplete } = {}) => {
     const chosen = kind === "payment" ? wallets?.link === "never" : autocomplete?.mode === "disabled";
     if (!chosen) throw new Error("Wrongly called");
   };
@@ -49,7 +49,7 @@
     elements({ clientSecret }) {
       const typed = { number: "" };
       const create = (kind, options) => {
-        insist(kind, options);
+        checkOptions(kind, options);
         return element(kind, typed);
       };
       return { create, typed, clientSecret };
@@ -57,13 +57,13 @@
     async confirmSetup({ elements, confirmParams, redirect }) {
       if (redirect !== "if_required" || !confirmParams.return_url.startsWith("http")) throw new Error("Wrongly called");
       const secret = elements.clientSecret;
-      let told = await tell("confirm", { key, secret, number: elements.typed.number });
-      if (told.intent?.status === "requires_action") told = await question(key, secret);
-      return told.error ? { error: told.error } : { setupIntent: told.intent };
+      let result = await send("confirm", { key, secret, number: elements.typed.number });
+      if (result.intent?.status === "requires_action") result = await challenge(key, secret);
+      return result.error ? { error: result.error } : { setupIntent: result.intent };
     },
     async handleNextAction({ clientSecret }) {
-      const told = await question(key, clientSecret);
-      return told.error ? { error: told.error } : { paymentIntent: told.intent };
+      const result = await challenge(key, clientSecret);
+      return result.error ? { error: result.error } : { paymentIntent: result.intent };
     },
   });
 })();

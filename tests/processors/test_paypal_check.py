@@ -47,7 +47,7 @@ def test_wrong_keys_are_reported_with_the_remedy(harness):
     message = problems(harness.adapter(secret="of another"))["keys"]
 
     assert "invalid_client" in message
-    assert f"take those of {harness.stand_in.address}" in message
+    assert f"copy those of {harness.stand_in.address}" in message
     assert "of another" not in message
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("matrix.txt")
 
 WORDS = {
-    "yes": "any answer below 400 that does not lead to the sign-in page",
-    "in": "led to the sign-in page",
+    "yes": "any answer below 400 that does not redirect to the sign-in page",
+    "in": "redirected to the sign-in page",
     "no": "403",
     "none": "404",
 }
