@@ -68,10 +68,15 @@ lint: .venv/.dev
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/shellcheck .ci/run $$(find deploy tests -name '*.sh')
+	.venv/bin/rumdl check --quiet .
+	@if biome="$$(tests/lint/biome.sh)"; then "$$biome" check --error-on-warnings; fi
 
 format: .venv/.dev
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+	.venv/bin/rumdl fmt --quiet .
+	@if biome="$$(tests/lint/biome.sh)"; then "$$biome" check --write; fi
 
 # Updates the catalogs from the sources: adds new texts and removes unused ones. Then translate
 # each empty msgstr.
@@ -89,7 +94,8 @@ docs: .venv/.dev
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 clean:
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache site
+	rm -rf .venv node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+	    .rumdl_cache site
 
 .venv/.runtime: requirements.txt | .venv/bin/pip
 	@echo "Installing Ballast's dependencies"

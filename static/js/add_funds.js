@@ -24,9 +24,14 @@ const show = () => {
   for (const quick of form.querySelectorAll(".quick-amount"))
     quick.ariaPressed = String(cents(quick.value) === amount);
   if (form.dataset.open) {
-    const more = amount === null ? null : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
+    const more =
+      amount === null
+        ? null
+        : written(Math.floor((Number(balance) + Number(form.dataset.open)) / 10_000) + amount, symbol);
     form.querySelector("[data-after-open]").textContent = more ?? "…";
-    form.querySelector(".dialog-foot button").textContent = amount ? `Pay another ${written(amount, symbol)}` : "Pay again";
+    form.querySelector(".dialog-foot button").textContent = amount
+      ? `Pay another ${written(amount, symbol)}`
+      : "Pay again";
   }
   // If auto-charge cannot charge any method, there is nothing to confirm.
   const blocked = Boolean(form.querySelector(".panel:not([hidden]) [data-barred]"));
@@ -37,7 +42,10 @@ const show = () => {
 // Clear the amount's error once the amount is within bounds; the server validates again.
 const clearError = (field) => {
   const amount = cents(field.value);
-  const [least, most] = field.form.querySelector("[data-bounds]").textContent.match(/\d[\d,.]*/g).map(cents);
+  const [least, most] = field.form
+    .querySelector("[data-bounds]")
+    .textContent.match(/\d[\d,.]*/g)
+    .map(cents);
   if (amount === null || amount < least || amount > most) return;
   const container = field.closest(".field");
   container.classList.remove("invalid");

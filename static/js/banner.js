@@ -1,8 +1,8 @@
 /* The banner's buttons disappear once their problem is fixed; the focus then moves to the first row. A new banner
    after a press appears below the list, so that nothing moves under the pointer, and above it on the next load. */
 
-import { focusRow } from "./focus.js";
 import { aroundSwap } from "./around_swap.js";
+import { focusRow } from "./focus.js";
 
 const banner = document.getElementById("banner");
 let hadFocus; // the focus was in the banner

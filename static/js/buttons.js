@@ -8,11 +8,15 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A control that is off stays focusable, so that its reason can be read, but does nothing.
-document.addEventListener("click", (event) => {
-  if (!event.target.closest?.("[aria-disabled=true]")) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-}, true);
+document.addEventListener(
+  "click",
+  (event) => {
+    if (!event.target.closest?.("[aria-disabled=true]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  true,
+);
 
 const pressed = ({ target, detail }) =>
   detail.requestConfig?.triggeringEvent?.submitter ?? (target.matches(".button") ? target : null);

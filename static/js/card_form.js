@@ -35,12 +35,18 @@ const typed = {
     const [name, , , code, groups] = brandOf(number);
     regroup(field, inGroups(number, groups));
     field.form.security_code.maxLength = code;
-    for (const mark of field.form.querySelectorAll("[data-brand]")) mark.hidden = mark.dataset.brand !== (name ?? "");
+    for (const mark of field.form.querySelectorAll("[data-brand]"))
+      mark.hidden = mark.dataset.brand !== (name ?? "");
   },
   expiry: (field) => {
-    const all = digits(field.value).replace(/^([2-9])/, "0$1").slice(0, 4);
+    const all = digits(field.value)
+      .replace(/^([2-9])/, "0$1")
+      .slice(0, 4);
     const erasing = field.value.length < (field.dataset.was ?? "").length;
-    regroup(field, all.length > 2 || (all.length === 2 && !erasing) ? `${all.slice(0, 2)} / ${all.slice(2)}` : all);
+    regroup(
+      field,
+      all.length > 2 || (all.length === 2 && !erasing) ? `${all.slice(0, 2)} / ${all.slice(2)}` : all,
+    );
     field.dataset.was = field.value;
   },
   security_code: (field) => (field.value = digits(field.value)),
@@ -48,7 +54,10 @@ const typed = {
 
 const showError = (form, name, text) => {
   const field = form.querySelector(`[data-field="${name}"]`);
-  if (!field) return (document.getElementById("card-refusal").textContent = text);
+  if (!field) {
+    document.getElementById("card-refusal").textContent = text;
+    return;
+  }
   field.classList.toggle("invalid", Boolean(text));
   field.querySelector("input, select").toggleAttribute("aria-invalid", Boolean(text));
   if (text) field.querySelector("input, select").ariaInvalid = "true";
@@ -56,7 +65,8 @@ const showError = (form, name, text) => {
 };
 
 const showErrors = (form, errors) => {
-  for (const { dataset } of form.querySelectorAll("[data-field]")) showError(form, dataset.field, errors[dataset.field] ?? "");
+  for (const { dataset } of form.querySelectorAll("[data-field]"))
+    showError(form, dataset.field, errors[dataset.field] ?? "");
   showError(form, "form", errors.form ?? "");
   form.querySelector("[aria-invalid=true], #card-refusal:not(:empty)")?.focus();
 };
@@ -68,7 +78,8 @@ const validate = (form) => {
   const number = digits(form.number.value);
   const [, , lengths, code] = brandOf(number);
   const errors = {};
-  if (lengths ? !lengths.includes(number.length) : number.length < 12) errors.number = "Enter the whole card number";
+  if (lengths ? !lengths.includes(number.length) : number.length < 12)
+    errors.number = "Enter the whole card number";
   else if (!checksOut(number)) errors.number = "Check the card number: a digit is wrong";
   const expiry = /^(0[1-9]|1[0-2])(\d\d)$/.exec(digits(form.expiry.value));
   if (!expiry) errors.expiry = "Month and year, as on the card";
@@ -98,7 +109,11 @@ document.addEventListener("submit", async (event) => {
 
   button.ariaBusy = "true";
   try {
-    const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
+    const response = await fetch(form.action, {
+      method: "POST",
+      body: new FormData(form),
+      headers: { Accept: "application/json" },
+    });
     const result = await response.json();
     if (response.status === 201) {
       const hidden = document.getElementById("card-token");

@@ -17,7 +17,11 @@ export const brandOf = (number) => BRANDS.find(([, start]) => start.test(number)
 
 export const inGroups = (number, sizes = [4, 4, 4, 4, 3]) => {
   let from = 0;
-  return sizes.map((size) => number.slice(from, (from += size))).filter(Boolean).join(" ");
+  const groups = sizes.map((size) => {
+    from += size;
+    return number.slice(from - size, from);
+  });
+  return groups.filter(Boolean).join(" ");
 };
 
 // The Luhn check of a card number.
@@ -25,4 +29,6 @@ export const checksOut = (number) =>
   [...number].reverse().reduce((sum, digit, place) => {
     const worth = digit * (place % 2 ? 2 : 1);
     return sum + (worth > 9 ? worth - 9 : worth);
-  }, 0) % 10 === 0;
+  }, 0) %
+    10 ===
+  0;

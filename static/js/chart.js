@@ -19,7 +19,11 @@ const shape = (name, attributes, words = "") => {
 const chartOf = (plot) => {
   const chart = JSON.parse(plot.dataset.chart);
   let [along, high] = [0, 0];
-  chart.points = chart.steps.map(([seconds, cents]) => [(along += seconds), (high += cents)]);
+  chart.points = chart.steps.map(([seconds, cents]) => {
+    along += seconds;
+    high += cents;
+    return [along, high];
+  });
   return chart;
 };
 
@@ -40,11 +44,24 @@ const draw = (plot) => {
   if (!plot.clientWidth) return;
   const { width, height, x, y } = scale(plot, chart);
   // Crisp lines lie on half pixels.
-  const level = (cents, name) => shape("line", { x1: LEFT, x2: width - RIGHT / 2, y1: Math.round(y(cents)) + 0.5, y2: Math.round(y(cents)) + 0.5, class: name });
-  const points = chart.points.length ? chart.points : [[0, 0], [1, 0]];
+  const level = (cents, name) =>
+    shape("line", {
+      x1: LEFT,
+      x2: width - RIGHT / 2,
+      y1: Math.round(y(cents)) + 0.5,
+      y2: Math.round(y(cents)) + 0.5,
+      class: name,
+    });
+  const points = chart.points.length
+    ? chart.points
+    : [
+        [0, 0],
+        [1, 0],
+      ];
   const now = points.at(-1);
   const [first, middle, last] = chart.labels;
-  const day = (along, anchor, words) => shape("text", { x: x(along), y: height - 4, "text-anchor": anchor }, words);
+  const day = (along, anchor, words) =>
+    shape("text", { x: x(along), y: height - 4, "text-anchor": anchor }, words);
   const cross = ([along, high]) => {
     const [left, top] = [x(along), y(high)];
     return shape("path", { class: "chart-failure", d: `M${left - 3} ${top - 3}l6 6m0 -6l-6 6` });
@@ -55,14 +72,24 @@ const draw = (plot) => {
 
   const drawing = shape("svg", { width, height, "aria-hidden": "true" });
   drawing.append(
-    ...chart.grid.flatMap(([cents, words]) => [level(cents, "chart-grid"), shape("text", { x: 0, y: y(cents) + 4 }, words)]),
+    ...chart.grid.flatMap(([cents, words]) => [
+      level(cents, "chart-grid"),
+      shape("text", { x: 0, y: y(cents) + 4 }, words),
+    ]),
     day(0, "start", first),
     ...(chart.points.length ? [day(now[0] / 2, "middle", middle)] : []),
     day(now[0], "end", last),
-    ...(inside(chart.notification) && plot.closest(".wide") ? [level(chart.notification, "chart-notification")] : []),
+    ...(inside(chart.notification) && plot.closest(".wide")
+      ? [level(chart.notification, "chart-notification")]
+      : []),
     ...(inside(typed) ? [level(typed, "chart-threshold")] : []),
-    shape("path", { class: "chart-line", d: `M${x(points[0][0])} ${y(points[0][1])}` + points.map(([along, high]) => `H${x(along)}V${y(high)}`).join("") }),
-    ...chart.refills.map(([along, high]) => shape("circle", { class: "chart-refill", cx: x(along), cy: y(high), r: 3.5 })),
+    shape("path", {
+      class: "chart-line",
+      d: `M${x(points[0][0])} ${y(points[0][1])}${points.map(([along, high]) => `H${x(along)}V${y(high)}`).join("")}`,
+    }),
+    ...chart.refills.map(([along, high]) =>
+      shape("circle", { class: "chart-refill", cx: x(along), cy: y(high), r: 3.5 }),
+    ),
     ...chart.failures.map(cross),
     shape("circle", { class: "chart-now", cx: x(now[0]), cy: y(now[1]), r: 3.5 }),
   );
@@ -71,14 +98,24 @@ const draw = (plot) => {
 
 /* A time in the account's time zone, such as "Sun 8 Nov, 03:17". */
 const moment = (chart, seconds) => {
-  const form = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: chart.zone };
+  const form = {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZone: chart.zone,
+  };
   const parts = new Intl.DateTimeFormat("en-GB", form).formatToParts((chart.start + seconds) * 1000);
   const part = (type) => parts.find((it) => it.type === type).value;
   return `${part("weekday")} ${part("day")} ${part("month").slice(0, 3)}, ${part("hour")}:${part("minute")}`;
 };
 
 const amount = (chart, cents) =>
-  new Intl.NumberFormat(chart.locale, { style: "currency", currency: chart.currency }).format(cents / 100).replace("-", "−");
+  new Intl.NumberFormat(chart.locale, { style: "currency", currency: chart.currency })
+    .format(cents / 100)
+    .replace("-", "−");
 
 const card = () => document.getElementById("balance-chart");
 
@@ -93,7 +130,7 @@ const read = (index) => {
   cursor.setAttribute("aria-valuetext", words);
   card().querySelector(".chart-reading").textContent = words;
   const svg = plot.querySelector("svg");
-  svg.querySelectorAll(".chart-at").forEach((it) => it.remove());
+  for (const mark of svg.querySelectorAll(".chart-at")) mark.remove();
   svg.append(
     shape("line", { class: "chart-at", x1: x(along), x2: x(along), y1: TOP, y2: height - BOTTOM }),
     shape("circle", { class: "chart-at", cx: x(along), cy: y(high), r: 4 }),
@@ -102,7 +139,7 @@ const read = (index) => {
 
 const clearReading = () => {
   if (card()?.querySelector(".chart-cursor") === document.activeElement) return;
-  card()?.querySelectorAll(".chart-at").forEach((it) => it.remove());
+  for (const mark of card()?.querySelectorAll(".chart-at") ?? []) mark.remove();
   const reading = card()?.querySelector(".chart-reading");
   if (reading) reading.textContent = reading.dataset.rest;
 };
@@ -112,7 +149,10 @@ const pointAt = (plot, clientX) => {
   const chart = chartOf(plot);
   if (!chart.points.length) return null;
   const seconds = scale(plot, chart).seconds(clientX - plot.getBoundingClientRect().left);
-  return Math.max(0, chart.points.findLastIndex(([along]) => along <= seconds));
+  return Math.max(
+    0,
+    chart.points.findLastIndex(([along]) => along <= seconds),
+  );
 };
 
 document.addEventListener("pointermove", ({ target, clientX }) => {
@@ -139,7 +179,9 @@ document.addEventListener("threshold-typed", ({ detail }) => {
   draw(plot);
 });
 
-const watcher = new ResizeObserver((changes) => changes.forEach(({ target }) => draw(target)));
+const watcher = new ResizeObserver((changes) => {
+  for (const { target } of changes) draw(target);
+});
 
 const start = () => {
   const plot = document.querySelector(".chart-plot");

@@ -4,7 +4,9 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   const preview = target.querySelector("[data-faults]");
   if (!preview) return;
   const form = target.closest("form");
-  const faults = Object.fromEntries([...preview.children].map((fault) => [fault.dataset.of, fault.textContent]));
+  const faults = Object.fromEntries(
+    [...preview.children].map((fault) => [fault.dataset.of, fault.textContent]),
+  );
   for (const error of form.querySelectorAll(".field-error[id]:not(:empty)")) {
     const container = error.closest("[data-field]");
     const name = container?.dataset.field ?? error.id.replace(/-error$/, "");

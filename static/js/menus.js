@@ -1,12 +1,17 @@
 /* Menus are popovers, which the browser opens and closes. This adds arrow keys, and closes a menu after a choice. */
 
-const items = (menu) => [...menu.querySelectorAll("[role=menuitem]")].filter((item) => item.checkVisibility());
+const items = (menu) =>
+  [...menu.querySelectorAll("[role=menuitem]")].filter((item) => item.checkVisibility());
 
-document.addEventListener("toggle", ({ target: menu, newState }) => {
-  const button = document.querySelector(`[popovertarget="${menu.id}"]`);
-  button?.setAttribute("aria-expanded", newState === "open");
-  if (newState === "open" && menu.role === "menu") items(menu)[0]?.focus({ focusVisible: false });
-}, true);
+document.addEventListener(
+  "toggle",
+  ({ target: menu, newState }) => {
+    const button = document.querySelector(`[popovertarget="${menu.id}"]`);
+    button?.setAttribute("aria-expanded", newState === "open");
+    if (newState === "open" && menu.role === "menu") items(menu)[0]?.focus({ focusVisible: false });
+  },
+  true,
+);
 
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("[role=menu]");

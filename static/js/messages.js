@@ -39,8 +39,10 @@ const sayInDialog = (text) => {
 
 // The message of an error response, from the strip or from a dialog that was not swapped in.
 const messageOf = ({ response }) =>
-  new DOMParser().parseFromString(response, "text/html")
-    .querySelector("#messages .message, .dialog-body [role=alert]")?.textContent.trim();
+  new DOMParser()
+    .parseFromString(response, "text/html")
+    .querySelector("#messages .message, .dialog-body [role=alert]")
+    ?.textContent.trim();
 
 // A refusal that replaces nothing is shown as a message, like an outage.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
@@ -58,7 +60,8 @@ if (region.firstElementChild) plan();
 
 // Without a response it is unknown whether the request took effect.
 document.addEventListener("htmx:sendError", ({ target }) => {
-  if (target.id !== "balance") say("The server did not respond. Reload the page to see the current state.", true);
+  if (target.id !== "balance")
+    say("The server did not respond. Reload the page to see the current state.", true);
 });
 document.addEventListener("htmx:responseError", ({ target, detail }) => {
   if (target.id === "balance" || detail.xhr.getResponseHeader("X-Session")) return;

@@ -13,7 +13,9 @@ let timer;
 const isOff = () => !bar.hidden;
 
 const off = (control) => {
-  const isText = control.matches("textarea, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
+  const isText = control.matches(
+    "textarea, input:not([type=checkbox], [type=radio], [type=range], [type=file])",
+  );
   if (isText && !control.readOnly) {
     control.readOnly = true;
     restore.push(() => (control.readOnly = false));
@@ -30,11 +32,16 @@ const off = (control) => {
   }
 };
 
-const CONTROLS = "button:not([popovertarget^=menu-]), a:is([role=button], [role=menuitem]), form[method=post] :is(input, select, textarea):not([type=hidden])";
+const CONTROLS =
+  "button:not([popovertarget^=menu-]), a:is([role=button], [role=menuitem]), form[method=post] :is(input, select, textarea):not([type=hidden])";
 
 const begin = () => {
   if (isOff()) return;
-  bar.querySelector("[data-time]").textContent = lastResponse.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  bar.querySelector("[data-time]").textContent = lastResponse.toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
   bar.hidden = false;
   for (const control of document.querySelectorAll(`:is(main, dialog) :is(${CONTROLS})`)) off(control);
   timer = setInterval(checkConnection, RETRY);
@@ -61,10 +68,14 @@ const checkConnection = async () => {
 document.addEventListener("htmx:afterOnLoad", () => (lastResponse = new Date()));
 document.addEventListener("htmx:sendError", checkConnection);
 document.addEventListener("htmx:beforeRequest", (event) => isOff() && event.preventDefault());
-document.addEventListener("submit", (event) => {
-  if (!isOff()) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-}, true);
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!isOff()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  true,
+);
 addEventListener("offline", begin);
 addEventListener("online", checkConnection);

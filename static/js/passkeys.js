@@ -13,7 +13,9 @@ const ask = async (way, url, token) => {
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
   const options = await response.json();
   if (way === "create")
-    return navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) });
+    return navigator.credentials.create({
+      publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options),
+    });
   return navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
 };
 

@@ -4,7 +4,12 @@ const LEAST = 10;
 const ROWS = ["abcdefghijklmnopqrstuvwxyz", "0123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
 const LINES = ROWS.flatMap((row) => [row, [...row].reverse().join("")]);
 
-const core = (text) => text.normalize("NFKC").toLowerCase().replace(/[^\p{L}\p{N}]/gu, "").replace(/^\p{N}+|\p{N}+$/gu, "");
+const core = (text) =>
+  text
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, "")
+    .replace(/^\p{N}+|\p{N}+$/gu, "");
 
 const reversed = (text) => [...text].reverse().join("");
 
@@ -21,7 +26,9 @@ const surprises = (characters) =>
   characters.filter((it, at) => {
     const before = characters[at - 1]?.toLowerCase();
     const pair = `${before}${it.toLowerCase()}`;
-    return before === undefined || (before !== it.toLowerCase() && !LINES.some((line) => line.includes(pair)));
+    return (
+      before === undefined || (before !== it.toLowerCase() && !LINES.some((line) => line.includes(pair)))
+    );
   }).length;
 
 const judge = (password, form) => {
@@ -29,7 +36,8 @@ const judge = (password, form) => {
   const missing = LEAST - characters.length;
   if (missing > 0) return [1, `Too short: ${missing} more ${missing === 1 ? "character" : "characters"}.`];
   const mine = core(password);
-  if (mine && own(form).some((it) => it === mine || it === reversed(mine))) return [1, "Do not use your name, email address or company."];
+  if (mine && own(form).some((it) => it === mine || it === reversed(mine)))
+    return [1, "Do not use your name, email address or company."];
   const worth = Math.min(surprises(characters), 2 * new Set(password.toLowerCase()).size);
   if (worth < 8) return [1, "Weak: easy to guess."];
   if (worth < 12) return [2, "Fair: a longer one is safer."];

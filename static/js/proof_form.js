@@ -22,10 +22,14 @@ document.addEventListener("change", ({ target }) => {
 });
 
 // Before htmx, which listens on the form itself.
-document.addEventListener("submit", (event) => {
-  const input = event.target.querySelector("[data-largest]");
-  if (!input || show(input)) return;
-  event.preventDefault();
-  event.stopPropagation();
-  input.focus();
-}, true);
+document.addEventListener(
+  "submit",
+  (event) => {
+    const input = event.target.querySelector("[data-largest]");
+    if (!input || show(input)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    input.focus();
+  },
+  true,
+);

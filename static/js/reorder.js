@@ -7,7 +7,10 @@ import { aroundSwap } from "./around_swap.js";
 
 const methods = () => document.getElementById("methods");
 const rows = () => [...document.querySelectorAll(".method")];
-const order = () => rows().map((row) => row.dataset.id).join(",");
+const order = () =>
+  rows()
+    .map((row) => row.dataset.id)
+    .join(",");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let sortable;

@@ -11,7 +11,8 @@ const name = (form, words) => {
   if (button) button.lastChild.textContent = words;
 };
 
-const isRetry = (form, detail) => form.dataset.retrying && detail.requestConfig.path === form.getAttribute("action");
+const isRetry = (form, detail) =>
+  form.dataset.retrying && detail.requestConfig.path === form.getAttribute("action");
 
 document.addEventListener("htmx:beforeSend", ({ target: form, detail }) => {
   if (!isRetry(form, detail)) return;

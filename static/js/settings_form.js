@@ -40,7 +40,8 @@ const preview = () => {
 };
 
 // The form itself, or a re-authentication or confirmation that repeats its request.
-const sends = (target) => target === form() || (target.matches("[data-repeats]") && target.action === form().action);
+const sends = (target) =>
+  target === form() || (target.matches("[data-repeats]") && target.action === form().action);
 
 /* The button names what it charges at once, as in the preview. */
 const nameCharge = () => {
@@ -53,7 +54,9 @@ const nameCharge = () => {
 
 const show = () => {
   form()?.querySelector("#apply").classList.toggle("primary", dirty());
-  form()?.querySelector("[data-discard]").toggleAttribute("hidden", !edited() && !form().elements.since);
+  form()
+    ?.querySelector("[data-discard]")
+    .toggleAttribute("hidden", !edited() && !form().elements.since);
 };
 
 const change = () => {
@@ -130,7 +133,8 @@ document.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   if (outcome.textContent === "Saving") outcome.textContent = asks ? "Not saved yet" : "No response";
   show();
   // Focus the first error; only switches with an error have a description.
-  if ("refused" in form().dataset) form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
+  if ("refused" in form().dataset)
+    form().querySelector("[role=switch][aria-describedby], [aria-invalid=true]")?.focus();
 });
 
 aroundSwap(

@@ -29,7 +29,8 @@ const switchAccount = async (session) => {
 
 const resume = async (session) => {
   const [person] = shell.dataset.who.split("-");
-  if (session.who !== shell.dataset.who && session.who.split("-")[0] === person && shell.dataset.visit) session = await switchAccount(session);
+  if (session.who !== shell.dataset.who && session.who.split("-")[0] === person && shell.dataset.visit)
+    session = await switchAccount(session);
   if (session?.who !== shell.dataset.who) {
     dialog.close();
     return say("This page belongs to another session. Reload it to continue. Nothing was changed.", true);
@@ -98,8 +99,12 @@ let repeated; // the element whose request was repeated, to ask once only
 
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const { elt, triggeringEvent } = detail.requestConfig ?? {};
-  if (!elt || !hasEnded(detail.xhr)) return (repeated = null);
-  if (repeated === elt) return say("This page is out of date. Reload it and try again. Nothing was changed.", true);
+  if (!elt || !hasEnded(detail.xhr)) {
+    repeated = null;
+    return;
+  }
+  if (repeated === elt)
+    return say("This page is out of date. Reload it and try again. Nothing was changed.", true);
   // Polling requests repeat by themselves.
   if (triggeringEvent?.type === "submit" || triggeringEvent?.type === "click")
     pending = () => {
@@ -114,7 +119,8 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
 // A form that loads another page would lose the typed values, so check its session first.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  const isPlain = form.method === "post" && !form.hasAttribute("hx-post") && token(form) && !form.closest("#signed-out");
+  const isPlain =
+    form.method === "post" && !form.hasAttribute("hx-post") && token(form) && !form.closest("#signed-out");
   if (event.defaultPrevented || !shell || !isPlain || passed.delete(form)) return;
   event.preventDefault();
   const { submitter } = event;

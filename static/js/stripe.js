@@ -24,7 +24,8 @@ const load = (address) =>
 
 const clientFor = async ({ script, key }) => {
   await load(script);
-  return (clients[key] ??= window.Stripe(key));
+  clients[key] ??= window.Stripe(key);
+  return clients[key];
 };
 
 // A card form
@@ -52,7 +53,9 @@ const mount = async (form) => {
       .create("payment", { wallets: { applePay: "never", googlePay: "never", link: "never" } })
       .mount(form.querySelector("[data-part=payment]"));
     // Autocompletion would send the address to Google.
-    elements.create("address", { mode: "billing", autocomplete: { mode: "disabled" } }).mount(form.querySelector("[data-part=address]"));
+    elements
+      .create("address", { mode: "billing", autocomplete: { mode: "disabled" } })
+      .mount(form.querySelector("[data-part=address]"));
     forms.set(form, { stripe, elements });
   } catch (error) {
     forms.delete(form);

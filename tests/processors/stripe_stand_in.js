@@ -5,7 +5,10 @@
   const origin = new URL(document.currentScript.src).origin;
 
   const send = async (action, body) => {
-    const answer = await fetch(`${origin}/browser/${action}`, { method: "POST", body: new URLSearchParams(body) });
+    const answer = await fetch(`${origin}/browser/${action}`, {
+      method: "POST",
+      body: new URLSearchParams(body),
+    });
     return answer.json();
   };
 
@@ -15,7 +18,10 @@
       box.setAttribute("role", "dialog");
       box.setAttribute("aria-label", "Your bank, by Stripe");
       Object.assign(box.style, { position: "fixed", top: "0", left: "0", zIndex: "2147483647" });
-      for (const [words, verb] of [["Complete authentication", "complete"], ["Fail authentication", "fail"]]) {
+      for (const [words, verb] of [
+        ["Complete authentication", "complete"],
+        ["Fail authentication", "fail"],
+      ]) {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = words;
@@ -55,7 +61,8 @@
       return { create, typed, clientSecret };
     },
     async confirmSetup({ elements, confirmParams, redirect }) {
-      if (redirect !== "if_required" || !confirmParams.return_url.startsWith("http")) throw new Error("Wrongly called");
+      if (redirect !== "if_required" || !confirmParams.return_url.startsWith("http"))
+        throw new Error("Wrongly called");
       const secret = elements.clientSecret;
       let result = await send("confirm", { key, secret, number: elements.typed.number });
       if (result.intent?.status === "requires_action") result = await challenge(key, secret);
