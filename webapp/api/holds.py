@@ -77,6 +77,8 @@ class HoldRecord:
 
 @dataclass(frozen=True)
 class OpenHold:
+    """An open hold."""
+
     reference: str
     amount: Money
     opened_at: datetime
@@ -126,6 +128,7 @@ def open_hold() -> ResponseReturnValue:
 @blueprint.get("/holds")
 @operation("List open holds", Group.HOLDS, Scope.BALANCE_READ, answer=HoldList, has_etag=True)
 def list_holds() -> ResponseReturnValue:
+    """List the account's open holds, oldest first."""
     client, now = permit(Scope.BALANCE_READ), services().clock.now()
     found = read_open_holds(db.session(), client.account_id, now)
     rows = (
@@ -138,6 +141,7 @@ def list_holds() -> ResponseReturnValue:
 @blueprint.get(ONE)
 @operation("Read a hold", Group.HOLDS, Scope.BALANCE_READ, answer=HoldRecord, has_etag=True)
 def read_hold(reference: str) -> ResponseReturnValue:
+    """Read a hold in any state, with the account's balance."""
     client, now = permit(Scope.BALANCE_READ), services().clock.now()
     return answer(_record(client, find(db.session(), client.account_id, reference), now))
 

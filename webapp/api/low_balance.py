@@ -65,6 +65,7 @@ class NewSettings:
     "Read the settings", Group.SETTINGS, Scope.BILLING_READ, answer=SettingsRecord, has_etag=True
 )
 def read_low_balance_settings() -> ResponseReturnValue:
+    """Read the settings. Send the `ETag` as `If-Match` to replace them."""
     return _respond(permit(Scope.BILLING_READ).account_id)
 
 
@@ -85,12 +86,12 @@ def replace_low_balance_settings() -> ResponseReturnValue:
     """
     client = permit(Scope.BILLING_WRITE)
     account_id, session = client.account_id, db.session()
-    wished = schemas.read(NewSettings, bodies.read_json())
+    settings = schemas.read(NewSettings, bodies.read_json())
     _, version = read_settings(session, account_id)
     preconditions.require(_named(version))
     actor, now = client.actor, services().clock.now()
     apply_settings(
-        session, account_id, Choice(**vars(wished)), version, actor, now, services().policy
+        session, account_id, Choice(**vars(settings)), version, actor, now, services().policy
     )
     services().wake()
     return _respond(account_id)

@@ -40,6 +40,8 @@ class Consent:
 
 @dataclass(frozen=True)
 class NewOrder:
+    """A new order of the payment methods."""
+
     order: Annotated[tuple[Id, ...], Many(0, 1_000)]
     """The ids of all payment methods, the primary first."""
 
@@ -62,6 +64,7 @@ class OrderProblem(ProblemDetails):
     links={"first": FIRST, "removed": Link("remove_payment_method", FIRST.parameter, FIRST.at)},
 )
 def list_payment_methods() -> ResponseReturnValue:
+    """List the payment methods in the customer's order; the first one is the primary."""
     client = permit(Scope.BILLING_READ)
     return answer(methods.read_methods(db.session(), client.account_id, services().clock.now()))
 
@@ -71,6 +74,7 @@ def list_payment_methods() -> ResponseReturnValue:
     "Read a payment method", Group.METHODS, Scope.BILLING_READ, answer=MethodRecord, has_etag=True
 )
 def read_payment_method(method_id: int) -> ResponseReturnValue:
+    """Read a payment method and whether it can be charged automatically."""
     client = permit(Scope.BILLING_READ)
     now = services().clock.now()
     return answer(methods.read_method(db.session(), client.account_id, method_id, now))
@@ -119,6 +123,7 @@ def remove_payment_method(method_id: int) -> ResponseReturnValue:
 @blueprint.get("/payment-methods/order")
 @operation("Read the order", Group.METHODS, Scope.BILLING_READ, answer=Order, has_etag=True)
 def read_order() -> ResponseReturnValue:
+    """Read the order of the payment methods. Send the `ETag` as `If-Match` to replace it."""
     client = permit(Scope.BILLING_READ)
     order = methods.read_order(db.session(), client.account_id)
     return answer(order, version=_version(order))
@@ -142,12 +147,12 @@ def replace_order() -> ResponseReturnValue:
     """
     client = permit(Scope.BILLING_WRITE)
     account_id, session = client.account_id, db.session()
-    wished = schemas.read(NewOrder, bodies.read_json()).order
+    new_order = schemas.read(NewOrder, bodies.read_json()).order
     seen = methods.read_order(session, account_id)
     actor, now = client.actor, services().clock.now()
     try:
         preconditions.require(_version(seen))
-        reorder_methods(session, account_id, wished, seen.order, actor, now, services().policy)
+        reorder_methods(session, account_id, new_order, seen.order, actor, now, services().policy)
     except Stale as stale:
         return _refused(account_id, stale)
     services().wake()

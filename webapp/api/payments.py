@@ -41,8 +41,12 @@ NOT_KNOWN = "The outcome is pending, or the bank requires authentication. Read t
 
 @dataclass(frozen=True)
 class PaymentQuery(Dated):
+    """Filters of the payment list."""
+
     state: PaymentState | None = None
+    """Only payments in this state."""
     kind: PaymentKind | None = None
+    """Only payments of this kind."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class NewPayment:
 
 @dataclass(frozen=True)
 class NewRetry:
+    """A retry of a failed payment."""
+
     attempt: Id | None = None
     """The declined attempt to retry. Default: the payment's last declined attempt."""
 
@@ -85,6 +91,7 @@ LINKS = {
     links={"first": Link("read_payment", "payment_id", "/payments/0/id")},
 )
 def list_payments() -> ResponseReturnValue:
+    """List payments with their attempts, newest first, optionally filtered."""
     client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(PaymentQuery, request.args)
     only = PaymentFilter(sent.state, sent.kind, sent.since, sent.until)
@@ -97,6 +104,7 @@ def list_payments() -> ResponseReturnValue:
     "Read a payment", Group.PAYMENTS, Scope.BILLING_READ, answer=PaymentAnswer, has_etag=True
 )
 def read_payment(payment_id: int) -> ResponseReturnValue:
+    """Read a payment with its attempts."""
     client = permit(Scope.BILLING_READ)
     return _respond(payments.find_payment(db.session(), client.account_id, payment_id))
 

@@ -55,6 +55,7 @@ class UsageRecords:
     """A batch of up to 1,000 records. Each is posted or refused independently."""
 
     records: Annotated[tuple[UsageRecord, ...], Many(1, LARGEST_BATCH)]
+    """The usage records."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Judgement:
     index: int
     """The record's position in the request, from 0."""
     reference: str | None
+    """The record's reference; null if it is missing or not a text."""
     status: Verdict
     """`posted`; `duplicate`: already posted; `conflict`: already posted with another amount;
     `invalid`; or `too_large`: above `USAGE_MAX`. Only `posted` records change the balance."""
@@ -95,6 +97,7 @@ class UsageProblem(ProblemDetails):
     balance: Money = ZERO
     currency: str = ""
     records: tuple[Judgement, ...] = ()
+    """The result of each record."""
 
 
 @dataclass(frozen=True)
@@ -198,16 +201,16 @@ def _nothing_posted(
     batch: Batch, records: list[dict[str, object]], balance: Mapping[str, str]
 ) -> Problem:
     conflict = any(record["status"] is Verdict.CONFLICT for record in records)
-    told = {**balance, "records": records}
+    members = {**balance, "records": records}
     if conflict:
         which = f"Reference {records[0]['reference']} was" if batch.single else "References were"
         detail = f"Nothing was posted. {which} posted before with another amount."
-        return Problem(409, detail, "conflict", told)
+        return Problem(409, detail, "conflict", members)
     if all(record["status"] is Verdict.TOO_LARGE for record in records):
         which = "The record is" if batch.single else "All records are"
         detail = f"Nothing was posted. {which} above the maximum amount of a usage record."
         errors = {"errors": records[0]["errors"]} if batch.single else {}
-        return Problem(422, detail, "too_large", told | errors)
+        return Problem(422, detail, "too_large", members | errors)
     if batch.single:
         return problems.of(Invalid(batch.faults[0]))
-    return Problem(422, "Nothing was posted. No record is both new and valid.", "invalid", told)
+    return Problem(422, "Nothing was posted. No record is both new and valid.", "invalid", members)

@@ -77,6 +77,7 @@ def post_usage() -> ResponseReturnValue:
 @blueprint.get("/balance")
 @operation("Read the balance", Group.BALANCE, Scope.BALANCE_READ, answer=Balance, has_etag=True)
 def read_balance() -> ResponseReturnValue:
+    """Read the exact balance, the amount held for calls in progress, and the rest."""
     client, session = permit(Scope.BALANCE_READ), db.session()
     account = session.get_one(Account, client.account_id)
     standing = read_hold_summary(session, account, services().clock.now())

@@ -108,6 +108,7 @@ class NewEndpoint:
     has_etag=True,
 )
 def list_webhook_endpoints() -> ResponseReturnValue:
+    """List the account's webhook endpoints, without their secrets."""
     client = permit(Scope.BILLING_READ)
     return answer(records.read_endpoints(db.session(), client.account_id))
 
@@ -146,6 +147,7 @@ def add_webhook_endpoint() -> ResponseReturnValue:
     has_etag=True,
 )
 def read_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    """Read a webhook endpoint, without its secret."""
     client = permit(Scope.BILLING_READ)
     return answer(records.read_endpoint(db.session(), client.account_id, endpoint_id))
 
@@ -195,6 +197,7 @@ def switch_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
 @blueprint.delete(ONE)
 @operation("Remove a webhook endpoint", Group.WEBHOOKS, Scope.BILLING_WRITE, status=204)
 def remove_webhook_endpoint(endpoint_id: int) -> ResponseReturnValue:
+    """Remove a webhook endpoint and drop its pending deliveries."""
     client, now = permit(Scope.BILLING_WRITE), services().clock.now()
     who = RIGHTS, client.actor
     actions.remove_endpoint(db.session(), client.account_id, endpoint_id, *who, now)
@@ -245,6 +248,7 @@ def send_test_webhook(endpoint_id: int) -> ResponseReturnValue:
     has_etag=True,
 )
 def list_webhook_deliveries(endpoint_id: int) -> ResponseReturnValue:
+    """List the deliveries to an endpoint with their results, newest first."""
     client = permit(Scope.BILLING_READ)
     sent = schemas.read_query(Page, request.args)
     return answer(

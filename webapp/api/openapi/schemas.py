@@ -35,6 +35,62 @@ PLAIN: Mapping[object, Kind] = {
 }
 
 
+COMMON_DESCRIPTIONS = {
+    "id": "The id of the record.",
+    "type": "Always `about:blank`; use `code`.",
+    "status": "The HTTP status.",
+    "kind": "The kind. More kinds may be added.",
+    "amount": "The amount, in the account's currency.",
+    "balance": "The account's balance.",
+    "balance_after": "The balance after this entry.",
+    "currency": "The ISO 4217 code of the account's currency.",
+    "reference": "Your reference.",
+    "description": "The text for the statement.",
+    "sentence": "The decision and its reason, as a sentence for people.",
+    "next_cursor": "The cursor of the next page; null on the last page.",
+    "decisions": "The decisions on this page.",
+    "deliveries": "The deliveries on this page.",
+    "entries": "The ledger entries on this page.",
+    "payments": "The payments on this page.",
+    "holds": "All open holds.",
+    "payment_method": "The id of the payment method.",
+    "payment_methods": "All payment methods.",
+    "method_name": "The name of the payment method, such as `Visa •••• 4242`.",
+    "brand": "The card's brand; empty for PayPal.",
+    "last4": "The card's last four digits; empty for PayPal.",
+    "webhook_endpoints": "All webhook endpoints.",
+    "url": "The URL of the webhook endpoint.",
+    "name": "The name, shown next to the URL.",
+    "event": "The name of the event.",
+    "events": "The names of the events that are sent.",
+    "on": "Whether it is switched on.",
+    "tries": "The number of delivery attempts.",
+    "first_at": "When the decision was first made.",
+    "last_at": "When the decision was last repeated.",
+    "added_at": "When the method was added.",
+    "created_at": "When the record was created.",
+    "opened_at": "When the hold was opened.",
+    "expires_at": "When the hold expires.",
+    "ended_at": "When the hold ended; null while it is open.",
+    "started_at": "When the attempt started.",
+    "answered_at": "When the processor answered; null before.",
+    "settled_at": "When the outcome was settled; null before.",
+    "occurred_at": "When it occurred.",
+    "posted_at": "When it was posted to the ledger.",
+    "last_try_at": "When the last delivery attempt was made.",
+    "next_try_at": "When the next delivery attempt is due; null if there is none.",
+    "refill_on": "Whether automatic refill is on.",
+    "refill_mode": "`add`: charge the refill amount. `target`: charge the gap to the target.",
+    "threshold": "A refill is due when the balance falls below this amount.",
+    "refill_amount": "The amount of each automatic charge in `add` mode.",
+    "target": "The balance to reach in `target` mode.",
+    "month_limit": "Maximum of automatic charges per calendar month; null for none.",
+    "notification_on": "Whether the low-balance notification is on.",
+    "notification_threshold": "The notification is sent when the balance falls below this amount.",
+}
+"""Descriptions of fields without a docstring of their own."""
+
+
 # Reading
 
 
@@ -164,8 +220,8 @@ class Schemas:
         for field in fields(shape):
             hint = hints[field.name]
             schema = self.of(hint if nullable else _without_none(hint))
-            if field.name in words:
-                schema["description"] = words[field.name]
+            if description := words.get(field.name) or COMMON_DESCRIPTIONS.get(field.name):
+                schema["description"] = description
             default = field.default
             if self._closed and isinstance(default, str | int | bool) and default != "":
                 schema["default"] = default
@@ -183,7 +239,7 @@ class Schemas:
         if name not in self.named:
             schema = {
                 "type": "object",
-                "description": inspect.cleandoc(shape.__doc__ or ""),
+                "description": _class_description(shape),
                 "properties": self.fields(shape),
                 "required": [field.name for field in fields(shape) if _is_required(field)],
             }
@@ -209,6 +265,12 @@ def field_descriptions(shape: type) -> Mapping[str, str]:
             else:
                 name = ""
     return words
+
+
+def _class_description(shape: type) -> str:
+    """The docstring, unless `dataclass` has generated it from the signature."""
+    description = inspect.cleandoc(shape.__doc__ or "")
+    return "" if description.startswith(f"{shape.__name__}(") else description
 
 
 def as_json(record: object) -> Mapping[str, object]:

@@ -52,6 +52,15 @@ removed or renamed; ignore those you do not know. Anything that will be retired 
 """
 
 
+PATH_PARAMETERS = {
+    "reference": "The reference of the hold.",
+    "method_id": "The id of the payment method.",
+    "payment_id": "The id of the payment.",
+    "endpoint_id": "The id of the webhook endpoint.",
+    "delivery_id": "The id of the delivery.",
+}
+
+
 @dataclass(frozen=True)
 class Endpoint:
     method: str
@@ -155,7 +164,13 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> Iterator[dict[str, obje
     for name in sorted(endpoint.rule.arguments):
         whole = isinstance(endpoint.rule._converters[name], IntegerConverter)  # noqa: SLF001
         schema = dict((Whole(1) if whole else REFERENCE).schema)
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PATH_PARAMETERS[name],
+            "schema": schema,
+        }
     if operation.query is not None:
         for name, schema in schemas.parameters(operation.query).items():
             words = schema.pop("description", "")
