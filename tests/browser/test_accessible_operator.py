@@ -97,7 +97,7 @@ def test_axe_on_every_page_of_the_operators_side(open_staff, pages):
         expect_no_violations(page, path)
     page.get_by_label("Reason").fill(" ")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("Say why")).to_be_visible()
+    expect(page.get_by_text("Enter a reason")).to_be_visible()
     expect_no_violations(page, "a mail, refused")
 
 

@@ -40,7 +40,7 @@ def go_to_paypal(page):
 
 
 def agree(page, email=EMAIL):
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_role("button", name="Agree").click()
 
 
@@ -55,7 +55,7 @@ def test_an_agreement_is_listed_with_the_payers_address(open_page, allowed, scre
 
     expect(page).to_have_url(AT_PAYPAL)
     expect(page.get_by_role("heading", name="Agree to automatic payments")).to_be_visible()
-    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("Email")).to_be_focused()
     assert sticks_out(page) == []
     agree(page)
 
@@ -75,10 +75,10 @@ def test_a_bad_address_is_told_on_paypals_page(open_page, allowed):
     page = open_page()
     go_to_paypal(page)
     agree(page, "ana")
-    expect(page.get_by_label("E-mail")).to_have_accessible_description(
-        re.compile("Enter an e-mail address")
+    expect(page.get_by_label("Email")).to_have_accessible_description(
+        re.compile("Enter an email address")
     )
-    expect(page.get_by_label("E-mail")).to_have_value("ana")
+    expect(page.get_by_label("Email")).to_have_value("ana")
     assert allowed.methods == []
     agree(page)
     expect(row(page, NAME)).to_be_visible()

@@ -72,7 +72,7 @@ def test_what_was_done_stands_in_the_audit_log(flask, session):
     ("options", "told"),
     [
         ("--password short", "password: At least 10 characters"),
-        ("--password correct-horse --email nobody", "email: Enter an e-mail address"),
+        ("--password correct-horse --email nobody", "email: Enter an email address"),
         ("--password correct-horse --time-zone Mars/Base", "time_zone: Must be a time zone"),
         (f"--password correct-horse --owner {'A' * 121}", "owner_name: At most 120 characters"),
     ],

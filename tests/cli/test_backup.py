@@ -68,7 +68,7 @@ def test_no_backup_is_written_over_another(flask, world, folder):
     file.write_text("an earlier one")
     failed = flask(f"backup {file}")
     assert (failed.exit_code, failed.stderr.count("\n")) == (1, 1)
-    assert "is there already" in failed.stderr
+    assert "already exists" in failed.stderr
     assert file.read_text() == "an earlier one"
 
 

@@ -82,7 +82,7 @@ def test_nobody_is_told_that_nothing_was_done_when_a_charge_was_begun(client, co
     with outage:
         answer = client.post("/billing/funds", data=form)
         assert answer.status_code == 503
-        assert "may have been begun" in words(answer)
+        assert "may have started" in words(answer)
         assert "Nothing was done" not in words(answer)
     again = client.post("/billing/funds", data=form, follow_redirects=True)
     assert "The bank has not confirmed" in words(again), "L4: the form makes one payment"

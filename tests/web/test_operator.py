@@ -81,7 +81,7 @@ def test_an_adjustment_is_posted_once_with_its_reason(pat, world, account):
     form = {"amount": "25.00", "direction": "off", "request_key": key_in(pat.get(account))}
     refused = pat.post(f"{account}/adjustments", data={**form, "reason": " "})
     assert refused.status_code == 422
-    assert "Say why" in words(refused)
+    assert "Enter a reason" in words(refused)
     assert balance(world) == 100_000_000
     for _ in range(2):
         done = pat.post(f"{account}/adjustments", data={**form, "reason": "Billed twice"})

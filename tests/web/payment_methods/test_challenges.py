@@ -92,7 +92,7 @@ def test_another_accounts_card_form_is_refused_m14(client, world, stranger):
     )
 
     assert refused.status_code == 422
-    assert "started for another account, so nothing was saved" in words(refused)
+    assert "opened for another account, so nothing was saved" in words(refused)
     assert world.methods == []
     saved = stranger.post(
         "/billing/payment-methods", data={**token, "state": theirs["state"]}, headers=HTMX

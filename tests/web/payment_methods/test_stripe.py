@@ -102,7 +102,7 @@ def test_another_accounts_card_is_refused_m14(app, client, world, stand_in, capl
     answer = client.post(MAIN, data={"state": state, "token": theirs["id"]}, headers=FRAGMENT)
 
     assert answer.status_code == 422
-    assert "started for another account, so nothing was saved" in answer.text
+    assert "opened for another account, so nothing was saved" in answer.text
     assert [method.label for method in world.methods] == ["Visa •••• 4242"]
     assert f"{theirs['id']} was made for account 4711" in caplog.text
     refused = select(AuditEntry).where(AuditEntry.what == "method_refused")

@@ -236,7 +236,7 @@ def test_changing_the_email_requires_reauthentication(client, world):
 def test_an_invalid_email_stays_beside_its_error(client, world, email):
     answer = client.post("/settings/profile/email", data={"email": email})
     assert answer.status_code == 422
-    assert "Enter an e-mail address" in errors(answer)["email"]
+    assert "Enter an email address" in errors(answer)["email"]
 
 
 # Forgetting and changing the password
