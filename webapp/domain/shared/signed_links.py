@@ -4,6 +4,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
+# Each purpose is a salt: changing its text invalidates the links that were already sent.
 RESUME = "resume a payment"
 CONFIRM = "confirm an e-mail address"
 RESET = "choose a new password"
