@@ -30,7 +30,7 @@ from webapp.domain.webhooks import payloads
 NOT_CHARGED = (AttemptState.DECLINED, AttemptState.ABANDONED)
 
 
-def enqueue_suspension_mails(
+def enqueue_suspension_emails(
     session: Session, account: Account, payment: Payment, now: datetime
 ) -> None:
     """Queue one email for each method that this payment suspended.
@@ -122,7 +122,7 @@ def fail_payment(
     """End a chain without success. T11, F11: one email is queued when all methods have failed."""
     payment.settle(PaymentState.FAILED, now)
     payloads.payment(session, account, payment, now)
-    enqueue_suspension_mails(session, account, payment, now)
+    enqueue_suspension_emails(session, account, payment, now)
     if not all_failed or account.all_failed_mailed:
         return
     account.all_failed_mailed = True  # reset by the next success

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.actions.payments.failure_emails import enqueue_suspension_mails
+from webapp.actions.payments.failure_emails import enqueue_suspension_emails
 from webapp.actions.payments.settle_paid import keep_late_evidence, matches, mismatched, paid
 from webapp.actions.payments.settle_unpaid import (
     abandoned,
@@ -101,7 +101,7 @@ def settle(
         check_balance(
             session, account, "payment settled", *around, routine=True, confirmed=confirmed
         )
-        enqueue_suspension_mails(session, account, attempt.payment, now)
+        enqueue_suspension_emails(session, account, attempt.payment, now)
     if record is not None:
         record()
     session.commit()

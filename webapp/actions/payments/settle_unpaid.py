@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.sync_method import mark_gone
 from webapp.actions.payments.attempts import claim, note_about
-from webapp.actions.payments.failure_emails import enqueue_suspension_mails
+from webapp.actions.payments.failure_emails import enqueue_suspension_emails
 from webapp.domain.accounts.account import Account
 from webapp.domain.accounts.decisions import Code
 from webapp.domain.payment_methods.declines import METHOD_GONE, class_of, reason
@@ -170,7 +170,7 @@ def unknown(
             "yet. Nothing else is charged until the bank answers."
         )
         note_about(session, attempt, Code.WAITING, line, now)
-    enqueue_suspension_mails(session, account, attempt.payment, now)
+    enqueue_suspension_emails(session, account, attempt.payment, now)
     return True
 
 
@@ -206,7 +206,7 @@ def refused(
             "was charged. Your provider has to review this. The request is still being repeated."
         )
         note_about(session, attempt, Code.OPERATOR, line, now)
-    enqueue_suspension_mails(session, account, attempt.payment, now)
+    enqueue_suspension_emails(session, account, attempt.payment, now)
     return True
 
 

@@ -44,7 +44,7 @@ def mark_mailed(session: Session, account: Account, now: datetime) -> None:
         settings.blocked_mailed_at = settings.blocked_mailed_at or now
 
 
-def enqueue_blocked_mail(
+def enqueue_blocked_email(
     session: Session, account: Account, inputs: PlanInput, answer: Plan
 ) -> None:
     """Queue the email, unless one has been queued in this episode."""

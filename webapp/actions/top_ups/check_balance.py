@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from webapp.actions.payment_methods.withdrawals import record_withdrawal
-from webapp.actions.top_ups.blocked_email import enqueue_blocked_mail, is_blocked, mark_mailed
+from webapp.actions.top_ups.blocked_email import enqueue_blocked_email, is_blocked, mark_mailed
 from webapp.database.notify import notify_workers
 from webapp.domain.accounts import decisions
 from webapp.domain.accounts.account import Account
@@ -139,7 +139,7 @@ def _enqueue_email(session: Session, account: Account, inputs: PlanInput, answer
     if _enqueue_pause_or_limit_email(session, account, inputs, answer):
         mark_mailed(session, account, inputs.now)
     elif is_blocked(inputs, answer):
-        enqueue_blocked_mail(session, account, inputs, answer)
+        enqueue_blocked_email(session, account, inputs, answer)
 
 
 def _enqueue_pause_or_limit_email(

@@ -24,7 +24,7 @@ from webapp.ports import (
 )
 from webapp.processors.stripe import mapping
 from webapp.processors.stripe.client import fault, is_missing
-from webapp.processors.stripe.mapping import Told, id_of, instant
+from webapp.processors.stripe.mapping import StripeJson, id_of, instant
 
 NO_TOKEN = RequestRejected("This card form is unknown or was not submitted")
 
@@ -163,7 +163,7 @@ class Cards:
         )
         return expanded.to_dict()
 
-    def _saved(self, intent: Told) -> SavingAnswer:
+    def _saved(self, intent: StripeJson) -> SavingAnswer:
         at = instant(intent["created"])
         error, method = intent.get("last_setup_error"), intent.get("payment_method")
         match intent["status"]:
@@ -203,7 +203,7 @@ class Cards:
         return made.to_dict()
 
 
-def _owner(intent: Told) -> str:
+def _owner(intent: StripeJson) -> str:
     """The account of a SetupIntent and its customer; empty if theirs differ."""
     customer = intent.get("customer")
     customer = customer if isinstance(customer, Mapping) else {}
@@ -211,7 +211,7 @@ def _owner(intent: Told) -> str:
     return named.pop() if len(named) == 1 else ""
 
 
-def saved_card(method: Told) -> SavedCard:
+def saved_card(method: StripeJson) -> SavedCard:
     """The storable data of a PaymentMethod (M7), truncated to our column lengths."""
     card, billing = method["card"], method.get("billing_details") or {}
     address = billing.get("address") or {}

@@ -24,7 +24,7 @@ from webapp.ports import (
 from webapp.processors.stripe import mapping
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.client import fault
-from webapp.processors.stripe.mapping import ATTEMPT, FAILED_AT, PRESENT, Told, id_of, instant
+from webapp.processors.stripe.mapping import ATTEMPT, FAILED_AT, PRESENT, StripeJson, id_of, instant
 
 OTHER_REQUEST = RequestRejected("This idempotency key was used for another request")
 
@@ -113,10 +113,10 @@ class Charges:
         found = self._client.v1.payment_intents.retrieve(intent_id, {"expand": ["latest_charge"]})
         return found.to_dict()
 
-    def answer(self, intent: Told, told_at: float | None = None) -> Answer:
+    def answer(self, intent: StripeJson, reported_at: float | None = None) -> Answer:
         """The answer to a PaymentIntent.
 
-        `told_at`: Unix time of the event that reported a failure for which Stripe stores no time.
+        `reported_at`: Unix time of the event that reported a failure without a time at Stripe.
         """
         charge = intent.get("latest_charge")
         charge = charge if isinstance(charge, Mapping) else {}
@@ -132,7 +132,7 @@ class Charges:
             case "requires_payment_method" | "canceled" if error:
                 if mapping.wants_customer(error) and not _was_present(intent):
                     return NeedsCustomer(intent["id"], instant(created))
-                at = created if charge else self._failed_at(intent, told_at)
+                at = created if charge else self._failed_at(intent, reported_at)
                 outcome = charge.get("outcome") or {}
                 return mapping.declined(error, outcome, instant(at), intent["id"])
             case "canceled":
@@ -215,14 +215,14 @@ class Charges:
             after = listed["data"][-1]["id"]
         return ""
 
-    def _failed_at(self, intent: Told, told_at: float | None) -> float:
+    def _failed_at(self, intent: StripeJson, reported_at: float | None) -> float:
         """The time of a failed challenge, which Stripe does not store: the time when the failure
         was first seen, saved in the metadata.
         """
         known = (intent.get("metadata") or {}).get(FAILED_AT)
         if known:
             return float(known)
-        at = told_at or self._clock.now().timestamp()
+        at = reported_at or self._clock.now().timestamp()
         with suppress(StripeError):
             self._client.v1.payment_intents.update(
                 intent["id"], {"metadata": {FAILED_AT: f"{at:.6f}"}}
@@ -236,7 +236,7 @@ class Charges:
                 self._seen.popitem(last=False)
 
 
-def _paid(intent: Told, at: Any) -> Paid:
+def _paid(intent: StripeJson, at: Any) -> Paid:
     currency = str(intent["currency"]).upper()
     return Paid(
         reference=intent["id"],
@@ -249,5 +249,5 @@ def _paid(intent: Told, at: Any) -> Paid:
     )
 
 
-def _was_present(intent: Told) -> bool:
+def _was_present(intent: StripeJson) -> bool:
     return (intent.get("metadata") or {}).get(PRESENT) == "present"

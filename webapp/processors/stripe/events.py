@@ -27,7 +27,7 @@ from webapp.processors.stripe import mapping
 from webapp.processors.stripe.cards import Cards
 from webapp.processors.stripe.charges import Charges
 from webapp.processors.stripe.client import fault, is_missing
-from webapp.processors.stripe.mapping import ATTEMPT, Told, id_of, instant
+from webapp.processors.stripe.mapping import ATTEMPT, StripeJson, id_of, instant
 
 SIGNATURE = "stripe-signature"
 
@@ -99,7 +99,7 @@ class Events:
         try:
             for _ in range(PAGES):
                 page = self._client.v1.events.list(asked).to_dict()
-                found += [_event(told) for told in page["data"]]
+                found += [_event(obj) for obj in page["data"]]
                 if not page["has_more"]:
                     return Listed(found[::-1])
                 asked["starting_after"] = found[-1].id
@@ -142,11 +142,11 @@ class Events:
             return OTHER_KEY if is_missing(error) else fault(error)
         return ()
 
-    def _payment(self, intent_id: str, told_at: float) -> Sequence[Happening]:
+    def _payment(self, intent_id: str, reported_at: float) -> Sequence[Happening]:
         intent = self._charges.fetch(intent_id)
         key = (intent.get("metadata") or {}).get(ATTEMPT)
         if key:
-            answer = self._charges.answer(intent, told_at)
+            answer = self._charges.answer(intent, reported_at)
             return () if isinstance(answer, Unknown) else (Settled(key, answer),)
         if intent["status"] != "succeeded":
             return ()
@@ -156,15 +156,15 @@ class Events:
         return (NeedsOperator(intent_id, amount, currency, instant(intent["created"]), what),)
 
     def _taken_back(
-        self, told: Told, read: Callable[[Told, str], Reversed | None]
+        self, obj: StripeJson, read: Callable[[StripeJson, str], Reversed | None]
     ) -> Sequence[Happening]:
         """The payment's outcome, then the refund or dispute: only a paid charge can have one."""
-        intent_id = id_of(told.get("payment_intent"))
+        intent_id = id_of(obj.get("payment_intent"))
         if not intent_id:
             return ()
         intent = self._charges.fetch(intent_id)
         key = (intent.get("metadata") or {}).get(ATTEMPT)
-        found = read(told, key) if key else None
+        found = read(obj, key) if key else None
         if not key or found is None:
             return ()  # a payment that is not ours is reported by its own event
         return (Settled(key, self._charges.answer(intent)), found)
@@ -178,45 +178,45 @@ class Events:
         return (MethodUpdated(saved),)
 
 
-def _event(told: Told) -> Event:
+def _event(obj: StripeJson) -> Event:
     """Parse an event. Raises on malformed objects."""
-    about = f"{told['type']} {_named(told, told['data']['object'])} {told['created']}"
-    return Event(str(told["id"]), about)
+    about = f"{obj['type']} {_named(obj, obj['data']['object'])} {obj['created']}"
+    return Event(str(obj["id"]), about)
 
 
-def _named(told: Told, subject: Told) -> str:
+def _named(obj: StripeJson, subject: StripeJson) -> str:
     """The id to fetch; for a method, a reference with its current or previous customer."""
-    if told["type"] in METHODS:
-        before = told["data"].get("previous_attributes") or {}
+    if obj["type"] in METHODS:
+        before = obj["data"].get("previous_attributes") or {}
         customer = id_of(subject.get("customer") or before.get("customer"))
         return mapping.reference_of(customer, str(subject["id"]))
     return str(subject.get("id") or "none")
 
 
-def _refund(told: Told, key: str) -> Reversed:
-    failed = told.get("status") in ("failed", "canceled")
+def _refund(obj: StripeJson, key: str) -> Reversed:
+    failed = obj.get("status") in ("failed", "canceled")
     state = TakenBackState.RETURNED if failed else TakenBackState.TAKEN
-    return _reversed(told, key, TakenBack.REFUND, state)
+    return _reversed(obj, key, TakenBack.REFUND, state)
 
 
-def _dispute(told: Told, key: str) -> Reversed | None:
+def _dispute(obj: StripeJson, key: str) -> Reversed | None:
     """None for an inquiry, which takes no money."""
-    status = str(told.get("status"))
+    status = str(obj.get("status"))
     if status.startswith("warning") or status == "prevented":
         return None
     ends = {"won": TakenBackState.RETURNED, "lost": TakenBackState.LOST}
     state = ends.get(status, TakenBackState.TAKEN)
-    return _reversed(told, key, TakenBack.DISPUTE, state)
+    return _reversed(obj, key, TakenBack.DISPUTE, state)
 
 
-def _reversed(told: Told, key: str, kind: TakenBack, state: TakenBackState) -> Reversed:
-    currency = str(told["currency"]).upper()
+def _reversed(obj: StripeJson, key: str, kind: TakenBack, state: TakenBackState) -> Reversed:
+    currency = str(obj["currency"]).upper()
     return Reversed(
-        reference=str(told["id"]),
+        reference=str(obj["id"]),
         key=key,
         kind=kind,
         state=state,
-        amount=mapping.micros(int(told["amount"]), currency),
+        amount=mapping.micros(int(obj["amount"]), currency),
         currency=currency,
-        at=instant(told["created"]),
+        at=instant(obj["created"]),
     )

@@ -8,7 +8,7 @@ from webapp.domain.payment_methods import declines
 from webapp.domain.shared.money import CENT, MICROS
 from webapp.ports import DeclineClass, Declined
 
-Told = Mapping[str, Any]
+StripeJson = Mapping[str, Any]
 """A Stripe object as parsed JSON."""
 
 ATTEMPT = "ballast_attempt"
@@ -84,11 +84,11 @@ def id_of(field: object) -> str:
     return str(field or "")
 
 
-def wants_customer(error: Told) -> bool:
+def wants_customer(error: StripeJson) -> bool:
     return AUTHENTICATION in (error.get("code"), error.get("decline_code"))
 
 
-def declined(error: Told, outcome: Told, at: datetime, reference: str) -> Declined:
+def declined(error: StripeJson, outcome: StripeJson, at: datetime, reference: str) -> Declined:
     """A decline by its code and the network's advice."""
     code = str(error.get("decline_code") or error.get("code") or "generic_decline")
     if error.get("code") in NOT_AUTHENTICATED:
