@@ -137,7 +137,7 @@ def test_further_proofs_are_accepted_up_to_the_limit(world):
     wire = wires.ask(world)
     for number in range(PROOFS):
         wires.prove(world, wire, wires.PDF + bytes([number]))
-    with pytest.raises(Conflict, match=f"takes {PROOFS} files"):
+    with pytest.raises(Conflict, match=f"at most {PROOFS} files"):
         wires.prove(world, wire, wires.PNG)
     assert len(wires.proof_files(world)) == PROOFS
     assert world.mails.count("wire_proof") == 1
