@@ -95,7 +95,7 @@ def test_all_screens_forecast_the_same_day_t13(client, steady):
 def test_holds_count_as_used_t12(steady):
     """T12: the runway is shorter by what is held."""
     steady.hold("40.00", "call-a")
-    assert "in about 3 days" in runway_text(steady)
+    assert "about 3 days" in runway_text(steady)
     assert runway_text(steady).endswith("Active calls are counted as used: $40.00.")
     steady.hold("30.00", "call-b")
     assert runway_text(steady) == "The balance is at or below the threshold, active calls counted."
