@@ -139,3 +139,14 @@ def test_the_package_imports_without_flask(package):
 )
 def test_the_architecture_rules_detect_violations(rule, line, broken):
     assert bool(list(rule(ast.parse(line)))) is broken
+
+
+def test_no_line_of_a_template_is_longer_than_200_characters():
+    long_lines = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (ROOT / "templates").rglob("*.html")
+        if "email" not in path.parts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 200
+    ]
+    assert long_lines == []
