@@ -1,4 +1,4 @@
-"""A browser window without scripts: it fills in the product's forms and follows where they lead."""
+"""A browser window without JavaScript: submits the product's forms and follows redirects."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ AT_THE_BANK = ("/sandbox/challenges/", "/sandbox/paypal/")
 
 @dataclass(frozen=True)
 class Screen:
-    """The main screen, as far as it is acted on."""
+    """The relevant content of the main screen."""
 
     methods: list[int]
     """In the customer's order."""
     version: str
-    """Of the low-balance settings that the form showed."""
+    """Version of the low-balance settings in the form."""
     failed: list[str]
     """Paths of the Retry dialogs."""
     paused: bool
@@ -40,10 +40,10 @@ class Browser:
     def sign_in(self, email: str) -> requests.Response:
         self._csrf = hidden(self.client.get("/sign-in").text, "csrf_token")
         answer = self.press("/sign-in", email=email, password=PASSWORD)
-        self.look()
+        self.load_screen()
         return answer
 
-    def look(self) -> Screen:
+    def load_screen(self) -> Screen:
         html = self.client.get(MAIN).text
         self._csrf = hidden(html, "csrf_token")
         return Screen(
@@ -54,18 +54,18 @@ class Browser:
         )
 
     def form_key(self, path: str) -> str:
-        """Of a form that makes one payment, however often it is sent; empty if none is offered."""
+        """Return the request key of a payment form, or an empty string if none is offered."""
         return hidden(self.client.get(path).text, "request_key")
 
     def press(
         self, path: str, files: dict[str, tuple[str, bytes]] | None = None, **fields: str
     ) -> requests.Response:
-        # The clock goes fast here: whatever asks for a fresh proof has it with the form.
+        # The clock advances fast here, so each form carries the password for reauthentication.
         sent = {"proof": PASSWORD, **fields, "csrf_token": self._csrf}
         return self.client.post(path, data=sent, files=files)
 
     def add_card(self, number: str, *, consent: bool, expiry: str = "") -> requests.Response:
-        """The card goes to the processor's own address, and its token to ours (M7)."""
+        """Send the card to the processor and its token to the product (M7)."""
         form = self.client.get(f"{MAIN}/cards/new").text
         if self._stripe:
             token = self._stripe.capture(form, number)
@@ -77,38 +77,38 @@ class Browser:
         state = hidden(form, "state")
         return self.press(MAIN, state=state, token=token, consent="1" if consent else "")
 
-    def answer_bank(self, asked: requests.Response, said: str, **fields: str) -> str:
-        """Where the bank then leads back to; empty where it leads nowhere."""
-        back = self.client.post(bank_of(asked), data={"answer": said, **fields})
+    def answer_bank(self, asked: requests.Response, chosen: str, **fields: str) -> str:
+        """Answer the bank's page and return the path it redirects to, or an empty string."""
+        back = self.client.post(challenge_url(asked), data={"answer": chosen, **fields})
         home = urlsplit(back.headers.get("Location", ""))
         return f"{home.path}?{home.query}" if home.path else ""
 
     def at_once(
-        self, deeds: Sequence[Callable[["Browser"], requests.Response]]
+        self, actions: Sequence[Callable[["Browser"], requests.Response]]
     ) -> list[requests.Response]:
-        """Each from a window of its own."""
-        windows = [self.twin() for _ in deeds]
-        with ThreadPoolExecutor(len(deeds)) as pool:
-            return list(pool.map(lambda deed, window: deed(window), deeds, windows))
+        """Run each action in its own window, concurrently."""
+        windows = [self.clone() for _ in actions]
+        with ThreadPoolExecutor(len(actions)) as pool:
+            return list(pool.map(lambda action, window: action(window), actions, windows))
 
-    def twin(self) -> "Browser":
-        other = Browser(self.client.twin(), self._stripe)
+    def clone(self) -> "Browser":
+        other = Browser(self.client.clone(), self._stripe)
         other._csrf = self._csrf
         return other
 
 
-def bank_of(answer: requests.Response) -> str:
-    """The bank's or PayPal's page that it leads to; empty where nobody asks."""
+def challenge_url(answer: requests.Response) -> str:
+    """Return the URL of the bank's or PayPal's page in the redirect, or an empty string."""
     there = answer.headers.get("Location", "")
     return there if there.startswith(AT_THE_BANK) else ""
 
 
-def asked_to_confirm(answer: requests.Response) -> str:
-    """The amount that the press would charge at once; empty where nothing is asked (T18)."""
+def charge_to_confirm(answer: requests.Response) -> str:
+    """Return the amount the product asks to confirm before charging, or an empty string (T18)."""
     return hidden(answer.text.partition("data-charging")[2], "confirmed")
 
 
 def hidden(html: str, name: str) -> str:
-    """A hidden field's value; empty where there is none."""
+    """Return a hidden field's value, or an empty string."""
     found = re.search(rf'name="{name}" value="([^"]*)"', html)
     return found[1] if found else ""

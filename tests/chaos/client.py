@@ -1,4 +1,4 @@
-"""A client over HTTP, as a browser or a meter is one: it repeats what was not answered."""
+"""An HTTP client that repeats unanswered requests, as browsers and meters do."""
 
 import time
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ import requests
 from tests.chaos.journal import Journal
 
 TIMEOUT = (5.0, 60.0)
-"""Seconds to connect, and to wait for the answer."""
+"""Seconds to connect and to wait for the response."""
 
 PAUSE = 0.05
 """Seconds before a request is repeated."""
 
-FINE = {200, 201, 204, 301, 302, 303, 404, 409, 410, 422}
-"""An answer, or a refusal in plain words; a record that another window has removed is not found."""
+EXPECTED = {200, 201, 204, 301, 302, 303, 404, 409, 410, 422}
+"""Success, or an expected refusal; 404 if another window has removed the record."""
 
 
-class Over(Exception):
-    """The run ends, and something was not answered."""
+class RunEnded(Exception):
+    """The run ended before a request was answered."""
 
 
 class Client:
-    """Knows the addresses of every web process, and takes any of them."""
+    """Sends each request to a random web process."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Client:
         over: Event,
         headers: dict[str, str] | None = None,
         *,
-        also_fine: frozenset[int] = frozenset(),
+        also_expected: frozenset[int] = frozenset(),
     ) -> None:
         self.addresses, self.journal, self.random, self.over = addresses, journal, random, over
-        self._fine = FINE | also_fine
+        self._expected = EXPECTED | also_expected
         self._session = requests.Session()
         self._session.headers.update(headers or {})
 
@@ -48,17 +48,17 @@ class Client:
         return self.ask("POST", path, **body)
 
     def ask(self, method: str, path: str, **body: object) -> requests.Response:
-        """Until there is an answer that is no error of the server's. Raises `Over`."""
+        """Repeat the request until the response is no server error. Raises `RunEnded`."""
         while True:
             answer = self.once(method, path, **body)
             if answer is not None and answer.status_code < 500:
                 return answer
             if self.over.is_set():
-                raise Over
+                raise RunEnded
             time.sleep(PAUSE)
 
     def once(self, method: str, path: str, **body: object) -> requests.Response | None:
-        """None where the connection broke, as it does when the server is killed."""
+        """Return None if the connection broke, as when the server is killed."""
         sent_at = time.monotonic()
         url = f"{self.random.choice(self.addresses)}{path}"
         try:
@@ -69,26 +69,26 @@ class Client:
             self.journal.fault(f"{method} {path}: no answer within {TIMEOUT[1]:g} s")
             return None
         except requests.RequestException:
-            self.journal.was_lost()
+            self.journal.count_lost_connection()
             return None
-        self.journal.was_told(answer.status_code)
+        self.journal.count_response(answer.status_code)
         if answer.ok:
-            self.journal.was_good(path, sent_at)
-        if not self._is_fine(answer):
-            words = " ".join(answer.text.split())[:200]
-            self.journal.fault(f"{method} {path}: {answer.status_code} {words}")
+            self.journal.record_success(path, sent_at)
+        if not self._is_expected(answer):
+            text = " ".join(answer.text.split())[:200]
+            self.journal.fault(f"{method} {path}: {answer.status_code} {text}")
         return answer
 
-    def _is_fine(self, answer: requests.Response) -> bool:
-        """Where the database fails over 503 is fine, as long as it is the product's own."""
+    def _is_expected(self, answer: requests.Response) -> bool:
+        """During a fail-over, 503 is expected if the product itself sent it."""
         is_ours = answer.status_code != 503 or "Retry-After" in answer.headers
-        return answer.status_code in self._fine and is_ours
+        return answer.status_code in self._expected and is_ours
 
-    def twin(self) -> "Client":
-        """Another window of the same browser."""
+    def clone(self) -> "Client":
+        """Return another window of the same browser."""
         random = Random(self.random.random())
         other = Client(
-            self.addresses, self.journal, random, self.over, also_fine=frozenset(self._fine)
+            self.addresses, self.journal, random, self.over, also_expected=frozenset(self._expected)
         )
         other._session.headers.update(self._session.headers)
         other._session.cookies.update(self._session.cookies)

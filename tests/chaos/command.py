@@ -1,4 +1,4 @@
-"""The command line of the run."""
+"""The command line of the chaos run."""
 
 import json
 import secrets
@@ -26,21 +26,21 @@ def main() -> None:
         f"python -m tests.chaos --kills {given.kills} --seed {given.seed} "
         f"--database {given.database} --processor {given.processor}"
     )
-    # Whoever ends the run leaves none of its processes and files behind.
+    # Raise on SIGTERM, so that processes and files are cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     started_at = time.monotonic()
 
-    def tell(words: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - started_at:7.1f} s  {words}\n")
+    def log(message: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - started_at:7.1f} s  {message}\n")
         sys.stderr.flush()
 
-    tell(command)
+    log(command)
     try:
-        outcome = run(given.kills, given.seed, given.database, tell, given.processor)
+        outcome = run(given.kills, given.seed, given.database, log, given.processor)
     except NoServer as reason:
         sys.exit(f"No PostgreSQL here: {reason}")
     sys.stdout.reconfigure(errors="replace")  # the locale may lack a character of the report
-    sys.stdout.writelines(f"{line}\n" for line in report.told(outcome, command))
+    sys.stdout.writelines(f"{line}\n" for line in report.table(outcome, command))
     if given.json:
         given.json.write_text(json.dumps(report.as_json(outcome, command), indent=1))
     sys.exit(1 if outcome.differences else 0)

@@ -1,4 +1,4 @@
-"""The database under the run: its address, and reading it without a line of the product's."""
+"""The run's database: its URL, and queries that use none of the product's code."""
 
 import sqlite3
 import time
@@ -14,13 +14,12 @@ from tests.postgres.bouncer import Bouncer, bouncer
 from tests.postgres.cluster import Cluster, cluster
 
 KINDS = ("sqlite", "postgres", "postgres-ha", "postgres-pgbouncer")
-"""The last two are two servers, of which the primary is killed; the last is reached by PgBouncer in
-transaction mode."""
+"""The last two kinds have two servers; the last is reached through PgBouncer (transaction mode)."""
 
 NAME = "chaos"
 
 PATIENCE = 60
-"""Seconds for a standby to have taken over."""
+"""Seconds for a standby to take over."""
 
 
 class Database:
@@ -30,7 +29,7 @@ class Database:
         self.url = url
 
     def rows(self, sql: str) -> Sequence[tuple]:
-        """Each call opens a connection of its own."""
+        """Run the query on a new connection."""
         with closing(self._connect()) as connection:
             return connection.execute(sql).fetchall()
 
@@ -39,7 +38,7 @@ class Database:
         return rows[0][0] if rows else None
 
     def instant(self, sql: str) -> datetime | None:
-        """SQLite keeps text without a zone."""
+        """Return a time in UTC; SQLite stores text without a zone."""
         found = self.one(sql)
         if isinstance(found, str):
             found = datetime.fromisoformat(found).replace(tzinfo=UTC)
@@ -52,7 +51,7 @@ class Database:
 
 
 class Replicated(Database):
-    """On two servers; the run itself asks the primary, without the pooler."""
+    """A database on two servers; the run's own queries bypass the pooler."""
 
     fails_over = True
 
@@ -62,7 +61,7 @@ class Replicated(Database):
         self._cluster, self._pooler = cluster, pooler
 
     def rows(self, sql: str) -> Sequence[tuple]:
-        """Whoever asks while there is no primary waits for one."""
+        """Run the query, waiting for a primary if there is none."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -89,7 +88,10 @@ class Replicated(Database):
 
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[Database]:
-    """`kind` is one of `KINDS`; it is gone with the run. Raises `server.NoServer`."""
+    """Create the database for the duration of the run; `kind` is one of `KINDS`.
+
+    Raises `server.NoServer`.
+    """
     if kind == "sqlite":
         yield Database(f"sqlite:///{folder / 'ballast.db'}")
         return

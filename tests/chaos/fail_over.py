@@ -1,4 +1,4 @@
-"""The database's primary dies under traffic, and nobody starts Ballast's processes again."""
+"""Kill the database's primary under traffic; the product's processes are not restarted."""
 
 import time
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from random import Random
 import requests
 
 from tests.chaos.databases import Replicated
+from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import USAGE, Journal
-from tests.chaos.mischief import Mischief
 from tests.chaos.tally import PRIMARY, Tally
 
 BETWEEN = (2.0, 5.0)
-"""Seconds of traffic before each kill, at least and at most."""
+"""Minimum and maximum seconds of traffic before each kill."""
 
 NOTICED = 3.0
-"""Seconds, at most, until the standby is promoted: whoever watches the servers needs some."""
+"""Maximum seconds until the standby is promoted, as a watchdog needs some."""
 
 PATIENCE = 60.0
-"""Seconds for everything to go on; it takes about ten."""
+"""Maximum seconds for the product to recover; about ten are usual."""
 
 MAILED = "SELECT count(*) FROM notice WHERE state = 'sent'"
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'"
@@ -29,13 +29,13 @@ LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast
 
 @dataclass(frozen=True)
 class FailOver:
-    """Seconds from the kill."""
+    """Durations in seconds from the kill."""
 
     promoted: float
     first_answer: float
-    """A usage record that was sent after the kill is answered with 201."""
+    """Until usage sent after the kill is answered with 201."""
     recovered: float
-    """Each web process is ready, each worker listens again, and mails go out."""
+    """Until each web process is ready, each worker listens again, and emails are sent."""
 
 
 class FailOvers:
@@ -43,16 +43,16 @@ class FailOvers:
         self,
         database: Replicated,
         fleet: Fleet,
-        mischief: Mischief,
+        injector: FaultInjector,
         journal: Journal,
         tally: Tally,
         random: Random,
     ) -> None:
-        self._database, self._fleet, self._mischief = database, fleet, mischief
+        self._database, self._fleet, self._injector = database, fleet, injector
         self._journal, self._tally, self._random = journal, tally, random
 
     def one(self) -> FailOver | None:
-        """None where something does not go on; the journal then has the fault."""
+        """Run one fail-over; None if something did not recover, which the journal records."""
         self._pass(self._random.uniform(*BETWEEN))
         listening, mailed = self._count(LISTENING), self._count(MAILED)
         began = time.monotonic()
@@ -62,14 +62,14 @@ class FailOvers:
         self._database.take_over()
         promoted = time.monotonic() - began
         steps: dict[str, Callable[[], bool]] = {
-            "no usage was answered": lambda: self._journal.good_since.get(USAGE, 0.0) > began,
-            "not every web process is ready": self._is_everybody_ready,
+            "no usage was answered": lambda: self._journal.last_success.get(USAGE, 0.0) > began,
+            "not every web process is ready": self._are_all_ready,
             "not every worker listens": lambda: self._count(LISTENING) >= listening,
-            "no mail goes out": lambda: self._count(MAILED) > mailed,
+            "no email is sent": lambda: self._count(MAILED) > mailed,
         }
         after = []
-        for trouble, has_ended in steps.items():
-            while not has_ended():
+        for trouble, has_recovered in steps.items():
+            while not has_recovered():
                 self._pass(0.0)
                 if time.monotonic() - began > PATIENCE:
                     self._journal.fault(f"{trouble} {PATIENCE:g} s after the primary was killed")
@@ -81,8 +81,8 @@ class FailOvers:
     def _pass(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while True:
-            self._fleet.look_after()
-            self._mischief.act()
+            self._fleet.kill_and_restart()
+            self._injector.act()
             time.sleep(0.01)
             if time.monotonic() > end:
                 return
@@ -90,7 +90,7 @@ class FailOvers:
     def _count(self, sql: str) -> int:
         return int(str(self._database.one(sql)))
 
-    def _is_everybody_ready(self) -> bool:
+    def _are_all_ready(self) -> bool:
         probes = [f"{address}/readyz" for address in self._fleet.addresses]
         with suppress(requests.RequestException):
             return all(requests.get(probe, timeout=10).ok for probe in probes)

@@ -1,4 +1,4 @@
-"""The servers that a run keeps alive, each through its many lives."""
+"""The servers of a run, restarted whenever they die."""
 
 import math
 import time
@@ -12,21 +12,20 @@ from tests.chaos.tally import ALL_AT_ONCE, Tally
 from tests.host import free_port
 
 ARMED = 5
-"""Steps in each life."""
+"""Armed steps per process."""
 
 SECONDS_BETWEEN = 4
 ANSWERS_BETWEEN = 40
-"""Between two kills from outside, on average: whichever comes first, for on a slow machine little
-happens in a second, and on a fast one much."""
+"""Averages between two random kills, in seconds and in responses; the first to pass decides."""
 
 WEBS = {"sqlite": 1, "postgres": 3, "postgres-ha": 2, "postgres-pgbouncer": 2}
-"""One host on SQLite; on PostgreSQL several web processes share the work."""
+"""One web process on SQLite; on PostgreSQL several share the work."""
 
 SCHEDULERS = 2
 
 
 class Server:
-    """A web process, where it has a port, or a scheduler."""
+    """A web process if it has a port, otherwise a scheduler."""
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name, self.port = name, port
@@ -61,8 +60,8 @@ class Fleet:
         for server in self._servers:
             self._start(server, armed=armed)
 
-    def look_after(self) -> None:
-        """Kill whose time has come, and start again who has died."""
+    def kill_and_restart(self) -> None:
+        """Kill the servers that are due and restart those that died."""
         for server in self._servers:
             life = server.life
             if life.exit_code is None and self._is_due(server):
@@ -72,11 +71,11 @@ class Fleet:
             if life.was_killed:
                 self._tally.record(life)
             else:
-                self._journal.fault(f"{server.name} ended by itself, with {life.exit_code}")
+                self._journal.fault(f"{server.name} exited unexpectedly with {life.exit_code}")
             self._start(server, armed=server.is_armed)
 
     def kill(self) -> None:
-        """The host goes down: one kill, whatever has been running."""
+        """Kill all servers at once, as in a host failure; it counts as one kill."""
         lives = [server.life for server in self._servers if server.life is not None]
         for life in lives:
             life.kill()
@@ -87,20 +86,20 @@ class Fleet:
                 self._tally.record_survival(life)
 
     def stop(self) -> None:
-        """Graceful: each finishes what is under way."""
+        """Stop each server gracefully."""
         for server in self._servers:
             server.life.terminate()
         for server in self._servers:
             code = server.life.wait()
             self._tally.record_survival(server.life)
             if code != 0:
-                self._journal.fault(f"{server.name} was asked to end, and ended with {code}")
+                self._journal.fault(f"{server.name} was terminated and exited with {code}")
 
     def _start(self, server: Server, *, armed: bool) -> None:
         environ = {}
         if server.port:
             wait_until_free(server.port)
-            # A web process may bring its own worker and scheduler along.
+            # A web process may include its own worker and scheduler.
             environ = {"PORT": str(server.port), "RUN_JOBS": self._random.choice("001")}
         command = WEB if server.port else (*FLASK, "jobs", "start")
         steps = self._tally.arm(ARMED) if armed else {}
@@ -115,7 +114,7 @@ class Fleet:
         server.last_answer = self._answers + self._random.expovariate(1 / answers)
 
     def _is_due(self, server: Server) -> bool:
-        """Its time to be killed from outside, if it came by no armed step."""
+        """Return whether a random kill is due, if no armed step has killed it before."""
         return time.monotonic() > server.last_second or self._answers > server.last_answer
 
     @property

@@ -1,4 +1,4 @@
-"""One installation of Ballast in a temporary folder, with its accounts."""
+"""An installation of Ballast in a temporary folder, with its accounts."""
 
 import json
 import secrets
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests import host
 from tests.chaos.databases import Database
-from tests.chaos.found import Found
 from tests.chaos.processes import FLASK, Life
+from tests.chaos.snapshot import Snapshot
 from tests.chaos.stripe import StripeBooks
 from webapp.clock import Clock
 from webapp.processors.sandbox.books import SandboxBooks
@@ -28,22 +28,22 @@ class Account:
     email: str
     api_key: str
     opening: int
-    """Micros."""
+    """In micros."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command has answered; None for one that was killed before its end."""
+class CommandResult:
+    """A command's exit code and output; the code is None if it was killed."""
 
     code: int | None
     text: str
 
     @property
     def json(self) -> object:
-        """The last line that is JSON; the others are the log's."""
+        """Parse the last line that is JSON; other lines are log output."""
         lines = [line for line in self.text.splitlines() if line[:1] in ("{", "[")]
         if self.code != 0 or not lines:
-            raise ValueError(f"a command has failed:\n{self.text}")
+            raise ValueError(f"a command failed:\n{self.text}")
         return json.loads(lines[-1])
 
 
@@ -55,7 +55,7 @@ class Installation:
         mail_port: int,
         stripe: StripeBooks | None = None,
     ) -> None:
-        """`stripe` charges the cards, if it is not the sandbox that does."""
+        """`stripe` charges the cards if the run does not use the sandbox for them."""
         self.stripe = stripe
         self.folder, self.database = folder, database
         self.home = folder / "home"
@@ -76,8 +76,8 @@ class Installation:
             "PYTHONUNBUFFERED": "1",
             **(stripe.environ if stripe else {}),
         }
-        if (said := self.command("db", "upgrade")).code != 0:
-            raise ValueError(f"the tables cannot be made:\n{said.text}")
+        if (created := self.command("db", "upgrade")).code != 0:
+            raise ValueError(f"the tables cannot be created:\n{created.text}")
         self.books = SandboxBooks(self.home / "sandbox.db")
 
     def start(
@@ -91,8 +91,8 @@ class Installation:
         environ = {**self.environ, **environ}
         return Life(command, environ, self.logs / f"{name}.log", armed=armed, trace=trace)
 
-    def command(self, *words: str, armed: Mapping[str, int] | None = None) -> Said:
-        """Run one of the operator's commands to its end, whatever that is."""
+    def command(self, *words: str, armed: Mapping[str, int] | None = None) -> CommandResult:
+        """Run an operator's command until it ends or is killed."""
         life = self.start_command(*words, armed=armed)
         return self.end_command(life)
 
@@ -100,9 +100,9 @@ class Installation:
         name = f"command-{'-'.join(words[:2])}-{secrets.token_hex(6)}"
         return self.start([*FLASK, *words], name, armed)
 
-    def end_command(self, life: Life) -> Said:
+    def end_command(self, life: Life) -> CommandResult:
         code = life.wait()
-        return Said(None if life.was_killed else code, life.log.read_text())
+        return CommandResult(None if life.was_killed else code, life.log.read_text())
 
     def account(self, name: str, opening: str = "100.00") -> Account:
         email = f"{name}@chaos.test"
@@ -111,13 +111,13 @@ class Installation:
         return Account(made["account"], name, email, made["api_key"], micros(opening))
 
     @property
-    def found(self) -> Found:
-        """What stands in its tables now."""
-        return Found(self.database, self.home, self.logs, self.stripe)
+    def found(self) -> Snapshot:
+        """A snapshot of the databases."""
+        return Snapshot(self.database, self.home, self.logs, self.stripe)
 
     @property
     def now(self) -> datetime:
-        """The product's: the wall clock and what the sandbox has added to it."""
+        """The product's time: the wall clock plus the sandbox's offset."""
         return Clock(self.books.clock_offset).now()
 
     def advance_clock(self, by: timedelta) -> None:
@@ -125,13 +125,13 @@ class Installation:
 
 
 def micros(text: str) -> int:
-    """Of a decimal with at most six places."""
+    """Convert a decimal with at most six places to micros."""
     whole, _, rest = text.partition(".")
     return int(whole) * 1_000_000 + int(rest.ljust(6, "0")[:6] or 0)
 
 
 def wait_until_free(port: int) -> None:
-    """What was killed may hold it for a moment more."""
+    """Wait until a killed process has released the port."""
     end = time.monotonic() + 10
     while True:
         with socket.socket() as held, suppress(OSError):

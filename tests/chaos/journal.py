@@ -1,6 +1,4 @@
-"""What the traffic has asked for, and what it was told: the run's own memory, kept apart from the
-product's.
-"""
+"""The run's own record of requests and responses, independent of the product's data."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,21 +13,21 @@ class Debit:
     amount: int
     """Micros, above zero."""
     answered: bool = False
-    """201, and this record among what is posted."""
+    """Answered with 201, and reported as posted."""
 
 
 @dataclass
 class Hold:
     account_id: int
     answered: bool = False
-    """200 or 201: it is open."""
+    """Answered with 200 or 201: the hold is open."""
     given_up: bool = False
-    """Its call came to nothing, and it was asked to be released."""
+    """The call did not take place, and the hold's release was requested."""
 
 
 @dataclass
-class ByHand:
-    """An operator's credit (or debit, below zero) under words of its own."""
+class OperatorPosting:
+    """An operator's credit, or a debit if negative, identified by its note."""
 
     account_id: int
     amount: int
@@ -40,47 +38,49 @@ class ByHand:
 class Journal:
     debits: dict[str, Debit] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
-    adjustments: dict[str, ByHand] = field(default_factory=dict)
-    """By their reason."""
-    wires: dict[int, ByHand] = field(default_factory=dict)
-    """Completed, by the request's id."""
+    adjustments: dict[str, OperatorPosting] = field(default_factory=dict)
+    """By reason."""
+    wires: dict[int, OperatorPosting] = field(default_factory=dict)
+    """Completed wire requests, by id."""
     decided: set[int] = field(default_factory=set)
-    """Attempts that waited for an operator, and that one has decided."""
+    """Ids of attempts that waited for an operator and were decided."""
     forms: dict[str, int] = field(default_factory=dict)
-    """Account by the key of a form that asks for a payment."""
-    deeds: Counter[str] = field(default_factory=Counter)
+    """Account id by the request key of a payment form."""
+    actions: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     """By status."""
     lost: int = 0
     """Requests whose connection broke."""
-    good_since: dict[str, float] = field(default_factory=dict)
-    """When the latest of those requests was sent that had a good answer, by path."""
+    last_success: dict[str, float] = field(default_factory=dict)
+    """Latest sending time of a successful request, by path."""
     faults: list[str] = field(default_factory=list)
-    """What nobody should have seen."""
+    """Responses and errors that should not occur."""
     _lock: Lock = field(default_factory=Lock)
 
-    def did(self, deed: str) -> None:
+    def count_action(self, action: str) -> None:
         with self._lock:
-            self.deeds[deed] += 1
+            self.actions[action] += 1
 
     def answered_of(self, account_id: int) -> list[tuple[str, Debit]]:
-        """Debits of an account, by their reference."""
-        debits = self.debits.copy()  # others go on adding to it
+        """Answered debits of an account, with their references."""
+        debits = self.debits.copy()  # other threads keep adding to it
         mine = debits.items()
-        return [(ref, one) for ref, one in mine if one.answered and one.account_id == account_id]
+        return [
+            (ref, debit) for ref, debit in mine if debit.answered and debit.account_id == account_id
+        ]
 
-    def was_told(self, status: int) -> None:
+    def count_response(self, status: int) -> None:
         with self._lock:
             self.answers[str(status)] += 1
 
-    def was_good(self, path: str, sent_at: float) -> None:
+    def record_success(self, path: str, sent_at: float) -> None:
         with self._lock:
-            self.good_since[path] = max(sent_at, self.good_since.get(path, 0.0))
+            self.last_success[path] = max(sent_at, self.last_success.get(path, 0.0))
 
-    def was_lost(self) -> None:
+    def count_lost_connection(self) -> None:
         with self._lock:
             self.lost += 1
 
-    def fault(self, words: str) -> None:
+    def fault(self, message: str) -> None:
         with self._lock:
-            self.faults.append(words)
+            self.faults.append(message)

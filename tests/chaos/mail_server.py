@@ -1,4 +1,4 @@
-"""The mail server that the product hands its mails to: it keeps what it got, and has bad hours."""
+"""The mail server that the product sends to: records emails and injects faults."""
 
 import logging
 import re
@@ -14,14 +14,14 @@ from aiosmtpd.controller import Controller
 LINK = re.compile(r"/billing/authentications/[\w.\-]+")
 
 
-class Mood(StrEnum):
+class ServerState(StrEnum):
     UP = "up"
     DOWN = "down"
-    """Nobody listens."""
+    """The server does not listen."""
     REFUSES = "refuses"
-    """ "Try later", after the whole mail was sent."""
+    """Answers "try later" after receiving the whole email."""
     HANGS_UP = "hangs up"
-    """It has the mail, and the line breaks before it says so."""
+    """Takes the email, but breaks the connection before it confirms."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class MailServer:
     def __init__(self, port: int) -> None:
         self.received: list[Received] = []
         self._links: dict[str, list[str]] = defaultdict(list)
-        self._mood = Mood.DOWN
+        self._state = ServerState.DOWN
         self.port = port
         self._controller: Controller | None = None
         self._lock = Lock()
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
-    def be(self, mood: Mood) -> None:
-        self._mood = mood
-        if mood is Mood.DOWN:
+    def set_state(self, state: ServerState) -> None:
+        self._state = state
+        if state is ServerState.DOWN:
             self.stop()
         elif self._controller is None:
             self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
@@ -54,13 +54,13 @@ class MailServer:
             self._controller = None
 
     def take_link(self, email: str) -> str:
-        """A link to confirm a payment by, out of a mail to this address; empty without any."""
+        """Take a payment confirmation link emailed to this address, or an empty string."""
         with self._lock:
             links = self._links[email]
             return links.pop(0) if links else ""
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        if self._mood is Mood.REFUSES:
+        if self._state is ServerState.REFUSES:
             return "451 Try later"
         mail = message_from_bytes(envelope.content, policy=policy.default)
         text = mail.get_body(("plain",)).get_content()
@@ -68,6 +68,6 @@ class MailServer:
             for recipient in envelope.rcpt_tos:
                 self.received.append(Received(mail["Message-ID"].strip("<>"), recipient))
                 self._links[recipient] += LINK.findall(text)
-        if self._mood is Mood.HANGS_UP:
+        if self._state is ServerState.HANGS_UP:
             server.transport.abort()
         return "250 Taken"

@@ -1,4 +1,4 @@
-"""A meter: it posts usage by the account's key, each record until it was answered 201 (L12)."""
+"""A meter: posts usage with the account's key, each record until it is answered 201 (L12)."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +12,13 @@ Record = dict[str, str]
 
 STORM = 6
 STORMY = 80_000_000
-"""Micros: more than most refills add."""
+"""Micros; more than most refills add."""
 
 HOLDING = 0.25
-"""The share of deeds that begin with a hold."""
+"""Share of actions that begin with a hold."""
 
 BREATH = 3.0
-"""Seconds, at most, to be refilled in."""
+"""Maximum seconds to wait for a refill."""
 
 
 class Meter:
@@ -28,34 +28,34 @@ class Meter:
         self._number = 0
 
     def act(self) -> None:
-        """One record, many, or what was posted before; now and then from two machines at once."""
+        """Post one or many records, new or old, sometimes twice at once."""
         if self._random.random() < HOLDING:
             self._hold()
             return
-        deeds = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
-        deed = self._random.choices(deeds, (20, 3, 3, 2))[0]
-        deed([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
+        actions = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
+        action = self._random.choices(actions, (20, 3, 3, 2))[0]
+        action([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
 
     def _post(self, records: list[Record]) -> None:
-        self._journal.did("usage")
+        self._journal.count_action("usage")
         self._send(self._client, records)
 
     def _post_twice_at_once(self, records: list[Record]) -> None:
-        self._journal.did("usage twice at once")
+        self._journal.count_action("usage twice at once")
         with ThreadPoolExecutor(2) as pool:
-            both = [pool.submit(self._send, self._client.twin(), records) for _ in range(2)]
+            both = [pool.submit(self._send, self._client.clone(), records) for _ in range(2)]
         for one in both:
             one.result()
 
     def _post_again(self, records: list[Record]) -> None:
-        self._journal.did("usage again")
+        self._journal.count_action("usage again")
         mine = self._journal.answered_of(self._account.id)
         old = self._random.sample(mine, min(len(mine), 3))
         again = [{"reference": ref, "amount": _decimal(debit.amount)} for ref, debit in old]
         self._send(self._client, again + records)
 
     def _post_a_storm(self, records: list[Record]) -> None:
-        """T10: one refill after the other, until the burst breaker stops them."""
+        """T10: post large amounts until the burst limit pauses refills."""
         self._post(records)
         for _ in range(STORM):
             before = self._balance
@@ -65,19 +65,19 @@ class Meter:
                 time.sleep(0.1)
 
     def _hold(self) -> None:
-        """T12: a call begins, and ends with its cost, or comes to nothing, or is forgotten."""
+        """T12: open a hold for a call, which is used, released or left to expire."""
         self._number += 1
         reference = f"{self._account.name}-call-{self._number}"
         hold = self._journal.holds[reference] = Hold(self._account.id)
         end = self._random.choices(("used", "released", "forgotten"), (6, 2, 1))[0]
         path, seconds = f"/api/v1/holds/{reference}", 60 if end == "forgotten" else 3600
         sent = {"reference": reference, "amount": "12.5", "expires_in": seconds}
-        self._journal.did("hold")
-        # One that was made, and not answered in its time, is over.
+        self._journal.count_action("hold")
+        # A hold that expired before its creation was answered is refused.
         hold.answered = self._client.post("/api/v1/holds", json=sent).status_code in (200, 201)
         if self._random.random() < 0.3:
             self._client.ask("PATCH", path, json={"amount": "14.25"})
-        self._journal.did(f"hold {end}")
+        self._journal.count_action(f"hold {end}")
         if end == "used":
             amount = 1000 * self._random.randrange(1, 20_000)
             self._journal.debits[reference] = Debit(self._account.id, amount)
@@ -92,7 +92,7 @@ class Meter:
         return float(self._client.get("/api/v1/balance").json()["balance"])
 
     def _new(self, amount: int = 0) -> Record:
-        """Mostly small, sometimes a deep fall; up to six decimals."""
+        """Create a record with up to six decimals, mostly of a small amount."""
         self._number += 1
         reference = f"{self._account.name}-{self._number}"
         scale = self._random.choice((1, 100, 1000, 3000))
@@ -107,10 +107,10 @@ class Meter:
         if answer.status_code != 201:
             self._journal.fault(f"usage was answered {answer.status_code}: {answer.text[:300]}")
             return
-        for told in answer.json()["records"]:
-            if told["status"] == "posted" and told["reference"] in known:
-                self._journal.fault(f"usage {told['reference']} was posted a second time")
-            self._journal.debits[told["reference"]].answered = True
+        for record in answer.json()["records"]:
+            if record["status"] == "posted" and record["reference"] in known:
+                self._journal.fault(f"usage {record['reference']} was posted a second time")
+            self._journal.debits[record["reference"]].answered = True
 
 
 def _decimal(amount: int) -> str:

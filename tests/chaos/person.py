@@ -1,4 +1,4 @@
-"""An account's owner: every deed of the payment screens, through their own forms."""
+"""An account's owner: performs every action of the payment screens through their forms."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from secrets import token_hex
 
 import requests
 
-from tests.chaos.browser import MAIN, Browser, Screen, asked_to_confirm, bank_of
+from tests.chaos.browser import MAIN, Browser, Screen, challenge_url, charge_to_confirm
 from tests.chaos.client import Client
 from tests.chaos.installation import Account
 from tests.chaos.journal import Journal
@@ -19,7 +19,7 @@ PAGES = ("/billing/payments", "/billing/activity", "/billing/statement", "/billi
 
 PAYING = ("4242424242424242", "5555555555554444", "378282246310005", "6011111111111117")
 AWKWARD = ("4000002500003155", "4000002760003184", "4000008260003178", "4000000000000341")
-"""Asked about by their bank when saved, at each payment, then declined; and always declined."""
+"""Challenged when saved; challenged at each payment; challenged then declined; always declined."""
 
 ASKS_EACH_TIME = AWKWARD[1]
 
@@ -46,15 +46,15 @@ class Person:
         self._journal, self._random = journal, random
         self._mails, self._now = mails, now
 
-    def move_in(self) -> None:
-        """Sign in, save some cards and let them refill the balance."""
+    def set_up(self) -> None:
+        """Sign in, save some cards and switch automatic refills on."""
         self._browser.sign_in(self._account.email)
         for number in (*self._random.sample(PAYING, 2), ASKS_EACH_TIME):
             self._go_to_bank(self._browser.add_card(number, consent=True))
-        self._apply(self._browser.look())
+        self._apply(self._browser.load_screen())
 
     def act(self) -> None:
-        deeds: dict[Callable[[Screen], None], int] = {
+        actions: dict[Callable[[Screen], None], int] = {
             self._toggle: 14,
             self._reorder: 8,
             self._apply: 8,
@@ -70,13 +70,13 @@ class Person:
             self._resume: 2,
             self._sign_in_again: 2,
         }
-        screen = self._browser.look()
+        screen = self._browser.load_screen()
         if screen.paused and self._is_likely(0.7):
             self._resume(screen)
             return
-        self._random.choices(list(deeds), list(deeds.values()))[0](screen)
+        self._random.choices(list(actions), list(actions.values()))[0](screen)
 
-    # The list
+    # Payment methods
 
     def _toggle(self, screen: Screen) -> None:
         if screen.methods:
@@ -98,9 +98,9 @@ class Person:
 
     def _add_card(self, screen: Screen) -> None:
         if len(screen.methods) < MOST:
-            self._journal.did("add a card")
+            self._journal.count_action("add a card")
             number = self._random.choice(PAYING + AWKWARD)
-            # Some expire within the run: its clock passes months.
+            # Some expire within the run, whose clock advances by months.
             expiry = self._now().strftime("%m/%y") if self._is_likely(0.25) else ""
             consent = self._is_likely(0.8)
             self._go_to_bank(self._browser.add_card(number, consent=consent, expiry=expiry))
@@ -113,7 +113,7 @@ class Person:
     # Settings
 
     def _resume(self, screen: Screen) -> None:
-        """Also from a window that does not know yet that somebody else has."""
+        """Resume; another window may have resumed already."""
         self._press("/billing/automatic-payments/resumptions")
 
     def _apply(self, screen: Screen) -> None:
@@ -152,18 +152,18 @@ class Person:
             self._pay(path.removesuffix("retry") + "retries", keys)
 
     def _confirm_by_mail(self, screen: Screen) -> None:
-        """F7: the link in a mail."""
+        """F7: use the link of an email."""
         if path := self._mails.take_link(self._account.email):
             self._pay(path, [self._browser.form_key(path)])
 
     def _pay(self, path: str, keys: Sequence[str], **fields: str) -> None:
-        """Press the button of these windows at once; now and then twice each."""
-        offered = [key for key in keys if key]  # none where there is nothing to pay any more
+        """Press the buttons of these windows concurrently, sometimes twice each."""
+        offered = [key for key in keys if key]  # empty where nothing is left to pay
         for key in offered:
             self._journal.forms[key] = self._account.id
         clicks = offered * self._random.choice((1, 1, 2))
         if clicks:
-            self._journal.did(f"pay, pressed {len(clicks)}×")
+            self._journal.count_action(f"pay, pressed {len(clicks)}×")
             answers = self._browser.at_once(
                 [
                     lambda window, key=key: window.press(path, request_key=key, **fields)
@@ -175,14 +175,14 @@ class Person:
     def _go_to_bank(
         self, answer: requests.Response, yes: str = "complete", no: str = "fail", **fields: str
     ) -> None:
-        """Where the bank asks: confirm, fail or leave; come back once, twice or ten times."""
-        if not bank_of(answer):
+        """Confirm, fail or leave a challenge; return from the bank once, twice or ten times."""
+        if not challenge_url(answer):
             return
-        said = self._random.choices((yes, no, ""), (8, 1, 1))[0]
-        self._journal.did(f"the bank asks: {said or 'left open'}")
-        if said and (home := self._browser.answer_bank(answer, said, **fields)):
+        chosen = self._random.choices((yes, no, ""), (8, 1, 1))[0]
+        self._journal.count_action(f"a challenge: {chosen or 'left open'}")
+        if chosen and (home := self._browser.answer_bank(answer, chosen, **fields)):
             times = self._random.choice((1, 2, 10))
-            self._journal.did(f"back from the bank {times}×")
+            self._journal.count_action(f"back from the bank {times}×")
             self._browser.at_once([lambda window: window.client.get(home)] * times)
 
     # Wire transfers
@@ -191,14 +191,14 @@ class Person:
         key = self._browser.form_key(f"{WIRES}/new")
         asked = self._press(WIRES, request_key=key, amount="250.00", currency="USD")
         there = asked.headers.get("Location", "")
-        deed = self._random.choice(("proofs", "proofs", "cancellation", ""))
-        if there and deed == "cancellation":
-            self._press(f"{there}/{deed}")
-        elif there and deed == "proofs":
+        action = self._random.choice(("proofs", "proofs", "cancellation", ""))
+        if there and action == "cancellation":
+            self._press(f"{there}/{action}")
+        elif there and action == "proofs":
             proof = {"proof": ("transfer.pdf", PDF + token_hex(8).encode())}
-            self._browser.press(f"{there}/{deed}", files=proof)
+            self._browser.press(f"{there}/{action}", files=proof)
 
-    # Looking, and being known
+    # Reading and signing in
 
     def _read(self, screen: Screen) -> None:
         self._browser.client.get(self._random.choice(PAGES))
@@ -208,12 +208,12 @@ class Person:
         self._browser.sign_in(self._account.email)
 
     def _press(self, path: str, **fields: str) -> requests.Response:
-        """T18: where the press would charge at once, nearly always confirm the amount."""
-        self._journal.did(path.rpartition("/")[2])
+        """T18: where the action would charge at once, confirm the amount in most cases."""
+        self._journal.count_action(path.rpartition("/")[2])
         answer = self._browser.press(path, **fields)
-        amount = asked_to_confirm(answer)
+        amount = charge_to_confirm(answer)
         if amount and self._is_likely(0.9):
-            self._journal.did("confirm a charge")
+            self._journal.count_action("confirm a charge")
             answer = self._browser.press(path, **fields, confirmed=amount)
         return answer
 

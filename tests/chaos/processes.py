@@ -1,7 +1,7 @@
 """The product's processes: gunicorn, `flask jobs start` and the operator's commands.
 
-Each is forked from a server that has imported everything, which saves the second that an import
-takes, and then runs the very entry point of its command, in a process group of its own.
+Each is forked from a server with all modules imported, which saves about a second, runs the real
+entry point of its command, and has its own process group.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ IMPORTED = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",
     "tests.chaos.processes",
-    "tests.chaos.tripwires",
+    "tests.chaos.kill_points",
     "webapp.app",
     "webapp.background.scheduler",
     "webapp.processors.stripe.processor",
@@ -43,12 +43,12 @@ PR_SET_PDEATHSIG = 1
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(list(IMPORTED))
-# Looking after children is not made for threads.
+# multiprocessing's management of children is not thread-safe.
 _one_at_a_time = Lock()
 
 
 class Life:
-    """One process from its start to its end."""
+    """One process from start to end."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Life:
         armed: Mapping[str, int] | None = None,
         trace: Path | None = None,
     ) -> None:
-        """`armed` are the steps that kill it, each when it has come by so many times."""
+        """`armed` maps steps to the pass at which they kill the process."""
         self.log, self.trace = log, trace
         environ = dict(environ)
         if trace is not None:
@@ -70,7 +70,7 @@ class Life:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; below zero: the signal that ended it."""
+        """None while it runs; negative for the signal that ended it."""
         with _one_at_a_time:
             return self._process.exitcode
 
@@ -79,18 +79,18 @@ class Life:
         return self.exit_code == -signal.SIGKILL
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, now."""
+        """Send SIGKILL to the whole group."""
         self._signal(signal.SIGKILL)
         self.wait()
 
     def terminate(self) -> None:
-        """Ask it to finish what is under way, and to end."""
+        """Ask the process to finish its work and exit."""
         if self._process.pid is not None and self.exit_code is None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
 
     def wait(self, seconds: float = 60.0) -> int:
-        """Its exit code. Who does not end in time is aborted, and leaves its stacks in the log."""
+        """Return the exit code. After `seconds`, abort the process, which logs its stacks."""
         end = time.monotonic() + seconds
         while (code := self.exit_code) is None:
             if time.monotonic() > end:
@@ -100,7 +100,7 @@ class Life:
         return code
 
     def _signal(self, number: signal.Signals) -> None:
-        """To the whole group; to nobody once it has ended, for its number may be another's then."""
+        """Signal the whole group; do nothing once it has ended, because the id may be reused."""
         pid = self._process.pid
         if pid is None or self.exit_code is not None:
             return
@@ -112,12 +112,12 @@ class Life:
 
     @property
     def passed(self) -> list[str]:
-        """The steps it has come by."""
+        """The steps it has passed."""
         return self._noted("passed")
 
     @property
     def killed_at(self) -> str:
-        """The step that has killed it; empty where the kill came from outside."""
+        """The step that killed it; empty for a kill from outside."""
         return "".join(self._noted("killed"))
 
     def _noted(self, what: str) -> list[str]:
@@ -128,9 +128,9 @@ class Life:
 
 
 def _run(command: tuple[str, ...], environ: dict[str, str], log: str) -> None:
-    """In the new process."""
+    """Entry point of the new process."""
     os.setsid()
-    # Where the run itself is killed, nothing of it stays behind.
+    # Die with the run, even if the run is killed.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(out, 1)

@@ -1,4 +1,4 @@
-"""Who receives an account's webhooks: verifies them, keeps what it got, and has bad moments."""
+"""Receiver of an account's webhooks: verifies and records them, and injects failures."""
 
 import re
 from base64 import b64decode, b64encode
@@ -11,18 +11,18 @@ from random import Random
 from threading import Lock, Thread
 
 MOST_FAILURES = 2
-"""Of one event: whoever fails for days is switched off, which no bad moment is to cause."""
+"""Per event; an endpoint that fails for days would be switched off."""
 
 BAD = 0.2
-"""The share of requests that such a moment meets."""
+"""Share of requests that fail."""
 
 MESSAGE_ID = re.compile(r"evt_(\d{12})")
 
 
 @dataclass(frozen=True)
-class Told:
+class Delivery:
     path: str
-    """An address of one endpoint's own."""
+    """The path of one endpoint."""
     event_id: int
     body: bytes
 
@@ -31,10 +31,10 @@ class Receiver:
     def __init__(self, random: Random) -> None:
         self._random, self._lock = random, Lock()
         self._failed: Counter[tuple[str, str]] = Counter()
-        self.received: list[Told] = []
+        self.received: list[Delivery] = []
         self.faults: list[str] = []
         self.secrets: dict[str, str] = {}
-        """By path: what its requests are signed with."""
+        """By path: the signing secret."""
         handler = type("Handler", (_Handler,), {"receiver": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -48,18 +48,18 @@ class Receiver:
         self._server.server_close()
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
-        """The status; 0 where it takes the event, and the line breaks before it says so."""
+        """Record the event and return the status; 0 accepts it but breaks the connection."""
         name, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         found = MESSAGE_ID.fullmatch(name)
         with self._lock:
             if found is None or not self._is_signed(path, f"{name}.{stamp}.", headers, body):
-                self.faults.append(f"{path} was told {name!r} without a signature that holds")
+                self.faults.append(f"{path} got {name!r} without a valid signature")
                 return 400
             is_bad = self._failed[path, name] < MOST_FAILURES and self._random.random() < BAD
             self._failed[path, name] += is_bad
             status = self._random.choice((0, 500, 503)) if is_bad else 204
             if status in (0, 204):
-                self.received.append(Told(path, int(found[1]), body))
+                self.received.append(Delivery(path, int(found[1]), body))
             return status
 
     def _is_signed(self, path: str, start: str, headers: dict[str, str], body: bytes) -> bool:
@@ -79,5 +79,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    def log_message(self, *told: object) -> None:
-        """Nothing on the screen."""
+    def log_message(self, *args: object) -> None:
+        """Keep the output quiet."""

@@ -1,4 +1,4 @@
-"""What a run has found, as a table for people and as JSON for machines."""
+"""The result of a run as a table for people and as JSON for programs."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -10,28 +10,28 @@ from tests.chaos.steps import place_of
 from tests.chaos.tally import ALL_AT_ONCE, PRIMARY, RANDOM_MOMENT
 
 SHOWN = 40
-"""Differences that are told in full; there may be thousands, of one cause."""
+"""Number of differences shown in full; one cause may produce thousands."""
 
 
-def told(outcome: Outcome, command: str) -> Iterator[str]:
-    """Line by line."""
+def table(outcome: Outcome, command: str) -> Iterator[str]:
+    """Yield the report line by line."""
     yield from _steps(outcome)
     yield ""
     yield from _books(outcome)
     yield ""
     tally = outcome.tally
     yield from _fail_overs(outcome)
-    yield from _listed("Steps that were never reached", tally.never_reached)
-    yield from _listed("Steps that were reached, and where none was killed", tally.never_killed)
+    yield from _listed("Steps never reached", tally.never_reached)
+    yield from _listed("Steps reached without a kill", tally.never_killed)
     yield ""
     for difference in outcome.differences[:SHOWN]:
-        yield f"DIFFERENCE, {difference.kind}: {difference.words}"
+        yield f"DIFFERENCE, {difference.kind}: {difference.message}"
     yield (
         f"{tally.count} kills in {outcome.seconds:.0f} s "
         f"({60 * tally.count / outcome.seconds:.0f} a minute). "
         f"Differences: {len(outcome.differences) or 'none'}."
     )
-    yield f"Again: {command}"
+    yield f"Repeat with: {command}"
 
 
 def as_json(outcome: Outcome, command: str) -> dict[str, object]:
@@ -43,8 +43,8 @@ def as_json(outcome: Outcome, command: str) -> dict[str, object]:
         "never_reached": outcome.tally.never_reached,
         "never_killed": outcome.tally.never_killed,
         **asdict(outcome.figures),
-        "fail_overs": [asdict(one) for one in outcome.fail_overs],
-        "deeds": dict(outcome.journal.deeds),
+        "fail_overs": [asdict(fail_over) for fail_over in outcome.fail_overs],
+        "actions": dict(outcome.journal.actions),
         "answers": dict(outcome.journal.answers),
         "lost": outcome.journal.lost,
         "differences": [asdict(difference) for difference in outcome.differences],
@@ -52,10 +52,10 @@ def as_json(outcome: Outcome, command: str) -> dict[str, object]:
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
-    """A line for each seam: processes that came by, and kills before and after it."""
+    """A line for each step: processes that passed, and kills before and after it."""
     kills, lives = outcome.tally.kills, outcome.tally.lives
     seams = sorted({_seam(step) for step in lives})
-    yield f"{'step':<58}{'came by':>9}{'before':>9}{'after':>9}"
+    yield f"{'step':<58}{'passed':>9}{'before':>9}{'after':>9}"
     for place, what in seams:
         before, after = (f"{place}: {when} {what}" for when in ("before", "after"))
         name = f"{place}, {what}"
@@ -65,12 +65,12 @@ def _steps(outcome: Outcome) -> Iterator[str]:
 
 
 def _fail_overs(outcome: Outcome) -> Iterator[str]:
-    """Seconds from the kill: the quickest, the median and the slowest."""
+    """Seconds from the kill: minimum, median and maximum."""
     for field in fields(FailOver) if outcome.fail_overs else ():
-        seconds = sorted(getattr(one, field.name) for one in outcome.fail_overs)
-        told = " / ".join(f"{s:.1f}" for s in (seconds[0], median(seconds), seconds[-1]))
+        seconds = sorted(getattr(fail_over, field.name) for fail_over in outcome.fail_overs)
+        summary = " / ".join(f"{s:.1f}" for s in (seconds[0], median(seconds), seconds[-1]))
         name = f"{field.name.replace('_', ' ')}, seconds from the kill"
-        yield f"{name:<50}{told:>17}"
+        yield f"{name:<50}{summary:>17}"
 
 
 def _listed(title: str, steps: list[str]) -> Iterator[str]:
@@ -84,31 +84,31 @@ def _seam(step: str) -> tuple[str, str]:
 
 def _books(outcome: Outcome) -> Iterator[str]:
     figures, journal = outcome.figures, outcome.journal
-    told_201 = sum(debit.answered for debit in journal.debits.values())
+    answered = sum(debit.answered for debit in journal.debits.values())
     errors = sum(n for code, n in journal.answers.items() if code.startswith("5"))
     lines = {
-        "charges taken by the processor": figures.charges,
-        "credits of them in the ledger": figures.credits,
+        "charges at the processor": figures.charges,
+        "… credited in the ledger": figures.credits,
         "declines": figures.declines,
         "top-ups": figures.top_ups,
         "Retries": figures.retries,
         "wires completed": figures.wires,
-        "debits that were answered": told_201,
-        "debits in the ledger": figures.debits,
-        "mails that arrived": figures.mails,
-        "… once more, under the same Message-ID": figures.copies,
+        "usage records answered": answered,
+        "usage records in the ledger": figures.debits,
+        "emails received": figures.mails,
+        "… again, under the same Message-ID": figures.copies,
         "refunds, disputes and reversals": figures.went_back,
-        "… that came back": figures.came_back,
+        "… returned": figures.came_back,
         "receipts": figures.receipts,
-        "events of the processor, each told up to ten times": figures.events_in,
-        "webhooks owed, each arrived": figures.events_out,
-        "… once more, under the same id": figures.event_copies,
+        "events of the processor, each sent up to ten times": figures.events_in,
+        "webhooks delivered": figures.events_out,
+        "… again, under the same id": figures.event_copies,
         "holds": figures.holds,
-        "… ended by their usage": figures.holds_used,
-        "requests that were answered": journal.answers.total(),
-        "… whose connection was lost": journal.lost,
+        "… ended by usage": figures.holds_used,
+        "requests answered": journal.answers.total(),
+        "… with a lost connection": journal.lost,
         "… with an error page": errors,
-        "cards at the processor that a kill has left in no list": figures.orphans,
+        "cards at the processor orphaned by a kill": figures.orphans,
         "differences": len(outcome.differences),
     }
     yield from (f"{name:<58}{count:>9,}" for name, count in lines.items())

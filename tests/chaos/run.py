@@ -1,4 +1,4 @@
-"""One run: an installation under traffic whose servers are killed, and what is left of it."""
+"""One chaos run: an installation under traffic whose servers are killed, then compared."""
 
 import time
 from collections.abc import Callable
@@ -14,39 +14,41 @@ from threading import Event
 from tests.chaos.comparison import Difference, Figures, differences, figures
 from tests.chaos.databases import Database, Replicated, database
 from tests.chaos.fail_over import FailOver, FailOvers
+from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Account, Installation
 from tests.chaos.journal import Journal
-from tests.chaos.mail_server import MailServer, Mood
-from tests.chaos.mischief import Mischief
+from tests.chaos.mail_server import MailServer, ServerState
 from tests.chaos.receiver import Receiver
+from tests.chaos.records import is_settled
 from tests.chaos.staff import Staff
 from tests.chaos.stripe import StripeBooks
 from tests.chaos.tally import Tally
-from tests.chaos.traces import is_at_rest
 from tests.chaos.traffic import Traffic
 from tests.host import free_port
 
 FEWEST, MOST = 3, 6
-"""Accounts: a short run has no time for many."""
+"""Number of accounts; a short run has no time for many."""
 
 OUTAGE_EVERY = 8
-"""Kills."""
+"""In kills."""
 
-TOLD_EVERY = 25
+LOG_EVERY = 25
 
 PATIENCE = 5.0
-"""Seconds that a kill may take, on average, before the run gives up."""
+"""Average seconds per kill before the run gives up."""
 
-LADDER = 2 * tuple(
+CLOCK_STEPS = 2 * tuple(
     timedelta(seconds=seconds)
     for seconds in (1, 1, 1, 1, 11, 60, 300, 960, 1860, *[3600] * 6, *[4 * 3600] * 12)
 )
-"""How the clock is moved until all is at rest: L10's timetable, and the pauses between emails. An
-account far below its threshold is refilled once a step, until the burst breaker pauses it. The
-second half is for accounts whose methods were suspended for the 48 hours of the first."""
+"""Clock steps until all work is done: L10's timetable, and the delays between emails.
 
-Tell = Callable[[str], None]
+An account far below its threshold is refilled once a step, until the burst limit pauses it. The
+second half is for accounts whose methods were suspended for the 48 hours of the first.
+"""
+
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Outcome:
     figures: Figures
     differences: list[Difference]
     seconds: float
-    """Of the killing alone."""
+    """Duration of the killing phase."""
     fail_overs: list[FailOver]
 
 
-def run(kills: int, seed: int, kind: str, tell: Tell, processor: str = "sandbox") -> Outcome:
-    # What ends is a process and never the machine, so the files may as well lie in memory.
+def run(kills: int, seed: int, kind: str, log: Log, processor: str = "sandbox") -> Outcome:
+    # Only processes die, never the machine, so the files can be in memory.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="ballast-", dir=memory)))
         base = stack.enter_context(database(kind, folder))
-        return Run(kills, seed, kind, folder, base, stack, tell, processor).go()
+        return Run(kills, seed, kind, folder, base, stack, log, processor).execute()
 
 
 class Run:
@@ -78,17 +80,17 @@ class Run:
         folder: Path,
         base: Database,
         stack: ExitStack,
-        tell: Tell,
+        log: Log,
         processor: str,
     ) -> None:
-        """What has to be ended is put on the `stack`."""
-        self._kills, self._seed, self._tell = kills, seed, tell
+        """Cleanup is registered on the `stack`."""
+        self._kills, self._seed, self._log = kills, seed, log
         self._journal, self._tally = Journal(), Tally(self._seeded("tally"))
         self._over = Event()
         self._fail_overs: list[FailOver] = []
         self._mails = MailServer(free_port())
         stack.callback(self._mails.stop)
-        self._mails.be(Mood.UP)
+        self._mails.set_state(ServerState.UP)
         self._receiver = Receiver(self._seeded("receiver"))
         stack.callback(self._receiver.stop)
         self._stripe = None
@@ -100,89 +102,89 @@ class Run:
         names = [f"harbour-{number}" for number in range(min(MOST, max(FEWEST, kills // 25)))]
         with ThreadPoolExecutor(len(names)) as pool:
             self._accounts = list(pool.map(self._account, names))
-        around = (self._installation, self._journal, self._tally, self._seeded("fleet"))
-        self._fleet = Fleet(kind, *around)
+        shared = (self._installation, self._journal, self._tally, self._seeded("fleet"))
+        self._fleet = Fleet(kind, *shared)
         stack.callback(self._fleet.kill)
-        self._mischief = Mischief(self._installation, self._mails, self._seeded("mischief"))
-        around = (self._journal, self._tally, self._seeded("staff"), self._over)
-        self._staff = Staff(self._installation, self._accounts, *around)
+        self._injector = FaultInjector(self._installation, self._mails, self._seeded("mischief"))
+        shared = (self._journal, self._tally, self._seeded("staff"), self._over)
+        self._staff = Staff(self._installation, self._accounts, *shared)
 
     def _account(self, name: str) -> Account:
-        """With somebody who listens to its events."""
+        """Create an account with a webhook endpoint."""
         account, path = self._installation.account(name), f"/{name}"
         add = ("webhooks", "add", str(account.id), self._receiver.url(path), "--json")
         self._receiver.secrets[path] = self._installation.command(*add).json["secret"]
         return account
 
-    def go(self) -> Outcome:
-        around = (self._staff, self._mails, self._journal, self._seeded, self._over)
-        traffic = Traffic(self._accounts, self._fleet.addresses, self._installation, *around)
+    def execute(self) -> Outcome:
+        shared = (self._staff, self._mails, self._journal, self._seeded, self._over)
+        traffic = Traffic(self._accounts, self._fleet.addresses, self._installation, *shared)
         self._fleet.start(armed=False)
-        traffic.move_in()
-        self._tell("people have moved in; now the kills")
+        traffic.set_up()
+        self._log("the accounts are set up; starting the kills")
         started_at = time.monotonic()
-        with traffic.flowing():
+        with traffic.running():
             base = self._installation.database
             self._fail_over(base) if isinstance(base, Replicated) else self._kill()
             seconds = time.monotonic() - started_at
-            self._tell("no more kills; the traffic comes to its end")
-        traffic.tell_the_rest()
+            self._log("no more kills; stopping the traffic")
+        traffic.deliver_remaining()
         self._fleet.stop()
-        self._tell("everybody is gone; the clock moves until all is at rest")
+        self._log("the servers have stopped; advancing the clock until all work is done")
         self._settle()
         return self._compared(seconds)
 
     def _seeded(self, name: str) -> Random:
-        """Everybody makes their own choices, whatever the others do meanwhile."""
+        """Return a random generator of this component, independent of the others."""
         return Random(f"{self._seed} {name}")
 
     def _kill(self) -> None:
         gives_up_at = time.monotonic() + 30 + self._kills * PATIENCE
-        next_outage, next_told = 0, TOLD_EVERY
+        next_outage, next_log = 0, LOG_EVERY
         while self._tally.count < self._kills:
             if self._tally.count >= next_outage:
-                self._have_an_outage()
+                self._simulate_outage()
                 next_outage = self._tally.count + OUTAGE_EVERY
-            self._fleet.look_after()
-            self._mischief.act()
-            if self._tally.count >= next_told:
-                self._tell(f"{self._tally.count} kills")
-                next_told += TOLD_EVERY
+            self._fleet.kill_and_restart()
+            self._injector.act()
+            if self._tally.count >= next_log:
+                self._log(f"{self._tally.count} kills")
+                next_log += LOG_EVERY
             if time.monotonic() > gives_up_at:
-                self._journal.fault(f"only {self._tally.count} kills came about in the time")
+                self._journal.fault(f"only {self._tally.count} kills happened in time")
                 break
             time.sleep(0.01)
         self._fleet.kill()
         self._fleet.start(armed=False)
 
     def _fail_over(self, database: Replicated) -> None:
-        """Here the database's servers are killed, and no process of the product's."""
-        around = (self._fleet, self._mischief, self._journal, self._tally)
-        fail_overs = FailOvers(database, *around, self._seeded("fail-over"))
+        """Kill the database's servers instead of the product's processes."""
+        shared = (self._fleet, self._injector, self._journal, self._tally)
+        fail_overs = FailOvers(database, *shared, self._seeded("fail-over"))
         while len(self._fail_overs) < self._kills:
             done = fail_overs.one()
             if done is None:
                 return
             self._fail_overs.append(done)
-            self._tell(f"fail-over {len(self._fail_overs)}: {done}")
+            self._log(f"fail-over {len(self._fail_overs)}: {done}")
 
-    def _have_an_outage(self) -> None:
-        lasts = self._mischief.plan_outage()
+    def _simulate_outage(self) -> None:
+        lasts = self._injector.plan_outage()
         self._fleet.kill()
         self._installation.advance_clock(lasts)
         self._fleet.start(armed=True)
 
     def _settle(self) -> None:
-        """Nothing else runs, so that no call is under way while the clock jumps."""
-        self._mischief.end()
+        """Run the jobs alone, so that no call is open while the clock jumps."""
+        self._injector.end()
         if self._stripe:
             self._stripe.stand_in.failures.clear()
-        for step in LADDER:
+        for step in CLOCK_STEPS:
             jobs = self._installation.command("jobs", "run")
             if jobs.code != 0:
                 self._journal.fault(f"jobs run: {jobs.text[-2000:]}")
             self._staff.decide()
-            if is_at_rest(self._installation.found):
+            if is_settled(self._installation.found):
                 return
             self._installation.advance_clock(step)
 
@@ -191,6 +193,6 @@ class Run:
         if check.code != 0:
             self._journal.fault(check.text)
         found, received = self._installation.found, self._mails.received
-        around = (self._journal, self._accounts, received, self._receiver)
-        compared, counted = differences(found, *around), figures(found, received, self._receiver)
+        shared = (self._journal, self._accounts, received, self._receiver)
+        compared, counted = differences(found, *shared), figures(found, received, self._receiver)
         return Outcome(self._tally, self._journal, counted, compared, seconds, self._fail_overs)

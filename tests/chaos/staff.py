@@ -1,17 +1,17 @@
-"""The provider's staff at the command line. A command that was killed is repeated, as people do."""
+"""The provider's staff, using the command line; killed commands are repeated."""
 
 from random import Random
 from threading import Event
 
-from tests.chaos.client import Over
-from tests.chaos.installation import Account, Installation, Said
-from tests.chaos.journal import ByHand, Debit, Journal
+from tests.chaos.client import RunEnded
+from tests.chaos.installation import Account, CommandResult, Installation
+from tests.chaos.journal import Debit, Journal, OperatorPosting
 from tests.chaos.processes import Life
 from tests.chaos.tally import Tally
 from webapp.database.errors import SENTENCES
 
 ARMED = 40
-"""Steps: a command comes by few."""
+"""Armed steps per command; a command passes few."""
 
 
 class Staff:
@@ -30,7 +30,7 @@ class Staff:
         self._number = 0
 
     def act(self) -> None:
-        deeds = {
+        actions = {
             self._wires: 5,
             self._adjust: 3,
             self.decide: 3,
@@ -39,10 +39,10 @@ class Staff:
             self._new_account: 1,
             self.check_books: 2,
         }
-        self._random.choices(list(deeds), list(deeds.values()))[0]()
+        self._random.choices(list(actions), list(actions.values()))[0]()
 
     def decide(self) -> None:
-        """L10: by what the processor's own books show."""
+        """L10: decide attempts according to the processor's books."""
         for waiting in self._command("attempts", "list", "--json").json:
             charged = {charge.key for charge in self._installation.found.charges}
             verdict = "--paid" if waiting["key"] in charged else "--not-paid"
@@ -51,23 +51,25 @@ class Staff:
             self._command(*decide, "--charge", "--reason", "as the processor's books show")
 
     def check_books(self) -> None:
-        """L13: it agrees at any moment, also while payments are made."""
-        said = self._command("ledger", "check")
-        if said.code != 0:
-            self._journal.fault(f"ledger check, meanwhile: {said.text[-500:]}")
+        """L13: the ledger check passes at any moment, also during payments."""
+        check = self._command("ledger", "check")
+        if check.code != 0:
+            self._journal.fault(f"ledger check during traffic: {check.text[-500:]}")
 
     def _wires(self) -> None:
         wires = self._command("wires", "list", "--json").json
         for wire in [wire for wire in wires if wire["state"] in ("new", "proof_uploaded")][:3]:
             if self._random.random() < 0.2:
-                self._command("wires", "reject", str(wire["id"]), "--reason", "nothing has come")
+                self._command("wires", "reject", str(wire["id"]), "--reason", "no money arrived")
             else:
                 self._complete(wire["id"])
 
     def _complete(self, wire_id: int) -> None:
-        """By two of them at once."""
+        """Complete a wire request with two concurrent commands."""
         account_id = self._one(f"SELECT account_id FROM wire_request WHERE id = {wire_id}")
-        credit = self._journal.wires.setdefault(wire_id, ByHand(int(account_id), 250_000_000))
+        credit = self._journal.wires.setdefault(
+            wire_id, OperatorPosting(int(account_id), 250_000_000)
+        )
         words = ("wires", "complete", str(wire_id), "--amount", "250.00")
         other = self._installation.start_command(*words, armed=self._tally.arm(ARMED))
         credit.answered |= self._command(*words).code == 0
@@ -78,7 +80,7 @@ class Staff:
         reason = f"adjustment {self._number}"
         account = self._random.choice(self._accounts)
         amount = self._random.choice((5_000_000, -3_000_000))
-        given = self._journal.adjustments[reason] = ByHand(account.id, amount)
+        posting = self._journal.adjustments[reason] = OperatorPosting(account.id, amount)
         words = [
             "accounts",
             "adjust",
@@ -87,17 +89,17 @@ class Staff:
             "--charge",
         ]
         words += ["--reason", reason, *(["--debit"] if amount < 0 else [])]
-        while not given.answered and not self._over.is_set():
-            given.answered = self._once(*words).code == 0
-            # No key protects a second one: whoever saw no answer looks before asking again.
+        while not posting.answered and not self._over.is_set():
+            posting.answered = self._once(*words).code == 0
+            # Adjustments have no idempotency key, so look for the payment before repeating.
             posted = self._one(f"SELECT count(*) FROM payment WHERE note = '{reason}'")
-            given.answered |= bool(posted)
+            posting.answered |= bool(posted)
 
     def _paypal(self) -> None:
         self._command("accounts", "paypal", str(self._random.choice(self._accounts).id), "on")
 
     def _import(self) -> None:
-        """L12: the same file until it was read to its end."""
+        """L12: import the same file until it is read to its end."""
         self._number += 1
         lines = ["account,amount,reference"]
         for number in range(self._random.randrange(1, 40)):
@@ -107,9 +109,9 @@ class Staff:
             lines.append(f"{account.id},0.02,{reference}")
         file = self._installation.folder / f"usage-{self._number}.csv"
         file.write_text("\n".join(lines))
-        said = self._command("usage", "import", str(file))
-        if said.code != 0:
-            self._journal.fault(f"usage import: {said.text[-500:]}")
+        imported = self._command("usage", "import", str(file))
+        if imported.code != 0:
+            self._journal.fault(f"usage import: {imported.text[-500:]}")
         for line in lines[1:]:
             self._journal.debits[line.rpartition(",")[2]].answered = True
 
@@ -119,33 +121,33 @@ class Staff:
         words = ("accounts", "create", "--name", name, "--email", f"{name}@chaos.test")
         self._command(*words, "--password", "keep-it-afloat-too", "--balance", "7.00")
         if self._one(f"SELECT count(*) FROM account WHERE name = '{name}'") != 1:
-            self._journal.fault(f"account {name} is not there once")
+            self._journal.fault(f"account {name} does not exist once")
         account_id = self._one(f"SELECT id FROM account WHERE name = '{name}'")
         self._accounts.append(Account(int(account_id), name, "", "", 7_000_000))
 
-    def _command(self, *words: str) -> Said:
-        """Until it comes to its end, and has met no fail-over of the database."""
-        while (said := self._once(*words)).code is None or self._has_met_outage(said):
+    def _command(self, *words: str) -> CommandResult:
+        """Repeat the command until it completes without meeting a fail-over."""
+        while (result := self._once(*words)).code is None or self._has_met_outage(result):
             if self._over.is_set():
-                raise Over
-        return said
+                raise RunEnded
+        return result
 
-    def _has_met_outage(self, said: Said) -> bool:
+    def _has_met_outage(self, result: CommandResult) -> bool:
         fails_over = self._installation.database.fails_over
-        return fails_over and any(sentence in said.text for sentence in SENTENCES.values())
+        return fails_over and any(sentence in result.text for sentence in SENTENCES.values())
 
-    def _once(self, *words: str) -> Said:
-        self._journal.did(f"{words[0]} {words[1]}")
+    def _once(self, *words: str) -> CommandResult:
+        self._journal.count_action(f"{words[0]} {words[1]}")
         life = self._installation.start_command(*words, armed=self._arm())
         return self._ended(self._installation.end_command(life), life)
 
     def _arm(self) -> dict[str, int]:
         return self._tally.arm(ARMED) if not self._over.is_set() else {}
 
-    def _ended(self, said: Said, life: Life) -> Said:
-        record = self._tally.record if said.code is None else self._tally.record_survival
+    def _ended(self, result: CommandResult, life: Life) -> CommandResult:
+        record = self._tally.record if result.code is None else self._tally.record_survival
         record(life)
-        return said
+        return result
 
     def _one(self, sql: str) -> object:
         return self._installation.database.one(sql)

@@ -1,4 +1,4 @@
-"""Which steps there are, read from the source: no list to keep."""
+"""The steps at which a process can be killed, read from the source code."""
 
 import ast
 from collections.abc import Iterator
@@ -126,7 +126,7 @@ def at_books(place: str) -> str:
 
 
 def all_steps() -> set[str]:
-    """Every step that the traffic can come by."""
+    """All steps that the traffic can pass."""
     return {step for step in in_source() if place_of(step) not in NOT_IN_TRAFFIC}
 
 
@@ -160,7 +160,7 @@ def _in_books(path: Path) -> Iterator[str]:
 
 
 def _calls(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.Call]]:
-    """Every call, with the name of the innermost function that holds it."""
+    """Yield every call with the name of the innermost function that contains it."""
     for node in ast.iter_child_nodes(tree):
         inner = node.name if isinstance(node, ast.FunctionDef) else function
         inner = "<lambda>" if isinstance(node, ast.Lambda) else inner

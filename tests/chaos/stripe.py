@@ -1,6 +1,6 @@
-"""The run with Stripe's adapter: its stand-in holds the cards' books, and nobody kills it.
+"""The run with Stripe's adapter: its stand-in, which is never killed, has the cards' books.
 
-What its customers, banks and dashboard do happens here; PayPal and the clock stay the sandbox's.
+Customers, banks and the dashboard act here; PayPal and the clock remain the sandbox's.
 """
 
 import json
@@ -13,8 +13,8 @@ from random import Random
 from typing import Any
 
 from tests.chaos.client import Client
-from tests.chaos.found import Charge, TakenBack
 from tests.chaos.journal import Journal
+from tests.chaos.snapshot import Charge, TakenBack
 from tests.processors.stripe_stand_in import (
     PUBLISHABLE_KEY,
     SECRET_KEY,
@@ -24,10 +24,10 @@ from tests.processors.stripe_stand_in import (
 )
 
 CENT = 10_000
-"""Micros."""
+"""In micros."""
 
-MISCHIEF = ("lose answer", "lose answer", "lose request", "429", "500")
-"""What becomes of a charge, as the stand-in knows it."""
+FAULTS = ("lose answer", "lose answer", "lose request", "429", "500")
+"""Faults of a charge, named as in the stand-in."""
 
 DECLINES = ("insufficient_funds", "generic_decline", "stolen_card")
 
@@ -36,12 +36,12 @@ DISPUTES = {"needs_response": "taken", "lost": "lost", "won": "returned"}
 
 
 class StripeBooks:
-    """What stands at the stand-in, for the comparison."""
+    """The stand-in's data, for the comparison."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.stand_in = StandIn(now)
-        self.untold: list[dict[str, Any]] = []
-        self.told: list[str] = []
+        self.undelivered: list[dict[str, Any]] = []
+        self.delivered: list[str] = []
         """Ids of events that were answered 200."""
 
     @property
@@ -56,25 +56,25 @@ class StripeBooks:
         }
 
     def capture(self, form: str, number: str) -> str:
-        """The card goes to Stripe's own form (M7); the token that its script hands on."""
+        """Enter the card in Stripe's form and return the token of its script (M7)."""
         found = re.search(r'data-secret="([^"]+)"', form)
         return str(self.stand_in.confirm_setup(found[1], number)["id"]) if found else ""
 
     @property
     def events(self) -> list[tuple[str, str | None]]:
-        """Name, and whether it was taken."""
-        told: list[tuple[str, str | None]] = [(name, "once") for name in self.told]
-        return told + [(event["id"], None) for event in self.untold]
+        """Event ids, and whether each was accepted."""
+        told: list[tuple[str, str | None]] = [(name, "once") for name in self.delivered]
+        return told + [(event["id"], None) for event in self.undelivered]
 
     @property
     def listed(self) -> set[str]:
-        """Names of what the product can list: it may be first, or alone where nobody tells it."""
+        """Ids of events that the product can list, possibly before a webhook delivers them."""
         return {event["id"] for event in self.stand_in.log}
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         with self.stand_in.lock:
-            objects = [dict(one) for one in self.stand_in.objects.values()]
-        return [one for one in objects if one["object"] == kind]
+            objects = [dict(item) for item in self.stand_in.objects.values()]
+        return [item for item in objects if item["object"] == kind]
 
     @property
     def charges(self) -> list[Charge]:
@@ -91,7 +91,7 @@ class StripeBooks:
 
     @property
     def methods(self) -> dict[str, bool]:
-        """By our reference: whether it can be charged."""
+        """By our reference: whether the method can be charged."""
         there = {one["id"]: one["customer"] for one in self.all("payment_method")}
         saved = [one for one in self.all("setup_intent") if one["status"] == "succeeded"]
         return {
@@ -100,18 +100,18 @@ class StripeBooks:
         }
 
     def key_of(self, one: dict[str, Any]) -> str:
-        """Of the charge that a refund or a dispute takes back."""
+        """Return the key of the charge that a refund or dispute takes back."""
         return next(iter(self.stand_in.objects[one["payment_intent"]]["metadata"].values()))
 
     def left_of(self, key: str) -> int:
-        """Micros."""
+        """In micros."""
         [charge] = [charge for charge in self.charges if charge.key == key]
         gone = [one for one in self.taken_back if one.key == key and one.state != "returned"]
         return charge.amount - sum(one.amount for one in gone)
 
 
-class StripeAftermath:
-    """What happens at Stripe by its customers, banks and dashboard; each is told by webhook."""
+class StripeEvents:
+    """Actions of Stripe's customers, banks and dashboard, each reported by webhook."""
 
     def __init__(
         self, books: StripeBooks, client: Client, journal: Journal, random: Random
@@ -120,7 +120,7 @@ class StripeAftermath:
         self._client, self._journal, self._random = client, journal, random
 
     def act(self) -> None:
-        deeds: dict[Callable[[], None], int] = {
+        actions: dict[Callable[[], None], int] = {
             self._misbehave: 6,
             self._turn_a_card: 3,
             self._answer_banks: 6,
@@ -130,80 +130,82 @@ class StripeAftermath:
             self._renew: 2,
             self._take_away: 1,
         }
-        self._random.choices(list(deeds), list(deeds.values()))[0]()
-        self.tell()
+        self._random.choices(list(actions), list(actions.values()))[0]()
+        self.deliver()
 
-    def tell(self) -> None:
-        """Each event again and again until it is taken, signed anew."""
+    def deliver(self) -> None:
+        """Deliver each event, signed anew, until it is accepted."""
         with self._stand_in.lock:
             told, self._stand_in.events = self._stand_in.events, []
-        self._books.untold += told
-        for event in self._books.untold.copy():
+        self._books.undelivered += told
+        for event in self._books.undelivered.copy():
             times = self._random.choice((1, 2, 10))
-            self._journal.did(f"an event of Stripe is told {times}×")
+            self._journal.count_action(f"an event of Stripe is delivered {times}×")
             with ThreadPoolExecutor(times) as pool:
                 statuses = [pool.submit(self._post, event) for _ in range(times)]
             if any(status.result() == 200 for status in statuses):
-                self._books.untold.remove(event)
-                self._books.told.append(event["id"])
+                self._books.undelivered.remove(event)
+                self._books.delivered.append(event["id"])
 
     def _post(self, event: dict[str, Any]) -> int:
         body, headers = self._stand_in.signed(json.dumps(event))
-        answer = self._client.twin().post("/webhooks/stripe", data=body, headers=headers)
+        answer = self._client.clone().post("/webhooks/stripe", data=body, headers=headers)
         return answer.status_code
 
     def _misbehave(self) -> None:
         if len(self._stand_in.failures) < 3:
-            self._stand_in.failures.append(self._random.choice(MISCHIEF))
+            self._stand_in.failures.append(self._random.choice(FAULTS))
 
     def _turn_a_card(self) -> None:
-        """It is declined from now on, or pays again."""
+        """Make a card decline from now on, or pay again."""
         if reference := self._a_method():
             card = self._stand_in.cards[reference.partition("/")[2]]
             card.error = {} if card.error else {"decline_code": self._random.choice(DECLINES)}
 
     def _answer_banks(self) -> None:
-        """Customers confirm or fail in Stripe's own window; some never come."""
+        """Confirm or fail challenges in Stripe's window; some stay open."""
         for one in self._books.all("payment_intent"):
             if one["status"] == "requires_action" and self._random.random() < 0.7:
                 end = self._random.choice(("complete", "complete", "fail"))
-                self._journal.did(f"the bank asks for Stripe: {end}")
+                self._journal.count_action(f"a challenge at Stripe: {end}")
                 getattr(self._stand_in, end)(one["client_secret"])
 
     def _refund(self) -> None:
         if key := self._a_charge():
             left = self._books.left_of(key) // CENT
-            self._journal.did("refund at Stripe")
+            self._journal.count_action("refund at Stripe")
             self._stand_in.refund(key, self._random.choice((left, self._random.randint(1, left))))
 
     def _dispute(self) -> None:
         key = self._a_charge()
         if key and not any(one.key == key for one in self._books.taken_back):
-            self._journal.did("dispute at Stripe")
+            self._journal.count_action("dispute at Stripe")
             self._stand_in.dispute(key)
 
     def _close(self) -> None:
         if is_open := [o for o in self._books.all("dispute") if o["status"] == "needs_response"]:
             end = self._random.choice(("won", "lost"))
-            self._journal.did(f"dispute at Stripe {end}")
+            self._journal.count_action(f"dispute at Stripe {end}")
             self._stand_in.end_dispute(self._random.choice(is_open)["id"], end)
 
     def _renew(self) -> None:
         if reference := self._a_method():
-            self._journal.did("a card is renewed at Stripe")
+            self._journal.count_action("renew a card at Stripe")
             self._stand_in.renew(reference.partition("/")[2])
 
     def _take_away(self) -> None:
         if reference := self._a_method():
-            self._journal.did("a card is detached at Stripe")
-            with suppress(Refused):  # the product was first
+            self._journal.count_action("detach a card at Stripe")
+            with suppress(Refused):  # the product detached it first
                 self._stand_in.detach(reference.partition("/")[2])
 
     def _a_charge(self) -> str:
-        """With something left of it; rather a late one."""
+        """Return a recent charge that is not fully refunded, or an empty string."""
         left = [one.key for one in self._books.charges[-10:] if self._books.left_of(one.key)]
         return self._random.choice(left) if left else ""
 
     def _a_method(self) -> str:
-        charged = [reference for reference, stands in self._books.methods.items() if stands]
+        charged = [
+            reference for reference, is_chargeable in self._books.methods.items() if is_chargeable
+        ]
         return self._random.choice(charged) if charged else ""

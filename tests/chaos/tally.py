@@ -1,4 +1,4 @@
-"""Where processes were killed, where they came by, and where the next ones are to be killed."""
+"""Counts kills and passes per step, and chooses the steps of the next kills."""
 
 from collections import Counter
 from random import Random
@@ -8,10 +8,10 @@ from tests.chaos.processes import Life
 from tests.chaos.steps import all_steps
 
 KEEN = 5
-"""Times as often processes are to die where money, usage or a mail is between two rows."""
+"""Factor by which processes die more often where money, usage or an email is at stake."""
 
 LATE = 150
-"""From so many kills on every process dies at what was come by and where none has died yet."""
+"""After this many kills, every process dies at steps that were passed but never killed."""
 
 BETWEEN = (
     "books: charges.book",
@@ -40,7 +40,7 @@ class Tally:
         self._lock = Lock()
         self.kills: Counter[str] = Counter()
         self.lives: Counter[str] = Counter()
-        """How many processes have come by a step."""
+        """Number of processes that passed a step."""
 
     @property
     def count(self) -> int:
@@ -55,7 +55,7 @@ class Tally:
         return sorted(step for step in self._steps & self.lives.keys() if not self.kills[step])
 
     def arm(self, count: int) -> dict[str, int]:
-        """Steps for a new process, rather those where few have died, and at which coming-by."""
+        """Choose steps for a new process, mostly those with few kills, and the pass to kill at."""
         with self._lock:
             armed = {}
             steps = sorted(self._steps)
@@ -69,13 +69,13 @@ class Tally:
         return 1 / (1 + kills) ** 2
 
     def record(self, life: Life, how: str = RANDOM_MOMENT) -> None:
-        """It has ended by a kill: at a step, or from outside in this way."""
+        """Record a killed process: at a step, or from outside in this way."""
         with self._lock:
             self.lives.update(life.passed)
             self.kills[life.killed_at or how] += 1
 
     def record_other(self, how: str) -> None:
-        """What was killed is no process of the product's."""
+        """Record the kill of something other than a process of the product."""
         with self._lock:
             self.kills[how] += 1
 

@@ -1,4 +1,7 @@
-"""A short chaos run, and whether its comparison has teeth. The long run is `make chaos`."""
+"""A short chaos run, and proof that its comparison detects differences.
+
+`make chaos` is the long run.
+"""
 
 import sqlite3
 import subprocess
@@ -8,13 +11,13 @@ from random import Random
 
 import pytest
 
-from tests.chaos import money, promises, steps, traces
+from tests.chaos import money, obligations, records, steps
 from tests.chaos.databases import Database
-from tests.chaos.found import Found
 from tests.chaos.installation import Account
 from tests.chaos.journal import Debit, Hold, Journal
 from tests.chaos.mail_server import Received
-from tests.chaos.receiver import Receiver, Told
+from tests.chaos.receiver import Delivery, Receiver
+from tests.chaos.snapshot import Snapshot
 from tests.chaos.stripe import StripeBooks
 from tests.factories import VISA
 from tests.processors.stripe_stand_in import PAYS
@@ -24,7 +27,7 @@ from webapp.settings import ROOT
 
 @pytest.mark.parametrize(("processor", "kills"), [("sandbox", 12), ("stripe", 8)])
 def test_a_few_kills_leave_no_difference_l3(processor, kills):
-    """L2, L3, L6, L7, L12, L13, T7, T8, T12: nothing is twice, nothing is lost."""
+    """L2, L3, L6, L7, L12, L13, T7, T8, T12: nothing is duplicated or lost."""
     command = [sys.executable, "-m", "tests.chaos", "--kills", f"{kills}", "--seed", "25"]
     command += ["--processor", processor]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -32,7 +35,7 @@ def test_a_few_kills_leave_no_difference_l3(processor, kills):
 
 
 def test_every_commit_of_an_action_is_a_step():
-    """And what is left out of the traffic is there to be left out."""
+    """Every place left out of the traffic exists."""
     places = {steps.place_of(step) for step in steps.in_source()}
     committing = {
         path.stem for path in steps.ACTIONS.rglob("*.py") if ".commit(" in path.read_text()
@@ -42,8 +45,10 @@ def test_every_commit_of_an_action_is_a_step():
 
 
 class Story:
-    """One card, one payment of 30.00 with its receipt, 5.00 of it refunded, one debit of 10.00 that
-    ended a hold, and somebody who was told of it; all of it in order.
+    """A consistent history: a payment of 30.00, 5.00 refunded, a debit, a hold, a webhook.
+
+    The payment has a receipt, the debit of 10.00 ended the hold, and an endpoint received the
+    events.
     """
 
     def __init__(self, world, home, receiver):
@@ -58,7 +63,7 @@ class Story:
         self.change("UPDATE notice SET state = 'sent'")
         self.change("UPDATE webhook_delivery SET state = 'delivered'")
         owed = self.database.rows("SELECT event_id FROM webhook_delivery")
-        receiver.received += [Told("/harbour", number, b"{}") for (number,) in owed]
+        receiver.received += [Delivery("/harbour", number, b"{}") for (number,) in owed]
         self.home = home
         self.accounts = [Account(world.account_id, "Harbour", "", "", 100_000_000)]
         self.journal = Journal({"call-1": Debit(world.account_id, 10_000_000, answered=True)})
@@ -71,42 +76,42 @@ class Story:
             connection.execute(sql)
             connection.commit()
 
-    def seen_after(self, sql, path=None):
-        """The differences after this change, which is then undone: one story serves many."""
+    def differences_after(self, sql, path=None):
+        """Return the differences after this change, which is then undone."""
         path = path or self.database.url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(":memory:")) as kept:
             file.backup(kept)
             file.execute(sql)
             file.commit()
-            seen = self.differences()
+            found = self.differences()
             kept.backup(file)
-        return seen
+        return found
 
     def differences(self):
         (logs := self.home / "logs").mkdir(exist_ok=True)
         found, mine = (
-            Found(self.database, self.home, logs, self.stripe),
+            Snapshot(self.database, self.home, logs, self.stripe),
             (self.journal, self.accounts),
         )
         compared = {
-            "left over": traces.left_over(found),
+            "left over": records.left_over(found),
             "charge": money.charges(found),
             "credited": money.credited(found),
             "debit": money.debits(found, self.journal),
-            "by hand": money.by_hand(found, *mine),
+            "operator posting": money.operator_postings(found, *mine),
             "balance": money.balances(found, *mine),
-            "went back": promises.taken_back(found),
-            "receipt": promises.receipts(found),
-            "event in": promises.events_in(found),
-            "event out": promises.events_out(found, self.receiver),
-            "event due": promises.events_due(found),
-            "hold": promises.holds(found, self.journal),
-            "mail": traces.mails(found, self.received),
-            "mail due": traces.mails_due(found),
-            "list": traces.lists(found),
-            "log": traces.logs(found),
+            "went back": obligations.taken_back(found),
+            "receipt": obligations.receipts(found),
+            "event in": obligations.events_in(found),
+            "event out": obligations.events_out(found, self.receiver),
+            "event due": obligations.events_due(found),
+            "hold": obligations.holds(found, self.journal),
+            "mail": records.mails(found, self.received),
+            "mail due": records.mails_due(found),
+            "list": records.lists(found),
+            "log": records.logs(found),
         }
-        return {kind for kind, told in compared.items() if list(told)}
+        return {kind for kind, differences in compared.items() if list(differences)}
 
 
 @pytest.fixture
@@ -136,9 +141,9 @@ AT_THE_PROCESSOR = [
 ]
 
 
-def test_what_the_processor_has_differently_is_seen_l13(story):
+def test_differences_at_the_processor_are_detected_l13(story):
     for sql, found in AT_THE_PROCESSOR:
-        assert (sql, story.seen_after(sql, story.home / "sandbox.db")) == (sql, found)
+        assert (sql, story.differences_after(sql, story.home / "sandbox.db")) == (sql, found)
     assert story.differences() == set()
 
 
@@ -147,10 +152,13 @@ IN_THE_TABLES = [
     ("UPDATE notice SET message_id = 'another'", {"mail"}),
     ("UPDATE notice SET kind = 'paused'", {"mail due"}),
     ("UPDATE attempt SET state = 'unknown' WHERE method_id > 0", {"left over"}),
-    ("UPDATE payment SET note = 'a gift' WHERE kind = 'adjustment'", {"by hand", "event due"}),
+    (
+        "UPDATE payment SET note = 'a gift' WHERE kind = 'adjustment'",
+        {"operator posting", "event due"},
+    ),
     ("UPDATE payment_method SET position = 2", {"list"}),
     ("UPDATE notice SET about = 'another' WHERE kind = 'taken_back'", {"mail due"}),
-    ("UPDATE reversal SET debit_id = NULL", {"went back", "by hand"}),
+    ("UPDATE reversal SET debit_id = NULL", {"went back", "operator posting"}),
     ("UPDATE receipt SET number = 2", {"receipt"}),
     ("DELETE FROM receipt", {"receipt"}),
     ("DELETE FROM processor_event", {"event in"}),
@@ -164,21 +172,21 @@ IN_THE_TABLES = [
 ]
 
 
-def test_what_the_tables_have_differently_is_seen_l13(story):
+def test_differences_in_the_tables_are_detected_l13(story):
     for sql, found in IN_THE_TABLES:
-        assert (sql, story.seen_after(sql)) == (sql, found)
+        assert (sql, story.differences_after(sql)) == (sql, found)
     assert story.differences() == set()
 
 
-def test_what_stripe_has_differently_is_seen_l13(story):
+def test_differences_at_stripe_are_detected_l13(story):
     story.stripe = StripeBooks(Clock().now)
     assert story.differences() == set()
     stand_in = story.stripe.stand_in
     stand_in.pay_elsewhere(stand_in.save(PAYS).partition("/")[0])
     assert story.differences() == {"charge"}
-    story.stripe.untold = stand_in.events
+    story.stripe.undelivered = stand_in.events
     assert story.differences() == {"charge", "event in"}
-    story.stripe.untold = []
+    story.stripe.undelivered = []
     story.change(
         "INSERT INTO processor_event (processor, event_id, about, received_at, listed)"
         " VALUES ('stripe', 'evt_1', '', '2026-11-22', 1)"
@@ -187,25 +195,27 @@ def test_what_stripe_has_differently_is_seen_l13(story):
 
 
 @pytest.mark.parametrize("reference", ["call-1", "call-2"])
-def test_a_debit_that_was_answered_and_is_missing_is_seen_l12(story, reference):
+def test_a_missing_answered_debit_is_detected_l12(story, reference):
     account_id = story.accounts[0].id
     story.journal.debits[reference] = Debit(account_id, 10_000_001, answered=True)
     assert story.differences() == {"debit", "balance"}
 
 
-def test_a_mail_that_never_arrived_is_seen_l6(story):
+def test_a_missing_email_is_detected_l6(story):
     story.received.clear()
     assert story.differences() == {"mail"}
 
 
-def test_a_webhook_that_never_arrived_or_came_as_another_is_seen(story):
+def test_a_missing_or_changed_webhook_is_detected(story):
     first = story.receiver.received[0]
-    story.receiver.received.append(Told(first.path, first.event_id, b"another"))
+    story.receiver.received.append(Delivery(first.path, first.event_id, b"another"))
     assert story.differences() == {"event out"}
-    story.receiver.received[:] = [one for one in story.receiver.received if one != first][:-1]
+    story.receiver.received[:] = [
+        delivery for delivery in story.receiver.received if delivery != first
+    ][:-1]
     assert story.differences() == {"event out"}
 
 
-def test_trouble_in_a_log_is_seen(story):
+def test_an_error_in_a_log_is_detected(story):
     (story.home / "logs" / "web-1.log").write_text("(sqlite3.OperationalError) database is locked")
     assert story.differences() == {"log"}

@@ -1,4 +1,4 @@
-"""Everybody who has to do with the installation while its servers are killed."""
+"""All clients that use the installation while its servers are killed."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -7,25 +7,25 @@ from contextlib import contextmanager
 from random import Random
 from threading import Event
 
-from tests.chaos.aftermath import FORGED, Aftermath
 from tests.chaos.client import Client
 from tests.chaos.installation import Account, Installation
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import MailServer
 from tests.chaos.meter import Meter
 from tests.chaos.person import Person
+from tests.chaos.processor_events import FORGED, ProcessorEvents
 from tests.chaos.staff import Staff
-from tests.chaos.stripe import StripeAftermath
+from tests.chaos.stripe import StripeEvents
 
-PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, Aftermath: 1.0, StripeAftermath: 0.5}
-"""Seconds between two deeds of one of them, on average."""
+PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, ProcessorEvents: 1.0, StripeEvents: 0.5}
+"""Average seconds between two actions."""
 
 LAST_DEED = 60
-"""Seconds that somebody may take for it."""
+"""Maximum seconds for the last action."""
 
 
 class Traffic:
-    """A person and a meter for each account, the provider's staff, and the processor afterwards."""
+    """A person and a meter for each account, the provider's staff, and the processors' events."""
 
     def __init__(
         self,
@@ -38,42 +38,44 @@ class Traffic:
         seeded: Callable[[str], Random],
         over: Event,
     ) -> None:
-        """`over` is set when those who still find no answer are to give up."""
+        """`over` is set when unanswered requests are to be given up."""
         self._journal, self._seeded, self._over = journal, seeded, over
 
         outage = (503,) if installation.database.fails_over else ()
 
-        def client(name: str, *also_fine: int, **headers: str) -> Client:
-            around = (journal, seeded(f"client of {name}"), over, headers)
-            return Client(addresses, *around, also_fine=frozenset(also_fine + outage))
+        def client(name: str, *also_expected: int, **headers: str) -> Client:
+            shared = (journal, seeded(f"client of {name}"), over, headers)
+            return Client(addresses, *shared, also_expected=frozenset(also_expected + outage))
 
         self._people, self._meters = [], []
         for account in accounts:
             person, meter = f"person {account.name}", f"meter {account.name}"
-            around = (journal, seeded(person), mails, lambda: installation.now)
-            around = (*around, installation.stripe)
-            self._people.append(Person(account, client(person), *around))
+            shared = (journal, seeded(person), mails, lambda: installation.now)
+            shared = (*shared, installation.stripe)
+            self._people.append(Person(account, client(person), *shared))
             bearer = client(meter, Authorization=f"Bearer {account.api_key}")
             self._meters.append(Meter(account, bearer, journal, seeded(meter)))
         self._staff = staff
-        around = (client("aftermath", FORGED), journal, seeded("aftermath"))
-        self._afterwards: list[Aftermath | StripeAftermath] = [Aftermath(installation, *around)]
+        shared = (client("aftermath", FORGED), journal, seeded("aftermath"))
+        self._afterwards: list[ProcessorEvents | StripeEvents] = [
+            ProcessorEvents(installation, *shared)
+        ]
         if stripe := installation.stripe:
-            around = (client("stripe", FORGED), journal, seeded("stripe"))
-            self._afterwards.append(StripeAftermath(stripe, *around))
+            shared = (client("stripe", FORGED), journal, seeded("stripe"))
+            self._afterwards.append(StripeEvents(stripe, *shared))
 
-    def move_in(self) -> None:
+    def set_up(self) -> None:
         with ThreadPoolExecutor(len(self._people)) as pool:
-            list(pool.map(Person.move_in, self._people))
+            list(pool.map(Person.set_up, self._people))
 
-    def tell_the_rest(self) -> None:
-        """What the processors have not been able to tell yet."""
-        for one in self._afterwards:
-            one.tell()
+    def deliver_remaining(self) -> None:
+        """Deliver the remaining events of the processors."""
+        for source in self._afterwards:
+            source.deliver()
 
     @contextmanager
-    def flowing(self) -> Iterator[None]:
-        """Everybody acts until the body ends, and then comes to the end of their last deed."""
+    def running(self) -> Iterator[None]:
+        """Run all actors until the body ends, and let each finish its last action."""
         actors = [*self._people, *self._meters, self._staff, *self._afterwards]
         leaving = Event()
         with ThreadPoolExecutor(len(actors)) as pool:
@@ -84,19 +86,19 @@ class Traffic:
             try:
                 yield
             except BaseException:
-                self._over.set()  # nobody is answered any more
+                self._over.set()  # no request is answered any more
                 raise
             finally:
                 leaving.set()
                 wait(busy, LAST_DEED)
                 self._over.set()
-        for fault in [one.exception() for one in busy]:
+        for fault in [future.exception() for future in busy]:
             if fault is not None:
                 self._journal.fault("".join(traceback.format_exception(fault)))
 
 
 def _act(
-    actor: Person | Meter | Staff | Aftermath | StripeAftermath, leaving: Event, random: Random
+    actor: Person | Meter | Staff | ProcessorEvents | StripeEvents, leaving: Event, random: Random
 ) -> None:
     while not leaving.is_set():
         actor.act()

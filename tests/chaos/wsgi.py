@@ -1,7 +1,6 @@
-"""What the run's processes serve: the product's own `wsgi`, with tripwires laid, and in a hurry.
+"""The WSGI app of the run's processes: the product's own `wsgi` with kill points and fast jobs.
 
-The product knows nothing of this. `CHAOS` says which steps are armed and where to note what was
-passed; without it nothing is laid.
+`CHAOS` names the armed steps and the trace file; without it there are no kill points.
 """
 
 import json
@@ -11,18 +10,18 @@ from pathlib import Path
 
 from jinja2 import FileSystemBytecodeCache
 
-from tests.chaos import tripwires
+from tests.chaos import kill_points
 from webapp.background import scheduler
 
 HURRY = 1
-"""Seconds between two runs of every job: the run's clock goes faster than the wall's."""
+"""Seconds between two runs of every job: the run's clock is faster than the wall clock."""
 
 scheduler.JOBS = tuple(replace(job, seconds=HURRY) for job in scheduler.JOBS)
-if orders := os.environ.get("CHAOS"):
-    told = json.loads(orders)
-    tripwires.lay(told["armed"], Path(told["trace"]))
+if config := os.environ.get("CHAOS"):
+    options = json.loads(config)
+    kill_points.install(options["armed"], Path(options["trace"]))
 
 from wsgi import app  # noqa: E402  only now: it starts the jobs
 
-# Lives are short: none of them has to compile every template anew.
+# Processes are short-lived and share compiled templates.
 app.jinja_env.bytecode_cache = FileSystemBytecodeCache(os.environ["BALLAST_HOME"])

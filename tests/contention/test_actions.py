@@ -1,6 +1,6 @@
-"""The same thing from many sides at once: one effect, no surprise, and the books agree.
+"""Concurrent actions: each has one effect, and the books agree.
 
-Each thread has its own session on the same database file, as web threads and workers have.
+Each thread has its own session on the same database, like web threads and workers.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -35,39 +35,39 @@ from webapp.reads.ledger.ledger_check import check_ledger
 MANY = 8
 
 
-def at_once(world, *deeds):
-    """Start every deed at the same moment; what each gave, or the refusal it met.
+def at_once(world, *actions):
+    """Start all actions at the same moment and return their results or refusals.
 
-    Any other exception would have reached a person, and fails the test.
+    Any other exception would reach a user, so it fails the test.
     """
     world.session.rollback()
-    together = Barrier(len(deeds))
+    together = Barrier(len(actions))
 
-    def run(deed):
+    def run(action):
         with world.app.app_context():
             together.wait()
             try:
-                return deed(db.session())
+                return action(db.session())
             except Refusal as refusal:
                 return refusal
 
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        return [done.result(timeout=60) for done in [pool.submit(run, d) for d in deeds]]
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, a) for a in actions]]
 
 
 def in_order(world):
-    """What the processor has taken is what the ledger was credited, and nothing is left open."""
+    """Check that charges match credits, nothing is open, and positions have no gap."""
     taken = sum(micros(amount) for _, amount in world.charges)
     paid = sum(a.amount for a in world.attempts if a.state == "paid")
     assert taken == paid
-    assert world.balance, "and the balance is the ledger's sum"
+    assert world.balance, "the property also checks the ledger's sum"
     assert not [a for a in world.attempts if a.is_open]
     assert [m.position for m in world.methods] == list(range(1, len(world.methods) + 1))
 
 
 @pytest.fixture
 def failed(world):
-    """Visa was declined for 100; the balance is 40."""
+    """An account whose Visa was declined for 100.00, with a balance of 40.00."""
     world.cards(VISA)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -78,17 +78,17 @@ def failed(world):
 
 @pytest.mark.parametrize("same_form", [True, False])
 def test_retry_pressed_eight_times_charges_once_f4(failed, same_form):
-    """F4, L3: in one form or in eight windows."""
+    """F4, L3: in one form, or in eight windows."""
     failed_id = failed.attempts[0].id
 
     def press(number):
         key = "a" * 32 if same_form else f"{number:032d}"
-        around = (key, failed.owner, failed.services.processors, failed.clock, failed.policy)
-        return lambda session: retry(session, failed.account_id, failed_id, *around).id
+        context = (key, failed.owner, failed.services.processors, failed.clock, failed.policy)
+        return lambda session: retry(session, failed.account_id, failed_id, *context).id
 
-    told = at_once(failed, *[press(n) for n in range(MANY)])
-    payments = {t for t in told if not isinstance(t, Refusal)}
-    refusals = {t.code for t in told if isinstance(t, Refusal)}
+    results = at_once(failed, *[press(n) for n in range(MANY)])
+    payments = {r for r in results if not isinstance(r, Refusal)}
+    refusals = {r.code for r in results if isinstance(r, Refusal)}
     assert len(payments) == 1
     assert refusals <= (set() if same_form else {"payment_open", "already_paid"})
     assert failed.charges == [("4242", "100.00")]
@@ -104,14 +104,14 @@ def test_the_same_usage_eight_times_debits_once_l12(world):
     def post(session):
         return post_usage(session, world.account_id, usages, START, world.policy).verdicts
 
-    told = at_once(world, *[post] * MANY)
-    assert told.count((Verdict.POSTED,) * 10) == 1
-    assert told.count((Verdict.DUPLICATE,) * 10) == MANY - 1
+    results = at_once(world, *[post] * MANY)
+    assert results.count((Verdict.POSTED,) * 10) == 1
+    assert results.count((Verdict.DUPLICATE,) * 10) == MANY - 1
     assert world.balance == "95.00"
 
 
 def test_eight_workers_on_one_top_up_charge_once_t8(world):
-    """T8, L3, T7: also where the first method is declined and the chain goes on."""
+    """T8, L3, T7: also when the first method is declined and the chain continues."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
@@ -128,7 +128,7 @@ def test_eight_workers_on_one_top_up_charge_once_t8(world):
 
 
 def test_eight_debits_open_one_top_up_t8(world):
-    """T8, T4: each falls below; together they are one charge."""
+    """T8, T4: each debit falls below the threshold; together they cause one charge."""
     world.cards(VISA)
     world.refill()
 
@@ -136,8 +136,8 @@ def test_eight_debits_open_one_top_up_t8(world):
         usage = Usage(micros("60.00"), f"call-{number}", START)
         return lambda session: post_usage(session, world.account_id, [usage], START, world.policy)
 
-    told = at_once(world, *[use(n) for n in range(MANY)])
-    assert {t.verdicts for t in told} == {(Verdict.POSTED,)}
+    results = at_once(world, *[use(n) for n in range(MANY)])
+    assert {r.verdicts for r in results} == {(Verdict.POSTED,)}
     world.work()
     assert world.tries == [("4242", "100.00", "paid")]
     assert world.balance == "-280.00"
@@ -145,70 +145,70 @@ def test_eight_debits_open_one_top_up_t8(world):
 
 
 def test_add_funds_pressed_eight_times_charges_once_l4(world):
-    """L4: by one method and by the chain alike."""
+    """L4: by one method, and by the chain."""
     visa_id, _ = (method.id for method in world.cards(VISA, MASTERCARD))
-    around = (world.owner, world.services.processors, world.clock, world.policy)
+    context = (world.owner, world.services.processors, world.clock, world.policy)
     amount = micros("75.00")
 
     def instantly(session):
-        return pay_now(session, world.account_id, visa_id, amount, "i" * 32, *around).id
+        return pay_now(session, world.account_id, visa_id, amount, "i" * 32, *context).id
 
     def by_chain(session):
-        return pay_by_auto_charge(session, world.account_id, amount, "c" * 32, *around).id
+        return pay_by_auto_charge(session, world.account_id, amount, "c" * 32, *context).id
 
-    told = at_once(world, *[instantly] * MANY)
-    assert len(set(told)) == 1
-    told = at_once(world, *[by_chain] * MANY)
-    assert len(set(told)) == 1
+    results = at_once(world, *[instantly] * MANY)
+    assert len(set(results)) == 1
+    results = at_once(world, *[by_chain] * MANY)
+    assert len(set(results)) == 1
     assert world.charges == [("4242", "75.00")] * 2
     in_order(world)
 
 
-def test_reorder_against_remove_m5(world):
-    """M5, M10: whoever comes second sees a list that no longer is what they saw, or removes."""
+def test_concurrent_reorders_and_a_removal_keep_a_valid_list_m5(world):
+    """M5, M10: later ones are refused because of a stale list, or succeed."""
     methods = world.cards(VISA, MASTERCARD, AMEX)
     ids = [m.id for m in methods]
-    around = (world.owner, START, world.policy)
+    context = (world.owner, START, world.policy)
 
     def order(wished):
-        return lambda s: reorder_methods(s, world.account_id, wished, ids, *around) and None
+        return lambda s: reorder_methods(s, world.account_id, wished, ids, *context) and None
 
-    told = at_once(
+    results = at_once(
         world,
         *[order(ids[::-1])] * 3,
         *[order([ids[1], ids[0], ids[2]])] * 3,
         lambda s: world.remove_by_id(ids[0], s) and None,
     )
-    assert all(t is None or isinstance(t, Stale) for t in told)
+    assert all(r is None or isinstance(r, Stale) for r in results)
     assert {m.id for m in world.methods} == set(ids[1:])
     in_order(world)
 
 
-def test_one_of_eight_removals_removes_m10(world):
+def test_eight_concurrent_removals_remove_once_m10(world):
     (visa,) = world.cards(VISA)
     visa_id = visa.id
-    told = at_once(world, *[lambda s: world.remove_by_id(visa_id, s).id] * MANY)
-    assert [t for t in told if not isinstance(t, Refusal)] == [visa_id]
-    assert {t.code for t in told if isinstance(t, Refusal)} == {"not_found"}
+    results = at_once(world, *[lambda s: world.remove_by_id(visa_id, s).id] * MANY)
+    assert [r for r in results if not isinstance(r, Refusal)] == [visa_id]
+    assert {r.code for r in results if isinstance(r, Refusal)} == {"not_found"}
 
 
-@pytest.mark.parametrize("deed", ["consent", "removal", "settings"])
-def test_withdrawing_against_a_top_up_t14(world, deed):
-    """T14: charged and told, or not charged; nothing between, and the books agree."""
+@pytest.mark.parametrize("withdrawal", ["consent", "removal", "settings"])
+def test_a_withdrawal_during_a_top_up_charges_at_most_once_t14(world, withdrawal):
+    """T14: it is charged completely or not at all, and the books agree."""
     (visa,) = world.cards(VISA)
     world.refill()
     world.use("60.00")
     visa_id = visa.id
     open_id = top_ups.open_top_up(world.session, world.account_id).id
-    around = (world.owner, START, world.policy)
+    context = (world.owner, START, world.policy)
 
     def withdraw(session):
-        if deed == "consent":
-            set_auto_charge(session, world.account_id, visa_id, False, *around)
-        elif deed == "removal":
+        if withdrawal == "consent":
+            set_auto_charge(session, world.account_id, visa_id, False, *context)
+        elif withdrawal == "removal":
             world.remove_by_id(visa_id, session)
         else:
-            apply_settings(session, world.account_id, Choice(), 1, *around)
+            apply_settings(session, world.account_id, Choice(), 1, *context)
 
     def work(session):
         top_up(session, open_id, world.services.processors, world.clock, world.policy)
@@ -221,21 +221,21 @@ def test_withdrawing_against_a_top_up_t14(world, deed):
     in_order(world)
 
 
-def test_eight_appliers_and_one_version_t1(world):
-    """T1: one is saved; the others are told that someone else was first."""
+def test_eight_concurrent_applies_save_one_version_t1(world):
+    """T1: one is saved; the others are refused as stale."""
     world.cards(VISA)
 
     def apply(number):
         choice = Choice(refill_on=True, threshold=micros(50 + number), refill_amount=micros("100"))
-        around = (0, world.owner, START, world.policy)
-        return lambda s: apply_settings(s, world.account_id, choice, *around).version
+        context = (0, world.owner, START, world.policy)
+        return lambda s: apply_settings(s, world.account_id, choice, *context).version
 
-    told = at_once(world, *[apply(n) for n in range(MANY)])
-    assert [t for t in told if not isinstance(t, Stale)] == [1]
+    results = at_once(world, *[apply(n) for n in range(MANY)])
+    assert [r for r in results if not isinstance(r, Stale)] == [1]
 
 
-def test_a_settlement_that_arrives_eight_times_l3(world):
-    """L3: the answer, the reconciliation and a webhook all end here; one of them credits."""
+def test_a_settlement_that_arrives_eight_times_credits_once_l3(world):
+    """L3: the response, the reconciliation and a webhook all settle the attempt."""
     (visa,) = world.cards(VISA)
     world.next_answer("timeout_after_charge")
     world.pay(visa, "30.00")
@@ -250,18 +250,18 @@ def test_a_settlement_that_arrives_eight_times_l3(world):
     def ask(session):
         return bool(reconcile(session, world.services.processors, world.clock, world.policy))
 
-    told = at_once(world, *[arrive] * MANY, *[ask] * 2)
-    assert told.count(True) == 1
+    results = at_once(world, *[arrive] * MANY, *[ask] * 2)
+    assert results.count(True) == 1
     assert world.balance == "130.00"
     assert world.mails.count("receipt") == 1
 
 
-def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
-    """L7, L9: 130 are told to have gone of 100; whoever is first, 100 go."""
+def test_concurrent_refunds_and_disputes_take_at_most_the_payment_l7(world):
+    """L7, L9: of 130.00 reported against a payment of 100.00, only 100.00 is taken."""
     (visa,) = world.cards(VISA)
     world.pay(visa, "100.00")
     key, now = world.attempts[0].key, world.clock.now()
-    told = [
+    reversals = [
         Reversed(reference, key, kind, TakenBackState.TAKEN, micros(amount), "USD", now)
         for reference, kind, amount in (
             ("re_1", TakenBack.REFUND, "40.00"),
@@ -270,12 +270,12 @@ def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
         )
     ]
 
-    def taker(it):
+    def applying(reversal):
         return lambda session: apply_reversal(
-            session, "sandbox", it, now, world.policy, lambda: None
+            session, "sandbox", reversal, now, world.policy, lambda: None
         )
 
-    at_once(world, *[taker(it) for it in told for _ in range(3)])
+    at_once(world, *[applying(reversal) for reversal in reversals for _ in range(3)])
 
     assert world.balance == "100.00"
     assert len(world.entries) == 4
@@ -285,31 +285,31 @@ def test_refunds_and_disputes_at_once_take_what_was_paid_l7(world):
     assert check_ledger(world.session, world.books.paid_charges).agrees
 
 
-def test_eight_sweeps_open_one_top_up_t8(world):
-    """T8, T4: two schedulers do no harm."""
+def test_eight_concurrent_sweeps_open_one_top_up_t8(world):
+    """T8, T4: a second scheduler does no harm."""
     world.cards(VISA)
     world.refill()
     world.session.execute(db.text("UPDATE low_balance_settings SET threshold = 200000000"))
     world.session.commit()
-    told = at_once(world, *[lambda s: sweep(s, START, world.policy)] * MANY)
-    assert sum(told) >= 1
+    results = at_once(world, *[lambda s: sweep(s, START, world.policy)] * MANY)
+    assert sum(results) >= 1
     world.work()
     assert len(world.tries) == 1
     in_order(world)
 
 
-def test_eight_senders_handle_each_mail_once_f11(world):
-    """F11, L6: claimed by a guarded update."""
+def test_eight_concurrent_senders_handle_each_email_once_f11(world):
+    """F11, L6: a guarded update claims the email."""
     (visa,) = world.cards(VISA)
     for _ in range(3):
         world.pay(visa, "30.00")
-    told = at_once(world, *[lambda s: send_emails(s, world.services.mailer, world.clock)] * MANY)
-    assert sum(told) == 3
+    results = at_once(world, *[lambda s: send_emails(s, world.services.mailer, world.clock)] * MANY)
+    assert sum(results) == 3
     assert [n.tries for n in world.session.query(Notice)] == [1, 1, 1]
 
 
 def test_no_transaction_is_open_during_the_call_l3(world):
-    """L3: while the processor thinks, another may write."""
+    """L3: others can write during the processor's call."""
     (visa,) = world.cards(VISA)
     begun = []
     event.listen(db.engine, "begin", begun.append)

@@ -1,4 +1,4 @@
-"""Two schedulers on PostgreSQL share the work: each passes by what the other has in hand."""
+"""Two schedulers on PostgreSQL share the work: each skips items locked by the other."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,24 +32,24 @@ from webapp.extensions import db
 from webapp.settings import ROOT
 
 PATIENCE = 20.0
-"""Seconds; it takes well under one, and a busy machine is forgiven."""
+"""Seconds. Well under one is usual; the rest is for a busy machine."""
 
 LATENCY = 0.05
-"""Seconds that a processor or a mail server takes: long enough for the other to come by."""
+"""Seconds that a processor or mail server takes, so that both schedulers overlap."""
 
-GO_ON = next(job for job in scheduler.JOBS if job.name == "top up")
+TOP_UP = next(job for job in scheduler.JOBS if job.name == "top up")
 
 
-def wait_until(truth):
+def wait_until(condition):
     deadline = time.monotonic() + PATIENCE
-    while not truth():
-        assert time.monotonic() < deadline, "not within the time"
+    while not condition():
+        assert time.monotonic() < deadline, "not within PATIENCE"
         time.sleep(0.02)
 
 
 @pytest.fixture
 def calls(world):
-    """The processor takes its time, and its calls are counted here."""
+    """Return a function that slows the processor down and records the threads of its calls."""
     calls = []
 
     def take(seconds):
@@ -72,22 +72,22 @@ def test_each_method_is_revoked_once_m13(world, calls):
     processors = world.services.processors
     done = at_once(world, *[lambda s: revoke_methods(s, processors, world.clock)] * 2)
     assert sum(done) == len(made) == 4
-    assert len(set(made)) == 2, "and both had a hand in it"
+    assert len(set(made)) == 2, "both threads take part"
 
 
 @on_postgres
-def test_each_setup_is_given_up_once_f9(world, calls):
+def test_each_setup_is_expired_once_f9(world, calls):
     for _ in range(4):
         world.begin_card(CHALLENGED_ONCE)
     world.clock.advance(minutes=15)
     made = calls()
-    around = (world.services.processors, world.clock, world.policy)
-    at_once(world, *[lambda s: expire_setups(s, *around)] * 2)
+    context = (world.services.processors, world.clock, world.policy)
+    at_once(world, *[lambda s: expire_setups(s, *context)] * 2)
     assert len(made) == 4
     assert len(set(made)) == 2
 
 
-class SlowPost(OutboxMailer):
+class SlowMailer(OutboxMailer):
     delivers = True
 
     def __init__(self):
@@ -103,28 +103,28 @@ class SlowPost(OutboxMailer):
 
 
 @on_postgres
-def test_two_senders_share_the_mails_l6(world):
+def test_two_senders_share_the_emails_l6(world):
     (visa,) = world.cards(VISA)
     for _ in range(6):
         world.pay(visa, "30.00")
-    post = SlowPost()
-    done = at_once(world, *[lambda s: send_emails(s, post, world.clock)] * 2)
-    assert sum(done) == len({message_id for message_id, _ in post.sent}) == len(post.sent) == 6
+    mailer = SlowMailer()
+    done = at_once(world, *[lambda s: send_emails(s, mailer, world.clock)] * 2)
+    assert sum(done) == len({message_id for message_id, _ in mailer.sent}) == len(mailer.sent) == 6
     assert min(done) >= 2
 
 
 @on_postgres
-def test_a_second_scheduler_does_not_wait_behind_the_first_t4(world, session):
-    """T4, T8: the first waits for an account that is busy; the second finds that it does."""
+def test_a_second_scheduler_does_not_wait_for_the_first_t4(world, session):
+    """T4, T8: the first waits for a locked account; the second skips its top-up."""
     world.cards(VISA)
     world.refill()
     world.use("60.00")
     Account.locked(session, world.account_id)
-    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    waiting_locks = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(scheduler.run_job, world.app, GO_ON)
-        wait_until(lambda: session.scalar(waits))
-        assert pool.submit(scheduler.run_job, world.app, GO_ON).result(PATIENCE) == 0
+        first = pool.submit(scheduler.run_job, world.app, TOP_UP)
+        wait_until(lambda: session.scalar(waiting_locks))
+        assert pool.submit(scheduler.run_job, world.app, TOP_UP).result(PATIENCE) == 0
         assert not first.done()
         session.rollback()
         assert first.result(PATIENCE) == 1
@@ -133,7 +133,7 @@ def test_a_second_scheduler_does_not_wait_behind_the_first_t4(world, session):
 
 
 def test_an_account_under_constant_debits_is_refilled_t4(world):
-    """T4: on either database the charge has its turn among the meters."""
+    """T4: on either database the charge gets the account's lock between debits."""
     world.cards(VISA)
     world.refill()
     world.use("60.00")
@@ -152,7 +152,7 @@ def test_an_account_under_constant_debits_is_refilled_t4(world):
         meters = [pool.submit(meter, name) for name in range(3)]
         try:
             started = time.monotonic()
-            assert pool.submit(scheduler.run_job, world.app, GO_ON).result(PATIENCE) == 1
+            assert pool.submit(scheduler.run_job, world.app, TOP_UP).result(PATIENCE) == 1
             assert time.monotonic() - started < PATIENCE
         finally:
             charged.set()

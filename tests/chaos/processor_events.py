@@ -1,5 +1,7 @@
-"""What happens at the processor afterwards, and is told to the product's webhook: refunds, disputes
-with their ends, reversals, renewed and removed cards. The same event arrives up to ten times.
+"""Changes at the processor, delivered by webhook.
+
+Refunds, disputes and their outcomes, reversals, and renewed or removed cards. Each event is
+delivered up to ten times.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +16,13 @@ from webapp.ports import TakenBack, TakenBackState
 LISTED = "SELECT processor_reference FROM payment_method WHERE removed_at IS NULL"
 
 FORGED = 400
-"""Also of what was signed so long ago as the clock has just jumped: then it is signed anew."""
+"""Status for a signature that is too old because the clock jumped; the event is signed anew."""
 
 CENT = 10_000
-"""Micros."""
+"""In micros."""
 
 
-class Aftermath:
+class ProcessorEvents:
     def __init__(
         self, installation: Installation, client: Client, journal: Journal, random: Random
     ) -> None:
@@ -29,7 +31,7 @@ class Aftermath:
         self._books = installation.books.afterwards
 
     def act(self) -> None:
-        deeds: dict[Callable[[], None], int] = {
+        actions: dict[Callable[[], None], int] = {
             self._refund: 5,
             self._dispute: 3,
             self._reverse: 1,
@@ -38,71 +40,71 @@ class Aftermath:
             self._renew: 2,
             self._take_away: 1,
         }
-        self._random.choices(list(deeds), list(deeds.values()))[0]()
-        self.tell()
+        self._random.choices(list(actions), list(actions.values()))[0]()
+        self.deliver()
 
-    def tell(self) -> None:
-        """Deliver what the product has not taken yet, as a real processor does."""
+    def deliver(self) -> None:
+        """Deliver the events that the product has not accepted yet, as a real processor does."""
         for number, delivery in self._books.undelivered(self._installation.now):
             path, times = f"/webhooks/{delivery.processor}", self._random.choice((1, 2, 10))
-            self._journal.did(f"an event is told {times}×")
+            self._journal.count_action(f"an event is delivered {times}×")
             with ThreadPoolExecutor(times) as pool:
                 statuses = [
                     pool.submit(self._post, path, delivery.body, delivery.headers)
                     for _ in range(times)
                 ]
             if not any(status.result() == 200 for status in statuses):
-                return  # told out of order, some would rightly go before the operator
+                return  # out of order, some events would need an operator
             self._books.record_delivery(number, self._installation.now)
 
     def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
-        return self._client.twin().post(path, data=body, headers=dict(headers)).status_code
+        return self._client.clone().post(path, data=body, headers=dict(headers)).status_code
 
     def _refund(self) -> None:
         if key := self._a_charge():
             left = self._books.left_of(key)
             amount = self._random.choice((left, CENT * self._random.randint(1, left // CENT)))
-            self._journal.did("refund")
+            self._journal.count_action("refund")
             self._books.refund(key, amount, self._installation.now)
 
     def _dispute(self) -> None:
         if key := self._a_charge():
-            self._journal.did("dispute")
+            self._journal.count_action("dispute")
             self._books.dispute(key, self._installation.now)
 
     def _reverse(self) -> None:
         if key := self._a_charge():
-            self._journal.did("reversal")
+            self._journal.count_action("reversal")
             self._books.reverse(key, self._installation.now)
 
     def _close(self) -> None:
-        """A dispute is won or lost; a refund comes back."""
+        """Win or lose a dispute, or return a refund."""
         taken = [row for row in self._books.all() if row.state is TakenBackState.TAKEN]
         if taken:
             row = self._random.choice(taken)
             ends = [TakenBackState.RETURNED]
             ends += [TakenBackState.LOST] if row.kind is TakenBack.DISPUTE else []
             end = self._random.choice(ends)
-            self._journal.did(f"{row.kind} {end}")
+            self._journal.count_action(f"{row.kind} {end}")
             self._books.close(row.reference, end, self._installation.now)
 
     def _tell_of_charge(self) -> None:
-        """Often before the product has heard it itself, whose process may have died."""
+        """Deliver a charge event, often before a killed process has recorded the response."""
         charges = self._installation.books.charges(5)
         if charges:
-            self._journal.did("a charge is told")
+            self._journal.count_action("a charge event")
             key = self._random.choice(charges).key
             self._books.tell_of_charge(key, self._installation.now)
 
     def _renew(self) -> None:
         cards = [reference for reference in self._listed() if reference.startswith("card_")]
         if cards:
-            self._journal.did("a card is renewed")
+            self._journal.count_action("renew a card")
             self._books.renew(self._random.choice(cards), self._installation.now)
 
     def _take_away(self) -> None:
         if listed := self._listed():
-            self._journal.did("a method is removed there")
+            self._journal.count_action("remove a method at the processor")
             self._books.take_away(self._random.choice(listed), self._installation.now)
 
     def _listed(self) -> list[str]:
@@ -110,7 +112,7 @@ class Aftermath:
         return [reference for reference in listed if reference.startswith(("card_", "agr_"))]
 
     def _a_charge(self) -> str:
-        """With something left of it; rather a late one."""
+        """Return a recent charge that is not fully refunded, or an empty string."""
         paid = self._installation.books.paid_charges()[-10:]
         left = [key for key, *_ in paid if self._books.left_of(key) >= CENT]
         return self._random.choice(left) if left else ""

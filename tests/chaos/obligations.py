@@ -1,13 +1,11 @@
-"""Comparing what was promised besides the money itself: money that went back, receipts, events in
-and out, holds.
-"""
+"""Compares other obligations: reversals, receipts, events in and out, and holds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.chaos.found import BY_HAND, Found
 from tests.chaos.journal import Journal
-from tests.chaos.receiver import Receiver, Told
+from tests.chaos.receiver import Delivery, Receiver
+from tests.chaos.snapshot import OPERATOR, Snapshot
 
 ENTRIES = """
 SELECT a.payment_id, e.account_id, e.amount
@@ -21,29 +19,29 @@ USED_AT = "SELECT account_id, reference, posted_at FROM ledger_entry WHERE kind 
 OPENING = "Opening balance"
 
 
-def taken_back(found: Found) -> Iterator[str]:
-    """L7: each refund, dispute and reversal was debited once, and credited once if it came back."""
+def taken_back(found: Snapshot) -> Iterator[str]:
+    """L7: each reversal was debited once, and credited once if it was returned."""
     entries = defaultdict(list)
     for payment_id, account_id, amount in found.rows(ENTRIES):
         entries[payment_id].append((account_id, amount))
-    followed = {one.reference: one for one in found.reversals}
+    followed = {reversal.reference: reversal for reversal in found.reversals}
     for row in found.taken_back:
-        attempt, one = found.attempts.get(row.key), followed.pop(row.reference, None)
-        if attempt is None or one is None or one.state != row.state:
-            yield f"{row} was followed as {one}"
+        attempt, reversal = found.attempts.get(row.key), followed.pop(row.reference, None)
+        if attempt is None or reversal is None or reversal.state != row.state:
+            yield f"{row} was recorded as {reversal}"
             continue
-        gone = entries[one.debit_id] if one.debit_id else []
-        back = entries[one.credit_id] if one.credit_id else []
+        gone = entries[reversal.debit_id] if reversal.debit_id else []
+        back = entries[reversal.credit_id] if reversal.credit_id else []
         due = [(attempt.account_id, -row.amount)], [(attempt.account_id, row.amount)]
-        # What had come back before we heard that it was gone is not booked at all.
-        fine = [due, ([], [])] if row.state == "returned" else [(due[0], [])]
-        if (gone, back) not in fine:
-            yield f"{row} stands as {gone} and {back}"
-    yield from (f"{one} is not at the processor" for one in followed.values())
+        # A reversal returned before the product heard of it is not posted at all.
+        allowed = [due, ([], [])] if row.state == "returned" else [(due[0], [])]
+        if (gone, back) not in allowed:
+            yield f"{row} was posted as {gone} and {back}"
+    yield from (f"{reversal} is not at the processor" for reversal in followed.values())
 
 
-def receipts(found: Found) -> Iterator[str]:
-    """L6: numbered without gaps, one for each payment that a customer has paid, none for others."""
+def receipts(found: Snapshot) -> Iterator[str]:
+    """L6: numbered without gaps, one for each paid payment of a customer, none for others."""
     numbers = defaultdict(list)
     given: Counter[int] = Counter()
     for account_id, number, payment_id in found.rows(
@@ -60,18 +58,18 @@ def receipts(found: Found) -> Iterator[str]:
             yield f"payment {payment_id} has {given[payment_id]} receipts"
 
 
-def events_in(found: Found) -> Iterator[str]:
-    """What the processor has told was taken, each once (L13)."""
+def events_in(found: Snapshot) -> Iterator[str]:
+    """Each event of the processor was accepted once (L13)."""
     taken = Counter(row[0] for row in found.rows("SELECT event_id FROM processor_event"))
     for name, delivered_at in found.events:
         if delivered_at is None or taken.pop(name, 0) != 1:
-            yield f"{name}, delivered {delivered_at}, was not taken once"
+            yield f"{name}, delivered {delivered_at}, was not accepted once"
     nowhere = taken.keys() - found.listed
-    yield from (f"{name} was taken, and nobody told it" for name in nowhere)
+    yield from (f"{name} was accepted, but the processor has no such event" for name in nowhere)
 
 
-def events_out(found: Found, receiver: Receiver) -> Iterator[str]:
-    """Each that is owed has arrived at least once, always under its own id and with one body."""
+def events_out(found: Snapshot, receiver: Receiver) -> Iterator[str]:
+    """Each owed event arrived at least once, with a constant id and body."""
     paths = {}
     for number, url, ended in found.rows("SELECT id, url, ended FROM webhook_endpoint"):
         paths[number] = next(path for path in receiver.secrets if url == receiver.url(path))
@@ -86,68 +84,68 @@ def events_out(found: Found, receiver: Receiver) -> Iterator[str]:
         arrived = bodies.pop((paths[endpoint_id], event_id), set())
         if state != "delivered" or len(arrived) != 1:
             yield f"event {event_id} is {state}, and arrived with {len(arrived)} bodies"
-    yield from (f"{which} was told, and is owed to nobody" for which in bodies)
+    yield from (f"{which} arrived without a delivery record" for which in bodies)
     yield from receiver.faults
 
 
-def events_due(found: Found) -> Iterator[str]:
-    """For each payment that was paid, where somebody listens: one event, and none for others."""
+def events_due(found: Snapshot) -> Iterator[str]:
+    """Each paid payment of an account with an endpoint has one event, and others have none."""
     rows = found.rows("SELECT DISTINCT account_id FROM webhook_endpoint")
     listens = {row[0] for row in rows}
     owners = {attempt.payment_id: attempt.account_id for attempt in found.attempts.values()}
     paid = _charged(found) | set(_by_hand(found, "")) | _came_back(found)
     due = {payment_id for payment_id in paid if owners[payment_id] in listens}
-    told = Counter(data["payment"] for data in found.told("payment.succeeded"))
+    told = Counter(data["payment"] for data in found.webhook_events("payment.succeeded"))
     for payment_id in due | told.keys():
         if told[payment_id] != (payment_id in due):
-            yield f"payment {payment_id} was told {told[payment_id]}×"
+            yield f"payment {payment_id} has {told[payment_id]} events"
 
 
-def holds(found: Found, journal: Journal) -> Iterator[str]:
-    """T12: what was answered is there; its usage has ended it; nothing goes on being held."""
+def holds(found: Snapshot, journal: Journal) -> Iterator[str]:
+    """T12: answered holds exist, usage ends its hold, and no hold stays open."""
     used = {(account, reference): at for account, reference, at in found.rows(USED_AT)}
-    stand = {(account, ref): (state, end) for account, ref, state, end in found.rows(HOLDS)}
+    stored = {(account, ref): (state, end) for account, ref, state, end in found.rows(HOLDS)}
     for reference, hold in journal.holds.items():
         mine = hold.account_id, reference
-        state, ends_at = stand.pop(mine, ("", None))
+        state, ends_at = stored.pop(mine, ("", None))
         if not state and hold.answered:
-            yield f"the hold {reference} was answered and is not there"
+            yield f"the hold {reference} was answered but does not exist"
         if state == "open":
-            yield f"the hold {reference} goes on"
+            yield f"the hold {reference} is still open"
         if state == "ended" and mine not in used:
-            yield f"the hold {reference} has ended, and nothing was used"
+            yield f"the hold {reference} ended without usage"
         is_late = mine in used and ends_at is not None and ends_at <= used[mine]
         if mine in used and state not in ("ended", "") and not (state == "expired" and is_late):
-            yield f"{reference} was used, and its hold is {state}"
+            yield f"{reference} was used, but its hold is {state}"
         if state == "released" and not hold.given_up:
-            yield f"the hold {reference} was released, and nobody asked"
-    yield from (f"the hold {which} stands, and nobody asked" for which in stand)
+            yield f"the hold {reference} was released without a request"
+    yield from (f"the hold {which} exists without a request" for which in stored)
     for account_id, count in found.rows("SELECT id, open_holds FROM account"):
         if count:
             yield f"account {account_id} counts {count} open holds"
 
 
-def copies(received: list[Told]) -> int:
-    """Events that arrived once more, under the same id."""
+def copies(received: list[Delivery]) -> int:
+    """Return how many events arrived again under the same id."""
     return len(received) - len({(told.path, told.event_id) for told in received})
 
 
-def _charged(found: Found) -> set[int]:
-    """Payments."""
+def _charged(found: Snapshot) -> set[int]:
+    """Return the ids of payments that were charged."""
     keys = [charge.key for charge in found.charges if charge.key in found.attempts]
     return {found.attempts[key].payment_id for key in keys}
 
 
-def _by_hand(found: Found, kind: str) -> Iterator[int]:
-    """Payments that staff has credited after the opening; of this kind only."""
+def _by_hand(found: Snapshot, kind: str) -> Iterator[int]:
+    """Yield the ids of payments credited by staff, except opening balances, of this kind or all."""
     kinds = dict(found.rows("SELECT id, kind FROM payment"))
     ours = found.booked_back
     for attempt in found.attempts.values():
-        is_credit = attempt.processor == BY_HAND and attempt.amount > 0
+        is_credit = attempt.processor == OPERATOR and attempt.amount > 0
         is_mine = is_credit and attempt.note != OPENING and attempt.payment_id not in ours
         if is_mine and kind in ("", kinds[attempt.payment_id]):
             yield attempt.payment_id
 
 
-def _came_back(found: Found) -> set[int]:
+def _came_back(found: Snapshot) -> set[int]:
     return {one.credit_id for one in found.reversals if one.credit_id}

@@ -1,15 +1,15 @@
-"""Comparing what money leaves behind: mails, lists, proofs, the audit log, the servers' logs."""
+"""Compares other records: emails, lists, proofs, the audit log and the servers' logs."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from tests.chaos.found import Found
 from tests.chaos.journal import Journal
 from tests.chaos.mail_server import Received
+from tests.chaos.snapshot import Snapshot
 from webapp.database.errors import SENTENCES
 
-AT_REST = {
+UNSETTLED = {
     "an attempt is open": (
         "SELECT id FROM attempt WHERE state IN ('started', 'unknown', 'refused', 'challenged')"
     ),
@@ -17,16 +17,17 @@ AT_REST = {
     "a payment is open": "SELECT id FROM payment WHERE state = 'open'",
     "a top-up is open": "SELECT id FROM top_up WHERE state = 'open'",
     "a method is being set up": "SELECT id FROM method_setup WHERE state = 'open'",
-    "a mail is owed": "SELECT id FROM notice WHERE state = 'owed'",
+    "an email is owed": "SELECT id FROM notice WHERE state = 'owed'",
     "an event is owed": "SELECT id FROM webhook_delivery WHERE state = 'owed'",
-    "a hold is over and not recorded": "SELECT id FROM hold WHERE state = 'open'",
+    "a hold has ended but is recorded as open": "SELECT id FROM hold WHERE state = 'open'",
     "a reference is to be revoked": "SELECT id FROM revocation WHERE done_at IS NULL",
 }
-"""What may not be left over."""
+"""Queries for unfinished work."""
 
 IN_A_LOG = re.compile(
     r"database is locked|[Dd]eadlock|Traceback|Fatal Python error|"
-    r"\b(ERROR|CRITICAL)\b(?!.* The mail server cannot be used)"  # the run takes it away itself
+    # the run itself stops the mail server
+    r"\b(ERROR|CRITICAL)\b(?!.* The mail server cannot be used)"
 )
 
 OF_A_FAIL_OVER = re.compile(f"^.*({'|'.join(SENTENCES.values())}).*$", re.MULTILINE)
@@ -34,17 +35,17 @@ OF_A_FAIL_OVER = re.compile(f"^.*({'|'.join(SENTENCES.values())}).*$", re.MULTIL
 WIRE_MAILS = {"new": "wire_requested", "proof_uploaded": "wire_proof"}
 
 
-def left_over(found: Found) -> Iterator[str]:
-    for words, sql in AT_REST.items():
-        yield from (f"{words}: {row[0]}" for row in found.rows(sql))
+def left_over(found: Snapshot) -> Iterator[str]:
+    for problem, sql in UNSETTLED.items():
+        yield from (f"{problem}: {row[0]}" for row in found.rows(sql))
 
 
-def is_at_rest(found: Found) -> bool:
+def is_settled(found: Snapshot) -> bool:
     return not list(left_over(found))
 
 
-def mails(found: Found, received: Sequence[Received]) -> Iterator[str]:
-    """Each that is owed has arrived at least once, under the Message-ID of its row."""
+def mails(found: Snapshot, received: Sequence[Received]) -> Iterator[str]:
+    """Each owed email arrived at least once, under its Message-ID."""
     arrived = Counter(received)
     for number, message_id, recipient, state in found.rows(
         "SELECT id, message_id, recipient, state FROM notice"
@@ -55,10 +56,8 @@ def mails(found: Found, received: Sequence[Received]) -> Iterator[str]:
     yield from (f"{mail} belongs to no notice" for mail in arrived)
 
 
-def mails_due(found: Found) -> Iterator[str]:
-    """L6, F11, L5, L7: a receipt for each charge, a word about each suspension, about each wire and
-    whenever money went back.
-    """
+def mails_due(found: Snapshot) -> Iterator[str]:
+    """L6, F11, L5, L7: an email for each charge, suspension, wire state and reversal."""
     owed = {(kind, about) for kind, about in found.rows("SELECT kind, about FROM notice")}
     paid = [found.attempts[c.key].id for c in found.charges if c.key in found.attempts]
     due = {("receipt", f"attempt {attempt_id}") for attempt_id in paid}
@@ -68,57 +67,57 @@ def mails_due(found: Found) -> Iterator[str]:
     for one in found.reversals:
         due |= {("taken_back", f"reversal {one.id} taken_back")} if one.debit_id else set()
         due |= {("taken_back", f"reversal {one.id} given_back")} if one.credit_id else set()
-    yield from (f"no mail {kind} about {about}" for kind, about in due - owed)
-    told = {
+    yield from (f"no email {kind} about {about}" for kind, about in due - owed)
+    reported = {
         about for kind, about in owed if kind in ("method_suspended", "authentication_required")
     }
     for (attempt_id,) in found.rows("SELECT id FROM attempt WHERE suspended_method"):
-        if f"attempt {attempt_id}" not in told:
-            yield f"no mail says that attempt {attempt_id} has suspended its method"
+        if f"attempt {attempt_id}" not in reported:
+            yield f"no email reports that attempt {attempt_id} suspended its method"
 
 
-def lists(found: Found) -> Iterator[str]:
-    """Positions without a gap; the listed stand at the processor, the removed do not."""
-    stands = found.methods_there
+def lists(found: Snapshot) -> Iterator[str]:
+    """Positions have no gap; listed methods exist at the processor, removed ones do not."""
+    chargeable = found.methods_there
     places = defaultdict(list)
     for account_id, place, reference, removed_at, gone_at in found.rows(
         "SELECT account_id, position, processor_reference, removed_at, gone_at FROM payment_method"
     ):
         if removed_at is None:
             places[account_id].append(place)
-        # What was removed there stays in the list, and is passed over (M13).
-        if stands.get(reference) != (removed_at is None and gone_at is None):
-            yield f"{reference} of account {account_id} is not at the processor as in the list"
+        # A method removed at the processor stays in the list and is skipped (M13).
+        if chargeable.get(reference) != (removed_at is None and gone_at is None):
+            yield f"{reference} of account {account_id} differs between the list and the processor"
     for account_id, taken in places.items():
         if sorted(taken) != list(range(1, len(taken) + 1)):
             yield f"the list of account {account_id} has the positions {sorted(taken)}"
 
 
-def orphans(found: Found) -> int:
-    """Cards that were saved at the processor by a request that a kill has cut off: in no list."""
+def orphans(found: Snapshot) -> int:
+    """Count cards saved at the processor by requests that a kill cut off; no list has them."""
     known = {row[0] for row in found.rows("SELECT processor_reference FROM payment_method")}
     known |= {row[0] for row in found.rows("SELECT reference FROM revocation")}
     cards = {reference for reference in found.methods_there if not reference.startswith("agr_")}
     return len(cards - known)
 
 
-def proofs(found: Found) -> Iterator[str]:
-    """L5: the file behind each row is there, whole."""
+def proofs(found: Snapshot) -> Iterator[str]:
+    """L5: the file of each row exists with its full size."""
     for file, size in found.rows("SELECT file, size FROM wire_proof"):
         sizes = [path.stat().st_size for path in found.home.rglob(file)]
         if sizes != [size]:
             yield f"proof {file} has {sizes} bytes, not {size}"
 
 
-def audit(found: Found, journal: Journal) -> Iterator[str]:
-    """P2: who has decided about an attempt, whatever was killed just then."""
+def audit(found: Snapshot, journal: Journal) -> Iterator[str]:
+    """P2: each decision about an attempt is in the audit log, whatever was killed."""
     recorded = {int(details["attempt"]) for details in found.audited("attempt_decided")}
     for attempt_id in journal.decided - recorded:
-        yield f"nobody is recorded to have decided attempt {attempt_id}"
+        yield f"the decision about attempt {attempt_id} is not audited"
 
 
-def logs(found: Found) -> Iterator[str]:
-    """The first trouble of each process: a kill leaves none, and a fail-over a line each time."""
+def logs(found: Snapshot) -> Iterator[str]:
+    """The first error of each log; kills cause none, and fail-overs only known messages."""
     for path in sorted(found.logs.iterdir()):
         text = path.read_text(errors="replace")
         if found.fails_over:

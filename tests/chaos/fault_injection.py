@@ -1,11 +1,11 @@
-"""What else goes wrong: the processor's bad answers, the mail server's moods, and passing time."""
+"""Fault injection: the processor's faults, the mail server's states, and passing time."""
 
 import time
 from datetime import timedelta
 from random import Random
 
 from tests.chaos.installation import Installation
-from tests.chaos.mail_server import MailServer, Mood
+from tests.chaos.mail_server import MailServer, ServerState
 from webapp.processors.sandbox.scripted_responses import AnswerKind
 
 ANSWERS = {
@@ -24,7 +24,7 @@ LATENCY = 0.1
 """Seconds that every call of the processor takes."""
 
 SLOW = 0.6
-"""Seconds more, at most."""
+"""Maximum additional seconds."""
 
 WHILE_RUNNING = {
     timedelta(seconds=11): 6,
@@ -33,8 +33,7 @@ WHILE_RUNNING = {
 }
 
 BETWEEN_OUTAGES = timedelta(minutes=25)
-"""The clock may not outrun a call that is under way: a real one ends long before the half hour
-after which "not known" is believed (L10)."""
+"""The clock advances no further during a call: "not known" is believed after half an hour (L10)."""
 
 OUTAGES = {
     timedelta(0): 3,
@@ -43,28 +42,28 @@ OUTAGES = {
     timedelta(hours=24): 1,
     timedelta(hours=49): 3,
 }
-"""How long the host was down; no call is under way then."""
+"""Durations of simulated host outages, during which no call is open."""
 
 OLDEST_OWED = "SELECT min(created_at) FROM notice WHERE state = 'owed'"
 
 OLDEST_MAIL = timedelta(hours=60)
-"""A mail that nobody has taken for three days is given up, which no outage of ours is to cause."""
+"""Emails are given up after three days; simulated outages must not cause that."""
 
 OLD_MAIL = timedelta(hours=40)
-"""From this age on the mail server has no bad hours until it is gone."""
+"""From this age on the mail server stays up until the email is sent."""
 
 
-class Mischief:
+class FaultInjector:
     def __init__(self, installation: Installation, mails: MailServer, random: Random) -> None:
         self._installation, self._mails, self._random = installation, mails, random
         installation.books.latency = LATENCY
         self._passed = timedelta(0)
-        """Since the last outage."""
+        """Time since the last outage."""
         self._is_mail_old = False
-        self._next = dict.fromkeys(("answer", "mood", "clock"), time.monotonic())
+        self._next = dict.fromkeys(("answer", "state", "clock"), time.monotonic())
 
     def plan_outage(self) -> timedelta:
-        """How long it is to last."""
+        """Return the duration of the next outage."""
         self._passed = timedelta(0)
         wished = self._random.choices(list(OUTAGES), list(OUTAGES.values()))[0]
         oldest = self._installation.database.instant(OLDEST_OWED)
@@ -78,16 +77,16 @@ class Mischief:
         if now > self._next["answer"]:
             self._plan("answer", 1)
             self._queue_an_answer()
-        if now > self._next["mood"]:
-            self._plan("mood", 2)
-            mood = self._random.choices(list(Mood), (7, 1, 1, 1))[0]
-            self._mails.be(Mood.UP if self._is_mail_old else mood)
+        if now > self._next["state"]:
+            self._plan("state", 2)
+            state = self._random.choices(list(ServerState), (7, 1, 1, 1))[0]
+            self._mails.set_state(ServerState.UP if self._is_mail_old else state)
         if now > self._next["clock"]:
             self._plan("clock", 2)
             self._let_time_pass()
 
     def end(self) -> None:
-        self._mails.be(Mood.UP)
+        self._mails.set_state(ServerState.UP)
         self._installation.books.clear_answers()
         self._installation.books.latency = 0
 
@@ -106,5 +105,5 @@ class Mischief:
             self._installation.advance_clock(step)
 
     def _plan(self, what: str, seconds: float) -> None:
-        """The next one, so many seconds from now on average."""
+        """Schedule the next event after this many seconds on average."""
         self._next[what] = time.monotonic() + self._random.uniform(0.5, 1.5) * seconds

@@ -1,7 +1,6 @@
-"""What stands in the tables after a run: the product's, and the pretend processor's own.
+"""The databases after a run: the product's tables and the sandbox's books.
 
-Read with plain SQL. The comparisons that follow share no line with the product, nor with
-`flask ledger check`.
+Read with plain SQL, so that the comparisons share no code with the product or `flask ledger check`.
 """
 
 import json
@@ -19,8 +18,8 @@ from tests.chaos.databases import Database
 if TYPE_CHECKING:
     from tests.chaos.stripe import StripeBooks
 
-BY_HAND = "operator"
-"""In the place of a processor, for what the provider's staff has posted."""
+OPERATOR = "operator"
+"""Stands for a processor in postings by the provider's staff."""
 
 ATTEMPTS = """
 SELECT a.id, a.payment_id, a.account_id, a.processor, a.key, a.amount, a.currency,
@@ -51,13 +50,13 @@ class Attempt:
     top_up_id: int | None
     request_key: str | None
     retry_of_id: int | None
-    """The failure that it repeats."""
+    """The failed attempt that it retries."""
     note: str
 
 
 @dataclass(frozen=True)
 class Charge:
-    """Money that the pretend processor has taken."""
+    """Money that the processor has taken."""
 
     key: str
     amount: int
@@ -66,7 +65,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class TakenBack:
-    """Money of a charge that the pretend processor has taken back."""
+    """Money of a charge that the processor has taken back."""
 
     reference: str
     key: str
@@ -76,7 +75,7 @@ class TakenBack:
 
 @dataclass(frozen=True)
 class Reversal:
-    """The same, as the product has followed it."""
+    """A reversal as recorded by the product."""
 
     id: int
     reference: str
@@ -86,16 +85,16 @@ class Reversal:
 
 
 Posted = list[tuple[int, int]]
-"""Account and micros of ledger entries."""
+"""Account id and micros of ledger entries."""
 
 
-class Found:
-    """Read when it is first asked for, and then as it was."""
+class Snapshot:
+    """A snapshot; each table is read on first use and then cached."""
 
     def __init__(
         self, database: Database, home: Path, logs: Path, stripe: "StripeBooks | None" = None
     ) -> None:
-        """`stripe` holds the cards' books where it is not the sandbox that does."""
+        """`stripe` holds the cards' books if the run uses Stripe instead of the sandbox."""
         self._stripe = stripe
         self._database, self._books = database, home / "sandbox.db"
         self.home, self.logs = home, logs
@@ -121,7 +120,7 @@ class Found:
 
     @cached_property
     def attempts(self) -> dict[str, Attempt]:
-        """By their key."""
+        """Attempts by key."""
         attempts = (Attempt(*row) for row in self.rows(ATTEMPTS))
         return {attempt.key: attempt for attempt in attempts}
 
@@ -133,7 +132,7 @@ class Found:
 
     @cached_property
     def methods_there(self) -> dict[str, bool]:
-        """Saved at the processor, and whether they can still be charged."""
+        """Methods saved at the processor, and whether they can still be charged."""
         saved = [*self.in_books("SELECT id, revoked_at FROM card")]
         saved += self.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
         found = {reference: ended_at is None for reference, ended_at in saved}
@@ -141,13 +140,13 @@ class Found:
 
     @property
     def events(self) -> list[tuple[str, str | None]]:
-        """That the processor has told: name, and when it was taken."""
+        """Events of the processor, with the time of their delivery or None."""
         found = [(name, at) for name, at in self.in_books("SELECT name, delivered_at FROM event")]
         return found + (self._stripe.events if self._stripe else [])
 
     @property
     def listed(self) -> set[str]:
-        """Names of events that the product finds by itself, without being told (L17)."""
+        """Names of events that the product finds by listing them at the processor (L17)."""
         return self._stripe.listed if self._stripe else set()
 
     @cached_property
@@ -157,12 +156,16 @@ class Found:
 
     @property
     def booked_back(self) -> set[int | None]:
-        """Payments by which money went back, and came again."""
-        return {number for one in self.reversals for number in (one.debit_id, one.credit_id)}
+        """Payments that record a reversal or its return."""
+        return {
+            payment_id
+            for reversal in self.reversals
+            for payment_id in (reversal.debit_id, reversal.credit_id)
+        }
 
     @cached_property
     def entries(self) -> dict[int, Posted]:
-        """Of the ledger, by the attempt that they name."""
+        """Ledger entries by attempt id."""
         entries: dict[int, Posted] = defaultdict(list)
         for attempt_id, account_id, amount in self.rows(
             "SELECT attempt_id, account_id, amount FROM ledger_entry WHERE attempt_id IS NOT NULL"
@@ -172,7 +175,7 @@ class Found:
 
     @cached_property
     def usage(self) -> dict[str, Posted]:
-        """By its reference."""
+        """Usage by reference."""
         usage: dict[str, Posted] = defaultdict(list)
         for reference, account_id, amount in self.rows(
             "SELECT reference, account_id, amount FROM ledger_entry WHERE kind = 'usage'"
@@ -181,29 +184,29 @@ class Found:
         return usage
 
     @cached_property
-    def by_hand(self) -> dict[str, Posted]:
-        """By the words that it was posted with."""
+    def operator_postings(self) -> dict[str, Posted]:
+        """Postings by the provider's staff, by their note."""
         posted: dict[str, Posted] = defaultdict(list)
         for attempt in self.attempts.values():
-            if attempt.processor == BY_HAND and attempt.payment_id not in self.booked_back:
+            if attempt.processor == OPERATOR and attempt.payment_id not in self.booked_back:
                 posted[attempt.note] += self.entries[attempt.id]
         return posted
 
     @cached_property
     def wires(self) -> dict[int, tuple[str, str]]:
-        """Reference and state."""
+        """Reference and state of wire requests, by id."""
         rows = self.rows("SELECT id, reference, state FROM wire_request")
         return {number: (reference, state) for number, reference, state in rows}
 
     def audited(self, what: str, account_id: int | None = None) -> list[dict]:
-        """In the order in which it was written; of one account, or of all."""
+        """Details of audit entries in the order written; for one account, or for all."""
         of = "" if account_id is None else f"AND account_id = {account_id}"
         return self._objects(
             f"SELECT details FROM audit_entry WHERE what = '{what}' {of} ORDER BY id"
         )
 
-    def told(self, kind: str) -> list[dict]:
-        """By webhooks, to whom it is owed."""
+    def webhook_events(self, kind: str) -> list[dict]:
+        """Data of webhook events of this kind."""
         return self._objects(f"SELECT data FROM webhook_event WHERE kind = '{kind}'")
 
     def _objects(self, sql: str) -> list[dict]:

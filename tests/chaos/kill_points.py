@@ -1,8 +1,8 @@
-"""Tripwires at the seams between the rows, laid inside a process of the product.
+"""Kill points at the steps of a process of the product.
 
-A seam is a commit of the product's, a call of a processor or of the mail server, and a commit of
-the sandbox's own books. Each has a step before it and one after it, named after the function that
-stands there, so that the steps find themselves: "settle.settle: before commit".
+Steps surround each commit of the product, each call of a processor or the mail server, and each
+commit of the sandbox's books. They are named after the function in progress: "settle.settle: before
+commit".
 """
 
 import os
@@ -26,8 +26,8 @@ from webapp.processors.sandbox.processor import SandboxProcessor
 from webapp.processors.sandbox.store import Store
 
 
-class Tripwires:
-    """Kills its own process group at an armed step, the so-many-th time it comes by."""
+class KillPoints:
+    """Kills its own process group at an armed step, on a given pass."""
 
     def __init__(self, armed: dict[str, int], trace: Path) -> None:
         self._armed = armed
@@ -54,50 +54,50 @@ class Tripwires:
         os.write(self._trace, f"{what} {step}\n".encode())
 
 
-def lay(armed: dict[str, int], trace: Path) -> None:
-    wires = Tripwires(armed, trace)
-    _at_commits(wires)
+def install(armed: dict[str, int], trace: Path) -> None:
+    points = KillPoints(armed, trace)
+    _at_commits(points)
     kinds: list[type] = [PretendProcessor, SandboxProcessor, SandboxPayPal]
     if os.environ.get("CARD_PROCESSOR") == "stripe":
-        # Its library takes memory and time, which other runs need not spend.
+        # Its library takes memory and time, which other runs do not need.
         from webapp.processors.stripe.processor import StripeProcessor
 
         kinds.append(StripeProcessor)
     for kind in kinds:
         for call in CALLS:
             if call in vars(kind):
-                _around(wires, kind, call)
-    _around(wires, SmtpConnection, SEND)
-    _around(wires, HttpWebhookSender, DELIVER)
-    _at_commits_of_the_books(wires)
+                _around(points, kind, call)
+    _around(points, SmtpConnection, SEND)
+    _around(points, HttpWebhookSender, DELIVER)
+    _at_commits_of_the_books(points)
 
 
-def _at_commits(wires: Tripwires) -> None:
-    # The engine's event comes when all is flushed, right before COMMIT is sent.
+def _at_commits(points: KillPoints) -> None:
+    # This event fires after the flush, right before COMMIT is sent.
     @event.listens_for(Engine, "commit")
     def before(connection: object) -> None:
-        wires.at(_place(ACTIONS), "before commit")
+        points.at(_place(ACTIONS), "before commit")
 
     @event.listens_for(Session, "after_commit")
     def after(session: object) -> None:
-        wires.at(_place(ACTIONS), "after commit")
+        points.at(_place(ACTIONS), "after commit")
 
 
-def _around(wires: Tripwires, kind: type, call: str) -> None:
+def _around(points: KillPoints, kind: type, call: str) -> None:
     original = getattr(kind, call)
 
     @wraps(original)
-    def watched(*args: object, **more: object) -> object:
+    def watched(*args: object, **kwargs: object) -> object:
         place = _place(ACTIONS)
-        wires.at(place, f"before {call}")
-        answer = original(*args, **more)
-        wires.at(place, f"after {call}")
+        points.at(place, f"before {call}")
+        answer = original(*args, **kwargs)
+        points.at(place, f"after {call}")
         return answer
 
     setattr(kind, call, watched)
 
 
-def _at_commits_of_the_books(wires: Tripwires) -> None:
+def _at_commits_of_the_books(points: KillPoints) -> None:
     original = Store.writing
 
     @contextmanager
@@ -105,15 +105,15 @@ def _at_commits_of_the_books(wires: Tripwires) -> None:
         with original(store) as db:
             yield db
             place = _place(BOOKS)
-            wires.at(place and at_books(place), "before commit")
-        wires.at(place and at_books(place), "after commit")
+            points.at(place and at_books(place), "before commit")
+        points.at(place and at_books(place), "after commit")
 
     Store.writing = writing  # type: ignore[method-assign,assignment]
 
 
-def _place(room: Path) -> str | None:
-    """ "settle.settle": the innermost function that is under way in this room."""
-    inside = f"{room}{os.sep}"
+def _place(folder: Path) -> str | None:
+    """Return the innermost function in progress in this folder: "settle.settle"."""
+    inside = f"{folder}{os.sep}"
     frame = sys._getframe(2)
     while frame is not None:
         path = frame.f_code.co_filename
