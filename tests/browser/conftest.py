@@ -1,8 +1,8 @@
-"""The real application in a process of its own, with worker and scheduler, and a real Chromium.
+"""Browser tests: the real application in its own process, and a real Chromium.
 
-Each worker of the run has one server on a fresh, migrated home, and one browser; each test has an
-account of its own. What the tests arrange and check beside the browser goes through the product's
-own actions, in this process, on the same home.
+Each pytest worker has one server on a fresh, migrated home, and one browser; each test has its own
+account. Tests set up and check data through the product's own actions, in this process, on the same
+home.
 """
 
 import os
@@ -43,12 +43,12 @@ from webapp.extensions import db
 from webapp.settings import ROOT
 
 PATIENCE = 20_000
-"""Milliseconds: a slow machine makes a test slow, not red."""
+"""Milliseconds. A slow machine makes a test slow but does not fail it."""
 
 expect.set_options(timeout=PATIENCE)
 
-# Chromium and htmx note each answer that is not 2xx. A refusal is none of our errors, and the page
-# shows it; neither is what a test does to the network. A fault of the server stands in its log.
+# Chromium and htmx log each response that is not 2xx and each network failure. These are expected:
+# the page shows refusals, and server errors are in the server's log.
 NOISE = re.compile(
     r"Failed to load resource: the server responded with a status of (4(00|01|03|09|22|29)|50[03])"
     r"|Failed to load resource: net::ERR_"
@@ -76,7 +76,7 @@ def browser_type_launch_args() -> dict:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
         pytest.fail("No Chromium: set CHROMIUM to the path of one, as `make test` does")
-    # Without a sandbox: as root, which is what a container has, Chromium would not start.
+    # Chromium's sandbox does not work for root, the usual user in a container.
     return {"executable_path": path, "args": ["--no-sandbox"]}
 
 
@@ -93,8 +93,8 @@ def server(home: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def serve(home: Path, **more: str) -> Iterator[Server]:
-    """The application as `make run` serves it, with these settings; ended by its handle."""
+def serve(home: Path, **options: str) -> Iterator[Server]:
+    """Serve the application as `make run` does, with these settings, and stop it afterwards."""
     port, log = free_port(), home.with_name("server.log")
     environ = {
         **host.environ(),
@@ -104,9 +104,9 @@ def serve(home: Path, **more: str) -> Iterator[Server]:
         "SECRET_KEY": "a secret of tests, long enough for a server",
         "RUN_JOBS": "1",
         "DEMO": "0",
-        # All tests of a worker come from one address.
+        # All tests of a worker share one client address.
         "RATE_LIMITS": "0",
-        **more,
+        **options,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app"]
     with log.open("w") as stream:
@@ -115,8 +115,8 @@ def serve(home: Path, **more: str) -> Iterator[Server]:
     try:
         wait_until_ready(url, process, log)
         yield Server(url, home, log)
-        said = log.read_text()
-        assert " ERROR " not in said, said
+        output = log.read_text()
+        assert " ERROR " not in output, output
     finally:
         process.terminate()
         try:
@@ -147,7 +147,7 @@ def wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def app(server: Server) -> Iterator:
-    """The same home, seen from this process; the jobs run in the server's."""
+    """The same home in this process; the jobs run in the server process."""
     app = create_app(settings_in(server.home))
     yield app
     with app.app_context():
@@ -156,7 +156,7 @@ def app(server: Server) -> Iterator:
 
 @pytest.fixture
 def world(app) -> Iterator[World]:
-    """The test's own account: 100.00, and no method yet."""
+    """The test's own account: $100.00 and no payment method."""
     with app.app_context():
         world = World(app, db.session())
         yield world
@@ -167,20 +167,20 @@ def world(app) -> Iterator[World]:
 
 @pytest.fixture
 def complaints() -> Iterator[list[str]]:
-    """What the browser's console says: errors, and violations of the security policy."""
-    heard: list[str] = []
-    yield heard
-    assert heard == []
+    """Errors and policy violations in the browser's console; there must be none."""
+    messages: list[str] = []
+    yield messages
+    assert messages == []
 
 
 Open = Callable[..., Page]
 
 
 class Windows:
-    """Browser windows, one used by test after test for each set of options.
+    """Browser contexts, reused by later tests with the same options.
 
-    What a test leaves behind is taken out of it; the files that every page needs stay in its cache,
-    as they do in a person's browser. Without that, reading them is most of a short test.
+    Cookies, storage and pages are cleared after each test; the HTTP cache is kept, because loading
+    the static files would take most of a short test.
     """
 
     def __init__(self, browser: Browser, url: str) -> None:
@@ -208,7 +208,7 @@ class Windows:
         return context
 
     def _is_cleared(self, context: BrowserContext) -> bool:
-        """Of cookies, of what pages have stored, and of pages; False where it cannot be."""
+        """Clear cookies, storage and pages; return False where that fails."""
         try:
             kept = {"origin": self._url, "storageTypes": "cookies,local_storage"}
             for page in context.pages[:1]:
@@ -223,7 +223,7 @@ class Windows:
 
 @pytest.fixture(scope="session")
 def windows_by_server(browser: Browser) -> dict[str, Windows]:
-    """Some files have a server of their own."""
+    """Keyed by server URL, because some test files have their own server."""
     return {}
 
 
@@ -234,13 +234,13 @@ def windows(server: Server, browser: Browser, windows_by_server: dict[str, Windo
 
 @pytest.fixture
 def open_signed_out(windows: Windows, complaints: list[str]) -> Iterator[Open]:
-    """A clean browser window with nobody signed in; keywords are Playwright's for the context."""
+    """Open a signed-out page in a clean context; keywords are Playwright's context options."""
     lent: list[BrowserContext] = []
 
     def note(message: ConsoleMessage) -> None:
-        words = f"{message.text} ({message.location['url']})"
-        if message.type in ("error", "warning") and not NOISE.match(words):
-            complaints.append(words)
+        text = f"{message.text} ({message.location['url']})"
+        if message.type in ("error", "warning") and not NOISE.match(text):
+            complaints.append(text)
 
     def complain(error: WebError) -> None:
         complaints.append(str(error.error))
@@ -261,7 +261,7 @@ def open_signed_out(windows: Windows, complaints: list[str]) -> Iterator[Open]:
 
 @pytest.fixture
 def open_page(app, world: World, server: Server, open_signed_out: Open) -> Open:
-    """A fresh window in which the account's owner is signed in, at `path`."""
+    """Open `path` in a fresh window, signed in as the account's owner."""
 
     def open_(path: str | None = MAIN, **options) -> Page:
         page = open_signed_out(**options)
@@ -276,22 +276,22 @@ def open_page(app, world: World, server: Server, open_signed_out: Open) -> Open:
 
 @pytest.fixture
 def open_calm(open_page: Open) -> Open:
-    """For axe, which tries inline styles, the security policy is off; all other tests have it."""
+    """Open pages for axe: without motion, and without the CSP, which forbids its inline styles."""
     return lambda path=MAIN, **options: open_page(
         path, reduced_motion="reduce", bypass_csp=True, **options
     )
 
 
 def cookie_of(app, world: World) -> str:
-    """As signing in sets it; test_session.py goes through the form."""
+    """Return the owner's session cookie, as signing in sets it; test_session.py uses the form."""
     return session_cookie(app, world)
 
 
 def session_cookie(app, world: World, user_id: int | None = None, *, minutes_ago: int = 0) -> str:
-    """Of the owner, or this person, who has signed in that long ago."""
+    """Return a session cookie of the owner, or of `user_id`, who signed in `minutes_ago`."""
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
-    # Not fresh from the start: what is found changed would be sent again with the first answer.
+    # Signed in earlier, so that the first response does not renew the cookie.
     wall = world.clock.wall() - timedelta(minutes=minutes_ago)
     cookie = signed_in_cookie(world.session, user_id or world.created.user_id, wall)
     return str(serializer.dumps({**cookie, "_permanent": True}))

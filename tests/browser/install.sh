@@ -1,15 +1,15 @@
 #!/bin/sh
-# Prints the path of a Chromium that starts, installing one if it must; tells on
-# stderr what it does. Exits 1 when none can be had: the browser tests then fail.
+# Print the path of a working Chromium, and install one if necessary; progress goes to stderr. Exit
+# with 1 if none is available: the browser tests then fail.
 set -u
 
-# --version loads every shared library, so a browser that lacks one is passed over.
+# --version loads every shared library, so a browser with a missing one is skipped.
 starts() {
     [ -n "$1" ] && command -v "$1" >/dev/null && "$1" --version >/dev/null 2>&1
 }
 
 on_the_path() {
-    # The one without windows starts and loads in half the time.
+    # The headless shell starts and loads in half the time.
     for name in chromium-headless-shell \
         chromium chromium-browser google-chrome google-chrome-stable; do
         if starts "$name"; then command -v "$name"; return; fi
@@ -33,7 +33,7 @@ from_apt() {
     export DEBIAN_FRONTEND=noninteractive
     command -v apt-get >/dev/null &&
         as_root apt-get -qq update >&2 &&
-        # Chromium draws no text without a font, and starts only with libatomic.
+        # Chromium needs a font to draw text, and libatomic to start.
         { apt_gets chromium-headless-shell || apt_gets chromium; }
 }
 

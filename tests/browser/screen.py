@@ -1,4 +1,4 @@
-"""The main screen by the names that people and assistive technology know it by."""
+"""Locators of the main screen, by the names that users and assistive technology see."""
 
 import json
 import time
@@ -40,7 +40,7 @@ def handle(page: Page, name: str) -> Locator:
 
 
 def expect_order(page: Page, *names: str) -> None:
-    """The rows as they stand, with their numbers, and the star on the first alone."""
+    """Expect the rows in this order, with the primary star on the first one only."""
     expect(rows(page)).to_contain_text(list(names))
     expect_primary(page, names[0])
 
@@ -50,9 +50,9 @@ def expect_primary(page: Page, name: str) -> None:
     expect(row(page, name).get_by_role("img", name="Primary")).to_be_visible()
 
 
-def said(page: Page, words: str) -> Locator:
-    """What the polite live region says."""
-    return page.locator("[aria-live=polite]").get_by_text(words)
+def said(page: Page, text: str) -> Locator:
+    """Text in the polite live region."""
+    return page.locator("[aria-live=polite]").get_by_text(text)
 
 
 def settings(page: Page) -> Locator:
@@ -80,12 +80,12 @@ def dialog(page: Page) -> Locator:
 
 
 def press(page: Page, name: str) -> None:
-    """Press what is a button for everyone, be it one or a link in its dress."""
+    """Press a button of the dialog, or a link that looks like one."""
     dialog(page).get_by_role("button", name=name, exact=True).click()
 
 
 def more(page: Page, name: str, item: str) -> None:
-    """Choose in a row's menu."""
+    """Choose an item of a row's menu."""
     page.get_by_role("button", name=f"More actions for {name}").click()
     page.get_by_role("menuitem", name=item).click()
 
@@ -95,7 +95,7 @@ def balance(page: Page) -> Locator:
 
 
 def post_usage(url: str, world: World, amount: str) -> dict:
-    """A debit, as a meter posts it."""
+    """Post usage over HTTP, as a meter does."""
     body = {"amount": amount, "reference": f"call-{next(world.references)}"}
     request = urllib.request.Request(
         f"{url}/api/v1/usage",
@@ -108,15 +108,15 @@ def post_usage(url: str, world: World, amount: str) -> dict:
 
 
 def until(page: Page, holds: Callable[[], object]) -> None:
-    """For what only this process can see; the page lives on meanwhile."""
+    """Wait for a condition that only this process can check, while the page keeps running."""
     end = time.monotonic() + 20
     while not holds():
-        assert time.monotonic() < end, "it did not come to hold"
+        assert time.monotonic() < end, "the condition did not become true"
         page.wait_for_timeout(50)
 
 
 class Held:
-    """Requests to addresses that match `pattern` wait here until they are let go."""
+    """Holds requests to URLs that match `pattern` until `let_go` is called."""
 
     def __init__(self, page: Page, pattern: str) -> None:
         self.page = page
@@ -140,18 +140,18 @@ class Held:
 
 
 def suspend(world: World, method: PaymentMethod, amount: str = "250.00") -> None:
-    """The person's own payment is declined: F1."""
+    """Decline a manual payment, which suspends the method (F1)."""
     world.next_answer("decline", decline_code="insufficient_funds", last4=method.last4)
     world.pay(method, amount)
 
 
 def click_anyway(page: Page, place: Locator) -> None:
-    """As an impatient person does, whether it takes the press or not."""
+    """Click at the element's position even if it is disabled."""
     page.mouse.click(*middle(place))
 
 
 def come_to_rest(page: Page) -> None:
-    """Whatever glides or fades has arrived."""
+    """Wait until all animations have finished."""
     page.evaluate("Promise.all(document.getAnimations().map((it) => it.finished.catch(() => 0)))")
 
 

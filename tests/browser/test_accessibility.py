@@ -1,4 +1,4 @@
-"""What axe finds, and what people who see, move or hear otherwise rely on."""
+"""axe checks, and support for keyboards, forced colours and reduced motion."""
 
 import json
 import re
@@ -28,11 +28,11 @@ from tests.factories import AMEX, DISCOVER, MASTERCARD, VISA
 
 axe = Axe()
 SHADES = ["color-contrast", "link-in-text-block"]
-"""The rules that look at colours. In the other theme the page is the same but for those."""
+"""Rules about colours; in the dark theme only these can differ."""
 
 
 def expect_no_violations(page, where):
-    """In the dark theme what depends on it, then everything in the light one."""
+    """Run the colour rules in the dark theme, then all rules in the light one."""
     page.emulate_media(color_scheme="dark")
     _expect_none(page, f"{where}, dark", {"runOnly": SHADES})
     page.emulate_media(color_scheme="light")
@@ -40,7 +40,7 @@ def expect_no_violations(page, where):
 
 
 def _expect_none(page, where, options):
-    come_to_rest(page)  # shades are judged when they have arrived
+    come_to_rest(page)  # colours are checked after the transitions
     options |= {"preload": False, "iframes": False, "resultTypes": ["violations"]}
     found = [
         {
@@ -56,7 +56,7 @@ def _expect_none(page, where, options):
 
 @pytest.fixture
 def full(world):
-    """Every kind of row, a failed payment, and a mail."""
+    """An account with every kind of row, a failed payment and an email."""
     visa, _, _ = world.cards(VISA, MASTERCARD, AMEX)
     world.card(DISCOVER)
     world.refill(notification_on=True, notification_threshold="120.00", day_limit="500.00")
@@ -92,7 +92,7 @@ def test_axe_on_every_page(open_calm, full):
     page.goto("/sandbox/outbox")
     page.get_by_role("main").get_by_role("listitem").get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Plain text")).to_be_visible()
-    expect_no_violations(page, "a mail")
+    expect_no_violations(page, "an email")
 
 
 def test_axe_on_every_dialog_and_menu(open_calm, full):
@@ -106,7 +106,7 @@ def test_axe_on_every_dialog_and_menu(open_calm, full):
 
     page.get_by_role("main").get_by_role("button", name="Add Funds").click()
     page.get_by_role("dialog").get_by_label("Amount", exact=True).fill("1")
-    # Where a refill is still being charged, the button says "Pay another $1.00" (T15).
+    # While a refill is still open, the button says "Pay another $1.00" (T15).
     page.get_by_role("dialog").get_by_role("button", name=re.compile("Confirm|Pay")).click()
     expect(page.get_by_role("dialog")).to_contain_text("At least $30.00")
     expect_no_violations(page, "Add Funds, Instant payment, refused")
@@ -125,10 +125,10 @@ def test_axe_on_every_dialog_and_menu(open_calm, full):
     page.get_by_role("menuitem", name="Remove").click()
     check("Remove")
     page.get_by_role("button", name="Ana Ruiz").click()
-    expect_no_violations(page, "the person's menu")
+    expect_no_violations(page, "the user menu")
 
 
-def test_axe_on_the_empty_and_the_warned_screen_and_refused_settings(open_calm, world):
+def test_axe_on_the_empty_screen_a_warning_and_refused_settings(open_calm, world):
     page = open_calm()
     expect(page.get_by_role("heading", name="Set up automatic payments")).to_be_visible()
     expect_no_violations(page, "without a method")
@@ -162,7 +162,7 @@ def test_axe_signed_out_and_on_a_phone(open_signed_out, open_calm, full):
     expect_no_violations(phone, "a phone's drawer")
 
 
-def test_forced_colours_leave_switches_a_border(open_page, full):
+def test_forced_colours_keep_the_border_of_switches(open_page, full):
     page = open_page(forced_colors="active")
     for place in (switch(page, VISA_NAME), refill(page), notification(page)):
         track = place.evaluate(
@@ -174,7 +174,7 @@ def test_forced_colours_leave_switches_a_border(open_page, full):
         )
         assert track[0] == "solid"
         assert track[1] >= 1
-    # On and off do not look the same.
+    # On and off look different.
     on, off = (
         methods(page).get_by_role("switch", checked=is_on).first.screenshot()
         for is_on in (True, False)
@@ -183,7 +183,7 @@ def test_forced_colours_leave_switches_a_border(open_page, full):
 
 
 def moving(page):
-    """What is animated now: everything but a change of shade."""
+    """Return the properties being animated now, except colours and opacity."""
     return page.evaluate(
         """() => document.getAnimations()
              .map((it) => it.transitionProperty ?? it.animationName ?? "a script's")
@@ -191,7 +191,7 @@ def moving(page):
     )
 
 
-def test_reduced_motion_leaves_no_travel(open_page, full):
+def test_reduced_motion_disables_movement(open_page, full):
     page = open_page(reduced_motion="reduce")
     place = switch(page, MASTERCARD_NAME)
     durations = place.locator(".track").evaluate(

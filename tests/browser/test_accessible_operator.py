@@ -1,4 +1,4 @@
-"""What axe finds on the operator's side, in both themes, and what sticks out of its pages."""
+"""axe and overflow checks of the operator's pages, in both themes."""
 
 import re
 from secrets import token_hex
@@ -22,14 +22,14 @@ from webapp.domain.users.user import User
 
 @pytest.fixture
 def operator(world):
-    """One of the staff, with a second factor."""
+    """An operator with a second factor."""
     made = hire(world, f"pat-{token_hex(4)}@provider.example")
     return world.session.get_one(User, made)
 
 
 @pytest.fixture
 def open_staff(app, world, server, operator, open_calm):
-    """A window in which the operator is signed in."""
+    """Open a page signed in as the operator."""
 
     def open_(path, **options):
         page = open_calm(None, **options)
@@ -41,8 +41,8 @@ def open_staff(app, world, server, operator, open_calm):
     return open_
 
 
-def given_up(world):
-    """A mail of the account's: the server of the tests has no mail server that could refuse one."""
+def failed_email(world):
+    """A failed email; the tests' server has no mail server that could refuse one."""
     begin_writing(world.session)
     refused = Notice(
         account_id=world.account_id,
@@ -63,7 +63,7 @@ def given_up(world):
 
 @pytest.fixture
 def pages(world):
-    """Of each page one that is as full as it may be."""
+    """The paths of the operator's pages, each with as much content as possible."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -75,7 +75,7 @@ def pages(world):
     wire = wires.prove(world, wires.ask(world, "900.00", "EUR"))
     ended = wires.ask(world)
     wires.reject(world, ended)
-    refused = given_up(world)
+    refused = failed_email(world)
     return [
         "/operator",
         "/operator?search=nobody",
@@ -90,7 +90,7 @@ def pages(world):
     ]
 
 
-def test_axe_on_every_page_of_the_operators_side(open_staff, pages):
+def test_axe_on_every_operator_page(open_staff, pages):
     page = open_staff("/operator")
     for path in pages:
         page.goto(path)
@@ -98,12 +98,12 @@ def test_axe_on_every_page_of_the_operators_side(open_staff, pages):
     page.get_by_label("Reason").fill(" ")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("Enter a reason")).to_be_visible()
-    expect_no_violations(page, "a mail, refused")
+    expect_no_violations(page, "an email, refused")
 
 
 @pytest.mark.parametrize("look", [{}, {"color_scheme": "dark", "viewport": PHONE}])
-def test_a_debit_shows_the_refill_it_starts(open_staff, world, look):
-    """T18: the balance after it, Start or Hold, and a button that names both amounts."""
+def test_a_debit_names_the_refill_that_it_starts(open_staff, world, look):
+    """T18: the balance after the debit, Start or Hold, and a button with both amounts."""
     world.cards(VISA)
     world.refill()
     page = open_staff(f"/operator/accounts/{world.account_id}", **look)
@@ -116,8 +116,10 @@ def test_a_debit_shows_the_refill_it_starts(open_staff, world, look):
     expect(form).to_contain_text("Balance after this debit$100.00−$50.00")
     start, hold = form.get_by_label("Start the refill now"), form.get_by_label("Hold the refill")
     expect(start).to_be_checked()
-    widths = [one.evaluate("it => getComputedStyle(it).borderTopWidth") for one in (start, hold)]
-    assert widths[0] != widths[1], "the chosen one looks chosen"
+    widths = [
+        option.evaluate("it => getComputedStyle(it).borderTopWidth") for option in (start, hold)
+    ]
+    assert widths[0] != widths[1], "the selected option must look selected"
     assert sticks_out(page) == []
     expect_no_violations(page, "a debit")
 
@@ -128,7 +130,7 @@ def test_a_debit_shows_the_refill_it_starts(open_staff, world, look):
     assert world.charges == []
 
 
-def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages):
+def test_axe_on_a_customer_page_viewed_by_an_operator(open_staff, world, pages):
     page = open_staff(f"/operator/accounts/{world.account_id}")
     page.get_by_label("Reason").last.fill("Asked why")
     page.get_by_role("button", name="View as customer").click()
@@ -136,7 +138,7 @@ def test_axe_on_a_customers_page_that_an_operator_sees(open_staff, world, pages)
     expect_no_violations(page, "as the customer sees it")
 
 
-def test_who_has_no_second_factor_is_told_why_there_is_nothing_else(open_staff, world, operator):
+def test_an_operator_without_a_second_factor_sees_only_its_setup(open_staff, world, operator):
     begin_writing(world.session)
     operator.totp_secret = None
     world.session.commit()
@@ -146,7 +148,7 @@ def test_who_has_no_second_factor_is_told_why_there_is_nothing_else(open_staff, 
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1100])
-def test_no_page_of_the_operators_side_scrolls_sideways(open_staff, pages, width):
+def test_no_operator_page_scrolls_sideways(open_staff, pages, width):
     page = open_staff("/operator", viewport={"width": width, "height": 900})
     found = {}
     for path in pages:
@@ -155,7 +157,7 @@ def test_no_page_of_the_operators_side_scrolls_sideways(open_staff, pages, width
     assert not any(found.values()), found
 
 
-def test_the_list_of_mails_follows_what_is_typed_and_the_address_keeps_it(open_staff, pages):
+def test_the_email_list_follows_the_filters_and_so_does_the_url(open_staff, pages):
     page = open_staff("/operator/mails")
     page.get_by_label("State").select_option("Failed")
     expect(page.get_by_text("550 no such user").first).to_be_visible()

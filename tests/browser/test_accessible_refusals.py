@@ -1,4 +1,4 @@
-"""P5: what axe finds, and what sticks out, where something is refused or asked first."""
+"""P5: axe and overflow checks of refusals, confirmations and conflicts."""
 
 import re
 from secrets import token_hex
@@ -24,8 +24,8 @@ def check(page, where):
 
 
 @LOOKS
-def test_an_unconfirmed_owner_is_led_to_the_link(open_calm, world, look):
-    """P5: a first step, and the steps that wait for it say so; a dialog names the way on."""
+def test_an_unconfirmed_owner_is_led_to_the_confirmation(open_calm, world, look):
+    """P5: confirming is the first step, later steps wait for it, and a dialog explains it."""
     world.session.get_one(User, world.created.user_id).unconfirmed_since = world.clock.now()
     world.session.commit()
     page = open_calm(**look)
@@ -44,8 +44,8 @@ def test_an_unconfirmed_owner_is_led_to_the_link(open_calm, world, look):
 
 
 @LOOKS
-def test_a_conflict_of_settings(open_calm, world, look):
-    """P5: the values in force beside those that were typed."""
+def test_axe_on_a_conflict_of_settings(open_calm, world, look):
+    """P5: the current values are shown beside the entered ones."""
     world.cards(VISA)
     world.refill()
     page, other = open_calm(**look), open_calm()
@@ -66,7 +66,7 @@ def test_a_conflict_of_settings(open_calm, world, look):
 
 
 @LOOKS
-def test_offline_and_signed_out(open_calm, world, look):
+def test_axe_on_offline_and_signed_out(open_calm, world, look):
     """P5: a bar and a dialog over the page."""
     world.cards(VISA, MASTERCARD)
     page = open_calm(**look)
@@ -76,17 +76,17 @@ def test_offline_and_signed_out(open_calm, world, look):
     page.context.set_offline(False)
     page.context.clear_cookies()
     switch(page, MASTERCARD_NAME).click()
-    asked = page.get_by_role("dialog", name="You were signed out")
-    expect(asked).to_be_visible()
-    expect(asked.get_by_label("Password", exact=True)).to_be_focused()
+    question = page.get_by_role("dialog", name="You were signed out")
+    expect(question).to_be_visible()
+    expect(question.get_by_label("Password", exact=True)).to_be_focused()
     check(page, "signed out")
-    asked.get_by_role("button", name="Close").press("Enter")
-    expect(asked).to_be_hidden()
+    question.get_by_role("button", name="Close").press("Enter")
+    expect(question).to_be_hidden()
 
 
 @LOOKS
-def test_a_role_that_allows_less(open_calm, world, look):
-    """P5: a page that it may not open, and controls that are off."""
+def test_axe_on_missing_rights(open_calm, world, look):
+    """P5: a page without access, and disabled controls."""
     world.key(Scope.BILLING_WRITE)
     mine = world.session.query(Membership).filter_by(user_id=world.created.user_id).one()
     mine.role = Role.TECHNICAL
@@ -99,8 +99,8 @@ def test_a_role_that_allows_less(open_calm, world, look):
 
 
 @LOOKS
-def test_staff_who_view_an_account(app, open_calm, server, world, look):
-    """P5: every control is off; what acts on the person's own security asks first."""
+def test_axe_on_an_operators_view_of_an_account(app, open_calm, server, world, look):
+    """P5: every control is disabled; changes to the operator's own security ask first."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     page = open_calm(None, **look)
@@ -125,8 +125,8 @@ def test_staff_who_view_an_account(app, open_calm, server, world, look):
 
 
 @LOOKS
-def test_what_acts_on_everyone_asks_first(open_calm, world, look):
-    """P5: with how many people it acts on."""
+def test_requiring_two_step_sign_in_for_everyone_asks_first(open_calm, world, look):
+    """P5: the question names the number of people affected."""
     page = open_calm("/settings/users", **look)
     page.get_by_role("button", name="Require for everyone").click()
     expect(page.get_by_role("dialog", name=re.compile("^Require two-step"))).to_be_visible()
@@ -134,9 +134,9 @@ def test_what_acts_on_everyone_asks_first(open_calm, world, look):
 
 
 @LOOKS
-def test_a_conflict_of_notifications(open_calm, look):
-    """P5: what was typed stays, and the values in force are named beside it."""
-    page, other = (open_calm("/settings/notifications", **one) for one in (look, {}))
+def test_axe_on_a_conflict_of_notifications(open_calm, look):
+    """P5: entered values stay, and the current values are named beside them."""
+    page, other = (open_calm("/settings/notifications", **options) for options in (look, {}))
     page.get_by_label("Step 2").fill("44")
     page.get_by_label("Email language").select_option("de")
     page.get_by_label("Another address").fill("books@example.com")

@@ -1,4 +1,4 @@
-"""What axe finds in the bank's window, PayPal, consent, a mail's link and wire transfers."""
+"""axe checks of the bank's window, PayPal, consent, an email's link and wire transfers."""
 
 from playwright.sync_api import expect
 
@@ -17,7 +17,7 @@ TAB = "/billing/wire-transfers"
 
 
 def expect_no_violations_while_busy(page, where):
-    """What turns for as long as the bank asks would be waited for without an end."""
+    """Run axe after cancelling endless animations, which would never finish."""
     page.evaluate(
         """document.getAnimations()
              .filter((it) => it.effect.getComputedTiming().endTime === Infinity)
@@ -26,7 +26,7 @@ def expect_no_violations_while_busy(page, where):
     expect_no_violations(page, where)
 
 
-def test_axe_on_the_banks_window_and_its_page(open_calm, world):
+def test_axe_on_the_bank_window_and_its_page(open_calm, world):
     world.card(CHALLENGED_ALWAYS)
     page = open_calm()
     begin(page, "funds")
@@ -70,7 +70,7 @@ def test_axe_on_consent_in_the_card_dialog(open_calm, world):
     expect_no_violations(page, "consent in the card dialog")
 
 
-def test_axe_on_the_page_behind_a_mails_link(open_calm, app, world):
+def test_axe_on_the_page_of_an_email_link(open_calm, app, world):
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     page = open_calm(None)
@@ -104,7 +104,7 @@ def test_axe_on_wire_transfers(open_calm, world):
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect_no_violations(page, path)
     page.goto(f"{TAB}/{cancelled.id}")
-    expect_no_violations(page, "a cancelled one")
+    expect_no_violations(page, "a cancelled request")
 
     page.goto(f"{TAB}/{wire.id}")
     page.get_by_role("button", name="Upload proof of payment").click()

@@ -1,4 +1,4 @@
-"""Going from one account to another in the header (P3)."""
+"""Switching accounts in the header (P3)."""
 
 import pytest
 from playwright.sync_api import expect
@@ -19,8 +19,8 @@ def other(world):
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_by_keyboard_with_and_without_scripts_p3(open_page, other, scripts):
-    """P3: the menu opens by a key, says where one is, and leads to the other account."""
+def test_switching_by_keyboard_with_and_without_javascript_p3(open_page, other, scripts):
+    """P3: the menu opens by keyboard, marks the current account, and switches to the other."""
     page = open_page(java_script_enabled=scripts)
     button = page.get_by_role("button", name="Account Harbour Voice")
     button.focus()
@@ -33,8 +33,8 @@ def test_by_keyboard_with_and_without_scripts_p3(open_page, other, scripts):
     expect(balance(page)).to_contain_text("$7.00")
 
 
-def test_an_open_page_follows_p3(open_page, other):
-    """P3: a second window does not mix the two accounts; it is loaded again."""
+def test_an_open_page_follows_the_switch_p3(open_page, other):
+    """P3: a second window is reloaded and does not mix the accounts."""
     left_open = open_page()
     second = left_open.context.new_page()
     second.goto("/settings/profile")
@@ -45,7 +45,7 @@ def test_an_open_page_follows_p3(open_page, other):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_nothing_for_axe_to_find_p3(open_page, other, width, theme):
+def test_axe_on_the_account_switcher_p3(open_page, other, width, theme):
     page = open_page(
         "/settings/profile",
         viewport={"width": width, "height": 900},

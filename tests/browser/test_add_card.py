@@ -1,4 +1,4 @@
-"""Adding a card: what is typed goes to the card processor, and never to the application (M7)."""
+"""Adding a card: card data goes to the card processor, never to the application (M7)."""
 
 import re
 from urllib.parse import unquote_plus
@@ -40,7 +40,7 @@ def card_field(page, name):
 
 
 def fill(page, number=VISA, code="123"):
-    for name, words in [
+    for name, text in [
         ("Card number", number),
         ("Expiry date", "1234"),
         ("Security code", code),
@@ -49,7 +49,7 @@ def fill(page, number=VISA, code="123"):
         ("City", "Dublin"),
         ("Postal code", "D18 A4R6"),
     ]:
-        card_field(page, name).fill(words)
+        card_field(page, name).fill(text)
     card_field(page, "Country").select_option("Ireland")
 
 
@@ -76,7 +76,7 @@ def test_the_number_is_grouped_and_its_brand_shown(open_page, number, grouped, b
     expect(visible_brands(page)).to_have_attribute("data-brand", brand)
 
 
-def test_digits_in_the_middle_keep_the_caret(open_page):
+def test_typing_inside_the_number_keeps_the_caret(open_page):
     page = open_page()
     open_form(page)
     page.keyboard.type("424242")
@@ -88,14 +88,14 @@ def test_digits_in_the_middle_keep_the_caret(open_page):
     expect(card_field(page, "Card number")).to_have_value("4249 9124 2")
 
 
-def test_the_expiry_date_gets_its_slash(open_page):
+def test_the_expiry_date_gets_a_slash(open_page):
     page = open_page()
     open_form(page)
     card_field(page, "Expiry date").press_sequentially("834")
     expect(card_field(page, "Expiry date")).to_have_value("08 / 34")
 
 
-def test_a_mistyped_number_is_told_beside_it_and_sent_nowhere(open_page, world):
+def test_a_mistyped_number_is_reported_beside_the_field_and_not_sent(open_page, world):
     page = open_page()
     open_form(page)
     sent = []
@@ -117,7 +117,7 @@ def test_a_mistyped_number_is_told_beside_it_and_sent_nowhere(open_page, world):
     assert world.methods == []
 
 
-def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
+def test_all_missing_fields_are_reported_at_once_and_nothing_is_sent(open_page, world):
     page = open_page()
     open_form(page)
     fill(page)
@@ -127,18 +127,18 @@ def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
     for name in ("Cardholder name", "Address", "City", "Postal code"):
         card_field(page, name).fill(" ")
     press(page, "Add card")
-    for name, told in [
+    for name, message in [
         ("Expiry date", "This card has expired"),
         ("Cardholder name", "Enter the name on the card"),
         ("Address", "Enter the street and number"),
         ("City", "Enter the town or city"),
         ("Postal code", "Enter the postal code"),
     ]:
-        expect(card_field(page, name)).to_have_accessible_description(re.compile(told))
+        expect(card_field(page, name)).to_have_accessible_description(re.compile(message))
     expect(card_field(page, "Expiry date")).to_be_focused()
     assert sent == []
 
-    # Not every country has postal codes.
+    # Some countries have no postal codes.
     card_field(page, "Country").select_option("Hong Kong SAR China")
     expect(card_field(page, "Postal code")).not_to_have_attribute("aria-invalid", "true")
     card_field(page, "Expiry date").fill("1234")
@@ -148,14 +148,14 @@ def test_all_that_is_missing_is_told_at_once_and_sent_nowhere(open_page, world):
     expect(row(page, VISA_NAME)).to_be_visible()
 
 
-def test_script_and_processor_agree_on_the_countries_without_postal_codes():
+def test_script_and_processor_agree_on_countries_without_postal_codes():
     script = (SCRIPTS / "card_form.js").read_text()
     listed = script.partition("WITHOUT_POSTCODES = new Set(")[2].partition(");")[0]
     without = {code for code in countries.names() if not countries.postcode_error(code, "")}
     assert set(re.findall(r"\b[A-Z]{2}\b", listed)) == without
 
 
-def test_what_the_processor_finds_is_told_beside_its_field(open_page, world):
+def test_a_processors_error_is_shown_beside_its_field(open_page, world):
     page = open_page()
     open_form(page)
     fill(page)
@@ -168,7 +168,7 @@ def test_what_the_processor_finds_is_told_beside_its_field(open_page, world):
     assert world.methods == []
 
 
-def test_a_refused_card_says_why_and_keeps_what_was_typed(open_page, world):
+def test_a_refused_card_shows_the_reason_and_keeps_the_input(open_page, world):
     page = open_page()
     open_form(page)
     fill(page, INSUFFICIENT_FUNDS)
@@ -182,7 +182,7 @@ def test_a_refused_card_says_why_and_keeps_what_was_typed(open_page, world):
     expect(row(page, VISA_NAME)).to_be_visible()
 
 
-def test_it_joins_the_list_and_its_number_never_reaches_the_application(open_page, world):
+def test_a_saved_card_is_listed_and_its_number_never_reaches_the_application(open_page, world):
     """M2, M4, M7."""
     page = open_page()
     requests = []
@@ -197,26 +197,26 @@ def test_it_joins_the_list_and_its_number_never_reaches_the_application(open_pag
     expect_primary(page, VISA_NAME)
     expect(switch(page, VISA_NAME)).to_be_checked()
 
-    def holds_what_was_typed(text):
+    def has_card_data(text):
         return re.search(r"4242\D*4242\D*4242|security_code", unquote_plus(text))
 
-    to_processor = [it for it in requests if it.url.endswith(CAPTURE)]
+    to_processor = [request for request in requests if request.url.endswith(CAPTURE)]
     assert len(to_processor) == 1
-    assert holds_what_was_typed(to_processor[0].post_data)
+    assert has_card_data(to_processor[0].post_data)
     for request in requests:
-        assert not holds_what_was_typed(request.url)
+        assert not has_card_data(request.url)
         if request not in to_processor:
-            assert not holds_what_was_typed(request.post_data or "")
+            assert not has_card_data(request.post_data or "")
     kept = page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
-    assert not holds_what_was_typed(kept)
-    assert not holds_what_was_typed(page.content())
+    assert not has_card_data(kept)
+    assert not has_card_data(page.content())
 
 
 def test_a_later_card_starts_with_auto_charge_off_and_is_highlighted(open_page, world):
     """M4."""
     world.cards(VISA)
     page = open_page()
-    # Seen as it begins, however long this test then takes to look.
+    # Record the animation when it starts; it may end before the test checks it.
     page.evaluate(
         """document.addEventListener("animationstart", ({ target, animationName }) => {
              const row = target.closest("li");
@@ -232,7 +232,7 @@ def test_a_later_card_starts_with_auto_charge_off_and_is_highlighted(open_page, 
     expect(page).to_have_title(re.compile(re.escape(AMEX_NAME)))
 
 
-def test_the_same_card_again_is_recognised(open_page, world):
+def test_adding_the_same_card_again_updates_its_row(open_page, world):
     """M8."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
@@ -249,7 +249,7 @@ def test_a_double_click_adds_one_card(open_page, world):
     open_form(page)
     fill(page)
     captures = []
-    page.on("request", lambda it: captures.append(it) if it.url.endswith(CAPTURE) else None)
+    page.on("request", lambda r: captures.append(r) if r.url.endswith(CAPTURE) else None)
     dialog(page).get_by_role("button", name="Add card").dblclick()
     expect(row(page, VISA_NAME)).to_be_visible()
     expect(dialog(page)).to_have_count(0)
@@ -257,7 +257,7 @@ def test_a_double_click_adds_one_card(open_page, world):
     assert len(world.methods) == 1
 
 
-def test_a_processor_that_does_not_answer_is_told(open_page, world):
+def test_an_unreachable_processor_is_reported(open_page, world):
     page = open_page()
     open_form(page)
     fill(page)
@@ -269,7 +269,7 @@ def test_a_processor_that_does_not_answer_is_told(open_page, world):
     expect(row(page, VISA_NAME)).to_be_visible()
 
 
-def test_a_closed_form_forgets_what_was_typed(open_page, world):
+def test_a_closed_form_discards_its_input(open_page, world):
     world.cards(VISA)
     page = open_page()
     open_form(page)

@@ -30,13 +30,13 @@ def amount(page):
     return dialog(page).get_by_label("Amount", exact=True)
 
 
-def after(page, words):
+def after(page, pattern):
     expect(dialog(page).get_by_text("Balance after this payment").locator("..")).to_contain_text(
-        re.compile(words)
+        re.compile(pattern)
     )
 
 
-def test_an_instant_payment_with_the_chosen_method(open_page, world):
+def test_an_instant_payment_uses_the_chosen_method(open_page, world):
     world.cards(VISA, MASTERCARD)
     page = open_page()
     funds = open_dialog(page)
@@ -59,12 +59,12 @@ def test_an_instant_payment_with_the_chosen_method(open_page, world):
     assert world.charges == [("4444", "250.00")]
 
 
-def test_a_bad_amount_is_told_beside_the_field(open_page, world):
+def test_a_bad_amount_is_reported_beside_the_field(open_page, world):
     world.cards(VISA)
     page = open_page()
     open_dialog(page)
-    # Each answer differs from the one before, so that none is taken for the last one's.
-    for typed, told in [
+    # Consecutive messages differ, so that none is mistaken for the previous one.
+    for typed, message in [
         ("5", r"At least \$30\.00"),
         ("ten", "Enter an amount"),
         ("100000", r"At most \$10,000\.00"),
@@ -72,7 +72,7 @@ def test_a_bad_amount_is_told_beside_the_field(open_page, world):
     ]:
         amount(page).fill(typed)
         press(page, "Confirm")
-        expect(amount(page)).to_have_accessible_description(re.compile(told))
+        expect(amount(page)).to_have_accessible_description(re.compile(message))
         expect(amount(page)).to_have_attribute("aria-invalid", "true")
         expect(amount(page)).to_have_value(typed)
     assert world.charges == []
@@ -86,7 +86,7 @@ def test_a_bad_amount_is_told_beside_the_field(open_page, world):
     expect(balance(page)).to_contain_text("$130.00")
 
 
-def test_a_decline_suspends_the_method_and_falls_back_to_none(open_page, world):
+def test_a_decline_suspends_the_method_without_fallback(open_page, world):
     """L4, F1."""
     world.cards(VISA, MASTERCARD)
     world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
@@ -100,7 +100,7 @@ def test_a_decline_suspends_the_method_and_falls_back_to_none(open_page, world):
     assert world.tries == [("4242", "100.00", "declined")]
 
 
-def test_auto_charge_goes_down_the_chain(open_page, world):
+def test_auto_charge_continues_down_the_chain(open_page, world):
     """L4, T7."""
     world.cards(VISA, MASTERCARD)
     world.card(AMEX)
@@ -122,7 +122,7 @@ def test_auto_charge_goes_down_the_chain(open_page, world):
     assert world.charges == [("4444", "100.00")]
 
 
-def test_the_tabs_answer_the_arrow_keys(open_page, world):
+def test_the_tabs_support_the_arrow_keys(open_page, world):
     world.cards(VISA)
     page = open_page()
     funds = open_dialog(page)
@@ -138,7 +138,7 @@ def test_the_tabs_answer_the_arrow_keys(open_page, world):
     expect(funds.get_by_role("tabpanel")).to_contain_text("Pay with")
 
 
-def test_auto_charge_says_why_it_cannot(open_page, world):
+def test_auto_charge_explains_why_it_is_unavailable(open_page, world):
     world.card(VISA, auto_charge=False)
     page = open_page()
     funds = open_dialog(page)
@@ -154,7 +154,7 @@ def test_auto_charge_says_why_it_cannot(open_page, world):
     assert world.attempts == []
 
 
-def test_from_a_row_that_method_is_chosen_and_a_payment_restores_it(open_page, world):
+def test_a_rows_add_funds_preselects_its_method_and_restores_it(open_page, world):
     """F5."""
     _, mastercard = world.cards(VISA, MASTERCARD)
     suspend(world, mastercard)
@@ -177,7 +177,7 @@ def test_a_double_click_charges_once(open_page, world):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_without_an_answer_the_form_stays_and_is_safe_to_send_again(open_page, world):
+def test_a_form_without_a_response_can_be_sent_again(open_page, world):
     world.cards(VISA)
     page = open_page()
     funds = open_dialog(page)
@@ -191,7 +191,7 @@ def test_without_an_answer_the_form_stays_and_is_safe_to_send_again(open_page, w
     assert world.charges == [("4242", "100.00")]
 
 
-def test_without_any_method_it_says_so(open_page, world):
+def test_add_funds_without_a_method_asks_for_one(open_page, world):
     page = open_page()
     funds = open_dialog(page)
     press(page, "Confirm")

@@ -1,4 +1,4 @@
-"""The switch in a row: what was asked for shows at once, what holds is what the server answers."""
+"""The auto-charge switch of a row: optimistic display, then the server's state."""
 
 import pytest
 from playwright.sync_api import expect
@@ -21,7 +21,7 @@ from tests.factories import MASTERCARD, VISA
 POSTS = "**/auto-charge"
 
 
-def test_it_says_saving_and_settles(open_page, world):
+def test_a_switch_shows_saving_until_the_response(open_page, world):
     world.cards(VISA, MASTERCARD)
     page = open_page()
     visa = switch(page, VISA_NAME)
@@ -39,10 +39,10 @@ def test_it_says_saving_and_settles(open_page, world):
     expect(visa).not_to_be_checked()
     expect(row(page, VISA_NAME).get_by_text("Manual only")).to_be_visible()
     assert not world.method("4242").auto_charge
-    assert world.method("4444").auto_charge, "the other one was not touched (M3)"
+    assert world.method("4444").auto_charge, "the other one is unchanged (M3)"
 
 
-def test_presses_meanwhile_are_ignored(open_page, world):
+def test_presses_while_saving_are_ignored(open_page, world):
     world.cards(VISA)
     page = open_page()
     held = Held(page, POSTS)
@@ -64,9 +64,9 @@ def test_presses_meanwhile_are_ignored(open_page, world):
         (lambda route: route.fulfill(status=500, body="no"), "Something went wrong on our side"),
         (lambda route: route.abort(), "The server did not respond"),
     ],
-    ids=["refused by the server", "lost on the way"],
+    ids=["server error", "network error"],
 )
-def test_without_an_answer_it_goes_back_with_the_reason(open_page, world, answer, reason):
+def test_on_an_error_the_switch_reverts_with_the_reason(open_page, world, answer, reason):
     world.cards(VISA)
     page = open_page()
     page.route(POSTS, answer)
@@ -85,8 +85,8 @@ def test_without_an_answer_it_goes_back_with_the_reason(open_page, world, answer
     expect(row(page, VISA_NAME).get_by_text("Manual only")).to_be_visible()
 
 
-def test_a_primary_switched_off_pauses_and_one_click_mends_it(open_page, world):
-    """T5: the banner comes in below the list; nothing moves under the pointer."""
+def test_a_primary_switched_off_shows_a_banner_with_a_one_click_fix(open_page, world):
+    """T5: the banner appears below the list; nothing moves under the pointer."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     page = open_page()
@@ -107,8 +107,8 @@ def test_a_primary_switched_off_pauses_and_one_click_mends_it(open_page, world):
     expect(switch(page, VISA_NAME)).to_be_checked()
 
 
-def test_or_another_method_is_made_primary(open_page, world):
-    """T5: the banner's other way out."""
+def test_the_banner_can_make_another_method_primary(open_page, world):
+    """T5: the banner's other fix."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.consent(world.method("4242"), False)
@@ -120,7 +120,7 @@ def test_or_another_method_is_made_primary(open_page, world):
     expect(switch(page, VISA_NAME)).not_to_be_checked()
 
 
-def test_removing_says_what_changes_and_cancel_changes_nothing(open_page, world):
+def test_the_remove_dialog_names_the_consequences_and_cancel_changes_nothing(open_page, world):
     """M10."""
     world.cards(VISA, MASTERCARD)
     world.refill()

@@ -1,4 +1,4 @@
-"""The pretend bank in a frame without an origin, as our dialog shows it, and no console errors."""
+"""The sandbox bank in an iframe with an opaque origin, as in our dialog, without console errors."""
 
 import pytest
 from playwright.sync_api import expect
@@ -13,7 +13,7 @@ FRAME = '<iframe src="{}" width="392" height="336" sandbox="allow-forms allow-sc
 
 @pytest.fixture
 def framed(world, open_signed_out):
-    """The bank asking in a tiny page of ours: its frame, the page and the reference."""
+    """Show the bank's page in a minimal page; returns its frame, the page and a status function."""
 
     def open_(theme="light"):
         cards = world.services.processors["sandbox"]
@@ -34,7 +34,7 @@ def framed(world, open_signed_out):
 @pytest.mark.parametrize(
     ("button", "ends"), [("Complete authentication", SavedCard), ("Fail authentication", Declined)]
 )
-def test_the_answer_is_given_in_the_frame(framed, button, ends):
+def test_the_challenge_is_answered_in_the_frame(framed, button, ends):
     """M6"""
     bank, page, saving = framed()
 
@@ -45,7 +45,7 @@ def test_the_answer_is_given_in_the_frame(framed, button, ends):
     assert page.context.cookies() == []
 
 
-def test_the_frame_takes_the_focus_to_its_first_button(framed):
+def test_the_first_button_in_the_frame_is_focused(framed):
     bank, page, saving = framed()
     expect(bank.get_by_role("button", name="Complete authentication")).to_be_focused()
 
@@ -54,11 +54,13 @@ def test_the_frame_takes_the_focus_to_its_first_button(framed):
     until(page, lambda: isinstance(saving(), SavedCard))
 
 
-@pytest.mark.parametrize(("theme", "ground"), [("light", "255, 255, 255"), ("dark", "18, 22, 28")])
-def test_the_frame_has_the_theme_of_the_page_and_nothing_to_scroll(framed, theme, ground):
+@pytest.mark.parametrize(
+    ("theme", "background"), [("light", "255, 255, 255"), ("dark", "18, 22, 28")]
+)
+def test_the_frame_has_the_pages_theme_and_does_not_scroll(framed, theme, background):
     bank, _, _ = framed(theme)
     expect(bank.get_by_role("button", name="Fail authentication")).to_be_in_viewport(ratio=1)
-    expect(bank.locator("body")).to_have_css("background-color", f"rgb({ground})")
+    expect(bank.locator("body")).to_have_css("background-color", f"rgb({background})")
 
     assert bank.locator("html").evaluate("e => e.scrollHeight <= innerHeight")
     expect(bank.get_by_text("Sandbox Bank")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The bank's own window, above our dialog: saving a card, and paying with one (M6, F4, F7, F9)."""
+"""The bank's window above our dialog: saving a card, and paying with one (M6, F4, F7, F9)."""
 
 from contextlib import suppress
 
@@ -21,8 +21,8 @@ def bank(page):
     return page.frame_locator("iframe[title='Your bank']")
 
 
-def answer(page, words):
-    bank(page).get_by_role("button", name=words).click()
+def answer(page, name):
+    bank(page).get_by_role("button", name=name).click()
 
 
 def submit(page):
@@ -31,7 +31,7 @@ def submit(page):
 
 @pytest.fixture
 def asked(open_page):
-    """The card form is sent, and the bank asks."""
+    """A page whose card form was submitted and whose bank window is open."""
     page = open_page()
     open_form(page)
     fill(page, CHALLENGED_ONCE)
@@ -52,7 +52,7 @@ def test_a_confirmed_card_is_listed(asked):
     expect(dialog(asked)).to_have_count(0)
 
 
-def test_a_refused_card_stays_in_the_form_and_is_sent_again(asked, world):
+def test_a_refused_card_stays_in_the_form_and_can_be_submitted_again(asked, world):
     """M6."""
     answer(asked, "Fail authentication")
 
@@ -66,8 +66,8 @@ def test_a_refused_card_stays_in_the_form_and_is_sent_again(asked, world):
     expect(row(asked, ONCE_NAME)).to_be_visible()
 
 
-def test_no_refresh_starts_before_the_second_answer_has_come(asked):
-    """M6: a refresh that the server answers earlier would bring back a page without the card."""
+def test_no_refresh_starts_before_the_second_response(asked):
+    """M6: an earlier response to a refresh would show the page without the card."""
     answer(asked, "Fail authentication")
     expect(asked.get_by_role("alert").filter(has_text="Your bank did not")).to_be_focused()
     submit(asked).click()
@@ -88,9 +88,9 @@ def test_no_refresh_starts_before_the_second_answer_has_come(asked):
 
 
 @pytest.mark.parametrize("key", ["Enter", "Escape"])
-def test_closing_the_window_gives_up(asked, world, key):
+def test_closing_the_window_abandons_the_challenge(asked, world, key):
     """M6."""
-    # The frame takes the focus when it has come; a key pressed before would be lost.
+    # The frame takes the focus once it has loaded; a key pressed earlier would be lost.
     expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
     window(asked).get_by_role("button", name="Close").focus()
     asked.keyboard.press(key)
@@ -101,12 +101,12 @@ def test_closing_the_window_gives_up(asked, world, key):
     assert world.methods == []
 
 
-def test_escape_in_the_banks_own_page_gives_up(asked, world):
+def test_escape_inside_the_frame_abandons_the_challenge(asked, world):
     """M6."""
     expect(bank(asked).get_by_role("button", name="Complete authentication")).to_be_focused()
     for frame in asked.frames:
-        frame.wait_for_load_state()  # its script heeds the key
-    # Keys go where the browser believes the focus to be, and of a frame it hears a little later.
+        frame.wait_for_load_state()  # its script handles the key
+    # The browser sends keys to the element it believes focused; a frame's focus arrives late.
     for _ in range(3):
         asked.keyboard.press("Escape")
         with suppress(AssertionError):
@@ -118,7 +118,7 @@ def test_escape_in_the_banks_own_page_gives_up(asked, world):
     assert world.methods == []
 
 
-def test_a_retry_from_the_payments_is_told_there(open_page, world):
+def test_a_retry_on_the_payments_page_reports_its_result_there(open_page, world):
     """F4."""
     payment = world.pay(world.card(CHALLENGED_ALWAYS))
     world.bank(world.address_of(payment), "fail")

@@ -1,4 +1,4 @@
-"""Add Funds and Retry while the bank asks: every way out of its window (F1, F4, F9, L4)."""
+"""Add Funds and Retry with a challenge: every way to end it (F1, F4, F9, L4)."""
 
 import re
 
@@ -32,15 +32,15 @@ def card(world):
 
 @pytest.fixture
 def suspended(world, card):
-    """The person's own payment was not confirmed."""
+    """The card, suspended by a failed authentication of a manual payment."""
     payment = world.pay(card)
     world.bank(world.address_of(payment), "fail")
     world.conclude(payment)
     return card
 
 
-def standing(world):
-    return world.method("3184").standing(world.clock.now())
+def status_of_card(world):
+    return world.method("3184").status_of_card(world.clock.now())
 
 
 def retry_button(page):
@@ -48,11 +48,11 @@ def retry_button(page):
 
 
 PAY = re.compile(r"^(Confirm|Pay another \$100\.00)$")
-"""The button of Add Funds, which names the amount while another payment is open (T15)."""
+"""The Add Funds button names the amount while another payment is open (T15)."""
 
 
 def begin(page, way):
-    """As far as the button that pays."""
+    """Start a payment up to the bank's window."""
     if way == "funds":
         open_dialog(page)
         amount(page).fill("100")
@@ -69,7 +69,7 @@ def arrange(request, way):
 
 @pytest.fixture
 def asked(request, open_page, world):
-    """The bank asks about 100.00, by one way or the other."""
+    """Start a payment of $100.00 up to the bank's window, by Add Funds or by Retry."""
 
     def open_(way, **options):
         arrange(request, way)
@@ -88,11 +88,11 @@ def expect_paid(page, world):
     expect(dialog(page)).to_have_count(0)
     assert world.balance == "200.00"
     assert world.charges == [("3184", "100.00")]
-    assert standing(world) is MethodStatus.READY
+    assert status_of_card(world) is MethodStatus.READY
 
 
 @WAYS
-def test_completed_it_is_paid(asked, world, way):
+def test_a_completed_challenge_is_paid(asked, world, way):
     page = asked(way)
     expect(bank(page).get_by_text("$100.00").first).to_be_visible()
     answer(page, "Complete authentication")
@@ -100,7 +100,7 @@ def test_completed_it_is_paid(asked, world, way):
 
 
 @WAYS
-def test_failed_it_suspends(asked, world, way):
+def test_a_failed_challenge_suspends_the_method(asked, world, way):
     """F1"""
     page = asked(way)
     answer(page, "Fail authentication")
@@ -110,13 +110,13 @@ def test_failed_it_suspends(asked, world, way):
     expect(retry_button(page)).to_be_visible()
     expect(balance(page)).to_contain_text("$100.00")
     assert world.charges == []
-    assert standing(world) is MethodStatus.SUSPENDED
+    assert status_of_card(world) is MethodStatus.SUSPENDED
 
 
 @pytest.mark.parametrize("key", ["click", "Escape"])
 @WAYS
-def test_closed_it_is_told_as_not_confirmed(asked, world, way, key):
-    """F9: no decline, so it suspends nothing and lengthens no suspension."""
+def test_a_closed_challenge_is_not_confirmed(asked, world, way, key):
+    """F9: this is no decline, so it neither starts nor extends a suspension."""
     page = asked(way)
     before = world.method("3184").suspended_until
     if key == "click":
@@ -124,14 +124,14 @@ def test_closed_it_is_told_as_not_confirmed(asked, world, way, key):
     else:
         expect(bank(page).get_by_role("button", name="Complete authentication")).to_be_focused()
         page.keyboard.press(key)
-    words = f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank. Nothing was charged."
-    expect(said(page, words)).to_be_visible()
+    message = f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank. Nothing was charged."
+    expect(said(page, message)).to_be_visible()
     expect(window(page)).to_have_count(0)
     assert world.method("3184").suspended_until == before
     assert world.tries[-1] == ("3184", "100.00", "abandoned")
     assert world.charges == []
     if way == "funds":
-        assert standing(world) is MethodStatus.READY
+        assert status_of_card(world) is MethodStatus.READY
     else:
         expect(retry_button(page)).to_be_visible()
 
@@ -141,8 +141,8 @@ def test_closed_it_is_told_as_not_confirmed(asked, world, way, key):
 
 
 @WAYS
-def test_reloaded_in_the_middle_it_is_offered_again(asked, world, way):
-    """F9: the one that was left is given up, and paid once."""
+def test_after_a_reload_the_payment_is_offered_again(asked, world, way):
+    """F9: the abandoned challenge is given up, and the payment is charged once."""
     page = asked(way)
     page.reload()
     expect(window(page)).to_have_count(0)
@@ -154,7 +154,7 @@ def test_reloaded_in_the_middle_it_is_offered_again(asked, world, way):
     assert [state for *_, state in world.tries][-2:] == ["abandoned", "paid"]
 
 
-def test_confirmed_but_without_funds_it_suspends(open_page, world):
+def test_a_confirmed_payment_without_funds_suspends_the_method(open_page, world):
     """F2"""
     world.card(CHALLENGED_THEN_DECLINED)
     page = open_page()
@@ -166,7 +166,7 @@ def test_confirmed_but_without_funds_it_suspends(open_page, world):
 
 
 @WAYS
-def test_without_a_mouse(request, open_page, world, way):
+def test_a_challenge_can_be_answered_by_keyboard(request, open_page, world, way):
     arrange(request, way)
     page = open_page()
     if way == "funds":
@@ -186,12 +186,12 @@ def test_without_a_mouse(request, open_page, world, way):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect_paid(page, world)
-    # Retry is gone, and the row has the focus instead.
+    # The Retry button is gone, so the row's switch has the focus.
     expect(opener if way == "funds" else switch(page, ALWAYS_NAME)).to_be_focused()
 
 
 @WAYS
-def test_on_a_phone(asked, world, way):
+def test_a_challenge_fits_on_a_phone(asked, world, way):
     page = asked(way, viewport=PHONE, has_touch=True)
     expect(window(page).get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
     for name in ("Complete authentication", "Fail authentication"):
@@ -204,7 +204,7 @@ def test_on_a_phone(asked, world, way):
     expect_paid(page, world)
 
 
-def begin_plain(page, way):
+def begin_without_javascript(page, way):
     main = page.get_by_role("main")
     if way == "funds":
         main.get_by_role("button", name="Add Funds", exact=True).click()
@@ -217,7 +217,7 @@ def begin_plain(page, way):
 
 
 @pytest.mark.parametrize(
-    ("word", "ends", "taken"),
+    ("button", "message", "charges"),
     [
         ("Complete authentication", f"$100.00 paid with {ALWAYS_NAME}.", [("3184", "100.00")]),
         ("Fail authentication", f"{ALWAYS_NAME} was declined:", []),
@@ -225,29 +225,29 @@ def begin_plain(page, way):
     ids=["complete", "fail"],
 )
 @WAYS
-def test_without_scripts_the_bank_has_the_whole_page(
-    request, open_page, world, way, word, ends, taken
+def test_without_javascript_the_bank_has_the_whole_page(
+    request, open_page, world, way, button, message, charges
 ):
     arrange(request, way)
     page = open_page(java_script_enabled=False)
-    begin_plain(page, way)
-    page.get_by_role("button", name=word).click()
+    begin_without_javascript(page, way)
+    page.get_by_role("button", name=button).click()
     expect(page).to_have_url(MAIN)
-    expect(page.get_by_role("status").filter(has_text=ends)).to_be_visible()
-    expect(balance(page)).to_contain_text("$200.00" if taken else "$100.00")
-    expect(retry_button(page)).to_have_count(0 if taken else 1)
-    page.reload()  # repeats nothing
-    assert world.charges == taken
+    expect(page.get_by_role("status").filter(has_text=message)).to_be_visible()
+    expect(balance(page)).to_contain_text("$200.00" if charges else "$100.00")
+    expect(retry_button(page)).to_have_count(0 if charges else 1)
+    page.reload()  # a reload repeats nothing
+    assert world.charges == charges
 
 
 @WAYS
-def test_left_at_the_bank_without_scripts_it_is_offered_again(request, open_page, world, way):
+def test_without_javascript_an_abandoned_payment_is_offered_again(request, open_page, world, way):
     """F9"""
     arrange(request, way)
     page = open_page(java_script_enabled=False)
-    begin_plain(page, way)
+    begin_without_javascript(page, way)
     page.goto(MAIN)
-    begin_plain(page, way)
+    begin_without_javascript(page, way)
     page.get_by_role("button", name="Complete authentication").click()
     expect(page.get_by_role("status").filter(has_text="$100.00 paid with")).to_be_visible()
     assert world.charges == [("3184", "100.00")]

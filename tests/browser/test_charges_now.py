@@ -1,4 +1,4 @@
-"""T18, T15: what only a browser shows of a press that charges at once."""
+"""T18, T15: actions that charge at once, as only a browser shows them."""
 
 import re
 
@@ -35,7 +35,7 @@ PAID = "$100.00 paid with Mastercard •••• 4444. Your balance is $60.19."
 
 @pytest.fixture
 def stuck(world):
-    """Both methods with auto-charge are suspended, and the balance is −$39.81."""
+    """An account with both auto-charge methods suspended and a balance of −$39.81."""
     world.cards(AMEX, VISA)
     world.card(MASTERCARD)
     for last4 in ("0005", "4242"):
@@ -47,7 +47,7 @@ def stuck(world):
 
 
 def expect_rows(page, *names):
-    """The order on screen, also while a row is in the air."""
+    """Expect this order on screen, also during a drag."""
     expect(rows(page)).to_contain_text(list(names))
 
 
@@ -55,22 +55,22 @@ def question(page, title):
     return page.get_by_role("dialog", name=title)
 
 
-def test_a_switch_says_asks_charges_and_tells(open_page, stuck):
+def test_a_switch_that_charges_asks_first_and_shows_the_result(open_page, stuck):
     """T18: by keyboard; Escape changes nothing, and the result stays in the row."""
     page = open_page()
     mastercard = switch(page, MASTERCARD_NAME)
     expect(mastercard).to_have_accessible_description("Turning this on charges $100.00 now.")
     mastercard.press("Space")
-    asked = question(page, "Turn on and charge $100.00?")
-    expect(asked).to_contain_text("$60.19")
+    dialog = question(page, "Turn on and charge $100.00?")
+    expect(dialog).to_contain_text("$60.19")
     expect(mastercard).not_to_be_checked()
     page.keyboard.press("Escape")
-    expect(asked).to_have_count(0)
+    expect(dialog).to_have_count(0)
     expect(mastercard).to_be_focused()
     assert not stuck.method("4444").auto_charge
 
     mastercard.press("Space")
-    expect(asked).to_be_visible()
+    expect(dialog).to_be_visible()
     held = Held(page, "**/auto-charge")
     page.keyboard.press("Enter")
     expect(row(page, MASTERCARD_NAME).get_by_text("Charging $100.00")).to_be_visible()
@@ -82,14 +82,14 @@ def test_a_switch_says_asks_charges_and_tells(open_page, stuck):
     expect(mastercard).to_be_checked()
     expect(balance(page)).to_contain_text("$60.19")
 
-    stuck.use("1.00")  # the page refreshes itself, and keeps the result
+    stuck.use("1.00")  # The refresh keeps the result.
     expect(balance(page)).to_contain_text("$59.19")
     expect(row(page, MASTERCARD_NAME)).to_contain_text("$100.00 paid.")
     assert stuck.charges == [("4444", "100.00")]
 
 
-def test_the_red_banner_offers_a_way_out(open_page, stuck):
-    """T18: Add Funds first, in the banner alone; the second button asks."""
+def test_the_red_banner_offers_two_fixes(open_page, stuck):
+    """T18: Add Funds is offered only in the banner; the second button asks first."""
     page = open_page()
     banner = page.get_by_role("alert", name="No method can be charged until")
     expect(banner).to_contain_text("Your balance is −$39.81. Both methods with auto-charge are")
@@ -106,8 +106,8 @@ def test_the_red_banner_offers_a_way_out(open_page, stuck):
 
 
 @pytest.fixture
-def led_by_off(stuck):
-    """The primary, American Express, has auto-charge off; Mastercard could be charged."""
+def primary_off(stuck):
+    """The primary (American Express) has auto-charge off; Mastercard could be charged."""
     stuck.apply(refill_on=False)
     stuck.consent(stuck.method("0005"), False)
     stuck.consent(stuck.method("4444"), True)
@@ -115,8 +115,8 @@ def led_by_off(stuck):
     return stuck
 
 
-def test_a_dragged_row_says_what_its_place_charges(open_page, led_by_off):
-    """T18: a label on the lifted row while its place would charge; Escape charges nothing."""
+def test_a_dragged_row_names_the_charge_of_its_position(open_page, primary_off):
+    """T18: the lifted row has a label while its position would charge; Escape charges nothing."""
     page = open_page()
     lifted = page.locator(".lifted")
     drag(page, MASTERCARD_NAME, VISA_NAME)
@@ -136,40 +136,40 @@ def test_a_dragged_row_says_what_its_place_charges(open_page, led_by_off):
     page.keyboard.press("Escape")
     page.mouse.up()
     expect_order(page, AMEX_NAME, VISA_NAME, MASTERCARD_NAME)
-    assert led_by_off.charges == []
+    assert primary_off.charges == []
 
 
-def test_handles_describe_a_move_that_charges(open_page, led_by_off):
-    """T18: what a screen reader says of a handle and of Move up, before the key is pressed."""
+def test_handles_describe_a_move_that_charges(open_page, primary_off):
+    """T18: the accessible description of a handle and of Move up, before the key is pressed."""
     page = open_page()
-    for name, way, words in (
+    for name, way, description in (
         (AMEX_NAME, "down", "This order charges $100.00 now"),
         (VISA_NAME, "up", "First place charges $100.00 now"),
     ):
-        expect(handle(page, name)).to_have_accessible_description(words)
+        expect(handle(page, name)).to_have_accessible_description(description)
         move = row(page, name).get_by_role("button", name=f"Move {name} {way}")
-        expect(move).to_have_accessible_description(words)
+        expect(move).to_have_accessible_description(description)
     expect(handle(page, MASTERCARD_NAME)).to_have_accessible_description("")
 
 
-def test_a_drag_that_charges_asks(open_page, led_by_off):
-    """T18, M5: the rows go back, and move once the charge is confirmed."""
+def test_a_drag_that_charges_asks_first(open_page, primary_off):
+    """T18, M5: the rows revert, and move once the charge is confirmed."""
     page = open_page()
     for _ in range(2):
         handle(page, MASTERCARD_NAME).press("ArrowUp")
         if page.get_by_role("dialog").count():
             break
         expect_order(page, AMEX_NAME, MASTERCARD_NAME, VISA_NAME)
-    asked = question(page, "Save order and charge $100.00?")
-    expect(asked).to_be_visible()
+    dialog = question(page, "Save order and charge $100.00?")
+    expect(dialog).to_be_visible()
     expect_order(page, AMEX_NAME, MASTERCARD_NAME, VISA_NAME)
-    asked.get_by_role("button", name="Save order and charge $100.00").click()
+    dialog.get_by_role("button", name="Save order and charge $100.00").click()
     expect(said(page, PAID)).to_be_visible()
     expect_order(page, MASTERCARD_NAME, AMEX_NAME, VISA_NAME)
 
 
-def test_apply_names_what_it_charges(open_page, world):
-    """T18: the button follows what is typed; one press, one charge, and what happened."""
+def test_apply_names_its_charge(open_page, world):
+    """T18: the button follows the input; one press makes one charge and shows the result."""
     world.cards(VISA)
     world.refill()
     world.apply(refill_on=False)
@@ -197,8 +197,8 @@ def test_apply_names_what_it_charges(open_page, world):
     until(page, lambda: world.charges == [("4242", "130.00")])
 
 
-def test_the_card_form_names_what_it_charges(open_page, stuck):
-    """M12, T18: the button follows the box."""
+def test_the_card_form_names_its_charge(open_page, stuck):
+    """M12, T18: the button follows the checkbox."""
     page = open_page(f"{MAIN}/cards/new")
     expect(page.get_by_role("button", name="Add card", exact=True)).to_be_visible()
     page.get_by_label("Use it for automatic payments").check()
@@ -206,7 +206,7 @@ def test_the_card_form_names_what_it_charges(open_page, stuck):
     expect(page.get_by_role("button", name="Add card and charge $100.00")).to_be_visible()
     expect(page.get_by_role("button", name="Add card", exact=True)).to_have_count(0)
     hint = page.get_by_text("We never store the full number.")
-    assert hint.bounding_box()["height"] < 24, "on one line beside or above a long button"
+    assert hint.bounding_box()["height"] < 24, "the hint must fit on one line next to a long button"
 
 
 def test_add_funds_shows_an_open_payment(open_page, world):
@@ -225,7 +225,7 @@ def test_add_funds_shows_an_open_payment(open_page, world):
     expect(dialog.get_by_label("Amount")).to_have_value("250.00")
 
 
-def test_axe_on_what_charges_now(open_calm, stuck):
+def test_axe_on_actions_that_charge_now(open_calm, stuck):
     """T18: the banner, the hint, the question and the result; light, dark and on a phone."""
     for look in ({}, {"color_scheme": "dark", "viewport": PHONE}):
         page = open_calm(**look)

@@ -1,4 +1,4 @@
-"""Payments narrowed as one types, and settings told before they are applied."""
+"""Filters of the payment list, and the preview of unsaved settings."""
 
 import re
 
@@ -8,8 +8,8 @@ from tests.browser.screen import MAIN, apply, field, settings, suspend
 from tests.factories import MASTERCARD, VISA
 
 
-def test_the_list_follows_the_filters_and_so_does_the_address(open_page, world):
-    """E1: with the file and the pages of what is shown; a reload shows the same."""
+def test_the_payment_list_follows_the_filters_and_so_does_the_url(open_page, world):
+    """E1: the CSV link and the pages are filtered too; a reload shows the same."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     world.pay(mastercard, "31.00")
     suspend(world, visa, "250.00")
@@ -37,25 +37,25 @@ def test_the_list_follows_the_filters_and_so_does_the_address(open_page, world):
     )
 
 
-def test_settings_are_told_before_they_are_applied(open_page, world):
-    """T13: as one types; the chart's line moves; Discard brings all back, and nothing was saved."""
+def test_settings_are_previewed_before_they_are_applied(open_page, world):
+    """T13: the preview and the chart follow the input; Discard restores both and saves nothing."""
     world.cards(VISA)
     world.refill()
     page = open_page(MAIN)
     line = page.locator(".chart-threshold")
     before = line.get_attribute("y1")
     field(page, "Threshold amount").fill("80")
-    told = page.locator("#settings-preview")
-    expect(told).to_contain_text("When your balance falls below $80.00, we’ll charge $100.00")
+    preview = page.locator("#settings-preview")
+    expect(preview).to_contain_text("When your balance falls below $80.00, we’ll charge $100.00")
     assert line.get_attribute("y1") != before
     field(page, "Refill amount").fill("1")
-    expect(told).not_to_contain_text("we’ll charge")
+    expect(preview).not_to_contain_text("we’ll charge")
     field(page, "Refill amount").fill("100")
-    expect(told).to_contain_text("$80.00")
+    expect(preview).to_contain_text("$80.00")
     settings(page).get_by_role("button", name="Discard").click()
-    expect(told).to_be_empty()
+    expect(preview).to_be_empty()
     assert line.get_attribute("y1") == before
     field(page, "Threshold amount").fill("90")
     apply(page).click()
     expect(page.get_by_text("Changes applied").first).to_be_visible()
-    expect(told).to_be_empty()
+    expect(preview).to_be_empty()

@@ -1,4 +1,4 @@
-"""Without a mouse, from the sign-in to a retried payment."""
+"""Keyboard use, from sign-in to a retried payment."""
 
 import pytest
 from playwright.sync_api import expect
@@ -25,7 +25,7 @@ from webapp.domain.users.user import User
 
 
 def tab_to(page, place, key="Tab"):
-    """Press Tab until it is there, and say where it went instead."""
+    """Press Tab until the element has the focus; a failure lists the elements passed."""
     passed = []
     for _ in range(80):
         page.keyboard.press(key)
@@ -36,11 +36,11 @@ def tab_to(page, place, key="Tab"):
                 "(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()"
             )
         )
-    pytest.fail(f"Tab never came there, but to {passed}")
+    pytest.fail(f"Tab did not reach the element but {passed}")
 
 
 def has_focus_ring(place):
-    """Something is drawn around it, or its border is thicker."""
+    """Return whether the element has an outline or a shadow."""
     return place.evaluate(
         """(it) => {
           const around = [it, it.querySelector(".track"), it.closest(".control")].filter(Boolean);
@@ -53,7 +53,7 @@ def has_focus_ring(place):
     )
 
 
-def test_the_whole_way(open_signed_out, world):
+def test_the_main_tasks_work_by_keyboard(open_signed_out, world):
     visa, _ = world.cards(VISA, MASTERCARD)
     suspend(world, visa)
     page = open_signed_out()
@@ -66,26 +66,26 @@ def test_the_whole_way(open_signed_out, world):
     page.keyboard.press("Enter")
     expect(page).to_have_url(MAIN)
 
-    # The first stop leads past the menu.
+    # The first stop skips the menu.
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
 
-    # A row is moved.
+    # Reorder a row.
     tab_to(page, handle(page, MASTERCARD_NAME))
     assert has_focus_ring(handle(page, MASTERCARD_NAME))
     page.keyboard.press("ArrowUp")
     expect_order(page, MASTERCARD_NAME, VISA_NAME)
     expect(handle(page, MASTERCARD_NAME)).to_be_focused()
 
-    # A switch is switched.
+    # Toggle a switch.
     tab_to(page, switch(page, MASTERCARD_NAME))
     assert has_focus_ring(switch(page, MASTERCARD_NAME))
     page.keyboard.press("Space")
     expect(row(page, MASTERCARD_NAME).get_by_text("Manual only")).to_be_visible()
     expect(switch(page, MASTERCARD_NAME)).to_be_focused()
 
-    # A payment is retried.
+    # Retry a payment.
     retry = row(page, VISA_NAME).get_by_role("button", name="Retry")
     tab_to(page, retry)
     page.keyboard.press("Space")
@@ -97,7 +97,7 @@ def test_the_whole_way(open_signed_out, world):
     expect(balance(page)).to_contain_text("$350.00")
     expect(switch(page, VISA_NAME)).to_be_focused()
 
-    # Settings are applied.
+    # Apply settings.
     tab_to(page, refill(page))
     assert has_focus_ring(refill(page))
     page.keyboard.press("Space")
@@ -118,7 +118,7 @@ def test_the_whole_way(open_signed_out, world):
     assert LowBalanceSettings.of(world.session, world.account_id).refill_on
 
 
-def test_a_dialog_keeps_the_focus_inside_and_gives_it_back(open_page, world):
+def test_a_dialog_traps_the_focus_and_restores_it(open_page, world):
     world.cards(VISA)
     page = open_page()
     opener = page.get_by_role("main").get_by_role("button", name="Add Funds")
@@ -131,12 +131,12 @@ def test_a_dialog_keeps_the_focus_inside_and_gives_it_back(open_page, world):
             """document.activeElement === document.body
                || document.getElementById("dialog").contains(document.activeElement)"""
         )
-        assert where, "the browser's own bar is the only other stop"
+        assert where, "the focus must stay inside the dialog"
     page.keyboard.press("Escape")
     expect(opener).to_be_focused()
 
 
-def test_a_rows_menu_answers_the_arrow_keys_and_gives_the_focus_back(open_page, world):
+def test_a_rows_menu_supports_arrow_keys_and_restores_the_focus(open_page, world):
     world.cards(VISA, MASTERCARD)
     page = open_page()
     button = page.get_by_role("button", name=f"More actions for {VISA_NAME}")
@@ -163,7 +163,7 @@ def test_a_rows_menu_answers_the_arrow_keys_and_gives_the_focus_back(open_page, 
     expect(button).to_be_focused()
 
 
-def test_after_removing_the_focus_is_somewhere_sensible(open_page, world):
+def test_after_a_removal_the_focus_is_on_the_next_row(open_page, world):
     world.cards(VISA, MASTERCARD)
     page = open_page()
     page.get_by_role("button", name=f"More actions for {VISA_NAME}").press("Enter")
@@ -176,7 +176,7 @@ def test_after_removing_the_focus_is_somewhere_sensible(open_page, world):
     expect(switch(page, MASTERCARD_NAME)).to_be_focused()
 
 
-def test_after_the_last_method_is_removed_it_is_where_one_is_added(open_page, world):
+def test_after_removing_the_last_method_the_focus_is_on_adding_one(open_page, world):
     world.cards(VISA)
     page = open_page()
     page.get_by_role("button", name=f"More actions for {VISA_NAME}").press("Enter")
@@ -189,24 +189,24 @@ def test_after_the_last_method_is_removed_it_is_where_one_is_added(open_page, wo
 
 
 @pytest.mark.parametrize(
-    ("where", "way"),
+    ("where", "button"),
     [
         ("Saved methods", "Retry"),
         ("Saved methods", "Restore without paying"),
         ("Recent failed payments", "Retry"),
     ],
 )
-def test_after_a_retry_the_focus_is_on_its_row(open_page, world, where, way):
+def test_after_a_retry_the_focus_is_on_its_row(open_page, world, where, button):
     _, mastercard = world.cards(VISA, MASTERCARD)
     suspend(world, mastercard)
     page = open_page()
     page.get_by_role("region", name=where).get_by_role("button", name="Retry").press("Enter")
-    dialog(page).get_by_role("button", name=way, exact=True).press("Enter")
+    dialog(page).get_by_role("button", name=button, exact=True).press("Enter")
     expect(row(page, MASTERCARD_NAME)).to_contain_text("This method is back in use.")
     expect(switch(page, MASTERCARD_NAME)).to_be_focused()
 
 
-def test_a_banner_that_goes_away_leaves_the_focus_in_the_first_row(open_page, world):
+def test_after_the_banners_fix_the_focus_is_in_the_first_row(open_page, world):
     visa, _ = world.cards(VISA, MASTERCARD)
     world.refill()
     world.consent(visa, False)
@@ -217,7 +217,7 @@ def test_a_banner_that_goes_away_leaves_the_focus_in_the_first_row(open_page, wo
     expect(switch(page, VISA_NAME)).to_be_checked()
 
 
-def test_resuming_leaves_the_focus_in_the_first_row(open_page, world):
+def test_after_resuming_the_focus_is_in_the_first_row(open_page, world):
     """T10."""
     world.cards(VISA)
     world.refill()
@@ -229,7 +229,7 @@ def test_resuming_leaves_the_focus_in_the_first_row(open_page, world):
     expect(switch(page, VISA_NAME)).to_be_focused()
 
 
-def test_the_add_menu_and_the_card_form(open_page, world):
+def test_a_card_can_be_added_by_keyboard(open_page, world):
     page = open_page()
     button = page.get_by_role("button", name="Add Payment Method")
     button.press("Enter")
@@ -245,7 +245,7 @@ def test_the_add_menu_and_the_card_form(open_page, world):
     expect(dialog(page)).to_have_count(0)
 
 
-def test_a_page_announces_itself(open_page, world):
+def test_the_page_has_landmarks_a_title_and_a_language(open_page, world):
     world.cards(VISA)
     page = open_page()
     expect(page.get_by_role("main")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""The mail about an automatic payment that wants its customer, and where it leads (F7, F10)."""
+"""The email about an automatic payment that needs authentication, and its link (F7, F10)."""
 
 import re
 
@@ -24,7 +24,7 @@ PAID = f"$100.00 paid with {ALWAYS_NAME}."
 
 @pytest.fixture
 def link(app, world, server, open_signed_out):
-    """The balance fell to 40, and the only card wants its customer."""
+    """The link of the email: the balance is $40.00, and the only card needs authentication."""
     world.card(CHALLENGED_ALWAYS)
     world.refill()
     post_usage(server.url, world, "60.00")
@@ -35,7 +35,7 @@ def link(app, world, server, open_signed_out):
 
 @pytest.fixture
 def arrived(link, world, open_signed_out):
-    """Opened by somebody who is signed out, who then signs in."""
+    """The link, opened signed out, followed by signing in."""
 
     def open_(**options):
         page = open_signed_out(**options)
@@ -52,7 +52,7 @@ def confirm(page):
     page.get_by_role("main").get_by_role("button", name="Confirm payment").click()
 
 
-def expect_told(page, words):
+def expect_message(page, words):
     expect(page).to_have_url(MAIN)
     expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
@@ -64,7 +64,7 @@ def expect_used(page, link):
     expect(page.get_by_role("button", name="Confirm payment")).to_have_count(0)
 
 
-def test_the_mail_in_the_outbox_has_the_link(open_page, link):
+def test_the_email_in_the_outbox_has_the_link(open_page, link):
     """F7"""
     page = open_page("/sandbox/outbox")
     page.get_by_role("main").get_by_role("link", name="Confirm $100.00 with your bank").click()
@@ -73,14 +73,14 @@ def test_the_mail_in_the_outbox_has_the_link(open_page, link):
 
 
 @pytest.mark.parametrize("screen", [{}, {"viewport": PHONE}], ids=["desktop", "phone"])
-def test_confirmed_and_paid_and_then_used(arrived, link, world, screen):
+def test_a_confirmed_payment_is_paid_and_its_link_is_used(arrived, link, world, screen):
     """F7, F10, F4"""
     page = arrived(**screen)
     main = page.get_by_role("main")
     expect(page.get_by_role("heading", name="Confirm the payment of $100.00?")).to_be_visible()
     expect(main).to_contain_text(ALWAYS_NAME)
     expect(main).to_contain_text(re.compile(r"\$40\.00\s*\$140\.00"))
-    assert len(world.attempts) == 1, "it only asks"
+    assert len(world.attempts) == 1, "opening the link charges nothing"
     assert sticks_out(page) == []
 
     confirm(page)
@@ -88,7 +88,7 @@ def test_confirmed_and_paid_and_then_used(arrived, link, world, screen):
     assert world.charges == []
     answer(page, "Complete authentication")
 
-    expect_told(page, PAID)
+    expect_message(page, PAID)
     expect(balance(page)).to_contain_text("$140.00")
     expect(row(page, ALWAYS_NAME)).not_to_contain_text("Suspended until")
     assert world.balance == "140.00"
@@ -96,7 +96,7 @@ def test_confirmed_and_paid_and_then_used(arrived, link, world, screen):
     expect_used(page, link)
 
 
-def test_it_shows_the_balance_of_now(arrived, server, world):
+def test_the_page_shows_the_current_balance(arrived, server, world):
     """F7, F10"""
     page = arrived()
     post_usage(server.url, world, "15.00")
@@ -104,13 +104,13 @@ def test_it_shows_the_balance_of_now(arrived, server, world):
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"\$25\.00\s*\$125\.00"))
 
 
-def test_refused_at_the_bank_it_suspends(arrived, link, world):
+def test_a_failed_authentication_suspends_the_method(arrived, link, world):
     """F1, F7"""
     page = arrived()
     confirm(page)
     answer(page, "Fail authentication")
 
-    expect_told(page, f"{ALWAYS_NAME} was declined:")
+    expect_message(page, f"{ALWAYS_NAME} was declined:")
     expect(row(page, ALWAYS_NAME)).to_contain_text("Suspended until")
     expect(row(page, ALWAYS_NAME).get_by_role("button", name="Retry")).to_be_visible()
     expect(balance(page)).to_contain_text("$40.00")
@@ -118,23 +118,23 @@ def test_refused_at_the_bank_it_suspends(arrived, link, world):
     assert world.charges == []
 
 
-def test_the_window_closed_it_can_be_opened_again(arrived, link, world):
-    """F9, F10: what was walked away from has not used the link."""
+def test_an_abandoned_challenge_can_be_opened_again(arrived, link, world):
+    """F9, F10: an abandoned challenge does not use the link."""
     page = arrived()
     confirm(page)
     window(page).get_by_role("button", name="Close").click()
-    expect_told(page, f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank.")
+    expect_message(page, f"$100.00 to {ALWAYS_NAME} was not confirmed with the bank.")
     assert world.charges == []
 
     page.goto(link)
     confirm(page)
     answer(page, "Complete authentication")
-    expect_told(page, PAID)
+    expect_message(page, PAID)
     assert world.charges == [("3184", "100.00")]
 
 
-def test_another_payment_came_first(arrived, link, server, world):
-    """F10: the page was open meanwhile; pressing it then charges nothing."""
+def test_a_payment_that_is_no_longer_needed_charges_nothing(arrived, link, server, world):
+    """F10: another payment succeeded while the page was open."""
     page = arrived()
     world.card(MASTERCARD, auto_charge=True)
     post_usage(server.url, world, "1.00")
@@ -146,7 +146,7 @@ def test_another_payment_came_first(arrived, link, server, world):
     assert world.charges == [("4444", "100.00")]
 
 
-def test_cancelled_it_charges_nothing_and_stays(arrived, link, world):
+def test_cancelling_charges_nothing_and_keeps_the_link(arrived, link, world):
     page = arrived()
     page.get_by_role("main").get_by_role("button", name="Cancel").click()
     expect(page).to_have_url(MAIN)
@@ -155,17 +155,17 @@ def test_cancelled_it_charges_nothing_and_stays(arrived, link, world):
     assert len(world.attempts) == 1
 
 
-def test_an_altered_link_is_none(open_page, link):
+def test_an_altered_link_is_not_found(open_page, link):
     page = open_page()
     assert page.request.get(f"{link}x").status == 404
 
 
-def test_all_of_it_without_scripts(arrived, link, world):
+def test_the_link_works_without_javascript(arrived, link, world):
     page = arrived(java_script_enabled=False)
     confirm(page)
     expect(page).to_have_url(re.compile("/sandbox/challenges/"))
     page.get_by_role("button", name="Complete authentication").click()
-    expect_told(page, PAID)
+    expect_message(page, PAID)
     expect(balance(page)).to_contain_text("$140.00")
     expect_used(page, link)
     page.get_by_role("main").get_by_role("button", name="Go to Payment Methods").click()

@@ -1,7 +1,6 @@
-"""Mails as mail programs show them: at the width of a phone and of a desk, light and dark, in each
-language.
+"""Emails at the widths of phones and desktops, in light and dark themes, in each language.
 
-No server is asked: the rendered mail is the page, and nothing in it loads or runs.
+No server is involved: the rendered email is the page, and nothing in it loads or runs.
 """
 
 import pytest
@@ -14,7 +13,7 @@ from webapp.reads.notifications.email_samples import facts
 from webapp.settings import ROOT
 
 OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-# The luminance of WCAG 2.2; a translucent surface does not occur in our mails.
+# The contrast formula of WCAG 2.2; our emails have no translucent surfaces.
 FAINT = """() => {
   const linear = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
   const channel = (value) => linear(value / 255);
@@ -44,7 +43,7 @@ FAINT = """() => {
     ("scheme", "language"),
     [("light", "en"), ("dark", "en"), ("light", "de"), ("light", "es"), ("light", "fr")],
 )
-def test_every_mail_fits_and_can_be_read(browser, scheme, language):
+def test_every_email_fits_and_has_enough_contrast(browser, scheme, language):
     account = Account(
         name="Harbour Voice",
         currency="USD",
@@ -57,8 +56,8 @@ def test_every_mail_fits_and_can_be_read(browser, scheme, language):
     )
     page = browser.new_page(color_scheme=scheme)
     for kind in TOPICS:
-        told = {"account_name": account.name, **facts(kind, account, START)}
-        html = mailer.render(kind, told | {"stop_link": mailer.stop_link(1)}, language).html
+        values = {"account_name": account.name, **facts(kind, account, START)}
+        html = mailer.render(kind, values | {"stop_link": mailer.stop_link(1)}, language).html
         for width in (360, 640, 1200):
             page.set_viewport_size({"width": width, "height": 800})
             page.set_content(html)

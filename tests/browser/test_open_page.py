@@ -1,4 +1,4 @@
-"""An open page follows the truth by itself: usage, automatic payments, and what others change."""
+"""An open page updates itself: usage, automatic payments, and changes made elsewhere."""
 
 import re
 
@@ -25,7 +25,7 @@ from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
 def never_reloaded(page):
-    """Still the document that was opened: what was put on it is there."""
+    """Return whether the page is still the document that was opened."""
     return page.evaluate("window.opened === true")
 
 
@@ -36,7 +36,7 @@ def opened(open_page, path=MAIN):
 
 
 def test_a_debit_is_followed_by_the_credit(open_page, server, world):
-    """T4: posted by a meter over HTTP, seen without a reload."""
+    """T4: the usage is posted over HTTP, and the page updates without a reload."""
     world.cards(VISA)
     world.refill()
     page = opened(open_page)
@@ -49,8 +49,8 @@ def test_a_debit_is_followed_by_the_credit(open_page, server, world):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_a_debit_above_the_threshold_is_only_a_debit(open_page, server, world):
-    """T3: at the threshold nothing happens."""
+def test_a_debit_to_the_threshold_starts_no_refill(open_page, server, world):
+    """T3: a balance equal to the threshold is not below it."""
     world.cards(VISA)
     world.refill()
     page = opened(open_page)
@@ -59,7 +59,7 @@ def test_a_debit_above_the_threshold_is_only_a_debit(open_page, server, world):
     assert world.attempts == []
 
 
-def test_a_decline_and_the_fallback_are_seen(open_page, server, world):
+def test_a_decline_and_its_fallback_are_shown(open_page, server, world):
     """T7, F1."""
     world.cards(VISA, MASTERCARD)
     world.refill()
@@ -74,14 +74,14 @@ def test_a_decline_and_the_fallback_are_seen(open_page, server, world):
     expect(balance(page)).to_contain_text("$140.00")
     failures = page.get_by_role("region", name="Recent failed payments")
     expect(failures).to_contain_text(f"Paid by {MASTERCARD_NAME}")
-    expect(switch(page, VISA_NAME)).to_be_checked()  # M3: consent is the customer's alone
+    expect(switch(page, VISA_NAME)).to_be_checked()  # M3: only the customer changes consent
     expect(page.get_by_role("region", name="What happens next")).to_contain_text(
         f"we’ll charge $100.00 to {MASTERCARD_NAME}"
     )
     assert never_reloaded(page)
 
 
-def test_when_every_method_fails_the_page_says_so(open_page, server, world):
+def test_the_page_shows_that_every_method_failed(open_page, server, world):
     """T11."""
     world.cards(VISA, MASTERCARD)
     world.refill()
@@ -97,7 +97,7 @@ def test_when_every_method_fails_the_page_says_so(open_page, server, world):
     expect(balance(page)).to_contain_text("$40.00")
 
 
-def test_what_one_page_changes_the_other_shows(open_page, world):
+def test_changes_in_one_page_appear_in_the_other(open_page, world):
     visa, _ = world.cards(VISA, MASTERCARD)
     here, there = opened(open_page), opened(open_page)
 
@@ -120,7 +120,7 @@ def test_what_one_page_changes_the_other_shows(open_page, world):
     assert never_reloaded(there)
 
 
-def test_unsaved_edits_survive_what_others_change(open_page, world):
+def test_unsaved_edits_survive_changes_made_elsewhere(open_page, world):
     world.cards(VISA, MASTERCARD)
     world.refill()
     here, there = opened(open_page), opened(open_page)
@@ -132,7 +132,7 @@ def test_unsaved_edits_survive_what_others_change(open_page, world):
     expect(there.get_by_text("Changes applied")).to_be_visible()
     handle(there, MASTERCARD_NAME).press("ArrowUp")
 
-    # The rest of the page has learned of both; the panel is left to the person who is at it.
+    # The rest of the page shows both changes; the panel being edited is not replaced.
     expect_order(here, MASTERCARD_NAME, VISA_NAME)
     expect(here.get_by_role("region", name="What happens next")).to_contain_text("$200.00")
     expect(field(here, "Threshold amount")).to_have_value("61")
@@ -165,7 +165,7 @@ def test_a_refresh_keeps_the_focus_and_an_open_dialog(open_page, server, world):
     expect(amount).to_be_focused()
 
 
-def test_a_row_in_the_air_is_not_disturbed(open_page, server, world):
+def test_a_refresh_does_not_disturb_a_dragged_row(open_page, server, world):
     world.cards(VISA, MASTERCARD)
     page = opened(open_page)
     box = handle(page, MASTERCARD_NAME).bounding_box()
@@ -184,7 +184,7 @@ def test_a_row_in_the_air_is_not_disturbed(open_page, server, world):
     expect_order(page, MASTERCARD_NAME, VISA_NAME)
 
 
-def test_the_other_pages_follow_too(open_page, server, world):
+def test_the_other_pages_update_too(open_page, server, world):
     world.cards(VISA)
     world.refill()
     statement = opened(open_page, "/billing/statement")

@@ -1,4 +1,4 @@
-"""The database cannot be written while a person works: it is said where they are."""
+"""A read-only database while a person works: the page says so in the right place."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +13,7 @@ NOTHING_DONE = "Changes are not possible right now. Nothing was done."
 
 @pytest.fixture
 def outage(app, world):
-    """What the server answers a script while its database is read-only, for whatever it asks."""
+    """Make every request of the page receive the response of a server with a read-only database."""
     world.session.rollback()
     visitor = app.test_client()
     with visitor.session_transaction() as cookie:
@@ -39,8 +39,8 @@ def outage(app, world):
     return begin
 
 
-def test_a_switch_goes_back_and_the_strip_says_why(world, open_page, outage):
-    """M3: what it shows is what holds."""
+def test_a_switch_reverts_and_shows_the_reason(world, open_page, outage):
+    """M3: the switch shows the stored state."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
     outage(page)
@@ -49,8 +49,8 @@ def test_a_switch_goes_back_and_the_strip_says_why(world, open_page, outage):
     expect(switch(page, MASTERCARD_NAME)).to_have_attribute("aria-checked", "true")
 
 
-def test_an_open_dialog_says_it_and_can_be_sent_again(world, open_page, outage):
-    """L4: nobody sees or hears what is said behind a dialog; the same form then pays once."""
+def test_an_open_dialog_shows_the_error_and_can_be_sent_again(world, open_page, outage):
+    """L4: a message behind a dialog would be hidden; the same form then pays once."""
     world.cards(VISA)
     page = open_page()
     page.get_by_role("button", name="Add Funds", exact=True).or_(
@@ -67,7 +67,7 @@ def test_an_open_dialog_says_it_and_can_be_sent_again(world, open_page, outage):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_a_retry_that_was_not_begun_is_offered_again(world, open_page, outage):
+def test_a_retry_that_did_not_start_is_offered_again(world, open_page, outage):
     """F4: the row does not stay at "Retrying"."""
     (visa,) = world.cards(VISA)
     world.next_answer("decline", decline_code="insufficient_funds")

@@ -1,4 +1,4 @@
-"""Passkeys with Chromium's own virtual authenticator: adding, signing in, confirming, removing."""
+"""Passkeys with Chromium's virtual authenticator: adding, signing in, confirming, removing."""
 
 import re
 from datetime import timedelta
@@ -19,13 +19,13 @@ MAIN = re.compile("/billing/payment-methods$")
 
 @pytest.fixture
 def here(server):
-    """Browsers take passkeys for localhost, and for no address such as 127.0.0.1."""
+    """The server's URL with localhost: browsers refuse passkeys on IP addresses."""
     return server.url.replace("127.0.0.1", "localhost")
 
 
 @pytest.fixture
 def phone(open_signed_out, here):
-    """At the sign-in page, with an authenticator of its own."""
+    """The sign-in page of a browser with an authenticator."""
     page = open_signed_out(bypass_csp=True)  # for axe
     client = page.context.new_cdp_session(page)
     client.send("WebAuthn.enable")
@@ -52,7 +52,7 @@ def passkeys(page):
 
 @pytest.fixture
 def added(phone, here, world):
-    """Signed in with the password, and a passkey is saved."""
+    """A page signed in with the password, with a saved passkey."""
     phone.get_by_label("Email").fill(email_of(world))
     phone.get_by_label("Password").fill(PASSWORD)
     phone.get_by_role("button", name="Sign in", exact=True).click()
@@ -84,12 +84,12 @@ def test_signing_in_with_a_passkey(added, here, world):
     assert "A passkey was added" in [facts.get("what") for facts in world.session.scalars(mails)]
 
 
-def test_without_a_passkey_on_the_device_nothing_is_sent(phone):
+def test_without_a_passkey_on_the_device_an_error_is_shown(phone):
     phone.get_by_role("button", name="Sign in with a passkey").click()
     expect(phone.get_by_role("alert")).to_contain_text("No passkey was used.")
 
 
-def test_a_removed_passkey_signs_nobody_in(added, world):
+def test_a_removed_passkey_cannot_sign_in(added, world):
     passkeys(added).get_by_role("button", name="Remove Ana’s laptop").click()
     expect(said(added, "The passkey Ana’s laptop is removed.")).to_be_visible()
     sign_out(added)
@@ -98,7 +98,7 @@ def test_a_removed_passkey_signs_nobody_in(added, world):
 
 
 def test_confirming_with_a_passkey(added, world):
-    """The last authentication is too old; the request goes on afterwards."""
+    """The last authentication is too old; the request continues after the passkey is used."""
     world.session.rollback()
     long_ago = world.clock.wall() - timedelta(hours=1)
     world.session.execute(update(UserSession).values(proved_at=long_ago))

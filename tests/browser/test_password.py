@@ -1,4 +1,4 @@
-"""How strong a new password is, told while it is typed (F7)."""
+"""Strength of a new password while it is typed (F7)."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,16 +10,16 @@ WEAK, OWN = "Weak: easy to guess.", "Do not use your name, email address or comp
 
 
 @LOOKS
-def test_the_strength_is_told_as_one_types_f7(open_signed_out, width, theme):
-    """F7: a meter for the eyes, a sentence that is read out."""
+def test_the_strength_is_shown_while_typing_f7(open_signed_out, width, theme):
+    """F7: a meter, and a sentence for screen readers."""
     page = open_signed_out(**options(width, theme))
     page.goto("/sign-up")
     page.get_by_label("Company name").fill("Quay Telecom")
     page.get_by_label("Email").fill("bo.lind@example.com")
-    field, told = page.get_by_label("Password"), page.locator(".strength [role=status]")
+    field, message = page.get_by_label("Password"), page.locator(".strength [role=status]")
     meter = page.locator(".strength meter")
-    expect(told).to_be_hidden()
-    for password, words, value in (
+    expect(message).to_be_hidden()
+    for password, text, value in (
         ("abc", "Too short: 7 more characters.", 1),
         ("abcdefghi", "Too short: 1 more character.", 1),
         ("aaaaaaaaaaaa", WEAK, 1),
@@ -32,17 +32,17 @@ def test_the_strength_is_told_as_one_types_f7(open_signed_out, width, theme):
         ("seven boats in the harbour", "Strong.", 4),
     ):
         field.fill(password)
-        expect(told).to_have_text(words)
+        expect(message).to_have_text(text)
         assert meter.evaluate("it => it.value") == value
     expect_no_violations(page, "the strength of a password")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     field.fill("")
-    expect(told).to_be_hidden()
+    expect(message).to_be_hidden()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_common_password_is_refused_with_and_without_scripts_f7(open_signed_out, scripts):
-    """F7: the server has the last word."""
+def test_a_common_password_is_refused_with_and_without_javascript_f7(open_signed_out, scripts):
+    """F7: the server decides."""
     page = open_signed_out(java_script_enabled=scripts)
     page.goto("/sign-up")
     for label, text in (

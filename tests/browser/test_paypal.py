@@ -1,4 +1,4 @@
-"""Linking PayPal: asked in a dialog, agreed to on PayPal's own page, and back (M11, M6)."""
+"""Linking PayPal: a dialog, PayPal's own page, and back (M11, M6)."""
 
 import re
 
@@ -45,7 +45,7 @@ def agree(page, email=EMAIL):
 
 
 @SCREENS
-def test_an_agreement_is_listed_with_the_payers_address(open_page, allowed, screen):
+def test_an_agreement_is_listed_with_the_payers_email(open_page, allowed, screen):
     """M11, M4"""
     page = open_page(**screen)
     choose(page)
@@ -71,7 +71,7 @@ def test_an_agreement_is_listed_with_the_payers_address(open_page, allowed, scre
     assert allowed.charges == []
 
 
-def test_a_bad_address_is_told_on_paypals_page(open_page, allowed):
+def test_an_invalid_email_is_reported_on_paypals_page(open_page, allowed):
     page = open_page()
     go_to_paypal(page)
     agree(page, "ana")
@@ -85,7 +85,7 @@ def test_a_bad_address_is_told_on_paypals_page(open_page, allowed):
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "none"])
-def test_turning_back_at_paypal_leaves_nothing_and_says_so(open_page, allowed, has_scripts):
+def test_cancelling_at_paypal_saves_nothing_and_says_so(open_page, allowed, has_scripts):
     """M6"""
     allowed.cards(VISA)
     page = open_page(java_script_enabled=has_scripts)
@@ -102,7 +102,7 @@ def test_turning_back_at_paypal_leaves_nothing_and_says_so(open_page, allowed, h
     assert [method.label for method in allowed.methods] == [VISA_NAME]
 
 
-def test_turning_back_in_the_dialog_asks_nobody(open_page, allowed):
+def test_cancelling_in_the_dialog_does_not_open_paypal(open_page, allowed):
     page = open_page()
     choose(page)
     press(page, "Cancel")
@@ -111,7 +111,7 @@ def test_turning_back_in_the_dialog_asks_nobody(open_page, allowed):
     assert allowed.methods == []
 
 
-def test_the_same_payer_twice_is_one_row(open_page, allowed):
+def test_linking_the_same_payer_twice_keeps_one_row(open_page, allowed):
     """M8"""
     page = open_page()
     for _ in range(2):
@@ -123,8 +123,8 @@ def test_the_same_payer_twice_is_one_row(open_page, allowed):
     assert len(allowed.methods) == 1
 
 
-def test_consent_is_asked_where_nothing_can_be_charged(open_page, allowed):
-    """M12: not ticked by itself; ticked, auto-charge is on."""
+def test_consent_is_asked_for_where_nothing_can_be_charged(open_page, allowed):
+    """M12: the box is not ticked by default; ticking it switches auto-charge on."""
     visa = allowed.card(VISA, auto_charge=True)
     allowed.refill()
     allowed.consent(visa, False)
@@ -141,8 +141,8 @@ def test_consent_is_asked_where_nothing_can_be_charged(open_page, allowed):
 
 
 @SCREENS
-def test_where_it_is_not_allowed_the_menu_does_not_offer_it(open_page, world, screen):
-    """M11: an address that was kept says how to ask."""
+def test_the_menu_offers_no_paypal_where_it_is_not_allowed(open_page, world, screen):
+    """M11: a bookmarked URL says how to ask for it."""
     page = open_page(**screen)
     page.get_by_role("button", name="Add Payment Method").click()
     expect(page.get_by_role("menuitem", name="Wire Transfer")).to_be_visible()
@@ -154,7 +154,7 @@ def test_where_it_is_not_allowed_the_menu_does_not_offer_it(open_page, world, sc
 
 
 @SCREENS
-def test_all_of_it_without_scripts(open_page, allowed, screen):
+def test_linking_works_without_javascript(open_page, allowed, screen):
     page = open_page(java_script_enabled=False, **screen)
     page.get_by_role("button", name="Add Payment Method").click()
     page.get_by_role("menuitem", name="PayPal").click()
@@ -168,7 +168,7 @@ def test_all_of_it_without_scripts(open_page, allowed, screen):
     expect(row(page, NAME)).to_be_visible()
 
 
-def test_not_allowed_without_scripts(open_page, world):
+def test_paypal_not_allowed_without_javascript(open_page, world):
     page = open_page("/billing/payment-methods/paypal/new", java_script_enabled=False)
     expect(page.get_by_role("main")).to_contain_text("Ask your provider to allow it.")
     expect(page.get_by_role("button", name="Continue to PayPal")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The main screen's ways with PayPal's own adapter: to a stand-in of PayPal and back."""
+"""Main tasks with the real PayPal adapter, against a stand-in of PayPal."""
 
 import re
 import shutil
@@ -70,7 +70,7 @@ def link(page):
     expect(row(page, NAME)).to_be_visible()
 
 
-def test_what_is_not_agreed_to_is_not_listed_m6(page, stand_in):
+def test_a_cancelled_agreement_is_not_listed_m6(page, stand_in):
     choose(page)
     press(page, "Continue to PayPal")
     expect(page).to_have_url(re.compile(re.escape(stand_in.address)))
@@ -81,7 +81,7 @@ def test_what_is_not_agreed_to_is_not_listed_m6(page, stand_in):
     expect(row(page, NAME)).to_have_count(0)
 
 
-def test_a_payment_by_hand_and_a_refill_are_taken_once_m11_l4_t4(page, world):
+def test_a_manual_payment_and_a_refill_are_charged_once_m11_l4_t4(page, world):
     link(page)
 
     more(page, NAME, "Add Funds")

@@ -1,4 +1,4 @@
-"""P5: what is refused is said exactly, where the person is, with the way on."""
+"""P5: refusals are precise, shown in place, and offer a way forward."""
 
 import re
 from secrets import token_hex
@@ -21,12 +21,12 @@ from tests.factories import MASTERCARD, PASSWORD, VISA
 from tests.roles import hire
 from webapp.domain.users.user import Membership, Role
 
-LOOKING = "You are viewing this account as its customer. Controls are off."
+VIEWING = "You are viewing this account as its customer. Controls are off."
 
 
 @pytest.fixture
-def of_staff(app, world, server, open_signed_out):
-    """A window of the provider's staff, at the page of an account."""
+def staff_page(app, world, server, open_signed_out):
+    """An operator's page of an account."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     pat = hire(world, f"pat-{token_hex(4)}@provider.example")
@@ -37,25 +37,27 @@ def of_staff(app, world, server, open_signed_out):
     return page
 
 
-def test_the_errors_of_an_adjustment_go_when_their_fields_are_right(of_staff):
-    """P5: the form's preview takes them back, one by one."""
-    form = of_staff.locator("form", has=of_staff.get_by_role("button", name="Credit", exact=True))
+def test_adjustment_errors_disappear_once_their_fields_are_valid(staff_page):
+    """P5: the form's preview removes them one by one."""
+    form = staff_page.locator(
+        "form", has=staff_page.get_by_role("button", name="Credit", exact=True)
+    )
     form.get_by_label("Amount").fill("abc")
     form.evaluate("form => form.noValidate = true")
     form.get_by_role("button").click()
-    errors = of_staff.locator("form[action$=adjustments] .field-error:not(:empty)")
+    errors = staff_page.locator("form[action$=adjustments] .field-error:not(:empty)")
     expect(errors).to_have_count(2)
-    of_staff.get_by_label("Amount").fill("10")
+    staff_page.get_by_label("Amount").fill("10")
     expect(errors).to_have_text(["Enter a reason for the audit log"])
-    of_staff.locator("#adjust-reason").fill("Goodwill")
+    staff_page.locator("#adjust-reason").fill("Goodwill")
     expect(errors).to_have_count(0)
-    expect(of_staff.locator("form[action$=adjustments] [aria-invalid]")).to_have_count(0)
+    expect(staff_page.locator("form[action$=adjustments] [aria-invalid]")).to_have_count(0)
 
 
 @pytest.fixture
-def looking(of_staff):
-    """The same, viewing the account as its customer."""
-    page = of_staff
+def customer_view(staff_page):
+    """An operator's view of the account as its customer."""
+    page = staff_page
     card = page.locator("section", has=page.get_by_role("heading", name="Customer view"))
     card.get_by_label("Reason").fill("Asked why")
     card.get_by_role("button").click()
@@ -63,26 +65,26 @@ def looking(of_staff):
     return page
 
 
-def test_a_control_that_is_off_says_why_and_sends_nothing(looking):
-    """P5: by pointer and by keyboard, and it can be reached by both."""
+def test_a_disabled_control_says_why_and_sends_nothing(customer_view):
+    """P5: it can be reached by pointer and by keyboard."""
     sent = []
-    looking.on("request", lambda request: sent.append(request.method))
-    control = switch(looking, VISA_NAME)
+    customer_view.on("request", lambda request: sent.append(request.method))
+    control = switch(customer_view, VISA_NAME)
     expect(control).to_have_accessible_description(re.compile("Controls are off"))
     control.focus()
     expect(control).to_be_focused()
-    looking.keyboard.press("Enter")
-    looking.keyboard.press("Space")
+    customer_view.keyboard.press("Enter")
+    customer_view.keyboard.press("Space")
     control.click(force=True)
-    looking.get_by_label(f"Reorder {VISA_NAME}").press("ArrowDown")
-    expect(looking.get_by_role("button", name="Add Funds", exact=True)).to_be_disabled()
+    customer_view.get_by_label(f"Reorder {VISA_NAME}").press("ArrowDown")
+    expect(customer_view.get_by_role("button", name="Add Funds", exact=True)).to_be_disabled()
     assert "POST" not in sent
     expect(control).to_have_attribute("aria-checked", "true")
-    expect(looking.get_by_label("Threshold amount")).to_be_disabled()
+    expect(customer_view.get_by_label("Threshold amount")).to_be_disabled()
 
 
-def test_a_role_that_has_just_been_taken_is_told_in_place(world, open_page):
-    """P5: a 403 is never a fault of ours; the switch goes back."""
+def test_a_role_removed_meanwhile_is_reported_in_place(world, open_page):
+    """P5: a 403 is not shown as a server error; the switch reverts."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
     mine = world.session.query(Membership).filter_by(user_id=world.created.user_id).one()
@@ -101,8 +103,8 @@ def sign_in_again(page):
     expect(dialog).to_be_hidden()
 
 
-def test_the_request_is_repeated_after_signing_in_again(world, open_page):
-    """P5: over the same page, and what was typed stays."""
+def test_a_request_is_repeated_after_signing_in_again(world, open_page):
+    """P5: signing in happens over the same page, and the input stays."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
     page.context.clear_cookies()
@@ -112,8 +114,8 @@ def test_the_request_is_repeated_after_signing_in_again(world, open_page):
     assert page.url.endswith(MAIN)
 
 
-def test_a_form_of_its_own_page_keeps_what_was_typed(world, open_page):
-    """P5: its session is checked before the page is left."""
+def test_a_full_page_form_keeps_its_input_after_signing_in_again(world, open_page):
+    """P5: the session is checked before the page is left."""
     page = open_page("/billing/details")
     page.get_by_label("Name").first.fill("Harbour Voice GmbH")
     page.context.clear_cookies()
@@ -124,8 +126,8 @@ def test_a_form_of_its_own_page_keeps_what_was_typed(world, open_page):
     expect(page.get_by_label("Name").first).to_have_value("Harbour Voice GmbH")
 
 
-def test_offline_is_said_until_the_connection_is_back(world, open_page):
-    """P5: nothing is sent, and what was typed stays."""
+def test_offline_is_shown_until_the_connection_is_back(world, open_page):
+    """P5: nothing is sent, and the input stays."""
     world.cards(VISA, MASTERCARD)
     page = open_page()
     bar = page.get_by_role("status").filter(has_text="You are offline.")

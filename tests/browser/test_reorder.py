@@ -1,4 +1,4 @@
-"""The order of the methods: by mouse, by touch, by buttons and by the arrow keys."""
+"""Ordering the methods: by mouse, touch, buttons and arrow keys."""
 
 import pytest
 from playwright.sync_api import expect
@@ -35,7 +35,7 @@ def order_of(world):
 
 
 def drag(page, name, onto):
-    """Lift a row by its handle and carry it to where another one is; the button stays down."""
+    """Lift a row by its handle and drag it to another row; the mouse button stays down."""
     come_to_rest(page)
     x, y = middle(handle(page, name))
     to = row(page, onto).bounding_box()
@@ -46,13 +46,13 @@ def drag(page, name, onto):
     page.mouse.move(x, end, steps=15)
 
 
-def test_by_mouse_and_the_star_waits_for_the_answer(open_page, world):
+def test_dragging_by_mouse_moves_the_star_after_the_response(open_page, world):
     """M2, M5."""
     page = open_page()
     held = Held(page, POSTS)
     drag(page, MASTERCARD_NAME, VISA_NAME)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
-    assert held.routes == [], "nothing is sent while the row is in the air"
+    assert held.routes == [], "nothing is sent during the drag"
 
     page.mouse.up()
     held.arrived()
@@ -66,7 +66,7 @@ def test_by_mouse_and_the_star_waits_for_the_answer(open_page, world):
     assert order_of(world) == MASTERCARD_FIRST
 
 
-def test_undo_brings_the_old_order_back(open_page, world):
+def test_undo_restores_the_old_order(open_page, world):
     page = open_page()
     drag(page, VISA_NAME, DISCOVER_NAME)
     expect(rows(page).last).to_contain_text(VISA_NAME)
@@ -80,14 +80,14 @@ def test_undo_brings_the_old_order_back(open_page, world):
     assert order_of(world) == FOUR
 
 
-def test_escape_puts_the_row_back(open_page, world):
+def test_escape_cancels_a_drag(open_page, world):
     page = open_page()
     sent = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     drag(page, MASTERCARD_NAME, VISA_NAME)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
 
-    # What was held back while the row was in the air is asked for now.
+    # A refresh that was held back during the drag runs now.
     with page.expect_response("**/billing/payment-methods/refresh"):
         page.keyboard.press("Escape")
     expect_order(page, *FOUR)
@@ -96,14 +96,14 @@ def test_escape_puts_the_row_back(open_page, world):
     assert sent == []
     assert order_of(world) == FOUR
 
-    # And the next drag works as ever.
+    # The next drag works.
     drag(page, MASTERCARD_NAME, VISA_NAME)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
     page.mouse.up()
     expect_order(page, *MASTERCARD_FIRST)
 
 
-def test_by_touch_after_a_hold(open_page, world):
+def test_dragging_by_touch_after_a_long_press(open_page, world):
     page = open_page(has_touch=True, viewport={"width": 820, "height": 1180})
     finger = page.context.new_cdp_session(page)
 
@@ -114,7 +114,7 @@ def test_by_touch_after_a_hold(open_page, world):
     x, y = middle(handle(page, MASTERCARD_NAME))
     end = row(page, VISA_NAME).bounding_box()["y"] + 4
     touch("touchStart", x, y)
-    page.wait_for_timeout(400)  # the finger rests: that is the gesture, and no waiting for a result
+    page.wait_for_timeout(400)  # the long press that starts a drag, not a wait for a result
     for step in range(1, 16):
         touch("touchMove", x, y + (end - y) * step / 15)
     expect(rows(page)).to_contain_text(MASTERCARD_FIRST)
@@ -125,7 +125,7 @@ def test_by_touch_after_a_hold(open_page, world):
     assert order_of(world) == MASTERCARD_FIRST
 
 
-def test_a_finger_that_does_not_rest_moves_nothing(open_page, world):
+def test_a_swipe_without_a_long_press_scrolls(open_page, world):
     page = open_page(has_touch=True, viewport={"width": 820, "height": 600})
     finger = page.context.new_cdp_session(page)
     x, y = middle(handle(page, AMEX_NAME))
@@ -134,7 +134,7 @@ def test_a_finger_that_does_not_rest_moves_nothing(open_page, world):
     assert order_of(world) == FOUR
 
 
-def test_an_order_that_someone_else_has_changed_is_refused(open_page, world):
+def test_an_order_changed_meanwhile_is_refused(open_page, world):
     """M5."""
     page, other = open_page(), open_page()
     held = Held(page, POSTS)
@@ -158,7 +158,7 @@ def test_an_order_that_someone_else_has_changed_is_refused(open_page, world):
     expect_order(page, MASTERCARD_NAME, VISA_NAME, DISCOVER_NAME, AMEX_NAME)
 
 
-def test_an_order_without_an_answer_is_told(open_page, world):
+def test_a_move_without_a_response_is_reported(open_page, world):
     page = open_page()
     page.route(POSTS, lambda route: route.abort())
     page.get_by_role("button", name=f"Move {MASTERCARD_NAME} up").press("Enter")
@@ -166,7 +166,7 @@ def test_an_order_without_an_answer_is_told(open_page, world):
     expect_order(page, *FOUR)
 
 
-def test_a_dropped_row_without_an_answer_goes_back(open_page, world):
+def test_a_dropped_row_without_a_response_goes_back(open_page, world):
     page = open_page()
     page.route(POSTS, lambda route: route.abort())
     drag(page, MASTERCARD_NAME, VISA_NAME)
@@ -176,7 +176,7 @@ def test_a_dropped_row_without_an_answer_goes_back(open_page, world):
     expect_order(page, *FOUR)
 
 
-def test_by_the_arrow_keys_on_the_handle(open_page, world):
+def test_reordering_by_arrow_keys(open_page, world):
     page = open_page()
     mastercard = handle(page, MASTERCARD_NAME)
     mastercard.focus()
@@ -185,7 +185,7 @@ def test_by_the_arrow_keys_on_the_handle(open_page, world):
     expect(mastercard).to_be_focused()
     expect(said(page, f"{MASTERCARD_NAME} moved to position 1 of 4")).to_have_count(1)
 
-    page.keyboard.press("ArrowUp")  # there is no higher place
+    page.keyboard.press("ArrowUp")  # it is the first row already
     page.keyboard.press("ArrowDown")
     expect_order(page, *FOUR)
     page.keyboard.press("ArrowDown")
@@ -195,7 +195,7 @@ def test_by_the_arrow_keys_on_the_handle(open_page, world):
     assert order_of(world) == [VISA_NAME, AMEX_NAME, MASTERCARD_NAME, DISCOVER_NAME]
 
 
-def test_by_the_buttons_and_the_focus_stays(open_page, world):
+def test_reordering_by_buttons_keeps_the_focus(open_page, world):
     page = open_page()
     up = page.get_by_role("button", name=f"Move {AMEX_NAME} up")
     up.focus()
@@ -215,7 +215,7 @@ def test_by_the_buttons_and_the_focus_stays(open_page, world):
     expect(said(page, f"{VISA_NAME} moved to position 3 of 4")).to_have_count(1)
 
 
-def test_the_buttons_show_under_the_mouse(open_page):
+def test_the_move_buttons_appear_on_hover(open_page):
     page = open_page()
     row(page, MASTERCARD_NAME).hover()
     page.get_by_role("button", name=f"Move {MASTERCARD_NAME} up").click()

@@ -1,4 +1,4 @@
-"""Retry from the row and from the failed payments; Restore without paying (F4)."""
+"""Retry on the row and in the failed payments; Restore without paying (F4)."""
 
 import re
 
@@ -25,73 +25,73 @@ def suspended(world):
     return visa
 
 
-def on_the_row(page):
+def retry_on_row(page):
     return row(page, VISA_NAME).get_by_role("button", name="Retry")
 
 
-def on_the_payment(page):
+def retry_on_payment(page):
     failures = page.get_by_role("region", name="Recent failed payments")
     return failures.get_by_role("button", name="Retry")
 
 
-def is_back(page):
+def expect_restored(page):
     expect(row(page, VISA_NAME).get_by_text("Ready")).to_be_visible()
     expect(row(page, VISA_NAME)).not_to_contain_text("Suspended until")
-    expect(on_the_row(page)).to_have_count(0)
+    expect(retry_on_row(page)).to_have_count(0)
 
 
-def test_a_suspended_row_says_until_when_and_why(open_page):
+def test_a_suspended_row_names_the_end_and_the_reason(open_page):
     page = open_page()
     expect(row(page, VISA_NAME)).to_contain_text(
         re.compile(r"Suspended until \w{3}\s\d+\s\w{3},\s\d\d:\d\d\s·\sInsufficient funds")
     )
-    expect(on_the_row(page)).to_have_accessible_description(re.compile("Insufficient funds"))
+    expect(retry_on_row(page)).to_have_accessible_description(re.compile("Insufficient funds"))
 
 
-@pytest.mark.parametrize("where", [on_the_row, on_the_payment])
-def test_it_asks_first_and_then_pays_and_restores(open_page, world, where):
+@pytest.mark.parametrize("where", [retry_on_row, retry_on_payment])
+def test_retry_asks_first_then_pays_and_restores(open_page, world, where):
     page = open_page()
     where(page).click()
-    asked = page.get_by_role("dialog", name="Retry $250.00?")
-    expect(asked).to_contain_text(VISA_NAME)
-    expect(asked).to_contain_text("Insufficient funds")
-    expect(asked).to_contain_text(re.compile(r"\$100\.00\s*\$350\.00"))
-    assert world.charges == [], "it only asks"
+    question = page.get_by_role("dialog", name="Retry $250.00?")
+    expect(question).to_contain_text(VISA_NAME)
+    expect(question).to_contain_text("Insufficient funds")
+    expect(question).to_contain_text(re.compile(r"\$100\.00\s*\$350\.00"))
+    assert world.charges == [], "opening the dialog charges nothing"
 
     press(page, "Retry")
-    is_back(page)
-    expect(asked).to_have_count(0)
+    expect_restored(page)
+    expect(question).to_have_count(0)
     expect(row(page, VISA_NAME)).to_contain_text("$250.00 paid. This method is back in use.")
     expect(balance(page)).to_contain_text("$350.00")
-    expect(on_the_payment(page)).to_have_count(0)
+    expect(retry_on_payment(page)).to_have_count(0)
     assert world.charges == [("4242", "250.00")]
     assert world.balance == "350.00"
 
 
 def test_cancel_and_escape_charge_nothing(open_page, world):
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     press(page, "Cancel")
     expect(dialog(page)).to_have_count(0)
-    expect(on_the_row(page)).to_be_focused()
-    on_the_row(page).press("Enter")
+    expect(retry_on_row(page)).to_be_focused()
+    retry_on_row(page).press("Enter")
     expect(dialog(page)).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog(page)).to_have_count(0)
-    expect(on_the_row(page)).to_be_focused()
+    expect(retry_on_row(page)).to_be_focused()
     assert len(world.attempts) == 1
 
 
-def test_a_decline_starts_the_48_hours_anew(open_page, world):
+def test_a_decline_restarts_the_48_hours(open_page, world):
     before = world.method("4242").suspended_until
     world.next_answer("decline", decline_code="generic_decline", last4="4242")
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     press(page, "Retry")
 
     expect(said(page, f"{VISA_NAME} was declined: Declined by the bank.")).to_be_visible()
     expect(row(page, VISA_NAME)).to_contain_text(re.compile(r"Suspended until .*Declined by the"))
-    expect(on_the_row(page)).to_be_visible()
+    expect(retry_on_row(page)).to_be_visible()
     expect(balance(page)).to_contain_text("$100.00")
     assert world.method("4242").suspended_until > before
     assert world.charges == []
@@ -99,13 +99,13 @@ def test_a_decline_starts_the_48_hours_anew(open_page, world):
 
 def test_a_double_click_charges_once(open_page, world):
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     pay = dialog(page).get_by_role("button", name="Retry", exact=True)
     with page.expect_request("**/retries") as sent:
         pay.dblclick()
-    is_back(page)
+    expect_restored(page)
 
-    # And the same form once more, as a reload or a second tab would send it.
+    # Send the same form again, as a reload or a second tab would.
     again = page.request.post(
         sent.value.url,
         data=sent.value.post_data_buffer,
@@ -118,9 +118,9 @@ def test_a_double_click_charges_once(open_page, world):
     assert world.balance == "350.00"
 
 
-def test_the_row_says_retrying_while_the_bank_is_asked(open_page, world):
+def test_the_row_shows_retrying_until_the_response(open_page, world):
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     held = Held(page, "**/retries")
     press(page, "Retry")
     held.arrived()
@@ -128,41 +128,41 @@ def test_the_row_says_retrying_while_the_bank_is_asked(open_page, world):
     expect(dialog(page)).to_have_count(0)
     assert world.charges == []
     held.let_go()
-    is_back(page)
+    expect_restored(page)
 
 
-def test_a_retry_without_an_answer_does_not_stay_at_retrying(open_page):
+def test_a_retry_without_a_response_is_offered_again(open_page):
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     page.route("**/retries", lambda route: route.abort())
     press(page, "Retry")
     expect(said(page, "The server did not respond.")).to_be_visible()
     expect(row(page, VISA_NAME).get_by_text("Retrying")).to_have_count(0)
-    expect(on_the_row(page)).to_be_visible()
+    expect(retry_on_row(page)).to_be_visible()
 
 
 def test_restore_without_paying(open_page, world):
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     press(page, "Restore without paying")
 
-    is_back(page)
+    expect_restored(page)
     expect(row(page, VISA_NAME)).to_contain_text(
         "Verified with the bank. This method is back in use."
     )
     expect(balance(page)).to_contain_text("$100.00")
     assert world.charges == []
-    # The payment itself is still unpaid, and can still be retried.
-    expect(on_the_payment(page)).to_be_visible()
+    # The payment is still unpaid and can be retried.
+    expect(retry_on_payment(page)).to_be_visible()
 
 
-def test_a_failed_payment_that_another_method_covered_has_no_retry(open_page, world):
+def test_a_failed_payment_covered_by_another_method_has_no_retry(open_page, world):
     world.session.rollback()
     world.consent(world.method("4242"), True)
     page = open_page()
-    on_the_row(page).click()
+    retry_on_row(page).click()
     press(page, "Restore without paying")
-    is_back(page)
+    expect_restored(page)
     world.next_answer("decline", decline_code="generic_decline", last4="4242")
     world.pay_by_chain("40.00")
 
@@ -170,10 +170,10 @@ def test_a_failed_payment_that_another_method_covered_has_no_retry(open_page, wo
     expect(failures.get_by_role("listitem").filter(has_text="$40.00")).to_contain_text(
         "Paid by Mastercard •••• 4444"
     )
-    expect(on_the_payment(page)).to_have_count(1)
+    expect(retry_on_payment(page)).to_have_count(1)
 
 
-def test_from_the_list_of_payments(open_page, world):
+def test_retry_in_the_list_of_payments(open_page, world):
     page = open_page("/billing/payments")
     declined = page.get_by_role("listitem").filter(has_text="Declined")
     declined.get_by_role("button", name="Retry").click()

@@ -1,4 +1,4 @@
-"""Two-step sign-in, and the question whether it is you, in a browser."""
+"""Two-step sign-in and reauthentication in a browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +14,7 @@ from webapp.domain.users.user import User
 
 @pytest.fixture
 def open_stale(app, world, server, open_signed_out):
-    """As `open_page`, twenty minutes after signing in."""
+    """Open a page like `open_page`, twenty minutes after signing in."""
 
     def open_(path=MAIN, **options):
         page = open_signed_out(**options)
@@ -31,8 +31,8 @@ def refill_amount(world):
     return LowBalanceSettings.of(world.session, world.account_id).refill_amount
 
 
-def test_raising_the_refill_asks_and_carries_on(open_stale, world):
-    """The form keeps what was typed; after the password it is saved, and the panel says so."""
+def test_raising_the_refill_asks_for_the_password_and_continues(open_stale, world):
+    """The form keeps its input; after the password it is saved, and the panel says so."""
     world.card(VISA)
     world.refill()
     page = open_stale()
@@ -52,7 +52,7 @@ def test_raising_the_refill_asks_and_carries_on(open_stale, world):
     assert refill_amount(world) == 120_000_000
 
 
-def test_cancelling_keeps_what_was_typed(open_stale, world):
+def test_cancelling_reauthentication_keeps_the_input(open_stale, world):
     world.card(VISA)
     world.refill()
     page = open_stale()
@@ -65,7 +65,7 @@ def test_cancelling_keeps_what_was_typed(open_stale, world):
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_removing_asks_in_between(open_stale, world, scripts):
+def test_removing_a_method_asks_for_the_password(open_stale, world, scripts):
     visa = world.card(VISA)
     page = open_stale(f"{MAIN}/{visa.id}/removal", java_script_enabled=scripts)
     page.get_by_role("button", name="Remove", exact=True).click()
@@ -76,7 +76,7 @@ def test_removing_asks_in_between(open_stale, world, scripts):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_setting_it_up_and_signing_in(open_page, open_signed_out, world, width, theme):
+def test_two_step_sign_in_can_be_set_up_and_used(open_page, open_signed_out, world, width, theme):
     options = {
         "viewport": {"width": width, "height": 900},
         "color_scheme": theme,

@@ -34,7 +34,7 @@ def test_a_person_signs_in_and_out(open_signed_out, world):
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
-    # Neither by its address nor by the back button does the page come again.
+    # After signing out, neither the URL nor the back button shows the page.
     page.goto(MAIN)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     page.go_back()
@@ -42,14 +42,14 @@ def test_a_person_signs_in_and_out(open_signed_out, world):
     expect(page.get_by_text("$100.00")).to_have_count(0)
 
 
-def test_after_signing_in_one_is_where_one_wanted_to_be(open_signed_out, world):
+def test_signing_in_returns_to_the_requested_page(open_signed_out, world):
     page = open_signed_out()
     page.goto("/billing/statement")
     sign_in(page, email_of(world), PASSWORD)
     expect(page).to_have_url("/billing/statement")
 
 
-def test_a_wrong_password_says_so_and_keeps_the_address(open_signed_out, world):
+def test_a_wrong_password_is_reported_and_the_email_kept(open_signed_out, world):
     page = open_signed_out()
     page.goto("/sign-in")
     sign_in(page, email_of(world), "not-the-password")
@@ -60,9 +60,9 @@ def test_a_wrong_password_says_so_and_keeps_the_address(open_signed_out, world):
     expect(page.get_by_label("Password")).to_be_focused()
 
 
-def test_a_page_whose_session_has_ended_leads_to_the_sign_in(open_page, world):
+def test_a_page_with_an_ended_session_redirects_to_sign_in(open_page, world):
     world.cards("4242424242424242")
     page = open_page()
     page.context.clear_cookies()
-    # The balance in the header asks for news, and learns of it first.
+    # The header's balance polls the server and detects the ended session first.
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

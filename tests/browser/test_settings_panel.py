@@ -1,4 +1,4 @@
-"""Low Balance Settings: nothing is saved before Apply Changes, and then all of it or nothing."""
+"""Low Balance Settings: nothing is saved before Apply Changes, which saves all or nothing."""
 
 import re
 
@@ -25,12 +25,12 @@ def stored(world):
     return LowBalanceSettings.of(world.session, world.account_id)
 
 
-def looks_primary(button):
-    """It is the one that is filled with the accent: its words are light on it."""
+def background_of(button):
+    """Return the button's background colour, which is the accent colour for a primary button."""
     return button.evaluate("it => getComputedStyle(it).backgroundColor")
 
 
-def test_what_is_good_is_applied_and_told(open_page, world):
+def test_valid_settings_are_applied_and_confirmed(open_page, world):
     world.cards(VISA)
     page = open_page()
     refill(page).click()
@@ -38,7 +38,7 @@ def test_what_is_good_is_applied_and_told(open_page, world):
     field(page, "Refill amount").fill("120.50")
     notification(page).click()
     field(page, "Notification threshold").fill("1000")
-    assert not stored(world).refill_on, "nothing is saved before it is pressed"
+    assert not stored(world).refill_on, "nothing is saved before Apply"
 
     apply(page).click()
     expect(page.get_by_role("status").filter(has_text="Changes applied")).to_be_visible()
@@ -54,7 +54,7 @@ def test_what_is_good_is_applied_and_told(open_page, world):
         micros("120.50"),
     )
     assert (kept.notification_on, kept.notification_threshold) == (True, micros("1000"))
-    # It makes room for the time after a few seconds.
+    # After a few seconds the message is replaced by the time of saving.
     expect(settings(page)).to_contain_text("Last saved today")
 
     page.reload()
@@ -62,7 +62,7 @@ def test_what_is_good_is_applied_and_told(open_page, world):
     expect(field(page, "Refill amount")).to_have_value("120.50")
 
 
-def test_what_is_bad_is_told_beside_each_field_and_nothing_is_saved(open_page, world):
+def test_invalid_fields_are_reported_and_nothing_is_saved(open_page, world):
     """T1."""
     world.cards(VISA)
     page = open_page()
@@ -94,8 +94,8 @@ def test_what_is_bad_is_told_beside_each_field_and_nothing_is_saved(open_page, w
     assert stored(world).refill_amount == micros("30")
 
 
-def test_an_error_goes_when_its_field_is_right(open_page, world):
-    """T1, T9: without another press, and with the fields that are left counted."""
+def test_an_error_disappears_once_its_field_is_valid(open_page, world):
+    """T1, T9: without another press; the remaining errors are counted."""
     world.cards(VISA)
     world.refill()
     page = open_page()
@@ -122,8 +122,8 @@ def test_an_error_goes_when_its_field_is_right(open_page, world):
     assert stored(world).threshold == micros("50"), "nothing is saved yet"
 
 
-def test_the_missing_method_is_forgiven_when_it_is_there(open_page, world):
-    """T2: auto-charge turned on beside a refused form takes the error away."""
+def test_the_missing_method_error_disappears_once_there_is_one(open_page, world):
+    """T2: switching auto-charge on beside a refused form clears the error."""
     world.card(VISA, auto_charge=False)
     page = open_page()
     refill(page).click()
@@ -138,8 +138,8 @@ def test_the_missing_method_is_forgiven_when_it_is_there(open_page, world):
     expect(refill(page)).to_be_checked()
 
 
-def test_a_limit_that_is_none_shows_no_currency_sign(open_page, world):
-    """T10: the disabled field says No daily limit, without the sign of an amount."""
+def test_no_daily_limit_shows_no_currency_sign(open_page, world):
+    """T10: the disabled field says "No daily limit" without a currency sign."""
     world.cards(VISA)
     world.refill()
     page = open_page()
@@ -150,12 +150,12 @@ def test_a_limit_that_is_none_shows_no_currency_sign(open_page, world):
     expect(sign).to_be_hidden()
 
 
-def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(open_page, world):
+def test_apply_becomes_primary_on_a_change_and_discard_reverts_it(open_page, world):
     world.cards(VISA)
     world.refill()
     page = open_page()
     discard = page.get_by_role("button", name="Discard")
-    plain = looks_primary(apply(page))
+    plain = background_of(apply(page))
     expect(discard).to_have_count(0)
 
     height = settings(page).bounding_box()["height"]
@@ -164,7 +164,7 @@ def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(
     assert settings(page).bounding_box()["height"] == height
     expect(apply(page)).not_to_have_css("background-color", plain)
 
-    field(page, "Threshold amount").fill("50.00")  # as it was: nothing differs
+    field(page, "Threshold amount").fill("50.00")  # the saved value again, so nothing differs
     expect(discard).to_have_count(0)
     expect(apply(page)).to_have_css("background-color", plain)
 
@@ -178,7 +178,7 @@ def test_apply_becomes_primary_when_something_differs_and_discard_takes_it_back(
     assert stored(world).threshold == micros("50")
 
 
-def test_a_group_that_is_off_hides_its_fields_and_keeps_their_values(open_page, world):
+def test_a_switched_off_group_hides_its_fields_and_keeps_their_values(open_page, world):
     world.cards(VISA)
     world.refill(notification_on=True, notification_threshold="80.00")
     page = open_page()
@@ -222,7 +222,7 @@ def test_refill_needs_a_method_with_auto_charge(open_page, world):
     assert stored(world).refill_on
 
 
-def test_without_any_method_the_refusal_leads_to_the_card_form(open_page):
+def test_without_a_method_the_refusal_links_to_the_card_form(open_page):
     """T2."""
     page = open_page()
     refill(page).click()
@@ -234,8 +234,8 @@ def test_without_any_method_the_refusal_leads_to_the_card_form(open_page):
     expect(page.get_by_role("dialog", name="Add a credit card")).to_be_visible()
 
 
-def test_what_another_tab_has_applied_stands_beside_what_was_typed(open_page, world):
-    """P5: nothing typed is lost, Use takes the other value, and nothing is overwritten unseen."""
+def test_settings_applied_in_another_tab_are_shown_beside_the_input(open_page, world):
+    """P5: the input stays, Use takes the other value, and nothing is overwritten unseen."""
     world.cards(VISA)
     world.refill()
     page, other = open_page(), open_page()
@@ -249,9 +249,9 @@ def test_what_another_tab_has_applied_stands_beside_what_was_typed(open_page, wo
     expect(other.get_by_text("Changes applied")).to_be_visible()
 
     held.let_go()
-    said = settings(page).get_by_role("alert")
-    expect(said).to_contain_text("You changed these settings in another tab at")
-    expect(said).to_contain_text("You entered a threshold of $60.00; it is now $45.00.")
+    alert = settings(page).get_by_role("alert")
+    expect(alert).to_contain_text("You changed these settings in another tab at")
+    expect(alert).to_contain_text("You entered a threshold of $60.00; it is now $45.00.")
     expect(field(page, "Threshold amount")).to_have_value("60")
     assert stored(world).threshold == micros("45")
     expect_no_violations(page, "a conflict of settings")
@@ -267,7 +267,7 @@ def test_what_another_tab_has_applied_stands_beside_what_was_typed(open_page, wo
     assert stored(world).threshold == micros("61")
 
 
-def test_without_an_answer_what_was_typed_stays(open_page, world):
+def test_without_a_response_the_input_stays(open_page, world):
     world.cards(VISA)
     world.refill()
     page = open_page()
@@ -285,7 +285,7 @@ def test_without_an_answer_what_was_typed_stays(open_page, world):
     assert stored(world).threshold == micros("60")
 
 
-def test_a_press_meanwhile_applies_once(open_page, world):
+def test_pressing_apply_while_saving_applies_once(open_page, world):
     world.cards(VISA)
     world.refill()
     page = open_page()
@@ -321,7 +321,7 @@ def test_more_options_name_the_limits_in_force(open_page, world):
     expect(settings(page)).to_contain_text("Fixed amount, $900.00 a month")
 
 
-def test_bring_up_to_a_target_instead(open_page, world):
+def test_refill_to_a_target(open_page, world):
     """T9."""
     world.cards(VISA)
     world.refill()

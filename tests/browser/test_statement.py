@@ -1,4 +1,4 @@
-"""The chart in the browser against the ledger's own numbers, by pointer and by keyboard."""
+"""The chart in the browser shows the ledger's numbers, by pointer and by keyboard."""
 
 import re
 
@@ -10,8 +10,8 @@ from tests.factories import VISA
 PATH = "/billing/statement"
 
 
-def test_the_chart_reads_out_the_ledgers_numbers(open_page, world, server):
-    """L2: point by point with the arrow keys; the pointer finds the same, and the table."""
+def test_the_chart_shows_the_ledgers_numbers(open_page, world, server):
+    """L2: by arrow keys, by pointer, and in the table."""
     world.cards(VISA)
     world.refill()
     for amount in ("10.25", "5.5", "40.125", "3.00"):
@@ -23,15 +23,15 @@ def test_the_chart_reads_out_the_ledgers_numbers(open_page, world, server):
     cursor.focus()
     reading = page.locator(".chart-reading")
     expect(reading).to_contain_text("$141.12")
-    read = []
+    readings = []
     for _ in range(int(cursor.get_attribute("max")) + 1):
-        read.append(reading.inner_text().rpartition("· ")[2])
+        readings.append(reading.inner_text().rpartition("· ")[2])
         assert cursor.get_attribute("aria-valuetext") == reading.inner_text()
         page.keyboard.press("ArrowLeft")
-    # Usage of one moment is one corner; what a refill has lifted is always another.
-    assert read[0] == "$141.12"
-    could_be = ["$141.12", "$144.12", "$41.12", "$44.12", "$84.25", "$89.75", "$100.00", "$0.00"]
-    assert set(read) <= set(could_be)
+    # Usage posted together is one point; each refill is a point of its own.
+    assert readings[0] == "$141.12"
+    possible = ["$141.12", "$144.12", "$41.12", "$44.12", "$84.25", "$89.75", "$100.00", "$0.00"]
+    assert set(readings) <= set(possible)
     cursor.blur()
     expect(reading).to_have_text("Last 30 days")
 
@@ -43,14 +43,14 @@ def test_the_chart_reads_out_the_ledgers_numbers(open_page, world, server):
     expect(today).to_contain_text("$141.12")
 
 
-def test_days_and_month_stay_in_the_address(open_page, world):
+def test_days_and_month_are_kept_in_the_url(open_page, world):
     page = open_page(PATH)
     plot = page.locator(".chart-plot")
     before = plot.bounding_box()
     page.get_by_role("link", name="90 days").click()
     expect(page).to_have_url(re.compile("days=90"))
     expect(page.locator(".chart-plot svg")).to_be_visible()
-    assert plot.bounding_box() == before, "nothing has moved"
+    assert plot.bounding_box() == before, "the layout must not move"
     page.get_by_label("Month").select_option("all")
     expect(page).to_have_url(re.compile("days=90&month=all"))
     page.reload()

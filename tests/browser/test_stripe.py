@@ -1,4 +1,4 @@
-"""The main screen's ways with Stripe: its script is ours, and the calls are the real one's."""
+"""Main tasks with the real Stripe adapter, against a stand-in of Stripe and its script."""
 
 import shutil
 
@@ -72,9 +72,9 @@ def add(page, number):
     press(page, "Add card")
 
 
-def answer(page, words):
+def answer(page, name):
     bank = page.get_by_role("dialog", name="Your bank, by Stripe")
-    bank.get_by_role("button", name=words).click()
+    bank.get_by_role("button", name=name).click()
 
 
 def add_funds(page, name):
@@ -82,20 +82,20 @@ def add_funds(page, name):
     press(page, "Confirm")
 
 
-def test_a_card_is_typed_into_stripes_form_and_listed_m7(open_page, world):
+def test_a_card_is_entered_in_stripes_form_and_listed_m7(open_page, world):
     page = open_page()
-    asked = []
-    page.on("request", lambda it: asked.append((it.url, it.post_data or "")))
+    sent = []
+    page.on("request", lambda r: sent.append((r.url, r.post_data or "")))
 
     add(page, PAYS)
 
     expect(row(page, VISA)).to_be_visible()
     expect(page.get_by_text("TEST MODE")).to_be_visible()
-    ours = [data for url, data in asked if "/browser/" not in url]
+    ours = [data for url, data in sent if "/browser/" not in url]
     assert not any(PAYS in data for data in ours)
 
 
-def test_a_card_is_listed_once_its_bank_has_confirmed_m6(open_page, world):
+def test_a_card_is_listed_after_its_challenge_m6(open_page, world):
     page = open_page()
     add(page, ASKS_ALWAYS)
 
@@ -107,7 +107,7 @@ def test_a_card_is_listed_once_its_bank_has_confirmed_m6(open_page, world):
     expect(row(page, ASKING)).to_be_visible()
 
 
-def test_a_payment_and_its_retry_are_confirmed_above_the_page_f4(open_page, world, stand_in):
+def test_a_payment_and_its_retry_are_authenticated_in_place_f4(open_page, world, stand_in):
     page = open_page()
     add(page, ASKS_ALWAYS)
     answer(page, "Complete authentication")
@@ -126,7 +126,7 @@ def test_a_payment_and_its_retry_are_confirmed_above_the_page_f4(open_page, worl
     assert world.balance == "200.00"
 
 
-def test_usage_is_refilled_by_stripe_at_once_t4(open_page, world, stand_in):
+def test_usage_starts_a_refill_through_stripe_t4(open_page, world, stand_in):
     page = open_page()
     add(page, PAYS)
     expect(row(page, VISA)).to_be_visible()

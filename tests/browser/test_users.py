@@ -1,4 +1,4 @@
-"""Users, sign-up and invitations, in a browser."""
+"""Users, sign-up and invitations in a browser."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.browser.test_accessibility import expect_no_violations
 from webapp.domain.notifications.outbox import Notice
 from webapp.domain.users.user import Membership, Role, User
 
-HERE = "/settings/users"
+USERS = "/settings/users"
 LOOKS = pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 
 
@@ -35,9 +35,9 @@ def mate(world):
 
 @LOOKS
 def test_roles_are_changed_in_a_dialog_by_keyboard_p1(open_page, world, mate, width, theme):
-    """P1: the menu opens by a key, the dialog takes the focus, and the list shows the new roles."""
+    """P1: the menu opens by keyboard, the dialog takes the focus, and the list shows the roles."""
     world.invite("cy@example.com")
-    page = open_page(HERE, **options(width, theme))
+    page = open_page(USERS, **options(width, theme))
     expect_no_violations(page, "users")
     page.get_by_role("button", name="More actions for Bo Lind").press("Enter")
     expect(page.get_by_role("menuitem", name="Change roles")).to_be_focused()
@@ -52,16 +52,16 @@ def test_roles_are_changed_in_a_dialog_by_keyboard_p1(open_page, world, mate, wi
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_removing_asks_first_without_scripts_p1(open_page, mate):
-    page = open_page(f"{HERE}/{mate.id}/removal", java_script_enabled=False)
+def test_removing_a_user_asks_first_without_javascript_p1(open_page, mate):
+    page = open_page(f"{USERS}/{mate.id}/removal", java_script_enabled=False)
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Bo Lind no longer belongs to this account.")).to_be_visible()
     expect(page.get_by_text(mate.email)).to_have_count(0)
 
 
 @LOOKS
-def test_signing_up_and_being_invited_p3(open_signed_out, world, width, theme):
-    """P3: a company signs up, confirms its address and looks at its main screen."""
+def test_a_company_signs_up_and_confirms_its_email_p3(open_signed_out, world, width, theme):
+    """P3: it then sees its main screen."""
     page = open_signed_out(**options(width, theme))
     email = f"bo-{width}@example.com"
     page.goto("/sign-in")

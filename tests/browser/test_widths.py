@@ -1,4 +1,4 @@
-"""From 320 to 1920 pixels: nothing sticks out, and nothing is out of reach."""
+"""Widths from 320 to 1920 pixels: nothing overflows, and everything is reachable."""
 
 from itertools import pairwise
 
@@ -40,7 +40,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 def sticks_out(page):
-    """What reaches past the right edge, unless it is in a box that scrolls or cuts by itself."""
+    """Return elements beyond the right edge, unless a scrolling or clipping box contains them."""
     return page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;
@@ -56,7 +56,7 @@ def sticks_out(page):
 
 @pytest.fixture(autouse=True)
 def full(world):
-    """As much on each page as there may be."""
+    """Fill each page with as much content as possible."""
     visa, _ = world.cards(VISA, MASTERCARD)
     world.card(AMEX)
     suspend(world, visa)
@@ -77,7 +77,7 @@ def test_no_page_scrolls_sideways(open_page, width):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_no_dialog_sticks_out_of_a_phone(open_page, width):
+def test_no_dialog_overflows_a_phone(open_page, width):
     page = open_page(viewport={"width": width, "height": 700}, reduced_motion="reduce")
 
     def fits():
@@ -88,7 +88,7 @@ def test_no_dialog_sticks_out_of_a_phone(open_page, width):
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= 700
         inside = dialog(page).evaluate("it => it.scrollWidth <= it.clientWidth")
-        assert inside, "nothing in it scrolls sideways"
+        assert inside, "the dialog must not scroll sideways"
         page.keyboard.press("Escape")
         expect(dialog(page)).to_have_count(0)
 
@@ -123,7 +123,7 @@ def test_the_menu_is_a_drawer_on_a_phone(open_page):
 
 
 @pytest.mark.parametrize("width", [768, 1440])
-def test_from_a_tablet_on_the_menu_stands_beside(open_page, width):
+def test_from_tablets_up_the_menu_is_always_visible(open_page, width):
     page = open_page(viewport={"width": width, "height": 900})
     menu = page.get_by_role("navigation", name="Menu")
     for name in ("Payment Methods", "Payments", "Statement", "Activity"):
@@ -134,14 +134,14 @@ def test_from_a_tablet_on_the_menu_stands_beside(open_page, width):
     )
 
 
-def test_on_a_phone_moving_is_in_the_rows_menu_under_the_same_names(open_page):
+def test_on_a_phone_the_move_actions_are_in_the_rows_menu(open_page):
     page = open_page(viewport=PHONE)
     page.get_by_role("button", name=f"More actions for {MASTERCARD_NAME}").click()
     up = page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} up")
     expect(page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} down")).to_be_visible()
     up.click()
     expect_order(page, MASTERCARD_NAME, VISA_NAME, "American Express •••• 0005")
-    # Moving is often done twice in a row.
+    # The menu stays open, because rows are often moved by several positions.
     expect(up).to_be_visible()
     expect(up).to_be_focused()
     page.get_by_role("menuitem", name=f"Move {MASTERCARD_NAME} down").click()
@@ -150,7 +150,7 @@ def test_on_a_phone_moving_is_in_the_rows_menu_under_the_same_names(open_page):
     expect(up).to_be_hidden()
 
 
-def test_on_a_phone_everything_is_big_enough_for_a_finger(open_page, world):
+def test_on_a_phone_every_control_is_large_enough_to_touch(open_page, world):
     """36 pixels on phones; a switch is as high as its label."""
     world.pay(world.method("4444"), "30.00")
     payment = f"/billing/payments/{world.attempts[-1].payment_id}"
@@ -168,7 +168,7 @@ def test_on_a_phone_everything_is_big_enough_for_a_finger(open_page, world):
     assert not any(small.values()), small
 
 
-def test_on_a_phone_an_address_breaks_at_its_parts(open_page, world):
+def test_on_a_phone_a_long_url_breaks_at_its_parts(open_page, world):
     url = "https://hooks.billing.harbour-voice.example/ballast/events/incoming"
     endpoint = world.webhook(url=url).endpoint_id
     page = open_page(f"/settings/webhooks/{endpoint}", viewport=PHONE)
@@ -193,7 +193,7 @@ def test_on_a_phone_an_address_breaks_at_its_parts(open_page, world):
     assert all(line[-1] in "/-" or after[0] == "." for line, after in pairwise(lines))
 
 
-def test_on_a_phone_the_switch_has_its_word_and_the_handle_is_there(open_page):
+def test_on_a_phone_the_switch_has_a_label_and_the_handle_is_visible(open_page):
     page = open_page(viewport=PHONE)
     expect(handle(page, VISA_NAME)).to_be_visible()
     expect(row(page, VISA_NAME).get_by_text("Auto-charge", exact=True)).to_be_visible()
@@ -201,7 +201,7 @@ def test_on_a_phone_the_switch_has_its_word_and_the_handle_is_there(open_page):
     expect(switch(page, MASTERCARD_NAME)).not_to_be_checked()
 
 
-def test_twice_as_large_text_still_fits(open_page):
-    """200 % zoom of a 1280 window is what 640 pixels show."""
+def test_text_at_double_size_still_fits(open_page):
+    """A 200 % zoom of a 1280-pixel window equals 640 pixels."""
     page = open_page(viewport={"width": 640, "height": 480}, device_scale_factor=2)
     assert sticks_out(page) == []

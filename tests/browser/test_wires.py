@@ -1,4 +1,4 @@
-"""Wire Transfer in a browser: asking, copying, showing a proof, cancelling; scripts or none."""
+"""Wire transfers in a browser: request, copy, proof and cancel, with and without JavaScript."""
 
 import re
 
@@ -21,7 +21,7 @@ def state(world, wire_id):
     return world.session.get_one(WireRequest, wire_id, populate_existing=True).state
 
 
-def test_from_the_menu_to_the_bank_details(open_page, world):
+def test_a_request_leads_to_the_bank_details(open_page, world):
     """L5"""
     page = open_page()
     page.get_by_role("button", name="Add Payment Method").click()
@@ -44,7 +44,7 @@ def test_from_the_menu_to_the_bank_details(open_page, world):
     expect(said(page, "is ready. Use it as the payment reference.")).to_be_visible()
 
 
-def test_copying_takes_what_a_bank_form_takes(open_page, world):
+def test_the_copy_buttons_copy_values_for_a_bank_form(open_page, world):
     wire = wires.ask(world)
     page = open_page(f"{TAB}/{wire.id}", permissions=["clipboard-read", "clipboard-write"])
     for name, copied in (
@@ -57,8 +57,8 @@ def test_copying_takes_what_a_bank_form_takes(open_page, world):
         until(page, lambda c=copied: page.evaluate("navigator.clipboard.readText()") == c)
 
 
-def test_a_proof_is_shown_in_a_dialog(open_page, world):
-    """L5: what cannot be one is told beside the field, and the dialog stays."""
+def test_a_proof_is_uploaded_in_a_dialog(open_page, world):
+    """L5: an invalid file is reported beside the field, and the dialog stays open."""
     wire_id = wires.ask(world).id
     page = open_page(TAB)
     page.get_by_role("button", name="Upload proof of payment").click()
@@ -90,16 +90,16 @@ def test_a_proof_is_shown_in_a_dialog(open_page, world):
 def test_cancelling_asks_first(open_page, world):
     wire_id = wires.ask(world).id
     page = open_page(TAB)
-    for answer, then in (("Keep request", "new"), ("Cancel request", "cancelled")):
+    for answer, expected in (("Keep request", "new"), ("Cancel request", "cancelled")):
         page.get_by_role("button", name="Cancel request").click()
         expect(dialog(page)).to_contain_text("If you have already sent the money")
         press(page, answer)
-        until(page, lambda t=then: state(world, wire_id) == t)
+        until(page, lambda t=expected: state(world, wire_id) == t)
     expect(page).to_have_url(re.compile(f"{TAB}/{wire_id}$"))
     expect(page.get_by_text("Copy IBAN")).to_have_count(0)
 
 
-def test_an_open_page_learns_that_the_money_has_come(open_page, world):
+def test_an_open_page_shows_that_the_money_arrived(open_page, world):
     """L5, L11"""
     wire = wires.ask(world, "900.00", "EUR")
     page = open_page(f"{TAB}/{wire.id}")
@@ -109,7 +109,7 @@ def test_an_open_page_learns_that_the_money_has_come(open_page, world):
     expect(card).to_contain_text("$975.78")
 
 
-def test_all_of_it_without_scripts(open_page, world):
+def test_wire_transfers_work_without_javascript(open_page, world):
     page = open_page(f"{TAB}/new", java_script_enabled=False)
     page.get_by_role("button", name="Create request").click()
     expect(page).to_have_url(re.compile(rf"{TAB}/\d+$"))
@@ -131,7 +131,7 @@ def test_all_of_it_without_scripts(open_page, world):
     assert state(world, wire_id) == "cancelled"
 
 
-def test_on_paper_nothing_is_left_to_press(open_page, world):
+def test_printing_hides_menus_and_buttons(open_page, world):
     page = open_page(f"{TAB}/{wires.ask(world).id}")
     page.emulate_media(media="print")
     expect(page.get_by_text("IE00 SNBX 0000 1234 5678 90")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Everything that matters works in a browser without JavaScript."""
+"""The main tasks work in a browser without JavaScript."""
 
 import re
 
@@ -35,8 +35,8 @@ def main_button(page, name):
     return page.get_by_role("main").get_by_role("button", name=name, exact=True)
 
 
-def message(page, words):
-    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
+def message(page, text):
+    expect(page.get_by_role("status").filter(has_text=text)).to_be_visible()
 
 
 def test_signing_in_and_out(open_signed_out, world):
@@ -54,7 +54,7 @@ def test_signing_in_and_out(open_signed_out, world):
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_the_switch_and_the_move_buttons(open_plain, world):
+def test_the_switch_and_the_move_buttons_work(open_plain, world):
     """M5."""
     world.cards(VISA, MASTERCARD)
     page = open_plain()
@@ -70,7 +70,7 @@ def test_the_switch_and_the_move_buttons(open_plain, world):
     expect_order(page, VISA_NAME, MASTERCARD_NAME)
 
 
-def test_the_settings_with_an_error_and_without(open_plain, world):
+def test_settings_can_be_refused_and_applied(open_plain, world):
     world.cards(VISA)
     page = open_plain()
     refill(page).click(force=True)
@@ -92,7 +92,7 @@ def test_the_settings_with_an_error_and_without(open_plain, world):
     expect(settings(page)).to_contain_text("Last saved today")
 
 
-def test_retry_and_restore(open_plain, world):
+def test_retry_and_restore_work(open_plain, world):
     visa, _ = world.cards(VISA, MASTERCARD)
     suspend(world, visa)
     page = open_plain()
@@ -108,7 +108,7 @@ def test_retry_and_restore(open_plain, world):
     expect(balance(page)).to_contain_text("$350.00")
     expect(row(page, VISA_NAME)).not_to_contain_text("Suspended")
 
-    page.reload()  # repeats nothing
+    page.reload()  # a reload repeats nothing
     assert world.charges == [("4242", "250.00")]
 
     suspend(world, world.method("4242"), "40.00")
@@ -119,11 +119,11 @@ def test_retry_and_restore(open_plain, world):
     expect(row(page, VISA_NAME)).not_to_contain_text("Suspended")
 
 
-def test_a_card_through_the_processors_page_and_back(open_plain, world):
+def test_a_card_is_added_through_the_processors_page(open_plain, world):
     """M7."""
     page = open_plain()
     main_button(page, "Add Credit Card").click()
-    for name, words in [
+    for name, value in [
         ("Card number", "4242 4242 4242 4241"),
         ("Expiry date", valid_expiry(world.clock.now())),
         ("Security code", "123"),
@@ -132,13 +132,13 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
         ("City", "Dublin"),
         ("Postal code", "D18 A4R6"),
     ]:
-        page.get_by_label(name, exact=True).fill(words)
+        page.get_by_label(name, exact=True).fill(value)
     page.get_by_label("Country").select_option("Ireland")
     main_button(page, "Add card").click()
 
     number = page.get_by_label("Card number")
     expect(number).to_have_attribute("aria-invalid", "true")
-    expect(number).to_have_value("")  # M7: not even back to who typed it
+    expect(number).to_have_value("")  # M7: the number is not even sent back to the page
     expect(page.get_by_label("Cardholder name")).to_have_value("Ana Ruiz")
     number.fill(VISA)
     page.get_by_label("Security code").fill("123")
@@ -150,8 +150,8 @@ def test_a_card_through_the_processors_page_and_back(open_plain, world):
     assert "4242424242424242" not in page.url + page.content()
 
 
-def test_a_first_card_that_charges(open_plain, world):
-    """T18, M4: the button names the amount; the box that only a script can send is not offered."""
+def test_the_first_card_names_its_charge(open_plain, world):
+    """T18, M4: the button names the amount; a checkbox that needs JavaScript is not offered."""
     world.cards(VISA)
     world.refill()
     world.remove(world.method("4242"))
@@ -159,7 +159,7 @@ def test_a_first_card_that_charges(open_plain, world):
     page = open_plain(f"{MAIN}/cards/new")
     expect(page.get_by_role("main")).to_contain_text("Saving this card charges $100.00 now.")
     expect(page.get_by_label("Save without auto-charge")).to_be_hidden()
-    for name, words in [
+    for name, value in [
         ("Card number", MASTERCARD),
         ("Expiry date", valid_expiry(world.clock.now())),
         ("Security code", "123"),
@@ -168,13 +168,13 @@ def test_a_first_card_that_charges(open_plain, world):
         ("City", "Dublin"),
         ("Postal code", "10001"),
     ]:
-        page.get_by_label(name, exact=True).fill(words)
+        page.get_by_label(name, exact=True).fill(value)
     main_button(page, "Add card and charge $100.00").click()
     message(page, f"$100.00 paid with {MASTERCARD_NAME}. Your balance is $141.85.")
     assert world.charges == [("4444", "100.00")]
 
 
-def test_removing(open_plain, world):
+def test_removing_a_method_works(open_plain, world):
     world.cards(VISA, MASTERCARD)
     page = open_plain()
     more(page, VISA_NAME, "Remove")
@@ -185,7 +185,7 @@ def test_removing(open_plain, world):
     expect_order(page, MASTERCARD_NAME)
 
 
-def test_adding_funds_both_ways(open_plain, world):
+def test_adding_funds_works_both_ways(open_plain, world):
     world.cards(VISA, MASTERCARD)
     page = open_plain()
     main_button(page, "Add Funds").click()
@@ -208,13 +208,13 @@ def test_adding_funds_both_ways(open_plain, world):
     assert world.charges == [("4444", "40.00"), ("4242", "100.00")]
 
 
-def test_the_figures_of_the_chart_are_there_in_words(open_plain, world):
+def test_the_chart_has_a_text_summary(open_plain, world):
     world.cards(VISA)
     page = open_plain()
     expect(page.get_by_text(re.compile("Balance over the last 30 days"))).to_be_visible()
 
 
-def test_a_narrow_menu_opens(open_plain, world):
+def test_the_menu_of_a_narrow_page_opens(open_plain, world):
     world.cards(VISA, MASTERCARD)
     page = open_plain(viewport={"width": 390, "height": 844})
     page.get_by_role("button", name="Open menu").click()
