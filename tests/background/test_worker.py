@@ -1,4 +1,4 @@
-"""The worker: what has come due is started at once, whoever made it due (T4)."""
+"""The worker starts due work at once, whichever process caused it (T4)."""
 
 import time
 from dataclasses import replace
@@ -19,42 +19,42 @@ from webapp.domain.usage.record import Usage
 from webapp.processors.sandbox.processor import SandboxProcessor
 
 PATIENCE = 5.0
-"""Seconds; it takes well under one, and a busy machine is forgiven."""
+"""Seconds. The work takes well under one second; the rest is for a busy machine."""
 
 
-def wait_until(truth):
-    """The seconds it took, or fail."""
+def wait_until(condition):
+    """Wait for the condition and return the seconds it took; fail after `PATIENCE`."""
     started = time.monotonic()
-    while not truth():
-        assert time.monotonic() - started < PATIENCE, "not within the time"
+    while not condition():
+        assert time.monotonic() - started < PATIENCE, "not within PATIENCE"
         time.sleep(0.02)
     return time.monotonic() - started
 
 
 @pytest.fixture
 def start(world):
-    """Start a worker on the world's application; stopped at the end."""
+    """Return a function that starts a worker; the workers are stopped after the test."""
     workers = []
 
-    def started():
+    def start_worker():
         world.session.rollback()
         worker = Worker()
         worker.start(world.app)
         workers.append(worker)
         return worker
 
-    yield started
+    yield start_worker
     for worker in workers:
         worker.stop()
 
 
-def rewire(world, **more):
-    services = replace(world.app.extensions["ballast"], **more)
+def rewire(world, **changes):
+    services = replace(world.app.extensions["ballast"], **changes)
     world.app.extensions["ballast"] = services
 
 
 def debit_by_another_process(world, amount):
-    """Another connection on the same file, which knows no worker to wake."""
+    """Post usage on another connection, which has no worker to wake."""
     engine = create_engine(world.app.config["SQLALCHEMY_DATABASE_URI"])
     tune(engine)
     with Session(engine) as session:
@@ -63,8 +63,8 @@ def debit_by_another_process(world, amount):
     engine.dispose()
 
 
-def test_a_debit_from_elsewhere_is_charged_although_nobody_woke_it(world, start):
-    """T4: the charge starts within a second of the trigger, and its mail goes out."""
+def test_a_debit_by_another_process_is_charged_without_a_wake_up(world, start):
+    """T4: the charge starts within a second of the trigger, and its email is handled."""
     world.cards(VISA)
     world.refill()
     start()
@@ -75,40 +75,42 @@ def test_a_debit_from_elsewhere_is_charged_although_nobody_woke_it(world, start)
 
 
 @pytest.fixture
-def hears_only(monkeypatch):
-    """Nobody looks: what is found was announced."""
+def without_polling(monkeypatch):
+    """Disable polling, so that only notifications wake the worker."""
     monkeypatch.setattr(worker_module, "POLL", 60.0)
 
 
 @on_postgres
-def test_a_debit_from_elsewhere_is_heard_at_once_t4(world, start, hears_only):
-    """T4: another process's commit wakes this worker."""
+def test_a_debit_by_another_process_wakes_the_worker_t4(world, start, without_polling):
+    """T4: through PostgreSQL's NOTIFY."""
     world.cards(VISA)
     world.refill()
     start()
-    listens = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'")
-    wait_until(lambda: world.session.scalar(listens))
+    listeners = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'")
+    wait_until(lambda: world.session.scalar(listeners))
     debit_by_another_process(world, "60.00")
     wait_until(lambda: world.balance == "140.00")
 
 
 @on_postgres
-def test_it_hears_again_after_its_connection_was_lost_t4(world, start, hears_only, monkeypatch):
-    """T4: and what was announced meanwhile is found."""
+def test_the_worker_listens_again_after_a_lost_connection_t4(
+    world, start, without_polling, monkeypatch
+):
+    """T4: work that was announced meanwhile is found."""
     monkeypatch.setattr(notify_listener, "RECONNECT_AFTER", 0.2)
     world.cards(VISA)
     world.refill()
     start()
-    ends = text(
+    terminate = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN ballast_due'"
     )
-    wait_until(lambda: world.session.scalar(ends))
+    wait_until(lambda: world.session.scalar(terminate))
     debit_by_another_process(world, "60.00")
     wait_until(lambda: world.balance == "140.00")
 
 
-def test_the_chain_goes_on_at_once(world, start):
-    """T7, T4: the next method does not wait for a timetable."""
+def test_the_chain_continues_at_once(world, start):
+    """T7, T4: the next method does not wait for the scheduler."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -132,7 +134,7 @@ def test_two_workers_charge_once(world, start):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_stopping_finishes_what_is_under_way(world, start):
+def test_stopping_waits_for_a_running_charge(world, start):
     """L3: a charge that has begun is settled before the process ends."""
     asked, answered = Event(), Event()
 
@@ -155,8 +157,8 @@ def test_stopping_finishes_what_is_under_way(world, start):
     assert world.balance == "140.00"
 
 
-def test_stopped_it_takes_nothing_new(world, start):
-    """L3: what is left is found by the next one that starts."""
+def test_a_stopped_worker_starts_nothing(world, start):
+    """L3: the next worker that starts finds the open work."""
     world.cards(VISA)
     world.refill()
     worker = start()
@@ -169,12 +171,12 @@ def test_stopped_it_takes_nothing_new(world, start):
     wait_until(lambda: world.balance == "140.00")
 
 
-def test_an_accident_does_not_end_it(world, start, caplog):
-    """T4, L3: a bad day is logged, the attempt stays open and is asked about, and it goes on."""
+def test_an_exception_does_not_end_the_worker(world, start, caplog):
+    """T4, L3: it is logged; the attempt stays open and is reconciled."""
 
     class Broken(SandboxProcessor):
         def charge(self, request):
-            raise RuntimeError("a bad day")
+            raise RuntimeError("failed")
 
     world.cards(VISA)
     world.refill()

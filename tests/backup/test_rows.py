@@ -1,4 +1,4 @@
-"""Rows from one database into another: both prove to hold the same, or nothing is kept."""
+"""Copying rows between databases: the copy is verified, or nothing is kept."""
 
 from contextlib import contextmanager
 
@@ -30,11 +30,11 @@ def source(world):
 
 
 @contextmanager
-def unwatched(total):
+def without_progress(total):
     yield lambda rows: None
 
 
-def copy(source, target, watch=unwatched):
+def copy(source, target, watch=without_progress):
     with view(source) as rows, writing(target) as copied:
         copy_rows(rows, copied, watch)
 
@@ -45,15 +45,15 @@ def is_empty(engine):
     return True
 
 
-def test_an_entry_that_breaks_the_chain_is_not_taken(source, target, session):
-    """L2: the target's own guards prove the ledger on its way."""
+def test_a_broken_ledger_chain_is_refused(source, target, session):
+    """L2: the target's triggers check the copied ledger."""
     tamper(session, "UPDATE ledger_entry SET amount = amount - 1 WHERE id = 2")
     with pytest.raises(Refusal, match="ledger_entry was rejected: a ledger entry must continue"):
         copy(source, target)
     assert is_empty(target)
 
 
-def test_a_balance_that_is_not_its_ledgers_is_not_taken(source, target, session):
+def test_a_balance_that_differs_from_its_ledger_is_refused(source, target, session):
     """L2"""
     tamper(session, "UPDATE account SET balance = balance + 1")
     with pytest.raises(Refusal, match="account was rejected: a balance must be the end"):
@@ -61,7 +61,7 @@ def test_a_balance_that_is_not_its_ledgers_is_not_taken(source, target, session)
     assert is_empty(target)
 
 
-def test_what_arrives_otherwise_is_found_out(source, target):
+def test_a_row_that_changes_on_the_way_is_detected(source, target):
     with writing(target) as connection:
         connection.execute(
             text(
@@ -74,13 +74,13 @@ def test_what_arrives_otherwise_is_found_out(source, target):
     assert is_empty(target)
 
 
-def test_how_far_it_is_can_be_watched(source, target):
-    told = []
+def test_the_progress_is_reported(source, target):
+    copied = []
 
     @contextmanager
     def watch(total):
-        yield told.append
-        assert sum(told) == total
+        yield copied.append
+        assert sum(copied) == total
 
     copy(source, target, watch)
-    assert told
+    assert copied

@@ -1,4 +1,4 @@
-"""What a copy sees of an installation that goes on."""
+"""Snapshots taken while the installation keeps running."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,11 +15,11 @@ from webapp.extensions import db
 from webapp.processors.sandbox.books import SandboxBooks
 
 LONG = 0.5
-"""Seconds: a payment takes a hundredth of it."""
+"""Seconds; a payment takes a hundredth of that."""
 
 
 class SlowBooks(SandboxBooks):
-    """Whose view begins only when a payment is through, or long after it should be."""
+    """Books whose snapshot starts after a payment has ended, or after `LONG`."""
 
     def await_first(self, payment):
         self.payment = payment
@@ -30,7 +30,7 @@ class SlowBooks(SandboxBooks):
         return super().view()
 
 
-def test_no_charge_slips_in_between_the_views(world, tmp_path):
+def test_a_snapshot_contains_no_half_of_a_charge(world, tmp_path):
     """L3, L13: neither a charge without its attempt nor a credit without its charge."""
     engine, method = db.engine, world.card().id
     world.session.rollback()
@@ -51,8 +51,8 @@ def test_no_charge_slips_in_between_the_views(world, tmp_path):
 
     books = SlowBooks(world.services.settings.home / "sandbox.db")
     books.await_first(Thread(target=pay))
-    it = replace(world.services, sandbox=books)
-    _copy_databases(engine, it, tmp_path, lambda total: nullcontext(lambda rows: None))
+    services = replace(world.services, sandbox=books)
+    _copy_databases(engine, services, tmp_path, lambda total: nullcontext(lambda rows: None))
     books.payment.join()
     copied = SandboxBooks(tmp_path / "sandbox.db")
     require_agreement(open_sqlite(tmp_path / "ballast.db"), copied, "The copies do not fit")

@@ -40,7 +40,7 @@ def suspended(world, card):
 
 
 def status_of_card(world):
-    return world.method("3184").status_of_card(world.clock.now())
+    return world.method("3184").standing(world.clock.now())
 
 
 def retry_button(page):

@@ -1,4 +1,4 @@
-"""Commands as an operator types them: `flask("accounts list --json")`."""
+"""Fixtures for commands as an operator types them: `flask("accounts list --json")`."""
 
 import shlex
 import shutil
@@ -15,25 +15,25 @@ from webapp.extensions import db
 def flask(app):
     runner = app.test_cli_runner()
 
-    def run(line, **more):
-        # A command is a process of its own: it sees what is committed, and leaves nothing open.
+    def run(line, **options):
+        # A command is a separate process: it sees committed data only and leaves nothing open.
         db.session.remove()
-        words = shlex.split(line) if isinstance(line, str) else line
-        return runner.invoke(args=words, **more)
+        arguments = shlex.split(line) if isinstance(line, str) else line
+        return runner.invoke(args=arguments, **options)
 
     return run
 
 
 @pytest.fixture
 def past(world):
-    """An installation that has lived."""
+    """An installation with data in every table."""
     live(world)
     return world
 
 
 @pytest.fixture(scope="session")
 def lived(migrated, tmp_path_factory):
-    """The home of an installation on SQLite that has a past and keeps its own key. To be copied."""
+    """The home of a SQLite installation with data and its own key, to be copied."""
     home = tmp_path_factory.mktemp("lived") / "home"
     shutil.copytree(migrated, home)
     installation = Installation(home, SECRET_KEY="")
@@ -44,7 +44,7 @@ def lived(migrated, tmp_path_factory):
 
 @pytest.fixture
 def old(lived, tmp_path):
-    """Such an installation, which nobody is using now."""
+    """A copy of that installation, in use by no process."""
     installation = Installation(shutil.copytree(lived, tmp_path / "old"), SECRET_KEY="")
     yield installation
     installation.close()
@@ -52,7 +52,7 @@ def old(lived, tmp_path):
 
 @pytest.fixture
 def install(tmp_path):
-    """Make another, empty installation; what is given is its environment."""
+    """Return a function that creates an empty installation with this environment."""
     made = []
 
     def make(**environ):
@@ -66,6 +66,6 @@ def install(tmp_path):
 
 @pytest.fixture
 def postgres_url(postgres):
-    """The address of an empty database; for tests that are marked `postgres`."""
+    """The URL of an empty database, for tests marked `postgres`."""
     with postgres.database() as url:
-        yield make_url(url).render_as_string()  # as it is told
+        yield make_url(url).render_as_string()  # as an operator would enter it

@@ -1,4 +1,4 @@
-"""Whole installations for the tests of copies: one with a past, and empty ones beside it."""
+"""Whole installations for backup and move tests: one with data, and empty ones."""
 
 import shlex
 from dataclasses import replace
@@ -42,7 +42,7 @@ from webapp.extensions import (
 
 
 class Installation:
-    """Another one on this machine, with a home and an environment of its own."""
+    """Another installation on this machine, with its own home and environment."""
 
     def __init__(self, home, **environ):
         self.home = home
@@ -56,7 +56,7 @@ class Installation:
             return self.app.test_cli_runner().invoke(args=shlex.split(line))
 
     def ask(self, do):
-        """What a function answers that looks at the present installation."""
+        """Call a function with this installation as the current application."""
         with self.app.app_context():
             return do()
 
@@ -68,7 +68,7 @@ class Installation:
 
 
 def rows():
-    """Everything in the present installation's database, as Python's own values, by table."""
+    """Return all rows of the current installation's database, by table."""
     db.session.remove()
     with view(db.engine) as connection:
         in_order = {
@@ -77,9 +77,12 @@ def rows():
         return {name: connection.execute(query).all() for name, query in in_order.items()}
 
 
-def hear_from_the_processor(world: World):
-    """Of a refund, and of one that fits no payment of ours."""
-    paid, now = next(it for it in world.attempts if it.state == "paid"), world.clock.now()
+def add_processor_events(world: World):
+    """Receive a refund, and record one that matches no payment."""
+    paid, now = (
+        next(attempt for attempt in world.attempts if attempt.state == "paid"),
+        world.clock.now(),
+    )
     world.books.afterwards.refund(paid.key, micros("40.00"), now)
     world.deliver()
     what = "A refund of a payment that nobody here has asked for"
@@ -90,14 +93,14 @@ def hear_from_the_processor(world: World):
     world.session.commit()
 
 
-def talk_to_machines(world: World):
+def add_api_data(world: World):
     world.hold("1.50", "call-held")
     world.import_usage("amount,reference\n0.25,line-1\n")
     begin_request(world.session, world.account_id, "key-1", "POST /", world.clock.now())
     DatabaseNotebook("paypal", lambda: db.engine).keep("attempt-1", "order-1")
 
 
-def let_people_in(world: World):
+def add_users(world: World):
     now = world.clock.now()
     world.invite("bo@example.com", "billing")
     secret = second_factor.new_secret()
@@ -111,15 +114,15 @@ def let_people_in(world: World):
 
 
 def live(world: World):
-    """A past that leaves rows in every table, and something open in most."""
+    """Create data in every table, unfinished in most."""
     world.webhook()
     world.cards(VISA, MASTERCARD)
     world.refill("50.00", "100.00", day_limit="500.00")
     world.next_answer("decline", decline_code="insufficient_funds", last4="4242")
     world.use("60.123456")
-    world.work()  # declined, and paid by the next
+    world.work()  # declined, then paid by the next method
     world.retry(world.attempts[0])
-    world.remove(world.card(DISCOVER))  # to be revoked
+    world.remove(world.card(DISCOVER))  # leaves a revocation to do
     world.begin_card(CHALLENGED_ONCE)
     allow_paypal(world.session, world.account_id, True, world.owner, world.clock.now())
     asked = world.begin_paypal()
@@ -128,11 +131,11 @@ def live(world: World):
     wires.prove(world, wires.ask(world, "900.00", "EUR"), wires.PNG)
     wires.complete(world, wires.prove(world, wires.ask(world, "1000.00")))
     world.next_answer("timeout_after_charge")
-    world.pay(world.card(AMEX), "30.00")  # its outcome is not known yet
-    hear_from_the_processor(world)
-    talk_to_machines(world)
-    let_people_in(world)
+    world.pay(world.card(AMEX), "30.00")  # leaves an unknown outcome
+    add_processor_events(world)
+    add_api_data(world)
+    add_users(world)
     world.account(balance="-3.50", name="Łódź ☎ & Søn")
     world.books.advance_clock(timedelta(hours=1))
     empty = [name for name, found in rows().items() if not found]
-    assert not empty, f"this past leaves tables out: {empty}"
+    assert not empty, f"tables without rows: {empty}"

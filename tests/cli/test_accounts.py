@@ -15,7 +15,7 @@ from webapp.domain.users.user import User
 CREATE = "accounts create --name 'Pier Telecom' --email ana@pier.example"
 
 
-def test_an_account_is_made_with_its_owner_and_key(flask, app, session):
+def test_an_account_is_created_with_its_owner_and_key(flask, app, session):
     made = flask(f"{CREATE} --password correct-horse --balance 100.00 --json")
 
     assert made.exit_code == 0
@@ -35,7 +35,7 @@ def test_an_account_is_made_with_its_owner_and_key(flask, app, session):
     assert answer.json["balance"] == "100.00"
 
 
-def test_without_json_it_is_told_in_lines(flask):
+def test_without_json_the_result_is_printed_in_lines(flask):
     made = flask(f"{CREATE} --password correct-horse")
     assert made.exit_code == 0
     assert "api key" in made.output
@@ -50,7 +50,7 @@ def test_owner_and_time_zone_can_be_given(flask, session):
 
 
 @pytest.mark.parametrize("balance", ["", "--balance 0", "--balance 0.00"])
-def test_the_balance_may_be_nothing(flask, session, balance):
+def test_the_balance_may_be_zero(flask, session, balance):
     record = json.loads(flask(f"{CREATE} --password correct-horse {balance} --json").output)
     assert session.get_one(Account, record["account"]).balance == 0
 
@@ -62,14 +62,14 @@ def test_the_password_is_asked_for_twice_and_not_shown(flask):
     assert "correct-horse" not in made.output
 
 
-def test_what_was_done_stands_in_the_audit_log(flask, session):
+def test_the_command_is_audited(flask, session):
     account = json.loads(flask(f"{CREATE} --password correct-horse --json").output)["account"]
     entry = session.scalar(select(AuditEntry).where(AuditEntry.account_id == account))
     assert (entry.what, entry.actor_name) == ("account_created", "Command line")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ("--password short", "password: At least 10 characters"),
         ("--password correct-horse --email nobody", "email: Enter an email address"),
@@ -77,25 +77,27 @@ def test_what_was_done_stands_in_the_audit_log(flask, session):
         (f"--password correct-horse --owner {'A' * 121}", "owner_name: At most 120 characters"),
     ],
 )
-def test_a_fault_is_one_line_and_makes_nothing(flask, session, options, told):
+def test_an_invalid_option_is_reported_in_one_line_and_creates_nothing(
+    flask, session, options, message
+):
     before = session.scalar(select(func.count(Account.id)))
     failed = flask(f"{CREATE} {options}")
 
     assert failed.exit_code == 1
     assert failed.stdout == ""
     assert failed.stderr.count("\n") == 1
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert session.scalar(select(func.count(Account.id))) == before
 
 
-def test_an_address_is_taken_once(flask):
+def test_an_email_can_be_used_only_once(flask):
     flask(f"{CREATE} --password correct-horse")
     again = flask(f"{CREATE} --password correct-horse")
     assert (again.exit_code, "already" in again.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("balance", ["ten", "-5.00", "1.234", "1e3", "99999999999"])
-def test_an_amount_that_is_none_is_refused(flask, balance):
+def test_an_invalid_amount_is_refused(flask, balance):
     failed = flask(f"{CREATE} --password correct-horse --balance={balance}")
     assert failed.exit_code == 2
     assert "--balance" in failed.stderr
@@ -128,8 +130,8 @@ def test_an_account_is_shown_with_what_happens_next(flask, world):
     assert "Visa •••• 4242: ready" in flask(f"accounts show {world.account_id}").output
 
 
-def test_an_adjustments_reason_fits_the_statement_p2(flask, world):
-    """P2: the longest is kept whole, one that is longer is refused in a line."""
+def test_an_adjustments_reason_has_a_maximum_length_p2(flask, world):
+    """P2: the longest reason is stored in full, a longer one is refused in one line."""
     refused = flask(f"accounts adjust {world.account_id} 1.00 --reason {'w' * 501}")
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
     assert "At most 500 characters" in refused.stderr
@@ -138,14 +140,14 @@ def test_an_adjustments_reason_fits_the_statement_p2(flask, world):
 
 
 @pytest.mark.parametrize(("wanted", "code"), [("999", 1), ("0", 2), ("one", 2), ("9" * 30, 2)])
-def test_an_account_that_is_not_there(flask, wanted, code):
+def test_an_unknown_account_is_refused(flask, wanted, code):
     failed = flask(f"accounts show {wanted}")
     assert failed.exit_code == code
     assert "Traceback" not in failed.output
 
 
-def test_all_that_is_kept_of_an_account_is_written_into_a_file(flask, world, tmp_path):
-    """P2: with what only the operator reads, and a line in the audit log."""
+def test_all_data_of_an_account_is_exported_to_a_file(flask, world, tmp_path):
+    """P2: it includes operator-only fields and is audited."""
     file = tmp_path / "all.zip"
     made = flask(f"accounts export {world.account_id} {file} --json")
     assert json.loads(made.stdout)["size"] == file.stat().st_size

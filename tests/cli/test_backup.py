@@ -1,4 +1,4 @@
-"""`flask backup`: one file that is proved before it counts, while the server goes on working."""
+"""`flask backup`: one verified file, written while the server keeps running."""
 
 import json
 import os
@@ -32,22 +32,22 @@ def members(file):
         return {member.name.removeprefix("ballast/") for member in tar}
 
 
-def test_it_says_what_it_holds(flask, past, folder):
+def test_a_backup_reports_its_contents(flask, past, folder):
     made = flask(f"backup {folder / 'b.tar.gz'} --json")
 
     assert made.exit_code == 0, made.output
-    told = json.loads(made.stdout)
-    assert told["file"] == str(folder / "b.tar.gz")
-    assert told["size"] == (folder / "b.tar.gz").stat().st_size
-    assert told["made_at"] == "2026-11-22T10:00:00+00:00"
-    assert (told["accounts"], told["proofs"], told["lost_proofs"]) == (2, 2, [])
-    assert told["ledger_entries"] == json.loads(flask("ledger check --json").stdout)["entries"]
-    assert told["balances"] == ["1196.126544 USD"]
-    assert told["newest_entry"] == "2026-11-22T10:00:00Z"
+    result = json.loads(made.stdout)
+    assert result["file"] == str(folder / "b.tar.gz")
+    assert result["size"] == (folder / "b.tar.gz").stat().st_size
+    assert result["made_at"] == "2026-11-22T10:00:00+00:00"
+    assert (result["accounts"], result["proofs"], result["lost_proofs"]) == (2, 2, [])
+    assert result["ledger_entries"] == json.loads(flask("ledger check --json").stdout)["entries"]
+    assert result["balances"] == ["1196.126544 USD"]
+    assert result["newest_entry"] == "2026-11-22T10:00:00Z"
     assert "balances        1196.126544 USD" in flask(f"backup {folder / 'again'}").stdout
 
 
-def test_nobody_else_can_read_it_and_nothing_else_is_left(flask, past, folder):
+def test_a_backup_is_private_and_leaves_no_other_file(flask, past, folder):
     assert flask(f"backup {folder / 'b.tar.gz'}").exit_code == 0
 
     assert files_in(folder) == ["b.tar.gz"]
@@ -56,14 +56,14 @@ def test_nobody_else_can_read_it_and_nothing_else_is_left(flask, past, folder):
     assert members(folder / "b.tar.gz") == {"ballast.db", "sandbox.db", "manifest.json", *proofs}
 
 
-def test_in_a_folder_it_is_named_by_the_time(flask, world, folder):
+def test_a_backup_into_a_folder_is_named_by_the_time(flask, world, folder):
     for _ in range(2):
         assert flask(f"backup {folder}").exit_code == 0
         world.clock.advance(days=1)
     assert files_in(folder) == ["ballast-20261122-100000.tar.gz", "ballast-20261123-100000.tar.gz"]
 
 
-def test_no_backup_is_written_over_another(flask, world, folder):
+def test_an_existing_backup_is_not_overwritten(flask, world, folder):
     file = folder / "backup.tar.gz"
     file.write_text("an earlier one")
     failed = flask(f"backup {file}")
@@ -72,13 +72,13 @@ def test_no_backup_is_written_over_another(flask, world, folder):
     assert file.read_text() == "an earlier one"
 
 
-def test_a_folder_that_is_not_there_is_told_in_a_line(flask, world, folder):
+def test_a_missing_folder_is_reported_in_one_line(flask, world, folder):
     failed = flask(f"backup {folder / 'nowhere' / 'backup.tar.gz'}")
     assert failed.exit_code == 1
     assert failed.stderr == f"Error: {folder / 'nowhere'} is not a folder.\n"
 
 
-def test_a_key_from_the_environment_stays_there(flask, world, install, folder):
+def test_a_key_from_the_environment_is_not_backed_up(flask, world, install, folder):
     assert flask(f"backup {folder / 'given'}").exit_code == 0
     assert "secret_key" not in members(folder / "given")
     kept = install(SECRET_KEY="")
@@ -88,7 +88,7 @@ def test_a_key_from_the_environment_stays_there(flask, world, install, folder):
 
 
 @pytest.mark.parametrize("loss", [lambda file: file.unlink(), lambda file: file.write_bytes(b"?")])
-def test_a_proof_that_was_lost_is_told_and_does_not_stand_in_the_way(flask, world, folder, loss):
+def test_a_lost_proof_is_reported_and_does_not_prevent_a_backup(flask, world, folder, loss):
     reference = wires.prove(world, wires.ask(world)).reference
     loss(wires.proof_files(world)[0])
     made = flask(f"backup {folder} --json")
@@ -98,8 +98,8 @@ def test_a_proof_that_was_lost_is_told_and_does_not_stand_in_the_way(flask, worl
     assert f"{reference}: a proof of payment is missing or was changed." in made.stderr
 
 
-def test_books_that_do_not_agree_leave_no_file(flask, world, session, folder):
-    """L13: whoever restored it would have them too."""
+def test_inconsistent_books_leave_no_backup(flask, world, session, folder):
+    """L13: a restore would reproduce the inconsistency."""
     tamper(session, "UPDATE account SET balance = balance + 1")
     failed = flask(f"backup {folder / 'b.tar.gz'}")
 
@@ -108,7 +108,7 @@ def test_books_that_do_not_agree_leave_no_file(flask, world, session, folder):
     assert files_in(folder) == []
 
 
-def test_tables_of_another_version_are_not_backed_up(old, folder):
+def test_a_database_of_another_version_is_not_backed_up(old, folder):
     with closing(sqlite3.connect(old.home / "ballast.db")) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '0001'")
     failed = old.flask(f"backup {folder}")
@@ -118,7 +118,7 @@ def test_tables_of_another_version_are_not_backed_up(old, folder):
 
 @pytest.fixture
 def traffic(database, home):
-    """Another process that debits and charges without a pause; gives a line for each round."""
+    """A process that debits and charges without a pause and prints a line for each round."""
     environ = {**os.environ, "DATABASE_URL": database}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cli.traffic", home],
@@ -135,11 +135,11 @@ def traffic(database, home):
         process.wait()
 
 
-def test_debits_and_charges_go_on_meanwhile(flask, traffic, folder):
-    """L3: each backup holds one moment, in which every credit has its charge and none lacks one."""
+def test_a_backup_during_traffic_is_consistent(flask, traffic, folder):
+    """L3: each backup shows one moment, in which credits and charges match."""
     entries = []
     for number in range(3):
-        traffic.stdout.readline()  # it has begun, and goes on
+        traffic.stdout.readline()  # the process is running
         made = flask(f"backup {folder / str(number)} --json")
         assert made.exit_code == 0, made.output
         entries.append(json.loads(made.stdout)["ledger_entries"])

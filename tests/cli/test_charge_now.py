@@ -1,4 +1,4 @@
-"""T18: a command that would charge a method at once needs `--charge`, and prints the outcome."""
+"""T18: a command that would charge a method at once needs `--charge` and prints the outcome."""
 
 import json
 
@@ -8,8 +8,8 @@ from tests.factories import MASTERCARD, VISA
 
 
 @pytest.fixture
-def low(world):
-    """Refill is on, the balance is 40.00, below 50.00, and the primary has auto-charge off."""
+def below_threshold(world):
+    """Refill is on, the balance of 40.00 is below 50.00, and the primary has auto-charge off."""
     world.cards(VISA, MASTERCARD)
     world.refill()
     world.consent(world.method("4242"), False)
@@ -20,8 +20,8 @@ def low(world):
 REFUSED = "Error: This would charge {} to {} now. Nothing was changed. Add --charge to proceed.\n"
 
 
-def test_a_debit_t18(flask, world):
-    """T18: refused with the amount; then posted with the balance after it, and the outcome."""
+def test_a_debit_that_charges_needs_the_option_t18(flask, world):
+    """T18: it is refused with the amount, or posted with the new balance and the outcome."""
     world.cards(VISA)
     world.refill()
     line = f"accounts adjust {world.account_id} 60.00 --debit --reason fee"
@@ -37,8 +37,8 @@ def test_a_debit_t18(flask, world):
     assert world.charges == [("4242", "100.00")]
 
 
-def test_a_debit_that_holds_the_refill_t18(flask, world):
-    """T18: nothing is charged before the operator resumes automatic payments."""
+def test_a_debit_can_hold_the_refill_t18(flask, world):
+    """T18: nothing is charged until an operator resumes automatic payments."""
     world.cards(VISA)
     world.refill()
     line = f"accounts adjust {world.account_id} 60.00 --debit --reason fee --hold"
@@ -47,38 +47,38 @@ def test_a_debit_that_holds_the_refill_t18(flask, world):
     assert (world.balance, world.attempts, world.mails) == ("40.00", [], ["paused"])
 
 
-def test_a_debit_that_charges_nothing_t18(flask, world):
+def test_a_debit_without_a_charge_needs_no_option_t18(flask, world):
     world.cards(VISA)
     world.refill()
     done = flask(f"accounts adjust {world.account_id} 10.00 --debit --reason fee")
     assert (done.exit_code, done.stderr) == (0, "")
 
 
-def test_a_new_order_t18(flask, low):
-    """T18: JSON stays on its own stream."""
-    ids = f"{low.method('4444').id} {low.method('4242').id}"
-    refused = flask(f"methods order {low.account_id} {ids}")
+def test_a_new_order_that_charges_needs_the_option_t18(flask, below_threshold):
+    """T18: JSON and the outcome use separate streams."""
+    ids = f"{below_threshold.method('4444').id} {below_threshold.method('4242').id}"
+    refused = flask(f"methods order {below_threshold.account_id} {ids}")
     assert refused.stderr == REFUSED.format("100.00", "Mastercard •••• 4444")
-    assert [it.last4 for it in low.methods] == ["4242", "4444"]
+    assert [method.last4 for method in below_threshold.methods] == ["4242", "4444"]
 
-    done = flask(f"methods order {low.account_id} {ids} --charge --json")
+    done = flask(f"methods order {below_threshold.account_id} {ids} --charge --json")
     assert len(json.loads(done.stdout)["order"]) == 2
     assert done.stderr.startswith("$100.00 paid with Mastercard •••• 4444.")
 
 
-def test_a_removal_t18(flask, low):
-    """T18: the primary with auto-charge off was all that kept the next one from being charged."""
-    primary = low.method("4242").id
-    refused = flask(f"methods remove {low.account_id} {primary}")
+def test_a_removal_that_charges_needs_the_option_t18(flask, below_threshold):
+    """T18: removing a primary with auto-charge off makes the next method chargeable."""
+    primary = below_threshold.method("4242").id
+    refused = flask(f"methods remove {below_threshold.account_id} {primary}")
     assert refused.stderr == REFUSED.format("100.00", "Mastercard •••• 4444")
-    assert len(low.methods) == 2
+    assert len(below_threshold.methods) == 2
 
-    done = flask(f"methods remove {low.account_id} {primary} --charge")
+    done = flask(f"methods remove {below_threshold.account_id} {primary} --charge")
     assert done.stdout == "Visa •••• 4242 was removed.\n"
     assert done.stderr.startswith("$100.00 paid with Mastercard •••• 4444.")
 
 
-def test_settings_t18(flask, world):
+def test_settings_that_charge_need_the_option_t18(flask, world):
     world.cards(VISA)
     world.refill()
     line = f"low-balance set {world.account_id} --threshold 120.00"
@@ -88,8 +88,8 @@ def test_settings_t18(flask, world):
     assert world.balance == "200.00"
 
 
-def test_a_decision_t18(flask, world):
-    """T18, L10: it ends what kept the refill waiting."""
+def test_a_decision_that_charges_needs_the_option_t18(flask, world):
+    """T18, L10: deciding the attempt resumes the refill."""
     world.reject_refill()
     line = f"attempts decide {world.attempts[0].id} --not-paid --reason books"
     assert flask(line).stderr == REFUSED.format("100.00", "Visa •••• 4242")

@@ -1,4 +1,4 @@
-"""What all commands share."""
+"""Properties of all commands."""
 
 import pytest
 from sqlalchemy import text
@@ -33,18 +33,18 @@ COMMANDS = [
     [*COMMANDS, "accounts", "demo", "evidence", "jobs", "keys", "ledger", "processors", "usage"],
 )
 def test_every_command_has_help(flask, command):
-    told = flask(f"{command} --help")
-    assert told.exit_code == 0
-    assert told.output.startswith("Usage:")
-    assert len(told.output.splitlines()) > 4
+    result = flask(f"{command} --help")
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")
+    assert len(result.output.splitlines()) > 4
 
 
-def test_a_database_that_was_never_migrated_is_told_in_one_line(flask, session):
+def test_missing_tables_are_reported_in_one_line(flask, session):
     session.execute(text("DROP TABLE revocation"))
     session.execute(text("DROP TABLE notice"))
     session.commit()
     failed = flask("ledger check")
-    assert failed.exit_code == 0  # it needs neither
+    assert failed.exit_code == 0  # this command needs neither table
 
     failed = flask("jobs run")
     assert failed.exit_code == 1

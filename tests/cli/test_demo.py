@@ -1,4 +1,4 @@
-"""`flask demo seed`: the history is made by the real actions, so the books prove."""
+"""`flask demo seed`: real actions create the history, so its books are consistent."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def clock():
 
 @pytest.fixture(scope="module")
 def seeded(migrated, tmp_path_factory):
-    """A home with the demo account, made once, where a mail server is set."""
+    """A home with the demo account, created once, with a mail server set."""
     home = tmp_path_factory.mktemp("seeded") / "home"
     shutil.copytree(migrated, home)
     environ = {"BALLAST_HOME": str(home), "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": "1"}
@@ -55,8 +55,8 @@ def seeded(migrated, tmp_path_factory):
     return home
 
 
-@on_sqlite  # on the other the whole of it is made below
-class TestTheStory:
+@on_sqlite  # on PostgreSQL the tests below seed the database
+class TestTheDemoAccount:
     @pytest.fixture
     def home(self, seeded, tmp_path):
         return shutil.copytree(seeded, tmp_path / "home")
@@ -65,7 +65,7 @@ class TestTheStory:
     def demo(self, session):
         return session.scalar(select(Account))
 
-    def test_the_books_prove(self, demo, app, session):
+    def test_the_books_are_consistent(self, demo, app, session):
         books = app.extensions["ballast"].sandbox
         assert check_ledger(session, books.paid_charges).differences == ()
 
@@ -80,10 +80,10 @@ class TestTheStory:
         )
         assert demo.billing_emails == ["owner@demo.test"]
 
-    def test_the_balance_of_today(self, demo):
+    def test_the_balance_is_63_40(self, demo):
         assert demo.show(demo.balance) == "$63.40"
 
-    def test_the_methods_and_where_they_stand(self, demo, session, clock):
+    def test_the_methods_and_their_status(self, demo, session, clock):
         methods = listed(session, demo.id)
         assert [(m.label, m.expiry, m.standing(clock.at).value) for m in methods] == [
             ("Visa •••• 4242", "08/28", "ready"),
@@ -115,7 +115,7 @@ class TestTheStory:
         assert second.detail == "Thu 5 Nov, 03:17 · Automatic refill"
         assert second.paid_by == "Paid by Mastercard •••• 4444"
 
-    def test_three_refills_within_thirty_days(self, demo, session, clock):
+    def test_there_are_three_refills_in_thirty_days(self, demo, session, clock):
         refills = session.scalars(
             select(LedgerEntry.amount).where(
                 LedgerEntry.kind == EntryKind.PAYMENT,
@@ -124,7 +124,7 @@ class TestTheStory:
         ).all()
         assert refills == [100_000_000] * 3
 
-    def test_no_moment_of_it_lies_in_the_future(self, demo, session, clock):
+    def test_no_timestamp_is_in_the_future(self, demo, session, clock):
         for column in (
             LedgerEntry.posted_at,
             LedgerEntry.occurred_at,
@@ -134,7 +134,7 @@ class TestTheStory:
         ):
             assert session.scalar(select(func.max(column))) <= clock.at
 
-    def test_usage_looks_like_usage(self, demo, session):
+    def test_usage_is_realistic(self, demo, session):
         rows = session.execute(
             select(LedgerEntry.amount, LedgerEntry.description, LedgerEntry.posted_at).where(
                 LedgerEntry.kind == EntryKind.USAGE
@@ -150,13 +150,13 @@ class TestTheStory:
             by_weekday[at.weekday()] -= amount
         assert min(by_weekday[:5]) > max(by_weekday[5:])
 
-    def test_its_mails_are_kept_and_never_sent(self, demo, session):
+    def test_its_emails_are_kept_and_never_sent(self, demo, session):
         query = select(Notice.kind, func.count(Notice.id)).group_by(Notice.kind)
         kinds = session.execute(query).all()
         assert dict(kinds) == {"receipt": 7, "low_balance": 7, "method_suspended": 2}
         assert set(session.scalars(select(Notice.state))) == {"kept"}
 
-    def test_seeding_again_does_nothing(self, flask, demo, session):
+    def test_seeding_twice_does_nothing(self, flask, demo, session):
         entries = session.scalar(select(func.count(LedgerEntry.id)))
         again = flask("demo seed")
         assert (again.exit_code, again.output) == (
@@ -175,20 +175,20 @@ def test_an_empty_database_is_seeded(flask, app, session):
 
 
 @on_postgres
-def test_two_who_seed_at_once_make_it_once(app):
-    """On SQLite the second waits for the first, and finds its account."""
+def test_concurrent_seeding_creates_one_account(app):
+    """On SQLite the second waits for the first and finds its account."""
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(app.test_cli_runner().invoke, args=["demo", "seed"]) for _ in range(2)]
         assert [run.result().exit_code for run in runs] == [0, 0]
     assert db.session.scalar(select(func.count(Account.id))) == 1
 
 
-def test_a_customers_database_is_left_alone(flask, world, session):
+def test_a_database_with_customers_is_not_seeded(flask, world, session):
     assert json.loads(flask("demo seed --json").output) == {"seeded": False}
     assert session.scalar(select(func.count(Account.id))) == 1
 
 
-def test_a_story_that_breaks_off_leaves_nothing(flask, session, monkeypatch):
+def test_a_failed_seeding_leaves_no_account(flask, session, monkeypatch):
     monkeypatch.setattr("webapp.cli.demo.story.Story._declined_by_amex", lambda self: 1 / 0)
     assert flask("demo seed").exit_code == 1
     assert session.scalar(select(func.count(Account.id))) == 0
@@ -199,10 +199,11 @@ def test_a_story_that_breaks_off_leaves_nothing(flask, session, monkeypatch):
     "now",
     [
         "2026-12-02T23:59:00+00:00",  # no month ends 30 to 59 days from here
-        "2027-03-29T00:01:00+00:00",  # ten o'clock is far off, and the clocks have just changed
+        # long before ten o'clock, and just after the change to summer time
+        "2027-03-29T00:01:00+00:00",
     ],
 )
-def test_the_story_holds_on_any_day(flask, app, session, clock, now):
+def test_the_demo_can_be_seeded_on_any_day(flask, app, session, clock, now):
     clock.at = datetime.fromisoformat(now)
     assert flask("demo seed").exit_code == 0
 

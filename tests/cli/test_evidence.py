@@ -1,11 +1,11 @@
-"""What a processor says that fits nothing here is the operator's to look into (L9)."""
+"""Processor events that match no payment are for the operator to investigate (L9)."""
 
 import json
 
 from webapp.domain.payments import unmatched_events
 
 
-def stray(world):
+def record_unmatched_event(world):
     now = world.clock.now()
     unmatched_events.record(
         world.session, "sandbox", "ch_1", "It is no payment of ours.", 5_000_000, "USD", now, now
@@ -13,8 +13,8 @@ def stray(world):
     world.session.commit()
 
 
-def test_it_is_listed_until_somebody_says_what_was_found(flask, world):
-    stray(world)
+def test_an_event_is_listed_until_it_is_closed(flask, world):
+    record_unmatched_event(world)
 
     (listed,) = json.loads(flask("evidence list --json").stdout)
     assert (listed["reference"], listed["amount"]) == ("ch_1", "5.00")
@@ -25,8 +25,8 @@ def test_it_is_listed_until_somebody_says_what_was_found(flask, world):
     assert flask("evidence list").stdout == "No unmatched events to review.\n"
 
 
-def test_what_names_no_amount_shows_none(flask, world):
-    """L9: as a dispute that the processor lets nobody read."""
+def test_an_event_without_an_amount_shows_none(flask, world):
+    """L9: for example a dispute that cannot be read at the processor."""
     now = world.clock.now()
     unmatched_events.record(world.session, "sandbox", "dp_1", "It cannot be read.", 0, "", now, now)
     world.session.commit()
@@ -34,10 +34,10 @@ def test_what_names_no_amount_shows_none(flask, world):
     assert "no amount  sandbox dp_1: It cannot be read." in flask("evidence list").stdout
 
 
-def test_it_is_closed_once_and_with_a_reason(flask, world):
-    stray(world)
-    ((one,)) = json.loads(flask("evidence list --json").stdout)
-    close = f"evidence close {one['evidence']} --reason"
+def test_an_event_is_closed_once_with_a_reason(flask, world):
+    record_unmatched_event(world)
+    (listed,) = json.loads(flask("evidence list --json").stdout)
+    close = f"evidence close {listed['evidence']} --reason"
 
     assert "Enter what was found" in flask(f"{close} ' '").stderr
     flask(f"{close} seen")
@@ -45,8 +45,8 @@ def test_it_is_closed_once_and_with_a_reason(flask, world):
     assert "not found" in flask("evidence close 99 --reason seen").stderr
 
 
-def test_the_same_evidence_lies_there_once(flask, world):
-    stray(world)
-    stray(world)
+def test_the_same_event_is_recorded_once(flask, world):
+    record_unmatched_event(world)
+    record_unmatched_event(world)
 
     assert len(json.loads(flask("evidence list --json").stdout)) == 1

@@ -11,7 +11,7 @@ from webapp.background.scheduler import JOBS
 from webapp.settings import ROOT
 
 
-def test_every_job_says_what_it_did(flask, world):
+def test_every_job_reports_its_result(flask, world):
     world.pay(world.card())
     done = flask("jobs run")
 
@@ -20,7 +20,7 @@ def test_every_job_says_what_it_did(flask, world):
     assert "send emails: 1 emails handled" in done.output
 
 
-def test_as_json(flask, world):
+def test_results_as_json(flask, world):
     world.card()
     world.refill("50.00", "100.00")
     world.use("60.00")
@@ -31,7 +31,7 @@ def test_as_json(flask, world):
     assert world.balance == "140.00"
 
 
-def test_a_process_of_its_own_charges_what_another_has_opened(world, home, database):
+def test_a_separate_process_charges_a_top_up_opened_elsewhere(world, home, database):
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "start"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`flask keys`, as an operator types it."""
+"""`flask keys`."""
 
 import json
 
@@ -7,14 +7,14 @@ import pytest
 from webapp.domain.api_keys.api_key import ApiKey
 
 
-def said(result):
+def parsed(result):
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 @pytest.fixture
-def of(world):
-    """The account that the commands name."""
+def account_id(world):
+    """The id of the account that the commands name."""
     return world.account_id
 
 
@@ -27,56 +27,62 @@ def balance(app):
     return ask
 
 
-def test_a_key_is_made_with_what_it_may_do(flask, of, balance):
-    made = said(flask(f"keys create {of} --name Meter --scope usage:write --days 30 --json"))
+def test_a_key_is_created_with_its_scopes(flask, account_id, balance):
+    made = parsed(
+        flask(f"keys create {account_id} --name Meter --scope usage:write --days 30 --json")
+    )
     assert set(made) == {"account", "id", "name", "api_key"}
-    assert balance(made["api_key"]) == 403  # it works, and has no such scope
-    row = said(flask(f"keys list {of} --json"))[0]
+    assert balance(made["api_key"]) == 403  # the key is valid but lacks the scope
+    row = parsed(flask(f"keys list {account_id} --json"))[0]
     assert (row["id"], row["name"], row["scopes"]) == (made["id"], "Meter", ["usage:write"])
     assert row["expires_at"] == "2026-12-22T10:00:00Z"
     assert made["api_key"].startswith(row["prefix"])
     assert made["api_key"] not in json.dumps(row)
 
 
-def test_without_scopes_it_may_do_all(flask, of, balance):
-    told = flask(f"keys create {of} --name Books --from 127.0.0.0/8").output
-    key = told.split()[-1]
+def test_a_key_without_scopes_has_all(flask, account_id, balance):
+    output = flask(f"keys create {account_id} --name Books --from 127.0.0.0/8").output
+    key = output.split()[-1]
     assert balance(key) == 200
-    assert key not in flask(f"keys list {of}").output
-    assert key[:8] in flask(f"keys list {of}").output
+    assert key not in flask(f"keys list {account_id}").output
+    assert key[:8] in flask(f"keys list {account_id}").output
 
 
-def test_the_first_key_is_listed(flask, of):
-    assert [row["name"] for row in said(flask(f"keys list {of} --json"))] == ["First key"]
+def test_the_first_key_is_listed(flask, account_id):
+    assert [row["name"] for row in parsed(flask(f"keys list {account_id} --json"))] == ["First key"]
 
 
-def test_a_key_is_rotated_and_revoked(flask, world, of, balance):
+def test_a_key_is_rotated_and_revoked(flask, world, account_id, balance):
     old = world.key(name="Meter")
-    new = said(flask(f"keys rotate {of} {old.id} --overlap 1 --json"))
+    new = parsed(flask(f"keys rotate {account_id} {old.id} --overlap 1 --json"))
     assert [balance(key) for key in (old.key, new["api_key"])] == [200, 200]
     world.clock.advance(hours=1)
     assert [balance(key) for key in (old.key, new["api_key"])] == [401, 200]
-    assert said(flask(f"keys revoke {of} {new['id']} --json"))["revoked_at"]
+    assert parsed(flask(f"keys revoke {account_id} {new['id']} --json"))["revoked_at"]
     assert balance(new["api_key"]) == 401
-    assert flask(f"keys revoke {of} {new['id']}").exit_code == 0  # and again
-    states = {row["id"]: row["state"] for row in said(flask(f"keys list {of} --json"))}
+    assert flask(f"keys revoke {account_id} {new['id']}").exit_code == 0  # revoking again succeeds
+    states = {row["id"]: row["state"] for row in parsed(flask(f"keys list {account_id} --json"))}
     assert (states[old.id], states[new["id"]]) == ("expired", "revoked")
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "told"),
+    ("line", "code", "message"),
     [
-        ("keys create {of} --name M --scope all", 2, "usage:write"),
-        ("keys create {of} --name M --from 10.0.0.1/8", 1, "networks: 10.0.0.1/8 is invalid"),
+        ("keys create {account_id} --name M --scope all", 2, "usage:write"),
+        (
+            "keys create {account_id} --name M --from 10.0.0.1/8",
+            1,
+            "networks: 10.0.0.1/8 is invalid",
+        ),
         ("keys create 999 --name M", 1, "The account was not found."),
-        ("keys rotate {of} 999", 1, "The API key was not found."),
-        ("keys rotate {of} {key} --overlap 169", 2, "168"),
+        ("keys rotate {account_id} 999", 1, "The API key was not found."),
+        ("keys rotate {account_id} {key} --overlap 169", 2, "168"),
         ("keys revoke 999 {key}", 1, "The account was not found."),
     ],
 )
-def test_a_fault_is_one_line(flask, world, of, line, code, told):
-    failed = flask(line.format(of=of, key=world.key().id))
+def test_an_error_is_reported_in_one_line(flask, world, account_id, line, code, message):
+    failed = flask(line.format(account_id=account_id, key=world.key().id))
     assert failed.exit_code == code
-    assert told in failed.stderr
+    assert message in failed.stderr
     world.session.rollback()
     assert world.session.query(ApiKey).count() == 2

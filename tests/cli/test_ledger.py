@@ -1,11 +1,11 @@
-"""`flask ledger check`. What it finds is tested in tests/reads/ledger/test_ledger_check.py."""
+"""`flask ledger check`. Its findings are tested in tests/reads/ledger/test_ledger_check.py."""
 
 import json
 
 from tests.tampering import tamper
 
 
-def test_books_that_agree(flask, world):
+def test_consistent_books_agree(flask, world):
     world.pay(world.card())
     checked = flask("ledger check")
     assert checked.exit_code == 0
@@ -14,7 +14,7 @@ def test_books_that_agree(flask, world):
     )
 
 
-def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
+def test_a_difference_is_printed_with_exit_code_1(flask, world, session):
     tamper(session, "UPDATE account SET balance = balance + 1")
     checked = flask("ledger check")
     assert checked.exit_code == 1
@@ -22,11 +22,11 @@ def test_a_difference_is_told_and_the_exit_code_is_1(flask, world, session):
     assert checked.output.endswith("Differences: 2.\n")
 
 
-def test_as_json(flask, world, session):
+def test_the_result_as_json(flask, world, session):
     assert json.loads(flask("ledger check --json").output)["agrees"] is True
     tamper(session, "UPDATE account SET balance = balance + 1")
     checked = flask("ledger check --json")
     assert checked.exit_code == 1
-    told = json.loads(checked.output)
-    assert told["agrees"] is False
-    assert told["differences"][0]["account_id"] == world.account_id
+    result = json.loads(checked.output)
+    assert result["agrees"] is False
+    assert result["differences"][0]["account_id"] == world.account_id

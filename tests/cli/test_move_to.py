@@ -22,7 +22,7 @@ def connect(home):
     return closing(sqlite3.connect(home / "ballast.db"))
 
 
-def word(url):
+def moved_message(url):
     return f"This database was moved to {url} on 2026-11-22. Set DATABASE_URL to where it is."
 
 
@@ -33,25 +33,25 @@ def tables_in(url):
         )
 
 
-def test_every_row_arrives(old, postgres_url):
+def test_every_row_is_copied(old, postgres_url):
     before = old.ask(rows)
     moved = old.flask(f"move-to {postgres_url} --json")
 
     assert moved.exit_code == 0, moved.output
-    told = json.loads(moved.stdout)
-    assert (told["to"], told["accounts"]) == (postgres_url, 2)
+    result = json.loads(moved.stdout)
+    assert (result["to"], result["accounts"]) == (postgres_url, 2)
     new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
     assert new.ask(rows) == before
     assert new.flask("ledger check").exit_code == 0
     new.close()
 
 
-def test_life_goes_on_there(old, postgres_url):
-    """L2, L3: numbers go on where they were, the guards stand, and what was open is carried on."""
+def test_the_moved_installation_keeps_working(old, postgres_url):
+    """L2, L3: ids continue, triggers are in place, and open work is continued."""
     assert old.flask(f"move-to {postgres_url}").exit_code == 0
     new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
 
-    def go_on():
+    def continue_working():
         world = World(new.app, db.session())
         world.pay(world.card(VISA), "30.00")
         assert world.balance == "130.00"
@@ -60,13 +60,13 @@ def test_life_goes_on_there(old, postgres_url):
         world.run()
         return world.balance
 
-    assert new.ask(go_on) == "1229.626544"
+    assert new.ask(continue_working) == "1229.626544"
     assert new.flask("ledger check").exit_code == 0
     new.close()
 
 
-def test_the_way_back_is_a_backup(old, postgres_url, install, tmp_path):
-    """The same rows again, from PostgreSQL into another file of SQLite, and again from there."""
+def test_moving_back_is_possible_with_a_backup(old, postgres_url, install, tmp_path):
+    """The same rows are restored from PostgreSQL into another SQLite file."""
     before = old.ask(rows)
     old.flask(f"move-to {postgres_url}")
     new = Installation(old.home, DATABASE_URL=postgres_url, SECRET_KEY="")
@@ -84,13 +84,13 @@ def test_a_backup_of_sqlite_is_restored_into_postgresql(old, postgres_url, insta
     assert new.ask(rows) == old.ask(rows)
 
 
-class TestTheOldFile:
+class TestTheOldDatabase:
     @pytest.fixture
     def moved(self, old, postgres_url):
         assert old.flask(f"move-to {postgres_url}").exit_code == 0
         return old
 
-    def test_it_can_be_read_and_refuses_every_write(self, moved, postgres_url):
+    def test_the_old_database_is_readable_and_refuses_every_write(self, moved, postgres_url):
         assert moved.flask("ledger check").exit_code == 0
         with connect(moved.home) as file:
             for statement in (
@@ -102,23 +102,23 @@ class TestTheOldFile:
                     file.execute(statement)
 
     @pytest.mark.parametrize("start", ["wsgi.py", "deploy/gunicorn.conf.py"])
-    def test_no_server_starts_on_it(self, moved, postgres_url, start):
+    def test_no_server_starts_on_the_old_database(self, moved, postgres_url, start):
         environ = {**os.environ, "BALLAST_HOME": str(moved.home), "RUN_JOBS": "0"}
         started = subprocess.run(
             [sys.executable, start], cwd=ROOT, env=environ, capture_output=True, text=True
         )
         assert started.returncode == 1
-        assert started.stderr == f"DATABASE_URL: {word(postgres_url)}\n"
+        assert started.stderr == f"DATABASE_URL: {moved_message(postgres_url)}\n"
 
-    def test_commands_say_so_too(self, moved, postgres_url, tmp_path):
-        """Above all a nightly backup, which would go on copying what is old."""
+    def test_commands_are_refused_on_the_old_database(self, moved, postgres_url, tmp_path):
+        """A nightly backup, for example, would keep copying outdated data."""
         for line in (f"backup {tmp_path}", f"move-to {postgres_url}", "accounts paypal 1 off"):
             failed = moved.flask(line)
             assert (failed.exit_code, failed.stdout) == (1, "")
-            assert failed.stderr.splitlines()[-1] == f"Error: {word(postgres_url)}"
+            assert failed.stderr.splitlines()[-1] == f"Error: {moved_message(postgres_url)}"
 
 
-class TestItStaysInUse:
+class TestAFailedMove:
     @pytest.fixture
     def unmoved(self, old):
         before = old.ask(rows)
@@ -127,16 +127,16 @@ class TestItStaysInUse:
         with connect(old.home) as file:
             file.execute("UPDATE account SET revision = revision + 1")
 
-    def test_while_somebody_else_has_it_open(self, unmoved, old, postgres_url):
-        """A debit that was answered meanwhile would be left behind."""
-        with connect(old.home) as somebody:
-            somebody.execute("SELECT count(*) FROM account").fetchone()
+    def test_a_database_in_use_by_another_process_is_not_moved(self, unmoved, old, postgres_url):
+        """A debit answered during the move would be lost."""
+        with connect(old.home) as other:
+            other.execute("SELECT count(*) FROM account").fetchone()
             failed = old.flask(f"move-to {postgres_url}")
         assert failed.exit_code == 1
         assert "Another process has the database open. Stop the server" in failed.stderr
         assert tables_in(postgres_url) == 0
 
-    def test_where_the_other_database_is_not_empty(self, unmoved, old, postgres_url, install):
+    def test_a_target_with_rows_is_refused(self, unmoved, old, postgres_url, install):
         taken = install(DATABASE_URL=postgres_url, SECRET_KEY="")
         taken.flask("db upgrade")
         taken.flask("accounts create --name A --email a@b.example --password correct-horse")
@@ -147,19 +147,21 @@ class TestItStaysInUse:
         assert taken.ask(rows) == there
 
     @pytest.fixture
-    def long(self, old):
-        """SQLite minds no lengths."""
+    def oversized(self, old):
+        """SQLite does not enforce lengths."""
         with connect(old.home) as file, file:
             file.execute("UPDATE notice SET about = hex(zeroblob(100)) || id")
 
-    def test_where_a_row_is_not_taken(self, long, unmoved, old, postgres_url, install):
-        """All of it is one transaction."""
+    def test_a_row_refused_by_the_target_stops_the_move(
+        self, oversized, unmoved, old, postgres_url, install
+    ):
+        """The copy is one transaction."""
         failed = old.flask(f"move-to {postgres_url}")
         assert failed.exit_code == 1
         assert "A row of notice was rejected: value too long" in failed.stderr
         assert not any(install(DATABASE_URL=postgres_url, SECRET_KEY="").ask(rows).values())
 
-    def test_where_its_books_do_not_agree(self, unmoved, old, postgres_url):
+    def test_inconsistent_books_are_not_moved(self, unmoved, old, postgres_url):
         with closing(sqlite3.connect(old.home / "sandbox.db")) as books, books:
             books.execute("UPDATE charge SET amount = amount + 10000")
         failed = old.flask(f"move-to {postgres_url}")
@@ -167,7 +169,7 @@ class TestItStaysInUse:
         assert "The ledger must be correct before the move. The sandbox took" in failed.stderr
         assert tables_in(postgres_url) == 0
 
-    def test_where_nobody_answers(self, unmoved, old):
+    def test_an_unreachable_target_is_reported(self, unmoved, old):
         failed = old.flask("move-to postgresql://ballast:hidden@127.0.0.1:1/ballast")
         assert failed.exit_code == 1
         assert "127.0.0.1" in failed.stderr
@@ -175,15 +177,15 @@ class TestItStaysInUse:
 
 
 @pytest.mark.parametrize(
-    ("url", "code", "told"),
+    ("url", "code", "message"),
     [
         ("mysql://me:hidden@host/x", 2, "got mysql://"),
         ("postgresql://me:hidden@host:port/x", 2, "use postgresql+psycopg://"),
         ("sqlite:///other.db", 1, "moves from SQLite to PostgreSQL only"),
     ],
 )
-def test_addresses_that_lead_nowhere(flask, world, url, code, told):
+def test_an_invalid_target_is_refused(flask, world, url, code, message):
     failed = flask(f"move-to {url}")
     assert failed.exit_code == code
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert "hidden" not in failed.output

@@ -1,4 +1,4 @@
-"""`flask operators`: the only way to become one (P1, P2)."""
+"""`flask operators`: the only way to create an operator (P1, P2)."""
 
 import json
 
@@ -8,7 +8,7 @@ from webapp.domain.users.user import User
 MAKE = "operators create --name Pat --password a-long-password --json --email"
 
 
-def test_an_operator_is_made_listed_and_removed(flask, world):
+def test_an_operator_is_created_listed_and_removed(flask, world):
     made = json.loads(flask(f"{MAKE} Pat@provider.example").stdout)
     assert made["email"] == "Pat@provider.example"
     (row,) = json.loads(flask("operators list --json").stdout)
@@ -23,7 +23,7 @@ def test_an_operator_is_made_listed_and_removed(flask, world):
     assert flask("operators remove pat@provider.example").exit_code == 1
 
 
-def test_nobody_of_a_customers_becomes_staff(flask, world):
+def test_a_customers_user_cannot_become_an_operator(flask, world):
     email = world.session.get(User, world.created.user_id).email
     world.session.rollback()
     refused = flask(f"{MAKE} {email}")

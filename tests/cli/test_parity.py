@@ -1,4 +1,4 @@
-"""What the API does an operator can do by commands, and scripts can rely on them."""
+"""Every API operation has a command with output for scripts."""
 
 import json
 import os
@@ -36,77 +36,77 @@ COMMANDS = {
     "read_the_statement": "statement",
     "read_the_activity": "activity",
 }
-THE_CUSTOMERS_OWN = {"set_auto_charge"}
-"""M3: only the customer changes it."""
+CUSTOMER_ONLY = {"set_auto_charge"}
+"""M3: only the customer changes consent."""
 
 
 @pytest.fixture
-def said(flask, world):
-    """The JSON that a command prints for the account."""
+def run_json(flask, world):
+    """Return a function that runs a command for the account and parses its JSON."""
 
-    def told(command, *words, code=0):
-        result = flask([*command.split(), str(world.account_id), *map(str, words), "--json"])
+    def run(command, *arguments, code=0):
+        result = flask([*command.split(), str(world.account_id), *map(str, arguments), "--json"])
         assert result.exit_code == code, result.output
         return json.loads(result.stdout)
 
-    return told
+    return run
 
 
-def test_each_operation_has_its_command(app, flask):
+def test_each_operation_has_a_command(app, flask):
     for endpoint in endpoints(app):
-        if endpoint.operation.group == Group.WEBHOOKS or endpoint.name in THE_CUSTOMERS_OWN:
+        if endpoint.operation.group == Group.WEBHOOKS or endpoint.name in CUSTOMER_ONLY:
             continue
-        told = flask(f"{COMMANDS[endpoint.name]} --help")
-        assert told.exit_code == 0, endpoint.name
-        assert "--json" in told.output
+        result = flask(f"{COMMANDS[endpoint.name]} --help")
+        assert result.exit_code == 0, endpoint.name
+        assert "--json" in result.output
 
 
 def test_every_command_of_every_group_has_help(app):
     def walk(command, path):
         assert command.help, path
         for name, part in getattr(command, "commands", {}).items():
-            if path or name not in ("run", "shell", "routes", "db"):  # Flask's own
+            if path or name not in ("run", "shell", "routes", "db"):  # Flask's own commands
                 walk(part, [*path, name])
 
     walk(click.Group(commands=app.cli.commands, help="all"), [])
 
 
-def test_usage_is_posted_once(said, world):
-    assert said("usage post", "12.34", "call-981") == {"status": "posted", "balance": "87.66"}
-    assert said("usage post", "12.34", "call-981")["status"] == "duplicate"
-    assert said("usage post", "1.00", "call-981", code=1)["status"] == "conflict"
+def test_usage_is_posted_once(run_json, world):
+    assert run_json("usage post", "12.34", "call-981") == {"status": "posted", "balance": "87.66"}
+    assert run_json("usage post", "12.34", "call-981")["status"] == "duplicate"
+    assert run_json("usage post", "1.00", "call-981", code=1)["status"] == "conflict"
     assert world.balance == "87.66"
 
 
-def test_t12_a_hold_is_opened_changed_and_released(said):
-    assert said("holds open", "call-7", "3.20", "--expires-in", 60)["state"] == "open"
-    assert said("holds change", "call-7", "--amount", "4.80")["amount"] == "4.80"
-    [held] = said("holds list")
-    assert held == said("holds show", "call-7")
-    assert said("holds release", "call-7")["state"] == "released"
-    assert said("holds list") == []
+def test_t12_a_hold_is_opened_changed_and_released(run_json):
+    assert run_json("holds open", "call-7", "3.20", "--expires-in", 60)["state"] == "open"
+    assert run_json("holds change", "call-7", "--amount", "4.80")["amount"] == "4.80"
+    [held] = run_json("holds list")
+    assert held == run_json("holds show", "call-7")
+    assert run_json("holds release", "call-7")["state"] == "released"
+    assert run_json("holds list") == []
 
 
-def test_methods_are_listed_ordered_and_removed(said, world):
+def test_methods_are_listed_ordered_and_removed(run_json, world):
     visa, mastercard = world.cards(VISA, MASTERCARD)
     first, second = visa.id, mastercard.id
-    assert said("methods order", second, first) == {"order": [second, first]}
-    names = [it["name"] for it in said("methods list")["payment_methods"]]
+    assert run_json("methods order", second, first) == {"order": [second, first]}
+    names = [method["name"] for method in run_json("methods list")["payment_methods"]]
     assert names == ["Mastercard •••• 4444", "Visa •••• 4242"]
-    assert said("methods show", first)["position"] == 2
-    assert said("methods remove", second)["removed"] == second
-    assert said("methods order") == {"order": [first]}
+    assert run_json("methods show", first)["position"] == 2
+    assert run_json("methods remove", second)["removed"] == second
+    assert run_json("methods order") == {"order": [first]}
 
 
-def test_t1_settings_are_changed_together_or_not_at_all(said, flask, world):
+def test_t1_settings_are_changed_together_or_not_at_all(run_json, flask, world):
     world.card(VISA)
-    changed = said("low-balance set", "--refill", "--threshold", "50", "--refill-amount", "100")
+    changed = run_json("low-balance set", "--refill", "--threshold", "50", "--refill-amount", "100")
     assert (changed["refill_on"], changed["threshold"]) == (True, "50.00")
-    assert said("low-balance set", "--day-limit", "300.00")["threshold"] == "50.00"
-    assert said("low-balance set", "--empty", "day-limit")["day_limit"] == "500.00"
-    unlimited = said("low-balance set", "--no-day-limit")
+    assert run_json("low-balance set", "--day-limit", "300.00")["threshold"] == "50.00"
+    assert run_json("low-balance set", "--empty", "day-limit")["day_limit"] == "500.00"
+    unlimited = run_json("low-balance set", "--no-day-limit")
     assert (unlimited["day_limit"], unlimited["no_day_limit"]) == (None, True)
-    limited = said("low-balance set", "--day-limit", "300.00")
+    limited = run_json("low-balance set", "--day-limit", "300.00")
     assert (limited["day_limit"], limited["no_day_limit"]) == ("300.00", False)
     both = flask(f"low-balance set {world.account_id} --no-day-limit --day-limit 300.00")
     assert "day_limit: Leave this empty to have no daily limit" in both.stderr
@@ -114,41 +114,41 @@ def test_t1_settings_are_changed_together_or_not_at_all(said, flask, world):
     refused = flask(f"low-balance set {world.account_id} --notification --refill-amount 5.00")
     assert refused.exit_code == 1
     assert "refill_amount: At least $30.00" in refused.stderr
-    assert said("low-balance show")["notification_on"] is False
+    assert run_json("low-balance show")["notification_on"] is False
 
 
-def test_payments_end_with_what_became_of_them(said, world):
-    """L4, F4: 0 paid, 1 declined, 3 not known yet."""
+def test_payments_exit_with_the_outcome(run_json, world):
+    """L4, F4: exit codes are 0 for paid, 1 for declined and 3 for an unknown outcome."""
     world.cards(VISA)
-    assert said("payments add", "30.00", "--key", "one")["state"] == "paid"
-    assert said("payments add", "30.00", "--key", "one")["id"] == 2
+    assert run_json("payments add", "30.00", "--key", "one")["state"] == "paid"
+    assert run_json("payments add", "30.00", "--key", "one")["id"] == 2
     world.next_answer("decline", decline_code="insufficient_funds")
-    failed = said("payments add", "40.00", code=1)
-    assert said("payments retry", failed["id"])["state"] == "paid"
+    failed = run_json("payments add", "40.00", code=1)
+    assert run_json("payments retry", failed["id"])["state"] == "paid"
     world.next_answer("timeout_after_charge")
-    unknown = said("payments add", "50.00", code=3)
+    unknown = run_json("payments add", "50.00", code=3)
     world.pass_time(seconds=11)
-    assert said("payments show", unknown["id"])["state"] == "paid"
+    assert run_json("payments show", unknown["id"])["state"] == "paid"
     assert world.charges == [("4242", "30.00"), ("4242", "40.00"), ("4242", "50.00")]
 
-    listed = said("payments list", "--state", "failed")["payments"]
-    assert [it["id"] for it in listed] == [failed["id"]]
+    listed = run_json("payments list", "--state", "failed")["payments"]
+    assert [payment["id"] for payment in listed] == [failed["id"]]
 
 
-def test_the_books_are_printed(said, world):
+def test_statement_and_activity_are_printed(run_json, world):
     world.card(DECLINING)
     world.use("12.5", "call-1")
-    assert [it["amount"] for it in said("statement")["entries"]] == ["-12.50", "100.00"]
-    assert said("activity")["next"].startswith("Nothing is charged")
+    assert [entry["amount"] for entry in run_json("statement")["entries"]] == ["-12.50", "100.00"]
+    assert run_json("activity")["next"].startswith("Nothing is charged")
 
 
-def test_people_read_them_too(flask, world):
+def test_without_json_the_output_is_text(flask, world):
     world.cards(VISA)
     world.pay_by_chain("30.00")
     for line in ("payments list", "statement", "activity", "methods list", "holds list"):
-        told = flask(f"{line} {world.account_id}")
-        assert told.exit_code == 0, told.output
-        assert "{" not in told.output
+        result = flask(f"{line} {world.account_id}")
+        assert result.exit_code == 0, result.output
+        assert "{" not in result.output
     assert "Visa •••• 4242, paid" in flask(f"payments show {world.account_id} 2").output
 
 
@@ -167,14 +167,16 @@ def test_people_read_them_too(flask, world):
         "methods order",
     ],
 )
-def test_an_account_that_is_not_there_is_told(flask, line):
-    words = {"usage post": "1.00 x", "payments add": "30.00", "holds open": "x 1.00"}.get(line, "")
-    told = flask(f"{line} 999 {words}")
-    assert (told.exit_code, told.stderr.count("\n")) == (1, 1)
-    assert "was not found" in told.stderr
+def test_an_unknown_account_is_reported_in_one_line(flask, line):
+    arguments = {"usage post": "1.00 x", "payments add": "30.00", "holds open": "x 1.00"}.get(
+        line, ""
+    )
+    result = flask(f"{line} 999 {arguments}")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "was not found" in result.stderr
 
 
-def test_a_shell_completes_the_words(app):
+def test_shell_completion_works(app):
     environ = {
         **os.environ,
         "FLASK_APP": "wsgi",
@@ -185,5 +187,5 @@ def test_a_shell_completes_the_words(app):
     }
     flask = Path(sys.executable).with_name("flask")
     root = ROOT
-    told = subprocess.run([flask], cwd=root, env=environ, capture_output=True, text=True)
-    assert told.stdout == "plain,retry\n", told.stderr
+    result = subprocess.run([flask], cwd=root, env=environ, capture_output=True, text=True)
+    assert result.stdout == "plain,retry\n", result.stderr

@@ -1,4 +1,4 @@
-"""F10: secrets at rest are encrypted under a key that is derived from SECRET_KEY."""
+"""F10: secrets are encrypted at rest with a key derived from SECRET_KEY."""
 
 import json
 import shutil
@@ -31,37 +31,40 @@ NEW_KEY = "another key of tests, long enough for a server"
 
 
 def stored(session):
-    """Each secret as the database has it."""
+    """Return each secret as stored in the database."""
     session.rollback()
     found = [
         value
-        for of, name in PLACES
-        for value in session.scalars(text(f'SELECT {name} FROM "{of}" WHERE {name} IS NOT NULL'))
+        for table, name in PLACES
+        for value in session.scalars(text(f'SELECT {name} FROM "{table}" WHERE {name} IS NOT NULL'))
     ]
     session.rollback()
     return found
 
 
 def secrets():
-    """Each secret as the product reads it."""
+    """Return each secret as read by the product."""
     session = db.session()
     users = [user.totp_secret for user in session.query(User) if user.totp_secret]
     return users + [
-        it for end in session.query(Endpoint) for it in (end.secret, end.old_secret) if it
+        secret
+        for end in session.query(Endpoint)
+        for secret in (end.secret, end.old_secret)
+        if secret
     ]
 
 
-def test_every_encrypted_column_has_its_place_f10():
+def test_every_encrypted_column_is_listed_f10():
     found = {
         (table.name, column.name): column.type.place
         for table in Base.metadata.tables.values()
         for column in table.columns
         if isinstance(column.type, Sealed)
     }
-    assert found == {(of, name): f"{of}.{name}" for of, name in PLACES}
+    assert found == {(table, name): f"{table}.{name}" for table, name in PLACES}
 
 
-def test_a_secret_is_opened_by_its_key_in_its_place_alone_f10():
+def test_a_secret_can_be_opened_only_by_its_key_and_place_f10():
     vault = Vault("a key")
     sealed = vault.seal("x" * 100, "user.totp_secret")
     assert len(sealed) <= LENGTH
@@ -79,7 +82,7 @@ def test_a_secret_is_opened_by_its_key_in_its_place_alone_f10():
 
 
 def test_the_database_holds_no_secret_in_plain_text_f10(past, session):
-    """Also after a rotation of a webhook's secret, when two of them sign."""
+    """This includes the old secret of a webhook after a rotation."""
     past.session.query(Endpoint).one().rotate(past.clock.now())
     past.session.commit()
     found = stored(session)
@@ -87,14 +90,14 @@ def test_the_database_holds_no_secret_in_plain_text_f10(past, session):
     assert all(value.startswith(PREFIX) for value in found)
     plain = secrets()
     assert len(plain) == 3
-    assert [it[:6] for it in plain[1:]] == ["whsec_", "whsec_"]
+    assert [secret[:6] for secret in plain[1:]] == ["whsec_", "whsec_"]
     code = TOTP(plain[0]).at(past.clock.now())
     assert second_factor.step_of(plain[0], code, past.clock.now())
     assert not any(secret in value for secret in plain for value in found)
 
 
 def test_a_backup_holds_no_secret_in_plain_text_f10(past, flask, tmp_path):
-    """From PostgreSQL too."""
+    """This includes backups of PostgreSQL."""
     plain = secrets()
     backup = tmp_path / "b.tar.gz"
     assert flask(f"backup {backup}").exit_code == 0
@@ -108,8 +111,8 @@ def test_a_backup_holds_no_secret_in_plain_text_f10(past, flask, tmp_path):
 # Another key
 
 
-def test_another_key_is_told_in_one_line_f10(old):
-    """Commands, probes and pages; no traceback."""
+def test_a_wrong_key_is_reported_in_one_line_f10(old):
+    """By commands, probes and pages, without a traceback."""
     endpoint = old.ask(lambda: db.session().query(Endpoint).one().id)
     old.close()
     other = Installation(old.home, SECRET_KEY=NEW_KEY)
@@ -130,7 +133,7 @@ def test_another_key_is_told_in_one_line_f10(old):
 # keys rotate-secret
 
 
-def test_a_kept_key_is_replaced_f10(old):
+def test_a_stored_key_is_rotated_f10(old):
     before, plain = old.ask(lambda: services().settings.secret_key), old.ask(secrets)
     done = old.flask("keys rotate-secret")
     assert done.exit_code == 0, done.output
@@ -155,23 +158,21 @@ def test_a_kept_key_is_replaced_f10(old):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_replacement_that_was_cut_short_is_finished_by_running_it_again_f10(
-    old, monkeypatch, moment
-):
-    """Before the commit nothing has changed; after it the next key is on the disk."""
+def test_an_interrupted_rotation_is_finished_by_running_it_again_f10(old, monkeypatch, moment):
+    """Before the commit nothing has changed; after it the next key is on disk."""
 
     class Killed(BaseException):
         pass
 
-    def die(*_, **__):
+    def be_killed(*_, **__):
         raise Killed
 
     plain = old.ask(secrets)
     with monkeypatch.context() as patch:
         if moment == "before":
-            patch.setattr("webapp.actions.rotate_secret.audit.record", die)
+            patch.setattr("webapp.actions.rotate_secret.audit.record", be_killed)
         else:
-            patch.setattr(Settings, "take_key", die)
+            patch.setattr(Settings, "take_key", be_killed)
         with pytest.raises(Killed):
             run(old)
     old.close()
@@ -185,13 +186,15 @@ def test_a_replacement_that_was_cut_short_is_finished_by_running_it_again_f10(
     after.close()
 
 
-def run(one):
-    with one.app.app_context():
-        one.app.test_cli_runner().invoke(args=["keys", "rotate-secret"], catch_exceptions=False)
+def run(installation):
+    with installation.app.app_context():
+        installation.app.test_cli_runner().invoke(
+            args=["keys", "rotate-secret"], catch_exceptions=False
+        )
 
 
-def test_a_key_from_the_environment_is_replaced_by_one_in_a_file_f10(past, flask, home, tmp_path):
-    """On both databases, in one transaction, with a line in the audit log."""
+def test_a_key_from_the_environment_is_rotated_to_one_in_a_file_f10(past, flask, home, tmp_path):
+    """On both databases, in one transaction, with an audit entry."""
     plain = secrets()
     refused = flask("keys rotate-secret")
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
@@ -205,10 +208,10 @@ def test_a_key_from_the_environment_is_replaced_by_one_in_a_file_f10(past, flask
     assert not (home / "secret_key").exists()
     vault = Vault(NEW_KEY)
     opened = [
-        vault.open(value, f"{of}.{name}")
-        for of, name in PLACES
+        vault.open(value, f"{table}.{name}")
+        for table, name in PLACES
         for value in db.session().scalars(
-            text(f'SELECT {name} FROM "{of}" WHERE {name} IS NOT NULL')
+            text(f'SELECT {name} FROM "{table}" WHERE {name} IS NOT NULL')
         )
     ]
     assert opened == plain
@@ -220,7 +223,7 @@ def test_a_key_from_the_environment_is_replaced_by_one_in_a_file_f10(past, flask
 # Restoring under another key
 
 
-def test_a_restore_encrypts_secrets_under_the_key_that_is_given_here_f10(old, install, tmp_path):
+def test_a_restore_encrypts_secrets_with_the_new_key_f10(old, install, tmp_path):
     plain, backup = old.ask(secrets), tmp_path / "b.tar.gz"
     assert old.flask(f"backup {backup}").exit_code == 0
     here = install(SECRET_KEY=NEW_KEY)
@@ -230,8 +233,8 @@ def test_a_restore_encrypts_secrets_under_the_key_that_is_given_here_f10(old, in
     assert here.ask(secrets) == plain
 
 
-def test_a_restore_whose_secrets_cannot_be_opened_writes_nothing_f10(lived, install, tmp_path):
-    """The backup of an installation whose key was given holds none."""
+def test_a_restore_with_unreadable_secrets_writes_nothing_f10(lived, install, tmp_path):
+    """A key from the environment is not in the backup."""
     home = shutil.copytree(lived, tmp_path / "given")
     key = (home / "secret_key").read_text()
     (home / "secret_key").unlink()
@@ -244,14 +247,13 @@ def test_a_restore_whose_secrets_cannot_be_opened_writes_nothing_f10(lived, inst
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
     assert LINE in refused.stderr
     here.close()
-    again = Installation(here.home, SECRET_KEY=key)  # it insists on an empty one
+    again = Installation(here.home, SECRET_KEY=key)  # restore needs an empty installation
     assert again.flask(f"restore {backup}").exit_code == 0
     assert again.ask(secrets) == plain
     again.close()
 
 
-def test_an_older_backup_is_encrypted_when_it_is_restored_f10(old, install, tmp_path):
-    """Its secrets are in plain text."""
+def test_a_restore_encrypts_the_plain_secrets_of_an_older_backup_f10(old, install, tmp_path):
     plain = old.ask(secrets)
     with closing(sqlite3.connect(old.home / "ballast.db")) as database, database:
         database.execute("UPDATE user SET totp_secret = ? WHERE totp_secret > ''", [plain[0]])

@@ -17,7 +17,7 @@ HEADER = "account,amount,reference,occurred_at,description\n"
 
 @pytest.fixture
 def load(flask, tmp_path):
-    """Import this text, or these bytes, as a file."""
+    """Return a function that imports text or bytes as a file."""
 
     def run(content, *options):
         file = tmp_path / "usage.csv"
@@ -32,7 +32,7 @@ def line(account, amount="1.00", reference="call-1", at="", description=""):
 
 
 def faults(result):
-    return [told for told in result.stderr.splitlines() if told.startswith(("line ", "lines "))]
+    return [fault for fault in result.stderr.splitlines() if fault.startswith(("line ", "lines "))]
 
 
 def test_usage_is_posted_and_counted(load, world):
@@ -55,7 +55,7 @@ def test_the_same_file_can_be_imported_again(load, world):
     assert world.balance == "99.00"
 
 
-def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
+def test_bad_lines_are_reported_by_number_and_reason_and_stop_nothing(load, world):
     account = world.account_id
     done = load(
         HEADER
@@ -65,28 +65,28 @@ def test_bad_lines_are_told_by_number_and_reason_and_stop_nothing(load, world):
         + line("x", "1.00", "no-number")
         + f"{account},1.00\n"
         + line(account, "1.00", "")
-        + "\n"  # 8: an empty line is no fault
+        + "\n"  # line 8: empty lines are allowed
         + line(account, "2.00", "good-1")
         + line(account, "1.00", "late", "tomorrow")
-        + f'{account},1.00,"two\nlines",,\n'  # 11 and 12: one record
+        + f'{account},1.00,"two\nlines",,\n'  # lines 11 and 12: one record
         + line(account, "1.00", "good-2")
     )
 
     assert done.exit_code == 1
     assert done.stdout == "2 posted, 0 duplicates, 8 errors.\n"
-    told = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
-    assert set(told) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
-    assert "6 decimals" in told["3"]
-    assert told["4"] == "account: There is no account '999'"
-    assert told["6"] == "Has 2 fields, not 5"
-    assert told["7"].startswith("reference: ")
-    assert "another amount" in told["9"]
-    assert told["10"].startswith("occurred_at: ")
+    reasons = dict(fault.removeprefix("line ").split(": ", 1) for fault in faults(done))
+    assert set(reasons) == {"3", "4", "5", "6", "7", "9", "10", "lines 11–12"}
+    assert "6 decimals" in reasons["3"]
+    assert reasons["4"] == "account: There is no account '999'"
+    assert reasons["6"] == "Has 2 fields, not 5"
+    assert reasons["7"].startswith("reference: ")
+    assert "another amount" in reasons["9"]
+    assert reasons["10"].startswith("occurred_at: ")
     assert world.balance == "98.00"
 
 
 def test_a_record_above_usage_max_is_refused_l14(load, world):
-    """L14: by its line, and it stops no other."""
+    """L14: the error names its line and affects no other line."""
     account = world.account_id
     done = load(HEADER + line(account, "215000", "a") + line(account, "1000.00", "b"))
 
@@ -105,8 +105,8 @@ def test_one_record_above_usage_max_is_refused_l14(flask, world):
     }
 
 
-def test_a_byte_that_is_no_utf_8_costs_its_line_only(load, world):
-    """L15: where other lines are UTF-8, the file is not Windows-1252."""
+def test_a_byte_that_is_not_utf_8_affects_only_its_line(load, world):
+    """L15: since other lines are UTF-8, the file is not read as Windows-1252."""
     account = str(world.account_id).encode()
     rows = [b"%s,1.00,a,,caf\xc3\xa9\n" % account, b"%s,1.00,b,,caf\xe9\n" % account]
     done = load(HEADER.encode() + b"".join(rows))
@@ -123,15 +123,15 @@ def test_control_characters_are_refused(load, world, cell):
     assert world.balance == "100.00"
 
 
-def test_a_quote_within_a_field_is_told_and_the_rest_is_read_on(load, world):
+def test_a_quote_inside_a_field_affects_only_its_line(load, world):
     account = world.account_id
     done = load(HEADER + f'{account},1.00,"a"b,,\n' + line(account, "1.00", "c"))
     assert [fault.split(":")[0] for fault in faults(done)] == ["line 2"]
     assert world.balance == "99.00"
 
 
-def test_l15_a_quote_that_never_ends_costs_its_own_line_only(load, world):
-    """L15: what it has swallowed is read again, in a file of any length."""
+def test_l15_an_unclosed_quote_affects_only_its_line(load, world):
+    """L15: the text it swallowed is read again, in a file of any length."""
     account = world.account_id
     rows = [
         line(account, "0.01", f"call-{n}", "2026-11-20T10:00:00Z", "a" * 40) for n in range(4_000)
@@ -145,7 +145,7 @@ def test_l15_a_quote_that_never_ends_costs_its_own_line_only(load, world):
 
 
 def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world):
-    """L15: quoted content can be text, so it is not posted."""
+    """L15: quoted content may be text, so it is not posted."""
     account = world.account_id
     file = HEADER + line(account, reference="a") + line(account, reference="b", description='"Bob')
     file += line(account, reference="c") + line(account, reference="d", description='Bob"')
@@ -157,19 +157,19 @@ def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world)
 
 
 def content_of(accounts):
-    """More records than lie between two steps of the progress."""
+    """A file with more records than one progress step."""
     rows = "".join(line(accounts, "0.01", f"call-{n}") for n in range(350))
     return (HEADER + rows).encode()
 
 
-def test_l15_usage_comes_from_standard_input(flask, world):
+def test_l15_usage_is_read_from_standard_input(flask, world):
     done = flask("usage import -", input=content_of(world.account_id))
     assert (done.exit_code, done.stdout) == (0, "350 posted, 0 duplicates, 0 errors.\n")
     assert world.balance == "96.50"
 
 
-def test_l15_usage_comes_from_a_pipe(flask, world):
-    """L15: it has no size, and cannot go back."""
+def test_l15_usage_is_read_from_a_pipe(flask, world):
+    """L15: a pipe has no size and cannot be rewound."""
     begin, end = os.pipe()
 
     def write():
@@ -185,7 +185,7 @@ def test_l15_usage_comes_from_a_pipe(flask, world):
     assert world.balance == "96.50"
 
 
-def test_l15_what_is_read_at_each_door_is_the_same(load, world):
+def test_l15_imports_accept_the_same_formats_as_the_api(load, world):
     """L15: semicolons, decimal commas, Windows-1252, the account's currency, trailing zeros."""
     account = world.account_id
     file = (
@@ -198,7 +198,7 @@ def test_l15_what_is_read_at_each_door_is_the_same(load, world):
     assert faults(other) == ["line 2: currency: This account's currency is USD"]
 
 
-def test_spreadsheets_mark_their_utf_8(load, world):
+def test_a_utf_8_byte_order_mark_is_accepted(load, world):
     done = load(
         "\ufeff" + HEADER.replace("\n", "\r\n") + line(world.account_id).replace("\n", "\r\n")
     )
@@ -206,26 +206,26 @@ def test_spreadsheets_mark_their_utf_8(load, world):
     assert world.balance == "99.00"
 
 
-def test_columns_may_stand_in_another_order_and_optional_ones_be_absent(load, world):
+def test_columns_may_be_reordered_and_optional_ones_omitted(load, world):
     done = load(f"Reference,Amount,Account\ncall-1,1.00,{world.account_id}\n")
     assert done.exit_code == 0
     assert world.balance == "99.00"
 
 
 @pytest.mark.parametrize("content", [b"", b"account,amount\n", b"PK\x03\x04xlsx"])
-def test_a_file_that_cannot_be_read_is_refused_as_a_whole(load, content):
+def test_an_unreadable_file_is_refused_as_a_whole(load, content):
     failed = load(content)
     assert (failed.exit_code, failed.stdout) == (2, "")
     assert failed.stderr.splitlines()[-1].startswith("Error: The ")
 
 
-def test_a_file_that_is_not_there(flask):
+def test_a_missing_file_is_refused(flask):
     failed = flask("usage import nowhere.csv")
     assert failed.exit_code == 2
     assert "nowhere.csv" in failed.stderr
 
 
-def test_large_files_go_in_batches_for_each_account(load, world):
+def test_large_files_are_posted_in_batches_per_account(load, world):
     other = world.account()
     rows = [
         line(account, "0.010000", f"call-{n}")
@@ -238,8 +238,8 @@ def test_large_files_go_in_batches_for_each_account(load, world):
     assert world.balance == "75.00"
 
 
-def test_an_account_that_can_hold_no_more_stops_no_other(load, world):
-    """L12; 26 November 2026: one account at the end of what can be counted stopped the file."""
+def test_an_account_at_its_balance_limit_does_not_stop_others(load, world):
+    """L12. Regression of 26 November 2026: such an account stopped the whole file."""
     full, other = world.account().account_id, world.account_id
     now = world.clock.now()
     policy = replace(world.policy, usage_max=FARTHEST)
@@ -255,7 +255,7 @@ def test_an_account_that_can_hold_no_more_stops_no_other(load, world):
     assert load(file).stdout == "0 posted, 2 duplicates, 1 errors.\n"
 
 
-def test_imported_usage_opens_the_top_up(load, world):
+def test_imported_usage_opens_a_top_up(load, world):
     world.card()
     world.refill("50.00", "100.00")
     load(HEADER + line(world.account_id, "60.00"))
@@ -263,6 +263,6 @@ def test_imported_usage_opens_the_top_up(load, world):
     assert world.balance == money.decimal_text(140_000_000)
 
 
-def test_how_far_it_is_stands_on_the_error_stream(load, world):
+def test_the_progress_is_printed_to_standard_error(load, world):
     done = load(HEADER + line(world.account_id))
     assert "Posting usage.csv" in done.stderr

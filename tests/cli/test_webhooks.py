@@ -1,4 +1,4 @@
-"""`flask webhooks`, as an operator types it."""
+"""`flask webhooks`."""
 
 import json
 
@@ -7,58 +7,58 @@ import pytest
 URL = "https://example.com/hooks"
 
 
-def said(result):
+def parsed(result):
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 @pytest.fixture
-def of(world):
+def account_id(world):
     return world.account_id
 
 
 @pytest.fixture
-def made(flask, of):
-    return said(flask(f"webhooks add {of} {URL} --name Books --event balance.low --json"))
+def made(flask, account_id):
+    return parsed(flask(f"webhooks add {account_id} {URL} --name Books --event balance.low --json"))
 
 
-def test_one_is_added_listed_and_removed(flask, of, made):
+def test_an_endpoint_is_added_listed_and_removed(flask, account_id, made):
     assert made["secret"].startswith("whsec_")
-    [row] = said(flask(f"webhooks list {of} --json"))
+    [row] = parsed(flask(f"webhooks list {account_id} --json"))
     assert (row["url"], row["name"], row["events"]) == (URL, "Books", ["balance.low"])
     assert made["secret"] not in json.dumps(row)
-    assert flask(f"webhooks remove {of} {made['id']}").exit_code == 0
-    assert flask(f"webhooks list {of}").output == "No webhook endpoints.\n"
+    assert flask(f"webhooks remove {account_id} {made['id']}").exit_code == 0
+    assert flask(f"webhooks list {account_id}").output == "No webhook endpoints.\n"
 
 
-def test_a_test_is_sent_and_sent_again(flask, of, made):
-    sent = said(flask(f"webhooks test {of} {made['id']} --json"))
-    [row] = said(flask(f"webhooks deliveries {of} {made['id']} --json"))
+def test_a_test_event_is_sent_and_resent(flask, account_id, made):
+    sent = parsed(flask(f"webhooks test {account_id} {made['id']} --json"))
+    [row] = parsed(flask(f"webhooks deliveries {account_id} {made['id']} --json"))
     assert (row["id"], row["event"], row["state"]) == (sent["id"], "test", "owed")
-    again = said(flask(f"webhooks resend {of} {sent['id']} --json"))
+    again = parsed(flask(f"webhooks resend {account_id} {sent['id']} --json"))
     assert again["message_id"] == sent["message_id"]
 
 
-def test_its_secret_is_rotated_and_it_is_switched(flask, of, made):
-    new = said(flask(f"webhooks rotate {of} {made['id']} --json"))
+def test_an_endpoint_is_switched_and_its_secret_rotated(flask, account_id, made):
+    new = parsed(flask(f"webhooks rotate {account_id} {made['id']} --json"))
     assert new["secret"] != made["secret"]
-    assert said(flask(f"webhooks switch {of} {made['id']} off --json"))["on"] is False
-    failed = flask(f"webhooks test {of} {made['id']}")
+    assert parsed(flask(f"webhooks switch {account_id} {made['id']} off --json"))["on"] is False
+    failed = flask(f"webhooks test {account_id} {made['id']}")
     assert (failed.exit_code, failed.stderr.count("\n")) == (1, 1)
-    assert said(flask(f"webhooks switch {of} {made['id']} on --json"))["on"] is True
+    assert parsed(flask(f"webhooks switch {account_id} {made['id']} on --json"))["on"] is True
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "told"),
+    ("line", "code", "message"),
     [
-        ("webhooks add {of} http://example.com", 1, "url: Must begin with https://"),
-        ("webhooks add {of} https://example.com --event test", 2, "balance.low"),
+        ("webhooks add {account_id} http://example.com", 1, "url: Must begin with https://"),
+        ("webhooks add {account_id} https://example.com --event test", 2, "balance.low"),
         ("webhooks add 999 https://example.com", 1, "The account was not found."),
-        ("webhooks rotate {of} 999", 1, "The webhook endpoint was not found."),
-        ("webhooks resend {of} 999", 1, "The delivery was not found."),
+        ("webhooks rotate {account_id} 999", 1, "The webhook endpoint was not found."),
+        ("webhooks resend {account_id} 999", 1, "The delivery was not found."),
     ],
 )
-def test_a_fault_is_one_line(flask, of, line, code, told):
-    failed = flask(line.format(of=of))
+def test_an_error_is_reported_in_one_line(flask, account_id, line, code, message):
+    failed = flask(line.format(account_id=account_id))
     assert failed.exit_code == code
-    assert told in failed.stderr
+    assert message in failed.stderr

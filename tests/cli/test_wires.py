@@ -1,4 +1,4 @@
-"""`flask wires`, as an operator types it."""
+"""`flask wires`."""
 
 import json
 
@@ -12,15 +12,15 @@ def wire(world):
     return wires.ask(world, "900.00", "EUR")
 
 
-def said(result):
+def parsed(result):
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 def test_requests_are_listed_by_state(flask, world, wire):
     new, proved = wire.reference, wires.prove(world, wires.ask(world)).reference
-    assert [row["reference"] for row in said(flask("wires list --json"))] == [new, proved]
-    listed = said(flask("wires list --state proof_uploaded --json"))
+    assert [row["reference"] for row in parsed(flask("wires list --json"))] == [new, proved]
+    listed = parsed(flask("wires list --state proof_uploaded --json"))
     assert [(row["reference"], row["amount"], row["currency"]) for row in listed] == [
         (proved, "1000.00", "USD")
     ]
@@ -30,21 +30,21 @@ def test_requests_are_listed_by_state(flask, world, wire):
     assert "Harbour Voice" in line
 
 
-def test_no_request_says_so(flask):
+def test_an_empty_list_says_so(flask):
     assert flask("wires list").output == "No wire transfers.\n"
-    assert said(flask("wires list --json")) == []
+    assert parsed(flask("wires list --json")) == []
     assert flask("wires list --state lost").exit_code == 2
 
 
-def test_one_is_found_by_its_number_and_by_its_reference(flask, wire):
+def test_a_request_is_found_by_id_and_by_reference(flask, wire):
     typed = wire.reference.lower().replace("-", " ")
     for name in (str(wire.id), wire.reference, typed):
-        assert said(flask(["wires", "show", name, "--json"]))["reference"] == wire.reference
+        assert parsed(flask(["wires", "show", name, "--json"]))["reference"] == wire.reference
     assert wire.reference in flask(f"wires show {wire.id}").output
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("999", "Wire transfer 999 was not found."),
         ("WT-CDFG-HJKM", "WT-CDFG-HJKM is not a wire transfer reference."),
@@ -52,10 +52,10 @@ def test_one_is_found_by_its_number_and_by_its_reference(flask, wire):
         ("nonsense", "nonsense is not a wire transfer reference"),
     ],
 )
-def test_one_that_is_not_there(flask, wire, name, told):
+def test_an_unknown_request_is_refused(flask, wire, name, message):
     failed = flask(["wires", "show", name])
     assert failed.exit_code == 1
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert "Traceback" not in failed.output
 
 
@@ -72,27 +72,27 @@ def test_a_proof_is_written_to_a_new_file(flask, world, wire, tmp_path):
     assert flask(f"wires proof {wire.id} --number 3 --to {tmp_path / 'third'}").exit_code == 1
 
 
-def test_there_may_be_no_proof(flask, wire, tmp_path):
+def test_a_missing_proof_is_reported(flask, wire, tmp_path):
     failed = flask(f"wires proof {wire.id} --to {tmp_path / 'x'}")
     assert (failed.exit_code, "was not found" in failed.stderr) == (1, True)
 
 
-def test_euros_are_completed_with_what_was_booked(flask, world, wire):
+def test_a_request_in_euros_is_completed_with_the_booked_amount(flask, world, wire):
     """L11"""
     line = f"wires complete {wire.reference} --amount 975.78 --received 900.00 --rate 1.0842 --json"
-    record = said(flask(line))
+    record = parsed(flask(line))
     assert (record["state"], record["changed"]) == ("completed", True)
     assert (record["received"], record["rate"], record["credited"]) == (
         "900.00",
         "1.0842",
         "975.78",
     )
-    assert said(flask(line))["changed"] is False
+    assert parsed(flask(line))["changed"] is False
     assert world.balance == "1075.78"
     assert wires.audited(world)[-1] == "wire_completed"
 
 
-def test_dollars_need_only_the_amount(flask, world):
+def test_a_request_in_dollars_needs_only_the_amount(flask, world):
     wire = wires.ask(world, "1000.00")
     done = flask(f"wires complete {wire.id} --amount 1000.00")
     assert done.exit_code == 0
@@ -102,7 +102,7 @@ def test_dollars_need_only_the_amount(flask, world):
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "message"),
     [
         ("", 2, "--amount"),
         ("--amount ten", 2, "--amount"),
@@ -113,28 +113,28 @@ def test_dollars_need_only_the_amount(flask, world):
         ("--amount 957.78 --received 900 --rate 1.0842", 1, "€900.00 at 1.0842 is $975.78"),
     ],
 )
-def test_amounts_that_do_not_agree_credit_nothing(flask, world, wire, options, code, told):
+def test_amounts_that_do_not_agree_credit_nothing(flask, world, wire, options, code, message):
     failed = flask(f"wires complete {wire.id} {options}")
     assert failed.exit_code == code
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert world.balance == "100.00"
 
 
-def test_a_cancelled_one_is_not_completed(flask, world):
+def test_a_cancelled_request_cannot_be_completed(flask, world):
     wire = wires.cancel(world, wires.ask(world))
     failed = flask(f"wires complete {wire.id} --amount 1000.00")
     assert failed.exit_code == 1
     assert failed.stderr == f"Error: {wire.reference} is already cancelled.\n"
 
 
-def test_one_is_rejected_with_a_reason(flask, world, wire):
+def test_a_request_is_rejected_with_a_reason(flask, world, wire):
     line = ["wires", "reject", str(wire.id), "--reason", "Called back", "--json"]
-    record = said(flask(line))
+    record = parsed(flask(line))
     assert (record["state"], record["reason"], record["changed"]) == (
         "rejected",
         "Called back",
         True,
     )
-    assert said(flask(line))["changed"] is False
+    assert parsed(flask(line))["changed"] is False
     assert flask(f"wires reject {wire.id}").exit_code == 2
     assert world.balance == "100.00"

@@ -1,4 +1,4 @@
-"""A process of its own that debits and charges until its input is closed: a line for each round."""
+"""A process that debits and charges until its input is closed; prints a line for each round."""
 
 import os
 import select

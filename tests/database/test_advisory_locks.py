@@ -1,4 +1,4 @@
-"""Claims: one has a piece of work in hand, the others pass it by."""
+"""Advisory locks: a claimed item is skipped by others."""
 
 import pytest
 from sqlalchemy import text
@@ -10,18 +10,18 @@ from webapp.extensions import db
 
 
 @on_postgres
-def test_the_first_has_it_until_it_is_done(session):
+def test_a_claim_is_held_until_its_block_ends(session):
     with claim(session, "top-up", 1) as first:
         with claim(session, "top-up", 1) as second:
             assert (first, second) == (True, False)
         with claim(session, "top-up", 1) as third:
-            assert not third, "who was passed by gives nothing free"
+            assert not third, "a failed claim releases nothing"
     with claim(session, "top-up", 1) as fourth:
         assert fourth
 
 
 @on_postgres
-def test_other_work_is_another_claim(session):
+def test_claims_are_separate_per_kind_and_item(session):
     with (
         claim(session, "top-up", 1),
         claim(session, "top-up", 2) as other_item,
@@ -32,18 +32,18 @@ def test_other_work_is_another_claim(session):
 
 
 @on_postgres
-def test_it_is_free_after_an_accident(session):
+def test_an_exception_releases_the_claim(session):
     with pytest.raises(RuntimeError), claim(session, "top-up", 1):
-        raise RuntimeError("a bad day")
+        raise RuntimeError("failed")
     with claim(session, "top-up", 1) as mine:
         assert mine
 
 
 @on_postgres
-def test_it_ends_with_its_process(session):
-    """The server ends the connection of a process that is killed; here it does so by itself.
+def test_a_claim_ends_with_its_process(session):
+    """The server ends a killed process's connection; the test terminates it.
 
-    Five seconds are the longest that it waits for the connection to end, and with it the lock.
+    `pg_terminate_backend` waits up to five seconds for the connection and its lock to end.
     """
     killed = claim(session, "top-up", 1)
     killed.__enter__()
@@ -57,16 +57,18 @@ def test_it_ends_with_its_process(session):
 
 
 @on_postgres
-def test_no_transaction_is_open_for_it_l3(session):
-    """L3: a processor may be called while it is held."""
+def test_a_claim_keeps_no_transaction_open_l3(session):
+    """L3: a processor may be called during a claim."""
     session.rollback()
     with claim(session, "top-up", 1), db.engine.connect() as connection:
-        states = "SELECT state FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = :it"
-        assert connection.scalars(text(states), {"it": "advisory"}).all() == ["idle"]
+        states = (
+            "SELECT state FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = :type"
+        )
+        assert connection.scalars(text(states), {"type": "advisory"}).all() == ["idle"]
 
 
 @on_sqlite
-def test_sqlite_needs_none(session):
-    """One writes at a time, and finds what is done."""
+def test_sqlite_needs_no_claims(session):
+    """Writers are serialized, so the second finds the finished work."""
     with claim(session, "top-up", 1) as first, claim(session, "top-up", 1) as second:
         assert (first, second) == (True, True)

@@ -1,4 +1,4 @@
-"""Reading by columns, and an account with its settings at once."""
+"""Column queries, and loading an account with its settings."""
 
 from sqlalchemy import bindparam, inspect, select, update
 
@@ -9,16 +9,16 @@ from webapp.domain.payment_methods.payment_method import PaymentMethod
 from webapp.domain.top_ups.settings import LowBalanceSettings
 
 
-def test_columns_show_what_is_pending(world):
-    """As the session itself would: an action sees what it has just changed."""
+def test_column_queries_see_pending_changes(world):
+    """Like the session's own queries: an action sees its own changes."""
     (visa,) = world.cards(VISA)
-    asked = select(PaymentMethod.auto_charge).where(PaymentMethod.id == bindparam("id"))
-    told = {"id": visa.id}
+    query = select(PaymentMethod.auto_charge).where(PaymentMethod.id == bindparam("id"))
+    parameters = {"id": visa.id}
     visa.auto_charge = False
-    assert select_columns(world.session, asked, told).scalar_one() is False
+    assert select_columns(world.session, query, parameters).scalar_one() is False
 
 
-def test_an_account_is_read_anew_after_a_commit_and_its_settings_with_it(world):
+def test_an_account_is_reloaded_with_its_settings_after_a_commit(world):
     account = Account.with_settings(world.session, world.account_id)
     assert Account.with_settings(world.session, world.account_id) is account
     settings = account.settings

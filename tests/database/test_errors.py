@@ -1,4 +1,4 @@
-"""What a driver's error means: a fault of the surroundings, or ours."""
+"""Classification of driver errors: failures of the database, or bugs."""
 
 import sqlite3
 from errno import EDQUOT, EFBIG, ENOENT, ENOSPC, EROFS
@@ -37,7 +37,7 @@ def sqlite(code):
         (sqlite3.SQLITE_CONSTRAINT, None),
     ],
 )
-def test_of_sqlite(code, fault):
+def test_sqlite_errors_are_classified(code, fault):
     assert fault_of(sqlite(code)) == fault
     assert fault_of(OperationalError("SELECT 1", {}, sqlite(code))) == fault
 
@@ -59,7 +59,7 @@ def test_of_sqlite(code, fault):
         (errors.UniqueViolation, None),
     ],
 )
-def test_of_postgresql(error, fault):
+def test_postgresql_errors_are_classified(error, fault):
     wrapped = OperationalError("SELECT 1", {}, error("…"))
     assert fault_of(wrapped) == fault
 
@@ -74,12 +74,12 @@ def test_of_postgresql(error, fault):
         (ENOENT, None),
     ],
 )
-def test_of_the_disk(code, fault):
-    """L5: as when a proof of payment is uploaded."""
+def test_disk_errors_are_classified(code, fault):
+    """L5: for example when a proof of payment is uploaded."""
     assert fault_of(OSError(code, "…")) == fault
 
 
-def test_of_others():
+def test_other_errors_are_classified():
     assert fault_of(NoFreeConnection()) is Fault.BUSY
     assert fault_of(ProgrammingError("SELECT 1", {}, errors.UndefinedTable("…"))) is None
     assert fault_of(InterfaceError("SELECT 1", {}, psycopg.InterfaceError("…"))) is None
@@ -87,8 +87,8 @@ def test_of_others():
     assert fault_of(None) is None
 
 
-def test_a_line_that_was_cut_leaves_it_uncertain():
-    """L3: what was asked last may have been done, and nobody says that it was not."""
+def test_a_lost_connection_during_a_commit_is_uncertain():
+    """L3: the commit may have happened."""
     cut = OperationalError("COMMIT", {}, psycopg.OperationalError("…"), connection_invalidated=True)
     assert fault_of(cut) is Fault.ABSENT
     assert is_uncertain(cut)

@@ -1,4 +1,4 @@
-"""The migrations go up, down and up again, and end where the models are."""
+"""Migrations run up and down, and produce the models' schema."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ GUARDS = {
 
 @pytest.fixture
 def bare(empty_database, tmp_path):
-    """An application whose database is empty."""
+    """An application with an empty database."""
     app = create_app(settings_in(tmp_path / "bare", DATABASE_URL=empty_database))
     app.config["WTF_CSRF_ENABLED"] = False
     with app.app_context():
@@ -54,8 +54,8 @@ def triggers():
         return set(connection.scalars(text(names[db.engine.dialect.name])))
 
 
-def test_up_down_and_up_again(bare):
-    """L2: and the ledger's guards come and go with their tables."""
+def test_all_migrations_run_up_and_down(bare):
+    """L2: the ledger's triggers are created and dropped with their tables."""
     upgrade()
     assert tables() == set(Base.metadata.tables)
     assert triggers() >= GUARDS
@@ -67,8 +67,7 @@ def test_up_down_and_up_again(bare):
     assert triggers() >= GUARDS
 
 
-def test_one_step_at_a_time(bare):
-    """Each revision by itself, there and back."""
+def test_each_migration_runs_up_and_down(bare):
     steps = len(list((ROOT / "migrations" / "versions").glob("*.py")))
     assert steps
     for _ in range(steps):
@@ -79,8 +78,8 @@ def test_one_step_at_a_time(bare):
 
 
 @pytest.mark.parametrize("empty_database", [POSTGRES], indirect=True)
-def test_two_at_once_migrate_once(bare, empty_database, tmp_path):
-    """Two hosts that start at the same time: the second waits, and finds it done."""
+def test_concurrent_upgrades_migrate_once(bare, empty_database, tmp_path):
+    """Of two hosts that start together, the second waits and finds the work done."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     environ = {
         **os.environ,
@@ -93,26 +92,26 @@ def test_two_at_once_migrate_once(bare, empty_database, tmp_path):
     assert tables() == set(Base.metadata.tables)
 
 
-def test_the_models_are_what_the_migrations_made(bare):
-    """`alembic check` would find nothing to do: tables, columns, types, indexes and keys."""
+def test_migrations_produce_the_models_schema(bare):
+    """`alembic check` would find no difference in tables, columns, types, indexes and keys."""
     upgrade()
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_checks_are_what_the_models_say(bare):
-    """Alembic compares no check constraints; the database is asked."""
+def test_migrations_produce_the_models_check_constraints(bare):
+    """Alembic does not compare check constraints, so the test reads them from the database."""
     upgrade()
     found = inspect(db.engine)
     for table in Base.metadata.tables.values():
-        wished = {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
-        there = {c["name"] for c in found.get_check_constraints(table.name)}
-        assert there == wished, table.name
+        expected = {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
+        actual = {c["name"] for c in found.get_check_constraints(table.name)}
+        assert actual == expected, table.name
 
 
-def test_a_migrated_database_is_ready_to_be_used(bare):
-    """L2, L3: an account, a card and a payment on it."""
+def test_a_migrated_database_can_be_used(bare):
+    """L2, L3: an account, a card and a payment."""
     upgrade()
     world = World(bare, db.session())
     world.clock = world.services.clock
@@ -122,8 +121,8 @@ def test_a_migrated_database_is_ready_to_be_used(bare):
     assert bare.test_client().get("/readyz").status_code == 200
 
 
-def test_secrets_are_encrypted_on_the_way_up_and_plain_again_on_the_way_down_f10(bare):
-    """By `db upgrade`, which has the key."""
+def test_secrets_are_encrypted_by_an_upgrade_and_decrypted_by_a_downgrade_f10(bare):
+    """`db upgrade` has the key."""
     made = {
         "totp_secret": "JBSWY3DPEHPK3PXP" * 2,
         "secret": "whsec_" + "x" * 44,

@@ -1,4 +1,4 @@
-"""What both databases promise to whoever reads and writes at once."""
+"""Isolation that both databases guarantee to concurrent transactions."""
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -18,8 +18,8 @@ def debit_elsewhere(world, amount):
         post_usage(session, world.account_id, [usage], START, world.policy)
 
 
-def test_who_reads_sees_one_moment_l2(world, session):
-    """L2: a page whose queries lie before and after a debit shows one balance."""
+def test_a_reader_sees_a_consistent_snapshot_l2(world, session):
+    """L2: queries before and after a concurrent debit show one balance."""
     session.rollback()
     balance = session.scalar(select(Account.balance))
     debit_elsewhere(world, "10.00")
@@ -28,8 +28,8 @@ def test_who_reads_sees_one_moment_l2(world, session):
     assert sum_of(session, world.account_id) == balance - micros("10.00")
 
 
-def test_who_writes_sees_what_was_written_before_t14(world, session):
-    """T14: whatever was read before the lock was taken."""
+def test_a_writer_sees_the_committed_state_t14(world, session):
+    """T14: even if the account was read before the lock was taken."""
     read_before = session.get_one(Account, world.account_id)
     assert read_before.balance == micros("100.00")
     debit_elsewhere(world, "10.00")
@@ -39,14 +39,14 @@ def test_who_writes_sees_what_was_written_before_t14(world, session):
 
 
 @on_postgres
-def test_nobody_waits_for_a_lock_forever(session):
+def test_lock_waits_have_a_timeout(session):
     assert session.scalar(text("SHOW lock_timeout")) == "15s"
 
 
 @on_postgres
-def test_a_server_that_was_started_again_costs_no_request_an_error(session, world):
+def test_a_restarted_server_causes_no_failed_request(session, world):
     session.rollback()
-    with db.engine.connect() as connection:  # another one than the session will take
+    with db.engine.connect() as connection:  # not the connection that the session will use
         session.scalar(text("SELECT 1"))
         session.rollback()
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept' "

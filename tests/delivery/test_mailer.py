@@ -249,23 +249,23 @@ SUBJECTS = {
 EVERY_KIND = pytest.mark.parametrize("kind", list(NoticeKind))
 
 
-def render(kind, **other):
-    return OutboxMailer(TEMPLATES, f"{URL}/", sign).render(kind, FACTS[kind] | other, "en")
+def render(kind, **changes):
+    return OutboxMailer(TEMPLATES, f"{URL}/", sign).render(kind, FACTS[kind] | changes, "en")
 
 
 def unbroken(text):
-    """With the name of a card on one line."""
+    """Join the words of a card's name with no-break spaces."""
     return text.replace(" •••• ", "\N{NO-BREAK SPACE}••••\N{NO-BREAK SPACE}")
 
 
 class Page(HTMLParser):
-    """What a mail program shows: the text without styles, and the links."""
+    """Text and links of an HTML email as a mail program shows them."""
 
     def __init__(self, html):
         super().__init__()
-        self.words, self.links, self.hidden = [], [], 0
+        self.texts, self.links, self.hidden = [], [], 0
         self.feed(html)
-        self.text = re.sub(r"[^\S\xa0\u202f]+", " ", " ".join(self.words))
+        self.text = re.sub(r"[^\S\xa0\u202f]+", " ", " ".join(self.texts))
 
     def handle_starttag(self, tag, attrs):
         self.hidden += tag in ("style", "title")
@@ -277,23 +277,23 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if not self.hidden:
-            self.words.append(data)
+            self.texts.append(data)
 
 
-def told(facts):
-    """Every string that a mail has to say; an id stands in its link, a number in the subject."""
+def required_texts(facts):
+    """Yield each string that an email must contain; ids are in its link, numbers in its subject."""
     for name, value in facts.items():
         if name in ("request_id", "attempt_id", "days", "came_back", "gone", "link"):
             continue
         if isinstance(value, list):
             for item in value:
-                yield from told(item)
+                yield from required_texts(item)
         else:
             yield value
 
 
 @EVERY_KIND
-def test_the_subject_says_the_fact(kind):
+def test_the_subject_names_the_main_fact(kind):
     assert render(kind).subject == unbroken(SUBJECTS[kind])
 
 
@@ -302,7 +302,7 @@ def test_text_and_html_both_name_every_fact(kind):
     letter = render(kind)
     page = Page(letter.html)
 
-    for fact in map(unbroken, told(FACTS[kind])):
+    for fact in map(unbroken, required_texts(FACTS[kind])):
         assert fact in letter.text
         assert fact in page.text
     assert len(page.links) == 1
@@ -311,7 +311,7 @@ def test_text_and_html_both_name_every_fact(kind):
 
 
 @EVERY_KIND
-def test_the_voice_is_calm(kind):
+def test_emails_contain_no_exclamation_marks_or_underscores(kind):
     letter = render(kind)
 
     assert "!" not in letter.subject + letter.text + Page(letter.html).text
@@ -345,7 +345,7 @@ def test_a_subject_is_one_line(newline):
     assert subject == "Receipt: $100.00 paid with Visa Bcc: all@example.com"
 
 
-def test_a_method_that_is_out_of_use_without_an_end_says_what_brings_it_back():
+def test_a_suspension_without_an_end_says_what_ends_it():
     letter = render(NoticeKind.METHOD_SUSPENDED, until="")
 
     assert letter.subject == unbroken(
@@ -355,7 +355,7 @@ def test_a_method_that_is_out_of_use_without_an_end_says_what_brings_it_back():
         assert "until you retry it successfully or replace it" in body
 
 
-def test_a_low_balance_mail_says_what_n3_asks_for():
+def test_a_low_balance_email_has_the_facts_of_n3():
     letter = render(NoticeKind.LOW_BALANCE)
 
     for label in ("Account: Harbour Voice", "Balance: $41.85", "Threshold: $75.00", "Time: Sun"):
@@ -368,7 +368,7 @@ def test_an_unknown_kind_is_an_error():
         OutboxMailer(TEMPLATES, URL, sign).render("birthday", {}, "en")
 
 
-def test_without_a_server_nothing_is_sent():
+def test_without_a_server_sending_is_an_error():
     mailer = OutboxMailer(TEMPLATES, URL, sign)
 
     assert not mailer.delivers
@@ -377,7 +377,7 @@ def test_without_a_server_nothing_is_sent():
 
 
 class Inbox:
-    """A mail server that keeps what it accepts."""
+    """A mail server that records accepted emails and can refuse."""
 
     def __init__(self):
         self.mails = []
@@ -395,7 +395,7 @@ class Inbox:
         self.mails.append(envelope)
         return "250 OK"
 
-    def only_mail(self):
+    def only_email(self):
         (envelope,) = self.mails
         return message_from_bytes(envelope.content, policy=policy.default)
 
@@ -419,24 +419,24 @@ def port(inbox):
     controller.stop()
 
 
-def smtp(port, **other):
+def smtp(port, **options):
     given = {"server": "127.0.0.1", "port": port, "sender": "billing@example.com", "timeout": 0.5}
-    return SmtpMailer(TEMPLATES, URL, sign, **given | other)
+    return SmtpMailer(TEMPLATES, URL, sign, **given | options)
 
 
-def send(mailer, letter, recipients, message_id, **more):
+def send(mailer, letter, recipients, message_id, **options):
     with mailer.connected() as outgoing:
-        outgoing.send(letter, recipients, message_id, **more)
+        outgoing.send(letter, recipients, message_id, **options)
 
 
-def test_a_mail_arrives_with_both_alternatives(inbox, port):
+def test_an_email_has_both_alternatives(inbox, port):
     mailer = smtp(port)
     letter = mailer.render(NoticeKind.METHOD_SUSPENDED, FACTS[NoticeKind.METHOD_SUSPENDED], "en")
 
     assert mailer.delivers
     send(mailer, letter, ["ana@example.com", "books@example.com"], "ab12@ballast")
 
-    mail = inbox.only_mail()
+    mail = inbox.only_email()
     assert inbox.mails[0].rcpt_tos == ["ana@example.com", "books@example.com"]
     assert inbox.mails[0].mail_from == "billing@example.com"
     assert mail["Message-ID"] == "<ab12@ballast>"
@@ -451,16 +451,16 @@ def test_a_mail_arrives_with_both_alternatives(inbox, port):
         assert got.get_content().splitlines() == sent.splitlines()
 
 
-def test_a_long_sentence_travels_in_short_lines(inbox, port):
+def test_long_lines_are_wrapped_for_transport(inbox, port):
     sentence = "If it is declined, Mastercard •••• 4444. " * 100
     send(smtp(port), Letter("s", sentence, sentence, "en"), ["ana@example.com"], "1@ballast")
 
     assert inbox.mails[0].content.isascii()
     assert max(map(len, inbox.mails[0].content.splitlines())) < 998
-    assert inbox.only_mail().get_body(("plain",)).get_content().strip() == sentence.strip()
+    assert inbox.only_email().get_body(("plain",)).get_content().strip() == sentence.strip()
 
 
-def test_a_repeat_has_the_same_message_id(inbox, port):
+def test_a_repeated_email_has_the_same_message_id(inbox, port):
     mailer = smtp(port)
     for _ in range(2):
         send(mailer, Letter("s", "t", "h", "en"), ["ana@example.com"], "ab12@ballast")
@@ -471,7 +471,7 @@ def test_a_repeat_has_the_same_message_id(inbox, port):
     ]
 
 
-def test_a_sender_may_bring_its_own_name(inbox, port):
+def test_the_sender_may_have_a_display_name(inbox, port):
     send(
         smtp(port, sender='"Tide, Ltd" <money@tide.example>'),
         Letter("s", "t", "h", "en"),
@@ -479,22 +479,22 @@ def test_a_sender_may_bring_its_own_name(inbox, port):
         "1@ballast",
     )
 
-    (sender,) = inbox.only_mail()["From"].addresses
+    (sender,) = inbox.only_email()["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Tide, Ltd", "money@tide.example")
 
 
-def test_an_international_domain_goes_as_ascii(inbox, port):
+def test_an_international_domain_is_encoded_as_ascii(inbox, port):
     send(smtp(port), Letter("s", "t", "h", "en"), ["ana@bücher.example"], "1@ballast")
 
     assert inbox.mails[0].rcpt_tos == ["ana@xn--bcher-kva.example"]
 
 
-def test_a_dead_server_is_refused():
+def test_an_unreachable_server_is_a_failure():
     with pytest.raises(MailRefused, match="refused"):
         send(smtp(free_port()), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
 
-def test_a_server_that_says_nothing_is_refused_within_the_time_out():
+def test_a_silent_server_times_out():
     with socket.create_server(("127.0.0.1", 0)) as stalled:
         started = time.monotonic()
         with pytest.raises(MailRefused, match="timed out"):
@@ -507,15 +507,13 @@ def test_a_server_that_says_nothing_is_refused_within_the_time_out():
         assert time.monotonic() - started < 2
 
 
-def test_a_server_that_rejects_is_refused(inbox, port):
+def test_a_rejected_email_is_a_failure(inbox, port):
     inbox.refuses = "everything"
     with pytest.raises(MailRefused, match=r"^554 Not today$"):
         send(smtp(port), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
 
 
-def test_a_rejected_recipient_is_refused_and_beside_an_accepted_one_only_logged(
-    inbox, port, caplog
-):
+def test_a_rejected_recipient_fails_alone_and_is_logged_beside_an_accepted_one(inbox, port, caplog):
     inbox.refuses = ("gone@example.com",)
     with pytest.raises(MailRefused, match=r"^550 No such user$"):
         send(smtp(port), Letter("s", "t", "h", "en"), ["gone@example.com"], "1@ballast")
@@ -532,7 +530,7 @@ def test_a_rejected_recipient_is_refused_and_beside_an_accepted_one_only_logged(
     assert "550" in caplog.text
 
 
-def test_a_mail_that_was_accepted_is_sent_though_the_good_bye_fails():
+def test_an_accepted_email_is_sent_even_if_quit_fails():
     lines = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -565,7 +563,7 @@ def test_a_mail_that_was_accepted_is_sent_though_the_good_bye_fails():
     assert lines[-1] == b"QUIT\r\n"
 
 
-def test_tls_and_a_password_are_never_given_up_silently(inbox, port):
+def test_missing_tls_or_authentication_is_a_failure(inbox, port):
     for other in ({"use_tls": True}, {"username": "ballast", "password": "geheim"}):
         with pytest.raises(MailRefused, match="not supported"):
             send(smtp(port, **other), Letter("s", "t", "h", "en"), ["ana@example.com"], "1@ballast")
@@ -589,13 +587,13 @@ def test_tls_and_a_password_are_never_given_up_silently(inbox, port):
         "",
     ],
 )
-def test_what_is_no_address_is_refused_before_the_server_is_asked(inbox, port, address):
+def test_an_invalid_address_is_refused_before_connecting(inbox, port, address):
     with pytest.raises(MailRefused, match="is not an address"):
         send(smtp(port), Letter("s", "t", "h", "en"), ["ana@example.com", address], "1@ballast")
 
     assert inbox.mails == []
 
 
-def test_a_mail_to_nobody_is_refused(port):
+def test_an_email_without_recipients_is_refused(port):
     with pytest.raises(MailRefused, match="no recipient"):
         send(smtp(port), Letter("s", "t", "h", "en"), [], "1@ballast")

@@ -1,4 +1,4 @@
-"""Where proofs of payment are kept, and for whom."""
+"""Storage of proofs of payment, separate per account."""
 
 import re
 import stat
@@ -14,7 +14,7 @@ def folder(tmp_path):
     return ProofFolder(tmp_path / "proofs")
 
 
-def test_a_file_is_the_owners_alone_under_a_random_name(folder, tmp_path):
+def test_a_stored_file_is_private_and_has_a_random_name(folder, tmp_path):
     names = {folder.keep(7, b"same") for _ in range(2)}
 
     assert len(names) == 2
@@ -27,7 +27,7 @@ def test_a_file_is_the_owners_alone_under_a_random_name(folder, tmp_path):
         assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
-def test_an_account_reads_its_own_only(folder):
+def test_an_account_reads_only_its_own_files(folder):
     name = folder.keep(7, b"content")
     with pytest.raises(NotFound):
         folder.read(8, name)
@@ -40,7 +40,7 @@ def test_a_name_is_never_a_path(folder, name):
         folder.read(7, name)
 
 
-def test_what_is_discarded_is_gone_and_may_be_discarded_again(folder):
+def test_a_file_can_be_discarded_twice(folder):
     name = folder.keep(7, b"content")
     for _ in range(2):
         folder.discard(7, name)

@@ -1,4 +1,4 @@
-"""Webhooks go where a customer has said, and nowhere that this leads to."""
+"""The webhook sender delivers only to permitted addresses."""
 
 import socket
 import time
@@ -10,14 +10,14 @@ from tests.receivers import receiving
 from webapp.delivery.webhook_sender import PLAIN, PRIVATE, HttpWebhookSender
 from webapp.domain.shared.public_addresses import is_public
 
-HERE = ("127.0.0.0/8",)
+LOCAL = ("127.0.0.0/8",)
 
 
-def deliver(url, allowed=HERE, seconds=5.0):
+def deliver(url, allowed=LOCAL, seconds=5.0):
     return HttpWebhookSender(allowed, seconds).deliver(url, {"webhook-id": "evt_1"}, b'{"a":1}')
 
 
-def test_it_arrives_as_it_was_sent():
+def test_a_request_arrives_unchanged():
     with receiving() as receiver:
         reply = deliver(f"{receiver.url}?a=1")
     assert (reply.status, reply.trouble) == (204, "")
@@ -34,7 +34,7 @@ def test_it_arrives_as_it_was_sent():
         "0.0.0.0", "100.64.0.1", "224.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]",
         "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]",
         "2130706433", "0x7f.1",
-        # F14: special, wrapping and future ranges
+        # F14: special, wrapping and reserved ranges
         "[::127.0.0.1]", "[::8.8.8.8]", "[fec0::1]", "[5f00::1]", "[4000::1]", "[e000::1]",
         "[64:ff9b:1::1]", "[2002:808:808::]", "[2001:db8::1]", "[3fff::1]", "[2001:20::1]",
         "[::ffff:10.0.0.1]", "[ff02::1]", "192.88.99.1", "192.0.0.8", "198.18.0.1", "240.0.0.1",
@@ -42,7 +42,7 @@ def test_it_arrives_as_it_was_sent():
     ],
 )  # fmt: skip
 def test_private_addresses_are_refused(host):
-    """F14: whatever the spelling; the name is resolved first, and what it resolves to is judged."""
+    """F14: in any notation; a name is resolved first, and its addresses are checked."""
     for scheme in ("http", "https"):
         reply = deliver(f"{scheme}://{host}/in", allowed=())
         assert reply.status is None
@@ -55,17 +55,17 @@ def test_nothing_is_sent_to_a_refused_address():
     assert receiver.got == []
 
 
-def test_public_addresses_are_reached_by_https_alone():
+def test_public_addresses_require_https():
     assert deliver("http://93.184.216.34/in", allowed=()).trouble == PLAIN
 
 
 def test_a_name_is_resolved_once_and_that_address_is_used(monkeypatch):
-    """A name that answers with a public address first, and then with a private one."""
-    asked = []
+    """A name that resolves to different addresses cannot bypass the check."""
+    resolved = []
 
-    def resolve(host, port, *rest, **more):
-        asked.append(host)
-        address = "203.0.113.77" if len(asked) > 1 else "127.0.0.1"
+    def resolve(host, port, *rest, **options):
+        resolved.append(host)
+        address = "203.0.113.77" if len(resolved) > 1 else "127.0.0.1"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     with receiving() as receiver:
@@ -74,12 +74,12 @@ def test_a_name_is_resolved_once_and_that_address_is_used(monkeypatch):
         reply = deliver(f"http://hooks.example.com:{port}/in")
         monkeypatch.undo()
     assert reply.status == 204
-    assert asked == ["hooks.example.com"]
+    assert resolved == ["hooks.example.com"]
     assert receiver.got[0][0]["Host"] == f"hooks.example.com:{port}"
 
 
-def test_one_private_address_spoils_a_name(monkeypatch):
-    def resolve(host, port, *rest, **more):
+def test_a_name_with_one_private_address_is_refused(monkeypatch):
+    def resolve(host, port, *rest, **options):
         both = ("8.8.8.8", "10.0.0.1")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in both]
 
@@ -88,7 +88,7 @@ def test_one_private_address_spoils_a_name(monkeypatch):
 
 
 def resolving_to(monkeypatch, *addresses):
-    def resolve(host, port, *rest, **more):
+    def resolve(host, port, *rest, **options):
         return [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
         ]
@@ -97,7 +97,7 @@ def resolving_to(monkeypatch, *addresses):
 
 
 def test_all_addresses_are_tried_in_turn_f14(monkeypatch):
-    """F14: a receiver with one dead host is reached at the other."""
+    """F14: a receiver with one unreachable host is reached at its other one."""
     with receiving() as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolving_to(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
@@ -106,20 +106,20 @@ def test_all_addresses_are_tried_in_turn_f14(monkeypatch):
     assert len(receiver.got) == 1
 
 
-def test_a_silent_address_leaves_time_for_the_next_f14(monkeypatch):
-    """F14: within the one deadline."""
+def test_an_unresponsive_address_leaves_time_for_the_next_f14(monkeypatch):
+    """F14: all tries share one deadline."""
     with receiving() as receiver, socket.socket() as full:
         port = int(receiver.url.rpartition(":")[2].partition("/")[0])
         full.bind(("127.0.0.2", port))
         full.listen(0)
         waiting = [socket.socket() for _ in range(3)]
-        for one in waiting:  # its queue is full: the next connection is not answered
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.2", port))
+        for connection in waiting:  # its queue is full, so the next connection is not answered
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.2", port))
         resolving_to(monkeypatch, "127.0.0.2", "127.0.0.1")
         reply = deliver(f"http://hooks.example.com:{port}/in", seconds=4)
-        for one in waiting:
-            one.close()
+        for connection in waiting:
+            connection.close()
     assert reply.status == 204
     assert reply.took_ms < 4000
 
@@ -140,8 +140,8 @@ def test_redirects_are_not_followed():
     assert other.got == []
 
 
-def test_a_dripping_receiver_is_cut_off():
-    """Each byte comes in time; the whole does not."""
+def test_a_slow_receiver_is_cut_off():
+    """Single bytes arrive in time, but the whole response does not."""
     with receiving(statuses=[500], body=b"x" * 200, drip=0.1) as receiver:
         began = time.monotonic()
         reply = deliver(receiver.url, seconds=0.5)
@@ -149,7 +149,7 @@ def test_a_dripping_receiver_is_cut_off():
     assert reply.status is None or len(reply.trouble) < 200
 
 
-def test_a_silent_receiver_is_given_up():
+def test_a_silent_receiver_times_out():
     with socket.create_server(("127.0.0.1", 0)) as stalled:
         port = stalled.getsockname()[1]
         for scheme in ("http", "https"):
@@ -157,7 +157,7 @@ def test_a_silent_receiver_is_given_up():
             assert (reply.status, reply.trouble) == (None, "No answer within 0.3 seconds")
 
 
-def test_a_talkative_receiver_is_not_listened_to():
+def test_a_large_response_is_truncated():
     with receiving(statuses=[500], body=b"no\x00thing\n " * 100_000) as receiver:
         reply = deliver(receiver.url)
     assert reply.status == 500
@@ -165,7 +165,7 @@ def test_a_talkative_receiver_is_not_listened_to():
     assert reply.trouble.isprintable()
 
 
-def test_what_is_not_there_is_told():
+def test_an_unreachable_receiver_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert deliver(f"http://127.0.0.1:{port}/").trouble == "The connection was refused"

@@ -1,4 +1,4 @@
-"""Receipts and statements on paper: what they say, and in which letters (L6)."""
+"""PDF receipts and statements: content and fonts (L6)."""
 
 import logging
 from io import BytesIO
@@ -43,31 +43,31 @@ def receipt(customer=("Harbour Voice Ltd", "12 Harbour Road", "Dublin")):
     )
 
 
-def test_a_receipt_says_all_an_accountant_asks_l6():
+def test_a_receipt_has_all_required_facts_l6():
     """L6: both names and addresses, number, date, method, amount and tax."""
-    said = text_of(receipt_pdf(receipt()))
-    for words in (
+    content = text_of(receipt_pdf(receipt()))
+    for text in (
         "Receipt", "R-1-000007", "16 Nov 2026", "Tidewater Networks", "1 Quay Street",
         "VAT no. IE9876543B", "Harbour Voice Ltd", "12 Harbour Road", "Dublin", "P-000007",
         "Visa •••• 4242", "$81.30", "VAT 23 %", "$18.70", "Total paid", "$100.00",
     ):  # fmt: skip
-        assert words in said, words
+        assert text in content, text
 
 
 @pytest.mark.parametrize("script", NAMES)
-def test_names_in_other_letters_are_drawn_l6(caplog, script):
-    """L6: no letter is missing from the fonts that we bring along."""
+def test_names_in_other_scripts_are_drawn_l6(caplog, script):
+    """L6: the bundled fonts have every character."""
     with caplog.at_level(logging.WARNING, "fpdf"):
         data = receipt_pdf(receipt(customer=(NAMES[script], "Dublin")))
     assert "missing" not in caplog.text
     assert "Dublin" in text_of(data)
 
 
-def test_a_letter_that_nobody_has_stops_no_receipt_l6():
+def test_an_unsupported_script_does_not_prevent_a_receipt_l6():
     assert receipt_pdf(receipt(customer=("ไทย", "Bangkok"))).startswith(b"%PDF")
 
 
-def test_a_font_is_read_only_where_it_is_needed():
+def test_a_fallback_font_is_loaded_only_when_needed():
     plain = receipt().words
     assert not any(is_needed(name, plain) for name in FALLBACKS)
     assert is_needed("droid", "港")
@@ -75,8 +75,8 @@ def test_a_font_is_read_only_where_it_is_needed():
     assert is_needed("dejavu", "שלום")
 
 
-def test_the_file_that_a_person_gets_l6(app, client, world):
-    """L6: the receipt of a payment, and a month; nobody else's, and none of what was not paid."""
+def test_a_customer_downloads_a_receipt_and_a_statement_l6(app, client, world):
+    """L6: unpaid payments have no receipt."""
     visa = world.card(VISA)
     paid = world.pay(visa, "30.00").id
     world.next_answer("decline", decline_code="insufficient_funds")
@@ -86,24 +86,24 @@ def test_the_file_that_a_person_gets_l6(app, client, world):
     assert answer.mimetype == "application/pdf"
     number = f"R-{world.account_id}-000001"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="receipt-{number}.pdf"'
-    said = text_of(answer.data)
-    for words in (number, "$30.00", "Visa •••• 4242", "Harbour Voice", "Ballast"):
-        assert words in said
+    content = text_of(answer.data)
+    for text in (number, "$30.00", "Visa •••• 4242", "Harbour Voice", "Ballast"):
+        assert text in content
     assert client.get(f"/billing/payments/{declined}/receipt.pdf").status_code == 404
     assert path in client.get("/billing/payments").text
     assert path in client.get(f"/billing/payments/{paid}").text
 
     world.use("7.123456")
     world.use("0.5")
-    said = text_of(client.get("/billing/statement.pdf?month=2026-11").data)
-    for words in (
+    content = text_of(client.get("/billing/statement.pdf?month=2026-11").data)
+    for text in (
         "Statement", "November 2026", "Opening balance", "$0.00", "Balance so far", "$122.37",
         "Usage, 2 entries", "−7.623456", "+30.00",
     ):  # fmt: skip
-        assert words in said, words
+        assert text in content, text
 
 
-def test_the_provider_is_who_the_settings_name_l6():
-    it = Provider(name="Pier Ltd", address="1 Quay Street,  Galway,, Ireland", tax_rate=7_700)
-    assert it.lines == ("1 Quay Street", "Galway", "Ireland")
-    assert it.tax_label == "VAT 7.7 %"
+def test_the_provider_on_a_receipt_comes_from_the_settings_l6():
+    provider = Provider(name="Pier Ltd", address="1 Quay Street,  Galway,, Ireland", tax_rate=7_700)
+    assert provider.lines == ("1 Quay Street", "Galway", "Ireland")
+    assert provider.tax_label == "VAT 7.7 %"

@@ -1,4 +1,4 @@
-"""Properties are tried on the same examples each time: what fails here fails everywhere."""
+"""Property tests use fixed examples, so that failures are reproducible."""
 
 from hypothesis import settings
 

@@ -1,4 +1,4 @@
-"""L2: the database itself refuses what would break the books, whoever asks."""
+"""L2: the database rejects every statement that would break the ledger."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +21,7 @@ ROW = """INSERT INTO ledger_entry
 
 @pytest.fixture
 def books(world):
-    """An opening balance of 100, usage of 10 and a payment of 30: 120."""
+    """An account with an opening balance of 100, usage of 10 and a payment of 30."""
     (visa,) = world.cards(VISA)
     world.use("10.00", reference="metered-1")
     world.pay(visa, "30.00")
@@ -29,7 +29,7 @@ def books(world):
     return world
 
 
-def row(books, **told):
+def insert_entry(books, **values):
     books.session.rollback()
     standard = {
         "account": books.account_id,
@@ -39,19 +39,19 @@ def row(books, **told):
         "reference": None,
         "attempt": None,
     }
-    books.session.execute(text(ROW), {**standard, **told})
+    books.session.execute(text(ROW), {**standard, **values})
 
 
 def free_attempt(books):
-    """One that has credited nothing."""
+    """Return an attempt that credited nothing."""
     books.next_answer("decline", decline_code="do_not_honor")
     books.pay(books.method("4242"), "30.00")
     return books.attempts[-1].id
 
 
-def test_a_good_row_is_taken_l2(books):
-    """L2: so that the refusals below are no accident of the statement."""
-    row(books)
+def test_a_valid_entry_is_accepted_l2(books):
+    """L2: this shows that the refusals below have the intended cause."""
+    insert_entry(books)
     books.session.execute(
         text("UPDATE account SET balance = 119000000 WHERE id = :id"), {"id": books.account_id}
     )
@@ -59,7 +59,7 @@ def test_a_good_row_is_taken_l2(books):
 
 
 @pytest.mark.parametrize(
-    ("statement", "words"),
+    ("statement", "message"),
     [
         ("UPDATE ledger_entry SET amount = amount + 1", "append-only"),
         ("UPDATE ledger_entry SET description = 'x' WHERE kind = 'usage'", "append-only"),
@@ -70,16 +70,16 @@ def test_a_good_row_is_taken_l2(books):
         ("UPDATE account SET balance = 0", "the end of its ledger"),
     ],
 )
-def test_what_stands_is_never_changed_l2(books, statement, words):
-    """L2: neither rows nor balances, not even from a database prompt."""
+def test_existing_rows_cannot_be_changed_l2(books, statement, message):
+    """L2: neither entries nor balances, even from a database prompt."""
     books.session.rollback()
-    with pytest.raises(DatabaseError, match=words):
+    with pytest.raises(DatabaseError, match=message):
         books.session.execute(text(statement))
     assert books.balance == "120.00"
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("values", "message"),
     [
         ({"after": 118_999_999}, "continue its account's chain"),
         ({"after": 120_000_000}, "continue its account's chain"),
@@ -90,35 +90,35 @@ def test_what_stands_is_never_changed_l2(books, statement, words):
         ({"account": 999, "after": -1_000_000}, "(?i)foreign key"),
     ],
 )
-def test_a_row_that_breaks_the_books_is_refused_l2(books, told, words):
-    """L2, L12: the chain, the credit without its payment, and the reference used before."""
-    with pytest.raises(DatabaseError, match=words):
-        row(books, **told)
+def test_an_inconsistent_entry_is_refused_l2(books, values, message):
+    """L2, L12: a broken chain, a credit without a payment, and a repeated reference."""
+    with pytest.raises(DatabaseError, match=message):
+        insert_entry(books, **values)
     assert books.balance == "120.00"
 
 
 def test_usage_never_credits_l2(books):
     attempt = free_attempt(books)
     with pytest.raises(IntegrityError, match="usage_is_a_debit"):
-        row(books, amount=1_000_000, after=121_000_000, attempt=attempt)
+        insert_entry(books, amount=1_000_000, after=121_000_000, attempt=attempt)
 
 
 def test_a_payment_is_credited_once_l2(books):
     """L2: the attempt of a credit is unique."""
     paid = next(a.id for a in books.attempts if a.state == "paid")
     with pytest.raises(IntegrityError, match="attempt_id"):
-        row(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=paid)
+        insert_entry(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=paid)
     assert books.balance == "120.00"
 
 
-def test_a_credit_of_no_attempt_of_ours_is_refused_l2(books):
+def test_a_credit_of_an_unknown_attempt_is_refused_l2(books):
     with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
-        row(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=999)
+        insert_entry(books, kind="payment", amount=30_000_000, after=150_000_000, attempt=999)
 
 
-def test_a_row_without_its_balance_stays_visible_l2(books):
-    """L2: a balance left behind is refused the moment anyone touches it."""
-    row(books)
+def test_a_balance_that_was_not_updated_is_detected_l2(books):
+    """L2: any update of the account is refused until its balance matches the ledger."""
+    insert_entry(books)
     with pytest.raises(DatabaseError, match="the end of its ledger"):
         books.session.execute(text("UPDATE account SET balance = balance"))
 
@@ -130,8 +130,8 @@ def test_an_account_opens_at_zero_l2(books):
         books.session.flush()
 
 
-def test_accounts_have_chains_of_their_own_l2(books):
-    """L2: another account's rows are no part of this one's balance."""
+def test_each_account_has_its_own_chain_l2(books):
+    """L2: another account's entries do not affect its balance."""
     other = books.account(balance="7.00")
     books.use("1.00")
     assert books.balance == "119.00"
@@ -146,8 +146,8 @@ MOVES = st.lists(
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
-def test_the_balance_is_the_ledgers_sum_at_every_moment_l2(world, moves):
-    """L2, L1: any sequence of debits in batches, and of credits."""
+def test_the_balance_always_equals_the_ledgers_sum_l2(world, moves):
+    """L2, L1: for any sequence of debits in batches and of credits."""
     expected = world.session.get(Account, world.account_id).balance
     for batch in moves:
         account = Account.locked(world.session, world.account_id)

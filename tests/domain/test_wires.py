@@ -1,4 +1,4 @@
-"""References that people type, rates, and what a file is."""
+"""Wire transfers: references as people type them, rates, file names and bank details."""
 
 from decimal import Decimal
 from itertools import pairwise
@@ -23,7 +23,7 @@ characters = st.text(ALPHABET, min_size=CHECKED, max_size=CHECKED)
 
 
 @given(characters)
-def test_a_reference_is_read_however_it_is_typed(body):
+def test_a_reference_is_parsed_in_any_notation(body):
     reference = written(body)
     bare = reference.removeprefix("WT-")
     for typed in (
@@ -39,7 +39,7 @@ def test_a_reference_is_read_however_it_is_typed(body):
 
 
 @given(characters, st.integers(0, CHECKED), st.sampled_from(ALPHABET))
-def test_one_wrong_character_is_noticed(body, place, other):
+def test_one_wrong_character_is_detected(body, place, other):
     reference = written(body)
     whole = reference.removeprefix("WT-").replace("-", "")
     wrong = whole[:place] + other + whole[place + 1 :]
@@ -48,7 +48,7 @@ def test_one_wrong_character_is_noticed(body, place, other):
 
 
 @given(characters)
-def test_two_swapped_characters_are_noticed(body):
+def test_two_swapped_characters_are_detected(body):
     whole = written(body).removeprefix("WT-").replace("-", "")
     for left, right in pairwise(range(len(whole))):
         swapped = whole[:left] + whole[right] + whole[left] + whole[right + 1 :]
@@ -56,11 +56,11 @@ def test_two_swapped_characters_are_noticed(body):
 
 
 @pytest.mark.parametrize("typed", ["", "WT-", "17", "WT-CDFG-HJK", "WT-0OIL-2Z5S", "ŴT-CDFG-HJKX"])
-def test_what_is_no_reference(typed):
+def test_an_invalid_reference_is_refused(typed):
     assert read_reference(typed) is None
 
 
-def test_nothing_in_a_reference_is_read_as_something_else():
+def test_references_use_no_ambiguous_characters():
     assert not set("0O1IL2Z5S8BUVAEY") & set(ALPHABET)
     assert len(set(ALPHABET)) == 19
 
@@ -74,7 +74,7 @@ def test_a_rate_is_an_exact_decimal(typed, text):
 
 
 @pytest.mark.parametrize("typed", ["", "0", "0.000", "-1", "1e2", "1,08", "٣", "1.123456789", "x"])
-def test_what_is_no_rate(typed):
+def test_an_invalid_rate_is_refused(typed):
     with pytest.raises(BadAmount):
         parse_rate(typed)
 
@@ -94,16 +94,16 @@ def test_what_is_no_rate(typed):
         ("<b>.png", "<b>.png"),
     ],
 )
-def test_a_name_is_words_and_never_a_path(given_name, kept):
+def test_a_file_name_is_cleaned_of_paths_and_control_characters(given_name, kept):
     assert proofs.clean_name(given_name) == kept
 
 
-def test_sizes_as_people_read_them():
+def test_sizes_are_shown_in_kb_and_mb():
     sizes = [proofs.size_text(size) for size in (1, 320 * 1024, 1_468_006)]
     assert sizes == ["1 KB", "320 KB", "1.4 MB"]
 
 
-def test_each_currency_gets_the_details_that_it_needs():
+def test_each_currency_has_its_own_bank_details():
     both = BankDetails("Pier Ltd", iban="IE29", bic="AIBK", account="123", routing="021")
     assert [name for name, _ in both.lines("USD")] == [
         "Beneficiary",

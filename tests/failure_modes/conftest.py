@@ -1,4 +1,4 @@
-"""Real faults, begun and ended: what is told meanwhile, and that nothing was lost afterwards."""
+"""Fault injection with real faults: behaviour during the fault, and no loss afterwards."""
 
 import shlex
 import socket
@@ -21,13 +21,13 @@ from webapp.reads.ledger.ledger_check import check_ledger
 from webapp.settings import ROOT
 
 PATIENCE = 30.0
-"""Seconds; a busy machine is forgiven."""
+"""Seconds, generous for a busy machine."""
 
 
-def wait_until(truth, patience=PATIENCE):
+def wait_until(condition, patience=PATIENCE):
     deadline = time.monotonic() + patience
-    while not (found := truth()):
-        assert time.monotonic() < deadline, "not within the time"
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "not within the time limit"
         time.sleep(0.05)
     return found
 
@@ -45,22 +45,22 @@ def in_order(world):
 
 @contextmanager
 def pragma(setting, usual):
-    """On every connection that is used meanwhile."""
+    """Apply a PRAGMA to every connection that is checked out."""
 
-    def ask(connection, *_):
+    def apply(connection, *_):
         connection.execute(f"PRAGMA {setting}")
 
     def undo(connection, *_):
         connection.execute(f"PRAGMA {usual}")
 
     db.session.rollback()
-    event.listen(db.engine, "checkout", ask)
+    event.listen(db.engine, "checkout", apply)
     event.listen(db.engine, "checkin", undo)
     try:
         yield
     finally:
         db.session.rollback()
-        event.remove(db.engine, "checkout", ask)
+        event.remove(db.engine, "checkout", apply)
         event.remove(db.engine, "checkin", undo)
 
 
@@ -72,7 +72,7 @@ def read_only():
 
 @contextmanager
 def locked():
-    """Someone at a database prompt has begun to write, and gone for lunch."""
+    """Another connection holds the write lock."""
     other = sqlite3.connect(db.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
@@ -85,7 +85,7 @@ def locked():
 
 @contextmanager
 def full():
-    """Not one more page: what fits into those there are is still written."""
+    """The database cannot grow: only writes that fit into its existing pages succeed."""
     with db.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     with pragma(f"max_page_count = {pages}", "max_page_count = 1073741823"):
@@ -95,7 +95,7 @@ def full():
 @pytest.fixture
 def absent(home):
     @contextmanager
-    def away():
+    def unmounted():
         """The volume is not mounted."""
         db.session.remove()
         db.engine.dispose()
@@ -107,7 +107,7 @@ def absent(home):
             db.engine.dispose()
             home.with_name("unmounted").rename(home)
 
-    return away
+    return unmounted
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Answer:
 
 @dataclass
 class Process:
-    """One of the product's own processes, on a home of its own."""
+    """One of the product's processes, on its own home."""
 
     home: Path
     log: Path
@@ -144,21 +144,21 @@ class Process:
         wait_until(lambda: self.answers("/healthz"))
         return self
 
-    def flask(self, *words: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
+    def flask(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
         environ = {**self.environ, "RUN_JOBS": "0"}
         return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
 
     def answers(self, path: str) -> bool:
-        assert self.handle.poll() is None, self.said
+        assert self.handle.poll() is None, self.output
         try:
             return self.ask(path).status > 0
         except OSError:
             return False
 
-    def ask(self, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.url + path, body, named)
+    def ask(self, path: str, body: bytes | None = None, **options: str) -> Answer:
+        headers = {name.replace("_", "-"): value for name, value in options.items()}
+        request = urllib.request.Request(self.url + path, body, headers)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as got:
                 return Answer(got.status, got.read().decode(), dict(got.headers))
@@ -166,13 +166,13 @@ class Process:
             return Answer(got.code, got.read().decode(), dict(got.headers))
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
 
 @contextmanager
 def new_process(home, log):
-    """Not started yet; at the end it is gone."""
+    """Yield a process to be started; it is killed at the end."""
     port = free_port()
     environ = {
         **host.environ(),
@@ -182,24 +182,24 @@ def new_process(home, log):
         "PORT": str(port),
         "RUN_JOBS": "1",
     }
-    one = Process(home, log, f"http://127.0.0.1:{port}", environ=environ)
+    process = Process(home, log, f"http://127.0.0.1:{port}", environ=environ)
     try:
-        yield one
+        yield process
     finally:
-        if one.handle is not None and one.handle.poll() is None:
-            one.handle.kill()
-            one.handle.wait()
+        if process.handle is not None and process.handle.poll() is None:
+            process.handle.kill()
+            process.handle.wait()
 
 
 @pytest.fixture
 def process(home, tmp_path):
-    with new_process(home, tmp_path / "process.log") as one:
-        yield one
+    with new_process(home, tmp_path / "process.log") as process:
+        yield process
 
 
 @pytest.fixture
 def flask(app):
-    """A command as an operator types it."""
+    """Run a command as an operator types it."""
     runner = app.test_cli_runner()
 
     def run(line):

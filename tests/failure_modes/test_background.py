@@ -1,4 +1,4 @@
-"""Worker and jobs while the surroundings fail: one line when it begins, one when it is over."""
+"""Worker and jobs during failures: one log line when a failure begins, one when it ends."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.factories import MASTERCARD, VISA
 from tests.failure_modes.conftest import in_order, read_only, wait_until
-from webapp import supervisor as shift_module
+from webapp import supervisor as supervisor_module
 from webapp.background import scheduler
 from webapp.background.processes import Background
 from webapp.background.worker import Worker
@@ -21,8 +21,8 @@ from webapp.supervisor import Supervisor
 
 
 @pytest.fixture
-def said(caplog):
-    """What the operator reads in the log, each line as (level, words)."""
+def log_lines(caplog):
+    """Return a function that reads the log as (level, message)."""
     caplog.set_level(logging.INFO)
 
     def read():
@@ -31,29 +31,29 @@ def said(caplog):
     return read
 
 
-def test_an_outage_is_told_once_and_then_it_goes_on(app, world, said):
-    """T4, L3: a charge waits for the database, and is made once."""
+def test_an_outage_is_logged_once_and_work_resumes_afterwards(app, world, log_lines):
+    """T4, L3: the charge waits for the database and is made once."""
     world.cards(VISA)
     world.refill()
     world.use("60.00")
     worker = Worker()
     with read_only():
         worker.start(app)
-        wait_until(said)
-        time.sleep(1.2)  # it tries every half second
-        assert len(said()) == 1
+        wait_until(log_lines)
+        time.sleep(1.2)  # the worker tries every half second
+        assert len(log_lines()) == 1
     wait_until(lambda: world.balance == "140.00")
     worker.stop()
-    assert [level for level, _ in said()] == ["ERROR", "INFO"]
-    assert said()[0][1].startswith("The database is read-only (")
-    assert said()[1][1].startswith("Over: The database is read-only.")
+    assert [level for level, _ in log_lines()] == ["ERROR", "INFO"]
+    assert log_lines()[0][1].startswith("The database is read-only (")
+    assert log_lines()[1][1].startswith("Over: The database is read-only.")
     assert world.balance == "140.00"
     assert world.charges == [("4242", "100.00")]
     assert in_order(world)
 
 
-def test_what_fails_for_all_is_not_tried_for_each(app, world, caplog):
-    """A dozen mails and no disk to note them on make one fault, not a dozen."""
+def test_a_batch_stops_at_a_failure_that_affects_every_item(app, world, caplog):
+    """A full disk fails one email of the batch, not each of them."""
     visa = world.card(VISA)
     for _ in range(12):
         world.pay(visa, "30.00")
@@ -64,8 +64,8 @@ def test_what_fails_for_all_is_not_tried_for_each(app, world, caplog):
     assert {notice.tries for notice in world.notices} == {0}
 
 
-def test_several_tasks_share_one_line(said):
-    """Begun by the first that meets it; over when the database is found to be usable."""
+def test_several_tasks_share_one_log_line(log_lines):
+    """The first task that fails logs the failure; it ends when the database is usable again."""
     supervisor = Supervisor()
 
     def fail():
@@ -74,27 +74,27 @@ def test_several_tasks_share_one_line(said):
     for task in ("sweep", "reconcile", "sweep"):
         assert not supervisor.run(task, fail)
     supervisor.run("sweep", lambda: 1)
-    assert len(said()) == 1
+    assert len(log_lines()) == 1
     supervisor.outage_is_over()
-    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+    assert [level for level, _ in log_lines()] == ["ERROR", "INFO"]
 
 
-def test_a_mail_server_is_back_when_a_mail_went_out(said):
-    """A round with nothing to send is no evidence."""
+def test_a_mail_server_has_recovered_once_an_email_is_sent(log_lines):
+    """A round without emails proves nothing."""
     supervisor = Supervisor()
 
-    def away():
+    def unavailable():
         raise MailServerUnavailable("The mail server cannot be used: timed out")
 
-    for do in (away, lambda: 0, away, lambda: 0):
+    for do in (unavailable, lambda: 0, unavailable, lambda: 0):
         supervisor.run("send emails", do)
-    assert [level for level, _ in said()] == ["ERROR"]
+    assert [level for level, _ in log_lines()] == ["ERROR"]
     supervisor.run("send emails", lambda: 3)
-    assert [level for level, _ in said()] == ["ERROR", "INFO"]
+    assert [level for level, _ in log_lines()] == ["ERROR", "INFO"]
 
 
-def test_an_error_of_ours_keeps_its_trace(caplog):
-    """Once, and again only after it has worked meanwhile."""
+def test_an_internal_error_is_logged_with_its_trace(caplog):
+    """Once, and again only after a success."""
     supervisor = Supervisor()
     for _ in range(3):
         supervisor.run("sweep", lambda: 1 / 0)
@@ -103,14 +103,14 @@ def test_an_error_of_ours_keeps_its_trace(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_readiness_misses_a_loop_that_has_stopped(app, world, client, monkeypatch):
-    """RUN_JOBS: whoever should work here and does not is named; 503."""
+def test_readiness_reports_a_stalled_loop(app, world, client, monkeypatch):
+    """The probe answers 503 and names the loop."""
     supervisor = Supervisor()
     app.extensions["ballast"] = replace(world.services, supervisor=supervisor)
     assert client.get("/readyz").status_code == 200
     supervisor.heartbeat("the worker")
     assert client.get("/readyz").text == "ready\n"
-    monkeypatch.setattr(shift_module, "STALLED_AFTER", -1.0)
+    monkeypatch.setattr(supervisor_module, "STALLED_AFTER", -1.0)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.text) == (
         503,
@@ -119,15 +119,15 @@ def test_readiness_misses_a_loop_that_has_stopped(app, world, client, monkeypatc
 
 
 @pytest.mark.parametrize("environ", [{"RUN_JOBS": "1"}])
-def test_readiness_misses_jobs_that_were_never_started(client, environ):
-    """The setting says that they run here."""
+def test_readiness_reports_jobs_that_were_never_started(client, environ):
+    """RUN_JOBS=1 says that they run in this process."""
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.text.count("has stopped") == 2
 
 
-def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
-    """L10, T4: the scheduler counts by the wall clock, and would sit out the whole jump."""
+def test_the_scheduler_continues_when_the_clock_is_set_back(app, world):
+    """L10, T4: APScheduler uses the wall clock and would otherwise wait for the whole jump."""
     world.session.rollback()
     background = Background()
     with time_machine.travel(Clock().now(), tick=True) as wall:
@@ -143,8 +143,8 @@ def test_the_timetable_goes_on_when_the_clock_is_set_back(app, world):
     assert in_order(world)
 
 
-def test_closed_it_begins_nothing_new(app, world):
-    """L3: a chain stops between two methods, and the next process carries it on."""
+def test_a_closed_supervisor_charges_no_further_method(app, world):
+    """L3: the chain stops between two methods, and the next process continues it."""
     supervisor = Supervisor()
     world.cards(VISA, MASTERCARD)
     world.refill()
@@ -164,8 +164,8 @@ def test_closed_it_begins_nothing_new(app, world):
     assert world.tries[1:] == [("4444", "100.00", "paid")]
 
 
-def test_closed_it_asks_about_no_other_payment(app, world):
-    """L10: a processor that takes its time is not asked a hundred questions first."""
+def test_a_closed_supervisor_reconciles_no_further_attempt(app, world):
+    """L10: a slow processor does not delay the shutdown by many queries."""
     supervisor = Supervisor()
     for method in world.cards(VISA, MASTERCARD):
         world.next_answer("timeout_after_charge")

@@ -1,6 +1,6 @@
-"""F3, cases/bug05: clients that send half a request, or slowly, hold up nobody else.
+"""F3, cases/bug05: slow clients and incomplete requests do not block other clients.
 
-Real sockets and a real server. Only that an answer comes is asserted, never how fast.
+The tests use real sockets and a real server. They assert that responses arrive, not how fast.
 """
 
 import http.client
@@ -32,7 +32,7 @@ HALVES = (
 
 @pytest.fixture(scope="module")
 def server(migrated, tmp_path_factory):
-    """One for all tests of this file but those that end it or start it in another way."""
+    """A server for the tests of this file that neither stop it nor need other options."""
     folder = tmp_path_factory.mktemp("connections")
     shutil.copytree(migrated, folder / "home")
     with new_process(folder / "home", folder / "log") as process:
@@ -42,8 +42,10 @@ def server(migrated, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bearer(server):
-    words = ("accounts", "create", "--name", "Meter", "--email", "meter@example.com")
-    created = server.flask(*words, "--password", "keep-it-afloat", "--balance", "100.00", "--json")
+    arguments = ("accounts", "create", "--name", "Meter", "--email", "meter@example.com")
+    created = server.flask(
+        *arguments, "--password", "keep-it-afloat", "--balance", "100.00", "--json"
+    )
     return {"Authorization": f"Bearer {json.loads(created.stdout)['api_key']}"}
 
 
@@ -60,7 +62,7 @@ def connect(server):
 
 @contextmanager
 def half_sent(server, count):
-    """So many connections with half a request, every second of which sends a byte now and then."""
+    """Open this many connections with partial requests; half of them send a byte now and then."""
     with ExitStack() as stack:
         held = []
         for number in range(count):
@@ -70,9 +72,9 @@ def half_sent(server, count):
 
         def drip():
             while not over.wait(0.5):
-                for one in held[:: len(HALVES)] + held[1 :: len(HALVES)]:
+                for connection in held[:: len(HALVES)] + held[1 :: len(HALVES)]:
                     with suppress(OSError):  # the deadline has closed it
-                        one.send(b"a")
+                        connection.send(b"a")
 
         thread = threading.Thread(target=drip)
         thread.start()
@@ -84,7 +86,7 @@ def half_sent(server, count):
 
 
 def received(connection):
-    """Until the server closes the connection."""
+    """Read until the server closes the connection."""
     data = b""
     try:
         while found := connection.recv(65536):
@@ -94,8 +96,8 @@ def received(connection):
     return data
 
 
-def test_500_half_sent_requests_stop_nobody(server, bearer):
-    """F3: a meter, a probe and a person are answered; the deadline closes what is half-sent."""
+def test_500_incomplete_requests_do_not_block_others(server, bearer):
+    """F3: a meter, a probe and a page are answered; the deadline closes incomplete requests."""
     usage = f"{server.url}/api/v1/usage"
     with half_sent(server, 500) as held:
         for number in range(5):
@@ -106,51 +108,53 @@ def test_500_half_sent_requests_stop_nobody(server, bearer):
             )
             assert server.ask("/healthz").status == 200
             assert server.ask("/sign-in").status == 200
-        sent = [one for number, one in enumerate(held) if HALVES[number % len(HALVES)]]
-        answers = [received(one) for one in sent]
+        sent = [
+            connection for number, connection in enumerate(held) if HALVES[number % len(HALVES)]
+        ]
+        answers = [received(connection) for connection in sent]
     assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
     assert server.ask("/healthz").status == 200
-    assert "Traceback" not in server.said
+    assert "Traceback" not in server.output
 
 
-def test_more_connections_than_the_server_holds_stop_nobody(small_server):
-    """F3: the oldest unfinished connections make room, and hold up no end."""
+def test_too_many_connections_do_not_block_others(small_server):
+    """F3: the oldest incomplete connections are closed, and shutdown is not delayed."""
     with half_sent(small_server, 150):
         for _ in range(5):
             assert small_server.ask("/healthz").status == 200
             assert small_server.ask("/sign-in").status == 200
-        assert small_server.said.count("closing its oldest ones") == 1
+        assert small_server.output.count("closing its oldest ones") == 1
         small_server.handle.send_signal(signal.SIGTERM)
         assert small_server.handle.wait(PATIENCE) == 0
 
 
-def test_who_does_not_read_answers_stops_nobody(server):
-    """F3: a connection whose last answer is not fetched is closed without anybody waiting."""
+def test_clients_that_read_no_response_do_not_block_others(server):
+    """F3: a connection with an unread response is closed without blocking the server."""
     with ExitStack() as stack:
         for _ in range(40):
-            one = stack.enter_context(connect(server))
-            one.sendall(b"GET /sign-in HTTP/1.0\r\n\r\nand more than that")
+            connection = stack.enter_context(connect(server))
+            connection.sendall(b"GET /sign-in HTTP/1.0\r\n\r\nand more than that")
         began = time.monotonic()
         assert server.ask("/healthz").status == 200
-        # One after the other they would have taken 80 s.
+        # Closing them one by one would take 80 s.
         assert time.monotonic() - began < PATIENCE
 
 
-def test_an_idle_connection_is_used_again_after_seconds(server):
-    """cases/bug05: longer than gunicorn's 2 s."""
+def test_an_idle_connection_is_reused_after_seconds(server):
+    """cases/bug05: longer than gunicorn's default of 2 s."""
     pool = http.client.HTTPConnection("127.0.0.1", int(server.environ["PORT"]), timeout=PATIENCE)
     pool.request("GET", "/healthz")
     pool.getresponse().read()
     first = pool.sock
-    time.sleep(3.5)  # it is looked for once a second
+    time.sleep(3.5)  # idle connections are polled once a second
     pool.request("GET", "/healthz")
     assert pool.getresponse().read() == b"ok\n"
     assert pool.sock is first
     pool.close()
 
 
-def test_requests_sent_at_once_are_answered_in_turn(server, bearer):
-    """Pipelining, with a body that is whole and one that is still to come."""
+def test_pipelined_requests_are_answered_in_order(server, bearer):
+    """Some bodies arrive complete and one in two parts."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in bearer.items())
     bodies = [json.dumps({"amount": "0.01", "reference": f"at-once-{n}"}) for n in range(3)]
     posts = [
@@ -160,16 +164,16 @@ def test_requests_sent_at_once_are_answered_in_turn(server, bearer):
     ]
     last = "GET /healthz HTTP/1.1\r\nHost: ballast\r\nConnection: close\r\n\r\n"
     whole = "".join([*posts, last]).encode()
-    with connect(server) as one:
-        one.sendall(whole[:-120])
+    with connect(server) as connection:
+        connection.sendall(whole[:-120])
         time.sleep(0.3)
-        one.sendall(whole[-120:])
-        answers = received(one)
+        connection.sendall(whole[-120:])
+        answers = received(connection)
     assert answers.count(b"HTTP/1.1 201 CREATED") == 3
     assert answers.count(b"HTTP/1.1 200 OK") == 1
 
 
-def test_a_chunked_body_arrives_whole(server, bearer):
+def test_a_chunked_body_arrives_complete(server, bearer):
     def pieces():
         for piece in (b'{"amount": "0.01",', b' "reference": ', b'"chunked"}'):
             yield piece
@@ -186,23 +190,22 @@ def test_a_chunked_body_arrives_whole(server, bearer):
             assert answer.json()["status"] == status
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server, bearer):
-    """Expect: 100-continue, answered once."""
+def test_expect_100_continue_is_answered_once(server, bearer):
     body = b'{"amount": "0.01", "reference": "expected"}'
     lines = "".join(f"{name}: {value}\r\n" for name, value in bearer.items())
-    with connect(server) as one:
-        one.sendall(
+    with connect(server) as connection:
+        connection.sendall(
             "POST /api/v1/usage HTTP/1.1\r\nHost: ballast\r\nContent-Type: application/json\r\n"
             f"{lines}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n"
             "Connection: close\r\n\r\n".encode()
         )
-        assert one.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        one.sendall(body)
-        assert received(one).startswith(b"HTTP/1.1 201 CREATED")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert received(connection).startswith(b"HTTP/1.1 201 CREATED")
 
 
-def test_a_body_as_large_as_an_upload_may_be(server):
-    """It goes through a temporary file, and the connection is used again."""
+def test_a_body_of_the_maximum_size_is_accepted(server):
+    """It uses a temporary file, and the connection is reused."""
     assert whole_requests.LARGEST_BODY > data.LARGEST_UPLOAD > usage_imports.LARGEST
     assert whole_requests.LARGEST_BODY > wires.LARGEST_UPLOAD > proofs.LARGEST
     body = b"a" * (whole_requests.LARGEST_BODY - 1)
@@ -213,25 +216,25 @@ def test_a_body_as_large_as_an_upload_may_be(server):
             assert "Connection" not in answer.headers or answer.headers["Connection"] != "close"
 
 
-def test_a_larger_body_is_refused_by_its_size(server, bearer):
-    """It is not collected: the application's own answer, and the connection ends."""
-    with connect(server) as one:
-        one.sendall(
+def test_a_body_above_the_maximum_is_refused_by_its_declared_size(server, bearer):
+    """The body is not read: the application answers, and the connection closes."""
+    with connect(server) as connection:
+        connection.sendall(
             b"POST /api/v1/usage HTTP/1.1\r\nHost: ballast\r\nContent-Type: application/json\r\n"
             + "".join(f"{name}: {value}\r\n" for name, value in bearer.items()).encode()
             + b"Content-Length: 99999999999\r\n\r\n"
         )
-        answer = received(one)
+        answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"Connection: close" in answer
     assert b"application/problem+json" in answer
 
 
 def test_endless_header_fields_are_refused(server):
-    with connect(server) as one:
-        with suppress(OSError):  # it is refused before all of it is sent
-            one.sendall(b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"a" * 200_000)
-        assert received(one).startswith(b"HTTP/1.1 431 ")
+    with connect(server) as connection:
+        with suppress(OSError):  # the server refuses before everything is sent
+            connection.sendall(b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"a" * 200_000)
+        assert received(connection).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
@@ -243,10 +246,10 @@ def test_endless_header_fields_are_refused(server):
         b"nonsense\r\n\r\n",
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused_and_the_connection_ends(server, request_):
-    """The next request's beginning would be unknown."""
-    with connect(server) as one:
-        one.sendall(request_ + b"GET /healthz HTTP/1.1\r\nHost: ballast\r\n\r\n")
-        answer = received(one)
+def test_an_ambiguous_request_is_refused_and_the_connection_closed(server, request_):
+    """The start of the next request would be unknown."""
+    with connect(server) as connection:
+        connection.sendall(request_ + b"GET /healthz HTTP/1.1\r\nHost: ballast\r\n\r\n")
+        answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1

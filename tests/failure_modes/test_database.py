@@ -1,7 +1,7 @@
-"""A database that cannot be used: what people, machines and the operator are told meanwhile.
+"""An unusable database: what people, API clients and operators see.
 
-The faults are SQLite's own: a connection that may only read, a writer that holds the lock, a folder
-that is not there. PostgreSQL's are told by the same words (tests/database/test_errors.py).
+The faults are SQLite's: a read-only connection, a locked database, a missing folder. PostgreSQL's
+faults have the same messages (tests/database/test_errors.py).
 """
 
 import re
@@ -22,7 +22,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(params=["read_only", "busy", "absent"])
 def fault(request, absent):
-    """Its code at /readyz, and what begins it and ends it."""
+    """The fault's code at /readyz and its context manager."""
     return request.param, {"read_only": read_only, "busy": locked, "absent": absent}[request.param]
 
 
@@ -38,7 +38,7 @@ def bearer(world):
     return {"Authorization": f"Bearer {world.created.api_key}"}
 
 
-def words(answer):
+def visible_text(answer):
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
     return " ".join(text.split())
 
@@ -48,26 +48,26 @@ def switch_off(client, method_id, headers=None):
     return client.post(address, data={"on": "0"}, headers=headers or {})
 
 
-def test_a_person_reads_a_calm_page_and_nothing_was_done(client, covered, fault):
-    """L3: 503 and when to come back; no trace, no framework's words; afterwards it goes on."""
-    _, trouble = fault
+def test_a_person_sees_an_outage_page_and_nothing_was_done(client, covered, fault):
+    """L3: 503 with Retry-After and without internals; afterwards the same request works."""
+    _, cause_fault = fault
     method_id = covered.method("4242").id
-    with trouble():
+    with cause_fault():
         answer = switch_off(client, method_id)
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-        assert "Nothing was done. Please try again in a few minutes." in words(answer)
-        assert "Ballast" in words(answer)
+        assert "Nothing was done. Please try again in a few minutes." in visible_text(answer)
+        assert "Ballast" in visible_text(answer)
         for word in ("Traceback", "sqlite", "SQL", "Error code"):
             assert word not in answer.text
-    assert covered.method("4242").auto_charge, "M3: and the consent stands"
+    assert covered.method("4242").auto_charge, "M3: the consent is unchanged"
     assert switch_off(client, method_id).status_code == 303
     assert not covered.method("4242").auto_charge
     assert in_order(covered)
 
 
-def test_nobody_is_told_that_nothing_was_done_when_a_charge_was_begun(client, covered):
-    """L3, L10: the bank has it, and it could not be written down; afterwards it is found."""
+def test_an_outage_after_a_charge_does_not_claim_that_nothing_was_done(client, covered):
+    """L3, L10: the charge was made but not recorded; reconciliation finds it."""
     outage = ExitStack()
 
     class Cut(SandboxProcessor):
@@ -82,54 +82,54 @@ def test_nobody_is_told_that_nothing_was_done_when_a_charge_was_begun(client, co
     with outage:
         answer = client.post("/billing/funds", data=form)
         assert answer.status_code == 503
-        assert "may have started" in words(answer)
-        assert "Nothing was done" not in words(answer)
+        assert "may have started" in visible_text(answer)
+        assert "Nothing was done" not in visible_text(answer)
     again = client.post("/billing/funds", data=form, follow_redirects=True)
-    assert "The bank has not confirmed" in words(again), "L4: the form makes one payment"
+    assert "The bank has not confirmed" in visible_text(again), "L4: the form makes one payment"
     covered.pass_time(seconds=10)
     assert covered.charges == [("4242", "50.00")]
     assert covered.balance == "150.00"
     assert in_order(covered)
 
 
-def test_a_script_brings_the_same_words_to_where_the_person_is(client, covered, fault):
-    """The message strip alone: static/js/messages.js says it, also in an open dialog."""
-    _, trouble = fault
+def test_an_htmx_request_gets_the_same_message_as_a_fragment(client, covered, fault):
+    """Only the message strip: static/js/messages.js shows it, also in an open dialog."""
+    _, cause_fault = fault
     method_id = covered.method("4242").id
-    with trouble():
+    with cause_fault():
         answer = switch_off(client, method_id, HTMX)
     assert answer.status_code == 503
     assert 'id="messages"' in answer.text
     assert "<html" not in answer.text
-    assert "Nothing was done." in words(answer)
+    assert "Nothing was done." in visible_text(answer)
 
 
-def test_a_page_is_not_half_there(client, covered, absent):
-    """Reading, too: and it is not said that nothing was done, for nothing was asked to be."""
+def test_a_page_that_cannot_be_read_is_an_outage_page(client, covered, absent):
+    """A read changes nothing, so the page does not say "Nothing was done"."""
     with absent():
         answer = client.get(MAIN)
         assert answer.status_code == 503
-        assert "is unavailable right now" in words(answer)
-        assert "Nothing was done" not in words(answer)
+        assert "is unavailable right now" in visible_text(answer)
+        assert "Nothing was done" not in visible_text(answer)
         assert client.get("/sign-in").status_code == 503
         assert client.get("/healthz").status_code == 200, "a restart would not help"
     assert client.get(MAIN).status_code == 200
 
 
-def test_what_can_be_read_is_read(client, covered, bearer):
-    """A full disk takes no page away."""
+def test_a_read_only_database_still_serves_pages(client, covered, bearer):
+    """As with a full disk."""
     with read_only():
         assert client.get(MAIN).status_code == 200
         assert client.get("/billing/statement").status_code == 200
         assert client.get("/api/v1/balance", headers=bearer).status_code == 200
 
 
-def test_machines_are_told_in_their_own_forms(app, covered, bearer, fault):
-    """L12: 503 with a stable code; sent again later, each reference is posted once."""
-    _, trouble = fault
+def test_api_clients_get_a_problem(app, covered, bearer, fault):
+    """L12: 503 with a stable code; usage sent again later is posted once."""
+    _, cause_fault = fault
     visitor = app.test_client()
     usage = {"amount": "10.00", "reference": "call-981"}
-    with trouble():
+    with cause_fault():
         answer = visitor.post("/api/v1/usage", json=usage, headers=bearer)
         assert answer.status_code == 503
         assert answer.content_type == "application/problem+json"
@@ -141,8 +141,7 @@ def test_machines_are_told_in_their_own_forms(app, covered, bearer, fault):
     assert covered.balance == "90.00"
 
 
-def test_the_other_machine_interface_too(app, world, absent):
-    """JSON:API has an array of errors."""
+def test_v3_clients_get_a_json_api_error(app, world, absent):
     with absent():
         answer = app.test_client().get("/v3/balance", headers={"Api-Key": world.created.api_key})
     assert answer.status_code == 503
@@ -151,11 +150,11 @@ def test_the_other_machine_interface_too(app, world, absent):
     assert "Retry-After" in answer.headers
 
 
-def test_a_command_says_it_in_one_line(flask, covered, fault):
-    """No trace, and an exit code."""
-    _, trouble = fault
+def test_a_command_reports_an_outage_in_one_line(flask, covered, fault):
+    """Without a trace, and with exit code 1."""
+    _, cause_fault = fault
     line = f"accounts adjust {covered.account_id} 5.00 --reason gift"
-    with trouble():
+    with cause_fault():
         failed = flask(line)
     assert failed.exit_code == 1
     assert failed.stderr.startswith("Error: The database ")
@@ -167,10 +166,10 @@ def test_a_command_says_it_in_one_line(flask, covered, fault):
 # /readyz
 
 
-@pytest.mark.parametrize("trouble", [full, read_only])
-def test_ready_means_that_it_can_be_written(client, world, trouble):
-    """One line, without a trace in the database; and ready again when it is over."""
-    with trouble():
+@pytest.mark.parametrize("cause_fault", [full, read_only])
+def test_readiness_requires_a_writable_database(client, world, cause_fault):
+    """The probe answers with one line and leaves no trace in the database."""
+    with cause_fault():
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.text.count("\n") == 1
@@ -180,7 +179,7 @@ def test_ready_means_that_it_can_be_written(client, world, trouble):
     assert world.session.execute(db.text(tables)).scalar() == 0
 
 
-def test_absent_is_told_with_its_code(client, world, absent):
+def test_readiness_reports_an_absent_database_with_its_code(client, world, absent):
     with absent():
         answer = client.get("/readyz", headers={"Accept": "application/json"})
         assert answer.status_code == 503
@@ -192,8 +191,8 @@ def test_absent_is_told_with_its_code(client, world, absent):
     assert "ballast_ready 1.0" in client.get("/metrics").text
 
 
-def test_no_probe_waits_for_long(client, world):
-    """The lock is waited for, but not for as long as a person's request waits."""
+def test_a_probe_does_not_wait_long_for_a_lock(client, world):
+    """Its lock timeout is shorter than that of a page."""
     other = sqlite3.connect(db.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()

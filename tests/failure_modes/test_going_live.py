@@ -1,4 +1,4 @@
-"""Going live with real processes: what a start refuses, tells and mends (F8, F10, F14)."""
+"""Going live with real processes: refused starts, warnings and file permissions (F8, F10, F14)."""
 
 import stat
 import sys
@@ -15,11 +15,11 @@ def mode(path):
 
 
 def refusal_of(process, *command):
-    """All that a process says that ends by itself."""
+    """Return the output of a process that must fail to start."""
     process.start(*command)
     assert process.handle.wait(8 * PATIENCE) != 0
-    assert "Traceback" not in process.said
-    return process.said
+    assert "Traceback" not in process.output
+    return process.output
 
 
 @pytest.mark.parametrize(
@@ -30,25 +30,25 @@ def refusal_of(process, *command):
     ],
     ids=["server", "jobs"],
 )
-def test_live_keys_do_not_start_beside_the_demo_account_f8(world, process, command):
+def test_live_keys_are_refused_beside_the_demo_account_f8(world, process, command):
     world.account(email=DEMO_EMAIL, balance=None)
     world.session.close()
     process.environ |= STRIPE_LIVE
-    said = refusal_of(process, *command)
-    assert said.count(f"The demo account, {DEMO_EMAIL}, has a public password") == 1
+    output = refusal_of(process, *command)
+    assert output.count(f"The demo account, {DEMO_EMAIL}, has a public password") == 1
 
 
-def test_another_secret_key_does_not_start_f10(world, process):
-    """What is encrypted at rest cannot be used, and would be found out one by one."""
+def test_a_wrong_secret_key_is_refused_at_the_start_f10(world, process):
+    """Otherwise each encrypted secret would fail on its first use."""
     world.webhook()
     world.session.close()
     process.environ["SECRET_KEY"] = "another key of tests, long enough for a server"
-    said = refusal_of(process, "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
-    assert said.count("SECRET_KEY does not open the secrets in this database: set it to") == 1
+    output = refusal_of(process, "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
+    assert output.count("SECRET_KEY does not open the secrets in this database: set it to") == 1
 
 
-def test_demo_data_and_live_keys_f8(process):
-    """`make run` sets DEMO=auto by default: no demo with live keys. DEMO=1 is refused by name."""
+def test_demo_data_is_refused_with_live_keys_f8(process):
+    """`make run` defaults to DEMO=auto, which makes no demo with live keys; DEMO=1 is an error."""
     process.environ |= STRIPE_LIVE
     process.environ["DEMO"] = "auto"
     done = process.flask("demo", "seed", "--if-enabled")
@@ -61,10 +61,12 @@ def test_demo_data_and_live_keys_f8(process):
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_each_warning_is_one_line_at_the_start_and_no_obstacle_f8_f10_f14(process):
+def test_warnings_are_one_line_each_and_do_not_prevent_the_start_f8_f10_f14(process):
     process.environ |= {"DEMO": "0", "SECRET_KEY": "short", "HOST": "0.0.0.0"}
     process.serve()
-    warnings = [line for line in process.said.splitlines() if "WARNING webapp.start_check" in line]
+    warnings = [
+        line for line in process.output.splitlines() if "WARNING webapp.start_check" in line
+    ]
     assert len(warnings) == 3
     for line, name in zip(warnings, ("SECRET_KEY", "sandbox", "PUBLIC_URL"), strict=True):
         assert name in line
@@ -75,7 +77,7 @@ def test_each_warning_is_one_line_at_the_start_and_no_obstacle_f8_f10_f14(proces
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
 def test_files_are_closed_to_other_users_f10(home, process, tmp_path):
-    """Those of before at the next start; new ones from the beginning, also in an open folder."""
+    """Existing files are closed at the next start; new ones are private even in an open folder."""
     database, proofs = home / "ballast.db", home / "proofs"
     proofs.mkdir(mode=0o755)
     home.chmod(0o755)
@@ -91,7 +93,7 @@ def test_files_are_closed_to_other_users_f10(home, process, tmp_path):
     assert mode(backup) == 0o600
 
 
-def test_a_new_database_is_closed_in_a_folder_of_others_f10(process, tmp_path):
+def test_a_new_database_in_a_shared_folder_is_private_f10(process, tmp_path):
     """DATABASE_URL may name a file outside BALLAST_HOME."""
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)

@@ -1,4 +1,4 @@
-"""A mail server that is away, hangs, or comes back after hours."""
+"""A mail server that is down, hangs, or recovers after hours."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ from webapp.settings import ROOT
 
 
 class Inbox:
-    """What a real mail server has accepted, by Message-ID; it is slow for one recipient."""
+    """Records the Message-IDs that a real mail server accepted; it is slow for one recipient."""
 
     def __init__(self, slow="", seconds=3.0):
         self.ids, self.slow, self.seconds = [], slow, seconds
@@ -73,14 +73,14 @@ def mail_server(port, *slow):
 
 @contextmanager
 def hanging_server(port):
-    """It takes the line and never says a word."""
+    """A server that accepts connections and never answers."""
     with closing(socket.create_server(("127.0.0.1", port), backlog=64)):
         yield
 
 
 @pytest.fixture
 def owing(world):
-    """Eight receipts are owed."""
+    """An account with eight unsent receipts."""
     visa = world.card(VISA)
     for _ in range(8):
         world.pay(visa, "30.00")
@@ -89,7 +89,7 @@ def owing(world):
 
 @pytest.fixture
 def working(owing, mailer):
-    """A worker that sends by that server; stopped at the end."""
+    """A worker that sends through that server."""
     app = owing.app
     app.extensions["ballast"] = replace(owing.services, mailer=mailer)
     owing.session.rollback()
@@ -99,8 +99,8 @@ def working(owing, mailer):
     worker.stop()
 
 
-def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
-    """F11, L6: at once when it is back, whatever happened in between."""
+def test_after_hours_of_downtime_every_email_is_sent_once(owing, mailer, port):
+    """F11, L6: at once when the server is back."""
     for _ in range(20):
         with pytest.raises(MailServerUnavailable):
             send_emails(owing.session, mailer, owing.clock)
@@ -116,7 +116,7 @@ def test_down_for_hours_and_then_every_mail_goes_out_once(owing, mailer, port):
 
 
 class Counting(SMTP):
-    """Knows how many connections there were."""
+    """Counts its connections."""
 
     connections = 0
 
@@ -127,7 +127,7 @@ class Counting(SMTP):
 
 @contextmanager
 def closing_server(port, close, after):
-    """A mail server that ends a connection in its own way after so many emails."""
+    """A mail server that ends each connection in this way after `after` emails."""
     inbox = Inbox()
 
     class Closing(Counting):
@@ -160,30 +160,30 @@ async def never(smtp):
     raise AssertionError
 
 
-async def says_so(smtp):
+async def close_with_421(smtp):
     await smtp.push("421 Too many messages in this connection")
     smtp.transport.close()
 
 
-async def just_hangs_up(smtp):
+async def abort(smtp):
     smtp.transport.abort()
 
 
-async def refuses_the_next(smtp):
+async def refuse_next_email(smtp):
     await smtp.push("452 Too many messages in this connection")
 
 
-def test_one_connection_carries_many_mails_f9(owing, mailer, port):
-    """F9: to greet the server and to log in costs more than a mail."""
+def test_one_connection_sends_many_emails_f9(owing, mailer, port):
+    """F9: connecting and logging in costs more than an email."""
     with closing_server(port, never, after=100) as (inbox, server):
         assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(set(inbox.ids)) == 8
         assert server.connections == 1
 
 
-@pytest.mark.parametrize("close", [says_so, just_hangs_up, refuses_the_next])
-def test_a_server_that_ends_a_connection_loses_and_repeats_no_mail_f9(owing, mailer, port, close):
-    """F9: the next mail goes out in a new connection."""
+@pytest.mark.parametrize("close", [close_with_421, abort, refuse_next_email])
+def test_a_closed_connection_loses_and_repeats_no_email_f9(owing, mailer, port, close):
+    """F9: the next email is sent over a new connection."""
     with closing_server(port, close, after=3) as (inbox, server):
         assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(inbox.ids) == len(set(inbox.ids)) == 8
@@ -212,11 +212,11 @@ SmtpConnection.send = fatal
 with create_app(Settings.from_environment(os.environ).ensure_home()).app_context():
     send_emails(db.session(), services().mailer, MovableClock())
 """
-"""The third mail is with the server, and its process dies before it can record that."""
+"""A process that is killed after the server accepts its third email, before the commit."""
 
 
-def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port, process):
-    """F9, F11: no mail is lost; that one comes twice, under one Message-ID, and no other does."""
+def test_a_kill_before_the_commit_repeats_one_email_f9(owing, mailer, port, process):
+    """F9, F11: no email is lost; only that one is repeated, under the same Message-ID."""
     owing.session.rollback()
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
     database = str(owing.services.settings.database_url)
@@ -230,7 +230,7 @@ def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port
             *["sent"] * 2,
         ]
         owing.session.rollback()
-        assert send_emails(owing.session, mailer, owing.clock) == 5, "one is claimed still"
+        assert send_emails(owing.session, mailer, owing.clock) == 5, "one email is still claimed"
         owing.clock.advance(seconds=CLAIM.total_seconds())
         assert send_emails(owing.session, mailer, owing.clock) == 1
     assert len(inbox.ids) == 9
@@ -239,15 +239,15 @@ def test_a_kill_between_the_servers_answer_and_the_commit_f9(owing, mailer, port
     assert {str(notice.state) for notice in owing.notices} == {"sent"}
 
 
-def test_one_is_tried_for_all(owing, mailer):
-    """A server that is away is asked once a round, not once a mail."""
+def test_an_unavailable_server_is_tried_once_per_round(owing, mailer):
+    """Not once per email."""
     with pytest.raises(MailServerUnavailable):
         send_emails(owing.session, mailer, owing.clock)
     assert sum(bool(notice.last_error) for notice in owing.notices) == 1
 
 
-def test_a_mail_that_makes_the_server_hang_keeps_no_other_waiting(owing, mailer, port):
-    """It goes to the end of the queue."""
+def test_an_email_that_makes_the_server_hang_does_not_delay_others(owing, mailer, port):
+    """It moves to the end of the queue."""
     first = owing.notices[0]
     first.recipient = "tarpit@example.com"
     owing.session.commit()
@@ -258,8 +258,8 @@ def test_a_mail_that_makes_the_server_hang_keeps_no_other_waiting(owing, mailer,
         assert len(inbox.ids) == 7
 
 
-def test_it_is_not_tried_for_ever(owing, mailer):
-    """A mail of last week helps nobody; the operator sees those that were given up."""
+def test_old_emails_are_given_up(owing, mailer):
+    """Outdated emails help no one; the operator sees those that were given up."""
     owing.clock.advance(seconds=GIVE_UP.total_seconds() + 60)
     for _ in range(8):
         with pytest.raises(MailServerUnavailable):
@@ -267,8 +267,8 @@ def test_it_is_not_tried_for_ever(owing, mailer):
     assert {str(notice.state) for notice in owing.notices} == {"failed"}
 
 
-def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
-    """T4: charges start within a second all the same; the log has one line."""
+def test_a_hanging_mail_server_does_not_delay_charges(owing, working, port, caplog):
+    """T4: charges start within a second, and the log has one line."""
     with hanging_server(port):
         owing.refill()
         wait_until(lambda: "The mail server cannot be used" in caplog.text)
@@ -280,8 +280,8 @@ def test_a_server_that_hangs_holds_up_no_charge(owing, working, port, caplog):
     assert [r.levelno for r in caplog.records].count(logging.ERROR) == 1
 
 
-def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
-    """L3: the mail under way ends with its time-out, and no other is begun."""
+def test_a_hanging_mail_server_does_not_delay_the_shutdown(owing, working, port):
+    """L3: the current email times out, and no other is started."""
     with hanging_server(port):
         wait_until(lambda: "send emails" in working._supervisor._under_way.elements())
         began = time.monotonic()
@@ -290,8 +290,8 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(owing, working, port):
     assert {str(notice.state) for notice in owing.notices} == {"owed"}
 
 
-def test_the_mail_that_is_being_sent_is_finished(owing, mailer, port):
-    """F11: and no other is begun."""
+def test_the_email_being_sent_is_finished_at_shutdown(owing, mailer, port):
+    """F11: and no other is started."""
     owing.app.extensions["ballast"] = replace(owing.services, mailer=mailer)
     recipient = owing.notices[0].recipient
     owing.session.rollback()
@@ -305,8 +305,8 @@ def test_the_mail_that_is_being_sent_is_finished(owing, mailer, port):
     assert not any(notice.last_error for notice in owing.notices)
 
 
-def test_readiness_warns_of_mails_that_are_stuck(owing, client):
-    """Traffic is served all the same."""
+def test_readiness_warns_of_unsent_emails(owing, client):
+    """The probe still answers 200."""
     assert client.get("/readyz").text == "ready\n"
     owing.clock.advance(hours=3)
     answer = client.get("/readyz")

@@ -1,4 +1,4 @@
-"""The product's own processes: a disk that fills up under them, and how they end."""
+"""Real processes: a full disk, an update during operation, and shutdown."""
 
 import re
 import resource
@@ -24,7 +24,7 @@ from webapp.extensions import db
 
 @pytest.fixture
 def clock():
-    """What the tests arrange happens at the hour of the processes."""
+    """A clock at the current time, as in the started processes."""
     return MovableClock(Clock().now())
 
 
@@ -37,29 +37,29 @@ def covered(world):
 
 
 @on_sqlite
-def test_a_command_prints_where_the_locale_lacks_a_character(covered, process):
-    """A card's name has a • that Latin-1 lacks."""
+def test_a_command_replaces_characters_missing_in_the_locale(covered, process):
+    """Card names contain •, which Latin-1 lacks."""
     process.environ["PYTHONIOENCODING"] = "latin-1"
     listed = process.flask("methods", "list", str(covered.account_id))
     assert listed.returncode == 0, listed.stderr
     assert "Visa ???? 4242" in listed.stdout
 
 
-def under_way(world, count=1):
-    """Wait until so many charges wait for the processor."""
+def wait_for_open_charges(world, count=1):
+    """Wait until this many charges are at the processor."""
     wait_until(lambda: [state for *_, state in world.tries].count("started") == count)
 
 
 def limit_files(pid, size):
-    """No file of the process, nor of its children, may grow beyond so many bytes."""
+    """Limit the size of files that the process and its children can write."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    for one in (pid, *map(int, children)):
-        resource.prlimit(one, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    for process_id in (pid, *map(int, children)):
+        resource.prlimit(process_id, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux alone can fill it from outside")
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="prlimit exists only on Linux")
 def test_a_full_disk_loses_nothing(covered, process, home):
-    """L2, L3, L12: what was answered 201 is there; a charge under way is credited, once."""
+    """L2, L3, L12: usage answered 201 is stored, and an open charge is credited once."""
     process.serve()
     usage = f"{process.url}/api/v1/usage"
     bearer = {"Authorization": f"Bearer {covered.created.api_key}"}
@@ -75,8 +75,8 @@ def test_a_full_disk_loses_nothing(covered, process, home):
         assert post(f"before-{len(sent)}").status_code == 201
     covered.next_answer("slow", seconds=1.0)
     assert post("below", "60.00").status_code == 201
-    under_way(covered)
-    # The processor can book the charge, and the product cannot write that it did.
+    wait_for_open_charges(covered)
+    # The processor can book the charge, but the product cannot record it.
     limit_files(process.handle.pid, ours.stat().st_size)
     wait_until(covered.books.paid_charges)
     refused = [post(f"meanwhile-{count}") for count in range(3)]
@@ -84,7 +84,7 @@ def test_a_full_disk_loses_nothing(covered, process, home):
         (503, "unavailable")
     }
     assert process.ask("/readyz").text == "The disk is full or not writable\n"
-    wait_until(lambda: "Due work waits" in process.said)
+    wait_until(lambda: "Due work waits" in process.output)
     assert [state for *_, state in covered.tries] == ["started"]
 
     limit_files(process.handle.pid, resource.RLIM_INFINITY)
@@ -97,26 +97,30 @@ def test_a_full_disk_loses_nothing(covered, process, home):
     assert micros(covered.balance) == micros("200.00") - sum(map(micros, sent.values()))
     assert covered.charges == [("4242", "100.00")]
     assert in_order(covered)
-    told = [line.split()[1] for line in process.said.splitlines() if "webapp.supervisor" in line]
-    assert told == ["ERROR", "INFO"], process.said
-    assert "Traceback" not in process.said
+    levels = [
+        line.split()[1] for line in process.output.splitlines() if "webapp.supervisor" in line
+    ]
+    assert levels == ["ERROR", "INFO"], process.output
+    assert "Traceback" not in process.output
 
 
-def test_an_update_is_installed_under_a_server_that_has_started(app, covered, process):
-    """T4: probes can tell, pages say so, and everything goes on by itself."""
+def test_a_started_server_waits_for_an_update_of_the_database(app, covered, process):
+    """T4: probes and pages report it, and work resumes without a restart."""
     covered.use("60.00")
     step(downgrade, "-1")
     process.serve()
     assert process.ask("/readyz").status == 503
     assert "An update is being installed" in process.ask("/sign-in").text
-    wait_until(lambda: "Due work waits" in process.said)
+    wait_until(lambda: "Due work waits" in process.output)
     step(upgrade, "head")
     wait_until(lambda: process.ask("/readyz").status == 200)
     wait_until(lambda: covered.balance == "140.00")
     assert process.ask("/sign-in").status == 200
-    wait_until(lambda: "Waiting work continues" in process.said)
-    told = [line.split()[1] for line in process.said.splitlines() if "webapp.supervisor" in line]
-    assert told == ["ERROR", "INFO"], process.said
+    wait_until(lambda: "Waiting work continues" in process.output)
+    levels = [
+        line.split()[1] for line in process.output.splitlines() if "webapp.supervisor" in line
+    ]
+    assert levels == ["ERROR", "INFO"], process.output
 
 
 def step(migrate, revision):
@@ -124,8 +128,8 @@ def step(migrate, revision):
     migrate(revision=revision)
 
 
-def test_sigterm_lets_everybody_finish(app, covered, process):
-    """L3: the person's request is answered, both charges are settled, and the exit code is 0."""
+def test_sigterm_finishes_open_requests_and_charges(app, covered, process):
+    """L3: the request is answered, both charges are settled, and the exit code is 0."""
     elsewhere = covered.account()
     covered.card("5105105105105100", auto_charge=True, account_id=elsewhere.account_id)
     for last4 in ("4242", "5100"):
@@ -138,20 +142,20 @@ def test_sigterm_lets_everybody_finish(app, covered, process):
         "method": covered.method("4242").id,
     }
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(person.post, f"{process.url}/billing/funds", sent, timeout=30)
-        under_way(covered)
-        with working_for(covered, elsewhere):
+        response = pool.submit(person.post, f"{process.url}/billing/funds", sent, timeout=30)
+        wait_for_open_charges(covered)
+        with acting_for(covered, elsewhere):
             covered.refill()
             covered.use("60.00")
-            under_way(covered)
+            wait_for_open_charges(covered)
         process.handle.send_signal(signal.SIGTERM)
-        answer = asked.result()
+        answer = response.result()
     assert "$30.00 paid with Visa •••• 4242" in words(answer)
     assert process.handle.wait(30) == 0
     assert covered.balance == "130.00"
-    with working_for(covered, elsewhere):
+    with acting_for(covered, elsewhere):
         assert covered.balance == "140.00"
-    assert "Left for the next start" not in process.said
+    assert "Left for the next start" not in process.output
     assert in_order(covered)
 
 
@@ -163,18 +167,18 @@ def test_sigterm_lets_everybody_finish(app, covered, process):
     ],
     ids=["gunicorn", "jobs"],
 )
-def test_a_processor_that_hangs_holds_up_no_end(covered, process, command):
-    """L3: the charge is left open; the next process asks about it, and it is made once."""
+def test_a_hanging_processor_does_not_delay_the_shutdown(covered, process, command):
+    """L3: the charge stays open; the next process reconciles it, and it is made once."""
     covered.next_answer("slow", seconds=25.0)
     process.start(*command)
     covered.use("60.00")
-    under_way(covered)
+    wait_for_open_charges(covered)
     began = time.monotonic()
     process.handle.send_signal(signal.SIGTERM)
     assert process.handle.wait(30) == 0
     assert time.monotonic() - began < 15
     assert covered.tries == [("4242", "100.00", "started")]
-    assert "top_up" in process.said.rpartition("Left for the next start to carry on")[2]
+    assert "top_up" in process.output.rpartition("Left for the next start to carry on")[2]
     covered.books.clear_answers()
     covered.pass_time(minutes=31)
     assert covered.tries == [("4242", "100.00", "paid")]
@@ -183,7 +187,7 @@ def test_a_processor_that_hangs_holds_up_no_end(covered, process, command):
 
 
 def signed_in(app, world, process):
-    """A browser of the owner, by a cookie as the server would have signed it."""
+    """Return a browser session with the owner's signed cookie."""
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     cookie = signer.dumps(
         signed_in_cookie(world.session, world.created.user_id, world.clock.wall())
@@ -194,13 +198,13 @@ def signed_in(app, world, process):
 
 
 def fields(page):
-    """What a form sends along that nobody types."""
+    """Return a form's hidden fields."""
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
 
 
 @contextmanager
-def working_for(world, other):
-    """The same world, for another account."""
+def acting_for(world, other):
+    """Use the world for another account."""
     mine, world.account_id = world.account_id, other.account_id
     try:
         yield

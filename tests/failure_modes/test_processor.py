@@ -1,4 +1,4 @@
-"""The processor is down, too busy, or cannot write its books: what people and operators read."""
+"""A processor that is down, busy or unable to write: what people and operators see."""
 
 import re
 from html import unescape
@@ -16,7 +16,7 @@ MAIN = "/billing/payment-methods"
 HTMX = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{MAIN}"}
 
 
-def words(answer):
+def visible_text(answer):
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
     return " ".join(unescape(text).split())
 
@@ -26,10 +26,10 @@ def hidden(answer):
 
 
 def message(answer):
-    """The strip's icon and words."""
+    """Return the icon and text of the message strip."""
     strip = re.search(r'<div class="message" role="status">(.*?)</div>', answer.text, re.DOTALL)[1]
-    said = unescape(re.search(r"<p>(.*?)</p>", strip)[1])
-    return re.search(r"svg#([\w-]+)", strip)[1], " ".join(said.split())
+    text = unescape(re.search(r"<p>(.*?)</p>", strip)[1])
+    return re.search(r"svg#([\w-]+)", strip)[1], " ".join(text.split())
 
 
 @pytest.fixture
@@ -53,35 +53,35 @@ def retry(client, attempt):
 
 
 @pytest.mark.parametrize("trouble", ["timeout_before_charge", "server_error"])
-def test_adding_funds_is_no_success_before_the_bank_has_answered(client, covered, trouble):
-    """L4, L10: no green tick, what happens next, and that it is not paid twice."""
+def test_adding_funds_without_an_outcome_is_not_a_success(client, covered, trouble):
+    """L4, L10: no green tick, a message with what happens next, and no second payment."""
     covered.next_answer(trouble)
-    icon, said = message(add_funds(client, covered.method("4242")))
+    icon, text = message(add_funds(client, covered.method("4242")))
     assert icon == "hourglass"
-    assert said == (
+    assert text == (
         "The bank has not confirmed $50.00 to Visa •••• 4242 yet. "
         "You don’t need to do anything: we keep checking, and nothing is charged twice."
     )
-    assert "Waiting for the bank" in words(client.get("/billing/payments"))
+    assert "Waiting for the bank" in visible_text(client.get("/billing/payments"))
     again = add_funds(client, covered.method("4242"))
     assert again.status_code == 409
-    assert "is in progress. Wait for its outcome" in words(again)
+    assert "is in progress. Wait for its outcome" in visible_text(again)
     covered.pass_time(hours=1)
     assert covered.charges == [("4242", "50.00")]
     assert covered.balance == "150.00"
 
 
-def test_too_busy_to_look_is_told_and_nothing_is_open(client, covered):
-    """L8: whoever is there may press again."""
+def test_a_rejected_request_leaves_nothing_open(client, covered):
+    """L8: the customer may try again."""
     covered.next_answer("refuse_to_look")
-    icon, said = message(add_funds(client, covered.method("4242")))
+    icon, text = message(add_funds(client, covered.method("4242")))
     assert icon == "alert-triangle"
-    assert said.endswith("could not be sent. Nothing was charged; try again in a moment.")
+    assert text.endswith("could not be sent. Nothing was charged; try again in a moment.")
     assert message(add_funds(client, covered.method("4242")))[0] == "check"
 
 
 def test_a_retry_without_an_outcome_is_not_offered_again(client, covered):
-    """F4: the row says that it is under way, whatever else is."""
+    """F4: the row says that a retry is in progress."""
     mastercard = covered.method("4444")
     covered.next_answer("decline", decline_code="insufficient_funds")
     covered.pay(mastercard, "40.00")
@@ -97,23 +97,23 @@ def test_a_retry_without_an_outcome_is_not_offered_again(client, covered):
 
 
 @pytest.fixture
-def without_books(covered):
-    """The sandbox can read its books, and write nothing into them."""
+def read_only_books(covered):
+    """The sandbox can read its books but not write them."""
     db = covered.books._store.db
     db.execute("PRAGMA query_only = 1")
     yield covered
     db.execute("PRAGMA query_only = 0")
 
 
-def test_a_card_that_cannot_be_saved_is_told_and_can_be_sent_again(client, covered):
-    """M6: nothing was kept."""
+def test_a_card_that_could_not_be_saved_can_be_sent_again(client, covered):
+    """M6: nothing was saved."""
 
     class Down(SandboxProcessor):
         def save_card(self, account_id, token, return_to):
             return Unknown("Connection refused")
 
     processors = covered.services.processors
-    up, processors["sandbox"] = processors["sandbox"], Down(covered.books, covered.clock)
+    original, processors["sandbox"] = processors["sandbox"], Down(covered.books, covered.clock)
     form = hidden(client.get(f"{MAIN}/cards/new", headers=HTMX))
     card = client.post(
         "/sandbox/cards", data=card_form(AMEX), headers={"Accept": "application/json"}
@@ -123,14 +123,14 @@ def test_a_card_that_cannot_be_saved_is_told_and_can_be_sent_again(client, cover
     assert refused.status_code == 422
     assert message(refused) == ("alert-triangle", NOT_SAVED)
     assert len(covered.methods) == 2
-    processors["sandbox"] = up
+    processors["sandbox"] = original
     assert client.post(MAIN, data=sent, headers=HTMX).status_code == 200
     assert len(covered.methods) == 3
 
 
-def test_its_own_full_disk_is_its_answer_and_not_our_error(without_books):
-    """L3: a processor raises nothing; whether it has booked is not known, so it is asked."""
-    world = without_books
+def test_a_processors_full_disk_is_an_unknown_outcome(read_only_books):
+    """L3: a processor raises no exception; the attempt is reconciled later."""
+    world = read_only_books
     processor = world.services.processors["sandbox"]
     payment = world.pay(world.method("4242"), "30.00")
     assert payment.state == "open"
@@ -145,8 +145,8 @@ def test_its_own_full_disk_is_its_answer_and_not_our_error(without_books):
     assert in_order(world)
 
 
-def test_readiness_warns_of_what_the_processor_does_not_answer(client, covered):
-    """L10: served all the same; and what only the operator can settle is a line of its own."""
+def test_readiness_warns_of_attempts_without_an_answer(client, covered):
+    """L10: the probe still answers 200; attempts for the operator have their own line."""
     covered.next_answer("timeout_before_charge")
     covered.use("60.00")
     covered.work()
@@ -163,8 +163,8 @@ def test_readiness_warns_of_what_the_processor_does_not_answer(client, covered):
     )
 
 
-def test_readiness_warns_of_what_the_operator_is_to_look_into(client, world):
-    """L9: what a processor tells and nobody can book is not passed over in silence."""
+def test_readiness_warns_of_unmatched_events(client, world):
+    """L9: they are for the operator to investigate."""
     now = world.clock.now()
     unmatched_events.record(
         world.session, "sandbox", "ch_1", "No payment of ours.", 5_000_000, "USD", now, now
@@ -178,8 +178,8 @@ def test_readiness_warns_of_what_the_operator_is_to_look_into(client, world):
     assert "ballast_evidence_for_operator 1.0" in client.get("/metrics").text
 
 
-def test_readiness_warns_when_no_worker_takes_up_what_is_due(client, covered):
-    """T4: the web process runs no jobs, and nobody has started the other one."""
+def test_readiness_warns_when_no_worker_runs(client, covered):
+    """T4: the web process runs no jobs, and no jobs process was started."""
     covered.use("60.00")
     covered.clock.advance(minutes=3)
     answer = client.get("/readyz", headers={"Accept": "application/json"})
@@ -191,7 +191,7 @@ def test_readiness_warns_when_no_worker_takes_up_what_is_due(client, covered):
 
 
 def test_readiness_warns_of_a_clock_that_is_behind(client, covered):
-    """What was written last lies ahead."""
+    """The newest row has a later timestamp."""
     covered.use("1.00")
     covered.clock.advance(hours=-1)
     assert client.get("/readyz").text == (

@@ -1,6 +1,6 @@
-"""What keeps Ballast from starting is one line with the remedy, for every command (F14, bug13).
+"""Faults at start-up are one line with a remedy, for every command (F14, bug13).
 
-Real processes: most of it happens before a command of ours is reached.
+Real processes, because most faults occur before a command's own code runs.
 """
 
 import os
@@ -27,7 +27,7 @@ LIST = ("accounts", "list")
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
-    """The home of an installation that has been set up, and keeps its own key."""
+    """The home of an installation with a database and its own key."""
     home = tmp_path_factory.mktemp("used") / "home"
     migrate(settings_in(home, SECRET_KEY=""))
     return home
@@ -41,13 +41,13 @@ def process(used, tmp_path):
         yield process
 
 
-def told(process, *words):
-    """The one line on the error stream, of a command that fails."""
-    ended = process.flask(*words)
+def error_line(process, *arguments):
+    """Run a command that must fail, and return its single line on stderr."""
+    ended = process.flask(*arguments)
     assert ended.returncode != 0, ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr
     assert ended.stdout == ""
-    # What was readable for others is closed at the first start, with a warning in the log.
+    # The first start closes files to other users and logs a warning about it.
     lines = [line for line in ended.stderr.splitlines() if "Closed to other users" not in line]
     assert len(lines) == 1, ended.stderr
     return lines[0]
@@ -85,27 +85,27 @@ def newer(home):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_database_that_cannot_be_used_is_told_in_one_line(process, harm, reason, remedy):
-    """F14: what `make run` asks first, and a command."""
+def test_an_unusable_database_is_reported_in_one_line(process, harm, reason, remedy):
+    """F14: by `db upgrade`, which `make run` runs first, and by another command."""
     harm(process.home)
-    upgraded = told(process, *UPGRADE)
+    upgraded = error_line(process, *UPGRADE)
     assert reason in upgraded
     assert remedy in upgraded
-    listed = told(process, *LIST)
+    listed = error_line(process, *LIST)
     assert reason in listed
-    assert told(process, *UPGRADE).partition(" is ")[2] == upgraded.partition(" is ")[2]
+    assert error_line(process, *UPGRADE).partition(" is ")[2] == upgraded.partition(" is ")[2]
 
 
-def test_an_empty_file_beside_a_key_starts_no_new_installation(process):
-    """F14: also where an earlier Ballast has left no mark."""
+def test_an_empty_file_beside_a_key_is_no_new_installation(process):
+    """F14: even without the marker file of newer versions."""
     (process.home / "installation").unlink()
     empty(process.home)
-    assert "is empty" in told(process, *UPGRADE)
+    assert "is empty" in error_line(process, *UPGRADE)
     assert (process.home / "ballast.db").stat().st_size == 0
 
 
-def test_a_new_installation_is_set_up_with_one_line(process, tmp_path):
-    """`make run`: not a line for each migration."""
+def test_a_new_installation_prints_one_line(process, tmp_path):
+    """`make run` prints no line for each migration."""
     process.environ["BALLAST_HOME"] = str(tmp_path / "new")
     made = process.flask(*UPGRADE)
     assert made.returncode == 0, made.stderr
@@ -114,27 +114,27 @@ def test_a_new_installation_is_set_up_with_one_line(process, tmp_path):
     assert process.flask(*LIST).returncode == 0
 
 
-@pytest.mark.parametrize("words", [UPGRADE, LIST, ("routes",), ("--help",)])
-def test_another_secret_key_is_refused(process, words):
+@pytest.mark.parametrize("arguments", [UPGRADE, LIST, ("routes",), ("--help",)])
+def test_a_changed_secret_key_is_refused(process, arguments):
     process.environ["SECRET_KEY"] = "hush"
-    line = told(process, *words)
+    line = error_line(process, *arguments)
     assert line.startswith("SECRET_KEY: not the key used before; restore the previous key")
     assert "hush" not in line
 
 
-def test_a_key_file_that_is_gone_is_not_replaced(process):
+def test_a_missing_key_file_is_not_replaced(process):
     (process.home / "secret_key").unlink()
-    assert told(process, *UPGRADE).startswith("SECRET_KEY: ")
+    assert error_line(process, *UPGRADE).startswith("SECRET_KEY: ")
     assert not (process.home / "secret_key").exists()
     (process.home / "installation").unlink()
     assert process.flask(*UPGRADE).returncode == 0
     assert process.flask(*LIST).returncode == 0
 
 
-def test_damaged_books_of_the_sandbox_are_named(process):
+def test_damaged_sandbox_books_are_named(process):
     (process.home / "sandbox.db").write_bytes(b"not a database" * 4096)
-    for words in (UPGRADE, LIST):
-        assert "sandbox.db" in told(process, *words)
+    for arguments in (UPGRADE, LIST):
+        assert "sandbox.db" in error_line(process, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -145,94 +145,97 @@ def test_damaged_books_of_the_sandbox_are_named(process):
         ("postgresql://u:hush@127.0.0.1:port/db", "not an address"),
     ],
 )
-def test_a_server_that_does_not_answer_is_told_in_one_line(process, url, reason):
-    """cases/bug13: 153 lines of traceback."""
+def test_an_unreachable_database_server_is_reported_in_one_line(process, url, reason):
+    """cases/bug13: it used to be 153 lines of traceback."""
     process.environ["DATABASE_URL"] = url
-    for words in (UPGRADE, LIST):
-        line = told(process, *words)
+    for arguments in (UPGRADE, LIST):
+        line = error_line(process, *arguments)
         assert reason in line
         assert "DATABASE_URL" in line
         assert "hush" not in line
 
 
-def test_an_empty_server_beside_a_used_home_is_refused(process, postgres):
+def test_an_empty_database_server_with_a_used_home_is_refused(process, postgres):
     """F14: DATABASE_URL names another database than before."""
     with postgres.database() as url:
         process.environ["DATABASE_URL"] = url
-        assert "correct DATABASE_URL" in told(process, *UPGRADE)
+        assert "correct DATABASE_URL" in error_line(process, *UPGRADE)
 
 
-def leaves(command, *before):
-    """Of a group of ours; `jobs start` waits until the database can be used."""
+def leaf_commands(command, *before):
+    """Yield the commands of a group, except `jobs start`, which waits for the database."""
     if before == ("jobs", "start"):
         return
     if isinstance(command, click.Group):
         for name, part in command.commands.items():
-            yield from leaves(part, *before, name)
+            yield from leaf_commands(part, *before, name)
     else:
         yield before, command
 
 
-def arguments(command, file):
-    """A readable word for each that the command insists on."""
-    words = {
+def required_arguments(command, file):
+    """Yield a valid value for each required argument and option of the command."""
+    values = {
         "instant": "2026-01-01T00:00:00Z",
         "path": str(file),
         "filename": str(file),
         "file": str(file),
         "url": "postgresql://ballast@127.0.0.1:1/db",
     }
-    for one in command.params:
-        if one.required:
-            choices = getattr(one.type, "choices", None)
-            word = next(iter(choices)) if choices else words.get(one.type.name, "1")
-            if isinstance(one, click.Option):
-                yield one.opts[0]
-            if not getattr(one, "is_flag", False):
-                yield str(word)
+    for parameter in command.params:
+        if parameter.required:
+            choices = getattr(parameter.type, "choices", None)
+            value = next(iter(choices)) if choices else values.get(parameter.type.name, "1")
+            if isinstance(parameter, click.Option):
+                yield parameter.opts[0]
+            if not getattr(parameter, "is_flag", False):
+                yield str(value)
 
 
-def test_every_command_tells_a_damaged_database_in_one_line(used, tmp_path):
-    """F14: all of ours, and those of Flask-Migrate that ask the database."""
+def test_every_command_reports_a_damaged_database_in_one_line(used, tmp_path):
+    """F14: all of ours, and those of Flask-Migrate that use the database."""
     home, file = tmp_path / "home", tmp_path / "file.csv"
     shutil.copytree(used, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
     garbage(home)
     file.write_text("account,amount,reference\n1,1.00,a\n")
     app = create_app(settings_in(home, SECRET_KEY=""))
 
-    def as_wsgi_does():
+    def create_app_as_wsgi():
         click.get_current_context().find_root().with_resource(faults_in_one_line())
         return app
 
-    asking = ("check", "current", "downgrade", "upgrade")
-    commands = [("db", name) for name in asking]
+    migrate_commands = ("check", "current", "downgrade", "upgrade")
+    commands = [("db", name) for name in migrate_commands]
     ours = [*(group.commands for group in set(GROUPS)), *COMMANDS]
-    for one in ours:
-        named = tmp_path / "new" if one.name == "backup" else file
-        commands += [(*words, *arguments(leaf, named)) for words, leaf in leaves(one, one.name)]
-    told = {}
-    for words in commands:
+    for command in ours:
+        named = tmp_path / "new" if command.name == "backup" else file
+        commands += [
+            (*path, *required_arguments(leaf, named))
+            for path, leaf in leaf_commands(command, command.name)
+        ]
+    results = {}
+    for arguments in commands:
         runner = CliRunner(catch_exceptions=False)
-        result = runner.invoke(FlaskGroup(create_app=as_wsgi_does), list(words), input="")
-        told[words] = (result.exit_code, result.stdout, result.stderr)
+        result = runner.invoke(FlaskGroup(create_app=create_app_as_wsgi), list(arguments), input="")
+        results[arguments] = (result.exit_code, result.stdout, result.stderr)
     wrong = {
-        words: said
-        for words, said in told.items()
-        if said[:2] != (1, "") or said[2].count("\n") != 1 or "damaged" not in said[2]
+        arguments: result
+        for arguments, result in results.items()
+        if result[:2] != (1, "") or result[2].count("\n") != 1 or "damaged" not in result[2]
     }
     assert wrong == {}
     assert len(commands) > 50
 
 
 def reason_of(process):
-    """All that it says after gunicorn's name and version."""
-    name, reason = process.said.splitlines()
+    """Return the output after gunicorn's own line."""
+    name, reason = process.output.splitlines()
     assert "Starting gunicorn" in name
     return reason
 
 
-def test_a_busy_port_is_told_in_one_line(process):
-    """`make run`: gunicorn alone tries for five seconds and says it in eleven lines."""
+def test_a_busy_port_is_reported_in_one_line(process):
+    """gunicorn alone retries for five seconds and prints eleven lines."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -250,7 +253,7 @@ def test_a_busy_port_is_told_in_one_line(process):
     ("host", "reason"),
     [("192.0.2.1", "is not an address of this machine"), ("nowhere.invalid", "is unknown")],
 )
-def test_an_address_that_is_not_of_this_machine_is_told_in_one_line(process, host, reason):
+def test_an_unusable_host_is_reported_in_one_line(process, host, reason):
     process.environ["HOST"] = host
     process.start("gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
     assert process.handle.wait(PATIENCE) != 0

@@ -1,4 +1,4 @@
-"""A migration is pending: nobody works on tables of another version; then all go on."""
+"""A pending migration: nothing uses tables of another version, and all resume afterwards."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ MAIN = "/billing/payment-methods"
 
 
 def migrate(app, step, revision):
-    """As `flask db` does; a process that asks every few seconds has asked since."""
+    """Migrate like `flask db`; processes check the schema every few seconds, here at once."""
     db.session.remove()
     step(revision=revision)
     object.__setattr__(services(app), "schema", schema_version.Gate())
@@ -30,13 +30,13 @@ def migrate(app, step, revision):
 
 @pytest.fixture
 def older(app, world):
-    """The database of the version before this one."""
+    """A database of the previous version."""
     migrate(app, downgrade, "-1")
     yield world
     migrate(app, upgrade, "head")
 
 
-def test_the_page_says_that_an_update_is_being_installed(app, client, older):
+def test_pages_say_that_an_update_is_being_installed(app, client, older):
     for answer in (client.get(MAIN), client.post("/sign-in", data={"email": "a"})):
         assert answer.status_code == 503
         assert "An update is being installed" in answer.text
@@ -47,8 +47,8 @@ def test_the_page_says_that_an_update_is_being_installed(app, client, older):
     assert client.get(MAIN).status_code == 200
 
 
-def test_machines_are_told_to_come_back(app, older):
-    """L12: with a code of its own."""
+def test_api_clients_get_the_code_updating(app, older):
+    """L12."""
     visitor, key = app.test_client(), older.created.api_key
     usage = {"amount": "10.00", "reference": "call-1"}
     bearer = {"Authorization": f"Bearer {key}"}
@@ -58,7 +58,7 @@ def test_machines_are_told_to_come_back(app, older):
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (503, "updating")
 
 
-def test_ready_names_both_versions_and_the_command(client, older):
+def test_readiness_names_both_versions_and_the_command(client, older):
     newest, before = schema_version.versions()[:2]
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -69,14 +69,14 @@ def test_ready_names_both_versions_and_the_command(client, older):
     assert "ballast_ready 0.0" in client.get("/metrics").text
 
 
-def test_an_empty_database_says_what_to_run(app, client, world):
+def test_readiness_names_the_command_for_an_empty_database(app, client, world):
     migrate(app, downgrade, "base")
     assert client.get("/readyz").text == "The database is empty: run flask --app wsgi db upgrade\n"
     assert client.get(MAIN).status_code == 503
 
 
-def test_code_that_was_left_behind_stops_too(app, client, world):
-    """Someone has upgraded the database and not restarted this process."""
+def test_older_code_stops_on_a_newer_database(app, client, world):
+    """The database was upgraded without restarting this process."""
     world.session.execute(db.text("UPDATE alembic_version SET version_num = '9999'"))
     world.session.commit()
     assert "9999, which this code" in client.get("/readyz").text
@@ -90,8 +90,8 @@ def test_no_job_runs_on_older_tables(flask, older):
     assert "A migration is pending" in failed.stderr
 
 
-def test_the_worker_waits_and_goes_on_by_itself(app, world, caplog):
-    """T4: it says so once, and once that it is over."""
+def test_the_worker_waits_and_resumes_without_a_restart(app, world, caplog):
+    """T4: it logs the beginning and the end once each."""
     caplog.set_level(logging.INFO, "webapp.supervisor")
     world.cards(VISA)
     world.refill()
@@ -101,20 +101,22 @@ def test_the_worker_waits_and_goes_on_by_itself(app, world, caplog):
     worker.start(app)
     try:
         wait_until(lambda: "A migration is pending" in caplog.text)
-        time.sleep(1.2)  # it looks every half second
-        # By its table: older ones may lack a column of the model.
+        time.sleep(1.2)  # the worker checks every half second
+        # Raw SQL, because older tables may lack a column of the model.
         assert world.session.scalar(db.text("SELECT count(method_id) FROM attempt")) == 0
         world.session.rollback()
         migrate(app, upgrade, "head")
         wait_until(lambda: world.balance == "140.00")
     finally:
         worker.stop()
-    said = [record.getMessage() for record in caplog.records if record.name == "webapp.supervisor"]
-    assert len(said) == 2
-    assert said[1].startswith("Over: A migration is pending")
+    messages = [
+        record.getMessage() for record in caplog.records if record.name == "webapp.supervisor"
+    ]
+    assert len(messages) == 2
+    assert messages[1].startswith("Over: A migration is pending")
 
 
-def test_the_versions_are_those_of_the_migrations():
+def test_the_known_versions_are_those_of_the_migrations():
     scripts = ScriptDirectory(str(Path(ROOT) / "migrations"))
     assert schema_version.versions()[0] == scripts.get_current_head()
     assert len(schema_version.versions()) == len(

@@ -202,7 +202,7 @@ def test_order_changes_are_audited_m2(world):
 
 
 def test_an_order_with_another_accounts_method_is_not_found_p1(world):
-    """P1: the foreign method may be in the wished or in the seen order."""
+    """P1: the foreign method may be in the new or in the seen order."""
     visa, mastercard = world.cards(VISA, MASTERCARD)
     theirs = world.card(VISA, account_id=world.account(name="Other Ltd").account_id)
     for order, seen in (([visa, theirs], None), ([visa, mastercard], [visa, theirs])):

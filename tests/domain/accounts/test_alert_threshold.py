@@ -1,4 +1,4 @@
-"""The database keeps, from the settings, below which balance an account needs a look (T4)."""
+"""The stored threshold below which an account needs a check, derived from its settings (T4)."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ AMOUNTS = st.none() | st.integers(1, 500).map(lambda units: units * 1_000_000)
     notification_threshold=AMOUNTS,
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-def test_it_follows_every_change(
+def test_the_alert_threshold_follows_every_change(
     world, refill_on, threshold, notification_on, notification_threshold
 ):
     session = world.session
@@ -34,12 +34,17 @@ def test_it_follows_every_change(
     )
     session.flush()
     session.refresh(account)
-    lines = [threshold if refill_on else None, notification_threshold if notification_on else None]
-    assert account.attention_below == max((it for it in lines if it is not None), default=None)
+    thresholds = [
+        threshold if refill_on else None,
+        notification_threshold if notification_on else None,
+    ]
+    assert account.attention_below == max(
+        (amount for amount in thresholds if amount is not None), default=None
+    )
     session.rollback()
 
 
-def test_the_sweep_finds_low_accounts_by_their_index(world):
+def test_the_sweep_finds_low_accounts_by_the_index(world):
     if world.session.get_bind().dialect.name != "sqlite":
         return
     plan = world.session.execute(

@@ -1,4 +1,4 @@
-"""The audit log only grows (P2): its database user's usual statements change no line of it."""
+"""The audit log is append-only (P2): the database rejects changes of its rows."""
 
 import pytest
 from sqlalchemy import text
@@ -14,30 +14,30 @@ CHANGES = [
 ]
 
 
-def refuses(session, statement):
+def expect_refusal(session, statement):
     with pytest.raises(DBAPIError, match="append-only"):
         session.execute(text(statement))
     session.rollback()
 
 
 @pytest.mark.parametrize("statement", CHANGES)
-def test_no_statement_changes_a_line(world, statement):
+def test_updates_and_deletes_are_refused(world, statement):
     """P2"""
     before = [(e.id, e.actor_name, e.details) for e in world.session.query(AuditEntry)]
     assert before
-    refuses(world.session, statement)
+    expect_refusal(world.session, statement)
     after = [(e.id, e.actor_name, e.details) for e in world.session.query(AuditEntry)]
     assert after == before
 
 
 @on_postgres
-def test_nor_empties_the_table(world):
+def test_truncating_is_refused(world):
     """P2"""
-    refuses(world.session, "TRUNCATE audit_entry")
+    expect_refusal(world.session, "TRUNCATE audit_entry")
 
 
-def test_nor_does_a_record_of_ours(world):
-    """P2: whatever code may try."""
+def test_changing_a_loaded_entry_is_refused(world):
+    """P2: the ORM has no way around the guard."""
     entry = world.session.query(AuditEntry).first()
     entry.what = "nothing"
     with pytest.raises(DBAPIError, match="append-only"):

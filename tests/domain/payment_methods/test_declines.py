@@ -1,4 +1,4 @@
-"""Declines in plain words, and what each means for the next automatic attempt."""
+"""Decline reasons for customers, and the class of each code."""
 
 import csv
 
@@ -43,11 +43,11 @@ EVERY_CODE = [(code, kind) for kind, codes in CLASSES.items() for code in sorted
 
 @pytest.mark.parametrize(("code", "expected"), EVERY_CODE)
 def test_each_code_has_its_class(code, expected):
-    """F3: hard is what the networks forbid repeating."""
+    """F3: networks forbid repeating hard declines."""
     assert class_of(code) is expected
 
 
-def test_an_unknown_code_suspends_and_may_mend():
+def test_an_unknown_code_is_a_soft_decline():
     """F2"""
     assert class_of("invented_tomorrow") is DeclineClass.SOFT
     assert reason("invented_tomorrow") is BANK
@@ -55,26 +55,26 @@ def test_an_unknown_code_suspends_and_may_mend():
 
 
 @pytest.mark.parametrize("code", [code for code, _ in EVERY_CODE])
-def test_no_code_is_shown_as_the_message(code):
-    """F2: a plain sentence, and what to do."""
-    words = reason(code)
+def test_no_raw_code_is_shown(code):
+    """F2: a plain sentence and advice."""
+    explanation = reason(code)
 
-    for text in (words.sentence, words.advice):
+    for text in (explanation.sentence, explanation.advice):
         assert text
         assert "_" not in text
         assert "!" not in text
         assert code not in text.lower()
-    assert words.sentence[0].isupper()
-    assert not words.sentence.endswith(".")
-    assert words.advice.endswith(".")
+    assert explanation.sentence[0].isupper()
+    assert not explanation.sentence.endswith(".")
+    assert explanation.advice.endswith(".")
 
 
 @pytest.mark.parametrize(
     "code",
     ["lost_card", "stolen_card", "pickup_card", "fraudulent", "highest_risk_level"],
 )
-def test_the_holder_of_a_stolen_card_learns_nothing(code):
-    """F12: the bank declined and should be called."""
+def test_stolen_and_fraud_codes_show_only_call_your_bank(code):
+    """F12: the bank declined the payment and should be called."""
     assert reason(code) is CALL_BANK
     text = f"{CALL_BANK.sentence} {CALL_BANK.advice}".lower()
     assert "call your bank" in text
@@ -85,8 +85,8 @@ def test_every_reason_belongs_to_a_known_code():
     assert set(REASONS) - {METHOD_GONE, BLOCKED_BY_PROCESSOR} <= {code for code, _ in EVERY_CODE}
 
 
-def test_the_classes_are_those_of_the_reference():
-    """F3: the published table, where it is at hand."""
+def test_the_classes_match_the_reference():
+    """F3: the published table, if it is available."""
     if not REFERENCE.exists():
         pytest.skip("the reference data (decline_codes.csv) is not on this machine")
 

@@ -1,4 +1,4 @@
-"""What may happen to a payment method, when it may be charged, and its place in the list."""
+"""Payment methods: suspension, chargeability, expiry and order."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -23,7 +23,7 @@ SOFT, HARD = DeclineClass.SOFT, DeclineClass.HARD
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
-def card(**more):
+def card(**fields):
     return PaymentMethod(
         **{
             "brand": "visa",
@@ -32,7 +32,7 @@ def card(**more):
             "exp_year": 2034,
             "auto_charge": True,
             "declines_in_a_row": 0,
-            **more,
+            **fields,
         }
     )
 
@@ -40,8 +40,8 @@ def card(**more):
 # Suspension
 
 
-def test_48_hours_to_the_second_f1():
-    """F1, F8: from the processor's own time of the decline."""
+def test_a_suspension_lasts_48_hours_to_the_second_f1():
+    """F1, F8: counted from the processor's time of the decline."""
     visa = card()
     visa.suspend("insufficient_funds", SOFT, START, automatic=True)
     assert timedelta(hours=48) == SUSPENSION
@@ -52,8 +52,8 @@ def test_48_hours_to_the_second_f1():
     assert visa.is_chargeable(START + timedelta(hours=48))
 
 
-def test_no_failure_flips_the_consent_m3():
-    """M3: nor does its healing."""
+def test_failures_never_change_consent_m3():
+    """M3: nor does restoring the method."""
     for consent in (True, False):
         visa = card(auto_charge=consent)
         visa.suspend("stolen_card", HARD, START, automatic=True)
@@ -62,8 +62,8 @@ def test_no_failure_flips_the_consent_m3():
         assert visa.auto_charge is consent
 
 
-def test_a_fresh_failure_starts_afresh_f4():
-    """F4, F8: and an older one that is learned late shortens nothing."""
+def test_a_new_failure_restarts_the_suspension_f4():
+    """F4, F8: an older failure that is learned of late shortens nothing."""
     visa = card()
     assert visa.suspend("insufficient_funds", SOFT, START, automatic=True)
     assert not visa.suspend("do_not_honor", SOFT, START + 10 * HOUR, automatic=False)
@@ -73,8 +73,8 @@ def test_a_fresh_failure_starts_afresh_f4():
     assert visa.failure_code == "do_not_honor"
 
 
-def test_told_again_when_it_had_been_back_f11():
-    """F11: a method that was back in use becomes suspended again."""
+def test_a_new_suspension_after_the_end_is_reported_again_f11():
+    """F11: the method was back in use, so it becomes suspended again."""
     visa = card()
     assert visa.suspend("insufficient_funds", SOFT, START, automatic=True)
     assert visa.suspend("insufficient_funds", SOFT, START + 48 * HOUR, automatic=True)
@@ -89,15 +89,15 @@ def test_a_hard_decline_outlasts_the_48_hours_f3():
     assert visa.standing(START + 481 * HOUR) is MethodStatus.READY
 
 
-def test_a_soft_decline_does_not_lift_a_bar_f3():
+def test_a_soft_decline_does_not_lift_a_hard_one_f3():
     visa = card()
     visa.suspend("stolen_card", HARD, START, automatic=True)
     visa.suspend("insufficient_funds", SOFT, START + HOUR, automatic=False)
     assert visa.standing(START + 480 * HOUR) is MethodStatus.BARRED
 
 
-def test_only_what_started_after_the_failure_heals_f8():
-    """F8: and exactly at it, it does."""
+def test_only_a_payment_started_after_the_failure_restores_f8():
+    """F8: or at the same moment."""
     visa = card()
     visa.suspend("stolen_card", HARD, START, automatic=True)
     assert not visa.restore(START - SECOND)
@@ -106,8 +106,8 @@ def test_only_what_started_after_the_failure_heals_f8():
     assert visa.standing(START) is MethodStatus.READY
 
 
-def test_five_automatic_declines_in_a_row_t16():
-    """T16: the customer's own failures do not count, a success starts afresh."""
+def test_five_automatic_declines_in_a_row_end_automatic_use_t16():
+    """T16: the customer's own failures do not count; a success resets the count."""
     visa = card()
     for day in range(4):
         visa.suspend("insufficient_funds", SOFT, START + timedelta(days=3 * day), automatic=True)
@@ -120,7 +120,7 @@ def test_five_automatic_declines_in_a_row_t16():
     assert visa.standing(START + timedelta(days=60)) is MethodStatus.READY
 
 
-def test_the_verbs_are_safe_to_call_twice_f1():
+def test_repeated_operations_change_nothing_f1():
     """F1, F6, M3, M10: the second call changes nothing and says so."""
     visa = card(auto_charge=False)
     visa.consent(True, START)
@@ -132,7 +132,7 @@ def test_the_verbs_are_safe_to_call_twice_f1():
     assert visa.record_suspension_ended(START + 48 * HOUR)
     assert not visa.record_suspension_ended(START + 48 * HOUR)
 
-    assert not visa.restore(START + 49 * HOUR), "there is nothing to heal"
+    assert not visa.restore(START + 49 * HOUR), "there is nothing to restore"
     visa.remove(START)
     visa.remove(START + HOUR)
     assert visa.removed_at == START
@@ -140,7 +140,7 @@ def test_the_verbs_are_safe_to_call_twice_f1():
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["suspend", "bar", "heal", "record"]),
+        st.sampled_from(["suspend", "bar", "restore", "record"]),
         st.integers(0, 200).map(lambda hours: START + hours * HOUR),
     ),
     max_size=12,
@@ -148,8 +148,8 @@ EVENTS = st.lists(
 
 
 @given(EVENTS)
-def test_each_verb_twice_is_as_once_f1(events):
-    """F1, F8: whatever came before, apart from the count of declines (T16)."""
+def test_each_operation_is_idempotent_f1(events):
+    """F1, F8: after any history, except for the count of declines (T16)."""
     once, twice = card(), card()
     for name, at in events:
         for visa, times in ((once, 1), (twice, 2)):
@@ -158,17 +158,17 @@ def test_each_verb_twice_is_as_once_f1(events):
                     visa.suspend("do_not_honor", SOFT, at, automatic=False)
                 elif name == "bar":
                     visa.suspend("stolen_card", HARD, at, automatic=False)
-                elif name == "heal":
+                elif name == "restore":
                     visa.restore(at)
                 else:
                     visa.record_suspension_ended(at)
-    told = ["suspended_until", "barred_at", "failed_at", "failure_code", "declines_in_a_row"]
-    assert [getattr(once, name) for name in told] == [getattr(twice, name) for name in told]
+    names = ["suspended_until", "barred_at", "failed_at", "failure_code", "declines_in_a_row"]
+    assert [getattr(once, name) for name in names] == [getattr(twice, name) for name in names]
 
 
 @given(EVENTS, st.integers(0, 300).map(lambda hours: START + hours * HOUR))
-def test_a_late_job_changes_no_truth_f1(events, now):
-    """F1: recording that a suspension has ended never changes whether it can be charged."""
+def test_a_late_job_does_not_change_the_status_f1(events, now):
+    """F1: recording the end of a suspension never changes whether the method is chargeable."""
     visa = card()
     for name, at in events:
         if name in ("suspend", "bar"):
@@ -185,7 +185,7 @@ def test_a_late_job_changes_no_truth_f1(events, now):
     ("now", "expired"),
     [
         ("2026-11-30T23:59:59", False),
-        ("2026-12-01T00:00:00", False),  # over in UTC, and not yet in Hawaii
+        ("2026-12-01T00:00:00", False),  # over in UTC, but not yet in Hawaii
         ("2026-12-01T11:59:59", False),
         ("2026-12-01T12:00:00", True),  # over everywhere on earth
     ],
@@ -196,7 +196,7 @@ def test_a_card_is_tried_until_its_month_has_ended_everywhere_p4(now, expired):
     assert visa.is_expired(datetime.fromisoformat(now).replace(tzinfo=UTC)) is expired
 
 
-def test_december_ends_in_january_p4():
+def test_a_card_of_december_expires_in_january_p4():
     visa = card(exp_month=12, exp_year=2026)
     assert visa.expires_at == datetime(2027, 1, 1, 12, tzinfo=UTC)
     assert visa.expiry == "12/26"
@@ -206,25 +206,25 @@ def test_december_ends_in_january_p4():
     ("zone", "left"),
     [("UTC", 0), ("Pacific/Pago_Pago", 0), ("Pacific/Kiritimati", -1), ("Europe/Dublin", 0)],
 )
-def test_the_days_left_are_the_accounts_p4(zone, left):
-    """P4: on the last day there are none."""
+def test_days_left_use_the_accounts_time_zone_p4(zone, left):
+    """P4: on the last day there are none left."""
     visa = card(exp_month=11, exp_year=2026)
     assert visa.days_left(datetime(2026, 11, 30, 12, tzinfo=UTC), zone) == left
 
 
 @given(st.integers(0, 800), st.integers(1, 12), st.sampled_from(["UTC", "Pacific/Kiritimati"]))
-def test_never_expired_while_days_are_left_m9(days, month, zone):
-    """M9, P4: the row does not count days that will not be charged, nor the other way round."""
+def test_a_card_is_not_expired_while_days_are_left_m9(days, month, zone):
+    """M9, P4: the row's days and the expiry agree."""
     visa = card(exp_month=month, exp_year=2027)
     now = START + timedelta(days=days)
     if visa.is_expired(now):
         assert visa.days_left(now, zone) < 0
     else:
-        # Noon in UTC on the 1st, until when it is tried, is the 2nd on the first islands.
+        # Noon UTC on the 1st, the moment of expiry, is the 2nd in the easternmost zone.
         assert visa.days_left(now, zone) >= -2
 
 
-def test_an_expired_card_says_so_before_all_else_m9():
+def test_expired_takes_precedence_over_suspended_m9():
     visa = card(exp_month=10, exp_year=2026)
     visa.suspend("insufficient_funds", SOFT, START, automatic=True)
     assert visa.standing(START) is MethodStatus.EXPIRED
@@ -238,18 +238,18 @@ def test_a_paypal_agreement_does_not_expire_m1():
     assert (paypal.label, paypal.expiry) == ("PayPal ana@example.com", "")
 
 
-def test_what_is_kept_of_a_card_m7():
-    """M7: no number and no security code has a place in the table."""
+def test_the_table_has_no_column_for_card_numbers_m7():
+    """M7: neither for numbers nor for security codes."""
     kept = {column.name for column in PaymentMethod.__table__.columns}
     assert not {"number", "pan", "security_code", "cvc", "cvv", "card_number"} & kept
     assert PaymentMethod.__table__.c.last4.type.length == 4
 
 
-# The same card again
+# Adding the same card again
 
 
-def saved(reference="card_2", **more):
-    kept = {
+def saved(reference="card_2", **fields):
+    values = {
         "fingerprint": "fp",
         "brand": "visa",
         "last4": "4242",
@@ -261,10 +261,10 @@ def saved(reference="card_2", **more):
         "address_city": "",
         "address_postcode": "",
     }
-    return SavedCard(reference=reference, **{**kept, **more})
+    return SavedCard(reference=reference, **{**values, **fields})
 
 
-def test_refreshing_takes_over_and_lifts_nothing_m12():
+def test_a_refresh_updates_the_card_and_lifts_no_block_m12():
     """M8, M12."""
     visa = card(processor_reference="card_1")
     visa.suspend("stolen_card", HARD, START, automatic=True)
@@ -282,8 +282,8 @@ NUMBERS = [
 ]  # fmt: skip
 
 
-def test_the_first_method_starts_with_auto_charge_m4(world):
-    """M4, M2: every later one starts off, and stands at the end."""
+def test_only_the_first_method_starts_with_auto_charge_m4(world):
+    """M4, M2: later ones start off, at the end of the list."""
     for number in NUMBERS[:3]:
         world.card(number)
     assert [(m.position, m.auto_charge) for m in world.methods] == [
@@ -293,7 +293,7 @@ def test_the_first_method_starts_with_auto_charge_m4(world):
     ]
 
 
-def test_the_first_one_again_m4(world):
+def test_the_first_method_after_removing_all_starts_with_auto_charge_m4(world):
     """M4: an account whose last method was removed has none."""
     visa = world.card(NUMBERS[0])
     world.remove(visa)
@@ -305,8 +305,8 @@ def three(world):
     return world.cards(*NUMBERS[:3])
 
 
-@pytest.mark.parametrize("wished", ["same", "other", "twice", "one less", "one more", "nobody"])
-def test_a_list_that_no_longer_matches_is_refused_m5(three, world, wished):
+@pytest.mark.parametrize("case", ["same", "other", "twice", "one less", "one more", "nobody"])
+def test_an_order_that_does_not_match_the_list_is_refused_m5(three, world, case):
     """M5: nothing is moved."""
     ids = [m.id for m in three]
     a, b, c = ids
@@ -317,14 +317,14 @@ def test_a_list_that_no_longer_matches_is_refused_m5(three, world, wished):
         "one less": ([b, a], ids),
         "one more": ([c, b, a, 999], ids),
         "nobody": ([], []),
-    }[wished]
+    }[case]
     with pytest.raises(Stale, match="The list has changed meanwhile"):
         payment_methods.reorder(world.session, world.methods, order, seen)
     assert [m.id for m in world.methods] == ids
 
 
-def test_finding_is_the_permission_check_p1(three, world):
-    """P1: another account's method, a removed one and none at all are the same."""
+def test_find_checks_the_account_p1(three, world):
+    """P1: a foreign method, a removed one and a nonexistent one are all not found."""
     other = world.account()
     with pytest.raises(NotFound):
         payment_methods.find(world.session, other.account_id, three[0].id)
@@ -344,9 +344,9 @@ STEPS = st.lists(
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
-def test_any_sequence_leaves_positions_from_one_to_n_m5(world, steps):
-    """M2, M5, M8, M10: adding, removing and reordering; the first row alone is primary."""
-    around = (world.owner, world.clock.now(), world.policy)
+def test_any_sequence_keeps_positions_from_one_to_n_m5(world, steps):
+    """M2, M5, M8, M10: adding, removing and reordering; only the first row is primary."""
+    context = (world.owner, world.clock.now(), world.policy)
     for step, choice in steps:
         ids = [m.id for m in world.methods]
         shuffled = Random(choice).sample(ids, len(ids))
@@ -357,10 +357,10 @@ def test_any_sequence_leaves_positions_from_one_to_n_m5(world, steps):
             gone = ids.pop(choice % len(ids))
             world.remove(world.session.get(PaymentMethod, gone))
         elif step == "reorder" and ids:
-            reorder_methods(world.session, world.account_id, shuffled, ids, *around)
+            reorder_methods(world.session, world.account_id, shuffled, ids, *context)
             ids = shuffled
         elif step == "stale" and len(ids) > 1:
             with pytest.raises(Stale):
-                reorder_methods(world.session, world.account_id, shuffled, ids[1:], *around)
+                reorder_methods(world.session, world.account_id, shuffled, ids[1:], *context)
         assert [m.id for m in world.methods] == ids
         assert [m.position for m in world.methods] == list(range(1, len(ids) + 1))

@@ -1,4 +1,4 @@
-"""P4: people's dates are in the account's time zone, instants in UTC."""
+"""P4: dates for people are in the account's time zone, instants in UTC."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def at(text):
     [
         ("UTC", "2026-11-22T10:00", "2026-11-22T00:00", "2026-11-23T00:00"),
         ("UTC", "2026-11-22T00:00", "2026-11-22T00:00", "2026-11-23T00:00"),
-        # A day of 23 hours, and one of 25.
+        # Days of 23 and of 25 hours.
         (DUBLIN, "2026-03-29T12:00", "2026-03-29T00:00", "2026-03-29T23:00"),
         (DUBLIN, "2026-10-25T12:00", "2026-10-24T23:00", "2026-10-26T00:00"),
         (NEW_YORK, "2026-03-08T12:00", "2026-03-08T05:00", "2026-03-09T04:00"),
@@ -40,8 +40,8 @@ def at(text):
         (DUBLIN, "2026-12-31T23:59", "2026-12-31T00:00", "2027-01-01T00:00"),
     ],
 )
-def test_a_day_in_its_zone_p4(zone, now, start, end):
-    """P4, T10: with summer time's short and long days, and across the year's end."""
+def test_a_day_starts_and_ends_in_its_zone_p4(zone, now, start, end):
+    """P4, T10: with daylight-saving changes and across the end of the year."""
     assert datetimes.start_of_day(at(now), zone) == at(start)
     assert datetimes.start_of_next_day(at(now), zone) == at(end)
 
@@ -59,15 +59,15 @@ def test_a_day_in_its_zone_p4(zone, now, start, end):
         (KIRITIMATI, "2026-12-31T10:00", "2026-12-31T10:00", "2027-01-31T10:00"),
     ],
 )
-def test_a_month_in_its_zone_p4(zone, now, start, end):
-    """P4, T10: leap years, the year's end, and both sides of the date line."""
+def test_a_month_starts_and_ends_in_its_zone_p4(zone, now, start, end):
+    """P4, T10: leap years, the end of the year, and both sides of the date line."""
     assert datetimes.start_of_month(at(now), zone) == at(start)
     assert datetimes.start_of_next_month(at(now), zone) == at(end)
 
 
 @given(INSTANTS, st.sampled_from(ZONES))
-def test_now_lies_within_its_day_and_month_p4(now, zone):
-    """P4: whatever the zone does with its clocks."""
+def test_now_is_within_its_day_and_month_p4(now, zone):
+    """P4: for any changes of the zone's clocks."""
     assert datetimes.start_of_day(now, zone) <= now < datetimes.start_of_next_day(now, zone)
     assert datetimes.start_of_month(now, zone) <= now < datetimes.start_of_next_month(now, zone)
     assert datetimes.start_of_next_day(now, zone) - datetimes.start_of_day(now, zone) <= timedelta(
@@ -79,7 +79,7 @@ def test_now_lies_within_its_day_and_month_p4(now, zone):
 
 
 @pytest.mark.parametrize(
-    ("zone", "words"),
+    ("zone", "text"),
     [
         ("UTC", "Tue 24 Nov, 23:30"),
         (DUBLIN, "Tue 24 Nov, 23:30"),
@@ -88,27 +88,27 @@ def test_now_lies_within_its_day_and_month_p4(now, zone):
         (KIRITIMATI, "Wed 25 Nov, 13:30"),
     ],
 )
-def test_a_promise_names_day_and_time_p4(zone, words):
-    assert datetimes.when(at("2026-11-24T23:30"), zone, at("2026-11-22T10:00")) == words
+def test_a_future_time_names_day_and_time_p4(zone, text):
+    assert datetimes.when(at("2026-11-24T23:30"), zone, at("2026-11-22T10:00")) == text
 
 
 def test_another_year_is_named_p4():
-    """P4: and whether it is another year is the zone's to say."""
+    """P4: whether it is another year depends on the zone."""
     eve = at("2026-12-31T23:30")
     assert datetimes.when(eve, "UTC", at("2027-01-01T10:00")) == "Thu 31 Dec 2026, 23:30"
     assert datetimes.when(eve, "Asia/Kathmandu", at("2027-01-01T10:00")) == "Fri 1 Jan, 05:15"
     assert datetimes.day(at("2028-02-29T00:00"), "UTC", eve) == "29 Feb 2028"
 
 
-def test_today_is_the_accounts_today_p4():
+def test_today_depends_on_the_accounts_zone_p4():
     now = at("2026-11-22T10:00")
     assert datetimes.since(at("2026-11-22T00:30"), "UTC", now) == "Today, 00:30"
     assert datetimes.since(at("2026-11-22T00:30"), NEW_YORK, now) == "Sat 21 Nov, 19:30"
     assert datetimes.within(datetimes.since(now, "UTC", now)) == "today, 10:00"
 
 
-def test_summer_times_two_half_past_ones_are_two_instants_p4():
-    """P4: the clock shows 01:30 twice, an hour apart."""
+def test_a_repeated_hour_has_two_instants_p4():
+    """P4: at the end of summer time the clock shows 01:30 twice."""
     first, second = at("2026-10-25T00:30"), at("2026-10-25T01:30")
     assert datetimes.clock_time(first, DUBLIN) == datetimes.clock_time(second, DUBLIN) == "01:30"
     assert datetimes.start_of_day(first, DUBLIN) == datetimes.start_of_day(second, DUBLIN)

@@ -1,4 +1,4 @@
-"""The catalogs of what mails say: in step with the source, whole, and rightly set."""
+"""The email translations: in step with the source, complete, and correctly typeset."""
 
 import re
 import tomllib
@@ -28,20 +28,20 @@ PLACE = r"%\(\w+\)s"
 
 
 @pytest.fixture(scope="module")
-def said():
-    """All that is marked in the source, as `make translations` finds it."""
+def extracted_messages():
+    """All messages marked in the source, as `make translations` extracts them."""
     mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
     found = extract_from_dir(
         ROOT,
-        [(it["pattern"], it["method"]) for it in mappings],
-        {it["pattern"]: it for it in mappings},
+        [(mapping["pattern"], mapping["method"]) for mapping in mappings],
+        {mapping["pattern"]: mapping for mapping in mappings},
     )
     return {message for _, _, message, _, _ in found}
 
 
 @cache
 def catalog(language):
-    """Sentence, or both for one and many → what is said for it."""
+    """Return the translations by message id, or by (singular, plural)."""
     with (CATALOGS / f"{language}.po").open("rb") as file:
         read = read_po(file, locale=language)
     assert not read.obsolete
@@ -59,18 +59,18 @@ def test_each_language_has_a_catalog_and_a_name():
 
 
 @EACH
-def test_nothing_is_missing_and_nothing_is_left_over(said, language):
-    assert set(catalog(language)) == said
+def test_each_catalog_has_exactly_the_extracted_messages(extracted_messages, language):
+    assert set(catalog(language)) == extracted_messages
 
 
 @EACH
-def test_each_translation_fills_the_places_of_its_sentence(language):
+def test_each_translation_has_the_placeholders_of_its_message(language):
     for message, translated in catalog(language).items():
-        for one in forms(translated):
-            assert one.strip() == one != "", message
-            assert sorted(re.findall(PLACE, one)) == sorted(re.findall(PLACE, forms(message)[-1]))
-            assert "%" not in re.sub(PLACE, "", one)
-            assert (one[-1] in ".:") == (forms(message)[0][-1] in ".:"), message
+        for form in forms(translated):
+            assert form.strip() == form != "", message
+            assert sorted(re.findall(PLACE, form)) == sorted(re.findall(PLACE, forms(message)[-1]))
+            assert "%" not in re.sub(PLACE, "", form)
+            assert (form[-1] in ".:") == (forms(message)[0][-1] in ".:"), message
 
 
 MARKS = {
@@ -81,20 +81,20 @@ MARKS = {
 
 
 @EACH
-def test_quotes_and_spaces_are_those_of_the_language(language):
+def test_quotes_and_spaces_follow_the_language(language):
     opening, closing, wrong = MARKS[language]
-    for text in (one for translated in catalog(language).values() for one in forms(translated)):
+    for text in (form for translated in catalog(language).values() for form in forms(translated)):
         assert not re.search(wrong, text)
         assert text.count(opening) == text.count(closing), text
 
 
 @EACH
-def test_a_catalog_is_read_once_and_speaks(language):
+def test_a_catalog_is_loaded_once_and_translates(language):
     assert translator(language) is translator(language)
     assert translator(language).gettext("%(limit)s a day", limit="$5") != "$5 a day"
 
 
-def test_english_says_what_is_written():
+def test_english_returns_the_messages_unchanged():
     assert translator("en") is ENGLISH
     assert ENGLISH.gettext("100 % of %(what)s") == "100 % of %(what)s"
     with pytest.raises(ValueError, match="tlh"):
@@ -110,7 +110,7 @@ def test_english_says_what_is_written():
         ("fr", "mar. 24 novembre, 10:02 UTC", "jeu. 4 mars 2027, 10:02 UTC"),
     ],
 )
-def test_dates_are_written_as_the_language_does(language, this_year, another):
+def test_dates_follow_the_language(language, this_year, another):
     """P4."""
     for month, day, year, written in ((11, 24, 2026, this_year), (3, 4, 2027, another)):
         then = datetime(year, month, day, 10, 2, tzinfo=UTC)
@@ -120,14 +120,14 @@ def test_dates_are_written_as_the_language_does(language, this_year, another):
 
 @EACH
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_no_mail_has_an_english_sentence(kind, language):
-    """Each kind as its preview shows it, or, a person's own, with names and dates alone."""
+def test_no_translated_email_has_an_english_sentence(kind, language):
+    """Account emails are rendered as in their preview; personal ones contain no sentences."""
     account = Account(
         name="Harbour Voice", currency="USD", locale="en_US", time_zone="UTC", language=language
     )
-    told = dict(facts(kind, account, NOW)) if kind in TOPICS else FACTS[kind]
-    told = {"account_name": account.name, **told, "stop_link": f"{URL}/stop"}
-    letter = MAILER.render(kind, told, language)
+    values = dict(facts(kind, account, NOW)) if kind in TOPICS else FACTS[kind]
+    values = {"account_name": account.name, **values, "stop_link": f"{URL}/stop"}
+    letter = MAILER.render(kind, values, language)
     assert f'<html lang="{language}">' in letter.html
     text = f"{letter.subject}\n{letter.text}\n{Page(letter.html).text}"
     for message, translated in catalog(language).items():

@@ -1,4 +1,4 @@
-"""L1: amounts are integers, read strictly, compared exactly and shown rounded down."""
+"""L1: amounts are integers, parsed strictly, compared exactly and shown rounded down."""
 
 from decimal import Decimal
 from re import fullmatch
@@ -27,20 +27,20 @@ ANY = st.integers(-LARGEST, LARGEST)
 
 
 @given(ABOVE_ZERO)
-def test_what_is_written_is_read_back_l1(micros):
-    """L1: usage has up to six decimals, and none of them is lost."""
+def test_formatting_and_parsing_are_inverse_l1(micros):
+    """L1: usage has up to six decimals, all of which are kept."""
     assert parse(decimal_text(micros), USAGE_PLACES) == micros
 
 
 @given(st.integers(1, LARGEST // CENT))
-def test_whole_cents_are_read_back_l1(cents):
+def test_formatting_and_parsing_whole_cents_are_inverse_l1(cents):
     """L1: payments, thresholds and limits are whole cents."""
     assert parse(field_text(cents * CENT), PAYMENT_PLACES) == cents * CENT
 
 
 @given(ANY)
 def test_the_decimal_text_is_exact_l1(micros):
-    """L1: no float comes near it."""
+    """L1: without floats."""
     text = decimal_text(micros)
     assert Decimal(text) == Decimal(micros) / MICROS
     assert fullmatch(r"-?\d+\.\d{2,6}", text)
@@ -49,8 +49,8 @@ def test_the_decimal_text_is_exact_l1(micros):
 @given(ANY)
 @example(-4_115_000)
 @example(-1)
-def test_shown_rounded_down_to_the_cent_l1(micros):
-    """L1: a balance never looks higher than it is, below zero either."""
+def test_amounts_are_shown_rounded_down_to_the_cent_l1(micros):
+    """L1: a balance never looks higher than it is, even below zero."""
     shown = show(micros, "USD")
     value = Decimal(shown.replace("−", "-").replace("$", "").replace(",", ""))
     assert value <= Decimal(micros) / MICROS < value + Decimal("0.01")
@@ -69,17 +69,17 @@ def test_shown_rounded_down_to_the_cent_l1(micros):
         (1_234_567_891_234, "$1,234,567.89"),
     ],
 )
-def test_shown_l1(micros, shown):
+def test_amounts_are_formatted_l1(micros, shown):
     assert show(micros, "USD") == shown
 
 
-def test_shown_in_the_locales_format_l1():
+def test_amounts_use_the_locales_format_l1():
     assert show(1_234_560_000, "EUR", "de_DE") == "1.234,56\xa0€"
 
 
 @given(ANY)
-def test_rounding_to_cents_l1(micros):
-    """L1: a charge is never less than what is missing, and a limit's room never more than it is."""
+def test_rounding_to_cents_is_exact_l1(micros):
+    """L1: a charge is rounded up and the room within a limit is rounded down."""
     up, down = cents_up(micros), cents_down(micros)
     assert up % CENT == down % CENT == 0
     assert down <= micros <= up
@@ -98,22 +98,22 @@ BAD = [
 
 @pytest.mark.parametrize("text", BAD)
 @pytest.mark.parametrize("places", [PAYMENT_PLACES, USAGE_PLACES])
-def test_what_is_no_amount_l1(text, places):
+def test_invalid_amounts_are_refused_l1(text, places):
     with pytest.raises(BadAmount) as refused:
         parse(text, places)
-    assert str(refused.value), "a sentence for the person who wrote it"
+    assert str(refused.value), "the error must have a sentence"
 
 
 @pytest.mark.parametrize("value", [None, 5, 5.0, float("nan"), True, Decimal(5), b"5", ["5"], {}])
-def test_what_is_not_even_text_l1(value):
-    """L1: a float is never taken for money."""
+def test_values_other_than_text_are_refused_l1(value):
+    """L1: a float is never accepted as an amount."""
     with pytest.raises(BadAmount):
         parse(value, USAGE_PLACES)
 
 
 @pytest.mark.parametrize("text", ["0.0075000000", "0.0075", "0.007500" + "0" * 34])
 def test_trailing_zeros_are_not_decimals_l1(text):
-    """L1: of usage; meters write as many as their database has."""
+    """L1: for usage, because meters may send their database's full scale."""
     assert parse(text, USAGE_PLACES) == 7_500
 
 
@@ -128,14 +128,14 @@ def test_trailing_zeros_are_not_decimals_l1(text):
         ("0.0000001", 6),
     ],
 )
-def test_too_many_decimals_l1(text, places):
+def test_too_many_decimals_are_refused_l1(text, places):
     with pytest.raises(BadAmount, match=f"At most {places} decimals"):
         parse(text, places)
 
 
 @given(st.text(), st.sampled_from([PAYMENT_PLACES, USAGE_PLACES]))
-def test_any_text_is_an_amount_or_a_bad_amount_l1(text, places):
-    """L1: never another exception, and what is accepted is within its bounds."""
+def test_any_text_is_parsed_or_refused_l1(text, places):
+    """L1: with no other exception, and accepted amounts are within bounds."""
     try:
         micros = parse(text, places)
     except BadAmount:
@@ -147,10 +147,10 @@ def test_any_text_is_an_amount_or_a_bad_amount_l1(text, places):
 
 
 @given(st.one_of(st.none(), st.floats(), st.integers(), st.binary(), st.lists(st.text())))
-def test_any_value_that_is_no_text_is_refused_l1(value):
+def test_any_other_value_is_refused_l1(value):
     with pytest.raises(BadAmount):
         parse(value)
 
 
-def test_spaces_around_an_amount_are_forgiven_l1():
+def test_spaces_around_an_amount_are_ignored_l1():
     assert parse(" 50.00 ") == 50 * MICROS

@@ -1,4 +1,4 @@
-"""The pure planner over every situation, and the sentence that says what it will do (T13)."""
+"""The planner as a pure function, and the sentence that describes its plan (T13)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,8 +28,8 @@ def dollars(amount):
     return show(amount, "USD")
 
 
-def method(number, **more):
-    """A saved card in perfect order, unless told otherwise."""
+def method(number, **fields):
+    """A saved card in good order, except for these fields."""
     return PaymentMethod(
         **{
             "id": number,
@@ -41,7 +41,7 @@ def method(number, **more):
             "auto_charge": True,
             "declines_in_a_row": 0,
             "position": number,
-            **more,
+            **fields,
         }
     )
 
@@ -84,10 +84,10 @@ def choices(draw):
 
 
 @st.composite
-def situations(draw, **fixed):
+def plan_inputs(draw, **fixed):
     count = draw(st.integers(0, 5))
     methods = tuple(method(n, **draw(STATES)) for n in range(1, count + 1))
-    told = {
+    values = {
         "now": NOW,
         "time_zone": draw(st.sampled_from(["UTC", "Europe/Dublin", "Pacific/Kiritimati"])),
         "balance": draw(
@@ -103,12 +103,12 @@ def situations(draw, **fixed):
         "manual_open": draw(st.sampled_from([False] * 6 + [True])),
         "tried": draw(st.just(frozenset()) | st.frozensets(st.integers(1, 5), max_size=2)),
     }
-    return PlanInput(**{**told, **fixed})
+    return PlanInput(**{**values, **fixed})
 
 
-@given(situations())
-def test_every_situation_has_exactly_one_answer_e1(at):
-    """E1, T10: one code for each, none of those that tell of outcomes; the same each time."""
+@given(plan_inputs())
+def test_every_input_has_exactly_one_decision_e1(at):
+    """E1, T10: it is deterministic, and never a code of an outcome."""
     answer = plan(at)
     assert isinstance(answer.code, Code)
     assert answer == plan(at)
@@ -121,42 +121,44 @@ def test_every_situation_has_exactly_one_answer_e1(at):
         assert (answer.amount, answer.methods) == (0, ())
 
 
-@given(situations())
-def test_the_amount_t9(at):
-    """T9, T10, L1: whole cents, within the policy's bounds and the limits' room."""
+@given(plan_inputs())
+def test_the_amount_is_within_all_limits_t9(at):
+    """T9, T10, L1: whole cents, within the policy's bounds and the remaining limits."""
     answer = plan(at)
     if not answer.charges:
         return
     choice = at.choice
     assert answer.amount % CENT == 0
     assert at.policy.payment_min <= answer.amount <= at.policy.payment_max
-    assert answer.amount <= choice.most_at_once, "never more than was typed or confirmed"
+    assert answer.amount <= choice.most_at_once, "never more than the customer confirmed"
     if choice.day_limit is not None:
         assert at.spent_today + answer.amount <= choice.day_limit
     if choice.month_limit is not None:
         assert at.spent_this_month + answer.amount <= choice.month_limit
     if answer.limit:
-        assert answer.amount < top_ups.uncut_amount(at), "cut means less than asked for"
+        assert answer.amount < top_ups.uncut_amount(at), (
+            "a reduced amount is smaller than the full one"
+        )
 
 
-@given(situations())
-def test_exactly_the_refill_amount_t9(at):
+@given(plan_inputs())
+def test_a_fixed_refill_charges_exactly_the_refill_amount_t9(at):
     """T9: however far below the threshold the balance is."""
     answer = plan(at)
     if answer.charges and not answer.limit and at.choice.refill_mode is RefillMode.ADD:
         assert answer.amount == at.choice.refill_amount
 
 
-@given(situations())
+@given(plan_inputs())
 def test_a_target_without_a_largest_charge_charges_nothing_t9(at):
-    """T9: nobody has confirmed how much one charge may be."""
+    """T9: the customer has not confirmed a maximum."""
     choice = replace(at.choice, refill_mode=RefillMode.TARGET, largest_charge=None)
     assert not plan(replace(at, choice=choice)).charges
 
 
-@given(situations(), cents(0, 9_000_00))
-def test_up_to_the_target_t9(at, more):
-    """T9: the gap rounded up to the cent, at least PAYMENT_MIN."""
+@given(plan_inputs(), cents(0, 9_000_00))
+def test_a_target_refill_charges_the_gap_t9(at, more):
+    """T9: rounded up to the cent, at least PAYMENT_MIN."""
     threshold = at.choice.threshold
     target = Choice(
         refill_on=True,
@@ -176,23 +178,23 @@ def test_up_to_the_target_t9(at, more):
         assert gap <= answer.amount < gap + CENT
 
 
-@given(situations())
-def test_only_strictly_below_the_threshold_t3(at):
-    """T3: at the threshold nothing happens, one millionth below it something may."""
+@given(plan_inputs())
+def test_refills_start_only_below_the_threshold_t3(at):
+    """T3: strictly; at the threshold nothing is charged."""
     if plan(at).charges:
         assert at.balance < at.choice.threshold
 
 
-@given(situations(), st.sampled_from([-1, 0, 1]))
-def test_the_threshold_itself_is_not_below_it_t3(at, more):
+@given(plan_inputs(), st.sampled_from([-1, 0, 1]))
+def test_a_balance_at_the_threshold_is_not_below_it_t3(at, more):
     """T3."""
     on = replace(at.choice, refill_on=True)
     at = replace(at, choice=on, balance=on.threshold + more, open_attempt=None, manual_open=False)
     assert (plan(at).code is Code.ABOVE_THRESHOLD) == (more >= 0)
 
 
-@given(situations())
-def test_the_primarys_consent_is_everyones_t5(at):
+@given(plan_inputs())
+def test_without_the_primarys_consent_nothing_is_charged_t5(at):
     """T5, M2: no automatic payment is made while the primary's auto-charge is off."""
     backup = (method(8), method(9))
     with_consent = replace(at, methods=(method(7), *at.methods, *backup))
@@ -203,9 +205,9 @@ def test_the_primarys_consent_is_everyones_t5(at):
         assert plan(without).code is Code.PRIMARY_OFF
 
 
-@given(situations())
-def test_who_is_charged_t6(at):
-    """T6, T7, M9: in the list's order, each with consent and chargeable, none a second time."""
+@given(plan_inputs())
+def test_chargeable_methods_are_planned_in_order_t6(at):
+    """T6, T7, M9: each needs consent and is charged at most once."""
     answer = plan(at)
     positions = [at.methods.index(m) for m in answer.methods]
     assert positions == sorted(set(positions))
@@ -214,19 +216,19 @@ def test_who_is_charged_t6(at):
         assert chosen.id not in at.tried
     if answer.charges:
         left = [m for m in at.methods if m.is_chargeable(at.now) and m.id not in at.tried]
-        assert list(answer.methods) == left, "and nobody who could be charged is left out"
+        assert list(answer.methods) == left, "no chargeable method is left out"
 
 
-@given(situations())
+@given(plan_inputs())
 def test_nothing_is_charged_while_an_outcome_is_open_t15(at):
     """T15, T8."""
     for waiting in ({"manual_open": True}, {"open_attempt": Attempt(amount=1)}):
         assert not plan(replace(at, **waiting)).charges
 
 
-@given(situations())
+@given(plan_inputs())
 def test_off_and_dry_run_charge_nothing_t10(at):
-    """T10: the operator's switch; a dry run says the same and does nothing."""
+    """T10: a dry run has the same plan as on."""
     answers = {switch: plan(replace(at, policy=Policy(automatic=switch))) for switch in Automatic}
     assert not answers[Automatic.OFF].charges
     assert not answers[Automatic.DRY_RUN].charges
@@ -239,9 +241,9 @@ def test_off_and_dry_run_charge_nothing_t10(at):
         )
 
 
-@given(situations())
-def test_the_burst_breaker_t10(at):
-    """T10: the fourth in the window, or a pause, and nothing is charged."""
+@given(plan_inputs())
+def test_the_burst_limit_stops_charges_t10(at):
+    """T10: the fourth refill in the window, and a pause, charge nothing."""
     assert BURST == 3
     if at.paused or at.recent_top_ups >= 3:
         assert not plan(at).charges
@@ -254,15 +256,15 @@ def test_the_burst_breaker_t10(at):
         (None, "100", "0", "80", "2026-12-01", "month"),
         ("100", "500", "100", "100", "2026-11-23", "day"),
         ("100", "500", "0", "480", "2026-12-01", "month"),
-        # Both are used up: tomorrow the month's still stands in the way.
+        # Both limits are used up: tomorrow the monthly one still applies.
         ("100", "500", "90", "480", "2026-12-01", "month"),
         ("100", "500", "100", "500", "2026-12-01", "month"),
     ],
 )
-def test_which_limit_stops_it_and_until_when_t10(
+def test_the_limit_and_its_end_are_reported_t10(
     day, month, spent_today, spent_this_month, until, limit
 ):
-    """T10: the promise of when it goes on holds for both limits."""
+    """T10: both limits have room at the reported time."""
     inputs = PlanInput(
         now=NOW,
         time_zone="UTC",
@@ -288,9 +290,9 @@ def test_which_limit_stops_it_and_until_when_t10(
 
 
 @settings(max_examples=200)
-@given(situations(tried=frozenset()))
-def test_the_sentence_tells_the_plan_t13(at):
-    """T13: every method of the plan in order, the amount, and nobody else unless as skipped."""
+@given(plan_inputs(tried=frozenset()))
+def test_the_sentence_describes_the_plan_t13(at):
+    """T13: the planned methods in order, the amount, and skipped methods only as such."""
     answer = plan(at.just_below())
     sentence = plain(what_happens_next(at, dollars))
     assert sentence.endswith(".")
@@ -314,20 +316,25 @@ def test_the_sentence_tells_the_plan_t13(at):
 
 
 @settings(max_examples=30)
-@given(situations())
-def test_every_language_tells_the_same_plan_t13(at):
-    """T13: the same methods in the same order, the same amounts, and not one English word."""
+@given(plan_inputs())
+def test_every_language_describes_the_same_plan_t13(at):
+    """T13: the same methods in order, the same amounts, and no English word."""
     english = plain(what_happens_next(at, dollars))
     for language in (Language.GERMAN, Language.SPANISH, Language.FRENCH):
-        said = plain(what_happens_next(at, dollars, translator(language)))
-        for told, alike in ((r"Visa •••• \d{4}", list), (r"\$[\d,.]+\d|\d+ × |\d\d:\d\d", sorted)):
-            assert alike(findall(told, said)) == alike(findall(told, english))
-        assert not findall(r"\b(the|is|your|are|charged|nothing|it|will|then)\b", said.lower())
+        translated = plain(what_happens_next(at, dollars, translator(language)))
+        for pattern, normalized in (
+            (r"Visa •••• \d{4}", list),
+            (r"\$[\d,.]+\d|\d+ × |\d\d:\d\d", sorted),
+        ):
+            assert normalized(findall(pattern, translated)) == normalized(findall(pattern, english))
+        assert not findall(
+            r"\b(the|is|your|are|charged|nothing|it|will|then)\b", translated.lower()
+        )
 
 
-@given(situations(), st.integers(0, 2))
-def test_three_charges_are_no_burst_t10(at, recent):
-    """T10: only the fourth pauses, and only where it would be made."""
+@given(plan_inputs(), st.integers(0, 2))
+def test_three_refills_are_allowed_and_the_fourth_pauses_t10(at, recent):
+    """T10: but only if the fourth would be charged."""
     calm = plan(replace(at, recent_top_ups=recent))
     burst = plan(replace(at, recent_top_ups=3))
     if calm.code in (Code.CHARGING, Code.DRY_RUN):
@@ -336,18 +343,18 @@ def test_three_charges_are_no_burst_t10(at, recent):
         assert burst == calm
 
 
-@given(situations(paused=True))
-def test_a_pause_tells_what_a_burst_is_t10(at):
-    """T10: the numbers in the sentence are those that the breaker counts by."""
+@given(plan_inputs(paused=True))
+def test_the_paused_sentence_names_the_burst_limit_t10(at):
+    """T10: with the numbers that the planner uses."""
     assert (3, timedelta(minutes=10)) == (BURST, BURST_WINDOW)
     if plan(at.just_below()).code is Code.PAUSED:
         sentence = plain(what_happens_next(at, dollars))
         assert "paused: a fourth refill within 10 minutes was due" in sentence
 
 
-@given(situations(paused=False, recent_top_ups=3))
-def test_a_burst_is_told_before_the_fourth_t13(at):
-    """T13, T10: nothing is paused yet, and the sentence says what would be."""
+@given(plan_inputs(paused=False, recent_top_ups=3))
+def test_the_sentence_announces_the_pause_before_a_fourth_refill_t13(at):
+    """T13, T10: automatic payments are not paused yet."""
     if plan(at.just_below()).code is Code.PAUSED:
         sentence = plain(what_happens_next(at, dollars))
         assert "Instead of a fourth, automatic payments pause" in sentence
@@ -364,9 +371,9 @@ OUT = st.builds(
 )
 
 
-@given(situations(manual_open=False, paused=False, recent_top_ups=0), st.lists(OUT, max_size=4))
-def test_when_nothing_can_be_charged_it_names_who_is_next_t13(at, states):
-    """T13, F6: "Then we’ll try …" names one that will be chargeable then."""
+@given(plan_inputs(manual_open=False, paused=False, recent_top_ups=0), st.lists(OUT, max_size=4))
+def test_the_sentence_names_the_next_chargeable_method_t13(at, states):
+    """T13, F6: the method in "Then we’ll try …" will be chargeable at that time."""
     methods = tuple(method(n, **state) for n, state in enumerate(states, start=1))
     at = replace(at, methods=methods)
     answer = plan(at.just_below())
@@ -378,8 +385,8 @@ def test_when_nothing_can_be_charged_it_names_who_is_next_t13(at, states):
     assert tried.is_chargeable(answer.until)
 
 
-def test_the_one_who_is_next_is_not_one_that_stays_out_t13():
-    """T13: two declines of the same second, and one of them bars its method."""
+def test_the_sentence_does_not_name_a_blocked_method_t13():
+    """T13: two methods were declined in the same second, one of them permanently."""
     until = NOW + timedelta(hours=48)
     failed = {"failed_at": NOW, "suspended_until": until}
     inputs = PlanInput(
@@ -393,8 +400,8 @@ def test_the_one_who_is_next_is_not_one_that_stays_out_t13():
     assert "Then we’ll try Visa •••• 1002 again" in plain(what_happens_next(inputs, dollars))
 
 
-def test_an_amount_cut_by_a_limit_is_named_t13():
-    """T13, T9: of $100.00 a day $60.00 are used, so it is $40.00, however high the target."""
+def test_the_sentence_names_an_amount_reduced_by_a_limit_t13():
+    """T13, T9: $60.00 of $100.00 a day are used, so the charge is $40.00 whatever the target."""
     inputs = PlanInput(
         now=NOW,
         time_zone="UTC",
@@ -414,11 +421,11 @@ def test_an_amount_cut_by_a_limit_is_named_t13():
     assert "we’ll charge $40.00 to Visa •••• 1001" in plain(what_happens_next(inputs, dollars))
 
 
-# The sentence beforehand, and what the real action then does
+# The sentence compared with the real action
 
 
-def spent(world):
-    """$250 of a daily limit of $300 are used."""
+def use_daily_limit(world):
+    """Use $250.00 of a daily limit of $300.00."""
     world.refill(amount="250.00", day_limit="300.00")
     world.use("60.00")
     world.work()
@@ -434,7 +441,11 @@ TABLE = {
         {"refill_mode": "target", "target": "170.00", "largest_charge": "340.00"},
         "60.004567",
     ),
-    "reduced by the daily limit": (spent, {"amount": "100.00", "day_limit": "300.00"}, "250.00"),
+    "reduced by the daily limit": (
+        use_daily_limit,
+        {"amount": "100.00", "day_limit": "300.00"},
+        "250.00",
+    ),
     "reduced by the largest charge": (
         lambda w: None,
         {"refill_mode": "target", "target": "170.00", "largest_charge": "340.00"},
@@ -470,8 +481,8 @@ TABLE = {
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_what_is_charged_is_what_the_sentence_had_said_t13(world, name):
-    """T13, T7: the sentence, then every one it names declined in turn, by the real action."""
+def test_the_action_charges_what_the_sentence_announced_t13(world, name):
+    """T13, T7: every method named in the sentence is declined in turn by the real action."""
     prepare, chosen, usage = TABLE[name]
     world.cards(VISA, AMEX, MASTERCARD)
     prepare(world)
@@ -491,8 +502,8 @@ def test_what_is_charged_is_what_the_sentence_had_said_t13(world, name):
         assert charged == []
         return
     promise = sentence.split("we’ll charge")[1]
-    for more in (".  ", " Reduced from", " Later refills"):
-        promise = promise.split(more)[0]
+    for end in (".  ", " Reduced from", " Later refills"):
+        promise = promise.split(end)[0]
     promise = findall(r"(\$[\d,.]+\d)|([A-Z][A-Za-z ]+ •••• \d{4}(?! is ))", promise)
     amounts = [amount for amount, _ in promise if amount]
     labels = [label.strip() for _, label in promise if label]

@@ -1,4 +1,4 @@
-"""The reader of usage files: every record is yielded once, valid or with its fault (L15)."""
+"""The reader of usage files yields every record once, valid or with its fault (L15)."""
 
 import csv
 from datetime import UTC, datetime
@@ -31,8 +31,8 @@ def record(number, description="call"):
 # Quotes
 
 
-def test_l15_a_stray_quote_is_its_own_lines_fault():
-    """L15: however many records it has swallowed before the next quote."""
+def test_l15_a_stray_quote_affects_only_its_line():
+    """L15: whatever the number of records up to the next quote."""
     texts = ['"Bob', "call", "call", '"6"" pipe"', "call"]
     lines = lines_of(HEADER + "".join(record(n, text) for n, text in enumerate(texts)))
     assert [(line.number, bool(line.fault)) for line in lines] == [
@@ -42,7 +42,7 @@ def test_l15_a_stray_quote_is_its_own_lines_fault():
 
 
 def test_l15_text_with_line_breaks_is_one_record():
-    """L15: no column of usage has them, and nothing within quotes is a record of its own."""
+    """L15: usage has no multi-line fields, and quoted content is never a separate record."""
     lines = lines_of(HEADER + record(1, '"first\n\nsecond"') + record(2))
     assert [(line.where, line.records, bool(line.fault)) for line in lines] == [
         ("2–4", 1, True),
@@ -50,24 +50,24 @@ def test_l15_text_with_line_breaks_is_one_record():
     ]
 
 
-def test_l15_a_record_within_a_quoted_text_is_never_posted():
-    """L15: a caller can choose its name, and an exporter quotes it well."""
+def test_l15_a_record_inside_quoted_text_is_never_posted():
+    """L15: callers choose their display name, which an exporter quotes."""
     lines = lines_of(HEADER + record(1, '"x\n2,900.00,forged,,\ny"') + record(2))
     assert references(lines) == ["call-2"]
     assert (lines[0].where, lines[0].records) == ("2–4", 2)
 
 
 @pytest.mark.parametrize("long", ["x" * 200_000, '""' * 200_000, "x\n" * 100_000])
-def test_l15_a_record_within_a_long_quoted_text_is_never_posted(long):
-    """L15: a text is no shorter for being longer than a field or a line may be."""
+def test_l15_a_record_inside_long_quoted_text_is_never_posted(long):
+    """L15: even if the text exceeds the maximum length of a field or line."""
     text = f'"{long}\n2,900.00,forged,,\ny{long}"'
     lines = lines_of(HEADER + record(1, text) + record(2))
     assert references(lines) == ["call-2"]
     assert len(lines) == 2
 
 
-def test_l15_many_stray_quotes_do_not_take_the_square_of_the_time(monkeypatch):
-    """L15: each of these lines opens a quote up to the end. Each is counted all the same."""
+def test_l15_many_stray_quotes_take_linear_time(monkeypatch):
+    """L15: each line opens a quote that extends to the end; all lines are counted."""
     monkeypatch.setattr(csv_reader, "MOST_READ_AGAIN", 1_000)
     lines = lines_of(HEADER + '2,0.0215,r","c,,\n' * 500)
     assert sum(line.records for line in lines) == 500
@@ -76,32 +76,32 @@ def test_l15_many_stray_quotes_do_not_take_the_square_of_the_time(monkeypatch):
 
 @st.composite
 def damaged(draw, breaks=""):
-    """Good records, and the same with some characters put into some of them."""
+    """Records with characters inserted into some lines, and the indexes of those lines."""
     quoted = draw(st.booleans())
     texts = draw(
         st.lists(st.sampled_from(["call", 'a ""b""', "x, y", "é"]), min_size=1, max_size=12)
     )
-    whole = [
+    original = [
         record(n, f'"{text}"' if quoted or '"' in text or "," in text else text)
         for n, text in enumerate(texts)
     ]
-    lines = list(whole)
+    lines = list(original)
     for _ in range(draw(st.integers(0, 5))):
         at = draw(st.integers(0, len(lines) - 1))
-        place = draw(st.integers(0, len(whole[at]) - 1))
+        place = draw(st.integers(0, len(original[at]) - 1))
         what = draw(st.sampled_from(['"', '""', ",", ";", '",', ',"', *breaks]))
         lines[at] = lines[at][:place] + what + lines[at][place:]
-    hurt = {
-        n for n, (before, after) in enumerate(zip(whole, lines, strict=True)) if before != after
+    changed = {
+        n for n, (before, after) in enumerate(zip(original, lines, strict=True)) if before != after
     }
-    return lines, hurt
+    return lines, changed
 
 
 @given(damaged())
 @example((['2,1,r0,,"a\n', '2,1,r1",",,b"\n'], {0, 1}))
-def test_l15_the_sum_is_the_number_of_records(case):
-    """L15: whichever quotes and separators were put in; and what is outside of them is read."""
-    lines, hurt = case
+def test_l15_all_records_are_counted_with_damaged_lines(case):
+    """L15: for any inserted quotes and separators; records outside of them are read."""
+    lines, changed = case
     found = lines_of(HEADER + "".join(lines))
     assert sum(line.records for line in found) == len(lines)
     lost = {
@@ -112,15 +112,15 @@ def test_l15_the_sum_is_the_number_of_records(case):
     }
     for line in found:
         if line.fault:  # valid lines report no fault
-            told = range(line.number - 2, (line.last or line.number) - 1)
-            assert hurt.intersection(told)
-            assert {told[0], told[-1]} <= hurt
-    well = {f"call-{n}" for n in range(len(lines)) if n not in hurt and n + 2 not in lost}
-    assert well <= set(references(found))
+            reported = range(line.number - 2, (line.last or line.number) - 1)
+            assert changed.intersection(reported)
+            assert {reported[0], reported[-1]} <= changed
+    valid = {f"call-{n}" for n in range(len(lines)) if n not in changed and n + 2 not in lost}
+    assert valid <= set(references(found))
 
 
 def physical_lines(content):
-    """Numbers of the lines that are not blank."""
+    """Return the numbers of the lines that are not blank."""
     text = content.decode("utf-8", "replace")
     return [
         number for number, line in enumerate(StringIO(text, newline=""), 1) if line.strip("\r\n")
@@ -132,21 +132,21 @@ def physical_lines(content):
     st.lists(st.tuples(st.integers(0, 2_000), st.binary(max_size=3)), max_size=4),
 )
 def test_l15_every_line_is_in_exactly_one_record(case, changes):
-    """L15: whatever bytes stand where: quotes, breaks of lines, bytes that are no characters."""
+    """L15: for any bytes, including quotes, line breaks and invalid UTF-8."""
     body = bytearray("".join(case[0]).encode())
     for at, piece in changes:
         body[at % len(body) : at % len(body)] = piece
     content = HEADER.encode() + bytes(body)
     found = lines_of(content)
-    told = [n for line in found for n in range(line.number, (line.last or line.number) + 1)]
-    assert told == sorted(set(told))
-    assert set(physical_lines(content)) - {1} <= set(told)
+    reported = [n for line in found for n in range(line.number, (line.last or line.number) + 1)]
+    assert reported == sorted(set(reported))
+    assert set(physical_lines(content)) - {1} <= set(reported)
     assert all(line.records >= 1 for line in found)
 
 
 @given(st.binary(max_size=400))
 def test_l15_any_bytes_are_read_or_refused(content):
-    """L15: never another exception."""
+    """L15: with no other exception."""
     try:
         found = lines_of(HEADER.encode() + content)
         lines_of(content)
@@ -155,7 +155,7 @@ def test_l15_any_bytes_are_read_or_refused(content):
     assert sum(line.records for line in found) <= content.count(b"\n") + content.count(b"\r") + 1
 
 
-def test_l15_a_line_without_an_end_does_not_fill_the_memory(monkeypatch):
+def test_l15_a_line_without_an_end_uses_bounded_memory(monkeypatch):
     monkeypatch.setattr(csv_reader, "LONGEST_TEXT", 2 * csv_reader.LONGEST_LINE)
     long = "x" * (3 * csv_reader.LONGEST_TEXT)
     lines = lines_of(HEADER + record(1) + record(2, long) + record(3))
@@ -179,20 +179,20 @@ def written(separator, table=TABLE):
 
 
 @pytest.mark.parametrize("separator", csv_reader.SEPARATORS)
-@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("declared", [False, True])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_l15_separators_and_encodings(separator, said, encoding):
-    """L15: a comma, semicolon, tab or |, found in the header or named by a line before it."""
-    text = (f"sep={separator}\r\n" if said else "") + written(separator)
+def test_l15_separators_and_encodings_are_detected(separator, declared, encoding):
+    """L15: a comma, semicolon, tab or |, found in the header or declared on the first line."""
+    text = (f"sep={separator}\r\n" if declared else "") + written(separator)
     (line,) = lines_of(text.encode(encoding))
-    assert (line.number, line.fault) == (3 if said else 2, "")
+    assert (line.number, line.fault) == (3 if declared else 2, "")
     assert line.parse(currency="USD", now=NOW).description == "München, mobil; 5 €"
 
 
 @pytest.mark.parametrize(
     ("encoding", "mark"), [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]
 )
-def test_l15_both_kinds_of_utf_16(encoding, mark):
+def test_l15_both_byte_orders_of_utf_16_are_read(encoding, mark):
     content = mark + written("\t").encode(encoding)
     assert references(lines_of(content)) == ["call-1"]
     assert "UTF-8" in lines_of(content[:-3] + b"\xd8\x00")[-1].fault
@@ -210,8 +210,8 @@ def test_l15_both_kinds_of_utf_16(encoding, mark):
         (",", "0,0215", None),
     ],
 )
-def test_l1_l15_a_decimal_comma_where_no_comma_separates(separator, amount, micros):
-    """L1, L15: in a file with commas it could separate thousands as well."""
+def test_l1_l15_a_decimal_comma_needs_another_separator(separator, amount, micros):
+    """L1, L15: in a file with comma separators it would be ambiguous."""
     (line,) = lines_of(written(separator, [["account", "amount", "reference"], ["2", amount, "a"]]))
     if micros is None:
         with pytest.raises(csv_reader.Invalid) as refused:
@@ -221,7 +221,7 @@ def test_l1_l15_a_decimal_comma_where_no_comma_separates(separator, amount, micr
         assert line.parse("USD", NOW).amount == micros
 
 
-def test_l15_an_empty_currency_is_none_and_another_one_is_refused():
+def test_l15_an_empty_currency_is_allowed_and_another_one_refused():
     lines = lines_of("account,amount,reference,currency\n2,1.00,a,\n2,1.00,b,USD\n2,1.00,c,EUR\n")
     assert [line.parse("USD", NOW).reference for line in lines[:2]] == ["a", "b"]
     with pytest.raises(csv_reader.Invalid) as refused:
@@ -250,13 +250,13 @@ def test_l15_an_empty_currency_is_none_and_another_one_is_refused():
         (b"\x89PNG\r\n\x1a\n\x00\x00", "has no account"),
     ],
 )
-def test_l15_what_cannot_be_read_is_refused_by_name(content, reason):
-    """L15: the cause, and what to do."""
+def test_l15_an_unreadable_file_is_refused_with_the_reason(content, reason):
+    """L15: the error says what to do."""
     with pytest.raises(BadHeader) as refused:
         lines_of(content)
     assert reason in str(refused.value)
 
 
-def test_columns_come_in_any_order_and_case_and_some_may_be_absent():
+def test_columns_may_be_reordered_and_optional_ones_omitted():
     (line,) = lines_of('"Reference", Amount \ncall-1, 1.00 \n', account_is_known=True)
     assert (line.account, line.fields) == ("", {"reference": "call-1", "amount": "1.00"})

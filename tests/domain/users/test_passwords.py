@@ -1,4 +1,4 @@
-"""Which passwords may be chosen, and which hashes they fit (F7)."""
+"""Password rules and hashes (F7)."""
 
 import unicodedata
 
@@ -15,11 +15,11 @@ def common():
     return passwords._common_ones().split()
 
 
-def test_the_ten_thousand_most_common_are_known_f7():
+def test_ten_thousand_common_passwords_are_listed_f7():
     """F7"""
     assert len(set(common())) == 10_000
     assert min(map(len, common())) == passwords.PASSWORD_LENGTH
-    assert all(fault(one, ()) == COMMON for one in common()[::97])
+    assert all(fault(password, ()) == COMMON for password in common()[::97])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_the_ten_thousand_most_common_are_known_f7():
     ["aaaaaaaaaa", "1234567890", "password12", "PASSWORD12", "１２３４５６７８９０", "qwertyuiop"],
 )
 def test_common_passwords_are_refused_f7(password):
-    """F7: in whatever case or width of letters."""
+    """F7: in any case or width of letters."""
     assert fault(password, ANA) == COMMON
 
 
@@ -40,8 +40,8 @@ def test_common_passwords_are_refused_f7(password):
         "Ａｎａ Ｒｕｉｚ １２",
     ],
 )  # fmt: skip
-def test_the_persons_own_words_are_refused_f7(password):
-    """F7: also backwards, with digits around them, and in other letters."""
+def test_passwords_made_of_own_names_are_refused_f7(password):
+    """F7: also reversed, with digits around them, or in other letters."""
     assert fault(password, ANA) == OWN
 
 
@@ -56,42 +56,42 @@ def test_the_persons_own_words_are_refused_f7(password):
         "a sentence of more than sixty-four characters, which no rule of ours cuts off",
     ],
 )
-def test_other_passwords_are_taken_f7(password):
-    """F7: own words within a longer one are no harm."""
+def test_other_passwords_are_accepted_f7(password):
+    """F7: own names within a longer password are allowed."""
     assert fault(password, ANA) == ""
 
 
-def test_ten_characters_are_counted_as_a_person_sees_them_f7():
-    """F7: an accent that is typed apart is no character of its own."""
-    apart = unicodedata.normalize("NFD", "éàüôñçåø")
-    assert len(apart) >= 10
-    assert fault(apart, ()) == TOO_SHORT
+def test_the_length_counts_characters_as_a_person_sees_them_f7():
+    """F7: a combining accent is not a separate character."""
+    decomposed = unicodedata.normalize("NFD", "éàüôñçåø")
+    assert len(decomposed) >= 10
+    assert fault(decomposed, ()) == TOO_SHORT
 
 
-def test_a_person_without_words_is_no_obstacle_f7():
-    """F7: digits and punctuation alone are nobody's name."""
+def test_names_without_letters_are_ignored_f7():
+    """F7: digits and punctuation alone are no name."""
     assert fault("8273-4412-9917", ("", "123", "--")) == ""
 
 
-def test_one_password_typed_in_two_ways_is_one_f7():
-    """F7: composed on one keyboard, decomposed on another."""
-    composed, apart = "pässwörd-fürs-büro", unicodedata.normalize("NFD", "pässwörd-fürs-büro")
-    assert composed != apart
-    for chosen in (composed, apart):
-        for typed in (composed, apart):
+def test_composed_and_decomposed_passwords_are_equal_f7():
+    """F7: keyboards differ in how they compose characters."""
+    composed, decomposed = "pässwörd-fürs-büro", unicodedata.normalize("NFD", "pässwörd-fürs-büro")
+    assert composed != decomposed
+    for chosen in (composed, decomposed):
+        for typed in (composed, decomposed):
             assert is_right(typed, hash_password(chosen))
     assert not is_right("passwort-furs-buro", hash_password(composed))
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_a_hash_from_before_is_still_fitted_f7(form):
-    """F7: it was made of what was typed; whoever types that again comes in."""
+def test_an_existing_unnormalized_hash_still_matches_f7(form):
+    """F7: it was made of the unnormalized password."""
     old = unicodedata.normalize(form, "ﬁne-pässwörd-½")
     hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(old)
     assert is_right(old, hashed)
     assert not is_right(f"{old}x", hashed)
 
 
-def test_nobodys_password_is_never_right_f7():
+def test_a_user_without_a_password_cannot_sign_in_f7():
     for password in ("nobody's password", "ﬁne-pässwörd"):
         assert not is_right(password, None)
