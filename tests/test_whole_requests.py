@@ -1,4 +1,4 @@
-"""F3: when a request is complete, and the deadlines for the rest of it."""
+"""When a request is complete, and the deadlines for the rest of it."""
 
 import pytest
 

@@ -336,8 +336,8 @@ def test_a_nonexistent_request_is_not_found(world, act):
         act(world, WireRequest(id=999))
 
 
-def test_proofs_have_a_quota_per_account_f13(world, monkeypatch):
-    """F13: proofs of cancelled requests count, those of completed requests do not."""
+def test_proofs_have_a_quota_per_account(world, monkeypatch):
+    """Proofs of cancelled requests count, those of completed requests do not."""
     size = len(wires.PDF)
     monkeypatch.setattr("webapp.actions.wires.add_proof.PROOF_BYTES", 3 * size)
     first = wires.prove(world, wires.ask(world))
@@ -351,8 +351,8 @@ def test_proofs_have_a_quota_per_account_f13(world, monkeypatch):
     wires.prove(world, last)
 
 
-def test_the_quota_fits_one_full_request_but_not_all_f13():
-    """F13: it is far below the total of all requests that may be open."""
+def test_the_quota_fits_one_full_request_but_not_all():
+    """It is far below the total of all requests that may be open."""
     assert PROOFS * proofs.LARGEST <= PROOF_BYTES < OPEN_AT_ONCE * PROOFS * proofs.LARGEST
 
 
@@ -360,8 +360,8 @@ def delete_proofs(world):
     return delete_old_proofs(world.session, world.services.proofs, world.clock.now())
 
 
-def test_proofs_of_cancelled_requests_are_removed_f13(world):
-    """F13, L5: after 14 days; proofs of other requests are kept."""
+def test_proofs_of_cancelled_requests_are_removed(world):
+    """L5: after 14 days; proofs of other requests are kept."""
     kept = wires.prove(world, wires.ask(world))
     rejected = wires.prove(world, wires.ask(world))
     wires.reject(world, rejected)
@@ -376,8 +376,8 @@ def test_proofs_of_cancelled_requests_are_removed_f13(world):
     assert wires.audited(world).count("wire_proof_added") == 3
 
 
-def test_removing_proofs_resumes_after_a_crash_f13(world):
-    """F13: the file was deleted before the commit."""
+def test_removing_proofs_resumes_after_a_crash(world):
+    """The file was deleted before the commit."""
     wires.cancel(world, wires.prove(world, wires.ask(world)))
     wires.proof_files(world)[0].unlink()
     world.clock.advance(days=14)

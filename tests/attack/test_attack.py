@@ -175,7 +175,7 @@ def test_line_breaks_inject_no_email_header(tmp_path, tally):
 
 
 def test_no_webhook_reaches_an_internal_network(tally):
-    """F14: the first, middle and last address of every special range."""
+    """The first, middle and last address of every special range."""
     webhook_sender, tried = HttpWebhookSender(), 0
     eighths = [n for n in ip_network("::/0").subnets(new_prefix=3) if n != GLOBAL_IPV6]
     for network in (*SPECIAL_IPV4, *SPECIAL_IPV6, *eighths):
@@ -188,7 +188,7 @@ def test_no_webhook_reaches_an_internal_network(tally):
 
 @on_sqlite
 def test_no_common_password_is_accepted(app, world, tally):
-    """F7: some common passwords, in other cases and widths, at sign-up."""
+    """Tries some common passwords, in other cases and widths, at sign-up."""
     fullwidth = {n: n + 0xFEE0 for n in range(0x21, 0x7F)}
     common = passwords._common_ones().split()[::500]
     for number, password in enumerate(common):

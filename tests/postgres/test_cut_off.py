@@ -1,4 +1,4 @@
-"""PostgreSQL closes a connection at any moment of a request (F6).
+"""Requests whose PostgreSQL connection is closed at any moment.
 
 Before the view has done its work the response is a 503; afterwards the view's response is sent.
 """
@@ -58,7 +58,7 @@ def post_usage(app, world):
 
 @pytest.mark.parametrize("moment", MADE)
 def test_a_finished_page_is_sent_although_the_connection_is_lost(client, cut, moment):
-    """F6: instead of gunicorn's bare 500."""
+    """Without this, gunicorn would answer with a bare 500."""
     response = cut(moment, lambda: client.get(PAGE))
     assert response.status_code == 200
     assert response.text.rstrip().endswith("</html>")
@@ -66,7 +66,7 @@ def test_a_finished_page_is_sent_although_the_connection_is_lost(client, cut, mo
 
 @pytest.mark.parametrize("moment", MADE)
 def test_committed_usage_gets_201_although_the_connection_is_lost(world, cut, post_usage, moment):
-    """F6, L12: an error does not replace the response, and the record is posted once."""
+    """L12: an error does not replace the response, and the record is posted once."""
     response = cut(moment, post_usage)
     assert (response.status_code, response.json["status"]) == (201, "posted")
     assert world.balance == "90.00"
@@ -74,7 +74,7 @@ def test_committed_usage_gets_201_although_the_connection_is_lost(world, cut, po
 
 
 def test_a_page_returns_503_if_the_connection_is_lost_before_the_view(client, cut):
-    """F6: the connection is lost before the view has read anything."""
+    """The connection is lost before the view has read anything."""
     response = cut("before_request", lambda: client.get(PAGE))
     assert response.status_code == 503
     assert "is unavailable right now" in response.text
@@ -82,7 +82,7 @@ def test_a_page_returns_503_if_the_connection_is_lost_before_the_view(client, cu
 
 
 def test_the_api_returns_problem_details_if_the_connection_is_lost(world, cut, post_usage):
-    """F6: 503, and the same record sent again is posted once."""
+    """503, and the same record sent again is posted once."""
     response = cut("before_request", post_usage)
     assert response.status_code == 503
     assert response.content_type == "application/problem+json"
@@ -92,7 +92,7 @@ def test_the_api_returns_problem_details_if_the_connection_is_lost(world, cut, p
 
 @pytest.mark.parametrize("path", [PAGE, "/api/v1/balance", "/v3/balance"])
 def test_a_database_error_after_the_view_returns_503(app, world, client, cut, path):
-    """F6: Flask passes such an error on as a 500."""
+    """Flask passes such an error on as a 500."""
 
     @app.after_request
     def read(response):

@@ -1,5 +1,5 @@
 """Fail-over with two servers and a pooler: after the primary dies, every acknowledged record exists
-once (L12, F6).
+once (L12).
 
 `make chaos DATABASE=postgres-ha` and `DATABASE=postgres-pgbouncer` repeat this under load.
 """
@@ -93,7 +93,7 @@ def tuned():
 
 
 def test_nothing_is_lost_or_doubled_when_the_primary_dies_l12(servers, route, tmp_path):
-    """L12, F6: requests get 503 meanwhile, and the same process continues with the standby."""
+    """L12: requests get 503 meanwhile, and the same process continues with the standby."""
     app = create_app(settings_in(tmp_path, DATABASE_URL=route.url))
     owner = f"{secrets.token_hex(4)}@harbour.test"
     words = ("--name", "Harbour", "--email", owner, *PASSWORD, "--balance", "100.00", "--json")

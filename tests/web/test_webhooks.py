@@ -166,8 +166,8 @@ def test_a_technician_can_only_subscribe_to_the_balance(world, teammate):
 
 
 @pytest.mark.parametrize("action", ["rotation", "removal", "state"])
-def test_a_technician_cannot_manage_an_endpoint_with_billing_events_f12(world, teammate, action):
-    """F12, P1: its secret could forge "payment.succeeded", and its removal would hide events."""
+def test_a_technician_cannot_manage_an_endpoint_with_billing_events(world, teammate, action):
+    """P1: its secret could forge "payment.succeeded", and its removal would hide events."""
     made = world.webhook(events=CHOICES)
     technician = teammate("technical")
     page = technician.get(f"{HERE}/{made.endpoint_id}")
@@ -182,15 +182,15 @@ def test_a_technician_cannot_manage_an_endpoint_with_billing_events_f12(world, t
 
 
 @pytest.mark.parametrize("action", ["rotation", "removal", "state"])
-def test_a_technician_can_manage_an_endpoint_with_balance_events_f12(world, teammate, action):
-    """F12, P1"""
+def test_a_technician_can_manage_an_endpoint_with_balance_events(world, teammate, action):
+    """P1"""
     here = f"{HERE}/{world.webhook(events=['balance.low']).endpoint_id}/{action}"
     assert teammate("technical").post(here, data={"on": "0"}).status_code in (201, 303)
 
 
 @pytest.mark.parametrize("action", ["rotation", "removal"])
-def test_rotation_and_removal_require_reauthentication_f12(client, world, action):
-    """F12: a session left open is not enough."""
+def test_rotation_and_removal_require_reauthentication(client, world, action):
+    """A session left open is not enough."""
     here = f"{HERE}/{world.webhook().endpoint_id}/{action}"
     world.clock.wait(minutes=16)
     assert client.post(here).status_code == 401

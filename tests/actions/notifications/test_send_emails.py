@@ -179,8 +179,8 @@ def enqueue_receipts(world, count):
     world.session.commit()
 
 
-def test_a_password_reset_is_sent_before_a_thousand_receipts_f9(owing, mailer, inbox):
-    """F9: an email that a person waits for is sent before older receipts."""
+def test_a_password_reset_is_sent_before_a_thousand_receipts(owing, mailer, inbox):
+    """An email that a person waits for is sent before older receipts."""
     enqueue_receipts(owing, 1000)
     owing.clock.advance(minutes=1)
     forget_password(owing.session, owner(owing).email, "127.0.0.1", owing.clock.now())
@@ -189,8 +189,8 @@ def test_a_password_reset_is_sent_before_a_thousand_receipts_f9(owing, mailer, i
     assert subjects == ["Choose a new password", "Receipt"]
 
 
-def test_a_password_reset_during_a_round_is_sent_next_f9(owing, mailer, port):
-    """F9: a reset requested while receipts are sent is the next email."""
+def test_a_password_reset_during_a_round_is_sent_next(owing, mailer, port):
+    """A reset requested while receipts are sent is the next email."""
 
     class Slow(Inbox):
         async def handle_DATA(self, server, session, envelope):  # noqa: N802
@@ -212,8 +212,8 @@ def test_a_password_reset_during_a_round_is_sent_next_f9(owing, mailer, port):
     assert [mail["Subject"] for _, mail in inbox.mails].index("Choose a new password") == 1
 
 
-def test_alerts_are_sent_before_receipts_f9(world, mailer, inbox):
-    """F9, N2: alerts have a higher priority than receipts."""
+def test_alerts_are_sent_before_receipts(world, mailer, inbox):
+    """N2: alerts have a higher priority than receipts."""
     (visa,) = world.cards(VISA)
     world.pay(visa, "30.00")
     world.apply(notification_on=True, notification_threshold="75.00")
@@ -223,15 +223,15 @@ def test_alerts_are_sent_before_receipts_f9(world, mailer, inbox):
 
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
-def test_personal_emails_are_the_most_urgent_f9(kind):
-    """F9: this holds for links and security notices of any kind."""
+def test_personal_emails_are_the_most_urgent(kind):
+    """This holds for links and security notices of any kind."""
     own = kind not in TOPICS or kind == NoticeKind.AUTHENTICATION_REQUIRED
     assert (urgency_of(kind) is Urgency.AWAITED) == own
 
 
 @on_sqlite
-def test_the_next_email_is_found_by_the_index_f9(owing):
-    """F9: the query stays fast however many emails are unsent."""
+def test_the_next_email_is_found_by_the_index(owing):
+    """The query stays fast however many emails are unsent."""
     seen = []
 
     def plan(connection, cursor, statement, parameters, *_):

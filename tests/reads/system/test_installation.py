@@ -1,4 +1,4 @@
-"""Findings about an installation's setup before it goes live (F8, F10, F11, F14)."""
+"""Findings about an installation's setup before it goes live."""
 
 import logging
 from dataclasses import replace
@@ -66,14 +66,14 @@ def debit(world, amount):
 
 
 @pytest.mark.parametrize("live", [STRIPE_LIVE, PAYPAL_LIVE], ids=["stripe", "stripe and paypal"])
-def test_the_demo_account_is_refused_with_live_keys_f8(found, world, live):
+def test_the_demo_account_is_refused_with_live_keys(found, world, live):
     assert found(**live) == set()
     world.account(email=DEMO_EMAIL, balance=None)
     assert found(**live) == {("demo_account", Severity.REFUSE)}
     assert found(DEMO="1") == set()
 
 
-def test_sandbox_balance_is_refused_with_live_keys_until_it_is_used_f8(found, world):
+def test_sandbox_balance_is_refused_with_live_keys_until_it_is_used(found, world):
     """Other credits remain, such as an operator's 100.00 here."""
     world.pay(world.card(VISA), "30.00")
     assert world.balance == "130.00"
@@ -96,7 +96,7 @@ def test_sandbox_balance_is_refused_with_live_keys_until_it_is_used_f8(found, wo
         (STRIPE_LIVE, Severity.REFUSE),
     ],
 )
-def test_a_short_secret_key_is_refused_except_in_a_local_demo_f10(tmp_path, environ, severity):
+def test_a_short_secret_key_is_refused_except_in_a_local_demo(tmp_path, environ, severity):
     assert of_settings(tmp_path, SECRET_KEY="k" * 31, **environ)["secret_key"].severity is severity
     assert "secret_key" not in of_settings(tmp_path, SECRET_KEY=LONG_KEY, **environ)
     # The key that Ballast generates is long enough.
@@ -104,7 +104,7 @@ def test_a_short_secret_key_is_refused_except_in_a_local_demo_f10(tmp_path, envi
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_listening_on_all_interfaces_without_a_public_url_is_reported_f14(tmp_path, host):
+def test_listening_on_all_interfaces_without_a_public_url_is_reported(tmp_path, host):
     finding = of_settings(tmp_path, HOST=host)["public_url"]
     assert finding.severity is Severity.WARN
     assert "PUBLIC_URL" in finding.sentence
@@ -112,7 +112,7 @@ def test_listening_on_all_interfaces_without_a_public_url_is_reported_f14(tmp_pa
     assert of_settings(tmp_path, HOST="127.0.0.1") == {}
 
 
-def test_a_sandbox_outside_the_demo_is_reported_f8(tmp_path):
+def test_a_sandbox_outside_the_demo_is_reported(tmp_path):
     """Including sandbox PayPal agreements with Stripe's test keys."""
     stripe_test = {name: value.replace("live", "test") for name, value in STRIPE_LIVE.items()}
     for environ in ({"DEMO": "0"}, stripe_test):
@@ -121,7 +121,7 @@ def test_a_sandbox_outside_the_demo_is_reported_f8(tmp_path):
         assert of_settings(tmp_path, **environ) == {}
 
 
-def test_files_readable_by_others_are_reported_f10(home):
+def test_files_readable_by_others_are_reported(home):
     """Ballast closes its files at start; files of another user may stay open."""
     settings = settings_in(home)
     database = home / "ballast.db"
@@ -140,7 +140,7 @@ def proxied(client):
     return client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"})
 
 
-def test_an_untrusted_proxy_is_logged_once_and_reported_f11(app, client, sign_in, operator, caplog):
+def test_an_untrusted_proxy_is_logged_once_and_reported(app, client, sign_in, operator, caplog):
     assert client.get("/readyz").text == "ready\n"
     outside = {"REMOTE_ADDR": "192.0.2.7"}
     client.get("/sign-in", headers={"X-Forwarded-For": "203.0.113.9"}, environ_base=outside)
@@ -158,14 +158,12 @@ def test_an_untrusted_proxy_is_logged_once_and_reported_f11(app, client, sign_in
 
 
 @pytest.mark.parametrize("environ", [{"TRUSTED_PROXIES": "1"}])
-def test_a_trusted_proxy_is_not_reported_f11(client, environ):
+def test_a_trusted_proxy_is_not_reported(client, environ):
     proxied(client)
     assert client.get("/readyz").text == "ready\n"
 
 
-def test_a_refusal_fails_readiness_and_a_warning_does_not_f8_f10(
-    app, world, client, sign_in, operator
-):
+def test_a_refusal_fails_readiness_and_a_warning_does_not(app, world, client, sign_in, operator):
     """Other metrics are still exported."""
     settings = world.services.settings
 

@@ -459,8 +459,8 @@ TOKEN = re.compile(r"/reset-password/([\w.\-•]+)")
 
 
 @pytest.mark.parametrize("page", ["/sandbox/outbox/{}", "/sandbox/outbox/{}/body"])
-def test_links_work_only_if_the_outbox_is_the_mailbox_f14(app, client, world, reset_mail, page):
-    """F14: not with a mail server or a real processor in test mode."""
+def test_links_work_only_if_the_outbox_is_the_mailbox(app, client, world, reset_mail, page):
+    """They do not work with a mail server, or with a real processor in test mode."""
     page = page.format(reset_mail.id)
     assert set(TOKEN.findall(client.get(page).text)) != {"••••"}
     own = world.services
@@ -653,8 +653,8 @@ def test_a_method_changed_at_the_processor_is_updated_m13(client, world, change,
     assert expected in client.get("/billing/payment-methods").text
 
 
-def test_one_of_several_concurrent_refunds_is_booked_f14(app, client, world, sign_in):
-    """F14, L7: the others are refused with a sentence."""
+def test_one_of_several_concurrent_refunds_is_booked(app, client, world, sign_in):
+    """L7: the other refunds are refused with a sentence."""
     world.pay(world.card(VISA), "100.00")
     key = world.attempts[-1].key
     people = [sign_in(world.created.user_id) for _ in range(6)]
@@ -681,8 +681,8 @@ def test_one_of_several_concurrent_refunds_is_booked_f14(app, client, world, sig
     assert len(refused) == len(people) - 1
 
 
-def test_the_card_form_is_throttled_f14(app, world):
-    """F14: it needs no session, and each card is a row."""
+def test_the_card_form_is_throttled(app, world):
+    """The form needs no session, and each card is stored as a row."""
     app.extensions["ballast"] = replace(
         world.services, settings=replace(world.services.settings, rate_limits=True)
     )

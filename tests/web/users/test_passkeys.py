@@ -182,7 +182,7 @@ def test_passkeys_need_a_known_host(app, client, visitor):
 
 
 def test_a_new_password_keeps_the_passkeys_of_a_confirmed_person(client, world, phone, visitor):
-    """Only an unconfirmed sign-up loses them (F2)."""
+    """Only an unconfirmed sign-up loses them."""
     add(client, phone)
     changed = client.post(
         "/settings/profile/password", data={"present": PASSWORD, "password": "correct horse 7"}

@@ -1,4 +1,4 @@
-"""The password rule applies wherever a password is chosen (F7)."""
+"""The password rule applies wherever a password is chosen."""
 
 import re
 
@@ -72,8 +72,8 @@ OWN_WORDS = {
 
 
 @pytest.mark.parametrize("form", [SignUp, Reset, Change, Invitation])
-def test_every_form_applies_the_rule_f7(app, world, client, form):
-    """F7: an error beside the field, without the input; then a valid password is accepted."""
+def test_every_form_applies_the_rule(app, world, client, form):
+    """An error beside the field, without the input; then a valid password is accepted."""
     at = form(world, client, app.test_client())
     for password, error in (
         ("too short", TOO_SHORT),
@@ -89,8 +89,7 @@ def test_every_form_applies_the_rule_f7(app, world, client, form):
 
 
 @pytest.mark.parametrize("command", ["accounts create", "operators create"])
-def test_the_command_line_applies_the_rule_f7(app, world, command):
-    """F7"""
+def test_the_command_line_applies_the_rule(app, world, command):
     for password, error in (("password12", COMMON), ("bolind2026", OWN)):
         words = [*command.split(), "--name", "Bo Lind", "--email", "bo@quay.example"]
         run = app.test_cli_runner().invoke(args=[*words, "--password", password])
@@ -98,8 +97,8 @@ def test_the_command_line_applies_the_rule_f7(app, world, command):
         assert error in run.output
 
 
-def test_an_old_password_against_the_rule_still_signs_in_f7(app, world):
-    """F7: the rule applies to new passwords."""
+def test_an_old_password_against_the_rule_still_signs_in(app, world):
+    """The rule applies to new passwords."""
     person = owner(world)
     person.password_hash = passwords.hash_password("password12")
     world.session.commit()
@@ -107,8 +106,8 @@ def test_an_old_password_against_the_rule_still_signs_in_f7(app, world):
     assert app.test_client().post("/sign-in", data=form).status_code == 303
 
 
-def test_the_pages_state_the_rule_f7(app, client):
-    """F7: and load the script that shows the strength."""
+def test_the_pages_state_the_rule(app, client):
+    """They also load the script that shows the strength."""
     for page in (app.test_client().get("/sign-up"), client.get("/settings/profile")):
         assert "At least 10 characters, and none of the most common passwords." in words(page)
         assert "js/password.js" in page.text

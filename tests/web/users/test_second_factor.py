@@ -220,7 +220,7 @@ def test_reauthentication_needs_a_code(client, world, secured, clock):
     assert answer.status_code == 401
     assert "Code" in words(answer)
     with_password = client.post("/settings/second-factor/removal", data={"proof": PASSWORD})
-    assert with_password.status_code == 401, "F5: a stolen password must not turn it off"
+    assert with_password.status_code == 401, "a stolen password must not turn it off"
     sent = {"proof": TOTP(secret).at(clock.now())}
     answer = client.post("/settings/second-factor/recovery-codes", data=sent)
     assert answer.status_code == 200

@@ -141,8 +141,8 @@ def test_the_cookie_is_http_only_and_same_site(visitor, email):
         ("http://127.0.0.1:8000", "session="),
     ],
 )
-def test_behind_tls_the_cookie_is_bound_to_its_host_f14(home, url, cookie):
-    """F14: another host of the domain cannot set it, and it is never sent in the clear."""
+def test_behind_tls_the_cookie_is_bound_to_its_host(home, url, cookie):
+    """Another host of the domain cannot set it, and it is never sent in the clear."""
     app = create_app(settings_in(home, PUBLIC_URL=url))
     cookie_header = app.test_client().get("/sign-in", base_url=url).headers["Set-Cookie"]
     assert cookie_header.startswith(cookie)

@@ -130,7 +130,7 @@ def test_an_unconfirmed_person_can_only_read(newcomer, world):
 
 
 def test_opening_the_link_asks_before_it_confirms(app, newcomer, world):
-    """F2: programs that scan emails open links, so confirming needs a session."""
+    """Programs that scan emails open links, so confirming needs a session."""
     link = link_in(world, "bo@example.com", "confirm_email")
     assert "Confirm that bo@example.com is your email address." in words(newcomer.get(link))
     anywhere = app.test_client()

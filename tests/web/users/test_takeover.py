@@ -1,6 +1,4 @@
-"""Old sessions, passwords and sign-ups give no access after a takeover is undone (F1, F2, F4,
-F5).
-"""
+"""Old sessions, passwords and sign-ups give no access after a takeover is undone."""
 
 import re
 
@@ -49,8 +47,8 @@ def sign_out_everywhere(app, world, email):
 
 
 @pytest.mark.parametrize("end", [reset, sign_out_everywhere])
-def test_a_pending_change_of_email_ends_f1(app, attacker, world, owner, end):
-    """F1: the link that was sent to the attacker confirms nothing."""
+def test_a_pending_change_of_email_ends(app, attacker, world, owner, end):
+    """The link that was sent to the attacker confirms nothing."""
     before = owner.email
     attacker.post(f"{PROFILE}/email", data={"email": EVE})
     link = link_in(world, EVE, "confirm_email")
@@ -62,7 +60,7 @@ def test_a_pending_change_of_email_ends_f1(app, attacker, world, owner, end):
     assert (owner.email, owner.pending_email) == (before, None)
 
 
-def test_the_old_email_is_told_of_a_requested_change_f1(attacker, world, owner):
+def test_a_requested_change_is_reported_to_the_old_email(attacker, world, owner):
     attacker.post(f"{PROFILE}/email", data={"email": EVE})
     (mail,) = mails_to(world, owner.email)
     assert mail.kind == "security_changed"
@@ -71,7 +69,7 @@ def test_the_old_email_is_told_of_a_requested_change_f1(attacker, world, owner):
 
 
 @pytest.mark.parametrize("end", [reset, sign_out_everywhere])
-def test_an_open_invitation_is_revoked_f1(app, attacker, world, owner, end):
+def test_an_open_invitation_is_revoked(app, attacker, world, owner, end):
     invited = attacker.post("/settings/users/invitations", data={"email": EVE, "roles": ["admin"]})
     assert invited.status_code in (200, 303)
     link = link_in(world, EVE, "invitation")
@@ -102,15 +100,15 @@ def squatter(app, world):
         (f"{PROFILE}/email", {"email": EVE}),
     ],
 )
-def test_an_unconfirmed_sign_up_can_create_no_access_f2(squatter, world, path, form):
+def test_an_unconfirmed_sign_up_can_create_no_access(squatter, world, path, form):
     answer = squatter.post(path, data=form)
     assert answer.status_code == 422
     assert "Confirm your email address first" in words(answer)
     assert mails_to(world, EVE) == []
 
 
-def test_a_reset_removes_the_access_of_an_unconfirmed_sign_up_f2(app, squatter, world, clock):
-    """F2: second factor, keys and sessions that an older version allowed."""
+def test_a_reset_removes_the_access_of_an_unconfirmed_sign_up(app, squatter, world, clock):
+    """Those are a second factor, keys and sessions that an older version allowed."""
     user = User.by_email(world.session, VICTIM)
     (account,) = user.accounts
     user.unconfirmed_since, since = None, user.unconfirmed_since
@@ -132,7 +130,7 @@ def test_a_reset_removes_the_access_of_an_unconfirmed_sign_up_f2(app, squatter, 
     assert "evil.example" not in words(victim.get("/settings/webhooks"))
 
 
-def test_an_unconfirmed_sign_up_expires_f2(app, squatter, world):
+def test_an_unconfirmed_sign_up_expires(app, squatter, world):
     """After seven days the email is free, and the person is signed out."""
     world.pass_time(days=6, hours=23)
     assert squatter.get(MAIN).status_code == 200
@@ -147,7 +145,7 @@ def test_an_unconfirmed_sign_up_expires_f2(app, squatter, world):
 # Sessions
 
 
-def test_a_copied_cookie_ends_with_the_sign_out_f4(app, world, owner):
+def test_a_copied_cookie_ends_with_the_sign_out(app, world, owner):
     visitor, thief = app.test_client(), app.test_client()
     enter(visitor, owner.email)
     thief.set_cookie("session", visitor.get_cookie("session").value)
@@ -160,7 +158,7 @@ def test_a_copied_cookie_ends_with_the_sign_out_f4(app, world, owner):
     ("remember", "idle", "absolute"),
     [({}, {"hours": 8}, {"hours": 24}), ({"remember": "1"}, {"days": 7}, {"days": 14})],
 )
-def test_a_session_ends_when_idle_or_old_f4(app, clock, owner, remember, idle, absolute):
+def test_a_session_ends_when_idle_or_old(app, clock, owner, remember, idle, absolute):
     """Moving the sandbox's clock ends no session."""
     idler, user = app.test_client(), app.test_client()
     for visitor in (idler, user):
@@ -184,7 +182,7 @@ def test_a_session_ends_when_idle_or_old_f4(app, clock, owner, remember, idle, a
     assert user.get(MAIN).location.startswith("/sign-in"), f"after {most} {unit}"
 
 
-def test_sessions_are_listed_and_can_be_ended_f4(app, client, world, owner):
+def test_sessions_are_listed_and_can_be_ended(app, client, world, owner):
     """With device, address and last use; another person's session is not found."""
     firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
     other = app.test_client()
@@ -207,7 +205,7 @@ def test_sessions_are_listed_and_can_be_ended_f4(app, client, world, owner):
     assert ("session_ended", {"device": "Firefox on Windows"}) in world.audits
 
 
-def test_all_other_sessions_can_be_ended_at_once_f4(app, client, owner):
+def test_all_other_sessions_can_be_ended_at_once(app, client, owner):
     other = app.test_client()
     enter(other, owner.email)
     assert client.post("/settings/profile/sessions/others/end").status_code == 303
@@ -215,7 +213,7 @@ def test_all_other_sessions_can_be_ended_at_once_f4(app, client, owner):
     assert client.get(MAIN).status_code == 200
 
 
-def test_the_last_use_is_recorded_every_five_minutes_f4(app, client, clock, owner):
+def test_the_last_use_is_recorded_every_five_minutes(app, client, clock, owner):
     other = app.test_client()
     enter(other, owner.email)
     clock.wait(minutes=5)
@@ -226,9 +224,7 @@ def test_the_last_use_is_recorded_every_five_minutes_f4(app, client, clock, owne
 # Changes of authentication
 
 
-def test_turning_the_second_factor_on_or_off_ends_other_sessions_f5(
-    app, client, world, owner, clock
-):
+def test_turning_the_second_factor_on_or_off_ends_other_sessions(app, client, world, owner, clock):
     """The person is emailed."""
     other = app.test_client()
     enter(other, owner.email)
@@ -245,7 +241,7 @@ def test_turning_the_second_factor_on_or_off_ends_other_sessions_f5(
     assert whats == ["Two-step sign-in was turned on", "Two-step sign-in was turned off"]
 
 
-def test_changing_the_password_needs_the_code_f5(client, clock, owner):
+def test_changing_the_password_needs_the_code(client, clock, owner):
     """A stolen password and a stolen cookie are not enough with a second factor."""
     set_up(client, clock)
     clock.wait(minutes=15)
@@ -255,7 +251,7 @@ def test_changing_the_password_needs_the_code_f5(client, clock, owner):
     assert "authenticator app" in words(asked)
 
 
-def test_changes_of_keys_and_recovery_codes_are_emailed_f5(client, world, owner, clock):
+def test_changes_of_keys_and_recovery_codes_are_emailed(client, world, owner, clock):
     client.post("/settings/api-keys", data=METER)
     world.session.rollback()
     key = world.session.query(ApiKey).filter_by(name="Meter").one()
