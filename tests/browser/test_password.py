@@ -1,4 +1,4 @@
-"""Strength of a new password while it is typed (F7)."""
+"""Strength of a new password while it is typed."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,8 +10,8 @@ WEAK, OWN = "Weak: easy to guess.", "Do not use your name, email address or comp
 
 
 @LOOKS
-def test_the_strength_is_shown_while_typing_f7(open_signed_out, width, theme):
-    """F7: a meter, and a sentence for screen readers."""
+def test_the_strength_is_shown_while_typing(open_signed_out, width, theme):
+    """A meter, and a sentence for screen readers."""
     page = open_signed_out(**options(width, theme))
     page.goto("/sign-up")
     page.get_by_label("Company name").fill("Quay Telecom")
@@ -41,8 +41,8 @@ def test_the_strength_is_shown_while_typing_f7(open_signed_out, width, theme):
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_common_password_is_refused_with_and_without_javascript_f7(open_signed_out, scripts):
-    """F7: the server decides."""
+def test_a_common_password_is_refused_with_and_without_javascript(open_signed_out, scripts):
+    """The server decides."""
     page = open_signed_out(java_script_enabled=scripts)
     page.goto("/sign-up")
     for label, text in (

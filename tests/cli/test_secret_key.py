@@ -1,4 +1,4 @@
-"""F10: secrets are encrypted at rest with a key derived from SECRET_KEY."""
+"""Secrets are encrypted at rest with a key derived from SECRET_KEY."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def secrets():
     ]
 
 
-def test_every_encrypted_column_is_listed_f10():
+def test_every_encrypted_column_is_listed():
     found = {
         (table.name, column.name): column.type.place
         for table in Base.metadata.tables.values()
@@ -64,7 +64,7 @@ def test_every_encrypted_column_is_listed_f10():
     assert found == {(table, name): f"{table}.{name}" for table, name in PLACES}
 
 
-def test_a_secret_can_be_opened_only_by_its_key_and_place_f10():
+def test_a_secret_can_be_opened_only_by_its_key_and_place():
     vault = Vault("a key")
     sealed = vault.seal("x" * 100, "user.totp_secret")
     assert len(sealed) <= LENGTH
@@ -81,7 +81,7 @@ def test_a_secret_can_be_opened_only_by_its_key_and_place_f10():
             other.open(value, place)
 
 
-def test_the_database_holds_no_secret_in_plain_text_f10(past, session):
+def test_the_database_holds_no_secret_in_plain_text(past, session):
     """This includes the old secret of a webhook after a rotation."""
     past.session.query(Endpoint).one().rotate(past.clock.now())
     past.session.commit()
@@ -96,7 +96,7 @@ def test_the_database_holds_no_secret_in_plain_text_f10(past, session):
     assert not any(secret in value for secret in plain for value in found)
 
 
-def test_a_backup_holds_no_secret_in_plain_text_f10(past, flask, tmp_path):
+def test_a_backup_holds_no_secret_in_plain_text(past, flask, tmp_path):
     """This includes backups of PostgreSQL."""
     plain = secrets()
     backup = tmp_path / "b.tar.gz"
@@ -111,7 +111,7 @@ def test_a_backup_holds_no_secret_in_plain_text_f10(past, flask, tmp_path):
 # Another key
 
 
-def test_a_wrong_key_is_reported_in_one_line_f10(old):
+def test_a_wrong_key_is_reported_in_one_line(old):
     """By commands, probes and pages, without a traceback."""
     endpoint = old.ask(lambda: db.session().query(Endpoint).one().id)
     old.close()
@@ -133,7 +133,7 @@ def test_a_wrong_key_is_reported_in_one_line_f10(old):
 # keys rotate-secret
 
 
-def test_a_stored_key_is_rotated_f10(old):
+def test_a_stored_key_is_rotated(old):
     before, plain = old.ask(lambda: services().settings.secret_key), old.ask(secrets)
     done = old.flask("keys rotate-secret")
     assert done.exit_code == 0, done.output
@@ -158,7 +158,7 @@ def test_a_stored_key_is_rotated_f10(old):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_an_interrupted_rotation_is_finished_by_running_it_again_f10(old, monkeypatch, moment):
+def test_an_interrupted_rotation_is_finished_by_running_it_again(old, monkeypatch, moment):
     """Before the commit nothing has changed; after it the next key is on disk."""
 
     class Killed(BaseException):
@@ -193,7 +193,7 @@ def run(installation):
         )
 
 
-def test_a_key_from_the_environment_is_rotated_to_one_in_a_file_f10(past, flask, home, tmp_path):
+def test_a_key_from_the_environment_is_rotated_to_one_in_a_file(past, flask, home, tmp_path):
     """On both databases, in one transaction, with an audit entry."""
     plain = secrets()
     refused = flask("keys rotate-secret")
@@ -223,7 +223,7 @@ def test_a_key_from_the_environment_is_rotated_to_one_in_a_file_f10(past, flask,
 # Restoring under another key
 
 
-def test_a_restore_encrypts_secrets_with_the_new_key_f10(old, install, tmp_path):
+def test_a_restore_encrypts_secrets_with_the_new_key(old, install, tmp_path):
     plain, backup = old.ask(secrets), tmp_path / "b.tar.gz"
     assert old.flask(f"backup {backup}").exit_code == 0
     here = install(SECRET_KEY=NEW_KEY)
@@ -233,7 +233,7 @@ def test_a_restore_encrypts_secrets_with_the_new_key_f10(old, install, tmp_path)
     assert here.ask(secrets) == plain
 
 
-def test_a_restore_with_unreadable_secrets_writes_nothing_f10(lived, install, tmp_path):
+def test_a_restore_with_unreadable_secrets_writes_nothing(lived, install, tmp_path):
     """A key from the environment is not in the backup."""
     home = shutil.copytree(lived, tmp_path / "given")
     key = (home / "secret_key").read_text()
@@ -253,7 +253,7 @@ def test_a_restore_with_unreadable_secrets_writes_nothing_f10(lived, install, tm
     again.close()
 
 
-def test_a_restore_encrypts_the_plain_secrets_of_an_older_backup_f10(old, install, tmp_path):
+def test_a_restore_encrypts_the_plain_secrets_of_an_older_backup(old, install, tmp_path):
     plain = old.ask(secrets)
     with closing(sqlite3.connect(old.home / "ballast.db")) as database, database:
         database.execute("UPDATE user SET totp_secret = ? WHERE totp_secret > ''", [plain[0]])

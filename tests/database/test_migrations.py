@@ -121,7 +121,7 @@ def test_a_migrated_database_can_be_used(bare):
     assert bare.test_client().get("/readyz").status_code == 200
 
 
-def test_secrets_are_encrypted_by_an_upgrade_and_decrypted_by_a_downgrade_f10(bare):
+def test_secrets_are_encrypted_by_an_upgrade_and_decrypted_by_a_downgrade(bare):
     """`db upgrade` has the key."""
     made = {
         "totp_secret": "JBSWY3DPEHPK3PXP" * 2,

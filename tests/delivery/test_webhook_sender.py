@@ -34,7 +34,7 @@ def test_a_request_arrives_unchanged():
         "0.0.0.0", "100.64.0.1", "224.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]",
         "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]",
         "2130706433", "0x7f.1",
-        # F14: special, wrapping and reserved ranges
+        # Special, wrapping and reserved ranges
         "[::127.0.0.1]", "[::8.8.8.8]", "[fec0::1]", "[5f00::1]", "[4000::1]", "[e000::1]",
         "[64:ff9b:1::1]", "[2002:808:808::]", "[2001:db8::1]", "[3fff::1]", "[2001:20::1]",
         "[::ffff:10.0.0.1]", "[ff02::1]", "192.88.99.1", "192.0.0.8", "198.18.0.1", "240.0.0.1",
@@ -42,7 +42,7 @@ def test_a_request_arrives_unchanged():
     ],
 )  # fmt: skip
 def test_private_addresses_are_refused(host):
-    """F14: in any notation; a name is resolved first, and its addresses are checked."""
+    """In any notation; a name is resolved first, and its addresses are checked."""
     for scheme in ("http", "https"):
         reply = deliver(f"{scheme}://{host}/in", allowed=())
         assert reply.status is None
@@ -96,8 +96,8 @@ def resolving_to(monkeypatch, *addresses):
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
-def test_all_addresses_are_tried_in_turn_f14(monkeypatch):
-    """F14: a receiver with one unreachable host is reached at its other one."""
+def test_all_addresses_are_tried_in_turn(monkeypatch):
+    """A receiver with one unreachable host is reached at its other one."""
     with receiving() as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolving_to(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
@@ -106,8 +106,8 @@ def test_all_addresses_are_tried_in_turn_f14(monkeypatch):
     assert len(receiver.got) == 1
 
 
-def test_an_unresponsive_address_leaves_time_for_the_next_f14(monkeypatch):
-    """F14: all tries share one deadline."""
+def test_an_unresponsive_address_leaves_time_for_the_next(monkeypatch):
+    """All tries share one deadline."""
     with receiving() as receiver, socket.socket() as full:
         port = int(receiver.url.rpartition(":")[2].partition("/")[0])
         full.bind(("127.0.0.2", port))
@@ -127,7 +127,7 @@ def test_an_unresponsive_address_leaves_time_for_the_next_f14(monkeypatch):
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"]
 )
-def test_public_addresses_are_public_f14(address):
+def test_public_addresses_are_public(address):
     assert is_public(ip_address(address))
 
 

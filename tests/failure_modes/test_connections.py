@@ -1,4 +1,4 @@
-"""F3, cases/bug05: slow clients and incomplete requests do not block other clients.
+"""Slow clients and incomplete requests do not block other clients.
 
 The tests use real sockets and a real server. They assert that responses arrive, not how fast.
 """
@@ -97,7 +97,7 @@ def received(connection):
 
 
 def test_500_incomplete_requests_do_not_block_others(server, bearer):
-    """F3: a meter, a probe and a page are answered; the deadline closes incomplete requests."""
+    """A meter, a probe and a page are answered; the deadline closes incomplete requests."""
     usage = f"{server.url}/api/v1/usage"
     with half_sent(server, 500) as held:
         for number in range(5):
@@ -118,7 +118,7 @@ def test_500_incomplete_requests_do_not_block_others(server, bearer):
 
 
 def test_too_many_connections_do_not_block_others(small_server):
-    """F3: the oldest incomplete connections are closed, and shutdown is not delayed."""
+    """The oldest incomplete connections are closed, and shutdown is not delayed."""
     with half_sent(small_server, 150):
         for _ in range(5):
             assert small_server.ask("/healthz").status == 200
@@ -129,7 +129,7 @@ def test_too_many_connections_do_not_block_others(small_server):
 
 
 def test_clients_that_read_no_response_do_not_block_others(server):
-    """F3: a connection with an unread response is closed without blocking the server."""
+    """A connection with an unread response is closed without blocking the server."""
     with ExitStack() as stack:
         for _ in range(40):
             connection = stack.enter_context(connect(server))
@@ -141,7 +141,7 @@ def test_clients_that_read_no_response_do_not_block_others(server):
 
 
 def test_an_idle_connection_is_reused_after_seconds(server):
-    """cases/bug05: longer than gunicorn's default of 2 s."""
+    """The delay is longer than gunicorn's default of 2 s."""
     pool = http.client.HTTPConnection("127.0.0.1", int(server.environ["PORT"]), timeout=PATIENCE)
     pool.request("GET", "/healthz")
     pool.getresponse().read()

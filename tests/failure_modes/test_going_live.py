@@ -1,4 +1,4 @@
-"""Going live with real processes: refused starts, warnings and file permissions (F8, F10, F14)."""
+"""Going live with real processes: refused starts, warnings and file permissions."""
 
 import stat
 import sys
@@ -30,7 +30,7 @@ def refusal_of(process, *command):
     ],
     ids=["server", "jobs"],
 )
-def test_live_keys_are_refused_beside_the_demo_account_f8(world, process, command):
+def test_live_keys_are_refused_beside_the_demo_account(world, process, command):
     world.account(email=DEMO_EMAIL, balance=None)
     world.session.close()
     process.environ |= STRIPE_LIVE
@@ -38,7 +38,7 @@ def test_live_keys_are_refused_beside_the_demo_account_f8(world, process, comman
     assert output.count(f"The demo account, {DEMO_EMAIL}, has a public password") == 1
 
 
-def test_a_wrong_secret_key_is_refused_at_the_start_f10(world, process):
+def test_a_wrong_secret_key_is_refused_at_the_start(world, process):
     """Otherwise each encrypted secret would fail on its first use."""
     world.webhook()
     world.session.close()
@@ -47,7 +47,7 @@ def test_a_wrong_secret_key_is_refused_at_the_start_f10(world, process):
     assert output.count("SECRET_KEY does not open the secrets in this database: set it to") == 1
 
 
-def test_demo_data_is_refused_with_live_keys_f8(process):
+def test_demo_data_is_refused_with_live_keys(process):
     """`make run` defaults to DEMO=auto, which makes no demo with live keys; DEMO=1 is an error."""
     process.environ |= STRIPE_LIVE
     process.environ["DEMO"] = "auto"
@@ -61,7 +61,7 @@ def test_demo_data_is_refused_with_live_keys_f8(process):
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_warnings_are_one_line_each_and_do_not_prevent_the_start_f8_f10_f14(process):
+def test_warnings_are_one_line_each_and_do_not_prevent_the_start(process):
     process.environ |= {"DEMO": "0", "SECRET_KEY": "short", "HOST": "0.0.0.0"}
     process.serve()
     warnings = [
@@ -76,7 +76,7 @@ def test_warnings_are_one_line_each_and_do_not_prevent_the_start_f8_f10_f14(proc
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
-def test_files_are_closed_to_other_users_f10(home, process, tmp_path):
+def test_files_are_closed_to_other_users(home, process, tmp_path):
     """Existing files are closed at the next start; new ones are private even in an open folder."""
     database, proofs = home / "ballast.db", home / "proofs"
     proofs.mkdir(mode=0o755)
@@ -93,7 +93,7 @@ def test_files_are_closed_to_other_users_f10(home, process, tmp_path):
     assert mode(backup) == 0o600
 
 
-def test_a_new_database_in_a_shared_folder_is_private_f10(process, tmp_path):
+def test_a_new_database_in_a_shared_folder_is_private(process, tmp_path):
     """DATABASE_URL may name a file outside BALLAST_HOME."""
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)

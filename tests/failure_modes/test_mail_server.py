@@ -173,8 +173,8 @@ async def refuse_next_email(smtp):
     await smtp.push("452 Too many messages in this connection")
 
 
-def test_one_connection_sends_many_emails_f9(owing, mailer, port):
-    """F9: connecting and logging in costs more than an email."""
+def test_one_connection_sends_many_emails(owing, mailer, port):
+    """Connecting and logging in costs more than an email."""
     with closing_server(port, never, after=100) as (inbox, server):
         assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(set(inbox.ids)) == 8
@@ -182,8 +182,8 @@ def test_one_connection_sends_many_emails_f9(owing, mailer, port):
 
 
 @pytest.mark.parametrize("close", [close_with_421, abort, refuse_next_email])
-def test_a_closed_connection_loses_and_repeats_no_email_f9(owing, mailer, port, close):
-    """F9: the next email is sent over a new connection."""
+def test_a_closed_connection_loses_and_repeats_no_email(owing, mailer, port, close):
+    """The next email is sent over a new connection."""
     with closing_server(port, close, after=3) as (inbox, server):
         assert send_emails(owing.session, mailer, owing.clock) == 8
         assert len(inbox.ids) == len(set(inbox.ids)) == 8
@@ -215,8 +215,8 @@ with create_app(Settings.from_environment(os.environ).ensure_home()).app_context
 """A process that is killed after the server accepts its third email, before the commit."""
 
 
-def test_a_kill_before_the_commit_repeats_one_email_f9(owing, mailer, port, process):
-    """F9, F11: no email is lost; only that one is repeated, under the same Message-ID."""
+def test_a_kill_before_the_commit_repeats_one_email(owing, mailer, port, process):
+    """F11: no email is lost; only that one is repeated, under the same Message-ID."""
     owing.session.rollback()
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port), "MAIL_SENDER": "b@example.com"}
     database = str(owing.services.settings.database_url)

@@ -1,4 +1,4 @@
-"""Faults at start-up are one line with a remedy, for every command (F14, bug13).
+"""Faults at start-up are one line with a remedy, for every command.
 
 Real processes, because most faults occur before a command's own code runs.
 """
@@ -86,7 +86,7 @@ def newer(home):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_an_unusable_database_is_reported_in_one_line(process, harm, reason, remedy):
-    """F14: by `db upgrade`, which `make run` runs first, and by another command."""
+    """By `db upgrade`, which `make run` runs first, and by another command."""
     harm(process.home)
     upgraded = error_line(process, *UPGRADE)
     assert reason in upgraded
@@ -97,7 +97,7 @@ def test_an_unusable_database_is_reported_in_one_line(process, harm, reason, rem
 
 
 def test_an_empty_file_beside_a_key_is_no_new_installation(process):
-    """F14: even without the marker file of newer versions."""
+    """Even without the marker file of newer versions."""
     (process.home / "installation").unlink()
     empty(process.home)
     assert "is empty" in error_line(process, *UPGRADE)
@@ -146,7 +146,7 @@ def test_damaged_sandbox_books_are_named(process):
     ],
 )
 def test_an_unreachable_database_server_is_reported_in_one_line(process, url, reason):
-    """cases/bug13: it used to be 153 lines of traceback."""
+    """Without this check, it was a traceback of 153 lines."""
     process.environ["DATABASE_URL"] = url
     for arguments in (UPGRADE, LIST):
         line = error_line(process, *arguments)
@@ -156,7 +156,7 @@ def test_an_unreachable_database_server_is_reported_in_one_line(process, url, re
 
 
 def test_an_empty_database_server_with_a_used_home_is_refused(process, postgres):
-    """F14: DATABASE_URL names another database than before."""
+    """DATABASE_URL names another database than before."""
     with postgres.database() as url:
         process.environ["DATABASE_URL"] = url
         assert "correct DATABASE_URL" in error_line(process, *UPGRADE)
@@ -193,7 +193,7 @@ def required_arguments(command, file):
 
 
 def test_every_command_reports_a_damaged_database_in_one_line(used, tmp_path):
-    """F14: all of ours, and those of Flask-Migrate that use the database."""
+    """All of ours, and those of Flask-Migrate that use the database."""
     home, file = tmp_path / "home", tmp_path / "file.csv"
     shutil.copytree(used, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
     garbage(home)

@@ -1,4 +1,4 @@
-"""Password rules and hashes (F7)."""
+"""Password rules and hashes."""
 
 import unicodedata
 
@@ -15,8 +15,7 @@ def common():
     return passwords._common_ones().split()
 
 
-def test_ten_thousand_common_passwords_are_listed_f7():
-    """F7"""
+def test_ten_thousand_common_passwords_are_listed():
     assert len(set(common())) == 10_000
     assert min(map(len, common())) == passwords.PASSWORD_LENGTH
     assert all(fault(password, ()) == COMMON for password in common()[::97])
@@ -26,8 +25,8 @@ def test_ten_thousand_common_passwords_are_listed_f7():
     "password",
     ["aaaaaaaaaa", "1234567890", "password12", "PASSWORD12", "１２３４５６７８９０", "qwertyuiop"],
 )
-def test_common_passwords_are_refused_f7(password):
-    """F7: in any case or width of letters."""
+def test_common_passwords_are_refused(password):
+    """In any case or width of letters."""
     assert fault(password, ANA) == COMMON
 
 
@@ -40,8 +39,8 @@ def test_common_passwords_are_refused_f7(password):
         "Ａｎａ Ｒｕｉｚ １２",
     ],
 )  # fmt: skip
-def test_passwords_made_of_own_names_are_refused_f7(password):
-    """F7: also reversed, with digits around them, or in other letters."""
+def test_passwords_made_of_own_names_are_refused(password):
+    """Also reversed, with digits around them, or in other letters."""
     assert fault(password, ANA) == OWN
 
 
@@ -56,25 +55,25 @@ def test_passwords_made_of_own_names_are_refused_f7(password):
         "a sentence of more than sixty-four characters, which no rule of ours cuts off",
     ],
 )
-def test_other_passwords_are_accepted_f7(password):
-    """F7: own names within a longer password are allowed."""
+def test_other_passwords_are_accepted(password):
+    """Own names within a longer password are allowed."""
     assert fault(password, ANA) == ""
 
 
-def test_the_length_counts_characters_as_a_person_sees_them_f7():
-    """F7: a combining accent is not a separate character."""
+def test_the_length_counts_characters_as_a_person_sees_them():
+    """A combining accent is not a separate character."""
     decomposed = unicodedata.normalize("NFD", "éàüôñçåø")
     assert len(decomposed) >= 10
     assert fault(decomposed, ()) == TOO_SHORT
 
 
-def test_names_without_letters_are_ignored_f7():
-    """F7: digits and punctuation alone are no name."""
+def test_names_without_letters_are_ignored():
+    """Digits and punctuation alone are no name."""
     assert fault("8273-4412-9917", ("", "123", "--")) == ""
 
 
-def test_composed_and_decomposed_passwords_are_equal_f7():
-    """F7: keyboards differ in how they compose characters."""
+def test_composed_and_decomposed_passwords_are_equal():
+    """Keyboards differ in how they compose characters."""
     composed, decomposed = "pässwörd-fürs-büro", unicodedata.normalize("NFD", "pässwörd-fürs-büro")
     assert composed != decomposed
     for chosen in (composed, decomposed):
@@ -84,14 +83,14 @@ def test_composed_and_decomposed_passwords_are_equal_f7():
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_an_existing_unnormalized_hash_still_matches_f7(form):
-    """F7: it was made of the unnormalized password."""
+def test_an_existing_unnormalized_hash_still_matches(form):
+    """It was made of the unnormalized password."""
     old = unicodedata.normalize(form, "ﬁne-pässwörd-½")
     hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(old)
     assert is_right(old, hashed)
     assert not is_right(f"{old}x", hashed)
 
 
-def test_a_user_without_a_password_cannot_sign_in_f7():
+def test_a_user_without_a_password_cannot_sign_in():
     for password in ("nobody's password", "ﬁne-pässwörd"):
         assert not is_right(password, None)
