@@ -186,8 +186,9 @@ def moving(page):
     """Return the properties being animated now, except colours and opacity."""
     return page.evaluate(
         """() => document.getAnimations()
-             .map((it) => it.transitionProperty ?? it.animationName ?? "a script's")
-             .filter((it) => !/color|fill|stroke|shadow|opacity|outline/.test(it))"""
+             .flatMap((it) => it.effect.getKeyframes()).flatMap((it) => Object.keys(it))
+             .filter((it) => !["offset", "computedOffset", "easing", "composite"].includes(it))
+             .filter((it) => !/color|background|fill|stroke|shadow|opacity|outline/i.test(it))"""
     )
 
 
