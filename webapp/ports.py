@@ -42,7 +42,7 @@ class Declined:
     at: datetime
     reference: str = ""
     again_at: datetime | None = None
-    """Earliest retry that the card network advises. Our own 48 hours (F1) apply as well."""
+    """Earliest retry that the card network advises. The 48-hour suspension (F1) also applies."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class RequestRejected:
-    """The processor rejected our key, request or rate without processing the request (L8)."""
+    """The processor rejected the API key, request or rate without processing the request (L8)."""
 
     reason: str
 

@@ -334,7 +334,7 @@ def test_l15_each_csv_record_is_judged_despite_stray_quotes(meter, world):
         *[("invalid", "line")] * 3,
         ("invalid", "line"),
     ]
-    assert answer.json["records"][4]["errors"]["line"].startswith("Quotes join lines 5 to 7")
+    assert answer.json["records"][4]["errors"]["line"].startswith("Quoted text spans lines 5 to 7")
     assert world.balance == "98.00"
 
 

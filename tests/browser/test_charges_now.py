@@ -217,7 +217,7 @@ def test_add_funds_shows_an_open_payment(open_page, world):
     page = open_page()
     page.get_by_role("button", name="Add Funds").click()
     dialog = page.get_by_role("dialog", name="Add Funds")
-    expect(dialog).to_contain_text("A payment of $100.00 is waiting for its outcome")
+    expect(dialog).to_contain_text("A payment of $100.00 is pending")
     dialog.get_by_label("Amount").fill("250.00")
     expect(dialog.get_by_role("button", name="Pay another $250.00")).to_be_visible()
     expect(dialog).to_contain_text("If the open payment succeeds too$450.00")

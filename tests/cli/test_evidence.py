@@ -39,7 +39,7 @@ def test_an_event_is_closed_once_with_a_reason(flask, world):
     (listed,) = json.loads(flask("evidence list --json").stdout)
     close = f"evidence close {listed['evidence']} --reason"
 
-    assert "Enter what was found" in flask(f"{close} ' '").stderr
+    assert "Enter the result of your check" in flask(f"{close} ' '").stderr
     flask(f"{close} seen")
     assert "already closed" in flask(f"{close} seen").stderr
     assert "not found" in flask("evidence close 99 --reason seen").stderr

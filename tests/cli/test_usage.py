@@ -140,7 +140,7 @@ def test_l15_an_unclosed_quote_affects_only_its_line(load, world):
     done = load(HEADER + "".join(rows), "--json")
 
     assert json.loads(done.stdout) == {"posted": 3_999, "duplicate": 0, "bad": 1}
-    assert faults(done) == ["line 12: A quote is opened in this line and never closed"]
+    assert faults(done) == ["line 12: This line has an unclosed quote"]
     assert world.balance == "60.01"
 
 
@@ -152,7 +152,9 @@ def test_l15_records_between_two_stray_quotes_are_counted_and_named(load, world)
     done = load(file + line(account, reference="e"), "--json")
 
     assert json.loads(done.stdout) == {"posted": 2, "duplicate": 0, "bad": 3}
-    assert faults(done) == ["lines 3–5: Quotes join lines 3 to 5, so none of them is imported"]
+    assert faults(done) == [
+        "lines 3–5: Quoted text spans lines 3 to 5, so none of them is imported"
+    ]
     assert world.balance == "98.00"
 
 

@@ -68,8 +68,10 @@ def test_a_refund_and_a_dispute_over_the_same_money_are_debited_once(world):
     assert moves(world) == ["-40.00", "-60.00"]
     assert world.balance == "100.00"
     assert awaiting_operator(world) == [("dp_1 (excess)", "40.00")]
-    assert "more than was left of P-0000" in unmatched_events.waiting(world.session)[0].what
-    line = "$40.00 of it is more than was left of that payment. It was not taken from the balance"
+    assert "exceeds the rest of P-0000" in unmatched_events.waiting(world.session)[0].what
+    line = (
+        "exceeds the rest of that payment by $40.00. The excess was not deducted from the balance"
+    )
     assert line in world.decisions[-1].sentence
     assert world.timeline.count("evidence_does_not_match") == 1
     assert [it.facts["amount"] for it in world.mails_of("taken_back")] == ["$40.00", "$60.00"]

@@ -85,7 +85,8 @@ def test_a_refund_is_shown_on_the_screens_and_emailed(world):
         "Refunded",
     )
     assert (
-        world.decisions[-1].sentence == f"$40.00 went back: {description}. The balance is $160.00."
+        world.decisions[-1].sentence
+        == f"$40.00 was deducted: {description}. The balance is $160.00."
     )
     (mail,) = world.mails_of("taken_back")
     assert mail.facts["balance_after"] == "$160.00"

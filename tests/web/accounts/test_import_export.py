@@ -73,7 +73,7 @@ def test_bad_lines_are_reported_and_the_others_posted(client, send, world):
     report = send(MIXED, follow_redirects=True)
     content = words(report)
     assert "2 imported, 0 duplicates, 4 errors" in content
-    assert "3 account: This is not account '7777'" in content
+    assert "3 account: This record is for another account: '7777'" in content
     assert "5 reference: call-1 was posted before with another amount" in content
     assert "6 Has 2 fields, not 3" in content
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines")
@@ -104,7 +104,7 @@ def test_l15_records_joined_by_quotes_are_counted_and_named(client, send, world)
     text = 'amount,reference,description\n1.00,a,"x\n1.00,b,y\n1.00,c,z"\n1.00,d,\n'
     report = words(send(text, follow_redirects=True))
     assert "1 imported, 0 duplicates, 3 errors" in report
-    assert "2–4 Quotes join lines 2 to 4, so none of them is imported" in report
+    assert "2–4 Quoted text spans lines 2 to 4, so none of them is imported" in report
     assert "more in the file" not in report
     file = client.get(f"{HERE}/imports/{imports(world)[0].id}/bad-lines").text
     assert [row[0] for row in csv.reader(StringIO(file.lstrip("\ufeff")))] == ["line", "2–4"]
@@ -131,7 +131,9 @@ def test_a_report_from_before_line_ranges_is_shown(client, send, world):
         [number, reason] for number, reason, _ in ((int(a), b, c) for a, b, c in run.faults)
     ]
     world.session.commit()
-    assert "3 account: This is not account '7777'" in words(client.get(f"{HERE}/imports/{run.id}"))
+    assert "3 account: This record is for another account: '7777'" in words(
+        client.get(f"{HERE}/imports/{run.id}")
+    )
 
 
 def test_l15_a_file_from_a_spreadsheet_is_read(send, world):

@@ -143,7 +143,7 @@ def test_rows_say_what_a_new_order_charges(client, low):
     assert "data-charge-if-first" not in client.get(MAIN).text, "neither has auto-charge on"
     low.consent(low.method("4444"), True)
     page = client.get(MAIN).text
-    assert re.findall(r'data-id="(\d+)" data-charge-if-first="([^"]*)"', page) == [
+    assert re.findall(r'data-id="(\d+)"\s+data-charge-if-first="([^"]*)"', page) == [
         (str(mastercard), "$100.00")
     ]
     assert f'<span id="up-charges-{mastercard}" hidden>First place charges $100.00 now<' in page
@@ -338,7 +338,7 @@ def test_an_unknown_outcome_is_shown_as_waiting(client, off):
     """T18, L10."""
     off.next_answer("timeout_after_charge")
     done = client.post(SETTINGS, data=form_of(seen="2", confirmed=HUNDRED), headers=HTMX)
-    assert message(done).startswith("$100.00 to Visa •••• 4242 is waiting for its outcome. View")
+    assert message(done).startswith("$100.00 to Visa •••• 4242 is pending. View")
     assert "#hourglass" in done.text
     assert "Waiting for outcome" in words(done)
 

@@ -63,7 +63,7 @@ def save_method(
     except ChargeUnconfirmed as unconfirmed:
         why = (
             f"{method.label} was saved. {account.show(unconfirmed.charge.amount)} was not charged, "
-            "because the form did not say so. The next usage or change starts the refill."
+            "because the form did not show that amount. The next usage or change starts the refill."
         )
         hold_refill(session, account, why, now)
     return method

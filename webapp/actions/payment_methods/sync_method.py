@@ -26,7 +26,7 @@ def method_updated(
 ) -> None:
     """Apply a card renewal by the bank: the new number and expiry.
 
-    `keep` writes what else belongs to the transaction.
+    `keep` adds writes to the transaction.
     """
     if (found := _locked(session, processor, saved.reference)) is not None:
         account, method = found
@@ -53,7 +53,7 @@ def method_gone(
 ) -> None:
     """Mark a method as gone. Methods removed here are no longer listed, so their events match none.
 
-    `keep` writes what else belongs to the transaction.
+    `keep` adds writes to the transaction.
     """
     if (found := _locked(session, processor, event.method_reference)) is not None:
         account, method = found

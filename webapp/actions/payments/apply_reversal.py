@@ -36,10 +36,10 @@ def apply_reversal(
     policy: Policy,
     keep: Callable[[], None],
 ) -> None:
-    """Book a reversal once by its reference, however often and in whatever order events arrive.
+    """Book a reversal once by its reference, despite repeated or reordered events.
 
-    Events that match no payment are recorded for the operator (L9). `keep` writes what else belongs
-    to the transaction.
+    Events that match no payment are recorded for the operator (L9). `keep` adds writes to the
+    transaction.
     """
     attempt_id = session.scalar(
         select(Attempt.id).where(Attempt.key == event.key, Attempt.processor == processor)
@@ -74,7 +74,7 @@ def _apply(
     if known is None and not _may_book(session, attempt, event, now):
         return
     if known is not None and known.attempt_id != attempt.id:
-        why = f"names attempt {attempt.id}, and named attempt {known.attempt_id} before"
+        why = f"now names attempt {attempt.id}, earlier attempt {known.attempt_id}"
         _record_for_operator(session, attempt.processor, event, now, why, " (other payment)")
         return
     reversal = known or reversals.begin(session, attempt, event, now)
@@ -163,23 +163,23 @@ def _record_excess_for_operator(
     session: Session, account: Account, reversal: Reversal, excess: int, now: datetime
 ) -> None:
     what = (
-        f"The {reversal.kind} ({reversal.state}) of {decimal_text(reversal.amount)} is "
-        f"{decimal_text(excess)} more than was left of {reversal.attempt.payment.reference} "
-        f"(attempt {reversal.attempt_id}). Only what was left was booked."
+        f"The {reversal.kind} ({reversal.state}) of {decimal_text(reversal.amount)} exceeds "
+        f"the rest of {reversal.attempt.payment.reference} (attempt {reversal.attempt_id}) by "
+        f"{decimal_text(excess)}. Only the rest was booked."
     )
     amount = (excess, reversal.currency, reversal.at)
     unmatched_events.record(
         session, reversal.processor, reversal.excess_reference, what, *amount, now
     )
     line = (
-        f"{reversal.name}: {account.show(excess)} of it is more than was left of that payment. It "
-        "was not taken from the balance. Your provider will review it."
+        f"{reversal.name} exceeds the rest of that payment by {account.show(excess)}. The excess "
+        "was not deducted from the balance. Your provider will review it."
     )
     decisions.record(session, account.id, Code.MISMATCH, line, now, attempt_id=reversal.attempt_id)
 
 
 def _later_of(reversal: Reversal, event: Reversed) -> TakenBackState:
-    """The later of both states: an older event that arrives late does not reopen a reversal."""
+    """Return the later state: an older event that arrives late does not reopen a reversal."""
     return event.state if reversal.state == TakenBackState.TAKEN else _ended(reversal, event)
 
 
@@ -203,7 +203,7 @@ def _debit(
     if settings.is_below_refill(account.balance) and not was_below:
         account.low_by_reversal = True
     line = (
-        f"{account.show(amount)} went back: {reversal.name}. "
+        f"{account.show(amount)} was deducted: {reversal.name}. "
         f"The balance is {account.show(account.balance)}."
     )
     _notify(session, account, reversal, Code.TAKEN_BACK, amount, line, now)

@@ -59,8 +59,8 @@ def settle(
 ) -> bool:
     """Apply the answer in one transaction. Returns False if the attempt was settled before.
 
-    `record` writes what else belongs to that transaction, such as the operator's decision. For
-    `confirmed` see `check_balance`.
+    `record` adds writes to the transaction, such as the operator's decision. For `confirmed` see
+    `check_balance`.
     """
     account_id = session.scalars(_ACCOUNT, {"attempt_id": attempt_id}).one()
     account = Account.locked(session, account_id)
@@ -90,7 +90,7 @@ def settle(
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = abandoned(session, account, attempt, now, NOT_SENT, answer.reason)
         case RequestRejected():
-            # L8: our key, request or rate limit is at fault; the operator finds it in the log.
+            # L8: the API key, request or rate limit is at fault; the log shows the reason.
             log.warning("attempt %s was refused by its processor: %s", attempt_id, answer.reason)
             done = refused(session, account, attempt, answer.reason, now)
     if not done:

@@ -40,8 +40,8 @@ def check_balance(
     A `routine` check follows from no user's action (the sweep, a settled payment) and adds a line
     only if the answer has changed.
 
-    `confirmed`: micros that the user has agreed to have charged by this change, 0 if none, or None
-    if nobody is asked, as for API requests. Raises `ChargeUnconfirmed` if more would be charged
+    `confirmed`: the confirmed charge in micros, 0 if none, or None if no confirmation is required,
+    as for API requests. Raises `ChargeUnconfirmed` if more would be charged
     (T18); the caller rolls back.
     """
     session.flush()
@@ -118,7 +118,8 @@ def explain(
     routine: bool = False,
 ) -> None:
     """Record on the timeline why nothing is charged, and queue an email if users must act
-    (T10, T17). The email's own line is added first, so that repeated answers are folded.
+    (T10, T17). The email's line precedes the result's line, so repeated results are counted in one
+    line.
 
     If the burst limit has stopped a charge, automatic payments are paused.
     """

@@ -63,7 +63,7 @@ class UsageBatcher:
         now: datetime,
         policy: Policy,
     ) -> UsageReceipt:
-        """Like the action `post_usage`; the balance is the one after the whole group."""
+        """Like the action `post_usage`; the balance includes the whole group."""
         request = _Request(account_id, usages, now)
         session.rollback()  # no transaction is open while the request waits
         queue = self._queue(session, account_id)

@@ -88,7 +88,9 @@ def _post(
 def _judge(
     usages: Sequence[Usage], claimed: dict[str, int], policy: Policy
 ) -> tuple[list[Verdict], list[Entry]]:
-    """A verdict per record, and the ledger entries to post. The first record of a reference wins.
+    """Return a verdict per record, and the ledger entries to post.
+
+    If a reference occurs more than once, its first record counts.
 
     `claimed`: micros posted by reference; new references are added to it.
     """

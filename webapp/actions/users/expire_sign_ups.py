@@ -1,4 +1,4 @@
-"""Release the address of an unconfirmed sign-up: it may belong to somebody else."""
+"""Release the address of an unconfirmed sign-up: it may belong to another person."""
 
 from datetime import datetime, timedelta
 from secrets import token_hex

@@ -66,7 +66,7 @@ class Account(Base):
     has_webhooks: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether an endpoint is on; events are written only then."""
     told_low: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether webhooks were last told that the balance is low."""
+    """Whether the last balance event was `balance.low`."""
     paypal_allowed: Mapped[bool] = mapped_column(default=False)
     """Whether the operator offers PayPal to this account (M11)."""
     paused_at: Mapped[datetime | None]
@@ -79,7 +79,7 @@ class Account(Base):
     """A refund or dispute took the balance below the threshold, which starts no refill (L7)."""
     refill_held: Mapped[bool] = mapped_column(default=False, server_default=false())
     """The refill that a debit or a saved method would start is on hold: nothing is charged until
-    something else changes the account (T18)."""
+    the next balance check that is not routine (T18)."""
     resumed_at: Mapped[datetime | None]
     """Start of the burst breaker's window after Resume (T10)."""
     all_failed_mailed: Mapped[bool] = mapped_column(default=False)

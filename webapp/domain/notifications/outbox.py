@@ -196,7 +196,7 @@ class Notice(Base):
 
     @property
     def can_be_stopped(self) -> bool:
-        """Whether the email has an unsubscribe link; not if its topic needs a recipient."""
+        """Whether the email has an unsubscribe link. False if its topic requires a recipient."""
         topic = TOPICS.get(self.kind)
         return topic is not None and not topic.must_reach_somebody
 
@@ -271,7 +271,7 @@ def is_any_due(session: Session, now: datetime) -> bool:
 
 
 def next_due(session: Session, now: datetime) -> Notice | None:
-    """Return the next email to send: the most urgent and, among those, the longest due.
+    """Return the next email to send: the most urgent and, among those, the earliest due.
 
     The row is locked until the caller commits; on PostgreSQL other senders skip it meanwhile.
     """

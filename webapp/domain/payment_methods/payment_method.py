@@ -357,7 +357,9 @@ def _ended_everywhere(year: int, month: int) -> datetime:
 
 
 def suspension_has_ended(now: datetime) -> ColumnElement[bool]:
-    """Return the condition for listed methods whose suspension has ended, unrecorded (F6)."""
+    """Return the condition for listed methods whose suspension has ended but is not recorded as
+    ended (F6).
+    """
     return and_(PaymentMethod.suspended_until <= now, PaymentMethod.removed_at.is_(None))
 
 

@@ -192,7 +192,7 @@ class Payment(Base):
         return frozenset(a.method_id for a in self.attempts if a.method_id is not None)
 
     def settle(self, state: PaymentState, now: datetime) -> None:
-        """Set the final state. Only `PAID` can replace another final state (late success)."""
+        """Set the final state. A failed payment becomes paid if an open attempt is paid later."""
         if self.state == PaymentState.OPEN or state == PaymentState.PAID:
             self.state = state
             self.settled_at = now

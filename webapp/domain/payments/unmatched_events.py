@@ -39,11 +39,11 @@ class UnmatchedEvent(Base):
     closed_because: Mapped[str] = mapped_column(String(WHAT_LENGTH), default="")
 
     def close(self, reason: str, now: datetime) -> None:
-        """Close it. Raises `Invalid` without a reason, or `Conflict` if it is closed already."""
+        """Close the event. Raises `Invalid` without a reason, or `Conflict` if it is closed."""
         if not (reason := " ".join(reason.split())):
-            raise Invalid({"reason": "Enter what was found"})
+            raise Invalid({"reason": "Enter the result of your check"})
         if self.closed_at is not None:
-            raise Conflict("This is already closed.", code="closed")
+            raise Conflict("This event is already closed.", code="closed")
         self.closed_at, self.closed_because = now, reason[:WHAT_LENGTH]
 
 

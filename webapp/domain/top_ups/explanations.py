@@ -172,7 +172,7 @@ def what_to_do(inputs: PlanInput, plan: Plan, tongue: Translator = ENGLISH) -> s
 
 
 def out_of_use(method: PaymentMethod, inputs: PlanInput, tongue: Translator = ENGLISH) -> Sentence:
-    """Return the sentence why a method is skipped."""
+    """Return why a method is skipped, as a sentence."""
     _, label = tongue.gettext, strong(method.label_in(tongue))
     match method.standing(inputs.now):
         case MethodStatus.SUSPENDED if method.suspended_until is not None:

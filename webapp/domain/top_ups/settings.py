@@ -81,7 +81,7 @@ class LowBalanceSettings(Base):
     notification_steps: Mapped[list[int]] = mapped_column(JSON, default=list)
     """Additional alert thresholds; each sends an email of its own."""
     armed_below: Mapped[int | None] = mapped_column(BigInteger)
-    """Falling below this threshold sends the next alert (N2); NULL after the lowest one."""
+    """Threshold of the next alert (N2); NULL after the lowest one."""
     notified_at: Mapped[datetime | None]
     blocked_mailed_at: Mapped[datetime | None]
     """T17: when the email was sent that the due refill cannot be charged; NULL if not in this
@@ -218,7 +218,7 @@ class Choice:
 
     @property
     def lacks_day_limit(self) -> bool:
-        """Whether refill is on with neither a daily limit nor "No daily limit" chosen (T10)."""
+        """Whether refill is on, has no daily limit and "No daily limit" is not chosen (T10)."""
         return self.refill_on and self.day_limit is None and not self.no_day_limit
 
     def with_day_limit(self, busiest_day: int) -> "Choice":

@@ -139,8 +139,8 @@ def pending_charges(session: Session, limit: int = 500) -> list[Pending]:
 def burst_window(account: Account, at: datetime) -> tuple[datetime, datetime]:
     """Return start and end of the burst breaker's window; Resume starts an empty one (T10).
 
-    The window also extends into the future by its own length. Charges and a Resume beyond it
-    were stamped before the clock was set back, and are ignored.
+    The window also extends into the future by its own length. Times beyond it are ignored: they
+    were recorded before the clock was set back.
     """
     since, until = at - BURST_WINDOW, at + BURST_WINDOW
     resumed_at = account.resumed_at

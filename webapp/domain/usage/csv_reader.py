@@ -25,8 +25,8 @@ LONGEST_LINE = 64 * 1024
 """Maximum length of a record in characters."""
 
 LONGEST_TEXT = 32 * 1024 * 1024
-"""Characters of one record over all its lines, at most as many as the largest upload has. A longer
-record is caused by a stray quote, or the file is not CSV.
+"""Maximum characters of one record over all its lines, equal to the largest upload. A longer record
+is caused by a stray quote, or the file is not CSV.
 """
 
 MOST_READ_AGAIN = 1_000_000
@@ -76,7 +76,7 @@ class Line(NamedTuple):
     def parse_for(self, account_id: int, currency: str, now: datetime) -> Usage:
         """Parse a record of a file that may only contain this account. Raises `Invalid`."""
         if self.account not in ("", str(account_id)):
-            raise Invalid({"account": f"This is not account {self.account[:20]!r}"})
+            raise Invalid({"account": f"This record is for another account: {self.account[:20]!r}"})
         return self.parse(currency, now)
 
     def parse(self, currency: str, now: datetime) -> Usage:
@@ -104,7 +104,7 @@ def read(stream: BinaryIO, *, account_is_known: bool = False) -> Iterator[Line]:
             if len(lines.taken) == 1:
                 yield Line(number, {}, fault=f"This is not CSV: {error}")
             elif lines.put_back_all_but_first():
-                yield Line(number, {}, fault="A quote is opened in this line and never closed")
+                yield Line(number, {}, fault="This line has an unclosed quote")
             else:
                 yield _joined(number, lines.taken, separator, columns)
             continue
@@ -242,14 +242,14 @@ def _names(header: str, separator: str) -> list[str]:
 
 
 def _joined(number: int, taken: Sequence[str], separator: str, columns: Sequence[str]) -> Line:
-    """Return the error for lines that quotes have joined; no column may contain line breaks.
+    """Return the error for lines that quotes join; no column may contain line breaks.
 
-    They may be one record with line breaks, or several records between two stray quotes. Nothing
+    They may be one record with line breaks, or several records between two stray quotes. None
     of them is posted; each line that could be a record is counted.
     """
     last = number + len(taken) - 1
     others = sum(line.count(separator) >= len(columns) - 1 for line in taken[1:])
-    fault = f"Quotes join lines {number} to {last}, so none of them is imported"
+    fault = f"Quoted text spans lines {number} to {last}, so none of them is imported"
     return Line(number, {}, fault=fault, last=last, records=1 + others)
 
 

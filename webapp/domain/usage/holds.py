@@ -127,7 +127,7 @@ def require_open(hold: Hold, now: datetime) -> None:
 def require_countable(session: Session, account: Account, more: int, now: datetime) -> None:
     """Raise `Conflict` if `more` micros would exceed `LARGEST_SUM`."""
     if held(session, account, now).amount + more > LARGEST_SUM:
-        raise Conflict("That is more than can be held.", code="balance_out_of_range")
+        raise Conflict("The account's holds would exceed the maximum.", code="balance_out_of_range")
 
 
 def end_with_usage(

@@ -21,7 +21,7 @@ class Opened:
     present: bool
 
     def is_for(self, request: ChargeRequest) -> bool:
-        """Whether the request is the same; its return address may differ."""
+        """Whether the order belongs to this request, whose return address may differ."""
         return (self.amount, self.currency, self.method, self.present) == (
             request.amount,
             request.currency,

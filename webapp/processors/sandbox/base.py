@@ -80,7 +80,7 @@ BAD_RETURN = RequestRejected("The address to return to must be a path on this ho
 class PretendProcessor(ABC):
     """Base of the sandbox processors. They use the product's clock, which the sandbox can advance.
 
-    They list no events (L17), because the books keep each event until it is delivered.
+    They list no events (L17), because the sandbox stores undelivered events.
     """
 
     saves: ChallengeKind

@@ -64,11 +64,11 @@ class RefundsAndDisputes:
         return self._take_back(TakenBack.REFUND, key, amount, now)
 
     def dispute(self, key: str, now: datetime) -> str:
-        """Dispute all that is left of a charge. Raises `ValueError` if nothing is left."""
+        """Dispute the remaining amount of a charge. Raises `ValueError` if it is zero."""
         return self._take_back(TakenBack.DISPUTE, key, self.left_of(key), now)
 
     def reverse(self, key: str, now: datetime) -> str:
-        """Reverse all that is left of a charge. Raises `ValueError` if nothing is left."""
+        """Reverse the remaining amount of a charge. Raises `ValueError` if it is zero."""
         return self._take_back(TakenBack.REVERSAL, key, self.left_of(key), now)
 
     def close(self, reference: str, state: TakenBackState, now: datetime) -> None:

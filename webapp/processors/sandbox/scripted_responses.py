@@ -1,4 +1,4 @@
-"""Queue of scripted answers, which make the sandbox processor misbehave once each."""
+"""Queue of scripted answers of the sandbox processor. Each is used once."""
 
 from dataclasses import dataclass
 from enum import StrEnum

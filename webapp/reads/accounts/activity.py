@@ -69,7 +69,7 @@ TITLES = {
     Code.OPERATOR: "Waiting for your provider",
     Code.CHAIN_ENDED: "Not continued",
     Code.SUSPENSION_ENDED: "Suspension ended",
-    Code.RESTORED: "Back in use",
+    Code.RESTORED: "Method restored",
     Code.WITHDRAWN_TOO_LATE: "Changed during a charge",
     Code.RESUMED: "Resumed",
     Code.NOTIFIED: "Notification",
@@ -99,7 +99,7 @@ ABOUT_NAMES = {
     About.FAILURES: "Failures",
     About.NOTHING: "Nothing was charged",
     About.METHODS: "Methods",
-    About.ACCOUNT: "Everything else",
+    About.ACCOUNT: "Account",
 }
 
 ABOUT = {

@@ -78,7 +78,7 @@ def check_ledger(
     """Return every difference. `paid_charges` is None without a sandbox.
 
     The check may run while payments are made. It reads the sandbox before and after the database:
-    charges of the first reading must be in the database, and the database's payments in the second.
+    charges of the first reading must be in the database, and each paid attempt in the second.
     """
     before = paid_charges() if paid_charges else ()
     _begin_reading(session)
@@ -232,7 +232,7 @@ def _paid_attempts(session: Session) -> Iterator[Difference]:
             sentence = f"{what} was paid, but has {entries}."
             yield Difference("paid_but_not_credited_once", account_id, sentence)
         if currency != wanted:
-            sentence = f"{what} is not in the account's {wanted}."
+            sentence = f"{what} has another currency than the account ({wanted})."
             yield Difference("other_currency", account_id, sentence)
 
 
@@ -356,7 +356,10 @@ def _taken_back_beyond(session: Session) -> Iterator[Difference]:
 
 
 def _other_reversals(session: Session, sandbox: Sequence[SandboxReversal]) -> Iterator[Difference]:
-    """Yield booked reversals that the sandbox lacks; its own may not have been reported yet."""
+    """Yield booked reversals that the sandbox lacks.
+
+    The reverse is not checked: events of the sandbox may be pending.
+    """
     known = {reversal.reference: reversal for reversal in sandbox}
     booked = select(Reversal).where(Reversal.processor.in_(SANDBOXES))
     for reversal in session.scalars(booked):

@@ -1,6 +1,6 @@
 """The banner shown while automatic refill is on but nothing will be charged (T5, T10, T18).
 
-It is amber if that is someone's choice, such as a pause or auto-charge off, and red if a charge is
+It is amber if the cause is a setting, such as a pause or auto-charge off, and red if a charge is
 due but impossible.
 """
 

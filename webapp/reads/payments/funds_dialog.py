@@ -40,7 +40,7 @@ class OpenPayment:
 
     payment_id: int
     title: str
-    """ "A payment of $100.00 is waiting for its outcome"."""
+    """ "A payment of $100.00 is pending"."""
     text: str
     """ "Visa •••• 4242, started today at 14:05. It may still succeed; …"."""
 
@@ -139,8 +139,8 @@ def _open(account: Account, attempt: Attempt, now: datetime) -> OpenPayment:
     amount = account.show(attempt.amount)
     return OpenPayment(
         payment_id=attempt.payment_id,
-        title=f"A payment of {amount} is waiting for "
-        + ("your bank’s confirmation" if asked else "its outcome"),
+        title=f"A payment of {amount} is "
+        + ("waiting for your bank’s confirmation" if asked else "pending"),
         text=(
             f"{method}, started {when}. It may still succeed; a second payment would be charged "
             "too."

@@ -114,7 +114,7 @@ def _of_refill(session: Session, payment: Payment) -> Outcome:
             row = f"{amount} paid." + (" Refills now use this method." if now_used else "")
             rows[last.method_id] = RowMessage(row, "ok")
     elif payment.state == PaymentState.OPEN:
-        sentence = f"{amount} to {label} is waiting for its outcome."
+        sentence = f"{amount} to {label} is pending."
     else:
         sentence = f"{amount} was not charged. {_declines(declined)}."
     return Outcome(

@@ -1,7 +1,7 @@
 """Readiness of this process, with warnings for the operator (see docs/operations.md).
 
-Troubles make it unready, warnings do not, and notes are informational. Every check reads and writes
-the database, so the result is current.
+A trouble makes the process unready, a warning does not, and a note is informational.
+Every check reads and writes the database, so the result is current.
 """
 
 import shutil

@@ -107,7 +107,7 @@ def _mail_step(
     """Return the email step with the number of addresses that get the email (T13)."""
     count = len(account.addresses_for(topic))
     if not count:
-        return ChainStep("mail", "No email", "No address gets it", "", "skipped", "")
+        return ChainStep("mail", "No email", "No recipients", "", "skipped", "")
     label = f"Email to {count} address{'es' if count != 1 else ''}"
     return ChainStep("mail", label, detail, "", state, "")
 

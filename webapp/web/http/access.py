@@ -1,7 +1,7 @@
 """Authentication and permissions of page requests.
 
-Every handler starts with `permit`. The other half of the check is to look up records within the
-person's own account only, so a record of another account is not found.
+Every handler starts with `permit`. Records are looked up only in the person's account, so a record
+of another account is not found.
 """
 
 import json
@@ -198,7 +198,7 @@ def begin_session(user_id: int, signed_in_with: str, *, remember: bool = False) 
 
 
 def signed_in(*, owing: bool = False) -> Person:
-    """The signed-in person, whatever their rights; otherwise redirect to sign-in.
+    """Return the signed-in person without a rights check, or redirect to sign-in.
 
     A person who must set up two-step sign-in is redirected to do so, unless `owing`.
     """
@@ -211,7 +211,7 @@ def signed_in(*, owing: bool = False) -> Person:
 
 
 def permit(right: Right, *, confirmed: bool = False, proved: bool = False) -> Person:
-    """The signed-in person, if they have the right. Raises `NoRight`, or redirects to sign-in.
+    """Return the signed-in person if they have the right; raise `NoRight` or redirect to sign-in.
 
     `confirmed`: require a confirmed email address, as for payments, invitations and API keys.
     `proved`: require authentication within the last 15 minutes, see `reauthentication.py`.

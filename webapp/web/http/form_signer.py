@@ -42,13 +42,13 @@ class FormSigner:
 def sign_state(person: Person, confirmed: int) -> str:
     """Sign the state that goes to the processor's form and comes back with its token.
 
-    `confirmed`: the micros that the form names as charged at once (T18).
+    `confirmed`: the immediate charge shown in the form, in micros (T18).
     """
     return _states().sign([person.id, confirmed])
 
 
 def check_state(person: Person, state: str) -> int:
-    """The micros that the form named as charged at once.
+    """Return the immediate charge shown in the form, in micros.
 
     Raises `Refusal` for an expired state, and aborts with 400 for another person's state.
     """

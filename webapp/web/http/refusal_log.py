@@ -1,6 +1,6 @@
 """Log requests that were refused for security reasons (ASVS 16.3).
 
-Each line has the route, status, user id and IP address, and nothing that was sent.
+Each line has the route, status, user id and IP address, but no request data.
 """
 
 import logging

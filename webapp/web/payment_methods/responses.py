@@ -113,7 +113,7 @@ def pressed(
     fresh: int | None = None,
     expects_charge: bool | None = None,
 ) -> ResponseReturnValue:
-    """Like `changed`, after a press that may have charged; the message is then the outcome."""
+    """Like `changed`, after an action that may charge; then the outcome replaces the message."""
     services().wake()
     expects = forms.confirmed() > 0 if expects_charge is None else expects_charge
     outcome = charged_by_press(person.account_id, since) if expects else None
@@ -163,7 +163,7 @@ def ask_on_page(person: Person, front: Front, address: str, conclusion: str) -> 
 def refused(
     person: Person, change: str, refusal: Refusal, *, method_id: int | None = None
 ) -> ResponseReturnValue:
-    """The current state with the reason. Raises refusals that other pages show."""
+    """Show the current state with the reason. Re-raises refusals that another handler renders."""
     db.session.rollback()
     if isinstance(refusal, (NotFound, ChargeUnconfirmed)):
         raise refusal

@@ -1,7 +1,7 @@
-"""Ask for confirmation before a press that charges at once (T18).
+"""Ask for confirmation before an action that charges at once (T18).
 
 As with re-authentication, the form posts to the URL of the refused request and carries all of its
-fields, plus the amount that its button names.
+fields, plus the confirmed amount.
 """
 
 from flask import Flask, request
