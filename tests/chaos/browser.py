@@ -80,8 +80,8 @@ class Browser:
     def answer_bank(self, asked: requests.Response, chosen: str, **fields: str) -> str:
         """Answer the bank's page and return the path it redirects to, or an empty string."""
         back = self.client.post(challenge_url(asked), data={"answer": chosen, **fields})
-        home = urlsplit(back.headers.get("Location", ""))
-        return f"{home.path}?{home.query}" if home.path else ""
+        target = urlsplit(back.headers.get("Location", ""))
+        return f"{target.path}?{target.query}" if target.path else ""
 
     def at_once(
         self, actions: Sequence[Callable[["Browser"], requests.Response]]
@@ -99,8 +99,8 @@ class Browser:
 
 def challenge_url(answer: requests.Response) -> str:
     """Return the URL of the bank's or PayPal's page in the redirect, or an empty string."""
-    there = answer.headers.get("Location", "")
-    return there if there.startswith(AT_THE_BANK) else ""
+    location = answer.headers.get("Location", "")
+    return location if location.startswith(AT_THE_BANK) else ""
 
 
 def charge_to_confirm(answer: requests.Response) -> str:

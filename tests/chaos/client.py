@@ -1,4 +1,4 @@
-"""An HTTP client that repeats unanswered requests, as browsers and meters do."""
+"""An HTTP client that repeats unanswered requests."""
 
 import time
 from collections.abc import Sequence
@@ -80,9 +80,9 @@ class Client:
         return answer
 
     def _is_expected(self, answer: requests.Response) -> bool:
-        """During a fail-over, 503 is expected if the product itself sent it."""
-        is_ours = answer.status_code != 503 or "Retry-After" in answer.headers
-        return answer.status_code in self._expected and is_ours
+        """A 503 is expected only from the product itself, which sends Retry-After."""
+        is_from_product = answer.status_code != 503 or "Retry-After" in answer.headers
+        return answer.status_code in self._expected and is_from_product
 
     def clone(self) -> "Client":
         """Return another window of the same browser."""

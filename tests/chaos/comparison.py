@@ -1,4 +1,4 @@
-"""Compares the books line by line after a run."""
+"""Compares the product's data with the processor's and the journal's after a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Figures:
+    """Counts for the report."""
+
     charges: int
     credits: int
     declines: int
@@ -31,8 +33,8 @@ class Figures:
     copies: int
     """Emails that arrived again under the same Message-ID."""
     orphans: int
-    went_back: int
-    came_back: int
+    reversals: int
+    returned_reversals: int
     """Reversals that were returned."""
     receipts: int
     events_in: int
@@ -44,57 +46,59 @@ class Figures:
 
 
 def differences(
-    found: Snapshot,
+    snapshot: Snapshot,
     journal: Journal,
     accounts: Sequence[Account],
     received: Sequence[Received],
     receiver: Receiver,
 ) -> list[Difference]:
     compared: dict[str, Iterable[str]] = {
-        "left over": records.left_over(found),
-        "charge": money.charges(found),
-        "credit": money.credited(found),
-        "charged twice": money.charged_twice(found, journal),
-        "debit": money.debits(found, journal),
-        "operator posting": money.operator_postings(found, journal, accounts),
-        "balance": money.balances(found, journal, accounts),
-        "went back": obligations.taken_back(found),
-        "receipt": obligations.receipts(found),
-        "event in": obligations.events_in(found),
-        "event out": obligations.events_out(found, receiver),
-        "event due": obligations.events_due(found),
-        "hold": obligations.holds(found, journal),
-        "mail": records.mails(found, received),
-        "mail due": records.mails_due(found),
-        "list": records.lists(found),
-        "proof": records.proofs(found),
-        "audit": records.audit(found, journal),
-        "log": records.logs(found),
-        "seen": journal.faults,
+        "unfinished": records.unfinished(snapshot),
+        "charge": money.charges(snapshot),
+        "credit": money.credited(snapshot),
+        "charged twice": money.charged_twice(snapshot, journal),
+        "debit": money.debits(snapshot, journal),
+        "operator posting": money.operator_postings(snapshot, journal, accounts),
+        "balance": money.balances(snapshot, journal, accounts),
+        "reversal": obligations.taken_back(snapshot),
+        "receipt": obligations.receipts(snapshot),
+        "event in": obligations.events_in(snapshot),
+        "event out": obligations.events_out(snapshot, receiver),
+        "event due": obligations.events_due(snapshot),
+        "hold": obligations.holds(snapshot, journal),
+        "email": records.mails(snapshot, received),
+        "email due": records.mails_due(snapshot),
+        "list": records.lists(snapshot),
+        "proof": records.proofs(snapshot),
+        "audit": records.audit(snapshot, journal),
+        "log": records.logs(snapshot),
+        "fault": journal.faults,
     }
-    return [Difference(kind, message) for kind, found in compared.items() for message in found]
+    return [
+        Difference(kind, message) for kind, messages in compared.items() for message in messages
+    ]
 
 
-def figures(found: Snapshot, received: Sequence[Received], receiver: Receiver) -> Figures:
-    by_processor = [a for a in found.attempts.values() if a.processor != OPERATOR]
+def figures(snapshot: Snapshot, received: Sequence[Received], receiver: Receiver) -> Figures:
+    by_processor = [a for a in snapshot.attempts.values() if a.processor != OPERATOR]
     ids = Counter(mail.message_id for mail in received)
     return Figures(
-        charges=len(found.charges),
-        credits=sum(len(found.entries[attempt.id]) for attempt in by_processor),
-        declines=found.count("attempt WHERE state = 'declined'"),
-        top_ups=found.count("top_up"),
-        retries=found.count("payment WHERE kind = 'retry'"),
-        wires=found.count("wire_request WHERE state = 'completed'"),
-        debits=sum(len(entries) for entries in found.usage.values()),
+        charges=len(snapshot.charges),
+        credits=sum(len(snapshot.entries[attempt.id]) for attempt in by_processor),
+        declines=snapshot.count("attempt WHERE state = 'declined'"),
+        top_ups=snapshot.count("top_up"),
+        retries=snapshot.count("payment WHERE kind = 'retry'"),
+        wires=snapshot.count("wire_request WHERE state = 'completed'"),
+        debits=sum(len(entries) for entries in snapshot.usage.values()),
         mails=len(ids),
         copies=ids.total() - len(ids),
-        orphans=records.orphans(found),
-        went_back=len(found.reversals),
-        came_back=sum(one.state == "returned" for one in found.reversals),
-        receipts=found.count("receipt"),
-        events_in=found.count("processor_event"),
-        events_out=found.count("webhook_delivery"),
+        orphans=records.orphans(snapshot),
+        reversals=len(snapshot.reversals),
+        returned_reversals=sum(one.state == "returned" for one in snapshot.reversals),
+        receipts=snapshot.count("receipt"),
+        events_in=snapshot.count("processor_event"),
+        events_out=snapshot.count("webhook_delivery"),
         event_copies=obligations.copies(receiver.received),
-        holds=found.count("hold"),
-        holds_used=found.count("hold WHERE state = 'ended'"),
+        holds=snapshot.count("hold"),
+        holds_used=snapshot.count("hold WHERE state = 'ended'"),
     )

@@ -21,7 +21,7 @@ ANSWERS = {
 DECLINES = ("insufficient_funds", "insufficient_funds", "generic_decline", "stolen_card")
 
 LATENCY = 0.1
-"""Seconds that every call of the processor takes."""
+"""Seconds that each call of the processor takes."""
 
 SLOW = 0.6
 """Maximum additional seconds."""
@@ -31,9 +31,10 @@ WHILE_RUNNING = {
     timedelta(seconds=61): 3,
     timedelta(minutes=5): 1,
 }
+"""Clock steps while processes run, with weights."""
 
 BETWEEN_OUTAGES = timedelta(minutes=25)
-"""The clock advances no further during a call: "not known" is believed after half an hour (L10)."""
+"""Maximum advance of the clock during a call: after half an hour "not known" is final (L10)."""
 
 OUTAGES = {
     timedelta(0): 3,
@@ -42,15 +43,15 @@ OUTAGES = {
     timedelta(hours=24): 1,
     timedelta(hours=49): 3,
 }
-"""Durations of simulated host outages, during which no call is open."""
+"""Durations of simulated host outages, with weights; no call is open during them."""
 
 OLDEST_OWED = "SELECT min(created_at) FROM notice WHERE state = 'owed'"
 
 OLDEST_MAIL = timedelta(hours=60)
-"""Emails are given up after three days; simulated outages must not cause that."""
+"""Maximum age that an outage may cause; emails are given up after three days."""
 
 OLD_MAIL = timedelta(hours=40)
-"""From this age on the mail server stays up until the email is sent."""
+"""Above this age, the mail server stays up until the email is sent."""
 
 
 class FaultInjector:
@@ -59,17 +60,17 @@ class FaultInjector:
         installation.books.latency = LATENCY
         self._passed = timedelta(0)
         """Time since the last outage."""
-        self._is_mail_old = False
+        self._is_email_old = False
         self._next = dict.fromkeys(("answer", "state", "clock"), time.monotonic())
 
     def plan_outage(self) -> timedelta:
         """Return the duration of the next outage."""
         self._passed = timedelta(0)
-        wished = self._random.choices(list(OUTAGES), list(OUTAGES.values()))[0]
+        drawn = self._random.choices(list(OUTAGES), list(OUTAGES.values()))[0]
         oldest = self._installation.database.instant(OLDEST_OWED)
         age = self._installation.now - oldest if oldest else timedelta(0)
-        lasts = max(min(wished, OLDEST_MAIL - age), timedelta(0))
-        self._is_mail_old = oldest is not None and age + lasts > OLD_MAIL
+        lasts = max(min(drawn, OLDEST_MAIL - age), timedelta(0))
+        self._is_email_old = oldest is not None and age + lasts > OLD_MAIL
         return lasts
 
     def act(self) -> None:
@@ -80,10 +81,10 @@ class FaultInjector:
         if now > self._next["state"]:
             self._plan("state", 2)
             state = self._random.choices(list(ServerState), (7, 1, 1, 1))[0]
-            self._mails.set_state(ServerState.UP if self._is_mail_old else state)
+            self._mails.set_state(ServerState.UP if self._is_email_old else state)
         if now > self._next["clock"]:
             self._plan("clock", 2)
-            self._let_time_pass()
+            self._advance_clock()
 
     def end(self) -> None:
         self._mails.set_state(ServerState.UP)
@@ -98,7 +99,7 @@ class FaultInjector:
         seconds = self._random.uniform(0, SLOW) if kind is AnswerKind.SLOW else 0.0
         books.queue_answer(kind, decline_code=self._random.choice(DECLINES), seconds=seconds)
 
-    def _let_time_pass(self) -> None:
+    def _advance_clock(self) -> None:
         step = self._random.choices(list(WHILE_RUNNING), list(WHILE_RUNNING.values()))[0]
         if self._passed + step <= BETWEEN_OUTAGES:
             self._passed += step

@@ -1,4 +1,4 @@
-"""The servers of a run, restarted whenever they die."""
+"""The servers of a run: killed at random, and restarted."""
 
 import math
 import time
@@ -7,16 +7,16 @@ from random import Random
 
 from tests.chaos.installation import Installation, wait_until_free
 from tests.chaos.journal import Journal
-from tests.chaos.processes import FLASK, WEB, Life
+from tests.chaos.processes import FLASK, WEB, Process
 from tests.chaos.tally import ALL_AT_ONCE, Tally
 from tests.host import free_port
 
 ARMED = 5
-"""Armed steps per process."""
+"""Number of armed steps per process."""
 
 SECONDS_BETWEEN = 4
 ANSWERS_BETWEEN = 40
-"""Averages between two random kills, in seconds and in responses; the first to pass decides."""
+"""Averages between two random kills, in seconds and in responses; the first to elapse counts."""
 
 WEBS = {"sqlite": 1, "postgres": 3, "postgres-ha": 2, "postgres-pgbouncer": 2}
 """One web process on SQLite; on PostgreSQL several share the work."""
@@ -29,7 +29,7 @@ class Server:
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name, self.port = name, port
-        self.life: Life | None = None
+        self.process: Process | None = None
         self.is_armed = False
         self.last_second, self.last_answer = 0.0, 0.0
 
@@ -61,37 +61,37 @@ class Fleet:
             self._start(server, armed=armed)
 
     def kill_and_restart(self) -> None:
-        """Kill the servers that are due and restart those that died."""
+        """Kill due servers and restart dead ones."""
         for server in self._servers:
-            life = server.life
-            if life.exit_code is None and self._is_due(server):
-                life.kill()
-            if life.exit_code is None:
+            process = server.process
+            if process.exit_code is None and self._is_due(server):
+                process.kill()
+            if process.exit_code is None:
                 continue
-            if life.was_killed:
-                self._tally.record(life)
+            if process.was_killed:
+                self._tally.record(process)
             else:
-                self._journal.fault(f"{server.name} exited unexpectedly with {life.exit_code}")
+                self._journal.fault(f"{server.name} exited unexpectedly with {process.exit_code}")
             self._start(server, armed=server.is_armed)
 
     def kill(self) -> None:
         """Kill all servers at once, as in a host failure; it counts as one kill."""
-        lives = [server.life for server in self._servers if server.life is not None]
-        for life in lives:
-            life.kill()
-        for number, life in enumerate(lives):
-            if number == 0 or life.killed_at:
-                self._tally.record(life, ALL_AT_ONCE)
+        processes = [server.process for server in self._servers if server.process is not None]
+        for process in processes:
+            process.kill()
+        for number, process in enumerate(processes):
+            if number == 0 or process.killed_at:
+                self._tally.record(process, ALL_AT_ONCE)
             else:
-                self._tally.record_survival(life)
+                self._tally.record_survival(process)
 
     def stop(self) -> None:
         """Stop each server gracefully."""
         for server in self._servers:
-            server.life.terminate()
+            server.process.terminate()
         for server in self._servers:
-            code = server.life.wait()
-            self._tally.record_survival(server.life)
+            code = server.process.wait()
+            self._tally.record_survival(server.process)
             if code != 0:
                 self._journal.fault(f"{server.name} was terminated and exited with {code}")
 
@@ -104,7 +104,7 @@ class Fleet:
         command = WEB if server.port else (*FLASK, "jobs", "start")
         steps = self._tally.arm(ARMED) if armed else {}
         server.is_armed = armed
-        server.life = self._installation.start(command, server.name, steps, **environ)
+        server.process = self._installation.start(command, server.name, steps, **environ)
         if not armed:
             server.last_second = server.last_answer = math.inf
             return
@@ -114,7 +114,7 @@ class Fleet:
         server.last_answer = self._answers + self._random.expovariate(1 / answers)
 
     def _is_due(self, server: Server) -> bool:
-        """Return whether a random kill is due, if no armed step has killed it before."""
+        """Return whether a random kill is due."""
         return time.monotonic() > server.last_second or self._answers > server.last_answer
 
     @property

@@ -1,4 +1,4 @@
-"""An installation of Ballast in a temporary folder, with its accounts."""
+"""An installation of Ballast in a temporary folder."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import host
 from tests.chaos.databases import Database
-from tests.chaos.processes import FLASK, Life
+from tests.chaos.processes import FLASK, Process
 from tests.chaos.snapshot import Snapshot
 from tests.chaos.stripe import StripeBooks
 from webapp.clock import Clock
@@ -55,7 +55,7 @@ class Installation:
         mail_port: int,
         stripe: StripeBooks | None = None,
     ) -> None:
-        """`stripe` charges the cards if the run does not use the sandbox for them."""
+        """With `stripe`, cards are charged there instead of in the sandbox."""
         self.stripe = stripe
         self.folder, self.database = folder, database
         self.home = folder / "home"
@@ -86,23 +86,23 @@ class Installation:
         name: str,
         armed: Mapping[str, int] | None = None,
         **environ: str,
-    ) -> Life:
+    ) -> Process:
         trace = self.traces / f"{name}-{secrets.token_hex(6)}" if armed is not None else None
         environ = {**self.environ, **environ}
-        return Life(command, environ, self.logs / f"{name}.log", armed=armed, trace=trace)
+        return Process(command, environ, self.logs / f"{name}.log", armed=armed, trace=trace)
 
     def command(self, *words: str, armed: Mapping[str, int] | None = None) -> CommandResult:
         """Run an operator's command until it ends or is killed."""
-        life = self.start_command(*words, armed=armed)
-        return self.end_command(life)
+        process = self.start_command(*words, armed=armed)
+        return self.end_command(process)
 
-    def start_command(self, *words: str, armed: Mapping[str, int] | None = None) -> Life:
+    def start_command(self, *words: str, armed: Mapping[str, int] | None = None) -> Process:
         name = f"command-{'-'.join(words[:2])}-{secrets.token_hex(6)}"
         return self.start([*FLASK, *words], name, armed)
 
-    def end_command(self, life: Life) -> CommandResult:
-        code = life.wait()
-        return CommandResult(None if life.was_killed else code, life.log.read_text())
+    def end_command(self, process: Process) -> CommandResult:
+        code = process.wait()
+        return CommandResult(None if process.was_killed else code, process.log.read_text())
 
     def account(self, name: str, opening: str = "100.00") -> Account:
         email = f"{name}@chaos.test"
@@ -111,7 +111,7 @@ class Installation:
         return Account(made["account"], name, email, made["api_key"], micros(opening))
 
     @property
-    def found(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """A snapshot of the databases."""
         return Snapshot(self.database, self.home, self.logs, self.stripe)
 
@@ -139,5 +139,5 @@ def wait_until_free(port: int) -> None:
             held.bind(("127.0.0.1", port))
             return
         if time.monotonic() > end:
-            raise TimeoutError(f"port {port} stays taken")
+            raise TimeoutError(f"port {port} is still in use")
         time.sleep(0.01)

@@ -63,7 +63,7 @@ class Journal:
 
     def answered_of(self, account_id: int) -> list[tuple[str, Debit]]:
         """Answered debits of an account, with their references."""
-        debits = self.debits.copy()  # other threads keep adding to it
+        debits = self.debits.copy()  # other threads add to it meanwhile
         mine = debits.items()
         return [
             (ref, debit) for ref, debit in mine if debit.answered and debit.account_id == account_id

@@ -1,7 +1,7 @@
 """Kill points at the steps of a process of the product.
 
 Steps surround each commit of the product, each call of a processor or the mail server, and each
-commit of the sandbox's books. They are named after the function in progress: "settle.settle: before
+commit of the sandbox's books. They are named after the running function: "settle.settle: before
 commit".
 """
 
@@ -27,7 +27,7 @@ from webapp.processors.sandbox.store import Store
 
 
 class KillPoints:
-    """Kills its own process group at an armed step, on a given pass."""
+    """Kills its own process group when it passes an armed step for the given time."""
 
     def __init__(self, armed: dict[str, int], trace: Path) -> None:
         self._armed = armed
@@ -112,7 +112,7 @@ def _at_commits_of_the_books(points: KillPoints) -> None:
 
 
 def _place(folder: Path) -> str | None:
-    """Return the innermost function in progress in this folder: "settle.settle"."""
+    """Return the innermost running function of this folder, such as "settle.settle"."""
     inside = f"{folder}{os.sep}"
     frame = sys._getframe(2)
     while frame is not None:

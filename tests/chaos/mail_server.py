@@ -1,4 +1,4 @@
-"""The mail server that the product sends to: records emails and injects faults."""
+"""Mail server of the run: records emails and injects faults."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ class ServerState(StrEnum):
     REFUSES = "refuses"
     """Answers "try later" after receiving the whole email."""
     HANGS_UP = "hangs up"
-    """Takes the email, but breaks the connection before it confirms."""
+    """Accepts the email, but closes the connection before the response."""
 
 
 @dataclass(frozen=True)

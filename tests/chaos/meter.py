@@ -10,14 +10,14 @@ from tests.chaos.journal import USAGE, Debit, Hold, Journal
 
 Record = dict[str, str]
 
-STORM = 6
-STORMY = 80_000_000
-"""Micros; more than most refills add."""
+BURST_RECORDS = 6
+BURST_AMOUNT = 80_000_000
+"""In micros; more than most refills add."""
 
-HOLDING = 0.25
+HOLD_SHARE = 0.25
 """Share of actions that begin with a hold."""
 
-BREATH = 3.0
+REFILL_WAIT = 3.0
 """Maximum seconds to wait for a refill."""
 
 
@@ -29,10 +29,10 @@ class Meter:
 
     def act(self) -> None:
         """Post one or many records, new or old, sometimes twice at once."""
-        if self._random.random() < HOLDING:
+        if self._random.random() < HOLD_SHARE:
             self._hold()
             return
-        actions = (self._post, self._post_twice_at_once, self._post_again, self._post_a_storm)
+        actions = (self._post, self._post_twice_at_once, self._post_again, self._post_a_burst)
         action = self._random.choices(actions, (20, 3, 3, 2))[0]
         action([self._new() for _ in range(self._random.choice((1, 1, 1, 3, 20)))])
 
@@ -54,13 +54,13 @@ class Meter:
         again = [{"reference": ref, "amount": _decimal(debit.amount)} for ref, debit in old]
         self._send(self._client, again + records)
 
-    def _post_a_storm(self, records: list[Record]) -> None:
+    def _post_a_burst(self, records: list[Record]) -> None:
         """T10: post large amounts until the burst limit pauses refills."""
         self._post(records)
-        for _ in range(STORM):
+        for _ in range(BURST_RECORDS):
             before = self._balance
-            self._post([self._new(STORMY)])
-            end = time.monotonic() + BREATH
+            self._post([self._new(BURST_AMOUNT)])
+            end = time.monotonic() + REFILL_WAIT
             while self._balance < before and time.monotonic() < end:
                 time.sleep(0.1)
 

@@ -19,66 +19,66 @@ USED_AT = "SELECT account_id, reference, posted_at FROM ledger_entry WHERE kind 
 OPENING = "Opening balance"
 
 
-def taken_back(found: Snapshot) -> Iterator[str]:
-    """L7: each reversal was debited once, and credited once if it was returned."""
+def taken_back(snapshot: Snapshot) -> Iterator[str]:
+    """L7: each reversal is debited once, and credited once if it is returned."""
     entries = defaultdict(list)
-    for payment_id, account_id, amount in found.rows(ENTRIES):
+    for payment_id, account_id, amount in snapshot.rows(ENTRIES):
         entries[payment_id].append((account_id, amount))
-    followed = {reversal.reference: reversal for reversal in found.reversals}
-    for row in found.taken_back:
-        attempt, reversal = found.attempts.get(row.key), followed.pop(row.reference, None)
+    followed = {reversal.reference: reversal for reversal in snapshot.reversals}
+    for row in snapshot.taken_back:
+        attempt, reversal = snapshot.attempts.get(row.key), followed.pop(row.reference, None)
         if attempt is None or reversal is None or reversal.state != row.state:
             yield f"{row} was recorded as {reversal}"
             continue
-        gone = entries[reversal.debit_id] if reversal.debit_id else []
-        back = entries[reversal.credit_id] if reversal.credit_id else []
+        debit_entries = entries[reversal.debit_id] if reversal.debit_id else []
+        credit_entries = entries[reversal.credit_id] if reversal.credit_id else []
         due = [(attempt.account_id, -row.amount)], [(attempt.account_id, row.amount)]
-        # A reversal returned before the product heard of it is not posted at all.
+        # A reversal that is returned before its event is delivered is not posted at all.
         allowed = [due, ([], [])] if row.state == "returned" else [(due[0], [])]
-        if (gone, back) not in allowed:
-            yield f"{row} was posted as {gone} and {back}"
+        if (debit_entries, credit_entries) not in allowed:
+            yield f"{row} was posted as {debit_entries} and {credit_entries}"
     yield from (f"{reversal} is not at the processor" for reversal in followed.values())
 
 
-def receipts(found: Snapshot) -> Iterator[str]:
-    """L6: numbered without gaps, one for each paid payment of a customer, none for others."""
+def receipts(snapshot: Snapshot) -> Iterator[str]:
+    """L6: each paid payment of a customer has a receipt; the numbers have no gaps."""
     numbers = defaultdict(list)
     given: Counter[int] = Counter()
-    for account_id, number, payment_id in found.rows(
+    for account_id, number, payment_id in snapshot.rows(
         "SELECT account_id, number, payment_id FROM receipt"
     ):
         numbers[account_id].append(number)
         given[payment_id] += 1
-    for account_id, count in found.rows("SELECT id, receipts FROM account"):
+    for account_id, count in snapshot.rows("SELECT id, receipts FROM account"):
         if sorted(numbers[account_id]) != list(range(1, count + 1)):
             yield f"account {account_id} counts {count} and has {sorted(numbers[account_id])}"
-    due = _charged(found) | set(_by_hand(found, "wire"))
+    due = _charged(snapshot) | set(_by_staff(snapshot, "wire"))
     for payment_id in due | given.keys():
         if given[payment_id] != (payment_id in due):
             yield f"payment {payment_id} has {given[payment_id]} receipts"
 
 
-def events_in(found: Snapshot) -> Iterator[str]:
-    """Each event of the processor was accepted once (L13)."""
-    taken = Counter(row[0] for row in found.rows("SELECT event_id FROM processor_event"))
-    for name, delivered_at in found.events:
-        if delivered_at is None or taken.pop(name, 0) != 1:
+def events_in(snapshot: Snapshot) -> Iterator[str]:
+    """Each processor event was accepted once (L13)."""
+    accepted = Counter(row[0] for row in snapshot.rows("SELECT event_id FROM processor_event"))
+    for name, delivered_at in snapshot.events:
+        if delivered_at is None or accepted.pop(name, 0) != 1:
             yield f"{name}, delivered {delivered_at}, was not accepted once"
-    nowhere = taken.keys() - found.listed
-    yield from (f"{name} was accepted, but the processor has no such event" for name in nowhere)
+    unknown = accepted.keys() - snapshot.listed
+    yield from (f"{name} was accepted, but the processor has no such event" for name in unknown)
 
 
-def events_out(found: Snapshot, receiver: Receiver) -> Iterator[str]:
-    """Each owed event arrived at least once, with a constant id and body."""
+def events_out(snapshot: Snapshot, receiver: Receiver) -> Iterator[str]:
+    """Each webhook event arrived at least once, always with the same body."""
     paths = {}
-    for number, url, ended in found.rows("SELECT id, url, ended FROM webhook_endpoint"):
+    for number, url, ended in snapshot.rows("SELECT id, url, ended FROM webhook_endpoint"):
         paths[number] = next(path for path in receiver.secrets if url == receiver.url(path))
         if ended is not None:
             yield f"{url} was switched off: {ended}"
     bodies: dict[tuple[str, int], set[bytes]] = defaultdict(set)
-    for told in receiver.received:
-        bodies[told.path, told.event_id].add(told.body)
-    for event_id, endpoint_id, state in found.rows(
+    for delivery in receiver.received:
+        bodies[delivery.path, delivery.event_id].add(delivery.body)
+    for event_id, endpoint_id, state in snapshot.rows(
         "SELECT event_id, endpoint_id, state FROM webhook_delivery"
     ):
         arrived = bodies.pop((paths[endpoint_id], event_id), set())
@@ -88,23 +88,23 @@ def events_out(found: Snapshot, receiver: Receiver) -> Iterator[str]:
     yield from receiver.faults
 
 
-def events_due(found: Snapshot) -> Iterator[str]:
+def events_due(snapshot: Snapshot) -> Iterator[str]:
     """Each paid payment of an account with an endpoint has one event, and others have none."""
-    rows = found.rows("SELECT DISTINCT account_id FROM webhook_endpoint")
+    rows = snapshot.rows("SELECT DISTINCT account_id FROM webhook_endpoint")
     listens = {row[0] for row in rows}
-    owners = {attempt.payment_id: attempt.account_id for attempt in found.attempts.values()}
-    paid = _charged(found) | set(_by_hand(found, "")) | _came_back(found)
+    owners = {attempt.payment_id: attempt.account_id for attempt in snapshot.attempts.values()}
+    paid = _charged(snapshot) | set(_by_staff(snapshot, "")) | _returned(snapshot)
     due = {payment_id for payment_id in paid if owners[payment_id] in listens}
-    told = Counter(data["payment"] for data in found.webhook_events("payment.succeeded"))
-    for payment_id in due | told.keys():
-        if told[payment_id] != (payment_id in due):
-            yield f"payment {payment_id} has {told[payment_id]} events"
+    counts = Counter(data["payment"] for data in snapshot.webhook_events("payment.succeeded"))
+    for payment_id in due | counts.keys():
+        if counts[payment_id] != (payment_id in due):
+            yield f"payment {payment_id} has {counts[payment_id]} events"
 
 
-def holds(found: Snapshot, journal: Journal) -> Iterator[str]:
-    """T12: answered holds exist, usage ends its hold, and no hold stays open."""
-    used = {(account, reference): at for account, reference, at in found.rows(USED_AT)}
-    stored = {(account, ref): (state, end) for account, ref, state, end in found.rows(HOLDS)}
+def holds(snapshot: Snapshot, journal: Journal) -> Iterator[str]:
+    """T12: each answered hold exists, usage ends its hold, and no hold stays open."""
+    used = {(account, reference): at for account, reference, at in snapshot.rows(USED_AT)}
+    stored = {(account, ref): (state, end) for account, ref, state, end in snapshot.rows(HOLDS)}
     for reference, hold in journal.holds.items():
         mine = hold.account_id, reference
         state, ends_at = stored.pop(mine, ("", None))
@@ -120,32 +120,33 @@ def holds(found: Snapshot, journal: Journal) -> Iterator[str]:
         if state == "released" and not hold.given_up:
             yield f"the hold {reference} was released without a request"
     yield from (f"the hold {which} exists without a request" for which in stored)
-    for account_id, count in found.rows("SELECT id, open_holds FROM account"):
+    for account_id, count in snapshot.rows("SELECT id, open_holds FROM account"):
         if count:
             yield f"account {account_id} counts {count} open holds"
 
 
 def copies(received: list[Delivery]) -> int:
-    """Return how many events arrived again under the same id."""
-    return len(received) - len({(told.path, told.event_id) for told in received})
+    """Return how many deliveries repeated an event."""
+    return len(received) - len({(one.path, one.event_id) for one in received})
 
 
-def _charged(found: Snapshot) -> set[int]:
+def _charged(snapshot: Snapshot) -> set[int]:
     """Return the ids of payments that were charged."""
-    keys = [charge.key for charge in found.charges if charge.key in found.attempts]
-    return {found.attempts[key].payment_id for key in keys}
+    keys = [charge.key for charge in snapshot.charges if charge.key in snapshot.attempts]
+    return {snapshot.attempts[key].payment_id for key in keys}
 
 
-def _by_hand(found: Snapshot, kind: str) -> Iterator[int]:
+def _by_staff(snapshot: Snapshot, kind: str) -> Iterator[int]:
     """Yield the ids of payments credited by staff, except opening balances, of this kind or all."""
-    kinds = dict(found.rows("SELECT id, kind FROM payment"))
-    ours = found.booked_back
-    for attempt in found.attempts.values():
+    kinds = dict(snapshot.rows("SELECT id, kind FROM payment"))
+    reversals = snapshot.reversal_payments
+    for attempt in snapshot.attempts.values():
         is_credit = attempt.processor == OPERATOR and attempt.amount > 0
-        is_mine = is_credit and attempt.note != OPENING and attempt.payment_id not in ours
+        is_mine = is_credit and attempt.note != OPENING and attempt.payment_id not in reversals
         if is_mine and kind in ("", kinds[attempt.payment_id]):
             yield attempt.payment_id
 
 
-def _came_back(found: Snapshot) -> set[int]:
-    return {one.credit_id for one in found.reversals if one.credit_id}
+def _returned(snapshot: Snapshot) -> set[int]:
+    """Return the ids of payments that credit returned reversals."""
+    return {one.credit_id for one in snapshot.reversals if one.credit_id}

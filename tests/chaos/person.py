@@ -18,15 +18,20 @@ WIRES = "/billing/wire-transfers"
 PAGES = ("/billing/payments", "/billing/activity", "/billing/statement", "/billing/balance", WIRES)
 
 PAYING = ("4242424242424242", "5555555555554444", "378282246310005", "6011111111111117")
-AWKWARD = ("4000002500003155", "4000002760003184", "4000008260003178", "4000000000000341")
-"""Challenged when saved; challenged at each payment; challenged then declined; always declined."""
+CHALLENGED_OR_DECLINED = (
+    "4000002500003155",
+    "4000002760003184",
+    "4000008260003178",
+    "4000000000000341",
+)
+"""In this order: challenged when saved; at each payment; then declined; always declined."""
 
-ASKS_EACH_TIME = AWKWARD[1]
+ASKS_EACH_TIME = CHALLENGED_OR_DECLINED[1]
 
 PAYERS = ("ana@example.com", "declined@example.com", "confirm@example.com")
 
 FEWEST, MOST = 2, 5
-"""Methods in the list."""
+"""Minimum and maximum number of methods in the list."""
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 
@@ -99,8 +104,8 @@ class Person:
     def _add_card(self, screen: Screen) -> None:
         if len(screen.methods) < MOST:
             self._journal.count_action("add a card")
-            number = self._random.choice(PAYING + AWKWARD)
-            # Some expire within the run, whose clock advances by months.
+            number = self._random.choice(PAYING + CHALLENGED_OR_DECLINED)
+            # Some cards expire during the run, because its clock advances by months.
             expiry = self._now().strftime("%m/%y") if self._is_likely(0.25) else ""
             consent = self._is_likely(0.8)
             self._go_to_bank(self._browser.add_card(number, consent=consent, expiry=expiry))
@@ -157,8 +162,8 @@ class Person:
             self._pay(path, [self._browser.form_key(path)])
 
     def _pay(self, path: str, keys: Sequence[str], **fields: str) -> None:
-        """Press the buttons of these windows concurrently, sometimes twice each."""
-        offered = [key for key in keys if key]  # empty where nothing is left to pay
+        """Submit the forms with these keys concurrently, sometimes twice each."""
+        offered = [key for key in keys if key]  # empty if nothing is left to pay
         for key in offered:
             self._journal.forms[key] = self._account.id
         clicks = offered * self._random.choice((1, 1, 2))
@@ -180,23 +185,23 @@ class Person:
             return
         chosen = self._random.choices((yes, no, ""), (8, 1, 1))[0]
         self._journal.count_action(f"a challenge: {chosen or 'left open'}")
-        if chosen and (home := self._browser.answer_bank(answer, chosen, **fields)):
+        if chosen and (return_path := self._browser.answer_bank(answer, chosen, **fields)):
             times = self._random.choice((1, 2, 10))
             self._journal.count_action(f"back from the bank {times}×")
-            self._browser.at_once([lambda window: window.client.get(home)] * times)
+            self._browser.at_once([lambda window: window.client.get(return_path)] * times)
 
     # Wire transfers
 
     def _wire(self, screen: Screen) -> None:
         key = self._browser.form_key(f"{WIRES}/new")
         asked = self._press(WIRES, request_key=key, amount="250.00", currency="USD")
-        there = asked.headers.get("Location", "")
+        wire_path = asked.headers.get("Location", "")
         action = self._random.choice(("proofs", "proofs", "cancellation", ""))
-        if there and action == "cancellation":
-            self._press(f"{there}/{action}")
-        elif there and action == "proofs":
+        if wire_path and action == "cancellation":
+            self._press(f"{wire_path}/{action}")
+        elif wire_path and action == "proofs":
             proof = {"proof": ("transfer.pdf", PDF + token_hex(8).encode())}
-            self._browser.press(f"{there}/{action}", files=proof)
+            self._browser.press(f"{wire_path}/{action}", files=proof)
 
     # Reading and signing in
 
@@ -208,7 +213,7 @@ class Person:
         self._browser.sign_in(self._account.email)
 
     def _press(self, path: str, **fields: str) -> requests.Response:
-        """T18: where the action would charge at once, confirm the amount in most cases."""
+        """Submit a form. T18: if the action would charge at once, mostly confirm the amount."""
         self._journal.count_action(path.rpartition("/")[2])
         answer = self._browser.press(path, **fields)
         amount = charge_to_confirm(answer)

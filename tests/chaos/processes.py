@@ -47,8 +47,8 @@ _forks.set_forkserver_preload(list(IMPORTED))
 _one_at_a_time = Lock()
 
 
-class Life:
-    """One process from start to end."""
+class Process:
+    """A process of the product."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Life:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative for the signal that ended it."""
+        """None while the process runs; negative for the signal that ended it."""
         with _one_at_a_time:
             return self._process.exitcode
 
@@ -106,18 +106,18 @@ class Life:
             return
         try:
             os.killpg(pid, number)
-        except ProcessLookupError:  # it has no group of its own yet, or has just ended
+        except ProcessLookupError:  # the process has no group yet, or has just ended
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     @property
     def passed(self) -> list[str]:
-        """The steps it has passed."""
+        """Steps that the process has passed."""
         return self._noted("passed")
 
     @property
     def killed_at(self) -> str:
-        """The step that killed it; empty for a kill from outside."""
+        """Step that killed the process; empty if the run killed it."""
         return "".join(self._noted("killed"))
 
     def _noted(self, what: str) -> list[str]:

@@ -16,7 +16,7 @@ from webapp.ports import TakenBack, TakenBackState
 LISTED = "SELECT processor_reference FROM payment_method WHERE removed_at IS NULL"
 
 FORGED = 400
-"""Status for a signature that is too old because the clock jumped; the event is signed anew."""
+"""Status for a signature that is too old because the clock advanced; the event is signed again."""
 
 CENT = 10_000
 """In micros."""
@@ -36,9 +36,9 @@ class ProcessorEvents:
             self._dispute: 3,
             self._reverse: 1,
             self._close: 4,
-            self._tell_of_charge: 3,
+            self._send_charge_event: 3,
             self._renew: 2,
-            self._take_away: 1,
+            self._remove_method: 1,
         }
         self._random.choices(list(actions), list(actions.values()))[0]()
         self.deliver()
@@ -54,7 +54,7 @@ class ProcessorEvents:
                     for _ in range(times)
                 ]
             if not any(status.result() == 200 for status in statuses):
-                return  # out of order, some events would need an operator
+                return  # delivered out of order, some events would need an operator
             self._books.record_delivery(number, self._installation.now)
 
     def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -88,7 +88,7 @@ class ProcessorEvents:
             self._journal.count_action(f"{row.kind} {end}")
             self._books.close(row.reference, end, self._installation.now)
 
-    def _tell_of_charge(self) -> None:
+    def _send_charge_event(self) -> None:
         """Deliver a charge event, often before a killed process has recorded the response."""
         charges = self._installation.books.charges(5)
         if charges:
@@ -102,7 +102,7 @@ class ProcessorEvents:
             self._journal.count_action("renew a card")
             self._books.renew(self._random.choice(cards), self._installation.now)
 
-    def _take_away(self) -> None:
+    def _remove_method(self) -> None:
         if listed := self._listed():
             self._journal.count_action("remove a method at the processor")
             self._books.take_away(self._random.choice(listed), self._installation.now)

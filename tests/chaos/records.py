@@ -9,7 +9,7 @@ from tests.chaos.mail_server import Received
 from tests.chaos.snapshot import Snapshot
 from webapp.database.errors import SENTENCES
 
-UNSETTLED = {
+UNFINISHED = {
     "an attempt is open": (
         "SELECT id FROM attempt WHERE state IN ('started', 'unknown', 'refused', 'challenged')"
     ),
@@ -35,19 +35,20 @@ OF_A_FAIL_OVER = re.compile(f"^.*({'|'.join(SENTENCES.values())}).*$", re.MULTIL
 WIRE_MAILS = {"new": "wire_requested", "proof_uploaded": "wire_proof"}
 
 
-def left_over(found: Snapshot) -> Iterator[str]:
-    for problem, sql in UNSETTLED.items():
-        yield from (f"{problem}: {row[0]}" for row in found.rows(sql))
+def unfinished(snapshot: Snapshot) -> Iterator[str]:
+    """No work is unfinished."""
+    for problem, sql in UNFINISHED.items():
+        yield from (f"{problem}: {row[0]}" for row in snapshot.rows(sql))
 
 
-def is_settled(found: Snapshot) -> bool:
-    return not list(left_over(found))
+def is_settled(snapshot: Snapshot) -> bool:
+    return not list(unfinished(snapshot))
 
 
-def mails(found: Snapshot, received: Sequence[Received]) -> Iterator[str]:
-    """Each owed email arrived at least once, under its Message-ID."""
+def mails(snapshot: Snapshot, received: Sequence[Received]) -> Iterator[str]:
+    """Each email arrived at least once, under its Message-ID."""
     arrived = Counter(received)
-    for number, message_id, recipient, state in found.rows(
+    for number, message_id, recipient, state in snapshot.rows(
         "SELECT id, message_id, recipient, state FROM notice"
     ):
         copies = arrived.pop(Received(message_id, recipient), 0)
@@ -56,31 +57,31 @@ def mails(found: Snapshot, received: Sequence[Received]) -> Iterator[str]:
     yield from (f"{mail} belongs to no notice" for mail in arrived)
 
 
-def mails_due(found: Snapshot) -> Iterator[str]:
+def mails_due(snapshot: Snapshot) -> Iterator[str]:
     """L6, F11, L5, L7: an email for each charge, suspension, wire state and reversal."""
-    owed = {(kind, about) for kind, about in found.rows("SELECT kind, about FROM notice")}
-    paid = [found.attempts[c.key].id for c in found.charges if c.key in found.attempts]
+    owed = {(kind, about) for kind, about in snapshot.rows("SELECT kind, about FROM notice")}
+    paid = [snapshot.attempts[c.key].id for c in snapshot.charges if c.key in snapshot.attempts]
     due = {("receipt", f"attempt {attempt_id}") for attempt_id in paid}
-    for number, (_, state) in found.wires.items():
+    for number, (_, state) in snapshot.wires.items():
         due.add(("wire_requested", f"wire {number}"))
         due.add((WIRE_MAILS.get(state, f"wire_{state}"), f"wire {number}"))
-    for one in found.reversals:
+    for one in snapshot.reversals:
         due |= {("taken_back", f"reversal {one.id} taken_back")} if one.debit_id else set()
         due |= {("taken_back", f"reversal {one.id} given_back")} if one.credit_id else set()
     yield from (f"no email {kind} about {about}" for kind, about in due - owed)
     reported = {
         about for kind, about in owed if kind in ("method_suspended", "authentication_required")
     }
-    for (attempt_id,) in found.rows("SELECT id FROM attempt WHERE suspended_method"):
+    for (attempt_id,) in snapshot.rows("SELECT id FROM attempt WHERE suspended_method"):
         if f"attempt {attempt_id}" not in reported:
             yield f"no email reports that attempt {attempt_id} suspended its method"
 
 
-def lists(found: Snapshot) -> Iterator[str]:
+def lists(snapshot: Snapshot) -> Iterator[str]:
     """Positions have no gap; listed methods exist at the processor, removed ones do not."""
-    chargeable = found.methods_there
+    chargeable = snapshot.saved_methods
     places = defaultdict(list)
-    for account_id, place, reference, removed_at, gone_at in found.rows(
+    for account_id, place, reference, removed_at, gone_at in snapshot.rows(
         "SELECT account_id, position, processor_reference, removed_at, gone_at FROM payment_method"
     ):
         if removed_at is None:
@@ -93,34 +94,34 @@ def lists(found: Snapshot) -> Iterator[str]:
             yield f"the list of account {account_id} has the positions {sorted(taken)}"
 
 
-def orphans(found: Snapshot) -> int:
+def orphans(snapshot: Snapshot) -> int:
     """Count cards saved at the processor by requests that a kill cut off; no list has them."""
-    known = {row[0] for row in found.rows("SELECT processor_reference FROM payment_method")}
-    known |= {row[0] for row in found.rows("SELECT reference FROM revocation")}
-    cards = {reference for reference in found.methods_there if not reference.startswith("agr_")}
+    known = {row[0] for row in snapshot.rows("SELECT processor_reference FROM payment_method")}
+    known |= {row[0] for row in snapshot.rows("SELECT reference FROM revocation")}
+    cards = {reference for reference in snapshot.saved_methods if not reference.startswith("agr_")}
     return len(cards - known)
 
 
-def proofs(found: Snapshot) -> Iterator[str]:
-    """L5: the file of each row exists with its full size."""
-    for file, size in found.rows("SELECT file, size FROM wire_proof"):
-        sizes = [path.stat().st_size for path in found.home.rglob(file)]
+def proofs(snapshot: Snapshot) -> Iterator[str]:
+    """L5: each proof's file exists with its full size."""
+    for file, size in snapshot.rows("SELECT file, size FROM wire_proof"):
+        sizes = [path.stat().st_size for path in snapshot.home.rglob(file)]
         if sizes != [size]:
             yield f"proof {file} has {sizes} bytes, not {size}"
 
 
-def audit(found: Snapshot, journal: Journal) -> Iterator[str]:
-    """P2: each decision about an attempt is in the audit log, whatever was killed."""
-    recorded = {int(details["attempt"]) for details in found.audited("attempt_decided")}
+def audit(snapshot: Snapshot, journal: Journal) -> Iterator[str]:
+    """P2: each decision about an attempt is in the audit log."""
+    recorded = {int(details["attempt"]) for details in snapshot.audited("attempt_decided")}
     for attempt_id in journal.decided - recorded:
         yield f"the decision about attempt {attempt_id} is not audited"
 
 
-def logs(found: Snapshot) -> Iterator[str]:
-    """The first error of each log; kills cause none, and fail-overs only known messages."""
-    for path in sorted(found.logs.iterdir()):
+def logs(snapshot: Snapshot) -> Iterator[str]:
+    """No log has an error; fail-overs may log known messages."""
+    for path in sorted(snapshot.logs.iterdir()):
         text = path.read_text(errors="replace")
-        if found.fails_over:
+        if snapshot.fails_over:
             text = OF_A_FAIL_OVER.sub("", text)
         if trouble := IN_A_LOG.search(text):
             yield f"{path.name}: {text[max(0, trouble.start() - 200) : trouble.end() + 2000]}"

@@ -52,20 +52,20 @@ def as_json(outcome: Outcome, command: str) -> dict[str, object]:
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
-    """A line for each step: processes that passed, and kills before and after it."""
-    kills, lives = outcome.tally.kills, outcome.tally.lives
-    seams = sorted({_seam(step) for step in lives})
+    """Yield a line for each commit or call: processes that passed, kills before and after it."""
+    kills, passes = outcome.tally.kills, outcome.tally.passes
+    points = sorted({_point(step) for step in passes})
     yield f"{'step':<58}{'passed':>9}{'before':>9}{'after':>9}"
-    for place, what in seams:
-        before, after = (f"{place}: {when} {what}" for when in ("before", "after"))
-        name = f"{place}, {what}"
-        yield f"{name:<58}{lives[before]:>9}{kills[before]:>9}{kills[after]:>9}"
-    for how in (RANDOM_MOMENT, ALL_AT_ONCE, PRIMARY):
-        yield f"{how:<67}{kills[how]:>9}"
+    for place, call in points:
+        before, after = (f"{place}: {when} {call}" for when in ("before", "after"))
+        name = f"{place}, {call}"
+        yield f"{name:<58}{passes[before]:>9}{kills[before]:>9}{kills[after]:>9}"
+    for cause in (RANDOM_MOMENT, ALL_AT_ONCE, PRIMARY):
+        yield f"{cause:<67}{kills[cause]:>9}"
 
 
 def _fail_overs(outcome: Outcome) -> Iterator[str]:
-    """Seconds from the kill: minimum, median and maximum."""
+    """Yield the minimum, median and maximum of each duration, in seconds from the kill."""
     for field in fields(FailOver) if outcome.fail_overs else ():
         seconds = sorted(getattr(fail_over, field.name) for fail_over in outcome.fail_overs)
         summary = " / ".join(f"{s:.1f}" for s in (seconds[0], median(seconds), seconds[-1]))
@@ -78,7 +78,8 @@ def _listed(title: str, steps: list[str]) -> Iterator[str]:
     yield from (f"  {step}" for step in steps)
 
 
-def _seam(step: str) -> tuple[str, str]:
+def _point(step: str) -> tuple[str, str]:
+    """Return the place of a step and the commit or call that it precedes or follows."""
     return place_of(step), step.rpartition(" ")[2]
 
 
@@ -97,10 +98,10 @@ def _books(outcome: Outcome) -> Iterator[str]:
         "usage records in the ledger": figures.debits,
         "emails received": figures.mails,
         "… again, under the same Message-ID": figures.copies,
-        "refunds, disputes and reversals": figures.went_back,
-        "… returned": figures.came_back,
+        "refunds, disputes and reversals": figures.reversals,
+        "… returned": figures.returned_reversals,
         "receipts": figures.receipts,
-        "events of the processor, each sent up to ten times": figures.events_in,
+        "processor events, each sent up to ten times": figures.events_in,
         "webhooks delivered": figures.events_out,
         "… again, under the same id": figures.event_copies,
         "holds": figures.holds,

@@ -1,4 +1,4 @@
-"""One chaos run: an installation under traffic whose servers are killed, then compared."""
+"""One chaos run: kill the servers of an installation under traffic, then compare its books."""
 
 import time
 from collections.abc import Callable
@@ -28,12 +28,13 @@ from tests.chaos.traffic import Traffic
 from tests.host import free_port
 
 FEWEST, MOST = 3, 6
-"""Number of accounts; a short run has no time for many."""
+"""Minimum and maximum number of accounts; short runs have fewer."""
 
 OUTAGE_EVERY = 8
-"""In kills."""
+"""Number of kills between two simulated outages."""
 
 LOG_EVERY = 25
+"""Number of kills between two log lines."""
 
 PATIENCE = 5.0
 """Average seconds per kill before the run gives up."""
@@ -45,7 +46,7 @@ CLOCK_STEPS = 2 * tuple(
 """Clock steps until all work is done: L10's timetable, and the delays between emails.
 
 An account far below its threshold is refilled once a step, until the burst limit pauses it. The
-second half is for accounts whose methods were suspended for the 48 hours of the first.
+second half is for accounts whose methods are suspended during the 48 hours of the first.
 """
 
 Log = Callable[[str], None]
@@ -184,7 +185,7 @@ class Run:
             if jobs.code != 0:
                 self._journal.fault(f"jobs run: {jobs.text[-2000:]}")
             self._staff.decide()
-            if is_settled(self._installation.found):
+            if is_settled(self._installation.snapshot):
                 return
             self._installation.advance_clock(step)
 
@@ -192,7 +193,7 @@ class Run:
         check = self._installation.command("ledger", "check")
         if check.code != 0:
             self._journal.fault(check.text)
-        found, received = self._installation.found, self._mails.received
+        found, received = self._installation.snapshot, self._mails.received
         shared = (self._journal, self._accounts, received, self._receiver)
         compared, counted = differences(found, *shared), figures(found, received, self._receiver)
         return Outcome(self._tally, self._journal, counted, compared, seconds, self._fail_overs)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.chaos.stripe import StripeBooks
 
 OPERATOR = "operator"
-"""Stands for a processor in postings by the provider's staff."""
+"""Processor name of postings by the provider's staff."""
 
 ATTEMPTS = """
 SELECT a.id, a.payment_id, a.account_id, a.processor, a.key, a.amount, a.currency,
@@ -94,7 +94,7 @@ class Snapshot:
     def __init__(
         self, database: Database, home: Path, logs: Path, stripe: "StripeBooks | None" = None
     ) -> None:
-        """`stripe` holds the cards' books if the run uses Stripe instead of the sandbox."""
+        """With `stripe`, cards are charged there instead of in the sandbox."""
         self._stripe = stripe
         self._database, self._books = database, home / "sandbox.db"
         self.home, self.logs = home, logs
@@ -131,8 +131,8 @@ class Snapshot:
         return found + (self._stripe.taken_back if self._stripe else [])
 
     @cached_property
-    def methods_there(self) -> dict[str, bool]:
-        """Methods saved at the processor, and whether they can still be charged."""
+    def saved_methods(self) -> dict[str, bool]:
+        """Whether each method saved at the processor can be charged, by reference."""
         saved = [*self.in_books("SELECT id, revoked_at FROM card")]
         saved += self.in_books("SELECT id, coalesce(revoked_at, cancelled_at) FROM agreement")
         found = {reference: ended_at is None for reference, ended_at in saved}
@@ -155,7 +155,7 @@ class Snapshot:
         return [Reversal(*row) for row in rows]
 
     @property
-    def booked_back(self) -> set[int | None]:
+    def reversal_payments(self) -> set[int | None]:
         """Payments that record a reversal or its return."""
         return {
             payment_id
@@ -188,7 +188,7 @@ class Snapshot:
         """Postings by the provider's staff, by their note."""
         posted: dict[str, Posted] = defaultdict(list)
         for attempt in self.attempts.values():
-            if attempt.processor == OPERATOR and attempt.payment_id not in self.booked_back:
+            if attempt.processor == OPERATOR and attempt.payment_id not in self.reversal_payments:
                 posted[attempt.note] += self.entries[attempt.id]
         return posted
 
@@ -201,14 +201,12 @@ class Snapshot:
     def audited(self, what: str, account_id: int | None = None) -> list[dict]:
         """Details of audit entries in the order written; for one account, or for all."""
         of = "" if account_id is None else f"AND account_id = {account_id}"
-        return self._objects(
-            f"SELECT details FROM audit_entry WHERE what = '{what}' {of} ORDER BY id"
-        )
+        return self._json(f"SELECT details FROM audit_entry WHERE what = '{what}' {of} ORDER BY id")
 
     def webhook_events(self, kind: str) -> list[dict]:
         """Data of webhook events of this kind."""
-        return self._objects(f"SELECT data FROM webhook_event WHERE kind = '{kind}'")
+        return self._json(f"SELECT data FROM webhook_event WHERE kind = '{kind}'")
 
-    def _objects(self, sql: str) -> list[dict]:
+    def _json(self, sql: str) -> list[dict]:
         rows = self.rows(sql)
         return [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]

@@ -6,12 +6,12 @@ from threading import Event
 from tests.chaos.client import RunEnded
 from tests.chaos.installation import Account, CommandResult, Installation
 from tests.chaos.journal import Debit, Journal, OperatorPosting
-from tests.chaos.processes import Life
+from tests.chaos.processes import Process
 from tests.chaos.tally import Tally
 from webapp.database.errors import SENTENCES
 
 ARMED = 40
-"""Armed steps per command; a command passes few."""
+"""Number of armed steps per command; a command passes few of them."""
 
 
 class Staff:
@@ -44,7 +44,7 @@ class Staff:
     def decide(self) -> None:
         """L10: decide attempts according to the processor's books."""
         for waiting in self._command("attempts", "list", "--json").json:
-            charged = {charge.key for charge in self._installation.found.charges}
+            charged = {charge.key for charge in self._installation.snapshot.charges}
             verdict = "--paid" if waiting["key"] in charged else "--not-paid"
             self._journal.decided.add(waiting["attempt"])
             decide = ("attempts", "decide", str(waiting["attempt"]), verdict)
@@ -91,7 +91,7 @@ class Staff:
         words += ["--reason", reason, *(["--debit"] if amount < 0 else [])]
         while not posting.answered and not self._over.is_set():
             posting.answered = self._once(*words).code == 0
-            # Adjustments have no idempotency key, so look for the payment before repeating.
+            # Adjustments have no idempotency key, so the payment is looked up before a repeat.
             posted = self._one(f"SELECT count(*) FROM payment WHERE note = '{reason}'")
             posting.answered |= bool(posted)
 
@@ -99,7 +99,7 @@ class Staff:
         self._command("accounts", "paypal", str(self._random.choice(self._accounts).id), "on")
 
     def _import(self) -> None:
-        """L12: import the same file until it is read to its end."""
+        """L12: import the same file until the command completes."""
         self._number += 1
         lines = ["account,amount,reference"]
         for number in range(self._random.randrange(1, 40)):
@@ -121,7 +121,7 @@ class Staff:
         words = ("accounts", "create", "--name", name, "--email", f"{name}@chaos.test")
         self._command(*words, "--password", "keep-it-afloat-too", "--balance", "7.00")
         if self._one(f"SELECT count(*) FROM account WHERE name = '{name}'") != 1:
-            self._journal.fault(f"account {name} does not exist once")
+            self._journal.fault(f"account {name} does not exist exactly once")
         account_id = self._one(f"SELECT id FROM account WHERE name = '{name}'")
         self._accounts.append(Account(int(account_id), name, "", "", 7_000_000))
 
@@ -138,15 +138,15 @@ class Staff:
 
     def _once(self, *words: str) -> CommandResult:
         self._journal.count_action(f"{words[0]} {words[1]}")
-        life = self._installation.start_command(*words, armed=self._arm())
-        return self._ended(self._installation.end_command(life), life)
+        process = self._installation.start_command(*words, armed=self._arm())
+        return self._ended(self._installation.end_command(process), process)
 
     def _arm(self) -> dict[str, int]:
         return self._tally.arm(ARMED) if not self._over.is_set() else {}
 
-    def _ended(self, result: CommandResult, life: Life) -> CommandResult:
+    def _ended(self, result: CommandResult, process: Process) -> CommandResult:
         record = self._tally.record if result.code is None else self._tally.record_survival
-        record(life)
+        record(process)
         return result
 
     def _one(self, sql: str) -> object:

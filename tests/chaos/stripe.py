@@ -1,4 +1,4 @@
-"""The run with Stripe's adapter: its stand-in, which is never killed, has the cards' books.
+"""Runs with Stripe's adapter: its stand-in, which is never killed, keeps the cards' data.
 
 Customers, banks and the dashboard act here; PayPal and the clock remain the sandbox's.
 """
@@ -62,9 +62,9 @@ class StripeBooks:
 
     @property
     def events(self) -> list[tuple[str, str | None]]:
-        """Event ids, and whether each was accepted."""
-        told: list[tuple[str, str | None]] = [(name, "once") for name in self.delivered]
-        return told + [(event["id"], None) for event in self.undelivered]
+        """Event ids, each with None if it was not accepted."""
+        events: list[tuple[str, str | None]] = [(name, "once") for name in self.delivered]
+        return events + [(event["id"], None) for event in self.undelivered]
 
     @property
     def listed(self) -> set[str]:
@@ -91,11 +91,12 @@ class StripeBooks:
 
     @property
     def methods(self) -> dict[str, bool]:
-        """By our reference: whether the method can be charged."""
-        there = {one["id"]: one["customer"] for one in self.all("payment_method")}
+        """Whether each method can be charged, by the product's reference."""
+        customers = {one["id"]: one["customer"] for one in self.all("payment_method")}
         saved = [one for one in self.all("setup_intent") if one["status"] == "succeeded"]
         return {
-            f"{one['customer']}/{one['payment_method']}": there[one["payment_method"]] is not None
+            f"{one['customer']}/{one['payment_method']}": customers[one["payment_method"]]
+            is not None
             for one in saved
         }
 
@@ -104,7 +105,7 @@ class StripeBooks:
         return next(iter(self.stand_in.objects[one["payment_intent"]]["metadata"].values()))
 
     def left_of(self, key: str) -> int:
-        """In micros."""
+        """Return the amount of a charge that is not taken back, in micros."""
         [charge] = [charge for charge in self.charges if charge.key == key]
         gone = [one for one in self.taken_back if one.key == key and one.state != "returned"]
         return charge.amount - sum(one.amount for one in gone)
@@ -121,23 +122,23 @@ class StripeEvents:
 
     def act(self) -> None:
         actions: dict[Callable[[], None], int] = {
-            self._misbehave: 6,
-            self._turn_a_card: 3,
+            self._queue_a_fault: 6,
+            self._toggle_card: 3,
             self._answer_banks: 6,
             self._refund: 4,
             self._dispute: 2,
             self._close: 3,
             self._renew: 2,
-            self._take_away: 1,
+            self._remove_method: 1,
         }
         self._random.choices(list(actions), list(actions.values()))[0]()
         self.deliver()
 
     def deliver(self) -> None:
-        """Deliver each event, signed anew, until it is accepted."""
+        """Deliver each event, with a new signature, until it is accepted."""
         with self._stand_in.lock:
-            told, self._stand_in.events = self._stand_in.events, []
-        self._books.undelivered += told
+            events, self._stand_in.events = self._stand_in.events, []
+        self._books.undelivered += events
         for event in self._books.undelivered.copy():
             times = self._random.choice((1, 2, 10))
             self._journal.count_action(f"an event of Stripe is delivered {times}×")
@@ -152,11 +153,11 @@ class StripeEvents:
         answer = self._client.clone().post("/webhooks/stripe", data=body, headers=headers)
         return answer.status_code
 
-    def _misbehave(self) -> None:
+    def _queue_a_fault(self) -> None:
         if len(self._stand_in.failures) < 3:
             self._stand_in.failures.append(self._random.choice(FAULTS))
 
-    def _turn_a_card(self) -> None:
+    def _toggle_card(self) -> None:
         """Make a card decline from now on, or pay again."""
         if reference := self._a_method():
             card = self._stand_in.cards[reference.partition("/")[2]]
@@ -193,10 +194,10 @@ class StripeEvents:
             self._journal.count_action("renew a card at Stripe")
             self._stand_in.renew(reference.partition("/")[2])
 
-    def _take_away(self) -> None:
+    def _remove_method(self) -> None:
         if reference := self._a_method():
             self._journal.count_action("detach a card at Stripe")
-            with suppress(Refused):  # the product detached it first
+            with suppress(Refused):  # the product has already detached it
                 self._stand_in.detach(reference.partition("/")[2])
 
     def _a_charge(self) -> str:

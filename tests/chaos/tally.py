@@ -4,16 +4,16 @@ from collections import Counter
 from random import Random
 from threading import Lock
 
-from tests.chaos.processes import Life
+from tests.chaos.processes import Process
 from tests.chaos.steps import all_steps
 
-KEEN = 5
-"""Factor by which processes die more often where money, usage or an email is at stake."""
+PRIORITY = 5
+"""Factor by which kills are more frequent at the `PRIORITIZED` steps."""
 
 LATE = 150
-"""After this many kills, every process dies at steps that were passed but never killed."""
+"""After this many kills, each process is also armed with all steps passed but never killed at."""
 
-BETWEEN = (
+PRIORITIZED = (
     "books: charges.book",
     "charge.",
     "deliver_webhooks.",
@@ -27,6 +27,7 @@ BETWEEN = (
     "apply_reversal.",
     "top_up.",
 )
+"""Prefixes of the steps that handle money, usage or emails."""
 
 RANDOM_MOMENT = "at a random moment"
 ALL_AT_ONCE = "all at once"
@@ -39,7 +40,7 @@ class Tally:
         self._steps = all_steps()
         self._lock = Lock()
         self.kills: Counter[str] = Counter()
-        self.lives: Counter[str] = Counter()
+        self.passes: Counter[str] = Counter()
         """Number of processes that passed a step."""
 
     @property
@@ -48,14 +49,14 @@ class Tally:
 
     @property
     def never_reached(self) -> list[str]:
-        return sorted(self._steps - self.lives.keys())
+        return sorted(self._steps - self.passes.keys())
 
     @property
     def never_killed(self) -> list[str]:
-        return sorted(step for step in self._steps & self.lives.keys() if not self.kills[step])
+        return sorted(step for step in self._steps & self.passes.keys() if not self.kills[step])
 
     def arm(self, count: int) -> dict[str, int]:
-        """Choose steps for a new process, mostly those with few kills, and the pass to kill at."""
+        """Choose a new process's kill points, mostly steps with few kills: pass number by step."""
         with self._lock:
             armed = {}
             steps = sorted(self._steps)
@@ -65,20 +66,21 @@ class Tally:
             return armed | (dict.fromkeys(self.never_killed, 1) if self.count > LATE else {})
 
     def _weight(self, step: str) -> float:
-        kills = self.kills[step] / (KEEN if step.startswith(BETWEEN) else 1)
+        kills = self.kills[step] / (PRIORITY if step.startswith(PRIORITIZED) else 1)
         return 1 / (1 + kills) ** 2
 
-    def record(self, life: Life, how: str = RANDOM_MOMENT) -> None:
-        """Record a killed process: at a step, or from outside in this way."""
+    def record(self, process: Process, cause: str = RANDOM_MOMENT) -> None:
+        """Record a killed process, by the step that killed it or else by `cause`."""
         with self._lock:
-            self.lives.update(life.passed)
-            self.kills[life.killed_at or how] += 1
+            self.passes.update(process.passed)
+            self.kills[process.killed_at or cause] += 1
 
-    def record_other(self, how: str) -> None:
-        """Record the kill of something other than a process of the product."""
+    def record_other(self, cause: str) -> None:
+        """Record a kill of anything other than a process of the product."""
         with self._lock:
-            self.kills[how] += 1
+            self.kills[cause] += 1
 
-    def record_survival(self, life: Life) -> None:
+    def record_survival(self, process: Process) -> None:
+        """Record the steps of a process that was not killed at one."""
         with self._lock:
-            self.lives.update(life.passed)
+            self.passes.update(process.passed)

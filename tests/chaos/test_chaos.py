@@ -94,20 +94,20 @@ class Story:
             (self.journal, self.accounts),
         )
         compared = {
-            "left over": records.left_over(found),
+            "unfinished": records.unfinished(found),
             "charge": money.charges(found),
             "credited": money.credited(found),
             "debit": money.debits(found, self.journal),
             "operator posting": money.operator_postings(found, *mine),
             "balance": money.balances(found, *mine),
-            "went back": obligations.taken_back(found),
+            "reversal": obligations.taken_back(found),
             "receipt": obligations.receipts(found),
             "event in": obligations.events_in(found),
             "event out": obligations.events_out(found, self.receiver),
             "event due": obligations.events_due(found),
             "hold": obligations.holds(found, self.journal),
-            "mail": records.mails(found, self.received),
-            "mail due": records.mails_due(found),
+            "email": records.mails(found, self.received),
+            "email due": records.mails_due(found),
             "list": records.lists(found),
             "log": records.logs(found),
         }
@@ -133,8 +133,8 @@ AT_THE_PROCESSOR = [
         "UPDATE charge SET status = 'declined'",
         {"credited", "balance", "receipt", "event due"},
     ),
-    ("UPDATE taken_back SET amount = amount + 1", {"went back", "balance"}),
-    ("UPDATE taken_back SET state = 'returned'", {"went back", "balance"}),
+    ("UPDATE taken_back SET amount = amount + 1", {"reversal", "balance"}),
+    ("UPDATE taken_back SET state = 'returned'", {"reversal", "balance"}),
     ("UPDATE event SET name = 'another'", {"event in"}),
     ("UPDATE event SET delivered_at = NULL", {"event in"}),
     ("UPDATE card SET revoked_at = created_at", {"list"}),
@@ -148,25 +148,25 @@ def test_differences_at_the_processor_are_detected_l13(story):
 
 
 IN_THE_TABLES = [
-    ("UPDATE notice SET state = 'owed'", {"left over", "mail"}),
-    ("UPDATE notice SET message_id = 'another'", {"mail"}),
-    ("UPDATE notice SET kind = 'paused'", {"mail due"}),
-    ("UPDATE attempt SET state = 'unknown' WHERE method_id > 0", {"left over"}),
+    ("UPDATE notice SET state = 'owed'", {"unfinished", "email"}),
+    ("UPDATE notice SET message_id = 'another'", {"email"}),
+    ("UPDATE notice SET kind = 'paused'", {"email due"}),
+    ("UPDATE attempt SET state = 'unknown' WHERE method_id > 0", {"unfinished"}),
     (
         "UPDATE payment SET note = 'a gift' WHERE kind = 'adjustment'",
         {"operator posting", "event due"},
     ),
     ("UPDATE payment_method SET position = 2", {"list"}),
-    ("UPDATE notice SET about = 'another' WHERE kind = 'taken_back'", {"mail due"}),
-    ("UPDATE reversal SET debit_id = NULL", {"went back", "operator posting"}),
+    ("UPDATE notice SET about = 'another' WHERE kind = 'taken_back'", {"email due"}),
+    ("UPDATE reversal SET debit_id = NULL", {"reversal", "operator posting"}),
     ("UPDATE receipt SET number = 2", {"receipt"}),
     ("DELETE FROM receipt", {"receipt"}),
     ("DELETE FROM processor_event", {"event in"}),
-    ("UPDATE webhook_delivery SET state = 'owed'", {"left over", "event out"}),
+    ("UPDATE webhook_delivery SET state = 'owed'", {"unfinished", "event out"}),
     ("UPDATE webhook_endpoint SET ended = 'failing'", {"event out"}),
     ("UPDATE webhook_event SET kind = 'another'", {"event due"}),
     ("UPDATE hold SET state = 'released'", {"hold"}),
-    ("UPDATE hold SET state = 'open'", {"left over", "hold"}),
+    ("UPDATE hold SET state = 'open'", {"unfinished", "hold"}),
     ("DELETE FROM hold", {"hold"}),
     ("UPDATE account SET open_holds = 1", {"hold"}),
 ]
@@ -203,7 +203,7 @@ def test_a_missing_answered_debit_is_detected_l12(story, reference):
 
 def test_a_missing_email_is_detected_l6(story):
     story.received.clear()
-    assert story.differences() == {"mail"}
+    assert story.differences() == {"email"}
 
 
 def test_a_missing_or_changed_webhook_is_detected(story):

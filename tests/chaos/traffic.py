@@ -1,4 +1,4 @@
-"""All clients that use the installation while its servers are killed."""
+"""Clients that use the installation while its servers are killed."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +20,12 @@ from tests.chaos.stripe import StripeEvents
 PACE = {Person: 0.1, Meter: 0.4, Staff: 2.0, ProcessorEvents: 1.0, StripeEvents: 0.5}
 """Average seconds between two actions."""
 
-LAST_DEED = 60
+LAST_ACTION = 60
 """Maximum seconds for the last action."""
 
 
 class Traffic:
-    """A person and a meter for each account, the provider's staff, and the processors' events."""
+    """Runs a person and a meter for each account, the staff, and the processors' events."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Traffic:
             self._meters.append(Meter(account, bearer, journal, seeded(meter)))
         self._staff = staff
         shared = (client("aftermath", FORGED), journal, seeded("aftermath"))
-        self._afterwards: list[ProcessorEvents | StripeEvents] = [
+        self._event_sources: list[ProcessorEvents | StripeEvents] = [
             ProcessorEvents(installation, *shared)
         ]
         if stripe := installation.stripe:
             shared = (client("stripe", FORGED), journal, seeded("stripe"))
-            self._afterwards.append(StripeEvents(stripe, *shared))
+            self._event_sources.append(StripeEvents(stripe, *shared))
 
     def set_up(self) -> None:
         with ThreadPoolExecutor(len(self._people)) as pool:
@@ -70,13 +70,13 @@ class Traffic:
 
     def deliver_remaining(self) -> None:
         """Deliver the remaining events of the processors."""
-        for source in self._afterwards:
+        for source in self._event_sources:
             source.deliver()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run all actors until the body ends, and let each finish its last action."""
-        actors = [*self._people, *self._meters, self._staff, *self._afterwards]
+        actors = [*self._people, *self._meters, self._staff, *self._event_sources]
         leaving = Event()
         with ThreadPoolExecutor(len(actors)) as pool:
             busy = [
@@ -86,11 +86,11 @@ class Traffic:
             try:
                 yield
             except BaseException:
-                self._over.set()  # no request is answered any more
+                self._over.set()  # the servers no longer respond
                 raise
             finally:
                 leaving.set()
-                wait(busy, LAST_DEED)
+                wait(busy, LAST_ACTION)
                 self._over.set()
         for fault in [future.exception() for future in busy]:
             if fault is not None:

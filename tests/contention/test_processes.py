@@ -78,8 +78,8 @@ class SharedInstallation:
         return Client(self.addresses, self.journal, Random(1), Event(), headers)
 
     @property
-    def found(self) -> Snapshot:
-        return self.installation.found
+    def snapshot(self) -> Snapshot:
+        return self.installation.snapshot
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,14 @@ class Harbour:
 
     def rows(self, table: str, columns: str, where: str = "1 = 1"):
         """Return the account's rows of a table in the order written."""
-        found, mine = self.shared.found, f"account_id = {self.account.id} AND {where}"
+        found, mine = self.shared.snapshot, f"account_id = {self.account.id} AND {where}"
         return found.rows(f"SELECT {columns} FROM {table} WHERE {mine} ORDER BY id")
 
     @property
     def day_limits(self) -> dict[int, int]:
         """Daily limits in micros, by version of the settings."""
         limits, limit = {}, 0
-        for settings in self.shared.found.audited("settings", account_id=self.account.id):
+        for settings in self.shared.snapshot.audited("settings", account_id=self.account.id):
             limit = settings["changed"].get("day_limit", (0, limit))[1]
             limits[settings["version"]] = limit
         return limits
@@ -135,7 +135,7 @@ class Harbour:
         """Position and consent of each listed method."""
         return [
             (position, bool(consent))
-            for position, consent in self.shared.found.rows(
+            for position, consent in self.shared.snapshot.rows(
                 "SELECT position, auto_charge FROM payment_method WHERE removed_at IS NULL "
                 f"AND account_id = {self.account.id} ORDER BY position"
             )
@@ -144,7 +144,7 @@ class Harbour:
     @property
     def taken_charges(self) -> list[Charge]:
         """Charges of the account at the processor."""
-        found = self.shared.found
+        found = self.shared.snapshot
         mine = {key for key, a in found.attempts.items() if a.account_id == self.account.id}
         return [charge for charge in found.charges if charge.key in mine]
 
@@ -187,13 +187,13 @@ def shared_installation(request, tmp_path_factory) -> Iterator[SharedInstallatio
         installation = Installation(folder, base, port)
         stack.callback(installation.books.close)
         ports = [free_port() for _ in range(2 if request.param == "postgres" else 1)]
-        lives = [
+        processes = [
             installation.start(WEB, f"web-{port}", PORT=str(port), RUN_JOBS=str(int(n == 0)))
             for n, port in enumerate(ports)
         ]
-        lives.append(installation.start((*FLASK, "jobs", "start"), "jobs"))
-        for life in lives:
-            stack.callback(life.kill)
+        processes.append(installation.start((*FLASK, "jobs", "start"), "jobs"))
+        for process in processes:
+            stack.callback(process.kill)
         journal = Journal()
         app = create_app(Settings.from_environment(installation.environ).ensure_home())
         addresses = [f"http://127.0.0.1:{port}" for port in ports]
@@ -202,10 +202,10 @@ def shared_installation(request, tmp_path_factory) -> Iterator[SharedInstallatio
         with app.app_context():
             db.engine.dispose()
         end = time.monotonic() + PATIENCE
-        while not is_settled(installation.found) and time.monotonic() < end:
+        while not is_settled(installation.snapshot) and time.monotonic() < end:
             time.sleep(0.1)
         books = (journal, shared.accounts, mails.received, receiver)
-        assert differences(installation.found, *books) == []
+        assert differences(installation.snapshot, *books) == []
         assert installation.command("ledger", "check").code == 0
 
 
@@ -414,8 +414,8 @@ def test_a_wire_completed_by_two_operators_is_credited_once_l5(harbour):
 
     installation = harbour.shared.installation
     words = ("wires", "complete", str(wire_id), "--amount", "250.00", "--json")
-    lives = [installation.start_command(*words) for _ in range(2)]
-    results = [installation.end_command(life).json for life in lives]
+    processes = [installation.start_command(*words) for _ in range(2)]
+    results = [installation.end_command(process).json for process in processes]
     assert sorted(result["changed"] for result in results) == [False, True]
 
 
@@ -424,12 +424,12 @@ def test_one_email_for_concurrent_new_accounts_is_used_once(shared_installation)
     name = f"twin-{next(NUMBERS)}"
     who = ("--name", name, "--email", f"{name}@chaos.test", "--password", "long-enough-for-both")
     who += ("--balance", "7.00")
-    lives = [
+    processes = [
         shared_installation.installation.start_command("accounts", "create", *who) for _ in range(4)
     ]
-    results = [shared_installation.installation.end_command(life) for life in lives]
+    results = [shared_installation.installation.end_command(process) for process in processes]
     assert sorted(result.code for result in results) == [0, 1, 1, 1]
     messages = {result.text.splitlines()[-1] for result in results if result.code}
     assert messages == {"Error: email: This email address is already in use"}
-    (row,) = shared_installation.found.rows(f"SELECT id FROM account WHERE name = '{name}'")
+    (row,) = shared_installation.snapshot.rows(f"SELECT id FROM account WHERE name = '{name}'")
     shared_installation.accounts.append(Account(row[0], name, "", "", 7_000_000))
